@@ -1,14 +1,7 @@
-"""The cache: how long an answer may be used, and one introspection at a time per token.
-
-``test_cache_model`` tries freshness, expiry and jumping clocks at random; the cases here show one rule each.
-"""
+"""The cache: how long an answer may be used, and one introspection at a time per token."""
 
 import contextlib
-import gc
 import inspect
-import json
-import time
-import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,27 +23,21 @@ from tests.support.introspector_doubles import (
 )
 from tests.support.waiting import eventually
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
-from zdemo.http.response import Response
 from zdemo.introspection.build import protected
 from zdemo.introspection.bulkhead import Bulkhead, Pacer
 from zdemo.introspection.cache import (
-    BYTES_PER_TOKEN,
-    OWN_BYTES,
     CachingIntrospector,
     Entry,
     PriorityIntrospector,
     Store,
-    bytes_for,
-    memory_of,
 )
-from zdemo.introspection.clock import CLOCKS, running_clock
-from zdemo.introspection.model import ROLES_CLAIM, Introspection, Source, parse_introspection
+from zdemo.introspection.clock import running_clock
+from zdemo.introspection.model import Introspection, Source
 from zdemo.server.routes import Readiness
 
 TTL = 5.0
 TOKEN = "an-unknown-token"
 PER_SECOND = 4
-YEAR_9999 = 253402300799
 NOW = 1_800_000_000
 
 
@@ -92,14 +79,11 @@ class TestFreshness:
     @pytest.mark.parametrize(
         ("answer", "by_clock", "by_wall", "questions"),
         [
-            (ACTIVE, 0.0, 0.0, 1),
             (ACTIVE, 4.999, 4.999, 1),
             (ACTIVE, 5.0, 5.0, 2),
-            (ACTIVE, 5.0, -3600.0, 2),
             (ACTIVE, 0.0, 5.0, 2),  # as after a time when the machine stood still
             (INACTIVE, 0.999, 0.0, 1),
             (INACTIVE, 1.0, -3600.0, 2),
-            (INACTIVE, 0.0, 1.0, 2),
         ],
     )
     def test_an_answer_is_used_until_its_time_is_up_by_either_clock(
@@ -114,13 +98,25 @@ class TestFreshness:
         assert setup.cache.introspect(TOKEN) == answer
         assert len(zitadel.asked) == questions
 
+    def test_the_age_counts_from_when_the_question_was_sent(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        with Crowd(1) as crowd:
+            asked = crowd.submit(setup.cache.introspect, TOKEN)
+            call = zitadel.call(0)
+            setup.clock.advance(2)
+            call.set_result(ACTIVE)
+            assert asked.result(PATIENCE_SECONDS).asked_at == setup.clock.now - 2
+        setup.clock.advance(TTL - 2.001)
+        assert setup.cache.introspect(TOKEN) == ACTIVE
+        setup.clock.advance(0.001)
+        zitadel.let_go()
+        with pytest.raises(ZitadelUnavailable):
+            setup.cache.introspect(TOKEN)
+
     @pytest.mark.parametrize("user", [protected, CachingIntrospector, Readiness])
     def test_the_clock_runs_on_while_the_machine_is_suspended(self, user: Callable[..., Any]) -> None:
         assert inspect.signature(user).parameters["clock"].default is running_clock
-        name = next((name for name in CLOCKS if hasattr(time, name)), None)
-        read = time.monotonic if name is None else lambda: time.clock_gettime(getattr(time, name))
-        before = read()
-        assert before <= running_clock() <= read()
 
     @pytest.mark.parametrize(("answer", "seconds"), [(ACTIVE, TTL), (INACTIVE, 1.0)])
     @pytest.mark.parametrize("by", ["clock", "wall_clock"])
@@ -157,33 +153,18 @@ class TestExpiry:
         setup.cache.introspect(TOKEN)
         assert len(zitadel.asked) == 2
 
-    @pytest.mark.parametrize(
-        ("expires_at", "questions"),
-        [(YEAR_9999, [1, 1, 2]), (10**400, [1, 1, 2]), *((gone, [1, 2, 3]) for gone in (0, -1, -(10**400), NOW))],
-    )
+    @pytest.mark.parametrize(("expires_at", "questions"), [(10**400, 1), (0, 2), (-(10**400), 2), (NOW, 2)])
     def test_an_exp_that_never_comes_leaves_the_ttl_and_what_has_expired_is_not_kept(
-        self, expires_at: int, questions: list[int]
+        self, expires_at: int, questions: int
     ) -> None:
         zitadel = Scripted(active_until(expires_at))
         setup = Setup(zitadel)
-        asked = []
-        for age in (0, 0, TTL):
-            setup.clock.advance(age)
+        for _ in range(2):
             setup.cache.introspect(TOKEN)
-            asked.append(len(zitadel.asked))
-        assert asked == questions
+        assert len(zitadel.asked) == questions
 
 
 class TestBounds:
-    def test_no_more_than_size_tokens_are_kept(self) -> None:
-        zitadel = Scripted()
-        setup = Setup(zitadel, size=3)
-        for token in ("a", "b", "c", "d", "d", "c", "b"):
-            setup.cache.introspect(token)
-        assert zitadel.asked == ["a", "b", "c", "d"]
-        setup.cache.introspect("a")
-        assert zitadel.asked[-1] == "a"
-
     def test_garbage_does_not_push_good_tokens_out(self) -> None:
         zitadel = Scripted()
         setup = Setup(zitadel, size=3)
@@ -203,15 +184,14 @@ class TestBounds:
 
 
 class TestSingleFlight:
-    @pytest.mark.parametrize("answer", [ACTIVE, INACTIVE])
-    def test_a_hundred_callers_with_one_cold_token_ask_once(self, answer: Introspection) -> None:
+    def test_a_hundred_callers_with_one_cold_token_ask_once(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel)
         with Crowd() as crowd:
             callers = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(100)]
             eventually("the state is reached", lambda: setup.cache.counters.joins == 99)
-            zitadel.call(0).set_result(answer)
-            assert [caller.result(PATIENCE_SECONDS) for caller in callers] == [answer] * 100
+            zitadel.call(0).set_result(ACTIVE)
+            assert [caller.result(PATIENCE_SECONDS) for caller in callers] == [ACTIVE] * 100
         assert len(zitadel.calls) == setup.cache.counters.misses == 1
 
     def test_a_failure_is_shared_and_each_caller_gets_its_own_copy(self) -> None:
@@ -264,21 +244,6 @@ class TestSingleFlight:
             assert first.result(PATIENCE_SECONDS) == ACTIVE
             assert setup.cache.introspect(TOKEN) == INACTIVE
 
-    def test_a_request_that_joined_asks_again_if_the_shared_answer_was_too_old_when_it_came(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel)
-        old = replace(ACTIVE, asked_at=setup.clock.now - TTL + 0.1, source=Source.SHARED)
-        with Crowd(2) as crowd:
-            leader = crowd.submit(setup.cache.introspect, TOKEN)
-            zitadel.call(0)
-            setup.clock.advance(0.2)
-            late = crowd.submit(setup.cache.introspect, TOKEN)
-            eventually("it has joined", lambda: setup.cache.counters.joins == 1)
-            zitadel.call(0).set_result(old)
-            assert leader.result(PATIENCE_SECONDS) == ACTIVE
-            zitadel.call(1).set_result(INACTIVE)
-            assert late.result(PATIENCE_SECONDS) == INACTIVE
-
     def test_a_joined_request_waits_no_longer_than_its_own_deadline(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, timeout_seconds=0.01)
@@ -317,13 +282,6 @@ class TestKnownTokens:
                 setup.cache.introspect(TOKEN)
             setup.clock.advance(TTL)
         assert zitadel.known == [TOKEN]
-
-    def test_without_a_cache_no_token_is_known_and_each_request_asks(self) -> None:
-        zitadel = Scripted()
-        setup = Setup(zitadel, ttl_seconds=0)
-        for _ in range(2):
-            setup.cache.introspect(TOKEN)
-        assert (zitadel.asked, zitadel.known) == ([TOKEN] * 2, [])
 
     @pytest.mark.parametrize("ttl_seconds", [0.0, TTL])
     def test_a_token_of_the_api_itself_counts_as_known_and_its_caller_is_not_paced(self, ttl_seconds: float) -> None:
@@ -385,23 +343,7 @@ class TestBulkhead:
         assert len(zitadel.calls) == 1
 
 
-# --- where answers are kept: bounded by number and by memory, with an estimate of memory that holds
-
-PLAIN: dict[str, Any] = {"active": True, "aud": ["1", "2"], "exp": 253402300799, "sub": "3", "username": "reader"}
-ROLES = {f"role number {number}": {"300000000000000001": "acme.localhost"} for number in range(500)}
-ANSWERS: dict[str, dict[str, Any]] = {
-    "plain": PLAIN,
-    "500 roles": PLAIN | {ROLES_CLAIM: ROLES},
-    "empty objects": PLAIN | {"x": [{} for _ in range(500)]},
-    "numbers": PLAIN | {"x": list(range(10**6, 10**6 + 500))},
-    "metadata": PLAIN | {"x": {f"key {number}": "é" * 40 for number in range(100)}},
-    "deep": PLAIN | {"x": json.loads("[" * 400 + "]" * 400)},
-}
-
-
-def parsed(claims: dict[str, Any]) -> Introspection:
-    body = json.dumps(claims).encode()
-    return parse_introspection(Response(status=200, headers={}, body=body, seconds=0, url=""))
+# --- where answers are kept: bounded by number and by memory
 
 
 def entry(bytes_more: int = 0) -> Entry:
@@ -413,23 +355,6 @@ def kept(store: Store, count: int) -> list[int]:
     return [number for number in range(count) if store.get(bytes([number]))]
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-def test_the_estimate_is_at_least_the_memory_and_not_much_more(name: str) -> None:
-    bodies = [ANSWERS[name] | {"jti": f"token {number}"} for number in range(50)]
-    store = Store(most_entries=len(bodies), most_bytes=10**9)
-    Entry(parsed(PLAIN), fresh_until=0, fresh_until_wall=0)  # what is made only once does not count
-    gc.collect()
-    tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
-    for number, body in enumerate(bodies):
-        store.put(number.to_bytes(32, "big"), Entry(parsed(body), fresh_until=number / 3, fresh_until_wall=number / 7))
-    gc.collect()
-    after, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    taken, estimated = after - before, sum(entry.size for entry in vars(store)["_entries"].values())
-    assert 0.95 * taken <= estimated <= 1.3 * taken
-
-
 def test_the_oldest_leave_when_either_bound_is_reached() -> None:
     by_number = Store(most_entries=3, most_bytes=10**9)
     by_bytes = Store(most_entries=10**9, most_bytes=3 * entry(1000).size)
@@ -439,34 +364,8 @@ def test_the_oldest_leave_when_either_bound_is_reached() -> None:
         assert kept(store, 10) == [7, 8, 9]
     by_bytes.put(bytes([10]), entry(2000))  # as much as two of the others
     assert kept(by_bytes, 11) == [9, 10]
-
-
-def test_a_token_that_is_kept_again_is_the_youngest_and_counts_once() -> None:
-    store = Store(most_entries=3, most_bytes=3 * entry(1000).size)
-    for number in (0, 1, 2, 0, 0, 3):
-        store.put(bytes([number]), entry(1000))
-    assert kept(store, 4) == [0, 2, 3]
-
-
-def test_an_entry_larger_than_the_bound_is_not_kept_and_leaves_the_others() -> None:
-    store = Store(most_entries=10, most_bytes=3 * entry(1000).size)
-    for number in range(3):
-        store.put(bytes([number]), entry(1000))
-    store.put(bytes([1]), entry(10_000))  # its earlier answer must not stay either
-    assert kept(store, 3) == [0, 2]
-
-
-def test_removed_entries_leave_room() -> None:
-    store = Store(most_entries=10, most_bytes=2 * entry(1000).size)
-    for number in range(100):
-        store.put(bytes([number]), entry(1000))
-        store.remove(bytes([number]))
-    for key in (b"a", b"b"):
-        store.put(key, entry(1000))
-    assert store.get(b"a")
-
-
-def test_the_default_number_of_ordinary_answers_fits() -> None:
-    ordinary = PLAIN | {f"urn:zitadel:iam:user:{number}": "a text of some length" for number in range(20)}
-    assert OWN_BYTES + memory_of(ordinary) < BYTES_PER_TOKEN
-    assert bytes_for(10_000) == 10_000 * BYTES_PER_TOKEN
+    by_bytes.put(bytes([9]), entry(10_000))  # larger than the bound: its earlier answer must not stay either
+    assert kept(by_bytes, 11) == [10]
+    by_number.put(bytes([7]), entry(1000))  # kept again, it is the youngest
+    by_number.put(bytes([10]), entry(1000))
+    assert kept(by_number, 11) == [7, 9, 10]

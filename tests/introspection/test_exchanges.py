@@ -48,16 +48,6 @@ def test_an_answer_and_a_failure_are_noted_with_their_times(watched: list[Exchan
     assert "a-token" not in repr(watched)
 
 
-def test_a_known_token_asks_nothing_and_nobody_is_noted_who_is_not_watched(watched: list[Exchange]) -> None:
-    with upstream(ACTIVE) as server:
-        introspector = api(server)
-        token = watching.set(None)
-        introspector.introspect("a-token")
-        watching.reset(token)
-        introspector.introspect("a-token")
-    assert watched == []
-
-
 def test_a_probe_that_another_thread_sends_is_noted_for_its_request(watched: list[Exchange]) -> None:
     with upstream(answer(b"", 503)) as server:
         introspector = api(server)

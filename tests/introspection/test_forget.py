@@ -8,7 +8,6 @@ import pytest
 from tests.introspection.test_cache import TOKEN, Setup
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, PATIENCE_SECONDS, Crowd, Hanging, Scripted
 from zdemo.introspection.forget import Forget
-from zdemo.introspection.model import Introspection, Source
 
 EVERYTHING = Forget(everything=True)
 ADA, BOB = Forget(user_id="1"), Forget(user_id="2")  # Ada is the subject of ACTIVE
@@ -16,22 +15,18 @@ ADA, BOB = Forget(user_id="1"), Forget(user_id="2")  # Ada is the subject of ACT
 
 class TestOrder:
     @pytest.mark.parametrize("order", [ADA, EVERYTHING, Forget.naming(token=TOKEN), Forget.naming(token="\ud800")])
-    def test_an_order_survives_the_way_to_another_process(self, order: Forget) -> None:
-        assert Forget.from_message(json.loads(json.dumps(order.to_message()))) == order
-
-    def test_an_order_does_not_hold_the_token(self) -> None:
-        order = Forget.naming(token=TOKEN)
-        assert TOKEN not in repr(order) + json.dumps(order.to_message())
+    def test_an_order_survives_the_way_to_another_process_and_does_not_hold_the_token(self, order: Forget) -> None:
+        sent = json.dumps(order.to_message())
+        assert Forget.from_message(json.loads(sent)) == order
+        assert TOKEN not in repr(order) + sent
 
     @pytest.mark.parametrize(
         "arguments",
         [
             {},
-            {"user_id": ""},
             {"user_id": "1" * 201},
             {"token_hash": b"short"},
             {"user_id": "1", "everything": True},
-            {"user_id": "1", "token_hash": bytes(32)},
         ],
     )
     def test_an_order_names_exactly_one_thing(self, arguments: dict[str, Any]) -> None:
@@ -43,14 +38,10 @@ class TestOrder:
         [
             {},
             {"user_id": 1},
-            {"user_id": None},
-            {"everything": 1},
             {"everything": False},
-            {"everything": True, "is_loss": True},
+            {"everything": True, "more": 1},
             {"token_hash": "not hexadecimal"},
-            {"token_hash": "00"},
             {"token": TOKEN},
-            {"user_id": "1", "everything": True},
         ],
     )
     def test_other_messages_are_not_orders(self, message: dict[str, Any]) -> None:
@@ -77,17 +68,6 @@ class TestCache:
         assert setup.cache.forget(order) == dropped
         assert setup.cache.introspect(TOKEN).active == (not dropped)
         assert setup.cache.remembered(TOKEN) is not None
-
-    def test_all_tokens_of_a_user_are_forgotten_and_other_users_stay(self) -> None:
-        zitadel = Scripted()
-        setup = Setup(zitadel)
-        for number in range(3):
-            setup.cache.introspect(f"token {number} of Ada")
-        zitadel.outcome = Introspection(active=True, claims={"active": True, "sub": "2"})
-        setup.cache.introspect("a token of Bob")
-        assert setup.cache.forget(ADA) == 3
-        assert setup.cache.forget(ADA) == 0
-        assert setup.cache.introspect("a token of Bob").source is Source.HIT
 
     @pytest.mark.parametrize("order", [ADA, BOB, EVERYTHING, Forget.naming(token=TOKEN)])
     def test_inactive_answers_are_dropped_with_any_user_since_they_name_none(self, order: Forget) -> None:

@@ -4,30 +4,22 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from tests.support.connection_faults import (
     ACTIVE,
-    CREDENTIALS_REFUSED,
-    DATABASE_AWAY,
-    DATABASE_AWAY_BEFORE_V4_14,
     FAULTS,
     INACTIVE,
     PAT_CLAIMS,
-    WRONG_HOST,
     Fault,
 )
-from tests.support.upstream import Behaviour, answer, upstream
+from tests.support.upstream import upstream
 from zdemo.config.settings import Settings
-from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer, ZitadelUnavailable
+from zdemo.errors import IntrospectionError, UnusableAnswer, ZitadelUnavailable
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
-from zdemo.introspection.model import Introspection, parse_introspection, roles_claim_of
+from zdemo.introspection.model import Introspection, parse_introspection
 from zdemo.introspection.refusals import read_answer
 
 PROJECT = "300000000000000010"
@@ -73,7 +65,7 @@ def test_client_credentials_are_form_encoded_first() -> None:
     assert basic_credentials("a:b c", "%+\u00e9/") == "Basic " + base64.b64encode(b"a%3Ab+c:%25%2B%C3%A9%2F").decode()
 
 
-@pytest.mark.parametrize("token", ["", "\n", "\udcff", "\ud800x", "\x00", "a" * 100_000, "\u00e9 &token=x"])
+@pytest.mark.parametrize("token", ["", "\ud800x\n", "a" * 100_000, "\u00e9 &token=x"])
 def test_any_text_can_be_asked_about(token: str) -> None:
     with upstream(INACTIVE) as up, client_of(up.url) as client:
         assert client.introspect(token) == Introspection(active=False, claims={"active": False})
@@ -112,53 +104,15 @@ def test_a_fault_is_an_error_in_time(fault: Fault) -> None:
     assert "secret" not in text
 
 
-NAMED: list[tuple[Behaviour, type[IntrospectionError], str]] = [
-    (CREDENTIALS_REFUSED, CredentialsRefused, "CLIENT_SECRET"),
-    (answer(b'{"error":"invalid_client"}', 401), CredentialsRefused, "CLIENT_ID"),
-    (answer(b"", 403), CredentialsRefused, "CLIENT_ID"),
-    (WRONG_HOST, UnusableAnswer, "localhost and 127.0.0.1 are two different hosts"),
-    (DATABASE_AWAY, ZitadelUnavailable, "database"),
-    (DATABASE_AWAY_BEFORE_V4_14, ZitadelUnavailable, "database"),
-    (answer(b"", 307, headers={"Location": "/"}), UnusableAnswer, "ZITADEL_DOMAIN"),
-    (answer(b"", 429), ZitadelUnavailable, "limit"),
-    (answer(b"<html>", 403, headers={"Content-Type": "text/html"}), UnusableAnswer, "ZITADEL_DOMAIN"),
-]
-
-
-@pytest.mark.parametrize(("behaviour", "kind", "hint"), NAMED)
-def test_the_hint_names_what_to_look_at(behaviour: Behaviour, kind: type[IntrospectionError], hint: str) -> None:
-    with upstream(behaviour) as up, client_of(up.url) as client, pytest.raises(kind) as failed:
-        client.introspect("t")
-    assert hint in failed.value.hint
-    assert failed.value.answer is not None
-
-
-RETRY_AFTER = [
-    ("", 1),
-    ("7", 7),
-    ("0", 1),
-    ("60", 60),
-    ("21600", 60),
-    ("9" * 5000, 60),
-    ("-5", 1),
-    ("1.5", 1),
-    ("\u0667", 1),
-    ("Wed, 21 Oct 2026 07:28:00 GMT", 1),
-]
+RETRY_AFTER = {"": 1, "7": 7, "0": 1, "60": 60, "21600": 60, "9" * 5000: 60, "-5": 1, "1.5": 1, "\u0667": 1}
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize(("field", "seconds"), RETRY_AFTER, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize(("field", "seconds"), RETRY_AFTER.items(), ids=lambda value: str(value)[:12])
 def test_retry_after_is_taken_over_within_reason(status: int, field: str, seconds: int) -> None:
     with pytest.raises(ZitadelUnavailable) as failed:
         read_answer(of_body(b"", status, **{"retry-after": field}))
     assert failed.value.retry_after_seconds == seconds
-
-
-def test_a_404_from_elsewhere_is_neither_a_wrong_host_nor_the_database() -> None:
-    with pytest.raises(UnusableAnswer) as failed:
-        read_answer(of_body(b"404 page not found", 404))
-    assert "is not an answer (404" in failed.value.message
 
 
 def test_control_characters_of_an_answer_do_not_get_into_a_message() -> None:
@@ -198,78 +152,13 @@ def test_claims_that_do_not_decide_may_be_anything() -> None:
     assert (found.active, found.scopes, found.audience, found.expires_at) == (True, (), (), None)
     assert [found.text(name) for name in odd] == [""] * len(odd)
     assert of({"active": True, "aud": "one"}).audience == ("one",)
-
-
-def test_of_an_inactive_answer_nothing_else_is_read_or_kept() -> None:
-    found = of({**PAT_CLAIMS, "active": False, "exp": "wrong", "aud": 1})
-    assert (found.active, found.expires_at, found.audience, found.claims) == (False, None, (), {"active": False})
-
-
-def _values(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[object]:
-    return st.recursive(
-        st.none() | st.booleans() | st.integers() | numbers | st.text(max_size=8),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-        max_leaves=12,
-    )
-
-
-JSON = _values(st.floats(allow_nan=False, allow_infinity=False))
-LIKE_JSON = _values(st.floats())  # also NaN and Infinity, which Python writes and JSON does not have
-READ_CLAIMS = ("active", "exp", "nbf", "aud", "scope", ROLES, roles_claim_of(PROJECT))
-ANSWERS = LIKE_JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(READ_CLAIMS, LIKE_JSON))
-
-
-@given(value=ANSWERS)
-def test_any_json_is_active_by_the_boolean_true_alone_or_unusable(value: object) -> None:
-    try:
-        found = of(value)
-    except UnusableAnswer:
-        return
-    assert isinstance(value, dict)
-    assert found.active is value["active"]
-    assert isinstance(found.active, bool)
-    assert type(found.expires_at) in (int, type(None))
-    assert type(found.not_before) in (int, type(None))
-    assert all(
-        isinstance(name, str) for name in (*found.audience, *found.scopes, *found.roles(), *found.roles(PROJECT))
-    )
-
-
-HEADERS = st.fixed_dictionaries(
-    {}, optional={"content-type": st.text(max_size=30), "retry-after": st.text(max_size=12), "location": st.text()}
-)
-TEXTS = st.sampled_from(
-    [b"QUERY-d3fas", b"unable to set instance using origin", b'{"error":"unauthorized_client"}', b"{"]
-)
-
-
-@hypothesis_settings(max_examples=300)
-@given(status=st.integers(100, 999), body=st.binary(max_size=60) | TEXTS, headers=HEADERS)
-def test_any_answer_is_an_introspection_or_an_error_of_the_tree(
-    status: int, body: bytes, headers: dict[str, str]
-) -> None:
-    try:
-        found = read_answer(of_body(body, status, **headers))
-    except IntrospectionError as failed:
-        assert failed.status in (502, 503)  # noqa: PT017  # raising is one of two right outcomes
-        return
-    assert (status, found.active) in ((200, True), (200, False))
+    assert of({**PAT_CLAIMS, "active": False, "exp": "wrong"}).claims == {"active": False}
 
 
 # --- roles
 
-GRANTS = st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5), min_size=1, max_size=3)
 
-
-@given(
-    good=st.dictionaries(st.text(max_size=8), GRANTS, max_size=4),
-    bad=st.dictionaries(st.text(max_size=8), JSON, max_size=4),
-)
-def test_roles_are_exactly_those_of_the_right_shape(good: dict[str, Any], bad: dict[str, Any]) -> None:
-    def is_grant(value: object) -> bool:
-        if not isinstance(value, dict) or not value:
-            return False
-        return all(isinstance(domain, str) and organization != "" for organization, domain in value.items())
-
-    claim = {**{key: value for key, value in bad.items() if not is_grant(value)}, **good}
-    assert of({"active": True, ROLES: claim}).roles() == good
+def test_roles_are_exactly_those_of_the_right_shape() -> None:
+    bad = {"a": {}, "b": ["1"], "c": {"1": None}, "d": {"": "acme.localhost"}, "e": {**GRANT, "2": 1}, "f": "g"}
+    assert of({"active": True, ROLES: bad | {"good": GRANT}}).roles() == {"good": GRANT}
+    assert of({"active": True, ROLES: ["good"]}).roles() == {}

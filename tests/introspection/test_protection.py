@@ -1,8 +1,7 @@
 """Protection of the API from a ZITADEL that hangs, and of ZITADEL from the API; and the stack as it is built."""
 
 import logging
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -20,11 +19,10 @@ from tests.support.introspector_doubles import (
     unusable,
 )
 from tests.support.waiting import eventually
-from zdemo.config.settings import Settings
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.http.response import Response
 from zdemo.introspection.breaker import FAILURES_THAT_OPEN, PAUSE_SECONDS, PROBE_SECONDS, BreakerState
-from zdemo.introspection.build import PACING_SECONDS, Limits, protected
+from zdemo.introspection.build import PACING_SECONDS, Limits
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.protection import STALL_SECONDS, ProtectedIntrospector
@@ -117,28 +115,6 @@ class TestBulkhead:
             assert all(isinstance(error, kind) for error in errors_of(callers))
         assert len(zitadel.calls) == FAILURES_THAT_OPEN
 
-    def test_a_probe_that_hangs_holds_up_neither_its_caller_nor_the_next_probe(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel)
-        with Crowd(1) as crowd:
-            for number in range(FAILURES_THAT_OPEN):
-                caller = crowd.submit(setup.ask)
-                zitadel.call(number).set_exception(unavailable())
-                errors_of([caller])
-            setup.clock.advance(PROBE_SECONDS)
-            setup.fails()  # returns although the probe hangs
-            hung = zitadel.call(FAILURES_THAT_OPEN)
-            assert setup.is_in(BreakerState.HALF_OPEN)
-            setup.fails()
-            setup.clock.advance(PROBE_SECONDS)
-            caller = crowd.submit(setup.ask)
-            zitadel.call(FAILURES_THAT_OPEN + 1).set_result(ACTIVE)
-            eventually("the state is reached", lambda: setup.is_in(BreakerState.CLOSED))
-            errors_of([caller])
-            hung.set_exception(unavailable())
-            eventually("the state is reached", lambda: setup.counters.in_flight == 0)
-            assert setup.is_in(BreakerState.CLOSED)
-
     def test_service_resumes_while_all_flights_are_still_lost(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, flights=2)
@@ -172,40 +148,23 @@ class TestBulkhead:
         assert len(zitadel.asked) == FAILURES_THAT_OPEN * 2
         assert setup.is_in(BreakerState.CLOSED)
 
-    def test_unknown_tokens_never_take_the_last_flights(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel, flights=3, reserved_flights=1)
-        with Crowd(3) as crowd:
-            unknown = [crowd.submit(setup.ask) for _ in range(2)]
-            zitadel.call(1)
-            setup.fails()
-            known = crowd.submit(setup.ask, known=True)
-            zitadel.call(2).set_result(ACTIVE)
-            assert known.result(PATIENCE_SECONDS) == ACTIVE
-            zitadel.let_go()
-            errors_of(unknown)
 
-
-class TestRefusedCredentials:
-    @pytest.mark.parametrize(
-        ("status", "body", "asked"),
-        [
-            (400, b'{"error":"unauthorized_client"}', 1),
-            (401, b'{"error":"invalid_client"}', 1),
-            (403, b"blocked", 5),
-            (401, b'{"error":"access_denied"}', 5),
-        ],
-    )
-    def test_a_filter_that_refuses_one_token_does_not_get_the_others_refused(
-        self, status: int, body: bytes, asked: int
-    ) -> None:
-        response = Response(status=status, headers={}, body=body, seconds=0, url="http://localhost/")
-        refusal = CredentialsRefused("ZITADEL refuses the credentials", hint="check them", answer=response)
-        zitadel = Scripted(refusal)
-        setup = Setup(zitadel)
-        for _ in range(5):
-            setup.fails(CredentialsRefused)
-        assert len(zitadel.asked) == asked
+@pytest.mark.parametrize(
+    ("status", "body", "asked"),
+    [
+        (400, b'{"error":"unauthorized_client"}', 1),
+        (401, b'{"error":"invalid_client"}', 1),
+        (403, b"blocked", 5),
+    ],
+)
+def test_a_filter_that_refuses_one_token_does_not_get_the_others_refused(status: int, body: bytes, asked: int) -> None:
+    response = Response(status=status, headers={}, body=body, seconds=0, url="http://localhost/")
+    refusal = CredentialsRefused("ZITADEL refuses the credentials", hint="check them", answer=response)
+    zitadel = Scripted(refusal)
+    setup = Setup(zitadel)
+    for _ in range(5):
+        setup.fails(CredentialsRefused)
+    assert len(zitadel.asked) == asked
 
 
 def test_the_log_has_the_begin_and_the_end_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
@@ -231,27 +190,3 @@ class TestStack:
         assert 1 <= limits.flights - limits.reserved_flights <= limits.slots - limits.reserved_slots
         assert limits.reserved_flights <= limits.reserved_slots
         assert Limits.of(threads).slots / limits.failures_per_second <= PACING_SECONDS, "no failure waits long"
-
-    @pytest.fixture
-    def settings(self) -> Settings:
-        return Settings(
-            issuer="http://localhost:1",
-            client_id="1",
-            client_secret="a secret",
-            cache_ttl_seconds=300,
-            timeout_seconds=PATIENCE_SECONDS,
-        )
-
-    @pytest.mark.parametrize("threads", [2, 64])
-    def test_a_burst_of_cold_tokens_is_served_to_the_last(self, settings: Settings, threads: int) -> None:
-        zitadel = Scripted()
-        limits = Limits.of(threads, spare_threads=threads)
-        patient = replace(limits, shortest_wait_seconds=PATIENCE_SECONDS, longest_wait_seconds=PATIENCE_SECONDS)
-        stack = protected(zitadel, settings, patient)
-        with Crowd(limits.slots - limits.reserved_slots + limits.waiters) as server:
-            callers: list[Future[Introspection]] = [
-                server.submit(stack.introspect, f"token {number % 250}") for number in range(1000)
-            ]
-            assert errors_of(callers) == [None] * 1000
-        assert len(zitadel.asked) == stack.counters.introspections == stack.counters.misses == 250
-        assert stack.counters.hits + stack.counters.joins == 750

@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.apis import settings_for
 from zdemo.config.key_file import ApplicationKey
@@ -70,20 +68,16 @@ def test_a_value_opens_only_where_it_was_put() -> None:
         sealer.open("order", sealer.name(HASH), sealed(sealer))
 
 
-@given(data=st.data())
-def test_no_changed_value_opens(data: st.DataObject) -> None:
+def test_no_changed_value_opens() -> None:
     sealer = Sealer(SETTINGS)
     value = sealed(sealer)
-    place = data.draw(st.integers(0, len(value) - 1))
-    flipped = bytes([value[place] ^ data.draw(st.integers(1, 255))])
-    changes = [value[:place], value[:place] + flipped + value[place + 1 :], value + value[-1:], value * 2]
-    with pytest.raises(Unbelievable):
-        sealer.open_answer(sealer.name(HASH), data.draw(st.sampled_from([*changes, data.draw(st.binary(max_size=99))])))
+    flipped = [value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :] for at in range(0, len(value), 7)]
+    for changed in (b"", value[:-1], value + value[-1:], value * 2, *flipped):
+        with pytest.raises(Unbelievable):
+            sealer.open_answer(sealer.name(HASH), changed)
 
 
-@pytest.mark.parametrize(
-    "claims", [{"active": "true"}, {"active": True, "exp": "soon"}, {"active": True, "aud": [1]}, {}], ids=str
-)
+@pytest.mark.parametrize("claims", [{"active": "true"}, {"active": True, "exp": "soon"}], ids=str)
 def test_what_opens_is_read_as_strictly_as_zitadels_answers(claims: dict[str, object]) -> None:
     sealer = Sealer(SETTINGS)
     with pytest.raises(Unbelievable, match="not an introspection answer"):

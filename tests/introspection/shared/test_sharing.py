@@ -1,18 +1,14 @@
 """Sharing through a real store: who asks, how old an answer may be, and what in the store is believed."""
 
 import time
-from contextlib import ExitStack, closing
-from dataclasses import replace
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tests.support.apis import settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, unavailable
 from tests.support.redis_server import RedisServer
-from tests.support.sharing import A_TOKEN, SETTINGS, TIMEOUT, TTL, Worker, worker
-from tests.support.waiting import eventually
-from zdemo.config.settings import Settings
+from tests.support.sharing import A_TOKEN, SETTINGS, TIMEOUT, TTL, Worker
 from zdemo.errors import ZitadelUnavailable
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection, Source
@@ -56,24 +52,6 @@ class TestSharing:
         assert b"visible" not in repr(seen).encode()
         assert all(milliseconds > 0 for _, milliseconds in seen.values())
 
-    def test_what_is_left_of_the_time_is_for_zitadel(self, one: Worker) -> None:
-        began = one.now()
-        one.ask()
-        assert began < one.deadlines[0] <= began + TIMEOUT
-
-    @pytest.mark.parametrize(
-        "settings",
-        [replace(SETTINGS, client_secret="changed"), settings_for("https://other.example")],
-        ids=["changed secret", "other issuer"],
-    )
-    def test_applications_share_nothing_with_others(
-        self, one: Worker, store: RedisServer, stack: ExitStack, settings: Settings
-    ) -> None:
-        stranger = stack.enter_context(worker(store.url, settings=settings))
-        one.ask()
-        assert stranger.ask().source is ASKED
-        assert len(store.keys("answer")) == 2
-
 
 class TestAge:
     @pytest.mark.parametrize(
@@ -112,20 +90,8 @@ class TestAge:
         other.ahead = TTL
         assert other.ask().source is ASKED
 
-    def test_an_answer_that_came_too_late_is_not_kept(self, one: Worker, store: RedisServer) -> None:
-        def pass_time() -> None:
-            one.ahead = TTL
 
-        one.meanwhile = pass_time
-        one.ask()
-        assert store.keys("answer") == []
-
-    def test_the_store_forgets_by_itself(self, stack: ExitStack, store: RedisServer) -> None:
-        stack.enter_context(worker(store.url, ttl=0.2)).ask()
-        eventually("the answer is gone", lambda: store.keys("answer") == [])
-
-
-@pytest.mark.parametrize("change", ["copied", "truncated", "garbage", "empty", "huge", "old"])
+@pytest.mark.parametrize("change", ["copied", "garbage", "huge", "old"])
 def test_whoever_writes_to_the_store_gains_nothing(one: Worker, other: Worker, store: RedisServer, change: str) -> None:
     one.outcome = other.outcome = INACTIVE
     key = one.answers.question(A_TOKEN).answer_key
@@ -137,7 +103,7 @@ def test_whoever_writes_to_the_store_gains_nothing(one: Worker, other: Worker, s
     assert isinstance(mine, bytes)
     other.ahead = TTL if change == "old" else 0
     copied = store.run("GET", theirs)
-    values = {"copied": copied, "truncated": mine[:-1], "garbage": b"x" * 99, "empty": b"", "huge": bytes(2**20)}
+    values = {"copied": copied, "garbage": b"x" * 99, "huge": bytes(2**20)}
     store.run("SET", key, values.get(change, mine))  # type: ignore[arg-type]  # bytes
     assert other.ask() == INACTIVE
     assert (other.asked, other.sleeps, other.answers.counters.shared_rejected) == ([A_TOKEN], [], 1)
@@ -146,9 +112,9 @@ def test_whoever_writes_to_the_store_gains_nothing(one: Worker, other: Worker, s
 
 
 class TestLease:
-    def take(self, store: RedisServer, one: Worker, milliseconds: int = 60_000) -> str:
+    def take(self, store: RedisServer, one: Worker) -> str:
         lease = one.answers.question(A_TOKEN).lease_key
-        store.run("SET", lease, "1", "PX", milliseconds)
+        store.run("SET", lease, "1", "PX", 60_000)
         return lease
 
     def test_others_wait_for_the_answer_and_look_less_and_less_often(
@@ -167,18 +133,8 @@ class TestLease:
         assert (other.sleeps[0], len(other.sleeps)) == (0.002, 10)
         assert store.keys("lease") == []
 
-    def test_a_lease_that_ends_is_taken_over(self, other: Worker, store: RedisServer) -> None:
-        lease = self.take(store, other)
-        other.on_sleep = lambda: store.run("DEL", lease)
-        assert (other.ask().source, len(other.sleeps)) == (ASKED, 1)
-
-    @pytest.mark.parametrize("value", [None, "garbage"])
-    def test_a_holder_that_died_stops_nobody_for_longer_than_its_lease(
-        self, other: Worker, store: RedisServer, value: str | None
-    ) -> None:
+    def test_a_holder_that_died_stops_nobody_for_longer_than_its_lease(self, other: Worker, store: RedisServer) -> None:
         self.take(store, other)
-        if value:
-            store.run("SET", other.answers.question(A_TOKEN).answer_key, value)
         assert other.ask().source is ASKED
         assert 0 < sum(other.sleeps) < LEASE + 0.1
         assert other.deadlines[0] - other.now() > 1, "time is left for ZITADEL"
