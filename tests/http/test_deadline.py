@@ -1,9 +1,7 @@
 """One deadline for a whole request, which an upstream that drips, hangs or never ends cannot extend."""
 
 import contextlib
-import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -71,13 +69,6 @@ def test_an_answer_that_does_not_end_is_given_up_in_time(behaviour: Behaviour) -
         assert len(up.requests) == 1
 
 
-@pytest.mark.parametrize("behaviour", [hang, drip(b"", b"H" * 60)], ids=["hangs", "drips"])
-def test_a_kept_connection_has_a_deadline_of_its_own_for_each_request(behaviour: Behaviour) -> None:
-    with upstream(OK, OK, behaviour) as up:
-        assert_in_time(timed_out(up.url, before=2))
-        assert (len(up.requests), up.connections) == (3, 1)
-
-
 def test_the_second_attempt_has_only_what_the_first_one_left() -> None:
     """A late machine changes nothing: what is answered after the deadline is not an answer."""
     seconds = 1.5
@@ -107,27 +98,3 @@ def test_a_proxy_is_given_up_in_time(behaviour: Behaviour) -> None:
         came = send("https://zitadel.example", {"HTTPS_PROXY": proxy.url}, timeout_seconds=TIMEOUT_SECONDS)
     assert came["kind"] in (FailureKind.TIMEOUT, FailureKind.PROXY)
     assert_in_time(came["seconds"])
-
-
-@contextlib.contextmanager
-def full_backlog() -> Iterator[int]:
-    """A port where connecting hangs: its queue is full and no connection is accepted."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server((LOOPBACK, 0), backlog=0))
-        for _ in range(8):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(listener.getsockname())
-        yield int(listener.getsockname()[1])
-
-
-def test_a_connection_that_is_not_accepted_is_given_up_in_time() -> None:
-    with full_backlog() as port:
-        assert_in_time(timed_out(f"http://{LOOPBACK}:{port}"))
-
-
-def test_no_time_at_all_is_a_timeout_and_not_forever() -> None:
-    transport = Transport("http://127.0.0.1:9", setting="ZITADEL_DOMAIN")
-    with pytest.raises(ConnectionFailed):
-        transport.send("GET", "/", timeout_seconds=0)
-    transport.close()

@@ -5,14 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.support.connection_faults import LARGE_BYTES
 from tests.support.upstream import (
     LOOPBACK,
     Behaviour,
-    Connection,
     answer,
     depending,
     hang,
@@ -91,19 +88,6 @@ def test_an_internal_url_gets_the_host_and_scheme_of_the_issuer(issuer: str, hos
     assert [(answer.url, answer.issuer) for answer in came] == [(f"{up.url}/path", issuer)] * 2
 
 
-@pytest.mark.parametrize(("internal", "setting"), [(False, "--domain"), (True, "ZITADEL_INTERNAL_URL")])
-def test_an_answer_names_what_gave_the_address_and_only_an_internal_one_is_forwarded_to(
-    setting: str, *, internal: bool
-) -> None:
-    with upstream(OK) as up:
-        issuer, address = ("http://localhost:8080", up.url) if internal else (up.url, None)
-        transport = Transport.to_zitadel(ZitadelAddress(issuer, address, "--domain"))
-        came = post(transport)
-        transport.close()
-    assert (came.setting, came.issuer_setting) == (setting, "--domain")
-    assert ("x-forwarded-proto" in up.requests[0].headers) is internal
-
-
 def test_json_is_posted_and_compression_is_not_asked_for_and_not_undone() -> None:
     squeezed = answer(b"\x1f\x8b\x08 not gzip at all", headers={"Content-Encoding": "gzip"})
     with upstream(squeezed) as up, transport_to(up.url) as transport:
@@ -124,7 +108,7 @@ def test_no_cookie_is_sent_back() -> None:
     assert not any("cookie" in received.headers for received in up.requests)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_no_redirect_is_followed(status: int) -> None:
     with (
         upstream(OK) as other,
@@ -136,13 +120,7 @@ def test_no_redirect_is_followed(status: int) -> None:
     assert (len(up.requests), other.requests) == (1, [])
 
 
-@pytest.mark.parametrize("location", ["http://[broken", "//[", "h\u00e9\x80://x", "http://a:99999999/", ""])
-def test_a_broken_location_is_only_an_answer(location: str) -> None:
-    with upstream(answer(b"", 302, headers={"Location": location})) as up, transport_to(up.url) as transport:
-        assert post(transport).status == 302
-
-
-@pytest.mark.parametrize("status", [200, 302, 500])
+@pytest.mark.parametrize("status", [200, 302])
 def test_an_answer_of_8_mib_is_not_read_to_its_end(status: int) -> None:
     large = answer(b"a" * LARGE_BYTES, status, headers={"Location": "/x"})
     with upstream(large) as up, transport_to(up.url) as transport, pytest.raises(ConnectionFailed) as failed:
@@ -154,39 +132,11 @@ def test_an_answer_of_8_mib_is_not_read_to_its_end(status: int) -> None:
         assert len(post(transport).body) == MAX_ANSWER_BYTES
 
 
-CONTENT_TYPES = [
-    ("application/json", "application/json"),
-    ("Application/JSON ; charset=utf-8", "application/json"),
-    ("", ""),
-    ("json", ""),
-    ("text/\x1b[31mhtml", ""),
-    ("text/" + "a" * 5000, ""),
-]
-
-
-@pytest.mark.parametrize(("header", "expected"), CONTENT_TYPES)
-def test_the_media_type_is_one_or_is_empty(header: str, expected: str) -> None:
-    came = Response(status=200, headers={"content-type": header}, body=b"", seconds=0, url="")
-    assert came.media_type == expected
-
-
 BODIES = [
-    (b'{"a":1}', {"a": 1}),
-    (b"[1]", {}),
-    (b"null", {}),
-    (b"", {}),
-    (b"\xff\xfe\xff", {}),
-    (b"[" * 100_000, {}),
-    (b'{"a":' + b"9" * 5000 + b"}", {}),
-    (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
-    ('{"a":1}'.encode("utf-16"), {}),
-    ('{"a":1}'.encode("utf-16-le"), {}),
-    ('{"a":1}'.encode("utf-32"), {}),
-    (b'{"a":"\xed\xa0\x80"}', {}),
-    (b'{"a":NaN}', {}),
-    (b'{"a":-Infinity}', {}),
-    (b'{"a":1e999}', {}),
     (b'{"a":1e9}', {"a": 1e9}),
+    (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
+    *((body, {}) for body in (b"[1]", b"null", b"", b"[" * 100_000, b'{"a":' + b"9" * 5000 + b"}")),
+    *((body, {}) for body in ('{"a":1}'.encode("utf-16"), b'{"a":"\xed\xa0\x80"}', b'{"a":NaN}', b'{"a":1e999}')),
 ]
 
 
@@ -196,17 +146,6 @@ def test_a_body_is_a_json_object_or_an_empty_one(body: bytes, expected: object) 
     assert came.json_object() == expected
     assert f"body={body!r}" not in repr(came)
     assert isinstance(came.text, str)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    head=st.sampled_from([b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"]),
-    rest=st.binary(max_size=80),
-)
-def test_whatever_bytes_come_it_is_an_answer_or_a_failed_connection(head: bytes, rest: bytes) -> None:
-    with upstream(raw(head + rest)) as up, transport_to(up.url) as transport:
-        assert outcome_of(transport, 2) in (*range(100, 1000), FailureKind.BROKEN, FailureKind.HUNG_UP)
-        assert len(up.requests) == 1
 
 
 # --- connections: kept, dropped, tried again
@@ -225,29 +164,18 @@ def test_a_connection_serves_one_request_after_the_other_unless_it_was_idle_for_
 CUT = raw(http(b'{"active":true}')[:-5])
 
 
-def cut_by_reset(connection: Connection) -> bool:
-    """Send the first line of an answer, then RST."""
-    connection.send(b"HTTP/1.1 200 OK\r\n")
-    return reset(connection)
-
-
 LAST = answer(b"{}", headers={"Connection": "close"})
 RETRIES: list[tuple[str, list[Behaviour], int, int | FailureKind]] = [
     ("a kept connection is closed instead of an answer", [OK, hang_up, OK], 3, 200),
     ("a kept connection is reset instead of an answer", [OK, reset, OK], 3, 200),
     ("and the second attempt fails as well", [OK, hang_up, hang_up, OK], 3, FailureKind.HUNG_UP),
     ("a kept connection gives the first byte of an answer", [OK, raw(b"H"), OK], 2, FailureKind.BROKEN),
-    ("a kept connection is reset within an answer", [OK, cut_by_reset, OK], 2, FailureKind.HUNG_UP),
     ("a kept connection gives half an answer", [OK, CUT, OK], 2, FailureKind.BROKEN),
     ("a kept connection hangs", [OK, hang, OK], 2, FailureKind.TIMEOUT),
-    ("a kept connection says 503", [OK, answer(b"", 503), OK], 2, 503),
     ("a connection was closed after an answer", [LAST, OK], 2, 200),
     ("a new connection is closed instead of an answer", [hang_up, OK], 1, FailureKind.HUNG_UP),
     ("a connection made anew is closed instead of an answer", [LAST, hang_up, OK], 2, FailureKind.HUNG_UP),
-    ("a new connection is reset instead of an answer", [reset, OK], 1, FailureKind.HUNG_UP),
-    ("a new connection gives half an answer", [CUT, OK], 1, FailureKind.BROKEN),
     ("a new connection says 100 and then 200", [raw(b"HTTP/1.1 100 Continue\r\n\r\n" + http(b"{}"))], 1, 200),
-    ("a new connection says 408", [answer(b"", 408), OK], 1, 408),
 ]
 
 
@@ -274,4 +202,3 @@ def test_answers_are_not_mixed_up_between_threads() -> None:
 
     with upstream(echo) as up, transport_to(up.url, connections=4) as transport, ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, tokens)) == tokens
-    assert len(up.requests) == 160

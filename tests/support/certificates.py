@@ -27,10 +27,6 @@ class Certificates:
         """Return a certificate for another name."""
         return self.good("elsewhere.example")
 
-    def wrong_address(self) -> ssl.SSLContext:
-        """Return a certificate for another address."""
-        return self.good("192.0.2.1")
-
     def expired(self) -> ssl.SSLContext:
         """Return a certificate that expired a day ago."""
         return self._for_days(-9, -1)
