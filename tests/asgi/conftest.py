@@ -1,19 +1,5 @@
-from collections.abc import Iterator
+"""An emulated ZITADEL, and the settings of an API that asks it."""
 
-import pytest
+from tests.server.conftest import settings, zitadel
 
-from tests.support.apis import settings_for
-from zdemo.config.settings import Settings
-from zdemo.emulator import Emulator, emulate
-
-
-@pytest.fixture(scope="session")
-def zitadel() -> Iterator[Emulator]:
-    """The known world; never changed by a test."""
-    with emulate() as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="session")
-def settings(zitadel: Emulator) -> Settings:
-    return settings_for(zitadel.url)
+__all__ = ["settings", "zitadel"]

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint, plain_api, settings_for
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Endpoint, plain_api, settings_for
 from tests.support.asgi_apis import example_app, on_uvicorn, starlette_app
 from tests.support.connection_faults import FAULTS, INACTIVE, claims
 from tests.support.rows import (
-    INSUFFICIENT_SCOPE,
     JUDGED,
     JUDGED_PROJECT,
     OF_THE_GUARD,
@@ -19,7 +18,6 @@ from tests.support.rows import (
 )
 from tests.support.upstream import Upstream, reset, upstream
 from zdemo.config.settings import Settings
-from zdemo.emulator import READER, VISITOR
 from zdemo.introspection.client import IntrospectionClient
 
 OF_THE_SERVER = {"an absolute target", "two slashes at the start"}  # uvicorn hands these over as other paths
@@ -54,13 +52,6 @@ def test_zitadel_is_not_asked_where_it_need_not_be() -> None:
     with upstream(reset) as up, on_uvicorn(starlette_app(settings_for(up.url))) as api:
         check_rows(api, {name: row for name, row in ROWS.items() if not row.asks}, only_guarded=True)
         assert up.requests == []
-
-
-def test_the_status_of_a_missing_role_is_a_setting(settings: Settings) -> None:
-    with on_uvicorn(starlette_app(settings_for(settings.issuer, role_denied_status=403))) as api:
-        reply = api.get(SCOPED, VISITOR.pat)
-        assert (reply.status, reply.one("www-authenticate")) == (403, INSUFFICIENT_SCOPE)
-        assert api.get(SCOPED, READER.pat).json == {"message": MESSAGES[SCOPED]}
 
 
 @pytest.fixture(scope="module")
