@@ -97,18 +97,13 @@ BODY = json_body(PAT_CLAIMS)
 _LINE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 ODDITIES: Mapping[str, Behaviour] = {
     "gzip": _fields(gzip.compress(BODY), Content_Encoding="gzip"),  # was not asked for
-    "an unknown coding": _fields(b"\x00" + BODY, Content_Encoding="x-unknown"),
     "broken chunks": raw(_LINE + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n" + BODY),
     "chunks without an end": raw(_LINE + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n"),
-    "a length below zero": _fields(b"", Content_Length="-1"),
-    "a length that is text": _fields(b"[]", Content_Length="many"),
     "a length too great": _fields(Content_Length=str(1 << 70)),
     "no status": raw(b"HTTP/1.1 OK\r\n\r\n"),
     "status 999": raw(b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n"),
-    "status 099": raw(b"HTTP/1.1 099 No\r\nContent-Length: 0\r\n\r\n"),
     "only interim answers": raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 50),
     "200 fields": _fields(b"[]", **{f"X-{number}": "a" for number in range(200)}),
-    "a field of 100 KB": _fields(b"[]", X="a" * 100_000),
 }
 
 
@@ -126,7 +121,7 @@ def test_retry_after_is_zitadels_where_it_names_one(standing: Api) -> None:
         assert _ask(standing, PRIVATE).one("retry-after") == "7"
 
 
-@pytest.mark.parametrize("name", ["resets", "400 unauthorized_client", "503 as HTML", "hangs"])
+@pytest.mark.parametrize("name", ["400 unauthorized_client", "hangs"])
 def test_service_resumes_within_a_second_of_zitadels_return(name: str, standing: Api) -> None:
     fault = FAULTS[name]
     with upstream(fault.behaviour) as up, _protected(standing, up, hangs=fault.hangs):

@@ -1,7 +1,6 @@
 """``POST /-/forget``: who may give orders, what an order is, and what all workers of a server do then."""
 
 import json
-import logging
 import multiprocessing
 import os
 import signal
@@ -20,10 +19,9 @@ from tests.support.upstream import Upstream, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import request
 from zdemo.emulator import READER
-from zdemo.guard import Refusal
 from zdemo.introspection.forget import Forget
 from zdemo.server import create_app
-from zdemo.server.forgetting import STORE_UNCONFIRMED, WORKER_UNCONFIRMED, Forgetting
+from zdemo.server.forgetting import WORKER_UNCONFIRMED, Forgetting
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_local_program
 
@@ -31,7 +29,6 @@ USER = PAT_CLAIMS["sub"]
 KEY = "0123456789abcdef"
 BEARER_KEY = f"Authorization: Bearer {KEY}"
 JSON = "Content-Type: application/json"
-WORKERS = 4
 
 
 def order(body: object, *fields: str, **options: Any) -> bytes:
@@ -53,8 +50,8 @@ def keyed() -> Iterator[Api]:
 
 FORWARDED = "X-Forwarded-For: 192.0.2.1"
 ADMISSION: list[tuple[bool, tuple[str, ...], dict[str, Any], int]] = [  # with a key, fields, options, status
-    *((False, (), {"host": host}, 200) for host in ("127.0.0.1:5000", "localhost", "LOCALHOST:80", "[::1]:5000")),
-    *((False, (), {"host": host}, 403) for host in ("api.example.com", "localhost.example.com")),
+    *((False, (), {"host": host}, 200) for host in ("127.0.0.1:5000", "LOCALHOST:80", "[::1]:5000")),
+    (False, (), {"host": "localhost.example.com"}, 403),
     (False, (), {"version": "HTTP/1.0"}, 403),
     (False, ("Origin: http://localhost:5000",), {}, 403),
     (False, ("Sec-Fetch-Site: same-origin",), {}, 403),
@@ -62,12 +59,10 @@ ADMISSION: list[tuple[bool, tuple[str, ...], dict[str, Any], int]] = [  # with a
     (False, ("Forwarded: for=127.0.0.1",), {}, 403),
     (False, ("Via: 1.1 proxy",), {}, 403),
     (False, ("X-Real-IP: 127.0.0.1",), {}, 403),
-    (False, (BEARER_KEY,), {"host": "api.example.com"}, 403),
     (True, (BEARER_KEY,), {}, 200),
     (True, (BEARER_KEY, FORWARDED), {"host": "api.example.com"}, 200),
-    *((True, (), {"host": host}, 403) for host in ("localhost", "api.example.com")),
-    *((True, (f"Authorization:{value}",), {}, 403) for value in ("", " Bearer", f" Basic {KEY}", f" {KEY}")),
-    *((True, (f"Authorization: Bearer {key}",), {}, 403) for key in (f"{KEY}x", KEY[:-1], "ÿ\xff")),
+    (True, (), {}, 403),
+    *((True, (f"Authorization:{value}",), {}, 403) for value in (f" Basic {KEY}", f" Bearer {KEY}x", " Bearer \xff")),
     (True, (BEARER_KEY, BEARER_KEY), {}, 403),
 ]
 
@@ -95,10 +90,8 @@ def test_other_machines_may_not(peer: str) -> None:
 
 GOOD: list[object] = [{"user_id": USER}, {"token": READER.pat}, {"everything": True}]
 BAD: list[object] = [
-    *(b"", b"{", b"\xff", b"[" * 5000, b'{"user_id": "\\ud800"', [], None, {}),
-    *({"user_id": value} for value in ("", 1, "1" * 201, None)),
-    *({"everything": value} for value in (1, False)),
-    *({"token": ["x"]}, {"token_hash": "00" * 32}),
+    *(b"", b"\xff", b"[" * 5000, [], {}),
+    *({"user_id": 1}, {"everything": False}, {"token": ["x"]}, {"token_hash": "00" * 32}),
     *({"user_id": "1", "everything": True}, {"user_id": "1", "number": "7"}),
 ]
 
@@ -133,31 +126,20 @@ def each_worker(api: Endpoint, up: Upstream, count: int) -> list[int]:
     return statuses
 
 
-@pytest.mark.parametrize(
-    ("count", "body"),
-    [(1, {"token": READER.pat}), (WORKERS, {"user_id": USER})],
-)
-def test_the_very_next_request_to_each_worker_is_refused(count: int, body: dict[str, Any], tmp_path: Path) -> None:
-    with upstream(ACTIVE) as up, served(tmp_path, environment(up), "--workers", str(count)) as api:
-        assert set(each_worker(api, up, count)) == {200}
-        up.now(WITHOUT_ROLE)
-        assert api.send(order({"user_id": "another"})).json == {"forgotten": 0}
-        assert {api.get(SCOPED).status for _ in range(20)} == {200}
-        assert api.send(order(body)).json == {"forgotten": count}
-        assert set(each_worker(api, up, count)) == {401}
-
-
-def test_a_worker_that_replaces_a_killed_one_obeys_too(tmp_path: Path) -> None:
+def test_the_very_next_request_to_each_worker_is_refused_also_to_one_that_replaces_a_killed_one(tmp_path: Path) -> None:
     with upstream(ACTIVE) as up, served(tmp_path, environment(up), "--workers", "2") as api:
-        each_worker(api, up, 2)
+        assert set(each_worker(api, up, 2)) == {200}
         killed = api.workers[0].pid
         os.kill(killed, signal.SIGKILL)
         eventually("it is replaced", lambda: [one for one in api.workers if one.pid != killed][1:])
         each_worker(api, up, 1)
         up.now(WITHOUT_ROLE)
-        assert eventually(
-            "both confirm", lambda: api.send(order({"everything": True})), lambda reply: reply.status == 200
+        confirmed = eventually(
+            "both confirm", lambda: api.send(order({"user_id": "another"})), lambda reply: reply.status == 200
         )
+        assert confirmed.json == {"forgotten": 0}
+        assert {api.get(SCOPED).status for _ in range(20)} == {200}
+        assert api.send(order({"user_id": USER})).json == {"forgotten": 2}
         assert set(each_worker(api, up, 2)) == {401}
 
 
@@ -175,24 +157,3 @@ def test_an_order_that_another_worker_does_not_confirm_has_no_result() -> None:
     assert forgetting.everywhere(order) is WORKER_UNCONFIRMED
     assert obeyed == [order]
     hub.close()
-
-
-@pytest.mark.parametrize(
-    ("order", "count", "line"),
-    [
-        (Forget(user_id=USER), 1, f"forgot 1 answer about user {USER}"),
-        (Forget.naming(token=READER.pat), 2, "forgot 2 answers about a token"),
-        (Forget(everything=True), 0, "forgot 0 answers: all that there were"),
-    ],
-)
-def test_the_log_says_what_was_forgotten(
-    caplog: pytest.LogCaptureFixture, order: Forget, count: int, line: str
-) -> None:
-    caplog.set_level(logging.INFO, "zdemo")
-    Forgetting(lambda _: count, lambda _: True, Bus()).everywhere(order)
-    assert caplog.messages == [line]
-
-
-@pytest.mark.parametrize(("published", "result"), [(True, 7), (False, STORE_UNCONFIRMED)])
-def test_an_order_that_the_store_does_not_take_has_no_result(published: bool, result: int | Refusal) -> None:
-    assert Forgetting(lambda _: 7, lambda _: published, Bus()).everywhere(Forget(everything=True)) == result

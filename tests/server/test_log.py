@@ -41,7 +41,6 @@ LINES = [
     (request(PUBLIC), "GET /api/public 200", "ok"),
     (request(SCOPED, bearer(READER.pat)), "GET /api/private-scoped 200", "ok"),
     (request(PRIVATE), "GET /api/private 401", "unauthorized"),
-    (request(PRIVATE, "Authorization: Bearer"), "GET /api/private 400", "invalid_request"),
     (request(PRIVATE, bearer("unknown")), "GET /api/private 401", "invalid_token"),
     (request(SCOPED, bearer(VISITOR.pat)), "GET /api/private-scoped 401", "insufficient_scope"),
     (request("/nowhere?a=b"), "GET /nowhere 404", "not_found"),
@@ -49,7 +48,6 @@ LINES = [
     (request(PUBLIC, body=b"a" * 65_537), "GET /api/public 413", "request_entity_too_large"),
     (request("/a%0ab%1b[31m%7f"), "GET /a%0Ab%1B%5B31m%7F 404", "not_found"),
     (request("/%e2%80%a8%c2%85%e9%e9%22"), "GET /%E2%80%A8%C2%85%EF%BF%BD%EF%BF%BD%22 404", "not_found"),
-    (request("/%25%20"), "GET /%25%20 404", "not_found"),
     (request("/" + "a" * 500), "GET /" + "a" * 199 + " 404", "not_found"),
     (request("/" + "%0a" * 500), "GET /" + ("%0A" * 67)[:199] + " 404", "not_found"),
     (request(PUBLIC, method="X" * 300), "X" * 16 + " /api/public 405", "method_not_allowed"),
@@ -71,33 +69,11 @@ HEX = "3f0a91b2c4d5e6f708192a3b4c5d0a115e6f70819203f4a5b6c7d8e9f0a1a8b7"
 
 
 MOST_SHOWN = 9  # characters of a token that stand together: the ends of two parts and the slash between them
-
-
-def encoded(text: str, times: int) -> str:
-    """Return a text with each of its characters percent-encoded this many times."""
-    return "".join(f"%{'25' * (times - 1)}{ord(character):02X}" for character in text)
-
-
 PATHS = {
-    f"/api/private/{PAT}": "/api/private/Yq3x...wQ4n",
-    f"/api/private/{PAT}/x": "/api/private/Yq3x...wQ4n/x",
     f"/api/private;token={PAT};a=1": "/api/private;token=Yq3x...wQ4n;a=1",
-    f"/{JWT}": "/eyJh...wQ4n",
-    f"/api/{HEX}/x": "/api/3f0a...a8b7/x",
-    f"/api/{HEX.upper()}/x": "/api/3F0A...A8B7/x",
+    f"/x/{''.join(f'%25{ord(character):02X}' for character in PAT)}/y": "/x/Yq3x...wQ4n/y",
     f"/reset/{HEX[:32]}.html": "/reset/3f0a...0a11.html",
-    f"/x/{encoded(PAT, 2)}/y": "/x/Yq3x...wQ4n/y",
-    f"/x/{encoded(HEX[:32], 4)}/y": "/x/3f0a...0a11/y",
-    **{
-        path: path
-        for path in (
-            "/a%252Fb%2525",
-            "/users/123456789012345678901234567890123456",
-            "/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments",
-            "/static/app.3f2Ab9c1.chunk.js",
-            "/" + "long-name/" * 15,
-        )
-    },
+    **{path: path for path in ("/a%252Fb%2525", "/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments")},
 }
 
 
@@ -179,12 +155,10 @@ def test_a_text_line_is_one_line_and_a_traceback_looks_like_no_line() -> None:
 def test_the_same_error_is_logged_once_per_minute(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     limited = RateLimitedLog(logging.getLogger("zdemo.server"), clock)
-    for seconds in (0, 1, REPEAT_SECONDS - 2, 1, 1):
+    for seconds in (0, REPEAT_SECONDS - 1, 1):
         clock.advance(seconds)
-        for message in ("one", "two"):
-            limited.error(message, f"at {clock():.0f}")
-    texts = [record.getMessage() for record in caplog.records]
-    assert texts == ["one: at 1000", "two: at 1000", "one: at 1060", "two: at 1060"]
+        limited.error("one", f"at {clock():.0f}")
+    assert [record.getMessage() for record in caplog.records] == ["one: at 1000", "one: at 1060"]
 
 
 # --- the handler that writes in batches

@@ -2,11 +2,8 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,16 +11,12 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.support.apis import PRIVATE, PUBLIC, SCOPED, THREADS, Api, asking, plain_api, running, settings_for
-from tests.support.connection_faults import FAULTS
-from tests.support.introspector_doubles import Scripted
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, THREADS, Api, asking, running, settings_for
 from tests.support.rows import BEARER, CHUNKED, FORM, ROWS
-from tests.support.served import Served, environment_for, served
-from tests.support.upstream import LOOPBACK, upstream
 from tests.support.wire import Reply, bearer, request
 from zdemo import __version__
 from zdemo.config.settings import Settings
-from zdemo.emulator import READER, VISITOR
+from zdemo.emulator import VISITOR
 from zdemo.server import create_app
 from zdemo.server.guard import BODY_READER
 from zdemo.server.request_bodies import BodyReader
@@ -117,24 +110,6 @@ def test_only_guarded_routes_require_a_token_and_the_role_is_named(document: Jso
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
-def _parts(node: object) -> Iterator[Json]:
-    """Yield all objects in a document."""
-    if isinstance(node, dict):
-        yield node
-    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from _parts(inner)
-
-
-def test_examples_are_what_their_schemas_allow(document: Json) -> None:
-    seen = 0
-    for part in _parts(document):
-        examples = [it["value"] for it in part.get("examples", {}).values()]
-        for example in [*examples, *([part["example"]] if "example" in part else [])]:
-            OAS31Validator({**part["schema"], "components": document["components"]}).validate(example)
-            seen += 1
-    assert seen > 30
-
-
 def test_what_the_api_answers_is_described(api: Api, document: Json) -> None:
     for row in ROWS.values():
         check_described(row.data, api.send(row.data), document)
@@ -158,64 +133,3 @@ OTHERS = [
 def test_what_it_answers_elsewhere_is_described(strict: Api, document: Json) -> None:
     for data in OTHERS:
         check_described(data, strict.send(data), document)
-
-
-def test_what_it_answers_where_routes_are_off_is_described(api: Api, document: Json) -> None:
-    for data in (request("/metrics"), request("/-/zitadel-events", method="POST", body=b"{}")):
-        reply = api.send(data)
-        assert reply.status == 404
-        check_described(data, reply, document)
-
-
-@pytest.mark.parametrize(("fault", "status"), [("503 as HTML", 503), ("400 unauthorized_client", 502)])
-def test_what_it_answers_without_zitadel_is_described(fault: str, status: int, document: Json) -> None:
-    with upstream(FAULTS[fault].behaviour) as up, plain_api(settings_for(up.url)) as api:
-        for target in (PRIVATE, SCOPED, "/readyz"):
-            for method in ("GET", "HEAD"):
-                data = request(target, BEARER, method=method)
-                reply = api.send(data)
-                assert reply.status == status
-                check_described(data, reply, document)
-
-
-def test_an_error_of_its_own_is_described(settings: Settings, document: Json) -> None:
-    with running(create_app(settings, Scripted(RuntimeError()))) as api:
-        data = request(PRIVATE, BEARER)
-        reply = api.send(data)
-        assert reply.status == 500
-        check_described(data, reply, document)
-
-
-@pytest.fixture(scope="module")
-def process(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    environment = {**environment_for(settings.issuer), "ZDEMO_EVENTS_KEY": "a-key-for-events"}
-    with served(tmp_path_factory.mktemp("serve"), environment, "--open-metrics") as running:
-        yield running
-
-
-# A malformed token makes a request that is wrong on purpose, so Schemathesis must not expect that it is admitted.
-CALLERS = {
-    "no token": ("--generation-with-security-parameters", "false"),
-    "a malformed token": ("--header", bearer("no token"), "--mode", "negative"),
-    "the reader's token": ("--header", bearer(READER.pat)),
-}
-
-
-@pytest.mark.parametrize("caller", CALLERS)
-def test_schemathesis_finds_nothing(caller: str, process: Served, tmp_path: Path) -> None:
-    """As a program of its own: it brings its own plugin for pytest, which every test would load."""
-    command = [str(Path(sys.executable).with_name("schemathesis")), "run", "--no-color", "--warnings", "off"]
-    bounds = ["--seed", "1", "--max-examples", "12", "--request-timeout", "20", "--generation-database", "none"]
-    bounds += ["--suppress-health-check", "all"]  # they fail on a busy machine
-    url = f"http://{LOOPBACK}:{process.port}/openapi.json"
-    ran = subprocess.run(  # noqa: S603  # the words are this module's own
-        [*command, *bounds, *CALLERS[caller], url],
-        cwd=tmp_path,
-        env={},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(r"Tested: \d+\n", ran.stdout)

@@ -95,9 +95,3 @@ def test_a_body_that_comes_in_drops_has_the_same_time(hasty: Api) -> None:
         while not select.select([client], [], [], 0.02)[0]:
             client.sendall(b"1\r\na\r\n")
         assert converse(client, b"").status == 408
-
-
-def test_a_body_of_a_head_request_is_not_read(hasty: Api) -> None:
-    for fields in ([CHUNKED], [FORM, "Content-Length: 100"]):
-        with slow_clients(hasty.port, request(PRIVATE, BEARER, *fields, method="HEAD"), 1) as [client]:
-            assert converse(client, b"").status == 200

@@ -1,61 +1,113 @@
-"""Shared answers over real processes: one introspection for all workers, and a store that ends."""
+"""Two machines, each a ``zdemo serve`` with two workers, that share a Redis or Valkey."""
 
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from tests.support.apis import SCOPED
+from tests.server.test_forgetting import order
+from tests.support.apis import PRIVATE, SCOPED, Endpoint, settings_for
+from tests.support.cli import Shell
+from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.served import environment_for, served
+from tests.support.served import Served, environment_for, served
 from tests.support.waiting import eventually
-from zdemo.emulator import READER, Emulator, emulate
+from zdemo.emulator import ADMIN, READER, VISITOR, Emulator, emulate
+from zdemo.errors import ZdemoError
+from zdemo.server import protect
 
 CALLS = 64
+ROUNDS = 12  # requests that reach both workers but for one time in 2000
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def zitadel() -> Iterator[Emulator]:
     with emulate() as emulator:
         yield emulator
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def store() -> Iterator[RedisServer]:
     with redis_server() as server:
         yield server
 
 
-def environment(zitadel: Emulator, url: str) -> dict[str, str]:
-    return {**environment_for(zitadel.url), "ZDEMO_CACHE_TTL": "60", "ZDEMO_CACHE_URL": url}
+@pytest.fixture(scope="module")
+def variables(zitadel: Emulator, store: RedisServer) -> dict[str, str]:
+    return environment_for(zitadel.url) | {"ZDEMO_CACHE_TTL": "3600", "ZDEMO_CACHE_URL": store.url}
 
 
-@pytest.mark.parametrize("by", ["url", "socket_url"])
-def test_cold_calls_to_all_workers_ask_once(zitadel: Emulator, store: RedisServer, tmp_path: Path, by: str) -> None:
-    with served(tmp_path, environment(zitadel, getattr(store, by)), "--workers", "4") as running:
-        eventually("all workers run", lambda: len(running.workers) == 4)
-        with ThreadPoolExecutor(CALLS) as pool:
-            assert {reply.status for reply in pool.map(running.get, [SCOPED] * CALLS)} == {200}
-    asked = [one for one in zitadel.requests if one.path.endswith("/introspect") and one.user == "reader"]
-    assert len(asked) == 1  # the start asks about a token of its own
-    assert READER.pat.encode() not in b"".join(store.keys())
+@pytest.fixture(scope="module")
+def machines(
+    variables: dict[str, str], store: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Served]]:
+    folder, options = tmp_path_factory.mktemp, ("--workers", "2", "--no-page")
+    by_socket = variables | {"ZDEMO_CACHE_URL": store.socket_url}
+    with served(folder("one"), variables, *options) as one, served(folder("other"), by_socket, *options) as other:
+        yield [one, other]
 
 
-def test_a_store_that_ends_degrades_the_api_until_it_is_back(
-    zitadel: Emulator, store: RedisServer, tmp_path: Path
+def statuses(api: Endpoint, token: str) -> set[int]:
+    return {api.get(SCOPED, token).status for _ in range(ROUNDS)}
+
+
+def test_cold_calls_to_all_workers_ask_once(machines: list[Served], zitadel: Emulator, store: RedisServer) -> None:
+    with ThreadPoolExecutor(CALLS) as pool:
+        calls = [pool.submit(api.get, PRIVATE, ADMIN.pat) for api in islice(cycle(machines), CALLS)]
+        assert {call.result().status for call in calls} == {200}
+    assert (
+        len([one for one in zitadel.requests if one.path.endswith("/introspect") and one.user == ADMIN.username]) == 1
+    )
+    assert ADMIN.pat.encode() not in b"".join(store.keys())
+
+
+def test_an_order_to_one_machine_reaches_the_other_at_any_ttl(machines: list[Served], zitadel: Emulator) -> None:
+    one, other = machines
+    assert statuses(one, READER.pat) | statuses(other, READER.pat) == {200}
+    zitadel.world.users[READER.id].pats.clear()
+    assert statuses(one, READER.pat) | statuses(other, READER.pat) == {200}
+    assert one.send(order({"user_id": READER.id})).status == 200
+    assert statuses(one, READER.pat) == {401}
+    eventually("the other machine follows", partial(statuses, other, READER.pat), {401}.__eq__)
+
+
+def test_zdemo_role_reaches_all_machines_by_the_store_alone(
+    machines: list[Served], variables: dict[str, str], tmp_path: Path
 ) -> None:
-    with served(tmp_path, environment(zitadel, store.url), "--open-metrics") as api:
-        assert api.get(SCOPED).status == 200
-        assert api.get("/readyz", None).json == {"status": "ready"}
-        store.stop()
-        eventually("it says so", lambda: api.get("/readyz", None).json == {"status": "degraded"})
-        text = api.get("/metrics", None).body.decode()
-        for name in ("failures", "misses"):
-            assert re.search(rf"^zdemo_introspection_shared_{name}_total [1-9]", text, re.MULTILINE)
-        store.start()
-        eventually("it is ready again", lambda: api.get("/readyz", None).json == {"status": "ready"})
-        log = api.log
-    assert log.count("answers are not shared") == 1
-    assert store.url.removeprefix("redis://") in log
+    assert [statuses(api, VISITOR.pat) for api in machines] == [{401}, {401}]
+    nowhere = {"ZITADEL_ADMIN_PAT": ADMIN.pat, "ZDEMO_API_URL": f"http://127.0.0.1:{free_port()}"}
+    ran = Shell(folder=tmp_path, env=variables | nowhere)("role", "grant", "visitor", "read:messages")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.endswith("the APIs that share the store in ZDEMO_CACHE_URL follow at once\n")
+    for api in machines:
+        eventually("it follows", partial(statuses, api, VISITOR.pat), {200}.__eq__)
+
+
+def test_a_store_that_ends_degrades_the_api_until_it_is_back_and_confirms_no_order(
+    machines: list[Served], store: RedisServer
+) -> None:
+    api = machines[0]
+    store.stop()
+    reply = api.send(order({"user_id": "1"}))
+    assert (reply.status, reply.json["error"]) == (503, "store_unconfirmed")
+    eventually("it says so", lambda: api.get("/readyz", None).json == {"status": "degraded"})
+    assert api.get(PRIVATE, VISITOR.pat).status == 200
+    assert f"answers are not shared: the store at {store.url.removeprefix('redis://')}" in api.log
+    store.start()
+
+    def states() -> list[str]:
+        return [each.get("/readyz", None).json["status"] for each in machines for _ in range(ROUNDS)]
+
+    eventually("all workers use it again", lambda: set(states()) == {"ready"})
+
+
+def test_an_app_of_ones_own_says_that_the_store_is_away() -> None:
+    settings = replace(settings_for("http://localhost:9"), cache_url=f"redis://127.0.0.1:{free_port()}")
+    guard = protect(Flask(__name__), settings).extensions["zdemo"]
+    with pytest.raises(ZdemoError, match="ZDEMO_CACHE_URL"):
+        guard.forget(user_id="1")

@@ -26,7 +26,6 @@ from zdemo.server.zitadel_events import (
     ANOTHER_TIME,
     NO_SIGNATURE,
     NOT_SIGNED,
-    CallsFollowed,
     checked_signature,
     order_in,
     zitadel_events_route,
@@ -86,16 +85,11 @@ SIGNATURES: list[tuple[str, float, object]] = [  # header field, age, result; No
     *(
         (header, 0, NOT_SIGNED)
         for header in (
-            "v1={right}",
-            "t={now}",
-            "t={now},v1=",
             "t={now},v1={right}x",
             "t={now},v1=\xff\u20ac",
             "t={now},v2={right}",
             "t={now},t={now},v1={right}",
             "t={later},v1={right}",
-            "t=-{now},v1={right}",
-            "t={now}.0,v1={right}",
             "t=" + "9" * 400 + ",v1={right}",
         )
     ),
@@ -110,7 +104,7 @@ def test_the_targets_key_signs_time_and_body(header: str, age: float, result: ob
     assert checked_signature(text, BODY, KEY, now=NOW + age) == (RIGHT if result is None else result)
 
 
-@pytest.mark.parametrize(("body", "key"), [(BODY + b" ", KEY), (b"", KEY), (BODY, "another"), (BODY, "")])
+@pytest.mark.parametrize(("body", "key"), [(BODY + b" ", KEY), (BODY, "another"), (BODY, "")])
 def test_another_body_or_key_does_not_count(body: bytes, key: str) -> None:
     assert checked_signature(f"t={NOW},v1={RIGHT}", body, key, now=NOW) is NOT_SIGNED
 
@@ -118,21 +112,18 @@ def test_another_body_or_key_does_not_count(body: bytes, key: str) -> None:
 OF_THE_USER, OF_ALL = Forget(user_id=USER), Forget(everything=True)
 GRANT = ("usergrant", "300000000000000077")
 EVENTS: list[tuple[dict[str, Any], Forget]] = [
-    *((event(f"user.{kind}"), OF_THE_USER) for kind in ("deactivated", "locked", "removed", "reactivated")),
+    (event("user.locked"), OF_THE_USER),
     (event("user.pat.removed", tokenId="300000000000000099"), OF_THE_USER),
     (event("user.grant.added", *GRANT, userId=USER, roleKeys=["read:messages"]), OF_THE_USER),
     (event("org.member.added", "org", "300000000000000001", userId=USER, roles=["ORG_OWNER"]), OF_THE_USER),
-    *((event(f"user.grant.{kind}", *GRANT), OF_ALL) for kind in ("removed", "deactivated", "cascade.removed")),
-    (event("user.grant.changed", *GRANT, roleKeys=["read:messages"]), OF_ALL),
+    (event("user.grant.removed", *GRANT), OF_ALL),
     (event("project.role.removed", "project", "300000000000000010", key="read:messages"), OF_ALL),
     (event("user.grant.added", *GRANT) | {"event_payload": "e30="}, OF_ALL),
     (event("user.grant.added", *GRANT, userId=""), OF_ALL),
 ]
 NO_EVENTS = [
-    *(b"", b"{", b"[]", b"null", b"{}", b"[" * 9999, b"\xff"),
+    *(b"", b"[]", b"{}", b"[" * 9999, b"\xff"),
     b'{"event_type": 1, "aggregateType": "user", "aggregateID": "1"}',
-    b'{"event_type": "user.locked", "aggregateType": "user", "aggregateID": ""}',
-    b'{"event_type": "user.locked", "aggregateID": "1"}',
     b'{"fullMethod": "/zitadel.user.v2.UserService/DeleteUser"}',
 ]
 
@@ -202,12 +193,6 @@ def test_a_call_that_was_not_confirmed_is_followed_when_it_comes_again() -> None
     data = request("/-/zitadel-events", f"ZITADEL-Signature: {signature(body)}", method="POST", body=body)
     with running(app) as receiver:
         assert [receiver.send(data).status, receiver.send(data).json] == [503, {"forgotten": 5}]
-
-
-def test_the_calls_that_are_remembered_are_limited() -> None:
-    calls = CallsFollowed(most=2)
-    assert [calls.add(name) for name in "aabacb"] == [True, False, True, False, True, False]
-    assert calls.add("a")
 
 
 def test_an_answer_that_lags_behind_the_event_is_forgotten_too() -> None:
