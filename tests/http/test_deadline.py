@@ -49,13 +49,11 @@ def assert_in_time(seconds: float) -> None:
     assert TIMEOUT_SECONDS * 0.9 <= seconds <= TIMEOUT_SECONDS + GRACE_SECONDS
 
 
-SLOW_BODY = http(b"x" * 60)
-HEAD = SLOW_BODY.removesuffix(b"x" * 60)
 NEVER: dict[str, Behaviour] = {
     "hangs": hang,
     "drips its status line": drip(b"", b"HTTP/1.1 200 " + b"O" * 60),
-    "drips its headers": drip(b"HTTP/1.1 200 OK\r\n", b"X-Pad: " + b"a" * 60),
-    "drips its body": drip(HEAD, b"x" * 60),
+    "drips its headers quickly": drip(b"HTTP/1.1 200 OK\r\nX-Pad: ", b"a" * 500, 0.02),
+    "drips its body quickly": drip(http(b"x" * 500).removesuffix(b"x" * 500), b"x" * 500, 0.02),
     "drips a redirect": drip(b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n", b"x" * 60),
     "continues without end": never_ending(b"HTTP/1.1 100 Continue\r\n\r\n"),
     "answers too late": after(5, OK),
