@@ -2,8 +2,11 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,12 +14,16 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.support.apis import PRIVATE, PUBLIC, SCOPED, THREADS, Api, asking, running, settings_for
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, THREADS, Api, asking, plain_api, running, settings_for
+from tests.support.connection_faults import FAULTS
+from tests.support.introspector_doubles import Scripted
 from tests.support.rows import BEARER, CHUNKED, FORM, ROWS
+from tests.support.served import Served, environment_for, served
+from tests.support.upstream import LOOPBACK, upstream
 from tests.support.wire import Reply, bearer, request
 from zdemo import __version__
 from zdemo.config.settings import Settings
-from zdemo.emulator import VISITOR
+from zdemo.emulator import READER, VISITOR
 from zdemo.server import create_app
 from zdemo.server.guard import BODY_READER
 from zdemo.server.request_bodies import BodyReader
@@ -133,3 +140,55 @@ OTHERS = [
 def test_what_it_answers_elsewhere_is_described(strict: Api, document: Json) -> None:
     for data in OTHERS:
         check_described(data, strict.send(data), document)
+
+
+@pytest.mark.parametrize(("fault", "status"), [("503 as HTML", 503), ("400 unauthorized_client", 502)])
+def test_what_it_answers_without_zitadel_is_described(fault: str, status: int, document: Json) -> None:
+    with upstream(FAULTS[fault].behaviour) as up, plain_api(settings_for(up.url)) as api:
+        for target in (PRIVATE, SCOPED, "/readyz"):
+            for method in ("GET", "HEAD"):
+                data = request(target, BEARER, method=method)
+                reply = api.send(data)
+                assert reply.status == status
+                check_described(data, reply, document)
+
+
+def test_an_error_of_its_own_is_described(settings: Settings, document: Json) -> None:
+    with running(create_app(settings, Scripted(RuntimeError()))) as api:
+        data = request(PRIVATE, BEARER)
+        reply = api.send(data)
+        assert reply.status == 500
+        check_described(data, reply, document)
+
+
+@pytest.fixture(scope="module")
+def process(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    environment = {**environment_for(settings.issuer), "ZDEMO_EVENTS_KEY": "a-key-for-events"}
+    with served(tmp_path_factory.mktemp("serve"), environment, "--open-metrics") as running:
+        yield running
+
+
+CALLERS = {
+    "no token": ("--generation-with-security-parameters", "false"),
+    "the reader's token": ("--header", bearer(READER.pat)),
+}
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_schemathesis_finds_nothing(caller: str, process: Served, tmp_path: Path) -> None:
+    """As a program of its own: it brings its own plugin for pytest, which every test would load."""
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run", "--no-color", "--warnings", "off"]
+    bounds = ["--seed", "1", "--max-examples", "6", "--request-timeout", "20", "--generation-database", "none"]
+    bounds += ["--suppress-health-check", "all"]  # they fail on a busy machine
+    url = f"http://{LOOPBACK}:{process.port}/openapi.json"
+    ran = subprocess.run(  # noqa: S603  # the words are this module's own
+        [*command, *bounds, *CALLERS[caller], url],
+        cwd=tmp_path,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.search(r"Tested: \d+\n", ran.stdout)

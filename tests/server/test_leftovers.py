@@ -1,0 +1,144 @@
+"""The guard leaves nothing that only Python's collector can free, because the collector stops all threads."""
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask, abort
+
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, settings_for
+from tests.support.introspector_doubles import ACTIVE, INACTIVE
+from tests.support.processes import run_python
+from zdemo.errors import ZitadelUnavailable
+from zdemo.introspection.model import Introspection
+from zdemo.server import create_app, protect, requires_token
+from zdemo.server.watcher import WATCHER
+
+REQUESTS = 30
+SETTINGS = settings_for("http://127.0.0.1:9", project_id=None)
+AWAY = None  # a ZITADEL that does not answer
+
+
+class Zitadel:
+    """A ZITADEL with one answer, or an error that has another error as its cause, as in the client."""
+
+    def __init__(self, answer: Introspection | None) -> None:
+        self._answer = answer
+
+    def introspect(self, token: str) -> Introspection:  # noqa: ARG002  # the protocol
+        if self._answer is not AWAY:
+            return self._answer
+        try:
+            raise TimeoutError
+        except TimeoutError as error:
+            raise ZitadelUnavailable("it takes too long", hint="wait") from error
+
+
+def example_api(zitadel: Zitadel) -> Flask:
+    return create_app(SETTINGS, zitadel)
+
+
+def watched_api(zitadel: Zitadel) -> Flask:
+    app = create_app(SETTINGS, zitadel)
+    app.extensions[WATCHER].watching = True
+    return app
+
+
+def own_app(zitadel: Zitadel) -> Flask:
+    app = protect(Flask("own"), SETTINGS, zitadel)
+
+    @app.get(PRIVATE)
+    @requires_token
+    def private() -> str:
+        return "private"
+
+    return app
+
+
+def status_of(app: Flask, path: str) -> str:
+    """Call an app as a server does. Flask's own test client leaves garbage."""
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "SERVER_NAME": "a", "SERVER_PORT": "1"}
+    environ |= {"wsgi.url_scheme": "http", "HTTP_AUTHORIZATION": "Bearer a-token"}
+    statuses: list[str] = []
+
+    def start(status: str, *_: Any) -> Any:
+        statuses.append(status)
+
+    body: Any = app(environ, start)
+    b"".join(body)
+    if hasattr(body, "close"):
+        body.close()
+    return statuses[0][:3]
+
+
+def left_by(app: Flask, path: str, status: str) -> int:
+    """Return how many objects requests leave; other threads of the tests may leave some."""
+    for _ in range(3):  # the first requests fill caches
+        assert status_of(app, path) == status
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        for _ in range(REQUESTS):
+            status_of(app, path)
+        return len(gc.get_objects()) - before
+    finally:
+        gc.enable()
+
+
+CASES = [
+    (ACTIVE, PUBLIC, "200"),
+    (ACTIVE, PRIVATE, "200"),
+    (ACTIVE, SCOPED, "401"),
+    (INACTIVE, PRIVATE, "401"),
+    (AWAY, PRIVATE, "503"),
+    (AWAY, "/readyz", "503"),
+    (ACTIVE, "/none", "404"),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "answer", "path", "status"),
+    [
+        *((make, *case) for make in (example_api, watched_api) for case in CASES),
+        *((own_app, *case) for case in CASES if case[1] == PRIVATE),
+    ],
+)
+def test_a_request_leaves_no_more_than_the_search_for_a_route(
+    make: Callable[[Zitadel], Flask], answer: Introspection | None, path: str, status: str
+) -> None:
+    plain = Flask("plain")
+    plain.add_url_rule("/plain", view_func=lambda: "plain")
+    assert left_by(make(Zitadel(answer)), path, status) <= left_by(plain, "/plain", "200") + REQUESTS // 2
+
+
+FREEZES = """
+import gc, sys
+from tests.server.test_leftovers import SETTINGS
+from zdemo.server import WorkerApp
+
+app = WorkerApp(settings=SETTINGS, threads=4, json_logs=False, open_metrics=False)()
+print(len([one for one in gc.get_objects() if one is app]), sys.getswitchinterval() > 0.05)
+"""
+
+
+def test_what_a_worker_has_loaded_is_not_searched_for_garbage_and_threads_do_not_wake_up_in_vain() -> None:
+    """In a process of its own, since what is frozen stays frozen."""
+    assert run_python(FREEZES) == "0 True\n"
+
+
+def test_an_error_that_a_view_has_handled_keeps_its_traceback() -> None:
+    handled: list[BaseException] = []
+
+    def view() -> str:
+        try:
+            raise ValueError
+        except ValueError as error:
+            handled.append(error)
+            abort(409)
+
+    app = example_api(Zitadel(ACTIVE))
+    app.add_url_rule("/aborts", "aborts", view)
+    assert status_of(app, "/aborts") == "409"
+    assert handled[0].__traceback__ is not None
