@@ -11,17 +11,7 @@ import pytest
 from tests.support.emulator_target import DISCOVERY, USERINFO, Api, Server, bearer
 from tests.support.oauth import GetToken, OAuth
 from tests.support.stories import Objects
-from tests.support.workshop import (
-    KEY_APP,
-    WEB_APP,
-    App,
-    Organization,
-    Pat,
-    Project,
-    User,
-    Workshop,
-    find_organization,
-)
+from tests.support.workshop import KEY_APP, WEB_APP, App, Organization, Pat, Project, User, Workshop, find_organization
 from zdemo.emulator import Emulator, emulate
 
 

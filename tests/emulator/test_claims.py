@@ -3,7 +3,6 @@
 import base64
 import re
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -70,12 +69,6 @@ def test_the_claims_of_an_access_token(
     assert type(claims["auth_time"]) is int
 
 
-def test_a_pat_has_the_expiry_of_its_creation(workshop: Workshop, oauth: OAuth, app: App, visitor: User) -> None:
-    expires = datetime.now(UTC).replace(microsecond=0, year=datetime.now(UTC).year + 1, day=1)
-    pat = workshop.pat(visitor.id, expires.isoformat())
-    assert oauth.claims(app, pat.token)["exp"] == int(expires.timestamp())
-
-
 def test_roles_of_another_project_never_show(workshop: Workshop, oauth: OAuth, app: App, other_app: App) -> None:
     user = workshop.user()
     workshop.grant(user, other_app.project, "read:messages")
@@ -103,12 +96,6 @@ def test_metadata_is_base64url_without_padding(workshop: Workshop, oauth: OAuth,
     assert claim == {"team": base64.urlsafe_b64encode(value).decode().rstrip("=")}
 
 
-def test_without_claims_of_zitadel_active_comes_first(workshop: Workshop, oauth: OAuth, app: App) -> None:
-    user = workshop.user(pat=False)
-    token = oauth.access_token(user, workshop.secret(user), audience(app.project))
-    assert next(iter(oauth.claims(app, token))) == "active"
-
-
 @pytest.mark.parametrize(
     ("scope", "names", "kept"),
     [
@@ -121,13 +108,7 @@ def test_without_claims_of_zitadel_active_comes_first(workshop: Workshop, oauth:
     ],
 )
 def test_a_scope_about_the_own_organization_gives_its_claims_and_an_unknown_one_is_dropped(
-    oauth: OAuth,
-    app: App,
-    organization: Organization,
-    reader_token: GetToken,
-    scope: str,
-    names: set[str],
-    kept: bool,
+    oauth: OAuth, app: App, organization: Organization, reader_token: GetToken, scope: str, names: set[str], kept: bool
 ) -> None:
     asked = scope.format(organization)
     found = oauth.claims(app, reader_token(audience(app.project), asked))

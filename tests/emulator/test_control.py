@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.emulator_target import INTROSPECT, Server, basic
 from tests.support.wire import exchange, request
-from zdemo.emulator import AUTHORIZATION_ID, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, Emulator
-from zdemo.emulator.control import ALLOWED, check_caller
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, Emulator
+from zdemo.emulator.control import check_caller
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
 
@@ -85,66 +85,21 @@ def test_faults_are_listed_counted_and_cleared(near: Server) -> None:
     assert near.get(INTROSPECT).status_code == 400
 
 
-def test_one_fault_is_removed_and_others_stay(near: Server) -> None:
-    slow, stopped = {"fault": "slow", "seconds": 0.01}, {"fault": "stopped"}
-    for fault in (slow, stopped, slow):
-        ask(near, "POST", "faults", fault)
-    assert ask(near, "DELETE", "faults", slow) == (200, {"faults": [stopped, slow]})
-    assert ask(near, "DELETE", "faults", {"fault": "slow"}) == (200, {"faults": [stopped, slow]}), "its 2 s are others"
-    assert ask(near, "DELETE", "faults", stopped) == (200, {"faults": [slow]})
-
-
-def test_the_pats_of_the_start_come_back_with_their_texts(own: Emulator, near: Server) -> None:
-    world = own.world
-    reader = world.users[READER.id]
-    ask(near, "POST", "clock", {"advance": {"days": 1}})
-    assert ask(near, "GET", "state")[1]["users"][0]["pats"] == [READER.token_id]
-    for end in (
-        lambda: world.remove_pat(reader, READER.token_id),
-        lambda: world.set_user_state(reader, "INACTIVE", "user.deactivated"),
-    ):
-        end()
-        world.set_user_state(reader, "ACTIVE", "user.reactivated")
-        assert ask(near, "GET", "state")[1]["users"][0]["pats"] == []
-        assert not is_active(near)
-        status, state = ask(near, "POST", "pats", {"user_id": READER.id})
-        assert (status, state["users"][0]["pats"]) == (200, [READER.token_id])
-        assert is_active(near)
-    assert world.now() - reader.pats[READER.token_id].created >= 86400
-
-
-def test_the_state_shows_who_has_which_role(own: Emulator, near: Server) -> None:
-    shown = {"user_id": READER.id, "project_id": PROJECT_ID, "roles": ["read:messages"]}
-    assert ask(near, "GET", "state")[1]["assignments"] == [shown]
-    own.world.authorizations[AUTHORIZATION_ID].active = False
-    assert ask(near, "GET", "state")[1]["assignments"] == []
-
-
 @pytest.mark.parametrize(
     ("method", "name", "body", "status", "word"),
     [
-        ("GET", "", None, 404, "state"),
         ("GET", "stat", None, 404, "state"),
         ("DELETE", "state", None, 405, "GET"),
-        ("OPTIONS", "state", None, 405, "GET"),
         ("POST", "faults", {"fault": "hng"}, 400, "hang"),
         ("POST", "faults", {"fault": "hang", "path": "introspect"}, 400, "introspection"),
         ("POST", "faults", {"fault": "hang", "times": 0}, 400, "times"),
-        ("POST", "faults", {"fault": "hang", "times": 1.5}, 400, "whole"),
-        ("POST", "faults", {"fault": "hang", "times": True}, 400, "number"),
         ("POST", "faults", {"fault": "slow", "seconds": 1e9}, 400, "3600"),
-        ("POST", "faults", {"fault": "slow", "seconds": -1}, 400, "from 0"),
-        ("POST", "faults", {"fault": ["hang"]}, 400, "string"),
         ("POST", "faults", {"kind": "hang"}, 400, "fault"),
         ("DELETE", "faults", {"fault": "hng"}, 400, "hang"),
-        ("DELETE", "faults", {"times": 1}, 400, "unknown fault"),
         ("DELETE", "requests", {"times": 1}, 400, "times"),
         ("POST", "pats", {"user_id": "1"}, 404, "user_id"),
-        ("POST", "pats", {"user_id": [1]}, 400, "string"),
-        ("POST", "pats", {}, 404, "user_id"),
         ("POST", "clock", {}, 400, "hours"),
         ("POST", "clock", {"advance": {"hour": 1}}, 400, "hours"),
-        ("POST", "clock", {"advance": {"hours": -1}}, 400, "from 0"),
         ("POST", "clock", {"advance": {"days": 1e300}}, 400, "from 0"),
         ("POST", "reset", [], 400, "object"),
     ],
@@ -180,18 +135,6 @@ def test_a_web_page_reads_and_changes_nothing(near: Server, header: str) -> None
         response = near.send(method, f"/_zdemo/{name}", json={}, headers=CONTROL | forged | {field: value})
         assert response.status_code in (400, 403)
         assert "name" not in response.text.replace("names", "")
-
-
-def test_a_preflight_gets_no_permission(near: Server) -> None:
-    headers = {
-        "Origin": "https://evil.example",
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "x-zdemo-control, content-type",
-    }
-    for name in ALLOWED:
-        response = near.send("OPTIONS", f"/_zdemo/{name}", headers=headers)
-        assert response.status_code == 403
-        assert not any(header.lower().startswith("access-control-") for header in response.headers)
 
 
 def test_a_body_that_a_form_could_send_is_refused(near: Server) -> None:

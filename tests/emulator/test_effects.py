@@ -2,11 +2,10 @@
 
 import pytest
 
-from tests.support.emulator_target import USERINFO, Api, Server, answer, bearer, error_id
-from tests.support.oauth import INACTIVE, OWNER, ROLES, OAuth, audience, roles_of
+from tests.support.emulator_target import Api
+from tests.support.oauth import OWNER, ROLES, OAuth, audience, roles_of
 from tests.support.stories import Objects, stories
-from tests.support.waiting import eventually
-from tests.support.workshop import App, Organization, Project, User, Workshop
+from tests.support.workshop import App, Organization, Project, Workshop
 
 FIELDS = {
     "project": "projectId=<own_project.id>",
@@ -90,12 +89,6 @@ token @login -> 400 invalid_request
 U/RemoveSecret @user -> deletionDate
 token login=<user.username> secret=<made.deletionDate> -> 400 invalid_request
 
-# the other PATs of a user outlive a deleted one
-U/AddPersonalAccessToken @user expirationDate=<tomorrow> -> token
-introspect app=own_app token=<made.token> -> active=true
-U/RemovePersonalAccessToken @user tokenId=<user.first_pat.id> -> deletionDate
-introspect @pat -> @inactive
-
 # an application is refused while it is off, and once it is deleted
 introspect @pat -> active=true
 A/DeactivateApplication @app -> deactivationDate
@@ -118,11 +111,6 @@ introspect @pat -> 400 unauthorized_client
 introspect @pat -> active=true
 A/GenerateClientSecret @app -> clientSecret
 introspect @pat -> 400 unauthorized_client
-
-# an application that uses keys may have a secret too
-A/UpdateApplication @app apiConfiguration.authMethodType=API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT -> changeDate
-A/GetApplication @app -> application.apiConfiguration.authMethodType=API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT
-introspect @pat -> active=true
 
 # only deleting a project grant removes what was assigned through it
 P/CreateProjectGrant @granted roleKeys.0=r -> creationDate
@@ -148,30 +136,6 @@ roles @guest_pat -> :r
 @pytest.mark.parametrize("story", STORIES)
 def test_a_story_of_tokens(objects: Objects, story: str) -> None:
     objects.tell(STORIES[story])
-
-
-def test_the_application_of_a_deactivated_organization_is_refused_and_users_end_with_it(
-    workshop: Workshop, admin: Api, oauth: OAuth, app: App, visitor: User
-) -> None:
-    shared = app
-    home = workshop.organization()
-    app = oauth.served(workshop.app(workshop.project(organization=home)), visitor.pat)
-    for change, settle in (("deactivate", oauth.wait_until_refused), ("reactivate", oauth.served)):
-        changed = admin.rest("POST", f"/management/v1/orgs/me/_{change}", {}, x_zitadel_orgid=home.id)
-        assert changed.status_code == 200
-        settle(app, visitor.pat)
-    user = workshop.user(organization=home)
-    assert oauth.active(shared, user.pat)
-    workshop.remove_organization(home)
-    eventually("the PAT is inactive", lambda: answer(oauth.introspection(shared, user.pat)), INACTIVE.__eq__)
-
-
-def test_an_ended_pat_opens_neither_userinfo_nor_the_api(admin: Api, workshop: Workshop, server: Server) -> None:
-    user = workshop.user()
-    admin.do("UserService/DeactivateUser", userId=user.id)
-    userinfo = server.send("GET", USERINFO, headers=bearer(user.pat))
-    assert answer(userinfo) == (401, {"error": "access_denied", "error_description": "access token invalid"})
-    assert error_id(Api(server, user.pat).ask("ProjectService/ListProjects")) == (401, "AUTH-7fs1e")
 
 
 def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(

@@ -66,30 +66,23 @@ def ask(server: Server, app: App, other_app: App, key_app: App, reader: User, re
         ("", "token=t", NO_CLIENT),
         ("Basic ???", "token=t", NO_CLIENT),
         ("no-colon", "token=t", NO_CLIENT),
-        ("Bearer a-users-token", "token=t", NO_CLIENT),
-        ("Digest x", "token=t", NO_CLIENT),
         *((pair, "token=t", BROKEN_BASIC) for pair in ("%zz:secret", "id:%zz", "id:50%")),
         ("", "token=t&client_assertion=a.b.c", no_type("")),
         ("", f"token=t&{ASSERTION}", no_type("")),
-        ("", f"token=t&{ASSERTION}saml2-bearer", no_type("saml2-bearer")),
         ("", f"token=READER&{ASSERTION}{ASSERTION_TYPE}", INACTIVE),
         ("", f"token=t&client_id={NOBODY}", NOT_AUTHENTICATED),
-        ("", f"token=t&client_id={NOBODY}&client_secret=", NOT_AUTHENTICATED),
         (f"{NOBODY}:", "token=t", NOT_AUTHENTICATED),
         *((GOOD, body, NO_TOKEN) for body in ("", "token=", "access_token=t")),
         # what is looked for first
         ("", "token=%zz", BROKEN_FORM),
         ("%zz:secret", "token=%zz", BROKEN_FORM),
         ("%zz:secret", "", BROKEN_BASIC),
-        ("", "client_id=1", NOT_AUTHENTICATED),
         (BAD, "", NO_TOKEN),
         (BAD, "token=garbage", UNAUTHORIZED),
         # all wrong credentials get the same answer, and Basic wins over credentials in the form
         (f"{NOBODY}:{{app.secret}}", "token=READER", UNAUTHORIZED),
         (f"{{app.client_id}}:{WRONG_SECRET}", "token=READER", UNAUTHORIZED),
-        ("{app.client_id}:{app.secret}%20", "token=READER", UNAUTHORIZED),
         ("{app.client_id}:{other_app.secret}", "token=READER", UNAUTHORIZED),
-        ("{app.secret}:{app.client_id}", "token=READER", UNAUTHORIZED),
         ("{app.id}:{app.secret}", "token=READER", UNAUTHORIZED),
         ("{reader.username}:{reader_secret}", "token=READER", UNAUTHORIZED),
         (f"{{key_app.client_id}}:{WRONG_SECRET}", "token=READER", UNAUTHORIZED),
@@ -101,34 +94,18 @@ def test_a_request_is_refused(ask: Asker, auth: str, body: str, expected: tuple[
     assert answer(ask(auth, body)) == expected
 
 
-@pytest.mark.parametrize(
-    ("auth", "body", "media"),
-    [
-        (GOOD, "token=READER", FORM_TYPE),
-        (GOOD, "token=READER", f"{FORM_TYPE}; charset=UTF-8"),
-        (GOOD, "token=garbage&token=READER", FORM_TYPE),
-        (GOOD, "token=READER&token_type_hint=refresh_token&scope=email&colour=blue", FORM_TYPE),
-        (GOOD, f"token=READER&client_id={NOBODY}&client_secret={WRONG_SECRET}", FORM_TYPE),
-    ],
-)
-def test_a_request_is_read_in_all_its_forms(ask: Asker, auth: str, body: str, media: str) -> None:
-    plain = ask(GOOD, "token=READER").json()
-    assert (plain["active"], ask(auth, body, media).json()) == (True, plain)
-
-
-def test_credentials_are_read_in_all_their_forms(ask: Asker, app: App) -> None:
+def test_a_request_is_read_in_all_its_forms(ask: Asker, app: App) -> None:
     escaped = "".join(f"%{ord(character):02X}" for character in app.secret)
     header = raw_basic(f"{app.client_id}:{app.secret}")["Authorization"]
     form = urlencode({"client_id": app.client_id, "client_secret": app.secret})
-    for auth in (header, header.replace("Basic", "basic"), header.replace("Basic", "BASIC")):
-        assert ask(auth, "token=READER").json()["active"]
-    assert ask(f"{app.client_id}:{escaped}", "token=READER").json()["active"]
-    assert ask("", f"token=READER&{form}").json()["active"]
+    for auth, body in (
+        *((auth, "token=READER") for auth in (header, header.replace("Basic", "basic"), f"{app.client_id}:{escaped}")),
+        (GOOD, "token=READER&token_type_hint=refresh_token&scope=email&colour=blue"),
+        (GOOD, f"token=READER&client_id={NOBODY}&client_secret={WRONG_SECRET}"),
+        ("", f"token=READER&{form}"),
+    ):
+        assert ask(auth, body, f"{FORM_TYPE}; charset=UTF-8").json()["active"]
     assert answer(ask(BAD, f"token=READER&{form}")) == UNAUTHORIZED
-
-
-def test_a_confidential_oidc_application_may_introspect(oauth: OAuth, web_app: App, reader: User) -> None:
-    assert oauth.active(web_app, reader.pat)
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "POST", "HEAD"])
@@ -148,7 +125,6 @@ def test_a_body_that_is_not_a_form_holds_no_token(ask: Asker, media: str | None,
 
 
 BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
-JWE_PARTS = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
 Change = Callable[[str], str]
 
 
@@ -166,11 +142,6 @@ def spellings(part: str, spare_bits: int) -> list[str]:
 
 def with_part(place: int, change: Change) -> Change:
     return lambda pat: ".".join(change(p) if at == place else p for at, p in enumerate(pat.split(".")))
-
-
-def in_json(pat: str, *names: str, **more: Any) -> str:
-    """The JSON form of a token (RFC 7516 §7.2.2)."""
-    return json.dumps(dict(zip(names or JWE_PARTS, pat.split("."), strict=False)) | more)
 
 
 def sealed_elsewhere(pat: str, kid: str = "oidcKey") -> str:
@@ -194,10 +165,7 @@ SAME: list[Change] = [
         partial(lambda where, blank, pat: where.format(blank, pat[:40], pat[40:]), where, blank)
         for blank in (" ", "\t", "\n", "\r\n", "\u00a0", "\u2003")
         for where in ("{0}{1}{2}", "{1}{2}{0}", "{1}{0}{2}")
-    ),
-    in_json,
-    lambda pat: in_json(pat, colour="blue"),
-    lambda pat: " " + in_json(pat).replace(",", ",\n"),
+    )
 ]
 OTHERS: list[Change] = [
     *(text.format for text in ("Bearer {}", '"{}"', "{}=", "{}\u200b", "{}A", "{}.x", ".{}")),
@@ -211,10 +179,6 @@ OTHERS: list[Change] = [
     lambda pat: (pat + "-").translate(str.maketrans("-_", "+/")),
     sealed_elsewhere,
     partial(sealed_elsewhere, kid=""),
-    lambda pat: in_json(pat, *JWE_PARTS[:4]),
-    lambda pat: in_json(pat, tag=1),
-    lambda pat: json.dumps(pat.split(".")),
-    lambda pat: in_json(pat)[:-1],
 ]
 
 
@@ -271,9 +235,3 @@ def test_an_access_token_is_active_for_its_audience_alone_and_a_pat_for_all(
     assert active(reader_token(here, there)) == [True, True]
     assert active(reader.pat) == [True, True]
     assert active(oauth.tokens(reader, reader_secret, "openid", here)["id_token"]) == [False, False]
-
-
-def test_a_pat_is_not_bound_to_the_issuer(oauth: OAuth, app: App, reader: User) -> None:
-    host = f"{oauth.server.hostname}:59999"
-    claims = oauth.introspection(app, reader.pat, host).json()
-    assert (claims["active"], claims["iss"]) == (True, f"{oauth.server.scheme}://{host}")

@@ -1,15 +1,14 @@
 """The emulator's records: the exact reason for every refusal, and never in the answer. They are the emulator's own."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jwt
 import pytest
 import requests
 
 from tests.support.introspector_doubles import Clock
+from tests.support.oauth import ASSERTION_TYPE, assertion
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import (
     ADMIN,
@@ -107,20 +106,14 @@ def _elsewhere(desk: Desk) -> str:
 
 INACTIVE: dict[str, tuple[Callable[[Desk], str], str]] = {
     "unknown": (lambda _: UNKNOWN, "unknown token"),
-    "short": (lambda _: "abc", "unknown token"),
     "deactivated": (lambda desk: desk.after(READER.pat, "deactivated"), "the user was deactivated"),
-    "reactivated": (lambda desk: desk.after(READER.pat, "deactivated", "reactivated"), "the user was deactivated"),
     "locked": (lambda desk: desk.after(READER.pat, "locked"), "the user was locked"),
     "new while inactive": (lambda desk: desk.after("", "deactivated") or desk.pat(), "the user is deactivated"),
     "deleted": (lambda desk: _gone(desk, "PAT"), "the PAT was deleted"),
     "removed user": (lambda desk: _gone(desk, "user"), "the user was removed"),
     "expired": (lambda desk: desk.later(desk.pat(desk.clock() + 10), 13), "expired 3 s ago"),
-    "expired long ago": (lambda desk: desk.later(desk.pat(desk.clock() + 10), 10 + 3 * 86_400), "expired 3 days ago"),
     "expired session": (lambda desk: desk.later(desk.session(), 12 * 3600 + 7), "expired 7 s ago"),
-    "expired JWT": (lambda desk: desk.later(desk.session(jwt=True), 12 * 3600 + 7), "expired 7 s ago"),
-    "ended session": (lambda desk: desk.after(desk.session(), "deactivated"), "the user was deactivated"),
     "other project": (_elsewhere, "audience: the token is for project other (1234)"),
-    "no audience": (lambda desk: desk.session(), "audience: the token is for no project"),
     "JWT nobody knows": (lambda desk: _gone(desk, "session"), "unknown token"),
     "broken JWT": (lambda _: "eyJhbGciOiJSUzI1NiJ9.e30.AAAA", "issuer does not match"),
 }
@@ -143,21 +136,13 @@ def test_the_reason_of_an_inactive_token_is_exact_and_not_in_the_answer(case: st
         assert desk.last.reason not in refused.text
 
 
-def _without_application(world: World) -> None:
-    world.remove_application(world.applications[APPLICATION_ID])
-
-
 @pytest.mark.parametrize(
     ("change", "client", "reason", "shown"),
     [
         (None, (CLIENT_ID, "wrong"), "wrong client secret", "emulator-api"),
         (None, ("1234", CLIENT_SECRET), "unknown client", "1234"),
-        (None, (CLIENT_SECRET, CLIENT_ID), "unknown client", "zdem…0000"),
-        (None, (CLIENT_ID, ""), "no client credentials", ""),
         (None, ("reader", CLIENT_SECRET), "a service account, not an API application", "…"),
-        (None, (READER.id, CLIENT_SECRET), "a service account, not an API application", READER.id),
         (None, (APPLICATION_ID, CLIENT_SECRET), "the ID of the application, not a client ID", APPLICATION_ID),
-        (None, (PROJECT_ID, CLIENT_SECRET), "the ID of the project, not a client ID", PROJECT_ID),
         (
             lambda w: w.remove_application(w.applications[APPLICATION_ID]),
             GOOD,
@@ -190,11 +175,8 @@ PAIRS = [new_key_pair() for _ in range(2)]
 @pytest.mark.parametrize(
     ("claims", "change", "reason"),
     [
-        ({"aud": "http://elsewhere.example"}, {}, "audience is not valid"),
+        ({"audience": "http://elsewhere.example"}, {}, "audience is not valid"),
         ({"iat": 60}, {}, "issuedAt of token is in the future"),
-        ({"iat": -4000}, {}, "issuedAt of token is to old"),
-        ({"exp": -60}, {}, "token has expired"),
-        ({}, {"expires": -60}, "its key expired 60 s ago"),
         ({}, None, "its key is unknown here"),
         ({}, {"pem": PAIRS[1][1]}, "invalid signature"),
     ],
@@ -203,21 +185,16 @@ def test_the_reason_of_a_refused_assertion_is_exact(
     claims: dict[str, Any], change: dict[str, Any] | None, reason: str, desk: Desk
 ) -> None:
     application, now = desk.world.applications[APPLICATION_ID], int(desk.clock())
-
-    def dated(values: dict[str, Any]) -> dict[str, Any]:
-        return {name: now + value if isinstance(value, int) else value for name, value in values.items()}
-
     key = desk.world.add_key(application, PAIRS[0][1], NEVER)
     if change is None:
         application.keys.clear()
     else:
-        vars(key).update(dated(change))
-    made = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": desk.emulator.url} | dated({"iat": 0, "exp": 600} | claims)
-    form = {
-        "token": READER.pat,
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": jwt.encode(made, PAIRS[0][0], algorithm="RS256", headers={"kid": key.id}),
-    }
+        vars(key).update(change)
+    dated: dict[str, Any] = {"audience": desk.emulator.url, "iat": now, "exp": now + 600}
+    dated |= {name: now + value if isinstance(value, int) else value for name, value in claims.items()}
+    file = {"clientId": CLIENT_ID, "keyId": key.id, "key": PAIRS[0][0]}
+    signed = assertion(file, **dated)
+    form = {"token": READER.pat, "client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
     answer = desk.send("POST", "/oauth/v2/introspect", data=form)
     assert (answer.status_code, desk.last.client) == (400, "emulator-api")
     assert desk.last.reason.startswith(f"client assertion: {reason}")
@@ -270,10 +247,3 @@ def test_every_request_has_a_record(path: str, more: dict[str, Any], status: int
     assert (desk.last.reason.startswith(reason), bool(desk.last.reason)) == (True, bool(reason))
     assert UNKNOWN not in desk.last.path
     assert desk.last.milliseconds >= 0
-
-
-def test_a_good_token_has_no_reason_and_its_records_hold_no_secret(desk: Desk) -> None:
-    assert desk.introspect(READER.pat).json()["active"]
-    assert (desk.last.client, desk.last.user, desk.last.reason) == ("emulator-api", "reader", "")
-    held = json.dumps([vars(record) for record in desk.emulator.requests], default=str)
-    assert not [secret for secret in (READER.pat, CLIENT_SECRET) if secret in held]

@@ -60,12 +60,6 @@ user: U/RemoveKey @user keyId=<made.keyId> -> deletionDate
 user: U/DeleteUser @user -> <NO_MEMBERSHIP>
 user: U/DeactivateUser @user -> <NO_MEMBERSHIP>
 
-# a PAT renews itself
-user: U/AddPersonalAccessToken @user expirationDate=<tomorrow> -> token
-introspect app=app token=<made.token> -> active=true
-user: U/RemovePersonalAccessToken @user tokenId=<user.first_pat.id> -> deletionDate
-introspect app=app token=<user.pat> -> active=false
-
 # a user manager makes users and assignments but no projects
 ORG_USER_MANAGER: U/CreateUser @home machine.name=x -> id
 ORG_USER_MANAGER: Z/CreateAuthorization userId=<made.id> @project @home roleKeys.0=admin -> id

@@ -52,24 +52,19 @@ def test_chosen_values_are_kept() -> None:
     [
         ('[[users]\nusername = "ada"', "seed.toml, line 1, column 8: not valid TOML", ""),
         (f"{USER}usrname = 1", "seed.toml, line 3: users[0].usrname: unknown field", "did you mean username?"),
-        ("[[user]]", "seed.toml, line 1: user: unknown field", "did you mean users?"),
         ("[[users]]\nname = 'x'", "seed.toml, line 1: users[0]: username is missing", ""),
-        ("[[users]]\nusername = 7", "seed.toml, line 2: users[0].username: must be a string", ""),
         (f"users = 7\n{PROJECT}", "seed.toml, line 1: users: expected a list, got a number", ""),
         (f'{USER}state = "inactiv"', "line 3: users[0].state: unknown value: inactiv", "did you mean inactive?"),
         (f'{USER}administrator = "OWNER"', "users[0].administrator: unknown value: OWNER", ""),
         (f"{TOKEN}expires = 2030-01-01", "line 4: users[0].tokens[0].expires: expected a time with its zone", ""),
-        (f"{TOKEN}expires_in = true", "users[0].tokens[0].expires_in: expected a number, got true or false", ""),
         (f"{TOKEN}expires_in = {'9' * 6000}", "seed.toml: a number is too long", ""),
         *(
             (f'{TOKEN}token = "{token}"', "line 4: users[0].tokens[0].token: must be 20 to 512", "")
             for token in (f"a {SECRET}", f"{SECRET}A", f"{SECRET}.{SECRET}.{SECRET}", f"{JWE}.x", f"{JWE}A")
         ),
-        (f"{USER}secret = [{SECRET!r}]", "line 3: users[0].secret: must be a string", ""),
         (f"{USER}\n{USER}", "line 4: users[1]: user already exists", ""),
         (f"{USER}{ASSIGNMENT}'shp'\nroles=['read']\n{PROJECT}", "line 4: users[0].assignments[0].project: un", "shop"),
         (f"{PROJECT}{USER}{ASSIGNMENT}'shop'\nroles=['red']", "line 8: users[0].assignments[0].roles[0]: un", "read"),
-        (f"{PROJECT}organization = 'X'", "line 4: projects[0].organization: unknown organization: X", "ZITADEL"),
         (f"{APPLICATION}auth='basicc'", "auth: unknown value: basicc", "basic?"),
         (
             f"{APPLICATION}auth='private_key_jwt'\nclient_secret='{SECRET}'",
@@ -78,14 +73,10 @@ def test_chosen_values_are_kept() -> None:
         ),
         ('"us\\u001b[31m\\n\\u202eers" = 1', "seed.toml: us\\x1b[31m\\n\\u202eers: unknown field", ""),
         ('[[users]]\nusername = "a\\u001b[31m"', "line 2: users[0].username: has a control character", ""),
-        ('[[users]]\nusername = ""', "line 2: users[0].username: must not be empty", ""),
-        (f'{USER}state = "a\\u202e"', "line 3: users[0].state: unknown value: a\\u202e", ""),
-        ('[[projects]]\nname = "p"\nroles = ["a", "\\u0000"]', "line 3: projects[0].roles[1]: has a control", ""),
         *(
             (f"{USER}secret = {secret}", "line 3: users[0].secret: must be 1 to 512 letters", "")
             for secret in (f'"{SECRET}\\u0000"', f'"{SECRET} "', '""', f"'{SECRET}é'", f"'{'1' * 513}'")
         ),
-        (f"{APPLICATION}client_id='a:b\u00a0c'", "client_id: must be 1 to 512", ""),
         (f'{TOKEN}token="{JWE}"\n[[users.tokens]]\ntoken="{JWE}"', "line 6: users[0].tokens[1].token: another", ""),
         (f'{TOKEN}token="{SECRET}00"\n[[users.tokens]]\ntoken="{SECRET}01"', "another token has the same text", ""),
     ],
@@ -102,10 +93,8 @@ def test_a_mistake_is_said_with_its_place(text: str, message: str, hint: str) ->
     ("text", "message"),
     [
         ("", "line 1: not valid JSON"),
-        ("[]", "expected a table, got a list"),
         ('{"users": [7]}', "users[0]: expected a table, got a number"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"us.31mers": 1}', "us.31mers: unknown field"),
         ('{"users": [{"username": "a", "username": "b"}]}', "a table has two fields with one name: username"),
         ('{"users": [{"username": "\\ud800"}]}', "users[0].username: has a control character"),
         ('{"users": [{"username": "a", "ud\\ud800": 1}]}', "has a character that is not Unicode"),

@@ -60,9 +60,7 @@ def login(reader_login: str, reader_secret: str, reader_token: GetToken) -> tupl
     [
         ("profile", False),
         ("", False),
-        (" ", False),
         (f"urn:zitadel:iam:org:project:id:{NOBODY}:aud", False),
-        ("profile openid", True),
         ("openid no-such-scope", True),
     ],
 )
@@ -76,12 +74,6 @@ def test_a_token_is_opaque_and_lives_for_twelve_hours(
     assert body["token_type"] == "Bearer"
     assert 43190 <= body["expires_in"] <= 43200
     assert oauth.ask_for_token(login[0].upper(), login[1], scope).json()["access_token"] != body["access_token"]
-
-
-def test_login_name_and_secret_may_stand_in_the_form(server: Server, login: tuple[str, str]) -> None:
-    form = [("grant_type", "client_credentials"), ("scope", "openid")]
-    credentials = [("client_id", login[0]), ("client_secret", login[1])]
-    assert server.post_form(TOKEN, form + credentials).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -124,8 +116,6 @@ NOT_ACTIVE = oauth_refusal("invalid_request", "Errors.User.NotActive")
 GOOD: dict[str, dict[str, Any]] = {
     "now": {"iat": 0, "exp": 300},
     "almost an hour old": {"iat": -3500},
-    "ten minutes old": {"iat": -600, "exp": 60},
-    "with a jti": {"jti": "seen before"},
     "several audiences": {"aud": ["https://elsewhere.example", "{issuer}"]},
 }
 BAD: dict[str, dict[str, Any]] = {
@@ -133,19 +123,15 @@ BAD: dict[str, dict[str, Any]] = {
     "without exp": {"exp": None},
     "without iat": {"iat": None},
     "iat in the future": {"iat": 30},
-    "all in the future": {"iat": 3600, "exp": 7200},
     "iat more than an hour ago": {"iat": -3700},
     "without an audience": {"aud": None},
     "another audience": {"aud": "https://elsewhere.example"},
-    "slash at the end of the audience": {"aud": "{issuer}/"},
     "the token endpoint as the audience": {"aud": "{issuer}/oauth/v2/token"},
     "another subject": {"sub": NOBODY},
     "another issuer": {"iss": NOBODY},
-    "nobody": {"iss": NOBODY, "sub": NOBODY},
     "the user name": {"iss": "{login}", "sub": "{login}"},
     "an unknown key": {"kid": NOBODY},
     "without a kid": {"kid": ""},
-    "RS512": {"alg": "RS512"},
     "unsigned": {"alg": "none"},
 }
 
@@ -246,31 +232,14 @@ def test_a_deleted_key_is_refused(
     )
 
 
-@pytest.mark.parametrize("ending", ["DeactivateUser", "LockUser"])
 def test_a_good_assertion_of_a_user_who_is_switched_off_says_so(
-    server: Server, workshop: Workshop, issuer: str, ending: str
+    server: Server, workshop: Workshop, issuer: str
 ) -> None:
     user = workshop.user(pat=False)
     key = workshop.user_key(user)
     eventually("the key is known", lambda: ask_for_token(server, assertion(key, issuer)).status_code == 200)
-    workshop.admin.do(f"UserService/{ending}", userId=user.id)
+    workshop.admin.do("UserService/LockUser", userId=user.id)
     eventually("it is refused", lambda: answer(ask_for_token(server, assertion(key, issuer))), NOT_ACTIVE.__eq__)
-
-
-def test_an_application_switched_to_secrets_still_takes_its_key(
-    introspect: Ask, admin: Api, workshop: Workshop, project: Project, issuer: str
-) -> None:
-    app = workshop.app(project)
-
-    def switch(method: str) -> None:
-        settings = {"authMethodType": f"API_AUTH_METHOD_TYPE_{method}"}
-        admin.do("ApplicationService/UpdateApplication", **app.ids, apiConfiguration=settings)
-
-    switch("PRIVATE_KEY_JWT")
-    key = workshop.app_key(app)
-    eventually("the key is known", lambda: introspect(assertion(key, issuer)).json().get("active"))
-    switch("BASIC")
-    assert introspect(assertion(key, issuer)).json()["active"] is True
 
 
 def test_a_users_key_gets_a_token_without_client_authentication(
@@ -297,8 +266,6 @@ RSA = partial(rsa.generate_private_key, public_exponent=65537, key_size=2048)
         (RSA, "PS256", True),
         (partial(ec.generate_private_key, ec.SECP256R1()), "ES256", True),
         (RSA, "RS512", False),
-        (partial(ec.generate_private_key, ec.SECP384R1()), "ES384", False),
-        (partial(ec.generate_private_key, ec.SECP521R1()), "ES512", False),
         (ed25519.Ed25519PrivateKey.generate, "EdDSA", False),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -321,7 +288,3 @@ def test_a_key_of_ones_own_is_taken_and_three_algorithms_work(
 def private_pem(key: PrivateKey) -> str:
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return key.private_bytes(*form).decode()
-
-
-def test_ps256_authenticates_an_application(introspect: Ask, served_key: KeyFile, issuer: str) -> None:
-    assert introspect(assertion(served_key, issuer, alg="PS256")).json()["active"] is True

@@ -2,14 +2,11 @@
 
 import base64
 from collections.abc import Iterable, Mapping
-from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-
-from tests.support.waiting import eventually
 
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/oauth/v2/keys"
@@ -128,13 +125,6 @@ class Api:
         response = self.ask(method, **fields)
         assert response.status_code == 200, f"{method}: {response.status_code} {response.text}"
         return response.json()
-
-    def shown(self, method: str, part: str, /, **fields: Any) -> dict[str, Any]:
-        """A part of the answer of ``Service/Method``, once it shows the object."""
-        ask = partial(self.ask, method, **fields)
-        response = eventually(f"{method} shows the {part}", ask, lambda response: response.status_code == 200)
-        found: dict[str, Any] = response.json()[part]
-        return found
 
     def post(self, method: str, body: object, /, **headers: str) -> requests.Response:
         """Call ``Service/Method`` with a raw body."""

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import requests
 
-from tests.support.emulator_target import INTROSPECT, TOKEN, Api, Server, answer, basic, oauth_refusal
+from tests.support.emulator_target import INTROSPECT, TOKEN, Api, Server, basic, oauth_refusal
 from tests.support.waiting import eventually
 from tests.support.workshop import App, KeyFile, Project, User
 
@@ -88,9 +88,6 @@ class OAuth:
         """The application, once it can introspect this active token."""
         eventually("the application may introspect", lambda: self.active(app, token))
         return app
-
-    def wait_until_refused(self, app: App, token: str) -> None:
-        eventually("it is refused", lambda: answer(self.introspection(app, token)), UNAUTHORIZED.__eq__)
 
     def login_name(self, user: User) -> str:
         """The preferred login name, which is what the token endpoint takes as the client ID."""

@@ -95,7 +95,7 @@ class Workshop:
         self.run = secrets.token_hex(4)
         self._made = 0
         self._removals: list[Callable[[], requests.Response]] = []
-        self._organization_removals: dict[str, Callable[[], requests.Response]] = {}
+        self._organizations: list[str] = []
 
     def name(self, label: str) -> str:
         """A name that nothing else has, in this run or another."""
@@ -105,14 +105,8 @@ class Workshop:
     def organization(self) -> Organization:
         name = self.name("organization")
         made = self.admin.do("OrganizationService/AddOrganization", name=name)["organizationId"]
-        self._organization_removals[made] = lambda: self.admin.rest(
-            "DELETE", "/management/v1/orgs/me", x_zitadel_orgid=made
-        )
+        self._organizations.append(made)
         return find_organization(self.admin, made)
-
-    def remove_organization(self, organization: Organization) -> None:
-        response = self._organization_removals.pop(organization.id)()
-        assert response.status_code == 200, response.text
 
     def project(self, *roles: str, organization: Organization | None = None, **fields: Any) -> Project:
         owner, name = organization or self.home, self.name("project")
@@ -142,11 +136,9 @@ class Workshop:
             project=project,
         )
 
-    def app_key(self, app: App, expires: str | None = None) -> KeyFile:
+    def app_key(self, app: App) -> KeyFile:
         """The key file of a new key of this application."""
-        made = self.admin.do(
-            "ApplicationService/CreateApplicationKey", **app.ids, expirationDate=expires or later(days=1)
-        )
+        made = self.admin.do("ApplicationService/CreateApplicationKey", **app.ids, expirationDate=later(days=1))
         return decoded(made["keyDetails"])
 
     def user(self, *, organization: Organization | None = None, pat: bool = True, **fields: Any) -> User:
@@ -178,9 +170,9 @@ class Workshop:
         secret: str = self.admin.do("UserService/AddSecret", userId=user.id)["clientSecret"]
         return secret
 
-    def user_key(self, user: User, expires: str | None = None) -> KeyFile:
+    def user_key(self, user: User) -> KeyFile:
         """The key file of a new key of this service account."""
-        made = self.admin.do("UserService/AddKey", userId=user.id, expirationDate=expires or later(days=1))
+        made = self.admin.do("UserService/AddKey", userId=user.id, expirationDate=later(days=1))
         return decoded(made["keyContent"])
 
     def grant(self, user: User, project: Project, *roles: str, organization: Organization | None = None) -> str:
@@ -196,21 +188,20 @@ class Workshop:
 
     def administrator(self, role: str | None, *, of: Organization | None = None) -> User:
         """A service account with a PAT in the home organization, with an administrator role in one."""
-        user = self.user()
+        user, resource = self.user(), {"organizationId": (of or self.home).id}
+        fields = {"userId": user.id, "resource": resource, "roles": [role]}
         if role:
-            self.make_administrator(user.id, role, organizationId=(of or self.home).id)
+            self.admin.do("InternalPermissionService/CreateAdministrator", **fields)
         return user
-
-    def make_administrator(self, user_id: str, role: str, **resource: str) -> None:
-        self.admin.do("InternalPermissionService/CreateAdministrator", userId=user_id, resource=resource, roles=[role])
 
     def remove_later(self, method: str, **fields: str) -> None:
         self._removals.append(lambda: self.admin.ask(method, **fields))
 
     def remove_everything(self) -> list[str]:
         """Remove everything that was created, newest first, organizations last; return what could not be removed."""
-        removals = [*reversed(self._removals), *self._organization_removals.values()]
-        answers = [remove() for remove in removals]
+        answers = [remove() for remove in reversed(self._removals)]
+        mine = "/management/v1/orgs/me"
+        answers += [self.admin.rest("DELETE", mine, x_zitadel_orgid=made) for made in self._organizations]
         return [f"{a.status_code} {a.text}" for a in answers if a.status_code not in {200, 404}]
 
 
