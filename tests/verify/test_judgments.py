@@ -70,10 +70,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "robust.errors": ([[OK, INVALID, seen(503)]], [[OK, seen(500)]]),
     "safe.active": NOT_LET_IN,
     "safe.fail_open": NOT_LET_IN,
-    "safe.redirect": (
-        [()],
-        [("a token",)],
-    ),
+    "safe.redirect": ([()], [("a token",)]),
     "safe.window_token": WINDOW,
     "safe.expiry_in_cache": WINDOW,
     "safe.stale": ([stale(seen(503), seen(500)), stale(INVALID, LATE)], [stale(seen(503), OK), stale(seen(302))]),
@@ -87,10 +84,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
         [[OK, seen(200, access_control_allow_origin="*")]],
         [[seen(200, access_control_allow_origin="https://a", access_control_allow_credentials="true"), OK]],
     ),
-    "safe.output": (
-        [Leaks(where="x", found=(), looked_at="y")],
-        [Leaks(where="x", found=("a token",), looked_at="y")],
-    ),
+    "safe.output": ([Leaks(where="x", found=(), looked_at="y")], [Leaks(where="x", found=("a token",), looked_at="y")]),
     "correct.accepts": ([OK, seen(204)], [INVALID, seen(302), seen(404), LATE]),
     "correct.other_scheme": ([MISSING], [INVALID, seen(401), seen(400), OK]),
     "correct.scheme_case": ([[INVALID, INVALID]], [[INVALID, MISSING], [INVALID, seen(500)]]),
@@ -105,10 +99,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "correct.challenge_syntax": ([[MISSING, INVALID, BAD, OK]], [[MISSING, seen(401, 'Bearer realm="x')]]),
     "robust.internal_error": OUTAGE,
     "robust.hang": OUTAGE,
-    "robust.public_while_hanging": (
-        [seen(200), seen(404)],
-        [seen(200, seconds=2.5), seen(503), LATE],
-    ),
+    "robust.public_while_hanging": ([seen(200), seen(404)], [seen(200, seconds=2.5), seen(503), LATE]),
     "robust.recovery": (
         [Recovery(seconds={"reset": 0.1, "hang": 2.0}, limit=10)],
         [Recovery(seconds={"reset": 0.1, "hang": None}, limit=10)],
