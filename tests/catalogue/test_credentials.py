@@ -149,12 +149,6 @@ def test_37_a_zitadel_that_was_recreated(bare: Shell) -> None:
     output.never("CLIENT_SECRET is wrong", "inactive")
 
 
-@pytest.mark.parametrize("pat", ["", READER.pat[:-3]])
-def test_37_without_a_whole_token_nothing_says_that_it_was_recreated(bare: Shell, planter: Planter, pat: str) -> None:
-    env = settings(planter.url, PAT=pat, CLIENT_SECRET=WRONG_SECRET, ZITADEL_ADMIN_PAT=secrets.token_urlsafe(53))
-    introspect(bare, env | {"PAT": pat or "x"}).names(*CANDIDATES).never("everything is refused")
-
-
 def test_58_the_key_file_of_a_service_user(bare: Shell, planter: Planter) -> None:
     path = write(bare.folder, "key.json", '{"type":"serviceaccount","keyId":"1","key":"x","userId":"2"}')
     env = settings(planter.url, ZITADEL_KEY_FILE=path)

@@ -1,17 +1,15 @@
 """The catalogue of faults: the settings."""
 
-import base64
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.support.cli import API_UNSET, Shell
+from tests.support.cli import Shell
 from tests.support.key_site import key_site
 from tests.support.named_causes import both, call, command, doctor, introspect, settings
 from tests.support.upstream import refusing_port
 from zdemo.config.names import NAMES
-from zdemo.config.parsers import EXAMPLE_CLIENT_ID
 from zdemo.config.settings import EXAMPLE_DOMAIN, Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, Emulator
 from zdemo.server import create_app
@@ -107,24 +105,14 @@ SWAPPED = {"PAT": CLIENT_SECRET, "CLIENT_SECRET": READER.pat}
     ("values", "named"),
     [
         ({"ZITADEL_DOMAIN": "{host}"}, ("ZITADEL_DOMAIN has no scheme", "fix ZITADEL_DOMAIN={url}")),
-        ({"ZITADEL_DOMAIN": "http:/{host}"}, ("has a damaged scheme: http:/{host}", "fix ZITADEL_DOMAIN={url}")),
-        ({"ZITADEL_DOMAIN": "htp://{host}"}, ("has a scheme other than http", "fix ZITADEL_DOMAIN={url}")),
         ({"ZDEMO_API_URL": "{url}/api"}, ("ZDEMO_API_URL has a path: {url}/api", "fix ZDEMO_API_URL={url}")),
-        ({"ZITADEL_DOMAIN": "{url}/ui"}, ("ZITADEL_DOMAIN has a path: {url}/ui", "fix ZITADEL_DOMAIN={url}")),
         ({"CLIENT_ID": f'"{CLIENT_ID}"'}, ("CLIENT_ID has quotes around it", f"fix CLIENT_ID={CLIENT_ID}")),
         ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, ("ADMIN_PAT has Bearer in front of it",)),
         ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, ("swapped", "exchange")),
         (SWAPPED, ("swapped", "exchange the values of CLIENT_SECRET and PAT")),
-        ({"CLIENT_SECRET": READER.pat}, ("CLIENT_SECRET and PAT hold the same", "fix correct CLIENT_SECRET or PAT")),
         ({"ZITADEL_DOMAIN": EXAMPLE_DOMAIN}, ("ZITADEL_DOMAIN is the example's value", "how to get a ZITADEL")),
-        ({"CLIENT_ID": EXAMPLE_CLIENT_ID}, ("CLIENT_ID is the example's value",)),
-        (
-            {"CLIENT_SECRET": base64.b64encode(CLIENT_SECRET.encode()).decode()},
-            ("CLIENT_SECRET is base64-encoded", "fix decode CLIENT_SECRET first: base64 -d"),
-        ),
         ({"ZDEMO_TIMEOUT": "5000"}, ("5000 looks like milliseconds", "fix ZDEMO_TIMEOUT=5$|fix ZDEMO_TIMEOUT=5 ")),
         ({"ZITADEL_DOMAIN": "http://0.0.0.0:8080"}, ("all addresses", "fix ZITADEL_DOMAIN=http://localhost:8080")),
-        ({"CLIENT_SECRET": "***"}, ("CLIENT_SECRET is .*instead of a secret",)),
         ({"CLIENT_SECRET": "changeme"}, ("CLIENT_SECRET is the example's value", "zdemo setup creates")),
     ],
 )
@@ -142,64 +130,29 @@ def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator, more:
 
 
 @pytest.mark.parametrize(
-    ("values", "failing", "warned", "named", "never"),
+    ("values", "failing", "named", "never"),
     [
-        (
-            {"PAT": ADMIN.pat},
-            "role.granted",
-            (),
-            ("an administrator's .IAM_OWNER", "not be sent to APIs"),
-            "role grant",
-        ),
+        ({"PAT": ADMIN.pat}, "role.granted", ("an administrator's .IAM_OWNER", "not be sent to APIs"), "role grant"),
         (
             {"PAT": ADMIN.pat, "ZITADEL_ADMIN_PAT": READER.pat},
             "role.granted",
-            (),
             ("they are swapped", "exchange the values of PAT and ZITADEL_ADMIN_PAT"),
             "role grant",
         ),
-        (
-            {"PAT": "<your PAT>"},
-            "token.form",
-            (),
-            ("the token is the example's value", "zdemo setup creates"),
-            "expired",
-        ),
+        ({"PAT": "<your PAT>"}, "token.form", ("token is the example's value", "zdemo setup creates"), "expired"),
         (
             {"ZITADEL_PROJECT_ID": "353545601679499999"},
             "role.granted",
-            (),
             (f"fix ZITADEL_PROJECT_ID={PROJECT_ID}", "if there is such a project"),
             "cache|grant the role there",
         ),
     ],
 )
 def test_what_is_in_the_wrong_variable_is_named_by_both(
-    bare: Shell,
-    zitadel: Emulator,
-    values: dict[str, str],
-    failing: str,
-    warned: tuple[str, ...],
-    named: tuple[str, ...],
-    never: str,
+    bare: Shell, zitadel: Emulator, values: dict[str, str], failing: str, named: tuple[str, ...], never: str
 ) -> None:
-    for output in both(bare, settings(zitadel.url, **values), failing, warned=warned):
+    for output in both(bare, settings(zitadel.url, **values), failing):
         output.names(*named).never(never)
-
-
-INIT = "zdemo init"
-
-
-def test_init_is_offered_only_where_it_writes_a_file(bare: Shell, zitadel: Emulator) -> None:
-    commands = (("introspect",), ("doctor", "--only", "settings"))
-    for arguments in commands:
-        command(bare, API_UNSET, *arguments).names(f"{INIT} --emulator writes one with the emulator's settings")
-        output = command(bare, {"ZITADEL_DOMAIN": zitadel.url}, *arguments)
-        output.names(f"{INIT} writes one to fill in").never("--emulator")
-    bare.dotenv(ZITADEL_DOMAIN=zitadel.url)
-    for arguments in commands:
-        output = command(bare, {}, *arguments).never(INIT)
-        output.names("CLIENT_ID is not set", r"set them in the environment or in \.env")
 
 
 @pytest.mark.parametrize(

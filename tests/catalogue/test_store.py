@@ -1,7 +1,7 @@
 """The catalogue of faults: the store in which workers and machines share answers."""
 
-from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 
@@ -51,17 +51,14 @@ def read_only(store: RedisServer) -> None:
     store.run("REPLICAOF", LOOPBACK, "1")
 
 
+WRONG = ("refuses the user name or the", "fix correct them in")
+
+
 @pytest.mark.parametrize(
     ("password", "url", "plant", "failing", "named"),
     [
-        (PASSWORD, "redis://:wrong@", None, "cache.reachable", ("refuses the user name or the", "fix correct them in")),
-        (
-            PASSWORD,
-            "redis://",
-            None,
-            "cache.reachable",
-            ("or requires a password", "fix correct them in"),
-        ),
+        (PASSWORD, "redis://:wrong@", None, "cache.reachable", WRONG),
+        (PASSWORD, "redis://", None, "cache.reachable", ("or requires a password", "fix correct them in")),
         ("", "rediss://", None, "cache.reachable", ("does not answer in time", "fix .*use rediss:// only for")),
         ("", "redis://", full, "cache.writable", ("it is full", "fix raise its maxmemory")),
         ("", "redis://", read_only, "cache.writable", ("a read-only replica", "fix .*name the primary in")),
@@ -69,15 +66,9 @@ def read_only(store: RedisServer) -> None:
     ],
 )
 def test_a_store_that_does_not_take_the_api(
-    bare: Shell,
-    zitadel: Emulator,
-    password: str,
-    url: str,
-    plant: Callable[[RedisServer], None] | str | None,
-    failing: str,
-    named: tuple[str, ...],
+    bare: Shell, zitadel: Emulator, password: str, url: str, plant: Any, failing: str, named: tuple[str, ...]
 ) -> None:
-    with redis_server(password=password) if password else redis_server() as store:
+    with redis_server(password=password) as store:
         if callable(plant):
             plant(store)
         with store.stopped() if plant == "stops" else nullcontext():

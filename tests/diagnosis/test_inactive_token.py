@@ -58,27 +58,21 @@ def jwt_of(kid: str = "k", **claims: Any) -> str:
     [
         (f"Bearer {PAT}", "token.pasted", CERTAIN),
         (PAT[:-1], "token.cut", OPEN),
-        (PAT[:-2], "token.cut", CERTAIN),
-        (PAT + "xy", "token.cut", CERTAIN),
         (PAT + PAT, "token.doubled", CERTAIN),
         ("garbage", "token.too_short", CERTAIN),
         ("a.b.c", "token.damaged", CERTAIN),
-        ("ya29." + "aB3-" * 40, "token.damaged", CERTAIN),
         (jwe("PAT", alg="RSA-OAEP-256"), "token.damaged", CERTAIN),
         (PAT, "token.dead", OPEN),
         (ACCESS_TOKEN, "token.ended", OPEN),
         ("aB3_" * 19 + "xy", "token.session_api", LIKELY),
         ("aB34" * 16, "token.client_secret", LIKELY),
-        ("s3cr" * 16, "token.another_value", CERTAIN),
         (CLIENT_ID, "token.another_value", CERTAIN),
         (PROJECT, "token.another_value", CERTAIN),
         (jwe("PAT"), "token.dead", OPEN),
         (jwe("access token"), "token.ended", OPEN),
         (jwe("refresh token"), "token.another_value", CERTAIN),
-        (jwe("code"), "token.another_value", CERTAIN),
         (jwe("session"), "token.session_api", LIKELY),
         (jwe("PAT")[:20], "token.cut", CERTAIN),
-        (jwe("PAT")[1:], "token.cut", LIKELY),
         (jwe("PAT", id_length=5), "token.cut", OPEN),
     ],
 )
@@ -95,12 +89,9 @@ def test_a_dead_opaque_token_is_judged_by_its_form(token: str, name: str, certai
     [
         (PAT, CLIENT_ID, "token.user_locked"),
         (jwe("PAT"), CLIENT_ID, "token.user_locked"),
-        (PAT[:54], "12345", "token.user_locked"),
         (jwe("PAT", id_length=5), "12345", "token.user_locked"),
-        (jwe("PAT", id_length=36), "3e4f" * 9, "token.user_locked"),
         (jwe("PAT", id_length=5), CLIENT_ID, "token.cut"),
         (jwe("PAT"), "12345", "token.dead"),
-        (jwe("access token"), CLIENT_ID, "token.ended"),
     ],
 )
 def test_records_count_only_for_a_pat_of_their_length(token: str, user_id: str, name: str) -> None:
@@ -155,25 +146,17 @@ def test_what_was_not_answered_is_said_and_kept_among_the_candidates() -> None:
     assert ("not known", "no answer in time: made-up client, userinfo") in finding.seen
 
 
-def test_an_administrators_pat_that_is_dead_too_is_a_hint() -> None:
-    finding = find(PAT, DEAD_HERE | {Probe.ADMINISTRATOR: answer(200, {"active": False})})
-    assert "recreated" in " ".join(finding.candidates)
-
-
 @pytest.mark.parametrize(
     ("token", "more", "fits", "name"),
     [
         (jwt_of(iss="http://localhost:59999"), DISCOVERY, True, "token.other_issuer"),
-        (jwt_of(iss="https://other.example.com", kid="x", exp=1), DISCOVERY, None, "token.other_issuer"),
         (jwt_of(azp="reader", at_hash="x", jti=None, exp=1), DISCOVERY, True, "token.is_id_token"),
         (jwt_of(), DISCOVERY, False, "token.damaged"),
         (jwt_of(exp=1), DISCOVERY, True, "token.expired"),
         (jwt_of(aud=["1"]), DISCOVERY, True, "token.other_audience"),
         (jwt_of(kid="x"), DISCOVERY, None, "token.unknown_key"),
         (jwt_of(aud=None), DISCOVERY, True, "token.incomplete"),
-        (jwt_of(iss=None), DISCOVERY, True, "token.incomplete"),
         (jwt_of(), DISCOVERY, True, "token.ended"),
-        (jwt_of(), {}, None, "token.ended"),
     ],
 )
 def test_a_dead_jwt_tells_why_itself(token: str, more: Mapping[Probe, Response], fits: bool | None, name: str) -> None:
@@ -198,9 +181,3 @@ def test_odd_claims_of_a_jwt_do_no_harm(value: Any) -> None:
         said = str(find(jwt_of(**{name: value}), DEAD_HERE | DISCOVERY, WITH_PROJECT))
         assert "\\x1b" not in said
         assert len(said) < 3000
-
-
-def test_an_echoed_token_is_taken_out() -> None:
-    finding = Finding(id="x", cause=f"a {PAT}", candidates=(PAT,), seen=(("x", PAT),), fix=(PAT,)).without([PAT, ""])
-    assert PAT not in str(finding)
-    assert finding.cause == "a …"

@@ -6,10 +6,9 @@ import pytest
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.active_token import finding_for_active, notes
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.missing_role import near_miss
-from zdemo.http.response import Response
 from zdemo.introspection.model import Introspection
 from zdemo.management.model import RoleAssignment, User
 
@@ -83,26 +82,19 @@ def find(
     ("introspection", "assignments", "name", "certainty"),
     [
         (pat(), [], "role.not_granted", CERTAIN),
-        (pat("admin"), [assignment("admin")], "role.not_granted", CERTAIN),
         (pat(), [assignment(ROLE, active=False)], "role.deactivated", CERTAIN),
         (pat(), [assignment(ROLE, project=OTHER)], "role.in_other_project", CERTAIN),
-        (pat(), [assignment(ROLE, project=OTHER, active=False)], "role.not_granted", CERTAIN),
         (pat(), [assignment(ROLE, active=False), assignment(ROLE, project=OTHER)], "role.deactivated", CERTAIN),
-        (pat(defined=("admin",)), [assignment(ROLE, project=OTHER)], "role.in_other_project", CERTAIN),
         (pat(defined=("admin",)), [], "role.undefined", CERTAIN),
         (pat("read:message", defined=(ROLE, "read:message")), [], "role.near_miss", CERTAIN),
-        (pat("Read:messages", defined=("Read:messages",)), [], "role.near_miss", CERTAIN),
         (pat(defined=("Read:messages",)), [], "role.near_miss", CERTAIN),
         (pat(), [assignment(ROLE)], "role.just_changed", OPEN),
         (session(scope=f"openid {SCOPE}admin"), None, "role.narrowed", CERTAIN),
         (session(scope="openid urn:zitadel:iam:org:roles:id:7"), None, "role.narrowed", OPEN),
         (session(scope="openid urn:zitadel:iam:org:roles:id:7"), [assignment(ROLE)], "role.narrowed", CERTAIN),
         (session(), None, "role.missing", OPEN),
-        (session(scope=f"openid {SCOPE}{ROLE}"), None, "role.missing", OPEN),
         (session(), [], "role.not_granted", CERTAIN),
         (session(more=(OTHER,)), [assignment(ROLE, active=False)], "role.missing", OPEN),
-        (session(more=(OTHER,)), [], "role.not_granted", CERTAIN),
-        (pat(), None, "role.missing", OPEN),
         (pat(defined=()), None, "role.undefined", CERTAIN),
     ],
 )
@@ -126,23 +118,6 @@ def test_an_application_of_another_project_than_configured_is_the_cause(introspe
     assert finding is not None
     assert finding.id in ("role.other_project_configured", "client.in_other_project")
     assert OTHER in finding.cause
-
-
-def test_the_role_in_hand_is_no_finding() -> None:
-    for introspection, given in ((pat(ROLE), SETTINGS), (session(ROLE), SETTINGS), (pat(ROLE), settings(PROJECT))):
-        assert finding_for_active(introspection, given, role=ROLE, now=NOW) is None
-
-
-@pytest.mark.parametrize(
-    ("status", "why"), [(401, "may not list"), (403, "may not list"), (429, "answered 429"), (None, "in time")]
-)
-def test_why_the_assignments_are_not_known_is_said(status: int | None, why: str) -> None:
-    came = Response(status=status, headers={}, body=b"", seconds=0.01, url=ISSUER) if status else None
-    evidence = Evidence(replies={Probe.ASSIGNMENTS: came} if came else {})
-    finding = finding_for_active(session(), SETTINGS, evidence, role=ROLE, now=NOW)
-    assert finding is not None
-    assert why in dict(finding.seen)["assignments"]
-    assert ("zitadel:aud" in str(finding.steps)) is (status != 429)
 
 
 @pytest.mark.parametrize(
@@ -199,9 +174,7 @@ def test_a_token_that_ends_soon_is_remarked() -> None:
     [
         ("read:message", True),
         ("read_messages", True),
-        ("reed:messages", True),
         ("write:messages", False),
-        ("admin", False),
         ("read:messages", False),
         ("read", False),
     ],

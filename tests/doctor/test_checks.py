@@ -58,18 +58,21 @@ def test_what_a_check_builds_on_comes_before_it(checks: tuple[Check[object], ...
         before.add(one.id)
 
 
-def test_what_builds_on_a_failure_is_skipped_and_says_on_what() -> None:
-    came = outcomes(check("a", failed("no")), check("b", passed("yes"), "a"), check("c", passed("yes"), "b"))
-    assert came == {"a": (Outcome.FAIL, "no"), "b": (Outcome.SKIP, "needs a"), "c": (Outcome.SKIP, "needs b")}
-
-
-@pytest.mark.parametrize("ground", [passed("yes"), warned("hm", "do"), nothing_to_check("no proxy")])
-def test_a_warning_and_a_question_that_does_not_arise_stop_nothing(ground: Result) -> None:
-    assert outcomes(check("a", ground), check("b", passed("yes"), "a"))["b"] == (Outcome.PASS, "yes")
-
-
-def test_what_could_not_be_done_stops_what_builds_on_it() -> None:
-    assert outcomes(check("a", skipped("not set")), check("b", passed("yes"), "a"))["b"][0] is Outcome.SKIP
+@pytest.mark.parametrize(
+    ("ground", "stops"),
+    [
+        (failed("no"), True),
+        (skipped("not set"), True),
+        (passed("yes"), False),
+        (warned("hm", "do"), False),
+        (nothing_to_check("no proxy"), False),
+    ],
+)
+def test_what_failed_or_could_not_be_done_stops_what_builds_on_it(ground: Result, stops: bool) -> None:
+    came = outcomes(check("a", ground), check("b", passed("yes"), "a"), check("c", passed("yes"), "b"))
+    skipped_for = {"b": (Outcome.SKIP, "needs a"), "c": (Outcome.SKIP, "needs b")}
+    done = dict.fromkeys("bc", (Outcome.PASS, "yes"))
+    assert came == {"a": (ground.outcome, ground.cause)} | (skipped_for if stops else done)
 
 
 def test_only_what_is_wanted_and_its_grounds_are_examined() -> None:
@@ -79,8 +82,5 @@ def test_only_what_is_wanted_and_its_grounds_are_examined() -> None:
     assert seen == ["a", "c"]
     assert [one.id for one in done if one.worth_showing] == ["c"]
     assert required(checks, ("c",)) == {"a", "c"}
-
-
-def test_a_ground_that_failed_is_shown_though_it_was_not_asked_for() -> None:
-    checks = (check("a", failed("no")), check("c", passed(""), "a"))
-    assert [one.id for one in examine(checks, [], ("c",)) if one.worth_showing] == ["a", "c"]
+    failing = (check("a", failed("no")), check("c", passed(""), "a"))
+    assert [one.id for one in examine(failing, [], ("c",)) if one.worth_showing] == ["a", "c"], "the ground failed"

@@ -17,10 +17,8 @@ from tests.support.upstream import Received, answer, depending, hang, json_body,
 from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.finding import Certainty
-from zdemo.diagnosis.token_form import TokenKind, token_form
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.investigation.investigate import Investigation
-from zdemo.investigation.probes import random_token
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}
@@ -94,19 +92,6 @@ def test_what_hangs_is_not_waited_for_beyond_the_time_and_leaves_it_open() -> No
     finding = ask({"/oauth/v2/introspect": answer(json_body(ACTIVE))}, hang, seconds=0.6).finding
     assert finding
     assert (finding.id, finding.certainty) == ("role.missing", Certainty.OPEN)
-
-
-@pytest.mark.parametrize("rows", [None, [None], [{"user": "x"}], {"a": 1}])
-def test_assignments_that_are_none_leave_the_role_open(rows: Any) -> None:
-    listed = answer(json_body({"authorizations": rows}))
-    finding = ask({"/oauth/v2/introspect": answer(json_body(ACTIVE))}, listed).finding
-    assert finding
-    assert finding.id in ("role.missing", "role.not_granted")
-
-
-def test_a_made_up_token_has_the_form_of_a_pat() -> None:
-    form = token_form(random_token())
-    assert (form.kind, form.length) == (TokenKind.PAT, 277)
 
 
 @pytest.mark.parametrize("server", [READER.pat[:40], CLIENT_SECRET])

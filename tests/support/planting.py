@@ -7,9 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import requests
-
-from tests.support.wire import PATIENCE_SECONDS
+from tests.support.emulator_target import TOKEN, Api, Server, basic
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.finding import Finding
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
@@ -23,30 +21,28 @@ class Planter:
     """Changes the emulator's world as an administrator would: over its API."""
 
     def __init__(self, emulator: Emulator) -> None:
-        self.url = emulator.url
+        self.url, self.api = emulator.url, Api(Server(emulator.url), ADMIN.pat)
         self.settings = Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
 
     def do(self, method: str, **body: Any) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {ADMIN.pat}"}
-        response = requests.post(f"{self.url}/zitadel.{method}", json=body, headers=headers, timeout=PATIENCE_SECONDS)
-        assert response.status_code == 200, response.text
-        return dict(response.json())
+        """Call a method by its full name without ``zitadel.``, or by its service's name."""
+        return dict(self.api.do(method.rpartition(".")[2], **body))
 
     def user(self, method: str, user_id: str = READER.id, **body: Any) -> dict[str, Any]:
-        return self.do(f"user.v2.UserService/{method}", userId=user_id, **body)
+        return self.do(f"UserService/{method}", userId=user_id, **body)
 
     def project(self, *roles: str) -> str:
-        made = self.do("project.v2.ProjectService/CreateProject", organizationId=ORGANIZATION_ID, name="elsewhere")
+        made = self.do("ProjectService/CreateProject", organizationId=ORGANIZATION_ID, name="elsewhere")
         for role in roles:
             self.role(role, made["projectId"])
         return str(made["projectId"])
 
     def role(self, key: str, project_id: str = PROJECT_ID) -> None:
-        self.do("project.v2.ProjectService/AddProjectRole", projectId=project_id, roleKey=key, displayName=key)
+        self.do("ProjectService/AddProjectRole", projectId=project_id, roleKey=key, displayName=key)
 
     def grant(self, *roles: str, project_id: str = PROJECT_ID, user_id: str = VISITOR.id) -> None:
         self.do(
-            "authorization.v2.AuthorizationService/CreateAuthorization",
+            "AuthorizationService/CreateAuthorization",
             userId=user_id,
             projectId=project_id,
             organizationId=ORGANIZATION_ID,
@@ -55,10 +51,7 @@ class Planter:
 
     def app(self, project_id: str) -> Settings:
         made = self.do(
-            "application.v2.ApplicationService/CreateApplication",
-            projectId=project_id,
-            name="another",
-            apiConfiguration={},
+            "ApplicationService/CreateApplication", projectId=project_id, name="another", apiConfiguration={}
         )["apiConfiguration"]
         return dataclasses.replace(self.settings, client_id=made["clientId"], client_secret=made["clientSecret"])
 
@@ -74,22 +67,11 @@ class Planter:
         """What client_credentials give a service account who has no role."""
         name = f"svc-{secrets.token_hex(4)}"
         kind = "ACCESS_TOKEN_TYPE_JWT" if jwt else "ACCESS_TOKEN_TYPE_BEARER"
-        made = requests.post(
-            f"{self.url}/management/v1/users/machine",
-            json={"userName": name, "name": name, "accessTokenType": kind},
-            headers={"Authorization": f"Bearer {ADMIN.pat}"},
-            timeout=PATIENCE_SECONDS,
-        )
-        user_id = str(made.json()["userId"])
+        body = {"userName": name, "name": name, "accessTokenType": kind}
+        user_id = str(self.api.rest("POST", "/management/v1/users/machine", body).json()["userId"])
         secret = self.user("AddSecret", user_id)["clientSecret"]
-        form = {"grant_type": "client_credentials", "scope": " ".join(("openid", "profile", *scopes))}
-        given = requests.post(
-            f"{self.url}/oauth/v2/token",
-            data=form,
-            auth=(name, secret),
-            headers={"Host": host} if host else {},
-            timeout=PATIENCE_SECONDS,
-        )
+        form = [("grant_type", "client_credentials"), ("scope", " ".join(("openid", "profile", *scopes)))]
+        given = self.api.server.post_form(TOKEN, form, basic(name, secret) | ({"Host": host} if host else {}))
         assert given.status_code == 200, given.text
         return {"user_id": user_id, "name": name, "secret": secret, **given.json()}
 

@@ -2,7 +2,7 @@
 
 import http.client
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -21,12 +21,10 @@ def relay(
     date_shift_seconds: float = 0,
     passes: Callable[[str], bool] = lambda _: True,
     changes: Callable[[str, bytes], bytes] = lambda _, body: body,
-    drops: Collection[str] = (),
 ) -> Behaviour:
     """Return a behaviour that forwards to ``url``, with another Host or Date; what does not pass gets no answer.
 
-    ``changes`` returns the body to send for a target and the body that came; ``drops`` are the fields that the answer
-    loses, in lower case.
+    ``changes`` returns the body to send for a target and the body that came.
 
     It is also what ``HTTP_PROXY`` can name: a whole URL in the request line is reduced to its path.
     """
@@ -44,14 +42,13 @@ def relay(
         try:
             upstream.request(received.method, target, received.body or None, headers)
             answer = upstream.getresponse()
-            fields = {name: value for name, value in answer.getheaders() if name.lower() not in {*HOP_BY_HOP, *drops}}
+            fields = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
             body = changes(target, answer.read())
         finally:
             upstream.close()
-        if "date" not in drops:
-            date = fields.get("Date")
-            now = parsedate_to_datetime(date) if date else datetime.now(UTC)
-            fields["Date"] = format_datetime(now + timedelta(seconds=date_shift_seconds), usegmt=True)
+        date = fields.get("Date")
+        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        fields["Date"] = format_datetime(now + timedelta(seconds=date_shift_seconds), usegmt=True)
         connection.send(whole(body, answer.status, fields))
         return True
 
