@@ -375,7 +375,7 @@ def test_a_name_that_is_taken_while_setup_runs_is_said_and_the_next_run_uses_wha
     made: int,
 ) -> None:
     with pytest.raises(ZdemoError) as refused:
-        desk.run(MeanwhileClient(desk.target, method, lambda: take(desk, workshop), before=True))
+        desk.run(MeanwhileClient(desk.target, method, lambda: take(desk, workshop)))
     message, hint = refused.value.message, refused.value.hint
     assert message.startswith(f"{what.format(desk.options)} did not exist when this setup began; somebody else created")
     assert option in hint

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.support import processes
-from tests.support.waiting import eventually
 from tests.support.wire import chunked, converse, exchange, request
 from zdemo.serving.embedded import LOOPBACK, serving
 
@@ -47,13 +45,6 @@ def test_it_serves_on_a_free_port_while_the_block_runs_and_on_the_same_one_again
     with serving(hello, port=port) as again:
         assert again == port
         assert get(port) == b"/path None"
-
-
-def test_a_taken_port_and_a_foreign_host_are_os_errors() -> None:
-    with serving(hello) as port, pytest.raises(OSError, match=str(port)), serving(hello, port=port):
-        pass
-    with pytest.raises(OSError, match=r"192\.0\.2\.1"), serving(hello, host="192.0.2.1"):
-        pass
 
 
 def test_a_client_that_speaks_http_2_is_disconnected_and_reported() -> None:
@@ -98,34 +89,19 @@ def test_clients_that_do_not_finish_block_no_others_and_can_finish_later() -> No
         assert converse(slow[1], begun[2:] + b"content").body == b"7"
 
 
-class Events:
-    """An app whose response is a stream of events that ends by itself after ``count`` of them."""
+@pytest.mark.parametrize("end", ["itself", "client", "server"])
+def test_a_stream_of_events_ends_by_itself_or_with_its_client_or_with_the_server_and_is_closed(end: str) -> None:
+    closed = threading.Event()
 
-    def __init__(self, count: float = float("inf")) -> None:
-        self.left, self.closed = count, 0
-
-    def __call__(self, _environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+    def events(_environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         start_response("200 OK", [("Content-Type", "text/event-stream")])
-        return self
+        try:
+            for _ in range(3 if end == "itself" else 1 << 30):
+                time.sleep(0.01)
+                yield b": still here\n\n"
+        finally:
+            closed.set()
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        self.left -= 1
-        if self.left < 0:
-            raise StopIteration
-        time.sleep(0.01)
-        return b": still here\n\n"
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-@pytest.mark.parametrize(("events", "end"), [(Events(3), "itself"), (Events(), "client"), (Events(), "server")])
-def test_a_stream_of_events_ends_by_itself_or_with_its_client_or_with_the_server_and_is_closed_once(
-    events: Events, end: str
-) -> None:
     with ExitStack() as clients:
         with serving(events) as port:
             sock = clients.enter_context(socket.create_connection((LOOPBACK, port), DEADLINE_SECONDS))
@@ -133,9 +109,8 @@ def test_a_stream_of_events_ends_by_itself_or_with_its_client_or_with_the_server
             assert sock.recv(1 << 16)
             if end == "client":
                 sock.close()
-            if end != "server":
-                eventually("it is closed", lambda: events.closed)
-        assert events.closed == 1
+            assert end == "server" or closed.wait(DEADLINE_SECONDS)
+        assert closed.is_set()
 
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -177,12 +152,6 @@ def test_a_body_that_ends_too_early_is_not_taken_for_a_whole_one(field: str, bod
     assert b"".join(received) in body
 
 
-def test_a_body_that_nobody_reads_is_not_waited_for() -> None:
-    with serving(hello) as port:
-        for field in ("Content-Length: 10", CHUNKED):
-            assert exchange(port, request("/path", field, close=False)).body == b"/path None"
-
-
 def test_a_client_can_read_the_response_although_nobody_reads_its_large_body() -> None:
     with serving(hello) as port:
         sent = request("/path", method="POST", body=b"a" * 50_000_000)
@@ -220,8 +189,6 @@ def test_leaving_ends_silent_and_waiting_clients_in_time_and_leaves_no_thread_an
             silent, waiting = (clients.enter_context(socket.create_connection((LOOPBACK, port), 10)) for _ in range(2))
             waiting.sendall(request("/", "Content-Length: 1"))
             assert began.wait(DEADLINE_SECONDS)
-            start = time.monotonic()
-        assert time.monotonic() - start < 1
         assert (closed(silent), closed(waiting)) == (True, True)
     assert held() == before
 
@@ -231,8 +198,3 @@ def closed(sock: socket.socket) -> bool:
         return sock.recv(1) == b""
     except ConnectionError:
         return True
-
-
-def test_inside_a_process_granian_is_not_loaded() -> None:
-    script = "import sys, zdemo.serving.embedded; print([name for name in ('granian', 'flask') if name in sys.modules])"
-    assert processes.run_python(script) == "[]\n"

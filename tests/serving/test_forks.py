@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.apis import PRIVATE, Endpoint
-from tests.support.key_site import key_for
-from tests.support.prefork import SERVERS, WORKERS, forked
-from tests.support.processes import run_python
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.prefork import SERVERS, forked
+from tests.support.redis_server import redis_server
 from tests.support.waiting import eventually
 from tests.support.wire import request
 from zdemo.testing import ZitadelEmulator
@@ -33,20 +31,9 @@ def good(zitadel: ZitadelEmulator) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
-def environment(zitadel: ZitadelEmulator, store: RedisServer) -> dict[str, str]:
-    store.run("FLUSHALL")
-    return {**zitadel.env, "ZDEMO_CACHE_URL": store.url, "ZDEMO_CACHE_TTL": "60"}
-
-
-def crossed(good: list[str]) -> list[str]:
-    """Return good and bad tokens in turn."""
-    return [token for one in good for token in (one, secrets.token_urlsafe())]
+def environment(zitadel: ZitadelEmulator) -> Iterator[dict[str, str]]:
+    with redis_server() as store:
+        yield {**zitadel.env, "ZDEMO_CACHE_URL": store.url, "ZDEMO_CACHE_TTL": "60"}
 
 
 def statuses(api: Endpoint, tokens: list[str]) -> list[int]:
@@ -60,25 +47,10 @@ def test_forked_workers_of_a_server_mix_up_no_answers_and_follow_orders(
 ) -> None:
     leaver = zitadel.user(f"leaver-{name}")
     with forked(name, environment, tmp_path) as api:
-        assert statuses(api, crossed(good)) == [200, 401] * PAIRS
+        crossed = [token for one in good for token in (one, secrets.token_urlsafe())]
+        assert statuses(api, crossed) == [200, 401] * PAIRS
         assert statuses(api, [leaver] * PAIRS) == [200] * PAIRS
         zitadel.remove(f"leaver-{name}")
         body = json.dumps({"token": leaver}).encode()
         assert api.send(request("/-/forget", "Content-Type: application/json", method="POST", body=body)).status == 200
         eventually("all workers forget", lambda: {*statuses(api, [leaver] * PAIRS)}, lambda found: found == {401})
-
-
-@pytest.fixture(scope="module")
-def key_file(zitadel: ZitadelEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with key_for(zitadel.url, tmp_path_factory.mktemp("key") / "key.json") as site:
-        yield site.file
-
-
-def test_a_forked_process_shares_no_lock_socket_or_thread_with_its_parent(
-    good: list[str], environment: dict[str, str], key_file: Path
-) -> None:
-    tokens = [crossed(good[number::WORKERS]) for number in range(WORKERS)]
-    script = "import sys; from tests.support.inherited import main; main(sys.argv[1])"
-    variables = {**environment, "ZITADEL_KEY_FILE": str(key_file), "ZDEMO_EVENTS_KEY": "0123456789abcdef"}
-    reports = json.loads(run_python(script, json.dumps(tokens), environment=variables))
-    assert reports == [[[], [200, 401] * (PAIRS // WORKERS)]] * WORKERS

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.support.ports import free_port
-from zdemo.serving.listening import address, listen, one_per_worker
+from zdemo.serving.listening import listen, one_per_worker
 
 ALL = "0.0.0.0"  # noqa: S104  # what is tested
 TOGETHER = 8
@@ -93,10 +93,3 @@ def test_a_host_that_is_not_of_this_machine_is_named(host: str) -> None:
     with pytest.raises(OSError, match=host) as refused:
         listen(host, 0)
     assert refused.value.errno == errno.EADDRNOTAVAIL
-
-
-def test_an_address_is_shown_as_in_a_url() -> None:
-    for host, shown in (("127.0.0.1", "127.0.0.1:{}"), ("::1", "[::1]:{}")):
-        if host != "::1" or socket.has_ipv6:
-            with listen(host, 0) as listener:
-                assert address(listener) == shown.format(listener.getsockname()[1])

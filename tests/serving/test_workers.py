@@ -20,7 +20,7 @@ from tests.support.cli import Shell, is_two_lines
 from tests.support.connection_faults import ACTIVE
 from tests.support.ports import free_port
 from tests.support.processes import processes
-from tests.support.served import Served, environment_for, served, started
+from tests.support.served import environment_for, served, started
 from tests.support.upstream import LOOPBACK, hang, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
@@ -32,7 +32,6 @@ from zdemo.serving.production import KILL_SECONDS
 
 AWAY = environment_for("http://localhost:1")  # a ZITADEL that is away; what is asked here needs none
 STOP_SECONDS = KILL_SECONDS / 2  # a worker that overlooks a signal takes longer
-CLIENTS = 16
 FEW_FILES = 256
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a signal can be sent to one thread on Linux only")
@@ -127,31 +126,6 @@ def test_a_worker_that_ends_again_and_again_ends_the_server_with_a_reason(tmp_pa
     assert "error: the API has stopped: a worker ended again within seconds of its start" in running.log
 
 
-def test_sigterm_under_load_ends_both_workers(tmp_path: Path) -> None:
-    """``python -m benchmarks.stop`` does it as often as you like."""
-
-    def ask_until_it_ends(running: Served) -> int:
-        answered = 0
-        with suppress(ConnectionError):
-            while running.get(PUBLIC, None).status:
-                answered += 1
-        return answered
-
-    with (
-        served(tmp_path, AWAY, "--workers", "2") as running,
-        socket.create_connection((LOOPBACK, running.port)) as slow,
-        ThreadPoolExecutor(CLIENTS) as pool,
-    ):
-        slow.sendall(b"GET /api/public HTTP/1.1\r\nX-Half")  # must not delay the end
-        answered = [pool.submit(ask_until_it_ends, running) for _ in range(CLIENTS)]
-        eventually("it is under load", lambda: running.log.count("\n") > 10 * CLIENTS)
-        running.process.terminate()
-        assert running.process.wait(STOP_SECONDS) == ExitCode.YES
-    assert sum(one.result() for one in answered) + 1 == len(
-        re.findall(r"^\d\d:\d\d:\d\d  GET /\S+ +200 ", running.log, re.MULTILINE)
-    )
-
-
 # At once, Ctrl-C reaches Python itself, which may answer with a traceback.
 
 
@@ -198,10 +172,6 @@ def test_clients_beyond_the_limit_of_open_files_take_none_from_the_others(tmp_pa
         assert running.get(PRIVATE).status == 200
 
 
-def test_a_terminal_that_is_closed_stops_it_unless_nohup_says_no(tmp_path: Path) -> None:
+def test_a_terminal_that_is_closed_stops_it(tmp_path: Path) -> None:
     with served(tmp_path, AWAY) as running:
         assert running.stop(signal.SIGHUP) == ExitCode.YES
-    with served(tmp_path, AWAY, before="trap '' HUP") as running:
-        os.killpg(running.process.pid, signal.SIGHUP)
-        assert running.get(PUBLIC).status == 200
-        assert running.stop() == ExitCode.YES

@@ -54,26 +54,19 @@ class CountingClient(ManagementClient):
 
 
 class MeanwhileClient(CountingClient):
-    """Somebody else acts once, right before or after the first call of a method."""
+    """Somebody else acts once, right before the first call of a method."""
 
-    def __init__(
-        self, target: tuple[str, str], method: str, act: Callable[[], object], *, before: bool = False
-    ) -> None:
+    def __init__(self, target: tuple[str, str], method: str, act: Callable[[], object]) -> None:
         super().__init__(target)
-        self._method, self._act, self._acts_before = method, act, before
+        self._method, self._act = method, act
 
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
     ) -> Response:
-        if path.rpartition("/")[2] != self._method:
-            return super().request(method, path, body, token=token)
-        self._method = ""
-        if self._acts_before:
+        if path.rpartition("/")[2] == self._method:
+            self._method = ""
             self._act()
-        answer = super().request(method, path, body, token=token)
-        if not self._acts_before:
-            self._act()
-        return answer
+        return super().request(method, path, body, token=token)
 
 
 @dataclass

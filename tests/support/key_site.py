@@ -39,14 +39,7 @@ class KeySite:
 @contextmanager
 def key_site(file: Path, *, lifetime_milliseconds: int = DAY_MILLISECONDS) -> Iterator[KeySite]:
     """Run an emulator with such an application; only the owner can read the key file."""
-    with emulate() as emulator, key_for(emulator.url, file, lifetime_milliseconds=lifetime_milliseconds) as site:
-        yield site
-
-
-@contextmanager
-def key_for(url: str, file: Path, *, lifetime_milliseconds: int = DAY_MILLISECONDS) -> Iterator[KeySite]:
-    """Create such an application in an emulator that runs."""
-    with ManagementClient(ZitadelAddress(url), ADMIN.pat, timeout_seconds=5) as client:
+    with emulate() as emulator, ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5) as client:
         resources.create_application(
             client, project_id=PROJECT_ID, application_id=APPLICATION_ID, name="by key", auth=Auth.KEY
         )
@@ -58,4 +51,4 @@ def key_for(url: str, file: Path, *, lifetime_milliseconds: int = DAY_MILLISECON
         def delete_key() -> None:
             resources.delete_application_key(client, PROJECT_ID, APPLICATION_ID, key.id)
 
-        yield KeySite(url=url, file=file, delete_key=delete_key)
+        yield KeySite(url=emulator.url, file=file, delete_key=delete_key)

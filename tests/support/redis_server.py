@@ -6,10 +6,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,12 +15,11 @@ import pytest
 from redis import Redis
 
 from tests.support.ports import LOOPBACK, free_port
+from tests.support.upstream import Behaviour, Connection, hang_up, upstream
 from tests.support.waiting import eventually
 
 PROGRAMS = os.environ.get("TEST_STORE", "redis-server valkey-server").split()
 END_SECONDS = 20
-MOST_CONNECTIONS = 100
-CHECK_SECONDS = 0.1
 
 
 @dataclass(kw_only=True)
@@ -126,50 +123,22 @@ def redis_server(
             server.process.wait(END_SECONDS)
 
 
-Behaviour = Callable[[socket.socket, threading.Event], None]
+closing_at_once = hang_up
 
 
 @contextmanager
 def pretended_store(behaviour: Behaviour) -> Iterator[str]:
-    """Run a server that is not a store, and yield its URL; ``behaviour`` has each connection, until the event."""
-    ended = threading.Event()
-    with socket.create_server((LOOPBACK, 0)) as listening, ThreadPoolExecutor(MOST_CONNECTIONS) as pool:
-        listening.settimeout(CHECK_SECONDS)
-
-        def serve() -> None:
-            while not ended.is_set():
-                try:
-                    sock, _ = listening.accept()
-                except TimeoutError:
-                    continue
-                pool.submit(handle, sock)
-
-        def handle(sock: socket.socket) -> None:
-            with sock, suppress(OSError):
-                sock.settimeout(CHECK_SECONDS)
-                behaviour(sock, ended)
-
-        pool.submit(serve)
-        try:
-            yield f"redis://{LOOPBACK}:{listening.getsockname()[1]}"
-        finally:
-            ended.set()
+    """Run a server that is not a store, and yield its URL."""
+    with upstream(on_connect=behaviour) as server:
+        yield f"redis://{LOOPBACK}:{server.port}"
 
 
 def answering(answer: bytes) -> Behaviour:
     """Answer everything with the same bytes."""
 
-    def behave(sock: socket.socket, ended: threading.Event) -> None:
-        while not ended.is_set():
-            try:
-                if not sock.recv(65536):
-                    return
-            except TimeoutError:
-                continue
-            sock.sendall(answer)
+    def behave(connection: Connection) -> bool:
+        while connection.sock.recv(65536):
+            connection.sock.sendall(answer)
+        return False
 
     return behave
-
-
-def closing_at_once(sock: socket.socket, ended: threading.Event) -> None:
-    """Close each connection."""

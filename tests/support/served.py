@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from tests.support.processes import ROOT, Process, processes
 from tests.support.waiting import eventually
 
 LONGEST_SECONDS = 60
+SERVE = ("-W", "error", "-m", "zdemo", "serve")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +54,13 @@ def environment_for(issuer: str) -> dict[str, str]:
 
 @contextmanager
 def started(
-    folder: Path, environment: Mapping[str, str], *arguments: str, before: str = ""
+    folder: Path, environment: Mapping[str, str], *arguments: str, before: str = "", python: Sequence[str] = SERVE
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``python -m zdemo serve`` in a folder, with only this environment, in a process group of its own.
+    """Run ``zdemo serve``, or other Python, in a folder, with only this environment, in a process group of its own.
 
     ``before`` is a line of shell that runs first. After the block it is stopped, if it still runs.
     """
-    command = [sys.executable, "-W", "error", "-m", "zdemo", "serve", *arguments]
+    command = [sys.executable, *python, *arguments]
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         process = subprocess.Popen(  # noqa: S603  # the program under test
             ["/bin/sh", "-c", f'{before}\nexec "$@"', "sh", *command] if before else command,
@@ -86,14 +87,18 @@ def served(folder: Path, environment: Mapping[str, str], *arguments: str, before
     """Run ``zdemo serve`` on a free port during the block."""
     port = free_port()
     with started(folder, environment, "--port", str(port), *arguments, before=before) as process:
-        running = Served(process=process, port=port, folder=folder)
-        eventually("zdemo serve answers", lambda: _answers(running))
-        yield running
+        yield answering(Served(process=process, port=port, folder=folder))
 
 
-def _answers(running: Served) -> bool:
-    assert running.process.poll() is None, running.log
-    try:
-        return running.get(PUBLIC, None).status == 200
-    except ConnectionError:
-        return False
+def answering(running: Served) -> Served:
+    """Return a server once it answers."""
+
+    def answers() -> bool:
+        assert running.process.poll() is None, running.log
+        try:
+            return running.get(PUBLIC, None).status == 200
+        except ConnectionError:
+            return False
+
+    eventually("the server answers", answers)
+    return running
