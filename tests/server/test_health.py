@@ -1,5 +1,7 @@
 """The routes for operators: ``/healthz``, ``/readyz``, ``/metrics``."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.support.apis import (
@@ -17,7 +19,7 @@ from tests.support.apis import (
 from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED, FAULTS
 from tests.support.processes import run_python
 from tests.support.rows import check_body
-from tests.support.upstream import hang, upstream
+from tests.support.upstream import after, hang, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import request
 from zdemo.config.settings import Settings
@@ -63,6 +65,20 @@ def test_readiness_asks_zitadel_at_most_once_a_second() -> None:
         up.now(ACTIVE)
         clocks.ahead_seconds = 1
         assert [readiness.error() for _ in range(20)] == [None] * 20
+        assert len(up.requests) == 2
+
+
+def test_callers_do_not_wait_for_a_probe_that_hangs() -> None:
+    with upstream(ACTIVE, after(1.0, ACTIVE)) as up, remembering(settings_for(up.url), Time()) as introspector:
+        clocks = Time()
+        readiness = Readiness(introspector.introspect, clocks.monotonic)
+        assert readiness.error() is None
+        clocks.ahead_seconds = 1
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(readiness.error)
+            eventually("the probe is under way", lambda: len(up.requests) == 2)
+            assert (readiness.error(), slow.done()) == (None, False)
+            assert slow.result() is None
         assert len(up.requests) == 2
 
 
