@@ -1,19 +1,24 @@
 """The guard on apps of all kinds: each way of writing it, and everything else stays that app's own."""
 
+import socket
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI, Response
 from fastapi.testclient import TestClient
-from starlette.middleware.base import RequestResponseEndpoint
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.routing import Mount, Route
 
 from tests.support.apis import Endpoint
 from tests.support.asgi_apis import example_app, on_uvicorn
-from tests.support.rows import CHUNKED, FORM, INVALID_REQUEST, check_body
-from tests.support.wire import bearer, chunked, request
+from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, check_body
+from tests.support.upstream import LOOPBACK
+from tests.support.wire import bearer, chunked, converse, request
 from zdemo.asgi import Introspection, protect, requires_token
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, KnownUser
@@ -97,11 +102,57 @@ def fastapi(settings: Settings) -> Iterator[Endpoint]:
         yield api
 
 
+requires_reader = requires_token(role="read:messages")
+requires_either = requires_token(any_of=["read:messages", "admin"])
+
+
+class Thing(HTTPEndpoint):
+    async def get(self, request: Request) -> PlainTextResponse:
+        return PlainTextResponse((await requires_reader(request)).text("sub"))
+
+
+def _starlette(settings: Settings) -> Starlette:
+    async def function(request: Request) -> JSONResponse:
+        introspection = await requires_either(request)
+        return JSONResponse(introspection.text("sub"), headers={"Cache-Control": "public"})
+
+    async def signed(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
+        response.headers["X-Signed"] = "own"
+        return response
+
+    routes = [
+        Route("/function", function),
+        Route("/class", Thing),
+        Mount("/app", protect(Starlette(routes=[Route("/class", Thing)]), settings)),
+    ]
+    app = Starlette(routes=routes)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=signed)
+    return protect(app, settings)
+
+
+@pytest.fixture(scope="module")
+def starlette(settings: Settings) -> Iterator[Endpoint]:
+    with on_uvicorn(_starlette(settings)) as api:
+        yield api
+
+
 def test_the_handler_receives_zitadels_answer(fastapi: Endpoint) -> None:
     assert fastapi.get("/who").json == {"sub": READER.id, "roles": ["read:messages"]}
     assert fastapi.get("/who", VISITOR.pat).json == {"sub": VISITOR.id, "roles": []}
     assert [fastapi.get("/optional", token).json for token in (READER.pat, None)] == [READER.id, "nobody"]
     assert fastapi.get("/open", None).json == "open"
+
+
+@pytest.mark.parametrize("path", ["/function", "/class", "/app/class"])
+def test_a_starlette_endpoint_awaits_it(path: str, starlette: Endpoint) -> None:
+    admitted, visitor, nobody = (starlette.get(path, token) for token in (READER.pat, VISITOR.pat, None))
+    assert (admitted.status, READER.id in admitted.body.decode()) == (200, True)
+    check_body(visitor, "insufficient_scope")
+    check_body(nobody, "unauthorized")
+    for reply in (admitted, visitor, nobody):
+        assert (reply.all("cache-control"), reply.all("vary")) == (["no-store"], ["Authorization"])
+    assert [reply.one("x-signed") for reply in (admitted, visitor, nobody)] == ["own", "own", None]
 
 
 @pytest.mark.parametrize("path", ["/who", "/items/7", "/stream", "/router/a"])
@@ -167,6 +218,23 @@ def test_a_second_token_in_a_form_is_seen_whoever_reads_it_first(path: str, fast
         assert (reply.status, reply.one("www-authenticate")) == (400, INVALID_REQUEST)
 
 
+def test_nobody_waits_for_the_form_of_a_client_without_a_token(fastapi: Endpoint) -> None:
+    silent = request("/who", FORM, "Content-Length: 10")
+    assert fastapi.send(silent).one("www-authenticate") == CHALLENGE
+
+
+def test_a_form_that_never_comes_delays_its_own_request_alone(fastapi: Endpoint) -> None:
+    clients = [socket.create_connection((LOOPBACK, fastapi.port), 20) for _ in range(50)]
+    try:
+        for client in clients:
+            client.sendall(request("/who", bearer(READER.pat), FORM, "Content-Length: 10"))
+        assert fastapi.get("/who").status == 200
+        assert converse(clients[0], b"").status == 200
+    finally:
+        for client in clients:
+            client.close()
+
+
 def test_the_schema_says_which_routes_need_a_token(settings: Settings) -> None:
     schema = example_app(settings).openapi()
     assert schema["components"]["securitySchemes"]["zitadel"]["scheme"] == "bearer"
@@ -189,3 +257,8 @@ def test_a_users_own_tests_need_no_extra_steps(settings: Settings) -> None:
     app.dependency_overrides[requires_token] = lambda: fake
     with TestClient(app) as started:
         assert [started.get("/who", headers=given).status_code for given in (headers, {})] == [200, 401]
+
+
+def test_two_fields_are_not_one(fastapi: Endpoint) -> None:
+    """ASGI servers hand over each field; a guard that looks at the first one would admit what others refuse."""
+    assert fastapi.send(request("/who", bearer(READER.pat), bearer("another"))).status == 400

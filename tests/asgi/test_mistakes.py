@@ -1,21 +1,26 @@
 """A guard in a wrong place, or none: each row is an app and requests, and no request without a token shows the text."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Security, WebSocket
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Host, Mount, Route, WebSocketRoute
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
@@ -61,6 +66,10 @@ class Answering:
         await (bare if scope["type"] == "http" else self.app)(scope, receive, send)
 
 
+async def answer(_request: Request, _call_next: Any) -> PlainTextResponse:
+    return view()
+
+
 def with_route(app: Any, endpoint: Any = plain, path: str = "/x", **options: Any) -> Any:
     app.router.routes.append(Route(path, endpoint, **options))
     return app
@@ -74,17 +83,65 @@ def mounting(app: Any, path: str = "/", below: Any = bare) -> Any:
 # --- endpoints with a guard that nothing runs, or none
 
 
+async def streams(_: Request) -> StreamingResponse:
+    return StreamingResponse(iter([TEXT]))
+
+
+async def in_background(_: Request) -> PlainTextResponse:
+    return PlainTextResponse(TEXT, background=BackgroundTask(requires_reader, _))
+
+
+class Decorated(HTTPEndpoint):
+    decorators = (requires_reader,)
+    get = staticmethod(plain)
+
+
 async def made_inside(request: Request) -> PlainTextResponse:
     await needs(role="a")(request)
     return view()
 
 
-PLAIN = {"/plain": plain, "/sync": lambda _: view()}
-WRONG = {"/made": made_inside}
+def made_inside_without_async(_: Request) -> PlainTextResponse:
+    needs(role="b")
+    return view()
+
+
+PLAIN = {
+    "/plain": plain,
+    "/stream": streams,
+    "/background": in_background,
+    "/class": Decorated,
+    "/sync": lambda _: view(),
+}
+WRONG = {"/made": made_inside, "/made-without-async": made_inside_without_async}
+
+
+async def after_yield(request: Request) -> AsyncIterator[None]:
+    yield
+    with suppress(Refused):
+        await requires_reader(request)
+
+
+def with_tasks(request: Request, tasks: BackgroundTasks) -> PlainTextResponse:
+    tasks.add_task(requires_reader, request)
+    return view()
+
+
+def with_default(a: Any = requires_reader) -> PlainTextResponse:  # noqa: ARG001  # the point
+    return view()
+
+
+def with_list(a: Annotated[str, [Depends(requires_reader)]] = "") -> PlainTextResponse:  # noqa: ARG001  # likewise
+    return view()
 
 
 FAST: dict[str, tuple[Any, list[Any]]] = {
     "/fast": (view, []),
+    "/after-yield": (view, [Depends(after_yield)]),
+    "/tasks": (with_tasks, []),
+    "/default": (with_default, []),
+    "/list": (with_list, []),
+    "/returned": (view, [Depends(lambda: requires_reader)]),
     "/scopes": (view, [Security(requires_token, scopes=["read:messages"])]),
     "/replaced": (view, [Depends(requires_token)]),
 }
@@ -133,6 +190,27 @@ def late_routes() -> Any:
     return mounting(app, "/z")
 
 
+class Own(APIRoute):
+    def get_route_handler(self) -> Any:
+        return plain
+
+
+class Everything(BaseRoute):
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.FULL if scope["path"] == "/x" else Match.NONE), {}
+
+    handle = staticmethod(bare)
+
+
+def own_routing() -> Any:
+    app = guarded()
+    app.router.route_class = Own
+    app.get("/own", **GUARDED)(view)
+    app.router.routes.append(Everything())
+    app.router.default = bare
+    return app
+
+
 def mounts() -> Any:
     inner = with_route(Starlette(routes=[Mount("/y", routes=[Route("/x", plain)])]))
     return guarded(Starlette(routes=[Host("api.example", inner), Mount("/in", inner)]))
@@ -146,20 +224,41 @@ def with_role(app: Any) -> Any:
 # --- middleware and handlers
 
 
-def then(change: Callable[[Any], Any]) -> Callable[[], Any]:
-    """Return what makes an app that is changed after ``protect``."""
-
-    def build() -> Any:
-        app = guarded()
-        change(app)
-        return with_route(app)
-
-    return build
+def with_middleware(*, before: Callable[[Any], Any] | None = None, after: Callable[[Any], Any] | None = None) -> Any:
+    app = FastAPI()
+    if before:
+        before(app)
+    guarded(app)
+    if after:
+        after(app)
+    return with_route(app)
 
 
 def with_cors(app: Any) -> None:
     for layer in (CORSMiddleware, Answering, CORSMiddleware):
         app.add_middleware(layer, **({} if layer is Answering else {"allow_origins": ["*"]}))
+
+
+def built_again(app: Any) -> None:
+    TestClient(app).get("/x")
+    app.middleware_stack = None
+    app.add_middleware(Answering)
+
+
+def wrapped(app: Any) -> None:
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: BaseHTTPMiddleware(build(), dispatch=lambda request, go: go(request))
+
+
+def caching(app: Any) -> None:
+    answers: list[str] = []
+
+    @app.middleware("http")
+    async def cache_for_all(request: Request, go: Any) -> PlainTextResponse:
+        if not answers:
+            await go(request)
+            answers.append(TEXT)
+        return PlainTextResponse(answers[0])
 
 
 def handling(app: Any) -> None:
@@ -169,6 +268,13 @@ def handling(app: Any) -> None:
 
 def every_method() -> Any:
     return with_route(mounting(guarded(), "/mounted"), methods=METHODS)
+
+
+def with_root_path(app: ASGIApp) -> ASGIApp:
+    async def behind_a_proxy(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "root_path": "/open"}, receive, send)
+
+    return behind_a_proxy
 
 
 def opening(*open_routes: str) -> Any:
@@ -184,13 +290,31 @@ ROWS = {
         ("/plain", "/files/word.txt", "/bare/x", "/fast/x", "/starlette/x", "/late", "/front/word.txt"),
     ),
     "routes that come after the first request": Mistake(late_routes, ("/x", "/y", "/z/")),
+    "routing of one's own": Mistake(own_routing, ("/own", "/x", "/anything")),
     "mounts": Mistake(mounts, (ask("/x", host="api.example"), "/in/x", "/in/y/x")),
+    "a role in a mounted app without protect": Mistake(
+        lambda: mounting(guarded(), "/in", with_role(FastAPI())), ("/in/x",), shows=False
+    ),
     "a role in an app without protect": Mistake(lambda: with_role(FastAPI()), shows=False),
     "a protected app in one that is not": Mistake(lambda: mounting(FastAPI(), "/in", with_role(guarded())), ("/in/x",)),
-    "middleware": Mistake(then(lambda app: app.add_middleware(Answering))),
-    "middleware that is put outermost": Mistake(then(lambda app: app.user_middleware.insert(0, Middleware(Answering)))),
-    "middleware for other origins": Mistake(then(with_cors), (ask("/x", PREFLIGHT[0]), "/x")),
-    "handlers for unknown paths and methods": Mistake(then(handling), ("/nowhere", ask("/x", method="POST"))),
+    "middleware of the constructor": Mistake(
+        lambda: with_route(guarded(Starlette(middleware=[Middleware(Answering)])))
+    ),
+    "middleware before": Mistake(
+        lambda: with_middleware(before=lambda app: app.add_middleware(BaseHTTPMiddleware, dispatch=answer))
+    ),
+    "middleware after": Mistake(lambda: with_middleware(after=lambda app: app.add_middleware(Answering))),
+    "a function as middleware": Mistake(lambda: with_middleware(after=lambda app: app.middleware("http")(answer))),
+    "middleware that is put outermost": Mistake(
+        lambda: with_middleware(after=lambda app: app.user_middleware.insert(0, Middleware(Answering)))
+    ),
+    "middleware for other origins": Mistake(lambda: with_middleware(after=with_cors), (ask("/x", PREFLIGHT[0]), "/x")),
+    "a stack that is built again": Mistake(lambda: with_middleware(after=built_again)),
+    "a stack that something wraps": Mistake(lambda: with_middleware(after=wrapped)),
+    "a cache for everybody": Mistake(lambda: with_middleware(after=caching)),
+    "handlers for unknown paths and methods": Mistake(
+        lambda: with_middleware(after=handling), ("/nowhere", ask("/x", method="POST"))
+    ),
     "each method": Mistake(every_method, tuple(ask("/x", method=method) for method in METHODS)),
     "half a preflight": Mistake(
         every_method,
@@ -210,6 +334,7 @@ ROWS = {
     "an app below the prefix that it opens": Mistake(
         lambda: Starlette(routes=[Mount("/open", opening("/open/*"))]), ("/open/x", "/open/open/../x")
     ),
+    "a root path like an open one": Mistake(lambda: with_root_path(opening("/open/*")), ("/x", "/open/x")),
     "a parent that decides first": Mistake(
         lambda: guarded(Starlette(routes=[Mount("/open", opening("/x"))])), ("/open/x",)
     ),
@@ -245,14 +370,28 @@ def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint, tmp_path
 
 AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "a decorator": (lambda: needs(view), "Depends(requires_token("),
+    "a decorator with a role": (lambda: needs(role="a")(view), "await requires_reader(request)"),
     "a role by position": (lambda: needs("read:messages"), 'write requires_token(role="read:messages")'),
     "what could be a token by position": (lambda: needs(READER.pat), 'role="ROLE"'),
+    "roles by position": (lambda: needs(["a"]), "Depends(requires_token("),
     "a wrong role": (lambda: needs(any_of="admin"), 'write any_of=["a", "b"]'),
     "roles and a request": (lambda: needs(Request({"type": "http"}), role="a"), "await requires_reader(request)"),
+    "dependencies without Depends": (lambda: FastAPI().get("/", dependencies=[needs(role="a")])(view), "[Depends("),
+    "Annotated without Depends": (lambda: _parameter(Annotated[str, needs(role="a")]), "Depends(requires_token("),
+    "an Introspection without a guard": (lambda: _parameter(Introspection), "Depends(requires_token("),
+    "an Introspection as the response": (lambda: FastAPI().get("/", response_model=Introspection)(view), "return the"),
     "a second protect": (lambda: guarded(guarded()), "call protect(app) once"),
     "a protect after the start": (lambda: guarded(_started()), "where the app is made"),
     "a rule of Flask": (lambda: guarded(None, "/open/<word>"), "/static/*"),
 }
+
+
+def _parameter(annotation: Any) -> None:
+    def endpoint(a: Any) -> Any:
+        return a
+
+    endpoint.__annotations__["a"] = annotation
+    FastAPI().get("/")(endpoint)
 
 
 def _started() -> FastAPI:
@@ -275,20 +414,30 @@ async def _forgets_await(request: Request) -> PlainTextResponse:
     return view()
 
 
+def _is_no_coroutine(request: Request) -> PlainTextResponse:
+    requires_reader(request)
+    return view()
+
+
 async def _gathers(request: Request) -> PlainTextResponse:
     await asyncio.gather(requires_reader(request), return_exceptions=True)
     return view()
 
 
+async def _waits(request: Request) -> PlainTextResponse:
+    await asyncio.wait([asyncio.ensure_future(requires_reader(request))])
+    return view()
+
+
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
-@pytest.mark.parametrize("endpoint", [_forgets_await, _gathers])
+@pytest.mark.parametrize("endpoint", [_forgets_await, _is_no_coroutine, _gathers, _waits])
 def test_a_role_counts_where_nobody_awaits_it(endpoint: Any, api: Endpoint) -> None:
     STAGE.app = with_route(guarded(Starlette()), endpoint)
     assert shows(api.get("/x"))
     assert not shows(api.get("/x", "visitor"))
 
 
-WEBSOCKETS = ("/fast", "/plain", "/router", "/in/plain", "/guarded")
+WEBSOCKETS = ("/fast", "/plain", "/class", "/router", "/in/plain", "/guarded")
 
 
 def _with_websockets() -> Any:
@@ -297,12 +446,16 @@ def _with_websockets() -> Any:
         await socket.send_text(TEXT)
         await socket.close()
 
+    class Talking(WebSocketEndpoint):
+        async def on_connect(self, websocket: WebSocket) -> None:
+            await talk(websocket)
+
     app, router = guarded(None, "/open"), APIRouter(dependencies=[Depends(requires_token)])
     app.websocket("/fast")(talk)
     app.websocket("/guarded", **GUARDED)(talk)
     router.websocket("/router")(talk)
     app.include_router(router)
-    plain_routes = [WebSocketRoute("/plain", talk), WebSocketRoute("/open", talk)]
+    plain_routes = [WebSocketRoute("/plain", talk), WebSocketRoute("/class", Talking), WebSocketRoute("/open", talk)]
     app.router.routes += [*plain_routes, Mount("/in", routes=plain_routes)]
     return app
 
@@ -348,8 +501,20 @@ def test_preflights_are_answered_and_other_origins_can_read_refusals(api: Endpoi
     ]
 
 
-def test_a_handler_of_the_app_answers_refusals(api: Endpoint) -> None:
-    STAGE.app = app = with_route(guarded())
+@pytest.mark.parametrize("before", [True, False])
+def test_a_handler_of_the_app_answers_refusals(*, before: bool, api: Endpoint) -> None:
+    app = FastAPI() if before else guarded()
     app.add_exception_handler(Refused, lambda _, error: PlainTextResponse(f"own: {error}", 418))
+    STAGE.app = with_route(guarded(app) if before else app)
     assert [api.get("/x", token).status for token in (None, READER.pat)] == [418, 200]
     assert api.get("/x", None).body == b"own: no bearer token"
+
+
+def test_unknown_paths_are_told_to_callers_with_a_token_alone(api: Endpoint) -> None:
+    STAGE.app = guarded()
+    assert [api.get(path, token).status for path in ("/x", "/docs") for token in (None, READER.pat)] == [
+        401,
+        404,
+        401,
+        200,
+    ]

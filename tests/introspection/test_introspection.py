@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from tests.support.connection_faults import (
     ACTIVE,
@@ -19,7 +22,7 @@ from zdemo.config.settings import Settings
 from zdemo.errors import IntrospectionError, UnusableAnswer, ZitadelUnavailable
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
-from zdemo.introspection.model import Introspection, parse_introspection
+from zdemo.introspection.model import Introspection, parse_introspection, roles_claim_of
 from zdemo.introspection.refusals import read_answer
 
 PROJECT = "300000000000000010"
@@ -162,3 +165,49 @@ def test_roles_are_exactly_those_of_the_right_shape() -> None:
     bad = {"a": {}, "b": ["1"], "c": {"1": None}, "d": {"": "acme.localhost"}, "e": {**GRANT, "2": 1}, "f": "g"}
     assert of({"active": True, ROLES: bad | {"good": GRANT}}).roles() == {"good": GRANT}
     assert of({"active": True, ROLES: ["good"]}).roles() == {}
+
+
+LIKE_JSON = st.recursive(  # also NaN and Infinity, which Python writes and JSON does not have
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+READ_CLAIMS = ("active", "exp", "nbf", "aud", "scope", ROLES, roles_claim_of(PROJECT))
+ANSWERS = LIKE_JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(READ_CLAIMS, LIKE_JSON))
+
+
+@given(value=ANSWERS)
+def test_any_json_is_active_by_the_boolean_true_alone_or_unusable(value: object) -> None:
+    try:
+        found = of(value)
+    except UnusableAnswer:
+        return
+    assert isinstance(value, dict)
+    assert found.active is value["active"]
+    assert isinstance(found.active, bool)
+    assert type(found.expires_at) in (int, type(None))
+    assert type(found.not_before) in (int, type(None))
+    assert all(
+        isinstance(name, str) for name in (*found.audience, *found.scopes, *found.roles(), *found.roles(PROJECT))
+    )
+
+
+HEADERS = st.fixed_dictionaries(
+    {}, optional={"content-type": st.text(max_size=30), "retry-after": st.text(max_size=12), "location": st.text()}
+)
+TEXTS = st.sampled_from(
+    [b"QUERY-d3fas", b"unable to set instance using origin", b'{"error":"unauthorized_client"}', b"{"]
+)
+
+
+@hypothesis_settings(max_examples=300)
+@given(status=st.integers(100, 999), body=st.binary(max_size=60) | TEXTS, headers=HEADERS)
+def test_any_answer_is_an_introspection_or_an_error_of_the_tree(
+    status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    try:
+        found = read_answer(of_body(body, status, **headers))
+    except IntrospectionError as failed:
+        assert failed.status in (502, 503)  # noqa: PT017  # raising is one of two right outcomes
+        return
+    assert (status, found.active) in ((200, True), (200, False))

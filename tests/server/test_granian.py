@@ -1,9 +1,11 @@
 """``zdemo serve`` as a process: the table again, on Granian, broken HTTP, slow clients, stopping."""
 
+import resource
 import secrets
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, bearer, chunked, converse, request
 from zdemo.emulator import CLIENT_SECRET, READER, VISITOR, Emulator
 from zdemo.errors import ExitCode
+
+SILENT_CLIENTS = 1500  # more than Granian holds by default
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +138,23 @@ def test_two_workers_share_the_metrics_and_sigterm_stops_them_when_running_reque
     assert lines.count(f"  GET {SCOPED}   200  ") == count + 1
     with pytest.raises(ConnectionRefusedError):
         running.get(PUBLIC)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_files() -> Iterator[None]:
+    """Raise this process's limit of open files, for as many clients."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, before[1]) if before[1] > 0 else 8192, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_silent_clients_do_not_block_others(running: Served) -> None:
+    """Until their headers are due, they look like slow clients."""
+    with ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection((LOOPBACK, running.port))) for _ in range(SILENT_CLIENTS)
+        ]
+        assert {running.get(PUBLIC).status for _ in range(20)} == {200}
+        with pytest.raises(BlockingIOError):  # it is still open: no client was disconnected first
+            silent[0].recv(1, socket.MSG_DONTWAIT)

@@ -1,25 +1,46 @@
 """The guard on another Flask app: three lines, and everything else stays that app's own."""
 
+import asyncio
+import logging
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from itertools import cycle
+from typing import Any, ClassVar
 
 import flask
 import pytest
 from flask import Flask
-from flask.views import MethodView
+from flask.views import MethodView, View
 from werkzeug.exceptions import HTTPException, NotFound
 
-from tests.support.apis import Api, asking, running, settings_for
+from tests.support.apis import THREADS, Api, asking, running, settings_for
 from tests.support.introspector_doubles import Scripted
-from tests.support.rows import CHALLENGE, CHUNKED, INVALID_REQUEST, INVALID_TOKEN, check_body
-from tests.support.wire import bearer, chunked, request
+from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, INVALID_TOKEN, check_body
+from tests.support.upstream import LOOPBACK
+from tests.support.wire import bearer, chunked, converse, request
 from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, KnownUser
 from zdemo.errors import GuardError, Refused
 from zdemo.introspection.model import ROLES_CLAIM, Introspection
 from zdemo.server import open_route, protect, requires_token
+
+
+class AsyncFlask(Flask):
+    """A Flask that runs async views without another package (the hook is Flask's)."""
+
+    def async_to_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: asyncio.run(func(*args, **kwargs))
+
+
+PLAIN_VIEWS: dict[str, Callable[[], Any]] = {
+    "text": lambda: "text",
+    "stream": lambda: iter(["a", "b", "c"]),
+    "none": lambda: None,
+    "aborts": lambda: flask.abort(418),
+}
 
 
 def _views(app: Flask) -> None:
@@ -45,8 +66,14 @@ def _views(app: Flask) -> None:
     def add() -> tuple[str, int]:
         return flask.request.get_data(as_text=True), 201
 
-    app.get("/stream", endpoint="stream")(requires_token()(lambda: iter(["a", "b", "c"])))
-    app.get("/aborts", endpoint="aborts")(requires_token()(lambda: flask.abort(418)))
+    for name, view in PLAIN_VIEWS.items():
+        app.get(f"/{name}", endpoint=name)(requires_token()(view))
+
+    @app.get("/async")
+    @requires_token()
+    async def asynchronous() -> dict[str, str]:
+        await asyncio.sleep(0)
+        return {"sub": flask.g.introspection.text("sub")}
 
     @app.get("/plain")
     @requires_token
@@ -92,7 +119,7 @@ def _own_errors(app: Flask) -> None:
 @pytest.fixture(scope="module")
 def other(settings: Settings) -> Iterator[Api]:
     """An app with views, error handlers and hooks of its own."""
-    app = Flask("other")
+    app = AsyncFlask("other")
     _views(app)
     _own_errors(app)
     with asking(settings) as client, running(protect(app, settings, client)) as api:
@@ -108,10 +135,13 @@ def test_a_view_finds_zitadels_answer(other: Api) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "body"),
     [
+        ("/text", 200, b"text"),
         ("/stream", 200, b"abc"),
+        ("/async", 200, f'{{"sub":"{READER.id}"}}\n'.encode()),
         ("/plain", 200, b"no parentheses"),
         ("/any", 200, b"any"),
         ("/aborts", 599, b"own: ImATeapot"),
+        ("/none", 599, b"own: TypeError"),
         ("/raises", 409, b"own: the view's own"),
         ("/nowhere", 404, b"own 404"),
     ],
@@ -174,12 +204,16 @@ def test_a_body_still_reaches_the_view(other: Api) -> None:
 WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a role by position": (lambda: requires_token("read:messages"), 'write @requires_token(role="read:messages")'),  # type: ignore[call-overload]  # the point
     "what could be a token by position": (lambda: requires_token(READER.pat), 'role="ROLE"'),  # type: ignore[call-overload]
+    "roles by position": (lambda: requires_token(["a"]), "write @requires_token() above a view"),  # type: ignore[call-overload]
     "what a route returns": (lambda: requires_token()(None), "write @requires_token() above a view"),  # type: ignore[arg-type]
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
     "a wrong role": (lambda: requires_token(any_of="admin"), 'write any_of=["a", "b"]'),
     "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),
+    "an open builtin function": (lambda: open_route(dict.fromkeys), "name its path in open_routes"),
+    "an open path as a decorator": (lambda: open_route("/"), "name its path in open_routes"),  # type: ignore[type-var]
     "an open view with a guard": (lambda: open_route(requires_token(_view())), "remove one of them"),
     "an open view inside a guard": (lambda: requires_token(open_route(_view())), "remove one of them"),
+    "a view that is open too late": (lambda: _both(_view()), "remove one of them"),
     "a second protect": (lambda: _protected(_protected(Flask("own"))), "call protect(app) once"),
     "a path that matches nothing": (lambda: _protected(Flask("own"), "healthz"), '"/static/*"'),
 }
@@ -187,6 +221,11 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
 
 def _view() -> Callable[[], str]:
     return lambda: "open"
+
+
+def _both(view: Callable[[], str]) -> None:
+    requires_token(view)
+    open_route(view)
 
 
 def _protected(app: Flask, *open_routes: str) -> Flask:
@@ -202,6 +241,25 @@ def test_a_wrong_call_is_an_error_that_says_what_to_write(name: str) -> None:
     assert READER.pat not in f"{wrong.value} {wrong.value.hint}"
 
 
+SILENT = [
+    *(request(path, FORM, "Content-Length: 10") for path in ("/who", "/items/7", "/any")),
+    request("/who", "Authorization: Basic YTpi", FORM, CHUNKED),
+    request("/who", bearer(READER.pat), FORM, "Content-Length: 10"),
+    request("/who", bearer("unknown"), FORM, CHUNKED),
+]
+
+
+def test_a_body_that_never_comes_keeps_no_thread_of_another_app(other: Api) -> None:
+    """Each of them would hold a thread for as long as it likes, or until the server ends it."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((LOOPBACK, other.port), 5)) for _ in range(2 * THREADS)]
+        for client, data in zip(clients, cycle(SILENT), strict=False):
+            client.sendall(data)
+        assert other.get("/open").body == b"unknown"
+        statuses = [converse(client, b"").status for client in clients]
+    assert statuses == [status for _, status in zip(clients, cycle([401, 401, 401, 401, 200, 401]), strict=False)]
+
+
 def test_a_second_token_in_a_form_is_seen_where_nobody_waits_for_it(other: Api) -> None:
     client = other.app.test_client()  # it has the whole body in memory, as some servers do
     headers = {"Authorization": f"Bearer {READER.pat}"}
@@ -211,13 +269,21 @@ def test_a_second_token_in_a_form_is_seen_where_nobody_waits_for_it(other: Api) 
     assert sent[0].text == "a=b"  # the view can read it, too
 
 
-@pytest.mark.parametrize("path", ["/literal", "/below/a/b", "/rule/7", "/marked", "/marked-below"])
+@pytest.mark.parametrize("path", ["/literal", "/below/a/b", "/rule/7", "/marked", "/marked-below", "/marked-class"])
 def test_what_is_named_open_needs_no_token_and_asks_nobody(path: str) -> None:
     app = _protected(Flask("own"), "/literal", "/below/*", "/rule/<int:number>")
     for rule in ("/literal", "/below/<path:rest>", "/rule/<int:number>", "/rule/<word>"):
         app.add_url_rule(rule, rule, lambda **_: "open")
     app.get("/marked")(open_route(lambda: "open"))
     open_route(app.get("/marked-below", endpoint="below")(lambda: "open"))
+
+    class Open(View):
+        decorators: ClassVar = [open_route]
+
+        def dispatch_request(self) -> str:
+            return "open"
+
+    app.add_url_rule("/marked-class", view_func=Open.as_view("class"))
     with running(app) as api:
         replies = [api.get(path, token) for token in (None, READER.pat, "unknown", "a b")]
         assert {(reply.status, reply.body, reply.one("cache-control")) for reply in replies} == {(200, b"open", None)}
@@ -238,10 +304,15 @@ def test_one_request_asks_zitadel_once_whatever_guards_it_meets() -> None:
 
 
 @pytest.mark.parametrize("handled", [None, 404, NotFound, HTTPException, Exception])
-def test_unknown_paths_and_methods_are_json_unless_the_app_handles_them(handled: Any) -> None:
-    app = _protected(Flask("own"))
+@pytest.mark.parametrize("before", [True, False])
+def test_unknown_paths_and_methods_are_json_unless_the_app_handles_them(handled: Any, *, before: bool) -> None:
+    app = Flask("own")
+    if not before:
+        _protected(app)
     if handled:
         app.register_error_handler(handled, lambda _: ("own", 404))
+    if before:
+        _protected(app)
     app.post("/x")(_view())
     with running(app) as api:
         reply = api.get("/nowhere", None)
@@ -255,12 +326,23 @@ def test_unknown_paths_and_methods_are_json_unless_the_app_handles_them(handled:
         check_body(method, "method_not_allowed")
 
 
-def test_a_handler_of_the_app_answers_refusals() -> None:
-    app = _protected(Flask("own"))
-    app.register_error_handler(Refused, lambda error: (f"own: {error}", 418))
-    app.get("/x")(_view())
-    with running(app) as api:
-        assert (api.get("/x", None).status, api.get("/x", None).body) == (418, b"own: no bearer token")
+def test_the_apps_own_handlers_answer_refusals_whenever_they_come() -> None:
+    for before in (True, False):
+        app = Flask("own") if before else _protected(Flask("own"))
+        app.register_error_handler(Refused, lambda error: (f"own: {error}", 418))
+        app.get("/x")(_view())
+        with running(_protected(app) if before else app) as api:
+            assert (api.get("/x", None).status, api.get("/x", None).body) == (418, b"own: no bearer token")
+
+
+def test_the_log_says_what_is_open(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    _protected(Flask("own"), "/healthz", "/static/*")
+    _protected(Flask("own"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "no token needed for: /healthz, /static/*",
+        "no token needed for: nothing",
+    ]
 
 
 def test_a_guard_without_protect_is_an_error_that_says_so() -> None:

@@ -1,29 +1,37 @@
 """A guard in a wrong place, or none: each row is an app and requests, and no request without a token shows the text."""
 
+import asyncio
 import functools
 import posixpath
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 import flask
 import pytest
 from flask import Blueprint, Flask, Response
-from flask.views import MethodView
+from flask.views import MethodView, View
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Rule
 
 from tests.support.apis import Endpoint
 from tests.support.mistakes import NOT_OPEN, PREFLIGHT, TEXT, Mistake, arguments, ask, check, shows
+from zdemo.emulator import READER
 from zdemo.server import open_route, protect, requires_token
 from zdemo.serving.embedded import serving
 
 App = TypeVar("App", Flask, Blueprint)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "BREW"]
 needs: Any = requires_token  # without its types, which find some of these mistakes before
+
+
+class AsyncFlask(Flask):
+    def async_to_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: asyncio.run(func(*args, **kwargs))
 
 
 def guarded(app: Flask | None = None, *open_routes: str) -> Flask:
@@ -37,6 +45,11 @@ def view() -> Callable[..., Any]:
 
 def with_view(app: App, path: str = "/x", function: Callable[..., Any] | None = None, **options: Any) -> App:
     app.add_url_rule(path, f"at {path}", function or view(), **options)
+    return app
+
+
+def started(app: Flask) -> Flask:
+    app.test_client().get("/x", headers={"Authorization": f"Bearer {READER.pat}"})
     return app
 
 
@@ -54,6 +67,13 @@ def cached(function: Callable[..., Any]) -> Callable[..., Any]:
     return functools.wraps(function)(functools.cache(function))
 
 
+class Thing(View):
+    decorators: ClassVar = [plain, cached]
+
+    def dispatch_request(self) -> str:
+        return TEXT
+
+
 class Things(MethodView):
     get = needs(role="a")(lambda _self: TEXT)
 
@@ -62,12 +82,38 @@ class Things(MethodView):
         return TEXT
 
 
+async def asynchronous() -> str:
+    return TEXT
+
+
+def stream() -> Response:
+    def parts() -> Iterator[str]:
+        yield from TEXT
+
+    return Response(flask.stream_with_context(parts()))
+
+
+def threaded() -> str:
+    found: list[str] = []
+    thread = threading.Thread(target=flask.copy_current_request_context(lambda: found.append(TEXT)))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+GUARDS = [needs(role="a")]
 OPEN = open_route(lambda: "open")
 VIEWS: dict[str, Callable[..., Any]] = {
     "nothing": view(),
+    "a class": Thing.as_view("thing"),
     "a class with a guard at one method": Things.as_view("things"),
+    "async": asynchronous,
+    "a stream": stream,
+    "a thread": threaded,
+    "a guard in a list": lambda: TEXT if GUARDS else "",
     "a cache above the guard": cached(needs(role="a")(lambda: TEXT)),
     "an open view inside another decorator": functools.wraps(OPEN)(lambda: TEXT),
+    "a partial of an open view": functools.partial(open_route(lambda text=TEXT: text)),
 }
 
 
@@ -76,20 +122,34 @@ def made_in_the_view() -> str:
     return TEXT
 
 
+def used_in_the_view() -> Any:
+    return needs(role="a")(view())()
+
+
 WRONG_VIEWS: dict[str, Callable[..., Any]] = {
     "a guard that is made in the view": made_in_the_view,
+    "a guard that is used in the view": used_in_the_view,
 }
 
 
 @functools.cache
 def app_of_views() -> Flask:
-    app = guarded(Flask("own"))
+    app = guarded(AsyncFlask("own"))
     part, whole = Blueprint("part", "part"), Blueprint("whole", "whole")
     whole.register_blueprint(with_view(part), url_prefix="/part")
     app.register_blueprint(whole, url_prefix="/nested")
     for name, function in {**VIEWS, **WRONG_VIEWS}.items():
         app.add_url_rule(f"/{name.replace(' ', '-')}", name, function, methods=["GET", "POST"])
     return app
+
+
+def before_request(function: Callable[[], Any]) -> Mistake:
+    def build() -> Flask:
+        app = with_view(guarded())
+        app.before_request(function)
+        return app
+
+    return Mistake(build, shows=False)
 
 
 def below(route: Callable[[Any], Any], *, shown: bool = False) -> Mistake:
@@ -105,9 +165,15 @@ def below(route: Callable[[Any], Any], *, shown: bool = False) -> Mistake:
     return Mistake(build, ("/x", "/part/x"), shown)
 
 
+def guarded_late() -> Flask:
+    late = view()
+    app = started(with_view(guarded(), function=late))
+    needs(role="a")(late)
+    return app
+
+
 def replaced() -> Flask:
-    app = with_view(guarded(), function=open_route(lambda: "open"))
-    app.test_client().get("/x")
+    app = started(with_view(guarded(), function=open_route(lambda: "open")))
     app.view_functions["at /x"] = view()
     app.url_map.add(Rule("/late", endpoint="late"))
     app.view_functions["late"] = view()
@@ -130,6 +196,13 @@ def handling_all() -> Flask:
 def around(app: Flask, layer: Callable[[Any], Any]) -> Flask:
     app.wsgi_app = layer(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation says
     return app
+
+
+def overriding(inner: Any) -> Any:
+    def call(environ: dict[str, Any], start: Any) -> Any:
+        return inner(environ | {"REQUEST_METHOD": environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "GET")}, start)
+
+    return call
 
 
 def meaning(path: str) -> str:
@@ -173,9 +246,13 @@ ROWS = {
     "open_route at a method of a class": Mistake(
         app_of_views, (ask("/a-class-with-a-guard-at-one-method", method="POST"),)
     ),
+    "a guard that is made before a request": before_request(lambda: needs(role="a") and None),
+    "the guard itself before a request": before_request(needs),
     "a route below the guard": below(lambda app: needs(role="b")(app.get("/x")(lambda: TEXT))),
     "a route below the guard without roles": below(lambda app: needs(app.get("/x")(lambda: TEXT))),
+    "a route between two guards": below(lambda app: needs(role="b")(app.get("/x")(needs(lambda: TEXT)))),
     "a route below two decorators": below(lambda app: needs(role="b")(plain(app.get("/x")(lambda: TEXT))), shown=True),
+    "a guard that comes after the first request": Mistake(guarded_late, shows=False),
     "views that come after the first request": Mistake(replaced, ("/x", "/late")),
     "another function that answers before": Mistake(lambda: answering_before(in_blueprint=False)),
     "a blueprint that answers before": Mistake(lambda: answering_before(in_blueprint=True)),
@@ -183,6 +260,11 @@ ROWS = {
     "static files": Mistake(files, ("/static/word.txt", "/files/word.txt")),
     "slashes at the end": Mistake(
         lambda: with_view(with_view(guarded(), strict_slashes=False), "/y/"), ("/x", "/x/", "/y/")
+    ),
+    "a handshake of a websocket": Mistake(
+        lambda: with_view(guarded()),
+        (ask("/x", "Connection: upgrade", "Upgrade: websocket", close=False, version="HTTP/1.0"),),
+        shows=False,
     ),
     "each method": Mistake(every_method, tuple(ask("/x", method=method) for method in METHODS)),
     "half a preflight": Mistake(
@@ -194,6 +276,9 @@ ROWS = {
         ),
     ),
     "a preflight": Mistake(every_method, (ask("/x", *PREFLIGHT, method="OPTIONS"),), shows=False),
+    "a method in a header": Mistake(
+        lambda: around(with_view(guarded()), overriding), (ask("/x", "X-HTTP-Method-Override: GET", method="OPTIONS"),)
+    ),
     "paths beside an open one": Mistake(
         catching_all, (*NOT_OPEN, "/open/..\\private", "http://a/open/../private", "http:///open/../private")
     ),
@@ -230,6 +315,19 @@ def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint, tmp_path
     build = ROWS[name].build
     STAGE.app = files(tmp_path) if build is files else build()
     check(api, ROWS[name])
+
+
+def test_no_request_of_a_test_finds_the_token_of_another() -> None:
+    """A test may send several in one app context, whose ``g`` they share."""
+    app = with_view(with_view(guarded(None, "/open"), function=needs(role="a")(lambda: TEXT)), "/plain")
+    with_view(app, "/open", lambda: "known" if "introspection" in flask.g else "unknown")
+    with app.app_context(), app.test_client() as client:
+        for path, status in (("/x", 401), ("/plain", 401), ("/open", 200), ("/nowhere", 404)):
+            admitted = client.get("/x", headers={"Authorization": f"Bearer {READER.pat}"})
+            assert (admitted.text, "introspection" in flask.g) == (TEXT, True)
+            reply = client.get(path)
+            assert (reply.status_code, "introspection" in flask.g) == (status, False)
+        assert client.get("/open").text == "unknown"
 
 
 def test_a_mounted_app_decides_by_itself(api: Endpoint) -> None:

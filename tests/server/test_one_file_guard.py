@@ -1,14 +1,17 @@
 """``docs/examples/one_file_guard.py``: it passes the server's table, fails closed, and is short enough to read."""
 
 import ast
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from flask import Blueprint
 from flask.views import MethodView
 
 from tests.support.apis import (
     EXAMPLE,
+    PRIVATE,
     PUBLIC,
     SCOPED,
     Api,
@@ -22,6 +25,7 @@ from tests.support.mistakes import TEXT, Mistake, ask
 from tests.support.mistakes import check as check_mistake
 from tests.support.rows import JUDGED, JUDGED_PROJECT, ROWS, check_body, check_rows
 from tests.support.upstream import Upstream, upstream
+from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 
 NOT_COVERED = {"aud with numbers": "401: no audience is a number"}
@@ -77,6 +81,18 @@ def test_claims_decide(changed: Mapping[str, Any], challenge: str | None, up: Up
     assert (reply.status, reply.one("www-authenticate")) == (401 if challenge else 200, challenge)
 
 
+def test_the_client_authenticates_with_basic_credentials(up: Upstream, fed: Api) -> None:
+    up.now(ACTIVE)
+    assert fed.get(PRIVATE, "a-._~+/b==").status == 200
+    received = up.requests[-1]
+    assert (received.method, received.target, received.form) == (
+        "POST",
+        "/oauth/v2/introspect",
+        {"token": "a-._~+/b=="},
+    )
+    assert received.headers["authorization"].startswith("Basic ")
+
+
 def test_an_active_answer_is_kept_and_no_other() -> None:
     with (
         upstream(INACTIVE, FAULTS["500"].behaviour, ACTIVE, FAULTS["hangs up"].behaviour) as up,
@@ -87,6 +103,24 @@ def test_an_active_answer_is_kept_and_no_other() -> None:
         assert len(up.requests) == 4
 
 
+def test_an_answer_is_used_for_the_ttl_at_most() -> None:
+    with (
+        upstream(ACTIVE, FAULTS["resets"].behaviour) as up,
+        one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="0.1") as api,
+    ):
+        assert api.get(PRIVATE).status == 200
+        eventually("it is refused", lambda: api.get(PRIVATE), lambda reply: reply.status == 503)
+
+
+def test_an_expiry_that_passes_while_the_answer_is_kept_counts() -> None:
+    with (
+        upstream(claims(exp=int(time.time()) + 1)) as up,
+        one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="60") as api,
+    ):
+        eventually("it expires", lambda: api.get(PRIVATE), lambda reply: reply.status == 401)
+        assert len(up.requests) == 1
+
+
 # --- a guard in a wrong place, or none
 
 
@@ -94,9 +128,20 @@ def view_without_a_guard(guard: Any) -> None:
     guard.app.add_url_rule("/x", "x", lambda: TEXT)
 
 
+def the_route_below_the_guard(guard: Any) -> None:
+    guard.requires_token("read:messages")(guard.app.route("/x")(lambda: TEXT))
+
+
 def a_before_request_function_that_answers(guard: Any) -> None:
     view_without_a_guard(guard)
     guard.app.before_request(lambda: TEXT)
+
+
+def a_blueprint(guard: Any) -> None:
+    part = Blueprint("part", "part")
+    part.add_url_rule("/x", "x", lambda: TEXT, methods=["GET", "OPTIONS"], provide_automatic_options=False)
+    part.before_app_request(lambda: TEXT)
+    guard.app.register_blueprint(part)
 
 
 def a_method_of_a_class(guard: Any) -> None:
@@ -116,7 +161,9 @@ def a_path_that_leads_out_of_an_open_one(guard: Any) -> None:
 OUT = tuple(ask(f"/api/public{end}") for end in ("/../x", "%2f..%2fx", "//", "%5cx", ";x", "%00", "/."))
 MISTAKES: Mapping[Callable[[Any], None], tuple[Any, ...]] = {
     view_without_a_guard: (ask("/x"),),
+    the_route_below_the_guard: (ask("/x"),),
     a_before_request_function_that_answers: (ask("/x"),),
+    a_blueprint: (ask("/x"),),
     a_method_of_a_class: (ask("/x"),),
     a_path_that_leads_out_of_an_open_one: OUT,
 }
