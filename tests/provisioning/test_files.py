@@ -1,6 +1,5 @@
 """A person's ``.env`` under whatever setup and the person write, its key files, and one setup at a time in a folder."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -8,11 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.dotenv import update_dotenv
 from zdemo.config.dotenv_file import Dotenv, read_dotenv
 from zdemo.errors import SettingsError, ZdemoError
 from zdemo.provisioning.files import COMMENTS, SETTINGS, SetupFiles, only_setup_in_folder
-from zdemo.provisioning.state_file import IssuedCredential, digest
 
 NAMES = ("PAT", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 SETUPS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from((None, "setup-1", "setup-2")))
@@ -42,13 +39,9 @@ def test_whatever_setup_writes_nothing_of_the_persons_is_lost_and_every_line_com
 
 
 TEXTS: list[tuple[str, str]] = [
-    ("empty", ""),
     ("comments and a setting", "# mine\n\nA=1  # one\n"),
     ("in other words", "export PAT='my own' # mine\n\nCLIENT_ID=1\nCLIENT_SECRET=\n"),
-    ("CRLF", "# mine\r\nA=1\r\n"),
-    ("a blank line at the end", "A=1\n\n"),
     ("no line end after a setting", "A=1\nPAT=own"),
-    ("set twice", "PAT=1\n# two\nPAT=2\nA=1\n"),
     ("values in every form", "PAT = \"o\\tn\"  # a\n'CLIENT_ID'=x\nCLIENT_SECRET\nZITADEL_DOMAIN='a\nb'# c\n"),
     *((f"setup's own comment: {line}", f"A=1\n{line}\n\nPAT=own\n") for line in COMMENTS.values()),
     ("a file of an earlier setup", f"{COMMENTS['ZITADEL_DOMAIN']}\nZITADEL_DOMAIN=own\n\n# the end\n"),
@@ -79,16 +72,6 @@ def test_a_new_file_has_its_settings_under_comments_and_goes_again(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_latest_value_of_a_person_comes_back_and_one_put_there_afterwards_stays(tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    for value in ("own-1", "own-2"):
-        update_dotenv(path, {"PAT": value})
-        SetupFiles(path).write({"PAT": "setup", "CLIENT_ID": "setup"})
-    update_dotenv(path, {"CLIENT_ID": "own"})
-    SetupFiles(path).restore()
-    assert read_dotenv(path) == {"PAT": "own-2", "CLIENT_ID": "own"}
-
-
 def test_a_run_that_was_killed_between_the_two_files_has_lost_nothing(tmp_path: Path) -> None:
     """The state is written first: then the file still holds the person's value."""
     path = tmp_path / ".env"
@@ -101,46 +84,16 @@ def test_a_run_that_was_killed_between_the_two_files_has_lost_nothing(tmp_path: 
     assert path.read_text() == "PAT=own\n"
 
 
-LONG = "\u6d88" * 200  # as long as ZITADEL allows, and 600 bytes
-KEY_NAMES = [
-    ("zdemo-api", "zdemo-api"),
-    ("Meine API/2", "Meine-API-2"),
-    ("../.x", "-.x"),
-    ("...", "application"),
-    ("a" * 200, "a" * 200),
-]
+KEY_NAMES = {"zdemo-api": "zdemo-api", "Meine API/2": "Meine-API-2", "../.x": "-.x", "...": "application"}
 
 
 def test_key_files_are_named_like_their_applications_and_long_names_are_cut_in_different_ways(tmp_path: Path) -> None:
     key_file = SetupFiles(tmp_path / ".env").key_file
-    assert [key_file(application).name for application, _ in KEY_NAMES] == [f"{name}.key.json" for _, name in KEY_NAMES]
-    long = [key_file(name) for name in (LONG, LONG[:-1] + "x", LONG[:-1], LONG[:83], LONG[:82] + "/")]
-    assert len(set(long)) == 5
+    assert [key_file(application).name for application in KEY_NAMES] == [f"{n}.key.json" for n in KEY_NAMES.values()]
+    long = {key_file(name) for name in ("\u6d88" * 200, "\u6d88" * 199 + "x", "\u6d88" * 199)}  # 600 bytes
+    assert len(long) == 3
     for file in long:
         file.touch()
-
-
-def test_what_is_not_a_key_file_of_setups_does_not_matter(tmp_path: Path) -> None:
-    """Nothing waits for a pipe, and nothing is read without end."""
-    os.mkfifo(tmp_path / "pipe.key.json")
-    (tmp_path / "device.key.json").symlink_to("/dev/zero")
-    (tmp_path / "deep.key.json").write_text("[" * 60_000)
-    (tmp_path / "list.key.json").write_text("[]")
-    (tmp_path / "odd.key.json").write_text('{"keyId": "\\ud800"}')
-    (tmp_path / "mine.key.json").write_text('{"keyId": "1"}')
-    files = SetupFiles(tmp_path / ".env")
-    files.record(keys=(IssuedCredential(owner_id="2", expires=3, digest=digest("1")),))
-    assert files.key_files() == [tmp_path / "mine.key.json"]
-
-
-@pytest.mark.parametrize(("mode", "is_said"), [(0o600, False), (0o640, True)])
-def test_a_group_that_can_read_the_secrets_is_said(mode: int, is_said: bool, tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.touch()
-    path.chmod(mode)
-    SetupFiles(path).write(ALL)
-    said = f"{path} holds secrets, and its group can read it (mode {mode:04o}): chmod 600 {path}"
-    assert SetupFiles(path).warning == (said if is_said else "")
 
 
 def test_a_link_to_nothing_is_not_followed(tmp_path: Path) -> None:
@@ -152,8 +105,8 @@ def test_a_link_to_nothing_is_not_followed(tmp_path: Path) -> None:
 
 def test_one_setup_at_a_time_is_in_a_folder_and_removes_what_killed_ones_left(tmp_path: Path) -> None:
     here, other = tmp_path / "here", tmp_path / "other"
-    for folder in (here, here / ".zdemo", other):
-        folder.mkdir()
+    (here / ".zdemo").mkdir(parents=True)
+    other.mkdir()
     (other / "link").symlink_to(here / ".env")
     left = [here / ".env.zdemo-abcd1234.tmp", here / ".zdemo" / ".env.zdemo-abcd1234.tmp"]
     for file in (*left, here / ".env.local"):
@@ -161,10 +114,9 @@ def test_one_setup_at_a_time_is_in_a_folder_and_removes_what_killed_ones_left(tm
     for _ in range(2):  # it is free again afterwards
         with only_setup_in_folder(here / ".env"):
             assert {path.name for path in here.iterdir()} == {".env.local", ".zdemo"}, "and no lock is left behind"
-            for path in (here / ".env", here / "deep.env", other / "link"):
+            for path in (here / "deep.env", other / "link"):
                 with pytest.raises(ZdemoError, match=f"another zdemo setup is running in {here}"):
                     only_setup_in_folder(path).__enter__()
-            for path in (other / ".env", tmp_path / "missing" / ".env"):
-                with only_setup_in_folder(path):
-                    pass
+            with only_setup_in_folder(other / ".env"):
+                pass
     assert list((here / ".zdemo").iterdir()) == []

@@ -78,14 +78,6 @@ def test_a_new_key_stops_no_other_and_needs_no_consent(desk: Desk) -> None:
     assert not file.exists()
 
 
-def test_a_secret_that_was_never_there_needs_no_consent(desk: Desk) -> None:
-    desk.run(auth=Auth.KEY)
-    assert not desk.run(auth=Auth.BASIC).rotation
-    assert desk.plan(auth=Auth.KEY).changes
-    desk.run(auth=Auth.KEY)
-    assert desk.plan(auth=Auth.BASIC).rotation
-
-
 def test_the_key_file_of_somebody_else_is_not_overwritten(desk: Desk) -> None:
     file = desk.path.parent / f"{desk.options.app_name}.key.json"
     file.write_text('{"keyId":"1"}')
@@ -236,12 +228,9 @@ SWITCHES: list[tuple[str, str, str, str]] = [
 def test_what_is_deactivated_is_refused_and_works_when_it_is_active_again(desk: Desk) -> None:
     desk.run()
     ids = {name: getattr(desk.state, f"{name}_id") for name in ("reader", "visitor", "application", "project")}
-    bodies = {
-        "reader": {"userId": ids["reader"]},
-        "visitor": {"userId": ids["visitor"]},
-        "application": {"projectId": ids["project"], "applicationId": ids["application"]},
-        "project": {"projectId": ids["project"]},
-    }
+    bodies = {name: {"userId": ids[name]} for name in ("reader", "visitor")}
+    bodies["project"] = {"projectId": ids["project"]}
+    bodies["application"] = {**bodies["project"], "applicationId": ids["application"]}
     for off, on, name, words in SWITCHES:
         desk.api.do(off, **bodies[name])
         assert words in eventually("it is refused", lambda: problem(desk))
@@ -285,26 +274,18 @@ def desk_of(desk: Desk, pat: str) -> Desk:
     return replace(desk, target=(desk.target[0], pat))
 
 
-def test_a_role_that_is_too_small_is_refused_with_the_missing_permission(desk: Desk, workshop: Workshop) -> None:
-    small = desk_of(desk, workshop.administrator("ORG_USER_MANAGER").pat)
-    eventually("it is refused", lambda: "too small" in problem(small))
-    message = refusal(small)
-    assert "project.create" in message
-    assert "ORG_OWNER" in message
-
-
-def test_a_user_without_an_administrator_role_is_refused(desk: Desk, workshop: Workshop) -> None:
-    message = refusal(desk_of(desk, workshop.administrator(None).pat))
-    assert "not an administrator" in message
-    assert "ORG_OWNER" in message
-    assert "is not valid" in refusal(desk_of(desk, secrets.token_urlsafe(53)))
-
-
-def test_an_administrator_of_another_organization_is_refused(desk: Desk, workshop: Workshop) -> None:
-    elsewhere = workshop.organization()
-    other = desk_of(desk, workshop.administrator("ORG_OWNER", of=elsewhere).pat)
-    message = eventually("it is refused", lambda: refusal(other) if "another organization" in problem(other) else "")
-    assert elsewhere.id in message
+def test_whoever_may_not_is_refused_with_what_is_missing(desk: Desk, workshop: Workshop) -> None:
+    elsewhere = workshop.administrator("ORG_OWNER", of=workshop.organization()).pat
+    rows: dict[str, tuple[str, ...]] = {
+        secrets.token_urlsafe(53): ("is not valid",),
+        workshop.administrator(None).pat: ("not an administrator", "ORG_OWNER"),
+        workshop.administrator("ORG_USER_MANAGER").pat: ("too small", "project.create", "ORG_OWNER"),
+        elsewhere: ("another organization",),
+    }
+    for pat, words in rows.items():
+        other = desk_of(desk, pat)
+        eventually("it is refused", lambda other=other, word=words[0]: word in problem(other))  # type: ignore[misc]
+        assert not [word for word in words if word not in refusal(other)]
 
 
 def test_a_recorded_project_of_another_organization_is_refused(desk: Desk, workshop: Workshop) -> None:
@@ -312,25 +293,18 @@ def test_a_recorded_project_of_another_organization_is_refused(desk: Desk, works
     project = workshop.project(organization=workshop.organization())
     SetupFiles(desk.path).record(zitadel=desk.target[0], project_id=project.id)
     assert "another organization" in eventually("it is refused", lambda: problem(desk))
-    owned = desk_of(desk, workshop.administrator("ORG_OWNER").pat)
-    words = "but what setup uses is in another organization"
-    eventually("it is refused to the owner of one, too", lambda: words in problem(owned))
     SetupFiles(desk.path).restore()
 
 
-def test_a_username_of_another_organization_is_refused_and_an_owner_can_do_everything_else(
-    desk: Desk, workshop: Workshop
-) -> None:
+def test_a_username_of_another_organization_is_refused(desk: Desk, workshop: Workshop) -> None:
     taken = workshop.user(organization=workshop.organization(), pat=False)
     other = desk.with_options(reader_name=taken.username)
     assert "is taken in another organization" in eventually("it is refused", lambda: problem(other))
-    owned = desk_of(other, workshop.administrator("ORG_OWNER").pat)
+
+
+def test_an_owner_of_the_organization_can_do_everything(desk: Desk, workshop: Workshop) -> None:
+    owned = desk_of(desk, workshop.administrator("ORG_OWNER").pat)
     eventually("the role shows", lambda: not problem(owned))
-    client = CountingClient(owned.target)
-    with pytest.raises(ZdemoError, match="or another organization has it"):
-        owned.run(client)
-    assert client.changes == ["CreateUser"]
-    owned = replace(owned, options=desk.options)
     owned.run()
     owned.is_complete()
     owned.tear_down()
@@ -409,11 +383,9 @@ def test_teardown_removes_everything_and_restores_the_file(desk: Desk) -> None:
 
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"project_name": ""}, "--project-name is empty"),
-    ({"app_name": " api"}, "--app-name begins or ends with a space"),
     ({"reader_name": "x" * 201}, "--reader-name is too long"),
     ({"visitor_name": "a\nb"}, "--visitor-name contains a control character"),
     ({"role": "a,b"}, "--role a,b: ZITADEL accepts this key"),
-    ({"role": "NULL"}, "--role NULL: ZITADEL accepts this key"),
     ({"reader_name": "Same", "visitor_name": "same"}, "are the same: same"),
 ]
 

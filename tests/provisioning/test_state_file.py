@@ -46,16 +46,13 @@ def test_a_state_is_read_back_and_only_its_owner_can_read_it(tmp_path: Path) -> 
 
 def test_each_env_file_of_a_folder_has_its_own_and_the_last_takes_the_folder_along(tmp_path: Path) -> None:
     one, other = tmp_path / ".env", tmp_path / os.fsdecode(b"d\xffp.env")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "link").symlink_to(one)
-    write_state(tmp_path / "elsewhere" / "link", STATE)
+    write_state(one, STATE)
     write_state(other, SetupState(zitadel="http://other"))
     assert (read_state(one), read_state(other).zitadel) == (STATE, "http://other")
     write_state(one, EMPTY)
     assert (read_state(one), read_state(other).zitadel) == (EMPTY, "http://other")
-    (tmp_path / ".zdemo" / ".env.zdemo-abcd1234.tmp").write_text("what a killed run left")
     write_state(other, EMPTY)
-    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
+    assert list(tmp_path.iterdir()) == []
     write_state(one, STATE)
     (tmp_path / ".zdemo" / "mine").touch()
     write_state(one, EMPTY)
@@ -74,23 +71,12 @@ def test_what_a_file_lacks_is_empty_and_what_is_unknown_is_left_out(tmp_path: Pa
 
 DAMAGED: list[tuple[str, str]] = [
     ("cut", _entry()[:-10]),
-    ("empty", ""),
     ("not an object", "[1]"),
-    ("not text", "\udcff"),
     ("deep", "[" * 200_000),
     ("too large", _entry(project_id="1" * 1_048_576)),
-    ("no version", '{"files": {}}'),
-    ("true as version", '{"version": true, "files": {}}'),
     ("files as a list", '{"version": 1, "files": [".env"]}'),
-    ("an entry as a list", '{"version": 1, "files": {".env": []}}'),
     ("a number as ID", _entry(project_id=1)),
-    ("1 as flag", _entry(rotating=1)),
-    ("a text as list", _entry(keys="ab")),
-    ("a credential as text", _entry(keys=["ab"])),
     ("a credential without its owner", _entry(keys=[{"expires": 2}])),
-    ("true as time", _entry(keys=[asdict(PAT) | {"expires": True}])),
-    ("half a character as a value", _entry(previous={"PAT": "\ud800"})),
-    ("a digest that is not in a list", _entry(written={"PAT": "abc"})),
     ("a newer version", '{"version": 2, "files": {}}'),
 ]
 
@@ -106,14 +92,6 @@ def test_a_damaged_file_stops_setup_and_says_what_to_do(what: str, text: str, tm
         assert refused.value.hint.startswith(("restore it", "update zdemo"))
     assert path.read_bytes() == text.encode(errors="surrogateescape")
     assert issued_pat(env, "a-token") is None
-
-
-def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path) -> None:
-    path = state_path(tmp_path / ".env")
-    path.parent.mkdir()
-    os.mkfifo(path)
-    with pytest.raises(SettingsError, match="cannot be read: a named pipe, not a file"):
-        read_state(tmp_path / ".env")
 
 
 def test_the_text_of_a_pat_tells_whose_it_is(tmp_path: Path) -> None:
@@ -147,9 +125,7 @@ def test_lost_credentials_are_found_by_their_time_of_expiry(
 
 
 def test_ids_have_zitadels_form_and_only_chosen_ones_are_setups() -> None:
-    made = {new_id() for _ in range(100)}
-    assert len(made) == 100
+    chosen, other = made = {new_id(), new_id()}
     assert {len(one) for one in made} == {18}
-    chosen, other = list(made)[:2]
     state = SetupState(project_id=chosen, shared_project_id=other)
     assert [state.owns(one) for one in (chosen, other, "")] == [True, False, False]
