@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zdemo.config.dotenv_file import Dotenv, read_dotenv
+from zdemo.config.dotenv_file import Dotenv
 from zdemo.errors import SettingsError, ZdemoError
-from zdemo.provisioning.files import COMMENTS, SETTINGS, SetupFiles, only_setup_in_folder
+from zdemo.provisioning.files import COMMENTS, SetupFiles, only_setup_in_folder
 
 NAMES = ("PAT", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 SETUPS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from((None, "setup-1", "setup-2")))
-ALL = {name: f"setup-{name}" for name in SETTINGS}
 FORMS = ("PAT=own", "PAT='o w n' # c", ' export  PAT = "own"\t', "PAT", "PAT=''#c", "CLIENT_SECRET=own#")
 OTHERS = ("ZITADEL_KEY_FILE = k", "ZITADEL_DOMAIN=\\", "A='\n'", "# c", "", "  ", *COMMENTS.values())
 
@@ -36,26 +35,6 @@ def test_whatever_setup_writes_nothing_of_the_persons_is_lost_and_every_line_com
             assert own <= {*files.values.values(), *(Dotenv(t).values[n] for n, t in files.state.previous.items())}
         SetupFiles(path).restore()
         assert [line.strip() for line in path.read_text().splitlines()] == [line.strip() for line in text.splitlines()]
-
-
-TEXTS: list[tuple[str, str]] = [
-    ("comments and a setting", "# mine\n\nA=1  # one\n"),
-    ("in other words", "export PAT='my own' # mine\n\nCLIENT_ID=1\nCLIENT_SECRET=\n"),
-    ("no line end after a setting", "A=1\nPAT=own"),
-    ("values in every form", "PAT = \"o\\tn\"  # a\n'CLIENT_ID'=x\nCLIENT_SECRET\nZITADEL_DOMAIN='a\nb'# c\n"),
-    *((f"setup's own comment: {line}", f"A=1\n{line}\n\nPAT=own\n") for line in COMMENTS.values()),
-    ("a file of an earlier setup", f"{COMMENTS['ZITADEL_DOMAIN']}\nZITADEL_DOMAIN=own\n\n# the end\n"),
-]
-
-
-@pytest.mark.parametrize("text", [row[1] for row in TEXTS], ids=[row[0] for row in TEXTS])
-def test_the_file_is_as_before_when_setup_is_torn_down(text: str, tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.write_bytes(text.encode())
-    SetupFiles(path).write(ALL)
-    assert read_dotenv(path) == read_dotenv(path) | ALL
-    SetupFiles(path).restore()
-    assert path.read_bytes().splitlines() == text.encode().splitlines()
 
 
 def test_a_new_file_has_its_settings_under_comments_and_goes_again(tmp_path: Path) -> None:

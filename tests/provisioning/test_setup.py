@@ -2,7 +2,6 @@
 
 import secrets
 import stat
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -167,6 +166,7 @@ def test_an_application_whose_secret_is_known_is_used(desk: Desk, workshop: Work
     plan = desk.plan()
     assert plan.rotation
     assert "only once" in plan.rotation.why
+    assert "choose another --app-name" in plan.rotation.instead
     assert "uses basic, and setup did not create it" in refusal(desk, auth=Auth.KEY)
     update_dotenv(desk.path, {"CLIENT_ID": app.client_id, "CLIENT_SECRET": app.secret})
     assert not desk.run().rotation
@@ -314,53 +314,23 @@ def test_an_owner_of_the_organization_can_do_everything(desk: Desk, workshop: Wo
 # --- what somebody creates while setup runs
 
 
-def _user(desk: Desk, workshop: Workshop) -> None:
-    name = desk.options.visitor_name
-    ids = {"organizationId": workshop.home.id, "username": name}
-    made = desk.api.do("UserService/CreateUser", **ids, machine={"name": name})["id"]
-    workshop.remove_later("UserService/DeleteUser", userId=made)
-
-
-def _application(desk: Desk, _workshop: Workshop) -> None:
-    ids = {"projectId": desk.state.project_id, "name": desk.options.app_name}
-    desk.api.do("ApplicationService/CreateApplication", **ids, apiConfiguration={})
-
-
-def _assignment(desk: Desk, workshop: Workshop) -> None:
-    ids = {"userId": desk.state.reader_id, "projectId": desk.state.project_id, "organizationId": workshop.home.id}
-    desk.api.do("AuthorizationService/CreateAuthorization", **ids, roleKeys=[ROLE])
-
-
-TAKEN: list[tuple[str, Callable[[Desk, Workshop], None], str, str, int]] = [  # the last: how many were made
-    ("CreateUser", _user, "service account {0.visitor_name}", "--visitor-name", 1),
-    ("CreateApplication", _application, "application {0.app_name}", "--app-name", 3),
-    ("CreateAuthorization", _assignment, "role for {0.reader_name}", "--reader-name", 4),
-]
-
-
-@pytest.mark.parametrize(("method", "take", "what", "option", "made"), TAKEN, ids=[row[0] for row in TAKEN])
 def test_a_name_that_is_taken_while_setup_runs_is_said_and_the_next_run_uses_what_it_finds(
-    desk: Desk,
-    workshop: Workshop,
-    method: str,
-    take: Callable[[Desk, Workshop], None],
-    what: str,
-    option: str,
-    made: int,
+    desk: Desk, workshop: Workshop
 ) -> None:
+    name = desk.options.visitor_name
+
+    def take() -> None:
+        ids = {"organizationId": workshop.home.id, "username": name, "machine": {"name": name}}
+        workshop.remove_later("UserService/DeleteUser", userId=desk.api.do("UserService/CreateUser", **ids)["id"])
+
     with pytest.raises(ZdemoError) as refused:
-        desk.run(MeanwhileClient(desk.target, method, lambda: take(desk, workshop)))
-    message, hint = refused.value.message, refused.value.hint
-    assert message.startswith(f"{what.format(desk.options)} did not exist when this setup began; somebody else created")
-    assert option in hint
-    assert hint.count(" (") == made, "what this run created is named"
-    if take is not _application:
-        desk.run()
-        desk.nothing_left_to_do()
-        return
-    rotation = desk.plan().rotation
-    assert rotation
-    assert "choose another --app-name" in rotation.instead
+        desk.run(MeanwhileClient(desk.target, "CreateUser", take))
+    said = f"service account {name} did not exist when this setup began; somebody else created"
+    assert refused.value.message.startswith(said)
+    assert "--visitor-name" in refused.value.hint
+    assert refused.value.hint.count(" (") == 1, "what this run created is named"
+    desk.run()
+    desk.nothing_left_to_do()
 
 
 # --- teardown

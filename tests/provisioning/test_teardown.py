@@ -1,8 +1,7 @@
 """Teardown removes what setup recorded, stops where there is more, and never reads again what it removed."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,8 +11,7 @@ from tests.support.lagging import READS, Lagging, lagging
 from tests.support.waiting import eventually
 from tests.support.workshop import Workshop, later
 from zdemo.emulator import ADMIN
-from zdemo.errors import ManagementError, ZdemoError
-from zdemo.http.response import Response
+from zdemo.errors import ZdemoError
 from zdemo.management.model import Auth
 from zdemo.provisioning.options import SetupOptions
 
@@ -109,26 +107,6 @@ def test_what_zdemo_role_does_is_as_good_as_setups(desk: Desk, workshop: Worksho
     assign(desk, workshop, desk.state.visitor_id, desk.state.project_id, ROLE)
     assign(desk, workshop, desk.state.reader_id, desk.state.project_id, ROLE)
     desk.plan_teardown().check()
-
-
-class RefusingClient(CountingClient):
-    """Answers one method itself, as ZITADEL does for lack of a right."""
-
-    def request(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
-    ) -> Response:
-        if not path.endswith("/ListProjectGrants"):
-            return super().request(method, path, body, token=token)
-        refused = b'{"code":"permission_denied","message":"No matching permissions found (AUTH-AWfge)"}'
-        return Response(status=403, headers={"content-type": "application/json"}, body=refused, seconds=0, url=path)
-
-
-def test_a_list_that_the_administrator_may_not_see_stops_teardown(desk: Desk) -> None:
-    desk.run()
-    client = RefusingClient(desk.target)
-    with pytest.raises(ManagementError, match="is too small"):
-        desk.tear_down(client)
-    assert client.changes == []
 
 
 # --- reads that trail writes
