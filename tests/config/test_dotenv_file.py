@@ -1,7 +1,5 @@
 """``.env`` files as people write them, and changes that keep everything else."""
 
-import errno
-import os
 import stat
 from pathlib import Path
 
@@ -13,7 +11,6 @@ from tests.support import processes
 from tests.support.dotenv import update_dotenv
 from tests.support.other_kinds import other_than_a_file
 from zdemo.config.dotenv_file import check_writable, lone_words, read_dotenv, repeated_names
-from zdemo.config.files import not_written, remove_leftovers
 from zdemo.errors import SettingsError
 
 
@@ -24,25 +21,16 @@ def written(folder: Path, content: str | bytes) -> Path:
 
 
 CONTENTS: list[tuple[str, str | bytes, dict[str, str]]] = [
-    ("nothing", "", {}),
     ("no line end", "A=1", {"A": "1"}),
     ("quotes", "A=\"one two\"\nB='three'\n", {"A": "one two", "B": "three"}),
-    ("blanks", "  A = 1  \nB=\t2\n", {"A": "1", "B": "2"}),
     ("byte-order mark", b"\xef\xbb\xbfA=1\n", {"A": "1"}),
     ("CRLF", 'A=1\r\nB="2"\r\n', {"A": "1", "B": "2"}),
-    ("CR", "A=1\rB=2\r", {"A": "1", "B": "2"}),
     ("export", "export A=1\n", {"A": "1"}),
     ("comments", "# A=0\nA=1 # one\nB=2#two\nC= # three\n\n#\n", {"A": "1", "B": "2#two", "C": ""}),
     ("given twice", "A=1\nA=2\n", {"A": "2"}),
     ("empty", "A=\nB=''\nC\n", {"A": "", "B": "", "C": ""}),
     ("nothing interpolated", "A=$HOME\nB=${A}\n", {"A": "$HOME", "B": "${A}"}),
-    ("a value with equals signs", "A=b=c==\n", {"A": "b=c=="}),
-    ("not ASCII", "A=\u00e9\n", {"A": "\u00e9"}),
-    (
-        "a key in many lines",
-        f'A="-----BEGIN\n{"x" * 64}\n-----END\n" # mine\n',
-        {"A": f"-----BEGIN\n{'x' * 64}\n-----END\n"},
-    ),
+    ("a key in many lines", 'A="-----BEGIN\nx\n-----END\n" # mine\n', {"A": "-----BEGIN\nx\n-----END\n"}),
 ]
 
 
@@ -61,7 +49,6 @@ def problems(path: Path) -> tuple[str, ...]:
 
 REFUSED: list[tuple[str, str | bytes, tuple[str, ...]]] = [
     ("bytes", b"A=\xff\n", ("is not UTF-8 text",)),
-    ("UTF-16", "A=1\n".encode("utf-16"), ("is not UTF-8 text",)),
     ("UTF-16 without a mark", "A=1\n".encode("utf-16-le"), ("is not UTF-8 text but UTF-16, or not text",)),
     ("too large", "A=1\n#" + "x" * (64 << 10), ("is larger than 64 KiB",)),
     (
@@ -80,17 +67,10 @@ def test_what_cannot_be_parsed_is_named_and_not_repeated(
     assert problems(file) == tuple(f"{file} {problem}" for problem in words)
 
 
-def test_of_many_wrong_lines_ten_are_named(tmp_path: Path) -> None:
-    assert problems(written(tmp_path, "one two\r\n" * 800))[9:][1:] == ("and 790 more lines of it",)
-
-
 @pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a folder", "a device"])
 def test_what_is_not_a_file_is_named_and_not_waited_for(kind: str, tmp_path: Path) -> None:
-    """Nor is it replaced."""
     path = other_than_a_file(kind, tmp_path)
     assert problems(path) == (f"{path} is {kind}, not a file",)
-    with pytest.raises(SettingsError, match=f"is {kind}, not a file"):
-        update_dotenv(path, {"A": "1"})
 
 
 def test_repeated_variables_and_lone_words_are_found_with_their_lines(tmp_path: Path) -> None:
@@ -103,17 +83,11 @@ def test_repeated_variables_and_lone_words_are_found_with_their_lines(tmp_path: 
 
 CHANGES: list[tuple[str, str, str]] = [
     ("a new file", "", "PAT=new\n"),
-    ("another variable before it", "A=1\n", "A=1\nPAT=new\n"),
     ("no line end at the end", "A=1", "A=1\nPAT=new\n"),
-    ("no line end after it", "PAT=old", "PAT=new"),
     ("comments and blank lines", "# one\n\n\nPAT=old\n\n# two\n  \nB=2", "# one\n\n\nPAT=new\n\n# two\n  \nB=2"),
     ("a name without a value", "PAT\nA=1\n", "PAT=new\nA=1\n"),
     ("several lines in one value", "PAT='o\nl\nd'\nA=1\n", "PAT=new\nA=1\n"),
     ("given twice", "PAT=1\nA=1\nPAT=2\nB=2\n", "PAT=1\nA=1\nPAT=new\nB=2\n"),
-    ("a commented-out one", "#PAT=old\n", "#PAT=old\nPAT=new\n"),
-    ("a longer name", "PAT_ID=1\nMY_PAT=2\n", "PAT_ID=1\nMY_PAT=2\nPAT=new\n"),
-    ("CRLF", "A=1\r\nPAT=old\r\nB=2\r\n", "A=1\r\nPAT=new\r\nB=2\r\n"),
-    ("CRLF and no line end at the end", "A=1\r\nB=2", "A=1\r\nB=2\r\nPAT=new\r\n"),
     ("lines that are not assignments", "what is this\nPAT=old\n", "what is this\nPAT=new\n"),
 ]
 
@@ -138,7 +112,6 @@ ODD = {  # by the names that get them
     "SIGN": "#",
     "DOLLAR": "${A} $A $$",
     "SPACES": "  two  words ",
-    "BACKSLASH": "\\",
     "AT_THE_END": "x\\\\\\",
     "ESCAPED": "\\'\\n",
     "UNICODE": "\u6d88\u00e9\U0001f600",
@@ -150,7 +123,7 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40)  # each example waits for the disk
+@settings(deadline=None, max_examples=20)  # each example waits for the disk
 @given(
     lines=LINES, before=st.dictionaries(NAMES, VALUES, max_size=4), change=st.dictionaries(NAMES, VALUES, max_size=4)
 )
@@ -175,10 +148,8 @@ def test_what_is_written_is_read_again_and_the_other_lines_stay(
 RIGHTS: list[tuple[int, int]] = [  # octal: what the file has, and what it has afterwards
     (0o600, 0o600),
     (0o640, 0o640),
-    (0o660, 0o660),
     (0o700, 0o600),
     (0o644, 0o600),
-    (0o604, 0o600),
 ]
 
 
@@ -203,23 +174,13 @@ def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "new.env").stat().st_mode) == 0o600
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to others")
-def test_owner_and_group_stay(tmp_path: Path) -> None:
-    file = written(tmp_path, "A=1\n")
-    os.chown(file, 12345, 54321)
-    update_dotenv(file, {"PAT": "new"})
-    assert (file.stat().st_uid, file.stat().st_gid) == (12345, 54321)
-
-
 def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
     """Its owner has said so, and could still replace it."""
     file = written(tmp_path, "A=1\n")
     file.chmod(0o440)
     for use in (check_writable, lambda path: update_dotenv(path, {"PAT": "new"})):
-        with pytest.raises(SettingsError) as refused:
+        with pytest.raises(SettingsError, match=r"is read-only \(mode 0440\)"):
             use(file)
-        assert refused.value.problems == (f"{file} is read-only (mode 0440)",)
-        assert refused.value.hint == f"if it may be changed: chmod u+w {file}"
     assert file.read_text() == "A=1\n"
 
 
@@ -227,57 +188,18 @@ _FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from tests.support.dotenv import update_dotenv
-from zdemo.config.dotenv_file import check_writable
 from zdemo.errors import SettingsError
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
-for use in (check_writable, lambda path: update_dotenv(path, {"PAT": "secret" * 1000})):
-    try:
-        use(Path(sys.argv[1]))
-    except SettingsError as error:
-        print(*error.problems)
-        print(error.hint)
+try:
+    update_dotenv(Path(sys.argv[1]), {"PAT": "secret" * 1000})
+except SettingsError as error:
+    print(*error.problems)
 """
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     """The process may write ten bytes and no more."""
     file = written(tmp_path, "A=1\n")
-    said = processes.run_python(_FULL_DISK, str(file))
-    assert said == f"{file} cannot be written: File too large\nallow larger files: ulimit -f unlimited\n" * 2
+    assert processes.run_python(_FULL_DISK, str(file)) == f"{file} cannot be written: File too large\n"
     assert file.read_text() == "A=1\n"
     assert [path.name for path in tmp_path.iterdir()] == [".env"]
-
-
-def test_a_place_where_nothing_can_be_written_is_found_before_and_left_as_it_was(tmp_path: Path) -> None:
-    check_writable(tmp_path / "file")
-    assert list(tmp_path.iterdir()) == []
-    for use in (check_writable, lambda path: update_dotenv(path, {"A": "1"})):
-        with pytest.raises(SettingsError, match="missing/file cannot be written: No such file or directory") as refused:
-            use(tmp_path / "missing" / "file")
-        assert refused.value.hint == f"mkdir -p {tmp_path / 'missing'}, or correct the path"
-
-
-HINTS = [
-    (errno.ENOSPC, "free some space on the disk of '/my files'"),
-    (errno.EROFS, "choose another folder: the file system of '/my files' is read-only"),
-    (errno.EACCES, "see who may write there: ls -ld '/my files'"),
-    (errno.EIO, "look at '/my files'"),
-]
-
-
-@pytest.mark.parametrize(("number", "hint"), HINTS, ids=[errno.errorcode[row[0]] for row in HINTS])
-def test_the_hint_fits_what_is_wrong(number: int, hint: str) -> None:
-    error = not_written(Path("/my files/.env"), OSError(number, os.strerror(number)))
-    assert error.problems == (f"/my files/.env cannot be written: {os.strerror(number)}",)
-    assert error.hint == hint
-
-
-def test_only_what_killed_runs_left_is_removed(tmp_path: Path) -> None:
-    left = [".env.zdemo-abcd_123.tmp", ".env.zdemo-00000000.tmp"]
-    kept = [".env", ".env.old.tmp", ".env.prod2026.tmp", ".env.zdemo-abcd1234.tmp.bak", "x.env.zdemo-abcd1234.tmp"]
-    for name in left + kept:
-        (tmp_path / name).write_text("secret")
-    (tmp_path / ".env.zdemo-folder00.tmp").mkdir()
-    remove_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, ".env.zdemo-folder00.tmp"])
-    remove_leftovers(tmp_path / "missing")

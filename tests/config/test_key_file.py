@@ -3,7 +3,6 @@
 import base64
 import functools
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.other_kinds import other_than_a_file
 from zdemo.config.key_file import LARGEST_BYTES, application_key, read_key_file, read_user_key_file, user_key
@@ -61,8 +58,6 @@ SAME = {
     "as ZITADEL makes it": content(),
     "byte-order mark": b"\xef\xbb\xbf" + content() + b"\r\n",
     "PKCS#8": content(key=pem(rsa_key(), PrivateFormat.PKCS8)),
-    "CRLF": content(key=pem(rsa_key()).replace("\n", "\r\n")),
-    "fewer and more fields": content(appId=None, type=None, newer="field"),
 }
 
 
@@ -75,20 +70,14 @@ def test_a_key_file_of_zitadel_and_what_does_no_harm(same: bytes) -> None:
 
 
 WRONG: dict[str, tuple[bytes, str]] = {
-    "blank": (b" \n", "empty file"),
     "not JSON": (b"CLIENT_ID=1", "not JSON"),
-    "half": (content()[:-20], "not JSON"),
     "nested": (b"[" * 50_000, "not JSON"),
-    "a list": (b"[1]", "not an object"),
     "too large": (b" " * (LARGEST_BYTES + 1), "64 KiB"),
     "a bare key": (pem(rsa_key()).encode(), "bare key"),
     "base64": (base64.b64encode(content()), "base64"),
     "service account": (user_content(), "the key file of a service account, not of an API application"),
-    "service account without a type": (user_content(type=None), "of a service account, not"),
     "another type": (content(type="service_account"), 'a "type" other than application'),
-    "empty key ID": (content(keyId=""), "without keyId"),
     "client ID as a number": (content(clientId=1), "without clientId"),
-    "client ID with a line end": (content(clientId="1\n"), "without clientId"),
     "nothing": (b"{}", "without clientId, keyId, key"),
     "damaged key": (content(key=pem(rsa_key()).replace("M", "N")), NOT_RSA),
     "public key": (
@@ -101,10 +90,8 @@ WRONG: dict[str, tuple[bytes, str]] = {
 }
 WRONG_OF_USERS: dict[str, tuple[bytes, str]] = {
     "application": (content(), "of an API application, not of a service account"),
-    "application without a type": (content(type=None), "of an API application, not of a service account"),
     "a human": (user_content(type="human"), "other than serviceaccount"),
     "no user ID": (user_content(userId=None), "without userId"),
-    "no key": (user_content(key="x"), NOT_RSA),
 }
 
 
@@ -123,20 +110,10 @@ def test_what_is_wrong_with_the_key_file_of_a_service_account(data: bytes, words
     assert "ZDEMO_USER_KEY_FILE" in said.fix
 
 
-@given(
-    st.binary() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda v: json.dumps(v).encode())
-)
-def test_whatever_is_in_a_file_is_refused_in_words(data: bytes) -> None:
-    assert refusal(lambda: application_key(data))
-
-
-DATES = {"2030-01-02T03:04:05Z": 1893553445.0, "0001-01-01T00:00:00+14:00": None, "soon": None, 7: None, None: None}
-
-
-@pytest.mark.parametrize("date", DATES)
-def test_the_key_file_of_a_service_account_may_expire(date: object) -> None:
+@pytest.mark.parametrize(("date", "expires"), [("2030-01-02T03:04:05Z", 1893553445.0), ("soon", None), (None, None)])
+def test_the_key_file_of_a_service_account_may_expire(date: object, expires: float | None) -> None:
     key = user_key(user_content(expirationDate=date))
-    assert (key.user_id, key.key_id, key.expires_at) == (USER_ID, KEY_ID, DATES[date])  # type: ignore[index]
+    assert (key.user_id, key.key_id, key.expires_at) == (USER_ID, KEY_ID, expires)
     assert "PRIVATE" not in repr(key)
 
 
@@ -150,40 +127,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("text", "start"), [("api.json", "."), ("../api.json", "keys"), ("{}/api.json", "/nowhere")])
-def test_a_relative_path_starts_in_the_folder_and_an_absolute_one_does_not(text: str, start: str, folder: Path) -> None:
-    (folder / "keys").mkdir()
-    key, warning = read_key_file(text.format(folder), folder / start)
-    assert (key.path.resolve(), key.client_id, warning) == (folder / "api.json", CLIENT_ID, "")
+@pytest.mark.parametrize("read", [read_key_file, read_user_key_file])
+def test_the_path_of_a_file_that_does_not_exist_is_shown(read: Callable[[str, Path], object], folder: Path) -> None:
+    missing = refusal(lambda: read("none.json", folder))
+    assert (str(missing), missing.shown) == ("names a file that does not exist", str(folder / "none.json"))
 
 
-@pytest.mark.parametrize("text", ["~no-user-has-this-name/key.json", "none.json"])
-def test_the_path_of_a_file_that_does_not_exist_is_shown(text: str, folder: Path) -> None:
-    for read in (read_key_file, read_user_key_file):
-        missing = refusal(functools.partial(read, text, folder))
-        assert (str(missing), missing.shown) == ("names a file that does not exist", str(folder / text))
-    assert "ZDEMO_USER_KEY_FILE" in missing.fix
+def test_what_is_not_a_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    path = other_than_a_file("a named pipe", tmp_path)
+    assert str(refusal(lambda: read_key_file(str(path), tmp_path))) == "names a named pipe, not a file"
 
 
-@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a folder", "a device"])
-def test_what_is_not_a_file_is_named_and_not_waited_for(kind: str, tmp_path: Path) -> None:
-    path = other_than_a_file(kind, tmp_path)
-    assert str(refusal(lambda: read_key_file(str(path), tmp_path))) == f"names {kind}, not a file"
-    assert "cannot be read" in str(refusal(lambda: read_key_file("a" * 5000, tmp_path)))
+def test_the_key_itself_in_place_of_the_path_is_not_repeated(folder: Path) -> None:
+    for text in (content().decode(), pem(rsa_key()), base64.b64encode(content()).decode()):
+        wrong = refusal(functools.partial(read_key_file, text, folder))
+        assert (str(wrong), wrong.shown) == ("contains a key itself, not a path", "")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [content().decode(), pem(rsa_key()), base64.b64encode(content()).decode()],
-    ids=["the file's content", "a PEM", "the content in Base64"],  # not the text: the key is another in each process
-)
-def test_the_key_itself_in_place_of_the_path_is_not_repeated(text: str, folder: Path) -> None:
-    wrong = refusal(lambda: read_key_file(text, folder))
-    assert (str(wrong), wrong.shown) == ("contains a key itself, not a path", "")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
-@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o644, True)])
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
 def test_a_file_that_others_can_read_is_a_warning_with_the_command_that_ends_it(
     mode: int, warned: bool, folder: Path
 ) -> None:

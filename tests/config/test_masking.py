@@ -44,14 +44,11 @@ def test_names_addresses_and_files_are_repeated(text: str) -> None:
     ("text", "shown"),
     [
         (f"/a/{PAT}/b", f"/a/{masked(PAT)}/b"),
-        (f"/{JWT}", f"/{masked(JWT)}"),
         (f"/{jwe('PAT')}/b", f"/{masked(jwe('PAT'))}/b"),
-        (f"/{JWT[:25]}", f"/{masked(JWT[:25])}"),
         (f"/srv/{HEX}/x", f"/srv/{masked(HEX)}/x"),
         (f"/a;token={SECRET};a=1", f"/a;token={masked(SECRET)};a=1"),
         ("/users/123456789012345678901234567890123456", None),
         ("/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments", None),
-        ("/static/app.3f2Ab9c1.chunk.js", None),
     ],
 )
 def test_a_log_shows_the_ends_of_what_could_be_a_token(text: str, shown: str | None) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
-from zdemo.config.key_file import ApplicationKey
 from zdemo.config.origins import is_loopback
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
@@ -61,17 +61,14 @@ def test_the_defaults() -> None:
 
 GOOD_VALUES: list[tuple[str, str, str, object]] = [
     ("ZITADEL_DOMAIN", "https://zitadel.example/", "issuer", "https://zitadel.example"),
-    ("ZITADEL_DOMAIN", "zitadel.example", "issuer", "https://zitadel.example"),
     ("ZITADEL_DOMAIN", "  https://zitadel.example \t", "issuer", "https://zitadel.example"),
     ("ZITADEL_DOMAIN", "http://localhost:8080", "issuer", "http://localhost:8080"),
     ("ZITADEL_DOMAIN", "http://[::1]:8080", "issuer", "http://[::1]:8080"),
     ("ZITADEL_DOMAIN", "https://m\u00fcnchen.example", "issuer", "https://xn--mnchen-3ya.example"),
-    ("ZITADEL_DOMAIN", "https://my_zitadel.example", "issuer", "https://my_zitadel.example"),
     ("ZITADEL_INTERNAL_URL", "https://zitadel:8080", "internal_url", "https://zitadel:8080"),
     ("ZITADEL_INTERNAL_URL", "https://zitadel.example/", "internal_url", None),  # the same as ZITADEL_DOMAIN
     ("CLIENT_SECRET", "a%+/=b'c", "client_secret", "a%+/=b'c"),
     ("ZITADEL_PROJECT_ID", "300000000000000010", "project_id", "300000000000000010"),
-    ("ZDEMO_CACHE_TTL", "0.25", "cache_ttl_seconds", 0.25),
     ("ZDEMO_ROLE_DENIED_STATUS", "403", "role_denied_status", 403),
 ]
 
@@ -91,36 +88,24 @@ CONTROL = "contains a line end or a control character: copy it again"
 # setting, value, what is said of it ("…" stands for the value), and the hint, where a value is the corrected one
 DOMAINS: list[tuple[str, str, str]] = [
     ("localhost:8080", "has no scheme (http:// or https://): …", "http://localhost:8080"),
-    ("http:/localhost:8080", "has a damaged scheme: …", "http://localhost:8080"),
-    ("https://https://zitadel.example", "contains :// twice: …", "https://zitadel.example"),
     ("http://localhost:8080/ui/console", "has a path: …", "http://localhost:8080"),
     ("https://zitadel.example?x=1", "has a query or fragment", "https://zitadel.example"),
     ("https://user:pass@zitadel.example", "contains a user name or password", "https://zitadel.example"),
-    ("https://user:12/34@zitadel.example", "has a path", CORRECT),
     ("https://zita del.example", "has a space inside: …", f"give one address, for example {EXAMPLE}"),
     ("https://", "is not an address: …", ADDRESS),
-    ("https://zitadel.example:70000", "is not an address: …", ADDRESS),
-    ("https://" + "a" * 64 + ".example", "is not an address: …", ADDRESS),
-    ("https://[fe80::1%25eth0]", "is not an address: …", ADDRESS),
-    ('"https://zitadel.example"', "has quotes around it: …", "https://zitadel.example"),
     ("\u201clocalhost:8080/ui\u201d", "has quotes around it: …", "http://localhost:8080"),
     ("https://zitadel\u200b.example", "contains an invisible character (U+200B)", "https://zitadel.example"),
     ("https://zitadel.example\r\nX", CONTROL, CORRECT),
 ]
 OTHERS: list[tuple[str, str, str, str]] = [
-    ("ZITADEL_INTERNAL_URL", "http://localhost:8080/zitadel", "has a path: …", "http://localhost:8080"),
     ("ZITADEL_INTERNAL_URL", "https://a:b@zitadel:8080", "contains a user name or password", "https://zitadel:8080"),
     ("CLIENT_ID", "'312909'", "has quotes around it: …", "312909"),
     ("CLIENT_SECRET", "abc def", "has a space inside", CORRECT),
-    ("CLIENT_SECRET", '"abc"', "has quotes around it", CORRECT),
-    ("CLIENT_SECRET", "Bearer abc", "has Bearer in front of it", CORRECT),
-    ("CLIENT_SECRET", "abc\udcffdef", CONTROL, CORRECT),
     ("ZDEMO_CACHE_TTL", "86401", f"{NUMBER}: …", CORRECT),
     ("ZDEMO_CACHE_TTL", "nan", f"{NUMBER}: …", CORRECT),
     ("ZDEMO_CACHE_TTL", "5s", f"{NUMBER}: …", "5"),
     ("ZDEMO_CACHE_SIZE", "0", f"{WHOLE}: …", CORRECT),
     ("ZDEMO_CACHE_SIZE", "10000001", f"{WHOLE}: …", CORRECT),
-    ("ZDEMO_CACHE_SIZE", "9" * 5000, WHOLE, CORRECT),
     ("ZDEMO_TIMEOUT", "0", "is not a number above 0, at most 300: …", CORRECT),
     ("ZDEMO_ALLOW_HTTP", "maybe", "is neither 1 nor 0: …", CORRECT),
     ("ZDEMO_ROLE_DENIED_STATUS", "404", "is neither 401 nor 403: …", CORRECT),
@@ -172,7 +157,7 @@ def test_an_internal_url_counts_for_the_domain_of_its_place(
     option: dict[str, str], exported: dict[str, str], in_file: dict[str, str], used: bool
 ) -> None:
     """A copied folder's file must not redirect what is meant for an exported address."""
-    secrets = {"CLIENT_ID": GOOD["CLIENT_ID"], "CLIENT_SECRET": GOOD["CLIENT_SECRET"], "ZITADEL_ADMIN_PAT": "pat"}
+    secrets = {name: value for name, value in GOOD.items() if name != "ZITADEL_DOMAIN"}
     layers = {COMMAND_LINE: option, EXPORTED: exported, ".env": in_file | secrets}
     environment = Environment(layers, file=Path(".env"))
     for settings in (Settings.from_env(environment), AdminSettings.from_env(environment)):
@@ -206,6 +191,12 @@ VALUES = st.builds(
 )
 
 
+def test_secrets_are_not_in_the_repr() -> None:
+    secrets = {**GOOD, "CLIENT_SECRET": CANARY, "ZITADEL_ADMIN_PAT": CANARY}
+    assert CANARY not in f"{Settings.from_env(secrets)!r} {AdminSettings.from_env(secrets)!r}"
+    assert CANARY not in repr(Environment({"the environment": {"PAT": CANARY, "A": CANARY}}))
+
+
 def said_about(read: Callable[[Mapping[str, str]], Any], variables: Mapping[str, str]) -> str:
     try:
         read(variables)
@@ -218,12 +209,6 @@ def said_about(read: Callable[[Mapping[str, str]], Any], variables: Mapping[str,
 @given(variables=st.dictionaries(st.sampled_from(VARIABLES), VALUES))
 def test_no_message_repeats_what_could_be_a_secret(variables: dict[str, str]) -> None:
     assert not any(CANARY.lower() in said_about(read, variables).lower() for read in FROM_ENV)
-
-
-def test_secrets_are_not_in_the_repr() -> None:
-    secrets = {**GOOD, "CLIENT_SECRET": CANARY, "ZITADEL_ADMIN_PAT": CANARY}
-    assert CANARY not in f"{Settings.from_env(secrets)!r} {AdminSettings.from_env(secrets)!r}"
-    assert repr(Environment({"the environment": {"PAT": CANARY, "A": CANARY}})) == "Environment(['A', 'PAT'])"
 
 
 # --- where values come from
@@ -243,30 +228,12 @@ def test_the_strongest_layer_wins_and_is_named() -> None:
     assert set(found.shadowed) == {"A"}
 
 
-@pytest.mark.parametrize(
-    ("layers", "can_init", "offer"),
-    [
-        ({}, True, "; zdemo init --emulator writes one with the emulator's settings"),
-        ({"the environment": {"HOME": "/"}}, True, "; zdemo init --emulator writes one with the emulator's settings"),
-        ({"the environment": {"ZITADEL_DOMAIN": "https://x"}}, True, "; zdemo init writes one to fill in"),
-        ({}, False, ""),
-    ],
-)
-def test_init_is_offered_only_where_it_writes_a_file(
-    layers: dict[str, dict[str, str]], can_init: bool, offer: str
-) -> None:
-    environment = Environment(layers, can_init=can_init)
-    for one in (environment, environment.without("OTHER")):
-        assert one.completion(["PAT"]) == f"set it in the environment or in .env{offer}"
-
-
-@pytest.mark.parametrize("file", [".env", "../.env", ".env/bin"])  # the last one: a virtual environment
+@pytest.mark.parametrize("file", [".env", "../.env"])
 def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).write_text("PAT=file\nCLIENT_ID=file\n")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PAT", "set")
@@ -275,86 +242,36 @@ def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
     assert [found.source(name) for name in ("PAT", "ZDEMO_TIMEOUT")] == [EXPORTED, COMMAND_LINE]
     assert found.source("CLIENT_ID") == (".env" if file == ".env" else "")
     assert found.correction("ZDEMO_TIMEOUT") == "correct --timeout"
-    with pytest.raises(SettingsError) as wrong:
-        ClientSettings.from_env(read_environment(None, {"ZDEMO_API_URL": ("--url", "127.0.0.1:5000")}))
-    problem = "--url has no scheme (http:// or https://): 127.0.0.1:5000"
-    assert (wrong.value.problems, wrong.value.hint) == ((problem,), "--url=http://127.0.0.1:5000")
     assert "CLIENT_ID" not in os.environ, "os.environ was written to"
-
-
-def test_a_pipe_with_the_name_of_the_env_file_is_a_settings_error_and_a_folder_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    os.mkfifo(".env")
-    with pytest.raises(SettingsError) as wrong:
-        read_environment()
-    assert wrong.value.problems == (".env is a named pipe, not a file",)
-    os.unlink(".env")
-    os.mkdir(".env")
-    assert read_environment().file is None
 
 
 # --- the key file
 
-KEY = ApplicationKey(client_id="312909075212468231", key_id="312909075212468555", private_key=f"-----BEGIN {CANARY}")
 
-
-class Reader:
-    """A reader of key files that returns the same key for each path, and records its arguments."""
-
-    def __init__(self, warning: str = "") -> None:
-        self.warning = warning
-        self.read: list[tuple[str, Path]] = []
-
-    def __call__(self, text: str, folder: Path) -> tuple[ApplicationKey, str]:
-        self.read.append((text, folder))
-        return KEY, self.warning
-
-
-DOMAIN = {"ZITADEL_DOMAIN": "https://zitadel.example"}
-KEY_FILE = {"ZITADEL_KEY_FILE": " keys/api.json "}
-
-
-def test_with_a_key_file_client_id_and_secret_are_not_looked_at() -> None:
-    read_key = Reader("others can read it")
-    settings = Settings.from_env({**GOOD, "CLIENT_ID": "two words", **KEY_FILE}, read_key=read_key)
-    assert (settings.key, settings.client_id, settings.client_secret) == (KEY, KEY.client_id, "")
-    assert settings.credential_variables == "ZITADEL_KEY_FILE"
-    assert settings.warnings == ("others can read it",)
-    assert read_key.read == [("keys/api.json", Path())]
-    assert CANARY not in repr(settings)
-
-
-def test_a_bad_key_file_is_one_problem_among_the_others(tmp_path: Path) -> None:
-    (tmp_path / "key.json").write_text("{}")
-    variables = {"ZITADEL_KEY_FILE": str(tmp_path / "key.json"), "ZDEMO_TIMEOUT": "soon"}
-    problems = problems_of(Settings.from_env, variables)
-    assert [problem.split()[0] for problem in problems] == ["ZITADEL_DOMAIN", "ZITADEL_KEY_FILE", "ZDEMO_TIMEOUT"]
-    assert problems[1].endswith(f"without clientId, keyId, key: {tmp_path / 'key.json'}")
-
-
-def test_a_relative_path_in_an_env_file_starts_beside_it(tmp_path: Path) -> None:
+def test_a_key_file_replaces_client_id_and_secret_and_its_path_starts_beside_the_env_file(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "api.json").write_bytes(content())
     file = tmp_path / "api.env"
-    file.write_text("ZITADEL_DOMAIN=https://zitadel.example\nZITADEL_KEY_FILE=keys/api.json\n")
-    read_key = Reader()
-    Settings.from_env(read_environment(file), read_key=read_key)
-    Settings.from_env(read_environment(file, {"ZITADEL_KEY_FILE": ("--key", "mine.json")}), read_key=read_key)
-    assert read_key.read == [("keys/api.json", tmp_path), ("mine.json", Path())]
+    file.write_text("ZITADEL_DOMAIN=https://zitadel.example\nCLIENT_ID=two words\nZITADEL_KEY_FILE=keys/api.json\n")
+    settings = Settings.from_env(read_environment(file))
+    assert settings.key
+    assert (settings.key.key_id, settings.client_id, settings.client_secret) == (KEY_ID, CLIENT_ID, "")
+    assert settings.credential_variables == "ZITADEL_KEY_FILE"
+    assert "PRIVATE" not in repr(settings)
+    (tmp_path / "keys" / "api.json").write_text("{}")
+    with pytest.raises(SettingsError, match="without clientId, keyId, key"):
+        Settings.from_env(read_environment(file))
 
 
-# --- the rest
-
+# --- names
 
 NEAR = {
-    "CLIENTID": "CLIENTID",
-    "client_id": "client_id",
     "CLEINT_ID": "CLEINT_ID",
-    "ZITADEL_CLIENT_ID": "ZITADEL_CLIENT_ID",
-    "$env:CLIENT_ID": "a name that only looks like CLIENT_ID",
+    "client_id": "client_id",
     "\u0421LIENT_ID": "a name that only looks like CLIENT_ID",
     "CLIENT\u200b_ID": "a name that only looks like CLIENT_ID",
-} | dict.fromkeys(["API_CLIENT_ID", "CLIENT_KEY", "PATH", "PAT", "CLIENT"], "")
+    **dict.fromkeys(["API_CLIENT_ID", "CLIENT_KEY", "PATH"], ""),
+}
 
 
 @pytest.mark.parametrize("name", NEAR)
@@ -364,10 +281,7 @@ def test_a_name_that_is_nearly_right_is_pointed_out(name: str) -> None:
     assert problem.partition(" (")[2] == (f"is {NEAR[name]} misspelled?)" if NEAR[name] else "")
 
 
-LOOPBACK = ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"]
-ELSEWHERE = ["localhost.example", "notlocalhost", "128.0.0.1", "::2", "::", "", "127.0.0.1.example"]
-
-
-@pytest.mark.parametrize("name", LOOPBACK + ELSEWHERE)
-def test_names_of_this_machine_are_known(name: str) -> None:
-    assert is_loopback(name) is (name in LOOPBACK)
+def test_names_of_this_machine_are_known() -> None:
+    assert all(map(is_loopback, ("localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]")))
+    elsewhere = ("localhost.example", "notlocalhost", "128.0.0.1", "::2", "::", "", "127.0.0.1.example")
+    assert not any(map(is_loopback, elsewhere))
