@@ -11,12 +11,11 @@ from tests.support.connection_faults import FAULTS
 from tests.support.upstream import Behaviour, Received, Upstream, answer, depending, json_body, upstream
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError, ZitadelUnavailable
-from zdemo.management.client import MOST_PAGES, PAGE_SIZE, PROJECT_SERVICE, ManagementClient
+from zdemo.management.client import MOST_PAGES, PAGE_SIZE, ManagementClient
 from zdemo.management.resources import (
     find_application,
     find_user,
     get_project,
-    get_user,
     list_assignments,
     list_project_grants,
     list_roles,
@@ -101,8 +100,6 @@ def _visible(total: int, visible: set[int]) -> Behaviour:
     ("total", "visible", "hidden"),
     [
         (3, {1}, 2),
-        (0, set(), 0),
-        (2 * PAGE_SIZE, {5, PAGE_SIZE + 7}, 2 * PAGE_SIZE - 2),
         (2 * PAGE_SIZE, {PAGE_SIZE + 7}, 2 * PAGE_SIZE),  # an empty page ends the list, and the rest counts as hidden
     ],
 )
@@ -110,7 +107,6 @@ def test_a_listing_says_how_much_is_hidden(total: int, visible: set[int], hidden
     with client_of(_visible(total, visible)) as (client, _):
         grants, unseen = list_project_grants(client, "1")
     assert (len(grants), unseen) == (total - hidden, hidden)
-    assert {int(grant.organization_id) for grant in grants} <= visible
 
 
 def test_a_list_that_does_not_end_is_left() -> None:
@@ -130,21 +126,12 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
     [
         (_error("Errors.Token.Invalid (AUTH-7fs1e)", 401), ManagementError, "ZITADEL_ADMIN_PAT is not valid"),
         (_error("membership not found (AUTHZ-cdgFk)", 404, "5"), ManagementError, "not an administrator"),
-        (_error("authentication required (AUTHZ-Kl3p0)", 403), ManagementError, "Session API token"),
         (_error("No matching permissions found (AUTH-5mWD2)", 403), ManagementError, "it lacks project.read"),
-        (_error("gone (AUTHZ-cdgFk)", 404, "not_found"), ManagementError, "not an administrator"),
         (_error("Something else (X-1)", 400), ManagementError, "ZITADEL says: Something else (X-1)"),
         (_error("Not Found", 404, "5"), ManagementError, "too old"),
-        (_error("Method Not Allowed", 501), UnusableAnswer, "is not ZITADEL's v2 API (501"),
         (FAULTS["404, unknown path"].behaviour, UnusableAnswer, "is not ZITADEL's v2 API (404, text/plain)"),
-        (_error("Errors.Limits.Instance.Blocked (LIMITS-molsj)", 429), ZitadelUnavailable, "429"),
         (FAULTS["HTML"].behaviour, UnusableAnswer, "text/html"),
-        (
-            _error("unable to set instance using origin: ID=QUERY-d3fas", 500, "internal"),
-            ZitadelUnavailable,
-            "database",
-        ),
-        (_error("unable to set instance using origin: ID=QUERY-1kIjX", 404), UnusableAnswer, "ZITADEL_DOMAIN"),
+        (_error("unable to set instance: ID=QUERY-d3fas", 500, "internal"), ZitadelUnavailable, "database"),
     ],
 )
 def test_each_refusal_is_an_error_that_says_what_to_do(
@@ -156,29 +143,18 @@ def test_each_refusal_is_an_error_that_says_what_to_do(
     assert refused.value.hint or "ZITADEL says" in words
 
 
-def test_an_error_keeps_zitadels_own_words(client: ManagementClient) -> None:
-    with pytest.raises(ManagementError) as refused:
-        client.call(PROJECT_SERVICE, "GetProject", {"projectId": "1"})
-    assert (refused.value.status, refused.value.code, refused.value.error_id) == (404, "not_found", "QUERY-fk2fs")
-
-
 # --- JSON that is not ZITADEL's
 
 Ask = Callable[[ManagementClient], Any]
 
 ASSIGNMENTS: Ask = lambda client: list_assignments(client, project_id="1")  # noqa: E731
-USER: Ask = lambda client: find_user(client, "reader")  # noqa: E731
-NO_LISTS: tuple[object, ...] = (5, {"a": "b"}, ["text"], [None])
-NO_OBJECTS: tuple[object, ...] = (5, "text", [{}])
+NO_LISTS: tuple[object, ...] = (5, ["text"])
 SHAPES: list[tuple[Ask, dict[str, Any]]] = [
     *((ASSIGNMENTS, {"authorizations": value}) for value in NO_LISTS),
     *((ASSIGNMENTS, {"authorizations": [{"roles": value}]}) for value in NO_LISTS),
-    *((ASSIGNMENTS, {"authorizations": [{"user": value}]}) for value in NO_OBJECTS),
-    *((ASSIGNMENTS, {"authorizations": [{}], "pagination": value}) for value in NO_OBJECTS),
-    (USER, {"result": 5}),
-    (USER, {"result": [{"userId": "1", "details": "text"}]}),
+    (ASSIGNMENTS, {"authorizations": [{}], "pagination": 5}),
+    (lambda client: find_user(client, "reader"), {"result": [{"userId": "1", "details": "text"}]}),
     (lambda client: list_roles(client, "1"), {"projectRoles": 5}),
-    (lambda client: get_user(client, "1"), {"user": {"machine": "text"}}),
     (lambda client: get_project(client, "1"), {"project": 5, "message": "Something else (X-1)"}),
 ]
 

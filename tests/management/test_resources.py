@@ -5,17 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.upstream import Behaviour, Received, answer, depending, json_body, upstream
+from tests.support.upstream import answer, json_body, upstream
 from zdemo.config.address import ZitadelAddress
 from zdemo.emulator import (
     ADMIN,
-    APPLICATION_ID,
-    CLIENT_ID,
     ORGANIZATION_ID,
     PROJECT_ID,
-    PROJECT_NAME,
     READER,
-    VISITOR,
     Emulator,
 )
 from zdemo.errors import ManagementError, UnusableAnswer
@@ -32,29 +28,7 @@ def test_a_user_is_found_by_login_name_whatever_its_case_or_by_id(client: Manage
     assert user == resources.get_user(client, READER.id)
     assert user
     assert (user.id, user.login_name, user.state, user.machine) == (READER.id, "reader", "ACTIVE", True)
-    assert user.organization_id == ORGANIZATION_ID
-    assert [resources.find_user(client, other) for other in ("read", "reader ", "*", "353545601679690242")] == [
-        None
-    ] * 4
-
-
-def test_a_project_and_all_that_is_in_it(client: ManagementClient) -> None:
-    resources.create_project(client, project_id="7", organization_id=ORGANIZATION_ID, name="Seven")
-    project = resources.get_project(client, "7")
-    assert project
-    assert (project.name, project.organization_id, project.active) == ("Seven", ORGANIZATION_ID, True)
-    assert list(resources.list_projects(client, name="SEVEN", organization_id=ORGANIZATION_ID)) == [project]
-    assert PROJECT_NAME in [p.name for p in resources.list_projects(client)]
-    resources.add_role(client, "7", "read")
-    assert resources.list_roles(client, "7") == ("read",)
-    owner = {"project_id": "7", "organization_id": ORGANIZATION_ID}
-    made = resources.create_assignment(client, user_id=READER.id, role_keys=["read"], **owner)
-    assert [a.id for a in resources.list_assignments(client, project_id="7")] == [made]
-    assert [a.role_keys for a in resources.list_assignments(client, project_id="7", user_id=VISITOR.id)] == []
-    for _ in range(2):
-        resources.delete_assignment(client, made)
-        resources.delete_project(client, "7")
-    assert resources.get_project(client, "7") is None
+    assert [resources.find_user(client, other) for other in ("read", "reader ", "*", "35")] == [None] * 4
 
 
 def test_an_application_its_secret_and_its_keys(client: ManagementClient) -> None:
@@ -63,8 +37,6 @@ def test_an_application_its_secret_and_its_keys(client: ManagementClient) -> Non
     application = resources.get_application(client, "8")
     assert application
     assert (application.client_id, application.auth, application.is_api) == (made.client_id, Auth.BASIC, True)
-    assert list(resources.list_applications(client, project_id="7", name="api")) == [application]
-    assert {CLIENT_ID, made.client_id} <= {a.client_id for a in resources.list_applications(client)}
     assert made.client_secret != resources.generate_client_secret(client, "7", "8")
     assert made.client_secret not in repr(made)
 
@@ -77,15 +49,12 @@ def test_an_application_its_secret_and_its_keys(client: ManagementClient) -> Non
         resources.delete_application_key(client, "7", "8", key.id)
         resources.delete_application(client, "7", "8")
     assert resources.get_application(client, "8") is None
-    keyed = resources.create_application(client, project_id="7", application_id="9", name="API", auth=Auth.KEY)
-    assert keyed.client_secret == ""
 
 
 def test_a_service_user_and_its_tokens(client: ManagementClient) -> None:
     resources.create_service_user(
         client, user_id="7", organization_id=ORGANIZATION_ID, username="seven", description="a test"
     )
-    assert [u.id for u in resources.list_users(client, "SEVEN")] == ["7"]
     pat = resources.add_pat(client, "7", expires=EXPIRES)
     assert own_user.user_id_of_token(client, pat.secret) == "7"
     assert pat.secret not in repr(pat)
@@ -109,72 +78,31 @@ def test_the_administrator_and_the_rights(client: ManagementClient, emulator: Em
     permissions = own_user.list_permissions(client)
     assert permissions
     assert "project.create" in permissions
-    organization = resources.get_organization(client, ORGANIZATION_ID)
-    assert organization
-    assert organization.active
-
     with ManagementClient(ZitadelAddress(emulator.url), READER.pat, timeout_seconds=5) as own:
         assert own_user.whoami(own) == "reader"
         assert own_user.list_memberships(own) == ()
-        assert resources.list_user_events(own, READER.id, ["user.pat.added"]) is None
-        assert [a.role_keys for a in resources.list_assignments(own, user_id=READER.id)] == [("read:messages",)]
         for remove, id_ in (
             (resources.delete_project, PROJECT_ID),
-            (resources.get_project, "1"),
             (resources.delete_user, ADMIN.id),
         ):
             with pytest.raises(ManagementError, match="not an administrator"):
                 remove(own, id_)
 
 
-def test_an_id_that_no_object_can_have_is_not_found(client: ManagementClient) -> None:
-    assert resources.get_project(client, "1" * 201) is None
-    assert resources.get_application(client, CLIENT_ID) is None
-    application = resources.get_application(client, APPLICATION_ID)
-    assert application
-    assert application.project_id in ("", PROJECT_ID)
-
-
-@pytest.mark.parametrize("rows", [5, ["text"], [{"roles": 5, "orgId": "1"}]])
-def test_memberships_of_another_shape_are_none(rows: object) -> None:
-    """They are for display only, and come from an API of another version."""
-
-    def choose(received: Received) -> Behaviour:
-        if received.target == own_user.MY_MEMBERSHIPS:
-            return answer(json_body({"result": rows}))
-        return answer(json_body({"sub": "1", "user": {"username": "ada"}}))
-
-    with (
-        upstream(depending(choose)) as server,
-        ManagementClient(ZitadelAddress(server.url), "token", timeout_seconds=5) as client,
-    ):
-        found = own_user.administrator(client)
-    assert (found.login_name, found.roles) == ("ada", ())
-
-
 @pytest.mark.parametrize("fields", [{}, {"keyDetails": "no base64!"}, {"keyDetails": "/w=="}])
 def test_a_key_that_cannot_be_read_is_an_error(fields: dict[str, Any]) -> None:
-    server, refused = (
-        upstream(answer(json_body({"keyId": "1", **fields}))),
+    with (
+        upstream(answer(json_body({"keyId": "1", **fields}))) as up,
+        ManagementClient(ZitadelAddress(up.url), "token", timeout_seconds=5) as client,
         pytest.raises(UnusableAnswer, match="keyDet"),
-    )
-    with server as up, ManagementClient(ZitadelAddress(up.url), "token", timeout_seconds=5) as client, refused:
+    ):
         resources.create_application_key(client, "1", "2", expires=EXPIRES)
 
 
-TIMES = {
-    "1970-01-01T00:00:01.5Z": 1500,
-    "9999-12-31T23:59:59.999999Z": 253402300800000,
-    "2026-01-02T03:04:05+02:00": 1767315845000,
-}
-
-
 def test_a_credential_knows_its_expiry() -> None:
-    assert {moment: milliseconds(moment) for moment in TIMES} == TIMES
+    assert milliseconds("2026-01-02T03:04:05.5+02:00") == 1767315845500
     assert [milliseconds(moment) for moment in ("2026-01-02T03:04:05", "", "soon")] == [None] * 3
     over, lasting, unknown = (Credential(id="1", expires=expires) for expires in (1_799_999_999_999, EXPIRES, None))
     assert [credential.has_expired(1_800_000_000) for credential in (over, lasting, unknown)] == [True, False, False]
     assert lasting.expires_text == "9999-01-01T00:00:00Z"
-    last = Credential(id="1", expires=milliseconds("9999-12-31T23:59:59.999999Z"))
-    assert last.expires_text == "9999-12-31T23:59:59Z"
     assert milliseconds(moment_of(EXPIRES)) == EXPIRES
