@@ -9,15 +9,14 @@ from xml.etree import ElementTree
 import pytest
 from flask import Flask, Response, request
 
-from tests.support.cli import API_UNSET, LONGEST_SECONDS, Shell, is_two_lines
-from tests.support.terminal import shown_at
-from tests.support.upstream import Behaviour, after, answer, refusing_port, upstream
+from tests.support.cli import Shell, is_two_lines
+from tests.support.upstream import Behaviour, answer, upstream
 from zdemo.cli.doctor import EVERY_CHECK, explain
 from zdemo.cli.screen import Screen
 from zdemo.doctor import CHECKS
 from zdemo.doctor.check import Check
 from zdemo.doctor.conformance import API_CHECKS
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, VISITOR
+from zdemo.emulator import CLIENT_ID, READER, VISITOR
 from zdemo.serving.embedded import serving
 
 GROUPS = ("settings", "network", "ZITADEL", "credentials", "token", "role", "administrator", "API")
@@ -47,57 +46,14 @@ def test_the_first_failure_stands_below_the_groups_and_the_others_are_named(shel
     assert end.splitlines()[1:] == ["more            zdemo doctor -v, zdemo doctor --explain role.granted"]
     ran = shell("doctor", **WRONG, ZITADEL_ADMIN_PAT="A" * 71, ZDEMO_API_URL="http://127.0.0.1:1")
     assert "\nalso            admin.valid, api.reachable\n" in ran.out
-    waiting = [line.split(maxsplit=2)[2] for line in ran.out.splitlines() if line.startswith("- ")]
-    assert (ran.code, len(ran.out.splitlines()) <= 24, waiting) == (1, True, ["needs credentials"] * 2)
+    assert ran.code == 1
+    ran = shell("doctor", "-v", **WRONG)
+    assert (ran.code, re.findall(r"^[✓✗!-] (\S+\.\S+)", ran.out, re.MULTILINE)) == (1, WITHOUT_STORE)
 
 
-@pytest.mark.parametrize("broken", [{"PAT": "A" * 71}, WRONG, {"ZITADEL_DOMAIN": "https://localhost:1"}, {"PAT": ""}])
+@pytest.mark.parametrize("broken", [{"PAT": "A" * 71}, {"ZITADEL_DOMAIN": "https://localhost:1"}])
 def test_whatever_fails_with_the_api_fits_on_a_screen(shell: Shell, broken: dict[str, str]) -> None:
     assert len(shell("doctor", **broken, ZDEMO_API_URL="http://127.0.0.1:1").out.splitlines()) <= 24
-
-
-def test_verbose_shows_every_check_all_evidence_and_the_alternatives(shell: Shell) -> None:
-    short, ran = shell("doctor", **WRONG), shell("doctor", "-v", **WRONG)
-    assert (ran.code, re.findall(r"^[✓✗!-] (\S+\.\S+)", ran.out, re.MULTILINE)) == (1, WITHOUT_STORE)
-    assert "its database answers" in ran.out
-    words = "only if the secret is lost"
-    assert (words in short.out, words in ran.out) == (False, True)
-    assert ran.out.splitlines()[-1] == "more            zdemo doctor --explain client.accepted"
-
-
-def test_the_next_command_has_the_options_that_it_needs(bare: Shell) -> None:
-    (bare.folder / "own.env").write_text("ZITADEL_DOMAIN=x\n")
-    assert "zdemo doctor --env-file own.env -v," in " ".join(bare("doctor", "--env-file", "own.env").out.split())
-    with refusing_port() as port:
-        url = f"http://127.0.0.1:{port}/x"
-        assert f"zdemo doctor -v --api {url}," in " ".join(bare("doctor", "--api", url).out.split())
-
-
-def test_the_first_groups_are_there_while_zitadel_is_asked(bare: Shell) -> None:
-    with upstream(after(0.5, answer(b"", 500))) as up:
-        env = {"ZITADEL_DOMAIN": up.url, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET}
-        with bare.running("doctor", **env) as process:
-            assert process.stdout
-            assert process.stdout.readline().startswith("✓ settings")
-            assert process.poll() is None
-            out, err = process.communicate(timeout=LONGEST_SECONDS)
-        screen = shown_at(80, bare, "doctor", **env)
-    assert ("network" in out, err) == (True, "")
-    assert "checking: network" in screen
-    assert "checking" not in re.sub(r"[^\n]*(?:\n\x1b\[\?25h\r\x1b\[1A|\r)\x1b\[2K", "", screen)
-
-
-@pytest.mark.parametrize(
-    ("env", "mark"), [({}, "✓"), ({"LANG": "C"}, "ok"), ({"LANG": "en_US.UTF-8", "PYTHONIOENCODING": "latin-1"}, "ok")]
-)
-def test_marks_are_words_where_the_terminal_may_not_know_the_signs(bare: Shell, env: dict[str, str], mark: str) -> None:
-    assert bare.anew("doctor", "--only", "settings.shadowed", **env).out.split()[:2] == [mark, "settings"]
-
-
-def test_marks_have_colours_at_a_terminal(shell: Shell) -> None:
-    screen = shown_at(80, shell, "doctor", PAT=VISITOR.pat)
-    for words in ("\x1b[32m✓\x1b[0m settings", "\x1b[31m✗\x1b[0m role", "\x1b[31mrole.granted\x1b[0m "):
-        assert words in screen
 
 
 def test_json_is_one_document_with_all_of_it(shell: Shell) -> None:
@@ -123,8 +79,6 @@ def test_explain_prints_the_section_of_the_troubleshooting_page(bare: Shell) -> 
     ran = bare("doctor", "--explain", "token.active")
     assert (ran.code, ran.err, ran.out.splitlines()[1]) == (0, "", "")
     assert ran.out.startswith("token.active  PAT is active; if not, why")
-    assert ran.out.splitlines()[-1].endswith("zdemo doctor --only token.active")
-    assert "see also  zdemo doctor --explain settings.shadowed" in ran.out
     assert bare("doctor", "--explain", "net.connect", "--json").document["text"].startswith("The name resolves, but")
 
 
@@ -148,8 +102,6 @@ def test_every_check_can_be_explained_without_marks_of_markdown(check: Check[Any
             {"clock.skew": "pass", "client.accepted": "fail", "role.granted": "skip"},
         ),
         (["TOKEN"], {}, 0, {"token.form": "pass", "token.active": "pass", "token.audience": "pass"}),
-        (["api.agrees"], {"PAT": VISITOR.pat}, 0, {"api.agrees": "pass"}),
-        (["api.reachable"], {"ZDEMO_API_URL": "http://127.0.0.1:1"}, 1, {"api.reachable": "fail"}),
         (
             ["net.tls"],
             {"ZITADEL_DOMAIN": ""},
@@ -165,18 +117,6 @@ def test_only_what_is_asked_for_and_what_it_needs_is_shown(
     assert (ran.code, outcomes(ran.document)) == (code, expected)
 
 
-def test_what_was_asked_for_and_cannot_run_comes_with_the_fix_for_it(bare: Shell) -> None:
-    ran = bare("doctor", "--only", "role", **API_UNSET)
-    assert ran.code == 1, "a check requested by name that could not run is not a yes"
-    assert re.search(r"\nsettings.complete  ZITADEL_DOMAIN is not set(.|\n)*\n {19}CLIENT_ID is not set", ran.out)
-    assert "zdemo init --emulator" in ran.out
-
-
-def test_tokens_from_another_place_than_the_address_are_named(own_shell: Shell) -> None:
-    own_shell.dotenv(PAT=READER.pat)
-    assert own_shell("doctor", PAT="").err == "note: PAT comes from .env, ZITADEL_DOMAIN from the environment\n"
-
-
 # JUnit
 
 
@@ -188,10 +128,8 @@ def test_a_junit_report_has_a_case_for_each_check(shell: Shell) -> None:
     root = ElementTree.parse(path).getroot()  # noqa: S314  # zdemo has just written it
     cases = {case.attrib["name"]: case for case in root.iter("testcase")}
     assert list(cases) == WITHOUT_STORE
-    assert [suite.attrib["name"] for suite in root] == [*GROUPS]
     failed = {name: case.findtext("failure", "") for name, case in cases.items() if case.find("failure") is not None}
     assert list(failed) == ["client.accepted"]
-    assert re.search("CLIENT_SECRET is wrong(.|\n)*^fix: ", failed["client.accepted"], re.MULTILINE)
     assert (root.attrib["tests"], root.attrib["failures"]) == (str(len(WITHOUT_STORE)), "1")
     assert shell("doctor", "--junit", str(path)).code == 0, "a report is replaced by the next"
     assert 'failures="0"' in path.read_text()
@@ -213,8 +151,6 @@ def test_a_junit_report_on_standard_output_is_xml_whatever_was_said_and_holds_no
     [
         ("mine", "--junit would overwrite mine, which is not a report of zdemo doctor"),
         (".", "--junit is not a file in an existing folder: ."),
-        ("nowhere/x.xml", "--junit is not a file in an existing folder: nowhere/x.xml"),
-        ("x" * 300, "cannot read"),
         ("/dev/full", "cannot write /dev/full: No space left on device"),
     ],
 )
@@ -277,16 +213,13 @@ def test_any_api_is_examined_by_one_url(bare: Shell, faults: dict[str, bool], fa
 
 def test_a_zdemo_api_is_as_it_should_be_and_the_path_that_is_examined_is_named(shell: Shell) -> None:
     url = shell.env["ZDEMO_API_URL"]
-    for path, said in (
-        ("", f"{url} has nothing at / (404), so /api/private is examined: it answers 401"),
-        ("/api/private-scoped?page=1", f"{url}/api/private-scoped answers 401"),
-    ):
-        ran = shell("doctor", "--api", url + path, "--json")
-        assert (ran.code, ran.document["summary"]["pass"]) == (0, len(API_CHECKS)), ran.out
-        assert ran.document["checks"][0]["evidence"].startswith(said)
+    ran = shell("doctor", "--api", url, "--json")
+    assert (ran.code, ran.document["summary"]["pass"]) == (0, len(API_CHECKS)), ran.out
+    said = f"{url} has nothing at / (404), so /api/private is examined: it answers 401"
+    assert ran.document["checks"][0]["evidence"].startswith(said)
 
 
-@pytest.mark.parametrize("url", ["http://", "ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "not a url"])
+@pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x"])
 def test_an_address_that_is_none_is_a_wrong_command_line(bare: Shell, url: str) -> None:
     ran = bare("doctor", "--api", url)
     assert (ran.code, is_two_lines(ran), "--api" in ran.err, "hunter2" in ran.err) == (2, True, True, False)

@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import time
-import unicodedata
 
 import pytest
 import requests
@@ -43,16 +42,6 @@ def test_json_is_the_answer_of_zitadel_byte_for_byte(own_stack: Stack, own_shell
         assert own_shell.anew("introspect", "--json", ZITADEL_DOMAIN=zitadel.url, LC_ALL="C").out.encode() == strange
 
 
-def test_json_is_the_same_json_without_control_characters(shell: Shell) -> None:
-    odd = "\x7f \x9b31m \u202e\u2066 \ud83d\ude00 \ue000 \U000e0001"  # DEL, C1, bidi, a pair, private use, a tag
-    claims_ = {"active": True, "z": 1.5, "odd": odd.encode("utf-16", "surrogatepass").decode("utf-16")}
-    sent = json.dumps(claims_, ensure_ascii=False, separators=(",\r\n\t", " : ")).encode()
-    with upstream(raw(http(b"\xef\xbb\xbf" + sent))) as zitadel:
-        ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
-    assert (ran.code, ran.document, '"z" : 1.5' in ran.out) == (0, claims_, True)
-    assert all(c in "\n\t" or unicodedata.category(c)[0] != "C" for c in ran.out)
-
-
 def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: Shell) -> None:
     ran = shell("introspect", "--json", "--pat", "A" * 71)
     assert (ran.code, ran.out, ran.err) == (1, '{"active":false}\n', "")
@@ -67,14 +56,10 @@ def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: She
     ("env", "arguments", "code"),
     [
         ({}, (), 0),
-        ({"PAT": VISITOR.pat}, (), 0),
         ({"PAT": "A" * 71}, (), 1),
         ({}, ("--require", "read:messages"), 0),
         ({"PAT": VISITOR.pat}, ("--require", "read:messages"), 1),
         ({}, ("--require", "admin"), 1),  # it is in the scope, which proves nothing
-        ({}, ("--require", "Read:messages"), 1),
-        ({}, ("--require", " "), 1),
-        ({"PAT": "A" * 71}, ("--require", "read:messages"), 1),
         ({"ZITADEL_PROJECT_ID": PROJECT_ID}, ("--require", "read:messages"), 0),
         ({"ZITADEL_PROJECT_ID": "1" * 18}, ("--require", "read:messages"), 1),
     ],
@@ -91,10 +76,8 @@ def test_the_exit_code_says_whether_it_is_active_or_has_the_role(
 @pytest.mark.parametrize(
     "changed",
     [
-        {"sub": None, "username": 5, "scope": ["openid"], "iss": {}, "iat": "x"},
         *({"exp": moment, "iat": moment} for moment in (10**15, 10**400, -(10**400))),  # no calendar has them
         {"urn:zitadel:iam:org:project:roles": ["read:messages"]},
-        {"urn:zitadel:iam:org:project:roles": {"read:messages": {}}},
         {"username": "e\u202evil\x1b[2J", "aud": ["\x1b]0;title\x07"], "iss": "\x9b31m", "scope": "\u0000"},
     ],
 )
@@ -116,6 +99,17 @@ def test_it_is_done_within_the_timeout_whatever_hangs(shell: Shell) -> None:
 # --- every claim
 
 
+def test_a_claim_that_is_hostile_or_long_is_one_row_that_fits_the_terminal(shell: Shell) -> None:
+    hostile = {"a\x1b[2J\r\nactive  yes": "\x1b]0;title\x07\u202e\n  roles", "long": "x" * 5000}
+    with upstream(claims(**hostile)) as zitadel:
+        shown = shown_at(120, shell, "introspect", "-v", ZITADEL_DOMAIN=zitadel.url, NO_COLOR="1")
+    rows = shown.rpartition("\x1b[")[2].partition("\nclaims\n")[2].splitlines()
+    assert not [row for row in rows if row and not row.startswith("  ")]
+    assert max(map(cells, rows)) <= 120
+    assert not set("".join(rows)) & CONTROLS
+    assert "xxx…xxx" in flat(shown)
+
+
 def test_verbose_shows_every_claim_after_all_else(shell: Shell) -> None:
     short, long = shell("introspect"), shell("introspect", "-v")
     assert (long.code, long.err, long.out.startswith(f"{short.out}\nclaims\n")) == (0, "", True)
@@ -124,47 +118,14 @@ def test_verbose_shows_every_claim_after_all_else(shell: Shell) -> None:
         assert re.search(rf"^  {re.escape(name)}(  +|\n +)\S", shown, re.MULTILINE), name
         assert not isinstance(value, str) or value.split()[-1] in shown
     assert "iat           1767225600 (2026-01-01 00:00:00 UTC)" in shown
-    assert shell("introspect", "--pat", "foo", "-v").out.endswith("\n\nclaims\n  active        false\n")
-
-
-HOSTILE = {
-    "a\x1b[2J\r\nactive  yes": "\x1b]0;title\x07\u202e\n  roles",
-    "long": "x" * 5000,
-    "words": "word " * 1000,
-    "n" * 300: {"k": ["v" * 300, None, True, 1.5]},
-    "wide": "\u5b57" * 300,
-    "auth_time": 10**400,
-    "empty": "",
-    "deep": json.loads("[" * 200 + "]" * 200),
-}
-
-
-def test_hostile_claims_are_one_row_each_and_fit_the_terminal(shell: Shell) -> None:
-    with upstream(claims(**HOSTILE)) as zitadel:
-        shown = shown_at(120, shell, "introspect", "-v", ZITADEL_DOMAIN=zitadel.url, NO_COLOR="1")
-    shown = shown.rpartition("\x1b[")[2].partition("\n")[2]  # what the spinner left
-    rows = shown.partition("\nclaims\n")[2].splitlines()
-    assert len(shown) < 30_000
-    assert [row for row in rows if cells(row) > 120 and " " in row.strip()] == []
-    assert not [row for row in rows if row and not row.startswith("  ")]
-    assert max(map(cells, rows)) <= 120
-    assert not set(shown) & CONTROLS
-    for words in (r"a\x1b[2J\r\n", "xxx…xxx", "--json shows all 5000 characters", "字…字", '""'):
-        assert words in flat(shown)
 
 
 # --- a JWT that nobody verifies
 
 
 def jwt_of(**changed: object) -> str:
-    said: dict[str, object] = {
-        "iss": "https://zitadel.example",
-        "sub": "7",
-        "aud": [PROJECT_ID],
-        "jti": "V2_1",
-        "exp": 4_000_000_000,
-        "iat": 1_700_000_000,
-    }
+    said: dict[str, object] = {"iss": "https://zitadel.example", "sub": "7", "aud": [PROJECT_ID], "jti": "V2_1"}
+    said |= {"exp": 4_000_000_000, "iat": 1_700_000_000}
     said = {name: value for name, value in {**said, **changed}.items() if value is not None}
     parts = ({"alg": "RS256", "kid": "9"}, said)
     encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
@@ -181,18 +142,11 @@ def test_a_jwt_is_read_but_never_active_while_zitadel_is_away(shell: Shell) -> N
         ran, verbose, quiet, document = (shell("introspect", *m, **env) for m in ((), ("-v",), ("-q",), ("--json",)))
         assert shell("introspect", **{**env, "PAT": READER.pat}).out == ""
     assert (ran.code, verbose.code, quiet.code, quiet.out, ran.out[:12]) == (4, 4, 4, "", "not verified")
-    for words in (
-        "svc (user 7)",
-        "expiry in ",
-        "zitadel.example, but ZITADEL_DOMAIN is http",
-        "it names this API (ZITADEL_PROJECT_ID)",
-        "granted by one.example (1)",
-    ):
+    for words in ("svc (user 7)", "expiry in ", "zitadel.example, but ZITADEL_DOMAIN is", "granted by one.example (1)"):
         assert words in flat(ran.out)
     assert not re.search(r"active +yes|/api/private", ran.out)
     assert "nothing listens" in ran.err
     assert token not in ran.all
-    assert "header, not verified\n  alg           RS256\n  kid           9" in verbose.out
     assert "claims, not verified\n  iss           https://zitadel.example" in verbose.out
     assert list(document.document) == ["error", "hint", "not_verified"]
     assert document.document["not_verified"]["claims"]["aud"] == [PROJECT_ID]
@@ -202,14 +156,9 @@ def test_a_jwt_is_read_but_never_active_while_zitadel_is_away(shell: Shell) -> N
     ("changed", "words"),
     [
         ({"iss": "ZITADEL"}, ["as in ZITADEL_DOMAIN"]),
-        (
-            {"exp": 1_700_000_100, "iss": ["x"]},
-            ["expired ", "(2023-11-14 22:15:00 UTC)", "none, but ZITADEL_DOMAIN is"],
-        ),
-        ({"exp": 10**400, "iat": -(10**400)}, ["expiry        in "]),
+        ({"exp": 1_700_000_100, "iss": ["x"]}, ["expired ", "22:15:00 UTC)", "none, but ZITADEL_DOMAIN is"]),
         ({"aud": ["1", "2"], "exp": "soon"}, ["it names neither this API's project", "expiry        none"]),
         ({"aud": CLIENT_ID}, ["it names this API (CLIENT_ID)", "none in the JWT; introspection still shows the roles"]),
-        ({"aud": {"x": 1}, ROLES: ["read:messages"]}, ["audience      none", "roles in project", "none"]),
         ({"jti": None, "at_hash": "x"}, ["an ID token, which no API accepts"]),
         ({"client_id": "\x1b[2J\n  x", "iss": "\x9b31m\u202e"}, [r"\x1b[2J\n  x", r"\x9b31m\u202e"]),
     ],
@@ -221,18 +170,6 @@ def test_what_a_jwt_says_is_compared_with_the_settings(
         said = {name: zitadel.url if value == "ZITADEL" else value for name, value in changed.items()}
         ran = shell("introspect", PAT=jwt_of(**said), ZITADEL_DOMAIN=zitadel.url, ZITADEL_PROJECT_ID=PROJECT_ID)
     assert (ran.code, [word for word in words if word not in ran.out], set(ran.all) & CONTROLS) == (4, [], set())
-
-
-def test_verbose_reads_an_inactive_jwt_too_and_refused_credentials_do_not_hinder(shell: Shell) -> None:
-    env = {"PAT": jwt_of()}
-    ran = shell("introspect", "-v", **env)
-    assert (ran.code, ran.out.startswith("active        no\n"), "claims, not verified" in ran.out) == (1, True, True)
-    assert "not verified" not in shell("introspect", **env).out
-    ran = shell("introspect", **env, **WRONG)
-    assert (ran.code, "active        unknown" in ran.out, "not verified" in ran.out) == (1, True, True)
-    with upstream(answer(json_body({"active": True}), 500)) as zitadel:
-        ran = shell("introspect", **env, ZITADEL_DOMAIN=zitadel.url)
-    assert (ran.code, "not verified" in ran.out) == (4, True)
 
 
 def test_a_token_that_has_expired_by_its_claims_or_has_no_expiry(shell: Shell) -> None:

@@ -4,18 +4,16 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support.cli import API_UNSET, BASE, Shell, first_answer, is_two_lines
+from tests.support.cli import API_UNSET, Shell, is_two_lines
 from tests.support.ports import free_port, taken_port
 from tests.support.upstream import refusing_port
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.config.columns import WITHOUT_TERMINAL
 from zdemo.config.new_dotenv import EMULATOR_PORT
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
 from zdemo.serving.production import KILL_SECONDS
@@ -69,9 +67,7 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(
     assert EMULATOR_PORT == DEFAULT_PORT
 
 
-@pytest.mark.parametrize(
-    "line", ["emulator --host 0.0.0.0", "emulator --host example.com", "serve --emulator --host ::"]
-)
+@pytest.mark.parametrize("line", ["emulator --host 0.0.0.0", "serve --emulator --host ::"])
 def test_an_emulator_listens_on_loopback_only(bare: Shell, line: str) -> None:
     ran = bare(*line.split())
     assert (ran.code, is_two_lines(ran), "--expose-emulator" in ran.err) == (2, True, True)
@@ -79,9 +75,8 @@ def test_an_emulator_listens_on_loopback_only(bare: Shell, line: str) -> None:
 
 @pytest.mark.parametrize("line", ["emulator --expose-emulator", "serve"])
 def test_a_strange_address_is_not_called_taken(shell: Shell, line: str) -> None:
-    for host in ("192.0.2.1", "a" * 64):
-        ran = shell(*line.split(), "--host", host)
-        assert (ran.code, "--host" in ran.err, "taken" in ran.err) == (2, True, False)
+    ran = shell(*line.split(), "--host", "192.0.2.1")
+    assert (ran.code, "--host" in ran.err, "taken" in ran.err) == (2, True, False)
 
 
 AGAIN: list[tuple[str, str]] = [
@@ -91,8 +86,6 @@ AGAIN: list[tuple[str, str]] = [
         "zdemo serve --port {a1} --workers 2 --emulator --emulator-port {free}",
     ),
     ("serve --emulator --port {a} --emulator-port {b}", "zdemo serve --port {a1} --emulator --emulator-port {b1}"),
-    ("serve --emulator --port {free} --emulator-port {b}", "zdemo serve --port {free} --emulator --emulator-port {b1}"),
-    ("emulator --port {a} --external-domain x:1", "zdemo emulator --port {a1} --external-domain x:1"),
     ("emulator --port {a} -- npm test --port 3", "zdemo emulator --port {a1} -- npm test --port 3"),
 ]
 
@@ -112,17 +105,6 @@ def test_where_a_port_is_taken_the_same_command_line_has_a_free_one(line: str, a
 # --- the API
 
 
-def test_the_api_serves_where_standard_error_is_closed(shell: Shell) -> None:
-    port = free_port()
-    script = f'exec "{sys.executable}" -m zdemo serve --port {port} 2>&-'
-    with subprocess.Popen(["/bin/sh", "-c", script], cwd=shell.folder, env={**BASE, **shell.env}, text=True) as process:  # noqa: S603  # the program under test
-        try:
-            assert first_answer(f"http://127.0.0.1:{port}/api/public", process).status_code == 200
-        finally:
-            process.terminate()
-        assert process.wait(STOP_SECONDS) == 0
-
-
 def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an_object(shell: Shell) -> None:
     with refusing_port() as closed:
         env = {"ZITADEL_DOMAIN": f"http://127.0.0.1:{closed}"}
@@ -136,20 +118,15 @@ def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an
     assert lines[-1]["path"] == "/api/private"
 
 
-@pytest.mark.parametrize(
-    ("ttl", "cell"),
-    [("60", "cache 60 s, shared at 127.0.0.1:{port}"), ("0", "no cache: the store is not used")],
-)
-def test_the_start_names_the_store_without_its_password_and_warns_if_it_fails(bare: Shell, ttl: str, cell: str) -> None:
+def test_the_start_names_the_store_without_its_password_and_warns_if_it_fails(bare: Shell) -> None:
     port = free_port()
     store = f"redis://:a-password-of-the-store@127.0.0.1:{port}"
     emulator = ("--emulator", "--emulator-port", str(free_port()))
-    with bare.serving(*emulator, ZDEMO_CACHE_URL=store, ZDEMO_CACHE_TTL=ttl) as (process, url):
+    with bare.serving(*emulator, ZDEMO_CACHE_URL=store, ZDEMO_CACHE_TTL="60") as (process, url):
         _, _, err = stopped(process, signal.SIGTERM)
     said = " ".join(err.split())
-    assert f"API {url} {cell.format(port=port)} page" in said
-    warning = f"warning: the store at 127.0.0.1:{port} refuses connections, so answers are not shared fix start it, or"
-    assert (warning in said) is (ttl != "0")
+    assert f"API {url} cache 60 s, shared at 127.0.0.1:{port} page" in said
+    assert f"warning: the store at 127.0.0.1:{port} refuses connections, so answers are not shared fix" in said
     assert "a-password" not in err
 
 
@@ -177,7 +154,6 @@ def test_a_session_by_hand(real: bool, bare: Shell) -> None:
     assert ("note: --emulator ignores your ZITADEL_DOMAIN, CLIENT_SECRET" in banner) is real
     assert re.search(rf"emulator [a-z]+-[a-z]+-\d+  http://localhost:{port} +credentials accepted\n", banner)
     assert re.search(rf"API  +{url} +cache 60 s\n", banner)
-    assert max(map(len, banner.splitlines())) <= WITHOUT_TERMINAL
     whole = err.replace(" \\\n   ", "")
     for command in (init, call, revoke):
         assert re.search(rf"^  zdemo {re.escape(' '.join(command))}( |$)", whole, re.MULTILINE)
@@ -193,20 +169,7 @@ def test_a_session_by_hand(real: bool, bare: Shell) -> None:
         ["GET", "/api/private", "401"],
     ]
     assert [line for line in lines if "reader lacks read:messages" in line]
-    asked = [line.split() for line in lines if line.startswith("ZITADEL  POST /oauth/v2/introspect")]
-    assert ["200", "emulator-api,", "reader"] in [words[3:6] for words in asked]
-    deletions = [line for line in lines if "POST AuthorizationService/DeleteAuthorization" in line]
-    assert ["zdemo-admin" in line for line in deletions] == [True]
-
-
-def test_refused_credentials_are_told_at_the_start_with_the_fix(shell: Shell) -> None:
-    with shell.serving(CLIENT_SECRET=f"{CLIENT_SECRET[:-1]}1") as (process, _url):
-        code, _, err = stopped(process, signal.SIGTERM)
-    assert code == 0
-    assert re.search(r"ZITADEL  http://localhost:\d+ +credentials refused\n", err)
-    warning = " ".join(err.split())
-    assert re.search(r"warning: \S.*CLIENT_SECRET.* fix copy CLIENT_SECRET again", warning)
-    assert "\nfix      " in err
+    assert [line for line in lines if "POST AuthorizationService/DeleteAuthorization" in line]
 
 
 def test_the_page_opens_at_the_address_of_the_banner_unless_there_is_none(bare: Shell) -> None:
