@@ -1,16 +1,13 @@
 """Who may use the page: a browser on this machine that knows the key, and nobody through another site."""
 
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 import requests
 
 from tests.support.feeds import port_of, proofs_of
 from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options, page_site
-from tests.support.ports import LOOPBACK
-from tests.support.wire import PATIENCE_SECONDS, request
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.errors import GuardError
 from zdemo.page import new_key
 from zdemo.page.access import Access
@@ -58,9 +55,7 @@ def test_without_the_cookie_a_small_page_says_how_to_open_it(site: PageSite, coo
     assert plain(site, "/").headers["Location"] == "/-/"
 
 
-@pytest.mark.parametrize(
-    "asked", ["GET /-/state", "GET /-/feed", "HEAD /-/feed", "GET /-/openapi.json", "POST /-/send", "POST /-/change"]
-)
+@pytest.mark.parametrize("asked", ["GET /-/state", "GET /-/feed", "POST /-/send", "POST /-/change"])
 def test_nothing_is_shown_or_done_without_both_the_cookie_and_the_secret(site: PageSite, asked: str) -> None:
     method, path = asked.split()
     proofs = proofs_of(site.address)
@@ -74,14 +69,7 @@ def test_nothing_is_shown_or_done_without_both_the_cookie_and_the_secret(site: P
             assert answer.status_code == 401, headers
 
 
-def test_a_cookie_that_another_server_adds_does_not_close_the_page(site: PageSite) -> None:
-    proofs = proofs_of(site.address)
-    added = f"{proofs['Cookie'].partition('=')[0]}=x"
-    both = {**proofs, "Cookie": f"{added}; {proofs['Cookie']}; {added}"}
-    assert plain(site, "/-/state", **both).status_code == 200
-
-
-@pytest.mark.parametrize("key", ["", "x", KEY[:-1], KEY + "0", "%ff%00", "é"])
+@pytest.mark.parametrize("key", ["", KEY[:-1], KEY + "0", "%ff%00"])
 def test_a_wrong_key_gets_no_cookie(site: PageSite, key: str) -> None:
     answer = plain(site, f"/?key={key}")
     assert (answer.status_code, "<h1>" in answer.text) == (403, True)
@@ -131,13 +119,6 @@ def test_what_another_site_sends_is_refused(site: PageSite, name: str, value: st
         assert (answer.status_code, answer.json()["error"]) == (403, "cross_site")
 
 
-def test_a_person_opens_the_page_and_nothing_else_directly(site: PageSite) -> None:
-    assert site.get("/-/", Sec_Fetch_Site="none").status_code == 200
-    assert site.get("/-/files/icon.svg", Sec_Fetch_Site="none").status_code == 403
-    assert site.post("/-/change", {"change": "stop"}, Sec_Fetch_Site="none").status_code == 403
-    assert site.get("/-/", Sec_Fetch_Site="same-origin", Origin=site.url).status_code == 200
-
-
 def test_every_answer_keeps_other_sites_out(site: PageSite) -> None:
     answers = [site.get(path) for path in ("/-/", "/-/state", "/-/files/main.js", "/-/files/none.css")]
     answers += [plain(site, path) for path in ("/", "/-/", "/?key=x", f"/?key={KEY}")]
@@ -158,28 +139,15 @@ def test_no_path_leads_out_of_the_folder_of_files_and_what_is_not_the_pages_is_t
         assert answer.json()["request_id"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [("POST", "/-/", "GET, HEAD"), ("GET", "/-/send?path=/&caller=reader", "POST"), ("GET", "/-/change", "POST")],
-)
-def test_a_method_that_a_path_does_not_take_is_refused(site: PageSite, method: str, path: str, allowed: str) -> None:
-    answer = site.session.request(method, f"{site.url}{path}", timeout=PATIENCE_SECONDS)
-    assert (answer.status_code, ", ".join(sorted(answer.headers["Allow"].split(", ")))) == (405, allowed)
-
-
 # --- what the page sends to its server
 
 
 @pytest.mark.parametrize(
     ("body", "media", "status", "code"),
     [
-        *((body, JSON, 400, "not_json") for body in (b"", b"{", b"\xff\xfe", b"[]", b"null", b"[" * 60_000)),
-        (b'{"seconds":' + b"9" * 60_000 + b"}", JSON, 400, "not_json"),
+        *((body, JSON, 400, "not_json") for body in (b"", b"\xff\xfe", b"[]", b"[" * 60_000)),
         (b'{"a": "' + b"x" * 64 * 1024 + b'"}', JSON, 413, "request_entity_too_large"),
-        (b"{}", JSON, 400, "invalid_field"),
-        (b'{"change": "stop"}', "", 415, "not_json"),  # as a form of another site could send it
-        (b'{"change": "stop"}', "text/plain", 415, "not_json"),
-        (b'{"change": "stop"}', "application/jsonx", 415, "not_json"),
+        (b'{"change": "stop"}', "text/plain", 415, "not_json"),  # as a form of another site could send it
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -190,17 +158,3 @@ def test_a_body_that_is_not_a_json_object_is_refused(
         headers = {"Content-Type": media}
         answer = site.session.post(f"{site.url}{path}", data=body, headers=headers, timeout=PATIENCE_SECONDS)
         assert (answer.status_code, answer.json()["error"]) == (status, code)
-
-
-def test_bodies_that_never_come_keep_no_other_page_waiting(site: PageSite) -> None:
-    port = port_of(site.url)
-    headers = {**proofs_of(site.address), "Content-Type": "application/json", "Content-Length": "100"}
-    fields = [f"{name}: {value}" for name, value in headers.items()]
-    half = request("/-/change", *fields, method="POST", host=f"{LOOPBACK}:{port}", close=False) + b"{"
-    with ExitStack() as stack:
-        socks = [stack.enter_context(socket.create_connection((LOOPBACK, port), PATIENCE_SECONDS)) for _ in range(8)]
-        for sock in socks:
-            sock.sendall(half)
-        statuses = {sock.recv(1 << 16).split()[1] for sock in socks}
-        assert b"408" in statuses <= {b"408", b"413"}
-        assert site.get("/-/state").status_code == 200

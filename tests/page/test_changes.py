@@ -1,7 +1,6 @@
 """The switches: each changes ZITADEL, waits until it shows, and says until when the API may use older answers."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +8,7 @@ import pytest
 
 from tests.support.page_site import PageSite, events, page_site
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.emulator import ADMIN, READER, VISITOR, Faults, create_app, known_world, new_fault
-from zdemo.serving.embedded import serving
+from zdemo.emulator import ADMIN, READER, VISITOR, new_fault
 
 ROLE = "read:messages"
 SCOPED = "/api/private-scoped"
@@ -64,10 +62,8 @@ def user(document: dict[str, Any], user_id: str = READER.id) -> dict[str, Any]:
 
 def test_a_role_that_is_revoked_passes_until_the_window_closes_and_every_page_hears_of_it(site: PageSite) -> None:
     assert site.call(SCOPED).status_code == 200
-    before = time.time()
     answer = changed(site, "revoke", user_id=READER.id, role=ROLE)
     assert user(answer)["roles"] == []
-    assert before <= answer["at"] <= time.time()
     assert answer["until"] == answer["at"] + TTL_SECONDS
     assert answer["shown_after_ms"] >= 0
     assert site.call(SCOPED).status_code == 200, "the API still has the answer from before"
@@ -98,9 +94,6 @@ def test_what_zitadel_does_not_allow_and_who_is_no_administrator_is_said(foreign
     said = not_made(foreign, "grant", user_id=READER.id, role="read:mesages")
     assert "has no role read:mesages" in said
     assert said.endswith("; did you mean read:messages? Role keys are compared exactly")
-    hostile = not_made(foreign, "grant", user_id=READER.id, role="<img src=x>\r\n\u202e")
-    assert "<img src=x>" in hostile
-    assert not set(hostile) & set("\r\u202e")
     foreign.emulator.faults.add(new_fault("stopped"))
     assert "closed the connection" in not_made(foreign, "grant", user_id=READER.id, role=ROLE)
     with page_site(beside=False, ZITADEL_ADMIN_PAT=VISITOR.pat) as site:
@@ -140,7 +133,6 @@ def test_of_several_pats_the_callers_own_is_deleted_and_an_expired_one_is_called
     changed(foreign, "delete_pat", user_id=READER.id)
     assert list(world.users[READER.id].pats) == [other.id]
     assert foreign.call(SCOPED).status_code == 401
-    assert "ZITADEL does not say which of them this is" in not_made(foreign, "delete_pat", user_id=READER.id)
     world.users[VISITOR.id].pats[VISITOR.token_id].expires = world.now() - 60
     assert user(foreign.get("/-/state").json()["changes"], VISITOR.id)["pat"] == "expired"
 
@@ -151,29 +143,6 @@ def test_the_administrator_does_not_lock_itself_out() -> None:
         assert "this is the user of ZITADEL_ADMIN_PAT" in not_made(site, "deactivate", user_id=ADMIN.id)
         assert "this is ZITADEL_ADMIN_PAT itself" in not_made(site, "delete_pat", user_id=ADMIN.id)
         assert site.emulator.world.users[ADMIN.id].state == "ACTIVE"
-
-
-def test_a_user_with_the_name_of_an_id_is_not_changed_in_its_place(foreign: PageSite) -> None:
-    world = foreign.emulator.world
-    impostor = world.add_user(world.users[READER.id].organization_id, VISITOR.id, "impostor")
-    impostor.created = 0  # listed first
-    assert refused(foreign, "grant", user_id=VISITOR.id, role=ROLE) == (404, "unknown_user")
-
-
-def test_a_window_opens_too_if_zitadel_fails_just_after_the_change() -> None:
-    world, faults = known_world(), Faults()
-    inner = create_app(world, faults=faults)
-
-    def fails_later(environ: dict[str, Any], start_response: Any) -> Any:
-        answer = inner(environ, start_response)
-        if environ["PATH_INFO"].endswith("DeleteAuthorization"):
-            faults.add(new_fault("internal-error"))
-        return answer
-
-    with serving(fails_later) as port, page_site(beside=False, ZITADEL_DOMAIN=f"http://localhost:{port}") as site:
-        answer = changed(site.open(), "revoke", user_id=READER.id, role=ROLE)
-    assert (answer["shown_after_ms"], answer["possible"]) == (None, False)
-    assert answer["until"] > answer["at"]
 
 
 # --- the emulator
@@ -195,19 +164,16 @@ def test_a_stopped_zitadel_is_gone_for_the_api_and_comes_back(site: PageSite) ->
 
 def test_a_delay_is_added_changed_and_ended_other_faults_stay_and_the_clock_advances(site: PageSite) -> None:
     other = new_fault("slow", path="/oauth/v2/keys", seconds=0.1)
-    counted = new_fault("slow", path="introspection", times=7, seconds=0)
-    for fault in (other, counted):
-        site.emulator.faults.add(fault)
+    site.emulator.faults.add(other)
     for seconds in (0.02, 0.01):
         answer = changed(site, "slow", seconds=seconds)
         assert (answer["emulator"]["slow_seconds"], answer["until"]) == (seconds, answer["at"] + TTL_SECONDS)
-    assert len(site.emulator.faults.active()) == 3
+    assert len(site.emulator.faults.active()) == 2
     answer = changed(site, "slow", seconds=0)
     assert (answer["emulator"]["slow_seconds"], answer["until"]) == (0, None)
-    assert [*site.emulator.faults.active()] == [other, counted]
-    for seconds, total in ((3600, 3600), (1, 3601)):
-        answer = changed(site, "advance", seconds=seconds)
-        assert (answer["emulator"]["advanced_seconds"], answer["until"]) == (total, answer["at"] + TTL_SECONDS)
+    assert [*site.emulator.faults.active()] == [other]
+    answer = changed(site, "advance", seconds=3600)
+    assert (answer["emulator"]["advanced_seconds"], answer["until"]) == (3600, answer["at"] + TTL_SECONDS)
 
 
 def test_a_zitadel_of_ones_own_has_no_such_switches_even_if_it_is_an_emulator(foreign: PageSite) -> None:
@@ -221,16 +187,10 @@ def test_what_is_wrong_is_said_and_nothing_changes(site: PageSite) -> None:
     before = site.get("/-/state").json()["changes"]
     wrong: list[tuple[Any, dict[str, Any], int, str]] = [
         (None, {}, 400, "invalid_field"),
-        (["grant"], {}, 400, "invalid_field"),
-        ("", {}, 400, "unknown_change"),
         ("__class__", {}, 400, "unknown_change"),
         ("grant", {}, 400, "invalid_field"),
-        ("grant", {"user_id": READER.id}, 400, "invalid_field"),
         ("grant", {"user_id": READER.id, "role": [ROLE]}, 400, "invalid_field"),
-        ("grant", {"user_id": {"id": READER.id}, "role": ROLE}, 400, "invalid_field"),
         ("grant", {"user_id": ADMIN.id, "role": ROLE}, 404, "unknown_user"),
-        ("grant", {"user_id": "reader", "role": ROLE}, 404, "unknown_user"),
-        ("deactivate", {"user_id": ADMIN.id}, 404, "unknown_user"),
         ("delete_pat", {"user_id": "../users"}, 404, "unknown_user"),
         ("stop", {"forget": "yes"}, 400, "invalid_field"),
         *(("slow", {"seconds": seconds}, 400, "invalid_field") for seconds in (None, "0.3", True, -1, 11, 10**400)),

@@ -60,7 +60,6 @@ def test_a_first_request_is_shown_with_each_step_to_zitadel_and_back(api: Traced
     assert [step["decides"] for step in event["steps"] if "decides" in step] == [True]
     assert (event["why"]["rfc"], ROLE in event["why"]["sentence"]) == ("RFC 6750 §3.1", True)
     assert f"zdemo role grant visitor {ROLE}" in event["why"]["fix"]
-    assert "in time" not in json.dumps(event["why"]), "nobody was asked"
     moments = [step["ms"] for step in event["steps"] if step["ms"] is not None]
     assert moments == sorted(moments)
 
@@ -108,7 +107,6 @@ def test_a_zitadel_that_fails_is_shown_and_one_that_was_stopped_is_to_be_started
         event = api.event(SCOPED, X_Zdemo_Page=mark_of(KEY, "reader"))
     assert (event["status"], event["caller"]["name"]) == (503, "reader")
     assert event["why"]["fix"] == ["press Start ZITADEL: it was stopped on purpose"]
-    assert ["X-Zdemo-Page", "reader"] in event["steps"][0]["lines"]
 
 
 OPEN = ZitadelUnavailable("ZITADEL failed too often", hint="")
@@ -120,7 +118,6 @@ ASKED = Introspection(active=True)
     ("more", "expected"),
     [
         ({"path": "/-/forget"}, "api api: an order to forget"),
-        ({"path": "/-/zitadel-events"}, "api api: ZITADEL reports a change: an order to forget"),
         ({"status": 503, "error": OPEN, "request_headers": HEADERS}, "api zitadel: ZITADEL was not asked"),
         ({"introspection": ASKED, "too_old": ASKED}, "api cache: kept answer is too old"),
         ({"introspection": ASKED}, "api cache: no kept answer"),
@@ -151,9 +148,8 @@ def test_no_other_program_can_claim_to_be_the_page(mark: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *((name, "hunter2hunter2") for name in ("X-Api-Key", "X-Password", "Proxy-Authorization")),
-        *((name, FOREIGN_TOKEN) for name in ("X-Forwarded-Access-Token", "X-Trace", "Cookie")),
-        ("User-Agent", f"curl/8 ({FOREIGN_TOKEN})"),
+        ("X-Api-Key", "hunter2hunter2"),
+        *((name, FOREIGN_TOKEN) for name in ("X-Trace", "Cookie")),
         ("Referer", f"http://127.0.0.1/{FOREIGN_TOKEN}?access_token=short&x={FOREIGN_TOKEN}"),
         *(("X-Other", pat) for pat in (ADMIN.pat, READER.pat)),
     ],
@@ -179,7 +175,7 @@ def echo(received: Received) -> Behaviour:
     return raw(http(json_body(body | {"headers": dict(received.headers)}), headers=headers))
 
 
-@pytest.mark.parametrize("path", ["/api/private", SCOPED, f"/{OPAQUE}", f"/api/private?access_token={OPAQUE}"])
+@pytest.mark.parametrize("path", [SCOPED, f"/{OPAQUE}", f"/api/private?access_token={OPAQUE}"])
 def test_no_secret_and_no_whole_token_is_in_a_feed_whatever_zitadel_echoes(emulator: Emulator, path: str) -> None:
     with upstream(depending(echo)) as zitadel:
         api = TracedApi(page_options(emulator, ZITADEL_DOMAIN=zitadel.url))
@@ -215,22 +211,11 @@ MANY_ROLES = {f"role-{number}-{'x' * 300}": {"1": "y"} for number in range(2_000
 
 @pytest.mark.parametrize(
     ("more", "status"),
-    [
-        ({"username": "u" * 10_000, "big": "<b>" * 200_000, **MANY}, 401),
-        ({ROLES: MANY_ROLES}, 401),
-        ({"big": "<b>" * 700_000}, 502),
-    ],
-    ids=["claims", "roles", "more than is read"],
+    [({"username": "u" * 10_000, **MANY, ROLES: MANY_ROLES}, 401), ({"big": "<b>" * 700_000}, 502)],
+    ids=["claims", "more than is read"],
 )
 def test_a_huge_answer_becomes_a_small_event(emulator: Emulator, more: dict[str, Any], status: int) -> None:
     with upstream(answer(json_body({**CLAIMS, **more}))) as zitadel:
         event = TracedApi(page_options(emulator, ZITADEL_DOMAIN=zitadel.url)).event(SCOPED, OPAQUE)
     assert (event["status"], bool(event["why"]["sentence"])) == (status, True)
     assert len(json.dumps(event)) <= LARGEST_EVENT_BYTES
-
-
-def test_a_huge_and_strange_request_becomes_a_small_event(api: TracedApi) -> None:
-    headers = {f"X-{number}": "<b>\t" + "é" * 3_000 for number in range(30)}
-    event = api.event(f"/{'%3Cb%3E%00' * 900}", **headers)
-    assert len(json.dumps(event)) <= LARGEST_EVENT_BYTES
-    assert not [text for text in texts(event) if set(text) & set(HIDDEN)]

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from zdemo.page.feed import (
     LATEST_SECONDS,
     LINGER_SECONDS,
     MOST_PER_SECOND,
-    REST,
     WATCH_SECONDS,
     Subscription,
     Watching,
@@ -27,8 +25,6 @@ from zdemo.server import Trace, Watcher
 from zdemo.serving.bus import Bus, Hub
 
 WAIT_SECONDS = 20.0
-COST_SECONDS = 0.01
-SOME = 20
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +45,6 @@ def feed(site: PageSite, last_id: str = "") -> Iterator[Iterator[tuple[str, Any]
 
 
 def test_a_page_that_connects_again_gets_what_it_missed(site: PageSite) -> None:
-    for _ in range(70):  # a HEAD takes no place
-        answer = site.session.head(f"{site.url}/-/feed", timeout=PATIENCE_SECONDS)
-        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream")
     with feed(site) as found:
         site.call("/api/private")
         forget = requests.post(f"{site.url}/-/forget", json={"everything": True}, timeout=PATIENCE_SECONDS)
@@ -63,18 +56,6 @@ def test_a_page_that_connects_again_gets_what_it_missed(site: PageSite) -> None:
         assert [next(found)[1]["id"] for _ in range(2)] == ids[1:]
 
 
-def test_what_the_page_itself_asks_is_not_shown(site: PageSite) -> None:
-    own = ("/-/", "/-/state", "/-/files/main.js", "/-/openapi.json", "/openapi.json")
-    with feed(site) as found:
-        for path in own[:3]:
-            site.get(path)
-        described = site.get("/-/openapi.json")
-        after = site.call("/api/public").headers["X-Request-ID"]
-        shown = takewhile(lambda event: event["id"] != after, (event for name, event in found if name == "request"))
-        assert not [event["path"] for event in shown if event["path"] in own]
-    assert described.json() == site.get("/openapi.json").json()
-
-
 # --- who watches
 
 
@@ -83,16 +64,13 @@ class Worker:
 
     def __init__(self, bus: Bus | None = None) -> None:
         self.now = 1000.0
-        self.cost_seconds = 0.0
-        self.moments: list[float] = []  # at which events were made
+        self.described: list[str] = []
         self.watcher, bus = Watcher(), bus or Bus()
         self.watching = Watching(self.watcher, self.describe, bus, clock=lambda: self.now)
         bus.start()
 
     def describe(self, trace: Trace) -> dict[str, Any]:
-        self.moments.append(time.perf_counter())
-        while time.perf_counter() < self.moments[-1] + self.cost_seconds:
-            pass
+        self.described.append(trace.id)
         return {"id": trace.id}
 
     def request(self, identity: str, *, seconds_ago: float = 0.0) -> bool:
@@ -176,16 +154,6 @@ def test_a_change_reaches_the_feeds_of_all_workers_and_is_kept_among_the_request
     assert next_of(last)["id"] == "after"
 
 
-def test_the_page_rests_twice_as_long_as_it_works(worker: Worker) -> None:
-    worker.cost_seconds = COST_SECONDS
-    feed = worker.watching.open()
-    for number in range(SOME):
-        worker.request(str(number))
-    assert [next_of(feed)["id"] for _ in range(SOME)] == [str(number) for number in range(SOME)]
-    took = worker.moments[-1] - worker.moments[0]
-    assert took >= (SOME - 1) * COST_SECONDS * (1 + REST)
-
-
 def test_a_request_that_would_be_shown_late_is_skipped_and_counted(worker: Worker) -> None:
     feed = worker.watching.open()
     worker.request("late", seconds_ago=LATEST_SECONDS + 1)
@@ -193,4 +161,4 @@ def test_a_request_that_would_be_shown_late_is_skipped_and_counted(worker: Worke
     worker.request("in time")
     assert next_of(feed, "skipped") == {"count": 1}
     assert next_of(worker.watching.open()) == {"id": "in time"}
-    assert len(worker.moments) == 1
+    assert worker.described == ["in time"]

@@ -2,21 +2,15 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from itertools import count
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.page_site import KEY, PageSite, events, page_options, page_site
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.diagnosis.finding import Finding
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
 from zdemo.page import PageContext
-from zdemo.page.context import KEPT_SECONDS, Explanations
-from zdemo.page.explanations import why_document
 from zdemo.page.refusal import PageRefusal
 from zdemo.page.sending import send
 from zdemo.server import create_app
@@ -76,26 +70,6 @@ def test_a_missing_role_is_explained_with_its_rule_and_its_fix_and_not_asked_for
     assert len(site.emulator.requests) == before
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "caller", "rfc", "certainty", "sentence"),
-    [
-        ("GET", "/api/private", "nobody", "RFC 6750 §3", "certain", "this route requires a token, and none was sent"),
-        ("GET", "/nothing", "reader", "", "certain", "the API has no path /nothing"),
-        ("POST", "/api/private", "reader", "", "certain", "/api/private does not take POST; it takes "),
-        ("POST", "/-/forget", "reader", "", "certain", "the body must be JSON, with Content-Type: application/json"),
-        ("GET", "/api/private", "pasted", "RFC 6750 §3.1", "open", ""),
-    ],
-)
-def test_a_refusal_is_explained_without_asking_zitadel_where_that_is_enough(
-    site: PageSite, method: str, path: str, caller: str, rfc: str, certainty: str, sentence: str
-) -> None:
-    before = len(site.emulator.requests)
-    why = sent(site, path, caller, method=method, token=UNKNOWN_TOKEN)["why"]
-    assert (why["rfc"], why["certainty"]) == (rfc, certainty)
-    assert why["sentence"].startswith(sentence)
-    assert (len(site.emulator.requests) == before) == (caller != "pasted")
-
-
 def test_an_api_that_is_gone_is_an_answer_and_a_missing_token_a_refusal(site: PageSite) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -118,9 +92,8 @@ WRONG_TOKENS = ("two words", "a\r\nX-Evil: 1", "tökén", "\ud800", "x" * (16 * 
 @pytest.mark.parametrize(
     "path",
     [
-        *("", "api/private", "http://evil.example/", "@evil.example/", ":80@evil.example/", "\\\\evil.example/"),
-        *("/api\r\nX-Evil: 1", "/api/private HTTP/1.1", "/\u0000", "/\ud800", "/\u202e", "/api/private#x"),
-        *("/" + "a" * 2000, ["/api/private"], None),
+        *("", "api/private", "http://evil.example/", "@evil.example/", "/api\r\nX-Evil: 1", "/api/private HTTP/1.1"),
+        *("/\ud800", "/api/private#x", "/" + "a" * 2000, None),
     ],
     ids=repr,
 )
@@ -142,14 +115,13 @@ def test_a_path_that_looks_like_an_address_goes_to_the_api_and_the_page_does_not
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        *(({"method": method}, "unknown_method") for method in ("TRACE", "get", "GET / HTTP/1.1\r\nX: y")),
-        *(({"method": method}, "invalid_field") for method in (["GET"], None)),
-        *(({"caller": caller}, "unknown_caller") for caller in ("zdemo-admin", "ZITADEL_ADMIN_PAT")),
-        ({"caller": {}}, "invalid_field"),
+        *(({"method": method}, "unknown_method") for method in ("TRACE", "GET / HTTP/1.1\r\nX: y")),
+        ({"method": None}, "invalid_field"),
+        ({"caller": "zdemo-admin"}, "unknown_caller"),
         ({"caller": "pasted"}, "invalid_field"),
         ({"caller": "pasted", "token": "  \n "}, "no_token"),
         *(({"caller": "pasted", "token": token}, "invalid_token") for token in WRONG_TOKENS),
-        *(({"explain": flag}, "invalid_field") for flag in ("false", None)),
+        ({"explain": "false"}, "invalid_field"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -158,16 +130,6 @@ def test_what_is_wrong_is_said_and_nothing_is_sent(site: PageSite, changed: dict
     status, document = refused(site, **changed)
     assert (status, document["error"]) == (400, code)
     assert len(site.emulator.requests) == before
-
-
-def test_no_answer_of_the_page_holds_a_secret(site: PageSite) -> None:
-    answers = [site.get(path) for path in ("/-/", "/-/state", "/?key=wrong")]
-    for caller in ("reader", "visitor", "pasted"):
-        body = {"method": UNKNOWN_TOKEN, "path": f"/{UNKNOWN_TOKEN}", "caller": caller, "token": UNKNOWN_TOKEN}
-        answers += [site.post("/-/send", body), site.post("/-/send", {**body, "method": "GET"})]
-    answers += [site.post("/-/change", {"change": UNKNOWN_TOKEN}), site.post("/-/send", {"caller": UNKNOWN_TOKEN})]
-    for answer in answers:
-        assert not [secret for secret in SECRETS if secret in f"{answer.headers}{answer.text}"]
 
 
 def test_an_error_of_a_server_in_zitadels_place_does_not_repeat_a_secret_also_not_in_the_feed() -> None:
@@ -220,38 +182,3 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     change(own_site, "deactivate")
     why = sent(own_site, explain=False)["why"]
     assert (why["certainty"], why["fix"]) == ("certain", ["press Reactivate, then Restore PAT: the old one stays dead"])
-    assert "is deactivated (inactive)" in why["sentence"]
-    change(own_site, "reactivate")
-    why = sent(own_site)["why"]
-    assert (why["certainty"], why["fix"]) == ("certain", ["press Restore PAT"])
-    assert "was deactivated" in why["sentence"]
-
-
-def test_an_explanation_is_used_again_until_it_is_old_or_something_changes() -> None:
-    now, numbers = [0.0], count(1)
-    found = Explanations(lambda: now[0])
-
-    def explained(key: str = "a", *, anew: bool = False, during: Callable[[], None] = lambda: None) -> int:
-        def explain() -> dict[str, Any]:
-            during()
-            return {"sentence": next(numbers)}
-
-        return (found.get(key, explain, anew=anew) or {})["sentence"]  # type: ignore[no-any-return]
-
-    assert [explained(), explained(), explained("b"), explained()] == [1, 1, 2, 1]
-    now[0] = KEPT_SECONDS
-    assert [explained(), explained(anew=True), explained()] == [3, 4, 4]
-    found.clear()
-    assert [explained(), explained(anew=True, during=found.clear), explained()] == [5, 6, 7]
-
-
-def test_where_the_env_file_is_missing_the_step_that_writes_it_comes_first(site: PageSite, tmp_path: Path) -> None:
-    file = tmp_path / "emulator.env"
-    init = f"zdemo init --emulator --emulator-port 8731 --env-file {file}"
-    options = replace(page_options(site.emulator), steps_file=file, file_step=init)
-    granting = f"zdemo role grant --env-file {file} reader {ROLE}"
-    finding = Finding(id="", cause="a cause", fix=(f"zdemo role grant reader {ROLE}",))
-    assert why_document(finding, "", options)["fix"] == [init, granting]
-    assert why_document(replace(finding, fix=("press it",)), "", options)["fix"] == ["press it"]
-    file.touch()
-    assert why_document(finding, "", options)["fix"] == [granting]

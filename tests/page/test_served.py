@@ -15,12 +15,11 @@ import requests
 
 from tests.support.cli import LONGEST_SECONDS, Shell
 from tests.support.feeds import events_in, many_opened, opened, opens_again, port_of, proofs_of
-from tests.support.page_site import variables_of
 from tests.support.ports import free_port
 from tests.support.processes import processes
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.emulator import READER, VISITOR, emulate
+from zdemo.emulator import READER, VISITOR
 from zdemo.page.feed import PAGE_THREADS, PageSlots
 
 THREADS = 8  # of the API
@@ -71,10 +70,9 @@ class Page:
 
 @contextmanager
 def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Page]:
-    """Run it with an emulator beside it, or with these settings."""
+    """Run it with an emulator beside it."""
     port = free_port()
-    if not any(argument == "--env-file" for argument in arguments):
-        arguments = ("--emulator", "--emulator-port", str(port), *arguments)
+    arguments = ("--emulator", "--emulator-port", str(port), *arguments)
     with Shell(folder=folder, env=dict(env or {})).serving("--threads", str(THREADS), *arguments) as (process, url):
         assert process.stderr
         row = next(line for line in process.stderr if line.startswith("page"))
@@ -152,18 +150,3 @@ def test_with_the_emulator_the_page_has_its_tokens_and_none_of_the_persons(tmp_p
     asked = {(record["user"], record["token"]) for record in records["requests"] if record["token"]}
     assert {user for user, _ in asked} >= {"reader", "visitor"}
     assert not [token for _, token in asked if token.startswith("own-")]
-
-
-def test_another_zitadel_is_changed_with_the_persons_tokens_from_env(tmp_path: Path) -> None:
-    with emulate() as emulator:
-        lines = [f"{name}={value}" for name, value in variables_of(emulator).items()]
-        (tmp_path / "own.env").write_text("\n".join(lines))
-        with served_page(tmp_path, "--env-file", "own.env") as page:
-            state = page.state()
-            assert (state["emulator"], state["changes"]["emulator"]) == (None, None)
-            assert state["callers"][1]["about"] == "PAT zdem…-000 from own.env"
-            sent = page.post("/-/send", **SCOPED)
-            assert sent["why"]["fix"][0] == "zdemo role grant --env-file own.env visitor read:messages"
-            changed = page.post("/-/change", change="grant", user_id=VISITOR.id, role="read:messages")
-            assert [user["roles"] for user in changed["users"]] == [["read:messages"]] * 2
-        assert not any(record.path.startswith("/_zdemo") for record in emulator.requests)

@@ -54,12 +54,6 @@ def test_the_state_shows_addresses_routes_callers_users_and_switches(site: PageS
     }
 
 
-def test_without_tokens_only_nobody_can_be_sent(site: PageSite) -> None:
-    shown = state_of(site, PAT="", ZDEMO_VISITOR_PAT="two words")
-    assert [caller["id"] for caller in shown["callers"]] == ["nobody"]
-    assert (shown["changes"]["possible"], shown["changes"]["users"]) == (True, [])
-
-
 @pytest.mark.parametrize(
     ("pat", "word"),
     [(READER.pat, "not an administrator"), ("x" * 71, "not valid"), ("", "ZITADEL_ADMIN_PAT is not set")],
