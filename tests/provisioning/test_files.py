@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zdemo.config.dotenv_file import Dotenv
-from zdemo.errors import SettingsError, ZdemoError
+from zdemo.errors import ZdemoError
 from zdemo.provisioning.files import COMMENTS, SetupFiles, only_setup_in_folder
 
 NAMES = ("PAT", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
@@ -73,13 +73,6 @@ def test_key_files_are_named_like_their_applications_and_long_names_are_cut_in_d
     assert len(long) == 3
     for file in long:
         file.touch()
-
-
-def test_a_link_to_nothing_is_not_followed(tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(SettingsError, match="is a link to a file that does not exist"):
-        SetupFiles(path)
 
 
 def test_one_setup_at_a_time_is_in_a_folder_and_removes_what_killed_ones_left(tmp_path: Path) -> None:

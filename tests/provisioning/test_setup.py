@@ -311,9 +311,6 @@ def test_an_owner_of_the_organization_can_do_everything(desk: Desk, workshop: Wo
     owned.is_gone()
 
 
-# --- what somebody creates while setup runs
-
-
 def test_a_name_that_is_taken_while_setup_runs_is_said_and_the_next_run_uses_what_it_finds(
     desk: Desk, workshop: Workshop
 ) -> None:
@@ -333,9 +330,6 @@ def test_a_name_that_is_taken_while_setup_runs_is_said_and_the_next_run_uses_wha
     desk.nothing_left_to_do()
 
 
-# --- teardown
-
-
 def test_teardown_removes_everything_and_restores_the_file(desk: Desk) -> None:
     text = desk.path.read_text()
     desk.run()
@@ -348,8 +342,6 @@ def test_teardown_removes_everything_and_restores_the_file(desk: Desk) -> None:
     desk.run()
     assert not first & desk.recorded, "IDs are never used twice"
 
-
-# --- options
 
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"project_name": ""}, "--project-name is empty"),

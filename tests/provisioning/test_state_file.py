@@ -17,7 +17,6 @@ from zdemo.provisioning.state_file import (
     digest,
     issued_pat,
     lost_credentials,
-    new_id,
     read_state,
     state_path,
     write_state,
@@ -122,10 +121,3 @@ def test_lost_credentials_are_found_by_their_time_of_expiry(
     listed: dict[str, int | None], in_use: str, lost: tuple[str, ...]
 ) -> None:
     assert lost_credentials(ISSUED, listed, in_use) == lost
-
-
-def test_ids_have_zitadels_form_and_only_chosen_ones_are_setups() -> None:
-    chosen, other = made = {new_id(), new_id()}
-    assert {len(one) for one in made} == {18}
-    state = SetupState(project_id=chosen, shared_project_id=other)
-    assert [state.owns(one) for one in (chosen, other, "")] == [True, False, False]
