@@ -1,6 +1,5 @@
 """``zdemo call``: one request, what came, why, and what to do next."""
 
-import json
 import re
 
 import pytest
@@ -14,11 +13,9 @@ from tests.support.upstream import answer, json_body, raw, reset, upstream
 from zdemo.cli.screen import Screen
 from zdemo.cli.watch import Watch
 from zdemo.client import Method, Route, call_api
-from zdemo.config.settings import ClientSettings, Settings
+from zdemo.config.settings import ClientSettings
 from zdemo.emulator import READER, VISITOR
 from zdemo.errors import ZdemoError
-from zdemo.server import create_app
-from zdemo.serving.embedded import serving
 
 SCOPED = "/api/private-scoped"
 NOWHERE = "http://127.0.0.1:1"
@@ -55,6 +52,15 @@ def test_a_refusal_shows_challenge_token_cause_and_next_command(shell: Shell) ->
     assert (document["status"], document["url"][-len(SCOPED) :], document["milliseconds"] > 0) == (401, SCOPED, True)
     assert (document["body"]["error"], document["challenge"]["error"]) == ("insufficient_scope",) * 2
     assert "zdemo role grant visitor read:messages" in document["next"]
+
+
+def test_an_answer_is_shown_without_control_characters_whatever_the_locale(shell: Shell) -> None:
+    odd = {"message": "gr\u00fc\u00dfe \x7f\x9b31m \u202e\u2066evil\u0007"}
+    with upstream(answer(json_body(odd), headers={"WWW-Authenticate": 'Bearer error="\x9b31m"'})) as api:
+        ran = shell.anew("call", "public", "--json", "--url", api.url, LC_ALL="C", PYTHONIOENCODING="ascii")
+        assert (ran.code, ran.document["body"], ran.document["challenge"]["error"]) == (0, odd, "\x9b31m")
+        assert ran.out.removesuffix("\n").isprintable()
+        assert "gr??e" in shell.anew("call", "public", "--url", api.url, PYTHONIOENCODING="ascii").out
 
 
 def test_verbose_shows_the_exchange_with_the_token_masked_and_the_body_once(shell: Shell) -> None:
@@ -106,18 +112,6 @@ def test_what_watch_waited_for_comes_with_each_change_seconds_and_calls(shell: S
     assert said == ["503 after ‥ s, 2 calls", "200 after ‥ s, 3 calls", lost]
     assert (ran.code, ran.out.count("GET ")) == (0, 2)
     assert re.fullmatch(r"401 after \d+\.\d s, 5 calls", ran.out.splitlines()[-1])
-
-
-def test_watch_waits_for_an_api_that_is_not_up_yet(shell: Shell) -> None:
-    port = free_port()
-    options = ("--watch", "--expect", "200", "--json", "--url", f"http://127.0.0.1:{port}")
-    with shell.running("call", "public", *options) as process:
-        assert process.stderr
-        assert f"127.0.0.1:{port} refuses connections" in process.stderr.readline()
-        with serving(create_app(Settings.from_env(shell.env)), port=port):
-            out, _ = process.communicate(timeout=30)
-    document = json.loads(out)
-    assert (process.returncode, document["status"], document["calls"] > 1) == (0, 200, True)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import time
+import unicodedata
 
 import pytest
 import requests
@@ -40,6 +41,15 @@ def test_json_is_the_answer_of_zitadel_byte_for_byte(own_stack: Stack, own_shell
     strange = b'{"active": true,\t"aud":["1"] , "z":1.00, "a":"\xc3\xbc\\u00fc"}\n'
     with upstream(raw(http(strange))) as zitadel:
         assert own_shell.anew("introspect", "--json", ZITADEL_DOMAIN=zitadel.url, LC_ALL="C").out.encode() == strange
+
+
+def test_json_is_the_same_json_without_control_characters(shell: Shell) -> None:
+    odd = "\x7f \x9b31m \u202e\u2066 \U0001f600 \ue000 \U000e0001"  # DEL, C1, bidi, a pair, private use, a tag
+    sent = json.dumps({"active": True, "odd": odd}, ensure_ascii=False, separators=(",\r\n\t", " : ")).encode()
+    with upstream(raw(http(b"\xef\xbb\xbf" + sent))) as zitadel:
+        ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, ran.document["odd"]) == (0, odd)
+    assert all(c in "\n\t" or unicodedata.category(c)[0] != "C" for c in ran.out)
 
 
 def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: Shell) -> None:

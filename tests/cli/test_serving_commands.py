@@ -172,6 +172,13 @@ def test_a_session_by_hand(real: bool, bare: Shell) -> None:
     assert [line for line in lines if "POST AuthorizationService/DeleteAuthorization" in line]
 
 
+def test_refused_credentials_are_told_at_the_start_with_the_fix(shell: Shell) -> None:
+    with shell.serving(CLIENT_SECRET=f"{CLIENT_SECRET[:-1]}1") as (process, _url):
+        code, _, err = stopped(process, signal.SIGTERM)
+    assert (code, "credentials refused\n" in err) == (0, True)
+    assert re.search(r"warning: \S.*CLIENT_SECRET.* fix copy CLIENT_SECRET again", " ".join(err.split()))
+
+
 def test_the_page_opens_at_the_address_of_the_banner_unless_there_is_none(bare: Shell) -> None:
     arguments = ("--emulator", "--emulator-port", str(free_port()))
     with bare.serving(*arguments) as (process, url), requests.Session() as session:

@@ -111,7 +111,7 @@ DELETIONS: dict[str, Callable[[Desk], object]] = {
     ),
     "project": lambda desk: desk.api.do("ProjectService/DeleteProject", projectId=desk.state.project_id),
 }
-ROWS = [(Auth.KEY if name == "key" else Auth.BASIC, (name,)) for name in DELETIONS]
+ROWS: list[tuple[Auth, tuple[str, ...]]] = [(Auth.KEY if name == "key" else Auth.BASIC, (name,)) for name in DELETIONS]
 ROWS += [(Auth.BASIC, ("visitor", "project")), (Auth.KEY, ("project",))]  # all else goes with a project
 
 
