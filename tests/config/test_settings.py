@@ -145,10 +145,8 @@ INSIDE = {"ZITADEL_INTERNAL_URL": "https://zitadel:8080"}
     ("option", "exported", "in_file", "used"),
     [
         ({}, {}, DOMAIN | INSIDE, True),
-        ({}, INSIDE, DOMAIN, True),
         (DOMAIN, INSIDE, {}, True),
         ({}, DOMAIN, DOMAIN | INSIDE, False),
-        ({}, DOMAIN, OTHER_DOMAIN | INSIDE, False),
         (DOMAIN, OTHER_DOMAIN | INSIDE, {}, False),
         (DOMAIN, {}, OTHER_DOMAIN | INSIDE, False),
     ],
@@ -265,20 +263,18 @@ def test_a_key_file_replaces_client_id_and_secret_and_its_path_starts_beside_the
 
 # --- names
 
-NEAR = {
-    "CLEINT_ID": "CLEINT_ID",
-    "client_id": "client_id",
-    "\u0421LIENT_ID": "a name that only looks like CLIENT_ID",
-    "CLIENT\u200b_ID": "a name that only looks like CLIENT_ID",
-    **dict.fromkeys(["API_CLIENT_ID", "CLIENT_KEY", "PATH"], ""),
-}
 
-
-@pytest.mark.parametrize("name", NEAR)
-def test_a_name_that_is_nearly_right_is_pointed_out(name: str) -> None:
-    problem, _ = problems_of(Settings.from_env, {"ZITADEL_DOMAIN": "localhost", name: "1", "CLIENT_SECRET": "2"})[::-1]
-    assert problem.startswith("CLIENT_ID is not set")
-    assert problem.partition(" (")[2] == (f"is {NEAR[name]} misspelled?)" if NEAR[name] else "")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("CLEINT_ID", "is CLEINT_ID misspelled?)"),
+        ("CLIENT\u200b_ID", "is a name that only looks like CLIENT_ID misspelled?)"),
+        ("API_CLIENT_ID", ""),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_pointed_out(name: str, said: str) -> None:
+    problem = problems_of(Settings.from_env, GOOD | {"CLIENT_ID": "", name: "1"})[0]
+    assert (problem.startswith("CLIENT_ID is not set"), problem.partition(" (")[2]) == (True, said)
 
 
 def test_names_of_this_machine_are_known() -> None:

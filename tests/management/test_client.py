@@ -1,7 +1,7 @@
 """The transport of the management API: the wire, pages, refusals, and answers of another shape."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,15 +59,16 @@ def test_a_call_is_connect_with_json_and_the_token_in_the_header() -> None:
     assert json.loads(received.body) == {"projectId": "7"}
 
 
-def _pages(total: int) -> Behaviour:
-    """A list of ``total`` rows as ZITADEL sends it: page by page, ``totalResult`` absent beyond the end."""
+def _listing(name: str, key: str, total: int, visible: Container[int]) -> Behaviour:
+    """As ZITADEL: it counts the rows and cuts the pages, and then leaves out what the caller may not see."""
 
     def choose(received: Received) -> Behaviour:
         page = json.loads(received.body)["pagination"]
         begin = int(page["offset"])
-        rows = [{"key": str(n)} for n in range(begin, min(begin + page["limit"], total))]
-        fields: dict[str, Any] = {"pagination": {"totalResult": str(total)} if rows else {}, "projectRoles": rows}
-        return answer(json_body({name: value for name, value in fields.items() if value}))
+        place = range(begin, min(begin + page["limit"], total))
+        rows = [{key: str(n)} for n in place if n in visible]
+        counted = {"totalResult": str(total)} if place else {}
+        return answer(json_body({"pagination": counted | {"appliedLimit": str(page["limit"])}, name: rows}))
 
     return depending(choose)
 
@@ -77,23 +78,9 @@ def _pages(total: int) -> Behaviour:
     [(0, 1), (PAGE_SIZE, 1), (PAGE_SIZE + 1, 2), (2 * PAGE_SIZE + 5, 3)],
 )
 def test_lists_are_read_to_their_end_in_no_more_requests_than_needed(total: int, requests: int) -> None:
-    with client_of(_pages(total)) as (client, server):
+    with client_of(_listing("projectRoles", "key", total, range(total))) as (client, server):
         assert list(list_roles(client, "1")) == [str(n) for n in range(total)]
         assert len(server.requests) == requests
-
-
-def _visible(total: int, visible: set[int]) -> Behaviour:
-    """As ZITADEL: it counts the rows and cuts the pages, and then leaves out what the caller may not see."""
-
-    def choose(received: Received) -> Behaviour:
-        page = json.loads(received.body)["pagination"]
-        begin = int(page["offset"])
-        place = range(begin, min(begin + page["limit"], total))
-        rows = [{"grantedOrganizationId": str(n)} for n in place if n in visible]
-        counted = {"totalResult": str(total)} if place else {}
-        return answer(json_body({"pagination": counted | {"appliedLimit": str(page["limit"])}, "projectGrants": rows}))
-
-    return depending(choose)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +91,7 @@ def _visible(total: int, visible: set[int]) -> Behaviour:
     ],
 )
 def test_a_listing_says_how_much_is_hidden(total: int, visible: set[int], hidden: int) -> None:
-    with client_of(_visible(total, visible)) as (client, _):
+    with client_of(_listing("projectGrants", "grantedOrganizationId", total, visible)) as (client, _):
         grants, unseen = list_project_grants(client, "1")
     assert (len(grants), unseen) == (total - hidden, hidden)
 

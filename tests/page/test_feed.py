@@ -13,7 +13,6 @@ from tests.support.page_site import PageSite, events, page_site
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.page.feed import (
-    KEPT,
     LATEST_SECONDS,
     LINGER_SECONDS,
     MOST_PER_SECOND,
@@ -127,15 +126,6 @@ def test_a_flood_leaves_few_traces_and_the_feed_says_how_many_it_does_not_show(w
     worker.now += 5
     assert next_of(feed, "skipped") == {"count": 4 * MOST_PER_SECOND}
     assert worker.request("later")
-
-
-def test_a_feed_that_is_slow_gets_the_latest(worker: Worker) -> None:
-    slow, reader = worker.watching.open(), worker.watching.open()
-    for number in range(2 * KEPT):
-        worker.now += 1
-        worker.request(str(number))
-        assert next_of(reader) == {"id": str(number)}
-    assert next_of(slow) == {"id": str(KEPT)}
 
 
 def test_a_change_reaches_the_feeds_of_all_workers_and_is_kept_among_the_requests(two: tuple[Worker, Worker]) -> None:

@@ -52,7 +52,6 @@ def test_a_request_that_is_admitted_needs_no_reason(site: PageSite) -> None:
     assert (answer["status"], answer["why"], answer["error"]) == (200, None, None)
     assert (len(answer["id"]), answer["ms"] > 0) == (16, True)
     assert sent(site, caller="pasted", token=f" {READER.pat}\n")["status"] == 200
-    assert sent(site, caller="pasted", token="x" * 8000)["status"] in (400, 401)
     assert sent(site, method="POST")["status"] == 405
     assert sent(site, method="HEAD")["status"] == 200
     assert sent(site, path="/api/private?x=1")["status"] == 200
