@@ -311,9 +311,8 @@ def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None
     assert (again.code, "nothing to remove" in again.out) == (0, True), "it needs no settings"
 
 
-def test_what_others_added_stops_teardown_also_with_yes_and_while_the_question_is_open(
-    desk: Shell, zitadel: Emulator
-) -> None:
+def test_what_others_added_stops_teardown_also_with_yes(desk: Shell, zitadel: Emulator) -> None:
+    """Also what they add while the question is open."""
     desk(*YES)
     world, project_id = zitadel.world, read_state(desk.folder / ".env").project_id
     made, env = names_of(zitadel), (desk.folder / ".env").read_bytes()

@@ -131,7 +131,6 @@ def test_what_is_written_is_read_again_and_the_other_lines_stay(
 ) -> None:
     file = tmp_path_factory.mktemp("round") / ".env"
     update_dotenv(file, before)
-    assert not before or stat.S_IMODE(file.stat().st_mode) == 0o600
     update_dotenv(file, change)
     assert read_dotenv(file) == {**before, **change}
     text = "".join(f"{line}\n" for line in lines)
@@ -165,6 +164,11 @@ def test_a_file_keeps_its_rights_unless_everybody_has_some_and_a_link_stays_a_li
     assert (stat.S_IMODE(file.stat().st_mode), file.read_text()) == (after, "A=1\nPAT=new\n")
     assert (tmp_path / "link").is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".env", "link"]
+
+
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    update_dotenv(tmp_path / "new.env", {"PAT": "new"})
+    assert stat.S_IMODE((tmp_path / "new.env").stat().st_mode) == 0o600
 
 
 def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:

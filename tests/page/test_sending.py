@@ -131,6 +131,16 @@ def test_what_is_wrong_is_said_and_nothing_is_sent(site: PageSite, changed: dict
     assert len(site.emulator.requests) == before
 
 
+def test_no_answer_of_the_page_holds_a_secret(site: PageSite) -> None:
+    answers = [site.get(path) for path in ("/-/", "/-/state", "/?key=wrong")]
+    for caller in ("reader", "visitor", "pasted"):
+        body = {"method": UNKNOWN_TOKEN, "path": f"/{UNKNOWN_TOKEN}", "caller": caller, "token": UNKNOWN_TOKEN}
+        answers += [site.post("/-/send", body), site.post("/-/send", {**body, "method": "GET"})]
+    answers += [site.post("/-/change", {"change": UNKNOWN_TOKEN}), site.post("/-/send", {"caller": UNKNOWN_TOKEN})]
+    for answer in answers:
+        assert not [secret for secret in SECRETS if secret in f"{answer.headers}{answer.text}"]
+
+
 def test_an_error_of_a_server_in_zitadels_place_does_not_repeat_a_secret_also_not_in_the_feed() -> None:
     knows = [True]  # the API's credentials
 
