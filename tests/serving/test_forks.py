@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.apis import PRIVATE, Endpoint
-from tests.support.prefork import SERVERS, forked
+from tests.support.prefork import SERVERS, WORKERS, forked
+from tests.support.processes import run_python
 from tests.support.redis_server import redis_server
 from tests.support.waiting import eventually
 from tests.support.wire import request
@@ -36,6 +37,11 @@ def environment(zitadel: ZitadelEmulator) -> Iterator[dict[str, str]]:
         yield {**zitadel.env, "ZDEMO_CACHE_URL": store.url, "ZDEMO_CACHE_TTL": "60"}
 
 
+def crossed(good: list[str]) -> list[str]:
+    """Return good and bad tokens in turn."""
+    return [token for one in good for token in (one, secrets.token_urlsafe())]
+
+
 def statuses(api: Endpoint, tokens: list[str]) -> list[int]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [reply.status for reply in pool.map(lambda token: api.get(PRIVATE, token), tokens)]
@@ -47,10 +53,22 @@ def test_forked_workers_of_a_server_mix_up_no_answers_and_follow_orders(
 ) -> None:
     leaver = zitadel.user(f"leaver-{name}")
     with forked(name, environment, tmp_path) as api:
-        crossed = [token for one in good for token in (one, secrets.token_urlsafe())]
-        assert statuses(api, crossed) == [200, 401] * PAIRS
+        assert statuses(api, crossed(good)) == [200, 401] * PAIRS
         assert statuses(api, [leaver] * PAIRS) == [200] * PAIRS
         zitadel.remove(f"leaver-{name}")
         body = json.dumps({"token": leaver}).encode()
         assert api.send(request("/-/forget", "Content-Type: application/json", method="POST", body=body)).status == 200
         eventually("all workers forget", lambda: {*statuses(api, [leaver] * PAIRS)}, lambda found: found == {401})
+
+
+def test_a_forked_process_shares_no_lock_socket_or_thread_with_its_parent(
+    good: list[str], environment: dict[str, str]
+) -> None:
+    tokens = [
+        [token for one in good[number::WORKERS] for token in (one, secrets.token_urlsafe())]
+        for number in range(WORKERS)
+    ]
+    script = "import sys; from tests.support.inherited import main; main(sys.argv[1])"
+    variables = {**environment, "ZDEMO_EVENTS_KEY": "0123456789abcdef"}
+    reports = json.loads(run_python(script, json.dumps(tokens), environment=variables))
+    assert reports == [[[], [200, 401] * (PAIRS // WORKERS)]] * WORKERS

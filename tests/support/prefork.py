@@ -30,15 +30,25 @@ SERVERS: Mapping[str, tuple[str, ...]] = {
 
 
 def flask_app() -> Flask:
-    """Return the API after it has asked ZITADEL about unknown tokens, so that there are connections."""
+    """Return the API after it has asked ZITADEL."""
     app = create_app(open_metrics=True)
+    warmed(app)
+    return app
+
+
+def ask(app: Flask, tokens: list[str]) -> list[int]:
+    """Return the statuses of simultaneous requests, in the order of their tokens."""
 
     def status(token: str) -> int:
         return app.test_client().get(PRIVATE, headers={"Authorization": f"Bearer {token}"}).status_code
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        assert {*pool.map(status, [secrets.token_urlsafe() for _ in range(AT_ONCE)])} == {401}
-    return app
+        return list(pool.map(status, tokens))
+
+
+def warmed(app: Flask) -> None:
+    """Ask about unknown tokens, so that there are connections."""
+    assert ask(app, [secrets.token_urlsafe() for _ in range(AT_ONCE)]) == [401] * AT_ONCE
 
 
 @contextmanager
