@@ -2,10 +2,15 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# The processes that tests start share what Python compiles, whatever the environment says: else each compiles zdemo again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 URL_OPTION = "--zitadel"
 PAT_FILE_OPTION = "--admin-pat-file"
