@@ -20,7 +20,7 @@ from tests.support.cli import Shell, is_two_lines
 from tests.support.connection_faults import ACTIVE
 from tests.support.ports import free_port
 from tests.support.processes import processes
-from tests.support.served import environment_for, served, started
+from tests.support.served import Served, environment_for, served, started
 from tests.support.upstream import LOOPBACK, hang, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
@@ -54,25 +54,18 @@ def threads(pid: int) -> list[int]:
     return sorted({int(name) for name in os.listdir(f"/proc/{pid}/task")} - {pid})
 
 
-PINS = [(("--workers", "2"), True), (("--workers", "2", "--no-pin"), False), (("--pin",), True)]
-
-
-@pytest.mark.parametrize(("options", "is_bound"), PINS)
-def test_each_process_says_what_it_is_and_workers_stay_on_a_processor_each(
-    options: tuple[str, ...], is_bound: bool, tmp_path: Path
-) -> None:
-    count = 2 if "2" in options else 1
-    with served(tmp_path, AWAY, *options) as running:
-        workers = eventually("all are named", lambda: running.workers, lambda it: len(it) == count)
-        place = f"{LOOPBACK}:{running.port}"
-        titles = {f"zdemo serve: worker {number} of {count}, {place}" for number in range(1, count + 1)}
-        assert {one.command for one in workers} == titles
-        assert [one.command for one in processes() if one.pid == running.process.pid] == [f"zdemo serve: {place}"]
-        if sys.platform != "linux" or len(allowed := os.sched_getaffinity(0)) < count:
-            return
-        used = [frozenset(os.sched_getaffinity(thread)) for one in workers for thread in (one.pid, *threads(one.pid))]
-        assert len(set(used)) == (count if is_bound else 1)
-        assert all(len(one) == 1 if is_bound else one == allowed for one in used)
+def check_processes(running: Served, count: int, *, is_bound: bool) -> None:
+    """Each process says what it is; each worker stays on a processor of its own, or on none."""
+    workers = eventually("all are named", lambda: running.workers, lambda it: len(it) == count)
+    place = f"{LOOPBACK}:{running.port}"
+    titles = {f"zdemo serve: worker {number} of {count}, {place}" for number in range(1, count + 1)}
+    assert {one.command for one in workers} == titles
+    assert [one.command for one in processes() if one.pid == running.process.pid] == [f"zdemo serve: {place}"]
+    if sys.platform != "linux" or len(allowed := os.sched_getaffinity(0)) < count:
+        return
+    used = [frozenset(os.sched_getaffinity(thread)) for one in workers for thread in (one.pid, *threads(one.pid))]
+    assert len(set(used)) == (count if is_bound else 1)
+    assert all(len(one) == 1 if is_bound else one == allowed for one in used)
 
 
 def test_nothing_is_left_of_a_server_that_was_killed(tmp_path: Path) -> None:
@@ -81,7 +74,7 @@ def test_nothing_is_left_of_a_server_that_was_killed(tmp_path: Path) -> None:
         served(tmp_path, {**environment_for(up.url), "ZDEMO_TIMEOUT": "60"}, "--workers", "2") as running,
         ThreadPoolExecutor() as pool,
     ):
-        eventually("both workers run", lambda: len(running.workers) == 2)
+        check_processes(running, 2, is_bound=True)
         pool.submit(running.get, PRIVATE)
         eventually("the request is under way", lambda: up.requests)
         running.process.kill()
@@ -95,15 +88,17 @@ def test_no_module_of_the_working_directory_runs(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_text("open('trap', 'w')")
     command = Path(sys.executable).with_name("zdemo")  # python -m zdemo would run them, by Python's own rule
     with served(
-        tmp_path, AWAY, "--workers", "2", before=f'shift 5; set -- {shlex.quote(str(command))} "$@"'
+        tmp_path, AWAY, "--workers", "2", "--no-pin", before=f'shift 5; set -- {shlex.quote(str(command))} "$@"'
     ) as running:
+        check_processes(running, 2, is_bound=False)
         assert running.get(PUBLIC).status == 200
     assert not (tmp_path / "trap").exists()
 
 
 @linux
 def test_sigterm_stops_a_worker_or_the_server_whichever_thread_the_system_chooses(tmp_path: Path) -> None:
-    with served(tmp_path, AWAY) as running:
+    with served(tmp_path, AWAY, "--pin") as running:
+        check_processes(running, 1, is_bound=True)
         (worker,) = running.workers
         os.kill(threads(worker.pid)[-1], signal.SIGTERM)
         (another,) = eventually("it is replaced", lambda: [it for it in running.workers if it.pid != worker.pid])
@@ -170,8 +165,4 @@ def test_clients_beyond_the_limit_of_open_files_take_none_from_the_others(tmp_pa
         assert statuses == [200, 200]
         others.close()
         assert running.get(PRIVATE).status == 200
-
-
-def test_a_terminal_that_is_closed_stops_it(tmp_path: Path) -> None:
-    with served(tmp_path, AWAY) as running:
-        assert running.stop(signal.SIGHUP) == ExitCode.YES
+        assert running.stop(signal.SIGHUP) == ExitCode.YES, "a terminal that is closed stops it"
