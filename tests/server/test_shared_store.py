@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import cycle, islice
@@ -15,7 +16,7 @@ from tests.support.apis import PRIVATE, SCOPED, Endpoint, settings_for
 from tests.support.cli import Shell
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.served import Served, environment_for, served
+from tests.support.served import Served, answering, environment_for, started
 from tests.support.waiting import eventually
 from zdemo.emulator import ADMIN, READER, VISITOR, Emulator, emulate
 from zdemo.errors import ZdemoError
@@ -46,10 +47,13 @@ def variables(zitadel: Emulator, store: RedisServer) -> dict[str, str]:
 def machines(
     variables: dict[str, str], store: RedisServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Served]]:
-    folder, options = tmp_path_factory.mktemp, ("--workers", "2", "--no-page")
-    by_socket = variables | {"ZDEMO_CACHE_URL": store.socket_url}
-    with served(folder("one"), variables, *options) as one, served(folder("other"), by_socket, *options) as other:
-        yield [one, other]
+    with ExitStack() as stack:
+        starting = []
+        for url in (store.url, store.socket_url):
+            folder, port, own = tmp_path_factory.mktemp("machine"), free_port(), variables | {"ZDEMO_CACHE_URL": url}
+            process = stack.enter_context(started(folder, own, "--workers", "2", "--no-page", "--port", str(port)))
+            starting.append(Served(process=process, port=port, folder=folder))
+        yield [answering(one) for one in starting]
 
 
 def statuses(api: Endpoint, token: str) -> set[int]:
