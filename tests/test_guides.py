@@ -14,7 +14,7 @@ BLOCK = re.compile(r"^```(?:js|go)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LONGEST_SECONDS = 300  # Go compiles the SDK once
 NO_NETWORK = re.compile(r"ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|E403|no such host|dial tcp|403 Forbidden|timeout")
 TESTS = {"node": ["npm", "test"], "go": ["go", "test", "-count=1", "./..."]}
-INSTALL = {"node": ["npm", "ci", "--no-audit", "--no-fund"], "go": ["go", "mod", "download"]}
+INSTALL = {"node": ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"], "go": ["go", "mod", "download"]}
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
