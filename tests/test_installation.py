@@ -34,16 +34,15 @@ def _run(*command: str | Path) -> None:
 def _install_wheel(folder: Path) -> Path:
     """Build the wheel from what the Dockerfile copies; return the ``bin`` of an environment with what it requires."""
     copy_sources(folder / "sources")
-    _run(*PIP, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, folder / "sources")
     _run(sys.executable, "-m", "venv", "--without-pip", folder / "environment")
     python = folder / "environment" / "bin" / "python"
-    _run(*PIP, "--python", python, "install", "--quiet", "--no-compile", *folder.glob("zdemo-*.whl"))
+    _run(*PIP, "--python", python, "install", "--quiet", "--no-compile", folder / "sources")
     return python.parent
 
 
 @pytest.mark.skipif(find_spec("pip") is None, reason="pip is not installed")
 def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> None:
-    """One test, because the environment takes some 15 s."""
+    """One test, because the environment takes some 10 s."""
     programs = _install_wheel(tmp_path)
     folder = tmp_path / "elsewhere"
     folder.mkdir()
@@ -58,11 +57,9 @@ def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> 
     with fixed_port(DEFAULT_PORT), zdemo.serving("--emulator") as (_, url):
         assert requests.get(f"{url}/-/files/page.css", timeout=LONGEST_SECONDS).ok, "the page is in the wheel"
         walk: Sequence[tuple[str, int, str]] = (
-            ("call scoped", 0, "200"),
             ("role revoke reader read:messages", 0, "revoked read:messages from reader"),
             ("call scoped", 1, "zdemo role grant reader read:messages"),
             ("role grant reader read:messages", 0, "granted read:messages to reader"),
-            ("introspect", 0, "reader"),
             ("doctor", 0, " passed"),
         )
         for line, code, words in walk:
