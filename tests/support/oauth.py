@@ -4,10 +4,12 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jwt
 import requests
+from cryptography.hazmat.primitives import serialization
 
 from tests.support.emulator_target import INTROSPECT, TOKEN, Api, Server, basic, oauth_refusal
 from tests.support.waiting import eventually
@@ -119,6 +121,12 @@ class OAuth:
         return token
 
 
+@cache
+def private_key(pem: str) -> Any:
+    """The key, read once: OpenSSL checks it for 0.1 s each time."""
+    return serialization.load_pem_private_key(pem.encode(), None)
+
+
 def assertion(
     key_file: KeyFile, audience: str | list[str] | None, *, kid: str | None = None, alg: str = "RS256", **claims: Any
 ) -> str:
@@ -129,7 +137,7 @@ def assertion(
     kid = key_file["keyId"] if kid is None else kid
     return jwt.encode(
         {name: value for name, value in payload.items() if value is not None},
-        key_file["key"] if alg != "none" else "",
+        private_key(key_file["key"]) if alg != "none" else "",
         algorithm=alg,
         headers={"kid": kid} if kid else {},
     )
