@@ -222,8 +222,6 @@ REQUEST = """
 response = app.test_client().get("/messages", headers={"Authorization": f"Bearer {__import__('sys').argv[1]}"})
 print(response.status_code, response.json)
 """
-
-
 ASGI_REQUEST = """
 from starlette.testclient import TestClient
 with TestClient(app) as client:

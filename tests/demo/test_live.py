@@ -188,8 +188,7 @@ def test_json_is_one_document_and_what_cannot_be_removed_is_named_with_its_id(tm
 
 
 def test_a_signal_during_the_demo_ends_it_when_everything_is_removed() -> None:
-    zitadel = Spoiled()
-    ended = pytest.raises(Interrupted)
+    zitadel, ended = Spoiled(), pytest.raises(Interrupted)
     with zitadel.running() as target, ended, live_demo(AdminSettings.from_env(target.env), KeptReport()):
         signal.raise_signal(signal.SIGTERM)
     assert zitadel.is_as_before
