@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
-from tests.support.cli import LONGEST_SECONDS, Shell
+from tests.support.cli import Shell
 from tests.support.feeds import events_in, many_opened, opened, opens_again, port_of, proofs_of
 from tests.support.ports import free_port
 from tests.support.processes import processes
@@ -94,59 +94,66 @@ def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tm
         page.process.communicate(timeout=STOP_SECONDS)
 
 
-def test_a_page_that_stops_reading_holds_up_nobody(tmp_path: Path) -> None:
-    with served_page(tmp_path) as page, opened(page.port, page.proofs, small_buffer=True):
-        with opened(page.port, page.proofs) as other:
-            ids = [page.call(LONG_PATH).headers["X-Request-ID"] for _ in range(90)]
-            assert ids[-1].encode() in other.read_until(f'"id":"{ids[-1]}"'.encode())
-        page.process.send_signal(signal.SIGTERM)
-        page.process.communicate(timeout=STOP_SECONDS)
-
-
-def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one_and_delays_no_end(
-    tmp_path: Path,
-) -> None:
-    with served_page(tmp_path, "--workers", "2") as page:
-        with opened(page.port, page.proofs) as feed:
-            stream = [feed.start]
-
-            def seen() -> set[str]:
-                page.call("/api/public")
-                stream.append(feed.read_for(READ_SECONDS))
-                return {event["worker"] for event in events_in(b"".join(stream)) if "id" in event}
-
-            found = eventually("the feed has requests of both workers", seen, lambda found: len(found) == 2)
-            assert found == page.workers()
-            (hello, *_) = events_in(feed.start)
-            os.kill(int(hello["worker"]), signal.SIGKILL)
-            assert feed.is_over()
-        eventually("another takes its place", lambda: len(page.workers() - {hello["worker"]}) == 2)
-        opens_again(page.port, page.proofs)
-        with many_opened(page.port, page.proofs, 8) as feeds:
-            began = time.monotonic()
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page of two workers. Open feeds, one of which is not read, do not delay its end."""
+    with served_page(tmp_path_factory.mktemp("page"), "--workers", "2", env=OWN) as page:
+        yield page
+        with (
+            many_opened(page.port, page.proofs, 8) as feeds,
+            opened(page.port, page.proofs, small_buffer=True),
+        ):
+            call_often(page)
             page.process.send_signal(signal.SIGINT)
-            page.process.communicate(timeout=LONGEST_SECONDS)
-            assert time.monotonic() - began < STOP_SECONDS
+            page.process.communicate(timeout=STOP_SECONDS)
             assert page.process.returncode == 0
             assert all(feed.is_over() for feed in feeds)
 
 
-def test_with_the_emulator_the_page_has_its_tokens_and_none_of_the_persons(tmp_path: Path) -> None:
+def call_often(page: Page) -> bytes:
+    """Call until a feed that is not read is full; return the last request's ID."""
+    return [page.call(LONG_PATH).headers["X-Request-ID"] for _ in range(90)][-1].encode()
+
+
+def test_a_page_that_stops_reading_holds_up_nobody(shared: Page) -> None:
+    with opened(shared.port, shared.proofs, small_buffer=True), opened(shared.port, shared.proofs) as other:
+        last = call_often(shared)
+        assert last in other.read_until(b'"id":"%s"' % last)
+
+
+def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one(shared: Page) -> None:
+    with opened(shared.port, shared.proofs) as feed:
+        stream = [feed.start]
+
+        def seen() -> set[str]:
+            shared.call("/api/public")
+            stream.append(feed.read_for(READ_SECONDS))
+            return {event["worker"] for event in events_in(b"".join(stream)) if "id" in event}
+
+        found = eventually("the feed has requests of both workers", seen, lambda found: len(found) == 2)
+        assert found == shared.workers()
+        (hello, *_) = events_in(feed.start)
+        os.kill(int(hello["worker"]), signal.SIGKILL)
+        assert feed.is_over()
+    eventually("another takes its place", lambda: len(shared.workers() - {hello["worker"]}) == 2)
+    opens_again(shared.port, shared.proofs)
+
+
+def test_with_the_emulator_the_page_has_its_tokens_and_none_of_the_persons(shared: Page) -> None:
     """Two workers: each of them can restore what the other one has deleted."""
-    with served_page(tmp_path, "--workers", "2", env=OWN) as page:
-        assert [caller["about"] for caller in page.state()["callers"][1:]] == ["PAT zdem…-000", "PAT zdem…y-00"]
-        for change, pat in [("delete_pat", "deleted"), ("create_pat", "present")] * 3:
-            users = page.post("/-/change", change=change, user_id=READER.id)["users"]
-            assert [user["pat"] for user in users] == [pat, "present"]
-        sent = page.post("/-/send", **SCOPED)
-        assert (sent["status"], sent["why"]["certainty"]) == (401, "certain")
-        for change, status in [("grant", 200), ("revoke", 401)] * 2:
-            order = {"change": change, "user_id": VISITOR.id, "role": "read:messages", "forget": True}
-            assert page.post("/-/change", **order)["until"] is None
-            answers = [page.post("/-/send", **SCOPED)["status"] for _ in range(6)]
-            assert answers == [status] * 6, "each worker has forgotten"
-        control = {"X-Zdemo-Control": "1"}
-        records = requests.get(f"{page.zitadel}/_zdemo/requests", headers=control, timeout=PATIENCE_SECONDS).json()
+    assert [caller["about"] for caller in shared.state()["callers"][1:]] == ["PAT zdem…-000", "PAT zdem…y-00"]
+    for change, pat in [("delete_pat", "deleted"), ("create_pat", "present")] * 3:
+        users = shared.post("/-/change", change=change, user_id=READER.id)["users"]
+        assert [user["pat"] for user in users] == [pat, "present"]
+    sent = shared.post("/-/send", **SCOPED)
+    assert (sent["status"], sent["why"]["certainty"]) == (401, "certain")
+    for change, status in [("grant", 200), ("revoke", 401)] * 2:
+        order = {"change": change, "user_id": VISITOR.id, "role": "read:messages", "forget": True}
+        assert shared.post("/-/change", **order)["until"] is None
+        answers = [shared.post("/-/send", **SCOPED)["status"] for _ in range(6)]
+        assert answers == [status] * 6, "each worker has forgotten"
+    control = {"X-Zdemo-Control": "1"}
+    records = requests.get(f"{shared.zitadel}/_zdemo/requests", headers=control, timeout=PATIENCE_SECONDS).json()
     asked = {(record["user"], record["token"]) for record in records["requests"] if record["token"]}
     assert {user for user, _ in asked} >= {"reader", "visitor"}
     assert not [token for _, token in asked if token.startswith("own-")]
