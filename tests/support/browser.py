@@ -103,9 +103,10 @@ def add_axe(context: BrowserContext) -> None:
     context.add_init_script(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe-core finds wrong in a page of a context with axe: the rule, and the elements."""
-    results = page.evaluate("() => axe.run()")
+def violations(page: Page, *rules: str) -> list[str]:
+    """Return what axe-core finds wrong, by all rules or these, in a page of a context with axe: rule and elements."""
+    options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+    results = page.evaluate("(options) => axe.run(options)", options)
     return [
         f"{found['id']}: {found['help']}: {[node['html'][:200] for node in found['nodes']]}"
         for found in results["violations"]
