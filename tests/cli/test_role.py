@@ -130,18 +130,18 @@ def test_after_a_change_the_next_request_to_each_worker_shows_it_if_the_key_is_r
     own_stack: Stack, own_shell: Shell, tmp_path: Path
 ) -> None:
     environment = {**environment_for(own_stack.emulator.url), "ZDEMO_CACHE_TTL": "3600", "ZDEMO_FORGET_KEY": KEY}
-    with served(tmp_path, environment, "--workers", "4") as api:
+    with served(tmp_path, environment, "--workers", "2") as api:
         url = f"http://127.0.0.1:{api.port}"
         refused = own_shell(*GRANT, ZDEMO_API_URL=url)
         assert refused.code == 0
         assert refused.err.startswith(f"note: the API at {url} did not forget its answers: ")
         assert "ZDEMO_FORGET_KEY (403)" in refused.err
         assert "running APIs follow within" in refused.out
-        assert each_worker(api, 4) == {200}
+        assert each_worker(api, 2) == {200}
         admitted = own_shell(*REVOKE, ZDEMO_API_URL=url, ZDEMO_FORGET_KEY=KEY)
         assert (admitted.code, admitted.err) == (0, "")
         assert admitted.out.endswith(f"the API at {url} follows at once\n")
-        assert each_worker(api, 4) == {401}
+        assert each_worker(api, 2) == {401}
         assert KEY not in refused.all + admitted.all + api.log
 
 

@@ -129,6 +129,7 @@ def _page(sent: list[str]) -> bytes:
     return "\n".join(sent).encode()
 
 
+OF_REFUSALS = ("call private -v", "token", "introspect --json", "role list", "doctor", "setup --dry-run")
 ECHOES = {
     "claims": _echo(200, "application/json", _claims),
     "rows": _echo(200, "application/json", _rows),
@@ -144,7 +145,7 @@ ECHOES = {
 @pytest.mark.parametrize("echo", ECHOES)
 def test_whatever_a_server_repeats(shell: Shell, echo: str) -> None:
     with upstream(ECHOES[echo]) as server:
-        for command in COMMANDS:
+        for command in OF_REFUSALS if echo.isdecimal() or echo == "redirect" else COMMANDS:
             assert_silent(shell(*command.split(), ZITADEL_DOMAIN=server.url, ZDEMO_API_URL=server.url))
         assert_silent(shell("introspect", "--json", ZITADEL_DOMAIN=server.url, CLIENT_SECRET=ODD), PAT, ODD)
 
@@ -191,7 +192,7 @@ def test_in_what_objects_say_about_themselves() -> None:
     ],
 )
 def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
-    for typed in (jwe("PAT"), f'"{SECRET}"', DOTTED):
+    for typed in (jwe("PAT"), f'"{SECRET}"', DOTTED)[: 1 if line.count(" ") > 1 else 3]:
         ran = shell(*line.replace("{}", typed).split(" "), "--json")
         assert ran.code != 0
         assert_silent(ran, *CANARIES, typed.strip('"'))
@@ -219,8 +220,8 @@ def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed:
 def test_in_a_wrong_setting(shell: Shell, name: str) -> None:
     token = jwe("PAT")
     for text in (f'"{SECRET}" {ADMIN}', f"https://x:{SECRET}@localhost/{PAT}", f"https://{token}.example.com", token):
-        for line in ("introspect", "call scoped -v"):
-            assert_silent(shell(*line.split(), **{name: text}), *CANARIES, token)
+        line = "call scoped -v" if name == "ZDEMO_API_URL" else "introspect"
+        assert_silent(shell(*line.split(), **{name: text}), *CANARIES, token)
 
 
 @pytest.mark.parametrize("text", ["{}\n", "PAT: {}\n", "={}\n", "PAT='{}\n", "PAT={}\nCLIENT_SECRET\n{}\n", "{}=1\n"])

@@ -55,17 +55,21 @@ def _run(job: dict[str, Any]) -> int:
 
 
 def _serve() -> None:
+    import rich.markdown  # noqa: F401  # all are imported once, for all forks
+    import typer.rich_utils  # noqa: F401
+
     import zdemo.cli.call
     import zdemo.cli.doctor
     import zdemo.cli.entry
     import zdemo.cli.introspect
     import zdemo.cli.role
     import zdemo.cli.setup
+    import zdemo.cli.verify
     import zdemo.demo.emulated
     import zdemo.http.transport
     import zdemo.investigation.api_comparison
     import zdemo.page
-    import zdemo.server  # noqa: F401  # all are imported once, for all forks
+    import zdemo.server  # noqa: F401
 
     for line in sys.stdin:
         child = os.fork()

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator
+from functools import cache
 from urllib.parse import quote, quote_plus
 
 PIECE = 8  # characters of a secret that must not stand together
@@ -39,15 +40,15 @@ FORMS: dict[str, Callable[[str], str]] = {
 def leak(text: str, *secrets: str) -> str:
     """Return the first piece of a secret that can be read in a text; empty if there is none."""
     text = text.lower()
-    return next((piece for secret in secrets for piece in _pieces(secret) if piece.lower() in text), "")
+    return next((piece for secret in secrets for piece in _pieces(secret) if piece in text), "")
 
 
-def _pieces(secret: str) -> Iterator[str]:
-    """Yield what can be read of a secret: pieces of it in clear and in a URL, and of its part of Basic credentials."""
-    for form in (secret, quote(secret, safe=""), quote_plus(secret)):
-        yield from _cut(form)
-    for name in ("a", "ab", "abc"):
-        yield from _cut(basic(name)(secret)[8:-4])
+@cache
+def _pieces(secret: str) -> frozenset[str]:
+    """Return what can be read of a secret: pieces of it in clear and in a URL, and of its part of Basic credentials."""
+    forms = (secret, quote(secret, safe=""), quote_plus(secret))
+    texts = (*forms, *(basic(name)(secret)[8:-4] for name in ("a", "ab", "abc")))
+    return frozenset(piece.lower() for text in texts for piece in _cut(text))
 
 
 def _cut(text: str) -> Iterator[str]:
