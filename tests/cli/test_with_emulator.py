@@ -5,6 +5,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -155,10 +156,8 @@ def test_nothing_is_left_of_a_stubborn_command(tmp_path: Path) -> None:
     with ExitStack() as stack:
         running = []
         for how, code in ((signal.SIGTERM, 128 + signal.SIGKILL), (signal.SIGKILL, -signal.SIGKILL)):
-            folder = tmp_path / how.name
-            folder.mkdir()
-            own = Shell(folder=folder, env={"TMPDIR": str(folder)})
-            process = stack.enter_context(own.running(*python(STUBBORN)))
+            folder = Path(mkdtemp(dir=tmp_path))
+            process = stack.enter_context(Shell(folder=folder, env={"TMPDIR": str(folder)}).running(*python(STUBBORN)))
             pids = [int(pid) for pid in written(folder / "pids").split()]
             process.send_signal(how)
             running.append((process, code, folder, pids))
@@ -193,4 +192,4 @@ def test_a_command_has_the_terminal_and_its_keys_reach_it_once(bare: Shell) -> N
 
 def test_zdemo_ends_when_standard_input_closes(bare: Shell) -> None:
     ran = bare("emulator", "--port", "0", "--json", "--until-stdin-closes", stdin="not yet\n")
-    assert (ran.code, ran.document["port"] > 0) == (0, True)
+    assert (ran.code, ran.err, ran.document["port"] > 0) == (0, "", True)
