@@ -16,11 +16,18 @@ def bare(tmp_path: Path) -> Shell:
     return Shell(folder=tmp_path, env={})
 
 
-@pytest.fixture
-def zitadel() -> Iterator[Emulator]:
-    """An emulator of the test's own."""
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """An emulator for all tests: to start one takes longer than a command."""
     with emulate() as emulator:
         yield emulator
+
+
+@pytest.fixture
+def zitadel(emulator: Emulator) -> Iterator[Emulator]:
+    """The emulator as it was at its start."""
+    yield emulator
+    emulator.control.reset()
 
 
 @pytest.fixture
