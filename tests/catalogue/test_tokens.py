@@ -29,9 +29,7 @@ OPEN = "it can be|cannot be told apart"
     ("token", "named"),
     [
         (READER.pat[:-1], ("70", "71", "cut off|incomplete")),
-        (READER.pat[:-2], ("69", "71", "cut off|incomplete")),
         (jwe("PAT")[:-1], ("276", "cut off|incomplete", "last part has 21 instead of 22")),
-        (jwe("PAT")[:-24], ("253", "cut off|incomplete")),
         (jwe("access token")[20:], ("268", "cut off|incomplete")),
     ],
 )
@@ -74,8 +72,7 @@ DEATHS: dict[str, tuple[Callable[[Planter], None], tuple[str, ...], tuple[str, .
 def test_18_20_39_40_41_a_dead_pat(bare: Shell, planter: Planter, death: str) -> None:
     plant, named, never = DEATHS[death]
     plant(planter)
-    for output in both(bare, settings(planter.url), "token.active"):
-        output.names(*CANDIDATES, OPEN, "create a new PAT")
+    introspect(bare, settings(planter.url)).names(*CANDIDATES, OPEN, "create a new PAT")
     introspect(bare, administered(planter.url)).names(*CANDIDATES, OPEN)
     for output in both(bare, administered(planter.url, **IDS), "token.active"):
         output.names(*named).never(OPEN, *never)
@@ -129,6 +126,7 @@ def test_18_to_41_the_user_alone_narrows_it_down(bare: Shell, planter: Planter, 
 
 def test_39_what_an_administrator_may_not_see_stays_open(bare: Shell, planter: Planter) -> None:
     does("LockUser", "UnlockUser")(planter)
+    doctor(bare, settings(planter.url), "token.active").names(*CANDIDATES, OPEN, "create a new PAT")
     env = settings(planter.url, **IDS, ZITADEL_ADMIN_PAT=VISITOR.pat)
     introspect(bare, env).names(*CANDIDATES, OPEN, "ZITADEL_ADMIN_PAT did not show")
     planter.do(
@@ -214,9 +212,9 @@ def test_25_a_wrong_project_is_not_asked_for_again(bare: Shell, planter: Planter
     for output in both(bare, env, "token.audience"):
         output.names(f"ZITADEL_PROJECT_ID is wrong.*{wrong}", f"fix ZITADEL_PROJECT_ID={PROJECT_ID} (fix )?then")
         output.never(f"{wrong}:aud")
-    for output in both(bare, env | {"ZITADEL_ADMIN_PAT": ""}, "token.audience"):
-        output.names("ZITADEL_PROJECT_ID", "to another project", "set ZITADEL_PROJECT_ID to|compare ZITADEL_PROJECT_ID")
-        output.names(*(() if jwt else ("requested for another project", OPEN)))
+    output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""})
+    output.names("ZITADEL_PROJECT_ID", "to another project", "set ZITADEL_PROJECT_ID to|compare ZITADEL_PROJECT_ID")
+    output.names(*(() if jwt else ("requested for another project", OPEN)))
 
 
 def test_28_an_api_that_is_not_running(bare: Shell) -> None:
@@ -230,11 +228,8 @@ def test_28_an_api_that_is_not_running(bare: Shell) -> None:
     ("spoilt", "named"),
     [
         ("Bearer PAT", ("Bearer", "token alone")),
-        ('"PAT"', ("quotes", "token alone")),
         ("\u201cPAT\u201d", ("curly quotes", "token alone")),
-        ("PAT\u200b", (r"U\+200B", "token alone")),
         ("PAT x", ("space", "token alone")),
-        ("PAT=", ('"="', "token alone")),
         ("%2BPAT", ("encoded for a URL", "token alone")),
         ("***", ("show instead of a secret", "put the token itself")),
     ],
