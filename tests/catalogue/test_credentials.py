@@ -182,18 +182,17 @@ def keyed(url: str, file: Path) -> dict[str, str]:
     return {"ZITADEL_DOMAIN": url, "ZITADEL_KEY_FILE": str(file), "PAT": READER.pat}
 
 
-@pytest.mark.parametrize(("seconds", "where"), [(900, "behind"), (-900, "ahead of")])
-def test_60_a_clock_that_is_off_with_a_key(bare: Shell, seconds: int, where: str) -> None:
+def test_60_a_clock_that_is_off_with_a_key(bare: Shell) -> None:
     """ZITADEL has another time, by its Date, and refuses what is signed at ours."""
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=900), usegmt=True)
     refused = answer(json_body({"error": "unauthorized_client"}), 400, headers={"Date": date})
     with key_site(bare.folder / "key.json") as site:
-        passed = relay(site.url, date_shift_seconds=seconds)
+        passed = relay(site.url, date_shift_seconds=900)
         with upstream(depending(lambda r: refused if r.target.startswith("/oauth/v2/introspect") else passed)) as up:
             env = keyed(f"http://localhost:{up.port}", site.file)
             outputs = both(bare, env, "clock.skew", "client.accepted")
     for output in outputs:
-        output.names("clock", rf"\d\d\d s {where}", "synchronise").never("key was deleted", "new key")
+        output.names("clock", r"\d\d\d s behind", "synchronise").never("key was deleted", "new key")
 
 
 # The administrator's PAT
@@ -202,12 +201,11 @@ def test_60_a_clock_that_is_off_with_a_key(bare: Shell, seconds: int, where: str
 ROLE_COMMANDS = (("role", "list"), ("role", "grant", "visitor", "read:messages"))
 
 
-@pytest.mark.parametrize("arguments", ROLE_COMMANDS)
-def test_27_an_administrator_without_membership(bare: Shell, zitadel: Emulator, arguments: tuple[str, ...]) -> None:
+def test_27_an_administrator_without_membership(bare: Shell, zitadel: Emulator) -> None:
     env = settings(zitadel.url, ZITADEL_ADMIN_PAT=VISITOR.pat, ZITADEL_PROJECT_ID=PROJECT_ID)
     outputs = (
         doctor(bare, env, "admin.rights"),
-        command(bare, env, *arguments),
+        *(command(bare, env, *arguments) for arguments in ROLE_COMMANDS),
         command(bare, env, "setup", "--yes", "--env-file", str(bare.folder / ".env")),
     )
     for output in outputs:

@@ -95,14 +95,13 @@ def test_a_key_that_was_deleted_or_belongs_to_another_zitadel(bare: Shell, plant
     command(bare, with_key(planter.url, Path(other)), "token").names("refuses the key", "another ZITADEL", "recreated")
 
 
-@pytest.mark.parametrize(("seconds", "where"), [(900, "behind"), (-900, "ahead of")])
-def test_a_clock_that_is_off_with_a_key(bare: Shell, planter: Planter, seconds: int, where: str) -> None:
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+def test_a_clock_that_is_off_with_a_key(bare: Shell, planter: Planter) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=-900), usegmt=True)
     off, other = answer(BAD_ASSERTION, 400, headers={"Date": date}), relay(planter.url)
     file = planter.key_file(bare.folder)
     with upstream(depending(lambda r: off if r.target == "/oauth/v2/token" else other)) as zitadel:
         env = with_key(f"http://localhost:{zitadel.port}", file)
-        refused(bare, env, rf"\d\d\d s {where} ZITADEL's", "synchronise")
+        refused(bare, env, r"\d\d\d s ahead of ZITADEL's", "synchronise")
 
 
 @pytest.mark.parametrize("by_key", [False, True])

@@ -55,8 +55,8 @@ PLACES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {  # cont
         (r"\.env line 3 is not an assignment",),
     ),
     "a broken line": (
-        f"ZITADEL_DOMAIN=http://localhost:1\nCLIENT_ID=1\nCLIENT_SECRET=2\nPAT={READER.pat[:30]}\n{READER.pat[30:]}\n",
-        "net.connect",
+        f"ZITADEL_DOMAIN=https://nope.invalid\nCLIENT_ID=1\nCLIENT_SECRET=2\nPAT={READER.pat[:30]}\n{READER.pat[30:]}\n",
+        "net.resolve",
         (READABLE,),
         ("line 5: a word without =", "broken in two", "write NAME=value on one line"),
     ),
@@ -124,9 +124,8 @@ def test_63_a_wrong_value_is_named(
     doctor(bare, env, WELLFORMED).names(*(text.format(**places) for text in named)).never("generate", "rotated")
 
 
-@pytest.mark.parametrize("more", ["/", "//"])
-def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator, more: str) -> None:
-    doctor(bare, settings(zitadel.url + more))
+def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator) -> None:
+    doctor(bare, settings(zitadel.url + "//"))
 
 
 @pytest.mark.parametrize(
