@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The processes that tests start share what Python compiles, whatever the environment says: else each compiles zdemo again
+# Processes that tests start share what Python has compiled, whatever the environment says: else each compiles zdemo.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

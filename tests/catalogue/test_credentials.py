@@ -5,7 +5,6 @@ Without the administrator most of them look the same: then the causes stay open,
 
 import re
 import secrets
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,11 +17,11 @@ from tests.support.cli import Shell
 from tests.support.key_site import key_site
 from tests.support.named_causes import administered, both, command, doctor, introspect, settings, write
 from tests.support.planting import Planter
-from tests.support.ports import free_port
 from tests.support.relay import relay
 from tests.support.upstream import answer, depending, json_body, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.config.settings import Settings
 from zdemo.emulator import (
     ADMIN,
     APPLICATION_ID,
@@ -36,6 +35,8 @@ from zdemo.emulator import (
     World,
     emulate,
 )
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
 
 APP = {"projectId": PROJECT_ID, "applicationId": APPLICATION_ID}
 OPEN = "it can be|cannot be told apart"
@@ -46,19 +47,14 @@ NEW_SECRET = (
 )
 
 
-def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter) -> None:
-    port = free_port()
+def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter, caplog: pytest.LogCaptureFixture) -> None:
     env = settings(planter.url, CLIENT_ID="353545601679624999")
     doctor(bare, env, "client.accepted").names(REFUSED, *CANDIDATES, OPEN, "ZITADEL_ADMIN_PAT", NEW_SECRET)
-    shell = Shell(folder=bare.folder, env=env)
-    with shell.running("serve", "--port", str(port)) as process:
-        assert process.stderr
-        eventually("the API listens", lambda: listens(port))
+    with serving(create_app(Settings.from_env(env))) as port:
         url = f"http://127.0.0.1:{port}/api/private"
         answer = requests.get(url, headers={"Authorization": f"Bearer {READER.pat}"}, timeout=PATIENCE_SECONDS)
-        assert answer.status_code == 502
-        said = next(line for line in process.stderr if "refuses" in line)
-    assert re.search(REFUSED, said)
+    assert answer.status_code == 502
+    assert re.search(REFUSED, caplog.text)
 
 
 def key_only(planter: Planter) -> dict[str, str]:
@@ -171,11 +167,6 @@ def test_59_an_application_key_that_has_expired_or_was_deleted(bare: Shell, expi
             clock.never("has expired", "create a new key")
     said = ("has expired", f"{expires:%Y-%m-%d}") if expires_in else ("unknown", "deleted")
     output.names("key", *said, "create a new key").never(OPEN, "inactive")
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def keyed(url: str, file: Path) -> dict[str, str]:
