@@ -17,17 +17,7 @@ from tests.support.upstream import Received, answer, depending, hang, json_body,
 from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.finding import Certainty
-from zdemo.emulator import (
-    ADMIN,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    ORGANIZATION_ID,
-    PROJECT_ID,
-    READER,
-    VISITOR,
-    Emulator,
-    emulate,
-)
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.investigation.investigate import Investigation
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
@@ -35,16 +25,10 @@ ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f
 HAS_ROLE = {"urn:zitadel:iam:org:project:roles": {ROLE: {"1": "x"}}}
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with emulate() as emulator:
-        yield emulator
-
-
 @pytest.fixture
-def planter(emulator: Emulator) -> Iterator[Planter]:
-    yield Planter(emulator)
-    emulator.control.reset()
+def planter() -> Iterator[Planter]:
+    with emulate() as emulator:
+        yield Planter(emulator)
 
 
 def ask(paths: dict[str, Any], other: Any = REFUSED, seconds: float = 5) -> Investigation:
