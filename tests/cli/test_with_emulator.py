@@ -154,17 +154,16 @@ def test_a_signal_that_ends_the_command_is_in_the_exit_code_and_what_it_leaves_r
 def test_nothing_is_left_of_a_stubborn_command(tmp_path: Path) -> None:
     """It ignores SIGTERM, and so does its child; with SIGKILL, zdemo has no chance to do anything."""
     with ExitStack() as stack:
-        running = []
+        running, pids = [], []
         for how, code in ((signal.SIGTERM, 128 + signal.SIGKILL), (signal.SIGKILL, -signal.SIGKILL)):
             folder = Path(mkdtemp(dir=tmp_path))
             process = stack.enter_context(Shell(folder=folder, env={"TMPDIR": str(folder)}).running(*python(STUBBORN)))
-            pids = [int(pid) for pid in written(folder / "pids").split()]
+            pids += [int(pid) for pid in written(folder / "pids").split()]
             process.send_signal(how)
-            running.append((process, code, folder, pids))
-        for process, code, folder, pids in running:
-            assert process.wait(LONGEST_SECONDS) == code
-            eventually("all have ended", lambda pids=pids: not any(map(is_running, pids)))
-            eventually("the key files are removed", lambda folder=folder: not list(folder.glob("zdemo-emulator-*")))
+            running.append((process, code))
+        assert all(process.wait(LONGEST_SECONDS) == code for process, code in running)
+        eventually("all have ended", lambda: not any(map(is_running, pids)))
+        eventually("the key files are removed", lambda: not list(tmp_path.glob("*/zdemo-emulator-*")))
 
 
 def test_a_command_has_the_terminal_and_its_keys_reach_it_once(bare: Shell) -> None:
