@@ -22,7 +22,7 @@ from benchmarks.tables import show
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
-from zdemo.introspection.counters import Counters
+from zdemo.guard.counters import Counters
 from zdemo.page import PageOptions, new_key, paged
 from zdemo.server.app import create_app
 from zdemo.server.guard import protect, requires_token

@@ -8,10 +8,10 @@ import time
 import tracemalloc
 
 from benchmarks import tables, upstream
-from zdemo.http.response import Response
-from zdemo.introspection.bulkhead import Bulkhead, Pacer
-from zdemo.introspection.cache import CachingIntrospector
-from zdemo.introspection.model import ROLES_CLAIM, Introspection, parse_introspection
+from zdemo.guard.bulkhead import Bulkhead, Pacer
+from zdemo.guard.cache import CachingIntrospector
+from zdemo.response import Response
+from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, parse_introspection
 
 CASES = ((10, 10, 1), (10_000, 10_000, 1), (100_000, 100_000, 1), (10_000, 2_000, 500))  # size, tokens, roles of each
 HITS = 20_000

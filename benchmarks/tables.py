@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from benchmarks import load, stand
 from zdemo.config.address import ZitadelAddress
 from zdemo.emulator import ADMIN, READER, emulate
-from zdemo.management.client import ManagementClient
-from zdemo.management.resources import remove_pat
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.resources import remove_pat
 
 PUBLIC = load.request("/api/public")
 PRIVATE = load.request("/api/private", stand.TOKEN)

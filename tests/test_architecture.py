@@ -15,20 +15,15 @@ from tests.support import processes
 PACKAGE = Path(__file__).parents[1] / "zdemo"
 
 # A folder imports those of the rows above its own, never of its own row or below.
-# ``http.response`` is a leaf that errors carry, ``processes.forks`` one that all rooms use, so they have their own row.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("http.response", "processes.forks"),
-    ("errors", "serving", "processes"),
-    ("config",),
-    ("http",),
-    ("introspection", "client"),
-    ("authorization", "management"),
-    ("diagnosis", "provisioning", "guard", "emulator"),
-    ("server", "asgi"),
-    ("investigation", "demo"),
-    ("verify", "page"),
-    ("doctor", "testing"),
-    ("pytest_plugin",),
+    ("response", "serving", "text"),
+    ("errors", "emulator"),
+    ("config", "testing"),
+    ("http", "pytest_plugin"),
+    ("client", "zitadel"),
+    ("guard", "setup"),
+    ("server", "asgi", "diagnosis"),
+    ("demo", "page", "verify"),
     ("cli",),
     ("__main__",),
 )
@@ -39,9 +34,9 @@ ROWS = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
 HOMES: dict[str, set[str]] = {
     "flask": {"server", "emulator", "page"},
     "werkzeug": {"server", "emulator", "page", "serving"},
-    "starlette": {"asgi"},
-    "anyio": {"asgi"},
-    "fastapi": {"asgi.dependency"},
+    "starlette": {"guard.asgi"},
+    "anyio": {"guard.asgi"},
+    "fastapi": {"guard.asgi.dependency"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli.screen"},
     "typer": {"cli"},
@@ -51,26 +46,36 @@ HOMES: dict[str, set[str]] = {
     "msgspec": {"emulator.seed_file"},
     "granian": {"serving"},
     "setproctitle": {"serving"},
-    "redis": {"introspection.shared.redis_store"},
-    "uwsgidecorators": {"processes.forks"},
+    "redis": {"guard.shared.redis_store"},
+    "uwsgidecorators": {"serving.forks"},
     "requests": {"http.transport", "http.deadline", "http.failures"},
     "urllib3": {"http.transport", "http.deadline", "http.failures"},
 }
 
 # Importing one of these loads none of what talks to the network, directly or through another module.
 PURE = (
-    "authorization",
-    "introspection.model",
-    "introspection.refusals",
-    "management.model",
-    "provisioning.conflicts",
-    "provisioning.plan",
-    "diagnosis",
+    "guard.authorization",
+    "zitadel.introspection_answer",
+    "zitadel.refused_credentials",
+    "zitadel.records",
+    "setup.conflicts",
+    "setup.plan",
+    "diagnosis.rules",
 )
 NETWORK = {"requests", "urllib3", "socket", "flask"}
 
 # They look at no clock, no environment and no chance either: what they need to know is handed to them.
-WITHOUT_WORLD = ("authorization", "diagnosis", "errors", "introspection.model", "introspection.refusals")
+WITHOUT_WORLD = (
+    "errors",
+    "guard.authorization",
+    "zitadel.introspection_answer",
+    "zitadel.refused_credentials",
+    "diagnosis.cases",
+    "diagnosis.evidence",
+    "diagnosis.finding",
+    "diagnosis.phrases",
+    "diagnosis.rules",
+)
 WORLD = {"time", "datetime", "os", "socket", "random", "secrets", "subprocess", "threading"}
 
 
@@ -108,19 +113,14 @@ def top(name: str) -> str:
     return name.split(".")[0]
 
 
-def room(name: str) -> str:
-    """Return what stands for a module in ``ORDER``."""
-    return name if name in ROWS else top(name)
-
-
 def belongs(name: str, places: set[str]) -> bool:
     return any(name == known or name.startswith(f"{known}.") for known in places)
 
 
 def test_imports_point_down() -> None:
-    pairs = {(name, found) for name in NAMES for found in of_zdemo(name) if room(found) != room(name)}
-    assert {("errors", "http.response"), ("testing", "emulator")} <= pairs, "imports are seen in all their forms"
-    assert {(name, found) for name, found in pairs if ROWS[room(found)] >= ROWS[room(name)]} == set()
+    pairs = {(name, found) for name in NAMES for found in of_zdemo(name) if top(found) != top(name)}
+    assert {("errors", "response"), ("testing", "emulator")} <= pairs, "imports are seen in all their forms"
+    assert {(name, found) for name, found in pairs if ROWS[top(found)] >= ROWS[top(name)]} == set()
     assert not any(found.startswith("zdemo.") for found in imports(""))
 
 

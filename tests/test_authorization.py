@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zdemo.authorization import (
+from zdemo.config.settings import Settings
+from zdemo.errors import ExitCode, GuardError, InsufficientScope, InvalidRequest, InvalidToken, NoToken, Refused
+from zdemo.guard.authorization import (
     LONGEST_TOKEN,
     NO_ROLE,
     NOT_BEFORE_LEEWAY_SECONDS,
@@ -20,9 +22,7 @@ from zdemo.authorization import (
     refuse_second_token,
     required_roles,
 )
-from zdemo.config.settings import Settings
-from zdemo.errors import ExitCode, GuardError, InsufficientScope, InvalidRequest, InvalidToken, NoToken, Refused
-from zdemo.introspection.model import ROLES_CLAIM, Introspection, roles_claim_of
+from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, roles_claim_of
 
 NOW = 1_766_500_000.0
 YEAR_9999 = 253402300799

@@ -8,7 +8,7 @@ from tests.support.upstream import answer, json_body, raw, refusing_port, upstre
 from zdemo.client import Call, Challenge, Method, Route, as_json, call_api, curl_command, parse_challenge
 from zdemo.config.settings import ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.http.response import Response
+from zdemo.response import Response
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
 

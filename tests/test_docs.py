@@ -16,13 +16,13 @@ from zdemo.cli.app import COMMANDS as TABLE
 from zdemo.cli.app import app, load
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.names import OTHER_WORDS
-from zdemo.doctor import CHECKS
-from zdemo.doctor.conformance import API_CHECKS
+from zdemo.diagnosis.checks import CHECKS
 from zdemo.emulator import seed
 from zdemo.errors import ExitCode
-from zdemo.introspection.counters import Counters
+from zdemo.guard.counters import Counters
 from zdemo.pytest_plugin import ZitadelEmulator
 from zdemo.server.metrics import Metrics
+from zdemo.verify.conformance import API_CHECKS
 
 DOCS = ROOT / "docs"
 TEXT = README.read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from zdemo.errors import GuardError
-from zdemo.guard import OpenRoutes, is_ambiguous
+from zdemo.guard.guard import OpenRoutes, is_ambiguous
 
 WRONG = [
     *("", "*", "/*", "//*", "healthz", "*/x", "/a*", "/*/a", "/a/*/b", "/a/**", "/a?b", "/a#b", "/a/{id}", "/a/<id>"),

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from zdemo.config.settings import Settings
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.model import Introspection
 from zdemo.pytest_plugin import ZitadelEmulator
+from zdemo.zitadel.introspection_answer import Introspection
+from zdemo.zitadel.introspection_client import IntrospectionClient
 
 ROLE = "read:messages"
 OTHER_PROJECT = """

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from zdemo.config.masking import without_secret_query
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
-from zdemo.http.response import Response
+from zdemo.response import Response
+from zdemo.text.masking import without_secret_query
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
 FORGET_PATH = "/-/forget"

@@ -18,7 +18,7 @@ from tests.support.rows import (
 )
 from tests.support.upstream import Upstream, reset, upstream
 from zdemo.config.settings import Settings
-from zdemo.introspection.client import IntrospectionClient
+from zdemo.zitadel.introspection_client import IntrospectionClient
 
 OF_THE_SERVER = {"an absolute target", "two slashes at the start"}  # uvicorn hands these over as other paths
 ROWS = {name: row for name, row in OF_THE_GUARD.items() if name not in OF_THE_SERVER}

@@ -18,9 +18,9 @@ from tests.support.upstream import LOOPBACK, after, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, converse, request
 from zdemo.asgi import protect, requires_token
-from zdemo.asgi.pool import IntrospectionPool
-from zdemo.introspection.build import Limits, protected
-from zdemo.introspection.model import Introspection
+from zdemo.guard.asgi.pool import IntrospectionPool
+from zdemo.guard.build import Limits, protected
+from zdemo.zitadel.introspection_answer import Introspection
 
 THREADS = 32
 LIMITS = Limits.of(THREADS)

@@ -17,9 +17,9 @@ from tests.support.ports import free_port
 from tests.support.relay import relay
 from tests.support.upstream import Behaviour, answer, depending, hang, hang_up, json_body, refusing_port, upstream
 from zdemo.config.settings import Settings
-from zdemo.doctor import CHECKS
-from zdemo.doctor.check import Outcome, examine
-from zdemo.doctor.context import DoctorContext
+from zdemo.diagnosis.checks import CHECKS
+from zdemo.diagnosis.checks.check import Outcome, examine
+from zdemo.diagnosis.checks.context import DoctorContext
 from zdemo.emulator import VISITOR, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving

@@ -14,10 +14,10 @@ from tests.support.upstream import Behaviour, answer, depending, json_body, refu
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
-from zdemo.introspection.client import basic_credentials
-from zdemo.provisioning.state_file import read_state
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
+from zdemo.setup.state_file import read_state
+from zdemo.zitadel.introspection_client import basic_credentials
 
 CANDIDATES = ("deleted", "expired", "deactivated or locked", "reactivated since", "another ZITADEL")
 IDS = {"ZDEMO_PAT_USER_ID": READER.id, "ZDEMO_PAT_ID": READER.token_id}

@@ -7,8 +7,8 @@ import pytest
 from tests.support.cli import ROOT, Shell
 from tests.support.terminal import shown_at
 from zdemo.cli.app import COMMANDS, load
-from zdemo.config.columns import cells
 from zdemo.errors import ExitCode
+from zdemo.text.columns import cells
 
 PATHS = (*COMMANDS, "role list", "role grant", "role revoke")
 

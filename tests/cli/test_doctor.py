@@ -13,11 +13,11 @@ from tests.support.cli import Shell, is_two_lines
 from tests.support.upstream import Behaviour, answer, upstream
 from zdemo.cli.doctor import EVERY_CHECK, explain
 from zdemo.cli.screen import Screen
-from zdemo.doctor import CHECKS
-from zdemo.doctor.check import Check
-from zdemo.doctor.conformance import API_CHECKS
+from zdemo.diagnosis.checks import CHECKS
+from zdemo.diagnosis.checks.check import Check
 from zdemo.emulator import CLIENT_ID, READER, VISITOR
 from zdemo.serving.embedded import serving
+from zdemo.verify.conformance import API_CHECKS
 
 GROUPS = ("settings", "network", "ZITADEL", "credentials", "token", "role", "administrator", "API")
 WITHOUT_STORE = [check.id for check in CHECKS if not check.id.startswith("cache.")]

@@ -11,10 +11,10 @@ import pytest
 from tests.server.test_log_lines import Terminal
 from tests.support.cli import Shell, Stack
 from zdemo.cli.emulator_log import BESIDE_THE_API, requests_log
-from zdemo.config.columns import cells
 from zdemo.emulator import REQUESTS_LOG, RequestRecord
-from zdemo.http.response import Response
+from zdemo.response import Response
 from zdemo.server.logs import JsonFormatter, TextFormatter
+from zdemo.text.columns import cells
 
 INACTIVE = RequestRecord(
     method="POST",

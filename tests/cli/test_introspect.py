@@ -15,8 +15,8 @@ from tests.support.named_causes import flat
 from tests.support.terminal import shown_at
 from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.config.columns import cells
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.text.columns import cells
 
 WRONG = {"CLIENT_SECRET": "B" * 64}
 CONTROLS = {"\x1b", "\x07", "\x9b", "\u202e", "\x00", "\r"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zdemo.cli.layout import ASIDE, behind, continued, filled, headline, pad, table, wrapped
-from zdemo.config.columns import cells
+from zdemo.text.columns import cells
 
 COMMANDS = (
     "zdemo role grant reader read:messages",

@@ -6,11 +6,11 @@ import pytest
 
 from tests.support.cli import Shell, is_two_lines
 from tests.support.terminal import at_terminal
-from zdemo.authorization import LONGEST_TOKEN
 from zdemo.cli.token_input import token_question
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
 from zdemo.emulator import READER, VISITOR
+from zdemo.guard.authorization import LONGEST_TOKEN
 
 OTHER_TOKEN = "-abc-def_ghi"  # nobody issued it
 

@@ -19,8 +19,8 @@ from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.emulator_values import is_public
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.emulator import ADMIN, CLIENT_ID, NEVER, Emulator, emulate, known_world, new_fault
-from zdemo.provisioning.files import only_setup_in_folder
-from zdemo.provisioning.state_file import read_state, write_state
+from zdemo.setup.files import only_setup_in_folder
+from zdemo.setup.state_file import read_state, write_state
 
 OWN = ("--project-name", "own", "--app-name", "own-api")  # nothing of the emulator's known world
 YES = ("setup", "--yes", *OWN)

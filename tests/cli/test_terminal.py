@@ -10,8 +10,8 @@ from tests.support.connection_faults import PAT_CLAIMS
 from tests.support.terminal import at_terminal, shown_at
 from tests.support.upstream import after, answer, json_body, upstream
 from zdemo.cli.layout import COMMAND
-from zdemo.config.columns import cells
 from zdemo.emulator import VISITOR
+from zdemo.text.columns import cells
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from zdemo.config.columns import shows_colour
+from zdemo.text.columns import shows_colour
 
 
 class Terminal(io.StringIO):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.jwe import jwe
 from tests.support.secret_forms import PAT, SECRET
-from zdemo.config.masking import could_be_secret, masked, masked_unknown, without_secret_query, without_tokens
+from zdemo.text.masking import could_be_secret, masked, masked_unknown, without_secret_query, without_tokens
 
 JWT = "eyJhbGciOiJub25lIn0.eyJhIjoxfQ."
 HEX = "9f86d081884c7d659a2feaa0c55ad015"

@@ -6,9 +6,9 @@ import pytest
 
 from tests.support.jwe import jwe
 from tests.support.secret_forms import FORMS, ODD, PAT, SECRET, basic, leak
-from zdemo.config.masking import masked
-from zdemo.config.redaction import Redaction, in_texts
 from zdemo.emulator import CLIENT_SECRET
+from zdemo.text.masking import masked
+from zdemo.text.redaction import Redaction, in_texts
 
 WORDS = "correct horse/7"
 HEX = "9f86d081884c7d659a2feaa0c55ad015"

@@ -25,9 +25,9 @@ from zdemo.demo.live import PREFIX, live_demo
 from zdemo.demo.scenario import Interrupted
 from zdemo.emulator import ADMIN, VISITOR, World, create_app, emulate, known_world
 from zdemo.errors import ZdemoError
-from zdemo.management import resources
-from zdemo.management.client import USER_SERVICE, ManagementClient
 from zdemo.serving.embedded import serving
+from zdemo.zitadel import resources
+from zdemo.zitadel.management import USER_SERVICE, ManagementClient
 
 STEPS = 11
 

@@ -11,8 +11,8 @@ from tests.support.jwe import jwe
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.inactive_token import finding_for_inactive
-from zdemo.http.response import Response
+from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
+from zdemo.response import Response
 
 CERTAIN, LIKELY, OPEN = Certainty
 

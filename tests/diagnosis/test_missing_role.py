@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.active_token import finding_for_active, notes
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.missing_role import near_miss
-from zdemo.introspection.model import Introspection
-from zdemo.management.model import RoleAssignment, User
+from zdemo.diagnosis.rules.active_token import finding_for_active, notes
+from zdemo.diagnosis.rules.missing_role import near_miss
+from zdemo.zitadel.introspection_answer import Introspection
+from zdemo.zitadel.records import RoleAssignment, User
 
 CERTAIN, LIKELY, OPEN = Certainty
 

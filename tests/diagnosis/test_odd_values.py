@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from zdemo.diagnosis.odd_values import odd_values
+from zdemo.diagnosis.rules.odd_values import odd_values
 
 PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
 

@@ -12,7 +12,7 @@ from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.refused_user import finding_for_refused_user
+from zdemo.diagnosis.rules.refused_user import finding_for_refused_user
 
 CERTAIN, LIKELY, OPEN = Certainty
 

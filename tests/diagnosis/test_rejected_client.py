@@ -12,10 +12,10 @@ from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.unusable_response import finding_for_error
-from zdemo.http.response import Response
-from zdemo.introspection.refusals import answer_error
-from zdemo.management.model import Application, Credential, Organization, Project
+from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.response import Response
+from zdemo.zitadel.records import Application, Credential, Organization, Project
+from zdemo.zitadel.refused_credentials import answer_error
 
 CERTAIN, LIKELY, OPEN = Certainty
 

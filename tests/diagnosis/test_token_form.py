@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.support.jwe import jwe
-from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
+from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
 
 PAT = "aB3-" * 17 + "xyZ"
 ACCESS_TOKEN = "aB3_" * 26

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.unusable_response import finding_for_error, finding_for_server
+from zdemo.diagnosis.rules.unusable_response import finding_for_error, finding_for_server
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.messages import failed
-from zdemo.http.response import Response
-from zdemo.introspection.refusals import answer_error, introspection_error
+from zdemo.response import Response
+from zdemo.zitadel.refused_credentials import answer_error, introspection_error
 
 CERTAIN, LIKELY, OPEN = Certainty
 

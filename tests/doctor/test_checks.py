@@ -2,8 +2,8 @@
 
 import pytest
 
-from zdemo.doctor import CHECKS
-from zdemo.doctor.check import (
+from zdemo.diagnosis.checks import CHECKS
+from zdemo.diagnosis.checks.check import (
     Check,
     Outcome,
     Result,
@@ -15,7 +15,7 @@ from zdemo.doctor.check import (
     skipped,
     warned,
 )
-from zdemo.doctor.conformance import API_CHECKS
+from zdemo.verify.conformance import API_CHECKS
 
 STABLE = {
     "settings": ("readable", "complete", "shadowed", "wellformed"),

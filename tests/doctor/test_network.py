@@ -3,12 +3,12 @@
 import pytest
 
 from zdemo.config.environment import Environment
+from zdemo.diagnosis.checks.context import DoctorContext
+from zdemo.diagnosis.checks.zitadel import CHECKS
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.doctor.context import DoctorContext
-from zdemo.doctor.zitadel import CHECKS
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 from zdemo.http.messages import failed
-from zdemo.http.response import Response
+from zdemo.response import Response
 
 ORIGIN = "https://id.example"
 ANSWER = Response(status=200, headers={}, body=b"{}", seconds=0.01, url=ORIGIN)

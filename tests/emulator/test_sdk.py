@@ -13,7 +13,7 @@ import pytest
 from tests.support.emulator_target import NOBODY
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, ORGANIZATION_ID, Emulator
-from zdemo.introspection.client import IntrospectionClient
+from zdemo.zitadel.introspection_client import IntrospectionClient
 
 ROLE = "read:messages"
 TOMORROW = datetime.now(UTC) + timedelta(days=1)

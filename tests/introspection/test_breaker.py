@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.introspector_doubles import Clock, refused
 from zdemo.errors import CredentialsRefused
-from zdemo.introspection.breaker import (
+from zdemo.guard.breaker import (
     FAILURES_THAT_OPEN,
     MOST_PROBES,
     PAUSE_SECONDS,

@@ -23,17 +23,12 @@ from tests.support.introspector_doubles import (
 )
 from tests.support.waiting import eventually
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
-from zdemo.introspection.build import protected
-from zdemo.introspection.bulkhead import Bulkhead, Pacer
-from zdemo.introspection.cache import (
-    CachingIntrospector,
-    Entry,
-    PriorityIntrospector,
-    Store,
-)
-from zdemo.introspection.clock import running_clock
-from zdemo.introspection.model import Introspection, Source
+from zdemo.guard.build import protected
+from zdemo.guard.bulkhead import Bulkhead, Pacer
+from zdemo.guard.cache import CachingIntrospector, Entry, PriorityIntrospector, Store
+from zdemo.guard.clock import running_clock
 from zdemo.server.routes import Readiness
+from zdemo.zitadel.introspection_answer import Introspection, Source
 
 TTL = 5.0
 TOKEN = "an-unknown-token"

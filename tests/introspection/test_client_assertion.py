@@ -14,18 +14,18 @@ from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
 from tests.support.introspector_doubles import Clock
 from tests.support.key_site import KeySite, key_site, settings_for
 from tests.support.upstream import upstream
-from zdemo.authorization import Policy
 from zdemo.config.key_file import ApplicationKey, application_key
 from zdemo.emulator import PROJECT_ID, READER
 from zdemo.errors import CredentialsRefused
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.client_assertion import (
+from zdemo.guard.authorization import Policy
+from zdemo.zitadel.client_assertion import (
     ASSERTION_TYPE,
     CLOCK_LEEWAY_SECONDS,
     LIFETIME_SECONDS,
     ClientAssertion,
     audience_of,
 )
+from zdemo.zitadel.introspection_client import IntrospectionClient
 
 ISSUER = "https://zitadel.example"
 NOW = 1_800_000_000.75
@@ -112,7 +112,8 @@ def test_a_refusal_points_at_the_key_and_the_clock(key: ApplicationKey) -> None:
 
 def test_without_a_key_file_no_cryptography_is_loaded() -> None:
     script = (
-        "import sys; from zdemo.config import Settings; from zdemo.introspection.client import IntrospectionClient;"
+        "import sys; from zdemo.config import Settings;"
+        "from zdemo.zitadel.introspection_client import IntrospectionClient;"
         "IntrospectionClient(Settings(issuer='http://localhost', client_id='a', client_secret='b'));"
         "print({'jwt', 'cryptography'} & set(sys.modules))"
     )

@@ -7,7 +7,7 @@ import pytest
 
 from tests.introspection.test_cache import TOKEN, Setup
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, PATIENCE_SECONDS, Crowd, Hanging, Scripted
-from zdemo.introspection.forget import Forget
+from zdemo.guard.forget import Forget
 
 EVERYTHING = Forget(everything=True)
 ADA, BOB = Forget(user_id="1"), Forget(user_id="2")  # Ada is the subject of ACTIVE

@@ -20,10 +20,10 @@ from tests.support.connection_faults import (
 from tests.support.upstream import upstream
 from zdemo.config.settings import Settings
 from zdemo.errors import IntrospectionError, UnusableAnswer, ZitadelUnavailable
-from zdemo.http.response import Response
-from zdemo.introspection.client import IntrospectionClient, basic_credentials
-from zdemo.introspection.model import Introspection, parse_introspection, roles_claim_of
-from zdemo.introspection.refusals import read_answer
+from zdemo.response import Response
+from zdemo.zitadel.introspection_answer import Introspection, parse_introspection, roles_claim_of
+from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
+from zdemo.zitadel.refused_credentials import read_answer
 
 PROJECT = "300000000000000010"
 ROLES = "urn:zitadel:iam:org:project:roles"

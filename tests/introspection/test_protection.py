@@ -20,12 +20,12 @@ from tests.support.introspector_doubles import (
 )
 from tests.support.waiting import eventually
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
-from zdemo.http.response import Response
-from zdemo.introspection.breaker import FAILURES_THAT_OPEN, PAUSE_SECONDS, PROBE_SECONDS, BreakerState
-from zdemo.introspection.build import PACING_SECONDS, Limits
-from zdemo.introspection.bulkhead import Bulkhead
-from zdemo.introspection.model import Introspection, Introspector
-from zdemo.introspection.protection import STALL_SECONDS, ProtectedIntrospector
+from zdemo.guard.breaker import FAILURES_THAT_OPEN, PAUSE_SECONDS, PROBE_SECONDS, BreakerState
+from zdemo.guard.build import PACING_SECONDS, Limits
+from zdemo.guard.bulkhead import Bulkhead
+from zdemo.guard.protection import STALL_SECONDS, ProtectedIntrospector
+from zdemo.response import Response
+from zdemo.zitadel.introspection_answer import Introspection, Introspector
 
 TOKEN = "an-unknown-token"
 TIMEOUT = 5.0

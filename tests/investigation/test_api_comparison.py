@@ -11,10 +11,10 @@ from tests.support.upstream import upstream
 from zdemo.client import Call, Route
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.ask.api_comparison import explain
 from zdemo.diagnosis.finding import Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, VISITOR, emulate
-from zdemo.http.response import Response
-from zdemo.investigation.api_comparison import explain
+from zdemo.response import Response
 
 NOW = 1_800_000_000.0
 INVALID = 'Bearer realm="zdemo", error="invalid_token"'

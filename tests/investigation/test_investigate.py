@@ -16,9 +16,9 @@ from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
 from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.ask.investigate import Investigation
 from zdemo.diagnosis.finding import Certainty
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, emulate
-from zdemo.investigation.investigate import Investigation
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}

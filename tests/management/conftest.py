@@ -4,7 +4,7 @@ import pytest
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.emulator import ADMIN, Emulator, emulate
-from zdemo.management.client import ManagementClient
+from zdemo.zitadel.management import ManagementClient
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from tests.support.connection_faults import FAULTS
 from tests.support.upstream import Behaviour, Received, Upstream, answer, depending, json_body, upstream
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError, ZitadelUnavailable
-from zdemo.management.client import MOST_PAGES, PAGE_SIZE, ManagementClient
-from zdemo.management.resources import (
+from zdemo.zitadel.management import MOST_PAGES, PAGE_SIZE, ManagementClient
+from zdemo.zitadel.resources import (
     find_application,
     find_user,
     get_project,

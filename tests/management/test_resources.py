@@ -15,9 +15,9 @@ from zdemo.emulator import (
     Emulator,
 )
 from zdemo.errors import ManagementError, UnusableAnswer
-from zdemo.management import own_user, resources
-from zdemo.management.client import ManagementClient
-from zdemo.management.model import Auth, Credential, milliseconds, moment_of
+from zdemo.zitadel import own_user, resources
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.records import Auth, Credential, milliseconds, moment_of
 
 EXPIRES = 253370764800123  # in the year 9999, as ZITADEL's own default
 

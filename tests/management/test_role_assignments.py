@@ -20,11 +20,11 @@ from zdemo.emulator import (
     Emulator,
 )
 from zdemo.errors import ManagementError, ZdemoError
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.management.client import ManagementClient
-from zdemo.management.model import User
-from zdemo.management.resources import create_assignment, list_assignments
-from zdemo.management.role_assignments import (
+from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.records import User
+from zdemo.zitadel.resources import create_assignment, list_assignments
+from zdemo.zitadel.role_assignments import (
     GIVE_UP_SECONDS,
     Change,
     ChangeOutcome,

@@ -11,10 +11,10 @@ from tests.support.page_site import KEY, TracedApi, page_options
 from tests.support.upstream import Behaviour, Received, answer, depending, http, json_body, raw, upstream
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator, emulate, new_fault
 from zdemo.errors import ZitadelUnavailable
-from zdemo.introspection.model import Introspection
 from zdemo.page.access import caller_of, mark_of
 from zdemo.page.events import event_of, secrets_of
 from zdemo.server import Trace
+from zdemo.zitadel.introspection_answer import Introspection
 
 SCOPED, ROLE = "/api/private-scoped", "read:messages"
 LARGEST_EVENT_BYTES = 48 * 1024

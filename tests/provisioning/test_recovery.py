@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.desk import CountingClient, Cut, Desk
 from tests.support.waiting import eventually
-from zdemo.management.model import Auth
+from zdemo.zitadel.records import Auth
 
 CHANGES = [
     "CreateUser",

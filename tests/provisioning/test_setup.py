@@ -13,12 +13,12 @@ from tests.support.dotenv import update_dotenv
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop
 from zdemo.errors import UsageError, ZdemoError
-from zdemo.management.model import Auth
-from zdemo.provisioning.apply import apply_plan
-from zdemo.provisioning.files import SETTINGS, SetupFiles
-from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.plan import Action, ObjectKind
-from zdemo.provisioning.state_file import state_path
+from zdemo.setup.apply import apply_plan
+from zdemo.setup.files import SETTINGS, SetupFiles
+from zdemo.setup.options import SetupOptions
+from zdemo.setup.plan import Action, ObjectKind
+from zdemo.setup.state_file import state_path
+from zdemo.zitadel.records import Auth
 
 ROLE = "read:messages"
 

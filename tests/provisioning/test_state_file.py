@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from zdemo.errors import SettingsError
-from zdemo.provisioning.state_file import (
+from zdemo.setup.state_file import (
     EMPTY,
     IssuedCredential,
     SetupState,

@@ -12,8 +12,8 @@ from tests.support.waiting import eventually
 from tests.support.workshop import Workshop, later
 from zdemo.emulator import ADMIN
 from zdemo.errors import ZdemoError
-from zdemo.management.model import Auth
-from zdemo.provisioning.options import SetupOptions
+from zdemo.setup.options import SetupOptions
+from zdemo.zitadel.records import Auth
 
 ROLE = "read:messages"
 Change = Callable[[Desk, Workshop], object]

@@ -19,7 +19,7 @@ from tests.support.upstream import Upstream, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import request
 from zdemo.emulator import READER
-from zdemo.introspection.forget import Forget
+from zdemo.guard.forget import Forget
 from zdemo.server import create_app
 from zdemo.server.forgetting import WORKER_UNCONFIRMED, Forgetting
 from zdemo.serving.bus import Bus

@@ -20,12 +20,12 @@ from tests.support.introspector_doubles import Scripted
 from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, INVALID_TOKEN, check_body
 from tests.support.upstream import LOOPBACK
 from tests.support.wire import bearer, chunked, converse, request
-from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, KnownUser
 from zdemo.errors import GuardError, Refused
-from zdemo.introspection.model import ROLES_CLAIM, Introspection
+from zdemo.guard.authorization import Policy
 from zdemo.server import open_route, protect, requires_token
+from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection
 
 
 class AsyncFlask(Flask):

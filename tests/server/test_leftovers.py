@@ -11,9 +11,9 @@ from tests.support.apis import PRIVATE, PUBLIC, SCOPED, settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
 from tests.support.processes import run_python
 from zdemo.errors import ZitadelUnavailable
-from zdemo.introspection.model import Introspection
 from zdemo.server import create_app, protect, requires_token
 from zdemo.server.watcher import WATCHER
+from zdemo.zitadel.introspection_answer import Introspection
 
 REQUESTS = 30  # of each case
 SETTINGS = settings_for("http://127.0.0.1:9", project_id=None)

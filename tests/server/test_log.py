@@ -15,7 +15,7 @@ from tests.support.rows import check_body
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, request
 from zdemo.emulator import READER, VISITOR
-from zdemo.introspection.rate_limited_log import REPEAT_SECONDS, RateLimitedLog
+from zdemo.guard.rate_limited_log import REPEAT_SECONDS, RateLimitedLog
 from zdemo.server import create_app
 from zdemo.server.logs import (
     ACCESS_FIELDS,

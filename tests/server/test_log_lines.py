@@ -10,12 +10,12 @@ import pytest
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Time, protected_api, running, settings_for
 from tests.support.introspector_doubles import Scripted
-from zdemo.config.columns import cells
 from zdemo.emulator import READER, VISITOR, Emulator
-from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
 from zdemo.server.log_lines import RequestLines
 from zdemo.server.logs import ACCESS_FIELDS
+from zdemo.text.columns import cells
+from zdemo.zitadel.introspection_answer import Introspection
 
 WITHOUT_TERMINAL = re.compile(
     r"\d\d:\d\d:\d\d  \S+ \S+ *  \d{3}  .*  (hit|asked|joined| {6}) +\d+\.\d ms  [0-9a-f]{16}"

@@ -9,10 +9,10 @@ from flask import Flask, Response
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, running, settings_for
 from tests.support.introspector_doubles import Scripted
 from tests.support.wire import request
-from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
 from zdemo.server.guard import open_route
 from zdemo.server.logs import ACCESS_LOG
+from zdemo.zitadel.introspection_answer import Introspection
 
 
 def api_with_more_views(closed: list[str]) -> Flask:

@@ -18,8 +18,8 @@ from tests.support.apis import SCOPED, Api, running, settings_for
 from tests.support.connection_faults import ACTIVE, PAT_CLAIMS, WITHOUT_ROLE
 from tests.support.upstream import Upstream, upstream
 from tests.support.wire import Reply, request
-from zdemo.guard import Refusal
-from zdemo.introspection.forget import Forget
+from zdemo.guard.forget import Forget
+from zdemo.guard.guard import Refusal
 from zdemo.server import create_app
 from zdemo.server.forgetting import FORGETTING, WORKER_UNCONFIRMED, Forgetting
 from zdemo.server.zitadel_events import (

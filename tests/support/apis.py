@@ -12,15 +12,15 @@ from flask import Flask
 
 from tests.support.processes import ROOT
 from tests.support.wire import Reply, bearer, exchange, request
-from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
-from zdemo.introspection.build import Limits, protected
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.model import Introspector
+from zdemo.guard.authorization import Policy
+from zdemo.guard.build import Limits, protected
 from zdemo.server import create_app
 from zdemo.server.guard import EXTENSION
 from zdemo.serving.embedded import serving
+from zdemo.zitadel.introspection_answer import Introspector
+from zdemo.zitadel.introspection_client import IntrospectionClient
 
 EXAMPLE = ROOT / "docs" / "examples" / "one_file_guard.py"
 THREADS = 32

@@ -21,7 +21,7 @@ from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from zdemo.asgi import protect, requires_token
 from zdemo.config.settings import Settings
-from zdemo.introspection.model import Introspector
+from zdemo.zitadel.introspection_answer import Introspector
 
 EXAMPLE = ROOT / "docs" / "examples" / "fastapi_app.py"
 LONGEST_HEADER = 1 << 20  # as other servers take

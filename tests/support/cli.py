@@ -21,11 +21,11 @@ from tests.support.ports import free_port
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.cli.layout import BELOW, COMMAND
-from zdemo.config.columns import WITHOUT_TERMINAL, cells
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
+from zdemo.text.columns import WITHOUT_TERMINAL, cells
 
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60

@@ -12,15 +12,15 @@ from tests.support.emulator_target import Api
 from tests.support.waiting import eventually
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.dotenv_file import read_dotenv
-from zdemo.http.response import Response
-from zdemo.management.client import ManagementClient
-from zdemo.provisioning.apply import apply_plan, verify_tokens
-from zdemo.provisioning.files import SetupFiles
-from zdemo.provisioning.lookup import look
-from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.plan import Plan, make_plan
-from zdemo.provisioning.state_file import ID_FIELDS, SetupState, read_state, state_path
-from zdemo.provisioning.teardown import Teardown, plan_teardown, tear_down
+from zdemo.response import Response
+from zdemo.setup.apply import apply_plan, verify_tokens
+from zdemo.setup.files import SetupFiles
+from zdemo.setup.lookup import look
+from zdemo.setup.options import SetupOptions
+from zdemo.setup.plan import Plan, make_plan
+from zdemo.setup.state_file import ID_FIELDS, SetupState, read_state, state_path
+from zdemo.setup.teardown import Teardown, plan_teardown, tear_down
+from zdemo.zitadel.management import ManagementClient
 
 TIMEOUT_SECONDS = 10.0
 

@@ -66,8 +66,8 @@ def _serve() -> None:
     import zdemo.cli.setup
     import zdemo.cli.verify
     import zdemo.demo.emulated
+    import zdemo.diagnosis.ask.api_comparison
     import zdemo.http.transport
-    import zdemo.investigation.api_comparison
     import zdemo.page
     import zdemo.server  # noqa: F401
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
-from zdemo.introspection.model import Introspection
+from zdemo.zitadel.introspection_answer import Introspection
 
 PATIENCE_SECONDS = 30.0  # only a test that fails waits this long
 

@@ -10,9 +10,9 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.config.key_file import ApplicationKey, read_key_file
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, PROJECT_ID, emulate
-from zdemo.management import resources
-from zdemo.management.client import ManagementClient
-from zdemo.management.model import Auth
+from zdemo.zitadel import resources
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.records import Auth
 
 APPLICATION_ID = "7"
 DAY_MILLISECONDS = 86_400_000

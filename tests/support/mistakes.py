@@ -13,7 +13,7 @@ from tests.support.apis import Endpoint, settings_for
 from tests.support.wire import Reply, bearer, request
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER
-from zdemo.introspection.model import ROLES_CLAIM, Introspection
+from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection
 
 TEXT = "what the guard keeps"
 WITHOUT = ((), ("Authorization: Basic YTpi",), ("Authorization: Bearer",), (bearer("unknown"),))

@@ -9,9 +9,9 @@ from typing import Any
 
 from tests.support.emulator_target import TOKEN, Api, Server, basic
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.finding import Finding
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
-from zdemo.investigation.investigate import Investigation, investigate
 
 ROLE = "read:messages"
 AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"

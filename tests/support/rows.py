@@ -14,7 +14,7 @@ from typing import Any
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint
 from tests.support.wire import Reply, bearer, chunked, request
 from zdemo.emulator import READER, VISITOR
-from zdemo.introspection.model import roles_claim_of
+from zdemo.zitadel.introspection_answer import roles_claim_of
 
 CHALLENGE = 'Bearer realm="zdemo"'
 INVALID_REQUEST = f'{CHALLENGE}, error="invalid_request"'

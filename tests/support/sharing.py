@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from tests.support.apis import THREADS, settings_for
 from tests.support.introspector_doubles import ACTIVE
 from zdemo.config.settings import Settings
-from zdemo.introspection.build import Limits, protected
-from zdemo.introspection.cache import CachingIntrospector
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.clock import running_clock
-from zdemo.introspection.counters import Counters
-from zdemo.introspection.model import Introspection
-from zdemo.introspection.shared import shared_answers
-from zdemo.introspection.shared.answers import SharedAnswers, SharedIntrospector
-from zdemo.introspection.shared.redis_store import RedisStore
-from zdemo.introspection.shared.sealing import Sealer
+from zdemo.guard.build import Limits, protected
+from zdemo.guard.cache import CachingIntrospector
+from zdemo.guard.clock import running_clock
+from zdemo.guard.counters import Counters
+from zdemo.guard.shared import shared_answers
+from zdemo.guard.shared.answers import SharedAnswers, SharedIntrospector
+from zdemo.guard.shared.redis_store import RedisStore
+from zdemo.guard.shared.sealing import Sealer
+from zdemo.zitadel.introspection_answer import Introspection
+from zdemo.zitadel.introspection_client import IntrospectionClient
 
 TTL = 60.0
 TIMEOUT = 5.0

@@ -10,12 +10,12 @@ import pytest
 
 from tests.support.waiting import eventually
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator, emulate
-from zdemo.http.response import Response
 from zdemo.http.transport import Transport
-from zdemo.introspection.client import basic_credentials
-from zdemo.introspection.model import INTROSPECTION_PATH, roles_claim_of
+from zdemo.response import Response
 from zdemo.verify.cases.answers import changed
 from zdemo.verify.emulated import EmulatedIssuer, emulated_issuer
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, roles_claim_of
+from zdemo.zitadel.introspection_client import basic_credentials
 
 ROLE = "reader of Ünicode:things"
 

@@ -15,10 +15,8 @@ from tests.support.apis import PUBLIC, SCOPED, settings_for
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, emulate
 from zdemo.errors import IntrospectionError, UnusableAnswer
+from zdemo.guard.build import Limits, protected
 from zdemo.http.transport import Transport
-from zdemo.introspection.build import Limits, protected
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.model import ROLES_CLAIM, Introspection, Introspector, roles_claim_of
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
 from zdemo.verify.asker import Asker, RunBudget
@@ -28,6 +26,8 @@ from zdemo.verify.cases import CASES
 from zdemo.verify.emulated import emulated_issuer
 from zdemo.verify.judgments.endurance import outage
 from zdemo.verify.run import examine
+from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, Introspector, roles_claim_of
+from zdemo.zitadel.introspection_client import IntrospectionClient
 
 ROLE = "read:messages"
 THREADS = 128

@@ -22,15 +22,15 @@ from zdemo.client import Call, Endpoint, Method, OtherRoute, Route, call_api, cu
 from zdemo.client import as_json as call_document
 from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
-from zdemo.config.masking import masked
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.origins import DAMAGED_SCHEME, is_loopback
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
-from zdemo.http.response import GATEWAY_STATUSES
+from zdemo.response import GATEWAY_STATUSES
+from zdemo.text.masking import masked
 
 if TYPE_CHECKING:
-    from zdemo.investigation.api_comparison import Explanation
+    from zdemo.diagnosis.ask.api_comparison import Explanation
 
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
 # however long one waits
@@ -224,7 +224,7 @@ def _explanation(result: Call, token: str | None, environment: Environment, *, a
     if result.accepted:
         return None
     from zdemo.config.settings import Settings  # here, since a call without a token needs neither
-    from zdemo.investigation.api_comparison import explain
+    from zdemo.diagnosis.ask.api_comparison import explain
 
     settings, unasked = None, ""
     try:
@@ -239,7 +239,7 @@ def _username(result: Call, token: str | None, environment: Environment) -> str:
     if token is None or isinstance(result.route, OtherRoute):
         return ""
     from zdemo.config.settings import Settings  # as above
-    from zdemo.investigation.investigate import username_of
+    from zdemo.diagnosis.ask.investigate import username_of
 
     with suppress(SettingsError):
         return username_of(Settings.from_env(environment), token)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.client import Call, Challenge
-from zdemo.config.masking import without_secret_query
-from zdemo.config.printable import printable
+from zdemo.text.masking import without_secret_query
+from zdemo.text.printable import printable
 
 if TYPE_CHECKING:
-    from zdemo.investigation.api_comparison import Explanation
+    from zdemo.diagnosis.ask.api_comparison import Explanation
 
 MOST_SHOWN = 500  # characters of a body
 

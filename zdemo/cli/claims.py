@@ -8,13 +8,13 @@ from typing import Any
 
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen
-from zdemo.config.columns import WITHOUT_TERMINAL, cells
-from zdemo.config.masking import masked
-from zdemo.config.printable import one_line, printable
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.phrases import span
-from zdemo.diagnosis.token_form import token_form
-from zdemo.introspection.model import Introspection, within_all_clocks
+from zdemo.diagnosis.rules.token_form import token_form
+from zdemo.text.columns import WITHOUT_TERMINAL, cells
+from zdemo.text.masking import masked
+from zdemo.text.printable import one_line, printable
+from zdemo.zitadel.introspection_answer import Introspection, within_all_clocks
 
 ROLE_WIDTH, CLAIM_WIDTH = 20, 14
 TIMES = ("exp", "iat", "nbf", "auth_time", "updated_at")

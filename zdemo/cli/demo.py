@@ -20,13 +20,13 @@ from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
 from zdemo.client import Route
-from zdemo.config.columns import cells
 from zdemo.config.environment import read_environment
 from zdemo.config.reader import START_GUIDE
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import DemoEnvironment, DemoExchange, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError
-from zdemo.introspection.model import INTROSPECTION_PATH, ROLES_CLAIM
+from zdemo.text.columns import cells
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
 
 NAME_WIDTH = 38
 SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name

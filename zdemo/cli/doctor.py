@@ -13,10 +13,10 @@ from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.config.names import did_you_mean
 from zdemo.config.packaged import TROUBLESHOOTING, packaged_text
-from zdemo.doctor import CHECKS
-from zdemo.doctor.check import Check, group_of
-from zdemo.doctor.conformance import API_CHECKS
+from zdemo.diagnosis.checks import CHECKS
+from zdemo.diagnosis.checks.check import Check, group_of
 from zdemo.errors import ExitCode, UsageError
+from zdemo.verify.conformance import API_CHECKS
 
 ID_WIDTH = 20
 LINK = r"\[([^\]]+)\]\(([^)]+)\)"

@@ -19,12 +19,12 @@ from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.env_file import DEFAULT, steps_with_env_file
 from zdemo.config.environment import Environment
-from zdemo.config.printable import printable
-from zdemo.doctor import CHECKS
-from zdemo.doctor.check import Check, CheckReport, Outcome, examine, group_of
-from zdemo.doctor.conformance import Target
-from zdemo.doctor.context import DoctorContext
+from zdemo.diagnosis.checks import CHECKS
+from zdemo.diagnosis.checks.check import Check, CheckReport, Outcome, examine, group_of
+from zdemo.diagnosis.checks.context import DoctorContext
 from zdemo.errors import ExitCode
+from zdemo.text.printable import printable
+from zdemo.verify.conformance import Target
 
 OF_STORE = "cache."  # how the IDs of checks begin that apply only where a store is set, or are asked for by name
 WHY_NOT = ("settings.complete", "settings.wellformed")  # where a check that says "not set" or "not usable" is explained

@@ -10,8 +10,8 @@ from typing import IO, Any
 from zdemo.cli.junit import ReportedCase
 from zdemo.cli.layout import step
 from zdemo.cli.screen import Screen
+from zdemo.diagnosis.checks.check import Check, CheckReport, Outcome, Result, group_of, line_of, outcome_of, selected
 from zdemo.diagnosis.finding import Certainty
-from zdemo.doctor.check import Check, CheckReport, Outcome, Result, group_of, line_of, outcome_of, selected
 
 SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.SKIP: "-"}
 WORDS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.WARN: "warn", Outcome.SKIP: "skip"}

@@ -22,9 +22,9 @@ from zdemo.cli.with_emulator import (
     run_with_emulator,
     stop_when_stdin_closes,
 )
-from zdemo.config.columns import WITHOUT_TERMINAL
 from zdemo.config.new_dotenv import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
+from zdemo.text.columns import WITHOUT_TERMINAL
 
 if TYPE_CHECKING:
     from zdemo.emulator import Emulator, KnownUser, Start

@@ -3,9 +3,9 @@
 import re
 from functools import partial
 
-from zdemo.config.printable import one_line
 from zdemo.emulator import FIELDS, REQUESTS_LOG
 from zdemo.server import RequestLines, RequestLog, log_to_stderr
+from zdemo.text.printable import one_line
 
 PACKAGE = r"^/zitadel\.[\w.]+\.(?=\w+/)"  # stands before the name of a service
 BESIDE_THE_API = "ZITADEL"  # tells its lines from those of the API in the same terminal

@@ -16,8 +16,8 @@ from zdemo.cli.exports import PLACEHOLDER
 from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError, refuse_odd_dashes, wrong_command_line
-from zdemo.config.masking import could_be_secret, secret_query_values, token_like
 from zdemo.errors import ExitCode, ZdemoError
+from zdemo.text.masking import could_be_secret, secret_query_values, token_like
 
 WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zdemo.cli.screen import Screen
-from zdemo.config.printable import printable
+from zdemo.text.printable import printable
 
 ASK = ("git", "-c", "core.fsmonitor=false", "check-ignore", "-z", "--stdin")  # what git tracks, it does not ignore
 LONGEST_SECONDS = 5.0

@@ -11,8 +11,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from zdemo.config.columns import columns_of, shows_colour
 from zdemo.errors import UsageError
+from zdemo.text.columns import columns_of, shows_colour
 
 SETTINGS_GROUP, OUTPUT_GROUP = "Settings", "Output"
 EXAMPLES = "Examples:\n"

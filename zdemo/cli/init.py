@@ -16,9 +16,9 @@ from zdemo.cli.token_input import at_terminal
 from zdemo.config.env_file import DEFAULT
 from zdemo.config.environment import read_environment
 from zdemo.config.new_dotenv import EMULATOR_PORT, SKELETON, create_dotenv, differences, emulator_text
-from zdemo.config.printable import printable
 from zdemo.config.settings import API_URL, DEFAULT_API_URL
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.text.printable import printable
 
 OWN, EMULATOR = "own", "emulator"
 QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/emulator] "

@@ -13,19 +13,19 @@ from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
 from zdemo.client import ROLE, Route
 from zdemo.config.env_file import steps_with_env_file
-from zdemo.config.masking import masked
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.active_token import refusal_of
-from zdemo.diagnosis.missing_role import own_project
+from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.phrases import span
-from zdemo.diagnosis.token_form import TokenKind, token_form
+from zdemo.diagnosis.rules.active_token import refusal_of
+from zdemo.diagnosis.rules.missing_role import own_project
+from zdemo.diagnosis.rules.token_form import TokenKind, token_form
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.model import Introspection
-from zdemo.introspection.refusals import introspection_error, read_answer
-from zdemo.investigation.investigate import Investigation, investigate_with
-from zdemo.management.model import NEVER
+from zdemo.text.masking import masked
+from zdemo.zitadel.introspection_answer import Introspection
+from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.records import NEVER
+from zdemo.zitadel.refused_credentials import introspection_error, read_answer
 
 SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when the cause is shown
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from zdemo.config.files import read_file
-from zdemo.config.printable import printable
-from zdemo.doctor.check import Outcome
+from zdemo.diagnosis.checks.check import Outcome
 from zdemo.errors import UsageError, ZdemoError
+from zdemo.text.printable import printable
 
 OPTION = "--junit"
 STANDARD_OUTPUT = "-"

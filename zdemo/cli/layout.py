@@ -7,8 +7,8 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from zdemo.config.columns import cells
-from zdemo.config.printable import printable
+from zdemo.text.columns import cells
+from zdemo.text.printable import printable
 
 LEAST_ROOM = 24  # cells for a text beside its label; with less, it begins below the label
 NARROW_INDENT = 4  # blanks before a label where there is not enough room otherwise

@@ -3,7 +3,7 @@
 import sys
 
 from zdemo.cli.layout import wrapped
-from zdemo.config.columns import columns_of
+from zdemo.text.columns import columns_of
 
 
 def broken(question: str) -> str:

@@ -14,15 +14,15 @@ from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources,
 from zdemo.client import Forgotten, order_to_forget
 from zdemo.config.address import is_withheld
 from zdemo.config.environment import read_environment
-from zdemo.config.printable import one_line
 from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.forget import Forget
-from zdemo.management.client import ManagementClient
-from zdemo.management.model import RoleAssignment
-from zdemo.management.resources import list_assignments
-from zdemo.management.role_assignments import (
+from zdemo.guard.forget import Forget
+from zdemo.text.printable import one_line
+from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.records import RoleAssignment
+from zdemo.zitadel.resources import list_assignments
+from zdemo.zitadel.role_assignments import (
     GIVE_UP_SECONDS,
     Change,
     ChangeOutcome,
@@ -113,7 +113,7 @@ def make_apis_forget(project: _Project, user_id: str) -> Followers:
 
 def _published(api: Settings, user_id: str) -> bool:
     """Tell the APIs that share the store; return whether that worked."""
-    from zdemo.introspection.shared import shared_answers  # here, since most people have no store
+    from zdemo.guard.shared import shared_answers  # here, since most people have no store
 
     with suppress(SettingsError), closing(shared_answers(api)) as answers:
         return answers.publish_forget(Forget(user_id=user_id))

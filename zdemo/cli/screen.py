@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import typer
 
 from zdemo.cli.layout import BELOW, behind, headline, pad, table, wrapped
-from zdemo.config.columns import columns_of, shows_colour
-from zdemo.config.printable import printable
-from zdemo.config.redaction import Redaction, in_texts
+from zdemo.text.columns import columns_of, shows_colour
+from zdemo.text.printable import printable
+from zdemo.text.redaction import Redaction, in_texts
 
 if TYPE_CHECKING:
     from zdemo.diagnosis.finding import Finding

@@ -17,11 +17,11 @@ from zdemo.cli.token_input import tell_warnings
 from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, UsageError
-from zdemo.management.client import TOO_OLD, ManagementClient
-from zdemo.management.model import Auth
-from zdemo.provisioning.files import SetupFiles, only_setup_in_folder
-from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.teardown import Teardown
+from zdemo.setup.files import SetupFiles, only_setup_in_folder
+from zdemo.setup.options import SetupOptions
+from zdemo.setup.teardown import Teardown
+from zdemo.zitadel.management import TOO_OLD, ManagementClient
+from zdemo.zitadel.records import Auth
 
 CREATED = "What is created"
 
@@ -141,7 +141,7 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
     except IntrospectionError as error:
         if (reply := error.answer) and error.status == 502 and reply.status in (404, 501) and "/zitadel." in reply.url:
             raise ManagementError(TOO_OLD[0], hint=TOO_OLD[1], answer=reply) from error  # a service is missing
-        from zdemo.diagnosis.unusable_response import finding_for_error  # here, since it is rarely needed
+        from zdemo.diagnosis.rules.unusable_response import finding_for_error  # here, since it is rarely needed
 
         finding = finding_for_error(error)
         can_be = f" (it can be: {'; '.join(finding.candidates)})" if finding.candidates else ""

@@ -19,7 +19,7 @@ from zdemo.config.emulator_values import are_emulators, is_public, usable_at
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
 from zdemo.config.settings import EXAMPLE_DOMAIN, AdminSettings
 from zdemo.errors import SettingsError, UsageError
-from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
+from zdemo.setup.files import ADMIN_PAT, SetupFiles
 
 OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 TO_BE_TYPED = "to-be-typed"

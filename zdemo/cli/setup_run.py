@@ -10,17 +10,17 @@ from zdemo.cli.questions import agreed
 from zdemo.cli.screen import Screen
 from zdemo.cli.setup_tables import plan_document, show_plan, show_result, show_teardown, teardown_document
 from zdemo.cli.token_input import at_terminal
-from zdemo.config.printable import one_line
 from zdemo.errors import ExitCode, UsageError, ZdemoError
-from zdemo.management.client import ManagementClient
-from zdemo.management.model import Auth
-from zdemo.provisioning.apply import apply_plan, verify_tokens
-from zdemo.provisioning.conflicts import NOTHING_CHANGED
-from zdemo.provisioning.files import SETTINGS, SetupFiles
-from zdemo.provisioning.lookup import look
-from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.plan import ObjectKind, Plan, Rotation, make_plan
-from zdemo.provisioning.teardown import plan_teardown, tear_down
+from zdemo.setup.apply import apply_plan, verify_tokens
+from zdemo.setup.conflicts import NOTHING_CHANGED
+from zdemo.setup.files import SETTINGS, SetupFiles
+from zdemo.setup.lookup import look
+from zdemo.setup.options import SetupOptions
+from zdemo.setup.plan import ObjectKind, Plan, Rotation, make_plan
+from zdemo.setup.teardown import plan_teardown, tear_down
+from zdemo.text.printable import one_line
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.records import Auth
 
 
 @dataclass(frozen=True, kw_only=True)

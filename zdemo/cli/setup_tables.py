@@ -6,11 +6,11 @@ from typing import Any
 
 from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, wrapped
 from zdemo.cli.screen import Screen
-from zdemo.config.columns import cells
-from zdemo.config.printable import one_line, printable
-from zdemo.management.model import Administrator
-from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep
-from zdemo.provisioning.teardown import Item, Teardown
+from zdemo.setup.plan import Action, ObjectKind, Plan, PlanStep
+from zdemo.setup.teardown import Item, Teardown
+from zdemo.text.columns import cells
+from zdemo.text.printable import one_line, printable
+from zdemo.zitadel.records import Administrator
 
 LABEL_WIDTH, ACTION_WIDTH = 16, 15
 COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"}

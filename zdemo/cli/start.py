@@ -17,15 +17,15 @@ from zdemo.config.cache_address import shown_address
 from zdemo.config.env_file import DEFAULT, steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.settings import API_URL, DEFAULT_API_URL, Settings
+from zdemo.diagnosis.ask.investigate import investigate_with
+from zdemo.diagnosis.ask.probes import random_token
 from zdemo.diagnosis.finding import Finding
 from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.investigation.investigate import investigate_with
-from zdemo.investigation.probes import random_token
 from zdemo.serving.loopback import names_loopback
+from zdemo.zitadel.introspection_client import IntrospectionClient
 
 if TYPE_CHECKING:
-    from zdemo.introspection.shared.redis_store import SharedState
+    from zdemo.guard.shared.redis_store import SharedState
 
 ACCEPTED, LATE = "credentials accepted", "no answer yet"
 MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
@@ -152,7 +152,7 @@ def _state_of_store(settings: Settings) -> SharedState | None:
     """Return whether the store works; ``None`` if it is not used."""
     if not (settings.cache_url and settings.cache_ttl_seconds):
         return None
-    from zdemo.introspection.shared import shared_answers  # here, since most APIs have no store
+    from zdemo.guard.shared import shared_answers  # here, since most APIs have no store
 
     with closing(shared_answers(settings)) as answers:
         return answers.tried(random_token())

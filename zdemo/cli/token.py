@@ -116,7 +116,7 @@ def token(
     tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
     scopes = requested or _usual(settings)
     _warn_about_audience(screen, scopes, settings)
-    from zdemo.investigation.token_request import request_token  # here, because help and completion need no requests
+    from zdemo.diagnosis.ask.token_request import request_token  # here, because help and completion need no requests
 
     with screen.waiting(f"asking {settings.zitadel}"):
         result = request_token(settings, scopes, now=time.time())
@@ -194,8 +194,8 @@ def _usual(settings: UserSettings) -> list[str]:
 
 
 def _warn_about_audience(screen: Screen, scopes: Iterable[str], settings: UserSettings) -> None:
-    from zdemo.diagnosis.odd_values import odd_values
     from zdemo.diagnosis.phrases import audience_scope
+    from zdemo.diagnosis.rules.odd_values import odd_values
 
     if not any(re.fullmatch(audience_scope(".+"), scope) for scope in scopes):
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import typer
 
-from zdemo.authorization import LONGEST_TOKEN
 from zdemo.cli.options import ASK
 from zdemo.cli.questions import broken
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import COMMAND_LINE, Environment, is_setting, read_environment
-from zdemo.config.masking import SECRET_SETTINGS, masked, token_like
-from zdemo.config.printable import escaped
 from zdemo.errors import MissingTokenError, UsageError
+from zdemo.guard.authorization import LONGEST_TOKEN
+from zdemo.text.masking import SECRET_SETTINGS, masked, token_like
+from zdemo.text.printable import escaped
 
 if TYPE_CHECKING:
     from zdemo.config.settings import ZitadelSettings
@@ -141,7 +141,7 @@ def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
     for name in names or filter(is_setting, environment.hidden):
         hidden = environment.hidden.get(name)
         if hidden:
-            from zdemo.diagnosis.odd_values import hiding_words  # here, since little is hidden as a rule
+            from zdemo.diagnosis.rules.odd_values import hiding_words  # here, since little is hidden as a rule
 
             screen.tell(f"note: {hiding_words(hidden)}")
 
@@ -153,7 +153,7 @@ def checked_token(environment: Environment) -> str | None:
         return None
     if token.isascii() and token.translate(BESIDE_LETTERS).isalnum():
         return token
-    from zdemo.diagnosis.token_form import paste_problem  # here, since most tokens need no diagnosis
+    from zdemo.diagnosis.rules.token_form import paste_problem  # here, since most tokens need no diagnosis
 
     if problem := paste_problem(token):
         raise MissingTokenError(

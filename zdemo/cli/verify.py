@@ -340,7 +340,7 @@ def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> 
 @contextmanager
 def _bench(screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: EmulatedIssuer) -> Iterator[Bench]:
     """Start the API and wait until it answers; yield what the cases ask with."""
-    from zdemo.processes.group import SUPPORTED
+    from zdemo.serving.group import SUPPORTED
 
     if not SUPPORTED:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")

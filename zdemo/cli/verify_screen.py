@@ -7,8 +7,8 @@ from typing import Any
 from zdemo.cli.doctor_screen import COLOURS, marks
 from zdemo.cli.junit import ReportedCase
 from zdemo.cli.screen import Screen
-from zdemo.config.printable import printable
-from zdemo.doctor.check import Outcome
+from zdemo.diagnosis.checks.check import Outcome
+from zdemo.text.printable import printable
 from zdemo.verify.case import Case, CaseReport, Mark
 from zdemo.verify.run import grade, in_groups
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from zdemo.config.masking import SECRET_SETTINGS
 from zdemo.config.origins import is_loopback
+from zdemo.text.masking import SECRET_SETTINGS
 
 ZITADELS_PORT = 8080
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"

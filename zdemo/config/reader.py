@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from zdemo.config.environment import Environment, HiddenValue
-from zdemo.config.masking import SECRET_SETTINGS, could_be_secret, holds_token
 from zdemo.config.names import NEAR_VARIABLE, VARIABLES, assignment, did_you_mean, rename_steps
 from zdemo.config.parsers import REPLACE_EXAMPLE, InvalidValue, parsed
 from zdemo.errors import SettingsError
+from zdemo.text.masking import SECRET_SETTINGS, could_be_secret, holds_token
 
 LONGEST_SHOWN = 100  # characters of a value
 IDS = ("CLIENT_ID", "ZITADEL_PROJECT_ID")

@@ -15,12 +15,12 @@ from zdemo.demo.scenario import (
     changes_at_zitadel,
 )
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate, known_world
-from zdemo.guard import DEFAULT_THREADS
-from zdemo.introspection.build import Limits, protected
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.management.client import ManagementClient
+from zdemo.guard.build import Limits, protected
+from zdemo.guard.guard import DEFAULT_THREADS
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
+from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.management import ManagementClient
 
 TIMEOUT_SECONDS = 2.0
 PATIENCE_SECONDS = 8.0  # the time of the API's cache, and some more

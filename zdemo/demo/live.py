@@ -24,19 +24,19 @@ from zdemo.demo.scenario import (
     changes_at_zitadel,
 )
 from zdemo.errors import ZdemoError
-from zdemo.guard import DEFAULT_THREADS
-from zdemo.introspection.build import Limits, protected
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.management.client import ManagementClient
-from zdemo.provisioning.apply import apply_plan, verify_tokens
-from zdemo.provisioning.files import SetupFiles
-from zdemo.provisioning.lookup import look
-from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.plan import make_plan
-from zdemo.provisioning.steps import Reporter
-from zdemo.provisioning.teardown import plan_teardown, tear_down
+from zdemo.guard.build import Limits, protected
+from zdemo.guard.guard import DEFAULT_THREADS
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
+from zdemo.setup.apply import apply_plan, verify_tokens
+from zdemo.setup.files import SetupFiles
+from zdemo.setup.lookup import look
+from zdemo.setup.options import SetupOptions
+from zdemo.setup.plan import make_plan
+from zdemo.setup.steps import Reporter
+from zdemo.setup.teardown import plan_teardown, tear_down
+from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.management import ManagementClient
 
 PATIENCE_SECONDS = 11.0  # ten for ZITADEL, whose reads trail its writes, and the time of the API's cache
 PREFIX = "zdemo-live-"

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from zdemo.client import ROLE, Call, Route, call_api
-from zdemo.config.masking import masked
 from zdemo.config.settings import ClientSettings
 from zdemo.errors import IntrospectionError
-from zdemo.introspection.model import Introspection, Introspector
-from zdemo.management.client import ManagementClient
-from zdemo.management.resources import remove_pat
-from zdemo.management.role_assignments import grant, revoke
+from zdemo.text.masking import masked
+from zdemo.zitadel.introspection_answer import Introspection, Introspector
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.resources import remove_pat
+from zdemo.zitadel.role_assignments import grant, revoke
 
 CACHE_SECONDS = 1.0  # short, since the demo waits for it to pass; the default is 5
 POLL_SECONDS = 0.05

@@ -7,10 +7,10 @@ from zdemo.config.settings import Settings, UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, Lines, clock_words, described, health_lines, url
-from zdemo.diagnosis.token_form import TokenForm, TokenKind, token_form
+from zdemo.diagnosis.rules.token_form import TokenForm, TokenKind, token_form
 from zdemo.errors import IntrospectionError
-from zdemo.http.response import Response
-from zdemo.introspection.model import INTROSPECTION_PATH, TOKEN_PATH
+from zdemo.response import Response
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 
 
 @dataclass(frozen=True, kw_only=True)

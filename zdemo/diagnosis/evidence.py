@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from zdemo.diagnosis.token_form import TokenKind
+from zdemo.diagnosis.rules.token_form import TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.http.response import Response
-from zdemo.introspection.model import INTROSPECTION_PATH
-from zdemo.management.model import Application, Credential, Organization, Project, RoleAssignment, UserEvent
+from zdemo.response import Response
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
+from zdemo.zitadel.records import Application, Credential, Organization, Project, RoleAssignment, UserEvent
 
 ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 

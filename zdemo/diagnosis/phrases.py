@@ -3,13 +3,13 @@
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from zdemo.config.masking import could_be_secret
 from zdemo.config.settings import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.http.messages import EXPECTS_HTTPS
-from zdemo.http.response import Response
-from zdemo.introspection.refusals import address, host_or_nothing
+from zdemo.response import Response
+from zdemo.text.masking import could_be_secret
+from zdemo.zitadel.refused_credentials import address, host_or_nothing
 
 Lines = tuple[tuple[str, str], ...]
 

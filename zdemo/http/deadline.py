@@ -20,7 +20,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from zdemo.processes.forks import renewed_after_fork
+from zdemo.serving.forks import renewed_after_fork
 
 IDLE_SECONDS = 20  # shorter than the idle timeout of the usual proxies (nginx 75 s, cloud balancers 30 to 60 s)
 SHORTEST_TIMEOUT_SECONDS = 0.001  # a socket timeout of 0 would mean non-blocking

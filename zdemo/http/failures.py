@@ -26,7 +26,7 @@ from zdemo.http.deadline import (
     resolve,
 )
 from zdemo.http.messages import NO_DETAIL, CaBundle, failed, how_to_trust, unusable_bundle, why_untrusted
-from zdemo.http.response import GATEWAY_STATUSES
+from zdemo.response import GATEWAY_STATUSES
 
 CERTIFICATE_KINDS = {
     9: FailureKind.CERTIFICATE_NOT_YET_VALID,  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID

@@ -22,7 +22,7 @@ from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.deadline import IDLE_SECONDS, SHORTEST_TIMEOUT_SECONDS, DeadlineAdapter
 from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry, spoken_instead
 from zdemo.http.messages import ca_bundle_of, failed, proxy_address, proxy_of, proxy_problem
-from zdemo.http.response import Response
+from zdemo.response import Response
 
 MAX_ANSWER_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16

@@ -18,7 +18,6 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from zdemo.config.redaction import Redaction
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 from zdemo.page.access import PREFIX, Access, cookie_name
 from zdemo.page.changes import change
@@ -32,6 +31,7 @@ from zdemo.server import WATCHER, BodyReader, WorkerApp, cut_connection_after, r
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_for_this_machine
+from zdemo.text.redaction import Redaction
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

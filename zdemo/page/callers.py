@@ -6,21 +6,21 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from zdemo.authorization import LONGEST_TOKEN
 from zdemo.config.environment import COMMAND_LINE, Environment
-from zdemo.config.masking import masked
-from zdemo.config.printable import one_line
 from zdemo.config.settings import AdminSettings
-from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
+from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
+from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
-from zdemo.introspection.client import IntrospectionClient
-from zdemo.management.client import ManagementClient
-from zdemo.management.model import Credential
-from zdemo.management.resources import get_user, list_assignments, list_pats
-from zdemo.management.role_assignments import find_project_id
 from zdemo.page.context import PageContext
 from zdemo.page.refusal import PageRefusal, text_of
-from zdemo.provisioning.state_file import issued_pat
+from zdemo.setup.state_file import issued_pat
+from zdemo.text.masking import masked
+from zdemo.text.printable import one_line
+from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.records import Credential
+from zdemo.zitadel.resources import get_user, list_assignments, list_pats
+from zdemo.zitadel.role_assignments import find_project_id
 
 NOBODY, PASTED = "nobody", "pasted"
 VARIABLES = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}

@@ -7,21 +7,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from zdemo.config.printable import one_line
 from zdemo.diagnosis.phrases import span
 from zdemo.errors import ZdemoError
-from zdemo.introspection.forget import Forget
-from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS
-from zdemo.management.own_user import user_id_of_token
-from zdemo.management.resources import deactivate_user, find_user, get_user, list_pats, reactivate_user, remove_pat
-from zdemo.management.role_assignments import Change as RoleChange
-from zdemo.management.role_assignments import ChangeOutcome, grant, revoke, wait_until, wait_until_shown
+from zdemo.guard.forget import Forget
 from zdemo.page.callers import ENDED, CallersUser, PageAdmin, administrator, users_of_callers
 from zdemo.page.context import PageContext
 from zdemo.page.feed import CHANGED
 from zdemo.page.page_state import EmulatorControl, changes_document, is_stopped
 from zdemo.page.refusal import PageRefusal, error_text, flag_of, seconds_of, text_of
 from zdemo.server import FORGETTING, Forgetting
+from zdemo.text.printable import one_line
+from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS
+from zdemo.zitadel.own_user import user_id_of_token
+from zdemo.zitadel.resources import deactivate_user, find_user, get_user, list_pats, reactivate_user, remove_pat
+from zdemo.zitadel.role_assignments import Change as RoleChange
+from zdemo.zitadel.role_assignments import ChangeOutcome, grant, revoke, wait_until, wait_until_shown
 
 CHANGE_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 10.0

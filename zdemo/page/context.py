@@ -13,7 +13,7 @@ from flask import Flask
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.page.feed import PAGE_THREADS
-from zdemo.processes.forks import renewed_after_fork
+from zdemo.serving.forks import renewed_after_fork
 
 KEPT_SECONDS = 60.0  # for an explanation, since something else may have changed, which the page did not do
 MOST_EXPLANATIONS = 100

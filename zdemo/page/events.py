@@ -10,31 +10,25 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from zdemo.authorization import bearer_token
 from zdemo.client import FORGET_PATH, Route
-from zdemo.config.masking import (
-    SECRET_SETTINGS,
-    SENSITIVE_FIELD,
-    masked_unknown,
-    without_secret_query,
-    without_tokens,
-)
-from zdemo.config.printable import printable
-from zdemo.config.redaction import Redaction, in_texts
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.phrases import span
-from zdemo.diagnosis.token_form import token_form
+from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
-from zdemo.introspection.client import Exchange
-from zdemo.introspection.clock import running_clock
-from zdemo.introspection.model import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
-from zdemo.management.model import NEVER
+from zdemo.guard.authorization import bearer_token
+from zdemo.guard.clock import running_clock
 from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_proof
 from zdemo.page.callers import CALLERS, PASTED
 from zdemo.page.context import PageOptions
 from zdemo.page.explanations import why_of
 from zdemo.server import EVENTS_PATH, Trace
+from zdemo.text.masking import SECRET_SETTINGS, SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
+from zdemo.text.printable import printable
+from zdemo.text.redaction import Redaction, in_texts
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
+from zdemo.zitadel.introspection_client import Exchange
+from zdemo.zitadel.records import NEVER
 
 MOST_EVENT_BYTES = 48 * 1024
 LONGEST_NAME = 60  # characters

@@ -8,20 +8,20 @@ from typing import Any
 from zdemo.client import Call, Method, OtherRoute, Route
 from zdemo.config.env_file import COMMANDS, steps_with_env_file
 from zdemo.config.environment import Environment
-from zdemo.config.masking import without_tokens
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.active_token import finding_for_active
-from zdemo.diagnosis.api_response import code_of
+from zdemo.diagnosis.ask.api_comparison import explain
 from zdemo.diagnosis.evidence import NOT_ASKED
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.inactive_token import finding_for_inactive
-from zdemo.diagnosis.unusable_response import finding_for_error
+from zdemo.diagnosis.rules.active_token import finding_for_active
+from zdemo.diagnosis.rules.api_response import code_of
+from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
+from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
-from zdemo.http.response import Response
-from zdemo.investigation.api_comparison import explain
 from zdemo.page.context import PageOptions
 from zdemo.page.page_state import EmulatorControl, is_stopped
+from zdemo.response import Response
 from zdemo.server import Trace
+from zdemo.text.masking import without_tokens
 
 OF_THE_BODY = (400, 411, 413, 415)
 ERROR_CODES, CHALLENGE = "RFC 6750 §3.1", "RFC 6750 §3"

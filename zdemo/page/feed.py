@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from zdemo.guard import new_request_id
-from zdemo.introspection.forget import Forget
+from zdemo.guard.forget import Forget
+from zdemo.guard.guard import new_request_id
 from zdemo.page.refusal import PageRefusal
-from zdemo.processes.forks import renewed_after_fork
 from zdemo.server import Trace, Watcher
 from zdemo.serving.bus import Bus
+from zdemo.serving.forks import renewed_after_fork
 
 KEPT = 200  # events, for those who open the page later, and at most per feed that is slow
 MOST_PER_SECOND = 100  # requests of this worker that leave a trace

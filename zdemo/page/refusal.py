@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from zdemo.config.printable import printable
 from zdemo.errors import ZdemoError
+from zdemo.text.printable import printable
 
 
 class PageRefusal(Exception):

@@ -8,17 +8,17 @@ from typing import Any
 
 from zdemo.client import Call, Endpoint, Method, Route, call_api, other_route
 from zdemo.config.settings import ClientSettings
-from zdemo.diagnosis.api_response import code_of
+from zdemo.diagnosis.ask.admin_lookup import PatIds
+from zdemo.diagnosis.ask.api_comparison import explain
+from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.errors import ConnectionFailed
-from zdemo.http.response import GATEWAY_STATUSES
-from zdemo.investigation.admin_lookup import PatIds
-from zdemo.investigation.api_comparison import explain
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.callers import VARIABLES, PageCaller, caller_in
 from zdemo.page.context import PageContext, Why
 from zdemo.page.explanations import finding_for_own_refusal, rule_of, why_document, with_fix_if_stopped
 from zdemo.page.feed import EXPLAINED
 from zdemo.page.refusal import PageRefusal, error_text, flag_of, text_of
+from zdemo.response import GATEWAY_STATUSES
 
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer

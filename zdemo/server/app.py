@@ -16,11 +16,10 @@ from werkzeug.exceptions import HTTPException
 
 from zdemo.config.settings import Settings
 from zdemo.errors import drop_frames
-from zdemo.guard import DEFAULT_THREADS, Guard, load_settings
-from zdemo.introspection.build import build_introspector
-from zdemo.introspection.cache import CachingIntrospector
-from zdemo.introspection.counters import Counters
-from zdemo.introspection.model import Introspection, Introspector
+from zdemo.guard.build import build_introspector
+from zdemo.guard.cache import CachingIntrospector
+from zdemo.guard.counters import Counters
+from zdemo.guard.guard import DEFAULT_THREADS, Guard, load_settings
 from zdemo.server.forgetting import FORGETTING, Forgetting, forgetting_route
 from zdemo.server.forgetting import PATH as FORGET_PATH
 from zdemo.server.guard import EXTENSION, logger, protect, refusal, request_id
@@ -32,6 +31,7 @@ from zdemo.server.watcher import WATCHER, Watcher
 from zdemo.server.zitadel_events import PATH as EVENTS_PATH
 from zdemo.server.zitadel_events import zitadel_events_route
 from zdemo.serving.bus import Bus
+from zdemo.zitadel.introspection_answer import Introspection, Introspector
 
 if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics

@@ -11,12 +11,12 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from zdemo.config.settings import FORGET_KEY
-from zdemo.guard import Refusal, new_request_id
-from zdemo.introspection.forget import Forget
-from zdemo.processes.forks import renewed_after_fork
+from zdemo.guard.forget import Forget
+from zdemo.guard.guard import Refusal, new_request_id
 from zdemo.server.guard import refusal
 from zdemo.server.request_bodies import BodyReader
 from zdemo.serving.bus import Bus
+from zdemo.serving.forks import renewed_after_fork
 from zdemo.serving.loopback import is_local_program
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,9 @@ from flask import Flask, Request, Response, after_this_request, current_app, has
 from flask.ctx import AppContext
 from flask.globals import app_ctx
 
-from zdemo.authorization import (
+from zdemo.config.settings import Settings
+from zdemo.errors import GuardError, InsufficientScope, IntrospectionError, Refused
+from zdemo.guard.authorization import (
     NO_ROLE,
     UNSET,
     Policy,
@@ -23,10 +25,8 @@ from zdemo.authorization import (
     refuse_second_token,
     required_roles,
 )
-from zdemo.config.masking import could_be_secret
-from zdemo.config.settings import Settings
-from zdemo.errors import GuardError, InsufficientScope, IntrospectionError, Refused
-from zdemo.guard import (
+from zdemo.guard.build import build_introspector
+from zdemo.guard.guard import (
     DEFAULT_THREADS,
     FORM,
     LARGEST_FORM_BYTES,
@@ -40,14 +40,14 @@ from zdemo.guard import (
     refusal_body,
     refusal_of,
 )
-from zdemo.introspection.build import build_introspector
-from zdemo.introspection.client import watched
-from zdemo.introspection.model import Introspector
-from zdemo.introspection.rate_limited_log import RateLimitedLog
+from zdemo.guard.rate_limited_log import RateLimitedLog
 from zdemo.server.http_errors import refusal_of_http
 from zdemo.server.log_lines import LACKS
 from zdemo.server.observe import ID_HEADER, NO_STORE, OBSERVED, REQUEST_ID, VARY
 from zdemo.server.watcher import INTROSPECTION, OUTCOME, REASON
+from zdemo.text.masking import could_be_secret
+from zdemo.zitadel.introspection_answer import Introspector
+from zdemo.zitadel.introspection_client import watched
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")

@@ -2,7 +2,7 @@
 
 from werkzeug.exceptions import HTTPException
 
-from zdemo.guard import Refusal
+from zdemo.guard.guard import Refusal
 
 KEPT_HEADERS = ("allow", "retry-after")  # from werkzeug's errors
 DESCRIPTIONS = {

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from zdemo.config.columns import cells, columns_of, shows_colour
-from zdemo.config.printable import one_line
+from zdemo.text.columns import cells, columns_of, shows_colour
+from zdemo.text.printable import one_line
 
 LACKS = "lacks"  # begins a reason that is about the caller
 REQUEST_WIDTH, WHO_WIDTH = 24, 26  # cells; longer texts move what follows

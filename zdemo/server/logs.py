@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TextIO, cast
 
-from zdemo.config.printable import one_line, printable
-from zdemo.processes.forks import renewed_after_fork
 from zdemo.server.log_lines import Clock, RequestLines
+from zdemo.serving.forks import renewed_after_fork
+from zdemo.text.printable import one_line, printable
 
 ACCESS_LOG = "zdemo.access"
 ACCESS_MESSAGE = "%s %s %d %s %s %.1f ms%.0s%.0s%.0s"  # for other handlers; it leaves out the last three

@@ -15,12 +15,12 @@ from urllib.parse import quote, unquote
 
 from flask import Request
 
-from zdemo.config.masking import LEAST_TOKEN_LIKE, without_tokens
-from zdemo.guard import new_request_id
-from zdemo.introspection.model import Introspection
+from zdemo.guard.guard import new_request_id
 from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE
 from zdemo.server.watcher import INTROSPECTION, OUTCOME, REASON, TracedCall, Watcher
 from zdemo.serving import WSGIApp
+from zdemo.text.masking import LEAST_TOKEN_LIKE, without_tokens
+from zdemo.zitadel.introspection_answer import Introspection
 
 if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics

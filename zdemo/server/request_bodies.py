@@ -17,7 +17,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 from werkzeug.wsgi import get_content_length, get_input_stream
 
-from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.guard.bulkhead import Bulkhead
 from zdemo.server.guard import BODY_READER
 
 LARGEST_BODY_BYTES = 64 * 1024

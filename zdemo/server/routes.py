@@ -7,9 +7,9 @@ from collections.abc import Callable
 from flask import Blueprint, Response, jsonify
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
-from zdemo.introspection.clock import running_clock
-from zdemo.processes.forks import renewed_after_fork
+from zdemo.guard.clock import running_clock
 from zdemo.server.guard import requires_token
+from zdemo.serving.forks import renewed_after_fork
 
 PROBE_INTERVAL_SECONDS = 1.0
 

@@ -8,15 +8,15 @@ from typing import Any
 from flask import Request
 
 from zdemo.errors import IntrospectionError, Refused, drop_frames
-from zdemo.introspection.client import Exchange, watched
-from zdemo.introspection.forget import Forget
-from zdemo.introspection.model import Introspection
+from zdemo.guard.forget import Forget
+from zdemo.zitadel.introspection_answer import Introspection
+from zdemo.zitadel.introspection_client import Exchange, watched
 
 WATCHER = "zdemo.watcher"  # the extension of an app that holds its ``Watcher``
 
 # What the guard leaves in a request's environment
 OUTCOME, REASON = "zdemo.outcome", "zdemo.reason"  # of a refusal; the reason is for the log alone
-INTROSPECTION = "zdemo.introspection"  # of the token, admitted or not, or None; there once a guard has looked
+INTROSPECTION = "zdemo.guard"  # of the token, admitted or not, or None; there once a guard has looked
 
 MOST_BODY_BYTES = 64 * 1024  # that are kept of an answer
 MOST_HEADERS = 40  # that are kept of a request

@@ -17,12 +17,12 @@ from io import BytesIO
 from flask import Blueprint, Response, jsonify, request
 
 from zdemo.config.settings import EVENTS_KEY
-from zdemo.guard import Refusal
-from zdemo.introspection.forget import Forget
-from zdemo.processes.forks import renewed_after_fork
+from zdemo.guard.forget import Forget
+from zdemo.guard.guard import Refusal
 from zdemo.server.forgetting import MOST_BODIES, Forgetting, refused
 from zdemo.server.guard import refusal
 from zdemo.server.request_bodies import BodyReader
+from zdemo.serving.forks import renewed_after_fork
 
 PATH = "/-/zitadel-events"
 TOLERANCE_SECONDS = 300  # as ZITADEL's own libraries allow

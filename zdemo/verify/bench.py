@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from zdemo.investigation.probes import random_token
+from zdemo.diagnosis.ask.probes import random_token
 from zdemo.verify.asker import Asked, Asker, RunBudget
 from zdemo.verify.judgments.endurance import (
     ANSWER_SECONDS,

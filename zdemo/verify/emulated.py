@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zdemo.config.settings import UserSettings
+from zdemo.diagnosis.ask.token_request import request_token
 from zdemo.diagnosis.phrases import audience_scope
 from zdemo.emulator import NEVER, Emulator, User, World, new_fault
 from zdemo.errors import UnusableAnswer
-from zdemo.introspection.model import INTROSPECTION_PATH
-from zdemo.investigation.token_request import request_token
 from zdemo.serving.embedded import serving
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 
 LONG_AGO_SECONDS = 3600.0
 SLOW_SECONDS = 0.5

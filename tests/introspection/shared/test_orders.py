@@ -11,10 +11,10 @@ from tests.support.introspector_doubles import ACTIVE, INACTIVE
 from tests.support.redis_server import RedisServer
 from tests.support.sharing import A_TOKEN, SETTINGS, TTL, Worker, worker
 from tests.support.waiting import eventually
-from zdemo.introspection.forget import Forget
-from zdemo.introspection.model import Introspection, Source
-from zdemo.introspection.shared.orders import CUT_OFF, EVERYTHING, GIVEN, MOST_ORDERS
-from zdemo.introspection.shared.redis_store import PERMISSIONS
+from zdemo.guard.forget import Forget
+from zdemo.guard.shared.orders import CUT_OFF, EVERYTHING, GIVEN, MOST_ORDERS
+from zdemo.guard.shared.redis_store import PERMISSIONS
+from zdemo.zitadel.introspection_answer import Introspection, Source
 
 SHARED, ASKED = Source.SHARED, Source.ASKED
 OF_USER = Forget(user_id="1")

@@ -8,8 +8,8 @@ import pytest
 from tests.support.apis import settings_for
 from zdemo.config.key_file import ApplicationKey
 from zdemo.config.settings import Settings
-from zdemo.introspection.model import Introspection
-from zdemo.introspection.shared.sealing import LARGEST_VALUE_BYTES, Sealer, Unbelievable
+from zdemo.guard.shared.sealing import LARGEST_VALUE_BYTES, Sealer, Unbelievable
+from zdemo.zitadel.introspection_answer import Introspection
 
 SETTINGS = settings_for("https://acme.example")
 HASH = b"h" * 32

@@ -10,9 +10,9 @@ from tests.support.introspector_doubles import ACTIVE, INACTIVE, unavailable
 from tests.support.redis_server import RedisServer
 from tests.support.sharing import A_TOKEN, SETTINGS, TIMEOUT, TTL, Worker
 from zdemo.errors import ZitadelUnavailable
-from zdemo.introspection.forget import Forget
-from zdemo.introspection.model import Introspection, Source
-from zdemo.introspection.shared.sealing import Sealer
+from zdemo.guard.forget import Forget
+from zdemo.guard.shared.sealing import Sealer
+from zdemo.zitadel.introspection_answer import Introspection, Source
 
 LEASE = 1.5
 SHARED, ASKED = Source.SHARED, Source.ASKED

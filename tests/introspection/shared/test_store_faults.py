@@ -19,9 +19,9 @@ from tests.support.sharing import sharing
 from tests.support.upstream import Behaviour
 from tests.support.waiting import eventually
 from zdemo.emulator import READER, Emulator, emulate
-from zdemo.introspection.cache import CachingIntrospector
-from zdemo.introspection.model import Source
-from zdemo.introspection.shared.answers import SharedAnswers
+from zdemo.guard.cache import CachingIntrospector
+from zdemo.guard.shared.answers import SharedAnswers
+from zdemo.zitadel.introspection_answer import Source
 
 TIMEOUT = 5.0
 TOKENS = [READER.pat, *(f"unknown token {number}" for number in range(15))]

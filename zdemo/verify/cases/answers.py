@@ -1,12 +1,12 @@
 """Cases of the group safe about ZITADEL's answers: which let nobody in, and for how long and for whom they count."""
 
-from zdemo.introspection.model import ROLES_CLAIM, roles_claim_of
-from zdemo.investigation.probes import random_token
+from zdemo.diagnosis.ask.probes import random_token
 from zdemo.verify.asker import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Stage
 from zdemo.verify.judgments.endurance import ended_in_time, refused_while_away
 from zdemo.verify.judgments.refusals import none_let_in, refused
+from zdemo.zitadel.introspection_answer import ROLES_CLAIM, roles_claim_of
 
 NOT_TRUE = {"a text": "false", "the text true": "true", "a number": 1, "null": None, "missing": ...}
 READ_ROLES = (

@@ -1,6 +1,6 @@
 """Cases about the protocol: statuses, challenges, and what a client may send."""
 
-from zdemo.investigation.probes import random_token
+from zdemo.diagnosis.ask.probes import random_token
 from zdemo.verify.asker import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import GUARDED, Case, Needs, Stage

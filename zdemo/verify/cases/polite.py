@@ -1,6 +1,6 @@
 """Cases about what helps clients, caches and browsers."""
 
-from zdemo.investigation.probes import random_token
+from zdemo.diagnosis.ask.probes import random_token
 from zdemo.verify.asker import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage

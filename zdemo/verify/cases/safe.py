@@ -4,11 +4,11 @@ import json
 import time
 from base64 import urlsafe_b64encode
 
-from zdemo.introspection.model import roles_claim_of
 from zdemo.verify.asker import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import GUARDED, Case, Needs, Stage
 from zdemo.verify.judgments.refusals import guarded, no_way_around, none_let_in, refused
+from zdemo.zitadel.introspection_answer import roles_claim_of
 
 FOREIGN_ORIGIN = "https://attacker.example"
 METHODS = ("HEAD", "POST", "PUT", "DELETE")

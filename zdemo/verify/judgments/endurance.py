@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zdemo.http.response import GATEWAY_STATUSES, Response
+from zdemo.response import GATEWAY_STATUSES, Response
 from zdemo.verify.asker import Asked, in_words
 from zdemo.verify.case import Verdict, bad, good, skip, unless
 from zdemo.verify.judgments.refusals import none_let_in

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zdemo.diagnosis.finding import quoted
-from zdemo.http.response import Response
+from zdemo.response import Response
 from zdemo.verify.asker import Asked, in_words
 from zdemo.verify.case import Verdict, bad, good, skip, unless
 from zdemo.verify.challenge import bearer_of, problem_of

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from zdemo.introspection.client import basic_credentials
 from zdemo.verify.asker import Asked, in_words
 from zdemo.verify.case import Verdict, bad, good, unless
+from zdemo.zitadel.introspection_client import basic_credentials
 
 LIKE_A_TRACE = ("Traceback (most recent call last)", "\tat ", "goroutine ", "panicked at", "System.Exception")
 

@@ -1,0 +1,135 @@
+"""Checks of the API at ZDEMO_API_URL, and of the store in which its workers share ZITADEL's answers."""
+
+import time
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from zdemo.client import Call, Route
+from zdemo.config.cache_address import CACHE_URL
+from zdemo.config.settings import API_URL, Settings
+from zdemo.diagnosis.ask.api_comparison import explain
+from zdemo.diagnosis.checks.check import (
+    Result,
+    check,
+    failed,
+    failed_with,
+    from_finding,
+    nothing_to_check,
+    passed,
+    skipped,
+    warned,
+)
+from zdemo.diagnosis.checks.context import NOT_USABLE, DoctorContext
+from zdemo.diagnosis.phrases import described
+from zdemo.diagnosis.rules.active_token import refusal_of
+from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, finding_for_no_example_api
+from zdemo.errors import FailureKind, Refused
+
+PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
+ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured")
+CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"
+TTL = "ZDEMO_CACHE_TTL"
+STORE_NOT_SET = f"{CACHE_URL} is not set: each worker keeps its own answers"
+
+
+@check("api.reachable", "the API at ZDEMO_API_URL answers", "settings.readable")
+def _reachable(context: DoctorContext) -> Result:
+    if context.api is None:
+        return skipped(context.not_usable("ZDEMO_API_URL", "ZDEMO_ALLOW_HTTP", "ZDEMO_TIMEOUT") or NOT_USABLE)
+    public = context.called(Route.PUBLIC)
+    if isinstance(public, Call):
+        what = f"{context.api.api_url} answers in {public.answer.seconds * 1000:.0f} ms"
+        return passed(what, brief=what)
+    if public.kind is FailureKind.REFUSED and not context.environment.source("ZDEMO_API_URL"):
+        not_running = f"not running at {context.api.api_url}"
+        return replace(warned(public.message, public.hint, brief=not_running), satisfied=False)
+    return failed_with(public)
+
+
+@check("api.identity", "it is a zdemo API, and guards its private route", "api.reachable")
+def _identity(context: DoctorContext) -> Result:
+    public = context.called(Route.PUBLIC)
+    if not isinstance(public, Call):
+        return skipped("it did not answer")
+    message = public.body.get("message") if isinstance(public.body, dict) else None
+    if public.answer.status == 200 and isinstance(message, str) and message.startswith(PUBLIC_MESSAGE):
+        return _guarded(context)
+    host = urlsplit(public.url).netloc
+    if "zitadel" in public.answer.headers.get("set-cookie", "").lower() or context.api_is_zitadel:
+        return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
+    if finding := finding_for_no_example_api(public.answer, API_URL):
+        return from_finding(finding)
+    return failed(
+        f"the server at {host} is not a zdemo API: {described(public.answer)}",
+        CORRECT,
+        otherwise=("for an API of your own: zdemo doctor --api URL, with a URL that requires a token",),
+    )
+
+
+def _guarded(context: DoctorContext) -> Result:
+    private = context.called(Route.PRIVATE)
+    if not isinstance(private, Call):
+        return failed_with(private)
+    if private.answer.status == 401 and private.challenge and not private.challenge.error:
+        return passed("a zdemo API, which requires a token where it should")
+    what = f"its private route answers {private.answer.status} without a token, not 401 with a challenge"
+    return failed(what, "check the API's log, and that of any proxy in front of it")
+
+
+@check(
+    "api.agrees",
+    "it agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application",
+    "api.identity",
+    "client.accepted",
+)
+def _agrees(context: DoctorContext) -> Result:
+    if not context.has_token:
+        return skipped("PAT is not set, or cannot be sent")
+    settings, introspection = context.settings, context.investigation.introspection
+    if settings is None or introspection is None:
+        return skipped("needs client.accepted")
+    call = context.called(Route.SCOPED, context.token)
+    if not isinstance(call, Call):
+        return failed_with(call)
+    refusal = refusal_of(introspection, settings, role=Route.SCOPED.role, now=time.time())
+    return _compared(context, settings, call, refusal)
+
+
+def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: Refused | None) -> Result:
+    here, what = context.investigation.finding, "the API and ZITADEL agree about PAT"
+    if call.accepted and refusal is None:
+        return passed(f"{what}: it is accepted ({call.answer.status})", brief="accepts PAT")
+    if not call.accepted and refusal and code_of(call.answer) == refusal.code:
+        return passed(f"{what}: {refusal.code} ({call.answer.status})", brief="refuses PAT as expected")
+    if call.accepted and here and here.id in ABOUT_PROJECT:
+        return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
+    if call.accepted:
+        return from_finding(finding_for_disagreement(call, here.cause if here else "it is refused", settings))
+    limited = replace(settings, timeout_seconds=context.step_seconds)
+    explanation = explain(call, context.token, limited, context.environment, unasked="", again="", now=time.time())
+    return from_finding(explanation.finding) if explanation else failed("the API and ZITADEL disagree", CORRECT)
+
+
+@check("cache.reachable", f"the store of {CACHE_URL} answers, and accepts this API", "settings.readable")
+def _store_reachable(context: DoctorContext) -> Result:
+    if CACHE_URL not in context.environment:
+        return replace(nothing_to_check(STORE_NOT_SET), satisfied=False)
+    if (settings := context.settings) is None:
+        return skipped(context.not_usable(CACHE_URL) or NOT_USABLE)
+    if not settings.cache_ttl_seconds:
+        what = f"the store is not used: {TTL} is 0, so no answer is reused"
+        step = f"set {TTL} to the seconds for which answers may be reused"
+        return replace(warned(what, step, brief="not used"), satisfied=False)
+    if not (state := context.store).ok and not state.reads:
+        return failed(f"{state.reason}; the API works without it, and asks ZITADEL more often", state.hint)
+    return passed("the store answers, and accepts this API", brief="answers")
+
+
+@check("cache.writable", "the store takes what this API writes", "cache.reachable")
+def _writable(context: DoctorContext) -> Result:
+    if not (state := context.store).ok:
+        return failed(state.reason, state.hint)
+    return passed("the store takes what this API writes", brief="takes answers")
+
+
+CHECKS = (_store_reachable, _writable, _reachable, _identity, _agrees)

@@ -1,0 +1,214 @@
+"""What doctor examines: the settings, and the answers of ZITADEL and the API, each requested at most once.
+
+One deadline bounds all of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from zdemo.client import Call, Route, call_api
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
+from zdemo.config.environment import Environment, is_setting, read_environment
+from zdemo.config.settings import AdminSettings, ClientSettings, Settings
+from zdemo.diagnosis.ask.admin_lookup import usable_admin_pat
+from zdemo.diagnosis.ask.investigate import Investigation, clock_ahead_seconds, investigate_with
+from zdemo.diagnosis.ask.probes import Prober, random_token
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
+from zdemo.diagnosis.rules.odd_values import OddValue, odd_values
+from zdemo.diagnosis.rules.token_form import token_form
+from zdemo.errors import ConnectionFailed, SettingsError, ZdemoError
+from zdemo.response import Response
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.records import Application
+from zdemo.zitadel.resources import find_application
+
+if TYPE_CHECKING:
+    from zdemo.guard.shared.redis_store import SharedState  # it needs the package redis
+
+MOST_SECONDS = 14.0  # in all; 15 are promised
+LONGEST_STEP_SECONDS = 4.0  # for one request: three of them in a row leave time for the rest
+LEAST_STEP_SECONDS = 0.2
+ABOUT_ZITADEL = (Probe.DISCOVERY, Probe.READY, Probe.HEALTH, Probe.KEYS, Probe.MADE_UP_CLIENT)
+NOT_USABLE = "needs settings.complete"
+T = TypeVar("T")
+
+
+class DoctorContext:
+    """What one run of doctor knows; ``unreadable`` and ``unusable_bundle`` say why something cannot be read."""
+
+    def __init__(self, env_file: Path | None = None, *, most_seconds: float = MOST_SECONDS) -> None:
+        self.path = env_file or Path(".env")
+        self.environment = Environment({})
+        self.unreadable: SettingsError | None = None
+        try:
+            self.environment = read_environment(env_file)
+        except SettingsError as error:
+            self.unreadable = error
+        self.unusable_bundle: SettingsError | None = None
+        self._end = time.monotonic() + most_seconds
+        self._calls: dict[tuple[Route, str | None], Call | ConnectionFailed] = {}
+
+    @property
+    def step_seconds(self) -> float:
+        """What the next request may take."""
+        configured = self.settings.timeout_seconds if self.settings else LONGEST_STEP_SECONDS
+        return max(min(configured, LONGEST_STEP_SECONDS, self._end - time.monotonic()), LEAST_STEP_SECONDS)
+
+    @cached_property
+    def problems(self) -> dict[str, str]:
+        """The first problem of each variable, with its own fix if it has one."""
+        problems: dict[str, str] = {}
+        readers: list[Callable[[Environment], object]] = [Settings.from_env, ClientSettings.from_env]
+        if self.environment.get("ZITADEL_ADMIN_PAT", "").strip() and self.withheld is None:
+            readers.append(AdminSettings.from_env)
+        for read in readers:
+            try:
+                read(self.environment)
+            except SettingsError as error:
+                problems |= {problem: error.fixes.get(problem, "") for problem in error.problems}
+        return problems
+
+    @cached_property
+    def settings(self) -> Settings | None:
+        """The API's settings, if they are complete."""
+        return _or_none(Settings.from_env, self.environment)
+
+    @cached_property
+    def about_zitadel(self) -> Settings | None:
+        """The settings for requests to ZITADEL that need no credentials."""
+        if self.settings:
+            return self.settings
+        known = {name: self.environment.get(name, "") for name in (ISSUER, INTERNAL_URL, "ZDEMO_ALLOW_HTTP")}
+        if unused_internal_url(self.environment):
+            del known[INTERNAL_URL]
+        return _or_none(Settings.from_env, {**known, "CLIENT_ID": "0", "CLIENT_SECRET": "0"})
+
+    def not_usable(self, *names: str) -> str:
+        """Return which check of the settings says why one of these variables cannot be used; empty when all can."""
+        for problem in self.problems:
+            name = problem.split(" ", 1)[0]
+            if name in names:
+                missing = " is not set" in problem
+                return f"{NOT_USABLE}: {name} is not set" if missing else f"needs settings.wellformed: {name}"
+        return ""
+
+    @cached_property
+    def odd(self) -> tuple[OddValue, ...]:
+        """What is odd about the values of the settings."""
+        return odd_values({name: value for name, value in self.environment.items() if is_setting(name)})
+
+    def misplaced(self, *names: str) -> str:
+        """Return that a check needs ``settings.wellformed``, if one of these holds another variable's value."""
+        wrong = [name for odd in self.odd if odd.fatal for name in odd.names if name in names]
+        return f"needs settings.wellformed: {wrong[0]}" if wrong else ""
+
+    @property
+    def zitadel(self) -> ZitadelAddress:
+        """Where ZITADEL is; an empty issuer when that is unknown."""
+        return self.about_zitadel.zitadel if self.about_zitadel else ZitadelAddress("")
+
+    @property
+    def issuer(self) -> str:
+        """ZITADEL's issuer; empty when it is unknown."""
+        return self.zitadel.issuer
+
+    @cached_property
+    def api(self) -> ClientSettings | None:
+        """The settings for requests to the API."""
+        return _or_none(ClientSettings.from_env, self.environment)
+
+    @property
+    def api_is_zitadel(self) -> bool:
+        """Whether the API has the same address as ZITADEL."""
+        return self.api is not None and self.api.api_url == self.zitadel.server
+
+    def called(self, route: Route, token: str | None = None) -> Call | ConnectionFailed:
+        """Return the API's answer to one call; only for checks that build on the API's address."""
+        assert self.api is not None  # noqa: S101  # as said above
+        if (route, token) not in self._calls:
+            try:
+                self._calls[route, token] = call_api(replace(self.api, timeout_seconds=self.step_seconds), route, token)
+            except ConnectionFailed as failure:
+                self._calls[route, token] = failure
+        return self._calls[route, token]
+
+    @property
+    def token(self) -> str:
+        """``PAT``; empty when there is none."""
+        return self.environment.get("PAT", "").strip()
+
+    @property
+    def admin_pat(self) -> str:
+        """``ZITADEL_ADMIN_PAT``; empty when there is none, or it cannot be sent."""
+        return usable_admin_pat(self.environment, self.zitadel) or ""
+
+    @property
+    def withheld(self) -> tuple[str, str] | None:
+        """Why ``ZITADEL_ADMIN_PAT`` is not sent to the address in ``.env``, and what to do."""
+        return why_withheld(self.environment, self.zitadel)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What ZITADEL says about itself; requested at once, so that a ZITADEL that hangs costs one step."""
+        if self.about_zitadel is None:
+            return NOTHING
+        settings = replace(self.about_zitadel, timeout_seconds=self.step_seconds)
+        with Prober(settings, self.token, admin_pat=self.admin_pat or None) as prober:
+            asked_at = time.time()
+            try:
+                replies = prober.ask(*ABOUT_ZITADEL)
+            except SettingsError as error:
+                self.unusable_bundle = error
+                return NOTHING
+        answers = (reply for reply in replies.values() if isinstance(reply, Response))
+        offsets = (clock_ahead_seconds(answer, asked_at) for answer in answers)
+        ahead = next((offset for offset in offsets if offset is not None), None)
+        return Evidence(replies=replies, clock_ahead_seconds=ahead)
+
+    @cached_property
+    def store(self) -> SharedState:
+        """Whether the store that workers share works; only for checks that build on its address."""
+        assert self.settings is not None  # noqa: S101  # as said above
+        from zdemo.guard.shared import shared_answers  # here, since most APIs have no store
+
+        with closing(shared_answers(self.settings)) as answers:
+            return answers.tried(random_token())
+
+    @property
+    def has_token(self) -> bool:
+        """Whether there is a token that can be sent."""
+        return bool(self.token) and token_form(self.token).sendable
+
+    @cached_property
+    def investigation(self) -> Investigation:
+        """What ZITADEL says about the token or, without one, about a random text: both show the state of the client."""
+        if self.settings is None:
+            return Investigation()
+        settings = replace(self.settings, timeout_seconds=self.step_seconds)
+        token = self.token if self.has_token else None
+        return investigate_with(self.environment, settings, token, now=time.time())
+
+    @cached_property
+    def application(self) -> Application | None:
+        """The application of the client ID, as the administrator sees it."""
+        if self.settings is None or not self.admin_pat:
+            return None
+        end = time.monotonic() + self.step_seconds
+        client = ManagementClient(self.zitadel, self.admin_pat, timeout_seconds=lambda: end - time.monotonic())
+        with client, suppress(ZdemoError):
+            return find_application(client, self.settings.client_id)
+        return None
+
+
+def _or_none(read: Callable[[Mapping[str, str]], T], values: Mapping[str, str]) -> T | None:
+    try:
+        return read(values)
+    except SettingsError:
+        return None

@@ -1,0 +1,159 @@
+"""Checks of the API application's credentials, of PAT and its role, and of the administrator's PAT."""
+
+from dataclasses import replace
+
+from zdemo.client import ROLE
+from zdemo.config.names import rename_steps
+from zdemo.diagnosis.checks.check import Result, check, failed, from_finding, passed, skipped, warned
+from zdemo.diagnosis.checks.context import NOT_USABLE, DoctorContext
+from zdemo.diagnosis.finding import quoted
+from zdemo.diagnosis.rules.rejected_client import uses_the_other_method
+from zdemo.diagnosis.rules.token_form import paste_problem, token_form
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.own_user import list_permissions, whoami
+from zdemo.zitadel.resources import list_projects
+
+ALIVE = ("token.other_audience", "token.wrong_project")
+ABOUT_AUDIENCE = (*ALIVE, "client.in_other_project")
+ABOUT_ROLE = "role."
+NO_PAT = "PAT is not set"
+NEEDED = ("project.create", "project.role.write", "project.app.write", "user.write", "user.grant.write")
+BIGGER = "make its user ORG_OWNER of the organization (or IAM_OWNER), or use such an administrator's PAT"
+
+
+@check("client.accepted", "ZITADEL accepts the API application's credentials", "zitadel.host")
+def _accepted(context: DoctorContext) -> Result:
+    if context.settings is None:
+        names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
+        return skipped(context.not_usable(*names) or context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
+    if misplaced := context.misplaced("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE"):
+        return skipped(misplaced)
+    introspection, finding = context.investigation.introspection, context.investigation.finding
+    if finding and (introspection is None or finding.id.startswith("zitadel.")):
+        return from_finding(finding)
+    if introspection is None:
+        return skipped("no time was left")
+    what = "key" if context.settings.key else "client ID and secret"
+    return passed(f"ZITADEL answers the API application's {what}", brief=f"accepted ({what})")
+
+
+@check("client.kind", "they are of the kind that the application is registered for", "client.accepted")
+def _kind(context: DoctorContext) -> Result:
+    key = context.settings.key if context.settings else None
+    used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
+    app = context.application
+    if app is None:
+        return passed(f"{used}, accepted; only an administrator can see how the application is registered")
+    if uses_the_other_method(app, with_key=key is not None):
+        other = "Basic" if key else "a key (private_key_jwt)"
+        return warned(
+            f"ZITADEL still accepts {used}, but the application {quoted(app.name, 60)} is registered for {other}",
+            "change the method on the application's page, or set ZITADEL_KEY_FILE or CLIENT_SECRET to fit it",
+        )
+    return passed(f"{used}, as the application {quoted(app.name, 60)} is registered")
+
+
+@check("token.form", "PAT is a whole token, with nothing around it", "settings.readable")
+def _form(context: DoctorContext) -> Result:
+    if not context.token:
+        known = (*rename_steps(context.environment, "PAT"), context.environment.emptied("PAT"))
+        step = next(filter(None, known), "set PAT to a user's token; zdemo setup creates one")
+        return replace(warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT), satisfied=False)
+    if misplaced := context.misplaced("PAT"):
+        return skipped(misplaced)
+    if problem := paste_problem(context.token):
+        return from_finding(problem)
+    form = token_form(context.token)
+    if form.is_access_token:
+        return passed(form.described)
+    asked = context.investigation.introspection if context.evidence.is_zitadel else None
+    return passed(f"{form.size}; ZITADEL accepts it") if asked and asked.active else warned(form.described, form.fix)
+
+
+@check("token.active", "PAT is active; if not, why, as far as it can be known", "client.accepted", "token.form")
+def _active(context: DoctorContext) -> Result:
+    introspection, finding = context.investigation.introspection, context.investigation.finding
+    if introspection is None:
+        return skipped("there is no introspection")
+    if not introspection.active:
+        if finding and finding.id in ALIVE:
+            return passed("alive (userinfo accepts it), although introspection calls it inactive")
+        return from_finding(finding) if finding else failed("ZITADEL calls it inactive", "create a new PAT")
+    if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):
+        return from_finding(finding)
+    who = introspection.text("username") or introspection.text("sub") or "a user without a name"
+    soon = next((note for note in context.investigation.notes if "expires soon" in note), "")
+    if soon:
+        what = f"active: {quoted(who, 60)}; {soon}"
+        return warned(what, "create a new PAT before then, and set PAT to it", brief="expires soon")
+    return passed(f"active: {quoted(who, 60)}", brief=f"active: {quoted(who, 60)}")
+
+
+@check("token.audience", "it is meant for this API", "token.active")
+def _audience(context: DoctorContext) -> Result:
+    finding = context.investigation.finding
+    if finding and finding.id in ABOUT_AUDIENCE:
+        return from_finding(finding)
+    what = "meant for this API: its audience names the API application or its project"
+    return passed(what, brief="meant for this API")
+
+
+@check("role.granted", f"its user has the role {ROLE} in this API's project", "token.audience")
+def _granted(context: DoctorContext) -> Result:
+    introspection, finding = context.investigation.introspection, context.investigation.finding
+    if finding and finding.id.startswith(ABOUT_ROLE):
+        return from_finding(finding)
+    if introspection is None:
+        return skipped("there is no introspection")
+    roles = introspection.roles(context.settings.project_id if context.settings else None)
+    granted = ", ".join(f"{quoted(domain, 60)} ({quoted(org, 30)})" for org, domain in roles.get(ROLE, {}).items())
+    return passed(f"{ROLE}, granted by {granted}")
+
+
+def _management(context: DoctorContext) -> ManagementClient:
+    return ManagementClient(context.zitadel, context.admin_pat, timeout_seconds=context.step_seconds)
+
+
+@check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", "zitadel.host")
+def _admin_valid(context: DoctorContext) -> Result:
+    if unused := _admin_not_asked(context):
+        return unused
+    with _management(context) as client:
+        who = quoted(whoami(client), 60)
+    return passed(f"valid: {who}", brief=who)
+
+
+def _admin_not_asked(context: DoctorContext) -> Result | None:
+    """Return the result where the administrator's PAT is not sent to ZITADEL, or where its refusal is known."""
+    pat = context.environment.get("ZITADEL_ADMIN_PAT", "").strip()
+    if not pat:
+        what = "ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it"
+        return skipped(what, brief="not set (ZITADEL_ADMIN_PAT)")
+    if elsewhere := context.misplaced("ZITADEL_ADMIN_PAT") or context.not_usable("ZITADEL_ADMIN_PAT"):
+        return skipped(elsewhere)
+    if problem := paste_problem(pat):
+        return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix, otherwise=problem.otherwise)
+    if withheld := context.withheld:
+        return replace(warned(*withheld, brief="not sent"), satisfied=False)
+    if (finding := context.investigation.finding) and finding.id == "client.other_instance":
+        return skipped("needs client.accepted: ZITADEL refuses everything")
+    return None
+
+
+@check("admin.rights", "its user is an administrator, with the permissions that setup and role need", "admin.valid")
+def _admin_rights(context: DoctorContext) -> Result:
+    if (finding := context.investigation.finding) and finding.id == "role.swapped_tokens":
+        return skipped("needs role.granted: swapped with PAT")
+    with _management(context) as client:
+        next(list_projects(client), None)  # raises when the user is not an administrator
+        permissions = list_permissions(client)
+    if permissions is None:
+        return passed("an administrator; ZITADEL did not say with which permissions")
+    held = {permission.partition(":")[0] for permission in permissions}
+    if missing := [permission for permission in NEEDED if permission not in held]:
+        what = f"an administrator whose role is too small for setup: it lacks {', '.join(missing)}"
+        return warned(what, BIGGER)
+    return passed("an administrator with the permissions that setup and role need", brief="may do what setup needs")
+
+
+CHECKS = (_accepted, _kind, _form, _active, _audience, _granted, _admin_valid, _admin_rights)

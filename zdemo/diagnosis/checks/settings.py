@@ -1,0 +1,128 @@
+"""Checks of the settings: readable, complete, not hidden by others, and of the right kind."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zdemo.config.dotenv_file import lone_words, repeated_names
+from zdemo.config.environment import is_setting
+from zdemo.diagnosis.checks.check import Outcome, Result, check, failed, passed, warned
+from zdemo.diagnosis.checks.context import DoctorContext
+from zdemo.diagnosis.rules.odd_values import hiding_words
+
+MOST_LINES = 10  # that a message names
+SETUP = "zdemo setup  (creates all of them in your ZITADEL)"
+NOT_SET = " is not set: "
+
+
+@check("settings.readable", "the .env file can be read, and each line is an assignment")
+def _readable(context: DoctorContext) -> Result:
+    if error := context.unreadable:
+        first, *also = error.problems
+        return failed(first, error.hint, also=also)
+    path = context.path
+    missing = any(NOT_SET in problem for problem in context.problems)
+    if path.is_dir():
+        what = f"{path} is a folder, so it is not read"
+        if missing:
+            return warned(what, "write the settings to a file with another name, and name it with --env-file")
+        return passed(f"{what}; the settings come from the environment")
+    if path.exists():
+        names = [name for name in context.environment if is_setting(name)]
+        count = sum(context.environment.source(name) == str(path) for name in names)
+        what = f"{count} of zdemo's variables come from {path}; the environment overrides it"
+        return _with_lone_words(what, lone_words(path)) if path.is_file() else passed(what)
+    other = context.environment.misplaced
+    if other and missing:
+        there = f"one in {other.parent}" if other.name == path.name else f"a file {other.name}"
+        what = f"there is no {path} here; there is {there}, but it is not read"
+        return warned(what, context.environment.elsewhere)
+    return passed(f"there is no {path} here; the settings come from the environment")
+
+
+def _with_lone_words(what: str, numbers: tuple[int, ...]) -> Result:
+    if not numbers:
+        return passed(what)
+    lone = f"{_lines(numbers)}: a word without =, not an assignment; perhaps the end of the line before, broken in two"
+    return warned(f"{what}; {lone}", "write NAME=value on one line, however long it is; a comment begins with #")
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """Return lines by their numbers, of many the first ten."""
+    more = [f"{len(numbers) - MOST_LINES} more"] if len(numbers) > MOST_LINES else []
+    return f"line{'' if len(numbers) == 1 else 's'} {', '.join([*map(str, numbers[:MOST_LINES]), *more])}"
+
+
+@check("settings.complete", "ZITADEL_DOMAIN and the API application's credentials are set", "settings.readable")
+def _complete(context: DoctorContext) -> Result:
+    missing = [problem for problem in context.problems if NOT_SET in problem]
+    if missing:
+        renames = [context.problems[problem] for problem in missing if context.problems[problem]]
+        unset = [problem.split(" ", 1)[0] for problem in missing if not context.problems[problem]]
+        steps = (context.environment.completion(unset), SETUP) if unset else ()
+        first, *also = missing
+        if elsewhere := context.environment.elsewhere:
+            return failed(first, elsewhere, also=also, otherwise=steps)
+        return failed(first, *renames, *steps, also=also)
+    key = context.environment.get("ZITADEL_KEY_FILE", "").strip()
+    needed = ["ZITADEL_DOMAIN", *(["ZITADEL_KEY_FILE"] if key else ["CLIENT_ID", "CLIENT_SECRET"])]
+    optional = [n for n in ("ZITADEL_PROJECT_ID", "PAT", "ZITADEL_ADMIN_PAT") if context.environment.source(n)]
+    by_place: dict[str, list[str]] = {}
+    for name in (*needed, *optional):
+        by_place.setdefault(context.environment.source(name), []).append(name)
+    what = "; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items())
+    counts = ", ".join(f"{len(names)} from {place}" for place, names in by_place.items())
+    (first, *others) = by_place
+    brief = f"{len(needed) + len(optional)} set: {counts}" if others else f"{len(by_place[first])} set, from {first}"
+    return passed(what, brief=brief)
+
+
+@check("settings.shadowed", "no environment variable hides another value in .env", "settings.readable")
+def _shadowed(context: DoctorContext) -> Result:
+    hidden = [v for name, v in context.environment.hidden.items() if is_setting(name) and v.lines is None]
+    texts, exported = [hiding_words(value) for value in hidden], [value.name for value in hidden if not value.wins]
+    wanted = f"the value{'' if len(exported) == 1 else 's'} in {context.path}"
+    fix = [f"unset {' '.join(exported)}  (if you want {wanted})"] if exported else []
+    fix += [f"{value.step}  (if you want {value.described})" for value in hidden if value.wins]
+    for name, (*others, last) in _repeated(context.path).items():
+        texts.append(f"{name} is set twice in {context.path}: line {last} counts, not {_lines(others)}")
+        fix.append(f"keep the right one of {_lines((*others, last))} in {context.path}, and remove the other")
+    if not texts:
+        return passed("no variable has different values in two places")
+    first, *also = texts
+    return warned(first, *fix, also=also)
+
+
+def _repeated(path: Path) -> dict[str, tuple[int, ...]]:
+    found = repeated_names(path) if path.is_file() else {}
+    return {name: found[name] for name in sorted(found) if is_setting(name)}
+
+
+@check(
+    "settings.wellformed",
+    "no value is quoted, has a space or a path, is swapped, or is of another kind",
+    "settings.readable",
+)
+def _wellformed(context: DoctorContext) -> Result:
+    broken = [problem for problem in context.problems if NOT_SET not in problem]
+    if broken:
+        first, *also = broken
+        return failed(first, *dict.fromkeys(context.problems[problem] for problem in broken), also=also)
+    odd = context.odd
+    warnings = context.settings.warnings if context.settings else ()
+    if context.api_is_zitadel:
+        what = "ZITADEL_DOMAIN and ZDEMO_API_URL are the same address, but ZITADEL and the API are two servers"
+        return failed(what, "correct the wrong one: the API is where zdemo serve runs (http://127.0.0.1:5000)")
+    if not odd and not warnings:
+        return passed("each value has the form that its variable needs")
+    fatal = any(value.fatal for value in odd)
+    first, *also = (*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))
+    return Result(
+        outcome=Outcome.FAIL if fatal else Outcome.WARN,
+        cause=first,
+        also=tuple(also),
+        fix=(*(value.fix for value in odd), *(warning.rpartition(": ")[2] for warning in warnings)),
+        satisfied=not fatal,
+    )
+
+
+CHECKS = (_readable, _complete, _shadowed, _wellformed)

@@ -1,0 +1,209 @@
+"""Checks of the network to ZITADEL, and of the server there.
+
+DNS, port, proxy and TLS are derived from the one request for discovery.
+"""
+
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress
+from zdemo.diagnosis.checks.check import (
+    Outcome,
+    Result,
+    check,
+    failed,
+    failed_with,
+    from_finding,
+    nothing_to_check,
+    passed,
+    skipped,
+    warned,
+)
+from zdemo.diagnosis.checks.context import NOT_USABLE, DoctorContext
+from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.finding import quoted
+from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words
+from zdemo.diagnosis.rules.inactive_token import zitadel_is_sick
+from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
+from zdemo.diagnosis.rules.unusable_response import (
+    finding_for_error,
+    finding_for_issuer,
+    finding_for_server,
+    zitadels_signs,
+)
+from zdemo.errors import FailureKind, Phase
+from zdemo.http.messages import failed as connection_failed
+from zdemo.http.messages import proxy_address, proxy_problem
+from zdemo.zitadel.client_assertion import audience_of
+from zdemo.zitadel.refused_credentials import DATABASE_AWAY
+
+CERTIFICATE_KINDS = tuple(kind for kind in FailureKind if kind.startswith("certificate_"))
+TLS_KINDS = (FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS, FailureKind.HUNG_UP, FailureKind.TLS, *CERTIFICATE_KINDS)
+ABOUT_TIME = (FailureKind.CERTIFICATE_EXPIRED, FailureKind.CERTIFICATE_NOT_YET_VALID)
+PROXY_DATE = "check the clock of the proxy in front of ZITADEL, which may write its own Date, and this machine's"
+
+
+def _proxy_for(zitadel: ZitadelAddress) -> str:
+    from zdemo.http.transport import Transport  # here, because help and completion need no requests
+
+    transport = Transport.to_zitadel(zitadel)
+    transport.close()
+    return transport.proxy
+
+
+@check("net.resolve", "the host name in ZITADEL_DOMAIN, or ZITADEL_INTERNAL_URL, resolves", "settings.readable")
+def _resolve(context: DoctorContext) -> Result:
+    if context.about_zitadel is None:
+        return skipped(context.not_usable(ISSUER, INTERNAL_URL) or NOT_USABLE)
+    if _proxy_for(context.zitadel):
+        return nothing_to_check("the proxy resolves the host name, not this machine")
+    host, failure = urlsplit(context.zitadel.server).hostname or "", context.evidence.failure(Probe.DISCOVERY)
+    if failure and failure.kind is FailureKind.NAME_NOT_RESOLVED:
+        return failed_with(failure)
+    if failure and failure.phase is Phase.NAME:
+        what = f"the host name {host} does not resolve: no answer from DNS within {context.step_seconds:.0f} s"
+        fix = f"check this machine's network and DNS server, and the host name in {context.zitadel.setting}"
+        return failed(what, fix)
+    if failure is None and context.evidence.answer(Probe.DISCOVERY) is None:
+        return nothing_to_check("no request was sent")
+    return passed(f"{host} resolves{_from_internal_url(context)}")
+
+
+@check("net.connect", "the port answers", "net.resolve")
+def _connect(context: DoctorContext) -> Result:
+    if _proxy_for(context.zitadel):
+        return nothing_to_check("the proxy connects, not this machine")
+    parts, failure = urlsplit(context.zitadel.server), context.evidence.failure(Probe.DISCOVERY)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if failure and (failure.kind in (FailureKind.REFUSED, FailureKind.NO_ROUTE) or failure.phase is Phase.CONNECTION):
+        return failed_with(failure)
+    if failure:
+        return passed(f"port {port} accepts connections")
+    answer = context.evidence.answer(Probe.DISCOVERY)
+    if answer is None:
+        return nothing_to_check("no request was sent")
+    where = _from_internal_url(context)
+    what = f"{parts.hostname}:{port} answers in {answer.seconds * 1000:.0f} ms{where}"
+    return passed(f"port {port} answers{where}", brief=what)
+
+
+def _from_internal_url(context: DoctorContext) -> str:
+    """Return, behind what is true of the server, that it is not the issuer's."""
+    return f" ({INTERNAL_URL})" if context.zitadel.internal_url else ""
+
+
+@check("net.proxy", "the proxy from the environment, if there is one, lets requests through", "net.connect")
+def _proxy(context: DoctorContext) -> Result:
+    proxy = _proxy_for(context.zitadel)
+    if not proxy:
+        return nothing_to_check("none is used for this host")
+    if problem := proxy_problem(proxy):
+        return failed_with(connection_failed(FailureKind.PROXY_UNUSABLE, context.issuer, ISSUER, detail=problem))
+    host, port = proxy_address(proxy)
+    for probe in (Probe.DISCOVERY, Probe.READY):
+        failure = context.evidence.failure(probe)
+        if failure and failure.kind.startswith("proxy"):
+            where = f"{host} port {port}"
+            return failed(
+                failure.message + ("" if where in failure.message else f"; the proxy is at {where}"), failure.hint
+            )
+    return passed(f"{host} port {port}", brief=f"through the proxy at {host} port {port}")
+
+
+@check("net.tls", "TLS where it is used: the certificate is trusted, has the right name, and is in time", "net.proxy")
+def _tls(context: DoctorContext) -> Result:
+    failure = context.evidence.failure(Probe.DISCOVERY)
+    if context.zitadel.server.startswith("http://"):
+        if failure and failure.kind is FailureKind.EXPECTS_TLS:
+            return failed_with(failure)
+        return _plain(context.evidence)
+    if problem := context.unusable_bundle:
+        return failed_with(problem)
+    if failure and failure.kind in TLS_KINDS:
+        clock = f"; this machine's date is {datetime.now(UTC):%Y-%m-%d}" if failure.kind in ABOUT_TIME else ""
+        return failed(failure.message + clock, failure.hint)
+    if failure:
+        return nothing_to_check("there was no answer to judge by")
+    return passed("the certificate is trusted, has the right name, and is in time", brief="certificate trusted")
+
+
+def _plain(evidence: Evidence) -> Result:
+    """Return the result for http: some servers that expect https say so."""
+    answer = evidence.answer(Probe.DISCOVERY)
+    finding = finding_for_server(answer, evidence) if answer and answer.status == 400 else None
+    if finding and finding.id == "net.expects_tls":
+        return from_finding(finding)
+    return nothing_to_check("not needed: http")
+
+
+@check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", "net.tls")
+def _identity(context: DoctorContext) -> Result:
+    if signs := zitadels_signs(context.evidence):
+        answer = context.evidence.answer(Probe.DISCOVERY)
+        if answer and answer.emulator:
+            what = f"emulator {answer.emulator}"
+            return passed(f"zdemo's {what}: {signs}", brief=f"{context.issuer}, {what}")
+        return passed(f"a ZITADEL: {signs}", brief=context.issuer)
+    if answer := context.evidence.answer(Probe.DISCOVERY):
+        return from_finding(finding_for_server(answer, context.evidence))
+    if failure := context.evidence.failure(Probe.DISCOVERY):
+        return from_finding(finding_for_error(failure, context.about_zitadel, context.evidence))
+    return skipped("no time was left")
+
+
+@check("zitadel.ready", "it is ready: its database answers, and requests are not limited", "zitadel.identity")
+def _ready(context: DoctorContext) -> Result:
+    evidence = context.evidence
+    if sick := zitadel_is_sick(context.zitadel.server, evidence):
+        return from_finding(sick)
+    discovery = evidence.answer(Probe.DISCOVERY)
+    if discovery and (DATABASE_AWAY in discovery.text or discovery.status in (429, *range(500, 600))):
+        return from_finding(finding_for_server(discovery, evidence))
+    failure = evidence.failure(Probe.DISCOVERY) or evidence.failure(Probe.READY)
+    if failure and (discovery is None or failure.kind is FailureKind.TIMEOUT):
+        return from_finding(finding_for_error(failure, context.about_zitadel, evidence))
+    if evidence.is_ready:
+        has_database = not (discovery and discovery.emulator)  # the emulator has none
+        return passed("its database answers", brief="database reachable" if has_database else "")
+    return passed("it answers, but its readiness check did not")
+
+
+@check("zitadel.host", "it has an instance for the host name (ExternalDomain)", "zitadel.ready")
+def _host(context: DoctorContext) -> Result:
+    discovery = context.evidence.answer(Probe.DISCOVERY)
+    if discovery is None:
+        return skipped("discovery did not answer")
+    if discovery.status == 200 and discovery.json_object().get("issuer"):
+        return passed(f"ZITADEL has an instance for {context.issuer.partition('://')[2]}")
+    finding = finding_for_server(discovery, context.evidence)
+    only_discovery = finding.id == "zitadel.in_between"  # introspection may pass, and needs no discovery
+    return from_finding(finding, Outcome.WARN if only_discovery else Outcome.FAIL)
+
+
+@check("zitadel.issuer", "its issuer is ZITADEL_DOMAIN: scheme, host, port", "zitadel.host")
+def _issuer(context: DoctorContext) -> Result:
+    issuer = quoted(context.evidence.body(Probe.DISCOVERY).get("issuer"))
+    if not issuer:
+        return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
+    with_key = context.settings is not None and context.settings.key is not None
+    finding = finding_for_issuer(issuer, audience_of(context.issuer), with_key=with_key)
+    return from_finding(finding) if finding else passed(issuer)
+
+
+@check("clock.skew", "this machine's clock agrees with ZITADEL's", "zitadel.identity")
+def _clock(context: DoctorContext) -> Result:
+    ahead = context.evidence.clock_ahead_seconds
+    if ahead is None:
+        return skipped("no answer has a date")
+    words = f"{clock_words(ahead)} (by the Date of its answer)"
+    key = context.settings.key if context.settings else None
+    if key and assertions_are_refused(ahead):
+        if context.investigation.introspection:
+            return warned(f"{words}, but ZITADEL accepts what is signed here: so that Date is not its own", PROXY_DATE)
+        return failed(f"{words}: ZITADEL refuses what is signed with the key of ZITADEL_KEY_FILE", SYNCHRONISE)
+    if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+        return warned(f"{words}: tokens seem expired, or not yet valid, before they are", SYNCHRONISE)
+    return passed("agrees with ZITADEL's clock to about a second", brief="clocks agree")
+
+
+CHECKS = (_resolve, _connect, _proxy, _tls, _identity, _ready, _host, _issuer, _clock)

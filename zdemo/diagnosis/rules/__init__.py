@@ -1,0 +1,1 @@
+"""One module for each kind of symptom: from the evidence to the causes."""

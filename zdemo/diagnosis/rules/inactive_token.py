@@ -1,0 +1,323 @@
+"""Why ZITADEL says ``{"active":false}``: one answer for about twenty causes, so much stays open.
+
+The first rule that decides gives the finding. The rules look at ZITADEL first, then at the text of the token, then at
+whether the token is alive for others, then at what a JWT says; the last one knows only the form of the token.
+"""
+
+from collections.abc import Callable, Mapping
+
+from zdemo.config.settings import Settings
+from zdemo.diagnosis.cases import InactiveCase
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
+from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.phrases import audience_scope, health_lines, shown_list
+from zdemo.diagnosis.rules.inactive_jwt import finding_for_jwt
+from zdemo.diagnosis.rules.inactive_pat import finding_for_pat_records
+from zdemo.diagnosis.rules.token_form import COPY, JWE_ALGORITHMS, LENGTHS, SECRET_LENGTH, TokenKind, paste_problem
+from zdemo.diagnosis.rules.unusable_response import database_away
+from zdemo.zitadel.introspection_answer import project_behind
+
+SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
+CORRECT_PROJECT = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
+ALIVE = "the token is alive, but not meant for this API"
+REQUEST_AGAIN = "then request a new token, e.g. with zdemo token"
+SHOWS_PROJECT = "with ZITADEL_ADMIN_PAT, zdemo doctor shows it"
+SETUP = "zdemo setup  (it made this PAT, and creates a new one where that is not valid)"
+NEW_PAT = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
+USERS_PAGE = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
+ALL_TOKENS = "ZITADEL's database cannot be read, if it refuses all tokens"
+
+
+def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NOTHING, *, now: float) -> Finding:
+    """Return why a token is inactive, as far as it can be known: never a wrong single cause."""
+    case = InactiveCase(token=token, settings=settings, evidence=evidence, now=now)
+    if obvious := zitadel_is_sick(settings.zitadel.server, evidence) or paste_problem(token) or _another_value(case):
+        return obvious
+    finding = _alive_elsewhere(case) or finding_for_jwt(case) or _session_api(case) or _recorded(case)
+    finding = finding or finding_by_form(case)
+    return finding.and_seen(case.seen)
+
+
+def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
+    """Return the finding when ZITADEL's database is down, or cannot be read in part; ``None`` when neither shows.
+
+    A ZITADEL that works refuses a made-up client with 400; one that cannot read its clients answers 200 to all.
+    """
+    made_up = Probe.MADE_UP_CLIENT
+    everything_inactive = evidence.status(made_up) == 200 and evidence.body(made_up).get("active") is False
+    line = ((made_up.value, "got 200 inactive, where a ZITADEL that works answers 400"),)
+    seen = (*(line if everything_inactive else ()), *health_lines(evidence))
+    if evidence.database_away:
+        return database_away(server, seen)
+    if not everything_inactive:
+        return None
+    return Finding(
+        id="zitadel.database_sick",
+        cause="ZITADEL cannot read its database: it calls everything inactive, even for a made-up client",
+        seen=seen,
+        fix=(
+            "check ZITADEL's database (PostgreSQL) and its log for a table that cannot be read, a missing role or a "
+            "failed migration; then try again",
+            f"curl -i {server}/debug/ready",
+        ),
+    )
+
+
+def _another_value(case: InactiveCase) -> Finding | None:
+    """Find a value of the settings, or an ID, in place of the token."""
+    token, settings = case.token.strip(), case.settings
+    if settings.client_secret and token == settings.client_secret:
+        what = "the API application's client secret (CLIENT_SECRET)"
+    elif token == settings.client_id:
+        what = "the API application's client ID (CLIENT_ID)"
+    elif case.form.kind is TokenKind.ID_NUMBER:
+        what = "an ID of ZITADEL (digits only)"
+    else:
+        return None
+    return Finding(
+        id="token.another_value",
+        cause=f"this is not a token but {what}",
+        seen=(("form", case.form.described),),
+        fix=("give the token itself, from where it is kept",),
+    )
+
+
+def _alive_elsewhere(case: InactiveCase) -> Finding | None:
+    if not case.evidence.token_is_alive:
+        return None
+    if case.form.kind is TokenKind.PAT:
+        return _contradiction(case)
+    audience, configured = case.form.claims.get("aud"), case.settings.project_id
+    shown = case.evidence.body(Probe.ADMINISTRATOR).get("aud")  # a PAT's, which names this application's project
+    project = project_behind(case.settings.client_id, shown) if isinstance(shown, list) else None
+    seen = (("audience", shown_list(audience)),) if audience else ()
+    names_configured = configured in (audience if isinstance(audience, list) else [audience])
+    if configured and (names_configured or (project and project != configured)):
+        return _wrong_project(configured, project, names_configured=names_configured).and_seen(seen)
+    if configured and not project and not audience:
+        return _for_one_of_two_projects(configured)
+    project = project or configured
+    return Finding(
+        id="token.other_audience",
+        cause=f"{ALIVE}: its audience names neither this API application nor its project",
+        seen=seen,
+        fix=(
+            f"request it with the scope {audience_scope(project)}",
+            *(() if project else ("PROJECT_ID is the ID of the project that the API application belongs to",)),
+        ),
+        otherwise=("if it was requested for another project on purpose: use an API application of that project",),
+    )
+
+
+def _wrong_project(configured: str, project: str | None, *, names_configured: bool) -> Finding:
+    """Find a configured project that is not the application's: the token was, or would be, requested for that one."""
+    meant = f"the token is alive and meant for the project {configured}" if names_configured else ALIVE
+    belongs = f"to project {project}, not to {configured}" if project else "to another project"
+    return Finding(
+        id="token.wrong_project",
+        cause=f"ZITADEL_PROJECT_ID is wrong: the API application belongs {belongs}; {meant}"
+        if project
+        else f"{meant} (ZITADEL_PROJECT_ID), but the API application belongs {belongs}",
+        fix=(f"ZITADEL_PROJECT_ID={quoted(project, 40)}" if project else CORRECT_PROJECT, REQUEST_AGAIN),
+        otherwise=(f"or, if project {configured} is meant: use an API application of that project",),
+    )
+
+
+def _for_one_of_two_projects(configured: str) -> Finding:
+    """Leave it open which project is wrong: nobody but ZITADEL can read an opaque token."""
+    return Finding(
+        id="token.other_audience",
+        cause=ALIVE,
+        candidates=(
+            f"it was requested for another project, or without the scope {audience_scope(configured)}",
+            f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project, and the "
+            "token was requested for this one",
+        ),
+        fix=(
+            f"compare ZITADEL_PROJECT_ID with the project of the API application in ZITADEL ({SHOWS_PROJECT})",
+            f"then request the token with the scope {audience_scope('PROJECT_ID')}",
+        ),
+    )
+
+
+def _contradiction(case: InactiveCase) -> Finding:
+    """Return the finding for a PAT that is alive: a PAT is meant for every API, so its audience cannot be the cause."""
+    return Finding(
+        id="token.contradiction",
+        cause="ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive",
+        candidates=(
+            "its user was changed a moment ago, and not all of ZITADEL knows yet",
+            "ZITADEL's database is in trouble",
+        ),
+        seen=health_lines(case.evidence),
+        fix=("try again; if the answer stays the same, check ZITADEL's log and database",),
+    )
+
+
+def _session_api(case: InactiveCase) -> Finding | None:
+    whoami = case.evidence.answer(Probe.WHOAMI)
+    proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
+    if not proven and case.form.kind is not TokenKind.SESSION_API:
+        return None
+    line = ("own user", f"ZITADEL's API refuses it with 403 {SESSION_API_REFUSAL}, as it refuses Session API tokens")
+    return Finding(
+        id="token.session_api",
+        cause="this is a Session API token (from CreateSession), not an access token: no API accepts it",
+        likely=not proven,
+        seen=(line,) if proven else (),
+        fix=("use a PAT of a service account, or an OIDC access token",),
+    )
+
+
+def _recorded(case: InactiveCase) -> Finding | None:
+    """Decide by what an administrator sees; a text of unusual length counts only if the user's ID has such a length."""
+    form, records = case.form, case.evidence.pat_records
+    if records is None or records.id_bytes not in (None, form.sealed_bytes):
+        return None  # records of a PAT of another length belong to another PAT
+    fits = form.kind is TokenKind.PAT or (form.kind is TokenKind.CUT and records.id_bytes)
+    return finding_for_pat_records(records, case.evidence.looked_up_at) if fits else None
+
+
+def finding_by_form(case: InactiveCase) -> Finding:
+    """Return the finding by the form alone, with all that it can be."""
+    too_short = f"this is not a whole token of ZITADEL: {case.form.size}; {LENGTHS}"
+    decide = _BY_KIND.get(case.form.kind)
+    return decide(case) if decide else _copy("token.too_short", too_short)
+
+
+def _doubts(case: InactiveCase) -> tuple[str, ...]:
+    """Return what could not be ruled out because a probe got no answer."""
+    doubts = []
+    if case.evidence.administrator_is_active is False:
+        doubts.append(
+            "ZITADEL_ADMIN_PAT is inactive as well: both may belong to another (or a recreated) ZITADEL, or ZITADEL "
+            "cannot read its tokens"
+        )
+    if not case.evidence.token_is_dead and case.form.kind is not TokenKind.PAT:
+        doubts.append("it is alive, but not meant for this API (userinfo did not show it)")
+    if case.evidence.status(Probe.MADE_UP_CLIENT) != 400:
+        doubts.append("ZITADEL's database is in trouble (that could not be ruled out)")
+    return tuple(doubts)
+
+
+def _elsewhere(case: InactiveCase) -> str:
+    unread = ", or this one is older than v4.14 and cannot read it" if case.form.header else ""
+    return f"it belongs to another ZITADEL than {case.settings.issuer}{unread}"
+
+
+def _pat(case: InactiveCase) -> Finding:
+    return Finding(
+        id="token.dead",
+        cause="the PAT is not valid here, and ZITADEL never says why",
+        candidates=(
+            "the PAT was deleted, or has expired",
+            "its user was deactivated or locked (even if reactivated since), or removed",
+            _elsewhere(case),
+            "a character of it was changed or is missing",
+            *_doubts(case),
+            ALL_TOKENS,
+        ),
+        fix=(SETUP,) if case.evidence.from_setup else (NEW_PAT, _ask_administrator(case.evidence)),
+        otherwise=() if case.evidence.from_setup else (USERS_PAGE,),
+    )
+
+
+def _opaque(case: InactiveCase) -> Finding:
+    refresh = "it is a refresh token: it has the same form, and no API accepts it"
+    return Finding(
+        id="token.ended",
+        cause="the token has ended, or was never an access token here, and ZITADEL never says why",
+        candidates=(
+            "it has expired (access tokens live 12 hours by default), or its session was ended or revoked",
+            "its user was deactivated, locked or removed since it was issued",
+            *((refresh,) if case.form.kind is TokenKind.OPAQUE else ()),
+            _elsewhere(case),
+            *_doubts(case),
+            ALL_TOKENS,
+        ),
+        fix=("request a new access token with the same client credentials; the answer shows which it was",),
+        otherwise=(
+            "(200: the old one had expired or ended; 400 Errors.User.NotActive: its user is deactivated or locked; "
+            "client not found: its user was removed, or belongs to another ZITADEL)",
+        ),
+    )
+
+
+def _ask_administrator(evidence: Evidence) -> str:
+    if evidence.unusable_admin_pat:
+        return evidence.unusable_admin_pat
+    if not evidence.with_administrator:
+        return "set ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which"
+    if not evidence.with_ids:
+        what = "set ZDEMO_PAT_USER_ID to the token's user"
+        return f"{what}; then zdemo doctor shows which, if ZITADEL_ADMIN_PAT can see it"
+    return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
+
+
+def _not_zitadels(case: InactiveCase) -> Finding:
+    what = "it has neither the form of ZITADEL's tokens nor that of a JWT; it is another issuer's, or was damaged"
+    alg, enc = (quoted(case.form.header.get(name), 40) for name in ("alg", "enc"))
+    if alg and enc and (alg, enc) != JWE_ALGORITHMS:
+        what = f"it is another issuer's JWE, encrypted with {alg} and {enc}; ZITADEL's are with A256GCMKW and A256GCM"
+    return Finding(
+        id="token.damaged",
+        cause=f"this is not a token of ZITADEL: {what}",
+        fix=("use a token that this ZITADEL has issued: a PAT, or a token from its token endpoint",),
+        otherwise=("if this ZITADEL did issue it: copy the whole token again",),
+    )
+
+
+def _cut(case: InactiveCase) -> Finding:
+    form = case.form
+    if form.missing:
+        likely = "." in case.token and not case.token.startswith("eyJ")  # another issuer's tokens may look so, too
+        return _copy("token.cut", f"the token is cut off (incomplete): {form.size}, {form.missing}", likely=likely)
+    return Finding(
+        id="token.cut",
+        cause=f"the token is not valid, and its length is unusual: {form.size}; {LENGTHS}",
+        candidates=(
+            "it is cut off (incomplete), or something was added",
+            "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
+            f"it was issued by another issuer than {case.settings.issuer}",
+            *_doubts(case),
+        ),
+        fix=(
+            "copy the whole token again; if it is complete, create or request a new one",
+            _ask_administrator(case.evidence),
+        ),
+    )
+
+
+def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
+    otherwise = ("if you no longer have it: create a new one",)
+    return Finding(id=name, cause=cause, likely=likely, fix=(COPY,), otherwise=otherwise)
+
+
+_SECRET = Finding(
+    id="token.client_secret",
+    cause=f"this looks like a client secret ({SECRET_LENGTH} letters and digits), not like a token",
+    likely=True,
+    fix=("give a token: a PAT, or an access token that the token endpoint issues for this secret",),
+    otherwise=("if it is a PAT, it is cut off: copy the whole token",),
+)
+
+
+def _no_access_token(case: InactiveCase) -> Finding:
+    return Finding(
+        id="token.another_value",
+        cause=f"this is not an access token but {'an' if case.form.kind is TokenKind.CODE else 'a'} {case.form.kind}",
+        fix=(case.form.fix,),
+    )
+
+
+_BY_KIND: Mapping[TokenKind, Callable[[InactiveCase], Finding]] = {
+    TokenKind.PAT: _pat,
+    TokenKind.ACCESS: _opaque,
+    TokenKind.OPAQUE: _opaque,
+    TokenKind.REFRESH: _no_access_token,
+    TokenKind.CODE: _no_access_token,
+    TokenKind.CUT: _cut,
+    TokenKind.DOUBLED: lambda _: _copy("token.doubled", "the token was pasted twice, one copy after the other"),
+    TokenKind.DAMAGED: _not_zitadels,
+    TokenKind.CLIENT_SECRET: lambda _: _SECRET,
+}

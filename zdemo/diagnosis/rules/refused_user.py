@@ -1,0 +1,173 @@
+"""Why ZITADEL's token endpoint gives a service account no token: it says why for a secret, and never for a key."""
+
+from zdemo.config.key_file import SERVICE_USER, UserKey
+from zdemo.diagnosis.cases import UserCase
+from zdemo.diagnosis.evidence import Probe
+from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.phrases import span
+from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
+from zdemo.diagnosis.rules.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
+
+NO_SECRET = "Errors.User.Machine.Secret.NotExisting"  # noqa: S105  # ZITADEL's words, not a secret
+WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise
+UNKNOWN = "client not found"
+SIGNER = "the user's key"
+LOST_ON_THE_WAY = ("grant_type missing", "assertion missing", "client_id or client_assertion must be provided")
+KEY_REFUSED = ("invalid_grant", "server_error", "invalid_request", "invalid_client")  # the second before v4.14
+NEW_SECRET = (  # a step of a fix
+    "only if it is lost: press Actions, Generate Client Secret on the user's page; it breaks programs with the old one"  # noqa: S105  # a sentence
+)
+
+
+def finding_for_refused_user(case: UserCase) -> Finding | None:
+    """Return why ZITADEL refuses a service account; ``None`` if the answer is not such a refusal of ZITADEL."""
+    body = case.answer.json_object()
+    error, description = str(body.get("error", "")), str(body.get("error_description", ""))
+    if description == USER_NOT_ACTIVE:
+        finding: Finding | None = _inactive(case)
+    elif not error or case.answer.status < 400 or description in LOST_ON_THE_WAY:
+        return None
+    elif key := case.settings.key:
+        finding = _refused_key(case, key) if error in KEY_REFUSED else _refused(case)
+    else:
+        finding = _refused_secret(case, description) or (_refused(case) if case.answer.status < 500 else None)
+    said = " ".join(filter(None, (quoted(error, 60), quoted(description))))
+    return finding.and_seen((("ZITADEL", f"{case.answer.status}: {said}"),)) if finding else None
+
+
+def _inactive(case: UserCase) -> Finding:
+    return Finding(
+        id="user.inactive",
+        cause=f"{case.user} is deactivated or locked",
+        fix=("reactivate or unlock the user on its page in ZITADEL",),
+    )
+
+
+def _refused(case: UserCase) -> Finding:
+    return Finding(
+        id="user.refused",
+        cause=f"ZITADEL refuses {case.user} with a message that zdemo does not know",
+        candidates=("this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"),
+        fix=("check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more",),
+    )
+
+
+# --- client ID and secret
+
+
+def _refused_secret(case: UserCase, description: str) -> Finding | None:
+    _, secret, _ = case.settings.variables
+    if description == UNKNOWN:
+        return _sick(case) or _unknown(case)
+    if description == NO_SECRET:
+        return Finding(
+            id="user.no_secret",
+            cause=f"{case.user} has no client secret",
+            fix=(f"generate one on the user's page in ZITADEL, and give it to zdemo token ({secret})",),
+        )
+    if description == WRONG_SECRET:
+        return _wrong_secret(case)
+    return None
+
+
+def _unknown(case: UserCase) -> Finding:
+    variable, client_id = case.settings.variables[0], case.settings.client_id
+    right = f"set {variable} to the login name of a service account: its page in ZITADEL shows it as Client ID"
+    if client_id == case.settings.application[0]:
+        return Finding(
+            id="user.is_application",
+            cause=f"{variable} is the client ID of the API application, and an API application gets no tokens: it "
+            "only checks other tokens",
+            fix=(right,),
+        )
+    if ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id):
+        return Finding(
+            id="user.is_id",
+            cause=f"{variable} is the ID of a user or an application; ZITADEL knows a service account here only by its "
+            "login name",
+            likely=True,
+            fix=(right,),
+        )
+    return Finding(
+        id="user.unknown",
+        cause=f"{case.settings.issuer} has no service account with the login name {quoted(client_id, 60)}",
+        candidates=(
+            "it is misspelled, or is the user's display name",
+            "the login name ends with @ and the organization's domain",
+            "the user was removed, or belongs to another ZITADEL",
+        ),
+        fix=(right,),
+    )
+
+
+def _wrong_secret(case: UserCase) -> Finding:
+    _, variable, _ = case.settings.variables
+    if case.settings.client_secret == case.settings.application[1]:
+        return Finding(
+            id="user.secret_of_application",
+            cause=f"{variable} is the client secret of the API application, not that of {case.user}",
+            fix=("give the user's own secret instead", NEW_SECRET),
+        )
+    length = len(case.settings.client_secret)
+    not_whole = f"it was not copied whole: it has {length} characters, and ZITADEL's have {SECRET_LENGTH}"
+    return Finding(
+        id="user.wrong_secret",
+        cause=f"{variable} is not the client secret of {case.user}",
+        candidates=(
+            *([] if length == SECRET_LENGTH else [not_whole]),
+            "a new one was generated since, which replaces the old one",
+            "it is another user's",
+        ),
+        fix=("copy the secret again from where it is kept", NEW_SECRET),
+    )
+
+
+# --- a key
+
+
+def _refused_key(case: UserCase, key: UserKey) -> Finding:
+    issuer_differs = finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="user")
+    wrong_clock = finding_for_clock(case.evidence, SIGNER)
+    return issuer_differs or wrong_clock or _expired(case, key) or _sick(case) or _open(case, key)
+
+
+def _expired(case: UserCase, key: UserKey) -> Finding | None:
+    zitadels_now = case.now - (case.evidence.clock_ahead_seconds or 0)
+    if key.expires_at is None or key.expires_at > zitadels_now:
+        return None
+    return Finding(
+        id="user.key_expired",
+        cause=f"the key expired {span(zitadels_now - key.expires_at)} ago, according to its file",
+        fix=(SERVICE_USER.new_key,),
+    )
+
+
+def _sick(case: UserCase) -> Finding | None:
+    """Find a ZITADEL that is not ready: it answers good credentials as it answers bad ones."""
+    ready = case.evidence.answer(Probe.READY)
+    if ready is None or case.evidence.is_ready:
+        return None
+    return Finding(
+        id="zitadel.database_away",
+        cause="ZITADEL runs, but is not ready: its database is down",
+        likely=not case.evidence.database_away,
+        fix=("start or repair ZITADEL's database (PostgreSQL), then try again",),
+    )
+
+
+def _open(case: UserCase, key: UserKey) -> Finding:
+    key_id = f"key {key.key_id}" if ID_DIGITS.fullmatch(key.key_id) else "the key"
+    return Finding(
+        id="user.key_refused",
+        cause=f"ZITADEL refuses the key of {case.user}, and never says why",
+        candidates=(
+            f"{key_id} was deleted in ZITADEL, or has expired",
+            "the user was removed",
+            "the key file belongs to another ZITADEL, or this one was recreated since",
+            "userId or keyId in the key file was changed",
+        ),
+        fix=(
+            f"check on the user's page in ZITADEL that it lists {key_id}, and when that expires",
+            SERVICE_USER.new_key,
+        ),
+    )

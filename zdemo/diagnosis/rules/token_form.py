@@ -1,0 +1,312 @@
+"""What the text of a token shows by itself: its kind, and what was pasted along with it."""
+
+import base64
+import binascii
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from zdemo.config.parsers import MASKED, is_masked, is_placeholder
+from zdemo.diagnosis.finding import Finding
+from zdemo.guard.authorization import B64TOKEN
+from zdemo.response import DECODER
+
+JWE_START = "eyJhbGciOiJBMjU2R0NNS1ci"  # {"alg":"A256GCMKW"
+JWE_ALGORITHMS = ("A256GCMKW", "A256GCM")  # alg and enc of opaque tokens since ZITADEL v4.14
+JWE_PARTS = 5  # RFC 7516 §3.1
+JWE_PIECE = re.compile(  # of ZITADEL: header, key of 43 characters, IV of 16, content, tag of 22
+    r"(?a:[\w-]*\.[\w-]{43}\.[\w-]{16}(\.[\w-]*){0,2}|([\w-]{0,43}\.[\w-]{16}\.|[\w-]{0,16}\.)?[\w-]+\.[\w-]{22})"
+)
+PAT_LENGTH, OPAQUE_LENGTH = 71, 104  # before: 16 bytes of IV and what is sealed, base64url without padding
+LENGTHS = "a PAT usually has 277, an access token 288 (before v4.14: 71, 104)"
+IV_BYTES = 16
+SECRET_LENGTH = 64
+SHORTEST_TOKEN = 48  # characters; 16 bytes of IV, an 18-digit token ID, ":", one character of a user ID
+ID_DIGITS = re.compile(r"[0-9]{15,20}")
+OLD_CLIENT_ID = re.compile(r"[0-9]{15,20}@.+")  # ZITADEL before v2.50
+BASE64URL = re.compile(r"[A-Za-z0-9_.-]+")  # of one or more parts
+CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
+ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
+BASE64 = "is base64-encoded, as in a Kubernetes secret"
+PATH = "is the path of a file instead of its content"
+EXAMPLE = "is the example's value"
+FIXES = {
+    MASKED: "put the token itself there, from where it is kept",
+    EXAMPLE: "put a user's token there; zdemo setup creates one",
+    BASE64: "decode it first: base64 -d",
+    PATH: "give the content of the file, e.g. PAT=$(cat FILE)",
+}
+COPY = "copy the whole token, and nothing else"
+ALONE = "give the token alone: letters, digits, -, _ and ."
+LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
+QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
+BLANK_NAMES = {" ": "a space", "\t": "a tab", "\u00a0": "a no-break space"}
+
+
+class TokenKind(StrEnum):
+    """The kind of a token by its form; the value is its name in a sentence."""
+
+    PAT = "personal access token"
+    ACCESS = "opaque access token"
+    REFRESH = "refresh token"
+    OPAQUE = "opaque access or refresh token"  # before v4.14 they look the same
+    SESSION_API = "Session API token"
+    CODE = "authorization code"
+    CLIENT_SECRET = "client secret"  # noqa: S105  # a kind, not a secret
+    ID_NUMBER = "ID"
+    JWT = "JWT"
+    CUT = "token that is incomplete"
+    DOUBLED = "token that was pasted twice"
+    DAMAGED = "text that is not a token of ZITADEL"
+    UNKNOWN = "text of an unknown form"
+
+
+# An opaque token seals "tokenID:userID": its kind by the number of these bytes, where the IDs have 18 digits.
+WITH_KEY_ID = {37: TokenKind.PAT, 62: TokenKind.REFRESH, 42: TokenKind.SESSION_API}
+WITHOUT_KEY_ID = {62: TokenKind.ACCESS, 21: TokenKind.CODE}
+BEFORE_JWE = {37: TokenKind.PAT, 62: TokenKind.OPAQUE, 42: TokenKind.SESSION_API}
+ACCESS_TOKENS = (TokenKind.PAT, TokenKind.ACCESS, TokenKind.OPAQUE, TokenKind.JWT)
+NOT_WHOLE = (TokenKind.CUT, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenForm:
+    """The form of a token.
+
+    ``problem`` is a predicate that says what is wrong with the text ("has quotes around it"), or empty.
+    ``sendable``: it can stand in an Authorization header field (RFC 6750 §2.1). ``missing`` is what proves that a token
+    was cut; without it, the token may be whole, with an ID of unusual length. ``sealed_bytes`` are the IDs in an opaque
+    token. ``header`` (also of a JWE) and ``claims`` of a JWT are unverified.
+    """
+
+    kind: TokenKind
+    length: int
+    problem: str = ""
+    sendable: bool = True
+    missing: str = ""
+    sealed_bytes: int = 0
+    header: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_id_token(self) -> bool:
+        """Whether a JWT is an ID token: it has ``at_hash`` or ``azp``, but no ``jti`` (ZITADEL)."""
+        return "jti" not in self.claims and ("at_hash" in self.claims or "azp" in self.claims)
+
+    @property
+    def size(self) -> str:
+        """The length in words."""
+        return "1 character" if self.length == 1 else f"{self.length} characters"
+
+    @property
+    def is_access_token(self) -> bool:
+        """Whether it has the form of a token that APIs accept."""
+        return self.kind in ACCESS_TOKENS and not self.is_id_token
+
+    @property
+    def name(self) -> str:
+        """The name of a token that ZITADEL accepts, whatever its form."""
+        return self.kind if self.kind in ACCESS_TOKENS else "opaque token"
+
+    @property
+    def fix(self) -> str:
+        """What to do about a text that has another form than access tokens."""
+        return COPY if self.kind in NOT_WHOLE else "send the access_token of the token endpoint's answer, or a PAT"
+
+    @property
+    def described(self) -> str:
+        """The form in words, for a line of evidence."""
+        if self.problem:
+            return f"{self.size}: {self.problem}"
+        if self.kind is TokenKind.CUT:
+            return f"{self.size}: cut off, {self.missing or 'or of a user whose ID was chosen by hand'}"
+        if self.kind in NOT_WHOLE:
+            return f"{self.size}: a {self.kind}; {LENGTHS}"
+        if self.kind is TokenKind.JWT:
+            return "a JWT: an ID token" if self.is_id_token else "a JWT"
+        return f"{self.size}: the form of {'an' if self.kind[0] in 'aeiouI' else 'a'} {self.kind}"
+
+
+def token_form(token: str) -> TokenForm:
+    """Return the form of a token; what ZITADEL ignores does not change its kind: line ends, and all blanks in a JWE."""
+    text = token.strip("\r\n")
+    sendable = bool(B64TOKEN.fullmatch(text))
+    problem = paste_error(text)
+    joined = re.sub(r"\s" if "." in text else "[\r\n]", "", text)
+    if not sendable and joined != text:  # a client cannot send it, ZITADEL takes it
+        return replace(token_form(joined), problem=problem, sendable=False)
+    if problem:
+        return TokenForm(kind=TokenKind.DAMAGED, length=len(text), problem=problem, sendable=sendable)
+    return replace(_form(text), length=len(text), sendable=sendable)
+
+
+def _json_part(part: str) -> dict[str, Any]:
+    try:
+        decoded = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True).decode()
+        value = DECODER.decode(decoded)
+    except (ValueError, binascii.Error, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _form(text: str) -> TokenForm:
+    length, half = len(text), len(text) // 2
+    sealed = length * 3 // 4 - IV_BYTES
+    kind, missing = BEFORE_JWE.get(sealed, TokenKind.UNKNOWN), ""
+    if not BASE64URL.fullmatch(text):
+        kind = TokenKind.DAMAGED
+    elif length > OPAQUE_LENGTH and text[:half] == text[half:]:
+        kind = TokenKind.DOUBLED
+    elif "." in text or text.startswith(JWE_START) or (kind is TokenKind.UNKNOWN and text.startswith("eyJ")):
+        return _form_of_parts(text)
+    elif ID_DIGITS.fullmatch(text):
+        kind = TokenKind.ID_NUMBER
+    elif length == SECRET_LENGTH and text.isalnum():
+        kind = TokenKind.CLIENT_SECRET
+    elif length >= SHORTEST_TOKEN and length % 4 == 1:  # no base64url text has such a length (RFC 4648 §5)
+        kind, missing = TokenKind.CUT, f"a length that no token has; a PAT of this form has {PAT_LENGTH}"
+    elif length >= SHORTEST_TOKEN and kind is TokenKind.UNKNOWN:
+        kind = TokenKind.CUT
+    return TokenForm(kind=kind, length=length, missing=missing, sealed_bytes=sealed)
+
+
+def _form_of_parts(text: str) -> TokenForm:
+    """Return the form of a JWT, a JWE, or a piece of one."""
+    parts = text.split(".")
+    header = _json_part(parts[0])
+    claims = _json_part(parts[1]) if len(parts) == 3 else {}
+    names = header.get("alg"), header.get("enc")
+    has_lost_names = names[0] == JWE_ALGORITHMS[0] and not _is_whole(header)
+    is_foreign = names != JWE_ALGORITHMS and all(isinstance(name, str) for name in names) and not has_lost_names
+    kind, missing, sealed = TokenKind.DAMAGED, "", 0
+    if header and claims:
+        kind = TokenKind.JWT
+    elif is_foreign and len(parts) == JWE_PARTS:
+        pass  # stays as it is
+    elif missing := _missing(text, parts, header):
+        kind = TokenKind.CUT
+    elif names == JWE_ALGORITHMS and len(parts) == JWE_PARTS:
+        sealed = len(parts[3]) * 3 // 4
+        kind = (WITH_KEY_ID if "kid" in header else WITHOUT_KEY_ID).get(sealed, TokenKind.CUT)
+    return TokenForm(kind=kind, length=len(text), missing=missing, sealed_bytes=sealed, header=header, claims=claims)
+
+
+def _missing(text: str, parts: list[str], header: Mapping[str, Any]) -> str:
+    """Return what proves that a JWT or a JWE of ZITADEL was cut; empty when nothing does."""
+    piece = JWE_PIECE.fullmatch(text)
+    if not text.startswith("eyJ"):
+        return "its beginning is missing" if piece else ""
+    is_jwe = piece or text.startswith(JWE_START) or "enc" in header
+    if len(parts) < (JWE_PARTS if is_jwe else 3):
+        return f"{len(parts)} of {JWE_PARTS if is_jwe else '3 (a JWT) or 5 (a JWE)'} parts"
+    if len(parts) > JWE_PARTS or (header and not is_jwe):
+        return ""
+    if len(parts) == JWE_PARTS and len(parts[4]) != 22:
+        return f"its last part has {len(parts[4])} instead of 22 characters"
+    whole = piece and len(parts[3]) % 4 != 1 and _is_whole(header)
+    return "" if whole else "a piece in the middle is missing"
+
+
+def _is_whole(header: Mapping[str, Any]) -> bool:
+    """Return whether the header of a JWE has two algorithms, an IV of 16 characters and a tag of 22."""
+    return {"alg", "enc"} <= header.keys() and [len(str(header.get(name))) for name in ("iv", "tag")] == [16, 22]
+
+
+def paste_error(text: str) -> str:
+    """Return the first thing that is wrong with a pasted value, as a predicate; empty when nothing is."""
+    return next((name for look in _LOOKS if (name := look(text))), "")
+
+
+def _base64(text: str) -> str:
+    """Recognize base64 of a token: other texts do not decode to the characters of tokens by chance."""
+    if not ENCODED.fullmatch(text):
+        return ""
+    try:
+        inner = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
+    except (ValueError, binascii.Error):
+        return ""
+    return BASE64 if B64TOKEN.fullmatch(inner.strip()) else ""
+
+
+def _word_in_front(text: str) -> str:
+    word = re.match(r"\W*(authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
+    if word and word[1]:  # the name is as long as a piece of a secret, and would be hidden
+        return f'has the header field\'s name and "{word[2]}" in front of it'
+    if word:
+        return f'has "{word[2]}" in front of it'
+    if re.fullmatch(r"(?i:bearer)([A-Za-z0-9_-]{71}|eyJ[A-Za-z0-9_.-]+)", text):
+        return f'has "{text[:6]}" in front of it'
+    name = re.match(r"(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_]{1,30})=.", text)
+    if not name or text.endswith("="):
+        return ""
+    what = f'"{name[1]}="' if len(name[1]) < LONGEST_SHOWN else "its variable's name"
+    return f"has {what} in front of it"
+
+
+def _quotes(text: str) -> str:
+    for character in (text[:1], text[-1:]):
+        if character in QUOTE_NAMES:
+            return f"has {QUOTE_NAMES[character]} around it"
+    if text.startswith(("<", "[", "(", "{")):
+        return f'has "{text[0]}" in front of it'
+    return next((f"has {QUOTE_NAMES[c]} inside" for c in text if c in QUOTE_NAMES), "")
+
+
+def _white_space(text: str) -> str:
+    for where, part in (("in front", text[:1]), ("at the end", text[-1:]), ("inside", text)):
+        for character in part:
+            if character in "\r\n\u2028\u2029":
+                return f"has a line end {where}"
+            if character.isspace():
+                name = BLANK_NAMES.get(character, f"an unusual space (U+{ord(character):04X})")
+                return f"has {name} {where}"
+    return ""
+
+
+def _strange(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in ("Cf", "Cc", "Cn", "Co", "Cs"):
+            return f"has an invisible character (U+{ord(character):04X})"
+        if not character.isascii():
+            return f"has a character that tokens do not have (U+{ord(character):04X})"
+    return ""
+
+
+def _matching(pattern: str, problem: str) -> Callable[[str], str]:
+    return lambda text: problem if re.search(pattern, text) else ""
+
+
+_LOOKS = (
+    lambda text: MASKED if is_masked(text.strip("\"'` ")) else "",
+    lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else "",
+    _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
+    _base64,
+    _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),
+    _matching(r"…|\.\.\.", 'has "…" inside: it was shortened for display'),
+    _word_in_front,
+    _quotes,
+    _matching(r"\\", "has a backslash inside"),
+    _white_space,
+    _strange,
+    _matching("%", 'has "%" inside: it is encoded for a URL'),
+    lambda text: f'has "{text[-1]}" at the end' if text.endswith((",", ";", "=")) else "",
+)
+
+
+def paste_problem(token: str) -> Finding | None:
+    """Return why a text must not be sent as a token; ``None`` when it can be sent."""
+    form = token_form(token)
+    if not form.problem and form.sendable:
+        return None
+    if not token.strip():
+        return Finding(id="token.empty", cause="the token is empty", fix=("set PAT in the environment or in .env",))
+    problem = form.problem or "has a character that tokens do not have"
+    return Finding(
+        id="token.pasted",
+        cause=f"the token {problem}",
+        seen=() if form.problem else (("form", form.described),),  # the description is the cause again
+        fix=(FIXES.get(problem, ALONE),),
+    )

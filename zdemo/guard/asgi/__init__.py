@@ -1,0 +1,1 @@
+"""The guard of a Starlette or FastAPI app."""

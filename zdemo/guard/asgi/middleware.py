@@ -1,0 +1,201 @@
+"""``protect``, and the layer that it puts around the rest of an app: each request needs a token there."""
+
+import logging
+from collections.abc import Collection, Mapping
+from inspect import isclass
+from typing import Any, NoReturn, TypeVar
+
+from starlette._utils import get_route_path
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
+
+from zdemo.config.settings import Settings
+from zdemo.errors import GuardError, IntrospectionError, Refused
+from zdemo.guard.asgi.call import SCOPE_KEY, GuardedCall, in_request
+from zdemo.guard.asgi.form import Form
+from zdemo.guard.asgi.pool import IntrospectionPool
+from zdemo.guard.authorization import Policy
+from zdemo.guard.build import build_introspector
+from zdemo.guard.guard import (
+    DEFAULT_THREADS,
+    FORM,
+    Guard,
+    OpenRoutes,
+    Refusal,
+    failure_of,
+    is_ambiguous,
+    load_settings,
+    refusal_body,
+    refusal_of,
+)
+from zdemo.guard.rate_limited_log import RateLimitedLog
+from zdemo.zitadel.introspection_answer import Introspector
+
+logger = logging.getLogger("zdemo.asgi")
+App = TypeVar("App", bound=Starlette)
+PRIVATE = [(b"cache-control", b"no-store"), (b"vary", b"Authorization")]
+PREFLIGHT = {b"origin", b"access-control-request-method"}
+DENIAL = "websocket.http.response"  # the extension of servers that answer a refused handshake with a response
+POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
+
+
+def protect(
+    app: App,
+    settings: Settings | None = None,
+    introspector: Introspector | None = None,
+    *,
+    open_routes: Collection[str] = (),
+    threads: int = DEFAULT_THREADS,
+) -> App:
+    """Admit only requests with an active bearer token for this API, unless their path is open; return the app.
+
+    ``open_routes`` names what is open: paths, and ``/prefix/*``. Mounted apps and websockets need the token, too.
+
+    ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
+    protection, in up to ``threads`` threads of its own.
+
+    Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError if
+    ``open_routes`` are, or if the app is protected already, or has started.
+    """
+    if isinstance(getattr(app.state, "zdemo", None), Guard):
+        raise GuardError("protect(app) was called twice", hint="call protect(app) once")
+    if app.middleware_stack is not None:
+        raise GuardError("protect(app) was called after the app has started", hint="call it where the app is made")
+    opened = OpenRoutes.of(open_routes)
+    settings = settings or load_settings(logger)
+    app.state.zdemo = guard = Guard(
+        introspector=introspector or build_introspector(settings, threads=threads),
+        policy=Policy.from_settings(settings),
+        open_routes=opened,
+        log=RateLimitedLog(logger),
+    )
+    app.exception_handlers.setdefault(Refused, _answer_refusal)
+    app.exception_handlers.setdefault(IntrospectionError, _answer_failure)
+    _put_around(app, guard, IntrospectionPool(guard.introspector, threads=threads))
+    logger.info("no token needed for: %s", ", ".join(open_routes) or "nothing")
+    return app
+
+
+def _put_around(app: Starlette, guard: Guard, pool: IntrospectionPool) -> None:
+    """Put the guard inside CORSMiddleware and outside all other middleware, whenever that is added."""
+    build = app.build_middleware_stack
+
+    def build_guarded() -> ASGIApp:
+        added = app.user_middleware
+        cors = [layer for layer in added if _is_cors(layer.cls)]
+        handlers = {key: value for key, value in app.exception_handlers.items() if key not in (500, Exception)}
+        layer = Middleware(GuardMiddleware, protected=app, guard=guard, pool=pool, handlers=handlers)
+        app.user_middleware = [*cors, layer, *(layer for layer in added if layer not in cors)]
+        try:
+            return build()
+        finally:
+            app.user_middleware = added
+
+    app.build_middleware_stack = build_guarded  # type: ignore[method-assign]
+
+
+def _is_cors(layer: Any) -> bool:
+    return isclass(layer) and issubclass(layer, CORSMiddleware)
+
+
+class GuardMiddleware:
+    """The layer that admits a request, or refuses it by the ``handlers`` of the app."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        protected: Starlette,
+        guard: Guard,
+        pool: IntrospectionPool,
+        handlers: Mapping[Any, ExceptionHandler],
+    ) -> None:
+        self._app = app
+        self._protected = protected
+        self._guard = guard
+        self._pool = pool
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, a websocket, or the start and the end of the app."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        form = Form(receive) if _is_form(scope) else None
+        call = scope[SCOPE_KEY] = GuardedCall(self._protected, self._guard, self._pool, form)
+
+        async def send_private(message: Message) -> None:
+            if call.looked and message["type"].endswith("http.response.start"):
+                message = _private(message)
+            await send(message)
+
+        if not self._is_open(scope):
+            if _is_preflight(scope):
+                await Response(status_code=204)(scope, receive, send)
+                return
+            try:
+                await call.ask(scope)
+            except (Refused, IntrospectionError) as error:
+                await self._refuse(error, scope, receive, send_private)
+                return
+        before = in_request.set(True)
+        try:
+            await self._app(scope, form.receive if form else receive, send_private)
+        finally:
+            in_request.reset(before)
+
+    def _is_open(self, scope: Scope) -> bool:
+        routes = self._guard.open_routes
+        if routes is None or not routes.include(get_route_path(scope)):
+            return False
+        return not is_ambiguous(scope["path"], (scope.get("raw_path") or b"").decode("latin-1"))
+
+    async def _refuse(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        async def refused(*_: object) -> NoReturn:
+            raise error
+
+        if scope["type"] == "websocket" and DENIAL not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
+        else:
+            await ExceptionMiddleware(refused, handlers=self._handlers)(scope, receive, send)
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """Tell whether a browser asks if it may send a request. It sends no token with that, so no route may see it."""
+    return scope.get("method") == "OPTIONS" and PREFLIGHT.issubset(name for name, _ in scope["headers"])
+
+
+def _is_form(scope: Scope) -> bool:
+    types = [value for name, value in scope["headers"] if name == b"content-type"]
+    return any(value.partition(b";")[0].strip().lower() == FORM.encode() for value in types)
+
+
+def _private(message: Message) -> Message:
+    """Keep an answer that depends on the caller out of shared caches."""
+    kept = [field for field in message.get("headers", ()) if field[0].lower() != b"cache-control"]
+    return {**message, "headers": [*(field for field in kept if tuple(field) not in PRIVATE), *PRIVATE]}
+
+
+async def _answer_refusal(request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, Refused)  # noqa: S101  # for mypy: Starlette's type of handlers says Exception
+    return _answer(request, refusal_of(refused))
+
+
+async def _answer_failure(request: Request, error: Exception) -> Response:
+    assert isinstance(error, IntrospectionError)  # noqa: S101  # likewise
+    call: GuardedCall = request.scope[SCOPE_KEY]
+    return _answer(request, failure_of(error, call.guard.log, call.request_id))
+
+
+def _answer(request: Request, refusal: Refusal) -> Response:
+    call: GuardedCall = request.scope[SCOPE_KEY]
+    return JSONResponse(
+        refusal_body(refusal.error, refusal.description, call.request_id),
+        status_code=refusal.status,
+        headers={"X-Request-ID": call.request_id, **refusal.headers},
+    )

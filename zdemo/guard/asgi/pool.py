@@ -1,0 +1,84 @@
+"""Introspection without blocking the event loop: an answer from the cache at once, any other from a thread.
+
+These threads are limited apart from those in which frameworks run functions without ``async``, so these functions run
+even if ZITADEL hangs. As many requests get a thread as the bulkhead lets ask or wait. The others wait on the event
+loop, without a thread: if they were refused at once, clients that ask again at once would take the whole processor.
+"""
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from anyio import CapacityLimiter, move_on_after, to_thread
+from anyio.lowlevel import RunVar
+
+from zdemo.guard.build import LONGEST_WAIT_SECONDS, Limits
+from zdemo.guard.cache import CachingIntrospector, too_many_waiting
+from zdemo.guard.counters import Counters
+from zdemo.zitadel.introspection_answer import Introspection, Introspector
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Places:
+    """How many requests may be in a thread. There are two queues, so that known tokens never wait for unknown ones."""
+
+    known: CapacityLimiter
+    unknown: CapacityLimiter
+    threads: CapacityLimiter  # without a limit of its own
+
+
+class IntrospectionPool:
+    """Asks an introspector in threads, whose number follows from ``threads`` as the bulkhead's numbers do.
+
+    A request waits for a thread for up to ``wait_seconds``. Raises ZitadelUnavailable after that.
+    """
+
+    def __init__(self, introspector: Introspector, *, threads: int, wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+        self._introspector = introspector
+        self._cache = introspector if isinstance(introspector, CachingIntrospector) else None
+        self._counters = self._cache.counters if self._cache else Counters()
+        self._limits = Limits.of(threads)
+        self._wait_seconds = wait_seconds
+        self._places: RunVar[_Places] = RunVar("zdemo_introspection_places")  # of each event loop: tests have many
+
+    async def introspect(self, token: str) -> Introspection:
+        """Do as the introspector does. A request that is cancelled leaves at once; its thread ends by itself."""
+        answer = self._remembered(token)
+        if answer is not None:
+            return answer
+        places = self._current_places()
+        known = self._cache is not None and self._cache.is_known(token)
+        async with self._place(places.known if known else places.unknown):
+            answer = self._remembered(token)  # it may have come meanwhile
+            if answer is not None:
+                return answer
+            return await to_thread.run_sync(
+                self._introspector.introspect, token, limiter=places.threads, abandon_on_cancel=True
+            )
+
+    def _remembered(self, token: str) -> Introspection | None:
+        return self._cache.remembered(token) if self._cache else None
+
+    @asynccontextmanager
+    async def _place(self, places: CapacityLimiter) -> AsyncIterator[None]:
+        borrower = object()
+        with move_on_after(self._wait_seconds) as waiting:
+            await places.acquire_on_behalf_of(borrower)
+        if waiting.cancelled_caught:
+            raise too_many_waiting(self._counters)
+        try:
+            yield
+        finally:
+            places.release_on_behalf_of(borrower)
+
+    def _current_places(self) -> _Places:
+        places = self._places.get(None)
+        if places is None:
+            places = _Places(
+                known=CapacityLimiter(self._limits.places),
+                unknown=CapacityLimiter(self._limits.places - self._limits.reserved_slots),
+                threads=CapacityLimiter(math.inf),
+            )
+            self._places.set(places)
+        return places

@@ -1,0 +1,154 @@
+"""Decide whether a request may pass, from its bearer token and the introspection answer (RFC 6750).
+
+Pure functions. The API and ``zdemo introspect`` call the same ones, so both come to the same verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from zdemo.config.settings import Settings
+from zdemo.errors import GuardError, InsufficientScope, InvalidRequest, InvalidToken, NoToken
+from zdemo.zitadel.introspection_answer import Introspection
+
+LONGEST_TOKEN = 16 * 1024  # characters
+B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
+CREDENTIALS = re.compile(rf"(?i:bearer) +({B64TOKEN.pattern}) *")
+BEARER = re.compile(r"bearer(?![A-Za-z0-9!#$%&'*+.^_`|~-])", re.IGNORECASE)  # the scheme, not the start of a longer one
+SECOND_CREDENTIALS = re.compile(r",\s*bearer\b", re.IGNORECASE)  # how servers join a second Authorization field
+EMPTY_PART = re.compile(r"(?:^|,)\s*(?:,|$)")  # Granian hands over a field with bytes beyond ASCII as an empty one
+# Any character of a name may be escaped. One search takes less time than parsing what no view may read.
+ACCESS_TOKEN = re.compile(
+    b"(?:^|&)" + b"".join(b"(?:%c|(?i:%%%02x))" % (byte, byte) for byte in b"access_token") + rb"(?:[=&]|\Z)"
+)
+NOT_BEFORE_LEEWAY_SECONDS = 5
+REALM = "zdemo"
+WRITE_A_ROLE = 'write role="read:messages", or leave it out to admit any active token'
+UNSET: Any = object()  # an argument that was left out; None would be one that is missing by mistake
+
+
+def bearer_token(authorization: str | None) -> str:
+    """Return the token from an ``Authorization`` header field (RFC 6750 §2.1).
+
+    Raises:
+        NoToken: the header field is missing, or has another scheme.
+        InvalidRequest: the field is malformed, too long, or not the only one.
+    """
+    credentials = CREDENTIALS.fullmatch(authorization or "")
+    if credentials is None:
+        raise _without_token(authorization)
+    token = credentials[1]
+    if len(token) > LONGEST_TOKEN:
+        raise InvalidRequest("the token is longer than 16 KiB", hint="send the token and nothing else")
+    return token
+
+
+def _without_token(authorization: str | None) -> NoToken | InvalidRequest:
+    """Return why a header field holds no token."""
+    if authorization is None:
+        return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
+    if SECOND_CREDENTIALS.search(authorization):
+        return InvalidRequest("more than one Authorization header field", hint="send exactly one")
+    if not authorization.isascii() or EMPTY_PART.search(authorization):
+        return InvalidRequest(
+            "the Authorization header field is empty or has bytes beyond ASCII", hint="send Authorization: Bearer TOKEN"
+        )
+    if not BEARER.match(authorization):
+        return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
+    return InvalidRequest("the Authorization header field holds no token", hint="send Authorization: Bearer TOKEN")
+
+
+def refuse_second_token(query_or_form: bytes) -> None:
+    """Raise InvalidRequest if a query or a form has an ``access_token``, beside that of the header (RFC 6750 §2)."""
+    if ACCESS_TOKEN.search(query_or_form):
+        raise InvalidRequest("the token is sent in two ways", hint="send it only in the Authorization header field")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequiredRoles:
+    """The roles that a token needs: each of ``all_of``, and at least one of ``any_of`` if that is not empty."""
+
+    all_of: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+
+
+NO_ROLE = RequiredRoles()
+
+
+def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET) -> RequiredRoles:
+    """Return what the arguments of a guard require. Raises GuardError for arguments that cannot be meant."""
+    given = {"role": role, "any_of": any_of, "all_of": all_of}
+    given = {name: value for name, value in given.items() if value is not UNSET}
+    if len(given) > 1:
+        raise GuardError(
+            f"{' and '.join(given)} are given together", hint="give one of them, or write one guard above the other"
+        )
+    if role is not UNSET:
+        return RequiredRoles(all_of=(_role("role is", role),))
+    return RequiredRoles(**{name: _roles(name, value) for name, value in given.items()})
+
+
+def _roles(argument: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise GuardError(f"{argument} is not a list of roles", hint=f'write {argument}=["a", "b"], or role="a"')
+    if not value:
+        raise GuardError(f"{argument} names no role", hint=f'write {argument}=["a", "b"]')
+    roles = [_role(f"{argument} holds", role) for role in value]
+    return tuple(dict.fromkeys(sorted(roles) if isinstance(value, set | frozenset) else roles))
+
+
+def _role(where: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise GuardError(f"{where} {type(value).__name__}, not a text", hint=WRITE_A_ROLE)
+    if not value or value != value.strip():
+        raise GuardError(f"{where} a text that is empty or has spaces around it", hint=WRITE_A_ROLE)
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What the API requires of every token, on every route.
+
+    If ``audience`` is not empty, the token's audience must contain one of these.
+    """
+
+    project_id: str | None = None
+    audience: frozenset[str] = frozenset()
+    role_denied_status: int = 401
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Policy:
+        """Return the policy; with ``ZITADEL_PROJECT_ID``, the audience must name the project or the API application."""
+        audience = {settings.project_id, settings.client_id} if settings.project_id else set()
+        return cls(
+            project_id=settings.project_id,
+            audience=frozenset(a for a in audience if a),
+            role_denied_status=settings.role_denied_status,
+        )
+
+
+def authorize(introspection: Introspection, policy: Policy, *, now: float, roles: RequiredRoles = NO_ROLE) -> None:
+    """Raise an error unless the token may pass at ``now`` (epoch seconds) and has the required roles.
+
+    Raises:
+        InvalidToken: inactive, expired, not yet valid, or not for this API.
+        InsufficientScope: a role is missing. Only the roles claim counts, never ``scope``.
+    """
+    if not introspection.active:
+        raise InvalidToken(
+            "the token is not active", hint="get a new one: it is unknown, expired or revoked, or its user is inactive"
+        )
+    if introspection.expires_at is not None and now >= introspection.expires_at:
+        raise InvalidToken("the token has expired", hint="get a new one")
+    if introspection.not_before is not None and now + NOT_BEFORE_LEEWAY_SECONDS < introspection.not_before:
+        raise InvalidToken("the token is not valid yet", hint="compare the clocks of this machine and ZITADEL")
+    if policy.audience and policy.audience.isdisjoint(introspection.audience):
+        raise InvalidToken("the token is not meant for this API", hint="request it with the audience of this project")
+    for role in roles.all_of:
+        if not introspection.has_role(role, policy.project_id):
+            missing = [r for r in roles.all_of if not introspection.has_role(r, policy.project_id)]
+            raise InsufficientScope(missing, all_of=roles.all_of, status=policy.role_denied_status)
+    if roles.any_of and not any(introspection.has_role(role, policy.project_id) for role in roles.any_of):
+        raise InsufficientScope(roles.any_of, status=policy.role_denied_status)

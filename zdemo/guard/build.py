@@ -1,0 +1,153 @@
+"""How the introspectors are stacked, and the numbers that follow from the server's threads.
+
+Outermost first: the cache with its single flights, the store that workers and machines share (if there is one), the
+protection (pause, breaker, bulkhead), the client. So a known token passes no guard, and requests with one token count
+once where introspections are counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zdemo.config.settings import Settings
+from zdemo.guard.bulkhead import Bulkhead, Pacer
+from zdemo.guard.cache import CachingIntrospector, PriorityIntrospector
+from zdemo.guard.clock import running_clock
+from zdemo.guard.counters import Counters
+from zdemo.guard.protection import ProtectedIntrospector
+from zdemo.zitadel.introspection_answer import Introspection, Introspector
+from zdemo.zitadel.introspection_client import IntrospectionClient
+
+if TYPE_CHECKING:
+    from zdemo.guard.shared.answers import SharedAnswers
+
+SHORTEST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 4.0
+SHORTEST_WAIT_FOR_FLIGHT_SECONDS = 0.25
+LONGEST_WAIT_FOR_FLIGHT_SECONDS = 1.0
+FAILURES_PER_SECOND = 125.0  # with its introspection, each takes up to two milliseconds of the processor
+PACING_SECONDS = 0.8  # the most that a failure waits for its turn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many requests may wait for ZITADEL, and for how long. Parts of them are reserved for known tokens.
+
+    Every request that waits occupies a thread of the server. The numbers keep some threads free for requests that do
+    not wait: those with fresh tokens, and those to the public route.
+    """
+
+    slots: int
+    reserved_slots: int
+    flights: int  # the client needs as many connections
+    reserved_flights: int
+    waiters: int
+    failures_per_second: float
+    shortest_wait_seconds: float = SHORTEST_WAIT_SECONDS
+    longest_wait_seconds: float = LONGEST_WAIT_SECONDS
+
+    @property
+    def places(self) -> int:
+        """How many requests may ask or wait. One more would be refused at once."""
+        return self.slots + self.waiters
+
+    @classmethod
+    def of(cls, threads: int, *, spare_threads: int = 0) -> Limits:
+        """Return the limits of a process with ``threads``; in ``spare_threads`` requests only wait for a slot.
+
+        Of the threads, three quarters are slots (for introspections, and for requests that wait to begin or have joined
+        one), an eighth may wait for a slot, and an eighth is free. Introspections under way are a quarter: one ZITADEL
+        answers no more per second with more than four connections; the rest hides the network in between.
+        """
+        eighth = max(1, threads // 8)
+        slots, flights = max(1, threads - 2 * eighth), max(1, threads // 4)
+        return cls(
+            slots=slots,
+            reserved_slots=slots // 6,
+            flights=flights,
+            reserved_flights=flights // 4,
+            waiters=max(0, min(eighth, threads - slots - 1)) + spare_threads,
+            failures_per_second=max(FAILURES_PER_SECOND, slots / PACING_SECONDS),
+        )
+
+
+def build_introspector(
+    settings: Settings, *, threads: int, spare_threads: int = 0, counters: Counters | None = None
+) -> CachingIntrospector:
+    """Return the introspector of an API: ZITADEL behind cache and protection."""
+    counters = counters or Counters()
+    limits = Limits.of(threads, spare_threads=spare_threads)
+    seconds = settings.timeout_seconds - _wait_for_flight(settings)
+    client = IntrospectionClient(settings, connections=limits.flights, timeout_seconds=seconds)
+    shared = None
+    if settings.cache_url and settings.cache_ttl_seconds:
+        from zdemo.guard.shared import shared_answers  # here, because most APIs have no store
+
+        shared = shared_answers(settings, counters=counters)
+    return protected(
+        client,
+        settings,
+        limits,
+        within=lambda token, left: client.introspect(token, timeout_seconds=min(seconds, left)),
+        shared=shared,
+        counters=counters,
+    )
+
+
+def _wait_for_flight(settings: Settings) -> float:
+    """Return how long a request may wait to begin its introspection; the timeout includes it."""
+    return min(LONGEST_WAIT_FOR_FLIGHT_SECONDS, settings.timeout_seconds / 5)
+
+
+def protected(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
+    client: Introspector,
+    settings: Settings,
+    limits: Limits,
+    *,
+    within: Callable[[str, float], Introspection] | None = None,
+    shared: SharedAnswers | None = None,
+    counters: Counters | None = None,
+    clock: Callable[[], float] = running_clock,
+    wall_clock: Callable[[], float] = time.time,
+) -> CachingIntrospector:
+    """Return ``client`` behind cache and protection, for one process; ``within`` asks as it does, with a time limit."""
+    counters = counters or Counters()
+    flights = Bulkhead(
+        limits.flights,
+        reserve=limits.reserved_flights,
+        waiters=limits.slots,
+        wait_seconds=_wait_for_flight(settings),
+        shortest_wait_seconds=min(SHORTEST_WAIT_FOR_FLIGHT_SECONDS, _wait_for_flight(settings)),
+        clock=clock,
+    )
+    slots = Bulkhead(
+        limits.slots,
+        reserve=limits.reserved_slots,
+        waiters=limits.waiters,
+        wait_seconds=limits.longest_wait_seconds,
+        shortest_wait_seconds=limits.shortest_wait_seconds,
+        clock=clock,
+    )
+    inner: PriorityIntrospector
+    inner = guarded = ProtectedIntrospector(
+        client, flights=flights, timeout_seconds=settings.timeout_seconds, within=within, counters=counters, clock=clock
+    )
+    if shared:
+        from zdemo.guard.shared.answers import SharedIntrospector  # here, as above
+
+        inner = SharedIntrospector(guarded, shared, timeout_seconds=settings.timeout_seconds, clock=clock)
+    return CachingIntrospector(
+        inner,
+        ttl_seconds=settings.cache_ttl_seconds,
+        size=settings.cache_size,
+        timeout_seconds=settings.timeout_seconds,
+        bulkhead=slots,
+        pacer=Pacer(limits.failures_per_second, clock=clock),
+        shared=shared,
+        counters=counters,
+        clock=clock,
+        wall_clock=wall_clock,
+    )

@@ -1,0 +1,172 @@
+"""The bulkhead: a limited number of slots for requests that wait for ZITADEL, and a limited queue for these slots.
+
+Callers whose token is known come first. The last ``reserve`` slots are for them, and so is the head of the queue. So
+however many unknown tokens a client sends, it cannot keep callers with known tokens from a slot.
+
+``threading.Semaphore`` neither keeps the order nor limits how many wait, and cannot forget a slot whose holder is lost.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from zdemo.guard.clock import running_clock
+from zdemo.serving.forks import renewed_after_fork
+
+BRIEF_SECONDS = 0.1
+
+
+class _Waiter:
+    __slots__ = ("called", "generation")
+
+    def __init__(self) -> None:
+        self.called = threading.Event()  # it has left the queue: with a slot, or because another caller came first
+        self.generation: int | None = None
+
+
+class Bulkhead:
+    """At most ``size`` slots, the last ``reserve`` of them for callers with a known token. Thread-safe.
+
+    ``waiters`` is how many callers wait for a slot. One more is refused at once if its token is unknown. If its token
+    is known, the last caller with an unknown token has to leave. If there is none, the new caller waits for
+    ``BRIEF_SECONDS``. If too many wait like that, it is refused at once: each takes a thread from callers that need no
+    slot.
+
+    A caller with a known token waits up to ``wait_seconds``. One with an unknown token waits for a part of that, which
+    grows with the number of those that wait, so that callers that came at once and in vain leave one by one.
+    """
+
+    @renewed_after_fork
+    def __init__(
+        self,
+        size: int,
+        *,
+        waiters: int,
+        wait_seconds: float,
+        shortest_wait_seconds: float | None = None,
+        reserve: int = 0,
+        clock: Callable[[], float] = running_clock,
+    ) -> None:
+        self.size = size
+        self._limits = {True: size, False: size - reserve}  # by whether the token is known
+        self._waiters = waiters
+        self._most_brief = max(1, size // 12)
+        self._brief = 0
+        self._wait_seconds = wait_seconds
+        self._shortest_wait_seconds = wait_seconds if shortest_wait_seconds is None else shortest_wait_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._generation = 0
+        self._moved_at = clock()
+        self._queues: dict[bool, deque[_Waiter]] = {True: deque(), False: deque()}  # likewise
+
+    def acquire(self, *, known: bool = False) -> int | None:
+        """Return a slot, to be handed to ``release`` in the end, or ``None`` if refused."""
+        with self._lock:
+            if self._taken < self._limits[known]:
+                self._taken += 1
+                self._moved_at = self._clock()
+                return self._generation
+            has_place = self.waiting < self._waiters
+            if known and not has_place and self._queues[False]:
+                self._queues[False].pop().called.set()  # the last one with an unknown token has to leave
+                has_place = True
+            if not has_place:
+                if not known or self._brief >= self._most_brief:
+                    return None
+                self._brief += 1
+            waiter = _Waiter()
+            self._queues[known].append(waiter)
+            wait_seconds = self._wait_seconds if has_place else BRIEF_SECONDS
+            if has_place and not known:
+                wait_seconds = max(self._shortest_wait_seconds, wait_seconds * self.waiting / self._waiters)
+        try:
+            waiter.called.wait(wait_seconds)
+        except BaseException:
+            self._leave(waiter, known=known)
+            raise
+        finally:
+            if not has_place:
+                with self._lock:
+                    self._brief -= 1
+        with self._lock:
+            if not waiter.called.is_set():
+                self._queues[known].remove(waiter)
+            return waiter.generation
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a slot."""
+        return sum(len(queue) for queue in self._queues.values())
+
+    def release(self, slot: int) -> None:
+        """Give a slot to the first waiting caller, or back to all. One from before ``renew`` is ignored."""
+        with self._lock:
+            if slot != self._generation:
+                return
+            self._moved_at = self._clock()
+            self._taken -= 1
+            self._grant()
+
+    def renew(self) -> None:
+        """Free all slots, because their holders are lost."""
+        with self._lock:
+            self._generation += 1
+            self._taken = 0
+            self._moved_at = self._clock()
+            self._grant()
+
+    def seconds_stalled(self) -> float:
+        """Return for how long a caller with an unknown token has found no slot, and none was released; 0 if one is."""
+        with self._lock:
+            return self._clock() - self._moved_at if self._taken >= self._limits[False] else 0.0
+
+    def _grant(self) -> None:
+        for known, queue in self._queues.items():  # known ones first
+            while queue and self._taken < self._limits[known]:
+                waiter = queue.popleft()
+                self._taken += 1
+                waiter.generation = self._generation
+                waiter.called.set()
+
+    def _leave(self, waiter: _Waiter, *, known: bool) -> None:
+        """Leave without using a slot that may have been granted at that very moment."""
+        with self._lock:
+            if not waiter.called.is_set():
+                self._queues[known].remove(waiter)
+            if waiter.generation is None:
+                return
+        self.release(waiter.generation)
+
+
+class Pacer:
+    """Makes callers take turns, at most ``per_second``. Nobody waits while fewer come. Thread-safe.
+
+    A client that is refused at once can ask again at once. Several hundred of them in a circle would take the whole
+    processor, and every other request would wait in the same line.
+    """
+
+    @renewed_after_fork
+    def __init__(
+        self,
+        per_second: float,
+        *,
+        clock: Callable[[], float] = running_clock,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._interval = 1 / per_second
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next_turn = clock()
+
+    def wait(self) -> None:
+        """Wait for this caller's turn."""
+        with self._lock:
+            now = self._clock()
+            turn = max(self._next_turn, now)
+            self._next_turn = turn + self._interval
+        if turn > now:
+            self._sleep(turn - now)

@@ -1,0 +1,371 @@
+"""The introspector that remembers: answers for a short time, and one introspection at a time per token.
+
+Answers are kept and never decisions, so that every request is judged anew, by its own clock and for its own role.
+The key is the SHA-256 of the token: no token stays in memory for longer than its request.
+
+A removed role or a deleted token passes for at most the TTL. The age counts from the moment when the request to ZITADEL
+was sent. Two clocks measure it, and ``exp``, and an answer that is too old by either is not used. The first is never
+set, so a wall clock that jumps can only shorten the life of an answer. The wall clock also notices a time during which
+the first stood still, as when a virtual machine was paused. What counts is the moment when a request comes in: one that
+joined an introspection in time is answered by it, however slowly the answer travels.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from sys import getsizeof
+from typing import TYPE_CHECKING, Any, Protocol
+
+from zdemo.errors import IntrospectionError, ZitadelUnavailable
+from zdemo.guard.bulkhead import Bulkhead, Pacer
+from zdemo.guard.clock import running_clock
+from zdemo.guard.counters import Counters
+from zdemo.guard.forget import Forget
+from zdemo.serving.forks import renewed_after_fork
+from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS, Introspection, Source
+from zdemo.zitadel.introspection_client import watched
+
+if TYPE_CHECKING:
+    from zdemo.guard.shared.answers import SharedAnswers
+
+log = logging.getLogger(__name__)
+
+BYTES_PER_TOKEN = 8 * 1024  # few claims take 2.8 KiB, the emulator's about its reader 4.4, 500 roles 196
+LEAST_BYTES = 1024 * 1024
+OWN_BYTES = 500  # of an entry and its place in the store, without the claims
+
+
+def bytes_for(tokens: int) -> int:
+    """Return how much memory the answers about so many tokens may take."""
+    return max(LEAST_BYTES, tokens * BYTES_PER_TOKEN)
+
+
+def memory_of(claims: Any) -> int:
+    """Return about how many bytes decoded JSON takes in memory."""
+    total, values = 0, [claims]
+    while values:
+        value = values.pop()
+        total += getsizeof(value)
+        if isinstance(value, dict):
+            values += value
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
+    return total
+
+
+class Entry:
+    """An answer, and until when it may be used by either clock. It never changes."""
+
+    __slots__ = ("fresh_until", "fresh_until_wall", "introspection", "size")
+
+    def __init__(self, introspection: Introspection, *, fresh_until: float, fresh_until_wall: float) -> None:
+        self.introspection = introspection
+        self.fresh_until = fresh_until
+        self.fresh_until_wall = fresh_until_wall  # epoch seconds
+        self.size = OWN_BYTES + memory_of(introspection.claims)
+
+
+class Store:
+    """At most ``most_entries`` entries, which take at most ``most_bytes``.
+
+    Entries leave first in, first out. All live equally long, so that is also the order in which they go stale, and
+    unlike "least recently used" it needs no write, hence no lock, when an entry is read. The caller holds a lock
+    around each change.
+    """
+
+    def __init__(self, *, most_entries: int, most_bytes: int) -> None:
+        self._most_entries = most_entries
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self.get = self._entries.get
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Keep an entry in place of an earlier one; others leave to make room. One that is too large is not kept."""
+        self.remove(key)
+        if entry.size > self._most_bytes:
+            return
+        while len(self._entries) >= self._most_entries or self._bytes + entry.size > self._most_bytes:
+            self._bytes -= self._entries.popitem(last=False)[1].size
+        self._entries[key] = entry
+        self._bytes += entry.size
+
+    def remove(self, key: bytes) -> bool:
+        """Remove an entry, and tell whether there was one."""
+        entry = self._entries.pop(key, None)
+        if entry:
+            self._bytes -= entry.size
+        return entry is not None
+
+    def remove_all(self, matches: Callable[[Introspection], bool]) -> int:
+        """Remove the entries whose answers match, and return their number. 10,000 entries take 1 to 2 ms."""
+        keys = [key for key, entry in self._entries.items() if matches(entry.introspection)]
+        for key in keys:
+            self.remove(key)
+        return len(keys)
+
+
+class Flight:
+    """An introspection under way, and its outcome for all threads that wait for it (single flight).
+
+    ``sent_at`` is on the running clock, ``sent_at_wall`` in epoch seconds.
+    """
+
+    def __init__(self, *, sent_at: float = 0.0, sent_at_wall: float = 0.0) -> None:
+        self.sent_at = sent_at
+        self.sent_at_wall = sent_at_wall
+        self._landed = threading.Event()
+        self._introspection: Introspection | None = None
+        self._error: IntrospectionError | None = None
+
+    def lead(
+        self, ask: Callable[[], Introspection], at_end: Callable[[Introspection | None], None] | None = None
+    ) -> Introspection:
+        """Ask, and give the outcome to all that wait; they are woken whatever happens.
+
+        ``at_end`` is called before that, with the answer or with ``None``: it is where the flight is forgotten.
+        """
+        introspection = None
+        try:
+            introspection = self._introspection = ask()
+        except IntrospectionError as error:
+            self._error = error.copy()  # without the traceback, whose frames hold the token
+            raise
+        finally:
+            try:
+                if at_end is not None:
+                    at_end(introspection)
+            finally:
+                self._landed.set()
+        return introspection
+
+    def outcome(self, wait_seconds: float) -> Introspection:
+        """Wait for the outcome. Raises the leader's error, or ZitadelUnavailable if there is no outcome."""
+        if not self._landed.wait(wait_seconds):
+            raise ZitadelUnavailable("ZITADEL takes too long to answer", hint="check ZITADEL, then try again")
+        if self._introspection is not None:
+            return self._introspection.as_from(Source.JOINED)
+        if self._error is not None:
+            raise self._error.copy() from self._error
+        raise ZitadelUnavailable("the introspection that this request waited for was interrupted", hint="try again")
+
+
+def too_many_waiting(counters: Counters) -> ZitadelUnavailable:
+    """Count a request that is refused because too many wait, and return the error."""
+    with counters.lock:
+        counters.refused += 1
+    return ZitadelUnavailable(
+        "too many requests are waiting for ZITADEL", hint="try again; check ZITADEL if this persists"
+    )
+
+
+class PriorityIntrospector(Protocol):
+    """An introspector that lets callers with a known token go first."""
+
+    def introspect(self, token: str, *, known: bool) -> Introspection:
+        """Do as an ``Introspector`` does."""
+
+
+class CachingIntrospector:
+    """Asks ``inner`` once per token and TTL, however many requests ask. Thread-safe.
+
+    ``ttl_seconds`` 0 turns it off: nothing is kept, and each request asks for itself. Active and inactive answers
+    are kept apart, ``size`` of each, so that garbage cannot push good tokens out. Failures are not kept, and neither is
+    an answer that would take all the memory for ``size`` answers.
+
+    A token is known if its last answer was active and is still in the store, fresh or not. Nobody can make an invented
+    token known, so known tokens go first when many requests wait.
+
+    ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits the
+    requests that wait for ZITADEL at all, and ``pacer`` how fast those among them are answered that brought no active
+    token. Hits need neither. ``shared`` are the answers that ``inner`` shares with other processes, if it does.
+    """
+
+    @renewed_after_fork
+    def __init__(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
+        self,
+        inner: PriorityIntrospector,
+        *,
+        ttl_seconds: float,
+        size: int,
+        timeout_seconds: float,
+        bulkhead: Bulkhead,
+        pacer: Pacer,
+        shared: SharedAnswers | None = None,
+        counters: Counters | None = None,
+        clock: Callable[[], float] = running_clock,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._inner = inner
+        self._ttl_seconds = ttl_seconds
+        self._inactive_seconds = min(ttl_seconds, LONGEST_INACTIVE_SECONDS)
+        self._timeout_seconds = timeout_seconds
+        self._bulkhead = bulkhead
+        self._pacer = pacer
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._lock = threading.Lock()  # flights and every change of the stores; held for no longer than a lookup
+        self._flights: dict[bytes, Flight] = {}
+        self._active = Store(most_entries=size, most_bytes=bytes_for(size))
+        self._inactive = Store(most_entries=size, most_bytes=bytes_for(size))
+        self.counters = counters or Counters()
+        self.shared = shared
+        if shared:
+            shared.subscribe(self._obey)
+
+    def introspect(self, token: str, *, own: bool = False) -> Introspection:
+        """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL.
+
+        ``own`` is for a token that the API itself made up: it counts as known, and its caller is not paced.
+        """
+        if not self._ttl_seconds:
+            return self._in_slot(partial(self._ask, token, known=own), known=own, paced=not own)
+        key = sha256(token.encode()).digest()
+        entry = self._fresh_entry(key)
+        return self._hit(entry) if entry else self._ask_in_slot(key, token, own=own)
+
+    def _ask_in_slot(self, key: bytes, token: str, *, own: bool) -> Introspection:
+        entry = self._active.get(key)
+        known = own or entry is not None
+        if (request := watched.get()) and (entry := entry or self._inactive.get(key)):
+            request.too_old = entry.introspection
+        return self._in_slot(lambda: self._ask_or_join(key, token, known=known), known=known, paced=not own)
+
+    def remembered(self, token: str) -> Introspection | None:
+        """Return a fresh answer without waiting, or ``None``. It counts as a hit."""
+        entry = self._fresh_entry(sha256(token.encode()).digest()) if self._ttl_seconds else None
+        return self._hit(entry) if entry else None
+
+    def is_known(self, token: str) -> bool:
+        """Tell whether a token goes first when many requests wait."""
+        return self._active.get(sha256(token.encode()).digest()) is not None
+
+    def forget(self, order: Forget) -> int:
+        """Drop the answers that an order names, and return how many there were.
+
+        An answer that is on its way is not kept, and only requests that wait for it already get it. Nor is an older
+        answer in the shared store believed any more.
+        """
+        if self.shared:
+            self.shared.note(order)
+        return self._drop(order)
+
+    def _obey(self, order: Forget, why: str) -> None:
+        """Carry out an order of the store. A line for each that drops an answer is no flood: each answer had one."""
+        if count := self._drop(order):
+            log.info("%s, %s", order.outcome(count), why)
+
+    def _drop(self, order: Forget) -> int:
+        with self._lock:
+            if order.token_hash is not None:
+                self._flights.pop(order.token_hash, None)
+                return self._active.remove(order.token_hash) + self._inactive.remove(order.token_hash)
+            self._flights.clear()
+            inactive = self._inactive.remove_all(order.names)
+            return inactive + self._active.remove_all(order.names)
+
+    def _fresh_entry(self, key: bytes) -> Entry | None:
+        """Return a usable entry. Without a lock: a store is a dictionary underneath, and entries never change."""
+        entry = self._active.get(key) or self._inactive.get(key)
+        return None if entry is None or self._is_past(entry.fresh_until, entry.fresh_until_wall) else entry
+
+    def _is_past(self, moment: float, moment_wall: float) -> bool:
+        """Tell whether either clock has reached its moment."""
+        return self._clock() >= moment or self._wall_clock() >= moment_wall
+
+    def _ask(self, token: str, *, known: bool) -> Introspection:
+        with self.counters.lock:
+            self.counters.misses += 1
+        return self._inner.introspect(token, known=known)
+
+    def _ask_or_join(self, key: bytes, token: str, *, known: bool) -> Introspection:
+        came_at = self._clock()
+        while True:
+            answer = self._ask_or_join_once(key, token, known=known)
+            seconds = self._ttl_seconds if answer.active else self._inactive_seconds
+            if answer.source is not Source.JOINED or answer.asked_at is None or came_at < answer.asked_at + seconds:
+                return answer
+            # it joined a flight that brought a shared answer, which was too old already when this request came
+
+    def _ask_or_join_once(self, key: bytes, token: str, *, known: bool) -> Introspection:
+        with self._lock:
+            entry = self._fresh_entry(key)  # it may have come since this request looked
+            joined = None if entry else self._joinable_flight(key)
+            flight = joined or Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
+            if not entry:
+                self._flights[key] = flight
+        if entry:
+            return self._hit(entry)
+        if not joined:
+            return flight.lead(
+                lambda: self._ask(token, known=known).asked_by(flight.sent_at),
+                lambda answer: self._land(flight, key, answer),
+            )
+        with self.counters.lock:
+            self.counters.joins += 1
+        return joined.outcome(self._timeout_seconds)
+
+    def _joinable_flight(self, key: bytes) -> Flight | None:
+        """Return the flight whose answer will be fresh for a request that joins now, even if it says inactive."""
+        flight = self._flights.get(key)
+        seconds = self._inactive_seconds
+        if flight is None or self._is_past(flight.sent_at + seconds, flight.sent_at_wall + seconds):
+            return None
+        return flight
+
+    def _land(self, flight: Flight, key: bytes, answer: Introspection | None) -> None:
+        """Forget the flight and keep its answer, unless a later flight, which knows better, has replaced it."""
+        entry = self._entry(flight, answer) if answer else None
+        with self._lock:
+            if self._flights.get(key) is not flight:
+                return
+            del self._flights[key]
+            if entry is None:
+                return
+            active = entry.introspection.active
+            kept, other = (self._active, self._inactive) if active else (self._inactive, self._active)
+            other.remove(key)
+            if self._is_past(entry.fresh_until, entry.fresh_until_wall):
+                return
+            kept.put(key, entry)
+
+    def _entry(self, flight: Flight, answer: Introspection) -> Entry:
+        """Return an entry that is fresh until the earlier of TTL and ``exp``. A float may be too small for ``exp``."""
+        seconds = self._ttl_seconds if answer.active else self._inactive_seconds
+        if answer.asked_at is not None:
+            seconds -= flight.sent_at - answer.asked_at  # how old a shared answer was when the flight began
+        until_wall = flight.sent_at_wall + seconds
+        if answer.active and answer.expires_at is not None and answer.expires_at < until_wall:
+            until_wall = answer.expires_at
+            seconds = until_wall - flight.sent_at_wall if until_wall > flight.sent_at_wall else 0.0
+        kept = answer.as_from(Source.HIT)
+        return Entry(kept, fresh_until=flight.sent_at + seconds, fresh_until_wall=until_wall)
+
+    def _hit(self, entry: Entry) -> Introspection:
+        with self.counters.lock:
+            self.counters.hits += 1
+        return entry.introspection
+
+    def _in_slot(self, ask: Callable[[], Introspection], *, known: bool, paced: bool) -> Introspection:
+        """Ask while holding one of the slots for requests that wait for ZITADEL."""
+        slot = self._bulkhead.acquire(known=known)
+        if slot is None:
+            raise too_many_waiting(self.counters)
+        is_active = False
+        try:
+            answer = ask()
+            is_active = answer.active
+        finally:
+            try:
+                if paced and not is_active:
+                    self._pacer.wait()
+            finally:
+                self._bulkhead.release(slot)
+        return answer

@@ -1,0 +1,69 @@
+"""An order to forget answers: those about one user, about one token, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from zdemo.zitadel.introspection_answer import Introspection
+
+LONGEST_USER_ID = 200  # characters, as in ZITADEL
+HASH_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forget:
+    """What to forget; exactly one of the first three is set. It holds the token's SHA-256, never the token.
+    Raises ValueError.
+    """
+
+    user_id: str | None = None
+    token_hash: bytes | None = None
+    everything: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.user_id is not None) + (self.token_hash is not None) + (self.everything is True) != 1:
+            raise ValueError("name one of user_id, token and everything")
+        if self.user_id is not None and not 0 < len(self.user_id) <= LONGEST_USER_ID:
+            raise ValueError(f"user_id must have 1 to {LONGEST_USER_ID} characters")
+        if self.token_hash is not None and len(self.token_hash) != HASH_BYTES:
+            raise ValueError("the hash of a token must be a SHA-256")
+
+    @classmethod
+    def naming(cls, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> Forget:
+        """Return the order for a user, for a token's text, or for all. Raises ValueError."""
+        token_hash = sha256(token.encode(errors="surrogatepass")).digest() if token is not None else None
+        return cls(user_id=user_id, token_hash=token_hash, everything=everything)
+
+    def names(self, answer: Introspection) -> bool:
+        """Tell whether an order without a token is about this answer. An inactive one may be about any user."""
+        return self.everything or not answer.active or answer.text("sub") == self.user_id
+
+    def outcome(self, count: int) -> str:
+        """Return in words that so many answers were forgotten."""
+        answers = f"forgot {count} answer{'' if count == 1 else 's'}"
+        if self.everything:
+            return f"{answers}: all that there were"
+        return f"{answers} about {f'user {self.user_id}' if self.user_id is not None else 'a token'}"
+
+    def to_message(self) -> dict[str, Any]:
+        """Return the order as JSON for other processes."""
+        if self.user_id is not None:
+            return {"user_id": self.user_id}
+        if self.token_hash is not None:
+            return {"token_hash": self.token_hash.hex()}
+        return {"everything": True}
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Forget:
+        """Read what ``to_message`` returned. Raises ValueError for anything else."""
+        match dict(message):
+            case {"user_id": str(user_id), **others} if not others:
+                return cls(user_id=user_id)
+            case {"token_hash": str(digits), **others} if not others:
+                return cls(token_hash=bytes.fromhex(digits))
+            case {"everything": True, **others} if not others:
+                return cls(everything=True)
+        raise ValueError("not an order to forget")

@@ -1,0 +1,200 @@
+"""What the guards share, whatever the framework: what they need, and how they answer a request that they refuse.
+
+``authorization`` decides. ``server`` has the guard for Flask, ``asgi`` the one for FastAPI and Starlette.
+"""
+
+import logging
+import random
+import re
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from zdemo.config.cache_address import CACHE_URL
+from zdemo.config.environment import read_environment
+from zdemo.config.settings import Settings
+from zdemo.errors import GuardError, IntrospectionError, Refused, ZdemoError, ZitadelUnavailable
+from zdemo.guard.authorization import REALM, Policy
+from zdemo.guard.cache import CachingIntrospector
+from zdemo.guard.forget import Forget
+from zdemo.guard.rate_limited_log import RateLimitedLog
+from zdemo.serving.forks import renewed_after_fork
+from zdemo.zitadel.introspection_answer import Introspector
+
+DEFAULT_THREADS = 128
+FORM = "application/x-www-form-urlencoded"
+LARGEST_FORM_BYTES = 64 * 1024  # that are searched for a second token
+# What some part between client and view may take for another path, as it is or still escaped.
+AMBIGUOUS = re.compile(r"\.\.|//|\\|%(?:25)*(?:2e|2f|5c)", re.IGNORECASE)
+ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)  # of an absolute target
+NOT_IN_A_PATH = frozenset("*?#<>{}")
+RULE = re.compile(r"/.*<")
+
+
+class _Random(random.Random):
+    """A generator of this process alone, and not Python's shared one, which an app may seed."""
+
+    __init__ = renewed_after_fork(random.Random.__init__)
+
+
+_random = _Random()  # an ID need not be secret, only unlike all others
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRoutes:
+    """The routes of an app that need no token. ``prefixes`` end in a slash, ``rules`` are Flask's."""
+
+    paths: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    rules: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, routes: Collection[str], *, with_rules: bool = False) -> Self | None:
+        """Return the routes that an app names, None for none. Raises GuardError if no or any request would match one.
+
+        Paths are literal, or end in ``/*``; those with variables are rules of Flask.
+        """
+        if not isinstance(routes, list | tuple | set | frozenset):
+            raise GuardError("open_routes is not a list of paths", hint='write open_routes=["/healthz"]')
+        for route in routes:
+            if not (_is_path(route) or (with_rules and isinstance(route, str) and RULE.match(route))):
+                raise GuardError(
+                    f"open_routes cannot hold {route!r}",
+                    hint='name paths, such as "/healthz", or all below one: "/static/*"; "/*" would open the whole app',
+                )
+        if not routes:
+            return None
+        paths = [route for route in routes if "<" not in route]
+        return cls(
+            paths=frozenset(path for path in paths if not path.endswith("/*")),
+            prefixes=tuple(path.removesuffix("*") for path in paths if path.endswith("/*")),
+            rules=frozenset(route for route in routes if "<" in route),
+        )
+
+    def include(self, path: str) -> bool:
+        """Tell whether a path, counted from the app's root, is open unless it ``is_ambiguous``.
+
+        A prefix alone is not below itself: a router may take ``/a/`` for the closed route ``/a``.
+        """
+        return path in self.paths or (path.startswith(self.prefixes) and path not in self.prefixes)
+
+
+def is_ambiguous(path: str, target: str) -> bool:
+    """Tell whether something between client and view may take a path for another one.
+
+    ``target`` is the path as the client sent it, with origin and query, or empty if the server hides it.
+    """
+    sent = ORIGIN.sub("", target).partition("?")[0] if target else ""
+    return AMBIGUOUS.search(f"{path} {sent}") is not None
+
+
+def _is_path(route: object) -> bool:
+    if not isinstance(route, str) or AMBIGUOUS.search(route):
+        return False
+    path = route.removesuffix("/*")
+    return path.startswith("/") and NOT_IN_A_PATH.isdisjoint(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What a protected app needs. ``now`` returns epoch seconds."""
+
+    introspector: Introspector
+    policy: Policy
+    open_routes: OpenRoutes | None = None
+    now: Callable[[], float] = time.time
+    log: RateLimitedLog = field(default_factory=lambda: RateLimitedLog(logging.getLogger("zdemo.guard")))
+
+    def forget(self, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> int:
+        """Forget the answers about a user, about a token, or all of them; return how many this process had.
+
+        An answer that is on its way is not kept. Of other processes, those forget that share the store in
+        ``ZDEMO_CACHE_URL``. Raises ValueError unless exactly one of the three is given, ZdemoError if the store did not
+        take the order.
+        """
+        order = Forget.naming(user_id=user_id, token=token, everything=everything)
+        count = self.obey(order)
+        if not self.publish(order):
+            raise ZdemoError(f"{CACHE_URL} did not take the order to forget", hint="check the store, then try again")
+        return count
+
+    def obey(self, order: Forget) -> int:
+        """Carry out an order to forget, and return how many answers this process had."""
+        return self.introspector.forget(order) if isinstance(self.introspector, CachingIntrospector) else 0
+
+    def publish(self, order: Forget) -> bool:
+        """Tell all who share the store, if there is one; return whether that worked."""
+        shared = self.introspector.shared if isinstance(self.introspector, CachingIntrospector) else None
+        return shared is None or shared.publish_forget(order)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """The answer to a refused request. ``headers`` are those that this refusal alone has."""
+
+    status: int
+    error: str
+    description: str
+    headers: Mapping[str, str]
+
+
+def load_settings(logger: logging.Logger) -> Settings:
+    """Read the settings from the environment and ``.env``, and log their warnings. Raises SettingsError."""
+    settings = Settings.from_env(read_environment())
+    for warning in settings.warnings:
+        logger.warning("%s", warning)
+    return settings
+
+
+def new_request_id() -> str:
+    """Return an ID for a request: the API's own, never the caller's."""
+    return f"{_random.getrandbits(64):016x}"
+
+
+def refusal_body(error: str, description: str, request_id: str) -> dict[str, str]:
+    """Return the JSON object that refuses a request."""
+    return {"error": error, "error_description": description, "request_id": request_id}
+
+
+def challenge(refused: Refused) -> str:
+    """Return the value of ``WWW-Authenticate`` (RFC 6750 §3)."""
+    parts = [f'Bearer realm="{REALM}"']
+    if refused.code:
+        parts.append(f'error="{refused.code}"')
+    if refused.scope:
+        parts.append(f'scope="{refused.scope}"')
+    return ", ".join(parts)
+
+
+def refusal_of(refused: Refused) -> Refusal:
+    """Return the answer to a refused request."""
+    return Refusal(
+        status=refused.status,
+        error=refused.code or "unauthorized",
+        description=refused.message,
+        headers={"WWW-Authenticate": challenge(refused)},
+    )
+
+
+def failure_of(error: IntrospectionError, log: RateLimitedLog, request_id: str) -> Refusal:
+    """Return an answer that says only that the API is at fault; log what to fix."""
+    log.error(error.message, f"{error.hint} (request {request_id}; logged once per minute)")
+    return refusal_of_failure(error)
+
+
+def refusal_of_failure(error: IntrospectionError) -> Refusal:
+    """Return the answer to a request whose token could not be judged."""
+    if isinstance(error, ZitadelUnavailable):
+        return Refusal(
+            status=error.status,
+            error="service_unavailable",
+            description="the token cannot be checked now; try again",
+            headers={"Retry-After": str(error.retry_after_seconds)},
+        )
+    return Refusal(
+        status=error.status,
+        error="bad_gateway",
+        description="the token cannot be checked; see this API's log",
+        headers={},
+    )

@@ -1,0 +1,159 @@
+"""The introspector that protects: this API from a ZITADEL that hangs, and ZITADEL from this API.
+
+Three guards around each introspection, in this order:
+
+* the pause: refused client credentials are tried once per second, by one caller (the others get 502);
+* the breaker: after repeated failures callers get 503 at once, and probes find out when ZITADEL is back;
+* the bulkhead: it limits the introspections under way; other callers wait briefly, then get 503. Some are kept for
+  callers with known tokens.
+
+The first two come before the bulkhead, since a probe must pass one that is full of lost calls; and again after it,
+since the state may have changed while a caller waited. A probe runs in a thread of its own, so that one that hangs does
+not delay its caller. When the breaker closes, the bulkhead forgets the calls from before.
+
+An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer: it came promptly, and an open breaker
+would hide behind a 503 what the operator has to correct.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import TypeGuard
+
+from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
+from zdemo.guard.breaker import Breaker, CredentialsPause, Permit
+from zdemo.guard.bulkhead import Bulkhead
+from zdemo.guard.cache import Flight
+from zdemo.guard.clock import running_clock
+from zdemo.guard.counters import Counters
+from zdemo.serving.forks import renewed_after_fork
+from zdemo.zitadel.introspection_answer import Introspection, Introspector
+from zdemo.zitadel.refused_credentials import names_our_client
+
+PROBE_PATIENCE_SECONDS = 0.25  # how long the caller whose token a probe carries waits for it
+SHORTEST_QUESTION_SECONDS = 0.05  # for one whose caller has waited for nearly all of its time
+STALL_SECONDS = 0.5  # of silence with all flights taken; a ZITADEL at its limit ends one every few milliseconds
+
+log = logging.getLogger(__name__)
+
+
+class ProtectedIntrospector:
+    """Asks ``inner`` as often at once as ``flights`` allows, and not at all while ZITADEL is failing. Thread-safe.
+
+    ``timeout_seconds`` is the most that ``inner`` takes. ``within`` asks as ``inner`` does, in at most so many seconds.
+    """
+
+    @renewed_after_fork
+    def __init__(
+        self,
+        inner: Introspector,
+        *,
+        flights: Bulkhead,
+        timeout_seconds: float,
+        within: Callable[[str, float], Introspection] | None = None,
+        counters: Counters | None = None,
+        clock: Callable[[], float] = running_clock,
+    ) -> None:
+        self._inner = inner
+        self._within = within
+        self._clock = clock
+        self.counters = counters or Counters()
+        self._flights = flights
+        self._pause = CredentialsPause(clock=clock)
+        self._breaker = Breaker(timeout_seconds=timeout_seconds, counters=self.counters, clock=clock)
+
+    def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
+        """Ask, unless a guard refuses; callers with a known token go first. ``deadline`` is on the running clock.
+
+        Raises ZitadelUnavailable also while the breaker is open or all flights are taken, and CredentialsRefused also
+        if the credentials were refused less than a second ago.
+        """
+        decides = self._pause.admit()
+        permit = self._breaker.admit()
+        if permit is None:
+            raise _breaker_open()
+        if permit.is_probe:
+            return self._probe(token, permit, decides, deadline)
+        slot = self._flights.acquire(known=known)
+        if slot is None:
+            raise self._no_flight()
+        try:
+            permit = self._breaker.admit_if_closed()
+            if permit is None:
+                raise _breaker_open()
+            decides = decides or self._pause.admit()
+            return self._ask(token, permit, decides, deadline)
+        finally:
+            self._flights.release(slot)
+
+    def _ask(self, token: str, permit: Permit, decides: bool, deadline: float | None) -> Introspection:
+        with self.counters.lock:
+            self.counters.introspections += 1
+            self.counters.in_flight += 1
+        try:
+            if deadline is None or self._within is None:
+                introspection = self._inner.introspect(token)
+            else:
+                introspection = self._within(token, max(SHORTEST_QUESTION_SECONDS, deadline - self._clock()))
+        except (CredentialsRefused, UnusableAnswer) as refusal:
+            self._answered(permit)
+            if _is_about_our_client(refusal):
+                self._pause.refused(refusal, decides=decides)
+            else:
+                self._pause.unknown(decides=decides)
+            raise
+        except BaseException:
+            if self._breaker.failed(permit):
+                log.warning("breaker opened: ZITADEL failed repeatedly; probing it every half second")
+            self._pause.unknown(decides=decides)
+            raise
+        finally:
+            with self.counters.lock:
+                self.counters.in_flight -= 1
+        self._answered(permit)
+        if self._pause.accepted(decides=decides):
+            log.warning("ZITADEL accepts the API application's credentials again")
+        return introspection
+
+    def _probe(self, token: str, permit: Permit, decides: bool, deadline: float | None) -> Introspection:
+        probe = Flight()
+
+        def run() -> None:
+            try:
+                probe.lead(lambda: self._ask(token, permit, decides, deadline))
+            except Exception as error:  # the flight hands the outcome on
+                log.debug("a probe failed: %s", type(error).__name__)
+
+        try:
+            # in the caller's context, so that who watches the caller sees the probe
+            threading.Thread(target=copy_context().run, args=(run,), name="probe", daemon=True).start()
+        except RuntimeError:  # no thread can be started
+            self._breaker.failed(permit)
+            raise _breaker_open() from None
+        return probe.outcome(PROBE_PATIENCE_SECONDS)
+
+    def _answered(self, permit: Permit) -> None:
+        if self._breaker.answered(permit):
+            self._flights.renew()
+            log.warning("ZITADEL answers again")
+
+    def _no_flight(self) -> ZitadelUnavailable:
+        with self.counters.lock:
+            self.counters.refused += 1
+        if self._flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
+            log.warning("breaker opened: %d introspections hang; probing ZITADEL every half second", self._flights.size)
+        return ZitadelUnavailable(
+            "too many introspections are under way", hint="try again; check ZITADEL if this persists"
+        )
+
+
+def _is_about_our_client(refusal: CredentialsRefused | UnusableAnswer) -> TypeGuard[CredentialsRefused]:
+    """Tell whether every caller would get this. A filter that refuses one token must not get them all refused."""
+    return isinstance(refusal, CredentialsRefused) and (refusal.answer is None or names_our_client(refusal.answer))
+
+
+def _breaker_open() -> ZitadelUnavailable:
+    return ZitadelUnavailable(
+        "ZITADEL failed repeatedly; it is not asked for a moment", hint="check ZITADEL; service resumes by itself"
+    )

@@ -1,0 +1,250 @@
+"""The answers in the store, and the introspector that shares them: one worker asks ZITADEL, the others get its answer.
+
+The store makes introspections rarer, and decides nothing. An answer from it counts if it opens with this application's
+credentials, was sealed for this token, is younger than the TTL, and no order to forget came since. Its age counts from
+just before the question was sent. Two clocks measure it, and the older age counts: the store's, so that it does not
+matter what the clocks of the machines show, and the machines' own, so that a store that lies about the time cannot keep
+an answer in use.
+
+The worker that asks has a lease in the store. The others look again and again, at growing intervals. They take over
+when the lease ends, and ask for themselves when they have waited for as long as a lease lasts. So whatever the store
+says, most of the time is left for ZITADEL.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, Protocol
+
+from zdemo.guard.clock import running_clock
+from zdemo.guard.shared.orders import LISTEN_SECONDS, OrderFeed
+from zdemo.guard.shared.redis_store import RedisStore, SharedState
+from zdemo.guard.shared.sealing import Sealer, Unbelievable
+from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS, Introspection, Source
+
+LATE_SECONDS = 5.0  # how much longer than the TTL orders are remembered
+TRIAL_SECONDS = 1.0  # for a lease, if it is not given back
+LONGEST_LEASE_SECONDS = 1.5  # ZITADEL takes up to 1.36 s under load (p99)
+LEASE_SHARE = 0.3  # of the timeout
+FIRST_PAUSE_SECONDS = 0.002
+LONGEST_PAUSE_SECONDS = 0.025
+PAUSE_GROWTH = 1.25
+
+
+@dataclass(kw_only=True)
+class Question:
+    """A request's question to the store about one token, and the keys of its answer and of the lease.
+
+    ``rejected``: a value was not believed.
+    """
+
+    token_hash: bytes
+    name: str
+    answer_key: str
+    lease_key: str
+    rejected: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What the store says about a token, with the answer if it is believed.
+
+    The question was sent at ``sent_at`` (running clock), or ``sent_at_wall`` (epoch seconds), when the store's clock
+    showed ``now`` or less. Until ``lease_until``, this worker has the lease.
+    """
+
+    sent_at: float
+    sent_at_wall: float
+    now: float
+    answer: Introspection | None
+    lease_until: float = 0.0
+
+
+class SharedAnswers:
+    """The answers in a store, as far as they can be believed. Thread-safe; it starts a thread at its first use."""
+
+    def __init__(
+        self,
+        store: RedisStore,
+        sealer: Sealer,
+        *,
+        ttl_seconds: float,
+        listen_seconds: float = LISTEN_SECONDS,
+        clock: Callable[[], float] = running_clock,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._ttl_seconds = ttl_seconds
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self.orders = OrderFeed(
+            store, sealer, keep_seconds=ttl_seconds + LATE_SECONDS, clock=clock, listen_seconds=listen_seconds
+        )
+        self.counters = store.counters
+        self.operation_seconds = store.operation_seconds
+        self.count = store.count
+        self.subscribe = self.orders.subscribe
+        self.note = self.orders.note
+        self.publish_forget = self.orders.publish
+
+    @property
+    def state(self) -> SharedState:
+        """Whether answers are shared; if not, why, and what to do."""
+        return self._store.state
+
+    def question(self, token: str) -> Question:
+        """Return the question about a token."""
+        token_hash = sha256(token.encode()).digest()
+        name = self._sealer.name(token_hash)
+        return Question(
+            token_hash=token_hash, name=name, answer_key=f"zdemo:2:answer:{name}", lease_key=f"zdemo:2:lease:{name}"
+        )
+
+    def look(self, question: Question, *, lease_seconds: float = 0.0) -> Look | None:
+        """Return what the store says; ``None`` if it cannot be asked.
+
+        With ``lease_seconds``, take the lease if it is free.
+        """
+        self.orders.listen()
+        return self._store.run(lambda redis: self._look(redis, question, lease_seconds), writes=lease_seconds > 0)
+
+    def _look(self, redis: Any, question: Question, lease_seconds: float) -> Look:
+        sent_at, sent_at_wall = self._clock(), self._wall_clock()
+        with redis.pipeline(transaction=False) as pipe:
+            if lease_seconds:  # first, so that an answer that came before it was free is seen
+                pipe.set(question.lease_key, b"1", nx=True, px=round(1000 * lease_seconds))
+            pipe.time()
+            pipe.get(question.answer_key)
+            self.orders.ask(pipe)
+            *took_lease, (seconds, microseconds), value, entries = pipe.execute()
+        self.orders.follow(entries)
+        look = Look(
+            sent_at=sent_at,
+            sent_at_wall=sent_at_wall,
+            now=seconds + microseconds / 10**6,
+            answer=None,
+            lease_until=sent_at + lease_seconds if any(took_lease) else 0.0,
+        )
+        answer = self._believed(question, look, value) if value is not None else None
+        if answer and look.lease_until:
+            redis.delete(question.lease_key)
+        if value is not None and not answer and not question.rejected:
+            question.rejected = True
+            self._store.count("shared_rejected")
+        return replace(look, answer=answer)
+
+    def _believed(self, question: Question, look: Look, value: bytes) -> Introspection | None:
+        """Return the answer in a value of the store, if all speaks for it."""
+        try:
+            answer, stored_at, stored_at_wall = self._sealer.open_answer(question.name, value)
+        except Unbelievable:
+            return None
+        asked_at = look.sent_at - max(look.now - stored_at, look.sent_at_wall - stored_at_wall)
+        if stored_at > look.now or self._clock() - asked_at >= self._seconds_for(answer):
+            return None
+        if self.orders.forgot(answer, question.token_hash, asked_at=asked_at, asked_at_stored=stored_at):
+            return None
+        return answer.as_from(Source.SHARED).asked_by(asked_at)
+
+    def _seconds_for(self, answer: Introspection) -> float:
+        return self._ttl_seconds if answer.active else min(self._ttl_seconds, LONGEST_INACTIVE_SECONDS)
+
+    def end(self, question: Question, look: Look, answer: Introspection | None) -> None:
+        """Give the lease back, and keep ZITADEL's answer to a question sent after ``look``, if there is one."""
+        now = self._clock()
+        has_lease = now < look.lease_until
+        value, milliseconds = None, 0
+        if answer and not self.orders.forgot(
+            answer, question.token_hash, asked_at=look.sent_at, asked_at_stored=look.now
+        ):
+            milliseconds = int(1000 * (look.sent_at + self._seconds_for(answer) - now))
+            value = self._sealer.seal_answer(question.name, answer, asked_at=look.now, asked_at_wall=look.sent_at_wall)
+
+        def write(redis: Any) -> None:
+            with redis.pipeline(transaction=False) as pipe:
+                if value and milliseconds > 0:  # another worker may have asked later, when this one's lease had ended
+                    pipe.set(question.answer_key, value, px=milliseconds, nx=not has_lease)
+                if has_lease:
+                    pipe.delete(question.lease_key)
+                pipe.execute()
+
+        if value or has_lease:
+            self._store.run(write, writes=True)
+
+    def tried(self, token: str) -> SharedState:
+        """Return whether the store works, after a question about a token that nobody has, and a lease for it."""
+        question = self.question(token)
+
+        def ask(redis: Any) -> None:
+            self._look(redis, question, TRIAL_SECONDS)
+            redis.delete(question.lease_key)
+
+        return self._store.tried(ask)
+
+    def close(self) -> None:
+        """Stop listening to orders, and close the connections."""
+        self.orders.close()
+        self._store.close()
+
+
+class DeadlineIntrospector(Protocol):
+    """An introspector whose caller may have waited already."""
+
+    def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
+        """Do as a ``PriorityIntrospector`` does; ``deadline`` is on the running clock."""
+
+
+class SharedIntrospector:
+    """Looks into the store, and asks ``inner`` if it has no answer. Takes at most ``timeout_seconds``. Thread-safe."""
+
+    def __init__(
+        self,
+        inner: DeadlineIntrospector,
+        answers: SharedAnswers,
+        *,
+        timeout_seconds: float,
+        clock: Callable[[], float] = running_clock,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._inner = inner
+        self._answers = answers
+        self._timeout_seconds = timeout_seconds
+        self._lease_seconds = min(LONGEST_LEASE_SECONDS, LEASE_SHARE * timeout_seconds)
+        self._clock = clock
+        self._sleep = sleep
+
+    def introspect(self, token: str, *, known: bool) -> Introspection:
+        """Return the shared answer, or ZITADEL's."""
+        began = self._clock()
+        question = self._answers.question(token)
+        look = self._wait_for_turn(question, began + self._lease_seconds)
+        if look and look.answer:
+            self._answers.count("shared_hits")
+            return look.answer
+        self._answers.count("shared_misses")
+        deadline = began + self._timeout_seconds
+        if look is None:
+            return self._inner.introspect(token, known=known, deadline=deadline)
+        answer = None
+        deadline -= self._answers.operation_seconds  # to give the lease back, and the answer to the others
+        try:
+            answer = self._inner.introspect(token, known=known, deadline=deadline)
+        finally:
+            self._answers.end(question, look, answer)
+        return answer
+
+    def _wait_for_turn(self, question: Question, until: float) -> Look | None:
+        """Return an answer, or that it is this caller's turn to ask; ``None`` if the store cannot be asked."""
+        look = self._answers.look(question)
+        pause = FIRST_PAUSE_SECONDS
+        while look and not look.answer:
+            look = self._answers.look(question, lease_seconds=self._lease_seconds)
+            if not look or look.answer or look.lease_until or self._clock() >= until:
+                break
+            self._sleep(pause)
+            pause = min(PAUSE_GROWTH * pause, LONGEST_PAUSE_SECONDS)
+        return look

@@ -1,0 +1,156 @@
+"""Orders to forget from and to the other workers and machines: a stream in the store, which each worker follows.
+
+A thread waits for new orders, and each question to the store brings those that this worker has not read yet. So no
+stored answer from before an order is used, also by a worker that starts later. A worker that loses its connection
+cannot know whether the store has lost orders, so it forgets everything.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from zdemo.guard.forget import Forget
+from zdemo.guard.shared.redis_store import RedisStore
+from zdemo.guard.shared.sealing import Sealer
+from zdemo.serving.forks import renewed_after_fork
+from zdemo.zitadel.introspection_answer import Introspection
+
+MOST_ORDERS = 1000
+ORDERS_MILLISECONDS = 2 * 86_400_000  # no answer is used for longer than a day
+LISTEN_SECONDS = 1.0  # a connection that died is noticed after about twice as long
+REST_SECONDS = 0.05  # before the next attempt to connect
+GIVEN = "as an order in the store says"
+CUT_OFF = "because the connection to the store was lost, or too many orders to forget came at once"
+
+EVERYTHING = Forget(everything=True)
+
+
+class OrderFeed:
+    """Reads, publishes and remembers orders. Thread-safe; ``listen`` starts a thread."""
+
+    @renewed_after_fork
+    def __init__(
+        self,
+        store: RedisStore,
+        sealer: Sealer,
+        *,
+        keep_seconds: float,
+        clock: Callable[[], float],
+        listen_seconds: float = LISTEN_SECONDS,
+    ) -> None:
+        self._name = sealer.name(b"orders")
+        self.key = f"zdemo:2:orders:{self._name}"
+        self._store = store
+        self._sealer = sealer
+        self._keep_seconds = keep_seconds
+        self._clock = clock
+        self._listen_seconds = listen_seconds
+        self._client = store.client(2 * listen_seconds + store.operation_seconds)  # a busy process may be late
+        self._is_cut_off = False
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._cursor = (0, 0)  # the ID of the newest order that was read
+        # with when they came on this worker's running clock, and by the store's clock if they came from there
+        self._received: list[tuple[Forget, float, float | None]] = []
+        self._handlers: list[Callable[[Forget, str], object]] = []
+        self._listener: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    def subscribe(self, handler: Callable[[Forget, str], object]) -> None:
+        """Call ``handler`` with each order that others publish, and with what makes this worker follow it."""
+        self._handlers.append(handler)
+
+    def publish(self, order: Forget) -> bool:
+        """Publish an order; return whether the store has taken it."""
+        self.note(order)
+        sealed = self._sealer.seal("order", self._name, json.dumps(order.to_message()).encode())
+
+        def add(redis: Any) -> bool:
+            with redis.pipeline() as pipe:
+                pipe.xadd(self.key, {"order": sealed}, maxlen=MOST_ORDERS, approximate=False)
+                pipe.pexpire(self.key, ORDERS_MILLISECONDS)
+                pipe.execute()
+            return True
+
+        return self._store.run(add, writes=True) is not None
+
+    def note(self, order: Forget, stored_at: float | None = None) -> None:
+        """Note an order. If there are too many, the oldest become one to forget everything from before then."""
+        now = self._clock()
+        with self._lock:
+            kept = [one for one in self._received if now - one[1] <= self._keep_seconds]
+            kept.append((order, now, stored_at))
+            if len(kept) > MOST_ORDERS:
+                half = MOST_ORDERS // 2
+                kept = [(EVERYTHING, kept[half - 1][1], None), *kept[half:]]
+            self._received = kept
+
+    def forgot(self, answer: Introspection, token_hash: bytes, *, asked_at: float, asked_at_stored: float) -> bool:
+        """Tell whether an answer about a token is older than an order about it, by the running or the store's clock."""
+        return any(
+            (asked_at <= at if stored_at is None else asked_at_stored <= stored_at)
+            and (order.token_hash == token_hash if order.token_hash is not None else order.names(answer))
+            for order, at, stored_at in self._received
+        )
+
+    def ask(self, redis: Any) -> None:
+        """Ask for the orders that are new; ``follow`` takes what comes."""
+        redis.xrange(self.key, min="({}-{}".format(*self._cursor), count=MOST_ORDERS)
+
+    def follow(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        """Follow those entries of the stream that were not read before."""
+        if len(entries) >= MOST_ORDERS:
+            self._hand_on(EVERYTHING, CUT_OFF)
+        with self._reading:
+            for identity, fields in entries:
+                milliseconds, number = map(int, identity.split(b"-"))
+                if (milliseconds, number) <= self._cursor:
+                    continue
+                self._cursor = milliseconds, number
+                try:
+                    message = json.loads(self._sealer.open("order", self._name, fields.get(b"order", b"")))
+                    order = Forget.from_message(message)
+                except ValueError:
+                    self._store.count("shared_rejected")
+                else:
+                    self._hand_on(order, GIVEN, stored_at=(milliseconds + 1) / 1000)
+
+    def _hand_on(self, order: Forget, why: str, stored_at: float | None = None) -> None:
+        self.note(order, stored_at)
+        for handler in self._handlers:
+            handler(order, why)
+
+    def listen(self) -> None:
+        """Follow the orders of others from now on."""
+        with self._lock:
+            if self._listener is None and not self._closed.is_set():
+                self._listener = threading.Thread(target=self._keep_listening, name="shared-orders", daemon=True)
+                self._listener.start()
+
+    def _keep_listening(self) -> None:
+        while not self._closed.is_set():
+            if not self._store.run(self._wait_for_orders, client=self._client):
+                self._closed.wait(REST_SECONDS)
+
+    def _wait_for_orders(self, redis: Any) -> bool:
+        milliseconds = 1 if self._is_cut_off else round(1000 * self._listen_seconds)
+        try:
+            streams = redis.xread({self.key: "{}-{}".format(*self._cursor)}, count=MOST_ORDERS, block=milliseconds)
+        except Exception:
+            self._is_cut_off = True
+            raise
+        if self._is_cut_off:
+            self._is_cut_off = False
+            self._cursor = (0, 0)  # it may be another store now
+            self._hand_on(EVERYTHING, CUT_OFF)
+        for _, entries in streams:
+            self.follow(entries)
+        return True
+
+    def close(self) -> None:
+        """Stop following the orders of others."""
+        self._closed.set()
+        if self._listener is not None:
+            self._listener.join(self._listen_seconds + self._store.operation_seconds)
+        self._client.connection_pool.disconnect()

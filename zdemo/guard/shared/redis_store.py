@@ -1,0 +1,171 @@
+"""The Redis or Valkey that workers share, through redis-py's client: behind a breaker, and it never fails a request.
+
+The time limits are redis-py's: they bound each wait for the network, and not the system's resolver.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from zdemo.config.cache_address import shown_address
+from zdemo.guard.breaker import Breaker
+from zdemo.guard.clock import running_clock
+from zdemo.guard.counters import Counters
+from zdemo.guard.rate_limited_log import RateLimitedLog
+from zdemo.serving.forks import renewed_after_fork
+
+T = TypeVar("T")
+
+PERMISSIONS = "~zdemo:* +get +set +del +time +xadd +xrange +xread +pexpire +multi +exec"
+# Errors, what they say about the store, and what to do. The first that fits.
+REFUSED_WRITES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
+    (
+        (OutOfMemoryError, ReadOnlyError),
+        "takes no values: it is full, or a read-only replica",
+        "raise its maxmemory, or set its maxmemory-policy to volatile-ttl; or name the primary in ZDEMO_CACHE_URL",
+    ),
+    ((NoPermissionError,), "does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"),
+)
+FAULTS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
+    (
+        (AuthenticationError, AuthorizationError),
+        "refuses the user name or the password, or requires a password",
+        "correct them in ZDEMO_CACHE_URL: redis://USER:PASSWORD@HOST",
+    ),
+    (
+        (ssl.SSLError,),
+        "fails in TLS",
+        "check its certificate and ?ssl_ca_certs=FILE; use rediss:// only for a port with TLS",
+    ),
+    (
+        (TimeoutError, RedisTimeoutError, BusyLoadingError),
+        "does not answer in time",
+        "check the store, and the network to it; use rediss:// only for a port with TLS",
+    ),
+    ((ConnectionRefusedError, FileNotFoundError), "refuses connections", "start it, or correct ZDEMO_CACHE_URL"),
+    (
+        (Exception,),
+        "has no address, or does not answer as Redis or Valkey does",
+        "correct host and port in ZDEMO_CACHE_URL; if the store expects TLS, use rediss://",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedState:
+    """Whether answers are shared. If not, the API asks ZITADEL for itself: ``reason`` says why, ``hint`` what to do.
+
+    ``reads``: the store answers, and only what would be written is refused.
+    """
+
+    reason: str = ""
+    hint: str = ""
+    reads: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the store worked when it was last used."""
+        return not self.reason
+
+
+def state_after(error: Exception, shown: str) -> SharedState:
+    """Return what an error of redis-py means for the store at an address. Nothing that it sent is shown."""
+    errors: list[BaseException] = [error]
+    while inner := errors[-1].__cause__ or errors[-1].__context__:
+        errors.append(inner)
+    fault = next(row for row in REFUSED_WRITES + FAULTS if any(isinstance(one, row[0]) for one in errors))
+    untrusted = next((f": {one.verify_message}" for one in errors if isinstance(one, ssl.SSLCertVerificationError)), "")
+    reason = f"the store at {shown} {fault[1]}{untrusted}"
+    return SharedState(reason=reason, hint=fault[2], reads=fault in REFUSED_WRITES)
+
+
+class RedisStore:
+    """Runs operations on a store while it works. Thread-safe. ``operation_seconds`` limits each wait for the store."""
+
+    @renewed_after_fork
+    def __init__(
+        self,
+        url: str,
+        *,
+        operation_seconds: float,
+        counters: Counters | None = None,
+        clock: Callable[[], float] = running_clock,
+    ) -> None:
+        self.counters = counters or Counters()
+        self.operation_seconds = operation_seconds
+        self.state = SharedState()
+        self._url = url
+        self._shown = shown_address(url)
+        self._client = self.client(operation_seconds, retries=1)
+        self._breaker = Breaker(
+            timeout_seconds=operation_seconds, counters=self.counters, gauge="shared_breaker", clock=clock
+        )
+        self._log = RateLimitedLog(logging.getLogger(__name__))
+
+    def client(self, seconds: float, *, retries: int = 0) -> Redis:
+        """Return a client. ``retries``: after a connection that the server has closed, as at a restart."""
+        pool = ConnectionPool.from_url(
+            self._url,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
+            retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
+            protocol=2,
+        )
+        return Redis(connection_pool=pool)  # not a pool of its own, which it would close in a forked process
+
+    def run(self, operation: Callable[[Any], T], *, writes: bool = False, client: Redis | None = None) -> T | None:
+        """Run an operation of redis-py's client, if the breaker allows; ``None`` if it does not, or if that fails."""
+        permit = self._breaker.admit()
+        if permit is None:
+            return None
+        try:
+            result = operation(client or self._client)
+        except Exception as error:  # a server that is not a Redis may make its parser fail in any way
+            self._breaker.failed(permit)
+            self.count("shared_failures")
+            self.state = state_after(error, self._shown)
+            self._log.error(f"answers are not shared: {self.state.reason}", self.state.hint)
+            return None
+        except BaseException:
+            self._breaker.failed(permit)
+            raise
+        self._breaker.answered(permit)
+        if not self.state.ok and (writes or not self.state.reads):
+            self.state = SharedState()
+            self._log.warning("answers are shared again", f"the store at {self._shown} works")
+        return result
+
+    def tried(self, operation: Callable[[Any], object]) -> SharedState:
+        """Run an operation whatever the breaker says, and return how it went, which is neither counted nor logged."""
+        try:
+            operation(self._client)
+        except Exception as error:  # as above
+            return state_after(error, self._shown)
+        return SharedState()
+
+    def count(self, name: str) -> None:
+        """Count one more of what the counters call so."""
+        with self.counters.lock:
+            setattr(self.counters, name, getattr(self.counters, name) + 1)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.connection_pool.disconnect()

@@ -1,1 +1,0 @@
-"""Setup: look at what exists, plan, apply, verify; and tear down what setup created."""

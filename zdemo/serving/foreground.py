@@ -1,0 +1,200 @@
+"""Run a program as if it had been started by itself: with the terminal, and with the signals that zdemo gets.
+
+The program is in a process group of its own, so zdemo passes each signal on, and it arrives once. The terminal belongs
+to the program's group from the start, unless standard output or error leads elsewhere: the program at the other end of
+a pipe, such as a pager, may need the terminal. Then the program gets it when it asks for it, which the system reports
+by stopping it.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from zdemo.serving.group import GRACE_SECONDS, ProcessGroup
+
+_OF_THE_KEYBOARD = ("SIGINT", "SIGQUIT", "SIGTSTP", "SIGWINCH")  # a terminal sends them to a whole group
+_OTHERS = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+_OWN = ("SIGCHLD", "SIGCONT")
+SIGNALLED = 128  # and the number of the signal: the exit code of a program that a signal ended
+_WANTS_TERMINAL = ("SIGTTIN", "SIGTTOU")
+
+
+class Signals:
+    """The signals that have arrived and that nobody has looked at yet."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._arrived: list[int] = []
+
+    def note(self, number: int, _frame: object) -> None:
+        """Note a signal; this is its handler."""
+        self._arrived.append(number)
+
+    def wait(self, seconds: float | None = None) -> list[signal.Signals]:
+        """Return those that have arrived, or wait for some; nothing when the time is over."""
+        if not self._arrived:
+            select.select([self._pipe], [], [], seconds)
+        with suppress(BlockingIOError):
+            os.read(self._pipe, 4096)
+        arrived, self._arrived = self._arrived, []
+        return [signal.Signals(number) for number in arrived]
+
+    def ending(self) -> int:
+        """Return the exit code for a signal that should end this process and has arrived already, or 0."""
+        ending = [number for number in self._arrived if number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+        return SIGNALLED + ending[0] if ending else 0
+
+
+@contextmanager
+def signals_noted() -> Iterator[Signals]:
+    """Note signals instead of obeying them during the block; those that this process was told to ignore stay ignored.
+
+    A pipe wakes ``wait`` up, whichever thread the system gives a signal to.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+    signals = Signals(reader)
+    numbers = [signal.Signals[name] for name in (*_OF_THE_KEYBOARD, *_OTHERS, *_OWN)]
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN or number.name in _OWN]
+    before = {number: signal.signal(number, signals.note) for number in numbers}
+    earlier = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield signals
+    finally:
+        signal.set_wakeup_fd(earlier)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
+
+
+def run_in_foreground(
+    group: ProcessGroup, signals: Signals, command: Sequence[str], environment: Mapping[str, str]
+) -> int:
+    """Run a program in a group to its end, and return its exit code. Raises OSError if it cannot be run."""
+    terminal = _Terminal(group)
+    if all(map(os.isatty, (0, 1, 2))):
+        terminal.give()
+    try:
+        return _Run(group, signals, terminal, group.start(command, environment)).wait()
+    finally:
+        terminal.take()
+        terminal.close()
+
+
+class _Terminal:
+    """The terminal of this process, if it has one, which belongs to one process group at a time."""
+
+    def __init__(self, group: ProcessGroup) -> None:
+        self._group = group
+        self._own = os.getpgrp()
+        self.given = False
+        self._descriptor = -1
+        with suppress(OSError):
+            self._descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        self.exists = self._descriptor >= 0
+
+    def give(self) -> bool:
+        """Give the terminal to the group, unless it is another's; return whether the group has it."""
+        if self._owner() == self._own:
+            self._move(self._group.id)
+            self.given = True
+        return self._owner() == self._group.id
+
+    def take(self) -> None:
+        """Take the terminal for this process's group, unless it is another's."""
+        if self.given and self._owner() != self._own:
+            self._move(self._own)
+
+    def close(self) -> None:
+        """Leave the terminal to its owner."""
+        if self.exists:
+            os.close(self._descriptor)
+
+    def _owner(self) -> int:
+        with suppress(OSError):
+            return os.tcgetpgrp(self._descriptor)
+        return -1
+
+    def _move(self, group: int) -> None:
+        """Make a group its owner; a process outside the owning group would be stopped by SIGTTOU for it."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
+        with suppress(OSError):
+            os.tcsetpgrp(self._descriptor, group)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Run:
+    """A program that runs, the signals for it, and its stops."""
+
+    def __init__(
+        self, group: ProcessGroup, signals: Signals, terminal: _Terminal, process: subprocess.Popen[bytes]
+    ) -> None:
+        self._group, self._signals, self._terminal, self._process = group, signals, terminal, process
+        self._kill_at: float | None = None
+
+    def wait(self) -> int:
+        """Pass signals on until the program has ended, and return its exit code."""
+        while (code := self._look()) is None:
+            left = None if self._kill_at is None else max(0.0, self._kill_at - time.monotonic())
+            for number in self._signals.wait(left):
+                self._pass_on(number)
+            if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                os.kill(self._process.pid, signal.SIGKILL)
+        return code
+
+    def _look(self) -> int | None:
+        """Return the exit code if the program has ended; follow it if it was stopped."""
+        pid, status = os.waitpid(self._process.pid, os.WNOHANG | os.WUNTRACED)
+        if not pid:
+            return None
+        if os.WIFSTOPPED(status):
+            self._stopped(signal.Signals(os.WSTOPSIG(status)))
+            return None
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else SIGNALLED + os.WTERMSIG(status)
+
+    def _pass_on(self, number: signal.Signals) -> None:
+        if number.name == "SIGCONT":
+            self._continue()
+        elif number.name in _OF_THE_KEYBOARD:
+            self._group.send(number)
+        elif number.name in _OTHERS:
+            os.kill(self._process.pid, number)
+            if number == signal.SIGTERM and self._kill_at is None:
+                self._kill_at = time.monotonic() + GRACE_SECONDS
+
+    def _stopped(self, number: signal.Signals) -> None:
+        """Give the program the terminal that it waits for, or stop with it, as Ctrl-Z should do."""
+        if number.name in _WANTS_TERMINAL and self._terminal.give():
+            self._group.send(signal.SIGCONT)
+            return
+        if not self._terminal.exists:
+            return  # nobody typed Ctrl-Z; whoever stopped the program continues it
+        self._terminal.take()
+        if _is_orphaned():
+            self._continue()
+            return
+        # SIGTSTP stops this process until SIGCONT arrives. The system may give it to another thread, which takes time.
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.killpg(os.getpgrp(), signal.SIGTSTP)
+
+    def _continue(self) -> None:
+        signal.signal(signal.SIGTSTP, self._signals.note)
+        if self._terminal.given:
+            self._terminal.give()
+        self._group.send(signal.SIGCONT)
+
+
+def _is_orphaned() -> bool:
+    """Return whether no shell could continue this process's group, so that the system would not stop it."""
+    parent = os.getppid()
+    try:
+        return os.getsid(parent) != os.getsid(0) or os.getpgid(parent) == os.getpgrp()
+    except OSError:  # the parent is another user's, or has just ended
+        return True

@@ -1,0 +1,1 @@
+"""Connecting zdemo to a ZITADEL: look, plan, apply, and take away again."""

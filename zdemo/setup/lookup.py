@@ -1,0 +1,204 @@
+"""Ask ZITADEL and ``.env`` for everything that the plan depends on; changes nothing."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from zdemo.config.emulator_values import is_public, usable_at
+from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
+from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, UserFields
+from zdemo.setup.files import ADMIN_PAT, SetupFiles
+from zdemo.setup.options import SetupOptions
+from zdemo.setup.plan import domain_line
+from zdemo.setup.state_file import IssuedCredential, SetupState, digest, lost_credentials, state_path
+from zdemo.zitadel import own_user, resources
+from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.management import NO_MEMBERSHIP, ManagementClient
+from zdemo.zitadel.records import Administrator, Application, Auth, Credential, Project, RoleAssignment, User
+from zdemo.zitadel.role_assignments import wait_until
+
+SETTLE_SECONDS = 0.3  # ZITADEL's reads were seen to trail its writes by 163 ms
+NEW_SECRET_SECONDS = 0.5  # ZITADEL may refuse a new secret for 49 ms; an interrupted run may be that recent
+MADE_UP_TOKEN = "zdemo-setup-tests-whether-its-credentials-are-accepted"  # noqa: S105  # never valid
+
+
+def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> CurrentState:
+    """Return what exists. Raises ZdemoError for what stands in the way of any plan."""
+    state, admin = files.state, own_user.administrator(client)
+    settle(state)
+    resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
+    with explained_membership(admin):
+        project = _project(client, state, options, admin)
+        application = _application(client, state, options, project)
+        reader = _user(client, state, READER, options.reader_name, admin)
+        visitor = _user(client, state, VISITOR, options.visitor_name, admin)
+    if not any(thing and state.owns(thing.id) for thing in (project, application, reader, visitor)):
+        check_same_zitadel(state, files.path, client.issuer)
+    credentials, key_id = _credentials(client, files, application, options.auth_for(application))
+    lost_keys, issued_keys = _keys(client, state.keys, application, key_id)
+    return CurrentState(
+        issuer=client.issuer,
+        state=state,
+        options=options,
+        admin=admin,
+        permissions=own_user.list_permissions(client),
+        project=project,
+        role_keys=resources.list_roles(client, project.id) if project else (),
+        application=application,
+        credentials=credentials,
+        lost_keys=lost_keys,
+        issued_keys=issued_keys,
+        reader=_current_user(client, files, READER, options.reader_name, reader, project),
+        visitor=_current_user(client, files, VISITOR, options.visitor_name, visitor, project),
+        foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.has_token(admin_pat.__eq__),
+    )
+
+
+def settle(state: SetupState) -> None:
+    """Wait until ZITADEL's reads show what an interrupted run has written."""
+    if state.unfinished:
+        time.sleep(SETTLE_SECONDS)
+
+
+def check_same_zitadel(state: SetupState, env_path: Path, issuer: str) -> None:
+    """Raise ZdemoError when the state, none of whose objects is at ``issuer``, was recorded at another address."""
+    place = state.zitadel
+    if not place or domain_line(place, issuer) == place:
+        return
+    path = state_path(env_path)
+    raise ZdemoError(
+        f"{path} belongs to the ZITADEL at {place}, and none of its objects is at {issuer}",
+        hint=f"add --domain {place}, or use another --env-file for {issuer}; if {place} is gone for good: "
+        f"mv {path} {path}.old; nothing was changed",
+    )
+
+
+@contextmanager
+def explained_membership(admin: Administrator) -> Iterator[None]:
+    """Explain a refusal for lack of a role in one organization, when the administrator has a role in another one."""
+    try:
+        yield
+    except ManagementError as error:
+        if error.error_id != NO_MEMBERSHIP or not admin.organizations:
+            raise
+        raise ZdemoError(
+            f"{admin.login_name} is an administrator of {', '.join(admin.organizations)}, but what setup uses is in "
+            f"another organization (setup creates new objects in {admin.organization_id})",
+            hint="use the PAT of an administrator of the organization that holds the project, or will hold it",
+        ) from error
+
+
+def _project(
+    client: ManagementClient, state: SetupState, options: SetupOptions, admin: Administrator
+) -> Project | None:
+    """Return the project with the recorded ID, else with the name in the administrator's organization."""
+    home = admin.organization_id
+    listed = resources.list_projects(client, name=options.project_name, organization_id=home)
+    named = next((project for project in listed if project.organization_id == home), None)
+    return (resources.get_project(client, state.project_id) if state.owns(state.project_id) else None) or named
+
+
+def _application(
+    client: ManagementClient, state: SetupState, options: SetupOptions, project: Project | None
+) -> Application | None:
+    """Return the application with the recorded ID, else with the name in the project."""
+    project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
+    named = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
+    if project is None:
+        return None
+    recorded = state.application_id
+    return (resources.get_application(client, recorded) if state.owns(recorded) else None) or named
+
+
+def _user(
+    client: ManagementClient, state: SetupState, fields: UserFields, name: str, admin: Administrator
+) -> User | None:
+    """Return the user with the recorded ID, else with the name, in the administrator's organization first."""
+    recorded = fields.id_in(state)
+    if state.owns(recorded) and (user := resources.get_user(client, recorded)):
+        return user
+    listed = resources.list_users(client, name)
+    return min(listed, key=lambda user: user.organization_id != admin.organization_id, default=None)
+
+
+def _credentials(
+    client: ManagementClient, files: SetupFiles, application: Application | None, auth: Auth
+) -> tuple[CredentialState, str]:
+    """Return whether ZITADEL accepts what ``.env`` holds, and the ID of the key if that is one that it accepts."""
+    settings = files.settings(client)
+    if application is None or settings is None or settings.client_id != application.client_id:
+        return CredentialState.MISSING, ""
+    if (settings.key is not None) != (auth is Auth.KEY) or not application.active:
+        return CredentialState.MISSING, ""
+
+    def accepted() -> bool:
+        try:
+            introspector.introspect(MADE_UP_TOKEN)
+        except CredentialsRefused:
+            return False
+        return True
+
+    with closing(IntrospectionClient(settings)) as introspector:
+        if wait_until(accepted, give_up_seconds=NEW_SECRET_SECONDS) is None:
+            return CredentialState.REFUSED, ""
+    return CredentialState.GOOD, settings.key.key_id if settings.key else ""
+
+
+def _keys(
+    client: ManagementClient, issued: tuple[IssuedCredential, ...], application: Application | None, used: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the keys of setup's that were lost, and those that were written to a file."""
+    if application is None or not issued:
+        return (), ()
+    listed = expiries(resources.list_application_keys(client, application.id))
+    return lost_credentials(issued, listed, used), tuple(k.id for k in issued if listed.get(k.id) == k.expires)
+
+
+def expiries(listed: Iterable[Credential]) -> dict[str, int | None]:
+    """Return when each credential expires (milliseconds since 1970), by its ID."""
+    return {credential.id: credential.expires for credential in listed}
+
+
+def _current_user(
+    client: ManagementClient,
+    files: SetupFiles,
+    fields: UserFields,
+    name: str,
+    user: User | None,
+    project: Project | None,
+) -> CurrentUser:
+    token = usable_at(client.issuer, files.get(fields.setting))
+    owner = _owner_of_token(client, token)
+    if owner is None:
+        pat = CredentialState.REFUSED if token else CredentialState.MISSING
+    else:
+        pat = CredentialState.GOOD if user and user.id == owner else CredentialState.OTHER
+    if user is None or not user.machine:
+        return CurrentUser(fields=fields, name=name, user=user, pat=pat)
+    listed, issued = expiries(resources.list_pats(client, user.id)), fields.issued(files.state)
+    in_file = next((p for p in issued if p.digest and p.digest == digest(token)), None)
+    dead = [p.id for p in issued if p is in_file and listed.get(p.id) == p.expires and pat is CredentialState.REFUSED]
+    lost = {*lost_credentials(issued, listed, token), *dead}
+    return CurrentUser(
+        fields=fields,
+        name=name,
+        user=user,
+        assignment=_assignment(client, project, user) if project else None,
+        pat=pat,
+        pat_expires=in_file.expires if in_file else None,
+        lost=tuple(sorted(lost)),
+        elsewhere=sum(1 for p in issued if p.id in listed and p is not in_file and p.id not in lost),
+    )
+
+
+def _assignment(client: ManagementClient, project: Project, user: User) -> RoleAssignment | None:
+    """Return the assignment that the project's organization owns; there can be only one (ZITADEL)."""
+    listed = resources.list_assignments(client, project_id=project.id, user_id=user.id)
+    return next((a for a in listed if a.organization_id == project.organization_id), None)
+
+
+def _owner_of_token(client: ManagementClient, token: str) -> str | None:
+    """Return the ID of a token's user; ``None`` for a dead token or for none."""
+    sendable = bool(token) and token.isascii() and token.isprintable() and " " not in token
+    return own_user.user_id_of_token(client, token) if sendable else None

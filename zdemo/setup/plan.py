@@ -1,0 +1,275 @@
+"""From what exists to what is to be done. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from zdemo.errors import ZdemoError
+from zdemo.setup.conflicts import check_conflicts
+from zdemo.setup.current import CredentialState, CurrentState, CurrentUser
+from zdemo.zitadel.records import Auth, moment_of
+
+CREDENTIALS = ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
+
+
+class Action(StrEnum):
+    """What a step does."""
+
+    LEAVE = "no change"
+    CREATE = "create"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+class ObjectKind(StrEnum):
+    """What a step is about, as the table names it."""
+
+    USER = "service account"
+    PROJECT = "project"
+    ROLE = "role"
+    APPLICATION = "application"
+    METHOD = "authentication"
+    SECRET = "client secret"  # noqa: S105  # a word of the table
+    KEY = "key file"
+    ASSIGNMENT = "role for"
+    PAT = "PAT of"
+    ENV = ".env"
+
+
+PERMISSIONS = {  # what a change needs (ZITADEL)
+    ObjectKind.USER: "user.write",
+    ObjectKind.PROJECT: "project.create",
+    ObjectKind.ROLE: "project.role.write",
+    ObjectKind.APPLICATION: "project.app.write",
+    ObjectKind.METHOD: "project.app.write",
+    ObjectKind.SECRET: "project.app.write",
+    ObjectKind.KEY: "project.app.write",
+    ObjectKind.ASSIGNMENT: "user.grant.write",
+    ObjectKind.PAT: "user.write",
+}
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """One row of the plan; ``note`` is shown in brackets."""
+
+    kind: ObjectKind
+    name: str
+    action: Action
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rotation:
+    """A new client secret in place of one that may be in use: why, and what to do instead."""
+
+    why: str
+    instead: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The steps in the order in which they are carried out; ``rotation`` needs a person's consent."""
+
+    current: CurrentState
+    steps: tuple[PlanStep, ...]
+    rotation: Rotation | None
+    file: str
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is to be done."""
+        return any(step.action is not Action.LEAVE for step in self.steps)
+
+    @property
+    def renews_credentials(self) -> bool:
+        """Whether a running API must be restarted, because its settings no longer work."""
+        return any(
+            (self.current.application or step.note) and not set(CREDENTIALS).isdisjoint(step.name.split(", "))
+            for step in self.to_do(ObjectKind.ENV)
+        )
+
+    def to_do(self, kind: ObjectKind) -> Iterator[PlanStep]:
+        """Yield the steps of a kind that change something."""
+        return (step for step in self.steps if step.kind is kind and step.action is not Action.LEAVE)
+
+
+def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".env") -> Plan:
+    """Return what is to be done. Raises ZdemoError for what setup cannot use, and for a missing permission."""
+    check_conflicts(current)
+    steps = tuple(_steps(current, file))
+    plan = Plan(
+        current=current,
+        steps=(*steps, _env_step(current, steps, settings)),
+        rotation=_rotation(current, file),
+        file=file,
+    )
+    _check_permissions(plan)
+    return plan
+
+
+def domain_line(present: str, issuer: str) -> str:
+    """Return ``ZITADEL_DOMAIN`` as it stands in ``.env`` when that means the issuer, else the issuer."""
+    same = present.rstrip("/").lower() in (issuer.lower(), issuer.removeprefix("https://").lower())
+    return present if same else issuer
+
+
+def _check_permissions(plan: Plan) -> None:
+    current = plan.current
+    if current.permissions is None:
+        return
+    changed = {step.kind for step in plan.steps if step.action is not Action.LEAVE}
+    needed = {permission for kind, permission in PERMISSIONS.items() if kind in changed}
+    own = f":{current.project.id}" if current.project else ":"
+    missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
+    if missing:
+        raise ZdemoError(
+            f"the administrator role of {current.admin.login_name} ({', '.join(current.admin.roles) or 'none'}) is too "
+            f"small: it lacks {', '.join(missing)}",
+            hint="make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; nothing "
+            "was changed",
+        )
+
+
+def _create_unless(exists: object) -> Action:
+    return Action.LEAVE if exists else Action.CREATE
+
+
+def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
+    """Yield the steps, users first: only a taken username, unique in the instance, cannot be foreseen."""
+    options = current.options
+    for user in current.users:
+        yield PlanStep(ObjectKind.USER, user.name, _create_unless(user.user))
+    yield PlanStep(ObjectKind.PROJECT, options.project_name, _create_unless(current.project))
+    yield PlanStep(ObjectKind.ROLE, options.role, _create_unless(options.role in current.role_keys))
+    yield from _application_steps(current)
+    yield from _assignment_steps(current)
+    for user in current.users:
+        yield from _pat_steps(user, options.pat_period, file)
+
+
+def _application_steps(current: CurrentState) -> Iterator[PlanStep]:
+    application, name, auth = current.application, current.options.app_name, current.auth
+    method = _method(application.auth if application else auth)
+    yield PlanStep(ObjectKind.APPLICATION, name, _create_unless(application), method)
+    if application and application.auth is not auth:
+        yield PlanStep(ObjectKind.METHOD, name, Action.CHANGE, f"to {_method(auth)}")
+    kind = ObjectKind.SECRET if auth is Auth.BASIC else ObjectKind.KEY
+    yield PlanStep(kind, name, *_credential_action(current))
+    if removed := len(current.lost_keys) + len(replaced_keys(current)):
+        yield PlanStep(ObjectKind.KEY, name, Action.REMOVE, f"{removed} replaced, or lost by an interrupted run")
+
+
+def _credential_action(current: CurrentState) -> tuple[Action, str]:
+    if current.application is None:
+        return Action.CREATE, ""
+    if not _needs_credentials(current):
+        return Action.LEAVE, ""
+    if current.auth is Auth.KEY:
+        return Action.CREATE, "a new one" + _stays(0 if rotates(current) else len(current.issued_keys))
+    if not _may_be_in_use(current):
+        return Action.CREATE, "a new one: the first was never saved"
+    return Action.CHANGE, "a new one; the old one stops working"
+
+
+def _stays(count: int) -> str:
+    """Return the note about earlier credentials, which may be in use."""
+    return f"; {count} created earlier {'stays' if count == 1 else 'stay'} valid" if count else ""
+
+
+def rotates(current: CurrentState) -> bool:
+    """Return whether a person allowed new credentials, in this run or in one that was interrupted."""
+    return current.options.rotate_secret or current.state.rotating
+
+
+def _needs_credentials(current: CurrentState) -> bool:
+    return current.credentials is not CredentialState.GOOD or rotates(current)
+
+
+def replaced_keys(current: CurrentState) -> tuple[str, ...]:
+    """Return the keys of setup's that a rotation replaces."""
+    return current.issued_keys if rotates(current) else ()
+
+
+def _may_be_in_use(current: CurrentState) -> bool:
+    """Return whether the client secret may be in use: only setup's own can be known to be unused."""
+    return current.state.secret_written or not current.owns(current.application)
+
+
+def _method(auth: Auth) -> str:
+    return "Basic" if auth is Auth.BASIC else "private_key_jwt"
+
+
+def _rotation(current: CurrentState, file: str) -> Rotation | None:
+    """Return the rotation that needs consent; only a new client secret does, because it stops the old one."""
+    name = current.options.app_name
+    if current.application is None or current.auth is Auth.KEY or rotates(current):
+        return None
+    if not _needs_credentials(current) or not _may_be_in_use(current):
+        return None
+    if current.application.auth is Auth.KEY:
+        why = f"--auth basic creates a new client secret for the application {name}"
+        return Rotation(why=why, instead="leave out --auth basic")
+    if current.credentials is CredentialState.REFUSED:
+        why = f"ZITADEL refuses the CLIENT_SECRET in {file} for the application {name}"
+    else:
+        why = f"{file} has no client secret of the application {name}, and ZITADEL shows it only once"
+    if current.owns(current.application):
+        return Rotation(why=why, instead=f"put the old secret back into {file}")
+    return Rotation(why=why, instead=f"put the secret that its creator has into {file}, or choose another --app-name")
+
+
+def _assignment_steps(current: CurrentState) -> Iterator[PlanStep]:
+    role, reader, visitor = current.options.role, current.reader, current.visitor
+    if reader.assignment is None:
+        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.CREATE)
+    elif role not in reader.assignment.role_keys:
+        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.CHANGE, f"add {role}")
+    elif not reader.assignment.active:
+        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.CHANGE, "activate it")
+    else:
+        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.LEAVE)
+    if visitor.assignment and role in visitor.assignment.role_keys:
+        yield PlanStep(ObjectKind.ASSIGNMENT, visitor.name, Action.REMOVE, "the visitor must not have it")
+
+
+def _pat_steps(user: CurrentUser, period: str, file: str) -> Iterator[PlanStep]:
+    if user.lost:
+        note = f"{len(user.lost)} dead, or lost by an interrupted run"
+        yield PlanStep(ObjectKind.PAT, user.name, Action.REMOVE, note)
+    if user.pat is CredentialState.GOOD:
+        note = f"until {moment_of(user.pat_expires)[:10]}" if user.pat_expires else ""
+        yield PlanStep(ObjectKind.PAT, user.name, Action.LEAVE, note)
+        return
+    why = {
+        CredentialState.REFUSED: f"; the one in {file} is dead",
+        CredentialState.OTHER: f"; the one in {file} is another user's",
+    }.get(user.pat, "")
+    yield PlanStep(ObjectKind.PAT, user.name, Action.CREATE, f"{period}{why}{_stays(user.elsewhere)}")
+
+
+def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict[str, str]) -> PlanStep:
+    """Return the row that names the settings which get another value."""
+    new = {(step.kind, step.name) for step in steps if step.action in (Action.CREATE, Action.CHANGE)}
+    kinds = {kind for kind, _ in new}
+    value = defaultdict(str, {name: text.strip() for name, text in settings.items()})
+    project, application, domain = current.project, current.application, value["ZITADEL_DOMAIN"]
+    secret, key = ObjectKind.SECRET in kinds, ObjectKind.KEY in kinds
+    differs = {
+        "ZITADEL_DOMAIN": domain_line(domain, current.issuer) != domain,
+        "ZITADEL_PROJECT_ID": project is None or value["ZITADEL_PROJECT_ID"] != project.id,
+        "CLIENT_ID": application is None or value["CLIENT_ID"] != application.client_id,
+        "CLIENT_SECRET": secret or (key and current.state.wrote("CLIENT_SECRET", value["CLIENT_SECRET"])),
+        "ZITADEL_KEY_FILE": key or (secret and bool(value["ZITADEL_KEY_FILE"])),
+        **{user.fields.setting: (ObjectKind.PAT, user.name) in new for user in current.users},
+        "ZITADEL_ADMIN_PAT": current.foreign_admin_pat,
+    }
+    names = [name for name, other in differs.items() if other]
+    replaced = [name for name in names if value[name]]
+    notes = [f"new value for {', '.join(replaced)}"] if replaced else []
+    if any(not current.state.wrote(name, value[name]) for name in replaced):
+        notes.append("your previous values are saved; --teardown restores them")
+    if not names:
+        return PlanStep(ObjectKind.ENV, "", Action.LEAVE)
+    return PlanStep(ObjectKind.ENV, ", ".join(names), Action.CHANGE if settings else Action.CREATE, "; ".join(notes))

@@ -1,0 +1,279 @@
+"""Remove what setup recorded, and nothing else.
+
+Whatever others added stops a teardown before its first removal. After it, nothing is read again, since reads trail
+writes: the answer to each removal is the proof, also when it says that the object is gone. Safe to be interrupted: the
+state goes last, and the next run removes everything once more.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from zdemo.errors import ManagementError, ZdemoError
+from zdemo.setup.current import READER, VISITOR, UserFields
+from zdemo.setup.files import SetupFiles
+from zdemo.setup.lookup import check_same_zitadel, expiries, explained_membership, settle
+from zdemo.setup.state_file import EMPTY, IssuedCredential, lost_credentials
+from zdemo.setup.steps import Reporter
+from zdemo.zitadel import resources
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.own_user import administrator
+from zdemo.zitadel.records import Administrator, Credential
+
+AGAIN = "run zdemo setup --teardown again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing. ``remove`` is ``None`` when it goes with its parent, or stays; ``note`` says which.
+
+    ``found``: ZITADEL shows it. What it does not show is removed too: its reads trail its writes.
+    """
+
+    what: str
+    name: str
+    note: str = ""
+    stays: bool = False
+    found: bool = True
+    remove: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+
+
+class Recorded:
+    """What setup recorded of one ``.env``, with the names that ZITADEL has for it now."""
+
+    def __init__(self, client: ManagementClient, files: SetupFiles) -> None:
+        self._client, self._files, self._state = client, files, files.state
+        self._project_id = self._state.project_id
+        self._application_id = self._state.application_id
+        self._user_ids = {fields: fields.id_in(self._state) for fields in (READER, VISITOR)}
+        self._own_users = frozenset(self._user_ids.values()) - {""}
+        self._project = resources.get_project(client, self._project_id) if self._project_id else None
+        self._application = resources.get_application(client, self._application_id) if self._application_id else None
+        users = {fields: resources.get_user(client, user_id) for fields, user_id in self._user_ids.items() if user_id}
+        self._users = {fields: user for fields, user in users.items() if user}
+
+    def items(self) -> Iterator[Item]:
+        """Yield everything in the order in which it is removed."""
+        client = self._client
+        for fields, user_id in self._user_ids.items():
+            if user_id:
+                user = self._users.get(fields)
+                yield Item(
+                    what="service account",
+                    name=_named(user.username if user else "", user_id),
+                    note="with its PATs and roles",
+                    found=user is not None,
+                    remove=partial(resources.delete_user, client, user_id),
+                )
+            yield from self._pats_of_others(fields)
+        if self._state.shared_project_id:
+            yield from self._in_shared_project(self._state.shared_project_id)
+        if self._application_id:
+            yield self._application_item()
+        if self._project_id:
+            yield Item(
+                what="project",
+                name=_named(self._project.name if self._project else "", self._project_id),
+                note="with its roles and applications",
+                found=self._project is not None,
+                remove=partial(resources.delete_project, client, self._project_id),
+            )
+        for file in self._files.key_files():
+            yield Item(what="key file", name=str(file), remove=partial(Path.unlink, file, missing_ok=True))
+
+    def _pats_of_others(self, fields: UserFields) -> Iterator[Item]:
+        """Yield the PATs that setup created for users that it found."""
+        issued, list_of = fields.issued(self._state), partial(resources.list_pats, self._client)
+        for owner_id, pat_id, found in _issued_to_others(issued, self._user_ids[fields], list_of):
+            owner = resources.get_user(self._client, owner_id)
+            delete = partial(resources.remove_pat, self._client, owner_id, pat_id)
+            name = _named(owner.username if owner else owner_id, pat_id)
+            yield Item(what="PAT of", name=name, found=found, remove=delete)
+
+    def _in_shared_project(self, project_id: str) -> Iterator[Item]:
+        """Yield what setup created in a project that it found. A role that it added there stays: others may use it."""
+        state, client = self._state, self._client
+        listed = resources.list_assignments(client, project_id=project_id)
+        made = next((assignment for assignment in listed if assignment.id == state.assignment_id), None)
+        if state.assignment_id and not (made and made.user.id in self._own_users):
+            yield Item(
+                what="role for",
+                name=made.user.login_name if made else state.assignment_id,
+                found=made is not None,
+                remove=partial(resources.delete_assignment, client, state.assignment_id),
+            )
+        list_of = partial(resources.list_application_keys, client)
+        for owner_id, key_id, found in _issued_to_others(state.keys, self._application_id, list_of):
+            delete = partial(resources.delete_application_key, client, project_id, owner_id, key_id)
+            yield Item(what="key of", name=f"application {owner_id} ({key_id})", found=found, remove=delete)
+        for role in state.added_roles:
+            yield Item(what="role", name=role, stays=True, note="setup added it to a project that it did not create")
+
+    def _application_item(self) -> Item:
+        """Return the application, which goes with its project, unless that is somebody else's."""
+        application, shared = self._application, self._state.shared_project_id
+        project_id = (application.project_id if application else "") or shared or self._project_id
+        goes = project_id == self._project_id
+        delete = partial(resources.delete_application, self._client, project_id, self._application_id)
+        return Item(
+            what="application",
+            name=_named(application.name if application else "", self._application_id),
+            note="with its project" if goes else "",
+            found=application is not None,
+            remove=None if goes else delete,
+        )
+
+    def added_by_others(self) -> Iterator[Item]:
+        """Yield what would go with setup's objects although setup did not record it."""
+        client, state = self._client, self._state
+        for fields, user in self._users.items():
+            yield from _unknown("PAT of", user.username, resources.list_pats(client, user.id), fields.issued(state))
+            yield from _unknown("key of", user.username, resources.list_user_keys(client, user.id), ())
+            if user.has_secret:
+                yield Item(what="client secret", name=user.username)
+        if application := self._application:
+            keys = resources.list_application_keys(client, application.id)
+            yield from _unknown("key of", application.name, keys, state.keys)
+        if self._project:
+            yield from self._added_to_project(self._project.id)
+        yield from self._assignments_of_others()
+
+    def _added_to_project(self, project_id: str) -> Iterator[Item]:
+        client, state = self._client, self._state
+        for application in resources.list_applications(client, project_id=project_id):
+            if application.id != self._application_id:
+                yield Item(what="application", name=_named(application.name, application.id))
+        for role in resources.list_roles(client, project_id):
+            if role not in state.added_roles:
+                yield Item(what="role", name=role)
+        grants, _ = resources.list_project_grants(client, project_id)
+        for grant in grants:
+            name = _named(grant.organization_name or "the organization", grant.organization_id)
+            yield Item(what="Project Grant", name=f"to {name}")
+
+    def _assignments_of_others(self) -> Iterator[Item]:
+        """Yield the role assignments that go, except those that setup or ``zdemo role`` can have made."""
+        state, client = self._state, self._client
+        projects, users = {self._project_id, state.shared_project_id} - {""}, {user.id for user in self._users.values()}
+        listed = [a for project_id in projects for a in resources.list_assignments(client, project_id=project_id)]
+        listed += [a for user_id in users for a in resources.list_assignments(client, user_id=user_id)]
+        for assignment in {found.id: found for found in listed}.values():
+            own = assignment.user.id in self._own_users or assignment.id == state.assignment_id
+            known = {*assignment.role_keys} <= {state.assignment_role, *state.added_roles}
+            goes = own or assignment.project_id == self._project_id
+            if goes and not (own and known and assignment.project_id in projects):
+                user, roles = assignment.user, ", ".join(assignment.role_keys) or "no role"
+                yield Item(what="role for", name=f"{user.login_name or user.id}: {roles} in {assignment.project_name}")
+
+
+def _named(name: str, object_id: str) -> str:
+    return f"{name} ({object_id})" if name else object_id
+
+
+def _issued_to_others(
+    issued: tuple[IssuedCredential, ...], own_id: str, list_of: Callable[[str], Iterable[Credential]]
+) -> Iterator[tuple[str, str, bool]]:
+    """Yield owner and ID of what setup issued to objects of others, lost ones too, and whether it is listed."""
+    for owner_id in dict.fromkeys(credential.owner_id for credential in issued if credential.owner_id != own_id):
+        listed = expiries(list_of(owner_id))
+        of_owner = [credential for credential in issued if credential.owner_id == owner_id]
+        known = (credential.id for credential in of_owner if credential.id)
+        for found_id in dict.fromkeys((*known, *lost_credentials(of_owner, listed, in_use=""))):
+            yield owner_id, found_id, found_id in listed
+
+
+def _unknown(
+    what: str, owner: str, listed: Iterable[Credential], issued: tuple[IssuedCredential, ...]
+) -> Iterator[Item]:
+    """Yield the credentials that setup did not issue; each of its own has a time of expiry that no other has."""
+    known = {credential.expires for credential in issued}
+    for credential in listed:
+        if credential.expires not in known:
+            yield Item(what=what, name=_named(owner, credential.id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teardown:
+    """What will be removed, in this order, and which settings are taken out of ``.env`` or restored after it."""
+
+    items: tuple[Item, ...] = ()
+    added_by_others: tuple[Item, ...] = ()
+    settings: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+    issuer: str = ""
+    admin: Administrator | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        return self.admin is not None
+
+    @property
+    def shown(self) -> tuple[Item, ...]:
+        """What ZITADEL shows of it."""
+        return tuple(item for item in self.items if item.found)
+
+    def check(self) -> None:
+        """Raise ZdemoError when others added something that would go too."""
+        if self.added_by_others:
+            names = "; ".join(f"{item.what} {item.name}" for item in self.added_by_others)
+            raise ZdemoError(
+                f"others added to what setup created: {names}; nothing was removed",
+                hint=f"remove it in the Management Console, or delete the whole project or user there; then {AGAIN}",
+            )
+
+
+def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
+    """Look for what setup created. Raises ZdemoError when that was at another ZITADEL."""
+    if files.state == EMPTY:
+        return Teardown()
+    settle(files.state)
+    admin = administrator(client)
+    with explained_membership(admin):
+        recorded = Recorded(client, files)
+        items, added_by_others = tuple(recorded.items()), tuple(recorded.added_by_others())
+    if not any(item.found and item.remove and item.what != "key file" for item in items):
+        check_same_zitadel(files.state, files.path, client.issuer)
+    return Teardown(
+        items=items,
+        added_by_others=added_by_others,
+        settings=files.own_settings,
+        restored=files.restored_settings,
+        issuer=client.issuer,
+        admin=admin,
+    )
+
+
+def tear_down(files: SetupFiles, teardown: Teardown, report: Reporter) -> None:
+    """Remove it, restore ``.env``, forget the state. Raises ZdemoError, and remembers, what could not be removed."""
+    failed: list[tuple[Item, ZdemoError]] = []
+    for item in teardown.items:
+        if item.remove is None:
+            continue
+        try:
+            item.remove()
+        except ZdemoError as error:
+            failed.append((item, error))
+            report.tell(f"NOT removed: {item.what} {item.name}: {error.message}")
+        else:
+            if item.found:
+                report.tell(f"{item.what} {item.name}: removed")
+    if failed:
+        raise _not_removed(failed)
+    files.restore()
+    report.tell(f"{files.path}: setup's settings removed")
+    if teardown.restored:
+        report.tell(f"{files.path}: {', '.join(teardown.restored)} restored")
+
+
+def _not_removed(failed: list[tuple[Item, ZdemoError]]) -> ZdemoError:
+    item, error = failed[0]
+    hint = f"{error.hint}; then {AGAIN}" if error.hint else AGAIN
+    if item.what == "application" and isinstance(error, ManagementError) and error.status == 403:
+        hint = (
+            "ORG_OWNER may not delete applications: set ZITADEL_ADMIN_PAT to an IAM_OWNER's PAT, or delete it in the "
+            f"Management Console; then {AGAIN}"
+        )
+    names = ", ".join(f"{item.what} {item.name}" for item, _ in failed)
+    return ZdemoError(f"not everything is removed: {names}", hint=hint)

@@ -1,0 +1,174 @@
+"""Checks of any API that takes bearer tokens, as a black box: does it refuse requests as RFC 6750 says?
+
+One URL that requires a token is enough. The requests have no token, a made-up token or a malformed header. A real
+token, if there is one, is sent once and in the header, so that no log contains it. What is asked, and what must come,
+is what ``zdemo verify`` asks too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from zdemo.diagnosis.ask.probes import random_token
+from zdemo.diagnosis.checks.check import Check, Result, check, failed, failed_with, passed, skipped, warned
+from zdemo.diagnosis.checks.context import LONGEST_STEP_SECONDS, MOST_SECONDS
+from zdemo.diagnosis.rules.api_response import finding_before_the_api
+from zdemo.errors import ConnectionFailed
+from zdemo.response import GATEWAY_STATUSES, Response
+from zdemo.verify.asker import Asker, RunBudget
+from zdemo.verify.bench import Bench
+from zdemo.verify.case import Case, Mark
+from zdemo.verify.cases import CASES
+
+OPTION = "--api"
+ZDEMO_ROUTE = "/api/private"
+ANOTHER_URL = "give --api a URL that requires a token"
+MUST_REFUSE = "check the API's log: it must refuse the request, not fail"
+ONLY_THE_HEADER = "take tokens from the Authorization header alone (RFC 6750 section 2.3, RFC 9700)"
+BY_ID = {case.id: case for case in CASES}
+Reply = Response | ConnectionFailed
+
+
+@dataclass
+class Target:
+    """The API's address: origin and path, and a token that it should accept, if there is one."""
+
+    origin: str
+    path: str
+    token: str = ""
+    moved: bool = False
+
+    @cached_property
+    def bare(self) -> Reply:
+        """The answer to a request without a token; where an origin has nothing at /, zdemo's own route is examined."""
+        first = self.bench.bare
+        if self.path == "/" and first.status == 404:
+            self.bench.api.path = ZDEMO_ROUTE
+            second = self.bench.api.send()
+            if second.status not in (0, 404):
+                self.path, self.moved, self.bench.bare = ZDEMO_ROUTE, True, second
+                return second.reply
+            self.bench.api.path = self.path
+        return first.reply
+
+    @cached_property
+    def bench(self) -> Bench:
+        """What the cases of ``zdemo verify`` ask with; there is no user and no token."""
+        budget = RunBudget(MOST_SECONDS)
+        asker = Asker(self.origin, self.path, budget, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
+        return Bench(api=asker, issuer=None, role="", budget=budget)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.bench.api.close()
+
+
+def _judged(target: Target, case: Case, wrong: Callable[..., Result] = failed) -> Result:
+    """Ask a case of ``zdemo verify``, and return its verdict as a result."""
+    verdict = case.judge(case.ask(target.bench))
+    if verdict.mark is Mark.PASS:
+        return passed(verdict.seen)
+    return wrong(f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})")
+
+
+def _same_as(name: str, case: str, what: str, need: str, wrong: Callable[..., Result] = failed) -> Check[Target]:
+    """Return a check that asks and judges as a case of ``zdemo verify`` does."""
+    return Check(name, what, (need,), lambda target: _judged(target, BY_ID[case], wrong))
+
+
+@check("api.reachable", "the URL answers")
+def _reachable(target: Target) -> Result:
+    reply = target.bare
+    if isinstance(reply, ConnectionFailed):
+        return failed_with(reply)
+    answers = f"answers {reply.status} in {reply.seconds * 1000:.0f} ms"
+    if target.moved:
+        return passed(f"{target.origin} has nothing at / (404), so {target.path} is examined: it {answers}")
+    return passed(f"{target.origin}{_shown(target.path)} {answers}")
+
+
+def _shown(path: str) -> str:
+    return path.partition("?")[0]
+
+
+@check("api.no_token", "no token: 401, a challenge without an error code", "api.reachable")
+def _no_token(target: Target) -> Result:
+    """Expect a challenge without an error code, because no token was presented (RFC 6750 §3.1)."""
+    reply = target.bare
+    if not isinstance(reply, Response):
+        return skipped("it did not answer")
+    if reply.status == 401:
+        return _judged(target, BY_ID["correct.no_token"])
+    if reply.status < 300:
+        what = f"{_shown(target.path)} answers {reply.status} without a token: it is open to anyone"
+        return failed(what, f"guard it, or {ANOTHER_URL}")
+    return _neither(reply, _shown(target.path))
+
+
+def _neither(reply: Response, path: str) -> Result:
+    if before := finding_before_the_api(reply, OPTION):
+        fix = (f"{step}{path}" if step.startswith(f"{OPTION}=") else step for step in before.fix)
+        return failed(before.cause, *fix, otherwise=before.otherwise)
+    if reply.status == 404:
+        return failed("there is nothing at this URL (404)", ANOTHER_URL)
+    if reply.status == 405:
+        return failed("this URL does not allow GET (405)", f"{ANOTHER_URL} and allows GET")
+    if reply.status >= 500:
+        what = f"{reply.status} for a request without a token: the API fails, or its proxy does not reach it"
+        return failed(what, "start the API, or check its log, and the proxy's, if there is one")
+    return failed(f"{reply.status} for a request without a token, not 401", "answer 401 with a challenge")
+
+
+@check("api.garbage", "a made-up token: 401 invalid_token", "api.no_token")
+def _garbage(target: Target) -> Result:
+    if target.bench.refused_garbage.status in GATEWAY_STATUSES:
+        what = f"{target.bench.refused_garbage.status}: the API cannot have tokens checked"
+        return failed(what, "check the API's log; zdemo doctor (without --api) checks ZITADEL and the settings here")
+    return _judged(target, BY_ID["correct.invalid_token"])
+
+
+@check("api.query", "a token in the query is not accepted", "api.no_token")
+def _query(target: Target) -> Result:
+    """Send only a made-up token: a real one would end up in logs."""
+    bench = target.bench
+    asked = bench.api.send(query=random_token())
+    if isinstance(asked.reply, ConnectionFailed):
+        return failed(asked.reply.message, MUST_REFUSE)
+    if asked.status < 300:
+        what = f"a token in the query is accepted ({asked.status}): URLs end up in logs and histories"
+        return failed(what, ONLY_THE_HEADER)
+    as_in_the_header = asked.in_words() == bench.refused_garbage.in_words() != bench.bare.in_words()
+    if as_in_the_header or asked.error == "invalid_token":
+        return failed("the API reads a token in the query: it refuses it like one in the header", ONLY_THE_HEADER)
+    return passed(f"{asked.status}: the token in the query is ignored (tried with a made-up token)")
+
+
+@check("api.accepts", "PAT is accepted, or refused only for a missing role", "api.garbage")
+def _accepts(target: Target) -> Result:
+    if not target.token:
+        return skipped("PAT is not set")
+    asked = target.bench.api.bearer(target.token)
+    if isinstance(asked.reply, ConnectionFailed):
+        return failed_with(asked.reply)
+    if asked.status < 300:
+        return passed(f"{asked.status}")
+    if asked.status in (401, 403) and asked.error == "insufficient_scope":
+        return passed(f"{asked.status} insufficient_scope: the token is valid, but lacks a role")
+    return failed(f"{asked.in_words()} for PAT", "zdemo introspect  (what ZITADEL says about this token)")
+
+
+API_CHECKS: tuple[Check[Target], ...] = (
+    _reachable,
+    _no_token,
+    _same_as("api.other_scheme", "correct.other_scheme", "another scheme: treated as no token", "api.no_token"),
+    _same_as("api.malformed", "correct.malformed", "a malformed header: 400 invalid_request", "api.no_token"),
+    _same_as("api.too_long", "robust.too_long", "a token of 16 KiB: refused", "api.no_token"),
+    _garbage,
+    _same_as("api.scheme_case", "correct.scheme_case", "bearer is Bearer: case does not matter", "api.garbage"),
+    _query,
+    _same_as(
+        "api.both_ways", "polite.two_ways", "a token in header and query: 400 invalid_request", "api.no_token", warned
+    ),
+    _same_as("api.caching", "polite.cached_refusal", "refusals are not cached", "api.no_token", warned),
+    _accepts,
+)

@@ -1,0 +1,1 @@
+"""What speaks to ZITADEL: introspection, and the API that an administrator uses."""

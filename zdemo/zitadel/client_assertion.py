@@ -1,0 +1,83 @@
+"""private_key_jwt: an API application authenticates with a signed JWT (RFC 7523 §2.2, OpenID Connect Core §9).
+
+A service account asks for a token with the same JWT, signed with a key of its own (RFC 7523 §2.1).
+
+ZITADEL accepts an assertion whose ``iat`` is at most one second ahead of its clock and at most an hour old, and whose
+``exp`` has not come, as often as it is sent. So one assertion serves every request for some minutes: signing costs
+more than everything else that an introspection needs here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from zdemo.config.key_file import ApplicationKey, UserKey
+from zdemo.config.origins import without_default_port
+from zdemo.serving.forks import renewed_after_fork
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
+ALGORITHM = "RS256"  # what ZITADEL announces for introspection
+
+LIFETIME_SECONDS = 600  # from signing to ``exp``; short, because a stolen assertion can be used until then
+# How much this machine's clock may be off: ``iat`` is set back by this, and an assertion is replaced so long before
+# ``exp``. Clocks that are set by hand differ by less.
+CLOCK_LEEWAY_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Signed:
+    """An assertion, and the epoch seconds between which it is sent; before the first, the clock was set back."""
+
+    text: str = field(repr=False)
+    since: float
+    until: float
+
+
+class ClientAssertion:
+    """The assertion to send now. Thread-safe: of many callers one signs. ``clock`` returns epoch seconds."""
+
+    @renewed_after_fork
+    def __init__(self, key: ApplicationKey | UserKey, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._key = key
+        self._audience = audience_of(issuer)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._signed = _Signed(text="", since=0, until=0)
+
+    def form(self) -> dict[str, str]:
+        """Return the form fields that authenticate the application (RFC 7523 §2.2)."""
+        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.text()}
+
+    def text(self) -> str:
+        """Return the assertion; it is signed anew only when the previous one is near its end."""
+        signed, now = self._signed, self._clock()
+        if signed.since <= now < signed.until:
+            return signed.text
+        with self._lock:
+            if not self._signed.since <= now < self._signed.until:  # unless another thread was first
+                self._signed = self._sign(now)
+            return self._signed.text
+
+    def _sign(self, now: float) -> _Signed:
+        import jwt  # loads cryptography, which only a key file needs
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        issued, expires = int(now) - CLOCK_LEEWAY_SECONDS, int(now) + LIFETIME_SECONDS
+        subject = self._key.subject
+        claims = {"iss": subject, "sub": subject, "aud": self._audience, "iat": issued, "exp": expires}
+        pem = self._key.private_key.encode()  # it was checked when the key file was read
+        key = cast("RSAPrivateKey", load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True))
+        text = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": self._key.key_id})
+        return _Signed(text=text, since=issued, until=expires - CLOCK_LEEWAY_SECONDS)
+
+
+def audience_of(issuer: str) -> str:
+    """Return the issuer exactly as ZITADEL derives it from the ``Host`` of the request, and compares it."""
+    return without_default_port(issuer)

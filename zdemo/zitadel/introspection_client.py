@@ -1,0 +1,121 @@
+"""The client that asks ZITADEL about a token, once per call, and what it notes for those who watch a request."""
+
+import base64
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import quote_plus
+
+from zdemo.config.settings import Settings
+from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
+from zdemo.response import Response
+from zdemo.zitadel.client_assertion import ClientAssertion
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, Introspection
+from zdemo.zitadel.refused_credentials import introspection_error, read_answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One introspection: the response, or why there is none. Times are of ``time.perf_counter``.
+
+    ``client_id`` is empty where a key authenticates the API application. ``secrets`` are what authenticates it.
+    """
+
+    began: float
+    ended: float
+    client_id: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    outcome: Response | ConnectionFailed = field(repr=False)
+
+
+class Watched(Protocol):
+    """What is noted of a request: what it asked, the cached answer that was too old, why it was refused or failed."""
+
+    exchanges: list[Exchange]
+    too_old: Introspection | None
+    error: Refused | IntrospectionError | None
+
+
+watched: ContextVar[Watched | None] = ContextVar("zdemo_watched", default=None)
+"""The current request, if somebody watches it."""
+
+
+def basic_credentials(client_id: str, client_secret: str) -> str:
+    """Return the ``Authorization`` value for client credentials: form-encoded (RFC 6749 §2.3.1), then Basic."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+class IntrospectionClient:
+    """An introspector that asks every time: one POST with the API application's credentials (RFC 7662 §2.1).
+
+    They are the client ID and secret in the header, or an assertion in the form; never both (RFC 6749 §2.3).
+    """
+
+    def __init__(self, settings: Settings, *, connections: int = 1, timeout_seconds: float | None = None) -> None:
+        """Prepare to ask. ``timeout_seconds`` limits one whole introspection; the default is that of the settings."""
+        from zdemo.http.transport import Transport  # here, because help and completion need no requests
+
+        self._timeout_seconds = settings.timeout_seconds if timeout_seconds is None else timeout_seconds
+        self.client_id = settings.client_id
+        self._client_secret = settings.client_secret
+        self._basic = basic_credentials(settings.client_id, settings.client_secret)
+        self._assertion = ClientAssertion(settings.key, settings.issuer) if settings.key else None
+        self.transport = Transport.to_zitadel(settings.zitadel, connections=connections)
+
+    def ask(self, token: str, *, timeout_seconds: float | None = None, authorization: str | None = None) -> Response:
+        """Return ZITADEL's response; ``authorization`` replaces the settings' credentials. Raises ConnectionFailed."""
+        form: dict[str, str] = {}
+        headers = {"Accept": "application/json", "Authorization": authorization or self._basic}
+        if self._assertion and authorization is None:
+            del headers["Authorization"]
+            form = self._assertion.form()
+        return self.transport.send(
+            "POST",
+            INTROSPECTION_PATH,
+            timeout_seconds=self._timeout_seconds if timeout_seconds is None else timeout_seconds,
+            headers=headers,
+            form={**form, "token": token.encode(errors="replace")},  # a command line may hold what UTF-8 cannot encode
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What authenticates the API application, and must not be shown when a server sends it back."""
+        return (self._assertion.text(),) if self._assertion else (self._client_secret,)
+
+    def introspect(self, token: str, *, timeout_seconds: float | None = None) -> Introspection:
+        """Ask ZITADEL; see ``Introspector``."""
+        try:
+            if (request := watched.get()) is None:
+                answer = self.ask(token, timeout_seconds=timeout_seconds)
+            else:
+                answer = self._ask_watched(token, request, timeout_seconds)
+        except ConnectionFailed as failure:
+            raise introspection_error(failure) from failure
+        return read_answer(answer, with_key=self._assertion is not None)
+
+    def _ask_watched(self, token: str, request: Watched, timeout_seconds: float | None) -> Response:
+        began = time.perf_counter()
+        outcome: Response | ConnectionFailed | None = None
+        try:
+            outcome = answer = self.ask(token, timeout_seconds=timeout_seconds)
+        except ConnectionFailed as failure:
+            outcome = failure
+            raise
+        finally:
+            if outcome is not None:
+                request.exchanges.append(
+                    Exchange(
+                        began=began,
+                        ended=time.perf_counter(),
+                        client_id="" if self._assertion else self.client_id,
+                        secrets=self.secrets,
+                        outcome=outcome,
+                    )
+                )
+        return answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.transport.close()

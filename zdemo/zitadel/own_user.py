@@ -1,0 +1,90 @@
+"""The user of the client's own token: who it is, and what it may do.
+
+Every function raises what ``ManagementClient.call`` raises.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zdemo.errors import ManagementError
+from zdemo.response import Response
+from zdemo.zitadel.management import ADMIN_PAT_REFUSED, ManagementClient, management_error
+from zdemo.zitadel.records import Administrator, Membership, User
+from zdemo.zitadel.resources import get_user
+
+USERINFO = "/oidc/v1/userinfo"
+WHOAMI = "/auth/v1/users/me"
+MY_PERMISSIONS = "/auth/v1/permissions/zitadel/me/_search"
+MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
+
+
+def user_id_of_token(client: ManagementClient, token: str | None = None) -> str | None:
+    """Return the ID of a token's user, the administrator's without ``token``; ``None`` when the token is dead."""
+    return _subject(client.request("GET", USERINFO, token=token))
+
+
+def _subject(answer: Response) -> str | None:
+    if answer.status == 401 and answer.json_object():
+        return None
+    user_id = answer.json_object().get("sub")
+    if answer.status != 200 or not isinstance(user_id, str) or not user_id:
+        raise management_error(answer)
+    return user_id
+
+
+def whoami(client: ManagementClient) -> str:
+    """Return the name of the token's user, as ZITADEL's own API knows it (v1)."""
+    answer = client.request("GET", WHOAMI)
+    user = answer.json_object().get("user")
+    if answer.status != 200 or not isinstance(user, dict):
+        raise management_error(answer)
+    return str(user.get("preferredLoginName") or user.get("userName") or "")
+
+
+def administrator(client: ManagementClient) -> Administrator:
+    """Return the user of an administrator's token. Raises ManagementError when the token is dead."""
+    answer = client.request("GET", USERINFO)
+    user_id = _subject(answer)
+    if user_id is None:
+        message, hint = ADMIN_PAT_REFUSED
+        raise ManagementError(message, hint=hint, answer=answer)
+    user = get_user(client, user_id) or User(id=user_id, login_name="")
+    memberships = list_memberships(client)
+    return Administrator(
+        id=user_id,
+        login_name=user.login_name or user.username or user_id,
+        organization_id=user.organization_id,
+        roles=tuple(dict.fromkeys(role for m in memberships for role in m.roles)),
+        organizations=tuple(m.organization_id for m in memberships if m.organization_id),
+    )
+
+
+def list_memberships(client: ManagementClient) -> tuple[Membership, ...]:
+    """Return what the token's user is an administrator of; empty when ZITADEL does not say (that API is v1's)."""
+    answer = client.request("POST", MY_MEMBERSHIPS, {})
+    return tuple(
+        Membership(
+            roles=tuple(map(str, _list(row, "roles"))),
+            organization_id=str(row.get("orgId") or ""),
+            whole_instance=row.get("iam") is True,
+        )
+        for row in _list(answer.json_object(), "result")
+        if isinstance(row, dict)
+    )
+
+
+def manager_roles(client: ManagementClient) -> tuple[str, ...]:
+    """Return the roles that make the token's user an administrator, each once."""
+    return tuple(dict.fromkeys(role for membership in list_memberships(client) for role in membership.roles))
+
+
+def list_permissions(client: ManagementClient) -> frozenset[str] | None:
+    """Return the permissions in the user's organization; ``None`` when ZITADEL does not say (that API is v1's)."""
+    answer = client.request("POST", MY_PERMISSIONS, {})
+    held = answer.json_object().get("result")
+    return frozenset(map(str, held)) if answer.status == 200 and isinstance(held, list) else None
+
+
+def _list(row: Mapping[str, Any], name: str) -> list[Any]:
+    value = row.get(name)
+    return value if isinstance(value, list) else []

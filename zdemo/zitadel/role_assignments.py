@@ -1,0 +1,233 @@
+"""Grant and revoke roles in the project, and wait until ZITADEL shows the change."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+
+from zdemo.config.names import did_you_mean
+from zdemo.config.settings import AdminSettings
+from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
+from zdemo.zitadel.introspection_answer import Introspector, project_behind
+from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.records import Project, RoleAssignment, User
+from zdemo.zitadel.resources import (
+    activate_assignment,
+    create_assignment,
+    delete_assignment,
+    find_user,
+    get_project,
+    list_assignments,
+    list_roles,
+    list_similar_users,
+    set_assignment_roles,
+)
+
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.01, 0.25
+GIVE_UP_SECONDS = 10.0
+NEAR_ROLE = 0.85  # of 1: read:mesages is near read:messages, write:messages is another role
+ROLE_NOT_IN_GRANT = "COMMAND-mm9F4"  # ZITADEL: the project, or its grant to that organization, lacks it
+
+
+class ChangeOutcome(StrEnum):
+    """The outcome of a change."""
+
+    CREATED = "created"
+    ADDED = "added"
+    ACTIVATED = "activated"
+    REMOVED = "removed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change of a role assignment that ZITADEL has accepted."""
+
+    outcome: ChangeOutcome
+    user: User
+    role: str
+    project_id: str
+
+
+def find_project_id(settings: AdminSettings, introspector: IntrospectionClient | None) -> str:
+    """Return the configured project's ID, else the API application's. Raises ZdemoError when neither is known."""
+    if settings.project_id:
+        return settings.project_id
+    if introspector is None:
+        raise SettingsError(
+            ["ZITADEL_PROJECT_ID is not set: the project's ID, e.g. 312909075212468225"],
+            hint="set it, or set CLIENT_ID and CLIENT_SECRET to use the API application's project",
+        )
+    project_id = project_behind(introspector.client_id, introspector.introspect(settings.admin_pat).audience)
+    if project_id is None:
+        raise ZdemoError(
+            "ZITADEL_ADMIN_PAT is not an active personal access token at this ZITADEL",
+            hint="create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
+        )
+    return project_id
+
+
+def require_project(client: ManagementClient, project_id: str) -> Project:
+    """Return the project. Raises ZdemoError when the administrator sees no such project."""
+    project = get_project(client, project_id)
+    if project is None:
+        raise ZdemoError(
+            f"there is no project with the ID {project_id}, or the administrator cannot see it",
+            hint="copy the ID from the project's page to ZITADEL_PROJECT_ID, or unset it to use the API application's "
+            "project",
+        )
+    return project
+
+
+def require_user(client: ManagementClient, name: str) -> User:
+    """Return the user with this login name, username or ID. Raises ZdemoError when the administrator sees none."""
+    user = find_user(client, name)
+    if user is None:
+        near = similar_user(client, name)
+        hint = f"did you mean {near}?" if near else "zdemo role list shows the users that have a role"
+        raise ZdemoError(f"there is no user {name}", hint=hint)
+    return user
+
+
+def similar_user(client: ManagementClient, name: str) -> str:
+    """Return the username or the login name that a name was probably meant to be, or an empty text."""
+    names: list[str] = []
+    with suppress(ZdemoError):  # it only adds to the error that is on its way
+        names = [one for user in list_similar_users(client, name) for one in (user.username, user.login_name)]
+    return did_you_mean(name, names)
+
+
+def _require_role(client: ManagementClient, project_id: str, name: str, role: str) -> None:
+    keys = list_roles(client, project_id)
+    if role in keys:
+        return
+    if not keys:
+        require_project(client, project_id)
+    missing = f"project {project_id} has no role {role}"
+    if name in keys and find_user(client, role):
+        raise ZdemoError(missing, hint=f"the user comes first, then the role: {role} {name}")
+    if not (near := did_you_mean(role, keys, least=NEAR_ROLE)):
+        known = ", ".join(keys) or "no role yet"
+        raise ZdemoError(missing, hint=f"the project has {known}; role keys are compared exactly")
+    if find_user(client, name) or not (near_user := similar_user(client, name)):
+        raise ZdemoError(missing, hint=f"did you mean {near}? Role keys are compared exactly")
+    raise ZdemoError(f"{missing}, and there is no user {name}", hint=f"did you mean {near_user} and {near}?")
+
+
+def _assignments_of(
+    client: ManagementClient, project_id: str, name: str, role: str
+) -> tuple[User, tuple[RoleAssignment, ...]]:
+    """Return a user and their assignments in the project.
+
+    The role is checked first: without an administrator's membership that is refused, and says so; the list of users
+    would be empty instead.
+    """
+    _require_role(client, project_id, name, role)
+    user = require_user(client, name)
+    return user, list_assignments(client, project_id=project_id, user_id=user.id)
+
+
+def grant(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
+    """Grant a user a role: activate, extend or create an assignment. Raises ZdemoError for an unknown user or role."""
+    user, assignments = _assignments_of(client, project_id, name, role)
+    outcome = _grant(client, project_id, user, role, assignments)
+    return Change(outcome=outcome, user=user, role=role, project_id=project_id)
+
+
+def _grant(
+    client: ManagementClient, project_id: str, user: User, role: str, assignments: tuple[RoleAssignment, ...]
+) -> ChangeOutcome:
+    if any(a.active and role in a.role_keys for a in assignments):
+        return ChangeOutcome.UNCHANGED
+    if inactive := next((a for a in assignments if not a.active and role in a.role_keys), None):
+        activate_assignment(client, inactive.id)
+        return ChangeOutcome.ACTIVATED
+    if outcome := _add(client, assignments, role):
+        return outcome
+    owner = require_project(client, project_id).organization_id
+    create_assignment(client, user_id=user.id, project_id=project_id, organization_id=owner, role_keys=[role])
+    return ChangeOutcome.CREATED
+
+
+def _add(client: ManagementClient, assignments: tuple[RoleAssignment, ...], role: str) -> ChangeOutcome | None:
+    """Add the role to an assignment; ``None`` when its owners may not grant it: their Project Grants lack the role."""
+    for assignment in sorted(assignments, key=lambda a: not a.active):
+        try:
+            set_assignment_roles(client, assignment.id, [*assignment.role_keys, role])
+        except ManagementError as error:
+            if error.error_id != ROLE_NOT_IN_GRANT:
+                raise
+            continue
+        if assignment.active:
+            return ChangeOutcome.ADDED
+        activate_assignment(client, assignment.id)
+        return ChangeOutcome.ACTIVATED
+    return None
+
+
+def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
+    """Revoke a role in every assignment of the project that holds it. Raises ZdemoError for an unknown user or role."""
+    user, assignments = _assignments_of(client, project_id, name, role)
+    holding = [a for a in assignments if role in a.role_keys]
+    for assignment in holding:
+        if left := [key for key in assignment.role_keys if key != role]:
+            set_assignment_roles(client, assignment.id, left)
+        else:
+            delete_assignment(client, assignment.id)
+    outcome = ChangeOutcome.REMOVED if holding else ChangeOutcome.UNCHANGED
+    return Change(outcome=outcome, user=user, role=role, project_id=project_id)
+
+
+def wait_until(
+    holds: Callable[[], bool],
+    *,
+    give_up_seconds: float = GIVE_UP_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> float | None:
+    """Poll until a condition holds; return the seconds that took, or ``None`` after ``give_up_seconds``.
+
+    The pauses are 10, 20, 40 ms and so on up to 250 ms.
+    """
+    start, pause = clock(), FIRST_WAIT_SECONDS
+    while not holds():
+        if clock() - start + pause > give_up_seconds:
+            return None
+        sleep(pause)
+        pause = min(pause * 2, LONGEST_WAIT_SECONDS)
+    return clock() - start
+
+
+def wait_until_shown(
+    client: ManagementClient, change: Change, *, introspector: Introspector | None, token: str
+) -> float | None:
+    """Wait until ZITADEL shows the change; return the seconds that took, or ``None`` when it does not in time.
+
+    The proof is the introspection of ``token`` if it is an active token of that user, else the list of assignments.
+    """
+
+    def is_shown() -> bool:
+        shown = shows_in_introspection(introspector, token, change) if introspector and token else None
+        return shows_in_list(client, change) if shown is None else shown
+
+    return wait_until(is_shown)
+
+
+def shows_in_list(client: ManagementClient, change: Change) -> bool:
+    """Return whether ZITADEL's list of assignments shows the change."""
+    assignments = list_assignments(client, project_id=change.project_id, user_id=change.user.id)
+    has = any(a.active and change.role in a.role_keys for a in assignments)
+    return has == (change.outcome is not ChangeOutcome.REMOVED)
+
+
+def shows_in_introspection(introspector: Introspector, token: str, change: Change) -> bool | None:
+    """Return whether introspection shows the change; ``None`` when the token is another user's, or not active."""
+    try:
+        found = introspector.introspect(token)
+    except IntrospectionError:
+        return None
+    if not found.active or found.text("sub") != change.user.id:
+        return None
+    return (change.role in found.roles(change.project_id)) == (change.outcome is not ChangeOutcome.REMOVED)
