@@ -9,7 +9,7 @@ PYTHONS ?= $(shell for minor in 11 12 13 14; do \
 OTHER = .venv-other
 TESTS ?= tests
 # What uses a library in more than one place, or in a way that has changed from one version to another
-LIBRARIES = tests/http tests/server tests/asgi tests/serving tests/introspection tests/config \
+LIBRARIES = tests/http tests/server tests/asgi tests/serving tests/guard tests/config \
 	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_secrets.py \
 	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/test_pytest_plugin.py
 
@@ -46,11 +46,11 @@ pythons:
 
 # The part of them that depends on Python most, on the newest one
 newest:
-	$(MAKE) pythons PYTHONS="$(lastword $(PYTHONS))" TESTS="tests/serving tests/http tests/introspection"
+	$(MAKE) pythons PYTHONS="$(lastword $(PYTHONS))" TESTS="tests/serving tests/http tests/guard"
 
 # Against a running ZITADEL: make test-zitadel URL=http://localhost:8080 ADMIN_PAT_FILE=admin.pat
 test-zitadel:
-	$(PYTHON) -m pytest tests/emulator tests/provisioning tests/demo tests/catalogue/test_any_zitadel.py \
+	$(PYTHON) -m pytest tests/emulator tests/setup tests/demo tests/catalogue/test_any_zitadel.py \
 		--zitadel $(URL) --admin-pat-file $(ADMIN_PAT_FILE)
 
 bench:

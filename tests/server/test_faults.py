@@ -1,7 +1,7 @@
 """Whatever ZITADEL does: no 500, no request admitted that it did not just confirm, and each answer in time.
 
 Some faults of each kind are tried, while the cache's answer is not there yet (cold), good (warm), or just too old
-(expired). What the client makes of every fault is tested in ``tests/introspection``.
+(expired). What the client makes of every fault is tested in ``tests/guard``.
 """
 
 import gzip

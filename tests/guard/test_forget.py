@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.introspection.test_cache import TOKEN, Setup
+from tests.guard.test_cache import TOKEN, Setup
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, PATIENCE_SECONDS, Crowd, Hanging, Scripted
 from zdemo.guard.forget import Forget
 
