@@ -20,7 +20,7 @@ def test_help_names_every_command_and_a_first_step(bare: Shell) -> None:
     assert bare("help", "role", "list").out == bare("role", "list", "--help").out
     assert all(f"│ {name} " in helps[0].out for name in COMMANDS)
     assert "First: zdemo demo" in helps[0].out
-    assert {group for _, _, group in COMMANDS.values()} < set(re.findall("─ ([^─]+) ─", helps[0].out))
+    assert {group for _, group in COMMANDS.values()} < set(re.findall("─ ([^─]+) ─", helps[0].out))
     for option in ("--version", "-V"):
         assert bare(option).out.split()[0] == "zdemo"
 

@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 
 from tests.support.cli import Shell, is_two_lines
 from tests.support.upstream import Behaviour, answer, upstream
-from zdemo.cli.doctor import EVERY_CHECK, explain
+from zdemo.cli.commands.doctor import EVERY_CHECK, explain
 from zdemo.cli.screen import Screen
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import Check

@@ -12,7 +12,7 @@ import pytest
 from tests.support.cli import API_UNSET, ROOT, Shell
 from tests.support.repository import needs_git, repository
 from tests.support.terminal import at_terminal
-from zdemo.cli.env_file import with_emulator_settings
+from zdemo.cli.emulator_env_file import with_emulator_settings
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.emulator import CLIENT_ID, READER, VISITOR
 from zdemo.errors import ExitCode

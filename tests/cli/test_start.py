@@ -39,11 +39,11 @@ def loaded(*arguments: str, **environment: str) -> set[str]:
 def test_help_loads_no_server_and_no_other_command(line: str) -> None:
     modules = loaded(*line.split())
     assert modules & {*SERVERS, "requests"} == set()
-    assert {name for name in COMMANDS if f"zdemo.cli.{name}" in modules} == set(line.split()) - {"--help"}
+    assert {name for name in COMMANDS if f"zdemo.cli.commands.{name}" in modules} == set(line.split()) - {"--help"}
 
 
 def test_the_summary_of_a_command_is_the_first_line_of_its_help() -> None:
-    assert [load(name).help.splitlines()[0] for name in COMMANDS] == [summary for _, summary, _ in COMMANDS.values()]
+    assert [load(name).help.splitlines()[0] for name in COMMANDS] == [summary for summary, _ in COMMANDS.values()]
 
 
 @pytest.mark.parametrize("command", BODIES)

@@ -17,7 +17,7 @@ from tests.support.processes import ROOT, is_running
 from tests.support.readme import commands, consoles, essence
 from tests.support.terminal import at_terminal
 from tests.support.waiting import eventually
-from zdemo.cli.verify import exit_code
+from zdemo.cli.commands.verify import exit_code
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.errors import ExitCode
 from zdemo.verify.case import CaseReport, Group, Mark, Verdict

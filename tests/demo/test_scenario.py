@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from zdemo.cli.demo import results_as_json, show_end, show_result
+from zdemo.cli.commands.demo import results_as_json, show_end, show_result
 from zdemo.cli.screen import Screen
 from zdemo.client import Route
 from zdemo.demo.emulated import emulated_demo

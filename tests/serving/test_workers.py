@@ -24,7 +24,7 @@ from tests.support.served import Served, environment_for, served, started
 from tests.support.upstream import LOOPBACK, hang, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.cli.serve import METRICS_FOLDER
+from zdemo.cli.commands.serve import METRICS_FOLDER
 from zdemo.emulator import READER
 from zdemo.errors import ExitCode
 from zdemo.serving.listening import listen

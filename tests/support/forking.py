@@ -58,13 +58,13 @@ def _serve() -> None:
     import rich.markdown  # noqa: F401  # all are imported once, for all forks
     import typer.rich_utils  # noqa: F401
 
-    import zdemo.cli.call
-    import zdemo.cli.doctor
+    import zdemo.cli.commands.call
+    import zdemo.cli.commands.doctor
+    import zdemo.cli.commands.introspect
+    import zdemo.cli.commands.role
+    import zdemo.cli.commands.setup
+    import zdemo.cli.commands.verify
     import zdemo.cli.entry
-    import zdemo.cli.introspect
-    import zdemo.cli.role
-    import zdemo.cli.setup
-    import zdemo.cli.verify
     import zdemo.demo.emulated
     import zdemo.diagnosis.ask.api_comparison
     import zdemo.http.transport

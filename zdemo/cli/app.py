@@ -10,24 +10,24 @@ from zdemo.cli.help import WITH_HELP, HelpedCommand, HelpedGroup
 
 FIRST, API, TOKENS, ZITADEL = "First steps", "Your API", "Why a token is refused", "ZITADEL"  # panels of the help
 
-COMMANDS = {  # name: module, and the summary and the panel in `zdemo --help`
-    "demo": ("zdemo.cli.demo", "See an API check ZITADEL tokens, with nothing configured.", FIRST),
-    "init": ("zdemo.cli.init", "Write a first .env, for the emulator or for your ZITADEL.", FIRST),
-    "serve": ("zdemo.cli.serve", "Run the API: three routes, guarded by token introspection.", API),
-    "call": ("zdemo.cli.call", "Send one request to an API, and explain the response.", API),
-    "token": ("zdemo.cli.token", "Get an access token of a service account, and print it.", API),
-    "verify": ("zdemo.cli.verify", "Grade any API that takes bearer tokens, in any language.", API),
-    "introspect": ("zdemo.cli.introspect", "Ask ZITADEL about a token, and explain the answer.", TOKENS),
-    "doctor": ("zdemo.cli.doctor", "Find out what is wrong, and how to fix it.", TOKENS),
-    "emulator": ("zdemo.cli.emulator", "Run the built-in ZITADEL emulator, alone or for one command.", ZITADEL),
-    "setup": ("zdemo.cli.setup", "Connect zdemo to your ZITADEL, and write .env.", ZITADEL),
-    "role": ("zdemo.cli.role", "Show and change who has which role in the project.", ZITADEL),
+COMMANDS = {  # name: summary and panel in `zdemo --help`; the module in zdemo.cli.commands has the same name
+    "demo": ("See an API check ZITADEL tokens, with nothing configured.", FIRST),
+    "init": ("Write a first .env, for the emulator or for your ZITADEL.", FIRST),
+    "serve": ("Run the API: three routes, guarded by token introspection.", API),
+    "call": ("Send one request to an API, and explain the response.", API),
+    "token": ("Get an access token of a service account, and print it.", API),
+    "verify": ("Grade any API that takes bearer tokens, in any language.", API),
+    "introspect": ("Ask ZITADEL about a token, and explain the answer.", TOKENS),
+    "doctor": ("Find out what is wrong, and how to fix it.", TOKENS),
+    "emulator": ("Run the built-in ZITADEL emulator, alone or for one command.", ZITADEL),
+    "setup": ("Connect zdemo to your ZITADEL, and write .env.", ZITADEL),
+    "role": ("Show and change who has which role in the project.", ZITADEL),
 }
 
 
 def load(name: str) -> Any:
-    """Import a command, and return it as Click's command. Its module calls it by its name."""
-    command = getattr(import_module(COMMANDS[name][0]), name)
+    """Import a command, and return it as Click's command."""
+    command = getattr(import_module(f"zdemo.cli.commands.{name}"), name)
     if not isinstance(command, typer.Typer):
         single = typer.Typer(add_completion=False, **WITH_HELP)
         single.command(name, cls=HelpedCommand)(command)
@@ -51,7 +51,7 @@ def _show_version(show: bool) -> None:
 
 
 app = typer.Typer(name="zdemo", cls=Program, no_args_is_help=True, **WITH_HELP)
-for _name, (_, _summary, _panel) in COMMANDS.items():
+for _name, (_summary, _panel) in COMMANDS.items():
     app.command(_name, help=_summary, rich_help_panel=_panel)(lambda: None)
 
 

@@ -12,8 +12,8 @@ from typing import TextIO, cast
 import typer
 
 from zdemo.cli.app import COMMANDS, app
-from zdemo.cli.exports import PLACEHOLDER
-from zdemo.cli.options import ASK
+from zdemo.cli.commands.exports import PLACEHOLDER
+from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError, refuse_odd_dashes, wrong_command_line
 from zdemo.errors import ExitCode, ZdemoError

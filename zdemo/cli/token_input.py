@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import typer
 
-from zdemo.cli.options import ASK
+from zdemo.cli.common_options import ASK
 from zdemo.cli.questions import broken
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import COMMAND_LINE, Environment, is_setting, read_environment

@@ -5,10 +5,10 @@ import shlex
 import time
 from dataclasses import dataclass
 
+from zdemo.cli.commands.setup_tables import plan_document, show_plan, show_result, show_teardown, teardown_document
 from zdemo.cli.gitignore import warn_of_git
 from zdemo.cli.questions import agreed
 from zdemo.cli.screen import Screen
-from zdemo.cli.setup_tables import plan_document, show_plan, show_result, show_teardown, teardown_document
 from zdemo.cli.token_input import at_terminal
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan, verify_tokens

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from zdemo.cli.env_file import emulator_env_file, with_emulator_settings, with_env_file
+from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_settings, with_env_file
 from zdemo.cli.layout import continued, table, with_remark
 from zdemo.cli.screen import Screen
 from zdemo.config.cache_address import shown_address

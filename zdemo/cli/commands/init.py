@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.env_file import emulator_env_file, init_emulator, serve_emulator, with_env_file
+from zdemo.cli.common_options import EmulatorPort, EnvFile, check_address, check_needs_emulator
+from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, with_env_file
 from zdemo.cli.gitignore import warn_of_git
 from zdemo.cli.layout import with_remark
-from zdemo.cli.options import EmulatorPort, EnvFile, check_address, check_needs_emulator
 from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal

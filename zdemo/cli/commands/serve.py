@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
-from zdemo.cli.options import (
+from zdemo.cli.common_options import (
     EMULATOR_HOST,
     EmulatorPort,
     EnvFile,
@@ -27,6 +26,7 @@ from zdemo.cli.options import (
     port_explained,
     typed_again,
 )
+from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
 from zdemo.config.env_file import DEFAULT
@@ -36,7 +36,7 @@ from zdemo.config.settings import Settings
 from zdemo.errors import ExitCode, ZdemoError
 
 if TYPE_CHECKING:
-    from zdemo.cli.start import ServeAddress
+    from zdemo.cli.commands.serve_start import ServeAddress
     from zdemo.page import PageOptions
 
 NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
@@ -88,7 +88,7 @@ def serve(
 
     More: docs/api.md, docs/settings.md, docs/performance.md
     """
-    from zdemo.cli.start import ServeAddress, tell_start  # here, since a line of help needs no server
+    from zdemo.cli.commands.serve_start import ServeAddress, tell_start  # here, since a line of help needs no server
     from zdemo.page import new_key
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
@@ -162,7 +162,7 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
 
 def _log(*, as_json: bool, emulator: bool) -> None:
     """Log what happens in this process; the workers log for themselves."""
-    from zdemo.cli.emulator_log import BESIDE_THE_API, log_emulator
+    from zdemo.cli.commands.emulator_log import BESIDE_THE_API, log_emulator
     from zdemo.server import log_to_stderr
 
     if emulator:

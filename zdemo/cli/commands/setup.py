@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from zdemo.cli.commands.setup_environment import refuse_other_internal_url, setup_environment
+from zdemo.cli.commands.setup_run import SetupRun
+from zdemo.cli.commands.setup_tables import teardown_document
+from zdemo.cli.common_options import EnvFile, Json, token_text
 from zdemo.cli.help import SETTINGS_GROUP
-from zdemo.cli.options import EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
-from zdemo.cli.setup_environment import refuse_other_internal_url, setup_environment
-from zdemo.cli.setup_run import SetupRun
-from zdemo.cli.setup_tables import teardown_document
 from zdemo.cli.token_input import tell_warnings
 from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings

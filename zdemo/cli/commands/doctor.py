@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.doctor_run import DoctorRun
+from zdemo.cli.commands.doctor_run import DoctorRun
+from zdemo.cli.common_options import EnvFile, Json
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report
-from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.config.names import did_you_mean
 from zdemo.config.packaged import TROUBLESHOOTING, packaged_text

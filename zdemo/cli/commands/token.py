@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from zdemo.cli.common_options import ASK, EnvFile, token_text
 from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
-from zdemo.cli.options import ASK, EnvFile, token_text
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import (
     FROM_STDIN,

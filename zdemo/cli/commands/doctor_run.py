@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from zdemo.cli.common_options import check_address
 from zdemo.cli.doctor_screen import first_to_explain, reported_cases, show_details, show_summary, stream_groups
-from zdemo.cli.env_file import with_env_file
+from zdemo.cli.emulator_env_file import with_env_file
 from zdemo.cli.junit import junit, write_report
 from zdemo.cli.layout import step
-from zdemo.cli.options import check_address
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.cache_address import CACHE_URL

@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zdemo.cli.exports import NAMES, check_extra
-from zdemo.cli.layout import table
-from zdemo.cli.options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
-from zdemo.cli.screen import Screen
-from zdemo.cli.with_emulator import (
+from zdemo.cli.commands.exports import NAMES, check_extra
+from zdemo.cli.commands.with_emulator import (
     check_alone,
     exported,
     key_files,
@@ -22,6 +19,9 @@ from zdemo.cli.with_emulator import (
     run_with_emulator,
     stop_when_stdin_closes,
 )
+from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
+from zdemo.cli.layout import table
+from zdemo.cli.screen import Screen
 from zdemo.config.new_dotenv import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
 from zdemo.text.columns import WITHOUT_TERMINAL
@@ -110,7 +110,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         return run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
-    from zdemo.cli.emulator_log import log_emulator  # here, since a line of help needs no server
+    from zdemo.cli.commands.emulator_log import log_emulator  # here, since a line of help needs no server
     from zdemo.emulator import emulate
     from zdemo.serving.signals import block_stop_signals, wait_for
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from zdemo.cli.options import ASK
+from zdemo.cli.common_options import ASK
 from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import (

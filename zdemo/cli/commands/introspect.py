@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.claims import issued, moment, show_claims, show_roles, show_unverified
+from zdemo.cli.commands.token_claims import issued, moment, show_claims, show_roles, show_unverified
+from zdemo.cli.common_options import EnvFile, Pat
 from zdemo.cli.help import OUTPUT_GROUP
-from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
 from zdemo.client import ROLE, Route

@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from zdemo.cli.exports import command_environment, variables
-from zdemo.cli.options import port_explained
+from zdemo.cli.commands.exports import command_environment, variables
+from zdemo.cli.common_options import port_explained
 from zdemo.cli.screen import Screen
 from zdemo.config.files import read_file
 from zdemo.errors import SettingsError, UsageError, ZdemoError

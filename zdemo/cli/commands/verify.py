@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.exports import (
+from zdemo.cli.commands.exports import (
     check_command,
     check_extra,
     command_environment,
@@ -22,9 +22,10 @@ from zdemo.cli.exports import (
     placeholders,
     variables,
 )
+from zdemo.cli.commands.with_emulator import exported, key_files
+from zdemo.cli.common_options import Json, typed_again
 from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, junit_of_error, write_report
-from zdemo.cli.options import Json, typed_again
 from zdemo.cli.screen import Screen
 from zdemo.cli.verify_screen import (
     MOST_IN_FULL,
@@ -38,7 +39,6 @@ from zdemo.cli.verify_screen import (
     show_skipped,
     show_summary,
 )
-from zdemo.cli.with_emulator import exported, key_files
 from zdemo.client import ROLE
 from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
 from zdemo.config.names import did_you_mean
