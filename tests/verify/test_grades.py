@@ -19,13 +19,13 @@ from zdemo.guard.build import Limits, protected
 from zdemo.http.transport import Transport
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
-from zdemo.verify.asker import Asker, RunBudget
-from zdemo.verify.bench import Bench
+from zdemo.verify.api_client import ApiClient, RunBudget
 from zdemo.verify.case import Mark
 from zdemo.verify.cases import CASES
-from zdemo.verify.emulated import emulated_issuer
-from zdemo.verify.judgments.endurance import outage
-from zdemo.verify.run import examine
+from zdemo.verify.emulated_issuer import emulated_issuer
+from zdemo.verify.examine import examine
+from zdemo.verify.judgments import outage
+from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, Introspector, roles_claim_of
 from zdemo.zitadel.introspection_client import IntrospectionClient
 
@@ -118,8 +118,8 @@ def failures() -> dict[str, str]:
         client = stack.enter_context(closing(IntrospectionClient(settings, connections=limits.flights)))
         careless = Careless(protected(client, settings, limits), settings)
         port = stack.enter_context(serving(opened(create_app(settings, careless))))
-        bench = Bench(
-            api=stack.enter_context(Asker(f"http://{LOOPBACK}:{port}", SCOPED, budget, patient=True)),
+        run = VerifyRun(
+            api=stack.enter_context(closing(ApiClient(f"http://{LOOPBACK}:{port}", SCOPED, budget, patient=True))),
             issuer=stack.enter_context(emulated_issuer(emulator, PROJECT_ID)),
             role=ROLE,
             budget=budget,
@@ -130,7 +130,7 @@ def failures() -> dict[str, str]:
             project_id=PROJECT_ID,
             issuer_url=emulator.url,
         )
-        reports = list(examine(bench))
+        reports = list(examine(run))
     return {one.case.id: one.verdict.seen for one in reports if one.mark in (Mark.FAIL, Mark.UNASKED)}
 
 

@@ -7,11 +7,10 @@ import pytest
 
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.response import Response
-from zdemo.verify.asker import Asked
+from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
-from zdemo.verify.judgments.endurance import Flights, Measured, Recovery, Stale
-from zdemo.verify.judgments.secrecy import Leaks
+from zdemo.verify.judgments import Flights, Leaks, Measured, Recovery, Stale, leaks_in
 
 BY_ID = {case.id: case for case in CASES}
 REALM = 'Bearer realm="api"'
@@ -22,17 +21,17 @@ def error(code: str, **more: str) -> str:
     return ", ".join([f'{REALM}, error="{code}"', *(f'{name}="{value}"' for name, value in more.items())])
 
 
-def seen(status: int, challenge: str = "", body: str = "", seconds: float = 0.01, **fields: str) -> Asked:
+def seen(status: int, challenge: str = "", body: str = "", seconds: float = 0.01, **fields: str) -> ApiReply:
     """Return a request and its answer; underscores in the names of fields stand for hyphens."""
     headers = {name.replace("_", "-"): value for name, value in fields.items()}
     headers |= {"www-authenticate": challenge} if challenge else {}
     reply = Response(status=status, headers=headers, body=body.encode(), seconds=seconds, url="http://api/messages")
-    return Asked(line="GET /messages", reply=reply)
+    return ApiReply(line="GET /messages", response=reply)
 
 
-def broken(kind: FailureKind) -> Asked:
+def broken(kind: FailureKind) -> ApiReply:
     """Return a request that got no answer."""
-    return Asked(line="GET /messages", reply=ConnectionFailed("", hint="", kind=kind, origin="http://api"))
+    return ApiReply(line="GET /messages", response=ConnectionFailed("", hint="", kind=kind, origin="http://api"))
 
 
 LATE, CUT = broken(FailureKind.TIMEOUT), broken(FailureKind.HUNG_UP)
@@ -41,16 +40,16 @@ INVALID, BAD = seen(401, error("invalid_token")), seen(400, error("invalid_reque
 JSON, HTML = "application/json", "text/html; charset=utf-8"
 
 
-def measured(seconds: float | None, before: Asked = OK) -> Measured:
+def measured(seconds: float | None, before: ApiReply = OK) -> Measured:
     return Measured(seconds=seconds, limit=10, before=before, last=OK)
 
 
-def stale(*asked: Asked, before: Asked = OK, seconds: float | None = 0.5) -> Stale:
-    return Stale(window=measured(seconds), before=before, asked=asked)
+def stale(*asked: ApiReply, before: ApiReply = OK, seconds: float | None = 0.5) -> Stale:
+    return Stale(window=measured(seconds), before=before, replies=asked)
 
 
-def flights(introspections: int, *asked: Asked) -> Flights:
-    return Flights(asked=asked or [OK] * 64, introspections=introspections)
+def flights(introspections: int, *asked: ApiReply) -> Flights:
+    return Flights(replies=asked or [OK] * 64, introspections=introspections)
 
 
 REFUSED = ([INVALID, FORBIDDEN, MISSING, seen(404), seen(503), LATE, CUT], [OK, seen(204), seen(302)])
@@ -173,3 +172,26 @@ def test_what_was_seen_is_said_in_words() -> None:
     assert LATE.in_words() == "GET /messages: no answer in time"
     assert CUT.in_words() == "GET /messages: the connection broke without an answer"
     assert BY_ID["correct.invalid_token"].judge(seen(401)).seen == "GET /messages 401, no WWW-Authenticate: Bearer"
+
+
+# --- parts of tokens in texts
+
+TOKEN = "Zk3vQ9xT0bLw7RyHc2Nd5MfJs8GpUa1E"
+JWT = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.{TOKEN}.{TOKEN[::-1]}"
+
+
+@pytest.mark.parametrize(
+    "text", [f"a {TOKEN} b", f"introspecting {TOKEN[:-4]}", f"x{TOKEN[6:26]}y", f"{JWT.partition('.')[2]}"]
+)
+def test_any_part_of_a_token_is_found(text: str) -> None:
+    assert leaks_in(text, ["short", JWT], {}) == leaks_in(text, [TOKEN], {}) == ("a token",)
+
+
+@pytest.mark.parametrize("text", ["", TOKEN[:19], f"{TOKEN[:12]} {TOKEN[13:]}", "=" * 60, f"{JWT.partition('.')[0]}"])
+def test_what_only_resembles_a_token_is_none(text: str) -> None:
+    assert leaks_in(text, [TOKEN, JWT, "=" * 40, "A" * 16_385], {}) == ()
+
+
+def test_secrets_are_named() -> None:
+    secret = {"the client secret": TOKEN[::-1]}
+    assert leaks_in(f"basic {TOKEN[::-1]}", [TOKEN], secret) == ("the client secret",)

@@ -1,6 +1,7 @@
 """The order of the questions, and what is not asked: against an API that answers nothing but 401."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -8,19 +9,19 @@ from flask import Flask, Response
 
 from zdemo.emulator import PROJECT_ID, emulate
 from zdemo.serving.embedded import LOOPBACK, serving
-from zdemo.verify.asker import Asker, RunBudget
-from zdemo.verify.bench import Bench
+from zdemo.verify.api_client import ApiClient, RunBudget
 from zdemo.verify.case import Case, Mark
-from zdemo.verify.emulated import EmulatedIssuer, emulated_issuer
-from zdemo.verify.run import examine, grade, in_groups
+from zdemo.verify.emulated_issuer import EmulatedIssuer, emulated_issuer
+from zdemo.verify.examine import examine, grade, in_groups
+from zdemo.verify.run import VerifyRun
 
 
 @pytest.fixture(scope="module")
-def asker() -> Iterator[Asker]:
+def client() -> Iterator[ApiClient]:
     app = Flask("closed")
     app.register_error_handler(404, lambda _: Response(status=401, headers={"WWW-Authenticate": 'Bearer realm="x"'}))
-    with serving(app) as port, Asker(f"http://{LOOPBACK}:{port}", "/messages", RunBudget(60)) as asker:
-        yield asker
+    with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/messages", RunBudget(60))) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,13 @@ def issuer() -> Iterator[EmulatedIssuer]:
         yield made
 
 
-def bench(asker: Asker, issuer: EmulatedIssuer | None, *, seconds: float = 60, gone: str = "") -> Bench:
-    return Bench(api=asker, issuer=issuer, role="reader", budget=RunBudget(seconds), gone=lambda: gone)
+def a_run(client: ApiClient, issuer: EmulatedIssuer | None, *, seconds: float = 60, gone: str = "") -> VerifyRun:
+    return VerifyRun(api=client, issuer=issuer, role="reader", budget=RunBudget(seconds), gone=lambda: gone)
 
 
-def test_what_builds_on_a_failed_case_is_not_asked(asker: Asker, issuer: EmulatedIssuer) -> None:
+def test_what_builds_on_a_failed_case_is_not_asked(client: ApiClient, issuer: EmulatedIssuer) -> None:
     told: list[Case] = []
-    reports = list(examine(bench(asker, issuer), tell=lambda _at, _of, case: told.append(case)))
+    reports = list(examine(a_run(client, issuer), tell=lambda _at, _of, case: told.append(case)))
     assert all(before.stage <= after.stage for before, after in pairwise(told))
     marks = {report.case.id: report for report in reports}
     assert marks["safe.no_token"].mark is Mark.PASS
@@ -46,8 +47,8 @@ def test_what_builds_on_a_failed_case_is_not_asked(asker: Asker, issuer: Emulate
     assert 0 < passed <= counted < len(in_groups(reports)["safe"])  # type: ignore[index]  # as above
 
 
-def test_a_case_that_was_not_requested_shows_only_if_it_failed(asker: Asker, issuer: EmulatedIssuer) -> None:
-    reports = list(examine(bench(asker, issuer), ["polite.cache"]))
+def test_a_case_that_was_not_requested_shows_only_if_it_failed(client: ApiClient, issuer: EmulatedIssuer) -> None:
+    reports = list(examine(a_run(client, issuer), ["polite.cache"]))
     assert [(report.case.id, report.mark) for report in reports] == [
         ("correct.accepts", Mark.FAIL),
         ("polite.cache", Mark.SKIP),
@@ -58,8 +59,8 @@ def test_a_case_that_was_not_requested_shows_only_if_it_failed(asker: Asker, iss
     ("seconds", "gone", "why"),
     [(-1.0, "", "not asked: -1 s were over"), (60.0, "api ended (exit code 3)", "not asked: api ended (exit code 3)")],
 )
-def test_what_was_not_asked_says_why(asker: Asker, seconds: float, gone: str, why: str) -> None:
-    reports = list(examine(bench(asker, None, seconds=seconds, gone=gone)))
+def test_what_was_not_asked_says_why(client: ApiClient, seconds: float, gone: str, why: str) -> None:
+    reports = list(examine(a_run(client, None, seconds=seconds, gone=gone)))
     first = next(report for report in reports if report.case.id == "safe.no_token")
     assert (first.mark, first.verdict.seen) == (Mark.UNASKED, why)
     assert {report.mark for report in reports} == {Mark.UNASKED, Mark.SKIP}

@@ -10,7 +10,7 @@ from zdemo.cli.screen import Screen
 from zdemo.diagnosis.checks.check import Outcome
 from zdemo.text.printable import printable
 from zdemo.verify.case import Case, CaseReport, Mark
-from zdemo.verify.run import grade, in_groups
+from zdemo.verify.examine import grade, in_groups
 
 GROUP_WIDTH, GRADE_WIDTH, ID_WIDTH, LABEL_WIDTH, INDENT = 8, 11, 30, 14, 2
 MOST_IN_FULL, MOST_IN_GROUP, MOST_OF_LINE = 4, 5, 200

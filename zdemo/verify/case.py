@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import partial
 from typing import Any
 
 GUARDED, ACCEPTS = "safe.no_token", "correct.accepts"  # the cases that others build on
@@ -74,7 +75,7 @@ def unless(problem: str, seen: str) -> Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One case. ``ask`` takes the bench and returns what was seen, and ``judge`` judges that alone, so it is pure.
+    """One case. ``ask`` takes the run and returns what was seen, and ``judge`` judges that alone, so it is pure.
 
     ``asked`` and ``wrong`` complete the sentences "asked: …" and "✗ …". ``basis`` is for a case that builds on others
     than its needs tell.
@@ -105,6 +106,10 @@ class Case:
     def group(self) -> Group:
         """The group, which begins the ID."""
         return Group(self.id.partition(".")[0])
+
+
+api_case = partial(Case, needs=Needs.NOTHING)
+final_case = partial(Case, needs=Needs.NOTHING, stage=Stage.LAST, ask=lambda run: run.api.replies)
 
 
 @dataclass(frozen=True, kw_only=True)

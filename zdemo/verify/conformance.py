@@ -15,10 +15,10 @@ from zdemo.diagnosis.checks.context import LONGEST_STEP_SECONDS, MOST_SECONDS
 from zdemo.diagnosis.rules.api_response import finding_before_the_api
 from zdemo.errors import ConnectionFailed
 from zdemo.response import GATEWAY_STATUSES, Response
-from zdemo.verify.asker import Asker, RunBudget
-from zdemo.verify.bench import Bench
+from zdemo.verify.api_client import ApiClient, RunBudget
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
+from zdemo.verify.run import VerifyRun
 
 OPTION = "--api"
 ZDEMO_ROUTE = "/api/private"
@@ -41,31 +41,31 @@ class Target:
     @cached_property
     def bare(self) -> Reply:
         """The answer to a request without a token; where an origin has nothing at /, zdemo's own route is examined."""
-        first = self.bench.bare
+        first = self.run.bare
         if self.path == "/" and first.status == 404:
-            self.bench.api.path = ZDEMO_ROUTE
-            second = self.bench.api.send()
+            self.run.api.path = ZDEMO_ROUTE
+            second = self.run.api.send()
             if second.status not in (0, 404):
-                self.path, self.moved, self.bench.bare = ZDEMO_ROUTE, True, second
-                return second.reply
-            self.bench.api.path = self.path
-        return first.reply
+                self.path, self.moved, self.run.bare = ZDEMO_ROUTE, True, second
+                return second.response
+            self.run.api.path = self.path
+        return first.response
 
     @cached_property
-    def bench(self) -> Bench:
+    def run(self) -> VerifyRun:
         """What the cases of ``zdemo verify`` ask with; there is no user and no token."""
         budget = RunBudget(MOST_SECONDS)
-        asker = Asker(self.origin, self.path, budget, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
-        return Bench(api=asker, issuer=None, role="", budget=budget)
+        client = ApiClient(self.origin, self.path, budget, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
+        return VerifyRun(api=client, issuer=None, role="", budget=budget)
 
     def close(self) -> None:
         """Close the connections."""
-        self.bench.api.close()
+        self.run.api.close()
 
 
 def _judged(target: Target, case: Case, wrong: Callable[..., Result] = failed) -> Result:
     """Ask a case of ``zdemo verify``, and return its verdict as a result."""
-    verdict = case.judge(case.ask(target.bench))
+    verdict = case.judge(case.ask(target.run))
     if verdict.mark is Mark.PASS:
         return passed(verdict.seen)
     return wrong(f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})")
@@ -121,8 +121,8 @@ def _neither(reply: Response, path: str) -> Result:
 
 @check("api.garbage", "a made-up token: 401 invalid_token", "api.no_token")
 def _garbage(target: Target) -> Result:
-    if target.bench.refused_garbage.status in GATEWAY_STATUSES:
-        what = f"{target.bench.refused_garbage.status}: the API cannot have tokens checked"
+    if target.run.refused_garbage.status in GATEWAY_STATUSES:
+        what = f"{target.run.refused_garbage.status}: the API cannot have tokens checked"
         return failed(what, "check the API's log; zdemo doctor (without --api) checks ZITADEL and the settings here")
     return _judged(target, BY_ID["correct.invalid_token"])
 
@@ -130,31 +130,31 @@ def _garbage(target: Target) -> Result:
 @check("api.query", "a token in the query is not accepted", "api.no_token")
 def _query(target: Target) -> Result:
     """Send only a made-up token: a real one would end up in logs."""
-    bench = target.bench
-    asked = bench.api.send(query=random_token())
-    if isinstance(asked.reply, ConnectionFailed):
-        return failed(asked.reply.message, MUST_REFUSE)
-    if asked.status < 300:
-        what = f"a token in the query is accepted ({asked.status}): URLs end up in logs and histories"
+    run = target.run
+    reply = run.api.send(query=random_token())
+    if isinstance(reply.response, ConnectionFailed):
+        return failed(reply.response.message, MUST_REFUSE)
+    if reply.status < 300:
+        what = f"a token in the query is accepted ({reply.status}): URLs end up in logs and histories"
         return failed(what, ONLY_THE_HEADER)
-    as_in_the_header = asked.in_words() == bench.refused_garbage.in_words() != bench.bare.in_words()
-    if as_in_the_header or asked.error == "invalid_token":
+    as_in_the_header = reply.in_words() == run.refused_garbage.in_words() != run.bare.in_words()
+    if as_in_the_header or reply.error == "invalid_token":
         return failed("the API reads a token in the query: it refuses it like one in the header", ONLY_THE_HEADER)
-    return passed(f"{asked.status}: the token in the query is ignored (tried with a made-up token)")
+    return passed(f"{reply.status}: the token in the query is ignored (tried with a made-up token)")
 
 
 @check("api.accepts", "PAT is accepted, or refused only for a missing role", "api.garbage")
 def _accepts(target: Target) -> Result:
     if not target.token:
         return skipped("PAT is not set")
-    asked = target.bench.api.bearer(target.token)
-    if isinstance(asked.reply, ConnectionFailed):
-        return failed_with(asked.reply)
-    if asked.status < 300:
-        return passed(f"{asked.status}")
-    if asked.status in (401, 403) and asked.error == "insufficient_scope":
-        return passed(f"{asked.status} insufficient_scope: the token is valid, but lacks a role")
-    return failed(f"{asked.in_words()} for PAT", "zdemo introspect  (what ZITADEL says about this token)")
+    reply = target.run.api.bearer(target.token)
+    if isinstance(reply.response, ConnectionFailed):
+        return failed_with(reply.response)
+    if reply.status < 300:
+        return passed(f"{reply.status}")
+    if reply.status in (401, 403) and reply.error == "insufficient_scope":
+        return passed(f"{reply.status} insufficient_scope: the token is valid, but lacks a role")
+    return failed(f"{reply.in_words()} for PAT", "zdemo introspect  (what ZITADEL says about this token)")
 
 
 API_CHECKS: tuple[Check[Target], ...] = (

@@ -1,60 +1,229 @@
-"""Asks the cases, in an order in which none disturbs another, within the time of the run."""
+"""One run of ``zdemo verify`` as the cases see it: the API, its users, and experiments that several cases look at."""
+
+from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from zdemo.verify.bench import Bench
-from zdemo.verify.case import Case, CaseReport, Group, Mark, Verdict, skip
-from zdemo.verify.cases import CASES
+from zdemo.diagnosis.ask.probes import random_token
+from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
+from zdemo.verify.judgments import PUBLIC_SECONDS, Flights, Measured, Recovery, Stale, secrets_of
+
+if TYPE_CHECKING:
+    from zdemo.verify.emulated_issuer import EmulatedIssuer, Person
+
+POLL_SECONDS = 0.05
+ANSWER_SECONDS = 10.0  # an API must have answered by then while ZITADEL does not
+COLD_CALLS = 64  # simultaneous requests with one token
+RECOVERY_SECONDS = 10.0
+WAITING_CALLS = 16  # while ZITADEL hangs
+SETTLE_SECONDS = 1.0  # at most, until they wait
+LIFE_SECONDS = 2.0  # of the token that expires
+EXPIRY_SECONDS = 2.0  # how long after its expiry a token may pass, for clocks in whole seconds
+LATE_SECONDS = 2.0  # an answer after the deadline is still received, to tell late from never
+LAST_LINES, LAST_BYTES = 8, 1 << 16
+PRINTING_SECONDS = 0.1
+CHANGES = ("delete", "revoke")
+BRIEF_OUTAGES = ("reset", "internal-error")
 
 
-def requested(cases: Sequence[Case], only: Collection[str]) -> list[Case]:
-    """Return the cases with these IDs or of these groups; all of them when none is named."""
-    return [case for case in cases if not only or case.id in only or case.group in only]
+@dataclass(frozen=True, kw_only=True)
+class Hang:
+    """What an API answered while ZITADEL hung and other requests waited for it."""
+
+    waiting: list[ApiReply]
+    public: ApiReply | None
+    without_token: ApiReply
 
 
-def examine(
-    bench: Bench, only: Collection[str] = (), *, tell: Callable[[int, int, Case], None] = lambda *_: None
-) -> Iterator[CaseReport]:
-    """Ask the requested cases and those that they build on; yield a report of each, in the order of the questions.
+@dataclass(kw_only=True)
+class VerifyRun:
+    """The API, and who makes its tokens, unless only cases that need nothing are asked.
 
-    ``tell`` is called before each question with its number, the number of all, and the case.
+    ``printed`` returns what the API has printed so far, and ``gone`` how it ended, if it did.
     """
-    wanted = requested(CASES, only)
-    needed = {case.id for case in wanted}.union(*(case.builds_on for case in wanted))
-    in_order = sorted((case for case in CASES if case.id in needed), key=lambda case: case.stage)
-    failed: set[str] = set()
-    for number, case in enumerate(in_order, 1):
-        tell(number, len(in_order), case)
-        started = time.monotonic()
-        verdict = _verdict(case, bench, failed)
-        if verdict.mark is not Mark.PASS:
-            failed.add(case.id)
-        if case in wanted or verdict.mark is Mark.FAIL:
-            yield CaseReport(case=case, verdict=verdict, seconds=time.monotonic() - started)
+
+    api: ApiClient
+    issuer: EmulatedIssuer | None
+    role: str
+    budget: RunBudget
+    public: str = ""
+    window_seconds: float = 10.0
+    printed: Callable[[], bytes] = bytes
+    gone: Callable[[], str] = str
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    project_id: str = ""
+    issuer_url: str = ""
+    outages: dict[str, ApiReply] = field(default_factory=dict)
+    about_refusal: list[str] = field(default_factory=list)
+    recoveries: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def zitadel(self) -> EmulatedIssuer:
+        """The emulator, for cases that need it."""
+        assert self.issuer is not None  # noqa: S101  # no other case is asked without one
+        return self.issuer
+
+    @cached_property
+    def secrets(self) -> dict[str, str]:
+        """What must not be seen anywhere, by its name."""
+        return secrets_of(self.client_id, self.client_secret)
+
+    # --- single questions
+
+    @cached_property
+    def known(self) -> Person:
+        """A user with the role, for questions in which the token does not matter."""
+        return self.zitadel.person(self.role)
+
+    @cached_property
+    def answer(self) -> ApiReply:
+        """The answer to a valid token with the role; what the API printed about a refusal is kept."""
+        reply = self.api.bearer(self.known.token)
+        if not reply.let_in:
+            time.sleep(PRINTING_SECONDS)
+            self.about_refusal = last_lines(self.printed())
+        return reply
+
+    @cached_property
+    def bare(self) -> ApiReply:
+        """The answer to a request without a token."""
+        return self.api.send()
+
+    @cached_property
+    def refused_garbage(self) -> ApiReply:
+        """The answer to a made-up token of the right form."""
+        return self.api.bearer(random_token())
+
+    @cached_property
+    def refused_visitor(self) -> ApiReply:
+        """The answer to a valid token without the role."""
+        return self.api.bearer(self.zitadel.person().token)
+
+    def after(self, change: str) -> ApiReply:
+        """Ask with a token that the API has not seen, after a change of its user."""
+        person = self.zitadel.person(self.role)
+        self.zitadel.change(change, person)
+        return self.api.bearer(person.token)
+
+    def with_claims(self, names: Sequence[str], values: Mapping[str, object]) -> list[ApiReply]:
+        """Ask about users who have the role, with each of these values of some claims in ZITADEL's answer."""
+        return [
+            self.api.bearer(self.zitadel.person(self.role, claims=dict.fromkeys(names, value)).token).about(name)
+            for name, value in values.items()
+        ]
+
+    # --- removal windows
+
+    @cached_property
+    def windows(self) -> dict[str, Measured]:
+        """How long tokens pass that the API has let in before: by the change, all at the same time."""
+        _ = self.deleted  # so that its window is over soon after these
+        people = {change: self.zitadel.person(self.role) for change in CHANGES}
+        people["expiry"] = self.zitadel.person(self.role, seconds=LIFE_SECONDS)
+        limits = dict.fromkeys(CHANGES, self.window_seconds) | {"expiry": EXPIRY_SECONDS}
+        starts: dict[str, float] = {"expiry": time.monotonic() + LIFE_SECONDS}
+        before = {change: self.api.bearer(person.token) for change, person in people.items()}
+        for change in CHANGES:
+            self.zitadel.change(change, people[change])
+            starts[change] = time.monotonic()
+        done: dict[str, Measured] = {}
+        while len(done) < len(people):
+            for change in people.keys() - done.keys():
+                reply = self.api.bearer(people[change].token)
+                took = time.monotonic() - starts[change]
+                seconds = max(took, 0.0) if not reply.let_in else None
+                if seconds is not None or took > limits[change] or self.budget.is_spent:
+                    done[change] = Measured(seconds=seconds, limit=limits[change], before=before[change], last=reply)
+            time.sleep(POLL_SECONDS)
+        return done
+
+    @cached_property
+    def deleted(self) -> tuple[str, ApiReply, float]:
+        """A token that was deleted after the API let it in, that answer, and when, on the monotonic clock."""
+        person = self.zitadel.person(self.role)
+        before = self.api.bearer(person.token)
+        self.zitadel.change("delete", person)
+        return person.token, before, time.monotonic()
+
+    @property
+    def stale(self) -> Stale:
+        """What a deleted token gets after its removal window, while ZITADEL fails."""
+        window, (token, before, at) = self.windows["delete"], self.deleted
+        while time.monotonic() - at < self.window_seconds and not self.budget.is_spent:
+            time.sleep(POLL_SECONDS)
+        replies = []
+        for kind in BRIEF_OUTAGES:
+            with self.api.in_outage(), self.zitadel.fault(kind):
+                replies.append(self.api.bearer(token, seconds=ANSWER_SECONDS))
+        return Stale(window=window, before=before, replies=replies)
+
+    # --- many at once
+
+    @cached_property
+    def flights(self) -> Flights:
+        """What simultaneous requests with one cold token cause."""
+        person = self.zitadel.person(self.role)
+        started = time.time()
+        with self.api.in_outage(), self.zitadel.fault("slow"):  # so that all are under way before the first answer
+            replies = self.api.at_once([person.token] * COLD_CALLS)
+        return Flights(replies=replies, introspections=self.zitadel.introspections(started))
+
+    # --- outages
+
+    def outage(self, kind: str) -> ApiReply:
+        """Return the answer to a valid, cold token while ZITADEL answers wrongly; then wait until all is well again."""
+        if kind not in self.outages:
+            person = self.zitadel.person(self.role)
+            with self.api.in_outage(), self.zitadel.fault(kind):
+                self.outages[kind] = self.api.bearer(person.token, seconds=ANSWER_SECONDS)
+            self.recoveries[kind] = self._until_let_in(person)
+        return self.outages[kind]
+
+    @cached_property
+    def hang(self) -> Hang:
+        """What happens while ZITADEL hangs."""
+        people = [self.zitadel.person(self.role) for _ in range(WAITING_CALLS)]
+        with (
+            self.api.in_outage(),
+            ThreadPoolExecutor(max_workers=len(people)) as pool,
+            self.zitadel.fault("hang") as held,
+        ):
+            waiting = [pool.submit(self.api.bearer, person.token, seconds=ANSWER_SECONDS) for person in people]
+            end = time.monotonic() + SETTLE_SECONDS
+            while held() < len(people) and time.monotonic() < end:
+                time.sleep(POLL_SECONDS)
+            patience = PUBLIC_SECONDS + LATE_SECONDS
+            public = self.api.send(path=self.public, seconds=patience) if self.public else None
+            without_token = self.api.send(seconds=patience)
+            answers = [future.result() for future in waiting]
+        self.outages["hang"] = next((one for one in answers if one.let_in or not one.status), answers[0])
+        self.recoveries["hang"] = self._until_let_in(people[0])
+        return Hang(waiting=answers, public=public, without_token=without_token)
+
+    def _until_let_in(self, person: Person) -> float | None:
+        """Return how long the API refuses a valid token."""
+        start = time.monotonic()
+        while (took := time.monotonic() - start) < RECOVERY_SECONDS and not self.budget.is_spent:
+            if 200 <= self.api.bearer(person.token, seconds=RECOVERY_SECONDS).status < 300:
+                return took
+            time.sleep(POLL_SECONDS)
+        return None
+
+    @property
+    def recovery(self) -> Recovery:
+        """How long the API took after each outage that was tried."""
+        if not self.recoveries:
+            self.outage("internal-error")
+        return Recovery(seconds=dict(self.recoveries), limit=RECOVERY_SECONDS)
 
 
-def _verdict(case: Case, bench: Bench, failed: Collection[str]) -> Verdict:
-    if missing := [name for name in case.builds_on if name in failed]:
-        return skip(f"needs {missing[0]}")
-    too_late = Verdict(mark=Mark.UNASKED, seen=f"not asked: {bench.budget.seconds:g} s were over")
-    if bench.budget.is_spent:
-        return too_late
-    if how := bench.gone():
-        return Verdict(mark=Mark.UNASKED, seen=f"not asked: {how}")
-    verdict = case.judge(case.ask(bench))
-    return too_late if verdict.mark is Mark.FAIL and bench.budget.is_spent else verdict
-
-
-def in_groups(reports: Sequence[CaseReport]) -> dict[Group, list[CaseReport]]:
-    """Return the reports by their groups, those of a group in the order of the table."""
-    order = {case.id: number for number, case in enumerate(CASES)}
-    ordered = sorted(reports, key=lambda report: order[report.case.id])
-    groups = {group: [report for report in ordered if report.case.group is group] for group in Group}
-    return {group: found for group, found in groups.items() if found}
-
-
-def grade(reports: Sequence[CaseReport]) -> tuple[int, int]:
-    """Return how many cases passed, and of how many; those that were skipped do not count."""
-    counted = [report for report in reports if report.mark is not Mark.SKIP]
-    return sum(report.mark is Mark.PASS for report in counted), len(counted)
+def last_lines(printed: bytes) -> list[str]:
+    """Return the last lines that are not empty."""
+    lines = printed[-LAST_BYTES:].decode("utf-8", "replace").splitlines()[len(printed) > LAST_BYTES :]
+    return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]

@@ -7,7 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,12 +48,12 @@ from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
-from zdemo.verify.run import examine, requested
+from zdemo.verify.examine import examine, requested
 
 if TYPE_CHECKING:
     from zdemo.verify.api_process import RunningApi
-    from zdemo.verify.bench import Bench
-    from zdemo.verify.emulated import EmulatedIssuer
+    from zdemo.verify.emulated_issuer import EmulatedIssuer
+    from zdemo.verify.run import VerifyRun
 
 KEY_FILE = "ZITADEL_KEY_FILE"
 CACHE_TTL = "ZDEMO_CACHE_TTL"
@@ -171,11 +171,11 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     if junit_file is not None:
         check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
-    starting = emulated_bench(screen, target)
-    with _errors_reported(screen, junit_file), starting as bench, screen.waiting("asking") as wait:
-        reports = list(examine(bench, names, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
-        printed = bench.about_refusal
-        screen.hide(*bench.api.told)
+    starting = emulated_run(screen, target)
+    with _errors_reported(screen, junit_file), starting as run, screen.waiting("asking") as wait:
+        reports = list(examine(run, names, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
+        printed = run.about_refusal
+        screen.hide(*run.api.hidden)
     seconds = time.monotonic() - started
     if junit_file:
         _report(screen, junit_file, junit("verify", reported_cases(reports), seconds, screen.redaction))
@@ -288,10 +288,10 @@ class GradedApi:
 
 
 @contextmanager
-def emulated_bench(screen: Screen, target: GradedApi) -> Iterator[Bench]:
+def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     """Run an emulator and the API in front of it; yield what the cases ask with."""
     from zdemo.emulator import World, emulate, random_start
-    from zdemo.verify.emulated import emulated_issuer
+    from zdemo.verify.emulated_issuer import emulated_issuer
 
     with ExitStack() as stack:
         start = random_start(World(external_domain=target.external_domain))
@@ -300,7 +300,7 @@ def emulated_bench(screen: Screen, target: GradedApi) -> Iterator[Bench]:
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         values = {**exported(start, running.url), **files, **_default_cache(screen, target)}
-        yield stack.enter_context(_bench(screen, target, values, issuer))
+        yield stack.enter_context(_started_run(screen, target, values, issuer))
 
 
 def _dotenv() -> dict[str, str]:
@@ -338,15 +338,17 @@ def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> 
 
 
 @contextmanager
-def _bench(screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: EmulatedIssuer) -> Iterator[Bench]:
+def _started_run(
+    screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: EmulatedIssuer
+) -> Iterator[VerifyRun]:
     """Start the API and wait until it answers; yield what the cases ask with."""
     from zdemo.serving.group import SUPPORTED
 
     if not SUPPORTED:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")
+    from zdemo.verify.api_client import MOST_SECONDS, ApiClient, RunBudget
     from zdemo.verify.api_process import LOOPBACK, api_running, free_port
-    from zdemo.verify.asker import MOST_SECONDS, Asker, RunBudget
-    from zdemo.verify.bench import Bench
+    from zdemo.verify.run import VerifyRun
 
     port = free_port()
     origin = f"http://{LOOPBACK}:{port}"
@@ -358,9 +360,9 @@ def _bench(screen: Screen, target: GradedApi, values: Mapping[str, str], issuer:
     with api_running(command, environment) as api:
         _wait(screen, api, origin, target)
         budget = RunBudget(MOST_SECONDS + target.window_seconds)
-        with Asker(origin, target.path, budget, patient=True) as asker:
-            yield Bench(
-                api=asker,
+        with closing(ApiClient(origin, target.path, budget, patient=True)) as api_client:
+            yield VerifyRun(
+                api=api_client,
                 issuer=issuer,
                 role=target.role,
                 budget=budget,
@@ -376,7 +378,7 @@ def _bench(screen: Screen, target: GradedApi, values: Mapping[str, str], issuer:
 
 
 def _wait(screen: Screen, api: RunningApi, origin: str, target: GradedApi) -> None:
-    from zdemo.verify.bench import last_lines
+    from zdemo.verify.run import last_lines
 
     try:
         with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):

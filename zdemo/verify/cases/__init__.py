@@ -1,7 +1,6 @@
 """The cases: data, in the order in which they are shown."""
 
 from zdemo.verify.case import Case
-from zdemo.verify.cases import answers, correct, polite, robust, safe, secrecy
+from zdemo.verify.cases import correct, polite, robust, safe, safe_answers
 
-_MODULES = (safe, answers, secrecy, correct, robust, polite)
-CASES: tuple[Case, ...] = tuple(case for module in _MODULES for case in module.CASES)
+CASES: tuple[Case, ...] = (*safe.CASES, *safe_answers.CASES, *correct.CASES, *robust.CASES, *polite.CASES)

@@ -1,114 +1,97 @@
 """Cases about the protocol: statuses, challenges, and what a client may send."""
 
+from functools import partial
+
 from zdemo.diagnosis.ask.probes import random_token
-from zdemo.verify.asker import Asked
-from zdemo.verify.bench import Bench
-from zdemo.verify.case import GUARDED, Case, Needs, Stage
-from zdemo.verify.judgments.refusals import (
-    INSUFFICIENT_SCOPE,
-    INVALID_TOKEN,
-    accepted,
-    all_malformed,
-    ambiguous,
-    challenged,
-    same,
-    unchallenged,
-    well_formed,
-)
+from zdemo.verify import judgments
+from zdemo.verify.api_client import ApiReply
+from zdemo.verify.case import GUARDED, Case, Stage, api_case, final_case
+from zdemo.verify.run import VerifyRun
 
 MALFORMED = ("Bearer", "Bearer two words", 'Bearer "quoted"')
 
 
-def _malformed(bench: Bench) -> list[Asked]:
-    return [bench.api.send(value) for value in MALFORMED]
+def _malformed(run: VerifyRun) -> list[ApiReply]:
+    return [run.api.send(value) for value in MALFORMED]
 
 
-def _repeated(bench: Bench) -> list[Asked]:
+def _repeated(run: VerifyRun) -> list[ApiReply]:
     """Ask with two header fields, in both orders: an API must not choose the one that it likes."""
-    valid, other = f"Bearer {bench.known.token}", f"Bearer {random_token()}"
-    return [bench.api.send(valid, other), bench.api.send(other, valid)]
+    valid, other = f"Bearer {run.known.token}", f"Bearer {random_token()}"
+    return [run.api.send(valid, other), run.api.send(other, valid)]
 
+
+_accepted = partial(Case, must="2xx", judge=judgments.accepted)
 
 CASES: tuple[Case, ...] = (
-    Case(
+    _accepted(
         id="correct.accepts",
         asked="a valid token whose user has the role",
-        must="2xx",
         wrong="refused a valid token whose user has the role",
         source="RFC 6750 section 2.1",
         fix="check --path and --role, and that the API reads its settings from its environment (--env)",
-        ask=lambda bench: bench.answer,
-        judge=accepted,
+        ask=lambda run: run.answer,
         stage=Stage.FIRST,
         basis=(GUARDED,),
     ),
-    Case(
+    api_case(
         id="correct.no_token",
         asked="a request without a token",
         must="401 with WWW-Authenticate: Bearer and no error code",
         wrong="did not answer 401 with a challenge to a request without a token",
         source="RFC 6750 sections 3 and 3.1",
         fix='answer 401 with WWW-Authenticate: Bearer realm="…", and no error code where no token was sent',
-        ask=lambda bench: bench.bare,
-        judge=unchallenged,
-        needs=Needs.NOTHING,
+        ask=lambda run: run.bare,
+        judge=judgments.unchallenged,
     ),
-    Case(
+    api_case(
         id="correct.other_scheme",
         asked="Authorization: Basic …",
         must="401 with WWW-Authenticate: Bearer and no error code",
         wrong="did not treat another scheme as no token",
         source="RFC 6750 section 3.1; RFC 9110 section 11.6.1",
         fix="treat other schemes than Bearer as no token: 401 with a challenge and no error code",
-        ask=lambda bench: bench.api.send("Basic Zm9vOmJhcg=="),
-        judge=unchallenged,
-        needs=Needs.NOTHING,
+        ask=lambda run: run.api.send("Basic Zm9vOmJhcg=="),
+        judge=judgments.unchallenged,
     ),
-    Case(
+    api_case(
         id="correct.scheme_case",
         asked="bearer and BEARER instead of Bearer",
         must="as with Bearer",
         wrong="distinguishes bearer from Bearer",
         source="RFC 9110 section 11.1",
         fix="ignore the case of the scheme",
-        ask=lambda bench: [
-            bench.refused_garbage,
-            *(bench.api.send(f"{scheme} {random_token()}") for scheme in ("bearer", "BEARER")),
+        ask=lambda run: [
+            run.refused_garbage,
+            *(run.api.send(f"{scheme} {random_token()}") for scheme in ("bearer", "BEARER")),
         ],
-        judge=same,
-        needs=Needs.NOTHING,
+        judge=judgments.same,
     ),
-    Case(
+    _accepted(
         id="correct.spaces",
         asked="two blanks between Bearer and a valid token",
-        must="2xx",
         wrong="refused a second blank behind Bearer",
         source="RFC 6750 section 2.1; RFC 9110 section 11.4: 1*SP",
         fix="skip all blanks behind the scheme",
-        ask=lambda bench: bench.api.send(f"Bearer  {bench.known.token}"),
-        judge=accepted,
+        ask=lambda run: run.api.send(f"Bearer  {run.known.token}"),
     ),
-    Case(
+    _accepted(
         id="correct.session_token",
         asked="a token of the client credentials grant for this project",
-        must="2xx",
         wrong="refused a token of the client credentials grant",
         source="ZITADEL: such a token is active with the scope urn:zitadel:iam:org:project:id:PROJECT_ID:aud",
         fix="have every form of token introspected; require no claim that only some tokens have",
-        ask=lambda bench: bench.api.bearer(bench.zitadel.session(bench.role)),
-        judge=accepted,
+        ask=lambda run: run.api.bearer(run.zitadel.session(run.role)),
     ),
-    Case(
+    _accepted(
         id="correct.jwt",
         asked="a valid JWT access token for this project",
-        must="2xx",
         wrong="refused a valid JWT access token",
         source="ZITADEL: introspection takes JWT access tokens too",
         fix="allow dots in tokens, and have JWTs introspected like other tokens",
-        ask=lambda bench: bench.api.bearer(bench.zitadel.jwt(bench.role)),
-        judge=accepted,
+        ask=lambda run: run.api.bearer(run.zitadel.session(run.role, as_jwt=True)),
     ),
-    Case(
+    api_case(
         id="correct.malformed",
         asked="Bearer without a token, with two words, and with quotes",
         must="400 invalid_request",
@@ -116,8 +99,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 section 3.1",
         fix="answer 400 invalid_request to a malformed Bearer header",
         ask=_malformed,
-        judge=all_malformed,
-        needs=Needs.NOTHING,
+        judge=judgments.all_malformed,
     ),
     Case(
         id="correct.repeated",
@@ -127,18 +109,17 @@ CASES: tuple[Case, ...] = (
         source="RFC 9110 sections 5.3 and 11.6.2; RFC 6750 section 3.1",
         fix="refuse a request with more than one Authorization header",
         ask=_repeated,
-        judge=ambiguous,
+        judge=judgments.ambiguous,
     ),
-    Case(
+    api_case(
         id="correct.invalid_token",
         asked="a token of the right form that nobody issued",
         must="401 invalid_token",
         wrong="did not answer 401 invalid_token to a token that nobody issued",
         source="RFC 6750 section 3.1",
         fix='answer 401 with error="invalid_token" to a token that is not active',
-        ask=lambda bench: bench.refused_garbage,
-        judge=INVALID_TOKEN,
-        needs=Needs.NOTHING,
+        ask=lambda run: run.refused_garbage,
+        judge=judgments.invalid_token,
     ),
     Case(
         id="correct.insufficient_scope",
@@ -147,31 +128,25 @@ CASES: tuple[Case, ...] = (
         wrong="did not answer insufficient_scope to a token without the role",
         source="RFC 6750 section 3.1",
         fix='answer 403 with error="insufficient_scope" to a valid token without the role',
-        ask=lambda bench: bench.refused_visitor,
-        judge=INSUFFICIENT_SCOPE,
+        ask=lambda run: run.refused_visitor,
+        judge=judgments.insufficient_scope,
     ),
-    Case(
+    final_case(
         id="correct.challenge",
         asked="the 401 answers of the whole run",
         must="each has WWW-Authenticate",
         wrong="answered 401 without WWW-Authenticate",
         source="RFC 9110 section 15.5.2; RFC 6750 section 3",
         fix='send WWW-Authenticate: Bearer realm="…" with each 401',
-        ask=lambda bench: bench.api.asked,
-        judge=challenged,
-        needs=Needs.NOTHING,
-        stage=Stage.LAST,
+        judge=judgments.challenged,
     ),
-    Case(
+    final_case(
         id="correct.challenge_syntax",
         asked="the challenges of the whole run",
         must='scheme, then name="value" with commas between; each name once; no " or \\ in error_description',
         wrong="sent a malformed challenge",
         source="RFC 9110 section 11.6.1; RFC 6750 section 3",
         fix='build the header from name="value" pairs, and put no text of others into it',
-        ask=lambda bench: bench.api.asked,
-        judge=well_formed,
-        needs=Needs.NOTHING,
-        stage=Stage.LAST,
+        judge=judgments.well_formed,
     ),
 )

@@ -1,49 +1,31 @@
 """Cases about what helps clients, caches and browsers."""
 
 from zdemo.diagnosis.ask.probes import random_token
-from zdemo.verify.asker import Asked
-from zdemo.verify.bench import Bench
-from zdemo.verify.case import Case, Needs, Stage
-from zdemo.verify.cases.safe import FOREIGN_ORIGIN
-from zdemo.verify.judgments.refusals import (
-    INVALID_REQUEST,
-    like_get,
-    named_realm,
-    names_scope,
-    preflight,
-    readable,
-    retry_after,
-)
-from zdemo.verify.judgments.secrecy import no_trace, say_private
-
-PREFLIGHT = {
-    "Origin": FOREIGN_ORIGIN,
-    "Access-Control-Request-Method": "GET",
-    "Access-Control-Request-Headers": "authorization",
-}
+from zdemo.verify import judgments
+from zdemo.verify.api_client import ApiReply
+from zdemo.verify.case import Case, Stage, api_case, final_case
+from zdemo.verify.cases.safe import PREFLIGHT
+from zdemo.verify.run import VerifyRun
 
 
-def _head(bench: Bench) -> list[Asked]:
-    return [bench.answer, bench.api.send(f"Bearer {bench.known.token}", method="HEAD")]
+def _head(run: VerifyRun) -> list[ApiReply]:
+    return [run.answer, run.api.send(f"Bearer {run.known.token}", method="HEAD")]
 
 
-def _two_ways(bench: Bench) -> Asked:
+def _two_ways(run: VerifyRun) -> ApiReply:
     token = random_token()
-    return bench.api.send(f"Bearer {token}", query=token)
+    return run.api.send(f"Bearer {token}", query=token)
 
 
 CASES: tuple[Case, ...] = (
-    Case(
+    final_case(
         id="polite.realm",
         asked="the bearer challenges of the whole run",
         must="at least one parameter, such as realm",
         wrong="sent Bearer without a parameter",
         source="RFC 6750 section 3",
         fix='send WWW-Authenticate: Bearer realm="…"',
-        ask=lambda bench: bench.api.asked,
-        judge=named_realm,
-        needs=Needs.NOTHING,
-        stage=Stage.LAST,
+        judge=judgments.named_realm,
     ),
     Case(
         id="polite.scope",
@@ -52,10 +34,10 @@ CASES: tuple[Case, ...] = (
         wrong="does not say which role is missing",
         source="RFC 6750 section 3.1",
         fix='send scope="urn:zitadel:iam:org:project:role:ROLE" with insufficient_scope',
-        ask=lambda bench: bench.refused_visitor,
-        judge=names_scope,
+        ask=lambda run: run.refused_visitor,
+        judge=judgments.names_scope,
     ),
-    Case(
+    api_case(
         id="polite.two_ways",
         asked="the same made-up token in the header and in the query",
         must="400 invalid_request",
@@ -63,32 +45,25 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 sections 2 and 3.1",
         fix="answer 400 invalid_request when a token is sent in two ways",
         ask=_two_ways,
-        judge=INVALID_REQUEST,
-        needs=Needs.NOTHING,
+        judge=judgments.invalid_request,
     ),
-    Case(
+    final_case(
         id="polite.body",
         asked="the bodies of refusals",
         must="no web page, and valid JSON where Content-Type says so",
         wrong="refused with a body that clients cannot read",
         source="RFC 9110 section 8.3",
         fix="answer refusals in the form of the API's other answers, usually JSON",
-        ask=lambda bench: bench.api.asked,
-        judge=readable,
-        needs=Needs.NOTHING,
-        stage=Stage.LAST,
+        judge=judgments.readable,
     ),
-    Case(
+    final_case(
         id="polite.trace",
         asked="all answers of the API",
         must="no stack trace",
         wrong="showed a stack trace",
         source="CWE-209",
         fix="switch the debug mode off, and write errors to the log",
-        ask=lambda bench: bench.api.asked,
-        judge=no_trace,
-        needs=Needs.NOTHING,
-        stage=Stage.LAST,
+        judge=judgments.no_trace,
     ),
     Case(
         id="polite.cache",
@@ -97,19 +72,18 @@ CASES: tuple[Case, ...] = (
         wrong="does not say that an answer is for one caller",
         source="RFC 9111 sections 5.2.2 and 4.1",
         fix="send Cache-Control: no-store on every route that requires a token",
-        ask=lambda bench: [bench.answer],
-        judge=say_private,
+        ask=lambda run: [run.answer],
+        judge=judgments.say_private,
     ),
-    Case(
+    api_case(
         id="polite.cached_refusal",
         asked="the answer to a token that nobody issued",
         must="Cache-Control: no-store, private or no-cache, or Vary: Authorization",
         wrong="does not say that a refusal must not be kept",
         source="RFC 9111 sections 5.2.2 and 4.1",
         fix="send Cache-Control: no-store on every route that requires a token",
-        ask=lambda bench: [bench.refused_garbage],
-        judge=say_private,
-        needs=Needs.NOTHING,
+        ask=lambda run: [run.refused_garbage],
+        judge=judgments.say_private,
     ),
     Case(
         id="polite.retry_after",
@@ -118,8 +92,8 @@ CASES: tuple[Case, ...] = (
         wrong="answered 503 without Retry-After",
         source="RFC 9110 section 10.2.3",
         fix="send Retry-After: 1 with 503",
-        ask=lambda bench: bench.api.asked,
-        judge=retry_after,
+        ask=lambda run: run.api.replies,
+        judge=judgments.retry_after,
         stage=Stage.LAST,
     ),
     Case(
@@ -130,17 +104,16 @@ CASES: tuple[Case, ...] = (
         source="RFC 9110 section 9.3.2",
         fix="answer HEAD like GET without the body",
         ask=_head,
-        judge=like_get,
+        judge=judgments.like_get,
     ),
-    Case(
+    api_case(
         id="polite.preflight",
         asked="the preflight request of a browser (OPTIONS without a token)",
         must="not 401, 403 or 5xx",
         wrong="asked a browser's preflight request for a token",
         source="Fetch standard, CORS-preflight fetch: it has no Authorization header",
         fix="guard no OPTIONS requests",
-        ask=lambda bench: bench.api.send(method="OPTIONS", headers=PREFLIGHT),
-        judge=preflight,
-        needs=Needs.NOTHING,
+        ask=lambda run: run.api.send(method="OPTIONS", headers=PREFLIGHT),
+        judge=judgments.preflight,
     ),
 )

@@ -2,22 +2,11 @@
 
 from functools import partial
 
-from zdemo.verify.asker import Asked
-from zdemo.verify.bench import Bench
-from zdemo.verify.case import GUARDED, Case, Needs, Stage
-from zdemo.verify.judgments.endurance import (
-    ANSWER_SECONDS,
-    COLD_CALLS,
-    MOST_FLIGHTS,
-    PUBLIC_SECONDS,
-    no_crash,
-    no_failure,
-    outage,
-    prompt,
-    recovered,
-    single_flight,
-)
-from zdemo.verify.judgments.refusals import too_long
+from zdemo.verify import judgments
+from zdemo.verify.api_client import ApiReply
+from zdemo.verify.case import GUARDED, Case, Stage, api_case, final_case
+from zdemo.verify.judgments import MOST_FLIGHTS, PUBLIC_SECONDS
+from zdemo.verify.run import ANSWER_SECONDS, COLD_CALLS, VerifyRun
 
 TOO_LONG = 16 * 1024 + 1  # characters
 ODD = ("Bearer \x80\xff\xfe", "Bearer a\tb", "Bearer %00%0d%0a", "Bearer " + "=" * 40, "Bearer ../../etc/passwd")
@@ -46,13 +35,13 @@ KINDS = (  # of failure: ID, fault of the emulator, what ZITADEL does, and the f
 )
 
 
-def _outage(kind: str, bench: Bench) -> Asked:
-    return bench.outage(kind)
+def _outage(kind: str, run: VerifyRun) -> ApiReply:
+    return run.outage(kind)
 
 
-def _hang(bench: Bench) -> Asked:
+def _hang(run: VerifyRun) -> ApiReply:
     """Return the worst answer of those that waited."""
-    return max(bench.hang.waiting, key=lambda one: (one.let_in, not one.status, one.status not in (502, 503, 504)))
+    return max(run.hang.waiting, key=lambda one: (one.let_in, not one.status, one.status not in (502, 503, 504)))
 
 
 CASES: tuple[Case, ...] = (
@@ -65,7 +54,7 @@ CASES: tuple[Case, ...] = (
             source=SOURCE,
             fix=fix,
             ask=partial(_outage, kind),
-            judge=outage,
+            judge=judgments.outage,
             stage=Stage.OUTAGE,
         )
         for name, kind, does, fix in KINDS
@@ -78,7 +67,7 @@ CASES: tuple[Case, ...] = (
         source=SOURCE,
         fix="give the request to ZITADEL a timeout of a few seconds: " + UNAVAILABLE,
         ask=_hang,
-        judge=outage,
+        judge=judgments.outage,
         stage=Stage.OUTAGE,
     ),
     Case(
@@ -88,8 +77,8 @@ CASES: tuple[Case, ...] = (
         wrong="the public path stopped answering while ZITADEL hung",
         source="what needs no token must not depend on ZITADEL",
         fix="limit how many requests wait for ZITADEL at the same time, so that threads are left for others",
-        ask=lambda bench: bench.hang.public,
-        judge=prompt,
+        ask=lambda run: run.hang.public,
+        judge=judgments.prompt,
         stage=Stage.OUTAGE,
     ),
     Case(
@@ -99,8 +88,8 @@ CASES: tuple[Case, ...] = (
         wrong="a request without a token was not refused in time while ZITADEL hung",
         source="what needs no introspection must not depend on ZITADEL",
         fix="limit how many requests wait for ZITADEL at the same time, so that threads are left for others",
-        ask=lambda bench: bench.hang.without_token,
-        judge=prompt,
+        ask=lambda run: run.hang.without_token,
+        judge=judgments.prompt,
         stage=Stage.OUTAGE,
     ),
     Case(
@@ -110,8 +99,8 @@ CASES: tuple[Case, ...] = (
         wrong="did not recover after an outage of ZITADEL",
         source="RFC 9110 section 15.6.4: 503 is temporary",
         fix="keep no failures in the cache, and ask ZITADEL again soon",
-        ask=lambda bench: bench.recovery,
-        judge=recovered,
+        ask=lambda run: run.recovery,
+        judge=judgments.recovered,
         stage=Stage.AFTER_OUTAGES,
     ),
     Case(
@@ -121,43 +110,39 @@ CASES: tuple[Case, ...] = (
         wrong="asked ZITADEL again and again about one token at the same time",
         source="RFC 7662 section 4: caching is allowed; ZITADEL limits requests (429)",
         fix="keep answers for some seconds, and let requests with the same token wait for one introspection",
-        ask=lambda bench: bench.flights,
-        judge=single_flight,
+        ask=lambda run: run.flights,
+        judge=judgments.single_flight,
         stage=Stage.TIME,
     ),
-    Case(
+    api_case(
         id="robust.too_long",
         asked="a token of 16 KiB",
         must="400, 401, 413 or 431, or the connection is closed",
         wrong="did not refuse a token of 16 KiB",
         source="RFC 9110 section 5.4; RFC 6585 section 5",
         fix="refuse it with 400 or 431, without an introspection",
-        ask=lambda bench: bench.api.send("Bearer " + "A" * TOO_LONG),
-        judge=too_long,
-        needs=Needs.NOTHING,
+        ask=lambda run: run.api.send("Bearer " + "A" * TOO_LONG),
+        judge=judgments.too_long,
     ),
-    Case(
+    final_case(
         id="robust.errors",
         asked="all answers that were given while ZITADEL answered, also oddly",
         must="none is 500",
         wrong="failed with 500 although ZITADEL answered",
         source="RFC 9110 section 15.6.1",
         fix="expect every token and every introspection answer; the API's log says what it did not expect",
-        ask=lambda bench: bench.api.asked_in_service,
-        judge=no_crash,
-        needs=Needs.NOTHING,
-        stage=Stage.LAST,
+        ask=lambda run: run.api.replies_in_service,
+        judge=judgments.no_crash,
         basis=(GUARDED,),
     ),
-    Case(
+    api_case(
         id="robust.odd_tokens",
         asked="tokens with bytes that are not ASCII, tabs, percent signs and equals signs",
         must="refused: 4xx",
         wrong="failed at an odd token",
         source="RFC 6750 section 2.1: b64token",
         fix="check the form of a token before it is used",
-        ask=lambda bench: [bench.api.send(value) for value in ODD],
-        judge=no_failure,
-        needs=Needs.NOTHING,
+        ask=lambda run: [run.api.send(value) for value in ODD],
+        judge=judgments.no_failure,
     ),
 )

@@ -12,8 +12,8 @@ from tests.support.waiting import eventually
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator, emulate
 from zdemo.http.transport import Transport
 from zdemo.response import Response
-from zdemo.verify.cases.answers import changed
-from zdemo.verify.emulated import EmulatedIssuer, emulated_issuer
+from zdemo.verify.cases.safe_answers import changed
+from zdemo.verify.emulated_issuer import EmulatedIssuer, emulated_issuer
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, roles_claim_of
 from zdemo.zitadel.introspection_client import basic_credentials
 
@@ -45,12 +45,12 @@ def answer(emulator: Emulator, token: str) -> dict[str, Any]:
 def test_tokens_are_what_their_names_say(emulator: Emulator, issuer: EmulatedIssuer) -> None:
     good = issuer.person(ROLE)
     assert list(answer(emulator, good.token)[roles_claim_of(PROJECT_ID)]) == [ROLE]
-    for token in (issuer.session(ROLE), issuer.jwt(ROLE)):
+    for token in (issuer.session(ROLE), issuer.session(ROLE, as_jwt=True)):
         assert list(answer(emulator, token)[roles_claim_of(PROJECT_ID)]) == [ROLE]
-    assert issuer.jwt(ROLE).count(".") == 2
-    for token in (issuer.expired(ROLE).token, issuer.elsewhere(ROLE)):
+    assert issuer.session(ROLE, as_jwt=True).count(".") == 2
+    for token in (issuer.person(ROLE, seconds=-3600).token, issuer.session(ROLE, elsewhere=True)):
         assert answer(emulator, token) == {"active": False}
-    stranger = answer(emulator, issuer.stranger(ROLE).token)
+    stranger = answer(emulator, issuer.person(ROLE, elsewhere=True).token)
     assert stranger["active"] is True
     assert roles_claim_of(PROJECT_ID) not in stranger
     for change in ("delete", "deactivate", "lock"):
@@ -62,7 +62,7 @@ def test_tokens_are_what_their_names_say(emulator: Emulator, issuer: EmulatedIss
 
 
 def test_a_token_is_another_one_after_one_letter_is_changed(emulator: Emulator, issuer: EmulatedIssuer) -> None:
-    for token in (issuer.person(ROLE).token, issuer.jwt(ROLE)):
+    for token in (issuer.person(ROLE).token, issuer.session(ROLE, as_jwt=True)):
         other = changed(token)
         assert [one == two for one, two in zip(token, other, strict=True)].count(False) == 1
         assert (other.lower(), other[:32]) == (token.lower(), token[:32])
@@ -70,7 +70,7 @@ def test_a_token_is_another_one_after_one_letter_is_changed(emulator: Emulator, 
 
 
 def test_claims_are_replaced_and_left_out(emulator: Emulator, issuer: EmulatedIssuer) -> None:
-    person = issuer.with_claims({"active": "true", "aud": None, "exp": ...}, ROLE)
+    person = issuer.person(ROLE, claims={"active": "true", "aud": None, "exp": ...})
     found = answer(emulator, person.token)
     assert (found["active"], found["aud"], "exp" in found) == ("true", None, False)
     assert answer(emulator, issuer.person(ROLE).token)["active"] is True
@@ -84,7 +84,7 @@ def test_a_redirect_leads_elsewhere_with_method_and_body(emulator: Emulator, iss
     assert found.status == 307
     with closing(Transport(found.headers["location"], setting="")) as transport:
         transport.send("POST", "/", timeout_seconds=5, headers={"Authorization": "Basic abc"}, form={"token": "t"})
-    assert [b"Basic abc" in request and b"token=t" in request for request in issuer.collected()] == [True]
+    assert [b"Basic abc" in request and b"token=t" in request for request in issuer.collected] == [True]
     assert introspected(emulator, "some-token").status == 200
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from zdemo.diagnosis.finding import quoted
@@ -42,26 +42,26 @@ class RunBudget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ApiReply:
     """A request, as a person would name it, and what came of it."""
 
     line: str
-    reply: Response | ConnectionFailed
+    response: Response | ConnectionFailed
 
     @property
     def status(self) -> int:
         """The status; 0 where no answer came."""
-        return self.reply.status if isinstance(self.reply, Response) else 0
+        return self.response.status if isinstance(self.response, Response) else 0
 
     @property
     def timed_out(self) -> bool:
         """Whether no answer came in time."""
-        return isinstance(self.reply, ConnectionFailed) and self.reply.kind is FailureKind.TIMEOUT
+        return isinstance(self.response, ConnectionFailed) and self.response.kind is FailureKind.TIMEOUT
 
     @property
     def seconds(self) -> float:
         """How long the answer took."""
-        return self.reply.seconds if isinstance(self.reply, Response) else 0.0
+        return self.response.seconds if isinstance(self.response, Response) else 0.0
 
     @property
     def challenge(self) -> str:
@@ -79,45 +79,41 @@ class Asked:
         """Whether the API did what was asked; a redirect counts, since nobody knows where it leads."""
         return 0 < self.status < 400
 
-    def about(self, what: str) -> Asked:
+    def about(self, what: str) -> ApiReply:
         """Return the same, with words behind the request that say what was special about it."""
         return replace(self, line=f"{self.line} ({what})")
 
     def header(self, name: str) -> str:
         """Return a header field, whose name is in lower case; empty where it is missing."""
-        return self.reply.headers.get(name, "") if isinstance(self.reply, Response) else ""
+        return self.response.headers.get(name, "") if isinstance(self.response, Response) else ""
 
     @property
     def body(self) -> bytes:
         """The body of the answer; empty where none came."""
-        return self.reply.body if isinstance(self.reply, Response) else b""
+        return self.response.body if isinstance(self.response, Response) else b""
 
     @property
     def text(self) -> str:
         """The whole answer as text; empty where none came."""
-        if not isinstance(self.reply, Response):
+        if not isinstance(self.response, Response):
             return ""
-        return "\n".join([*(f"{name}: {value}" for name, value in self.reply.headers.items()), self.reply.text])
+        return "\n".join([*(f"{name}: {value}" for name, value in self.response.headers.items()), self.response.text])
 
     def in_words(self) -> str:
         """Return what was seen, in a few words."""
-        if not isinstance(self.reply, Response):
+        if not isinstance(self.response, Response):
             broke = "the connection broke without an answer"
             return f"{self.line}: {'no answer in time' if self.timed_out else broke}"
         code = f", {quoted(self.error, 40)}" if self.error else ""
         return f"{self.line} {self.status}{code}"
 
 
-def in_words(asked: Sequence[Asked]) -> str:
-    """Return what was seen, each answer once."""
-    return "; ".join(dict.fromkeys(one.in_words() for one in asked))
-
-
-class Asker:
+class ApiClient:
     """The sender. ``path`` requires a token, and a request may take ``seconds``.
 
     A ``patient`` one asks once more where an API on a busy machine could not reach ZITADEL in time.
-    Texts in ``told`` were sent in a header, where nobody else sees them.
+    Texts in ``hidden`` were sent in a header, where nobody else sees them; those in ``visible`` in a URL or form, which
+    logs hold without any fault of the API.
     """
 
     def __init__(
@@ -132,21 +128,15 @@ class Asker:
     ) -> None:
         from zdemo.http.transport import Transport  # here, since --list and help send nothing
 
-        self.origin, self.path = origin, path
-        self.asked: list[Asked] = []
-        self.asked_in_service: list[Asked] = []  # while ZITADEL did not fail on purpose
-        self.told: set[str] = set()
-        self.shown: set[str] = set()  # tokens in a URL, which logs hold without any fault of the API
+        self.path = path
+        self.replies: list[ApiReply] = []
+        self.replies_in_service: list[ApiReply] = []  # while ZITADEL did not fail on purpose
+        self.hidden: set[str] = set()
+        self.visible: set[str] = set()
         self._budget, self._seconds, self._patient = budget, seconds, patient
         self._in_outage = False
         self._lock = threading.Lock()
         self._transport = Transport(origin, setting=setting, connections=CONNECTIONS)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""
@@ -161,14 +151,13 @@ class Asker:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
-    ) -> Asked:
+    ) -> ApiReply:
         """Send one request, with these values of the Authorization header, usually one."""
         path = path or self.path
         target = path + (f"{'&' if '?' in path else '?'}access_token={query}" if query else "")
         fields = dict(headers or {}) | ({"Authorization": authorization[0]} if authorization else {})
-        self._remember(authorization, (query, *(form or {}).values()))
         request = partial(
-            self._reply,
+            self._response,
             method,
             target,
             headers=fields,
@@ -176,18 +165,21 @@ class Asker:
             form=form,
             seconds=self._seconds if seconds is None else seconds,
         )
-        reply = request()
-        if self._patient and not self._in_outage and isinstance(reply, Response) and reply.status in GATEWAY_STATUSES:
+        response = request()
+        is_away = isinstance(response, Response) and response.status in GATEWAY_STATUSES
+        if self._patient and not self._in_outage and is_away:
             time.sleep(PAUSE_SECONDS)
-            reply = request()
-        asked = Asked(line=f"{method} {urlsplit(path).path or path}", reply=reply)
+            response = request()
+        reply = ApiReply(line=f"{method} {urlsplit(path).path or path}", response=response)
         with self._lock:
-            self.asked.append(asked)
+            self.hidden.update(value.partition(" ")[2] for value in authorization)
+            self.visible.update(filter(None, (query, *(form or {}).values())))
+            self.replies.append(reply)
             if not self._in_outage:
-                self.asked_in_service.append(asked)
-        return asked
+                self.replies_in_service.append(reply)
+        return reply
 
-    def _reply(self, method: str, target: str, *, seconds: float, **parts: Any) -> Response | ConnectionFailed:
+    def _response(self, method: str, target: str, *, seconds: float, **parts: Any) -> Response | ConnectionFailed:
         try:
             return self._transport.send(method, target, timeout_seconds=self._budget.at_most(seconds), **parts)
         except ConnectionFailed as failure:
@@ -202,22 +194,17 @@ class Asker:
         finally:
             self._in_outage = False
 
-    def bearer(self, token: str, *, seconds: float | None = None) -> Asked:
+    def bearer(self, token: str, *, seconds: float | None = None) -> ApiReply:
         """Send one request with a token, as a client should."""
         return self.send(f"Bearer {token}", seconds=seconds)
 
-    def at_once(self, tokens: Sequence[str]) -> list[Asked]:
+    def at_once(self, tokens: Sequence[str]) -> list[ApiReply]:
         """Send requests with these tokens at the same time, and return the answers in the same order."""
         ready = threading.Barrier(len(tokens))
 
-        def one(token: str) -> Asked:
+        def one(token: str) -> ApiReply:
             ready.wait(REQUEST_SECONDS)
             return self.bearer(token, seconds=REQUEST_SECONDS)
 
         with ThreadPoolExecutor(max_workers=len(tokens)) as pool:
             return list(pool.map(one, tokens))
-
-    def _remember(self, authorization: Sequence[str], visible: Sequence[str]) -> None:
-        with self._lock:
-            self.told.update(value.partition(" ")[2] for value in authorization)
-            self.shown.update(filter(None, visible))

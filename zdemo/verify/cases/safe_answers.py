@@ -1,11 +1,10 @@
 """Cases of the group safe about ZITADEL's answers: which let nobody in, and for how long and for whom they count."""
 
 from zdemo.diagnosis.ask.probes import random_token
-from zdemo.verify.asker import Asked
-from zdemo.verify.bench import Bench
+from zdemo.verify import judgments
+from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Stage
-from zdemo.verify.judgments.endurance import ended_in_time, refused_while_away
-from zdemo.verify.judgments.refusals import none_let_in, refused
+from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, roles_claim_of
 
 NOT_TRUE = {"a text": "false", "the text true": "true", "a number": 1, "null": None, "missing": ...}
@@ -19,49 +18,52 @@ CALLERS, ROUNDS = 12, 4  # at the same time, half of them without the role; and 
 GRANTED = {"1": "example.com"}  # a role's value: an organization and its domain
 
 
-def _near_misses(bench: Bench) -> list[Asked]:
+def _near_misses(run: VerifyRun) -> list[ApiReply]:
     """Ask with roles that ZITADEL grants, and with keys that it may refuse to a project."""
-    near = (bench.role[:-1] or "x", f"{bench.role}:all", f"x{bench.role}")
-    others = {"another case": bench.role.swapcase(), "a blank behind": f"{bench.role} "}
-    values = {name: {key: GRANTED} for name, key in others.items() if key != bench.role}
-    asked = [bench.api.bearer(bench.zitadel.person(role).token) for role in near]
-    return asked + bench.with_claims((roles_claim_of(bench.project_id), ROLES_CLAIM), values)
+    near = (run.role[:-1] or "x", f"{run.role}:all", f"x{run.role}")
+    others = {"another case": run.role.swapcase(), "a blank behind": f"{run.role} "}
+    values = {name: {key: GRANTED} for name, key in others.items() if key != run.role}
+    asked = [run.api.bearer(run.zitadel.person(role).token) for role in near]
+    return asked + run.with_claims((roles_claim_of(run.project_id), ROLES_CLAIM), values)
 
 
-def _other_project(bench: Bench) -> list[Asked]:
+def _other_project(run: VerifyRun) -> list[ApiReply]:
     """Ask for a user with the role elsewhere, and with an answer that shows the roles there, as JWTs can."""
-    claims = {roles_claim_of("999"): {bench.role: GRANTED}}
-    absent = dict.fromkeys((roles_claim_of(bench.project_id), ROLES_CLAIM), ...)
-    token = bench.zitadel.with_claims({**claims, **absent}, bench.role).token
+    claims = {roles_claim_of("999"): {run.role: GRANTED}}
+    absent = dict.fromkeys((roles_claim_of(run.project_id), ROLES_CLAIM), ...)
+    token = run.zitadel.person(run.role, claims={**claims, **absent}).token
     return [
-        bench.api.bearer(bench.zitadel.stranger(bench.role).token),
-        bench.api.bearer(token).about("the claim of another project alone"),
+        run.api.bearer(run.zitadel.person(run.role, elsewhere=True).token),
+        run.api.bearer(token).about("the claim of another project alone"),
     ]
 
 
-def _claims(bench: Bench) -> list[Asked]:
+def _claims(run: VerifyRun) -> list[ApiReply]:
     """Ask with other values of both role claims."""
-    values: dict[str, object] = {"empty": {}, "null": None, "a list": [bench.role], "a text": bench.role}
-    values |= {"a role of no organization": {bench.role: {}}, "a role with null": {bench.role: None}}
-    return bench.with_claims((roles_claim_of(bench.project_id), ROLES_CLAIM), values)
+    values: dict[str, object] = {"empty": {}, "null": None, "a list": [run.role], "a text": run.role}
+    values |= {"a role of no organization": {run.role: {}}, "a role with null": {run.role: None}}
+    return run.with_claims((roles_claim_of(run.project_id), ROLES_CLAIM), values)
 
 
-def _fail_open(bench: Bench) -> list[Asked]:
+def _fail_open(run: VerifyRun) -> list[ApiReply]:
     """Ask with a token that nobody issued, while ZITADEL fails in each way."""
     asked = []
     for kind in OUTAGES:
-        bench.outage(kind)
-        with bench.api.in_outage(), bench.zitadel.fault(kind):
-            asked.append(bench.api.bearer(random_token()))
-    return [*asked, *bench.outages.values()]
+        run.outage(kind)
+        with run.api.in_outage(), run.zitadel.fault(kind):
+            asked.append(run.api.bearer(random_token()))
+    return [*asked, *run.outages.values()]
 
 
-def _changed(bench: Bench) -> list[Asked]:
+def _changed(run: VerifyRun) -> list[ApiReply]:
     """Ask with tokens that were let in just before, with one letter near their end in another case."""
     asked = []
-    for what, token in {"a PAT": bench.reader().token, "a JWT": bench.zitadel.jwt(bench.role)}.items():
-        bench.api.bearer(token)
-        asked.append(bench.api.bearer(changed(token)).about(what))
+    for what, token in {
+        "a PAT": run.zitadel.person(run.role).token,
+        "a JWT": run.zitadel.session(run.role, as_jwt=True),
+    }.items():
+        run.api.bearer(token)
+        asked.append(run.api.bearer(changed(token)).about(what))
     return asked
 
 
@@ -71,12 +73,12 @@ def changed(token: str) -> str:
     return f"{token[:at]}{token[at].swapcase()}{token[at + 1 :]}"
 
 
-def _mixed(bench: Bench) -> list[Asked]:
+def _mixed(run: VerifyRun) -> list[ApiReply]:
     """Return the answers to those without the role, while others with it ask at the same time: who is last varies."""
-    visitor = bench.zitadel.person().token
-    tokens = [bench.known.token, visitor] * (CALLERS // 2)
+    visitor = run.zitadel.person().token
+    tokens = [run.known.token, visitor] * (CALLERS // 2)
     rounds = [tokens[turn % 2 :] + tokens[: turn % 2] for turn in range(ROUNDS)]
-    pairs = [pair for each in rounds for pair in zip(each, bench.api.at_once(each), strict=True)]
+    pairs = [pair for each in rounds for pair in zip(each, run.api.at_once(each), strict=True)]
     return [asked for token, asked in pairs if token == visitor]
 
 
@@ -88,8 +90,8 @@ CASES: tuple[Case, ...] = (
         wrong="accepted a token with another role",
         source="RFC 6750 section 3.1",
         fix=READ_ROLES,
-        ask=lambda bench: bench.api.bearer(bench.zitadel.person("zdemo-verify-other").token),
-        judge=refused,
+        ask=lambda run: run.api.bearer(run.zitadel.person("zdemo-verify-other").token),
+        judge=judgments.refused,
     ),
     Case(
         id="safe.scope_is_no_role",
@@ -98,8 +100,8 @@ CASES: tuple[Case, ...] = (
         wrong="took a scope for a role",
         source="ZITADEL: the scope of a personal access token lists all roles of the project",
         fix="never read roles from scope; " + READ_ROLES,
-        ask=lambda bench: bench.refused_visitor,
-        judge=refused,
+        ask=lambda run: run.refused_visitor,
+        judge=judgments.refused,
     ),
     Case(
         id="safe.near_miss",
@@ -109,7 +111,7 @@ CASES: tuple[Case, ...] = (
         source="ZITADEL: role keys are compared as a whole",
         fix="compare role keys for equality: not as parts of a text, without changing case or removing blanks",
         ask=_near_misses,
-        judge=none_let_in,
+        judge=judgments.none_let_in,
     ),
     Case(
         id="safe.other_project",
@@ -119,7 +121,7 @@ CASES: tuple[Case, ...] = (
         source="ZITADEL: roles belong to a project",
         fix=READ_ROLES,
         ask=_other_project,
-        judge=none_let_in,
+        judge=judgments.none_let_in,
     ),
     Case(
         id="safe.roles_claim",
@@ -129,7 +131,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 section 3.1; ZITADEL: the claim is an object: role key, then organization ID, then domain",
         fix=NOTHING_FOUND,
         ask=_claims,
-        judge=none_let_in,
+        judge=judgments.none_let_in,
     ),
     Case(
         id="safe.active",
@@ -138,8 +140,8 @@ CASES: tuple[Case, ...] = (
         wrong="let in although active is not true",
         source="RFC 7662 section 2.2: active is a boolean",
         fix="treat a token as active only if active is the JSON value true",
-        ask=lambda bench: bench.with_claims(("active",), NOT_TRUE),
-        judge=none_let_in,
+        ask=lambda run: run.with_claims(("active",), NOT_TRUE),
+        judge=judgments.none_let_in,
     ),
     Case(
         id="safe.fail_open",
@@ -149,7 +151,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 7662 section 2.2: only active true is valid",
         fix="refuse whenever no valid introspection answer came",
         ask=_fail_open,
-        judge=none_let_in,
+        judge=judgments.none_let_in,
         stage=Stage.OUTAGE,
     ),
     Case(
@@ -159,8 +161,8 @@ CASES: tuple[Case, ...] = (
         wrong="kept letting in a deleted token",
         source="RFC 7662 section 4: the age of cached answers",
         fix=NO_REUSE,
-        ask=lambda bench: bench.windows["delete"],
-        judge=ended_in_time,
+        ask=lambda run: run.windows["delete"],
+        judge=judgments.ended_in_time,
         stage=Stage.TIME,
     ),
     Case(
@@ -170,8 +172,8 @@ CASES: tuple[Case, ...] = (
         wrong="kept letting in a token whose role was removed",
         source="RFC 7662 section 4: the age of cached answers",
         fix=NO_REUSE,
-        ask=lambda bench: bench.windows["revoke"],
-        judge=ended_in_time,
+        ask=lambda run: run.windows["revoke"],
+        judge=judgments.ended_in_time,
         stage=Stage.TIME,
     ),
     Case(
@@ -181,8 +183,8 @@ CASES: tuple[Case, ...] = (
         wrong="kept letting in a token that had expired",
         source="RFC 7662 section 4: an answer must not be cached beyond exp",
         fix="compare exp with the clock at each request, also for cached answers",
-        ask=lambda bench: bench.windows["expiry"],
-        judge=ended_in_time,
+        ask=lambda run: run.windows["expiry"],
+        judge=judgments.ended_in_time,
         stage=Stage.TIME,
     ),
     Case(
@@ -193,7 +195,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 section 3.1; ZITADEL: every character of a token counts",
         fix="use the whole token, or its SHA-256, as the key of the cache; verify the signature of each JWT",
         ask=_changed,
-        judge=none_let_in,
+        judge=judgments.none_let_in,
         stage=Stage.TIME,
     ),
     Case(
@@ -204,7 +206,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 section 3.1; CWE-362",
         fix="keep claims with the request, for example in flask.g, never in a variable of the module",
         ask=_mixed,
-        judge=none_let_in,
+        judge=judgments.none_let_in,
         stage=Stage.TIME,
     ),
     Case(
@@ -214,8 +216,8 @@ CASES: tuple[Case, ...] = (
         wrong="let in a deleted token because ZITADEL did not answer",
         source="RFC 7662 section 4: the age of cached answers",
         fix="never use an answer of ZITADEL that is too old, also when no new one comes",
-        ask=lambda bench: bench.stale,
-        judge=refused_while_away,
+        ask=lambda run: run.stale,
+        judge=judgments.refused_while_away,
         stage=Stage.AFTER_OUTAGES,
     ),
 )

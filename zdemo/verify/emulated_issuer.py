@@ -1,0 +1,137 @@
+"""The emulator as the ZITADEL of a run: users and tokens without HTTP, faults, and a place where redirects lead."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from zdemo.config.settings import UserSettings
+from zdemo.diagnosis.ask.token_request import request_token
+from zdemo.diagnosis.phrases import audience_scope
+from zdemo.emulator import NEVER, Emulator, User, new_fault
+from zdemo.errors import UnusableAnswer
+from zdemo.serving.embedded import serving
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
+
+SLOW_SECONDS = 0.5
+LONGEST_BODY = 1 << 16
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A service account of this run and its token."""
+
+    user_id: str
+    token: str = field(repr=False)
+    token_id: str
+
+
+@contextmanager
+def emulated_issuer(emulator: Emulator, project_id: str) -> Iterator[EmulatedIssuer]:
+    """Make users and tokens in a running emulator, and serve the origin to which its redirects lead."""
+    collected: list[bytes] = []
+
+    def elsewhere(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        """Keep a request, and answer as ZITADEL would if the token were active."""
+        size = min(int(environ.get("CONTENT_LENGTH") or 0), LONGEST_BODY)
+        fields = "\n".join(f"{name}: {value}" for name, value in environ.items() if isinstance(value, str))
+        collected.append(fields.encode() + b"\n" + environ["wsgi.input"].read(size))
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b'{"active": true}']
+
+    with serving(elsewhere) as port:
+        yield EmulatedIssuer(emulator, project_id, f"http://{LOOPBACK}:{port}", collected)
+
+
+class EmulatedIssuer:
+    """Users and tokens in the world of a running emulator. Each user is new, so no answer is in a cache.
+
+    ``collected`` has the requests that arrived where redirects lead.
+    """
+
+    def __init__(self, emulator: Emulator, project_id: str, elsewhere_url: str, collected: Sequence[bytes]) -> None:
+        self._elsewhere_url, self.collected = elsewhere_url, collected
+        self._emulator, self._world, self._project_id = emulator, emulator.world, project_id
+        with self._world.lock:
+            own = self._world.projects[project_id]
+            other = self._world.add_project(own.organization_id, f"verify-{secrets.token_hex(4)}")
+        self._other_id, self._organization_id = other.id, own.organization_id
+
+    def person(
+        self,
+        *roles: str,
+        seconds: float = NEVER,
+        elsewhere: bool = False,
+        claims: Mapping[str, Any] | None = None,
+    ) -> Person:
+        """Return a user with these roles, of another project if ``elsewhere``, and a token of their own.
+
+        The token expires after ``seconds``; ``claims`` replaces some in its introspection, and ``...`` leaves one out.
+        """
+        with self._world.lock:
+            user = self._user(roles, elsewhere=elsewhere)
+            pat = self._world.add_pat(user, min(self._world.now() + seconds, NEVER))
+            if claims:
+                self._world.answer_changes[pat.id] = claims
+        return Person(user_id=user.id, token=pat.token, token_id=pat.id)
+
+    def session(self, role: str, *, elsewhere: bool = False, as_jwt: bool = False) -> str:
+        """Return a token of the client credentials grant for the project, or another, whose user has the role there."""
+        secret = secrets.token_urlsafe(32)
+        with self._world.lock:
+            user = self._user((role,), elsewhere=elsewhere)
+            user.secret, user.jwt_access_tokens = secret, as_jwt
+        settings = UserSettings(
+            issuer=self._emulator.url,
+            internal_url=f"http://{LOOPBACK}:{self._emulator.port}",
+            client_id=user.username,
+            client_secret=secret,
+        )
+        project_id = self._other_id if elsewhere else self._project_id
+        found = request_token(settings, ["openid", audience_scope(project_id)], now=time.time())
+        if found.issued is None:
+            raise found.error or UnusableAnswer("the emulator gave no token", hint="try again")
+        return found.issued.text
+
+    def _user(self, roles: Sequence[str], *, elsewhere: bool) -> User:
+        project = self._world.projects[self._other_id if elsewhere else self._project_id]
+        user = self._world.add_user(self._organization_id, f"verify-{secrets.token_hex(6)}", "Verify")
+        for role in roles:
+            if role.lower() not in (key.lower() for key in project.roles):
+                self._world.add_role(project, role, role)
+        if roles:
+            self._world.add_authorization(user.id, project.id, self._organization_id, list(roles))
+        return user
+
+    @contextmanager
+    def fault(self, kind: str) -> Iterator[Callable[[], int]]:
+        """Answer introspections wrongly during the block; yield how many have been, or are being, answered so."""
+        started = time.time()
+        fault = new_fault(kind, path="introspection", seconds=SLOW_SECONDS if kind == "slow" else None)
+        self._emulator.faults.add(replace(fault, location=self._elsewhere_url) if kind == "redirect" else fault)
+        try:
+            yield lambda: self.introspections(started)
+        finally:
+            self._emulator.faults.clear()
+
+    def introspections(self, since: float) -> int:
+        """Return how many introspections have come since then (epoch seconds)."""
+        return sum(one.path == INTROSPECTION_PATH and one.at >= since for one in list(self._emulator.requests))
+
+    def change(self, what: str, person: Person) -> None:
+        """Change a user: ``delete`` the token, ``revoke`` the roles, or ``deactivate`` or ``lock`` the user."""
+        with self._world.lock:
+            user = self._world.users[person.user_id]
+            if what == "delete":
+                self._world.remove_pat(user, person.token_id)
+            elif what == "revoke":
+                for one in [a for a in self._world.authorizations.values() if a.user_id == user.id]:
+                    self._world.remove_authorization(one)
+            else:
+                state = {"deactivate": "INACTIVE", "lock": "LOCKED"}[what]
+                self._world.set_user_state(user, state, f"user.{what}ed")

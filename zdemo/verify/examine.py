@@ -1,0 +1,60 @@
+"""Asks the cases, in an order in which none disturbs another, within the time of the run."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from zdemo.verify.case import Case, CaseReport, Group, Mark, Verdict, skip
+from zdemo.verify.cases import CASES
+from zdemo.verify.run import VerifyRun
+
+
+def requested(cases: Sequence[Case], only: Collection[str]) -> list[Case]:
+    """Return the cases with these IDs or of these groups; all of them when none is named."""
+    return [case for case in cases if not only or case.id in only or case.group in only]
+
+
+def examine(
+    run: VerifyRun, only: Collection[str] = (), *, tell: Callable[[int, int, Case], None] = lambda *_: None
+) -> Iterator[CaseReport]:
+    """Ask the requested cases and those that they build on; yield a report of each, in the order of the questions.
+
+    ``tell`` is called before each question with its number, the number of all, and the case.
+    """
+    wanted = requested(CASES, only)
+    needed = {case.id for case in wanted}.union(*(case.builds_on for case in wanted))
+    in_order = sorted((case for case in CASES if case.id in needed), key=lambda case: case.stage)
+    failed: set[str] = set()
+    for number, case in enumerate(in_order, 1):
+        tell(number, len(in_order), case)
+        started = time.monotonic()
+        verdict = _verdict(case, run, failed)
+        if verdict.mark is not Mark.PASS:
+            failed.add(case.id)
+        if case in wanted or verdict.mark is Mark.FAIL:
+            yield CaseReport(case=case, verdict=verdict, seconds=time.monotonic() - started)
+
+
+def _verdict(case: Case, run: VerifyRun, failed: Collection[str]) -> Verdict:
+    if missing := [name for name in case.builds_on if name in failed]:
+        return skip(f"needs {missing[0]}")
+    too_late = Verdict(mark=Mark.UNASKED, seen=f"not asked: {run.budget.seconds:g} s were over")
+    if run.budget.is_spent:
+        return too_late
+    if how := run.gone():
+        return Verdict(mark=Mark.UNASKED, seen=f"not asked: {how}")
+    verdict = case.judge(case.ask(run))
+    return too_late if verdict.mark is Mark.FAIL and run.budget.is_spent else verdict
+
+
+def in_groups(reports: Sequence[CaseReport]) -> dict[Group, list[CaseReport]]:
+    """Return the reports by their groups, those of a group in the order of the table."""
+    order = {case.id: number for number, case in enumerate(CASES)}
+    ordered = sorted(reports, key=lambda report: order[report.case.id])
+    groups = {group: [report for report in ordered if report.case.group is group] for group in Group}
+    return {group: found for group, found in groups.items() if found}
+
+
+def grade(reports: Sequence[CaseReport]) -> tuple[int, int]:
+    """Return how many cases passed, and of how many; those that were skipped do not count."""
+    counted = [report for report in reports if report.mark is not Mark.SKIP]
+    return sum(report.mark is Mark.PASS for report in counted), len(counted)

@@ -1,0 +1,359 @@
+"""Judgments: what was seen goes in, a verdict comes out. All are pure."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from zdemo.diagnosis.finding import quoted
+from zdemo.response import GATEWAY_STATUSES, Response
+from zdemo.verify.api_client import ApiReply
+from zdemo.verify.case import Mark, Verdict, bad, good, skip, unless
+from zdemo.verify.challenge import bearer_of, problem_of
+from zdemo.zitadel.introspection_client import basic_credentials
+
+PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then
+MOST_FLIGHTS = 4  # introspections for simultaneous requests with one token: one per worker process
+LIKE_A_TRACE = ("Traceback (most recent call last)", "\tat ", "goroutine ", "panicked at", "System.Exception")
+
+Test = Callable[[ApiReply], bool]
+OnReply = Callable[[ApiReply], Verdict]
+OnReplies = Callable[[Sequence[ApiReply]], Verdict]
+
+
+def in_words(replies: Sequence[ApiReply]) -> str:
+    """Return what was seen, each answer once."""
+    return "; ".join(dict.fromkeys(reply.in_words() for reply in replies))
+
+
+def _one(right: Test) -> OnReply:
+    """Return the judgment that a reply must pass a test."""
+    return lambda reply: unless("" if right(reply) else reply.in_words(), reply.in_words())
+
+
+def _every(right: Test, seen: str = "") -> OnReplies:
+    """Return the judgment that each reply must pass a test; ``seen`` is said of all, with their number in it."""
+
+    def judge(replies: Sequence[ApiReply]) -> Verdict:
+        wrong = [reply for reply in replies if not right(reply)]
+        return unless(in_words(wrong), seen.format(len(replies)) if seen else in_words(replies))
+
+    return judge
+
+
+# --- who is let in, and how a refusal looks
+
+accepted = _one(lambda reply: 200 <= reply.status < 300)
+refused = _one(lambda reply: not reply.let_in)  # how it is refused is for other cases
+guarded = _one(lambda reply: reply.status in (400, 401, 403))  # another status shows that this is no guarded path
+preflight = _one(lambda reply: reply.status not in (0, 401, 403) and reply.status < 500)
+none_let_in = _every(lambda reply: not reply.let_in)
+ambiguous = _every(lambda reply: reply.status in (400, 401))  # two tokens: 400, or as for one that is not valid
+
+
+def no_way_around(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge other spellings of a guarded path; the first answer is that of a path that does not exist."""
+    nowhere, *others = replies
+    wrong = [one for one in others if 200 <= one.status < 300 and one.body != nowhere.body]
+    return unless(in_words(wrong), f"{len(others)} spellings, none let in")
+
+
+def _refused_as(code: str, *statuses: int) -> OnReply:
+    """Return the judgment that a request is refused with this error code, and one of these statuses."""
+
+    def judge(reply: ApiReply) -> Verdict:
+        seen = reply.in_words()
+        if reply.status in statuses and reply.error == code:
+            return good(seen)
+        return bad(f"{seen}, no WWW-Authenticate: Bearer" if reply.status == 401 and reply.error is None else seen)
+
+    return judge
+
+
+unchallenged = _refused_as("", 401)  # without a token: a challenge without an error code
+invalid_token = _refused_as("invalid_token", 401)
+insufficient_scope = _refused_as("insufficient_scope", 403, 401)
+invalid_request = _refused_as("invalid_request", 400)
+
+
+def all_malformed(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge the answers to malformed headers."""
+    wrong = [verdict.seen for verdict in map(invalid_request, replies) if verdict.mark is not Mark.PASS]
+    return unless("; ".join(dict.fromkeys(wrong)), in_words(replies))
+
+
+def same(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge whether all answers are like the first."""
+    first, *others = replies
+    wrong = [one for one in others if (one.status, one.error) != (first.status, first.error)]
+    return unless(f"{first.in_words()}, but {in_words(wrong)}" if wrong else "", first.in_words())
+
+
+def challenged(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge whether each 401 has a challenge."""
+    refusals = [one for one in replies if one.status == 401]
+    if not refusals:
+        return skip("the API never answered 401")
+    wrong = [one for one in refusals if not one.challenge.strip()]
+    return unless(f"{len(wrong)} of {len(refusals)} have none" if wrong else "", f"{len(refusals)} have one")
+
+
+def well_formed(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge the syntax of all challenges."""
+    texts = list(dict.fromkeys(one.challenge for one in replies if one.challenge))
+    if not texts:
+        return skip("the API never sent a challenge")
+    problems = dict.fromkeys(filter(None, map(problem_of, texts)))
+    return unless("; ".join(problems), f"{len(texts)} different challenges")
+
+
+def named_realm(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge whether each bearer challenge has at least one parameter."""
+    found = [bearer for one in replies if (bearer := bearer_of(one.challenge))]
+    if not found:
+        return skip("the API never sent a bearer challenge")
+    return unless("" if all(one.parameters for one in found) else "Bearer without a parameter", "each has one")
+
+
+def names_scope(reply: ApiReply) -> Verdict:
+    """Judge whether a refusal for a missing role says what is missing."""
+    challenge = bearer_of(reply.challenge)
+    if challenge is None or challenge.parameters.get("error") != "insufficient_scope":
+        return skip("the API does not answer insufficient_scope")
+    scope = challenge.parameters.get("scope", "")
+    return unless("" if scope else "insufficient_scope without scope", f"scope={quoted(scope, 60)}")
+
+
+def readable(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge the bodies of refusals: JSON where they say so, and no web page."""
+    refusals = [one for one in replies if one.status >= 400 and one.body]
+    problems = dict.fromkeys(f"{one.status} with {what}" for one in refusals if (what := _unreadable(one)))
+    return unless("; ".join(problems), "no web page, and JSON where it says so")
+
+
+def _unreadable(reply: ApiReply) -> str:
+    assert isinstance(reply.response, Response)  # noqa: S101  # it has a body
+    media = reply.response.media_type
+    if not media:
+        return "a body, but no Content-Type"
+    if media == "text/html":
+        return "a web page"
+    if media == "application/json" or media.endswith("+json"):
+        try:
+            json.loads(reply.response.text)
+        except (ValueError, RecursionError):
+            return "a body that is not JSON, but says so"
+    return ""
+
+
+def retry_after(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge whether each 503 says when to come back."""
+    fields = [one.header("retry-after") for one in replies if one.status == 503]
+    if not fields:
+        return skip("the API never answered 503")
+    return unless("" if all(fields) else "503 without Retry-After", f"Retry-After: {fields[0]}")
+
+
+def like_get(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge HEAD with a valid token: as GET but without a body, or not offered."""
+    get, head = replies
+    if not head.status:
+        return bad(head.in_words())
+    right = head.status in (get.status, 405, 501) and not head.body
+    return unless("" if right else f"{get.in_words()}, but {head.in_words()}", head.in_words())
+
+
+# --- under load, over time, and while ZITADEL fails
+
+no_crash = _every(lambda reply: reply.status != 500, "{} answers, none is 500")
+no_failure = _every(lambda reply: reply.status < 500 and not reply.let_in and not reply.timed_out)  # may also break off
+too_long = _one(lambda reply: reply.status in (400, 401, 413, 431) or not (reply.status or reply.timed_out))
+
+
+def outage(reply: ApiReply) -> Verdict:
+    """Judge the answer to a valid, cold token while ZITADEL does not answer as it should."""
+    right = reply.status in GATEWAY_STATUSES
+    return good(f"{reply.in_words()} after {reply.seconds:.1f} s") if right else bad(reply.in_words())
+
+
+def prompt(reply: ApiReply | None) -> Verdict:
+    """Judge the answer to a request that needs no ZITADEL, while others wait for it."""
+    if reply is None:
+        return skip("--public was not given")
+    if not reply.status:
+        return bad(reply.in_words())
+    seen = f"{reply.in_words()} after {reply.seconds:.1f} s"
+    return unless(seen if reply.seconds > PUBLIC_SECONDS or reply.status >= 500 else "", seen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """How long something took, in seconds, or ``None`` if it did not happen within ``limit``."""
+
+    seconds: float | None
+    limit: float
+    before: ApiReply  # the answer that must have let the token in, and what it was last
+    last: ApiReply
+
+
+def ended_in_time(measured: Measured) -> Verdict:
+    """Judge a removal window."""
+    if not measured.before.let_in:
+        return skip(f"the token was never let in: {measured.before.in_words()}")
+    if measured.seconds is None:
+        return bad(f"{measured.last.in_words()}, {measured.limit:.0f} s after the change")
+    return good(f"refused after {measured.seconds:.1f} s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stale:
+    """What was answered to a deleted token that the API knew, after its removal window, while ZITADEL failed."""
+
+    window: Measured  # of such a token, while ZITADEL answered
+    before: ApiReply
+    replies: Sequence[ApiReply]
+
+
+def refused_while_away(stale: Stale) -> Verdict:
+    """Judge whether an outage keeps a deleted token alive."""
+    if not stale.before.let_in:
+        return skip(f"the token was never let in: {stale.before.in_words()}")
+    if stale.window.seconds is None:
+        return skip("a deleted token is let in anyway (safe.window_token)")
+    return none_let_in(stale.replies)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """How long an API took until it let a token in again, by what had been wrong; ``None``: it did not."""
+
+    seconds: dict[str, float | None]
+    limit: float
+
+
+def recovered(recovery: Recovery) -> Verdict:
+    """Judge the recoveries after outages."""
+    if not recovery.seconds:
+        return skip("no outage was tried")
+    never = [name for name, seconds in recovery.seconds.items() if seconds is None]
+    if never:
+        return bad(f"a valid token is still refused {recovery.limit:.0f} s after: {', '.join(never)}")
+    slowest = max(recovery.seconds, key=lambda name: recovery.seconds[name] or 0.0)
+    return good(f"{len(recovery.seconds)} outages, at most {recovery.seconds[slowest]:.1f} s (after {slowest})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flights:
+    """The answers to simultaneous requests with one cold token, and how often ZITADEL was asked about it."""
+
+    replies: Sequence[ApiReply]
+    introspections: int
+
+
+def single_flight(flights: Flights) -> Verdict:
+    """Judge how often ZITADEL was asked."""
+    requests = len(flights.replies)
+    wrong = [one for one in flights.replies if not (200 <= one.status < 300 or one.status in (429, 503))]
+    if wrong:
+        return bad(f"{len(wrong)} of {requests}: {in_words(wrong)}")
+    busy = sum(one.status >= 300 for one in flights.replies)
+    some = f", {busy} of them refused for the moment" if busy else ""
+    seen = f"{requests} requests{some}, introspections: {flights.introspections}"
+    return unless(seen if busy == requests or not 0 < flights.introspections <= MOST_FLIGHTS else "", seen)
+
+
+# --- what an API shows that it should not
+
+
+def stayed_here(sent: Sequence[str]) -> Verdict:
+    """Judge what of the token and the credentials arrived at the address that a redirect of ZITADEL named."""
+    followed = f"the API followed the redirect and sent {' and '.join(sent)} there"
+    return unless(followed if sent else "", "nothing secret went there")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaks:
+    """Texts in which a token or secret of this run was found, by what it was."""
+
+    where: str
+    found: tuple[str, ...]
+    looked_at: str
+
+
+def nothing_leaked(leaks: Leaks) -> Verdict:
+    """Judge whether a text shows tokens or secrets."""
+    return unless(f"{' and '.join(leaks.found)} in {leaks.where}" if leaks.found else "", f"none in {leaks.looked_at}")
+
+
+def no_trace(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge whether an answer shows the API's inside."""
+    wrong = [one for one in replies if any(sign in one.text for sign in LIKE_A_TRACE)]
+    return unless(f"a stack trace in the answer: {in_words(wrong)}" if wrong else "", "no stack trace")
+
+
+def kept_private(reply: ApiReply) -> Verdict:
+    """Judge whether shared caches may keep what a token was needed for (RFC 9111 §3.5)."""
+    directives = _directives(reply)
+    shared = any(name in directives for name in ("public", "s-maxage", "must-revalidate"))
+    allowed = f"Cache-Control: {reply.header('cache-control')}" if shared and not _forbids_storing(reply) else ""
+    return unless(allowed, reply.header("cache-control") or "no Cache-Control")
+
+
+def say_private(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge whether each answer says that it must not be kept, or depends on the token."""
+    wrong = [one for one in replies if not (_forbids_storing(one) or _depends_on_token(one))]
+    said = (wrong[0].header("cache-control") or "no Cache-Control") if wrong else ""
+    return unless(f"{in_words(wrong)}: {said}" if wrong else "", "each does")
+
+
+def _depends_on_token(reply: ApiReply) -> bool:
+    fields = [field.strip().lower() for field in reply.header("vary").split(",")]
+    return "authorization" in fields or "*" in fields
+
+
+def _forbids_storing(reply: ApiReply) -> bool:
+    return not _directives(reply).isdisjoint(("no-store", "private", "no-cache"))
+
+
+def _directives(reply: ApiReply) -> set[str]:
+    return {part.partition("=")[0].strip() for part in reply.header("cache-control").lower().split(",")}
+
+
+def no_borrowed_rights(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge CORS: a foreign origin must not be let in together with a browser's credentials."""
+    for one in replies:
+        origin = one.header("access-control-allow-origin")
+        if origin and one.header("access-control-allow-credentials").lower() == "true":
+            return bad(f"any origin is allowed together with credentials: Access-Control-Allow-Origin: {origin[:60]}")
+    return good("a foreign origin gets no credentials")
+
+
+# --- tokens and secrets in a text
+
+LEAST = 20  # characters of a text that is looked for; shorter ones occur by chance
+LEAST_DIFFERENT = 8  # of them; fewer make a line of equals signs, not a part of a token
+LIKE_A_TOKEN = re.compile(rf"[\w.~+/=-]{{{LEAST},}}", re.ASCII)
+
+
+def leaks_in(text: str, tokens: Iterable[str], secrets: Mapping[str, str]) -> tuple[str, ...]:
+    """Return which of the tokens and secrets, which have names, a text holds.
+
+    A part of a token counts too, except a JWT's header, which is no secret.
+    """
+    parts = {part for token in tokens for part in _parts(token.partition(".")[2] or token)}
+    leaked = any(not parts.isdisjoint(_parts(found[0])) for found in LIKE_A_TOKEN.finditer(text))
+    found = ["a token"] if leaked else []
+    found += [name for name, secret in secrets.items() if len(secret) >= LEAST and secret in text]
+    return tuple(found)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield what could be a part of a token, of the length that is looked for."""
+    pieces = (text[start : start + LEAST] for start in range(len(text) - LEAST + 1))
+    return (piece for piece in pieces if len(set(piece)) >= LEAST_DIFFERENT)
+
+
+def secrets_of(client_id: str, client_secret: str) -> dict[str, str]:
+    """Return the forms in which a client's secret travels, by their names (RFC 6749 §2.3.1)."""
+    basic = basic_credentials(client_id, client_secret).removeprefix("Basic ")
+    return {"the client secret": client_secret, "the client credentials": basic}
