@@ -26,7 +26,7 @@ from zdemo.emulator import (
     emulate,
     known_world,
 )
-from zdemo.emulator.credentials import new_key_pair
+from zdemo.emulator.token_texts import new_key_pair
 
 SERVICE = "/zitadel.project.v2.ProjectService"
 CREATE = {"name": "x", "organizationId": ORGANIZATION_ID}

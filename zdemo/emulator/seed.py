@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
-from zdemo.emulator.credentials import (
+from zdemo.emulator.entities import NEVER, Entity
+from zdemo.emulator.token_texts import (
     PAT_KEY_NAME,
     application_key_file,
     new_key_pair,
@@ -10,7 +11,6 @@ from zdemo.emulator.credentials import (
     new_token_text,
     user_key_file,
 )
-from zdemo.emulator.entities import NEVER, Entity
 from zdemo.emulator.world import PAT_SCOPES, World
 
 DEFAULT_PORT = 8484  # not 8080, where a real ZITADEL listens

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from zdemo.emulator.credentials import canonical, new_secret
+from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import NEVER, Organization, Project, User
-from zdemo.emulator.errors import ZitadelError
 from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start
+from zdemo.emulator.token_texts import canonical, new_secret
 from zdemo.emulator.world import World
 
 T = TypeVar("T")

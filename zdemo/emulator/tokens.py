@@ -8,9 +8,9 @@ import json
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from zdemo.emulator.credentials import canonical, decoded, encoded, new_key_pair, without_line_ends
 from zdemo.emulator.entities import PersonalAccessToken, SessionToken, User
 from zdemo.emulator.incoming import ago, current_origin, note
+from zdemo.emulator.token_texts import canonical, decoded, encoded, new_key_pair, without_line_ends
 from zdemo.emulator.world import World
 
 Token = PersonalAccessToken | SessionToken

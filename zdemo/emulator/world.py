@@ -3,9 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from zdemo.emulator.credentials import PAT_KEY_NAME, canonical, new_token_text
+from zdemo.emulator.api_errors import AlreadyExists, FailedPrecondition, taken
 from zdemo.emulator.entities import (
     Administrator,
     Application,
@@ -23,16 +23,12 @@ from zdemo.emulator.entities import (
     User,
     new_name,
 )
-from zdemo.emulator.errors import AlreadyExists, FailedPrecondition, taken
+from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text
 
 E = TypeVar("E", bound=Entity)
 
-PAT_SCOPES = (
-    "openid",
-    "profile",
-    "urn:zitadel:iam:user:metadata",
-    "urn:zitadel:iam:user:resourceowner",
-)  # of every PAT that is made through the API
+# Of every PAT that is made through the API
+PAT_SCOPES = ("openid", "profile", "urn:zitadel:iam:user:metadata", "urn:zitadel:iam:user:resourceowner")
 ADMINISTRATOR_EXISTS = {
     "instance": ("Errors.Instance.Member.AlreadyExists", "INSTA-pFDwe"),
     "organization": ("Errors.Org.Member.AlreadyExists", "ORG-poWwe"),
@@ -76,6 +72,11 @@ class World:
         entity.sequence += 1
         return entity.changed
 
+    def _add(self, objects: dict[str, E], make: type[E], id: str | None, **fields: Any) -> E:
+        made = make(id=id or self.new_id(), created=self.now(), **fields)
+        objects[made.id] = made
+        return made
+
     # --- organizations ---
 
     @property
@@ -93,9 +94,7 @@ class World:
             raise taken("Domain already exists")
         if id in self.organizations:
             raise AlreadyExists("Organisation already exists", "ORG-lapo2m")
-        made = Organization(id=id or self.new_id(), created=self.now(), name=name, primary_domain=primary_domain)
-        self.organizations[made.id] = made
-        return made
+        return self._add(self.organizations, Organization, id, name=name, primary_domain=primary_domain)
 
     def remove_organization(self, organization: Organization) -> None:
         """Remove an organization, its projects and users, its authorizations and the project grants to it."""
@@ -116,9 +115,7 @@ class World:
         if id in self.projects:
             raise AlreadyExists("Errors.Project.AlreadyExisting", "COMMAND-opamwu")
         self.check_project_name(organization_id, name)
-        made = Project(id=id or self.new_id(), created=self.now(), organization_id=organization_id, name=name)
-        self.projects[made.id] = made
-        return made
+        return self._add(self.projects, Project, id, organization_id=organization_id, name=name)
 
     def check_project_name(self, organization_id: str, name: str) -> None:
         """Raise ``AlreadyExists`` if another project of the organization has the name."""
@@ -144,9 +141,7 @@ class World:
         """Add a role to a project."""
         if _is_taken(key, project.roles) or ("role", project.id, key.lower()) in self._kept_taken:
             raise taken("Role already exists")
-        role = Role(id=key, created=self.now(), project_id=project.id, display_name=display_name, group=group)
-        project.roles[key] = role
-        return role
+        return self._add(project.roles, Role, key, project_id=project.id, display_name=display_name, group=group)
 
     def remove_role(self, project: Project, key: str) -> None:
         """Remove a role from a project, its authorizations and its grants, which stay even without any role."""
@@ -200,17 +195,8 @@ class World:
         if id and ("application", id) in self._kept_taken:
             raise taken("Application already exists")
         self.check_application_name(project.id, name)
-        made = Application(
-            id=id or self.new_id(),
-            created=self.now(),
-            project_id=project.id,
-            name=name,
-            client_id=self.new_id(),
-            kind=kind,
-            auth_method=auth_method,
-        )
-        self.applications[made.id] = made
-        return made
+        fields = {"project_id": project.id, "name": name, "kind": kind, "auth_method": auth_method}
+        return self._add(self.applications, Application, id, client_id=self.new_id(), **fields)
 
     def check_application_name(self, project_id: str, name: str) -> None:
         """Raise ``AlreadyExists`` if another application of the project has the name."""
@@ -220,9 +206,7 @@ class World:
 
     def add_key(self, owner: Application | User, pem: str, expires: float) -> PublicKey:
         """Add the public half of a key pair to an application or a user."""
-        key = PublicKey(id=self.new_id(), created=self.now(), owner_id=owner.id, expires=expires, pem=pem)
-        owner.keys[key.id] = key
-        return key
+        return self._add(owner.keys, PublicKey, None, owner_id=owner.id, expires=expires, pem=pem)
 
     # --- users ---
 
@@ -242,15 +226,8 @@ class World:
         user_id = id or self.new_id()
         username = username or user_id
         self.check_username(username)
-        made = User(
-            id=user_id,
-            created=self.now(),
-            organization_id=organization_id,
-            username=username,
-            machine=machine,
-            name=name,
-        )
-        self.users[made.id] = made
+        fields = {"organization_id": organization_id, "username": username, "machine": machine, "name": name}
+        made = self._add(self.users, User, user_id, **fields)
         self.history.log(made, "user.machine.added" if machine else "user.human.added", by, userName=username)
         return made
 
@@ -292,7 +269,7 @@ class World:
         self._remember_text(token)
 
     def _remember_text(self, token: PersonalAccessToken | SessionToken) -> None:
-        if text := canonical(token.token):
+        if text := canonical(token.token):  # a JWT has none
             self.token_ids[text] = (token.id, token.user_id)
 
     def end_session(self, token: SessionToken, why: str) -> None:
@@ -312,16 +289,10 @@ class World:
     ) -> PersonalAccessToken:
         """Add a personal access token; ``token`` is used instead of a new text."""
         pat_id = id or self.new_id()
-        made = PersonalAccessToken(
-            id=pat_id,
-            created=self.now(),
-            user_id=user.id,
-            token=token or new_token_text(pat_id, user.id, PAT_KEY_NAME),
-            expires=expires,
-            scopes=list(scopes),
-            dead=":" in user.id,  # ZITADEL splits the text inside the token at the first colon
-        )
-        user.pats[made.id] = made
+        text = token or new_token_text(pat_id, user.id, PAT_KEY_NAME)
+        fields = {"user_id": user.id, "token": text, "expires": expires, "scopes": list(scopes)}
+        made = self._add(user.pats, PersonalAccessToken, pat_id, **fields)
+        made.dead = ":" in user.id  # ZITADEL splits the text inside the token at the first colon
         self._remember_text(made)
         self.history.log(user, "user.pat.added", by, tokenId=made.id, expiration=expires, scopes=made.scopes)
         return made
@@ -341,16 +312,8 @@ class World:
         owner = (user_id, project_id, organization_id)
         if any((a.user_id, a.project_id, a.organization_id) == owner for a in self.authorizations.values()):
             raise taken("User grant already exists")
-        made = Authorization(
-            id=id or self.new_id(),
-            created=self.now(),
-            user_id=user_id,
-            project_id=project_id,
-            organization_id=organization_id,
-            role_keys=list(role_keys),
-        )
-        self.authorizations[made.id] = made
-        return made
+        fields = {"user_id": user_id, "project_id": project_id, "organization_id": organization_id}
+        return self._add(self.authorizations, Authorization, id, **fields, role_keys=list(role_keys))
 
     def remove_authorization(self, authorization: Authorization) -> None:
         """Remove an authorization, and remember when."""
@@ -365,11 +328,8 @@ class World:
         """Make a user administrator of a resource; see ``Administrator`` for its form."""
         if self.find_administrator(user_id, resource):
             raise AlreadyExists(*ADMINISTRATOR_EXISTS[resource[0]])
-        made = Administrator(
-            id=self.new_id(), created=self.now(), user_id=user_id, resource=resource, roles=list(roles)
-        )
-        self.administrators[made.id] = made
-        return made
+        fields = {"user_id": user_id, "resource": resource, "roles": list(roles)}
+        return self._add(self.administrators, Administrator, None, **fields)
 
     def find_administrator(self, user_id: str, resource: tuple[str, str]) -> Administrator | None:
         """Return a user's administrator roles of a resource, or None."""

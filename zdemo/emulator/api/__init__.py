@@ -14,7 +14,7 @@ from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
     users,
     v1,
 )
-from zdemo.emulator.api.call import SERVICES, Service
+from zdemo.emulator.api.service import SERVICES, Service
 from zdemo.emulator.oidc.responses import is_preflight
 from zdemo.emulator.world import World
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from zdemo.emulator.api.authorizations import show_organization, show_project, show_user
-from zdemo.emulator.api.call import PREFIXES, ROLES, Answer, Call, Refusal, Service
+from zdemo.emulator.api.fields import ID, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, dates, moment
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter, time_filter
-from zdemo.emulator.api.messages import ID, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, moment
+from zdemo.emulator.api.service import PREFIXES, ROLES, Answer, Call, Refusal, Service
 from zdemo.emulator.api.users import display_name
+from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.entities import Administrator, User
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.internal_permission.v2.InternalPermissionService")
@@ -106,8 +106,7 @@ def _show(world: World, administrator: Administrator) -> Answer:
     kind, id = administrator.resource
     shown = show_project(world.projects[id]) if kind == "project" else show_organization(world, id)
     return {
-        "creationDate": moment(administrator.created),
-        "changeDate": moment(administrator.changed),
+        **dates(administrator),
         "user": show_user(world.users[administrator.user_id]),
         kind: True if kind == "instance" else shown,
         "roles": list(administrator.roles),

@@ -3,9 +3,7 @@
 import base64
 from functools import partial
 
-from zdemo.emulator.api.call import Answer, Call, Service, switch
-from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, text_filter
-from zdemo.emulator.api.messages import (
+from zdemo.emulator.api.fields import (
     ID,
     OPTIONAL,
     Anything,
@@ -18,14 +16,17 @@ from zdemo.emulator.api.messages import (
     Sub,
     Text,
     Time,
+    dates,
     enum,
     moment,
     without_defaults,
 )
+from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, text_filter
 from zdemo.emulator.api.projects import no_project, permitted_project
-from zdemo.emulator.credentials import application_key_file, new_secret
+from zdemo.emulator.api.service import Answer, Call, Service, switch
+from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
 from zdemo.emulator.entities import Application, PublicKey
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
+from zdemo.emulator.token_texts import application_key_file, new_secret
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.application.v2.ApplicationService")
@@ -176,8 +177,7 @@ def _show(_: World, application: Application) -> Answer:
         configuration = {"oidcConfiguration": {"clockSkew": "0s"} | without_defaults(settings) | client}
     return {
         "applicationId": application.id,
-        "creationDate": moment(application.created),
-        "changeDate": moment(application.changed),
+        **dates(application),
         "state": f"APPLICATION_STATE_{application.state}",
         "name": application.name,
         **configuration,

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from zdemo.emulator.api.call import Answer, Call, Service, switch
+from zdemo.emulator.api.fields import ID, NO_TIME, Message, Repeated, Sub, Text, dates, enum, moment, without_defaults
 from zdemo.emulator.api.lists import (
     TEXT_METHOD,
     Filter,
@@ -14,10 +14,10 @@ from zdemo.emulator.api.lists import (
     text_filter,
     text_matches,
 )
-from zdemo.emulator.api.messages import ID, NO_TIME, Message, Repeated, Sub, Text, enum, moment, without_defaults
+from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api.users import display_name
+from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Authorization, Project, User
-from zdemo.emulator.errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
@@ -53,8 +53,7 @@ def _show(world: World, authorization: Authorization) -> Answer:
     roles = [project.roles[key] for key in authorization.role_keys if key in project.roles]
     row: Answer = {
         "id": authorization.id,
-        "creationDate": moment(authorization.created),
-        "changeDate": moment(authorization.changed),
+        **dates(authorization),
         "project": show_project(project),
         "organization": show_organization(world, authorization.organization_id),
         "user": show_user(world.users[authorization.user_id]),

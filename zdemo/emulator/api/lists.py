@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from zdemo.emulator.api.call import AUTHENTICATED, Answer, Call, Service
-from zdemo.emulator.api.messages import Count, Enum, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, Time, moment
+from zdemo.emulator.api.fields import Count, Enum, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, Time, moment
+from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
+from zdemo.emulator.api_errors import InvalidArgument
 from zdemo.emulator.entities import Entity
-from zdemo.emulator.errors import InvalidArgument
 from zdemo.emulator.world import World
 
 Row = TypeVar("Row", bound=Entity)

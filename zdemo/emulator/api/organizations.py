@@ -1,11 +1,11 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
-from zdemo.emulator.api.call import Answer, Call, Service
+from zdemo.emulator.api.fields import ID, OPTIONAL, Anything, Flag, Message, Repeated, Sub, enum, moment
 from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, text_query
-from zdemo.emulator.api.messages import ID, OPTIONAL, Anything, Flag, Message, Repeated, Sub, enum, moment
+from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
+from zdemo.emulator.api_errors import FailedPrecondition
 from zdemo.emulator.entities import Organization
-from zdemo.emulator.errors import FailedPrecondition
 from zdemo.emulator.oidc.discovery import LOCALES
 from zdemo.emulator.world import World
 

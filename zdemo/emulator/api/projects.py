@@ -2,9 +2,7 @@
 
 from functools import partial
 
-from zdemo.emulator.api.call import Answer, Call, Service, switch
-from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter
-from zdemo.emulator.api.messages import (
+from zdemo.emulator.api.fields import (
     ID,
     OPTIONAL,
     Enum,
@@ -14,11 +12,14 @@ from zdemo.emulator.api.messages import (
     Repeated,
     Sub,
     Text,
+    dates,
     moment,
     without_defaults,
 )
+from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter
+from zdemo.emulator.api.service import Answer, Call, Service, switch
+from zdemo.emulator.api_errors import FailedPrecondition, NotFound, ZitadelError, existing
 from zdemo.emulator.entities import Project, ProjectGrant, Role
-from zdemo.emulator.errors import FailedPrecondition, NotFound, ZitadelError, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.project.v2.ProjectService")
@@ -104,8 +105,7 @@ def show_project(_: World, project: Project) -> Answer:
         {
             "projectId": project.id,
             "organizationId": project.organization_id,
-            "creationDate": moment(project.created),
-            "changeDate": moment(project.changed),
+            **dates(project),
             "name": project.name,
             "state": f"PROJECT_STATE_{project.state}",
             **{name: getattr(project, attribute) for name, attribute in FLAGS.items()},
@@ -183,8 +183,7 @@ def _show_role(_: World, role: Role) -> Answer:
         {
             "projectId": role.project_id,
             "key": role.id,
-            "creationDate": moment(role.created),
-            "changeDate": moment(role.changed),
+            **dates(role),
             "displayName": role.display_name,
             "group": role.group,
         }
@@ -280,8 +279,7 @@ def _show_grant(world: World, grant: ProjectGrant) -> Answer:
     return without_defaults(
         {
             "organizationId": project.organization_id,
-            "creationDate": moment(grant.created),
-            "changeDate": moment(grant.changed),
+            **dates(grant),
             "grantedOrganizationId": grant.granted_organization_id,
             "grantedOrganizationName": granted.name if granted else "",
             "grantedRoleKeys": list(grant.role_keys),

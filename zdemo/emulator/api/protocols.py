@@ -12,12 +12,12 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.http import parse_options_header
 from werkzeug.routing import Map
 
-from zdemo.emulator.api.call import KeyPairNeeded, Method, Service, run
-from zdemo.emulator.api.messages import JsonObject, Message
-from zdemo.emulator.credentials import new_key_pair
-from zdemo.emulator.errors import CODES, InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
+from zdemo.emulator.api.fields import JsonObject, Message
+from zdemo.emulator.api.service import KeyPairNeeded, Method, Service, run
+from zdemo.emulator.api_errors import CODES, InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
 from zdemo.emulator.incoming import LARGEST_BODY_BYTES, TOO_LARGE, note
 from zdemo.emulator.oidc.responses import JSON, PLAIN, allow_origin, forbid_storing
+from zdemo.emulator.token_texts import new_key_pair
 from zdemo.emulator.world import World
 
 MALFORMED = "the body is not valid JSON for this method"

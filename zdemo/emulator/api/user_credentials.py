@@ -4,13 +4,13 @@ from contextlib import suppress
 from functools import partial
 
 from zdemo.emulator.api.applications import check_expiry, in_base64
-from zdemo.emulator.api.call import Answer, Call
+from zdemo.emulator.api.fields import ID, Data, Time, dates, moment
 from zdemo.emulator.api.lists import Listing, columns, id_filter, time_filter
-from zdemo.emulator.api.messages import ID, Data, Time, moment
+from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api.users import SERVICE, permitted_user, sees
-from zdemo.emulator.credentials import new_secret, user_key_file
+from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
+from zdemo.emulator.token_texts import new_secret, user_key_file
 from zdemo.emulator.world import World
 
 NO_PUBLIC_KEY = "Public key is not a valid RSA public key in PKIX format with PEM encoding"
@@ -129,8 +129,7 @@ def _user_of(world: World, row: Row) -> User:
 def _show(world: World, row: Row) -> Answer:
     user = _user_of(world, row)
     return {
-        "creationDate": moment(row.created),
-        "changeDate": moment(row.changed),
+        **dates(row),
         "id": row.id,
         "userId": user.id,
         "organizationId": user.organization_id,

@@ -4,7 +4,22 @@ import base64
 import re
 from typing import Any
 
-from zdemo.emulator.api.call import Answer, Call, Handler, Service
+from zdemo.emulator.api.fields import (
+    ID,
+    OPTIONAL,
+    Data,
+    FieldType,
+    Flag,
+    Message,
+    OneOf,
+    Repeated,
+    Sub,
+    Text,
+    dates,
+    enum,
+    moment,
+    without_defaults,
+)
 from zdemo.emulator.api.lists import (
     DetailsListing,
     Filter,
@@ -16,23 +31,16 @@ from zdemo.emulator.api.lists import (
     text_filter,
     text_query,
 )
-from zdemo.emulator.api.messages import (
-    ID,
-    OPTIONAL,
-    Data,
-    FieldType,
-    Flag,
-    Message,
-    OneOf,
-    Repeated,
-    Sub,
-    Text,
-    enum,
-    moment,
-    without_defaults,
+from zdemo.emulator.api.service import Answer, Call, Handler, Service
+from zdemo.emulator.api_errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unimplemented,
+    ZitadelError,
+    existing,
 )
 from zdemo.emulator.entities import Entity, Metadata, User
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented, ZitadelError, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService")
@@ -273,8 +281,7 @@ Listing[Metadata](
     ],
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
     show=lambda _, one: {
-        "creationDate": moment(one.created),
-        "changeDate": moment(one.changed),
+        **dates(one),
         "key": one.id,
         "value": base64.b64encode(one.value).decode(),
     },

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 
-from zdemo.emulator.api.call import AUTHENTICATED, Answer, Call, Handler, Method, Refusal, permissions
-from zdemo.emulator.api.messages import ID, OPTIONAL, Count, FieldType, Flag, Message, Repeated, Text, Time, moment
+from zdemo.emulator.api.fields import ID, OPTIONAL, Count, FieldType, Flag, Message, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
+from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Handler, Method, Refusal, permissions
 from zdemo.emulator.api.users import JWT, TOKEN_TYPE, details, show_user
+from zdemo.emulator.api_errors import FailedPrecondition, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import Administrator, Event, Organization, User
-from zdemo.emulator.errors import FailedPrecondition, NotFound, PermissionDenied, existing
 
 MAX_EVENTS = 1000
 Route = tuple[str, str, Method]

@@ -5,11 +5,11 @@ from typing import Any
 
 from flask import Response, request
 
-from zdemo.emulator.claims import ROLE_SCOPE_PREFIX, introspection_roles, requested_roles, user_claims
 from zdemo.emulator.entities import Application, PersonalAccessToken, SessionToken
 from zdemo.emulator.incoming import current_origin, masked, note
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, introspection_client, oidc_client
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
+from zdemo.emulator.oidc.user_claims import ROLE_SCOPE_PREFIX, introspection_roles, requested_roles, user_claims
 from zdemo.emulator.tokens import MalformedJWT, Token, TokenRefused, live_token
 from zdemo.emulator.world import World
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from flask import Response
 
-from zdemo.emulator import claims
-from zdemo.emulator.credentials import encoded, new_token_text
 from zdemo.emulator.entities import SessionToken, User
 from zdemo.emulator.incoming import current_origin, note, shown_client
+from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import (
     BadAssertion,
     ClientCredentials,
@@ -20,6 +19,7 @@ from zdemo.emulator.oidc.client_authentication import (
 )
 from zdemo.emulator.oidc.discovery import SCOPES
 from zdemo.emulator.oidc.responses import OAuthError, json_response
+from zdemo.emulator.token_texts import encoded, new_token_text
 from zdemo.emulator.tokens import MalformedJWT, signed, unverified_claims
 from zdemo.emulator.world import World
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from werkzeug.datastructures import Headers
 
-from zdemo.emulator.api.messages import FieldType, InvalidError, Message, OneOf, moment
+from zdemo.emulator.api.fields import FieldType, InvalidError, Message, OneOf, moment
+from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.entities import Administrator, PersonalAccessToken, Switchable, User
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.incoming import masked, note
 from zdemo.emulator.tokens import TokenRefused, live_token
 from zdemo.emulator.world import World

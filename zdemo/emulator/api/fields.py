@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from zdemo.emulator.entities import NEVER
-from zdemo.emulator.errors import ZitadelError
+from zdemo.emulator.api_errors import ZitadelError
+from zdemo.emulator.entities import NEVER, Entity
 
 ABSENT: Any = object()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,6 +60,11 @@ def seconds_of(text: str) -> float:
     if not -62135596800 <= seconds <= NEVER:
         raise ValueError(text)
     return min(seconds + float(f"0.{fraction or 0}"), NEVER)
+
+
+def dates(entity: Entity) -> dict[str, str]:
+    """Return when an object was created, and when it last changed, as most rows begin."""
+    return {"creationDate": moment(entity.created), "changeDate": moment(entity.changed)}
 
 
 class JsonObject(dict[str, Any]):

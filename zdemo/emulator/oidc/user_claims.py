@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from zdemo.emulator.credentials import encoded
 from zdemo.emulator.entities import User
+from zdemo.emulator.token_texts import encoded
 from zdemo.emulator.world import World
 
 Claims = dict[str, Any]
