@@ -26,7 +26,7 @@ from zdemo.guard.counters import Counters
 from zdemo.page import PageOptions, new_key, paged
 from zdemo.server.app import create_app
 from zdemo.server.guard import protect, requires_token
-from zdemo.server.logs import ACCESS_LOG, BatchingHandler, JsonFormatter, TextFormatter
+from zdemo.server.logs import BatchingHandler, JsonFormatter, TextFormatter
 from zdemo.server.metrics import Metrics
 from zdemo.server.observe import observed
 from zdemo.serving import WSGIApp
@@ -71,19 +71,12 @@ class Log:
 
     def __init__(self, *, as_json: bool = False) -> None:
         stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # as long as the process
-        self._handler = BatchingHandler(stream, wait_seconds=NEVER_SECONDS)
-        self._handler.setFormatter(JsonFormatter() if as_json else TextFormatter(stream))
-        self._logger = logging.getLogger(ACCESS_LOG)
+        formatter = JsonFormatter() if as_json else TextFormatter(stream)
+        self._handler = BatchingHandler(stream, formatter, wait_seconds=NEVER_SECONDS)
+        self.take = self._handler.log_request
 
-    def take(self) -> None:
-        """Keep the records that follow."""
-        self._logger.handlers[:] = [self._handler]
-        self._logger.setLevel(logging.INFO)
-
-    def leave(self) -> float:
-        """Write the lines of all records, and return how many seconds of the processor that took."""
-        self._logger.handlers.clear()
-        self._logger.setLevel(logging.WARNING)
+    def write(self) -> float:
+        """Write the lines of all requests, and return how many seconds of the processor that took."""
         before = time.thread_time()
         self._handler.flush()
         return time.thread_time() - before
@@ -111,14 +104,12 @@ class Case:
 
     def round(self) -> None:
         """Measure once more."""
-        if self._log:
-            self._log.take()
         before = time.thread_time()
         for _ in range(CALLS):
             self._call()
         self._requests.append(1e6 * (time.thread_time() - before) / CALLS)
         if self._log:
-            self._lines.append(1e6 * self._log.leave() / CALLS)
+            self._lines.append(1e6 * self._log.write() / CALLS)
 
     def _call(self) -> None:
         body = self._app(dict(self._environ), _start_response)
@@ -146,18 +137,20 @@ def _guarded(settings: Settings) -> Flask:
     return app
 
 
-def _with_page(settings: Settings) -> WSGIApp:
+def _nowhere(*_values: object) -> None:
+    """Take a request that is not logged."""
+
+
+def _with_page(settings: Settings, log: Log) -> WSGIApp:
     """Return the API with its page, which nobody has opened."""
     options = PageOptions(
         key=new_key(), api_url="http://127.0.0.1:5000", settings=settings, environment=Environment({})
     )
-    return paged(create_app(settings), options)
+    return paged(create_app(settings, log=log.take), options)
 
 
 def cpu() -> None:
     """Print what a request takes with one layer more each time."""
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # both as in zdemo serve
     logging.getLogger("zdemo").propagate = False
     text, as_json = Log(), Log(as_json=True)
     with stand.upstream() as zitadel:
@@ -167,21 +160,22 @@ def cpu() -> None:
             client_secret=CLIENT_SECRET,
             cache_ttl_seconds=600,
         )
-        floor, plain = bare.build(), create_app(settings)
-        counted = create_app(settings, open_metrics=True)
+        floor, silent = bare.build(), create_app(settings, log=_nowhere)
+        plain, plain_json = create_app(settings, log=text.take), create_app(settings, log=as_json.take)
+        counted = create_app(settings, open_metrics=True, log=text.take)
         cases = {
             "bare Flask route": Case(floor, PUBLIC),
-            "bare, with the layer that observes": Case(observed(floor), PUBLIC),
-            "… that makes log records": Case(observed(floor), PUBLIC, text),
-            "… and counts": Case(observed(floor, Metrics(Counters())), PUBLIC, text),
+            "bare, with the layer that observes": Case(observed(floor, log=_nowhere), PUBLIC),
+            "… that logs": Case(observed(floor, log=text.take), PUBLIC, text),
+            "… and counts": Case(observed(floor, Metrics(Counters()), log=text.take), PUBLIC, text),
             "bare, guarded": Case(_guarded(settings), PRIVATE),
-            "public, not logged": Case(plain, PUBLIC),
+            "public, not logged": Case(silent, PUBLIC),
             "public, logged": Case(plain, PUBLIC, text),
             WITHOUT_PAGE: Case(plain, PRIVATE, text),
             "with a role, logged": Case(plain, SCOPED, text),
-            "private, logged as JSON": Case(plain, PRIVATE, as_json),
+            "private, logged as JSON": Case(plain_json, PRIVATE, as_json),
             "private, logged, counted": Case(counted, PRIVATE, text),
-            WITH_PAGE: Case(_with_page(settings), PRIVATE, text),
+            WITH_PAGE: Case(_with_page(settings, text), PRIVATE, text),
         }
         for _ in range(ROUNDS):
             for case in cases.values():

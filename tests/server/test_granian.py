@@ -124,7 +124,7 @@ def test_two_workers_share_the_metrics_and_sigterm_stops_them_when_running_reque
             ThreadPoolExecutor(8) as pool,
         ):
             assert {reply.status for reply in pool.map(running.get, [SCOPED] * count)} == {200}
-            sample = f'zdemo_requests_total{{outcome="ok",route="api.private_scoped"}} {count}.0'
+            sample = f'zdemo_requests_total{{outcome="ok",route="private_scoped"}} {count}.0'
             metrics = partial(running.get, "/metrics", None)
             eventually("the metrics cover both workers", metrics, lambda reply: sample in reply.body.decode())
             up.now(after(0.5, ACTIVE))

@@ -89,15 +89,15 @@ def test_metrics_count_requests_by_route_and_outcome_and_what_was_asked(settings
             api.get(target, token)
             api.get("/metrics", None)  # what it shows is not counted again
         samples = _samples(api.get("/metrics", None).body.decode())
-    assert samples['zdemo_requests_total{outcome="ok",route="api.public"}'] == 1
-    assert samples['zdemo_requests_total{outcome="ok",route="api.private"}'] == 2
-    assert samples['zdemo_requests_total{outcome="insufficient_scope",route="api.private_scoped"}'] == 1
+    assert samples['zdemo_requests_total{outcome="ok",route="public"}'] == 1
+    assert samples['zdemo_requests_total{outcome="ok",route="private"}'] == 2
+    assert samples['zdemo_requests_total{outcome="insufficient_scope",route="private_scoped"}'] == 1
     assert samples["zdemo_introspection_introspections_total"] == 2
     assert samples["zdemo_introspection_hits_total"] == 1
     assert samples["zdemo_breaker_state"] == 0
     assert samples["zdemo_introspections_in_flight"] == 0
-    assert samples['zdemo_request_seconds_bucket{le="10.0",route="api.private"}'] == 2
-    assert samples['zdemo_request_seconds_count{route="api.private"}'] == 2
+    assert samples['zdemo_request_seconds_bucket{le="10.0",route="private"}'] == 2
+    assert samples['zdemo_request_seconds_count{route="private"}'] == 2
 
 
 def test_no_label_comes_from_a_request(settings: Settings) -> None:

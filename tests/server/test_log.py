@@ -187,7 +187,7 @@ def test_lines_are_written_soon_and_in_order_except_a_broken_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     stream = io.StringIO()
-    handler = BatchingHandler(stream)
+    handler = BatchingHandler(stream, TextFormatter(stream))
     broken = record("%d and %d")
     broken.args = ("one",)
     for line in (broken, record("two"), record("three", logging.WARNING)):
@@ -198,7 +198,7 @@ def test_lines_are_written_soon_and_in_order_except_a_broken_one(
 
 def test_a_stream_without_a_reader_keeps_no_request_waiting_and_drops_the_oldest_lines() -> None:
     stream = Stuck()
-    handler = BatchingHandler(stream, most_waiting=100)
+    handler = BatchingHandler(stream, TextFormatter(stream), most_waiting=100)
     handler.handle(record("one"))
     assert stream.reached.wait(PATIENCE_SECONDS)
     for number in range(110):

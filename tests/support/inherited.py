@@ -19,7 +19,7 @@ from tests.support.prefork import ask, warmed
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
 from zdemo.page import PageOptions, paged
-from zdemo.server import create_app, log_to_stderr
+from zdemo.server import create_app, log_in_batches
 
 OF_A_PROCESS = (type(threading.Lock()), type(threading.RLock()), socket.socket, threading.Thread)
 OPAQUE = (type, types.ModuleType, types.FrameType, types.CodeType, str, bytes, logging.Logger)
@@ -52,7 +52,7 @@ def of_process(root: object) -> Iterator[tuple[str, Any]]:
 
 def main(tokens: str) -> None:
     """Fork workers of the API with its page; print what each shares with its parent, and its answers to its tokens."""
-    log_to_stderr(in_batches=True)
+    log_in_batches()
     environment = read_environment()
     settings = Settings.from_env(environment)
     app = create_app(settings, open_metrics=True)

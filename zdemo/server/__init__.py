@@ -5,7 +5,7 @@ from zdemo.server.forgetting import FORGETTING, Forgetting
 from zdemo.server.guard import EXTENSION, open_route, protect, requires_token
 from zdemo.server.http_errors import refusal_of_http
 from zdemo.server.log_lines import RequestLines
-from zdemo.server.logs import RequestLog, log_to_stderr
+from zdemo.server.logs import RequestLog, log_in_batches, log_to_stderr
 from zdemo.server.request_bodies import BodyReader, cut_connection_after
 from zdemo.server.watcher import WATCHER, Trace, Watcher
 from zdemo.server.worker import WorkerApp, spare_threads
@@ -25,6 +25,7 @@ __all__ = [
     "WorkerApp",
     "create_app",
     "cut_connection_after",
+    "log_in_batches",
     "log_to_stderr",
     "open_route",
     "protect",

@@ -24,9 +24,9 @@ from zdemo.server.forgetting import FORGETTING, Forgetting, forgetting_route
 from zdemo.server.forgetting import PATH as FORGET_PATH
 from zdemo.server.guard import EXTENSION, logger, protect, refusal, request_id
 from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
-from zdemo.server.observe import observed
+from zdemo.server.observe import log_request, observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies
-from zdemo.server.routes import Readiness, api, operations
+from zdemo.server.routes import Readiness, add_example_routes, operations
 from zdemo.server.watcher import WATCHER, Watcher
 from zdemo.server.zitadel_events import PATH as EVENTS_PATH
 from zdemo.server.zitadel_events import zitadel_events_route
@@ -87,6 +87,10 @@ class ApiFlask(Flask):
     json_provider_class = OneEncoder
     session_interface = NoSessions()
 
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is: none of this API is async, which Flask would look up for each request."""
+        return func
+
 
 def create_app(
     settings: Settings | None = None,
@@ -96,12 +100,14 @@ def create_app(
     spare_threads: int = 0,
     open_metrics: bool = False,
     bus: Bus | None = None,
+    log: Callable[..., None] = log_request,
 ) -> Flask:
     """Return the example API, for any WSGI server; the first arguments are those of ``protect``.
 
     In ``spare_threads`` of the server, beyond ``threads``, requests only wait for their turn to ask ZITADEL.
     With ``open_metrics``, ``/metrics`` answers everybody who reaches the API; otherwise nothing is counted for it.
-    ``bus`` leads to the other workers of the same server. Raises SettingsError.
+    ``bus`` leads to the other workers of the same server. ``log`` takes the values of ``ACCESS_FIELDS`` of each
+    request. Raises SettingsError.
     """
     settings = settings or load_settings(logger)
     counters, watcher = Counters(), Watcher()
@@ -123,7 +129,7 @@ def create_app(
     app.register_blueprint(forgetting_route(forgetting, settings.forget_key))
     if settings.events_key:
         app.register_blueprint(zitadel_events_route(forgetting, settings.events_key))
-    app.register_blueprint(api)
+    add_example_routes(app)
     app.register_blueprint(
         operations(Readiness(ask), metrics.text if metrics else None, partial(_shares, introspector))
     )
@@ -132,7 +138,7 @@ def create_app(
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unexpected)
     app.extensions[WATCHER] = watcher
-    app.wsgi_app = observed(app.wsgi_app, metrics, watcher)  # type: ignore[method-assign]  # as Flask's docs say
+    app.wsgi_app = observed(app.wsgi_app, metrics, watcher, log)  # type: ignore[method-assign]  # as Flask's docs say
     return app
 
 

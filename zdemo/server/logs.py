@@ -24,6 +24,9 @@ END_SECONDS = 1.0  # how long the last lines may take when the process ends
 INDENT = "    "
 
 
+_Request = tuple[float, tuple[Any, ...]]  # when it was answered, in epoch seconds, and the values of its fields
+
+
 @dataclass(frozen=True)
 class RequestLog:
     """A logger of requests: what the arguments of its records are, and how they become a line."""
@@ -47,11 +50,15 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
         if record.name == self._requests.name and isinstance(record.args, tuple):
-            return self._requests.line(self._lines, record.created, *record.args)
+            return self.request_line(record.created, record.args)
         lines = [one_line(record.getMessage())]
         if record.exc_info:
             lines += printable(self.formatException(record.exc_info)).split("\n")
         return f"\n{INDENT}".join(lines)
+
+    def request_line(self, created: float, values: tuple[Any, ...]) -> str:
+        """Return the line of a request that was answered at ``created``, in epoch seconds."""
+        return self._requests.line(self._lines, created, *values)
 
 
 class JsonFormatter(logging.Formatter):
@@ -64,23 +71,35 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON text."""
-        line: dict[str, Any] = {
-            "time": f"{self._clock(record.created)}.{int(record.created % 1 * 1000):03d}Z",
-            "level": logging.getLevelName(record.levelno).lower(),
-            "logger": record.name,
-        }
         if record.name == self._requests.name and isinstance(record.args, tuple):
-            line.update(zip(self._requests.fields, record.args, strict=True))
-            line["milliseconds"] = round(line["milliseconds"], 3)
-        else:
-            line["message"] = one_line(record.getMessage())
+            return self.request_line(record.created, record.args)
+        line = self._begun(record.created, record.levelno, record.name)
+        line["message"] = one_line(record.getMessage())
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        text = json.dumps(line)
-        if "\\" not in text and text.isprintable():
-            return text
-        # JSON escapes hidden characters for its own reader only: what shows a field to a person would act on them
-        return json.dumps({name: printable(it) if isinstance(it, str) else it for name, it in line.items()})
+        return _json(line)
+
+    def request_line(self, created: float, values: tuple[Any, ...]) -> str:
+        """Return the line of a request that was answered at ``created``, in epoch seconds."""
+        line = self._begun(created, logging.INFO, self._requests.name)
+        line.update(zip(self._requests.fields, values, strict=True))
+        line["milliseconds"] = round(line["milliseconds"], 3)
+        return _json(line)
+
+    def _begun(self, created: float, level: int, logger: str) -> dict[str, Any]:
+        return {
+            "time": f"{self._clock(created)}.{int(created % 1 * 1000):03d}Z",
+            "level": logging.getLevelName(level).lower(),
+            "logger": logger,
+        }
+
+
+def _json(line: dict[str, Any]) -> str:
+    text = json.dumps(line)
+    if "\\" not in text and text.isprintable():
+        return text
+    # JSON escapes hidden characters for its own reader only: what shows a field to a person would act on them
+    return json.dumps({name: printable(it) if isinstance(it, str) else it for name, it in line.items()})
 
 
 class BatchingHandler(logging.Handler):
@@ -96,16 +115,23 @@ class BatchingHandler(logging.Handler):
     """
 
     def __init__(
-        self, stream: TextIO, *, most_waiting: int = MOST_WAITING, wait_seconds: float = BATCH_SECONDS
+        self,
+        stream: TextIO,
+        formatter: TextFormatter | JsonFormatter,
+        *,
+        most_waiting: int = MOST_WAITING,
+        wait_seconds: float = BATCH_SECONDS,
     ) -> None:
         super().__init__()
         self._stream = stream
+        self._request_line = formatter.request_line
+        self.setFormatter(formatter)
         self._wait_seconds = wait_seconds
         self._begin(most_waiting)
 
     @renewed_after_fork
     def _begin(self, most_waiting: int) -> None:
-        self._waiting: deque[logging.LogRecord | str] = deque(maxlen=most_waiting)
+        self._waiting: deque[logging.LogRecord | _Request | str] = deque(maxlen=most_waiting)
         self._some = threading.Event()
         self._urgent = threading.Event()
         self._writing = threading.Lock()
@@ -127,12 +153,22 @@ class BatchingHandler(logging.Handler):
         if not self._some.is_set():
             self._some.set()
 
-    def _formatted(self, record: logging.LogRecord | str) -> list[str]:
-        """Return a record as text, or nothing if that fails, as in logging's own handlers."""
+    def log_request(self, *values: Any) -> None:
+        """Queue the line of a request, from the values of its fields. A record of ``logging`` takes 6 µs longer."""
+        self._waiting.append((time.time(), values))
+        if not self._some.is_set():
+            self._some.set()
+
+    def _formatted(self, waiting: logging.LogRecord | _Request | str) -> list[str]:
+        """Return a record or a request as text, or nothing if that fails, as in logging's own handlers."""
+        if isinstance(waiting, str):
+            return [waiting]
+        if isinstance(waiting, tuple):
+            return [self._request_line(*waiting)]
         try:
-            return [record if isinstance(record, str) else self.format(record)]
+            return [self.format(waiting)]
         except Exception:
-            self.handleError(record)  # type: ignore[arg-type]  # a text was formatted before
+            self.handleError(waiting)
             return []
 
     def flush(self) -> None:
@@ -162,24 +198,34 @@ class BatchingHandler(logging.Handler):
             self._writing.release()
 
 
-def log_to_stderr(
-    *,
-    as_json: bool = False,
-    in_batches: bool = False,
-    batch_seconds: float = BATCH_SECONDS,
-    requests: RequestLog = OWN_REQUESTS,
-) -> None:
-    """Log one line per event to standard error; other libraries only from warnings on.
+def log_to_stderr(*, as_json: bool = False) -> None:
+    """Log one line per event to standard error, as soon as it comes; other libraries only from warnings on."""
+    stream = _stderr()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(stream))
+    _log_with(handler)
 
-    ``in_batches`` is for servers: a thread writes what has come within ``batch_seconds`` together.
-    """
-    if in_batches:  # no line shows these, so they need not be looked up (Python's documentation, "Optimization")
-        logging._srcfile = None
-        logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    # Python has no sys.stderr if it was closed: the API runs on without its log.
-    stream = cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # stays open
-    handler = BatchingHandler(stream, wait_seconds=batch_seconds) if in_batches else logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter(requests) if as_json else TextFormatter(stream, requests))
+
+def log_in_batches(
+    *, as_json: bool = False, batch_seconds: float = BATCH_SECONDS, requests: RequestLog = OWN_REQUESTS
+) -> BatchingHandler:
+    """Log the same for a server: a thread writes what has come within ``batch_seconds`` together."""
+    # No line shows these, so they need not be looked up (Python's documentation, "Optimization").
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    stream = _stderr()
+    formatter = JsonFormatter(requests) if as_json else TextFormatter(stream, requests)
+    handler = BatchingHandler(stream, formatter, wait_seconds=batch_seconds)
+    _log_with(handler)
+    return handler
+
+
+def _stderr() -> TextIO:
+    """Return standard error, or nowhere: Python has none if it was closed, and the API runs on without its log."""
+    return cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # stays open
+
+
+def _log_with(handler: logging.Handler) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -42,7 +42,17 @@ NO_ROUTE = "none"
 access_log = logging.getLogger(ACCESS_LOG)
 
 
-def observed(app: WSGIApp, metrics: Metrics | None = None, watcher: Watcher | None = None) -> WSGIApp:
+def log_request(*values: Any) -> None:
+    """Log a request, from the values of ``ACCESS_FIELDS``, with Python's ``logging``."""
+    access_log.info(ACCESS_MESSAGE, *values)
+
+
+def observed(
+    app: WSGIApp,
+    metrics: Metrics | None = None,
+    watcher: Watcher | None = None,
+    log: Callable[..., None] = log_request,
+) -> WSGIApp:
     """Return ``app`` with the layer around it; requests are only counted if there are ``metrics``."""
     watcher = watcher or Watcher()
 
@@ -59,8 +69,7 @@ def observed(app: WSGIApp, metrics: Metrics | None = None, watcher: Watcher | No
             outcome = environ.get(OUTCOME, "ok")
             if metrics is not None:
                 metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
-            if access_log.isEnabledFor(logging.INFO):
-                _log(request, int(status[:3]), outcome, seconds)
+            log(*_logged(request, int(status[:3]), outcome, seconds))
             headers = _with_own(headers, (ID_HEADER, identity), guarded=INTROSPECTION in environ)
             if traced is not None:
                 traced.trace.method, traced.trace.path = _shown_request_of(request)
@@ -79,11 +88,12 @@ def _with_own(headers: list[tuple[str, str]], identity: tuple[str, str], *, guar
     return [*kept, NO_STORE, VARY, identity] if guarded else [*kept, identity]
 
 
-def _log(request: Request, status: int, outcome: str, seconds: float) -> None:
+def _logged(request: Request, status: int, outcome: str, seconds: float) -> tuple[Any, ...]:
+    """Return the values of ``ACCESS_FIELDS``."""
     environ = request.environ
     introspection: Introspection | None = environ.get(INTROSPECTION)
     method, path = _shown_request_of(request)
-    fields = (
+    return (
         method,
         path,
         status,
@@ -94,7 +104,6 @@ def _log(request: Request, status: int, outcome: str, seconds: float) -> None:
         _caller(introspection) if introspection else None,
         environ.get(REASON),
     )
-    access_log.info(ACCESS_MESSAGE, *fields)
 
 
 def _shown_request_of(request: Request) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import secrets
 import threading
 from collections.abc import Callable
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.guard.clock import running_clock
@@ -12,30 +12,28 @@ from zdemo.server.guard import requires_token
 from zdemo.serving.forks import renewed_after_fork
 
 PROBE_INTERVAL_SECONDS = 1.0
-
-api = Blueprint("api", __name__, url_prefix="/api")
-
-
-@api.get("/public")
-def public() -> dict[str, str]:
-    """Answer anyone, without asking ZITADEL."""
-    return {"message": "Public route - You don't need to be authenticated to see this."}
+PRIVATE_SCOPED = "Private, scoped route - You need to be authenticated and have the role read:messages to see this."
 
 
-@api.get("/private")
-@requires_token()
-def private() -> dict[str, str]:
-    """Answer any active token for this API."""
-    return {"message": "Private route - You need to be authenticated to see this."}
+def add_example_routes(app: Flask) -> None:
+    """Add the three routes of ZITADEL's example API. They need no blueprint, which Flask would look up per request."""
 
+    @app.get("/api/public")
+    def public() -> dict[str, str]:
+        """Answer anyone, without asking ZITADEL."""
+        return {"message": "Public route - You don't need to be authenticated to see this."}
 
-@api.get("/private-scoped")
-@requires_token(role="read:messages")
-def private_scoped() -> dict[str, str]:
-    """Answer an active token whose user has the role."""
-    return {
-        "message": "Private, scoped route - You need to be authenticated and have the role read:messages to see this."
-    }
+    @app.get("/api/private")
+    @requires_token()
+    def private() -> dict[str, str]:
+        """Answer any active token for this API."""
+        return {"message": "Private route - You need to be authenticated to see this."}
+
+    @app.get("/api/private-scoped")
+    @requires_token(role="read:messages")
+    def private_scoped() -> dict[str, str]:
+        """Answer an active token whose user has the role."""
+        return {"message": PRIVATE_SCOPED}
 
 
 class Readiness:

@@ -8,7 +8,7 @@ from flask import Flask
 
 from zdemo.config.settings import Settings
 from zdemo.server.app import create_app
-from zdemo.server.logs import log_to_stderr
+from zdemo.server.logs import log_in_batches
 from zdemo.serving.bus import Bus
 
 MOST_SPARE_THREADS = 512  # per worker; one that sleeps takes 60 KiB
@@ -34,13 +34,14 @@ class WorkerApp:
     def __call__(self, bus: Bus | None = None) -> Flask:
         """Set up logging and the interpreter, and return the app; ``bus`` leads to the other workers."""
         sys.setswitchinterval(SWITCH_SECONDS)
-        log_to_stderr(as_json=self.json_logs, in_batches=True)
+        log = log_in_batches(as_json=self.json_logs)
         app = create_app(
             self.settings,
             threads=self.threads,
             spare_threads=spare_threads(self.threads),
             open_metrics=self.open_metrics,
             bus=bus,
+            log=log.log_request,
         )
         # What is loaded now stays. To search it for garbage would stop all threads (docs/performance.md has the times).
         gc.collect()

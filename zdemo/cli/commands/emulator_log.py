@@ -4,7 +4,7 @@ import re
 from functools import partial
 
 from zdemo.emulator import FIELDS, REQUESTS_LOG
-from zdemo.server import RequestLines, RequestLog, log_to_stderr
+from zdemo.server import RequestLines, RequestLog, log_in_batches
 from zdemo.text.printable import one_line
 
 PACKAGE = r"^/zitadel\.[\w.]+\.(?=\w+/)"  # stands before the name of a service
@@ -13,7 +13,7 @@ BESIDE_THE_API = "ZITADEL"  # tells its lines from those of the API in the same 
 
 def log_emulator(*, mark: str = "", as_json: bool = False) -> None:
     """Log the emulator's requests to standard error, each as soon as it is answered, in a thread of the log."""
-    log_to_stderr(as_json=as_json, in_batches=True, batch_seconds=0, requests=requests_log(mark))
+    log_in_batches(as_json=as_json, batch_seconds=0, requests=requests_log(mark))
 
 
 def requests_log(mark: str) -> RequestLog:
