@@ -27,7 +27,7 @@ from zdemo.emulator import ADMIN, VISITOR, World, create_app, emulate, known_wor
 from zdemo.errors import ZdemoError
 from zdemo.serving.embedded import serving
 from zdemo.zitadel import resources
-from zdemo.zitadel.management import USER_SERVICE, ManagementClient
+from zdemo.zitadel.management import ManagementClient
 
 STEPS = 11
 
@@ -47,8 +47,8 @@ class Target:
         """Return the names of all projects and users that are a live demo's."""
         with ManagementClient(ZitadelAddress(self.url), self.admin_pat, timeout_seconds=10) as client:
             names = {project.name for project in resources.list_projects(client)}
-            rows = client.call(USER_SERVICE, "ListUsers", {"query": {"limit": 1000}}).get("result") or []
-            return {name for name in names | {row["username"] for row in rows} if name.startswith(PREFIX)}
+            names |= {user.username for user in resources.list_similar_users(client, PREFIX)}
+            return {name for name in names if name.startswith(PREFIX)}
 
     def settles_at(self, expected: set[str]) -> None:
         """Wait until that is what is left: ZITADEL's lists trail."""
@@ -148,7 +148,7 @@ NOTHING_IN_IT, BROKEN_OFF = ("200 OK", "{}"), ("502 Bad Gateway", "{}")
     ("answer", "carried_out", "method", "words"),
     [
         (NOT_ALLOWED, False, "CreateApplication", "is too small"),
-        (NOTHING_IN_IT, False, "CreateAuthorization", "answer lacks"),
+        (NOTHING_IN_IT, False, "CreateAuthorization", "is not ZITADEL's v2 API"),
         (BROKEN_OFF, True, "CreateUser", "502"),  # the ID was not read, but it was recorded before
     ],
 )

@@ -10,7 +10,7 @@ from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.active_token import finding_for_active, notes
 from zdemo.diagnosis.rules.missing_role import near_miss
 from zdemo.zitadel.introspection_answer import Introspection
-from zdemo.zitadel.records import RoleAssignment, User
+from zdemo.zitadel.records import RoleAssignment
 
 CERTAIN, LIKELY, OPEN = Certainty
 
@@ -59,7 +59,8 @@ def shown(claims: dict[str, Any], granted: tuple[str, ...], audience: tuple[str,
 def assignment(*roles: str, project: str = PROJECT, active: bool = True) -> RoleAssignment:
     return RoleAssignment(
         id="1",
-        user=User(id="1", login_name="reader"),
+        user_id="1",
+        login_name="reader",
         project_id=project,
         project_name="elsewhere" if project == OTHER else "zdemo",
         organization_id="1",

@@ -87,10 +87,11 @@ def test_a_role_is_taken_out_of_an_assignment_with_others(client: ManagementClie
 
 
 def test_where_the_owner_may_not_give_the_role_the_projects_organization_does(client: ManagementClient) -> None:
-    made = client.call("zitadel.org.v2.OrganizationService", "AddOrganization", {"name": "other"})["organizationId"]
-    given = {"projectId": PROJECT_ID, "grantedOrganizationId": made, "roleKeys": ["admin"]}
-    client.call("zitadel.project.v2.ProjectService", "CreateProjectGrant", given)
-    create_assignment(client, user_id=VISITOR.id, project_id=PROJECT_ID, organization_id=made, role_keys=["admin"])
+    other = client.call("zitadel.org.v2.OrganizationService", "AddOrganization", {"name": "other"}, to=dict)
+    owner = other["organizationId"]
+    given = {"projectId": PROJECT_ID, "grantedOrganizationId": owner, "roleKeys": ["admin"]}
+    client.call("zitadel.project.v2.ProjectService", "CreateProjectGrant", given, to=dict)
+    create_assignment(client, VISITOR.id, PROJECT_ID, owner, ["admin"])
     assert grant(client, PROJECT_ID, "visitor", ROLE).outcome is ChangeOutcome.CREATED
     assert roles(client, VISITOR.id) == [(True, ("admin",)), (True, (ROLE,))]
 

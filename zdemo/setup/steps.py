@@ -108,20 +108,15 @@ class Context:
 def _create_user(context: Context, step: PlanStep) -> None:
     user = context.user(step)
     user_id = context.choose_id(user.fields.user_id)
-    resources.create_service_user(
-        context.client,
-        user_id=user_id,
-        organization_id=context.home,
-        username=user.name,
-        description=DESCRIPTION,
-    )
+    machine = {"name": user.name, "description": DESCRIPTION}
+    resources.create_user(context.client, user_id, context.home, user.name, machine)
     context.tell_created(f"service account {user.name}", user_id)
 
 
 def _create_project(context: Context, step: PlanStep) -> None:
     context.files.record(added_roles=())
     project_id = context.choose_id("project_id")
-    resources.create_project(context.client, project_id=project_id, organization_id=context.home, name=step.name)
+    resources.create_project(context.client, project_id, context.home, step.name)
     context.tell_created(f"project {step.name}", project_id)
 
 
@@ -129,7 +124,7 @@ def _add_role(context: Context, step: PlanStep) -> None:
     before = context.files.state.added_roles
     context.files.record(added_roles=(*dict.fromkeys((*before, step.name)),))
     try:
-        resources.add_role(context.client, context.project_id, step.name)
+        resources.add_role(context.client, context.project_id, step.name, step.name)
     except ManagementError:
         context.files.record(added_roles=before)
         raise
@@ -151,7 +146,8 @@ def _create_application(context: Context, step: PlanStep) -> None:
 
 
 def _change_auth(context: Context, step: PlanStep) -> None:
-    resources.set_application_auth(context.client, *context.application_ids, context.plan.current.auth)
+    configuration = resources.api_configuration(context.plan.current.auth)
+    resources.set_application_auth(context.client, *context.application_ids, configuration)
     context.report.tell(f"application {step.name}: authentication changed {step.note}")
 
 
@@ -159,7 +155,7 @@ def _new_secret(context: Context, step: PlanStep) -> None:
     """Create a new client secret, unless it came with the application; an old one stops working at once."""
     if context.plan.current.application is None:
         return
-    _write_secret(context, resources.generate_client_secret(context.client, *context.application_ids))
+    _write_secret(context, resources.generate_client_secret(context.client, *context.application_ids).secret)
     context.report.tell(f"client secret of {step.name}: {step.note}")
 
 
@@ -232,14 +228,9 @@ def _remove_pats(context: Context, step: PlanStep) -> None:
 def _assign(context: Context, step: PlanStep) -> None:
     project, role = context.plan.current.project, context.plan.current.options.role
     context.files.record(assignment_id="", assignment_role=role)
-    assignment_id = resources.create_assignment(
-        context.client,
-        user_id=context.user_id(step),
-        project_id=context.project_id,
-        organization_id=project.organization_id if project else context.home,
-        role_keys=[role],
-    )
-    context.files.record(assignment_id=assignment_id)
+    owner = project.organization_id if project else context.home
+    made = resources.create_assignment(context.client, context.user_id(step), context.project_id, owner, [role])
+    context.files.record(assignment_id=made.id)
     context.report.tell(f"role for {step.name}: granted")
 
 

@@ -96,10 +96,10 @@ class Recorded:
         state, client = self._state, self._client
         listed = resources.list_assignments(client, project_id=project_id)
         made = next((assignment for assignment in listed if assignment.id == state.assignment_id), None)
-        if state.assignment_id and not (made and made.user.id in self._own_users):
+        if state.assignment_id and not (made and made.user_id in self._own_users):
             yield Item(
                 what="role for",
-                name=made.user.login_name if made else state.assignment_id,
+                name=made.login_name if made else state.assignment_id,
                 found=made is not None,
                 remove=partial(resources.delete_assignment, client, state.assignment_id),
             )
@@ -147,8 +147,7 @@ class Recorded:
         for role in resources.list_roles(client, project_id):
             if role not in state.added_roles:
                 yield Item(what="role", name=role)
-        grants, _ = resources.list_project_grants(client, project_id)
-        for grant in grants:
+        for grant in resources.list_project_grants(client, project_id):
             name = _named(grant.organization_name or "the organization", grant.organization_id)
             yield Item(what="Project Grant", name=f"to {name}")
 
@@ -159,12 +158,12 @@ class Recorded:
         listed = [a for project_id in projects for a in resources.list_assignments(client, project_id=project_id)]
         listed += [a for user_id in users for a in resources.list_assignments(client, user_id=user_id)]
         for assignment in {found.id: found for found in listed}.values():
-            own = assignment.user.id in self._own_users or assignment.id == state.assignment_id
+            own = assignment.user_id in self._own_users or assignment.id == state.assignment_id
             known = {*assignment.role_keys} <= {state.assignment_role, *state.added_roles}
             goes = own or assignment.project_id == self._project_id
             if goes and not (own and known and assignment.project_id in projects):
-                user, roles = assignment.user, ", ".join(assignment.role_keys) or "no role"
-                yield Item(what="role for", name=f"{user.login_name or user.id}: {roles} in {assignment.project_name}")
+                who, roles = assignment.login_name or assignment.user_id, ", ".join(assignment.role_keys) or "no role"
+                yield Item(what="role for", name=f"{who}: {roles} in {assignment.project_name}")
 
 
 def _named(name: str, object_id: str) -> str:

@@ -1,34 +1,15 @@
-"""The transport of ZITADEL's management API: one bearer token, Connect with JSON, one pager, and refusals in words.
+"""The client of ZITADEL's management API: one bearer token, Connect with JSON, and refusals in words."""
 
-ZITADEL's answers leave out defaults (empty lists, ``false``), and its lists trail writes by milliseconds.
-"""
-
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, ManagementError, UnusableAnswer, ZdemoError
 from zdemo.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.refused_credentials import answer_error, introspection_error
 
-PAGE_SIZE = 100
-MOST_PAGES = 1000  # no project is that large; a list that repeats itself would be read without end
-USER_SERVICE = "zitadel.user.v2.UserService"
-PROJECT_SERVICE = "zitadel.project.v2.ProjectService"
-APPLICATION_SERVICE = "zitadel.application.v2.ApplicationService"
-ORGANIZATION_SERVICE = "zitadel.org.v2.OrganizationService"
-AUTHORIZATION_SERVICE = "zitadel.authorization.v2.AuthorizationService"
-
-LISTS = {
-    *("applications", "authorizations", "keys", "projectGrants", "projectRoles", "projects", "result", "roles"),
-}
-OBJECTS = {
-    *("apiConfiguration", "application", "details", "machine", "oidcConfiguration", "organization", "pagination"),
-    *("project", "user"),
-}
-"""The fields of answers that hold lists of objects, and those that hold one object."""
-
+T = TypeVar("T")
 NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an administrator
 SESSION_TOKEN = "AUTHZ-Kl3p0"  # noqa: S105  # ZITADEL: its other APIs do not take a Session API token
 NAME_TAKEN = "V3-DKcYh"  # ZITADEL: any unique name or key
@@ -47,30 +28,6 @@ TOO_OLD = (
 )
 
 BIGGER_ROLE = "make its user ORG_OWNER of the organization (or IAM_OWNER)"
-
-PERMISSIONS = {  # what a method needs (ZITADEL: InternalAuthZ)
-    "CreateProject": "project.create",
-    "DeleteProject": "project.delete",
-    "AddProjectRole": "project.role.write",
-    "CreateApplication": "project.app.write",
-    "UpdateApplication": "project.app.write",
-    "GenerateClientSecret": "project.app.write",
-    "CreateApplicationKey": "project.app.write",
-    "DeleteApplicationKey": "project.app.write",
-    "DeleteApplication": "project.app.delete",
-    "CreateUser": "user.write",
-    "DeleteUser": "user.delete",
-    "DeactivateUser": "user.write",
-    "ReactivateUser": "user.write",
-    "AddPersonalAccessToken": "user.write",
-    "RemovePersonalAccessToken": "user.write",
-    "CreateAuthorization": "user.grant.write",
-    "UpdateAuthorization": "user.grant.write",
-    "ActivateAuthorization": "user.grant.write",
-    "DeleteAuthorization": "user.grant.delete",
-    "ListProjects": "project.read",
-    "GetProject": "project.read",
-}
 
 
 class ManagementClient:
@@ -108,18 +65,23 @@ class ManagementClient:
         """Return whether a condition holds for the client's own token."""
         return matches(self._token)
 
-    def call(self, service: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Make one unary Connect call.
+    def call(
+        self,
+        service: str,
+        method: str,
+        body: Mapping[str, Any],
+        *,
+        to: Callable[[dict[str, Any]], T],
+        permission: str = "",
+    ) -> T:
+        """Make one unary Connect call, and return what ``to`` makes of its answer.
 
-        Raises:
+        ``permission`` is what it needs. Raises:
             ManagementError: ZITADEL refuses it; the message says what to do.
+            UnusableAnswer: ``to`` cannot use the answer (ValueError, TypeError, AttributeError, KeyError).
             IntrospectionError: no ZITADEL answered there, or it cannot now.
         """
-        answer = self.request("POST", f"/{service}/{method}", body)
-        fields = answer.json()
-        if answer.status == 200 and isinstance(fields, dict) and _has_known_shape(fields):
-            return fields
-        raise management_error(answer, method)
+        return answered(self.request("POST", f"/{service}/{method}", body), to, permission)
 
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
@@ -141,60 +103,26 @@ class ManagementClient:
         self.emulator = answer.emulator
         return answer
 
-    def rows(self, service: str, method: str, body: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
-        """Yield all rows of a list, oldest first. Raises what ``pages`` raises."""
-        for page, _ in self.pages(service, method, body, key):
-            yield from page
-
-    def pages(
-        self, service: str, method: str, body: Mapping[str, Any], key: str
-    ) -> Iterator[tuple[list[dict[str, Any]], int]]:
-        """Yield the rows of each page, and how many the whole list has: more, when some may not be seen (ZITADEL).
-
-        Raises what ``call`` raises, and UnusableAnswer if the list never ends.
-        """
-        offset = 0
-        for _ in range(MOST_PAGES):
-            page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
-            answer = self.call(service, method, {**body, "pagination": page})
-            found, total = answer.get(key) or [], _count(answer, "totalResult")
-            yield found, total
-            offset += max(len(found), min(_count(answer, "appliedLimit"), PAGE_SIZE))
-            if not found or offset >= total:
-                return
-        raise UnusableAnswer(
-            f"ZITADEL's list does not end ({method}): after {MOST_PAGES} pages it announces more",
-            hint=f"check {self.zitadel.setting}, and whether a proxy in front of it sends one page again and again",
-        )
-
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
 
 
-def _has_known_shape(answer: dict[str, Any]) -> bool:
-    """Return whether lists of objects and objects are where the v2 API has them, so that no reader needs to check."""
-    for name, value in answer.items():
-        parts = value if name in LISTS else [value] if name in OBJECTS else []
-        if value is None:
-            continue
-        if not isinstance(parts, list) or not all(isinstance(part, dict) and _has_known_shape(part) for part in parts):
-            return False
-    return True
-
-
-def _count(answer: Mapping[str, Any], name: str) -> int:
-    """Return a number about the pages of a list; 0 when the answer does not have it."""
+def answered(answer: Response, to: Callable[[dict[str, Any]], T], permission: str = "") -> T:
+    """Return what ``to`` makes of an answer. Raises what ``ManagementClient.call`` raises."""
+    fields = answer.json()
+    if answer.status != 200 or not isinstance(fields, dict):
+        raise management_error(answer, permission)
     try:
-        return int(str((answer.get("pagination") or {}).get(name, "0")))
-    except ValueError:
-        return 0
+        return to(fields)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:  # it has another shape
+        raise management_error(answer) from error
 
 
 # --- what a refusal means, in words
 
 
-def management_error(answer: Response, method: str = "") -> ZdemoError:
+def management_error(answer: Response, permission: str = "") -> ZdemoError:
     """Return the error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
     body = answer.json_object()
     code, text = str(body.get("code", "")), str(body.get("message", ""))
@@ -210,14 +138,14 @@ def management_error(answer: Response, method: str = "") -> ZdemoError:
         )
     if not error_id and code in NO_SUCH_SERVICE:
         return _refused(answer, code, *TOO_OLD)
-    return _refused(answer, code, *_words(answer.status, error_id, text, method), error_id)
+    return _refused(answer, code, *_words(answer.status, error_id, text, permission), error_id)
 
 
 def _refused(answer: Response, code: str, message: str, hint: str, error_id: str = "") -> ManagementError:
     return ManagementError(message, hint=hint, answer=answer, code=code, error_id=error_id)
 
 
-def _words(status: int, error_id: str, text: str, method: str) -> tuple[str, str]:
+def _words(status: int, error_id: str, text: str, permission: str) -> tuple[str, str]:
     if status == 401:
         return ADMIN_PAT_REFUSED
     if error_id == NO_MEMBERSHIP:
@@ -231,10 +159,9 @@ def _words(status: int, error_id: str, text: str, method: str) -> tuple[str, str
             "set ZITADEL_ADMIN_PAT to the personal access token of an administrator",
         )
     if status == 403:
-        lacks = PERMISSIONS.get(method)
         return (
             "the administrator role of ZITADEL_ADMIN_PAT's user is too small"
-            + (f": it lacks {lacks}" if lacks else " for this (no permission)"),
+            + (f": it lacks {permission}" if permission else " for this (no permission)"),
             BIGGER_ROLE,
         )
     return f"ZITADEL says: {text}", ""

@@ -1,15 +1,14 @@
-"""The user of the client's own token: who it is, and what it may do.
+"""The user of the client's own token: who it is, and what it may do, by userinfo and ZITADEL's v1 API.
 
 Every function raises what ``ManagementClient.call`` raises.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
 
 from zdemo.errors import ManagementError
 from zdemo.response import Response
 from zdemo.zitadel.management import ADMIN_PAT_REFUSED, ManagementClient, management_error
-from zdemo.zitadel.records import Administrator, Membership, User
+from zdemo.zitadel.records import Administrator, Membership, User, read
 from zdemo.zitadel.resources import get_user
 
 USERINFO = "/oidc/v1/userinfo"
@@ -48,7 +47,7 @@ def administrator(client: ManagementClient) -> Administrator:
     if user_id is None:
         message, hint = ADMIN_PAT_REFUSED
         raise ManagementError(message, hint=hint, answer=answer)
-    user = get_user(client, user_id) or User(id=user_id, login_name="")
+    user = get_user(client, user_id) or User(id=user_id)
     memberships = list_memberships(client)
     return Administrator(
         id=user_id,
@@ -62,15 +61,9 @@ def administrator(client: ManagementClient) -> Administrator:
 def list_memberships(client: ManagementClient) -> tuple[Membership, ...]:
     """Return what the token's user is an administrator of; empty when ZITADEL does not say (that API is v1's)."""
     answer = client.request("POST", MY_MEMBERSHIPS, {})
-    return tuple(
-        Membership(
-            roles=tuple(map(str, _list(row, "roles"))),
-            organization_id=str(row.get("orgId") or ""),
-            whole_instance=row.get("iam") is True,
-        )
-        for row in _list(answer.json_object(), "result")
-        if isinstance(row, dict)
-    )
+    with suppress(ValueError, TypeError, AttributeError):
+        return tuple(read(Membership, row) for row in answer.json_object().get("result") or ())
+    return ()
 
 
 def manager_roles(client: ManagementClient) -> tuple[str, ...]:
@@ -83,8 +76,3 @@ def list_permissions(client: ManagementClient) -> frozenset[str] | None:
     answer = client.request("POST", MY_PERMISSIONS, {})
     held = answer.json_object().get("result")
     return frozenset(map(str, held)) if answer.status == 200 and isinstance(held, list) else None
-
-
-def _list(row: Mapping[str, Any], name: str) -> list[Any]:
-    value = row.get(name)
-    return value if isinstance(value, list) else []

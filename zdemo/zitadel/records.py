@@ -1,17 +1,67 @@
-"""The objects of ZITADEL's API that zdemo reads, as frozen dataclasses; pure."""
+"""The objects of ZITADEL's API that zdemo reads, as frozen dataclasses. Each field says where an answer has it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MOMENT = 253402300799999  # the year 9999, ZITADEL's date for no expiry, in milliseconds since 1970
 NEVER = LAST_MOMENT // 1000  # the same in seconds
 KEY_METHOD = "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"
 
-Row = Mapping[str, Any]
+
+def read(kind: type[T], row: Mapping[str, Any]) -> T:
+    """Return an object of ZITADEL's answer as one of the types below; ``null`` and empty values are absent.
+
+    Raises ValueError, TypeError or AttributeError when the answer has another shape.
+    """
+    import msgspec  # here, because commands that read no such answer need not load it
+
+    found = {}
+    for one in fields(kind):  # type: ignore[arg-type]  # they are all dataclasses
+        values = (_value(row, path.split(".")) for path in one.metadata.get("paths", ()))
+        value = next((value for value in values if value not in (None, "")), None)
+        if value is not None:
+            found[one.name] = one.metadata["convert"](value)
+    return msgspec.convert(found, kind)
+
+
+def _value(found: Any, names: list[str]) -> Any:
+    """Return the value at the end of a path; a path through a list leads to a list."""
+    for number, name in enumerate(names):
+        if isinstance(found, list):
+            return [_value(item, names[number:]) for item in found]
+        if (found := found.get(name)) is None:
+            return None
+    return found
+
+
+def _at(
+    *paths: str, default: Any = "", convert: Callable[[Any], Any] = lambda value: value, secret: bool = False
+) -> Any:
+    """Return a field that is read at the first of these paths that leads to a value; MISSING makes it required."""
+    return field(default=default, repr=not secret, metadata={"paths": paths, "convert": convert})
+
+
+def _unless(state: str) -> Callable[[object], bool]:
+    """Return whether a state is another one: ZITADEL leaves out the default, active."""
+    return lambda found: found != state
+
+
+def milliseconds(moment: str) -> int | None:
+    """Return an RFC 3339 time in milliseconds since 1970, rounded; ``None`` for any other text."""
+    try:
+        return round((datetime.fromisoformat(moment) - EPOCH) / timedelta(milliseconds=1))
+    except (ValueError, TypeError):  # not a time, or one without a zone
+        return None
+
+
+def moment_of(epoch_milliseconds: int) -> str:
+    """Return an RFC 3339 time in UTC with three digits of a second."""
+    return (EPOCH + timedelta(milliseconds=epoch_milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 class Auth(StrEnum):
@@ -23,28 +73,28 @@ class Auth(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A user; a row of a role assignment has ``id`` and ``login_name`` only.
+    """A user; ``state`` is ZITADEL's word without its prefix, such as ``ACTIVE``.
 
-    ``state`` is ZITADEL's word without its prefix, such as ``ACTIVE``; ``machine`` is true for a service account.
+    A row of a role assignment has ``id`` and ``login_name`` only. ``machine`` is true for a service account.
     """
 
-    id: str
-    login_name: str
-    username: str = ""
-    organization_id: str = ""
-    state: str = ""
-    machine: bool = False
-    has_secret: bool = False
+    id: str = _at("userId")
+    login_name: str = _at("preferredLoginName")
+    username: str = _at("username")
+    organization_id: str = _at("details.resourceOwner")
+    state: str = _at("state", convert=lambda state: state.removeprefix("USER_STATE_"))
+    machine: bool = _at("machine", default=False, convert=lambda machine: isinstance(machine, dict))
+    has_secret: bool = _at("machine.hasSecret", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
     """A project of an organization."""
 
-    id: str
-    name: str
-    organization_id: str
-    active: bool
+    id: str = _at("projectId")
+    name: str = _at("name")
+    organization_id: str = _at("organizationId")
+    active: bool = _at("state", default=True, convert=_unless("PROJECT_STATE_INACTIVE"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +104,20 @@ class Application:
     ``project_id`` is empty when ZITADEL's version leaves it out.
     """
 
-    id: str
-    name: str
-    client_id: str
-    active: bool
-    is_api: bool = True
-    method: str = ""
-    changed_since_creation: bool = False
-    project_id: str = ""
+    id: str = _at("applicationId")
+    name: str = _at("name")
+    client_id: str = _at("apiConfiguration.clientId", "oidcConfiguration.clientId")
+    active: bool = _at("state", default=True, convert=_unless("APPLICATION_STATE_INACTIVE"))
+    is_api: bool = _at("apiConfiguration", default=False, convert=bool)
+    method: str = _at("apiConfiguration.authMethodType", "oidcConfiguration.authMethodType")
+    created: str = _at("creationDate")
+    changed: str = _at("changeDate")
+    project_id: str = _at("projectId")
+
+    @property
+    def changed_since_creation(self) -> bool:
+        """Whether somebody changed it after it was created."""
+        return self.created != self.changed
 
     @property
     def auth(self) -> Auth:
@@ -73,41 +129,47 @@ class Application:
 class Organization:
     """An organization of the instance."""
 
-    id: str
-    name: str
-    active: bool
+    id: str = _at("id")
+    name: str = _at("name")
+    active: bool = _at("state", default=True, convert=_unless("ORGANIZATION_STATE_INACTIVE"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoleAssignment:
     """A role assignment (an authorization, in ZITADEL's v2 words). ``organization_id`` owns it."""
 
-    id: str
-    user: User
-    project_id: str
-    project_name: str
-    organization_id: str
-    organization_name: str
-    active: bool
-    role_keys: tuple[str, ...]
-    changed: int | None = None
+    id: str = _at("id")
+    user_id: str = _at("user.id")
+    login_name: str = _at("user.preferredLoginName")
+    project_id: str = _at("project.id")
+    project_name: str = _at("project.name")
+    organization_id: str = _at("organization.id")
+    organization_name: str = _at("organization.name")
+    active: bool = _at("state", default=False, convert=lambda state: state == "STATE_ACTIVE")
+    role_keys: tuple[str, ...] = _at("roles.key", default=())
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectGrant:
     """The right of another organization to assign roles of a project."""
 
-    organization_id: str
-    organization_name: str
-    role_keys: tuple[str, ...] = ()
+    organization_id: str = _at("grantedOrganizationId")
+    organization_name: str = _at("grantedOrganizationName")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """A role that a project defines."""
+
+    key: str = _at("key")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Credential:
     """A PAT or a key in a list. ``expires`` is in milliseconds since 1970, ``None`` when it cannot be read."""
 
-    id: str
-    expires: int | None
+    id: str = _at("keyId", "id")
+    expires: int | None = _at("expirationDate", default=None, convert=milliseconds)
 
     def has_expired(self, now: float) -> bool:
         """Return whether it has expired at ``now`` (epoch seconds)."""
@@ -121,27 +183,49 @@ class Credential:
 
 @dataclass(frozen=True, kw_only=True)
 class NewCredential:
-    """A PAT or a key that was created. ``secret`` is its text, or the key file's, and is shown only once."""
+    """A PAT, a key or a client secret that was created. ``secret`` is its text, which ZITADEL shows only once."""
 
-    id: str
-    secret: str = field(repr=False)
+    id: str = _at("tokenId", "keyId")
+    secret: str = _at("token", "keyDetails", "clientSecret", default=MISSING, secret=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewApplication:
-    """An application that was created. ``client_secret`` is empty when it uses keys."""
+    """An application that was created with a key as its method."""
 
-    client_id: str
-    client_secret: str = field(repr=False)
+    client_id: str = _at("clientId", default=MISSING)
+    client_secret: str = _at("clientSecret", secret=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewBasicApplication(NewApplication):
+    """An application that was created with a client secret, which ZITADEL shows only once."""
+
+    client_secret: str = _at("clientSecret", default=MISSING, secret=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewObject:
+    """An object whose ID ZITADEL has chosen."""
+
+    id: str = _at("id", default=MISSING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paging:
+    """What a list says about its pages: how many rows it has in all, and the limit that ZITADEL applied."""
+
+    total: int = _at("totalResult", default=0, convert=int)
+    limit: int = _at("appliedLimit", default=0, convert=int)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Membership:
     """Where a token's user is an administrator. ``organization_id`` is empty unless it is an organization."""
 
-    roles: tuple[str, ...]
-    organization_id: str
-    whole_instance: bool
+    roles: tuple[str, ...] = _at("roles", default=())
+    organization_id: str = _at("orgId")
+    whole_instance: bool = _at("iam", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,114 +243,7 @@ class Administrator:
 class UserEvent:
     """A change of a user: ZITADEL's word for it, when it happened, and the ID of the PAT concerned."""
 
-    type: str
-    when: str
-    sequence: int
-    pat_id: str = ""
-
-
-def read_user(row: Row) -> User:
-    """Read a row of a list, or the answer of ``GetUserByID``."""
-    return User(
-        id=_text(row, "userId"),
-        login_name=_text(row, "preferredLoginName"),
-        username=_text(row, "username"),
-        organization_id=_text(_part(row, "details"), "resourceOwner"),
-        state=_text(row, "state").removeprefix("USER_STATE_"),
-        machine="machine" in row,
-        has_secret=_part(row, "machine").get("hasSecret") is True,
-    )
-
-
-def read_project(row: Row) -> Project:
-    """Read a row of a list, or the answer of ``GetProject``."""
-    return Project(
-        id=_text(row, "projectId"),
-        name=_text(row, "name"),
-        organization_id=_text(row, "organizationId"),
-        active=row.get("state") != "PROJECT_STATE_INACTIVE",
-    )
-
-
-def read_application(row: Row) -> Application:
-    """Read a row of a list, or the answer of ``GetApplication``."""
-    configuration = _part(row, "apiConfiguration") or _part(row, "oidcConfiguration")
-    return Application(
-        id=_text(row, "applicationId"),
-        name=_text(row, "name"),
-        client_id=_text(configuration, "clientId"),
-        active=row.get("state") != "APPLICATION_STATE_INACTIVE",
-        is_api=bool(_part(row, "apiConfiguration")),
-        method=_text(configuration, "authMethodType"),
-        changed_since_creation=row.get("changeDate") != row.get("creationDate"),
-        project_id=_text(row, "projectId"),
-    )
-
-
-def read_organization(row: Row) -> Organization:
-    """Read a row of ``ListOrganizations``."""
-    return Organization(
-        id=_text(row, "id"), name=_text(row, "name"), active=row.get("state") != "ORGANIZATION_STATE_INACTIVE"
-    )
-
-
-def read_assignment(row: Row) -> RoleAssignment:
-    """Read a row of ``ListAuthorizations``; what is missing is empty."""
-    user, project, organization = (_part(row, name) for name in ("user", "project", "organization"))
-    return RoleAssignment(
-        id=_text(row, "id"),
-        user=User(id=_text(user, "id"), login_name=_text(user, "preferredLoginName")),
-        project_id=_text(project, "id"),
-        project_name=_text(project, "name"),
-        organization_id=_text(organization, "id"),
-        organization_name=_text(organization, "name"),
-        active=row.get("state") == "STATE_ACTIVE",
-        role_keys=tuple(_text(role, "key") for role in row.get("roles") or []),
-        changed=milliseconds(_text(row, "changeDate")),
-    )
-
-
-def read_project_grant(row: Row) -> ProjectGrant:
-    """Read a row of ``ListProjectGrants``."""
-    keys = row.get("grantedRoleKeys")
-    return ProjectGrant(
-        organization_id=_text(row, "grantedOrganizationId"),
-        organization_name=_text(row, "grantedOrganizationName"),
-        role_keys=tuple(map(str, keys)) if isinstance(keys, list) else (),
-    )
-
-
-def read_credential(row: Row) -> Credential:
-    """Read a row of ``ListPersonalAccessTokens`` or ``ListApplicationKeys``."""
-    return Credential(id=_text(row, "keyId") or _text(row, "id"), expires=milliseconds(_text(row, "expirationDate")))
-
-
-def read_event(row: Row) -> UserEvent:
-    """Read a row of the search in events (v1), whose shape the client has not checked."""
-    return UserEvent(
-        type=_text(_part(row, "type"), "type"),
-        when=_text(row, "creationDate"),
-        sequence=int(row.get("sequence", 0)),
-        pat_id=_text(_part(row, "payload"), "tokenId"),
-    )
-
-
-def milliseconds(moment: str) -> int | None:
-    """Return an RFC 3339 time in milliseconds since 1970, rounded; ``None`` for any other text."""
-    try:
-        return round((datetime.fromisoformat(moment) - EPOCH) / timedelta(milliseconds=1))
-    except (ValueError, TypeError):  # not a time, or one without a zone
-        return None
-
-
-def moment_of(epoch_milliseconds: int) -> str:
-    """Return an RFC 3339 time in UTC with three digits of a second."""
-    return (EPOCH + timedelta(milliseconds=epoch_milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def _part(row: Row, name: str) -> Row:
-    return row.get(name) or {}
-
-
-def _text(row: Row, name: str) -> str:
-    return str(row.get(name) or "")
+    type: str = _at("type.type")
+    when: str = _at("creationDate")
+    sequence: int = _at("sequence", default=0, convert=int)
+    pat_id: str = _at("payload.tokenId")

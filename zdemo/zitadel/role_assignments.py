@@ -147,7 +147,7 @@ def _grant(
     if outcome := _add(client, assignments, role):
         return outcome
     owner = require_project(client, project_id).organization_id
-    create_assignment(client, user_id=user.id, project_id=project_id, organization_id=owner, role_keys=[role])
+    create_assignment(client, user.id, project_id, owner, [role])
     return ChangeOutcome.CREATED
 
 

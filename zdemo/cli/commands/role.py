@@ -180,7 +180,7 @@ def list_roles(
 def _row(assignment: RoleAssignment) -> dict[str, object]:
     return {
         "id": assignment.id,
-        "user": {"id": assignment.user.id, "login_name": assignment.user.login_name},
+        "user": {"id": assignment.user_id, "login_name": assignment.login_name},
         "roles": list(assignment.role_keys),
         "active": assignment.active,
         "granted_by": {"id": assignment.organization_id, "name": assignment.organization_name},
@@ -193,7 +193,7 @@ def _cells(assignment: RoleAssignment) -> list[str]:
         if assignment.active
         else "deactivated: has no effect"
     )
-    texts = f"  {assignment.user.login_name}", ", ".join(assignment.role_keys) or "(no role)", by
+    texts = f"  {assignment.login_name}", ", ".join(assignment.role_keys) or "(no role)", by
     return [one_line(text) for text in texts]
 
 
