@@ -11,10 +11,10 @@ from typing import Any
 
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, InsufficientScope, InvalidRequest, InvalidToken, NoToken
+from zdemo.text.masking import B64TOKEN
 from zdemo.zitadel.introspection_answer import Introspection
 
 LONGEST_TOKEN = 16 * 1024  # characters
-B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
 CREDENTIALS = re.compile(rf"(?i:bearer) +({B64TOKEN.pattern}) *")
 BEARER = re.compile(r"bearer(?![A-Za-z0-9!#$%&'*+.^_`|~-])", re.IGNORECASE)  # the scheme, not the start of a longer one
 SECOND_CREDENTIALS = re.compile(r",\s*bearer\b", re.IGNORECASE)  # how servers join a second Authorization field

@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 
+B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # what an Authorization header can hold (RFC 6750 §2.1)
 SECRET_SETTINGS = (
     "PAT",
     "CLIENT_SECRET",

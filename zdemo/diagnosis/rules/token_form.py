@@ -11,8 +11,8 @@ from typing import Any
 
 from zdemo.config.parsers import MASKED, is_masked, is_placeholder
 from zdemo.diagnosis.finding import Finding
-from zdemo.guard.authorization import B64TOKEN
 from zdemo.response import DECODER
+from zdemo.text.masking import B64TOKEN
 
 JWE_START = "eyJhbGciOiJBMjU2R0NNS1ci"  # {"alg":"A256GCMKW"
 JWE_ALGORITHMS = ("A256GCMKW", "A256GCM")  # alg and enc of opaque tokens since ZITADEL v4.14
