@@ -9,8 +9,8 @@ from tests.support.cli import Shell
 from tests.support.key_site import key_site
 from tests.support.named_causes import both, call, command, doctor, introspect, settings
 from tests.support.upstream import refusing_port
-from zdemo.config.names import NAMES
-from zdemo.config.settings import EXAMPLE_DOMAIN, Settings
+from zdemo.config.parsers import EXAMPLE_DOMAIN
+from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -181,12 +181,6 @@ def test_another_name_for_the_token_is_pointed_out_in_the_file_alone(bare: Shell
         output.names(f"rename {name} to PAT in .env")
     (bare.folder / ".env").unlink()
     introspect(bare, values).names("no token to ask about").never("rename")
-
-
-def test_every_setting_of_the_documentation_is_known() -> None:
-    page = Path(__file__).parents[2].joinpath("docs", "settings.md").read_text()
-    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", page, re.MULTILINE)
-    assert {name for row in rows for name in re.findall("[A-Z_]+", row)} == NAMES
 
 
 def test_doctor_warns_without_a_token(bare: Shell, zitadel: Emulator) -> None:

@@ -16,8 +16,7 @@ from tests.support.terminal import at_terminal
 from tests.support.upstream import Received, upstream
 from tests.support.waiting import eventually
 from zdemo.config.dotenv_file import read_dotenv
-from zdemo.config.emulator_values import is_public
-from zdemo.config.new_dotenv import emulator_text
+from zdemo.config.new_dotenv import emulator_text, is_public
 from zdemo.emulator import ADMIN, CLIENT_ID, NEVER, Emulator, emulate, known_world, new_fault
 from zdemo.setup.files import only_setup_in_folder
 from zdemo.setup.state_file import read_state, write_state

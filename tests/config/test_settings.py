@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
+from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
-from zdemo.config.origins import is_loopback
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 
@@ -267,8 +267,9 @@ def test_a_key_file_replaces_client_id_and_secret_and_its_path_starts_beside_the
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("CLEINT_ID", "is CLEINT_ID misspelled?)"),
-        ("CLIENT\u200b_ID", "is a name that only looks like CLIENT_ID misspelled?)"),
+        ("CLEINT_ID", "CLEINT_ID is set instead)"),
+        ("$env:CLIENT_ID", "$env:CLIENT_ID is set instead)"),
+        ("TOKEN", ""),
         ("API_CLIENT_ID", ""),
     ],
 )

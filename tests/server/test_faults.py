@@ -17,7 +17,8 @@ from tests.support.rows import check_body
 from tests.support.upstream import Behaviour, Upstream, http, json_body, raw, upstream
 from tests.support.wire import Reply
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS
-from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS, Settings
+from zdemo.config.settings import Settings
+from zdemo.config.variables import DEFAULT_CACHE_TTL_SECONDS
 
 PROJECT = "300000000000000010"
 HANG_SECONDS = 0.5  # how long ZITADEL is waited for where a fault hangs; elsewhere the default, for busy machines

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.browser import CHROMIUM, NARROW, WIDE, chromium
 from tests.support.page_states import main_states
 from tests.support.visits import site, visit
-from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS
+from zdemo.config.variables import DEFAULT_CACHE_TTL_SECONDS
 
 FOR_DOCS = "refused"  # the state that docs/page.md and README.md show
 QUALITY = 70

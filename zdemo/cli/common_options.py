@@ -71,7 +71,8 @@ Expose = Annotated[
 def check_address(option: str, text: str, environment: Mapping[str, str], *, example: str = "") -> str:
     """Return the origin of an API that an option gives; the hint is the corrected address, or ``example``."""
     from zdemo.config.environment import COMMAND_LINE, Environment  # here, since a line of help checks nothing
-    from zdemo.config.settings import API_URL, DEFAULT_API_URL, ClientSettings
+    from zdemo.config.settings import API_URL, ClientSettings
+    from zdemo.config.variables import DEFAULT_API_URL
 
     if not text.strip():
         raise UsageError(f"{option} is empty", hint=f"give an address, for example {example or DEFAULT_API_URL}")
@@ -87,7 +88,7 @@ def check_address(option: str, text: str, environment: Mapping[str, str], *, exa
 
 def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     """Refuse to run the emulator for other machines unless that was asked for."""
-    from zdemo.config.origins import is_loopback
+    from zdemo.config.address import is_loopback
 
     if is_loopback(host):
         return

@@ -6,10 +6,10 @@ from itertools import chain, count
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from zdemo.config.env_file import DEFAULT
-from zdemo.config.new_dotenv import EMULATOR_PORT, differences, emulator_text
-from zdemo.config.origins import is_loopback
-from zdemo.config.settings import DEFAULT_API_URL
+from zdemo.config.address import is_loopback
+from zdemo.config.environment import DEFAULT
+from zdemo.config.new_dotenv import differences, emulator_text
+from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import SettingsError
 
 TO_BE_SET = {"ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "PAT", "ZITADEL_ADMIN_PAT"}

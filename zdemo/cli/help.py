@@ -1,7 +1,8 @@
 """Help in Typer's panels, in the width and colours of all other output.
 
 The text of a command is its docstring. A paragraph that begins with a label (``Exit codes: …``) stands below the
-options, and the lines below ``Examples:`` are commands. ``rich_help_panel`` of an option is its panel.
+options, and the lines below ``Examples:`` are commands. The variables that the command reads follow, from the table of
+settings. ``rich_help_panel`` of an option is its panel.
 """
 
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from zdemo.config.variables import variables_of
 from zdemo.errors import UsageError
 from zdemo.text.columns import columns_of, shows_colour
 
@@ -47,7 +49,9 @@ class _Helped:
 
         rich_utils.MAX_WIDTH = columns_of(sys.stdout)
         rich_utils.FORCE_TERMINAL = shows_colour(sys.stdout)
-        self.help, self.epilog = _sections(self.help or "")
+        names = variables_of(ctx.command_path.partition(" ")[2].partition(" ")[0])
+        variables = f"\n\nVariables: {', '.join(names)}" if names else ""
+        self.help, self.epilog = _sections(f"{self.help or ''}{variables}")
         super().format_help(ctx, formatter)  # type: ignore[misc]  # Typer's
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from zdemo.config.files import read_file
+from zdemo.config.file_io import read_file
 from zdemo.diagnosis.checks.check import Outcome
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.text.printable import printable

@@ -13,9 +13,10 @@ from zdemo.cli.common_options import ASK
 from zdemo.cli.questions import broken
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import COMMAND_LINE, Environment, is_setting, read_environment
+from zdemo.config.variables import SECRETS
 from zdemo.errors import MissingTokenError, UsageError
 from zdemo.guard.authorization import LONGEST_TOKEN
-from zdemo.text.masking import SECRET_SETTINGS, masked, token_like
+from zdemo.text.masking import masked, token_like
 from zdemo.text.printable import escaped
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def environment_with_token(
 
 def hide_secrets(screen: Screen, environment: Environment) -> None:
     """Hide the secrets among the settings, and what looks like one where another setting belongs."""
-    screen.hide(*(environment.get(name, "") for name in SECRET_SETTINGS))
-    screen.hide(*(value.value for name, value in environment.hidden.items() if name in SECRET_SETTINGS))
+    screen.hide(*(environment.get(name, "") for name in SECRETS))
+    screen.hide(*(value.value for name, value in environment.hidden.items() if name in SECRETS))
     settings = (value for name, value in environment.items() if is_setting(name))
     screen.hide(*(piece for value in settings for piece in token_like(value)))
 

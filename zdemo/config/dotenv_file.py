@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from zdemo.config import files
-from zdemo.config.files import NotAFileError
+from zdemo.config import file_io
+from zdemo.config.file_io import NotAFileError
 from zdemo.errors import SettingsError
 
 LARGEST_BYTES = 64 << 10  # python-dotenv's time grows with the square of the spaces in a row
@@ -111,7 +111,7 @@ def assignment(name: str, value: str) -> str:
 def load_dotenv(path: Path) -> Dotenv:
     """Read a ``.env`` file, the lines that are not assignments too. Raises SettingsError if it cannot be read."""
     try:
-        content, status = files.read_file(path, LARGEST_BYTES)
+        content, status = file_io.read_file(path, LARGEST_BYTES)
         dotenv = Dotenv(content.decode("utf-8-sig") if len(content) <= LARGEST_BYTES else "", status)
     except FileNotFoundError:
         what, hint = "does not exist", "correct --env-file, or omit it to read .env"
@@ -168,13 +168,13 @@ def repeated_names(path: Path) -> dict[str, tuple[int, ...]]:
 def save_dotenv(path: Path, dotenv: Dotenv) -> None:
     """Write a ``.env`` file in one step. Raises SettingsError if that fails, or if the file was read-only."""
     _check_mode(path, dotenv.status)
-    files.replace_file(path, dotenv.text, like=dotenv.status)
+    file_io.replace_file(path, dotenv.text, like=dotenv.status)
 
 
 def check_writable(path: Path) -> None:
     """Raise SettingsError if a ``.env`` file cannot be written, as far as that can be known before."""
     _check_mode(path, path.stat() if path.exists() else None)
-    files.check_writable(path)
+    file_io.check_writable(path)
 
 
 def _check_mode(path: Path, status: os.stat_result | None) -> None:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from zdemo.errors import SettingsError
 
+DEFAULT = Path(".env")
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
 INIT_EMULATOR = "zdemo init --emulator writes one with the emulator's settings"
 KEY_FILE, BASIC = "ZITADEL_KEY_FILE", ("CLIENT_ID", "CLIENT_SECRET")
 MISNAMED = (".env.txt", "env", "env.txt")  # what editors and file managers make of .env
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
+COMMANDS = re.compile(
+    r"\bzdemo (?:call|doctor|introspect|role (?:list|grant|revoke)|serve|setup|token)\b(?!.*--env-file)"
+)
+T = TypeVar("T")
 
 
 def is_setting(name: str) -> bool:
@@ -225,3 +232,20 @@ def read_environment(
         repeated=repeated,
         can_init=not os.path.lexists(path),
     )
+
+
+def steps_with_env_file(found: T, path: Path | None) -> T:
+    """Return the same dataclass with the option ``--env-file`` in each command of ``fix`` and ``otherwise``.
+
+    It stays as it is unless the command line gives another ``.env``.
+    """
+    if path in (None, DEFAULT):
+        return found
+    option = f" --env-file {shlex.quote(str(path))}"
+
+    def with_option(step: str) -> str:
+        return COMMANDS.sub(lambda command: command[0] + option, step)
+
+    steps = {name: tuple(map(with_option, getattr(found, name))) for name in ("fix", "otherwise")}
+    changed: T = replace(cast(Any, found), **steps)
+    return changed

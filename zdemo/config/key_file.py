@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zdemo.config.files import NotAFileError, read_file
+from zdemo.config.file_io import NotAFileError, read_file
 from zdemo.config.parsers import InvalidValue
 
 if TYPE_CHECKING:

@@ -1,58 +1,14 @@
-"""The names of variables, what others call the same thing, and the name that is most like a word."""
+"""The name that is most like a word, and variables that have another name than zdemo's."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment
+from zdemo.config.variables import BY_NAME, OTHER_NAMES
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
-VARIABLES = {  # a variable with one of these names is not a misspelled one
-    "CLIENT_ID",
-    "CLIENT_SECRET",
-    "PAT",
-    "ZITADEL_ADMIN_PAT",
-    "ZITADEL_DOMAIN",
-    "ZITADEL_INTERNAL_URL",
-    "ZITADEL_KEY_FILE",
-    "ZITADEL_PROJECT_ID",
-}
-NAMES = VARIABLES | {
-    "ZDEMO_ALLOW_HTTP",
-    "ZDEMO_API_URL",
-    "ZDEMO_CACHE_SIZE",
-    "ZDEMO_CACHE_TTL",
-    "ZDEMO_CACHE_URL",
-    "ZDEMO_EVENTS_KEY",
-    "ZDEMO_EXTERNAL_DOMAIN",
-    "ZDEMO_FORGET_KEY",
-    "ZDEMO_PAT_ID",
-    "ZDEMO_PAT_USER_ID",
-    "ZDEMO_ROLE_DENIED_STATUS",
-    "ZDEMO_TIMEOUT",
-    "ZDEMO_USER_CLIENT_ID",
-    "ZDEMO_USER_CLIENT_SECRET",
-    "ZDEMO_USER_KEY_FILE",
-    "ZDEMO_VISITOR_PAT",
-}
-OTHER_WORDS: Mapping[str, str] = {
-    "ACCESS_TOKEN": "PAT",
-    "ADMIN_PAT": "ZITADEL_ADMIN_PAT",
-    "API_URL": "ZDEMO_API_URL",
-    "BEARER_TOKEN": "PAT",
-    "ISSUER": "ZITADEL_DOMAIN",
-    "KEY_FILE": "ZITADEL_KEY_FILE",
-    "PERSONAL_ACCESS_TOKEN": "PAT",
-    "PROJECT_ID": "ZITADEL_PROJECT_ID",
-    "TOKEN": "PAT",
-    "ZDEMO_PAT": "PAT",
-    "ZITADEL_CLIENT_ID": "CLIENT_ID",
-    "ZITADEL_CLIENT_SECRET": "CLIENT_SECRET",
-    "ZITADEL_HOST": "ZITADEL_DOMAIN",
-    "ZITADEL_ISSUER": "ZITADEL_DOMAIN",
-    "ZITADEL_PAT": "PAT",
-    "ZITADEL_TOKEN": "PAT",
-    "ZITADEL_URL": "ZITADEL_DOMAIN",
-}
+BEFORE_NAME = r"(?i)^(\$env:|set\b|ZITADEL_)"  # PowerShell, cmd, and a prefix that only some names have
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
 
 
@@ -70,29 +26,23 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str
     return lowered[near[0]] if near else ""
 
 
-def renames(environment: Environment) -> dict[str, str]:
-    """Return the variables that have another name than zdemo's, each with the right one, which is not set.
+def rename_steps(environment: Environment, right: str = "") -> list[str]:
+    """Return what to rename to a setting that is not set; with ``right``, only to this one.
 
     In the process's environment only names with zdemo's prefixes count: the others belong to other programs.
     """
-    found = {}
+    steps = []
     for name in environment:
-        is_own = environment.source(name) != EXPORTED or name.startswith(PREFIXES)
-        right = _meant(name) if is_own and name not in NAMES else ""
-        if right and right not in environment:
-            found[name] = right
-    return found
-
-
-def rename_steps(environment: Environment, right: str = "") -> list[str]:
-    """Return what to rename; with ``right``, only what is to get this name."""
-    return [
-        f"rename {name} to {meant} in {environment.source(name)}"
-        for name, meant in renames(environment).items()
-        if right in ("", meant)
-    ]
+        place = environment.source(name)
+        is_own = place != EXPORTED or name.startswith(PREFIXES)
+        meant = _meant(name) if is_own and name not in BY_NAME else ""
+        if meant and meant not in environment and right in ("", meant):
+            steps.append(f"rename {name} to {meant} in {place}")
+    return steps
 
 
 def _meant(name: str) -> str:
     upper = name.upper()
-    return upper if upper in NAMES else OTHER_WORDS.get(upper) or did_you_mean(name, NAMES, least=NEAR_VARIABLE)
+    known = upper if upper in BY_NAME else OTHER_NAMES.get(upper, "")
+    forms = (name, re.sub(BEFORE_NAME, "", name))
+    return known or next(filter(None, (did_you_mean(form, BY_NAME, least=NEAR_VARIABLE) for form in forms)), "")

@@ -1,70 +1,26 @@
-"""A first ``.env``: the emulator's settings, or a skeleton to fill in. An existing file is compared, never changed."""
+"""A first ``.env``, the emulator's or one to fill in, and whether a file has the emulator's settings.
+
+An existing file is compared, never changed. The emulator's secrets are public, and used on this machine alone.
+"""
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from zdemo.config.address import ISSUER, is_loopback
 from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
 from zdemo.config.environment import is_setting
-from zdemo.config.files import NotAFileError, check_is_file, not_written
-from zdemo.config.packaged import EXAMPLE, packaged_text
-from zdemo.config.settings import API_URL, DEFAULT_API_URL, EXAMPLE_DOMAIN, EXAMPLE_INTERNAL_URL
+from zdemo.config.file_io import NotAFileError, check_is_file, not_written
+from zdemo.config.settings import API_URL
+from zdemo.config.variables import EMULATOR_PORT, SECRETS, Variable, dotenv_text
 from zdemo.errors import SettingsError
 
-EMULATOR_PORT = 8484  # as in zdemo.emulator
-
-SKELETON = f"""\
-# zdemo's settings. Options and environment variables win over this file.
-# zdemo setup creates what is needed in your ZITADEL, and fills this in. zdemo doctor says what is missing.
-
-# The address of your ZITADEL, exactly as in its issuer: scheme, host and port.
-# For example {EXAMPLE_DOMAIN}
-ZITADEL_DOMAIN=
-# Where to connect in its place, from a container or inside a cluster. Requests still name the host above.
-# ZITADEL_INTERNAL_URL={EXAMPLE_INTERNAL_URL}
-
-# The API application's client credentials (authentication method Basic).
-CLIENT_ID=
-CLIENT_SECRET=
-# The key file of an application with the authentication method private_key_jwt. It wins over the two above.
-# ZITADEL_KEY_FILE=key.json
-
-# The project. If it is set, the token must be meant for it, and the roles are read from its own claim.
-ZITADEL_PROJECT_ID=
-
-# The token that `zdemo call` and `zdemo introspect` send: of a user who has the role.
-PAT=
-# The token of a user who does not have the role.
-ZDEMO_VISITOR_PAT=
-
-# The client credentials of a service account, for `zdemo token`. The client ID is the login name.
-# ZDEMO_USER_CLIENT_ID=
-# ZDEMO_USER_CLIENT_SECRET=
-# A service account's key file. It wins over the two above.
-# ZDEMO_USER_KEY_FILE=user-key.json
-
-# An administrator's token, for `zdemo role`, `zdemo doctor` and the page. Set it while you use it.
-# ZITADEL_ADMIN_PAT=
-
-# Where `zdemo call` and `zdemo role` find the API.
-# ZDEMO_API_URL=http://127.0.0.1:5000
-
-# How many seconds the API may reuse ZITADEL's answer: the longest time a removed role or deleted token can still pass.
-# ZDEMO_CACHE_TTL=5
-# A Redis or Valkey in which workers and machines share these answers; it needs the package redis.
-# ZDEMO_CACHE_URL=redis://localhost:6379
-
-# How many seconds one introspection may take in all.
-# ZDEMO_TIMEOUT=5
-
-# The status for a valid token without the role: 401 as in ZITADEL's example, or 403 as RFC 6750 recommends.
-# ZDEMO_ROLE_DENIED_STATUS=401
-
-# 1 lets tokens and secrets travel over plain http to hosts other than this machine.
-# ZDEMO_ALLOW_HTTP=0
-"""
+ZITADELS_PORT = 8080
+PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +33,32 @@ class DotenvDifferences:
     sets_nothing: bool  # no variable at all, not even another program's
 
 
+def skeleton() -> str:
+    """Return the text of a ``.env`` to fill in."""
+    return dotenv_text(
+        "zdemo's settings. Options and environment variables win over this file.\n"
+        "zdemo setup creates what is needed in your ZITADEL, and fills this in. zdemo doctor says what is missing.",
+        lambda variable: f"{variable.name}=" if variable.to_fill_in else _proposed(variable),
+    )
+
+
 def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
     """Return the text of a ``.env`` for an emulator on this port, and for an API at ``api_url`` if that is given."""
-    text = packaged_text(EXAMPLE).replace(f"http://localhost:{EMULATOR_PORT}", f"http://localhost:{port}")
-    return text.replace(f"# {API_URL}={DEFAULT_API_URL}", f"{API_URL}={api_url}") if api_url else text
+    given = {ISSUER: f"http://localhost:{port}", API_URL: api_url}
+
+    def line(variable: Variable) -> str:
+        value = given.get(variable.name) or variable.emulator
+        return f"{variable.name}={value}" if value else _proposed(variable)
+
+    return dotenv_text(
+        "The settings of zdemo's emulator (zdemo serve --emulator, zdemo emulator), as zdemo init --emulator writes "
+        "them.\nIts secrets are public. Options and environment variables win over this file.",
+        line,
+    )
+
+
+def _proposed(variable: Variable) -> str:
+    return f"# {variable.name}={variable.example or variable.shown_default}"
 
 
 def create_dotenv(path: Path, text: str) -> None:
@@ -130,3 +108,26 @@ def differences(path: Path, text: str) -> DotenvDifferences:
 
 def _set_in(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value.strip() for name, value in values.items() if value.strip()}
+
+
+def is_public(value: str) -> bool:
+    """Return whether a value is a secret or a token of the emulator, which everybody knows."""
+    return re.fullmatch(PUBLIC, value.strip()) is not None
+
+
+def usable_at(address: str, value: str) -> str:
+    """Return the value, but nothing for a public one at another machine: the emulator runs on this one."""
+    return "" if is_public(value) and not is_loopback(urlsplit(address).hostname or "") else value
+
+
+def are_emulators(settings: Mapping[str, str]) -> bool:
+    """Return whether settings have an address of this machine, and one of the emulator's secrets or tokens.
+
+    The emulator may have any port; where ZITADEL itself listens, somebody has changed the address already.
+    """
+    try:
+        address = urlsplit(settings.get(ISSUER, "").strip())
+    except ValueError:
+        return False
+    is_here = is_loopback(address.hostname or "") and f":{ZITADELS_PORT}" not in address.netloc
+    return is_here and any(is_public(settings.get(name, "")) for name in SECRETS)

@@ -15,6 +15,7 @@ REPLACE_EXAMPLE = "put your own there; zdemo setup creates what is missing"
 LEAST_KEY = 16  # characters
 NEW_KEY = "make one with openssl rand -hex 24"
 EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"
+EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_CLIENT_ID = "312909075212468229"  # ZITADEL makes no ID twice: it holds the time and the machine
 WORDS = re.compile(
     r"(?i)<[^<>\d][^<>]{0,30}>|…|\.{2,}|-+|x{3,8}"

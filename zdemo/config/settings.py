@@ -2,87 +2,123 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
-from zdemo.config.cache_address import CACHE_URL, cache_url
-from zdemo.config.environment import KEY_FILE
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, origin, unused_internal_url, why_withheld
+from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.key_file import ApplicationKey, UserKey, read_key_file, read_user_key_file
-from zdemo.config.names import rename_steps
-from zdemo.config.origins import origin
-from zdemo.config.parsers import (
-    DEFAULT_TIMEOUT_SECONDS,
-    EXAMPLE_CLIENT_ID,
-    EXAMPLE_HOST,
-    credential,
-    denied_status,
-    flag,
-    number,
-    own_key,
-    positive_integer,
-    timeout,
+from zdemo.config.names import assignment, rename_steps
+from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
+from zdemo.config.variables import (
+    BY_NAME,
+    DEFAULT_CACHE_SIZE,
+    DEFAULT_CACHE_TTL_SECONDS,
+    SECRETS,
+    VARIABLES,
+    Variable,
 )
-from zdemo.config.reader import Reader
+from zdemo.errors import SettingsError
+from zdemo.text.masking import could_be_secret, holds_token
 
 API_URL = "ZDEMO_API_URL"
 FORGET_KEY = "ZDEMO_FORGET_KEY"
 EVENTS_KEY = "ZDEMO_EVENTS_KEY"
-DEFAULT_API_URL = "http://127.0.0.1:5000"
-DEFAULT_CACHE_TTL_SECONDS = 5.0
-DEFAULT_CACHE_SIZE = 10_000
-LONGEST_CACHE_TTL_SECONDS = 86_400.0
-EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
-EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 USER_ID, USER_SECRET, USER_KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
-FROM_INPUT = "zdemo token --client-secret - reads it from standard input"
+LONGEST_SHOWN = 100  # characters of a value
+IDS = ("CLIENT_ID", "ZITADEL_PROJECT_ID")
+START_GUIDE = "how to get a ZITADEL: https://zitadel.com/docs/guides/start/quickstart"
+NOT_FROM_SETUP = {  # what setup itself needs
+    ISSUER: f"put your own there; {START_GUIDE}",
+    "ZITADEL_ADMIN_PAT": "put your own there",
+}
+K = TypeVar("K", ApplicationKey, UserKey)
 KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]
 
 
-def _address(reader: Reader, example: str) -> Callable[[str], str]:
-    """Return a parser for addresses that knows whether plain http is allowed."""
-    allow_http = reader.optional("ZDEMO_ALLOW_HTTP", flag, False)
-    return lambda text: origin(text, allow_http=allow_http, example=example)
+class _Reader:
+    """The variables that are set, read as their table says, and everything that is wrong with them."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.environment = variables if isinstance(variables, Environment) else Environment({"": variables})
+        self._fixes: dict[str, str] = {}  # by problem
+        self._missing: list[str] = []
+
+    def value(self, name: str) -> Any:
+        """Return the variable's parsed value, or its default when it is not set or wrong."""
+        variable = BY_NAME[name]
+        return self._parsed(name, self._parser(variable), variable.default)
+
+    def required(self, name: str) -> Any:
+        """Return the variable's value, empty if it is missing or wrong."""
+        if name in self.environment:
+            return self.value(name) or ""
+        steps = rename_steps(self.environment, name)
+        meant = f" ({steps[0].split(' ')[1]} is set instead)" if steps else ""
+        self._fixes[f"{name} is not set: {BY_NAME[name].missing}{meant}"] = "; ".join(steps)
+        if not steps:
+            self._missing.append(name)
+        return ""
+
+    def key(self, name: str, read: Callable[[str, Path], tuple[K, str]]) -> tuple[K | None, str]:
+        """Return the key, if a key file is set and right, and a warning or an empty string."""
+        folder = self.environment.folder(name)
+        found: tuple[K | None, str] = self._parsed(name, lambda text: read(text, folder), (None, ""))
+        return found
+
+    def fields_of(self, kind: type[ZitadelSettings | ClientSettings]) -> dict[str, Any]:
+        """Return the values of the variables that have a field in this class."""
+        names = {known.name for known in fields(kind)}
+        return {known.field: self.value(known.name) for known in VARIABLES if known.field in names}
+
+    def refuse(self, problem: str, fix: str) -> None:
+        """Note what is wrong with several variables together."""
+        self._fixes[problem] = fix
+
+    def finish(self) -> None:
+        """Raise SettingsError with all problems, if there are any."""
+        if not self._fixes:
+            return
+        steps = dict.fromkeys(filter(None, self._fixes.values()))
+        if self._missing:
+            by_name = len(self._missing) < len(self._fixes)
+            steps[self.environment.completion(self._missing, by_name=by_name)] = None
+        raise SettingsError(list(self._fixes), hint="; ".join(steps), fixes=self._fixes)
+
+    def _parser(self, variable: Variable) -> Callable[[str], Any]:
+        if variable.parse is not origin:
+            return variable.parse
+        return partial(origin, allow_http=self.value("ZDEMO_ALLOW_HTTP"), example=variable.example or variable.default)
+
+    def _parsed(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
+        text = self.environment.get(name, "").strip()
+        try:
+            return parsed(text, parse) if text else default
+        except InvalidValue as error:
+            self._add(name, text, error)
+            return default
+
+    def _add(self, name: str, text: str, error: InvalidValue) -> None:
+        shown = _shown(name, text if error.shown is None else error.shown)
+        problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
+        hidden = self.environment.hidden.get(name)
+        if hidden and hidden.value:
+            self._fixes[f"{problem} (it hides {hidden.described})"] = hidden.step
+            return
+        may_be_shown = error.corrected and not holds_token(text) and _shown(name, error.corrected) == error.corrected
+        steps = [assignment(self.environment.setting(name), error.corrected) if may_be_shown else ""]
+        steps.append(NOT_FROM_SETUP.get(name, error.fix) if error.fix == REPLACE_EXAMPLE else error.fix)
+        self._fixes[problem] = ", or ".join(filter(None, steps)) or self.environment.correction(name)
 
 
-def _timeout(reader: Reader) -> float:
-    return reader.optional("ZDEMO_TIMEOUT", timeout, DEFAULT_TIMEOUT_SECONDS)
-
-
-def _zitadel(reader: Reader) -> ZitadelAddress:
-    """Return the issuer, and where to connect in its place if that is another address."""
-    what = f"the address of your ZITADEL, e.g. {EXAMPLE_DOMAIN}"
-    issuer = reader.required(ISSUER, _address(reader, EXAMPLE_DOMAIN), what)
-    internal_url = ""
-    if not unused_internal_url(reader.environment):
-        internal_url = reader.optional(INTERNAL_URL, _address(reader, EXAMPLE_INTERNAL_URL), "")
-    return ZitadelAddress(issuer, internal_url if internal_url not in ("", issuer) else None)
-
-
-def _key(reader: Reader, read_key: KeyReader) -> tuple[ApplicationKey | None, str]:
-    """Return the key, if a key file is set and right, and a warning or an empty string."""
-    folder = reader.environment.folder(KEY_FILE)
-    nothing: tuple[ApplicationKey | None, str] = (None, "")
-    return reader.optional(KEY_FILE, lambda text: read_key(text, folder), nothing)
-
-
-def _client(reader: Reader) -> tuple[str, str]:
-    """Return client ID and secret; they are not read if a key file is set, even a wrong one."""
-    if KEY_FILE in reader.environment:
-        return "", ""
-    client_id = f"the API application's client ID, e.g. {EXAMPLE_CLIENT_ID}; or set ZITADEL_KEY_FILE, if it uses a key"
-    client_secret = "the API application's client secret, 64 letters and digits"  # noqa: S105  # not a secret
-    return (
-        reader.required("CLIENT_ID", credential, client_id),
-        reader.required("CLIENT_SECRET", credential, client_secret),
-    )
-
-
-def _misnamed(reader: Reader) -> tuple[str, ...]:
-    """Return a warning for each variable that is not used because of its name."""
-    steps = rename_steps(reader.environment)
-    return tuple(f"{step.split(' ')[1]} is not a setting of zdemo: {step}" for step in steps)
+def _shown(name: str, text: str) -> str:
+    """Return what a message may repeat of a value; empty when it could be a secret."""
+    is_hidden = name in SECRETS or could_be_secret(text) or (name in IDS and re.search("[A-Za-z]", text))
+    return "" if is_hidden else text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +139,20 @@ class ZitadelSettings:
     def zitadel(self) -> ZitadelAddress:
         """Where ZITADEL is, and where to connect."""
         return ZitadelAddress(self.issuer, self.internal_url)
+
+    @classmethod
+    def _read(cls, reader: _Reader, warning: str = "") -> dict[str, Any]:
+        """Return the values that need no rule of their own, and where to connect if that is another address."""
+        environment = reader.environment
+        issuer, unused = reader.required(ISSUER), unused_internal_url(environment)
+        internal_url = None if unused else reader.value(INTERNAL_URL)
+        misnamed = (f"{step.split(' ')[1]} is not a setting of zdemo: {step}" for step in rename_steps(environment))
+        return {
+            "issuer": issuer,
+            "internal_url": internal_url if internal_url != issuer else None,
+            "warnings": (*filter(None, (warning, unused)), *misnamed),
+            **reader.fields_of(cls),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,32 +181,17 @@ class Settings(ZitadelSettings):
     def from_env(cls, variables: Mapping[str, str], *, read_key: KeyReader = read_key_file) -> Settings:
         """Make settings of variables. Raises SettingsError with all problems at once.
 
-        ``read_key`` reads the file that ``ZITADEL_KEY_FILE`` names.
+        ``read_key`` reads the file that ``ZITADEL_KEY_FILE`` names; then client ID and secret are not read, even if the
+        file is wrong.
         """
-        reader = Reader(variables)
-        zitadel = _zitadel(reader)
-        key, warning = _key(reader, read_key)
-        client_id, client_secret = (key.client_id, "") if key else _client(reader)
-        settings = cls(
-            issuer=zitadel.issuer,
-            internal_url=zitadel.internal_url,
-            client_id=client_id,
-            client_secret=client_secret,
-            key=key,
-            warnings=tuple(filter(None, (warning, unused_internal_url(reader.environment)))) + _misnamed(reader),
-            project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
-            cache_ttl_seconds=reader.optional(
-                "ZDEMO_CACHE_TTL", number(0, LONGEST_CACHE_TTL_SECONDS), DEFAULT_CACHE_TTL_SECONDS
-            ),
-            cache_size=reader.optional("ZDEMO_CACHE_SIZE", positive_integer, DEFAULT_CACHE_SIZE),
-            cache_url=reader.optional(CACHE_URL, cache_url, "") or None,
-            forget_key=reader.optional(FORGET_KEY, own_key, "") or None,
-            events_key=reader.optional(EVENTS_KEY, credential, "") or None,
-            timeout_seconds=_timeout(reader),
-            role_denied_status=reader.optional("ZDEMO_ROLE_DENIED_STATUS", denied_status, 401),
-        )
+        reader = _Reader(variables)
+        key, warning = reader.key(KEY_FILE, read_key)
+        values = cls._read(reader, warning)
+        client_id, client_secret = key.client_id if key else "", ""
+        if KEY_FILE not in reader.environment:
+            client_id, client_secret = reader.required("CLIENT_ID"), reader.required("CLIENT_SECRET")
         reader.finish()
-        return settings
+        return cls(client_id=client_id, client_secret=client_secret, key=key, **values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,38 +215,26 @@ class UserSettings(ZitadelSettings):
 
         ``with_secret``: the secret is among them; otherwise it is yet to be asked for.
         """
-        reader = Reader(variables)
+        reader = _Reader(variables)
         environment = reader.environment
-        zitadel = _zitadel(reader)
-        folder = environment.folder(USER_KEY_FILE)
-        nothing: tuple[UserKey | None, str] = (None, "")
-        key, warning = reader.optional(USER_KEY_FILE, lambda text: read_user_key_file(text, folder), nothing)
-        client_id = client_secret = ""
-        if USER_KEY_FILE not in environment:
-            what = f"the client ID of a service account, which is its login name; or set {USER_KEY_FILE}"
-            client_id = reader.required(USER_ID, credential, what)
-            if with_secret:
-                client_secret = reader.required(
-                    USER_SECRET, credential, f"the client secret of the service account; {FROM_INPUT}"
-                )
-        settings = cls(
-            issuer=zitadel.issuer,
-            internal_url=zitadel.internal_url,
+        key, warning = reader.key(USER_KEY_FILE, read_user_key_file)
+        values = cls._read(reader, warning)
+        needs_id = USER_KEY_FILE not in environment
+        client_id = reader.required(USER_ID) if needs_id else ""
+        client_secret = reader.required(USER_SECRET) if needs_id and with_secret else ""
+        reader.finish()
+        return cls(
             client_id=client_id,
             client_secret=client_secret,
             key=key,
-            project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
-            timeout_seconds=_timeout(reader),
-            warnings=tuple(filter(None, (warning, unused_internal_url(environment)))) + _misnamed(reader),
             application=(environment.get("CLIENT_ID", "").strip(), environment.get("CLIENT_SECRET", "").strip()),
             variables=(
                 environment.setting(USER_ID),
                 environment.setting(USER_SECRET),
                 environment.setting(USER_KEY_FILE),
             ),
+            **values,
         )
-        reader.finish()
-        return settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,23 +258,14 @@ class AdminSettings(ZitadelSettings):
 
         An exported PAT is refused where a ``.env`` says where it would go, see ``zdemo.config.address``.
         """
-        reader = Reader(variables)
-        zitadel = _zitadel(reader)
+        reader = _Reader(variables)
+        values = cls._read(reader)
+        zitadel = ZitadelAddress(values["issuer"], values["internal_url"])
         if withheld := why_withheld(reader.environment, zitadel):
             reader.refuse(*withheld)
-        settings = cls(
-            issuer=zitadel.issuer,
-            internal_url=zitadel.internal_url,
-            setting=reader.environment.setting(ISSUER),
-            admin_pat=reader.required(
-                "ZITADEL_ADMIN_PAT", credential, "the personal access token of an administrator (ORG_OWNER)"
-            ),
-            project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
-            timeout_seconds=_timeout(reader),
-            warnings=tuple(filter(None, [unused_internal_url(reader.environment)])),
-        )
+        admin_pat = reader.required("ZITADEL_ADMIN_PAT")
         reader.finish()
-        return settings
+        return cls(admin_pat=admin_pat, setting=reader.environment.setting(ISSUER), **values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,11 +279,7 @@ class ClientSettings:
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> ClientSettings:
         """Make settings of variables. Raises SettingsError with all problems at once."""
-        reader = Reader(variables)
-        settings = cls(
-            api_url=reader.optional(API_URL, _address(reader, DEFAULT_API_URL), DEFAULT_API_URL),
-            setting=reader.environment.setting(API_URL),
-            timeout_seconds=_timeout(reader),
-        )
+        reader = _Reader(variables)
+        values = reader.fields_of(cls)
         reader.finish()
-        return settings
+        return cls(setting=reader.environment.setting(API_URL), **values)

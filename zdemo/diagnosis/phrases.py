@@ -3,7 +3,7 @@
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from zdemo.config.settings import EXAMPLE_INTERNAL_URL
+from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.http.messages import EXPECTS_HTTPS

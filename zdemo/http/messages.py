@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER
+from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
 from zdemo.config.names import assignment
-from zdemo.config.origins import is_loopback
 from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN

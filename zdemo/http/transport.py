@@ -16,8 +16,7 @@ from urllib3 import HTTPHeaderDict, Timeout
 from urllib3.exceptions import HTTPError
 
 from zdemo import __version__
-from zdemo.config.address import ISSUER, ZitadelAddress
-from zdemo.config.origins import is_loopback, without_default_port
+from zdemo.config.address import ISSUER, ZitadelAddress, is_loopback, without_default_port
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.deadline import IDLE_SECONDS, SHORTEST_TIMEOUT_SECONDS, DeadlineAdapter
 from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry, spoken_instead

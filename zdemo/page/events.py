@@ -12,6 +12,7 @@ from typing import Any
 
 from zdemo.client import FORGET_PATH, Route
 from zdemo.config.settings import Settings
+from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.phrases import span
 from zdemo.diagnosis.rules.token_form import token_form
@@ -23,7 +24,7 @@ from zdemo.page.callers import CALLERS, PASTED
 from zdemo.page.context import PageOptions
 from zdemo.page.explanations import why_of
 from zdemo.server import EVENTS_PATH, Trace
-from zdemo.text.masking import SECRET_SETTINGS, SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
+from zdemo.text.masking import SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
@@ -84,7 +85,7 @@ def secrets_of(options: PageOptions) -> Redaction:
     hidden, access = Redaction(), Access(options.key)
     hidden.hide(options.key, access.cookie_value, access.secret, options.settings.client_secret)
     hidden.hide(*(mark_proof(options.key, caller) for caller in CALLERS))
-    hidden.hide(*(options.environment.get(name, "") for name in SECRET_SETTINGS))
+    hidden.hide(*(options.environment.get(name, "") for name in SECRETS))
     return hidden
 
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from zdemo.client import Call, Method, OtherRoute, Route
-from zdemo.config.env_file import COMMANDS, steps_with_env_file
-from zdemo.config.environment import Environment
+from zdemo.config.environment import COMMANDS, Environment, steps_with_env_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.api_comparison import explain
 from zdemo.diagnosis.evidence import NOT_ASKED

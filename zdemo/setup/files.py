@@ -14,10 +14,10 @@ from typing import Any
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, read_dotenv, save_dotenv
 from zdemo.config.dotenv_file import check_writable as check_dotenv_writable
-from zdemo.config.emulator_values import usable_at
 from zdemo.config.environment import Environment
-from zdemo.config.files import check_writable, read_file, remove_leftovers
+from zdemo.config.file_io import check_writable, read_file, remove_leftovers
 from zdemo.config.key_file import LARGEST_BYTES
+from zdemo.config.new_dotenv import usable_at
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError, ZdemoError
 from zdemo.setup.state_file import EMPTY, FOLDER, digest, read_state, write_state

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from zdemo.config.emulator_values import is_public, usable_at
+from zdemo.config.new_dotenv import is_public, usable_at
 from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
 from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, UserFields
 from zdemo.setup.files import ADMIN_PAT, SetupFiles

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from zdemo.config.files import not_written, read_file, remove_leftovers, replace_file
+from zdemo.config.file_io import not_written, read_file, remove_leftovers, replace_file
 from zdemo.errors import SettingsError
 
 FOLDER, FILE, IGNORE = ".zdemo", "setup.json", ".gitignore"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from zdemo.config.files import replace_file
+from zdemo.config.file_io import replace_file
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.setup.conflicts import NOTHING_CHANGED
 from zdemo.setup.current import CurrentUser

@@ -4,15 +4,6 @@ import re
 from itertools import pairwise
 
 B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # what an Authorization header can hold (RFC 6750 §2.1)
-SECRET_SETTINGS = (
-    "PAT",
-    "CLIENT_SECRET",
-    "ZITADEL_ADMIN_PAT",
-    "ZDEMO_EVENTS_KEY",
-    "ZDEMO_FORGET_KEY",
-    "ZDEMO_USER_CLIENT_SECRET",
-    "ZDEMO_VISITOR_PAT",
-)
 LEAST_MASKED = 20  # characters; eight of a shorter token would be too much to show
 LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
 LEAST_RANDOM = 20  # characters that look random and may therefore be a token of another server

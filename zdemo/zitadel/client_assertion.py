@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from zdemo.config.address import without_default_port
 from zdemo.config.key_file import ApplicationKey, UserKey
-from zdemo.config.origins import without_default_port
 from zdemo.serving.forks import renewed_after_fork
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from zdemo.config.address import is_loopback
 from zdemo.config.names import assignment
-from zdemo.config.origins import is_loopback
 from zdemo.errors import (
     ConnectionFailed,
     CredentialsRefused,

@@ -20,10 +20,9 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
 from zdemo.client import Call, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
 from zdemo.client import as_json as call_document
-from zdemo.config.env_file import steps_with_env_file
-from zdemo.config.environment import EXPORTED, Environment
+from zdemo.config.address import DAMAGED_SCHEME, is_loopback
+from zdemo.config.environment import EXPORTED, Environment, steps_with_env_file
 from zdemo.config.names import THE_URL, did_you_mean
-from zdemo.config.origins import DAMAGED_SCHEME, is_loopback
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.response import GATEWAY_STATUSES
@@ -153,8 +152,6 @@ def call(  # the options
       zdemo call private --url http://127.0.0.1:5001 -v
       zdemo call scoped --watch --expect 401
       zdemo call scoped --curl
-
-    Variables: PAT, ZDEMO_API_URL; those of zdemo introspect, to explain a refusal
 
     Exit codes: 0 the API accepted the request, or answered the status of --expect; 1 it did not; 3 a setting or the
     token is missing or wrong; 4 no answer, or the API could not check the token

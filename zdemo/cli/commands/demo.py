@@ -21,8 +21,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
 from zdemo.client import Route
 from zdemo.config.environment import read_environment
-from zdemo.config.reader import START_GUIDE
-from zdemo.config.settings import AdminSettings
+from zdemo.config.settings import START_GUIDE, AdminSettings
 from zdemo.demo.scenario import DemoEnvironment, DemoExchange, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError
 from zdemo.text.columns import cells
@@ -57,8 +56,6 @@ def demo(
       zdemo demo -v
       zdemo demo --live
       zdemo demo --json
-
-    Variables: with --live, ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL and ZITADEL_ADMIN_PAT
 
     Exit codes: 0 every answer was the expected one; 1 one was not; 3 a setting is missing or wrong; 4 no answer
 

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from importlib.resources import files
 from itertools import groupby
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,9 +14,8 @@ from zdemo.cli.common_options import EnvFile, Json
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report
 from zdemo.cli.screen import Screen
 from zdemo.config.names import did_you_mean
-from zdemo.config.packaged import TROUBLESHOOTING, packaged_text
 from zdemo.diagnosis.checks import CHECKS
-from zdemo.diagnosis.checks.check import Check, group_of
+from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, group_of
 from zdemo.errors import ExitCode, UsageError
 from zdemo.verify.conformance import API_CHECKS
 
@@ -162,7 +163,7 @@ def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -
 
 def explain(screen: Screen, check: Check[Any], *, as_json: bool) -> None:
     """Print what a check means and how to fix what it finds."""
-    text = _section(packaged_text(TROUBLESHOOTING), check.id)
+    text = _section(_page(), check.id)
     if as_json:
         screen.document({"id": check.id, "what": check.what, "text": text})
         return
@@ -175,6 +176,13 @@ def explain(screen: Screen, check: Check[Any], *, as_json: bool) -> None:
     commands = [("see also", f"zdemo doctor --explain {name}") for name in related]
     api = "" if check.id in {own.id for own in CHECKS} else "--api URL "
     screen.pairs([*commands, ("check it", f"zdemo doctor {api}--only {check.id}")], label_width=LABEL_WIDTH)
+
+
+def _page() -> str:
+    """Return the text of docs/troubleshooting.md: a wheel's copy (``force-include`` in pyproject.toml), or itself."""
+    package = files("zdemo")
+    copy = package / "texts" / "troubleshooting.md"
+    return (copy if copy.is_file() else Path(str(package)).parent / TROUBLESHOOTING).read_text(encoding="utf-8")
 
 
 def _section(page: str, name: str) -> str:

@@ -17,8 +17,7 @@ from zdemo.cli.layout import step
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.cache_address import CACHE_URL
-from zdemo.config.env_file import DEFAULT, steps_with_env_file
-from zdemo.config.environment import Environment
+from zdemo.config.environment import DEFAULT, Environment, steps_with_env_file
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import Check, CheckReport, Outcome, examine, group_of
 from zdemo.diagnosis.checks.context import DoctorContext

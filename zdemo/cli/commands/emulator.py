@@ -22,7 +22,7 @@ from zdemo.cli.commands.with_emulator import (
 from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.layout import table
 from zdemo.cli.screen import Screen
-from zdemo.config.new_dotenv import EMULATOR_PORT
+from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
 from zdemo.text.columns import WITHOUT_TERMINAL
 
@@ -92,8 +92,6 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
       zdemo emulator -- npm test
       zdemo emulator --env OIDC_ISSUER={domain} -- go test .
       zdemo emulator --port 0 --json --until-stdin-closes
-
-    Variables: ZDEMO_EXTERNAL_DOMAIN, for --external-domain; several names are separated by spaces
 
     Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; with COMMAND: its exit code, 128 plus the number of
     the signal that ended it, 127 not found, 126 not executable

@@ -13,10 +13,10 @@ from zdemo.cli.layout import with_remark
 from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal
-from zdemo.config.env_file import DEFAULT
-from zdemo.config.environment import read_environment
-from zdemo.config.new_dotenv import EMULATOR_PORT, SKELETON, create_dotenv, differences, emulator_text
-from zdemo.config.settings import API_URL, DEFAULT_API_URL
+from zdemo.config.environment import DEFAULT, read_environment
+from zdemo.config.new_dotenv import create_dotenv, differences, emulator_text, skeleton
+from zdemo.config.settings import API_URL
+from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.text.printable import printable
 
@@ -56,7 +56,7 @@ def init(
     path = env_file or DEFAULT
     if not emulator and at_terminal() and not os.path.lexists(path):
         emulator = _choice(screen) == EMULATOR
-    text = emulator_text(emulator_port, api_url) if emulator else SKELETON
+    text = emulator_text(emulator_port, api_url) if emulator else skeleton()
     try:
         create_dotenv(path, text)
     except FileExistsError:

@@ -12,7 +12,7 @@ from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
 from zdemo.client import ROLE, Route
-from zdemo.config.env_file import steps_with_env_file
+from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
@@ -59,9 +59,6 @@ def introspect(
       zdemo introspect --pat - < token.txt
       zdemo introspect -v
       zdemo introspect --require read:messages -q
-
-    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE; PAT,
-    ZITADEL_PROJECT_ID; and ZITADEL_ADMIN_PAT, to find more causes
 
     Exit codes: 0 the token is active or, with --require, would be accepted and has the role; 1 it is not; 3 a setting
     or the token is missing or wrong; 4 no answer from ZITADEL

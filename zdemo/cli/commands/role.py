@@ -44,9 +44,6 @@ Examples:
   zdemo role grant reader read:messages
   zdemo role revoke reader read:messages
 
-Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
-CLIENT_SECRET to find the project
-
 Exit codes: 0 done, or nothing had to be done; 1 no such user or role, or a missing permission; 3 a setting is missing
 or wrong; 4 no answer from ZITADEL
 
@@ -155,9 +152,6 @@ def list_roles(
       zdemo role list reader
       zdemo role list --json
 
-    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
-    CLIENT_SECRET to find the project
-
     Exit codes: 0 done; 1 no such user, or a missing permission; 3 a setting is missing or wrong; 4 no answer
 
     More: docs/commands.md
@@ -207,9 +201,6 @@ def grant_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False
       zdemo role grant visitor read:messages
       zdemo role grant visitor read:messages --json
 
-    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
-    CLIENT_SECRET to find the project; ZDEMO_API_URL, ZDEMO_FORGET_KEY, ZDEMO_CACHE_URL
-
     Exit codes: 0 the user has the role; 1 no such user or role, or a missing permission; 3 a setting is missing or
     wrong; 4 no answer, or ZITADEL does not show the change
 
@@ -227,9 +218,6 @@ def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = Fals
     Examples:
       zdemo role revoke reader read:messages
       zdemo role revoke reader read:messages --json
-
-    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
-    CLIENT_SECRET to find the project; ZDEMO_API_URL, ZDEMO_FORGET_KEY, ZDEMO_CACHE_URL
 
     Exit codes: 0 the user does not have the role; 1 no such user or role, or a missing permission; 3 a setting is
     missing or wrong; 4 no answer, or ZITADEL does not show the change

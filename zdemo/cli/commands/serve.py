@@ -29,10 +29,9 @@ from zdemo.cli.common_options import (
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
-from zdemo.config.env_file import DEFAULT
-from zdemo.config.environment import Environment, read_environment
-from zdemo.config.new_dotenv import EMULATOR_PORT
+from zdemo.config.environment import DEFAULT, Environment, read_environment
 from zdemo.config.settings import Settings
+from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, ZdemoError
 
 if TYPE_CHECKING:
@@ -77,11 +76,6 @@ def serve(
       zdemo serve
       zdemo serve --emulator
       zdemo serve --port 5001 --workers 2 --json-logs
-
-    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE;
-    ZITADEL_PROJECT_ID, ZDEMO_CACHE_TTL, ZDEMO_CACHE_SIZE, ZDEMO_CACHE_URL, ZDEMO_FORGET_KEY, ZDEMO_EVENTS_KEY,
-    ZDEMO_TIMEOUT, ZDEMO_ALLOW_HTTP, ZDEMO_ROLE_DENIED_STATUS; for the page, PAT, ZDEMO_VISITOR_PAT and
-    ZITADEL_ADMIN_PAT
 
     Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken, or a worker ended twice within seconds;
     3 a setting is missing or wrong

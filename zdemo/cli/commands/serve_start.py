@@ -14,9 +14,9 @@ from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_setting
 from zdemo.cli.layout import continued, table, with_remark
 from zdemo.cli.screen import Screen
 from zdemo.config.cache_address import shown_address
-from zdemo.config.env_file import DEFAULT, steps_with_env_file
-from zdemo.config.environment import EXPORTED, Environment
-from zdemo.config.settings import API_URL, DEFAULT_API_URL, Settings
+from zdemo.config.environment import DEFAULT, EXPORTED, Environment, steps_with_env_file
+from zdemo.config.settings import API_URL, Settings
+from zdemo.config.variables import DEFAULT_API_URL
 from zdemo.diagnosis.ask.investigate import investigate_with
 from zdemo.diagnosis.ask.probes import random_token
 from zdemo.diagnosis.finding import Finding

@@ -91,8 +91,6 @@ def setup(
       zdemo setup --yes --auth private-key-jwt
       zdemo setup --teardown
 
-    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT
-
     Exit codes: 0 done, or declined at the question; 1 refused, or not permitted; 2 changes to confirm, but no one to
     ask; 3 a setting is missing or wrong; 4 no answer from ZITADEL
 

@@ -15,9 +15,10 @@ from zdemo.cli.token_input import (
     typed_secret,
 )
 from zdemo.config.address import INTERNAL_URL, ISSUER
-from zdemo.config.emulator_values import are_emulators, is_public, usable_at
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
-from zdemo.config.settings import EXAMPLE_DOMAIN, AdminSettings
+from zdemo.config.new_dotenv import are_emulators, is_public, usable_at
+from zdemo.config.parsers import EXAMPLE_DOMAIN
+from zdemo.config.settings import AdminSettings
 from zdemo.errors import SettingsError, UsageError
 from zdemo.setup.files import ADMIN_PAT, SetupFiles
 

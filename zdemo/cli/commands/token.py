@@ -101,9 +101,6 @@ def token(
       zdemo token --key-file reader.json | zdemo introspect --pat -
       zdemo token | zdemo call scoped --pat -
 
-    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_PROJECT_ID; ZDEMO_USER_CLIENT_ID and
-    ZDEMO_USER_CLIENT_SECRET, or ZDEMO_USER_KEY_FILE
-
     Exit codes: 0 the token is on standard output; 1 ZITADEL refuses the user; 3 a setting or the secret is missing or
     wrong; 4 no answer from ZITADEL
 

@@ -40,11 +40,11 @@ from zdemo.cli.verify_screen import (
     show_summary,
 )
 from zdemo.client import ROLE
+from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
 from zdemo.config.names import did_you_mean
 from zdemo.config.new_dotenv import emulator_text
-from zdemo.config.origins import is_loopback
-from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS
+from zdemo.config.variables import DEFAULT_CACHE_TTL_SECONDS
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from zdemo.cli.commands.exports import command_environment, variables
 from zdemo.cli.common_options import port_explained
 from zdemo.cli.screen import Screen
-from zdemo.config.files import read_file
+from zdemo.config.file_io import read_file
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Generic, TypeVar
 
-from zdemo.config.packaged import TROUBLESHOOTING
 from zdemo.diagnosis.finding import Finding
 from zdemo.errors import ZdemoError
 
+TROUBLESHOOTING = "docs/troubleshooting.md"
 S = TypeVar("S")
 
 GROUPS = {

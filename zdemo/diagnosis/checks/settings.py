@@ -5,6 +5,7 @@ from pathlib import Path
 
 from zdemo.config.dotenv_file import lone_words, repeated_names
 from zdemo.config.environment import is_setting
+from zdemo.config.variables import VARIABLES
 from zdemo.diagnosis.checks.check import Outcome, Result, check, failed, passed, warned
 from zdemo.diagnosis.checks.context import DoctorContext
 from zdemo.diagnosis.rules.odd_values import hiding_words
@@ -63,16 +64,14 @@ def _complete(context: DoctorContext) -> Result:
         if elsewhere := context.environment.elsewhere:
             return failed(first, elsewhere, also=also, otherwise=steps)
         return failed(first, *renames, *steps, also=also)
-    key = context.environment.get("ZITADEL_KEY_FILE", "").strip()
-    needed = ["ZITADEL_DOMAIN", *(["ZITADEL_KEY_FILE"] if key else ["CLIENT_ID", "CLIENT_SECRET"])]
-    optional = [n for n in ("ZITADEL_PROJECT_ID", "PAT", "ZITADEL_ADMIN_PAT") if context.environment.source(n)]
+    known = [variable.name for variable in VARIABLES if variable.name in context.environment]
     by_place: dict[str, list[str]] = {}
-    for name in (*needed, *optional):
+    for name in known:
         by_place.setdefault(context.environment.source(name), []).append(name)
     what = "; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items())
     counts = ", ".join(f"{len(names)} from {place}" for place, names in by_place.items())
     (first, *others) = by_place
-    brief = f"{len(needed) + len(optional)} set: {counts}" if others else f"{len(by_place[first])} set, from {first}"
+    brief = f"{len(known)} set: {counts}" if others else f"{len(by_place[first])} set, from {first}"
     return passed(what, brief=brief)
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from zdemo.config.dotenv_file import parse_dotenv
-from zdemo.config.emulator_values import are_emulators, is_public, usable_at
-from zdemo.config.new_dotenv import SKELETON, emulator_text
+from zdemo.config.new_dotenv import are_emulators, emulator_text, is_public, skeleton, usable_at
+from zdemo.config.variables import SECRETS
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, VISITOR
 
 SETTINGS = parse_dotenv(emulator_text())
-OWN = dict.fromkeys(("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_USER_CLIENT_SECRET"), "own")
+OWN = dict.fromkeys(SECRETS, "own")
 
 
 def test_the_emulators_secrets_are_public_and_others_are_not() -> None:
@@ -29,4 +29,4 @@ def test_settings_are_the_emulators_by_address_and_a_secret() -> None:
         assert are_emulators(SETTINGS | changes)
     for changes in ({"ZITADEL_DOMAIN": "http://localhost:8080"}, {"ZITADEL_DOMAIN": "https://x.example"}, OWN):
         assert not are_emulators(SETTINGS | changes)
-    assert not are_emulators(parse_dotenv(SKELETON))
+    assert not are_emulators(parse_dotenv(skeleton()))

@@ -1,0 +1,324 @@
+"""The table of zdemo's settings. Whatever reads, lists, describes or hides settings uses its rows."""
+
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from zdemo.config.address import origin
+from zdemo.config.cache_address import EXAMPLE as EXAMPLE_STORE
+from zdemo.config.cache_address import cache_url
+from zdemo.config.parsers import (
+    DEFAULT_TIMEOUT_SECONDS,
+    EXAMPLE_CLIENT_ID,
+    EXAMPLE_DOMAIN,
+    credential,
+    denied_status,
+    flag,
+    number,
+    own_key,
+    positive_integer,
+    timeout,
+)
+
+DEFAULT_API_URL = "http://127.0.0.1:5000"
+DEFAULT_CACHE_TTL_SECONDS = 5.0
+DEFAULT_CACHE_SIZE = 10_000
+LONGEST_CACHE_TTL_SECONDS = 86_400.0
+EMULATOR_PORT = 8484  # as in zdemo.emulator
+EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
+COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """A setting: its name, what its text must be, and everything that is said about it.
+
+    ``sentence`` describes it in a ``.env`` and in docs/settings.md, ``missing`` in the error when it is not set.
+    ``field`` is the attribute of the classes of settings that gets the parsed text, or else ``default``. A new ``.env``
+    proposes ``example`` or the default behind a ``#``, unless the setting is ``to_fill_in``; the emulator's has
+    ``emulator``. ``other_names`` are what others call it. The help of ``commands`` lists it.
+    """
+
+    name: str
+    group: str
+    sentence: str
+    parse: Callable[..., Any] = credential
+    default: Any = None
+    field: str = ""
+    missing: str = ""
+    example: str = ""
+    emulator: str = ""
+    to_fill_in: bool = False
+    in_dotenv: bool = True
+    secret: bool = False
+    other_names: tuple[str, ...] = ()
+    commands: str = ""
+
+    @property
+    def shown_default(self) -> str:
+        """The text that means the default; empty if there is none."""
+        return "" if self.default is None else self.default if isinstance(self.default, str) else f"{self.default:g}"
+
+
+ZITADEL, APPLICATION, TOKENS = "ZITADEL", "The API application", "Tokens"
+SERVICE_ACCOUNT, API, REQUESTS, EMULATOR = "A service account, for `zdemo token`", "The API", "Requests", "The emulator"
+
+VARIABLES = (
+    Variable(
+        name="ZITADEL_DOMAIN",
+        group=ZITADEL,
+        sentence="The address of your ZITADEL, exactly as in its issuer: scheme, host and port.",
+        parse=origin,
+        missing=f"the address of your ZITADEL, e.g. {EXAMPLE_DOMAIN}",
+        example=EXAMPLE_DOMAIN,
+        emulator=f"http://localhost:{EMULATOR_PORT}",
+        to_fill_in=True,
+        other_names=("ISSUER", "ZITADEL_HOST", "ZITADEL_ISSUER", "ZITADEL_URL"),
+        commands="call demo introspect role serve setup token",
+    ),
+    Variable(
+        name="ZITADEL_INTERNAL_URL",
+        group=ZITADEL,
+        sentence="Where to connect instead, in a container or a cluster. Requests still name the host of "
+        "`ZITADEL_DOMAIN`.",
+        parse=origin,
+        example=EXAMPLE_INTERNAL_URL,
+        commands="call demo introspect role serve setup token",
+    ),
+    Variable(
+        name="ZITADEL_PROJECT_ID",
+        group=ZITADEL,
+        sentence="The project's ID. If it is set, the token's audience must name the project or the client ID, and the "
+        "roles are read from the claim of this project.",
+        field="project_id",
+        emulator="353545601679493633",
+        to_fill_in=True,
+        other_names=("PROJECT_ID",),
+        commands="call introspect role serve token",
+    ),
+    Variable(
+        name="CLIENT_ID",
+        group=APPLICATION,
+        sentence="The client ID of the API application, if its authentication method is Basic.",
+        missing=f"the API application's client ID, e.g. {EXAMPLE_CLIENT_ID}; or set ZITADEL_KEY_FILE, if it uses a key",
+        emulator="353545601679624705",
+        to_fill_in=True,
+        other_names=("ZITADEL_CLIENT_ID",),
+        commands="call introspect role serve",
+    ),
+    Variable(
+        name="CLIENT_SECRET",
+        group=APPLICATION,
+        sentence="Its client secret.",
+        missing="the API application's client secret, 64 letters and digits",
+        emulator="zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000",
+        to_fill_in=True,
+        secret=True,
+        other_names=("ZITADEL_CLIENT_SECRET",),
+        commands="call introspect role serve",
+    ),
+    Variable(
+        name="ZITADEL_KEY_FILE",
+        group=APPLICATION,
+        sentence="The key file of an API application with the authentication method `private_key_jwt`. It wins over "
+        "`CLIENT_ID` and `CLIENT_SECRET`. A relative path starts at the `.env` that holds it, or at the working "
+        "directory.",
+        example="key.json",
+        other_names=("KEY_FILE",),
+        commands="call introspect serve",
+    ),
+    Variable(
+        name="PAT",
+        group=TOKENS,
+        sentence="The token of a user who has the role: `zdemo call` and `zdemo introspect` send it without "
+        "`--pat`, and the page of `zdemo serve` as the reader.",
+        emulator="zdemo-emulator-reader-token-known-to-everybody-for-development-only-000",
+        to_fill_in=True,
+        secret=True,
+        other_names=(
+            *("ACCESS_TOKEN", "BEARER_TOKEN", "PERSONAL_ACCESS_TOKEN", "TOKEN"),
+            *("ZDEMO_PAT", "ZITADEL_PAT", "ZITADEL_TOKEN"),
+        ),
+        commands="call introspect serve",
+    ),
+    Variable(
+        name="ZDEMO_VISITOR_PAT",
+        group=TOKENS,
+        sentence="The token of a user who does not have the role; the page of `zdemo serve` sends it as the visitor.",
+        emulator="zdemo-emulator-visitor-token-known-to-everybody-for-development-only-00",
+        to_fill_in=True,
+        secret=True,
+        commands="serve",
+    ),
+    Variable(
+        name="ZITADEL_ADMIN_PAT",
+        group=TOKENS,
+        sentence="An administrator's token, for `role`, `setup`, `demo --live`, the switches on the page of `zdemo "
+        "serve`, and for causes that only an administrator can see. The API does not need it.",
+        missing="the personal access token of an administrator (ORG_OWNER)",
+        emulator="zdemo-emulator-admin-token-known-to-everybody-for-development-only-0000",
+        secret=True,
+        other_names=("ADMIN_PAT",),
+        commands="call demo introspect role serve setup",
+    ),
+    Variable(
+        name="ZDEMO_PAT_USER_ID",
+        group=TOKENS,
+        sentence="Whose token `PAT` is (user ID or login name). With it and `ZITADEL_ADMIN_PAT`, `zdemo doctor` "
+        "finds out why a `PAT` that you created by hand is inactive.",
+        commands="call introspect",
+    ),
+    Variable(
+        name="ZDEMO_PAT_ID",
+        group=TOKENS,
+        sentence="Which one of the tokens of `ZDEMO_PAT_USER_ID` it is.",
+        commands="call introspect",
+    ),
+    Variable(
+        name="ZDEMO_USER_CLIENT_ID",
+        group=SERVICE_ACCOUNT,
+        sentence="The client ID, which is the login name.",
+        missing="the client ID of a service account, which is its login name; or set ZDEMO_USER_KEY_FILE",
+        emulator="reader",
+        commands="token",
+    ),
+    Variable(
+        name="ZDEMO_USER_CLIENT_SECRET",
+        group=SERVICE_ACCOUNT,
+        sentence="The client secret.",
+        missing="the client secret of the service account; zdemo token --client-secret - reads it from standard input",
+        emulator="zdemoEmulatorReaderSecretKnownToEverybodyForDevelopmentOnly00000",
+        secret=True,
+        commands="token",
+    ),
+    Variable(
+        name="ZDEMO_USER_KEY_FILE",
+        group=SERVICE_ACCOUNT,
+        sentence="A key file. It wins over the client ID and the client secret. A relative path starts at the same "
+        "place as for `ZITADEL_KEY_FILE`.",
+        example="user-key.json",
+        commands="token",
+    ),
+    Variable(
+        name="ZDEMO_API_URL",
+        group=API,
+        sentence="Where `zdemo call` and `zdemo role` find the API.",
+        parse=origin,
+        default=DEFAULT_API_URL,
+        field="api_url",
+        other_names=("API_URL",),
+        commands="call role",
+    ),
+    Variable(
+        name="ZDEMO_CACHE_TTL",
+        group=API,
+        sentence="How many seconds the API may reuse an active answer of ZITADEL. This is the removal window: the "
+        "longest time a removed role or a deleted token can still pass. 0 turns the cache off.",
+        parse=number(0, LONGEST_CACHE_TTL_SECONDS),
+        default=DEFAULT_CACHE_TTL_SECONDS,
+        field="cache_ttl_seconds",
+        emulator="0",
+        commands="serve",
+    ),
+    Variable(
+        name="ZDEMO_CACHE_SIZE",
+        group=API,
+        sentence="How many active tokens each worker keeps, in at most 8 KiB of memory per token on average.",
+        parse=positive_integer,
+        default=DEFAULT_CACHE_SIZE,
+        field="cache_size",
+        commands="serve",
+    ),
+    Variable(
+        name="ZDEMO_CACHE_URL",
+        group=API,
+        sentence="A Redis or Valkey in which workers and machines share ZITADEL's answers: `redis://`, `rediss://` "
+        "(TLS) or `unix://`. It needs the package redis.",
+        parse=cache_url,
+        field="cache_url",
+        example=EXAMPLE_STORE,
+        commands="role serve",
+    ),
+    Variable(
+        name="ZDEMO_EVENTS_KEY",
+        group=API,
+        sentence="The signing key of a target of ZITADEL's Actions v2, so that ZITADEL makes the API forget when "
+        "something changes. Without it, the route for these calls answers 404.",
+        field="events_key",
+        secret=True,
+        commands="serve",
+    ),
+    Variable(
+        name="ZDEMO_FORGET_KEY",
+        group=API,
+        sentence="A key of at least 16 characters that you make up, which an order to forget must then have. "
+        "Without it, the order must come from a program on the same machine.",
+        parse=own_key,
+        field="forget_key",
+        secret=True,
+        commands="role serve",
+    ),
+    Variable(
+        name="ZDEMO_ROLE_DENIED_STATUS",
+        group=API,
+        sentence="The status for a valid token without the role: 401, as ZITADEL's example documents, or 403, as "
+        "RFC 6750 recommends.",
+        parse=denied_status,
+        default=401,
+        field="role_denied_status",
+        commands="serve",
+    ),
+    Variable(
+        name="ZDEMO_TIMEOUT",
+        group=REQUESTS,
+        sentence="How many seconds one introspection may take in all, including a retry.",
+        parse=timeout,
+        default=DEFAULT_TIMEOUT_SECONDS,
+        field="timeout_seconds",
+        commands="call introspect role serve setup token",
+    ),
+    Variable(
+        name="ZDEMO_ALLOW_HTTP",
+        group=REQUESTS,
+        sentence="1 lets tokens and secrets travel over plain http to hosts other than this machine.",
+        parse=flag,
+        default=False,
+        commands="call introspect role serve setup token",
+    ),
+    Variable(
+        name="ZDEMO_EXTERNAL_DOMAIN",
+        group=EMULATOR,
+        sentence="For `zdemo emulator`: host names that it answers to besides its own, with spaces between them, as "
+        "`--external-domain` gives them. It is read from the environment alone.",
+        in_dotenv=False,
+        commands="emulator",
+    ),
+)
+BY_NAME = {variable.name: variable for variable in VARIABLES}
+SECRETS = tuple(variable.name for variable in VARIABLES if variable.secret)
+OTHER_NAMES = {other: variable.name for variable in VARIABLES for other in variable.other_names}
+
+
+def variables_of(command: str) -> list[str]:
+    """Return the names of the settings that a command reads."""
+    return [variable.name for variable in VARIABLES if command in variable.commands.split()]
+
+
+def dotenv_text(title: str, line: Callable[[Variable], str]) -> str:
+    """Return the text of a ``.env`` with a comment above each setting; ``line`` writes a setting itself."""
+    return "\n".join((*_comment(title), *_blocks(line))) + "\n"
+
+
+def _blocks(line: Callable[[Variable], str]) -> Iterator[str]:
+    group = ""
+    for variable in filter(lambda variable: variable.in_dotenv, VARIABLES):
+        if variable.group != group:
+            group = variable.group
+            yield from ("", f"# --- {group}")
+        yield from _comment(variable.sentence)
+        yield line(variable)
+
+
+def _comment(text: str) -> Iterator[str]:
+    return (f"# {line}" for part in text.splitlines() for line in textwrap.wrap(part, COMMENT_COLUMNS))
