@@ -25,6 +25,9 @@ OWN = basic_credentials(CLIENT_ID, CLIENT_SECRET)
 OPEN = "it can be|cannot be told apart"
 
 
+MOST_REQUESTS_OF_DOCTOR, MOST_REQUESTS_OF_A_REFUSED_CALL = 8, 2
+
+
 @pytest.mark.parametrize(
     ("token", "named"),
     [
@@ -295,6 +298,26 @@ def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, p
     token = planter.tokens(AUDIENCE, jwt=True, host="localhost:59999")["access_token"]
     for output in both(bare, settings(planter.url, PAT=token), "token.active"):
         output.names("http://localhost:59999", planter.url, "one issuer for all").never("expired", OPEN)
+
+
+@pytest.mark.parametrize("death", ["18 deleted", "39 reactivated", "41 removed"])
+def test_a_failing_check_of_doctor_asks_zitadel_little(bare: Shell, planter: Planter, death: str) -> None:
+    """These cost most: what an administrator sees decides. Nothing is asked twice."""
+    DEATHS[death][0](planter)
+    planter.emulator.requests.clear()
+    doctor(bare, administered(planter.url, **IDS), "token.active")
+    assert len(planter.emulator.requests) <= MOST_REQUESTS_OF_DOCTOR
+
+
+def test_a_call_that_is_refused_for_its_role_asks_zitadel_once_more(bare: Shell, planter: Planter) -> None:
+    tokens = [VISITOR.pat, ADMIN.pat, str(planter.tokens(AUDIENCE, jwt=True)["access_token"])]
+    with serving(create_app(planter.settings)) as port:
+        for env in (settings, administered):
+            for token in tokens:
+                planter.emulator.requests.clear()
+                call(bare, env(planter.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}") | {"PAT": token}, "scoped")
+                by_the_api = 1
+                assert len(planter.emulator.requests) - by_the_api <= MOST_REQUESTS_OF_A_REFUSED_CALL
 
 
 # Not faults

@@ -140,7 +140,8 @@ def test_a_pat_that_userinfo_takes_is_a_contradiction_and_no_audience() -> None:
 
 
 def test_what_was_not_answered_is_said_and_kept_among_the_candidates() -> None:
-    finding = find(ACCESS_TOKEN, {})
+    evidence = Evidence(late=frozenset({Probe.MADE_UP_CLIENT, Probe.USERINFO}))
+    finding = finding_for_inactive(ACCESS_TOKEN, SETTINGS, evidence, now=NOW)
     assert "not meant for this API" in " ".join(finding.candidates)
     assert "database" in " ".join(finding.candidates)
     assert ("not known", "no answer in time: made-up client, userinfo") in finding.seen

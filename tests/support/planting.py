@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.support.emulator_target import TOKEN, Api, Server, basic
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.finding import Finding
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
@@ -21,6 +22,7 @@ class Planter:
     """Changes the emulator's world as an administrator would: over its API."""
 
     def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
         self.url, self.api = emulator.url, Api(Server(emulator.url), ADMIN.pat)
         self.settings = Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
 
@@ -77,7 +79,8 @@ class Planter:
 
 
 def look(settings: Settings, token: str, **more: Any) -> Investigation:
-    return investigate(settings, token, now=time.time(), **more)
+    with Facts(settings, token, **more) as facts:
+        return investigate(facts, now=time.time())
 
 
 def find(settings: Settings, token: str, **more: Any) -> Finding:

@@ -111,9 +111,11 @@ class InactiveCase:
     def seen(self) -> Lines:
         """The evidence that most findings rest on."""
         evidence, lines = self.evidence, []
+        used = "key" if self.settings.key else "client ID and secret"
         if evidence.status(Probe.MADE_UP_CLIENT) == 400:
-            used = "key" if self.settings.key else "client ID and secret"
             lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}, and refuses made-up ones"))
+        elif evidence.administrator_is_active:
+            lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}"))
         lines.append(("form", self.form.described))
         if evidence.token_is_dead:
             lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
@@ -123,9 +125,7 @@ class InactiveCase:
             lines.append(("userinfo", f"{described(userinfo)}: not ZITADEL's answer, so it says nothing"))
         if evidence.administrator_is_active:
             lines.append(("ZITADEL", "works: the administrator's PAT is active"))
-        needed = [Probe.MADE_UP_CLIENT, *([Probe.USERINFO] if self.form.sendable else [])]
-        silent = [probe.value for probe in needed if evidence.answer(probe) is None]
-        if silent and evidence.asked:
+        if silent := [probe.value for probe in (Probe.MADE_UP_CLIENT, Probe.USERINFO) if probe in evidence.late]:
             lines.append(("not known", f"no answer in time: {', '.join(silent)}"))
         ahead = evidence.clock_ahead_seconds or 0
         if self.form.kind is TokenKind.JWT and abs(ahead) > CLOCK_TOLERANCE_SECONDS:

@@ -22,11 +22,12 @@ ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 class ClientRecords:
     """What a client ID belongs to: an application with its project and organization, as far as they are visible.
 
-    ``keys`` are listed only when zdemo uses a key file. Without an application, ``with_own_id`` is one whose resource
-    ID this is. ``whole_instance``: the administrator sees everything, so what is not listed does not exist.
+    What comes after something inactive is not looked up. ``keys`` are listed only when zdemo uses a key file. Without
+    an application, ``with_own_id`` is one whose resource ID this is; ``whole_instance``: the administrator sees
+    everything, so what is not listed does not exist.
     """
 
-    whole_instance: bool
+    whole_instance: bool = False
     application: Application | None = None
     project: Project | None = None
     organization: Organization | None = None
@@ -53,8 +54,8 @@ class PatRecords:
     user_id: str
     state: str
     pat_id: str
-    pats: tuple[Credential, ...] | None
-    events: tuple[UserEvent, ...] | None
+    pats: tuple[Credential, ...] | None = None
+    events: tuple[UserEvent, ...] | None = None
     all_events: bool = True
     variable: str = "PAT"
     named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")
@@ -85,6 +86,7 @@ class PatRecords:
 class Probe(StrEnum):
     """A question to ZITADEL; the value is its label in a line of evidence."""
 
+    TOKEN = "introspection"  # noqa: S105  # a label, not a password
     MADE_UP_CLIENT = "made-up client"
     USERINFO = "userinfo"
     WHOAMI = "own user"
@@ -102,7 +104,7 @@ class Probe(StrEnum):
 class Evidence:
     """The replies by probe. A probe without a reply was not sent: there was no time, or no need.
 
-    ``asked``: probes were sent at all; else only the introspection itself is known.
+    ``late`` are the probes that were needed and got no response in time.
     ``assignments`` and ``signature_fits`` (of a JWT) are ``None`` when they are unknown; ``assignments_from`` names
     the token that ZITADEL was asked with. ``own_rights`` are the administrator roles of the token's user, which make an
     administrator, and ``admin_pat_rights`` those of ZITADEL_ADMIN_PAT's; ``is_admin_pat``: both are one token.
@@ -126,10 +128,10 @@ class Evidence:
     pat_records: PatRecords | None = None
     looked_up_at: float = 0
     token_kind: TokenKind | None = None
+    late: frozenset[Probe] = frozenset()
     with_administrator: bool = False
     unusable_admin_pat: str = ""
     with_ids: bool = False
-    asked: bool = True
     from_setup: bool = False
 
     def answer(self, probe: Probe) -> Response | None:
@@ -212,4 +214,3 @@ class Evidence:
 
 
 NOTHING = Evidence()
-NOT_ASKED = Evidence(asked=False)

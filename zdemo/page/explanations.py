@@ -9,7 +9,6 @@ from zdemo.client import Call, Method, OtherRoute, Route
 from zdemo.config.environment import COMMANDS, Environment, steps_with_env_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.api_comparison import explain
-from zdemo.diagnosis.evidence import NOT_ASKED
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import finding_for_active
 from zdemo.diagnosis.rules.api_response import code_of
@@ -90,13 +89,13 @@ def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float)
 def _finding(trace: Trace, settings: Settings, token: str | None, now: float) -> Finding | None:
     error, introspection = trace.error, trace.introspection
     if isinstance(error, IntrospectionError):
-        return finding_for_error(error, settings, NOT_ASKED)
+        return finding_for_error(error, settings)
     said = Finding(id="", cause=error.message, fix=(error.hint,) if error.hint else ()) if error else None
     if isinstance(error, InvalidToken | InsufficientScope) and introspection and token:
         if not introspection.active:
-            return finding_for_inactive(token, settings, NOT_ASKED, now=now)
+            return finding_for_inactive(token, settings, now=now)
         role = error.role if isinstance(error, InsufficientScope) else None
-        return finding_for_active(introspection, settings, NOT_ASKED, role=role, now=now) or said
+        return finding_for_active(introspection, settings, role=role, now=now) or said
     if isinstance(error, InvalidRequest):
         return said  # more exact than what can be seen from outside
     call = _call(trace)

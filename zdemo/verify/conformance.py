@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from zdemo.diagnosis.ask.probes import random_token
+from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.checks.check import Check, Result, check, failed, failed_with, passed, skipped, warned
 from zdemo.diagnosis.checks.context import LONGEST_STEP_SECONDS, MOST_SECONDS
 from zdemo.diagnosis.rules.api_response import finding_before_the_api

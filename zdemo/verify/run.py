@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from zdemo.diagnosis.ask.probes import random_token
+from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
 from zdemo.verify.judgments import PUBLIC_SECONDS, Flights, Measured, Recovery, Stale, secrets_of
 

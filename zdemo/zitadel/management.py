@@ -1,13 +1,18 @@
 """The client of ZITADEL's management API: one bearer token, Connect with JSON, and refusals in words."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, ManagementError, UnusableAnswer, ZdemoError
 from zdemo.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.refused_credentials import answer_error, introspection_error
+
+if TYPE_CHECKING:
+    from zdemo.http.transport import Transport
 
 T = TypeVar("T")
 NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an administrator
@@ -34,13 +39,21 @@ class ManagementClient:
     """Calls the management API with one bearer token, for ``timeout_seconds`` per call at most.
 
     ``timeout_seconds`` may be a function, which is called when a request begins: the seconds left until a deadline.
+    ``transport`` is one that exists already, to this ZITADEL.
     """
 
-    def __init__(self, zitadel: ZitadelAddress, token: str, *, timeout_seconds: float | Callable[[], float]) -> None:
+    def __init__(
+        self,
+        zitadel: ZitadelAddress,
+        token: str,
+        *,
+        timeout_seconds: float | Callable[[], float],
+        transport: Transport | None = None,
+    ) -> None:
         from zdemo.http.transport import Transport  # here, because help and completion need no requests
 
         self.zitadel = zitadel
-        self._transport = Transport.to_zitadel(zitadel)
+        self._transport = transport or Transport.to_zitadel(zitadel)
         self._token = token
         self._timeout_seconds = timeout_seconds
         self.emulator = ""  # the name of zdemo's emulator, if it was that which answered last

@@ -96,8 +96,8 @@ class TypedRpc(Rpc, Generic[T]):
                 return None
             raise
 
-    def list(self, client: ManagementClient, *filters: Fields, **fields: str) -> Iterator[T]:
-        """Yield the objects that pass all filters, the oldest first, one page after the other.
+    def pages(self, client: ManagementClient, *filters: Fields, **fields: str) -> Iterator[tuple[list[T], int]]:
+        """Yield the pages of that list, each with the number of all objects, also of those that cannot be seen.
 
         Empty filters are left out. Raises UnusableAnswer if the list never ends.
         """
@@ -111,7 +111,7 @@ class TypedRpc(Rpc, Generic[T]):
             page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
             body = {self._filters: [one for one in filters if one], **fields, self._page: page}
             rows, paging = self.ask(client, to=read_page, **body)
-            yield from rows
+            yield rows, paging.total
             offset += max(len(rows), min(paging.limit, PAGE_SIZE))
             if not rows or offset >= paging.total:
                 return
@@ -119,6 +119,10 @@ class TypedRpc(Rpc, Generic[T]):
             f"ZITADEL's list does not end ({self._name}): after {MOST_PAGES} pages it announces more",
             hint=f"check {client.zitadel.setting}, and whether a proxy in front of it sends one page again and again",
         )
+
+    def list(self, client: ManagementClient, *filters: Fields, **fields: str) -> Iterator[T]:
+        """Yield the objects that pass all filters, the oldest first. Raises what ``pages`` raises."""
+        return (row for rows, _ in self.pages(client, *filters, **fields) for row in rows)
 
 
 def _where(name: str, /, **fields: Any) -> Fields:
@@ -314,3 +318,10 @@ def list_assignments(
     """Return the role assignments that the token's user may see: in a project, of a user, or both."""
     of_user = _where("inUserIds", ids=[user_id]) if user_id else {}
     return tuple(_ASSIGNMENTS.list(client, _where("projectId", id=project_id), of_user))
+
+
+def list_assignments_of(client: ManagementClient, user_id: str) -> tuple[tuple[RoleAssignment, ...], int]:
+    """Return the role assignments of a user, and how many of them cannot be seen."""
+    pages = list(_ASSIGNMENTS.pages(client, _where("inUserIds", ids=[user_id])))
+    found = tuple(row for rows, _ in pages for row in rows)
+    return found, max(0, pages[0][1] - len(found))

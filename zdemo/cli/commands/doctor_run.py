@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class DoctorRun:
     def run(self, output: str, junit_file: str | None) -> ExitCode:
         """Run the checks; ``output`` is a document, a report, all checks, or groups."""
         reports = self._examined(self.checks, self.subject, self.only)
-        with closing(self.subject) if isinstance(self.subject, Target) else nullcontext():
+        with closing(self.subject):
             done = list(stream_groups(self.screen, self.checks, reports, self.only, show=output))
         done = [*self._why_not(done), *done]
         seconds = time.monotonic() - self.started

@@ -17,8 +17,8 @@ from zdemo.config.cache_address import shown_address
 from zdemo.config.environment import DEFAULT, EXPORTED, Environment, steps_with_env_file
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL
+from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.ask.investigate import investigate_with
-from zdemo.diagnosis.ask.probes import random_token
 from zdemo.diagnosis.finding import Finding
 from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer
 from zdemo.serving.loopback import names_loopback

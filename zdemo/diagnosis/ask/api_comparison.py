@@ -9,8 +9,8 @@ from zdemo.client import Call, OtherRoute
 from zdemo.config.environment import Environment
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.admin_lookup import PatIds
-from zdemo.diagnosis.ask.investigate import Investigation, investigate_with, username_in
+from zdemo.diagnosis.ask.facts import Facts, PatIds
+from zdemo.diagnosis.ask.investigate import Investigation, investigate, username_in
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import (
     API_LOG,
@@ -61,12 +61,14 @@ def explain(  # noqa: PLR0913  # each given by name
     again: str,
     now: float,
     ids: PatIds | None = None,
+    known: Investigation | None = None,
 ) -> Explanation | None:
     """Explain a refusal or a failure of the API; ``None`` for an answer that needs no explanation.
 
     ZITADEL is asked only when a token was refused or could not be judged, and only with ``settings``; ``unasked``
     says what is missing from them. ``environment`` has the settings' sources, and what else helps. ``again`` gives
     the same token to another command: `` --pat`` when it came from that option. ``ids`` say whose PAT the token is.
+    ``known`` is what ZITADEL said about the token already.
     """
     if call.accepted:
         return None
@@ -83,7 +85,10 @@ def explain(  # noqa: PLR0913  # each given by name
         return Explanation(finding=_other(call, code))
     if settings is None or token is None:
         return Explanation(finding=_from_the_api_alone(call, token, code), unasked=unasked)
-    investigation = investigate_with(environment, settings, token, role=call.role, now=now, ids=ids)
+    if (investigation := known) is None:
+        with Facts.of(environment, settings, token, ids) as facts:
+            for_role = code == "insufficient_scope"
+            investigation = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
     finding = _compared(call, token, code, investigation, settings)
     next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else f"zdemo introspect{again}  {WHAT_ZITADEL_SAYS}"
     return Explanation(finding=finding.and_then(next_step), username=username_in(investigation.introspection))

@@ -1,24 +1,19 @@
-"""Ask ZITADEL about a token, and send the probes that show why the API would refuse it.
+"""Find out why the API would refuse a token, with no more questions to ZITADEL than the answers so far call for."""
 
-This module gathers the evidence; ``zdemo.diagnosis`` makes findings of it.
-"""
-
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from zdemo.client import ROLE
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.admin_lookup import AdminLookup, PatIds, pat_ids, unusable_admin_pat, usable_admin_pat
-from zdemo.diagnosis.ask.probes import Prober, Replies, random_token
+from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted, without_secrets
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS
 from zdemo.diagnosis.rules.active_token import finding_for_active, notes, refusal_of
-from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
-from zdemo.diagnosis.rules.token_form import TokenForm, TokenKind, paste_problem, token_form
+from zdemo.diagnosis.rules.inactive_token import finding_by_records, finding_for_inactive
+from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
+from zdemo.diagnosis.rules.token_form import ID_DIGITS, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import (
     ConnectionFailed,
@@ -32,12 +27,11 @@ from zdemo.errors import (
 from zdemo.response import Response
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.own_user import manager_roles
 from zdemo.zitadel.refused_credentials import introspection_error, read_answer
 
-T = TypeVar("T")
-
-ABOUT_ZITADEL = (Probe.READY, Probe.HEALTH, Probe.DISCOVERY)
 IGNORED = "ZITADEL ignores it, but no client can send it in a header field: all of this applies to the token alone"
+MAY_BE_SESSIONS = (TokenKind.SESSION_API, TokenKind.CUT)  # the second: IDs of another length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,63 +50,29 @@ class Investigation:
 
 
 def investigate_with(
-    environment: Environment,
-    settings: Settings,
-    token: str | None,
-    *,
-    role: str | None = ROLE,
-    now: float,
-    ids: PatIds | None = None,
+    environment: Environment, settings: Settings, token: str | None, *, role: str | None = ROLE, now: float
 ) -> Investigation:
     """Investigate with an administrator's PAT, and the PAT's IDs, that the environment may hold."""
-    return investigate(
-        settings,
-        token,
-        role=role,
-        now=now,
-        admin_pat=usable_admin_pat(environment, settings.zitadel),
-        unusable_admin_pat=unusable_admin_pat(environment, settings.zitadel),
-        ids=ids or (pat_ids(environment, token) if token else None),
-    )
+    with Facts.of(environment, settings, token) as facts:
+        return investigate(facts, role=role, now=now)
 
 
-def investigate(
-    settings: Settings,
-    token: str | None,
-    *,
-    role: str | None = ROLE,
-    now: float,
-    admin_pat: str | None = None,
-    unusable_admin_pat: str = "",
-    ids: PatIds | None = None,
-) -> Investigation:
-    """Return why the API would refuse a token, within ``settings.timeout_seconds`` in all.
+def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_for_role: bool = False) -> Investigation:
+    """Return why the API would refuse a token.
 
     Without a token, ZITADEL is asked about a random text, which shows only whether it accepts the credentials.
-    The token is judged by ``now`` (epoch seconds). ``admin_pat`` adds what only an administrator's PAT shows: whether
-    another token is active, the API application's project, what a refused client ID belongs to, and, with ``ids``,
-    what happened to a dead PAT. ``unusable_admin_pat`` is what to do before one that is set can be used.
+    The token is judged by ``now`` (epoch seconds). ``refused_for_role``: the API said that the role is missing, so
+    whether the token is an administrator's is not asked.
 
     Raises SettingsError if the CA bundle that the environment names cannot be used.
     """
-    text = random_token() if token is None else token
-    if not _can_be_sent(text):
-        problem = paste_problem(text)
+    if not _can_be_sent(facts.token):
+        problem = paste_problem(facts.token)
         error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL shows it")
         return Investigation(error=error, finding=problem)
-    with Prober(settings, text, admin_pat=admin_pat) as prober:
-        found = _Investigator(
-            prober=prober,
-            settings=settings,
-            token=text,
-            made_up=token is None,
-            role=role,
-            now=now,
-            admin_pat=admin_pat,
-            unusable_admin_pat=unusable_admin_pat,
-            ids=ids,
-        ).investigate()
-        hidden = prober.secrets
+    facts.ask(Probe.TOKEN, meanwhile=(Probe.HEALTH, Probe.READY))
+    found = _judged(facts, role, now, with_rights=not refused_for_role)
+    hidden = facts.secrets
     return replace(
         found,
         finding=found.finding.without(hidden) if found.finding else None,
@@ -128,118 +88,49 @@ def _can_be_sent(token: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Investigator:
-    """Sends the introspection, and then the probes that its answer calls for; ``made_up``: the token is random."""
+def _judged(facts: Facts, role: str | None, now: float, *, with_rights: bool) -> Investigation:
+    answer, settings = facts.replies.get(Probe.TOKEN), facts.settings
+    if answer is None:
+        return Investigation()
+    if isinstance(answer, ConnectionFailed):
+        failed = introspection_error(answer)
+        return Investigation(error=failed, finding=finding_for_error(failed, settings, facts.known))
+    try:
+        introspection = read_answer(answer, with_key=settings.key is not None)
+    except CredentialsRefused as error:
+        finding = finding_for_error(error, settings, _about_the_client(facts, answer, now))
+        return Investigation(answer=answer, error=error, finding=finding)
+    except IntrospectionError as error:
+        facts.ask_state()
+        finding = finding_for_error(error, settings, _by_zitadels_clock(facts, answer, now))
+        return Investigation(answer=answer, error=error, finding=finding)
+    if introspection.active:
+        return _active(facts, answer, introspection, role, now, with_rights=with_rights)
+    return Investigation(answer=answer, introspection=introspection, finding=_inactive(facts, answer, now))
 
-    prober: Prober
-    settings: Settings
-    token: str
-    made_up: bool
-    role: str | None
-    now: float
-    admin_pat: str | None = field(repr=False)
-    unusable_admin_pat: str
-    ids: PatIds | None
 
-    def investigate(self) -> Investigation:
-        first, health = self.prober.introspect()
-        if isinstance(first, ConnectionFailed):
-            error = introspection_error(first)
-            finding = finding_for_error(error, self.settings, Evidence(replies=health))
-            return Investigation(error=error, finding=finding)
-        try:
-            introspection = read_answer(first, with_key=self.settings.key is not None)
-        except IntrospectionError as refusal:
-            return self._no_introspection(first, refusal)
-        if introspection.active:
-            return self._active(first, introspection)
-        return self._inactive(first, introspection)
+def _by_zitadels_clock(facts: Facts, answer: Response, now: float) -> Evidence:
+    """Return the replies so far; what records say about time is judged by ZITADEL's clock."""
+    ahead = clock_ahead_seconds(answer, now)
+    zitadels_now = now - (ahead if ahead and abs(ahead) > CLOCK_TOLERANCE_SECONDS else 0)
+    return replace(facts.known, clock_ahead_seconds=ahead, looked_up_at=zitadels_now)
 
-    def _no_introspection(self, answer: Response, error: IntrospectionError) -> Investigation:
-        refused = isinstance(error, CredentialsRefused)
-        evidence = replace(
-            self._evidence(answer),
-            replies=self.prober.ask(*(self._probes_of_the_credentials(answer) if refused else ABOUT_ZITADEL)),
-            client_records=self._look_up(lambda lookup: lookup.client(self.settings)) if refused else None,
-            token_kind=None if self.made_up else token_form(self.token).kind,
-        )
-        return Investigation(answer=answer, error=error, finding=finding_for_error(error, self.settings, evidence))
 
-    def _probes_of_the_credentials(self, answer: Response) -> list[Probe]:
-        issuer = self.settings.issuer
-        probes = []
-        if self.settings.key:
-            probes.append(Probe.DISCOVERY)
-        elif answer.status == 400:
-            probes.append(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-        if not self.made_up and _would_be_taken(self.token, issuer):
-            probes.append(Probe.USERINFO)
-        if self.admin_pat and _would_be_taken(self.admin_pat, issuer):
+def _about_the_client(facts: Facts, answer: Response, now: float) -> Evidence:
+    """Return what shows why ZITADEL refuses the client: most of all what an administrator sees."""
+    settings = facts.settings
+    if settings.key:
+        facts.ask(Probe.DISCOVERY)
+    elif answer.status == 400 and not ID_DIGITS.fullmatch(settings.client_id):
+        facts.ask(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
+    records = facts.client_records()
+    if not facts.administrator_answered:
+        probes = [] if facts.made_up or not _would_be_taken(facts.token, settings.issuer) else [Probe.USERINFO]
+        if facts.admin_pat and _would_be_taken(facts.admin_pat, settings.issuer):
             probes.append(Probe.ADMINISTRATOR_USERINFO)
-        return probes
-
-    def _evidence(self, answer: Response) -> Evidence:
-        """Return the evidence of the first answer; what records say about time is judged by ZITADEL's clock."""
-        ahead = clock_ahead_seconds(answer, self.now)
-        return Evidence(
-            clock_ahead_seconds=ahead,
-            looked_up_at=self.now - (ahead if ahead and abs(ahead) > CLOCK_TOLERANCE_SECONDS else 0),
-            with_administrator=self.admin_pat is not None,
-            unusable_admin_pat=self.unusable_admin_pat,
-            with_ids=self.ids is not None,
-            from_setup=self.ids is not None and not self.ids.named_by,
-        )
-
-    def _look_up(self, question: Callable[[AdminLookup], T | None]) -> T | None:
-        """Return what the administrator's PAT shows; ``None`` without such a PAT, or without time left."""
-        admin_pat = self.admin_pat
-        if not admin_pat or not self.prober.has_time:
-            return None
-        zitadel = self.settings.zitadel
-        with AdminLookup(zitadel, admin_pat, seconds_left=lambda: self.prober.seconds_left) as lookup:
-            return question(lookup)
-
-    def _active(self, answer: Response, introspection: Introspection) -> Investigation:
-        refusal = refusal_of(introspection, self.settings, role=self.role, now=self.now)
-        evidence = self._evidence(answer)
-        subject = introspection.text("sub")
-        if isinstance(refusal, InsufficientScope) and subject:
-            evidence = self._with_rights(self._with_assignments(evidence, subject, refusal.role))
-        finding = finding_for_active(introspection, self.settings, evidence, role=self.role, now=self.now)
-        found = notes(introspection, self.settings, self.role, now=self.now, evidence=evidence)
-        if not (form := token_form(self.token)).sendable:
-            found = (f"the token {form.problem}. {IGNORED}", *found)
-        return Investigation(answer=answer, introspection=introspection, finding=finding, notes=found)
-
-    def _with_assignments(self, evidence: Evidence, subject: str, role: str) -> Evidence:
-        """Add the user's role assignments, listed with the token itself or else with the administrator's PAT."""
-        found, replies = self.prober.assignments(subject)
-        evidence = replace(evidence, replies=replies, assignments=found)
-        if found is not None:
-            return evidence
-        found = self._look_up(lambda lookup: lookup.assignments(subject, role))
-        return replace(evidence, assignments=found, assignments_from="ZITADEL_ADMIN_PAT")
-
-    def _with_rights(self, evidence: Evidence) -> Evidence:
-        """Add whether the token is an administrator's, and whether ZITADEL_ADMIN_PAT is not."""
-        own = self.prober.own_rights()
-        same = self.admin_pat == self.token.strip()
-        other = self._look_up(AdminLookup.rights) if own and not same else None
-        return replace(evidence, own_rights=own, is_admin_pat=same, admin_pat_rights=other)
-
-    def _inactive(self, answer: Response, introspection: Introspection) -> Investigation:
-        form = token_form(self.token)
-        replies = self.prober.ask(*_probes_for(form, with_admin=self.admin_pat is not None))
-        ids = self.ids
-        evidence = replace(
-            self._evidence(answer),
-            replies=replies,
-            signature_fits=signature_fits(self.token, form, replies),
-            pat_records=self._look_up(lambda lookup: lookup.pat(ids)) if ids else None,
-        )
-        finding = finding_for_inactive(self.token, self.settings, evidence, now=self.now)
-        return Investigation(answer=answer, introspection=introspection, finding=finding)
+        facts.ask(*probes)
+    kind = None if facts.made_up else facts.form.kind
+    return replace(_by_zitadels_clock(facts, answer, now), client_records=records, token_kind=kind)
 
 
 def _would_be_taken(token: str, issuer: str) -> bool:
@@ -248,14 +139,52 @@ def _would_be_taken(token: str, issuer: str) -> bool:
     return form.is_access_token and (form.kind is not TokenKind.JWT or form.claims.get("iss") == issuer)
 
 
-def _probes_for(form: TokenForm, *, with_admin: bool) -> list[Probe]:
-    """Return the probes that narrow down why a token of this form is inactive."""
-    probes = [Probe.MADE_UP_CLIENT, Probe.READY]
-    if form.problem or not form.sendable:
-        return probes
-    probes.append(Probe.USERINFO)
-    probes += [Probe.DISCOVERY, Probe.KEYS] if form.kind is TokenKind.JWT else [Probe.WHOAMI]
-    return [*probes, Probe.ADMINISTRATOR] if with_admin else probes
+def _active(
+    facts: Facts, answer: Response, introspection: Introspection, role: str | None, now: float, *, with_rights: bool
+) -> Investigation:
+    settings, subject = facts.settings, introspection.text("sub")
+    refusal = refusal_of(introspection, settings, role=role, now=now)
+    evidence = _by_zitadels_clock(facts, answer, now)
+    if isinstance(refusal, InsufficientScope) and subject:
+        found = facts.own_assignments(subject) if may_list_own_assignments(introspection) else None
+        asked_with = "the token itself"
+        if found is None:
+            found, asked_with = facts.assignments(subject), "ZITADEL_ADMIN_PAT"
+        same = facts.admin_pat == facts.token.strip()
+        own = facts.own_rights() if with_rights and may_list_own_assignments(introspection) else ()
+        evidence = replace(
+            _by_zitadels_clock(facts, answer, now),
+            assignments=found,
+            assignments_from=asked_with,
+            own_rights=own,
+            is_admin_pat=same,
+            admin_pat_rights=facts.look_up(manager_roles) if own and not same else None,
+        )
+    finding = finding_for_active(introspection, settings, evidence, role=role, now=now)
+    found_notes = notes(introspection, settings, role, now=now, evidence=evidence)
+    if not facts.form.sendable:
+        found_notes = (f"the token {facts.form.problem}. {IGNORED}", *found_notes)
+    return Investigation(answer=answer, introspection=introspection, finding=finding, notes=found_notes)
+
+
+def _inactive(facts: Facts, answer: Response, now: float) -> Finding:
+    """Ask whether ZITADEL works, then what an administrator sees, then whether the token is alive for others."""
+    form = facts.form
+    sendable = form.sendable and not form.problem and not facts.made_up
+    if facts.admin_pat and sendable:
+        facts.ask(Probe.ADMINISTRATOR)
+    if not facts.known.administrator_is_active:
+        facts.ask(Probe.MADE_UP_CLIENT, *([Probe.USERINFO] if sendable else []))
+        if facts.known.status(Probe.MADE_UP_CLIENT) != 400:
+            facts.ask(Probe.READY)
+    records = facts.pat_records()
+    evidence = replace(_by_zitadels_clock(facts, answer, now), pat_records=records)
+    if sendable and not finding_by_records(form, evidence):
+        more = (Probe.DISCOVERY, Probe.KEYS) if form.kind is TokenKind.JWT else ()
+        facts.ask(Probe.USERINFO, *more, *([Probe.WHOAMI] if form.kind in MAY_BE_SESSIONS else []))
+        evidence = replace(_by_zitadels_clock(facts, answer, now), pat_records=records)
+    evidence = replace(evidence, signature_fits=_signature_fits(facts))
+    return finding_for_inactive(facts.token, facts.settings, evidence, now=now)
 
 
 def clock_ahead_seconds(answer: Response, now: float) -> float | None:
@@ -289,10 +218,9 @@ def username_of(settings: Settings, token: str) -> str:
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
 
 
-def signature_fits(token: str, form: TokenForm, replies: Replies) -> bool | None:
+def _signature_fits(facts: Facts) -> bool | None:
     """Return whether the key of this ZITADEL that a JWT names has signed it; ``None`` when that is unknown."""
-    answer = replies.get(Probe.KEYS)
-    keys = answer.json_object().get("keys") if isinstance(answer, Response) else None
+    form, keys = facts.form, facts.known.body(Probe.KEYS).get("keys")
     algorithm = form.header.get("alg")
     if form.kind is not TokenKind.JWT or not isinstance(keys, list) or algorithm not in SIGNATURES:
         return None
@@ -302,7 +230,7 @@ def signature_fits(token: str, form: TokenForm, replies: Replies) -> bool | None
     import jwt  # here, because it loads cryptography, which is slow to import
 
     try:
-        jwt.PyJWS().decode(token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])
+        jwt.PyJWS().decode(facts.token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])
     except jwt.InvalidSignatureError:
         return False
     except (jwt.PyJWTError, ValueError, TypeError):

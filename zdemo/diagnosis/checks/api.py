@@ -105,8 +105,16 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
         return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
     if call.accepted:
         return from_finding(finding_for_disagreement(call, here.cause if here else "it is refused", settings))
-    limited = replace(settings, timeout_seconds=context.step_seconds)
-    explanation = explain(call, context.token, limited, context.environment, unasked="", again="", now=time.time())
+    explanation = explain(
+        call,
+        context.token,
+        settings,
+        context.environment,
+        unasked="",
+        again="",
+        now=time.time(),
+        known=context.investigation,
+    )
     return from_finding(explanation.finding) if explanation else failed("the API and ZITADEL disagree", CORRECT)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +17,13 @@ from zdemo.client import Call, Route, call_api
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, is_setting, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.diagnosis.ask.admin_lookup import usable_admin_pat
-from zdemo.diagnosis.ask.investigate import Investigation, clock_ahead_seconds, investigate_with
-from zdemo.diagnosis.ask.probes import Prober, random_token
-from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
+from zdemo.diagnosis.ask.facts import Facts, random_token
+from zdemo.diagnosis.ask.investigate import Investigation, clock_ahead_seconds, investigate
+from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.rules.odd_values import OddValue, odd_values
 from zdemo.diagnosis.rules.token_form import token_form
-from zdemo.errors import ConnectionFailed, SettingsError, ZdemoError
+from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.response import Response
-from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import Application
-from zdemo.zitadel.resources import find_application
 
 if TYPE_CHECKING:
     from zdemo.guard.shared.redis_store import SharedState  # it needs the package redis
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
 MOST_SECONDS = 14.0  # in all; 15 are promised
 LONGEST_STEP_SECONDS = 4.0  # for one request: three of them in a row leave time for the rest
 LEAST_STEP_SECONDS = 0.2
-ABOUT_ZITADEL = (Probe.DISCOVERY, Probe.READY, Probe.HEALTH, Probe.KEYS, Probe.MADE_UP_CLIENT)
 NOT_USABLE = "needs settings.complete"
 T = TypeVar("T")
 
@@ -145,32 +140,35 @@ class DoctorContext:
         return self.environment.get("PAT", "").strip()
 
     @property
-    def admin_pat(self) -> str:
-        """``ZITADEL_ADMIN_PAT``; empty when there is none, or it cannot be sent."""
-        return usable_admin_pat(self.environment, self.zitadel) or ""
-
-    @property
     def withheld(self) -> tuple[str, str] | None:
         """Why ``ZITADEL_ADMIN_PAT`` is not sent to the address in ``.env``, and what to do."""
         return why_withheld(self.environment, self.zitadel)
+
+    @property
+    def facts(self) -> Facts:
+        """What ZITADEL says, with time for one more step; only for checks that build on its address."""
+        self._facts.allow(self.step_seconds)
+        return self._facts
+
+    @cached_property
+    def _facts(self) -> Facts:
+        assert self.about_zitadel is not None  # noqa: S101  # as said above
+        return Facts.of(self.environment, self.about_zitadel, self.token if self.has_token else None)
 
     @cached_property
     def evidence(self) -> Evidence:
         """What ZITADEL says about itself; requested at once, so that a ZITADEL that hangs costs one step."""
         if self.about_zitadel is None:
             return NOTHING
-        settings = replace(self.about_zitadel, timeout_seconds=self.step_seconds)
-        with Prober(settings, self.token, admin_pat=self.admin_pat or None) as prober:
-            asked_at = time.time()
-            try:
-                replies = prober.ask(*ABOUT_ZITADEL)
-            except SettingsError as error:
-                self.unusable_bundle = error
-                return NOTHING
-        answers = (reply for reply in replies.values() if isinstance(reply, Response))
+        asked_at = time.time()
+        try:
+            self.facts.ask_state()
+        except SettingsError as error:
+            self.unusable_bundle = error
+            return NOTHING
+        answers = (reply for reply in self._facts.replies.values() if isinstance(reply, Response))
         offsets = (clock_ahead_seconds(answer, asked_at) for answer in answers)
-        ahead = next((offset for offset in offsets if offset is not None), None)
-        return Evidence(replies=replies, clock_ahead_seconds=ahead)
+        return replace(self._facts.known, clock_ahead_seconds=next((o for o in offsets if o is not None), None))
 
     @cached_property
     def store(self) -> SharedState:
@@ -191,20 +189,12 @@ class DoctorContext:
         """What ZITADEL says about the token or, without one, about a random text: both show the state of the client."""
         if self.settings is None:
             return Investigation()
-        settings = replace(self.settings, timeout_seconds=self.step_seconds)
-        token = self.token if self.has_token else None
-        return investigate_with(self.environment, settings, token, now=time.time())
+        return investigate(self.facts, now=time.time())
 
-    @cached_property
-    def application(self) -> Application | None:
-        """The application of the client ID, as the administrator sees it."""
-        if self.settings is None or not self.admin_pat:
-            return None
-        end = time.monotonic() + self.step_seconds
-        client = ManagementClient(self.zitadel, self.admin_pat, timeout_seconds=lambda: end - time.monotonic())
-        with client, suppress(ZdemoError):
-            return find_application(client, self.settings.client_id)
-        return None
+    def close(self) -> None:
+        """Close the connections."""
+        if "_facts" in vars(self):
+            self._facts.close()
 
 
 def _or_none(read: Callable[[Mapping[str, str]], T], values: Mapping[str, str]) -> T | None:

@@ -6,7 +6,7 @@ DNS, port, proxy and TLS are derived from the one request for discovery.
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress
+from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.diagnosis.checks.check import (
     Outcome,
     Result,
@@ -23,7 +23,7 @@ from zdemo.diagnosis.checks.context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words
-from zdemo.diagnosis.rules.inactive_token import zitadel_is_sick
+from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
 from zdemo.diagnosis.rules.unusable_response import (
     finding_for_error,
@@ -43,19 +43,11 @@ ABOUT_TIME = (FailureKind.CERTIFICATE_EXPIRED, FailureKind.CERTIFICATE_NOT_YET_V
 PROXY_DATE = "check the clock of the proxy in front of ZITADEL, which may write its own Date, and this machine's"
 
 
-def _proxy_for(zitadel: ZitadelAddress) -> str:
-    from zdemo.http.transport import Transport  # here, because help and completion need no requests
-
-    transport = Transport.to_zitadel(zitadel)
-    transport.close()
-    return transport.proxy
-
-
 @check("net.resolve", "the host name in ZITADEL_DOMAIN, or ZITADEL_INTERNAL_URL, resolves", "settings.readable")
 def _resolve(context: DoctorContext) -> Result:
     if context.about_zitadel is None:
         return skipped(context.not_usable(ISSUER, INTERNAL_URL) or NOT_USABLE)
-    if _proxy_for(context.zitadel):
+    if context.facts.proxy:
         return nothing_to_check("the proxy resolves the host name, not this machine")
     host, failure = urlsplit(context.zitadel.server).hostname or "", context.evidence.failure(Probe.DISCOVERY)
     if failure and failure.kind is FailureKind.NAME_NOT_RESOLVED:
@@ -71,7 +63,7 @@ def _resolve(context: DoctorContext) -> Result:
 
 @check("net.connect", "the port answers", "net.resolve")
 def _connect(context: DoctorContext) -> Result:
-    if _proxy_for(context.zitadel):
+    if context.facts.proxy:
         return nothing_to_check("the proxy connects, not this machine")
     parts, failure = urlsplit(context.zitadel.server), context.evidence.failure(Probe.DISCOVERY)
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -94,7 +86,7 @@ def _from_internal_url(context: DoctorContext) -> str:
 
 @check("net.proxy", "the proxy from the environment, if there is one, lets requests through", "net.connect")
 def _proxy(context: DoctorContext) -> Result:
-    proxy = _proxy_for(context.zitadel)
+    proxy = context.facts.proxy
     if not proxy:
         return nothing_to_check("none is used for this host")
     if problem := proxy_problem(proxy):
@@ -156,6 +148,8 @@ def _ready(context: DoctorContext) -> Result:
     evidence = context.evidence
     if sick := zitadel_is_sick(context.zitadel.server, evidence):
         return from_finding(sick)
+    if evidence.is_discovered and (finding := context.investigation.finding) and finding.id == DATABASE_SICK:
+        return from_finding(finding)
     discovery = evidence.answer(Probe.DISCOVERY)
     if discovery and (DATABASE_AWAY in discovery.text or discovery.status in (429, *range(500, 600))):
         return from_finding(finding_for_server(discovery, evidence))

@@ -13,12 +13,21 @@ from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.phrases import audience_scope, health_lines, shown_list
 from zdemo.diagnosis.rules.inactive_jwt import finding_for_jwt
 from zdemo.diagnosis.rules.inactive_pat import finding_for_pat_records
-from zdemo.diagnosis.rules.token_form import COPY, JWE_ALGORITHMS, LENGTHS, SECRET_LENGTH, TokenKind, paste_problem
+from zdemo.diagnosis.rules.token_form import (
+    COPY,
+    JWE_ALGORITHMS,
+    LENGTHS,
+    SECRET_LENGTH,
+    TokenForm,
+    TokenKind,
+    paste_problem,
+)
 from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.zitadel.introspection_answer import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
 CORRECT_PROJECT = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
+DATABASE_SICK = "zitadel.database_sick"
 ALIVE = "the token is alive, but not meant for this API"
 REQUEST_AGAIN = "then request a new token, e.g. with zdemo token"
 SHOWS_PROJECT = "with ZITADEL_ADMIN_PAT, zdemo doctor shows it"
@@ -33,8 +42,8 @@ def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NO
     case = InactiveCase(token=token, settings=settings, evidence=evidence, now=now)
     if obvious := zitadel_is_sick(settings.zitadel.server, evidence) or paste_problem(token) or _another_value(case):
         return obvious
-    finding = _alive_elsewhere(case) or finding_for_jwt(case) or _session_api(case) or _recorded(case)
-    finding = finding or finding_by_form(case)
+    finding = _alive_elsewhere(case) or finding_for_jwt(case) or _session_api(case)
+    finding = finding or finding_by_records(case.form, evidence) or finding_by_form(case)
     return finding.and_seen(case.seen)
 
 
@@ -52,7 +61,7 @@ def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
     if not everything_inactive:
         return None
     return Finding(
-        id="zitadel.database_sick",
+        id=DATABASE_SICK,
         cause="ZITADEL cannot read its database: it calls everything inactive, even for a made-up client",
         seen=seen,
         fix=(
@@ -169,13 +178,13 @@ def _session_api(case: InactiveCase) -> Finding | None:
     )
 
 
-def _recorded(case: InactiveCase) -> Finding | None:
+def finding_by_records(form: TokenForm, evidence: Evidence) -> Finding | None:
     """Decide by what an administrator sees; a text of unusual length counts only if the user's ID has such a length."""
-    form, records = case.form, case.evidence.pat_records
+    records = evidence.pat_records
     if records is None or records.id_bytes not in (None, form.sealed_bytes):
         return None  # records of a PAT of another length belong to another PAT
     fits = form.kind is TokenKind.PAT or (form.kind is TokenKind.CUT and records.id_bytes)
-    return finding_for_pat_records(records, case.evidence.looked_up_at) if fits else None
+    return finding_for_pat_records(records, evidence.looked_up_at) if fits else None
 
 
 def finding_by_form(case: InactiveCase) -> Finding:
@@ -195,7 +204,7 @@ def _doubts(case: InactiveCase) -> tuple[str, ...]:
         )
     if not case.evidence.token_is_dead and case.form.kind is not TokenKind.PAT:
         doubts.append("it is alive, but not meant for this API (userinfo did not show it)")
-    if case.evidence.status(Probe.MADE_UP_CLIENT) != 400:
+    if case.evidence.status(Probe.MADE_UP_CLIENT) != 400 and not case.evidence.administrator_is_active:
         doubts.append("ZITADEL's database is in trouble (that could not be ruled out)")
     return tuple(doubts)
 

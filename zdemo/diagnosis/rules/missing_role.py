@@ -29,6 +29,11 @@ def is_pat(introspection: Introspection) -> bool:
     return "client_id" not in introspection.claims
 
 
+def may_list_own_assignments(introspection: Introspection) -> bool:
+    """Return whether ZITADEL lets the token list its user's role assignments and rights."""
+    return is_pat(introspection) or OWN_API_SCOPE in introspection.scopes
+
+
 def own_project(introspection: Introspection, settings: Settings) -> str | None:
     """Return the project that the API application belongs to; ``None`` when the introspection does not show it.
 
@@ -122,7 +127,7 @@ class RoleCase:
         if self.project:
             lines.append(("project", f"this API's is {quoted(self.project, 40)}"))
         if self.evidence.assignments is None:
-            lines.append(("assignments", f"unknown: {_why_unknown(self.evidence)}"))
+            lines.append(("assignments", f"unknown: {_why_unknown(self)}"))
         elif not self.evidence.assignments:
             lines.append(("assignments", f"none at all, listed with {self.evidence.assignments_from}"))
         else:
@@ -130,14 +135,14 @@ class RoleCase:
         return tuple(lines)
 
 
-def _why_unknown(evidence: Evidence) -> str:
-    status = evidence.status(Probe.ASSIGNMENTS)
-    if status is None:
-        return "no answer came in time" if evidence.asked else "not asked"
-    if status in (401, 403):
+def _why_unknown(case: RoleCase) -> str:
+    evidence, status = case.evidence, case.evidence.status(Probe.ASSIGNMENTS)
+    if Probe.ASSIGNMENTS in evidence.late:
+        return "no answer came in time"
+    if status in (401, 403) or not may_list_own_assignments(case.introspection):
         neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
         return f"this token may not list them{neither}"
-    return f"ZITADEL answered {status}"
+    return f"ZITADEL answered {status}" if status else "not asked"
 
 
 def _assignment_words(assignment: RoleAssignment) -> str:

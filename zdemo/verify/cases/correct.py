@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from zdemo.diagnosis.ask.probes import random_token
+from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import GUARDED, Case, Stage, api_case, final_case

@@ -1,6 +1,6 @@
 """Cases about what helps clients, caches and browsers."""
 
-from zdemo.diagnosis.ask.probes import random_token
+from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Stage, api_case, final_case

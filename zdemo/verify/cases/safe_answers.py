@@ -1,6 +1,6 @@
 """Cases of the group safe about ZITADEL's answers: which let nobody in, and for how long and for whom they count."""
 
-from zdemo.diagnosis.ask.probes import random_token
+from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Stage
