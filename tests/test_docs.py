@@ -23,6 +23,7 @@ from zdemo.errors import ExitCode
 from zdemo.guard.counters import Counters
 from zdemo.pytest_plugin import ZitadelEmulator
 from zdemo.server.metrics import Metrics
+from zdemo.verify.cases import CASES
 from zdemo.verify.conformance import API_CHECKS
 
 DOCS = ROOT / "docs"
@@ -182,6 +183,12 @@ def test_every_check_is_documented_and_nothing_else_is() -> None:
         *(check.id for check in CHECKS),
         *(check.id for check in API_CHECKS),
     }
+
+
+def test_every_case_of_verify_is_documented_and_nothing_else_is() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (`.*) \|$", page("verify.md"), re.MULTILINE)
+    documented = [f"{group}.{name}" for group, names in rows for name in re.findall(r"`(\w+)`", names)]
+    assert documented == [case.id for case in CASES]
 
 
 def test_every_metric_is_documented_and_nothing_else_is() -> None:
