@@ -12,7 +12,7 @@ from tests.support.introspector_doubles import ACTIVE, INACTIVE
 from tests.support.processes import run_python
 from zdemo.errors import ZitadelUnavailable
 from zdemo.server import create_app, protect, requires_token
-from zdemo.server.watcher import WATCHER
+from zdemo.server.observe import WATCHER
 from zdemo.zitadel.introspection_answer import Introspection
 
 REQUESTS = 30  # of each case

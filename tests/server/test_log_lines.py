@@ -12,8 +12,7 @@ from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Time, protected_api, run
 from tests.support.introspector_doubles import Scripted
 from zdemo.emulator import READER, VISITOR, Emulator
 from zdemo.server import create_app
-from zdemo.server.log_lines import RequestLines
-from zdemo.server.logs import ACCESS_FIELDS
+from zdemo.server.logs import ACCESS_FIELDS, RequestLines
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import Introspection
 

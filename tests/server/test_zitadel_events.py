@@ -21,13 +21,15 @@ from tests.support.wire import Reply, request
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import Refusal
 from zdemo.server import create_app
-from zdemo.server.forgetting import FORGETTING, WORKER_UNCONFIRMED, Forgetting
-from zdemo.server.zitadel_events import (
+from zdemo.server.forgetting import (
     ANOTHER_TIME,
+    FORGETTING,
     NO_SIGNATURE,
     NOT_SIGNED,
+    WORKER_UNCONFIRMED,
+    Forgetting,
     checked_signature,
-    order_in,
+    order_of_event,
     zitadel_events_route,
 )
 from zdemo.serving.bus import Bus
@@ -132,7 +134,7 @@ NO_EVENTS = [
     ("body", "order"), [*((json.dumps(one).encode(), order) for one, order in EVENTS), *((b, None) for b in NO_EVENTS)]
 )
 def test_an_event_is_about_the_user_that_it_names_and_else_about_everything(body: bytes, order: Forget | None) -> None:
-    assert order_in(body) == order
+    assert order_of_event(body) == order
 
 
 @contextmanager

@@ -1,12 +1,13 @@
-"""The API as a Flask app: routes, guard, JSON for every answer, and a layer that observes each request."""
+"""The example API as a Flask app: its routes, the guard, JSON for every answer, and a layer that observes requests."""
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterable
-from functools import partial
-from importlib.resources import files
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, Response, request
@@ -17,27 +18,96 @@ from werkzeug.exceptions import HTTPException
 from zdemo.config.settings import Settings
 from zdemo.errors import drop_frames
 from zdemo.guard.build import build_introspector
-from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.counters import Counters
-from zdemo.guard.guard import DEFAULT_THREADS, Guard, load_settings
-from zdemo.server.forgetting import FORGETTING, Forgetting, forgetting_route
-from zdemo.server.forgetting import PATH as FORGET_PATH
-from zdemo.server.guard import EXTENSION, logger, protect, refusal, request_id
-from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
-from zdemo.server.observe import log_request, observed
+from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
+from zdemo.server.forgetting import (
+    EVENTS_PATH,
+    FORGET_PATH,
+    FORGETTING,
+    Forgetting,
+    forgetting_route,
+    zitadel_events_route,
+)
+from zdemo.server.guard import EXTENSION, logger, protect, refusal, refusal_of_http, request_id
+from zdemo.server.logs import log_in_batches, log_request
+from zdemo.server.observe import WATCHER, Watcher, observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies
-from zdemo.server.routes import Readiness, add_example_routes, operations
-from zdemo.server.watcher import WATCHER, Watcher
-from zdemo.server.zitadel_events import PATH as EVENTS_PATH
-from zdemo.server.zitadel_events import zitadel_events_route
+from zdemo.server.routes import add_example_routes, operations
 from zdemo.serving.bus import Bus
-from zdemo.zitadel.introspection_answer import Introspection, Introspector
+from zdemo.zitadel.introspection_answer import Introspector
 
 if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics
 
 OPEN_ROUTES = ("/api/public", "/healthz", "/readyz", "/openapi.json", FORGET_PATH)  # orders prove who sends them
+UNEXPECTED = Refusal(
+    status=500, error="internal_server_error", description="unexpected error; see this API's log", headers={}
+)
 COMPACT = {"separators": (",", ":")}  # what Flask asks for when it does not debug
+MOST_SPARE_THREADS = 512  # per worker; one that sleeps takes 60 KiB
+# How long a thread waits for the interpreter before it demands it. With Python's 5 ms, several hundred threads that
+# begin at once, as in a flood, wake up 100,000 times per second, and leave no time to the one that runs.
+SWITCH_SECONDS = 0.1
+
+
+def create_app(
+    settings: Settings | None = None,
+    introspector: Introspector | None = None,
+    *,
+    threads: int = DEFAULT_THREADS,
+    spare_threads: int = 0,
+    open_metrics: bool = False,
+    bus: Bus | None = None,
+    log: Callable[..., None] = log_request,
+) -> Flask:
+    """Return the example API, for any WSGI server; the first arguments are those of ``protect``.
+
+    In ``spare_threads`` of the server, beyond ``threads``, requests only wait for their turn to ask ZITADEL.
+    With ``open_metrics``, ``/metrics`` answers everybody who reaches the API; otherwise nothing is counted for it.
+    ``bus`` leads to the other workers of the same server. ``log`` takes the values of ``ACCESS_FIELDS`` of each
+    request. Raises SettingsError.
+    """
+    settings = settings or load_settings(logger)
+    counters, watcher = Counters(), Watcher()
+    introspector = introspector or build_introspector(
+        settings, threads=threads, spare_threads=spare_threads, counters=counters
+    )
+    metrics = _new_metrics(counters) if open_metrics else None
+    app = ApiFlask("zdemo", static_folder=None)
+    app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
+    limit_bodies(app, threads=threads)
+    more = [*(["/metrics"] if metrics else []), *([EVENTS_PATH] if settings.events_key else [])]
+    protect(app, settings, introspector, open_routes=[*OPEN_ROUTES, *more])
+    add_example_routes(app)
+    app.register_blueprint(operations(introspector, metrics.text if metrics else None))
+    guard: Guard = app.extensions[EXTENSION]
+    forgetting = Forgetting(watcher.seeing(guard.obey), guard.publish, bus or Bus())
+    app.extensions |= {FORGETTING: forgetting, WATCHER: watcher}
+    app.register_blueprint(forgetting_route(forgetting, settings.forget_key))
+    if settings.events_key:
+        app.register_blueprint(zitadel_events_route(forgetting, settings.events_key))
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_unexpected)
+    app.wsgi_app = observed(app.wsgi_app, metrics, watcher, log)  # type: ignore[method-assign]  # as Flask's docs say
+    return app
+
+
+def _new_metrics(counters: Counters) -> Metrics:
+    from zdemo.server.metrics import Metrics  # here, since it takes 30 ms and most APIs serve no metrics
+
+    return Metrics(counters)
+
+
+def _answer_http_error(error: HTTPException) -> Response:
+    if request.routing_exception is error:  # no route was found, and the request keeps the error
+        drop_frames(error)
+    response = refusal(refusal_of_http(error))
+    return cut_connection_after(response) if isinstance(error, BodyTooSlow) else response
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    logging.getLogger("zdemo.server").error("request %s failed", request_id(), exc_info=error)
+    return refusal(UNEXPECTED)
 
 
 class NoSessions(SessionInterface):
@@ -92,75 +162,33 @@ class ApiFlask(Flask):
         return func
 
 
-def create_app(
-    settings: Settings | None = None,
-    introspector: Introspector | None = None,
-    *,
-    threads: int = DEFAULT_THREADS,
-    spare_threads: int = 0,
-    open_metrics: bool = False,
-    bus: Bus | None = None,
-    log: Callable[..., None] = log_request,
-) -> Flask:
-    """Return the example API, for any WSGI server; the first arguments are those of ``protect``.
-
-    In ``spare_threads`` of the server, beyond ``threads``, requests only wait for their turn to ask ZITADEL.
-    With ``open_metrics``, ``/metrics`` answers everybody who reaches the API; otherwise nothing is counted for it.
-    ``bus`` leads to the other workers of the same server. ``log`` takes the values of ``ACCESS_FIELDS`` of each
-    request. Raises SettingsError.
-    """
-    settings = settings or load_settings(logger)
-    counters, watcher = Counters(), Watcher()
-    ask: Callable[[str], Introspection]
-    if introspector:
-        ask = introspector.introspect
-    else:
-        built = build_introspector(settings, threads=threads, spare_threads=spare_threads, counters=counters)
-        introspector, ask = built, partial(built.introspect, own=True)  # else readiness is luck in a flood
-    metrics = _new_metrics(counters) if open_metrics else None
-    app = ApiFlask("zdemo", static_folder=None)
-    app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
-    limit_bodies(app, threads=threads)
-    more = [*(["/metrics"] if metrics else []), *([EVENTS_PATH] if settings.events_key else [])]
-    protect(app, settings, introspector, open_routes=[*OPEN_ROUTES, *more])
-    guard: Guard = app.extensions[EXTENSION]
-    forgetting = Forgetting(watcher.seeing(guard.obey), guard.publish, bus or Bus())
-    app.extensions[FORGETTING] = forgetting
-    app.register_blueprint(forgetting_route(forgetting, settings.forget_key))
-    if settings.events_key:
-        app.register_blueprint(zitadel_events_route(forgetting, settings.events_key))
-    add_example_routes(app)
-    app.register_blueprint(
-        operations(Readiness(ask), metrics.text if metrics else None, partial(_shares, introspector))
-    )
-    document = (files("zdemo.server") / "openapi.json").read_bytes()
-    app.add_url_rule("/openapi.json", "openapi", lambda: Response(document, mimetype="application/json"))
-    app.register_error_handler(HTTPException, _answer_http_error)
-    app.register_error_handler(Exception, _answer_unexpected)
-    app.extensions[WATCHER] = watcher
-    app.wsgi_app = observed(app.wsgi_app, metrics, watcher, log)  # type: ignore[method-assign]  # as Flask's docs say
-    return app
+def spare_threads(threads: int) -> int:
+    """Return in how many more threads requests of a worker only wait for their turn to ask ZITADEL."""
+    return min(MOST_SPARE_THREADS, 4 * threads)
 
 
-def _shares(introspector: Introspector) -> bool:
-    """Return whether answers are shared as they should be."""
-    shared = introspector.shared if isinstance(introspector, CachingIntrospector) else None
-    return shared is None or shared.state.ok
+@dataclass(frozen=True, kw_only=True)
+class WorkerApp:
+    """A recipe for the app of one worker; it can be sent to another process. Threads are per worker."""
 
+    settings: Settings
+    threads: int
+    json_logs: bool
+    open_metrics: bool
 
-def _new_metrics(counters: Counters) -> Metrics:
-    from zdemo.server.metrics import Metrics  # here, since it takes 30 ms and most APIs serve no metrics
-
-    return Metrics(counters)
-
-
-def _answer_http_error(error: HTTPException) -> Response:
-    if request.routing_exception is error:  # no route was found, and the request keeps the error
-        drop_frames(error)
-    response = refusal(refusal_of_http(error))
-    return cut_connection_after(response) if isinstance(error, BodyTooSlow) else response
-
-
-def _answer_unexpected(error: Exception) -> Response:
-    logging.getLogger("zdemo.server").error("request %s failed", request_id(), exc_info=error)
-    return refusal(UNEXPECTED)
+    def __call__(self, bus: Bus | None = None) -> Flask:
+        """Set up logging and the interpreter, and return the app; ``bus`` leads to the other workers."""
+        sys.setswitchinterval(SWITCH_SECONDS)
+        log = log_in_batches(as_json=self.json_logs)
+        app = create_app(
+            self.settings,
+            threads=self.threads,
+            spare_threads=spare_threads(self.threads),
+            open_metrics=self.open_metrics,
+            bus=bus,
+            log=log.log_request,
+        )
+        # What is loaded now stays. To search it for garbage would stop all threads (docs/performance.md has the times).
+        gc.collect()
+        gc.freeze()
+        return app

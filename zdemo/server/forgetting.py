@@ -1,16 +1,24 @@
-"""``POST /-/forget``: an order to forget, carried out in all workers of this server."""
+"""The two routes that make the API forget ZITADEL's answers, in all workers of this server.
+
+``POST /-/forget`` takes an order. With ``POST /-/zitadel-events``, ZITADEL's Actions v2 report a change. ZITADEL signs
+its call: ``ZITADEL-Signature: t=<epoch seconds>,v1=<hex>``, an HMAC-SHA256 over ``<t>.<body>`` with the signing key of
+the target; while keys are exchanged, there are several ``v1`` (github.com/zitadel/zitadel, pkg/actions/signing.go).
+"""
 
 import hmac
 import json
 import logging
+import re
 import threading
+import time
 from collections.abc import Callable
+from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from zdemo.config.settings import FORGET_KEY
+from zdemo.config.settings import EVENTS_KEY, FORGET_KEY
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import Refusal, new_request_id
 from zdemo.server.guard import refusal
@@ -22,8 +30,12 @@ from zdemo.serving.loopback import is_local_program
 log = logging.getLogger(__name__)
 
 FORGETTING = "zdemo.forgetting"  # the app's extension; only zdemo's own server has it
-PATH = "/-/forget"
+FORGET_PATH = "/-/forget"
+EVENTS_PATH = "/-/zitadel-events"
 MOST_BODIES = 8  # that are read at a time
+TOLERANCE_SECONDS = 300  # of the time in a signature, as ZITADEL's own libraries allow
+LAG_SECONDS = 0.5  # ZITADEL's answers show a change up to 0.2 s after its event
+MOST_CALLS = 10_000  # that are remembered
 CONFIRM_SECONDS = 4.0  # a worker that starts takes half a second, on a busy machine longer; zdemo role waits 5 s
 
 
@@ -36,6 +48,15 @@ LOCAL_ONLY = refused(403, "forbidden", f"without {FORGET_KEY}, an order must com
 WRONG_KEY = refused(403, "forbidden", f"the Authorization header field must be Bearer and the value of {FORGET_KEY}")
 NOT_JSON = refused(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
 NO_ORDER = refused(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
+NO_SIGNATURE = refused(403, "forbidden", "the header field ZITADEL-Signature is missing")
+NOT_SIGNED = refused(403, "forbidden", f"the call is not signed with {EVENTS_KEY}")
+ANOTHER_TIME = refused(
+    403,
+    "forbidden",
+    "the signature is right, but its time differs by more than 5 minutes from this machine's clock: "
+    "the clocks differ, or the call is a repetition",
+)
+NO_EVENT = refused(400, "bad_request", "the body is not an event of ZITADEL's Actions v2")
 WORKER_UNCONFIRMED = refused(
     503, "unconfirmed", "a worker of this API did not confirm the order; try again", **{"Retry-After": "1"}
 )
@@ -106,18 +127,24 @@ def forgetting_route(forgetting: Forgetting, key: str | None) -> Blueprint:
     blueprint = Blueprint("forgetting", __name__)
     read_body = BodyReader(places=MOST_BODIES)  # of its own: slow bodies for other routes must keep no order out
 
-    @blueprint.post(PATH)
+    @blueprint.post(FORGET_PATH)
     def forget() -> Response:
         if problem := _why_refused(key):
             return refusal(problem)
-        read_body(request.environ)
-        order = order_in(request.environ["wsgi.input"])
+        order = order_in(_body(read_body))
         if order is None:
             return refusal(NO_ORDER)
         result = forgetting.everywhere(order)
         return refusal(result) if isinstance(result, Refusal) else jsonify(forgotten=result)
 
     return blueprint
+
+
+def _body(read_body: BodyReader) -> bytes:
+    """Return the body of the request; empty if it has none."""
+    read_body(request.environ)
+    stream = request.environ["wsgi.input"]
+    return stream.read() if isinstance(stream, BytesIO) else b""
 
 
 def _why_refused(key: str | None) -> Refusal | None:
@@ -130,10 +157,10 @@ def _why_refused(key: str | None) -> Refusal | None:
     return None if request.mimetype == "application/json" else NOT_JSON
 
 
-def order_in(body: object) -> Forget | None:
-    """Return the order in a request's body, if it is in memory and has one."""
+def order_in(body: bytes) -> Forget | None:
+    """Return the order in a request's body, if it has one."""
     try:
-        members = json.loads(body.read()) if isinstance(body, BytesIO) else None
+        members = json.loads(body)
         match list(members.items()) if isinstance(members, dict) else None:
             case [("user_id", str(user_id))]:
                 return Forget.naming(user_id=user_id)
@@ -141,6 +168,97 @@ def order_in(body: object) -> Forget | None:
                 return Forget.naming(token=token)
             case [("everything", True)]:
                 return Forget.naming(everything=True)
+    except (ValueError, RecursionError):
+        pass
+    return None
+
+
+class CallsFollowed:
+    """The last calls that were followed, by signature: one that somebody repeats must not empty the cache again."""
+
+    @renewed_after_fork
+    def __init__(self, *, most: int = MOST_CALLS) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._signatures: dict[str, None] = {}
+
+    def add(self, signature: str) -> bool:
+        """Note a call, and tell whether it is new."""
+        with self._lock:
+            is_new = signature not in self._signatures
+            self._signatures[signature] = None
+            if len(self._signatures) > self._most:
+                del self._signatures[next(iter(self._signatures))]
+            return is_new
+
+    def remove(self, signature: str) -> None:
+        """Let a call that could not be followed be repeated."""
+        with self._lock:
+            self._signatures.pop(signature, None)
+
+
+def zitadel_events_route(
+    forgetting: Forgetting,
+    key: str,
+    *,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Blueprint:
+    """Return ``POST /-/zitadel-events`` for the target with this signing key."""
+    blueprint = Blueprint("zitadel_events", __name__)
+    read_body = BodyReader(places=MOST_BODIES)
+    followed = CallsFollowed()
+
+    @blueprint.post(EVENTS_PATH)
+    def receive() -> Response:
+        body = _body(read_body)
+        signature = checked_signature(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=now())
+        if isinstance(signature, Refusal):
+            return refusal(signature)
+        order = order_of_event(body)
+        if order is None:
+            return refusal(NO_EVENT)
+        if not followed.add(signature):
+            return jsonify(forgotten=0)
+        first = forgetting.everywhere(order)
+        sleep(LAG_SECONDS)  # an answer from before the change may have come meanwhile
+        second = forgetting.everywhere(order)
+        if isinstance(first, int) and isinstance(second, int):
+            return jsonify(forgotten=first + second)
+        followed.remove(signature)
+        return refusal(next(result for result in (first, second) if isinstance(result, Refusal)))
+
+    return blueprint
+
+
+def checked_signature(header: str, body: bytes, key: str, *, now: float) -> str | Refusal:
+    """Return the right signature, if a header field has it and its time is near ``now``; else why it does not count."""
+    if not header.strip():
+        return NO_SIGNATURE
+    fields = [field.strip().partition("=") for field in header.split(",")]
+    times = [value for name, _, value in fields if name == "t"]
+    if len(times) != 1 or not re.fullmatch(r"\d{1,12}", times[0], re.ASCII):
+        return NOT_SIGNED
+    right = hmac.new(key.encode(), f"{times[0]}.".encode() + body, sha256).hexdigest()
+    given = [value.encode("latin-1", "replace") for name, _, value in fields if name == "v1"]
+    if not any(hmac.compare_digest(right.encode(), one) for one in given):
+        return NOT_SIGNED
+    return right if abs(now - int(times[0])) <= TOLERANCE_SECONDS else ANOTHER_TIME
+
+
+def order_of_event(body: bytes) -> Forget | None:
+    """Return the order that follows from an event: about its user, or about everything if it names none.
+
+    Of the events about a role assignment, only the first names the user (internal/repository/usergrant/user_grant.go).
+    """
+    try:
+        match json.loads(body):
+            case {"event_type": str(), "aggregateType": "user", "aggregateID": str(user_id)}:
+                return Forget(user_id=user_id)
+            case {"event_type": str(), "aggregateType": str(), "event_payload": {"userId": str(user_id)}} if user_id:
+                return Forget(user_id=user_id)
+            case {"event_type": str(), "aggregateType": str()}:
+                return Forget(everything=True)
     except (ValueError, RecursionError):
         pass
     return None

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from flask import Flask, Request, Response, after_this_request, current_app, has_request_context, jsonify, request
 from flask.ctx import AppContext
 from flask.globals import app_ctx
+from werkzeug.exceptions import HTTPException
 
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, InsufficientScope, IntrospectionError, Refused
@@ -41,10 +42,6 @@ from zdemo.guard.guard import (
     refusal_of,
 )
 from zdemo.guard.rate_limited_log import RateLimitedLog
-from zdemo.server.http_errors import refusal_of_http
-from zdemo.server.log_lines import LACKS
-from zdemo.server.observe import ID_HEADER, NO_STORE, OBSERVED, REQUEST_ID, VARY
-from zdemo.server.watcher import INTROSPECTION, OUTCOME, REASON
 from zdemo.text.masking import could_be_secret
 from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import watched
@@ -59,6 +56,20 @@ MARK = "__zdemo_mark__"  # the attribute of a function
 OPEN_AND_GUARDED = "a view has both open_route and requires_token"
 PREFLIGHT = {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"}
 BODY_READER = "zdemo.bodies"  # the extension that reads a form for the guard; only zdemo's own server has it
+# What the guard and the layer that observes leave in a request's environment
+REQUEST_ID = "zdemo.request_id"
+OBSERVED = "zdemo.observed"  # that layer is there, and keeps guarded answers out of shared caches
+OUTCOME, REASON = "zdemo.outcome", "zdemo.reason"  # of a refusal; the reason is for the log alone
+INTROSPECTION = "zdemo.introspection"  # of the token, admitted or not, or None; there once a guard has looked
+ID_HEADER = "X-Request-ID"
+# These keep an answer that depends on the caller out of shared caches.
+NO_STORE, VARY = ("Cache-Control", "no-store"), ("Vary", "Authorization")
+KEPT_HEADERS = ("allow", "retry-after")  # from werkzeug's errors
+DESCRIPTIONS = {
+    400: "the request body is malformed, or ends early",  # no view reads any other part of a request
+    404: "no such path",
+    405: "the path does not allow this method",
+}
 
 
 def protect(
@@ -325,6 +336,17 @@ def request_id() -> str:
     return str(environ[REQUEST_ID])
 
 
+def refusal_of_http(error: HTTPException) -> Refusal:
+    """Return the answer to an error of werkzeug."""
+    status = error.code or 500
+    return Refusal(
+        status=status,
+        error=error.name.lower().replace(" ", "_"),  # werkzeug's, since Python renames statuses between its versions
+        description=DESCRIPTIONS.get(status) or error.description or error.name,
+        headers={name: value for name, value in error.get_headers() if name.lower() in KEPT_HEADERS},
+    )
+
+
 def refusal(refused: Refusal) -> Response:
     """Return a JSON response that refuses the request."""
     request.environ |= {OUTCOME: refused.error, REASON: refused.description}
@@ -340,7 +362,7 @@ def _answer_refusal(refused: Refused) -> Response:
         traced.error = refused
     response = _private(refusal(refusal_of(refused)), request.environ)
     if isinstance(refused, InsufficientScope):
-        request.environ[REASON] = f"{LACKS} {refused.lacking}"
+        request.environ[REASON] = f"lacks {refused.lacking}"
     return response
 
 

@@ -1,35 +1,34 @@
 """One layer around the app: each request gets an ID and is timed, and each answer is counted and logged.
 
 It is a layer of WSGI, since Flask's hooks take longer for the same. The app and its guard leave what only they know in
-the request's ``environ``, under the keys below.
+the request's ``environ``.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from flask import Request
 
+from zdemo.errors import IntrospectionError, Refused, drop_frames
+from zdemo.guard.forget import Forget
 from zdemo.guard.guard import new_request_id
-from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE
-from zdemo.server.watcher import INTROSPECTION, OUTCOME, REASON, TracedCall, Watcher
+from zdemo.server.guard import ID_HEADER, INTROSPECTION, NO_STORE, OBSERVED, OUTCOME, REASON, REQUEST_ID, VARY
+from zdemo.server.logs import log_request
 from zdemo.serving import WSGIApp
 from zdemo.text.masking import LEAST_TOKEN_LIKE, without_tokens
 from zdemo.zitadel.introspection_answer import Introspection
+from zdemo.zitadel.introspection_client import Exchange, watched
 
 if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics
 
-REQUEST_ID = "zdemo.request_id"
-OBSERVED = "zdemo.observed"  # this layer is there, and keeps guarded answers out of shared caches
-ID_HEADER = "X-Request-ID"
-# These keep an answer that depends on the caller out of shared caches.
-NO_STORE, VARY = ("Cache-Control", "no-store"), ("Vary", "Authorization")
+WATCHER = "zdemo.watcher"  # the extension of an app that holds its ``Watcher``
 LONGEST_LOGGED_PATH = 200
 MOST_ENCODINGS = 3  # of a token in a path, besides the one that the server decodes
 LONGEST_ESCAPE = len("%252541")  # of one letter then
@@ -38,13 +37,10 @@ LONGEST_LOGGED_METHOD = 16
 LONGEST_CALLER = 60  # characters; ZITADEL takes names of up to 200
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
-
-access_log = logging.getLogger(ACCESS_LOG)
-
-
-def log_request(*values: Any) -> None:
-    """Log a request, from the values of ``ACCESS_FIELDS``, with Python's ``logging``."""
-    access_log.info(ACCESS_MESSAGE, *values)
+# What a trace keeps: of the answer, and of the request
+MOST_BODY_BYTES = 64 * 1024
+MOST_HEADERS = 40
+MOST_HEADER_BYTES = 64 * 1024  # of all of them
 
 
 def observed(
@@ -53,30 +49,39 @@ def observed(
     watcher: Watcher | None = None,
     log: Callable[..., None] = log_request,
 ) -> WSGIApp:
-    """Return ``app`` with the layer around it; requests are only counted if there are ``metrics``."""
+    """Return ``app`` with the layer around it; requests are only counted if there are ``metrics``.
+
+    ``log`` takes the values of ``ACCESS_FIELDS``.
+    """
     watcher = watcher or Watcher()
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         started = time.perf_counter()
         identity = environ[REQUEST_ID] = new_request_id()
         environ[OBSERVED] = True
-        traced = TracedCall(watcher, identity, started) if watcher.watching and watcher.admits() else None
+        trace = Trace(id=identity, began=started) if watcher.watching and watcher.admits() else None
 
         # Flask calls it once, before it sends anything and while the request is still at hand
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             seconds = time.perf_counter() - started
             request: Request = environ["werkzeug.request"]  # where werkzeug says that it is
-            outcome = environ.get(OUTCOME, "ok")
             if metrics is not None:
-                metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
-            log(*_logged(request, int(status[:3]), outcome, seconds))
+                metrics.observe(request.endpoint or NO_ROUTE, environ.get(OUTCOME, "ok"), seconds)
+            method, path = _shown_request(request.method[:LONGEST_LOGGED_METHOD], request.path[:LONGEST_SEARCHED_PATH])
+            _log(log, environ, method, path, int(status[:3]), seconds)
             headers = _with_own(headers, (ID_HEADER, identity), guarded=INTROSPECTION in environ)
-            if traced is not None:
-                traced.trace.method, traced.trace.path = _shown_request_of(request)
-                traced.answered(request, int(status[:3]), headers, seconds)
+            if trace is not None:
+                trace.method, trace.path = method, path
+                trace.answered(environ, int(status[:3]), headers, seconds)
             return start_response(status, headers, *error)
 
-        return app(environ, start) if traced is None else traced.run(lambda: app(environ, start))
+        if trace is None:
+            return app(environ, start)
+        token = watched.set(trace)
+        try:
+            return _TracedBody(app(environ, start), trace, watcher.ended)
+        finally:
+            watched.reset(token)
 
     return call
 
@@ -88,27 +93,21 @@ def _with_own(headers: list[tuple[str, str]], identity: tuple[str, str], *, guar
     return [*kept, NO_STORE, VARY, identity] if guarded else [*kept, identity]
 
 
-def _logged(request: Request, status: int, outcome: str, seconds: float) -> tuple[Any, ...]:
-    """Return the values of ``ACCESS_FIELDS``."""
-    environ = request.environ
+def _log(  # what a line is made of
+    log: Callable[..., None], environ: dict[str, Any], method: str, path: str, status: int, seconds: float
+) -> None:
     introspection: Introspection | None = environ.get(INTROSPECTION)
-    method, path = _shown_request_of(request)
-    return (
+    log(
         method,
         path,
         status,
-        outcome,
+        environ.get(OUTCOME, "ok"),
         environ[REQUEST_ID],
         seconds * 1000,
         introspection.source if introspection else None,
         _caller(introspection) if introspection else None,
         environ.get(REASON),
     )
-
-
-def _shown_request_of(request: Request) -> tuple[str, str]:
-    """Return the method and the path of a request as they are logged."""
-    return _shown_request(request.method[:LONGEST_LOGGED_METHOD], request.path[:LONGEST_SEARCHED_PATH])
 
 
 @lru_cache(maxsize=1024)
@@ -142,3 +141,113 @@ def _caller(introspection: Introspection) -> str | None:
 def _shown_name(name: str) -> str:
     """Return a caller's name as it is logged: what answers for ZITADEL may repeat a secret in it. Cached as above."""
     return _without_tokens(name[:LONGEST_SEARCHED_PATH])[:LONGEST_CALLER]
+
+
+# --- traces, for the page: a request leaves one only while a page is open
+
+
+@dataclass(kw_only=True)
+class Trace:
+    """One request: what it asked, what it caused and how it was answered. It holds the token, so it must not be kept.
+
+    ``path``, ``outcome`` and ``reason`` are as in the log. ``began`` and the times of ``exchanges`` are of
+    ``time.perf_counter``, ``began_at`` is in epoch seconds.
+    """
+
+    id: str
+    began: float
+    began_at: float = field(default_factory=time.time)
+    method: str = ""
+    path: str = ""
+    request_headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    status: int = 0
+    response_headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    seconds: float = 0.0
+    outcome: str = "ok"
+    reason: str | None = None
+    introspection: Introspection | None = field(default=None, repr=False)
+    error: Refused | IntrospectionError | None = None
+    exchanges: list[Exchange] = field(default_factory=list, repr=False)
+    too_old: Introspection | None = field(default=None, repr=False)
+
+    @property
+    def authorization(self) -> str | None:
+        """The header field with the token."""
+        return next((value for name, value in self.request_headers if name == "Authorization"), None)
+
+    def answered(
+        self, environ: dict[str, Any], status: int, headers: Iterable[tuple[str, str]], seconds: float
+    ) -> None:
+        """Note the start of the answer."""
+        self.request_headers = list(_headers(environ))
+        self.status, self.response_headers, self.seconds = status, list(headers), seconds
+        self.introspection = environ.get(INTROSPECTION)
+        drop_frames(self.error)
+        self.outcome, self.reason = environ.get(OUTCOME, "ok"), environ.get(REASON)
+
+
+class Watcher:
+    """Hands the traces of an app's requests to ``ended`` while ``watching`` is true.
+
+    ``admits`` limits how many requests per second leave a trace. ``forgot`` is told
+    which order to forget reached this worker, and how many answers it dropped.
+    """
+
+    def __init__(self) -> None:
+        self.watching = False
+        self.admits: Callable[[], bool] = lambda: True
+        self.ended: Callable[[Trace], None] = lambda _trace: None
+        self.forgot: Callable[[Forget, int], None] = lambda _order, _count: None
+
+    def seeing(self, forget: Callable[[Forget], int]) -> Callable[[Forget], int]:
+        """Return a function that forgets, and tells the page about it."""
+
+        def watched(order: Forget) -> int:
+            count = forget(order)
+            if self.watching:
+                self.forgot(order, count)
+            return count
+
+        return watched
+
+
+class _TracedBody:
+    """The body of an answer on its way; the trace gets a part of it."""
+
+    def __init__(self, body: Iterable[bytes], trace: Trace, ended: Callable[[Trace], None]) -> None:
+        self._body, self._chunks = body, iter(body)
+        self._trace, self._ended = trace, ended
+        self._is_closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        if (room := MOST_BODY_BYTES - len(self._trace.body)) > 0:
+            self._trace.body += chunk[:room]
+        return chunk
+
+    def close(self) -> None:
+        """End the app's answer, as every WSGI server does, and then the trace."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            close: Any = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._ended(self._trace)
+
+
+def _headers(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the header fields of a request, without cookies, which are other programs' secrets."""
+    names = [name for name in environ if name.startswith("HTTP_") and name != "HTTP_COOKIE"][:MOST_HEADERS]
+    names.sort(key=lambda name: name != "HTTP_AUTHORIZATION")  # the others may leave no room for it
+    room = MOST_HEADER_BYTES
+    for name in (*names, "CONTENT_TYPE", "CONTENT_LENGTH"):
+        if value := str(environ.get(name, ""))[:room]:
+            room -= len(value)
+            yield name.removeprefix("HTTP_").replace("_", "-").title(), value

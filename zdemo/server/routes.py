@@ -3,13 +3,17 @@
 import secrets
 import threading
 from collections.abc import Callable
+from functools import partial
+from importlib.resources import files
 
 from flask import Blueprint, Flask, Response, jsonify
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
+from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.clock import running_clock
 from zdemo.server.guard import requires_token
 from zdemo.serving.forks import renewed_after_fork
+from zdemo.zitadel.introspection_answer import Introspector
 
 PROBE_INTERVAL_SECONDS = 1.0
 PRIVATE_SCOPED = "Private, scoped route - You need to be authenticated and have the role read:messages to see this."
@@ -65,16 +69,18 @@ class Readiness:
         return self._error
 
 
-def operations(
-    readiness: Readiness, metrics_text: Callable[[], bytes] | None, shares: Callable[[], bool] = lambda: True
-) -> Blueprint:
-    """Return ``/healthz``, ``/readyz`` and, if there is something to show, ``/metrics``. They answer everybody.
+def operations(introspector: Introspector, metrics_text: Callable[[], bytes] | None) -> Blueprint:
+    """Return ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``.
 
-    ``shares`` tells whether answers are shared as they should be. If not, the API is degraded, and the log says why.
-
-    No request shows reliably where it comes from: behind a proxy on this machine, all of them come from loopback.
+    They answer everybody. No request shows reliably where it comes from: behind a proxy on this machine, all of them
+    come from loopback.
     """
     blueprint = Blueprint("operations", __name__)
+    cache = introspector if isinstance(introspector, CachingIntrospector) else None
+    # A token of its own is known: else readiness is a matter of luck in a flood.
+    readiness = Readiness(partial(cache.introspect, own=True) if cache else introspector.introspect)
+    shared = cache.shared if cache else None
+    document = (files("zdemo.server") / "openapi.json").read_bytes()
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -82,15 +88,19 @@ def operations(
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        error = readiness.error()
-        if error:
+        if error := readiness.error():
             raise error.copy()
-        return jsonify(status="ready" if shares() else "degraded")
+        # If answers are not shared as they should be, the log says why.
+        return jsonify(status="ready" if shared is None or shared.state.ok else "degraded")
+
+    @blueprint.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(document, mimetype="application/json")
 
     if metrics_text is not None:
 
         @blueprint.get("/metrics")
-        def prometheus() -> Response:
+        def metrics() -> Response:
             return Response(metrics_text(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     return blueprint
