@@ -23,9 +23,9 @@ from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.guard.counters import Counters
+from zdemo.guard.flask_guard import protect, requires_token
 from zdemo.page import PageOptions, new_key, paged
 from zdemo.server.app import create_app
-from zdemo.server.guard import protect, requires_token
 from zdemo.server.logs import BatchingHandler, JsonFormatter, TextFormatter
 from zdemo.server.metrics import Metrics
 from zdemo.server.observe import observed

@@ -32,8 +32,8 @@ ROWS = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
 
 # Only these import it; a name without a dot stands for all that is in the package.
 HOMES: dict[str, set[str]] = {
-    "flask": {"server", "emulator", "page"},
-    "werkzeug": {"server", "emulator", "page", "serving"},
+    "flask": {"guard.flask_guard", "server", "emulator", "page"},
+    "werkzeug": {"guard.flask_guard", "server", "emulator", "page", "serving"},
     "starlette": {"guard.asgi"},
     "anyio": {"guard.asgi"},
     "fastapi": {"guard.asgi.dependency"},

@@ -9,8 +9,8 @@ from flask import Flask, Response
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, running, settings_for
 from tests.support.introspector_doubles import Scripted
 from tests.support.wire import request
+from zdemo.guard.flask_guard import open_route
 from zdemo.server import create_app
-from zdemo.server.guard import open_route
 from zdemo.server.logs import ACCESS_LOG
 from zdemo.zitadel.introspection_answer import Introspection
 

@@ -23,8 +23,8 @@ from tests.support.wire import Reply, bearer, request
 from zdemo import __version__
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR
+from zdemo.guard.flask_guard import BODY_READER
 from zdemo.server import create_app
-from zdemo.server.guard import BODY_READER
 from zdemo.server.request_bodies import BodyReader
 
 Json = dict[str, Any]

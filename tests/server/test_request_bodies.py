@@ -18,7 +18,7 @@ from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, chunked, converse, request
 from zdemo.config.settings import Settings
-from zdemo.server.guard import BODY_READER
+from zdemo.guard.flask_guard import BODY_READER
 from zdemo.server.request_bodies import BodyReader
 
 SLOW = {

@@ -16,8 +16,8 @@ from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.guard.authorization import Policy
 from zdemo.guard.build import Limits, protected
+from zdemo.guard.flask_guard import EXTENSION
 from zdemo.server import create_app
-from zdemo.server.guard import EXTENSION
 from zdemo.serving.embedded import serving
 from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient

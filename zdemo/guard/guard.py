@@ -1,6 +1,6 @@
 """What the guards share, whatever the framework: what they need, and how they answer a request that they refuse.
 
-``authorization`` decides. ``server`` has the guard for Flask, ``asgi`` the one for FastAPI and Starlette.
+``authorization`` decides. ``flask_guard`` is the guard for Flask, ``asgi`` the one for FastAPI and Starlette.
 """
 
 import logging

@@ -19,6 +19,7 @@ from zdemo.config.settings import Settings
 from zdemo.errors import drop_frames
 from zdemo.guard.build import build_introspector
 from zdemo.guard.counters import Counters
+from zdemo.guard.flask_guard import EXTENSION, logger, protect, refusal, refusal_of_http, request_id
 from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
 from zdemo.server.forgetting import (
     EVENTS_PATH,
@@ -28,7 +29,6 @@ from zdemo.server.forgetting import (
     forgetting_route,
     zitadel_events_route,
 )
-from zdemo.server.guard import EXTENSION, logger, protect, refusal, refusal_of_http, request_id
 from zdemo.server.logs import log_in_batches, log_request
 from zdemo.server.observe import WATCHER, Watcher, observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies

@@ -19,9 +19,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from zdemo.config.settings import EVENTS_KEY, FORGET_KEY
+from zdemo.guard.flask_guard import refusal
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import Refusal, new_request_id
-from zdemo.server.guard import refusal
 from zdemo.server.request_bodies import BodyReader
 from zdemo.serving.bus import Bus
 from zdemo.serving.forks import renewed_after_fork

@@ -16,9 +16,9 @@ from urllib.parse import quote, unquote
 from flask import Request
 
 from zdemo.errors import IntrospectionError, Refused, drop_frames
+from zdemo.guard.flask_guard import ID_HEADER, INTROSPECTION, NO_STORE, OBSERVED, OUTCOME, REASON, REQUEST_ID, VARY
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import new_request_id
-from zdemo.server.guard import ID_HEADER, INTROSPECTION, NO_STORE, OBSERVED, OUTCOME, REASON, REQUEST_ID, VARY
 from zdemo.server.logs import log_request
 from zdemo.serving import WSGIApp
 from zdemo.text.masking import LEAST_TOKEN_LIKE, without_tokens

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTim
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from zdemo.guard.bulkhead import Bulkhead
-from zdemo.server.guard import BODY_READER
+from zdemo.guard.flask_guard import BODY_READER
 
 LARGEST_BODY_BYTES = 64 * 1024
 TOO_LARGE = "the request body is larger than 64 KiB"

@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, jsonify
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.clock import running_clock
-from zdemo.server.guard import requires_token
+from zdemo.guard.flask_guard import requires_token
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import Introspector
 
