@@ -11,7 +11,7 @@ import typer
 
 from zdemo.cli.commands.doctor_run import DoctorRun
 from zdemo.cli.common_options import EnvFile, Json
-from zdemo.cli.junit import STANDARD_OUTPUT, check_report
+from zdemo.cli.reports import STANDARD_OUTPUT, check_report
 from zdemo.cli.screen import Screen
 from zdemo.config.names import did_you_mean
 from zdemo.diagnosis.checks import CHECKS

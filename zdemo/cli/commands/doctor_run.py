@@ -10,10 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zdemo.cli.common_options import check_address
-from zdemo.cli.doctor_screen import first_to_explain, reported_cases, show_details, show_summary, stream_groups
 from zdemo.cli.emulator_env_file import with_env_file
-from zdemo.cli.junit import junit, write_report
 from zdemo.cli.layout import step
+from zdemo.cli.reports import junit, reported_checks, show_checks, stream_groups, write_report
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.cache_address import CACHE_URL
@@ -69,13 +68,10 @@ class DoctorRun:
         if output == "document":
             self.screen.document(_as_document(done, seconds))
         elif output != "report":
-            also = show_details(self.screen, done, verbose=output == "checks")
-            name, verbose = first_to_explain(done), output == "checks"
-            more = [*([] if verbose else [self.verbose_command]), f"zdemo doctor --explain {name}"] if name else []
-            show_summary(self.screen, done, seconds, also=also, more=more)
+            show_checks(self.screen, done, seconds, self.verbose_command, verbose=output == "checks")
         if junit_file is not None:
-            text = junit("doctor", reported_cases(done), seconds, self.screen.redaction)
-            self.screen.document(text) if output == "report" else write_report(junit_file, text)
+            text = junit("doctor", reported_checks(done), seconds, self.screen.redaction)
+            write_report(self.screen, junit_file, text)
         return _exit_code(done, by_name=bool(self.only))
 
     def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:

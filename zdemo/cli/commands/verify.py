@@ -25,20 +25,18 @@ from zdemo.cli.commands.exports import (
 from zdemo.cli.commands.with_emulator import exported, key_files
 from zdemo.cli.common_options import Json, typed_again
 from zdemo.cli.help import OUTPUT_GROUP
-from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, junit_of_error, write_report
-from zdemo.cli.screen import Screen
-from zdemo.cli.verify_screen import (
-    MOST_IN_FULL,
-    as_document,
+from zdemo.cli.reports import (
+    STANDARD_OUTPUT,
+    cases_as_document,
+    check_report,
+    junit,
     reported_cases,
     shortened,
-    show_all,
-    show_failures,
-    show_grades,
+    show_cases,
     show_list,
-    show_skipped,
-    show_summary,
+    write_report,
 )
+from zdemo.cli.screen import Screen
 from zdemo.client import ROLE
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
@@ -178,11 +176,11 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         screen.hide(*run.api.hidden)
     seconds = time.monotonic() - started
     if junit_file:
-        _report(screen, junit_file, junit("verify", reported_cases(reports), seconds, screen.redaction))
+        write_report(screen, junit_file, junit("verify", reported_cases(reports), seconds, screen.redaction))
     if as_json:
-        screen.document(as_document(reports, seconds))
+        screen.document(cases_as_document(reports, seconds))
     elif junit_file != STANDARD_OUTPUT:
-        _show(screen, reports, seconds, printed, verbose=verbose)
+        show_cases(screen, reports, seconds, printed, verbose=verbose)
     return exit_code(reports, names)
 
 
@@ -194,16 +192,9 @@ def _errors_reported(screen: Screen, junit_file: str | None) -> Iterator[None]:
         yield
     except ZdemoError as error:
         if junit_file:
-            report = junit_of_error("verify", error, time.monotonic() - started, screen.redaction)
-            _report(screen, junit_file, report)
+            report = junit("verify", (), time.monotonic() - started, screen.redaction, error)
+            write_report(screen, junit_file, report)
         raise
-
-
-def _report(screen: Screen, name: str, report: str) -> None:
-    if name == STANDARD_OUTPUT:
-        screen.document(report)
-    else:
-        write_report(name, report)
 
 
 def _leads_here(name: str) -> bool:
@@ -215,15 +206,6 @@ def _leads_here(name: str) -> bool:
     except (OSError, UnicodeError):
         return False
     return any(is_loopback(str(address[0])) for *_, address in found)
-
-
-def _show(screen: Screen, reports: list[CaseReport], seconds: float, printed: list[str], *, verbose: bool) -> None:
-    if verbose:
-        show_all(screen, reports)
-    show_grades(screen, reports)
-    show_failures(screen, reports, printed, most=None if verbose else MOST_IN_FULL)
-    show_skipped(screen, reports)
-    show_summary(screen, reports, seconds)
 
 
 def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:

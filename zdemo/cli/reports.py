@@ -1,0 +1,363 @@
+"""The reports of ``zdemo doctor`` and ``zdemo verify``: a line for each group, then in full what failed; and JUnit."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import IO, Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from zdemo.cli.layout import step
+from zdemo.cli.screen import Screen
+from zdemo.config.file_io import read_file
+from zdemo.diagnosis.checks.check import Check, CheckReport, Outcome, Result, group_of, line_of, outcome_of, selected
+from zdemo.diagnosis.finding import Certainty
+from zdemo.errors import UsageError, ZdemoError
+from zdemo.text.printable import printable
+from zdemo.verify.case import ACCEPTS, Case, CaseReport, Mark
+from zdemo.verify.examine import grade, in_groups
+
+SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.SKIP: "-"}
+WORDS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.WARN: "warn", Outcome.SKIP: "skip"}
+COLOURS = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.WARN: "yellow", Outcome.SKIP: "bright_black"}
+WITH_SIGNS = re.compile(r"utf-?8", re.IGNORECASE)
+CHECK_WIDTH, CASE_WIDTH, LABEL_WIDTH, INDENT = 20, 30, 12, 2
+HEADING_WIDTH = INDENT + LABEL_WIDTH
+
+
+def marks(stream: IO[str]) -> Mapping[Outcome, str]:
+    """Return the mark of each outcome, all of one width: signs where the terminal can show them, else words.
+
+    ``LC_CTYPE`` does not count: Python sets it itself where ``LANG`` is ``C``.
+    """
+    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or "utf-8"
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return SIGNS if WITH_SIGNS.search(locale) and WITH_SIGNS.fullmatch(encoding) else WORDS
+
+
+def _mark(screen: Screen, outcome: Outcome) -> str:
+    return screen.mark(marks(screen.stdout)[outcome], COLOURS[outcome])
+
+
+def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
+    screen.behind(f"{_mark(screen, outcome)} {name}", step(text))
+
+
+def _show_heading(screen: Screen, name: str, outcome: Outcome, *texts: str) -> None:
+    """Show a name in the colour of its outcome, with the texts beside it."""
+    screen.say()
+    lead = f"{name:<{HEADING_WIDTH}}  "
+    for text in texts:
+        screen.behind(lead.replace(name, screen.mark(name, COLOURS[outcome]), 1), step(text))
+        lead = " " * len(lead)
+
+
+def _show_rows(screen: Screen, rows: Sequence[tuple[str, str]]) -> None:
+    screen.pairs(rows, indent=INDENT, label_width=LABEL_WIDTH)
+
+
+def _show_summary(
+    screen: Screen, numbers: Sequence[tuple[int, str]], seconds: float, rows: Sequence[tuple[str, str]] = ()
+) -> None:
+    screen.say()
+    screen.headline(", ".join(f"{number} {word}" for number, word in numbers if number), f"{seconds:.1f} s")
+    screen.pairs([row for row in rows if row[1]], label_width=HEADING_WIDTH)
+
+
+# --- doctor: what failed, its cause, the evidence, and the fix
+
+GROUP_WIDTH = 14
+MOST_SEEN, MOST_CANDIDATES, MOST_STEPS = 2, 6, 3  # without --verbose
+
+
+def stream_groups(
+    screen: Screen, checks: Sequence[Check[Any]], reports: Iterator[CheckReport], only: Sequence[str], *, show: str = ""
+) -> Iterator[CheckReport]:
+    """Yield the reports that are worth showing, after the line of their group, or of each check, was printed.
+
+    ``show`` is ``groups``, ``checks`` or nothing.
+    """
+    for name, members in groupby(selected(checks, only), key=lambda check: group_of(check.id)):
+        with screen.waiting(f"checking: {name}"):
+            done = [report for report in islice(reports, len(list(members))) if report.worth_showing]
+        if done and show == "groups":
+            _show_line(screen, outcome_of(done), f"{name:<{GROUP_WIDTH}}", line_of(done))
+        for report in done if show == "checks" else ():
+            _show_line(screen, report.result.outcome, f"{report.id:<{CHECK_WIDTH}}  ", report.result.text)
+        yield from done
+
+
+def show_checks(
+    screen: Screen, done: Sequence[CheckReport], seconds: float, command: str, *, verbose: bool = False
+) -> None:
+    """Show the first failure, with the warnings that may explain it or else its candidates; without one, all warnings.
+
+    With ``verbose`` show all failures and warnings. At the end stand the number of each outcome, the failures that were
+    not shown, and what shows more; ``command`` shows everything.
+    """
+    failures = [one for one in done if one.result.outcome is Outcome.FAIL]
+    warnings = [one for one in done if one.result.outcome is Outcome.WARN]
+    for report in [*failures, *warnings] if verbose else failures[:1] or warnings:
+        explaining = [one for one in warnings if one is not report and one.explains(report)]
+        _show_check(screen, report, () if verbose else explaining, verbose=verbose)
+    count = Counter(one.result.outcome for one in done)
+    numbers = [
+        (count[Outcome.FAIL], "failed"),
+        (count[Outcome.WARN], "warning" if count[Outcome.WARN] == 1 else "warnings"),
+        (count[Outcome.PASS], "passed"),
+        (count[Outcome.SKIP], "skipped"),
+    ]
+    more = [f"zdemo doctor --explain {one.id}" for one in (failures or warnings)[:1]]
+    also = ", ".join(one.id for one in failures[1:])
+    rows = [
+        ("also", "" if verbose else also),
+        ("more", ", ".join([*([] if verbose else [command]), *more] if more else [])),
+    ]
+    _show_summary(screen, numbers, seconds, rows)
+
+
+def _show_check(screen: Screen, report: CheckReport, explaining: Sequence[CheckReport], *, verbose: bool) -> None:
+    result = report.result
+    _show_heading(screen, report.id, result.outcome, result.sentence, *result.also)
+    rows = [("warning", _in_short(warning)) for warning in explaining]
+    rows += result.seen if verbose else () if result.candidates else result.seen[:MOST_SEEN]
+    _show_rows(screen, [(label, step(text)) for label, text in rows])
+    candidates = result.candidates if verbose else () if explaining else result.candidates[:MOST_CANDIDATES]
+    if candidates:
+        screen.say(f"{' ' * INDENT}{_heading_of_candidates(result)}")
+    for text in candidates:
+        screen.behind(" " * 2 * INDENT, text, hang=INDENT)
+    steps = result.steps if verbose else result.fix[:MOST_STEPS]
+    _show_rows(screen, [("" if number else "fix", text) for number, text in enumerate(steps)])
+
+
+def _heading_of_candidates(result: Result) -> str:
+    """Return what stands above the possible causes: they are all that is known, or alternatives to a likely one."""
+    return "it can be" if result.certainty is Certainty.OPEN else "or else"
+
+
+def _in_short(warning: CheckReport) -> str:
+    result = warning.result
+    if len(result.fix) > 1:  # one fix alone would seem to be that of what is said last
+        return f"{result.text}: zdemo doctor --explain {warning.id}"
+    return ": ".join((result.text, *result.fix))
+
+
+# --- verify: a grade for each group, then what failed
+
+CASE_GROUP_WIDTH, GRADE_WIDTH = 8, 9
+MOST_IN_FULL, MOST_IN_GROUP, MOST_OF_LINE = 4, 5, 200
+OUTCOMES = {Mark.PASS: Outcome.PASS, Mark.FAIL: Outcome.FAIL, Mark.SKIP: Outcome.SKIP, Mark.UNASKED: Outcome.SKIP}
+COUNTED = {Mark.FAIL: "failed", Mark.UNASKED: "not asked", Mark.PASS: "passed", Mark.SKIP: "skipped"}
+
+
+def show_list(screen: Screen, cases: Sequence[Case], *, as_json: bool) -> None:
+    """Show the IDs of cases, and what is asked."""
+    if as_json:
+        screen.document({"cases": [_described(case) for case in cases]})
+        return
+    for case in cases:
+        screen.behind(f"{case.id:<{CASE_WIDTH}}  ", case.asked)
+
+
+def _described(case: Case) -> dict[str, str]:
+    texts = {"asked": case.asked, "must": case.must, "source": case.source, "fix": case.fix, "needs": case.needs.value}
+    return {"id": case.id, "group": case.group.value, **texts}
+
+
+def show_cases(
+    screen: Screen, reports: Sequence[CaseReport], seconds: float, printed: Sequence[str], *, verbose: bool
+) -> None:
+    """Show for each group how many cases passed and what was wrong, then the failures, the unsafe ones first.
+
+    Where nothing was let in, the lines that the API ``printed`` last stand there too. With ``verbose`` show every case,
+    and all failures in full.
+    """
+    groups = in_groups(reports)
+    for report in (report for found in groups.values() for report in found if verbose):
+        _show_line(screen, OUTCOMES[report.mark], f"{report.case.id:<{CASE_WIDTH}}", report.verdict.seen)
+    if verbose:
+        screen.say()
+    for group, found in groups.items():
+        passed, counted = grade(found)
+        lead = f"{group.value:<{CASE_GROUP_WIDTH}}  {f'{passed} of {counted}':>{GRADE_WIDTH}}"
+        wrong = [report.case.wrong for report in found if report.mark is Mark.FAIL]
+        more = len(wrong) - MOST_IN_GROUP
+        if not wrong:
+            screen.say(lead)
+        for text in wrong if more <= 1 else [*wrong[:MOST_IN_GROUP], f"and {more} others"]:
+            screen.behind(f"{lead}    {_mark(screen, Outcome.FAIL)} ", text)
+            lead = " " * len(lead)
+    failures = [report for found in groups.values() for report in found if report.mark is Mark.FAIL]
+    shown = failures if verbose else failures[:MOST_IN_FULL]
+    for report in shown:
+        _show_heading(screen, report.case.id, Outcome.FAIL, report.case.wrong)
+        lines = printed if report.case.id == ACCEPTS else ()
+        _show_rows(
+            screen, [*_rows(report), *(("" if n else "printed", shortened(screen, t)) for n, t in enumerate(lines))]
+        )
+    if more := len(failures) - len(shown):
+        screen.say()
+        screen.pairs([("more", f"{more} others failed; -v shows them in full")], label_width=HEADING_WIDTH)
+    reasons: dict[str, list[str]] = {}
+    for report in reports:
+        if report.mark in (Mark.SKIP, Mark.UNASKED):
+            reasons.setdefault(report.verdict.seen, []).append(report.case.id)
+    if reasons:
+        screen.say()
+    skipped = [(ids[0] if len(ids) == 1 else f"{len(ids)} cases", reason) for reason, ids in reasons.items()]
+    screen.pairs([("skipped", f"{names}: {reason}") for names, reason in skipped], label_width=HEADING_WIDTH)
+    count = Counter(report.mark for report in reports)
+    _show_summary(screen, [(count[mark], word) for mark, word in COUNTED.items()], seconds)
+
+
+def shortened(screen: Screen, line: str) -> str:
+    """Return a line of the API's output without secrets, and not too much of it."""
+    return screen.redaction(line)[:MOST_OF_LINE]
+
+
+def _rows(report: CaseReport) -> list[tuple[str, str]]:
+    case = report.case
+    return [("seen", report.verdict.seen), ("must", f"{case.must} ({case.source})"), ("fix", case.fix)]
+
+
+def cases_as_document(reports: Sequence[CaseReport], seconds: float) -> dict[str, Any]:
+    """Return the document for programs."""
+    groups = in_groups(reports)
+    grades = {group: grade(found) for group, found in groups.items()}
+    return {
+        "passed": all(report.mark in (Mark.PASS, Mark.SKIP) for report in reports),
+        "summary": {mark.value: sum(report.mark is mark for report in reports) for mark in Mark},
+        "grades": {group.value: {"passed": passed, "of": of} for group, (passed, of) in grades.items()},
+        "seconds": round(seconds, 3),
+        "cases": [
+            {**_described(report.case), "outcome": report.mark.value, "seen": printable(report.verdict.seen)}
+            for found in groups.values()
+            for report in found
+        ],
+    }
+
+
+# --- JUnit XML, which CI systems show: a suite for each group, a case for each check or question
+
+STANDARD_OUTPUT = "-"
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+NOT_XML = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 cannot hold
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedCase:
+    """One case of a report; ``text`` says all that is known of it."""
+
+    group: str
+    id: str
+    outcome: Outcome
+    message: str
+    text: str
+    seconds: float
+
+
+def reported_checks(done: Sequence[CheckReport]) -> list[ReportedCase]:
+    """Return the checks of doctor for a JUnit report."""
+    found = []
+    for one in done:
+        result, lines = one.result, [one.result.text]
+        lines += [f"{label}: {text}" for label, text in result.seen]
+        lines += [f"{_heading_of_candidates(result)}: {candidate}" for candidate in result.candidates]
+        lines += [f"fix: {step(fix)}" for fix in result.fix]
+        lines += [f"otherwise: {step(other)}" for other in result.otherwise]
+        lines.append(f"more: zdemo doctor --explain {one.id}")
+        outcome, text = result.outcome, "\n".join(lines)
+        case = ReportedCase(
+            group=group_of(one.id), id=one.id, outcome=outcome, message=result.text, text=text, seconds=one.seconds
+        )
+        found.append(case)
+    return found
+
+
+def reported_cases(reports: Sequence[CaseReport]) -> list[ReportedCase]:
+    """Return the cases of verify for a JUnit report."""
+    return [
+        ReportedCase(
+            group=group.value,
+            id=report.case.id,
+            outcome=OUTCOMES[report.mark],
+            message=f"{report.case.wrong}: {report.verdict.seen}" if report.mark is Mark.FAIL else report.verdict.seen,
+            text="\n".join(f"{label}: {text}" for label, text in _rows(report)),
+            seconds=report.seconds,
+        )
+        for group, found in in_groups(reports).items()
+        for report in found
+    ]
+
+
+def check_report(name: str, command: str, *, as_json: bool) -> None:
+    """Raise UsageError if the file exists and is not a report of this command, or if its folder does not exist."""
+    path, example = Path(name), f"e.g. --junit {command}.xml"
+    if name == STANDARD_OUTPUT:
+        if as_json:
+            raise UsageError("--json and --junit - both write to standard output", hint="give --junit a file")
+        return
+    beginning = f'{DECLARATION}<testsuites name="zdemo {command}" '.encode()
+    try:
+        if path.is_dir() or not path.parent.is_dir():
+            raise UsageError(f"--junit is not a file in an existing folder: {name}", hint=example)
+        found = read_file(path, len(beginning))[0] if path.is_file() else b""
+    except OSError as error:
+        raise ZdemoError(f"cannot read {name}: {error.strerror}", hint="choose another file") from None
+    if found and not found.startswith(beginning):
+        raise UsageError(f"--junit would overwrite {name}, which is not a report of zdemo {command}", hint=example)
+
+
+def write_report(screen: Screen, name: str, text: str) -> None:
+    """Write the report to a file, or to standard output."""
+    if name == STANDARD_OUTPUT:
+        screen.document(text)
+        return
+    try:
+        Path(name).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ZdemoError(f"cannot write {name}: {error.strerror}", hint="choose another file") from None
+
+
+def junit(
+    command: str,
+    cases: Sequence[ReportedCase],
+    seconds: float,
+    hidden: Callable[[str], str],
+    error: ZdemoError | None = None,
+) -> str:
+    """Return the report of a command, which ended with an ``error`` or not; ``hidden`` removes secrets from a text."""
+
+    def clean(text: str) -> str:
+        return NOT_XML.sub("", printable(hidden(text)))
+
+    root = Element("testsuites", {"name": f"zdemo {command}", **_counts(cases, seconds, error)})
+    if error:
+        suite = SubElement(root, "testsuite", {"name": command, **_counts(cases, seconds, error)})
+        element = SubElement(suite, "testcase", classname=f"zdemo.{command}", name="start", time=f"{seconds:.3f}")
+        SubElement(element, "error", message=clean(error.message)).text = f"hint: {clean(error.hint)}"
+    for group, members in groupby(cases, key=lambda case: case.group):
+        found = list(members)
+        suite = SubElement(root, "testsuite", {"name": group, **_counts(found, sum(case.seconds for case in found))})
+        for case in found:
+            name, time = f"zdemo.{command}.{group}", f"{case.seconds:.3f}"
+            element = SubElement(suite, "testcase", classname=name, name=case.id, time=time)
+            message, text = clean(case.message), clean(case.text)
+            if case.outcome is Outcome.FAIL:
+                SubElement(element, "failure", message=message).text = text
+            elif case.outcome is Outcome.SKIP:
+                SubElement(element, "skipped", message=message)
+            else:
+                SubElement(element, "system-out").text = f"warning: {text}" if case.outcome is Outcome.WARN else message
+    indent(root)
+    return DECLARATION + tostring(root, encoding="unicode")
+
+
+def _counts(cases: Sequence[ReportedCase], seconds: float, error: ZdemoError | None = None) -> dict[str, str]:
+    failed, skipped = (sum(case.outcome is outcome for case in cases) for outcome in (Outcome.FAIL, Outcome.SKIP))
+    numbers = {"tests": len(cases) + bool(error), "failures": failed, "errors": int(bool(error)), "skipped": skipped}
+    return {name: str(number) for name, number in numbers.items()} | {"time": f"{seconds:.3f}"}
