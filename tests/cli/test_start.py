@@ -15,7 +15,7 @@ BODIES = {  # of what a command asks
     "introspect --json": {"active": True, "aud": ["1"]},
     "role list": ROWS,
 }
-SERVERS = {"flask", "werkzeug", "granian", "zdemo.server", "zdemo.emulator", "jwt", "cryptography"}
+SERVERS = {"flask", "werkzeug", "granian", "zdemo.server", "zdemo.emulator", "jwt", "cryptography", "pydantic"}
 
 _LOADED = """
 import contextlib, io, json, sys

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from zdemo import __version__
-from zdemo.cli.help import WITH_HELP, HelpedCommand, HelpedGroup
+from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup
 
 FIRST, API, TOKENS, ZITADEL = "First steps", "Your API", "Why a token is refused", "ZITADEL"  # panels of the help
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.screen import Screen
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"

@@ -11,11 +11,11 @@ from typing import TextIO, cast
 
 import typer
 
-from zdemo.cli.app import COMMANDS, app
+from zdemo.cli.app import app
 from zdemo.cli.commands.exports import PLACEHOLDER
 from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
-from zdemo.cli.usage import CommandLineError, refuse_odd_dashes, wrong_command_line
+from zdemo.cli.usage import CommandLineError, refuse_odd_dashes
 from zdemo.errors import ExitCode, ZdemoError
 from zdemo.text.masking import could_be_secret, secret_query_values, token_like
 
@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in own
     try:
         refuse_odd_dashes(own)
-        return _run(screen, arguments, as_json=as_json)
+        return _run(screen, arguments)
     except (typer.Abort, KeyboardInterrupt):  # at a question of Typer's, and before Typer runs
         screen.interrupted()
         return INTERRUPTED
@@ -76,14 +76,12 @@ def _null(mode: int) -> TextIO:
     return open(os.open(os.devnull, mode), "w", encoding="utf-8", closefd=False)
 
 
-def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
+def _run(screen: Screen, arguments: Sequence[str]) -> int:
     program = typer.main.get_command(app)
     arguments = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else arguments
     try:
         result = program(args=_with_asking(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
-    except CommandLineError as error:
-        if type(error).__name__ != "NoArgsIsHelpError":  # which has shown the help
-            screen.failure(*wrong_command_line(error, arguments, COMMANDS), as_json=as_json)
+    except CommandLineError:  # without a command, Typer has shown the help
         return int(ExitCode.USAGE)
     if result == INTERRUPTED:  # how Typer reports Ctrl-C
         screen.interrupted()

@@ -1,15 +1,37 @@
-"""What is wrong with a command line: Click's errors in the words of zdemo."""
+"""How zdemo uses Typer: the help of a command, how its values are read, and the words for a wrong command line.
+
+The text of a command is its docstring. A paragraph that begins with a label (``Exit codes: …``) stands below the
+options, and the lines below ``Examples:`` are commands. The variables that the command reads follow, from the table of
+settings. ``rich_help_panel`` of an option is its panel.
+"""
 
 import re
-from ast import literal_eval
-from collections.abc import Iterable, Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from enum import Enum
+from functools import partial
+from itertools import takewhile
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from zdemo.config.names import did_you_mean
+from zdemo.config.variables import variables_of
 from zdemo.errors import UsageError
+from zdemo.text.columns import columns_of, shows_colour
 
+SETTINGS_GROUP, OUTPUT_GROUP = "Settings", "Output"
+EXAMPLES = "Examples:\n"
+LABEL = re.compile(r"[A-Z][a-z]+(?: [a-z]+)?: ")
+WITH_HELP: Any = {
+    "rich_markup_mode": "rich",
+    "pretty_exceptions_enable": False,
+    "suggest_commands": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 # Typer has its own copy of Click and exports one of its errors; its base is the error of any wrong command line.
 CommandLineError: Any = typer.BadParameter.__mro__[1]
 ROUTES = ("public", "private", "scoped")  # often typed without call
@@ -22,6 +44,125 @@ WORDS = (  # Click's, and zdemo's
 )
 
 
+def _sections(text: str) -> tuple[str, str]:
+    """Return the paragraphs without a label, and those with one."""
+    plain, labelled = list[str](), list[str]()
+    for paragraph in re.split(r"\n{2,}", text.replace("[", r"\[").strip()):
+        is_example = paragraph.startswith(EXAMPLES)
+        kind = labelled if is_example or LABEL.match(paragraph) else plain
+        kind.append(paragraph if is_example else " ".join(paragraph.split()))
+    return "\n\n".join(plain), "\n\n".join(labelled)
+
+
+class _Helped:
+    """What a command and a group have in common."""
+
+    help: str | None
+    epilog: str | None
+    callback: Callable[..., Any] | None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help in Typer's panels, in the width and colours of all other output."""
+        from typer import rich_utils  # here, since only help needs it
+
+        rich_utils.MAX_WIDTH = columns_of(sys.stdout)
+        rich_utils.FORCE_TERMINAL = shows_colour(sys.stdout)
+        names = variables_of(ctx.command_path.partition(" ")[2].partition(" ")[0])
+        variables = f"\n\nVariables: {', '.join(names)}" if names else ""
+        self.help, self.epilog = _sections(f"{self.help or ''}{variables}")
+        super().format_help(ctx, formatter)  # type: ignore[misc]  # Typer's
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, with zdemo's own way to read values.
+
+        For its way, Typer loads pydantic from 0.29 on, which takes 100 ms, even if only the help option is not given.
+        """
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # Typer's
+        for param in params:
+            param.process_value = partial(_value, param, self.callback)
+        return params
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse words. Raises UsageError for wrong ones, whose message repeats them: the screen hides secrets in it."""
+        typed = tuple(args)
+        try:
+            left: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # Typer's
+        except CommandLineError as error:
+            if type(error).__name__ == "NoArgsIsHelpError":  # which has shown the help
+                raise
+            raise _in_words(error, ctx, typed) from None
+        return left
+
+
+class HelpedCommand(_Helped, TyperCommand):
+    """A command with this help. If its argument is another program's command line, that stands behind ``--``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words before ``--``, and keep those behind it for the other program."""
+        program = next((param.name for param in self.params if param.nargs == -1), None)
+        if program is None:
+            return super().parse_args(ctx, args)
+        own = list(takewhile(lambda word: word != "--", args))
+        behind_dashes = args[len(own) + 1 :]
+        left = super().parse_args(ctx, own)
+        if extra := ctx.params[program]:
+            raise UsageError(f"unexpected argument: {extra[0]}", hint="put -- in front of the command to run")
+        ctx.params[program] = behind_dashes
+        return left
+
+
+class HelpedGroup(_Helped, TyperGroup):
+    """A group of commands with this help."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name of the command that the words call, itself, and the other words. Raises UsageError."""
+        word = args[0]
+        if not ctx.resilient_parsing and self.get_command(ctx, word) is None:
+            meant = f"zdemo call {word}" if word in ROUTES else did_you_mean(word, self.commands, least=LEAST_LIKE)
+            hint = f"did you mean {meant}?" if meant else f"{ctx.command_path} --help"
+            raise UsageError(f"no such command: {word}", hint=hint)
+        return super().resolve_command(ctx, args)
+
+
+def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
+    """Return the value of a parameter of a command's function. Raises UsageError."""
+    if value is None or value == ():
+        if param.required:
+            raise UsageError(f"missing argument: {param.metavar}", hint=f"{ctx.command_path} --help")
+        value = () if param.multiple or param.nargs == -1 else None
+    elif isinstance(value, str) and param.name in (hints := get_type_hints(callback, include_extras=True)):
+        value = _read(param, hints[param.name], ctx, value)
+    return value if param.callback is None else param.callback(ctx, param, value)
+
+
+def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
+    """Return a typed word as the type of its parameter; ``hint`` is its annotation."""
+    info, kind = hint.__metadata__[0], hint.__origin__
+    if get_origin(kind) in (Union, UnionType):  # with None
+        kind = get_args(kind)[0]
+    choices, same = list[Any](), list[Any]()
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        choices = list(kind)
+    elif get_origin(kind) is Literal:
+        choices = list(get_args(kind))
+    if choices:
+        same = [one for one in choices if word == one or (not info.case_sensitive and word.lower() == one.lower())]
+        takes = f"{', '.join(choices[:-1])} or {choices[-1]}"
+    elif info.min is None:
+        return kind(word)  # a text or a path, which every word is
+    else:
+        with suppress(ValueError):
+            same = [number for number in (kind(word),) if info.min <= number <= info.max]
+        takes = f"{info.min} to {info.max}"
+    if same:
+        return same[0]
+    meant = did_you_mean(word, choices)
+    raise UsageError(
+        f"invalid value for {max(param.opts, key=len)}: {word}{'' if meant else f' ({takes})'}",
+        hint=f"did you mean {meant}?" if meant else f"{ctx.command_path} --help",
+    )
+
+
 def refuse_odd_dashes(arguments: Iterable[str]) -> None:
     """Raise UsageError for an option with a dash that is not a hyphen: it would be taken for another argument."""
     for word in arguments:
@@ -32,72 +173,21 @@ def refuse_odd_dashes(arguments: Iterable[str]) -> None:
             raise UsageError(f"the dash of {typed} is not a hyphen (U+{ord(odd):04X})", hint=hint)
 
 
-def wrong_command_line(error: Any, arguments: Sequence[str], commands: Iterable[str]) -> tuple[str, str]:
-    """Return message and hint for an error of Click. It does not always say in which command it occurred."""
-    called = next((word for word in arguments if word in commands), "")
-    path = error.ctx.command_path if error.ctx else f"zdemo {called}".strip()
-    message, hint = _in_words(error, arguments)
-    return message, hint or f"{path} --help"
-
-
-def _in_words(error: Any, arguments: Sequence[str]) -> tuple[str, str]:
-    """Return the message, and a hint if a typed word is near a right one."""
-    kind, parameter, command = type(error).__name__, getattr(error, "param", None), error.ctx and error.ctx.command
-    options = [name for p in command.params if p.param_type_name == "option" for name in p.opts] if command else []
-    if kind == "NoSuchOption":
-        return _no_such_option(_typed_option(error.option_name, arguments), options, command, error.ctx.command_path)
-    if kind == "MissingParameter" and parameter:
-        return f"missing {parameter.param_type_name}: {_name(parameter)}{_takes(parameter)}", ""
-    if kind == "BadParameter" and parameter:
-        return _bad_value(error.message, parameter)
-    message = error.message.removesuffix(".")
-    if found := re.fullmatch(r"(?s)No such command (.*)", message):
-        word = str(literal_eval(found[1]))
-        meant = f"zdemo call {word}" if word in ROUTES else did_you_mean(word, command.commands, least=LEAST_LIKE)
-        return f"no such command: {word}", f"did you mean {meant}?" if meant else ""
-    for pattern, words in WORDS:
-        message = re.sub(pattern, words, message)
-    option = f"--{message.removeprefix('unexpected argument: ')}"
-    return message[:1].lower() + message[1:], f"did you mean {option}?" if option in options else ""
-
-
-def _typed_option(option: str, arguments: Sequence[str]) -> str:
-    """Return what was typed where Click names one letter of it: ``-pat`` for ``-p``."""
-    words = (word.partition("=")[0] for word in arguments if len(option) == 2 and re.match(r"-\w\w", word))
-    return next((word for word in words if option[1] in word), option)
-
-
-def _no_such_option(typed: str, options: Iterable[str], command: Any, path: str) -> tuple[str, str]:
-    hint = ""
-    if meant := did_you_mean(f"--{typed.lstrip('-')}", options):
-        hint = f"did you mean {meant}?"
-    elif hasattr(command, "commands"):
-        hint = f"put options behind the command; {path} --help lists the commands"
-    return f"no such option: {typed}", hint
-
-
-def _bad_value(message: str, parameter: Any) -> tuple[str, str]:
-    found = re.match(r"(?s)(.*) is not (?:one of|in the range|a valid)", message)
-    typed = found[1] if found else ""
-    typed = str(literal_eval(typed)) if typed[:1] in ("'", '"') else typed
-    meant = did_you_mean(typed, _choices(parameter))
-    what = f"invalid value for {_name(parameter)}: {typed}"
-    return f"{what}{'' if meant else _takes(parameter)}", f"did you mean {meant}?" if meant else ""
-
-
-def _name(parameter: Any) -> str:
-    if parameter.param_type_name == "option":
-        return str(max(parameter.opts, key=len))
-    return str(parameter.metavar or parameter.human_readable_name)
-
-
-def _choices(parameter: Any) -> list[str]:
-    return [str(getattr(choice, "value", choice)) for choice in getattr(parameter.type, "choices", ())]
-
-
-def _takes(parameter: Any) -> str:
-    """Return which values a parameter takes, in parentheses, where a few words can say it."""
-    if choices := _choices(parameter):
-        return f" ({', '.join(choices[:-1])} or {choices[-1]})"
-    least, most = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
-    return "" if least is None or most is None else f" ({least} to {most})"
+def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
+    """Return an error of Click in zdemo's words."""
+    options = [name for p in ctx.command.params if p.param_type_name == "option" for name in p.opts]
+    message, hint = str(error.message).removesuffix("."), f"{ctx.command_path} --help"
+    if type(error).__name__ == "NoSuchOption":
+        typed = error.option_name
+        if len(typed) == 2:  # Click names one letter of what was typed: -p for -pat
+            words = (word.partition("=")[0] for word in arguments if re.match(r"-\w\w", word))
+            typed = next((word for word in words if typed[1] in word), typed)
+        message, meant = f"no such option: {typed}", did_you_mean(f"--{typed.lstrip('-')}", options)
+        if hasattr(ctx.command, "commands"):
+            hint = f"put options behind the command; {ctx.command_path} --help lists the commands"
+    else:
+        for pattern, words_for_it in WORDS:
+            message = re.sub(pattern, words_for_it, message)
+        option = f"--{message.removeprefix('unexpected argument: ')}"
+        message, meant = message[:1].lower() + message[1:], option if option in options else ""
+    return UsageError(message, hint=f"did you mean {meant}?" if meant else hint)

@@ -14,10 +14,10 @@ import typer
 from zdemo.cli.commands.call_screen import show_call
 from zdemo.cli.commands.watch import Watch
 from zdemo.cli.common_options import EnvFile, Json, Pat, check_address
-from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.layout import step
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.client import Call, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
 from zdemo.client import as_json as call_document
 from zdemo.config.address import DAMAGED_SCHEME, is_loopback

@@ -15,10 +15,10 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli.common_options import EnvFile, Json
-from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, with_remark
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
+from zdemo.cli.usage import OUTPUT_GROUP
 from zdemo.client import Route
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import START_GUIDE, AdminSettings

@@ -8,9 +8,9 @@ import typer
 
 from zdemo.cli.commands.token_claims import issued, moment, show_claims, show_roles, show_unverified
 from zdemo.cli.common_options import EnvFile, Pat
-from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
+from zdemo.cli.usage import OUTPUT_GROUP
 from zdemo.client import ROLE, Route
 from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.common_options import EnvFile, Json
-from zdemo.cli.help import WITH_HELP, HelpedCommand, HelpedGroup
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings
+from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup
 from zdemo.client import Forgotten, order_to_forget
 from zdemo.config.address import is_withheld
 from zdemo.config.environment import read_environment

@@ -11,9 +11,9 @@ from zdemo.cli.commands.setup_environment import refuse_other_internal_url, setu
 from zdemo.cli.commands.setup_run import SetupRun
 from zdemo.cli.commands.setup_tables import teardown_document
 from zdemo.cli.common_options import EnvFile, Json, token_text
-from zdemo.cli.help import SETTINGS_GROUP
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import tell_warnings
+from zdemo.cli.usage import SETTINGS_GROUP
 from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, UsageError

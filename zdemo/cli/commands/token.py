@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.common_options import ASK, EnvFile, token_text
-from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import (
     FROM_STDIN,
@@ -23,6 +22,7 @@ from zdemo.cli.token_input import (
     tell_warnings,
     token_question,
 )
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import USER_ID, USER_KEY_FILE, USER_SECRET, UserSettings

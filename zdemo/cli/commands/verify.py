@@ -24,7 +24,6 @@ from zdemo.cli.commands.exports import (
 )
 from zdemo.cli.commands.with_emulator import exported, key_files
 from zdemo.cli.common_options import Json, typed_again
-from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.reports import (
     STANDARD_OUTPUT,
     cases_as_document,
@@ -37,6 +36,7 @@ from zdemo.cli.reports import (
     write_report,
 )
 from zdemo.cli.screen import Screen
+from zdemo.cli.usage import OUTPUT_GROUP
 from zdemo.client import ROLE
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
