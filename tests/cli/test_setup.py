@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.new_dotenv import emulator_text, is_public
 from zdemo.emulator import ADMIN, CLIENT_ID, NEVER, Emulator, emulate, known_world, new_fault
-from zdemo.setup.files import only_setup_in_folder
+from zdemo.setup.setup_files import only_setup_in_folder
 from zdemo.setup.state_file import read_state, write_state
 
 OWN = ("--project-name", "own", "--app-name", "own-api")  # nothing of the emulator's known world

@@ -10,7 +10,7 @@ from tests.support.desk import CountingClient, Desk
 from tests.support.emulator_target import Api, Server
 from tests.support.workshop import Organization, Workshop, find_organization
 from zdemo.emulator import ADMIN, emulate
-from zdemo.setup.options import SetupOptions
+from zdemo.setup.current import SetupOptions
 from zdemo.zitadel.own_user import administrator
 
 MINE = "# mine\n\nA=1  # one\n"

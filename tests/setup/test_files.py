@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zdemo.config.dotenv_file import Dotenv
 from zdemo.errors import ZdemoError
-from zdemo.setup.files import COMMENTS, SetupFiles, only_setup_in_folder
+from zdemo.setup.setup_files import COMMENTS, SetupFiles, only_setup_in_folder
 
 NAMES = ("PAT", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 SETUPS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from((None, "setup-1", "setup-2")))

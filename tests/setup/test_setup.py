@@ -14,9 +14,9 @@ from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan
-from zdemo.setup.files import SETTINGS, SetupFiles
-from zdemo.setup.options import SetupOptions
+from zdemo.setup.current import SetupOptions
 from zdemo.setup.plan import Action, ObjectKind
+from zdemo.setup.setup_files import SETTINGS, SetupFiles
 from zdemo.setup.state_file import state_path
 from zdemo.zitadel.records import Auth
 

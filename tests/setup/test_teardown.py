@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 from tests.support.workshop import Workshop, later
 from zdemo.emulator import ADMIN
 from zdemo.errors import ZdemoError
-from zdemo.setup.options import SetupOptions
+from zdemo.setup.current import SetupOptions
 from zdemo.zitadel.records import Auth
 
 ROLE = "read:messages"

@@ -14,10 +14,10 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.response import Response
 from zdemo.setup.apply import apply_plan, verify_tokens
-from zdemo.setup.files import SetupFiles
+from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
-from zdemo.setup.options import SetupOptions
 from zdemo.setup.plan import Plan, make_plan
+from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import ID_FIELDS, SetupState, read_state, state_path
 from zdemo.setup.teardown import Teardown, plan_teardown, tear_down
 from zdemo.zitadel.management import ManagementClient

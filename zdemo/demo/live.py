@@ -28,12 +28,11 @@ from zdemo.guard.build import Limits, protected
 from zdemo.guard.guard import DEFAULT_THREADS
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
-from zdemo.setup.apply import apply_plan, verify_tokens
-from zdemo.setup.files import SetupFiles
+from zdemo.setup.apply import Reporter, apply_plan, verify_tokens
+from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
-from zdemo.setup.options import SetupOptions
 from zdemo.setup.plan import make_plan
-from zdemo.setup.steps import Reporter
+from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.teardown import plan_teardown, tear_down
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient

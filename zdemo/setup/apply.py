@@ -1,26 +1,51 @@
 """Carry a plan out, so that a run killed at any moment can be completed by the next one, and prove the result.
 
-Before an object is created, the state file holds the ID by which it can be found again. What ZITADEL shows only once,
-and a killed run has lost, is created anew.
+Before an object is created, the state file holds the ID by which it can be found again. What ZITADEL shows only once
+goes to its file before anything else is done, and what a killed run has lost is created anew. A PAT or a key gets a
+time of expiry that no other has, recorded before it is created, so that one whose answer was lost is found again.
 """
 
+import os
+import secrets
+import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
+from zdemo.config.file_io import replace_file
 from zdemo.errors import CredentialsRefused, IntrospectionError, ManagementError, SettingsError, ZdemoError
-from zdemo.setup.files import ADMIN_PAT, SetupFiles
-from zdemo.setup.plan import Action, ObjectKind, Plan, PlanStep, domain_line, rotates
-from zdemo.setup.steps import HANDLERS, Context, Reporter, check_key_file
+from zdemo.setup.conflicts import NOTHING_CHANGED
+from zdemo.setup.current import CurrentUser
+from zdemo.setup.plan import Action, ObjectKind, Plan, PlanStep, domain_line, replaced_keys, rotates
+from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles, key_in
+from zdemo.setup.state_file import IssuedCredential, digest, new_id
+from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient, is_taken_name
-from zdemo.zitadel.role_assignments import GIVE_UP_SECONDS, wait_until
+from zdemo.zitadel.records import Auth, milliseconds
+from zdemo.zitadel.role_assignments import GIVE_UP_SECONDS, take_role, wait_until
 
+DESCRIPTION = "created by zdemo setup"  # of the users
+HOUR_MILLISECONDS = 3_600_000
+KEY_YEAR = milliseconds("9999-01-01T00:00:00+00:00") or 0  # as ZITADEL's own default: keys do not expire
+HOURS_OF_KEY_YEAR = 364 * 24
 OTHER_NAMES = {  # the option that gives another name; a user has one of two
     ObjectKind.PROJECT: "--project-name",
     ObjectKind.ROLE: "--role",
     ObjectKind.APPLICATION: "--app-name",
 }
+
+
+class Reporter(Protocol):
+    """Receives what happens, and the texts that are secret."""
+
+    def tell(self, text: str) -> None:
+        """Report a thing that was done."""
+
+    def hide(self, *secrets: str) -> None:
+        """Never show these texts."""
 
 
 def apply_plan(
@@ -37,52 +62,260 @@ def apply_plan(
     """
     current = plan.current
     client_id = current.application.client_id if current.application else ""
-    context = Context(client=client, files=files, plan=plan, report=report, client_id=client_id)
-    check_key_file(context)
-    _record_intent(context)
+    run = _Run(client=client, files=files, plan=plan, report=report, client_id=client_id)
+    run.check_key_file()
+    run.record_intent()
     domain = {"ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer)}
     files.write(domain | ({ADMIN_PAT: None} if current.foreign_admin_pat else {}))
     for step in plan.steps:
         if step.action is not Action.LEAVE and step.kind is not ObjectKind.ENV:
-            _carry_out(context, step)
+            run.carry_out(step)
             check()
-    files.write({"ZITADEL_PROJECT_ID": context.project_id, "CLIENT_ID": context.client_id})
+    files.write({"ZITADEL_PROJECT_ID": run.project_id, "CLIENT_ID": run.client_id})
     files.record(rotating=False, unfinished=False)
     if any(plan.to_do(ObjectKind.ENV)):
         report.tell(f"settings: written to {files.path}")
 
 
-def _carry_out(context: Context, step: PlanStep) -> None:
-    try:
-        HANDLERS[step.kind, step.action](context, step)
-    except ManagementError as error:
-        if not is_taken_name(error):
+@dataclass(kw_only=True)
+class _Run:
+    """What the steps share. ``client_id`` is empty until it is known, ``made`` names what was created so far."""
+
+    client: ManagementClient
+    files: SetupFiles
+    plan: Plan
+    report: Reporter
+    client_id: str = ""
+    made: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.current = self.plan.current
+        self.home = self.current.admin.organization_id  # where everything is created
+        self.role = self.current.options.role
+
+    @property
+    def project_id(self) -> str:
+        """The ID of the project that exists, or that will be created."""
+        return self.current.project.id if self.current.project else self.files.state.project_id
+
+    @property
+    def application_ids(self) -> tuple[str, str]:
+        """The IDs of project and application."""
+        application = self.current.application
+        return self.project_id, application.id if application else self.files.state.application_id
+
+    def user(self, step: PlanStep) -> CurrentUser:
+        """Return the user that a step is about, by name."""
+        return next(user for user in self.current.users if user.name == step.name)
+
+    def user_id(self, step: PlanStep) -> str:
+        """Return the ID of the user that a step is about."""
+        user = self.user(step)
+        return user.user.id if user.user else user.fields.id_in(self.files.state)
+
+    def check_key_file(self) -> None:
+        """Raise ZdemoError when a key is to be written in the place of a file that is not setup's."""
+        for step in self.plan.to_do(ObjectKind.KEY):
+            file = self.files.key_file(step.name)
+            if step.action is Action.CREATE and os.path.lexists(file) and file not in self.files.key_files():
+                raise ZdemoError(
+                    f"{file} exists, and setup did not write it",
+                    hint=f"move it away, or choose another --app-name, and run setup again; {NOTHING_CHANGED}",
+                )
+
+    def record_intent(self) -> None:
+        """Record where objects will be created, and what their IDs will be made from."""
+        current, state = self.current, self.files.state
+        shared_id = current.project.id if current.project and not current.owns(current.project) else ""
+        self.files.record(
+            zitadel=current.issuer,
+            organization_id=self.home,
+            shared_project_id=shared_id,
+            added_roles=state.added_roles if shared_id == state.shared_project_id else (),
+            rotating=current.application is not None and (rotates(current) or self.plan.rotation is not None),
+            unfinished=True,
+        )
+
+    def carry_out(self, step: PlanStep) -> None:
+        """Carry out a step. Raises ZdemoError when ZITADEL refuses it."""
+        try:
+            _STEPS[step.kind, step.action](self, step)
+        except ManagementError as error:
+            if not is_taken_name(error):
+                raise
+            option = OTHER_NAMES.get(step.kind) or self.user(step).fields.option
+            what = f"{step.kind} {step.name} did not exist when this setup began; somebody else created it since"
+            if step.kind is ObjectKind.USER:
+                what += ", or another organization has it: usernames are unique in the whole instance"
+            made = ", ".join(self.made)
+            raise ZdemoError(
+                what,
+                hint=f"choose another {option}, or wait until the other one has finished and run zdemo setup again, "
+                "which uses what it finds"
+                + (f"; this run created {made}: zdemo setup --teardown removes that" if made else ""),
+            ) from error
+
+    # --- what is recorded
+
+    def choose_id(self, name: str) -> str:
+        """Choose the ID of an object that is created next, and record it in a field of the state.
+
+        No ID is used twice. ZITADEL keeps what belonged to a deleted project taken: in a project that is created again
+        with its old ID, it refuses the same role key, and an application with the same name or ID.
+        """
+        chosen = new_id()
+        self.files.record(**{name: chosen})
+        return chosen
+
+    def record_new(self, name: str, *, owner_id: str, expires: int) -> None:
+        """Record a credential before it is created."""
+        new = IssuedCredential(owner_id=owner_id, expires=expires)
+        self.files.record(**{name: (*getattr(self.files.state, name), new)})
+
+    def record_last(self, name: str, **changes: Any) -> None:
+        """Change what is recorded of the latest credential."""
+        *others, last = getattr(self.files.state, name)
+        self.files.record(**{name: (*others, replace(last, **changes))})
+
+    def tell_created(self, what: str, object_id: str, more: str = "") -> None:
+        """Report an object that was created."""
+        self.made.append(f"{what} ({object_id})")
+        self.report.tell(f"{what}: created ({object_id}){more}")
+
+    # --- the steps
+
+    def create_user(self, step: PlanStep) -> None:
+        user_id = self.choose_id(self.user(step).fields.user_id)
+        machine = {"name": step.name, "description": DESCRIPTION}
+        resources.create_user(self.client, user_id, self.home, step.name, machine)
+        self.tell_created(f"service account {step.name}", user_id)
+
+    def create_project(self, step: PlanStep) -> None:
+        self.files.record(added_roles=())
+        project_id = self.choose_id("project_id")
+        resources.create_project(self.client, project_id, self.home, step.name)
+        self.tell_created(f"project {step.name}", project_id)
+
+    def add_role(self, step: PlanStep) -> None:
+        before = self.files.state.added_roles
+        self.files.record(added_roles=(*dict.fromkeys((*before, step.name)),))
+        try:
+            resources.add_role(self.client, self.project_id, step.name, step.name)
+        except ManagementError:
+            self.files.record(added_roles=before)
             raise
-        option = OTHER_NAMES.get(step.kind) or context.user(step).fields.option
-        what = f"{step.kind} {step.name} did not exist when this setup began; somebody else created it since"
-        if step.kind is ObjectKind.USER:
-            what += ", or another organization has it: usernames are unique in the whole instance"
-        made = ", ".join(context.made)
-        raise ZdemoError(
-            what,
-            hint=f"choose another {option}, or wait until the other one has finished and run zdemo setup again, which "
-            "uses what it finds" + (f"; this run created {made}: zdemo setup --teardown removes that" if made else ""),
-        ) from error
+        self.report.tell(f"role {step.name}: created")
+
+    def create_application(self, step: PlanStep) -> None:
+        auth, project_id = self.current.auth, self.project_id
+        self.files.record(secret_written=False)
+        application_id = self.choose_id("application_id")
+        made = resources.create_application(
+            self.client, project_id=project_id, application_id=application_id, name=step.name, auth=auth
+        )
+        self.client_id, where = made.client_id, ""
+        if auth is Auth.BASIC:
+            self.write_secret(made.client_secret)
+            where = f"; its client secret is in {self.files.path}"
+        self.tell_created(f"application {step.name}", application_id, where)
+
+    def change_auth(self, step: PlanStep) -> None:
+        configuration = resources.api_configuration(self.current.auth)
+        resources.set_application_auth(self.client, *self.application_ids, configuration)
+        self.report.tell(f"application {step.name}: authentication changed {step.note}")
+
+    def new_secret(self, step: PlanStep) -> None:
+        """Create a new client secret, unless it came with the application; an old one stops working at once."""
+        if self.current.application:
+            self.write_secret(resources.generate_client_secret(self.client, *self.application_ids).secret)
+            self.report.tell(f"client secret of {step.name}: {step.note}")
+
+    def write_secret(self, secret: str) -> None:
+        """Write the secret to ``.env``, where a key file would win over it."""
+        self.report.hide(secret)
+        settings = {"ZITADEL_PROJECT_ID": self.project_id, "CLIENT_ID": self.client_id, "CLIENT_SECRET": secret}
+        self.files.write({**settings, "ZITADEL_KEY_FILE": None})
+        self.files.record(secret_written=True)
+
+    def create_key(self, step: PlanStep) -> None:
+        files, (project_id, application_id) = self.files, self.application_ids
+        file = files.key_file(step.name)
+        expires = KEY_YEAR + secrets.randbelow(HOURS_OF_KEY_YEAR * HOUR_MILLISECONDS)
+        self.record_new("keys", owner_id=application_id, expires=expires)
+        made = resources.create_application_key(self.client, project_id, application_id, expires=expires)
+        self.report.hide(made.secret)
+        self.record_last("keys", digest=digest(made.id))
+        replace_file(file, made.secret)
+        settings = {"ZITADEL_PROJECT_ID": project_id, "CLIENT_ID": self.client_id, "ZITADEL_KEY_FILE": file.name}
+        files.write(settings | ({"CLIENT_SECRET": None} if files.wrote("CLIENT_SECRET") else {}))
+        self.record_last("keys", id=made.id)
+        self.report.tell(f"key file {file}: written")
+
+    def remove_keys(self, step: PlanStep) -> None:
+        removed = (*self.current.lost_keys, *replaced_keys(self.current))
+        for key_id in removed:
+            resources.delete_application_key(self.client, *self.application_ids, key_id)
+        for file in self.files.key_files():
+            if key_in(file) in removed:
+                file.unlink()
+                self.report.tell(f"key file {file}: removed")
+        self.report.tell(f"keys of {step.name}: {len(removed)} removed")
+
+    def create_pat(self, step: PlanStep) -> None:
+        fields, user_id, options = self.user(step).fields, self.user_id(step), self.current.options
+        expires = round(time.time() * 1000) + options.pat_hours * HOUR_MILLISECONDS
+        self.record_new(fields.pats, owner_id=user_id, expires=expires)
+        made = resources.add_pat(self.client, user_id, expires=expires)
+        self.report.hide(made.secret)
+        self.record_last(fields.pats, digest=digest(made.secret))
+        self.files.write({fields.setting: made.secret})
+        self.record_last(fields.pats, id=made.id)
+        self.report.tell(f"PAT of {step.name}: created, valid for {options.pat_period}")
+
+    def remove_pats(self, step: PlanStep) -> None:
+        lost = self.user(step).lost
+        for token_id in lost:
+            resources.remove_pat(self.client, self.user_id(step), token_id)
+        self.report.tell(f"PATs of {step.name}: {len(lost)} removed")
+
+    def assign(self, step: PlanStep) -> None:
+        """Grant the role: create an assignment, or add it to the one that exists, and activate that."""
+        assignment = self.user(step).assignment
+        if assignment is None:
+            self.files.record(assignment_id="", assignment_role=self.role)
+            owner = self.current.project.organization_id if self.current.project else self.home
+            made = resources.create_assignment(self.client, self.user_id(step), self.project_id, owner, [self.role])
+            self.files.record(assignment_id=made.id)
+        else:
+            if self.role not in assignment.role_keys:
+                resources.set_assignment_roles(self.client, assignment.id, [*assignment.role_keys, self.role])
+            if not assignment.active:
+                resources.activate_assignment(self.client, assignment.id)
+        self.report.tell(f"role for {step.name}: granted")
+
+    def unassign(self, step: PlanStep) -> None:
+        """Take the role out of the assignment."""
+        if assignment := self.user(step).assignment:
+            take_role(self.client, assignment, self.role)
+        self.report.tell(f"role for {step.name}: revoked")
 
 
-def _record_intent(context: Context) -> None:
-    """Record where objects will be created, and what their IDs will be made from."""
-    current, state = context.plan.current, context.files.state
-    shared = current.project if not current.owns(current.project) else None
-    shared_id = shared.id if shared else ""
-    context.files.record(
-        zitadel=current.issuer,
-        organization_id=context.home,
-        shared_project_id=shared_id,
-        added_roles=state.added_roles if shared_id == state.shared_project_id else (),
-        rotating=current.application is not None and (rotates(current) or context.plan.rotation is not None),
-        unfinished=True,
-    )
+_STEPS: dict[tuple[ObjectKind, Action], Callable[[_Run, PlanStep], None]] = {
+    (ObjectKind.USER, Action.CREATE): _Run.create_user,
+    (ObjectKind.PROJECT, Action.CREATE): _Run.create_project,
+    (ObjectKind.ROLE, Action.CREATE): _Run.add_role,
+    (ObjectKind.APPLICATION, Action.CREATE): _Run.create_application,
+    (ObjectKind.METHOD, Action.CHANGE): _Run.change_auth,
+    (ObjectKind.SECRET, Action.CREATE): _Run.new_secret,
+    (ObjectKind.SECRET, Action.CHANGE): _Run.new_secret,
+    (ObjectKind.KEY, Action.CREATE): _Run.create_key,
+    (ObjectKind.KEY, Action.REMOVE): _Run.remove_keys,
+    (ObjectKind.ASSIGNMENT, Action.CREATE): _Run.assign,
+    (ObjectKind.ASSIGNMENT, Action.CHANGE): _Run.assign,
+    (ObjectKind.ASSIGNMENT, Action.REMOVE): _Run.unassign,
+    (ObjectKind.PAT, Action.CREATE): _Run.create_pat,
+    (ObjectKind.PAT, Action.REMOVE): _Run.remove_pats,
+}
 
 
 def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> float:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from zdemo.config.new_dotenv import is_public, usable_at
 from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
-from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, UserFields
-from zdemo.setup.files import ADMIN_PAT, SetupFiles
-from zdemo.setup.options import SetupOptions
+from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
 from zdemo.setup.plan import domain_line
+from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles
 from zdemo.setup.state_file import IssuedCredential, SetupState, digest, lost_credentials, state_path
 from zdemo.zitadel import own_user, resources
 from zdemo.zitadel.introspection_client import IntrospectionClient

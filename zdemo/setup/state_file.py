@@ -11,9 +11,8 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
 
 from zdemo.config.file_io import not_written, read_file, remove_leftovers, replace_file
 from zdemo.errors import SettingsError
@@ -82,6 +81,14 @@ class SetupState:
         return digest(value) in self.written.get(name, ())
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    """The file: what is remembered of each ``.env`` of its folder, by name."""
+
+    version: int
+    files: dict[str, SetupState]
+
+
 EMPTY = SetupState()
 
 
@@ -135,8 +142,8 @@ def write_state(env_path: Path, state: SetupState) -> None:
             (path.parent / IGNORE).write_text("*\n")
     except OSError as error:
         raise not_written(path, error) from None
-    document = {"version": VERSION, "files": {name: asdict(entry) for name, entry in entries.items()}}
-    replace_file(path, json.dumps(document, indent=2) + "\n")
+    document = _Document(version=VERSION, files=entries)
+    replace_file(path, json.dumps(asdict(document), indent=2) + "\n")
 
 
 def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None:
@@ -177,33 +184,16 @@ def _read_all(path: Path) -> dict[str, SetupState]:
         return {}
     except OSError as error:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
+    import msgspec  # here, because most commands find no state file
+
     try:
-        document = json.loads(content)
-        version = _typed(int, document["version"])
-        if version > VERSION:
-            raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
-        return dict(_typed(Mapping[str, SetupState], document["files"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+        document = msgspec.convert(json.loads(content), _Document)
+    except (ValueError, RecursionError):
         raise SettingsError(
             [f"{path} is damaged: it is not what setup writes"],
             hint=f"restore it from a backup, or set it aside: mv {path} {path}.damaged (setup then starts anew, and "
             "what it created before stays in ZITADEL)",
         ) from None
-
-
-def _typed(kind: Any, value: Any) -> Any:
-    """Return a JSON value as one of the types above. Raises ValueError or TypeError for another one."""
-    origin, parts = get_origin(kind), get_args(kind)
-    types = get_type_hints(kind) if is_dataclass(kind) else {}
-    container: Any = dict if types or origin is Mapping else list if origin is tuple else kind
-    if type(value) is not container:
-        raise ValueError
-    if types:
-        return kind(**{name: _typed(types[name], part) for name, part in value.items() if name in types})
-    if origin is Mapping:
-        return {name: _typed(parts[1], part) for name, part in value.items()}
-    if origin is tuple:
-        return tuple(_typed(parts[0], part) for part in value)
-    if kind is str:
-        value.encode()  # not half a character, which no .env can hold
-    return value
+    if document.version > VERSION:
+        raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
+    return document.files

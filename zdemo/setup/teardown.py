@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from zdemo.errors import ManagementError, ZdemoError
+from zdemo.setup.apply import Reporter
 from zdemo.setup.current import READER, VISITOR, UserFields
-from zdemo.setup.files import SetupFiles
 from zdemo.setup.lookup import check_same_zitadel, expiries, explained_membership, settle
+from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import EMPTY, IssuedCredential, lost_credentials
-from zdemo.setup.steps import Reporter
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.own_user import administrator

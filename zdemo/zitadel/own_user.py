@@ -5,11 +5,8 @@ Every function raises what ``ManagementClient.call`` raises.
 
 from contextlib import suppress
 
-from zdemo.errors import ManagementError
-from zdemo.response import Response
-from zdemo.zitadel.management import ADMIN_PAT_REFUSED, ManagementClient, management_error
+from zdemo.zitadel.management import ManagementClient, answered, management_error
 from zdemo.zitadel.records import Administrator, Membership, User, read
-from zdemo.zitadel.resources import get_user
 
 USERINFO = "/oidc/v1/userinfo"
 WHOAMI = "/auth/v1/users/me"
@@ -19,10 +16,7 @@ MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
 
 def user_id_of_token(client: ManagementClient, token: str | None = None) -> str | None:
     """Return the ID of a token's user, the administrator's without ``token``; ``None`` when the token is dead."""
-    return _subject(client.request("GET", USERINFO, token=token))
-
-
-def _subject(answer: Response) -> str | None:
+    answer = client.request("GET", USERINFO, token=token)
     if answer.status == 401 and answer.json_object():
         return None
     user_id = answer.json_object().get("sub")
@@ -32,26 +26,21 @@ def _subject(answer: Response) -> str | None:
 
 
 def whoami(client: ManagementClient) -> str:
-    """Return the name of the token's user, as ZITADEL's own API knows it (v1)."""
-    answer = client.request("GET", WHOAMI)
-    user = answer.json_object().get("user")
-    if answer.status != 200 or not isinstance(user, dict):
-        raise management_error(answer)
-    return str(user.get("preferredLoginName") or user.get("userName") or "")
+    """Return the name of the token's user."""
+    user = _own_user(client)
+    return user.login_name or user.username
+
+
+def _own_user(client: ManagementClient) -> User:
+    return answered(client.request("GET", WHOAMI), lambda fields: read(User, fields["user"]))
 
 
 def administrator(client: ManagementClient) -> Administrator:
-    """Return the user of an administrator's token. Raises ManagementError when the token is dead."""
-    answer = client.request("GET", USERINFO)
-    user_id = _subject(answer)
-    if user_id is None:
-        message, hint = ADMIN_PAT_REFUSED
-        raise ManagementError(message, hint=hint, answer=answer)
-    user = get_user(client, user_id) or User(id=user_id)
-    memberships = list_memberships(client)
+    """Return the user of an administrator's token."""
+    user, memberships = _own_user(client), list_memberships(client)
     return Administrator(
-        id=user_id,
-        login_name=user.login_name or user.username or user_id,
+        id=user.id,
+        login_name=user.login_name or user.username or user.id,
         organization_id=user.organization_id,
         roles=tuple(dict.fromkeys(role for m in memberships for role in m.roles)),
         organizations=tuple(m.organization_id for m in memberships if m.organization_id),

@@ -78,9 +78,9 @@ class User:
     A row of a role assignment has ``id`` and ``login_name`` only. ``machine`` is true for a service account.
     """
 
-    id: str = _at("userId")
+    id: str = _at("userId", "id")
     login_name: str = _at("preferredLoginName")
-    username: str = _at("username")
+    username: str = _at("username", "userName")
     organization_id: str = _at("details.resourceOwner")
     state: str = _at("state", convert=lambda state: state.removeprefix("USER_STATE_"))
     machine: bool = _at("machine", default=False, convert=lambda machine: isinstance(machine, dict))

@@ -172,12 +172,17 @@ def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> C
     user, assignments = _assignments_of(client, project_id, name, role)
     holding = [a for a in assignments if role in a.role_keys]
     for assignment in holding:
-        if left := [key for key in assignment.role_keys if key != role]:
-            set_assignment_roles(client, assignment.id, left)
-        else:
-            delete_assignment(client, assignment.id)
+        take_role(client, assignment, role)
     outcome = ChangeOutcome.REMOVED if holding else ChangeOutcome.UNCHANGED
     return Change(outcome=outcome, user=user, role=role, project_id=project_id)
+
+
+def take_role(client: ManagementClient, assignment: RoleAssignment, role: str) -> None:
+    """Take a role out of an assignment; one that would be left empty is deleted."""
+    if left := [key for key in assignment.role_keys if key != role]:
+        set_assignment_roles(client, assignment.id, left)
+    else:
+        delete_assignment(client, assignment.id)
 
 
 def wait_until(

@@ -17,8 +17,8 @@ from zdemo.cli.usage import SETTINGS_GROUP
 from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, UsageError
-from zdemo.setup.files import SetupFiles, only_setup_in_folder
-from zdemo.setup.options import SetupOptions
+from zdemo.setup.current import SetupOptions
+from zdemo.setup.setup_files import SetupFiles, only_setup_in_folder
 from zdemo.setup.teardown import Teardown
 from zdemo.zitadel.management import TOO_OLD, ManagementClient
 from zdemo.zitadel.records import Auth

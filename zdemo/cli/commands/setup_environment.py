@@ -20,7 +20,7 @@ from zdemo.config.new_dotenv import are_emulators, is_public, usable_at
 from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import SettingsError, UsageError
-from zdemo.setup.files import ADMIN_PAT, SetupFiles
+from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles
 
 OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 TO_BE_TYPED = "to-be-typed"

@@ -13,10 +13,10 @@ from zdemo.cli.token_input import at_terminal
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan, verify_tokens
 from zdemo.setup.conflicts import NOTHING_CHANGED
-from zdemo.setup.files import SETTINGS, SetupFiles
+from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
-from zdemo.setup.options import SetupOptions
 from zdemo.setup.plan import ObjectKind, Plan, Rotation, make_plan
+from zdemo.setup.setup_files import SETTINGS, SetupFiles
 from zdemo.setup.teardown import plan_teardown, tear_down
 from zdemo.text.printable import one_line
 from zdemo.zitadel.management import ManagementClient
