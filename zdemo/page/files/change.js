@@ -28,7 +28,7 @@ export function startChange() {
 function draw() {
   const { changes } = state.setup;
   const focused = byId("changes").contains(document.activeElement) ? document.activeElement.id : "";
-  const shown = changes.possible ? switches(changes) : [make("p", {}, changes.why_not), fixes(changes.fix)];
+  const shown = changes.possible ? switches(changes) : [make("p", changes.why_not), fixes(changes.fix)];
   byId("changes").replaceChildren(...shown.filter(Boolean));
   byId("forget-row").hidden = !changes.possible || state.setup.ttl_seconds === 0;
   if (focused) document.getElementById(focused)?.focus();
@@ -41,7 +41,7 @@ function switches(changes) {
 }
 
 function group(name, rows) {
-  return make("fieldset", {}, make("legend", {}, name), ...rows);
+  return make("fieldset", make("legend", name), ...rows);
 }
 
 /** Return a row with what is now, and the button that changes it; while that cannot be, the button says why. */
@@ -55,18 +55,12 @@ function row(id, name, now, isOff, label, about, order) {
     whyNot && spoken(`: ${whyNot}`),
   );
   button.addEventListener("click", () => (whyNot ? setText(byId("change-result"), whyNot) : apply(order)));
-  return make(
-    "div.switch",
-    {},
-    make("span.what", {}, name),
-    make(isOff ? "span.now.off" : "span.now", {}, now),
-    button,
-  );
+  return make("div.switch", make("span.what", name), make(isOff ? "span.now.off" : "span.now", now), button);
 }
 
 /** Return a row for what cannot be changed now. */
 function fixedRow(name, now) {
-  return make("div.switch", {}, make("span.what", {}, name), make("span.now.off", {}, now));
+  return make("div.switch", make("span.what", name), make("span.now.off", now));
 }
 
 function userGroup(user) {

@@ -17,20 +17,18 @@ const FROM_BEFORE = "Admitted by an answer from before the change. The API may u
  */
 export function decisionCard(event, step) {
   const why = event.why;
-  if (event.isFromBefore) return make("div.why", {}, make("p.note", {}, FROM_BEFORE));
-  if (!why) return step.ok ? null : make("div.why", {}, make("p", {}, event.outcome));
+  if (event.isFromBefore) return make("div.why", make("p.note", FROM_BEFORE));
+  if (!why) return step.ok ? null : make("div.why", make("p", event.outcome));
   return make(
     "div.why",
-    {},
     make(
       "p.sentence",
-      {},
       why.sentence !== step.title && `${why.sentence} `,
-      why.certainty === "likely" && make("span.tag", {}, "likely"),
+      why.certainty === "likely" && make("span.tag", "likely"),
       why.certainty === "likely" && " ",
-      why.rfc && make("span.tag", {}, why.rfc),
+      why.rfc && make("span.tag", why.rfc),
     ),
-    event.outcome === MISSING_ROLE && make("p.note", {}, ROLES_CLAIM),
+    event.outcome === MISSING_ROLE && make("p.note", ROLES_CLAIM),
     candidates(why),
     fixes(why.fix),
   );
@@ -40,34 +38,24 @@ function candidates(why) {
   if (!why.candidates?.length) return null;
   const heading =
     why.certainty === "open" ? "One of these; they cannot be told apart from outside:" : "It can also be:";
-  return make(
-    "div.candidates",
-    {},
-    make("p", {}, heading),
-    make("ul", {}, ...why.candidates.map((text) => make("li", {}, text))),
-  );
+  return make("div.candidates", make("p", heading), make("ul", ...why.candidates.map((text) => make("li", text))));
 }
 
 /** Return what fixes a problem, with a button that copies what is a command. @param {string[] | undefined} texts */
 export function fixes(texts) {
   if (!texts?.length) return null;
-  return make(
-    "div.fixes",
-    {},
-    make("b", {}, "Fix"),
-    make("ul", {}, ...texts.map((text) => make("li", {}, ...fix(text)))),
-  );
+  return make("div.fixes", make("b", "Fix"), make("ul", ...texts.map((text) => make("li", ...fix(text)))));
 }
 
 function fix(text) {
   if (!COMMAND.test(text)) return [text];
   const remark = REMARK.exec(text)?.[1];
   const command = text.replace(REMARK, "");
-  return [make("code", {}, command), copyButton(command), remark && make("span.note", {}, remark)];
+  return [make("code", command), copyButton(command), remark && make("span.note", remark)];
 }
 
 function copyButton(command) {
-  const label = make("span", {}, "Copy");
+  const label = make("span", "Copy");
   const button = make("button.small.copy", { type: "button" }, label, spoken(` ${command}`));
   button.addEventListener("click", async () => {
     label.textContent = (await copied(command)) ? "Copied" : "Press Ctrl+C";

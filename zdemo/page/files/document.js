@@ -17,12 +17,12 @@ export async function showDocument() {
     routes.replaceChildren(...about(document), ...paths(document, common), everyRoute(common));
     isRead = true;
   } catch (error) {
-    routes.replaceChildren(make("p", {}, `The document cannot be read: ${error.message}`));
+    routes.replaceChildren(make("p", `The document cannot be read: ${error.message}`));
   }
 }
 
 function about({ info = {} }) {
-  return [make("p.note", {}, info.title, " ", info.version), make("p", {}, ...prose(info.description))];
+  return [make("p.note", info.title, " ", info.version), make("p", ...prose(info.description))];
 }
 
 /** Return the refusals that each path has for some method, as status and description: they are shown once. */
@@ -38,15 +38,14 @@ function commonRefusals(document) {
 const isSame = (one, other) => one[0] === other[0] && one[1] === other[1];
 
 function everyRoute(common) {
-  return make("section.path", {}, make("h3", {}, "Any route can also answer"), answers(common));
+  return make("section.path", make("h3", "Any route can also answer"), answers(common));
 }
 
 function paths(document, common) {
   return Object.entries(document.paths ?? {}).map(([path, item]) =>
     make(
       "section.path",
-      {},
-      make("h3", {}, make("code", {}, path)),
+      make("h3", make("code", path)),
       ...METHODS.filter((method) => item[method]).map((method) => operation(document, method, item[method], common)),
     ),
   );
@@ -60,14 +59,13 @@ function operation(document, method, described, common) {
     { open: true },
     make(
       "summary",
-      {},
-      make("code", {}, method.toUpperCase()),
+      make("code", method.toUpperCase()),
       " ",
       ...prose(described.summary),
       " ",
-      needed && make("span.tag", {}, needed),
+      needed && make("span.tag", needed),
     ),
-    described.description && make("p.note", {}, ...prose(described.description)),
+    described.description && make("p.note", ...prose(described.description)),
     answers(answersOf(document, described).filter((answer) => !common.some((other) => isSame(answer, other)))),
   );
 }
@@ -88,13 +86,13 @@ function answersOf(document, described) {
 }
 
 function answers(found) {
-  const line = ([status, text]) => make("div", {}, make("dt", {}, status), make("dd", {}, ...prose(text)));
-  return make("dl.answers", {}, ...found.map(line));
+  const line = ([status, text]) => make("div", make("dt", status), make("dd", ...prose(text)));
+  return make("dl.answers", ...found.map(line));
 }
 
 /** Return text with what stands between backticks as code; the rest of its Markdown is left as it is. */
 function prose(text = "") {
-  return text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
+  return text.split("`").map((part, index) => (index % 2 ? make("code", part) : part));
 }
 
 /** Follow a reference within the document. */

@@ -20,10 +20,11 @@ export function byId(id) {
 /**
  * Return a new element. Properties are set on the object; names with a dash, and role, become attributes.
  * @param {string} name for example "button.small"
- * @param {Record<string, any>} [properties]
- * @param {...(Node | string | number | null | undefined | false)} children
+ * @param {...any} children after the properties, if the first is an object: nodes, texts, numbers, or nothing
  */
-export function make(name, properties = {}, ...children) {
+export function make(name, ...children) {
+  const hasProperties = children[0] && typeof children[0] === "object" && !(children[0] instanceof Node);
+  const properties = hasProperties ? children.shift() : {};
   const [tag, ...classes] = name.split(".");
   const element = document.createElement(tag);
   if (classes.length) element.className = classes.join(" ");
@@ -41,7 +42,7 @@ export function make(name, properties = {}, ...children) {
 
 /** Return text that only screen readers get. @param {string} text */
 export function spoken(text) {
-  return make("span.hidden", {}, text);
+  return make("span.hidden", text);
 }
 
 /** Set the text of an element if it differs: a write without a change would still be laid out and announced. */

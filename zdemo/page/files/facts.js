@@ -27,15 +27,13 @@ export function verdictOf(event) {
   const result = resultOf(event);
   return make(
     "p.verdict",
-    {},
     make(
       `span.badge.${result}`,
-      {},
       make("span", { "aria-hidden": "true" }, markOf(result)),
       ` ${event.status} ${wordOf(event)}`,
     ),
-    make("code", {}, `${event.method} ${event.path}`),
-    make("span.note", {}, `request ${event.number}, ${timeOfDay(event.at)}`),
+    make("code", `${event.method} ${event.path}`),
+    make("span.note", `request ${event.number}, ${timeOfDay(event.at)}`),
   );
 }
 
@@ -43,7 +41,6 @@ export function verdictOf(event) {
 export function factsOf(event) {
   return make(
     "dl.facts",
-    {},
     fact("caller", event.caller ? event.caller.name || "unknown" : "nobody"),
     fact("token", tokenOf(event)),
     fact("time in the API", milliseconds(event.ms)),
@@ -52,7 +49,7 @@ export function factsOf(event) {
 }
 
 function fact(name, value) {
-  return make("div", {}, make("dt", {}, name), make("dd", {}, value));
+  return make("div", make("dt", name), make("dd", value));
 }
 
 function tokenOf(event) {
@@ -71,7 +68,7 @@ function answerOf(event) {
   const words = (SOURCES[event.source] ?? "known") + (age && `, ${age} old`);
   const until = event.answer.fresh_until;
   if (typeof until !== "number") return words;
-  return make("span", {}, `${words}; `, make("span.fresh", { "data-until": until }, freshness(until)));
+  return make("span", `${words}; `, make("span.fresh", { "data-until": until }, freshness(until)));
 }
 
 /** Return how old the answer was that a request used. */

@@ -81,28 +81,27 @@ function emptyText() {
 }
 
 function row(item) {
-  if (item.note) return make("li.mark", {}, make("span.when", {}, timeOfDay(item.at)), make("span", {}, item.note));
+  if (item.note) return make("li.mark", make("span.when", timeOfDay(item.at)), make("span", item.note));
   const result = resultOf(item);
   const button = make(
     `button.row.${result}`,
     { type: "button", tabIndex: -1 },
-    make("span.number", {}, spoken("request "), item.number),
-    make("span.when", {}, timeOfDay(item.at)),
+    make("span.number", spoken("request "), item.number),
+    make("span.when", timeOfDay(item.at)),
     make(
       "span.status",
-      {},
       make("span", { "aria-hidden": "true" }, markOf(result)),
       ` ${item.status}`,
       spoken(` ${wordOf(item)},`),
     ),
-    make("code.request", {}, `${item.method} ${item.path}`),
-    make("span.who", {}, spoken(" by "), callerOf(item)),
-    make("span.reason", {}, spoken(": "), reasonOf(item)),
-    make("span.source", {}, spoken(", "), sourceOf(item)),
-    make("span.took", {}, spoken(", "), milliseconds(item.ms)),
+    make("code.request", `${item.method} ${item.path}`),
+    make("span.who", spoken(" by "), callerOf(item)),
+    make("span.reason", spoken(": "), reasonOf(item)),
+    make("span.source", spoken(", "), sourceOf(item)),
+    make("span.took", spoken(", "), milliseconds(item.ms)),
   );
   button.addEventListener("click", () => select(item, false));
-  return make("li", {}, button);
+  return make("li", button);
 }
 
 /** Show which request the sequence shows, and give one row the tab stop. */

@@ -144,7 +144,7 @@ function showConnection() {
   setText(chip.firstElementChild, SHORT[state.connection]);
   const text = PROBLEMS[state.connection] ?? "";
   byId("problem").hidden = !text;
-  byId("problem").replaceChildren(...(text ? [make("p", {}, text)] : []));
+  byId("problem").replaceChildren(...(text ? [make("p", text)] : []));
 }
 
 function showSetup() {

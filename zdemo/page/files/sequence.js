@@ -60,12 +60,7 @@ function laneHeads(event) {
     "div.lanes",
     { "aria-hidden": "true" },
     ...LANES.map((lane) =>
-      make(
-        used.has(lane) ? "div.lane" : "div.lane.unused",
-        {},
-        make("b", {}, LANE_NAMES[lane]),
-        make("span", {}, below[lane]),
-      ),
+      make(used.has(lane) ? "div.lane" : "div.lane.unused", make("b", LANE_NAMES[lane]), make("span", below[lane])),
     ),
   );
 }
@@ -88,8 +83,8 @@ function drawStep(event, step, index) {
     { id: `step-${index}`, type: "button", "aria-expanded": String(open.has(key)), "aria-controls": details.id },
     spoken(`${lanesInWords(step)}: `),
     make("span.to", { "aria-hidden": "true" }, lanesInArrows(step)),
-    make("span.title", {}, step.title),
-    make("span.time", {}, spoken(step.ms === null ? "" : ", "), milliseconds(step.ms)),
+    make("span.title", step.title),
+    make("span.time", spoken(step.ms === null ? "" : ", "), milliseconds(step.ms)),
     make("span.arrow", { "aria-hidden": "true" }),
   );
   details.hidden = !open.has(key);
@@ -145,19 +140,13 @@ function stepDetails(step, index, seen = []) {
   const details = make("div.details", { id: `step-${index}-details` });
   const lines = linesOf(step, seen);
   if (lines.length) {
-    details.append(
-      make(
-        "dl.wire",
-        {},
-        ...lines.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
-      ),
-    );
+    details.append(make("dl.wire", ...lines.map(([name, value]) => make("div", make("dt", name), make("dd", value)))));
   }
   if (step.body) {
     const label = `Body: ${step.title}`;
     details.append(make("pre", { tabIndex: 0, role: "region", "aria-label": label }, step.body));
   }
-  if (!details.childNodes.length) details.append(make("p.note", {}, "Nothing more to show for this step."));
+  if (!details.childNodes.length) details.append(make("p.note", "Nothing more to show for this step."));
   return details;
 }
 

@@ -118,7 +118,7 @@ async function sendOnce(isOnce) {
 
 function show(result, text, more = "") {
   byId("result").replaceChildren(
-    make(`span.badge.${result}`, {}, make("span", { "aria-hidden": "true" }, markOf(result)), ` ${text}`),
+    make(`span.badge.${result}`, make("span", { "aria-hidden": "true" }, markOf(result)), ` ${text}`),
     ` ${more}`,
   );
 }
