@@ -53,6 +53,3 @@ def _of_zitadel(person: Visit) -> Iterator[str]:
     expect(person.page.get_by_role("dialog")).to_be_visible()
     yield "confirming"
     person.page.keyboard.press("Escape")
-    person.page.get_by_role("link", name="API", exact=True).click()
-    expect(person.page.get_by_role("heading", name="Any route can also answer")).to_be_visible()
-    yield "api"

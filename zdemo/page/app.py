@@ -176,7 +176,7 @@ def _small_page(text: str) -> str:
 
 
 def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: PageSlots, hidden: Redaction) -> None:
-    """Add what the page asks for: its document, the state, the two actions, the feed, and the API's description."""
+    """Add what the page asks for: its document, the state, the two actions and the feed."""
     worker = str(os.getpid())
     watching = Watching(
         api.extensions[WATCHER],
@@ -216,12 +216,6 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
         slots.take(feed=True)
         feed = Feed(watching, worker, request.headers.get("Last-Event-ID", ""), partial(slots.give_back, feed=True))
         return Response(feed, content_type=EVENT_STREAM)
-
-    @page.get(f"{PREFIX}openapi.json")
-    def describe_api() -> Response:
-        """Answer what the API does below ``/openapi.json``, without its layers, so that it is not in the feed."""
-        with api.test_request_context("/openapi.json"):
-            return Response(api.full_dispatch_request().get_data(), mimetype="application/json")
 
 
 def _json_object(read_body: BodyReader) -> dict[str, Any]:

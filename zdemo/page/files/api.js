@@ -15,9 +15,6 @@ export class ApiError extends Error {
 /** @returns {Promise<any>} */
 export const readState = () => asked("/-/state");
 
-/** @returns {Promise<any>} */
-export const readDocument = () => asked("/-/openapi.json");
-
 /** @param {Record<string, any>} request @returns {Promise<any>} */
 export const send = (request) => posted("/-/send", request);
 
