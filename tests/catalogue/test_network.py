@@ -18,8 +18,9 @@ from tests.support.relay import relay
 from tests.support.upstream import Behaviour, answer, depending, hang, hang_up, json_body, refusing_port, upstream
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.checks import CHECKS
-from zdemo.diagnosis.checks.check import Outcome, examine
-from zdemo.diagnosis.checks.context import DoctorContext
+from zdemo.diagnosis.checks.check import examine
+from zdemo.diagnosis.checks.doctor_context import DoctorContext
+from zdemo.diagnosis.finding import Outcome
 from zdemo.emulator import VISITOR, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving

@@ -10,10 +10,9 @@ from tests.support.cli import BASE, Shell
 from tests.support.interactive import session
 from zdemo.cli.app import COMMANDS
 from zdemo.diagnosis.checks import CHECKS
-from zdemo.diagnosis.checks.check import group_of
 from zdemo.verify.cases import CASES
 
-IDS = [*(check.id for check in CHECKS), *dict.fromkeys(group_of(check.id) for check in CHECKS)]
+IDS = [*(check.id for check in CHECKS), *dict.fromkeys(check.group for check in CHECKS)]
 READY = "READY> "
 
 

@@ -5,16 +5,15 @@ import pytest
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import (
     Check,
-    Outcome,
-    Result,
     examine,
     failed,
     nothing_to_check,
     passed,
-    required,
+    selected,
     skipped,
     warned,
 )
+from zdemo.diagnosis.finding import Finding, Outcome
 from zdemo.verify.conformance import API_CHECKS
 
 STABLE = {
@@ -31,8 +30,8 @@ STABLE = {
 }
 
 
-def check(name: str, result: Result, *needs: str) -> Check[list[str]]:
-    def examine_it(seen: list[str]) -> Result:
+def check(name: str, result: Finding, *needs: str) -> Check[list[str]]:
+    def examine_it(seen: list[str]) -> Finding:
         seen.append(name)
         return result
 
@@ -68,7 +67,7 @@ def test_what_a_check_builds_on_comes_before_it(checks: tuple[Check[object], ...
         (nothing_to_check("no proxy"), False),
     ],
 )
-def test_what_failed_or_could_not_be_done_stops_what_builds_on_it(ground: Result, stops: bool) -> None:
+def test_what_failed_or_could_not_be_done_stops_what_builds_on_it(ground: Finding, stops: bool) -> None:
     came = outcomes(check("a", ground), check("b", passed("yes"), "a"), check("c", passed("yes"), "b"))
     skipped_for = {"b": (Outcome.SKIP, "needs a"), "c": (Outcome.SKIP, "needs b")}
     done = dict.fromkeys("bc", (Outcome.PASS, "yes"))
@@ -81,6 +80,6 @@ def test_only_what_is_wanted_and_its_grounds_are_examined() -> None:
     done = list(examine(checks, seen, ("c",)))
     assert seen == ["a", "c"]
     assert [one.id for one in done if one.worth_showing] == ["c"]
-    assert required(checks, ("c",)) == {"a", "c"}
+    assert [one.id for one in selected(checks, ("c",))] == ["a", "c"]
     failing = (check("a", failed("no")), check("c", passed(""), "a"))
     assert [one.id for one in examine(failing, [], ("c",)) if one.worth_showing] == ["a", "c"], "the ground failed"

@@ -3,8 +3,8 @@
 import pytest
 
 from zdemo.config.environment import Environment
-from zdemo.diagnosis.checks.context import DoctorContext
-from zdemo.diagnosis.checks.zitadel import CHECKS
+from zdemo.diagnosis.checks.doctor_context import DoctorContext
+from zdemo.diagnosis.checks.zitadel_checks import CHECKS
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 from zdemo.http.messages import failed

@@ -13,8 +13,8 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from zdemo.cli.layout import step
 from zdemo.cli.screen import Screen
 from zdemo.config.file_io import read_file
-from zdemo.diagnosis.checks.check import Check, CheckReport, Outcome, Result, group_of, line_of, outcome_of, selected
-from zdemo.diagnosis.finding import Certainty
+from zdemo.diagnosis.checks.check import Check, CheckReport, line_of, outcome_of, selected
+from zdemo.diagnosis.finding import Certainty, Finding, Outcome
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.text.printable import printable
 from zdemo.verify.case import ACCEPTS, Case, CaseReport, Mark
@@ -80,7 +80,7 @@ def stream_groups(
 
     ``show`` is ``groups``, ``checks`` or nothing.
     """
-    for name, members in groupby(selected(checks, only), key=lambda check: group_of(check.id)):
+    for name, members in groupby(selected(checks, only), key=lambda check: check.group):
         with screen.waiting(f"checking: {name}"):
             done = [report for report in islice(reports, len(list(members))) if report.worth_showing]
         if done and show == "groups":
@@ -134,7 +134,7 @@ def _show_check(screen: Screen, report: CheckReport, explaining: Sequence[CheckR
     _show_rows(screen, [("" if number else "fix", text) for number, text in enumerate(steps)])
 
 
-def _heading_of_candidates(result: Result) -> str:
+def _heading_of_candidates(result: Finding) -> str:
     """Return what stands above the possible causes: they are all that is known, or alternatives to a likely one."""
     return "it can be" if result.certainty is Certainty.OPEN else "or else"
 
@@ -272,7 +272,7 @@ def reported_checks(done: Sequence[CheckReport]) -> list[ReportedCase]:
         lines.append(f"more: zdemo doctor --explain {one.id}")
         outcome, text = result.outcome, "\n".join(lines)
         case = ReportedCase(
-            group=group_of(one.id), id=one.id, outcome=outcome, message=result.text, text=text, seconds=one.seconds
+            group=one.check.group, id=one.id, outcome=outcome, message=result.text, text=text, seconds=one.seconds
         )
         found.append(case)
     return found

@@ -10,6 +10,15 @@ LONGEST_QUOTE = 120  # characters of a text that came over the network
 LEAST_SECRET = 16  # characters; ZITADEL's secrets are longer, and a shorter text may be an ordinary word
 
 
+class Outcome(StrEnum):
+    """The outcome of a check."""
+
+    PASS = "pass"  # noqa: S105  # not a password
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 class Certainty(StrEnum):
     """How certain a cause is; ``OPEN`` means that the evidence does not decide between the candidates."""
 
@@ -20,22 +29,39 @@ class Certainty(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Why a token is refused, or why ZITADEL or the API cannot be used.
+    """Why a token is refused, or why ZITADEL or the API cannot be used; also the result of a check.
 
     ``id`` is stable and dotted. ``cause`` is one sentence. When the cause is open, it says only what is known, and
     ``candidates`` are the possible causes, most likely first; candidates of a ``likely`` cause are the alternatives.
     ``seen`` is the evidence: pairs of label and text. ``fix`` is the least harmful fix: steps that a person can
     take or paste. ``otherwise`` are alternatives, for where the fix is not possible or does not help. A finding never
     holds a token or a secret.
+
+    Of a check, ``cause`` is the evidence where nothing is wrong, ``also`` are sentences about further faults, and
+    ``brief`` is what the line of its group says. ``stops``: a check that builds on it makes no sense.
     """
 
-    id: str
+    id: str = ""
     cause: str
     likely: bool = False
     candidates: tuple[str, ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
     fix: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
+    outcome: Outcome = Outcome.FAIL
+    also: tuple[str, ...] = ()
+    brief: str = ""
+    stops: bool = False
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether a check that builds on this one makes sense."""
+        return self.outcome is not Outcome.FAIL and not self.stops
+
+    @property
+    def text(self) -> str:
+        """All of the evidence on one line."""
+        return "; ".join((self.sentence, *self.also))
 
     @property
     def steps(self) -> tuple[str, ...]:

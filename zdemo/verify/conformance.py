@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from zdemo.diagnosis.ask.facts import random_token
-from zdemo.diagnosis.checks.check import Check, Result, check, failed, failed_with, passed, skipped, warned
-from zdemo.diagnosis.checks.context import LONGEST_STEP_SECONDS, MOST_SECONDS
+from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
+from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS
+from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import finding_before_the_api
 from zdemo.errors import ConnectionFailed
 from zdemo.response import GATEWAY_STATUSES, Response
@@ -25,6 +26,7 @@ ZDEMO_ROUTE = "/api/private"
 ANOTHER_URL = "give --api a URL that requires a token"
 MUST_REFUSE = "check the API's log: it must refuse the request, not fail"
 ONLY_THE_HEADER = "take tokens from the Authorization header alone (RFC 6750 section 2.3, RFC 9700)"
+REFUSALS, QUERY = "refusals", "query"  # groups of checks
 BY_ID = {case.id: case for case in CASES}
 Reply = Response | ConnectionFailed
 
@@ -63,7 +65,7 @@ class Target:
         self.run.api.close()
 
 
-def _judged(target: Target, case: Case, wrong: Callable[..., Result] = failed) -> Result:
+def _judged(target: Target, case: Case, wrong: Callable[..., Finding] = failed) -> Finding:
     """Ask a case of ``zdemo verify``, and return its verdict as a result."""
     verdict = case.judge(case.ask(target.run))
     if verdict.mark is Mark.PASS:
@@ -71,13 +73,23 @@ def _judged(target: Target, case: Case, wrong: Callable[..., Result] = failed) -
     return wrong(f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})")
 
 
-def _same_as(name: str, case: str, what: str, need: str, wrong: Callable[..., Result] = failed) -> Check[Target]:
+def _same_as(  # what a check is made of
+    name: str,
+    case: str,
+    what: str,
+    need: str,
+    *,
+    verdict: str,
+    group: str = REFUSALS,
+    wrong: Callable[..., Finding] = failed,
+) -> Check[Target]:
     """Return a check that asks and judges as a case of ``zdemo verify`` does."""
-    return Check(name, what, (need,), lambda target: _judged(target, BY_ID[case], wrong))
+    make = check(name, what, need, verdict=verdict, group=group)
+    return make(lambda target: _judged(target, BY_ID[case], wrong))
 
 
-@check("api.reachable", "the URL answers")
-def _reachable(target: Target) -> Result:
+@check("api.reachable", "the URL answers", verdict="does not answer")
+def _reachable(target: Target) -> Finding:
     reply = target.bare
     if isinstance(reply, ConnectionFailed):
         return failed_with(reply)
@@ -91,8 +103,14 @@ def _shown(path: str) -> str:
     return path.partition("?")[0]
 
 
-@check("api.no_token", "no token: 401, a challenge without an error code", "api.reachable")
-def _no_token(target: Target) -> Result:
+@check(
+    "api.no_token",
+    "no token: 401, a challenge without an error code",
+    "api.reachable",
+    verdict="no token",
+    group=REFUSALS,
+)
+def _no_token(target: Target) -> Finding:
     """Expect a challenge without an error code, because no token was presented (RFC 6750 §3.1)."""
     reply = target.bare
     if not isinstance(reply, Response):
@@ -105,7 +123,7 @@ def _no_token(target: Target) -> Result:
     return _neither(reply, _shown(target.path))
 
 
-def _neither(reply: Response, path: str) -> Result:
+def _neither(reply: Response, path: str) -> Finding:
     if before := finding_before_the_api(reply, OPTION):
         fix = (f"{step}{path}" if step.startswith(f"{OPTION}=") else step for step in before.fix)
         return failed(before.cause, *fix, otherwise=before.otherwise)
@@ -119,16 +137,22 @@ def _neither(reply: Response, path: str) -> Result:
     return failed(f"{reply.status} for a request without a token, not 401", "answer 401 with a challenge")
 
 
-@check("api.garbage", "a made-up token: 401 invalid_token", "api.no_token")
-def _garbage(target: Target) -> Result:
+@check("api.garbage", "a made-up token: 401 invalid_token", "api.no_token", verdict="a made-up token", group=REFUSALS)
+def _garbage(target: Target) -> Finding:
     if target.run.refused_garbage.status in GATEWAY_STATUSES:
         what = f"{target.run.refused_garbage.status}: the API cannot have tokens checked"
         return failed(what, "check the API's log; zdemo doctor (without --api) checks ZITADEL and the settings here")
     return _judged(target, BY_ID["correct.invalid_token"])
 
 
-@check("api.query", "a token in the query is not accepted", "api.no_token")
-def _query(target: Target) -> Result:
+@check(
+    "api.query",
+    "a token in the query is not accepted",
+    "api.no_token",
+    verdict="a token in the query is read",
+    group=QUERY,
+)
+def _query(target: Target) -> Finding:
     """Send only a made-up token: a real one would end up in logs."""
     run = target.run
     reply = run.api.send(query=random_token())
@@ -143,8 +167,14 @@ def _query(target: Target) -> Result:
     return passed(f"{reply.status}: the token in the query is ignored (tried with a made-up token)")
 
 
-@check("api.accepts", "PAT is accepted, or refused only for a missing role", "api.garbage")
-def _accepts(target: Target) -> Result:
+@check(
+    "api.accepts",
+    "PAT is accepted, or refused only for a missing role",
+    "api.garbage",
+    verdict="PAT is not accepted",
+    group="acceptance",
+)
+def _accepts(target: Target) -> Finding:
     if not target.token:
         return skipped("PAT is not set")
     reply = target.run.api.bearer(target.token)
@@ -160,15 +190,47 @@ def _accepts(target: Target) -> Result:
 API_CHECKS: tuple[Check[Target], ...] = (
     _reachable,
     _no_token,
-    _same_as("api.other_scheme", "correct.other_scheme", "another scheme: treated as no token", "api.no_token"),
-    _same_as("api.malformed", "correct.malformed", "a malformed header: 400 invalid_request", "api.no_token"),
-    _same_as("api.too_long", "robust.too_long", "a token of 16 KiB: refused", "api.no_token"),
+    _same_as(
+        "api.other_scheme",
+        "correct.other_scheme",
+        "another scheme: treated as no token",
+        "api.no_token",
+        verdict="another scheme",
+    ),
+    _same_as(
+        "api.malformed",
+        "correct.malformed",
+        "a malformed header: 400 invalid_request",
+        "api.no_token",
+        verdict="a malformed header",
+    ),
+    _same_as("api.too_long", "robust.too_long", "a token of 16 KiB: refused", "api.no_token", verdict="a long token"),
     _garbage,
-    _same_as("api.scheme_case", "correct.scheme_case", "bearer is Bearer: case does not matter", "api.garbage"),
+    _same_as(
+        "api.scheme_case",
+        "correct.scheme_case",
+        "bearer is Bearer: case does not matter",
+        "api.garbage",
+        verdict="bearer in small letters",
+    ),
     _query,
     _same_as(
-        "api.both_ways", "polite.two_ways", "a token in header and query: 400 invalid_request", "api.no_token", warned
+        "api.both_ways",
+        "polite.two_ways",
+        "a token in header and query: 400 invalid_request",
+        "api.no_token",
+        verdict="two tokens are not refused",
+        group=QUERY,
+        wrong=warned,
     ),
-    _same_as("api.caching", "polite.cached_refusal", "refusals are not cached", "api.no_token", warned),
+    _same_as(
+        "api.caching",
+        "polite.cached_refusal",
+        "refusals are not cached",
+        "api.no_token",
+        verdict="refusals may be cached",
+        group="caching",
+        wrong=warned,
+    ),
     _accepts,
 )

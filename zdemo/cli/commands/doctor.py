@@ -15,7 +15,7 @@ from zdemo.cli.reports import STANDARD_OUTPUT, check_report
 from zdemo.cli.screen import Screen
 from zdemo.config.names import did_you_mean
 from zdemo.diagnosis.checks import CHECKS
-from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, group_of
+from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check
 from zdemo.errors import ExitCode, UsageError
 from zdemo.verify.conformance import API_CHECKS
 
@@ -28,7 +28,7 @@ EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
 
 def _names(checks: Sequence[Check[Any]]) -> list[str]:
     """Return the IDs of checks, and the groups that they are in."""
-    return [*(check.id for check in checks), *dict.fromkeys(group_of(check.id) for check in checks)]
+    return [*(check.id for check in checks), *dict.fromkeys(check.group for check in checks)]
 
 
 def _check_names_that_fit(incomplete: str) -> list[tuple[str, str]]:
@@ -130,7 +130,7 @@ def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, 
     """Return the IDs of checks that are named by their ID or by their group, in any case of letters."""
     ids: list[str] = []
     for name in names:
-        found = [check.id for check in checks if name.lower() in (check.id, group_of(check.id).lower())]
+        found = [check.id for check in checks if name.lower() in (check.id, check.group.lower())]
         if not found:
             raise _unknown(name, _names(checks), "groups and IDs")
         ids += found
@@ -145,7 +145,7 @@ def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -
                 "checks": [
                     {
                         "id": check.id,
-                        "group": group_of(check.id),
+                        "group": check.group,
                         "what": check.what,
                         "needs": list(check.needs),
                         "anchor": check.anchor,
@@ -155,7 +155,7 @@ def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -
             }
         )
         return
-    for name, members in groupby(checks, key=lambda check: group_of(check.id)):
+    for name, members in groupby(checks, key=lambda check: check.group):
         screen.say(name)
         for check in members:
             screen.behind(f"  {check.id:<{ID_WIDTH}}", check.what)

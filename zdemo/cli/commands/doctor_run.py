@@ -18,8 +18,9 @@ from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.environment import DEFAULT, Environment, steps_with_env_file
 from zdemo.diagnosis.checks import CHECKS
-from zdemo.diagnosis.checks.check import Check, CheckReport, Outcome, examine, group_of
-from zdemo.diagnosis.checks.context import DoctorContext
+from zdemo.diagnosis.checks.check import Check, CheckReport, examine
+from zdemo.diagnosis.checks.doctor_context import DoctorContext
+from zdemo.diagnosis.finding import Outcome
 from zdemo.errors import ExitCode
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import Target
@@ -106,14 +107,14 @@ def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
         "checks": [
             {
                 "id": one.id,
-                "group": group_of(one.id),
+                "group": one.check.group,
                 "outcome": one.result.outcome.value,
                 "evidence": printable(one.result.text),
                 "fix": step("; ".join(one.result.steps)),
                 "certainty": one.result.certainty.value,
                 "candidates": [printable(text) for text in one.result.candidates],
                 "seen": [printable(f"{label}: {text}") for label, text in one.result.seen],
-                "anchor": one.anchor,
+                "anchor": one.check.anchor,
             }
             for one in done
         ],

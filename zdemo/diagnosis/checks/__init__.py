@@ -1,11 +1,16 @@
 """Ordered checks of everything that an API needs to check ZITADEL's tokens, each with evidence and a fix.
 
-The checks are data: an ID, what they build on, and a function from the context to a result. The sentences are those
-of ``diagnosis`` and ``http.failures``; the checks only decide which of them belongs to which check.
+The checks are data: an ID, what they build on, and a function from the context to a finding. Most sentences are those
+of ``rules`` and ``http.failures``; the checks only decide which of them belongs to which check.
 """
 
-from zdemo.diagnosis.checks import api, credentials, settings, zitadel
+from zdemo.diagnosis.checks import api_checks, credential_checks, settings_checks, zitadel_checks
 from zdemo.diagnosis.checks.check import Check
-from zdemo.diagnosis.checks.context import DoctorContext
+from zdemo.diagnosis.checks.doctor_context import DoctorContext
 
-CHECKS: tuple[Check[DoctorContext], ...] = (*settings.CHECKS, *zitadel.CHECKS, *credentials.CHECKS, *api.CHECKS)
+CHECKS: tuple[Check[DoctorContext], ...] = (
+    *settings_checks.CHECKS,
+    *zitadel_checks.CHECKS,
+    *credential_checks.CHECKS,
+    *api_checks.CHECKS,
+)

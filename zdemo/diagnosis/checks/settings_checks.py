@@ -6,8 +6,9 @@ from pathlib import Path
 from zdemo.config.dotenv_file import lone_words, repeated_names
 from zdemo.config.environment import is_setting
 from zdemo.config.variables import VARIABLES
-from zdemo.diagnosis.checks.check import Outcome, Result, check, failed, passed, warned
-from zdemo.diagnosis.checks.context import DoctorContext
+from zdemo.diagnosis.checks.check import check, failed, passed, warned
+from zdemo.diagnosis.checks.doctor_context import DoctorContext
+from zdemo.diagnosis.finding import Finding, Outcome
 from zdemo.diagnosis.rules.odd_values import hiding_words
 
 MOST_LINES = 10  # that a message names
@@ -15,8 +16,13 @@ SETUP = "zdemo setup  (creates all of them in your ZITADEL)"
 NOT_SET = " is not set: "
 
 
-@check("settings.readable", "the .env file can be read, and each line is an assignment")
-def _readable(context: DoctorContext) -> Result:
+@check(
+    "settings.readable",
+    "the .env file can be read, and each line is an assignment",
+    verdict=".env is not read, or only in part",
+    explains=("settings.complete", "client", "token"),
+)
+def _readable(context: DoctorContext) -> Finding:
     if error := context.unreadable:
         first, *also = error.problems
         return failed(first, error.hint, also=also)
@@ -40,7 +46,7 @@ def _readable(context: DoctorContext) -> Result:
     return passed(f"there is no {path} here; the settings come from the environment")
 
 
-def _with_lone_words(what: str, numbers: tuple[int, ...]) -> Result:
+def _with_lone_words(what: str, numbers: tuple[int, ...]) -> Finding:
     if not numbers:
         return passed(what)
     lone = f"{_lines(numbers)}: a word without =, not an assignment; perhaps the end of the line before, broken in two"
@@ -53,8 +59,13 @@ def _lines(numbers: Sequence[int]) -> str:
     return f"line{'' if len(numbers) == 1 else 's'} {', '.join([*map(str, numbers[:MOST_LINES]), *more])}"
 
 
-@check("settings.complete", "ZITADEL_DOMAIN and the API application's credentials are set", "settings.readable")
-def _complete(context: DoctorContext) -> Result:
+@check(
+    "settings.complete",
+    "ZITADEL_DOMAIN and the API application's credentials are set",
+    "settings.readable",
+    verdict="not complete",
+)
+def _complete(context: DoctorContext) -> Finding:
     missing = [problem for problem in context.problems if NOT_SET in problem]
     if missing:
         renames = [context.problems[problem] for problem in missing if context.problems[problem]]
@@ -75,8 +86,14 @@ def _complete(context: DoctorContext) -> Result:
     return passed(what, brief=brief)
 
 
-@check("settings.shadowed", "no environment variable hides another value in .env", "settings.readable")
-def _shadowed(context: DoctorContext) -> Result:
+@check(
+    "settings.shadowed",
+    "no environment variable hides another value in .env",
+    "settings.readable",
+    verdict="one value hides another",
+    explains=("settings", "net", "zitadel", "client", "token", "role", "admin", "cache", "api"),
+)
+def _shadowed(context: DoctorContext) -> Finding:
     hidden = [v for name, v in context.environment.hidden.items() if is_setting(name) and v.lines is None]
     texts, exported = [hiding_words(value) for value in hidden], [value.name for value in hidden if not value.wins]
     wanted = f"the value{'' if len(exported) == 1 else 's'} in {context.path}"
@@ -100,8 +117,10 @@ def _repeated(path: Path) -> dict[str, tuple[int, ...]]:
     "settings.wellformed",
     "no value is quoted, has a space or a path, is swapped, or is of another kind",
     "settings.readable",
+    verdict="a value looks wrong",
+    explains=("net", "zitadel", "client", "token", "role", "admin", "api.identity", "api.reachable"),
 )
-def _wellformed(context: DoctorContext) -> Result:
+def _wellformed(context: DoctorContext) -> Finding:
     broken = [problem for problem in context.problems if NOT_SET not in problem]
     if broken:
         first, *also = broken
@@ -115,12 +134,11 @@ def _wellformed(context: DoctorContext) -> Result:
         return passed("each value has the form that its variable needs")
     fatal = any(value.fatal for value in odd)
     first, *also = (*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))
-    return Result(
+    return Finding(
         outcome=Outcome.FAIL if fatal else Outcome.WARN,
         cause=first,
         also=tuple(also),
         fix=(*(value.fix for value in odd), *(warning.rpartition(": ")[2] for warning in warnings)),
-        satisfied=not fatal,
     )
 
 

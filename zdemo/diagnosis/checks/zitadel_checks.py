@@ -3,25 +3,23 @@
 DNS, port, proxy and TLS are derived from the one request for discovery.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.diagnosis.checks.check import (
-    Outcome,
-    Result,
     check,
     failed,
     failed_with,
-    from_finding,
     nothing_to_check,
     passed,
     skipped,
     warned,
 )
-from zdemo.diagnosis.checks.context import NOT_USABLE, DoctorContext
+from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import quoted
+from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
@@ -43,8 +41,13 @@ ABOUT_TIME = (FailureKind.CERTIFICATE_EXPIRED, FailureKind.CERTIFICATE_NOT_YET_V
 PROXY_DATE = "check the clock of the proxy in front of ZITADEL, which may write its own Date, and this machine's"
 
 
-@check("net.resolve", "the host name in ZITADEL_DOMAIN, or ZITADEL_INTERNAL_URL, resolves", "settings.readable")
-def _resolve(context: DoctorContext) -> Result:
+@check(
+    "net.resolve",
+    "the host name in ZITADEL_DOMAIN, or ZITADEL_INTERNAL_URL, resolves",
+    "settings.readable",
+    verdict="the host name does not resolve",
+)
+def _resolve(context: DoctorContext) -> Finding:
     if context.about_zitadel is None:
         return skipped(context.not_usable(ISSUER, INTERNAL_URL) or NOT_USABLE)
     if context.facts.proxy:
@@ -61,8 +64,8 @@ def _resolve(context: DoctorContext) -> Result:
     return passed(f"{host} resolves{_from_internal_url(context)}")
 
 
-@check("net.connect", "the port answers", "net.resolve")
-def _connect(context: DoctorContext) -> Result:
+@check("net.connect", "the port answers", "net.resolve", verdict="no connection")
+def _connect(context: DoctorContext) -> Finding:
     if context.facts.proxy:
         return nothing_to_check("the proxy connects, not this machine")
     parts, failure = urlsplit(context.zitadel.server), context.evidence.failure(Probe.DISCOVERY)
@@ -84,8 +87,13 @@ def _from_internal_url(context: DoctorContext) -> str:
     return f" ({INTERNAL_URL})" if context.zitadel.internal_url else ""
 
 
-@check("net.proxy", "the proxy from the environment, if there is one, lets requests through", "net.connect")
-def _proxy(context: DoctorContext) -> Result:
+@check(
+    "net.proxy",
+    "the proxy from the environment, if there is one, lets requests through",
+    "net.connect",
+    verdict="the proxy lets nothing through",
+)
+def _proxy(context: DoctorContext) -> Finding:
     proxy = context.facts.proxy
     if not proxy:
         return nothing_to_check("none is used for this host")
@@ -102,8 +110,13 @@ def _proxy(context: DoctorContext) -> Result:
     return passed(f"{host} port {port}", brief=f"through the proxy at {host} port {port}")
 
 
-@check("net.tls", "TLS where it is used: the certificate is trusted, has the right name, and is in time", "net.proxy")
-def _tls(context: DoctorContext) -> Result:
+@check(
+    "net.tls",
+    "TLS where it is used: the certificate is trusted, has the right name, and is in time",
+    "net.proxy",
+    verdict="no TLS connection",
+)
+def _tls(context: DoctorContext) -> Finding:
     failure = context.evidence.failure(Probe.DISCOVERY)
     if context.zitadel.server.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
@@ -119,17 +132,17 @@ def _tls(context: DoctorContext) -> Result:
     return passed("the certificate is trusted, has the right name, and is in time", brief="certificate trusted")
 
 
-def _plain(evidence: Evidence) -> Result:
+def _plain(evidence: Evidence) -> Finding:
     """Return the result for http: some servers that expect https say so."""
     answer = evidence.answer(Probe.DISCOVERY)
     finding = finding_for_server(answer, evidence) if answer and answer.status == 400 else None
     if finding and finding.id == "net.expects_tls":
-        return from_finding(finding)
+        return finding
     return nothing_to_check("not needed: http")
 
 
-@check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", "net.tls")
-def _identity(context: DoctorContext) -> Result:
+@check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", "net.tls", verdict="no answer from a ZITADEL")
+def _identity(context: DoctorContext) -> Finding:
     if signs := zitadels_signs(context.evidence):
         answer = context.evidence.answer(Probe.DISCOVERY)
         if answer and answer.emulator:
@@ -137,33 +150,44 @@ def _identity(context: DoctorContext) -> Result:
             return passed(f"zdemo's {what}: {signs}", brief=f"{context.issuer}, {what}")
         return passed(f"a ZITADEL: {signs}", brief=context.issuer)
     if answer := context.evidence.answer(Probe.DISCOVERY):
-        return from_finding(finding_for_server(answer, context.evidence))
+        return finding_for_server(answer, context.evidence)
     if failure := context.evidence.failure(Probe.DISCOVERY):
-        return from_finding(finding_for_error(failure, context.about_zitadel, context.evidence))
+        return finding_for_error(failure, context.about_zitadel, context.evidence)
     return skipped("no time was left")
 
 
-@check("zitadel.ready", "it is ready: its database answers, and requests are not limited", "zitadel.identity")
-def _ready(context: DoctorContext) -> Result:
+@check(
+    "zitadel.ready",
+    "it is ready: its database answers, and requests are not limited",
+    "zitadel.identity",
+    verdict="not ready",
+)
+def _ready(context: DoctorContext) -> Finding:
     evidence = context.evidence
     if sick := zitadel_is_sick(context.zitadel.server, evidence):
-        return from_finding(sick)
+        return sick
     if evidence.is_discovered and (finding := context.investigation.finding) and finding.id == DATABASE_SICK:
-        return from_finding(finding)
+        return finding
     discovery = evidence.answer(Probe.DISCOVERY)
     if discovery and (DATABASE_AWAY in discovery.text or discovery.status in (429, *range(500, 600))):
-        return from_finding(finding_for_server(discovery, evidence))
+        return finding_for_server(discovery, evidence)
     failure = evidence.failure(Probe.DISCOVERY) or evidence.failure(Probe.READY)
     if failure and (discovery is None or failure.kind is FailureKind.TIMEOUT):
-        return from_finding(finding_for_error(failure, context.about_zitadel, evidence))
+        return finding_for_error(failure, context.about_zitadel, evidence)
     if evidence.is_ready:
         has_database = not (discovery and discovery.emulator)  # the emulator has none
         return passed("its database answers", brief="database reachable" if has_database else "")
     return passed("it answers, but its readiness check did not")
 
 
-@check("zitadel.host", "it has an instance for the host name (ExternalDomain)", "zitadel.ready")
-def _host(context: DoctorContext) -> Result:
+@check(
+    "zitadel.host",
+    "it has an instance for the host name (ExternalDomain)",
+    "zitadel.ready",
+    verdict="no instance for this host",
+    explains=("zitadel.issuer", "client"),
+)
+def _host(context: DoctorContext) -> Finding:
     discovery = context.evidence.answer(Probe.DISCOVERY)
     if discovery is None:
         return skipped("discovery did not answer")
@@ -171,21 +195,29 @@ def _host(context: DoctorContext) -> Result:
         return passed(f"ZITADEL has an instance for {context.issuer.partition('://')[2]}")
     finding = finding_for_server(discovery, context.evidence)
     only_discovery = finding.id == "zitadel.in_between"  # introspection may pass, and needs no discovery
-    return from_finding(finding, Outcome.WARN if only_discovery else Outcome.FAIL)
+    return replace(finding, outcome=Outcome.WARN) if only_discovery else finding
 
 
-@check("zitadel.issuer", "its issuer is ZITADEL_DOMAIN: scheme, host, port", "zitadel.host")
-def _issuer(context: DoctorContext) -> Result:
+@check(
+    "zitadel.issuer", "its issuer is ZITADEL_DOMAIN: scheme, host, port", "zitadel.host", verdict="has another address"
+)
+def _issuer(context: DoctorContext) -> Finding:
     issuer = quoted(context.evidence.body(Probe.DISCOVERY).get("issuer"))
     if not issuer:
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
     with_key = context.settings is not None and context.settings.key is not None
     finding = finding_for_issuer(issuer, audience_of(context.issuer), with_key=with_key)
-    return from_finding(finding) if finding else passed(issuer)
+    return finding if finding else passed(issuer)
 
 
-@check("clock.skew", "this machine's clock agrees with ZITADEL's", "zitadel.identity")
-def _clock(context: DoctorContext) -> Result:
+@check(
+    "clock.skew",
+    "this machine's clock agrees with ZITADEL's",
+    "zitadel.identity",
+    verdict="clocks differ",
+    explains=("net.tls", "client", "token"),
+)
+def _clock(context: DoctorContext) -> Finding:
     ahead = context.evidence.clock_ahead_seconds
     if ahead is None:
         return skipped("no answer has a date")

@@ -1,13 +1,11 @@
 """Checks of the API application's credentials, of PAT and its role, and of the administrator's PAT."""
 
-from dataclasses import replace
-
 from zdemo.client import ROLE
 from zdemo.config.names import rename_steps
-from zdemo.diagnosis.checks.check import Result, check, failed, from_finding, passed, skipped, warned
-from zdemo.diagnosis.checks.context import NOT_USABLE, DoctorContext
+from zdemo.diagnosis.checks.check import check, failed, passed, skipped, warned
+from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe
-from zdemo.diagnosis.finding import quoted
+from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rejected_client import uses_the_other_method
 from zdemo.diagnosis.rules.token_form import paste_problem, token_form
 from zdemo.zitadel.own_user import list_permissions, whoami
@@ -21,8 +19,8 @@ NEEDED = ("project.create", "project.role.write", "project.app.write", "user.wri
 BIGGER = "make its user ORG_OWNER of the organization (or IAM_OWNER), or use such an administrator's PAT"
 
 
-@check("client.accepted", "ZITADEL accepts the API application's credentials", "zitadel.host")
-def _accepted(context: DoctorContext) -> Result:
+@check("client.accepted", "ZITADEL accepts the API application's credentials", "zitadel.host", verdict="not accepted")
+def _accepted(context: DoctorContext) -> Finding:
     if context.settings is None:
         names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         return skipped(context.not_usable(*names) or context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
@@ -30,15 +28,21 @@ def _accepted(context: DoctorContext) -> Result:
         return skipped(misplaced)
     introspection, finding = context.investigation.introspection, context.investigation.finding
     if finding and (introspection is None or finding.id.startswith("zitadel.")):
-        return from_finding(finding)
+        return finding
     if introspection is None:
         return skipped("no time was left")
     what = "key" if context.settings.key else "client ID and secret"
     return passed(f"ZITADEL answers the API application's {what}", brief=f"accepted ({what})")
 
 
-@check("client.kind", "they are of the kind that the application is registered for", "client.accepted")
-def _kind(context: DoctorContext) -> Result:
+@check(
+    "client.kind",
+    "they are of the kind that the application is registered for",
+    "client.accepted",
+    verdict="another kind of client",
+    explains=("client.accepted",),
+)
+def _kind(context: DoctorContext) -> Finding:
     key = context.settings.key if context.settings else None
     used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
     app = None if context.investigation.finding else context.facts.application()  # first things first
@@ -53,16 +57,22 @@ def _kind(context: DoctorContext) -> Result:
     return passed(f"{used}, as the application {quoted(app.name, 60)} is registered")
 
 
-@check("token.form", "PAT is a whole token, with nothing around it", "settings.readable")
-def _form(context: DoctorContext) -> Result:
+@check(
+    "token.form",
+    "PAT is a whole token, with nothing around it",
+    "settings.readable",
+    verdict="does not look like a whole token",
+    explains=("token.active",),
+)
+def _form(context: DoctorContext) -> Finding:
     if not context.token:
         known = (*rename_steps(context.environment, "PAT"), context.environment.emptied("PAT"))
         step = next(filter(None, known), "set PAT to a user's token; zdemo setup creates one")
-        return replace(warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT), satisfied=False)
+        return warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT, stops=True)
     if misplaced := context.misplaced("PAT"):
         return skipped(misplaced)
     if problem := paste_problem(context.token):
-        return from_finding(problem)
+        return problem
     form = token_form(context.token)
     if form.is_access_token:
         return passed(form.described)
@@ -70,17 +80,23 @@ def _form(context: DoctorContext) -> Result:
     return passed(f"{form.size}; ZITADEL accepts it") if asked and asked.active else warned(form.described, form.fix)
 
 
-@check("token.active", "PAT is active; if not, why, as far as it can be known", "client.accepted", "token.form")
-def _active(context: DoctorContext) -> Result:
+@check(
+    "token.active",
+    "PAT is active; if not, why, as far as it can be known",
+    "client.accepted",
+    "token.form",
+    verdict="not active",
+)
+def _active(context: DoctorContext) -> Finding:
     introspection, finding = context.investigation.introspection, context.investigation.finding
     if introspection is None:
         return skipped("there is no introspection")
     if not introspection.active:
         if finding and finding.id in ALIVE:
             return passed("alive (userinfo accepts it), although introspection calls it inactive")
-        return from_finding(finding) if finding else failed("ZITADEL calls it inactive", "create a new PAT")
+        return finding if finding else failed("ZITADEL calls it inactive", "create a new PAT")
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):
-        return from_finding(finding)
+        return finding
     who = introspection.text("username") or introspection.text("sub") or "a user without a name"
     soon = next((note for note in context.investigation.notes if "expires soon" in note), "")
     if soon:
@@ -89,20 +105,25 @@ def _active(context: DoctorContext) -> Result:
     return passed(f"active: {quoted(who, 60)}", brief=f"active: {quoted(who, 60)}")
 
 
-@check("token.audience", "it is meant for this API", "token.active")
-def _audience(context: DoctorContext) -> Result:
+@check("token.audience", "it is meant for this API", "token.active", verdict="not for this API")
+def _audience(context: DoctorContext) -> Finding:
     finding = context.investigation.finding
     if finding and finding.id in ABOUT_AUDIENCE:
-        return from_finding(finding)
+        return finding
     what = "meant for this API: its audience names the API application or its project"
     return passed(what, brief="meant for this API")
 
 
-@check("role.granted", f"its user has the role {ROLE} in this API's project", "token.audience")
-def _granted(context: DoctorContext) -> Result:
+@check(
+    "role.granted",
+    f"its user has the role {ROLE} in this API's project",
+    "token.audience",
+    verdict=f"{ROLE} is missing",
+)
+def _granted(context: DoctorContext) -> Finding:
     introspection, finding = context.investigation.introspection, context.investigation.finding
     if finding and finding.id.startswith(ABOUT_ROLE):
-        return from_finding(finding)
+        return finding
     if introspection is None:
         return skipped("there is no introspection")
     roles = introspection.roles(context.settings.project_id if context.settings else None)
@@ -110,8 +131,8 @@ def _granted(context: DoctorContext) -> Result:
     return passed(f"{ROLE}, granted by {granted}")
 
 
-@check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", "zitadel.host")
-def _admin_valid(context: DoctorContext) -> Result:
+@check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", "zitadel.host", verdict="not valid")
+def _admin_valid(context: DoctorContext) -> Finding:
     if unused := _admin_not_asked(context):
         return unused
     facts = context.facts
@@ -121,7 +142,7 @@ def _admin_valid(context: DoctorContext) -> Result:
     return passed(f"valid: {who}", brief=who)
 
 
-def _admin_not_asked(context: DoctorContext) -> Result | None:
+def _admin_not_asked(context: DoctorContext) -> Finding | None:
     """Return the result where the administrator's PAT is not sent to ZITADEL, or where its refusal is known."""
     pat = context.environment.get("ZITADEL_ADMIN_PAT", "").strip()
     if not pat:
@@ -132,14 +153,19 @@ def _admin_not_asked(context: DoctorContext) -> Result | None:
     if problem := paste_problem(pat):
         return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix, otherwise=problem.otherwise)
     if withheld := context.withheld:
-        return replace(warned(*withheld, brief="not sent"), satisfied=False)
+        return warned(*withheld, brief="not sent", stops=True)
     if (finding := context.investigation.finding) and finding.id == "client.other_instance":
         return skipped("needs client.accepted: ZITADEL refuses everything")
     return None
 
 
-@check("admin.rights", "its user is an administrator, with the permissions that setup and role need", "admin.valid")
-def _admin_rights(context: DoctorContext) -> Result:
+@check(
+    "admin.rights",
+    "its user is an administrator, with the permissions that setup and role need",
+    "admin.valid",
+    verdict="not enough permissions",
+)
+def _admin_rights(context: DoctorContext) -> Finding:
     if (finding := context.investigation.finding) and finding.id == "role.swapped_tokens":
         return skipped("needs role.granted: swapped with PAT")
     permissions = list_permissions(context.facts.administrator)

@@ -1,7 +1,6 @@
 """Checks of the API at ZDEMO_API_URL, and of the store in which its workers share ZITADEL's answers."""
 
 import time
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from zdemo.client import Call, Route
@@ -9,17 +8,16 @@ from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.settings import API_URL, Settings
 from zdemo.diagnosis.ask.api_comparison import explain
 from zdemo.diagnosis.checks.check import (
-    Result,
     check,
     failed,
     failed_with,
-    from_finding,
     nothing_to_check,
     passed,
     skipped,
     warned,
 )
-from zdemo.diagnosis.checks.context import NOT_USABLE, DoctorContext
+from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
+from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.phrases import described
 from zdemo.diagnosis.rules.active_token import refusal_of
 from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, finding_for_no_example_api
@@ -32,8 +30,8 @@ TTL = "ZDEMO_CACHE_TTL"
 STORE_NOT_SET = f"{CACHE_URL} is not set: each worker keeps its own answers"
 
 
-@check("api.reachable", "the API at ZDEMO_API_URL answers", "settings.readable")
-def _reachable(context: DoctorContext) -> Result:
+@check("api.reachable", "the API at ZDEMO_API_URL answers", "settings.readable", verdict="does not answer")
+def _reachable(context: DoctorContext) -> Finding:
     if context.api is None:
         return skipped(context.not_usable("ZDEMO_API_URL", "ZDEMO_ALLOW_HTTP", "ZDEMO_TIMEOUT") or NOT_USABLE)
     public = context.called(Route.PUBLIC)
@@ -42,12 +40,17 @@ def _reachable(context: DoctorContext) -> Result:
         return passed(what, brief=what)
     if public.kind is FailureKind.REFUSED and not context.environment.source("ZDEMO_API_URL"):
         not_running = f"not running at {context.api.api_url}"
-        return replace(warned(public.message, public.hint, brief=not_running), satisfied=False)
+        return warned(public.message, public.hint, brief=not_running, stops=True)
     return failed_with(public)
 
 
-@check("api.identity", "it is a zdemo API, and guards its private route", "api.reachable")
-def _identity(context: DoctorContext) -> Result:
+@check(
+    "api.identity",
+    "it is a zdemo API, and guards its private route",
+    "api.reachable",
+    verdict="does not answer as zdemo serve does",
+)
+def _identity(context: DoctorContext) -> Finding:
     public = context.called(Route.PUBLIC)
     if not isinstance(public, Call):
         return skipped("it did not answer")
@@ -58,7 +61,7 @@ def _identity(context: DoctorContext) -> Result:
     if "zitadel" in public.answer.headers.get("set-cookie", "").lower() or context.api_is_zitadel:
         return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
     if finding := finding_for_no_example_api(public.answer, API_URL):
-        return from_finding(finding)
+        return finding
     return failed(
         f"the server at {host} is not a zdemo API: {described(public.answer)}",
         CORRECT,
@@ -66,7 +69,7 @@ def _identity(context: DoctorContext) -> Result:
     )
 
 
-def _guarded(context: DoctorContext) -> Result:
+def _guarded(context: DoctorContext) -> Finding:
     private = context.called(Route.PRIVATE)
     if not isinstance(private, Call):
         return failed_with(private)
@@ -81,8 +84,9 @@ def _guarded(context: DoctorContext) -> Result:
     "it agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application",
     "api.identity",
     "client.accepted",
+    verdict="disagrees with ZITADEL",
 )
-def _agrees(context: DoctorContext) -> Result:
+def _agrees(context: DoctorContext) -> Finding:
     if not context.has_token:
         return skipped("PAT is not set, or cannot be sent")
     settings, introspection = context.settings, context.investigation.introspection
@@ -95,7 +99,7 @@ def _agrees(context: DoctorContext) -> Result:
     return _compared(context, settings, call, refusal)
 
 
-def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: Refused | None) -> Result:
+def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: Refused | None) -> Finding:
     here, what = context.investigation.finding, "the API and ZITADEL agree about PAT"
     if call.accepted and refusal is None:
         return passed(f"{what}: it is accepted ({call.answer.status})", brief="accepts PAT")
@@ -104,7 +108,7 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
     if call.accepted and here and here.id in ABOUT_PROJECT:
         return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
     if call.accepted:
-        return from_finding(finding_for_disagreement(call, here.cause if here else "it is refused", settings))
+        return finding_for_disagreement(call, here.cause if here else "it is refused", settings)
     explanation = explain(
         call,
         context.token,
@@ -115,26 +119,33 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
         now=time.time(),
         known=context.investigation,
     )
-    return from_finding(explanation.finding) if explanation else failed("the API and ZITADEL disagree", CORRECT)
+    return explanation.finding if explanation else failed("the API and ZITADEL disagree", CORRECT)
 
 
-@check("cache.reachable", f"the store of {CACHE_URL} answers, and accepts this API", "settings.readable")
-def _store_reachable(context: DoctorContext) -> Result:
+@check(
+    "cache.reachable",
+    f"the store of {CACHE_URL} answers, and accepts this API",
+    "settings.readable",
+    verdict="the store cannot be used",
+)
+def _store_reachable(context: DoctorContext) -> Finding:
     if CACHE_URL not in context.environment:
-        return replace(nothing_to_check(STORE_NOT_SET), satisfied=False)
+        return skipped(STORE_NOT_SET)
     if (settings := context.settings) is None:
         return skipped(context.not_usable(CACHE_URL) or NOT_USABLE)
     if not settings.cache_ttl_seconds:
         what = f"the store is not used: {TTL} is 0, so no answer is reused"
         step = f"set {TTL} to the seconds for which answers may be reused"
-        return replace(warned(what, step, brief="not used"), satisfied=False)
+        return warned(what, step, brief="not used", stops=True)
     if not (state := context.store).ok and not state.reads:
         return failed(f"{state.reason}; the API works without it, and asks ZITADEL more often", state.hint)
     return passed("the store answers, and accepts this API", brief="answers")
 
 
-@check("cache.writable", "the store takes what this API writes", "cache.reachable")
-def _writable(context: DoctorContext) -> Result:
+@check(
+    "cache.writable", "the store takes what this API writes", "cache.reachable", verdict="the store takes no answers"
+)
+def _writable(context: DoctorContext) -> Finding:
     if not (state := context.store).ok:
         return failed(state.reason, state.hint)
     return passed("the store takes what this API writes", brief="takes answers")
