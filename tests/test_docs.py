@@ -10,7 +10,8 @@ import pytest
 from typer.main import get_command
 
 from tests.support import processes
-from tests.support.readme import PAGES, README, ROOT, Command, commands, consoles, essence, run, stage
+from tests.support.processes import ROOT
+from tests.support.readme import PAGES, README, Command, commands, consoles, essence, run, stage
 from tests.support.settings_pages import pages
 from tests.test_architecture import ORDER
 from zdemo.cli.app import COMMANDS as TABLE

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.cli import ROOT, Shell
+from tests.support.cli import Shell
 from tests.support.dockerfile import copy_sources
 from tests.support.ports import fixed_port
+from tests.support.processes import ROOT
 from zdemo.emulator import DEFAULT_PORT
 
 LONGEST_SECONDS = 120

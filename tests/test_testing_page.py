@@ -9,7 +9,8 @@ from pathlib import Path
 
 import requests
 
-from tests.support.cli import ROOT, Shell
+from tests.support.cli import Shell
+from tests.support.processes import ROOT
 from zdemo.emulator import KINDS
 from zdemo.emulator.control import ALLOWED
 from zdemo.emulator.faults import PATHS

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.support.cli import ROOT, Shell
+from tests.support.cli import Shell
+from tests.support.processes import ROOT
 from tests.support.terminal import shown_at
 from zdemo.cli.app import COMMANDS, load
 from zdemo.errors import ExitCode

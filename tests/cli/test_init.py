@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import API_UNSET, ROOT, Shell
+from tests.support.cli import API_UNSET, Shell
+from tests.support.processes import ROOT
 from tests.support.repository import needs_git, repository
 from tests.support.terminal import at_terminal
 from zdemo.cli.emulator_env_file import with_emulator_settings

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
+from tests.support.cli import Shell, is_two_lines
 from tests.support.dotenv import update_dotenv
+from tests.support.processes import LONGEST_SECONDS
 from tests.support.relay import relay
 from tests.support.repository import git, needs_git, repository
 from tests.support.terminal import at_terminal

@@ -9,10 +9,10 @@ from tempfile import mkdtemp
 
 import pytest
 
-from tests.support.cli import BASE, LONGEST_SECONDS, Shell, unbroken
+from tests.support.cli import BASE, Shell, unbroken
 from tests.support.interactive import session
 from tests.support.ports import free_port
-from tests.support.processes import is_running, processes
+from tests.support.processes import LONGEST_SECONDS, is_running, processes
 from tests.support.waiting import eventually
 from zdemo.emulator import CLIENT_SECRET, READER
 

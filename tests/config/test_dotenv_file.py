@@ -186,10 +186,11 @@ import resource, sys
 from pathlib import Path
 from tests.support.dotenv import update_dotenv
 from zdemo.errors import SettingsError
-resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
 try:
     update_dotenv(Path(sys.argv[1]), {"PAT": "secret" * 1000})
 except SettingsError as error:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     print(*error.problems)
 """
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import LONGEST_SECONDS, Shell
+from tests.support.cli import Shell
 from tests.support.desk import KeptReport
+from tests.support.processes import LONGEST_SECONDS
 from tests.support.waiting import eventually
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import AdminSettings

@@ -92,7 +92,7 @@ PROXIES: dict[str, Behaviour] = {
 
 @pytest.mark.parametrize("behaviour", PROXIES.values(), ids=PROXIES)
 def test_a_proxy_is_given_up_in_time(behaviour: Behaviour) -> None:
-    with upstream(behaviour) as proxy, processes.sender() as send:
-        came = send("https://zitadel.example", {"HTTPS_PROXY": proxy.url}, timeout_seconds=TIMEOUT_SECONDS)
+    with upstream(behaviour) as proxy:
+        came = processes.send("https://zitadel.example", {"HTTPS_PROXY": proxy.url}, timeout_seconds=TIMEOUT_SECONDS)
     assert came["kind"] in (FailureKind.TIMEOUT, FailureKind.PROXY)
     assert_in_time(came["seconds"])

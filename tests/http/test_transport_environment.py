@@ -4,7 +4,7 @@ Another process sends the requests, because an environment belongs to a process.
 """
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from tests.support import processes
 from tests.support.certificates import Certificates
 from tests.support.connection_faults import ACTIVE
-from tests.support.processes import Sender
+from tests.support.processes import send
 from tests.support.upstream import LOOPBACK, answer, upstream
 from zdemo.errors import FailureKind
 
@@ -21,17 +21,11 @@ ELSEWHERE = "http://zitadel.example"
 
 
 @pytest.fixture(scope="module")
-def send() -> Iterator[Sender]:
-    with processes.sender() as sender:
-        yield sender
-
-
-@pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
-def test_netrc_is_not_read(tmp_path: Path, send: Sender) -> None:
+def test_netrc_is_not_read(tmp_path: Path) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text(f"machine {LOOPBACK} login somebody password something\n")
     netrc.chmod(0o600)
@@ -42,14 +36,14 @@ def test_netrc_is_not_read(tmp_path: Path, send: Sender) -> None:
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_a_proxy_of_the_environment_is_used(name: str, send: Sender) -> None:
+def test_a_proxy_of_the_environment_is_used(name: str) -> None:
     with upstream(OK) as proxy:
         assert send(ELSEWHERE, {name: proxy.url})["status"] == 200
     assert proxy.requests[0].target == f"{ELSEWHERE}/path"
 
 
 @pytest.mark.parametrize("no_proxy", ["*", "other.example,.invalid"])
-def test_no_proxy_is_honoured(no_proxy: str, send: Sender) -> None:
+def test_no_proxy_is_honoured(no_proxy: str) -> None:
     """Without the proxy, this name resolves nowhere (RFC 6761 §6.4)."""
     with upstream(OK) as proxy:
         came = send("http://zitadel.invalid", {"HTTP_PROXY": proxy.url, "NO_PROXY": no_proxy})
@@ -77,14 +71,14 @@ except ConnectionFailed as failed:
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_ca_bundle_of_the_environment_is_trusted(name: str, certificates: Certificates, send: Sender) -> None:
+def test_a_ca_bundle_of_the_environment_is_trusted(name: str, certificates: Certificates) -> None:
     with upstream(ACTIVE, tls=certificates.good()) as up:
         assert send(up.url, {name: str(certificates.bundle)})["status"] == 200
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x30\x82\x01\x0a\xff"], ids=["missing", "empty", "binary"])
 def test_an_unusable_ca_bundle_is_a_settings_error(
-    content: bytes | None, certificates: Certificates, tmp_path: Path, send: Sender
+    content: bytes | None, certificates: Certificates, tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle.pem"
     if content is not None:
@@ -110,7 +104,6 @@ def test_a_bad_certificate_is_named_and_nothing_is_sent(
     kind: FailureKind,
     hint: str,
     certificates: Certificates,
-    send: Sender,
 ) -> None:
     with upstream(ACTIVE, tls=make(certificates)) as up:
         came = send(up.url, {"REQUESTS_CA_BUNDLE": str(certificates.bundle)})

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.cli import LONGEST_SECONDS
+from tests.support.processes import LONGEST_SECONDS
 
 CONTROLLED = """
 import fcntl, os, sys, termios

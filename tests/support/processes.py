@@ -1,11 +1,13 @@
-"""Python processes with an environment of their own."""
+"""Python processes with an environment of their own, most of them forks of one."""
 
+import atexit
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,45 +15,127 @@ ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
 
 _SEND = """
-import json, os, sys, time
+import json, sys, time
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.transport import Transport
 
-for line in sys.stdin:
-    url, environment, timeout_seconds = json.loads(line)
-    os.environ.clear()
-    os.environ.update(environment)
+url, timeout_seconds = sys.argv[1:]
+start = time.monotonic()
+try:
     transport = Transport(url, setting="ZITADEL_DOMAIN")
-    start = time.monotonic()
-    try:
-        out = {"status": transport.send("POST", "/path", timeout_seconds=timeout_seconds, form={"token": "t"}).status}
-    except ConnectionFailed as error:
-        out = {"kind": str(error.kind), "message": error.message, "hint": error.hint}
-    except SettingsError as error:
-        out = {"kind": "settings", "message": error.message, "hint": error.hint}
-    print(json.dumps({**out, "seconds": time.monotonic() - start}), flush=True)
+    answer = transport.send("POST", "/path", timeout_seconds=float(timeout_seconds), form={"token": "t"})
+    out = {"status": answer.status}
     transport.close()
+except ConnectionFailed as error:
+    out = {"kind": str(error.kind), "message": error.message, "hint": error.hint}
+except SettingsError as error:
+    out = {"kind": "settings", "message": error.message, "hint": error.hint}
+print(json.dumps({**out, "seconds": time.monotonic() - start}))
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a process left."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+class Forker:
+    """A process of ``tests.support.forking``, which runs one command or script at a time."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="zdemo-forker-")
+        self._files = [Path(self._folder.name, name) for name in ("in", "out", "err")]
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.support.forking"],
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        atexit.register(self.close)
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str],
+        stdin: bytes = b"",
+        *,
+        script: str = "",
+        loaded: bool = True,
+    ) -> Ended:
+        """Run a command, or this script, in a process that has ``loaded`` zdemo or nothing."""
+        for path, content in zip(self._files, (stdin, b"", b""), strict=True):
+            path.write_bytes(content)
+        code = self.run_at(self._files, arguments, folder, env, script=script, loaded=loaded)
+        return Ended(code=code, out=self._files[1].read_bytes(), err=self._files[2].read_bytes())
+
+    def run_at(
+        self,
+        files: Sequence[Path | None],
+        arguments: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str],
+        *,
+        terminal: bool = False,
+        script: str = "",
+        loaded: bool = True,
+    ) -> int:
+        """Run it with these files as streams, of which those that are ``None`` are closed; return its exit code.
+
+        With ``terminal``, they are a terminal that controls the process.
+        """
+        assert self._process.stdin
+        assert self._process.stdout
+        job = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "env": dict(env),
+            "files": [path and str(path) for path in files],
+            "terminal": terminal,
+            "name": "-c" if script else "zdemo",
+            "script": script,
+            "loaded": loaded,
+        }
+        print(json.dumps(job), file=self._process.stdin, flush=True)
+        code = int(self._process.stdout.readline())
+        assert code >= 0, f"signal {-code} ended {' '.join(arguments) or script}"
+        return code
+
+    def close(self) -> None:
+        self._process.communicate(timeout=LONGEST_SECONDS)
+        self._folder.cleanup()
+
+
+@cache
+def forker() -> Forker:
+    """Return the forker of this test run."""
+    return Forker()
 
 
 def run_python(script: str, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path = ROOT) -> str:
     """Return what a script prints in ``folder``, with only ``environment`` and the path to zdemo in its environment."""
-    done = subprocess.run(  # noqa: S603  # the script is this module's or a test's own
-        [sys.executable, "-c", script, *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    env = {"PYTHONPATH": str(ROOT), **(environment or {})}
+    done = forker().run(arguments, folder, env, script=script, loaded=False)
+    assert done.code == 0, done.err.decode()
+    return done.out.decode()
+
+
+def send(url: str, environment: Mapping[str, str], *, timeout_seconds: float = 5) -> dict[str, Any]:
+    """Send one request by a ``Transport``; return ``status``, or ``kind``, ``message`` and ``hint``."""
+    done = forker().run([url, str(timeout_seconds)], ROOT, environment, script=_SEND)
+    assert done.code == 0, done.err.decode()
+    return cast("dict[str, Any]", json.loads(done.out))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A running process, as ``ps`` shows it."""
+    """A running process of this machine."""
 
     pid: int
     parent: int
@@ -60,41 +144,21 @@ class Process:
 
 
 def processes() -> list[Process]:
-    """Return all running processes of this machine."""
-    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,pgid=,stat=,args="]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603
-    rows = [line.split(maxsplit=4) for line in lines]
-    return [
-        Process(pid=int(pid), parent=int(parent), group=int(group), command=command.rstrip())
-        for pid, parent, group, state, command in rows
-        if not state.startswith("Z")  # ended
-    ]
+    """Return all running processes of this machine, as Linux shows them in ``/proc``."""
+    return [found for path in Path("/proc").glob("[0-9]*") if (found := _process(path))]
+
+
+def _process(path: Path) -> Process | None:
+    try:
+        state, parent, group = (path / "stat").read_text().rpartition(")")[2].split()[:3]
+        command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return None  # it has ended meanwhile
+    if state == "Z":
+        return None
+    return Process(pid=int(path.name), parent=int(parent), group=int(group), command=command)
 
 
 def is_running(pid: int) -> bool:
     """Return whether a process has not ended."""
-    return any(process.pid == pid for process in processes())
-
-
-class Sender:
-    """A process that sends requests by a ``Transport``, each with an environment of its own."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def __call__(self, url: str, environment: Mapping[str, str], *, timeout_seconds: float = 5) -> dict[str, Any]:
-        """Send one request; return ``status``, or ``kind``, ``message`` and ``hint``."""
-        assert self._process.stdin
-        assert self._process.stdout
-        print(json.dumps([url, dict(environment), timeout_seconds]), file=self._process.stdin, flush=True)
-        return cast("dict[str, Any]", json.loads(self._process.stdout.readline()))
-
-
-@contextmanager
-def sender() -> Iterator[Sender]:
-    """Run a process that sends requests."""
-    command = [sys.executable, "-c", _SEND]
-    with subprocess.Popen(  # noqa: S603  # the script is this module's own
-        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield Sender(process)
+    return _process(Path("/proc", str(pid))) is not None

@@ -13,15 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.support.cli import forker
 from tests.support.dotenv import update_dotenv
+from tests.support.processes import ROOT, forker
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
-ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 WITHOUT_DOTENV = "setup.md"  # this page begins with an empty folder

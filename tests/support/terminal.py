@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.cli import BASE, LONGEST_SECONDS, Shell, forker
+from tests.support.cli import BASE, Shell
+from tests.support.processes import LONGEST_SECONDS, forker
 
 Typed = str | Callable[[], str]
 
