@@ -1,4 +1,4 @@
-"""The guides for other languages show what their examples hold, and these examples run with their real packages."""
+"""The guides for other languages show lines of their examples, and these examples run with their real packages."""
 
 import re
 import shutil
@@ -47,9 +47,8 @@ def test_an_example_passes_with_the_emulator_and_fails_with_another_token(exampl
 
 
 @pytest.mark.parametrize("language", TESTS)
-def test_a_guide_shows_the_files_of_its_example(language: str) -> None:
-    shown = BLOCK.findall((DOCS / "guides" / f"{language}.md").read_text(encoding="utf-8"))
-    files = [
-        path.read_text(encoding="utf-8") for path in (EXAMPLES / language).iterdir() if path.suffix in (".js", ".go")
-    ]
-    assert sorted(shown) == sorted(files)
+def test_a_guide_shows_lines_of_its_example(language: str) -> None:
+    (shown,) = BLOCK.findall((DOCS / "guides" / f"{language}.md").read_text(encoding="utf-8"))
+    (test,) = (path for path in (EXAMPLES / language).iterdir() if "test" in path.name)
+    lines = {line.strip() for line in test.read_text(encoding="utf-8").splitlines()}
+    assert {line.strip() for line in shown.splitlines()} <= lines
