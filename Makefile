@@ -13,9 +13,9 @@ LIBRARIES = tests/http tests/server tests/asgi tests/serving tests/guard tests/c
 	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_secrets.py \
 	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/test_pytest_plugin.py
 
-.PHONY: check lint types test floors pythons newest test-zitadel bench screenshots
+.PHONY: check lint types test thorough floors pythons newest test-zitadel bench screenshots
 
-check: lint types test
+check: lint types test thorough
 
 lint:
 	$(PYTHON) -m ruff check .
@@ -26,6 +26,10 @@ types:
 
 test:
 	$(PYTHON) -m pytest -q -n auto
+
+# The tests that take long and rarely fail, which `make test` leaves out
+thorough:
+	$(PYTHON) -m pytest -q -n auto -m thorough
 
 # The tests that touch libraries, with the lowest version of each direct one that pyproject.toml allows, in a new environment
 floors:

@@ -37,6 +37,7 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_an_example_passes_with_the_emulator_and_fails_with_another_token(example: Path) -> None:
     emulator = [sys.executable, "-m", "zdemo", "emulator"]
     passed = run(*emulator, "--", *TESTS[example.name], folder=example)

@@ -18,17 +18,17 @@ from tests.support.processes import ROOT
 from zdemo.emulator import DEFAULT_PORT
 
 LONGEST_SECONDS = 120
-PIP = (sys.executable, "-m", "pip", "--retries=1", "--timeout=10", "--disable-pip-version-check")
-OFFLINE = r"(?i)connection|timed out|name resolution|no matching distribution found for hatchling"
+UV = (sys.executable, "-m", "uv", "pip", "install", "--quiet")
+OFFLINE = r"(?i)failed to fetch|connect|timed out|dns|name resolution"
 
 
 def _run(*command: str | Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(  # noqa: S603  # pip and venv
+    done = subprocess.run(  # noqa: S603  # uv and venv
         command, env=environment, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
     )
     if done.returncode and re.search(OFFLINE, done.stderr):
-        pytest.skip("pip cannot reach a package index to build the wheel")
+        pytest.skip("uv cannot reach a package index to build the wheel")
     assert done.returncode == 0, done.stderr
 
 
@@ -37,13 +37,14 @@ def _install_wheel(folder: Path) -> Path:
     copy_sources(folder / "sources")
     _run(sys.executable, "-m", "venv", "--without-pip", folder / "environment")
     python = folder / "environment" / "bin" / "python"
-    _run(*PIP, "--python", python, "install", "--quiet", "--no-compile", folder / "sources")
+    _run(*UV, "--python", python, folder / "sources")
     return python.parent
 
 
-@pytest.mark.skipif(find_spec("pip") is None, reason="pip is not installed")
+@pytest.mark.thorough
+@pytest.mark.skipif(find_spec("uv") is None, reason="uv is not installed")
 def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> None:
-    """One test, because the environment takes some 10 s."""
+    """One test, because the environment takes seconds."""
     programs = _install_wheel(tmp_path)
     folder = tmp_path / "elsewhere"
     folder.mkdir()

@@ -1,38 +1,16 @@
-"""The fixture ``zitadel_emulator`` as the tests of another project use it, without an import."""
+"""The fixture ``zitadel_emulator``, which ``tests/test_testing_page.py`` uses as another project does."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes import forker
 from zdemo.config.settings import Settings
 from zdemo.pytest_plugin import ZitadelEmulator
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
 
 ROLE = "read:messages"
-OTHER_PROJECT = """
-from flask import Flask
-from zdemo.config import Settings
-from zdemo.server import protect, requires_token
-
-
-def test_messages(zitadel_emulator):
-    app = protect(Flask(__name__), Settings.from_env(zitadel_emulator.env))
-
-    @app.get("/messages")
-    @requires_token(role="read:messages")
-    def messages():
-        return {}
-
-    def status(token):
-        return app.test_client().get("/messages", headers={"Authorization": f"Bearer {token}"}).status_code
-
-    assert status(zitadel_emulator.user("ada", "read:messages")) == 200
-    assert status(zitadel_emulator.user("bob")) == 401
-"""
-
 FORGOTTEN = """
 from http.client import HTTPConnection
 from zdemo.testing import ZitadelEmulator
@@ -50,20 +28,11 @@ def introspect(zitadel: ZitadelEmulator, token: str) -> Introspection:
         client.close()
 
 
-def test_another_project_needs_the_name_of_the_fixture_alone(tmp_path: Path) -> None:
-    (tmp_path / "test_other_project.py").write_text(OTHER_PROJECT)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    ran = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - a fixed command
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "1 passed" in ran.stdout
-
-
 @pytest.mark.parametrize("rest", ["", "; del emulator", "; emulator.fault('hang')", "; raise SystemExit(7)"])
-def test_a_forgotten_exit_holds_no_program_at_its_end(rest: str) -> None:
+def test_a_forgotten_exit_holds_no_program_at_its_end(rest: str, tmp_path: Path) -> None:
     script = FORGOTTEN + f"connection.request('GET', '/debug/healthz'); connection.getresponse().read(){rest}"
-    command = [sys.executable, "-c", script]
-    ran = subprocess.run(command, env={}, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 - a fixed command
-    assert (ran.returncode, ran.stderr) == (7 if "7" in rest else 0, "")
+    ran = forker().run([], tmp_path, {}, script=script, loaded=False)
+    assert (ran.code, ran.err) == (7 if "7" in rest else 0, b"")
 
 
 def test_users_have_the_given_roles_which_come_and_go(zitadel_emulator: ZitadelEmulator) -> None:

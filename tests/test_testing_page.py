@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 
 from tests.support.cli import Shell
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, forker
 from zdemo.emulator import KINDS
 from zdemo.emulator.control import ALLOWED
 from zdemo.emulator.faults import PATHS
@@ -43,9 +43,8 @@ def test_the_examples_pass(tmp_path: Path) -> None:
 def test_the_example_for_unittest_needs_no_pytest(tmp_path: Path) -> None:
     (code,) = [code for _, code in EXAMPLES if "unittest" in code]
     (tmp_path / "pytest.py").write_text("raise ImportError('there is no pytest')")
-    (tmp_path / "example.py").write_text(code)
-    done = ran(sys.executable, "example.py", folder=tmp_path)
-    assert (done.returncode, "OK" in done.stderr) == (0, True), done.stderr
+    done = forker().run([], tmp_path, {}, script=code, loaded=False)
+    assert (done.code, b"OK" in done.err) == (0, True), done.err
 
 
 def test_the_lines_for_the_control_interface_work(tmp_path: Path) -> None:
@@ -87,7 +86,7 @@ print(*(os.environ[name] for name in names), flush=True)
 path = os.environ["ZITADEL_KEY_FILE"]
 os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" -m zdemo introspect -q --require orders:read", os.sys.executable])
 """
-    done = shell.anew("emulator", "--seed", "seed.toml", "--", sys.executable, "-c", script)
+    done = shell("emulator", "--seed", "seed.toml", "--", sys.executable, "-c", script)
     pats = [f"{name}-0000000000000000000000000000"[:32] for name in ("ada", "bob")]
     assert done.out.split() == [*pats, "root-000000000000000000000000000", "shop-client"]
     assert done.code == 0, done.err

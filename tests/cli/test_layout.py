@@ -32,15 +32,15 @@ def test_a_command_is_never_cut(command: str) -> None:
     assert command in lines or cells(command) <= 20, "what is longer than the line stands alone, at the left"
 
 
-@pytest.mark.parametrize("width", [40, 100, 120])
-def test_a_command_in_several_lines_is_the_same_to_a_shell(width: int) -> None:
+def test_a_command_in_several_lines_is_the_same_to_a_shell() -> None:
     command = "zdemo init --emulator --emulator-port 8490 --api-url http://[::1]:5010 --env-file 'a --port/b  c.env'"
-    lines = continued(command, width).split("\n")
-    assert max(map(len, lines)) <= width
-    assert (len(lines) == 1) is (width >= len(command))
-    script = "printf '%s\\n' " + "\n".join(lines)
+    widths = (40, 100, 120)
+    texts = [continued(command, width) for width in widths]
+    assert all(max(map(len, text.split("\n"))) <= width for text, width in zip(texts, widths, strict=True))
+    assert ["\n" in text for text in texts] == [width < len(command) for width in widths]
+    script = "\n".join(f"printf '%s\\n' {text}" for text in texts)
     words = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout  # noqa: S603  # the test's own script
-    assert words.splitlines() == shlex.split(command)
+    assert words.splitlines() == shlex.split(command) * len(widths)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ ROLE = "read:messages"
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
+@pytest.mark.thorough
 def test_what_the_sdk_sets_up_is_what_an_api_sees(own: Emulator, tmp_path: Path) -> None:
     """One test, since each process that runs a part of it imports the SDK for seconds; its models are untyped."""
     # zitadel-client 4.1 imports authlib.jose, which new versions of Authlib call deprecated, past every filter

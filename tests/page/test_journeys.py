@@ -76,8 +76,9 @@ def latest(person: Visit, *texts: str) -> None:
         expect(person.rows().first).to_contain_text(text)
 
 
+@pytest.mark.thorough
 def test_the_printed_address_opens_it_until_the_api_ends(browser: Browser, tmp_path: Path) -> None:
-    with served_site(tmp_path) as own, visit(browser, own.address) as person:
+    with served_site(tmp_path) as own, visit(browser, own.address, axe=True) as person:
         key = parse_qs(urlsplit(own.address).query)["key"][0]
         assert person.page.url == f"{own.origin}/-/"
         (cookie,) = person.page.context.cookies(person.page.url)
@@ -187,6 +188,7 @@ def test_changes_are_made_and_an_answer_from_before_is_called_so_unless_the_api_
         person.sees(shown, in_part=CHANGES)
 
 
+@pytest.mark.thorough
 def test_changes_and_explanations_are_shown_in_every_page_and_after_a_reload(person: Visit) -> None:
     other = person.another()
     other.open()
@@ -206,6 +208,7 @@ def test_changes_and_explanations_are_shown_in_every_page_and_after_a_reload(per
     expect(person.part(CHANGES).get_by_label(FORGET)).to_be_checked()
 
 
+@pytest.mark.thorough
 def test_the_feed_is_filtered_and_paused_and_keeps_the_row_that_was_chosen(person: Visit, site: PageSite) -> None:
     site.call("/api/private-scoped", VISITOR.pat)
     person.sees("401", "/api/private-scoped", "visitor", in_part=FEED)
@@ -229,11 +232,12 @@ def test_the_feed_is_filtered_and_paused_and_keeps_the_row_that_was_chosen(perso
     expect(person.page.locator("[aria-live=polite]")).to_contain_text("/api/private")
 
 
+@pytest.mark.thorough
 def test_everybody_can_see_each_state_in_both_colour_schemes_and_at_any_width(browser: Browser) -> None:
     problems: dict[str, object] = {}
     with (
         page_site(threads=64, ttl_seconds=2) as site,
-        visit(browser, site.address, size=NARROW, still=True) as person,
+        visit(browser, site.address, size=NARROW, still=True, axe=True) as person,
     ):
         for name in main_states(person):
             problems[f"moves: {name}"] = person.page.evaluate(MOVING)
@@ -248,6 +252,7 @@ def test_everybody_can_see_each_state_in_both_colour_schemes_and_at_any_width(br
     assert {name: found for name, found in problems.items() if found} == {}
 
 
+@pytest.mark.thorough
 def test_hostile_names_and_paths_are_shown_as_text(person: Visit, site: PageSite) -> None:
     user = site.emulator.world.users[READER.id]
     user.username = HTML
@@ -266,6 +271,7 @@ def test_hostile_names_and_paths_are_shown_as_text(person: Visit, site: PageSite
     assert not person.page.evaluate(TOO_WIDE)
 
 
+@pytest.mark.thorough
 def test_the_whole_story_is_told_by_keyboard_alone(person: Visit) -> None:
     page, press = person.page, person.page.keyboard.press
 

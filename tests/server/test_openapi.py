@@ -160,6 +160,7 @@ def test_an_error_of_its_own_is_described(settings: Settings, document: Json) ->
         check_described(data, reply, document)
 
 
+@pytest.mark.thorough
 def test_schemathesis_finds_nothing(strict: Api, tmp_path: Path) -> None:
     """As a program of its own: it brings its own plugin for pytest, which every test would load."""
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", "--no-color", "--warnings", "off"]

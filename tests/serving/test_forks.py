@@ -47,7 +47,9 @@ def statuses(api: Endpoint, tokens: list[str]) -> list[int]:
         return [reply.status for reply in pool.map(lambda token: api.get(PRIVATE, token), tokens)]
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.thorough] * ("gunicorn" in name)) for name in SERVERS]
+)
 def test_forked_workers_of_a_server_mix_up_no_answers_and_follow_orders(
     name: str, zitadel: ZitadelEmulator, good: list[str], environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -120,11 +120,21 @@ class Visit:
 
 @contextmanager
 def visit(
-    browser: Browser, address: str, *, size: tuple[int, int] = WIDE, dark: bool = False, still: bool = False
+    browser: Browser,
+    address: str,
+    *,
+    size: tuple[int, int] = WIDE,
+    dark: bool = False,
+    still: bool = False,
+    axe: bool = False,
 ) -> Iterator[Visit]:
-    """Open the page at its printed address; after the block, it must have done nothing that it never does."""
+    """Open the page at its printed address, with ``axe`` for ``violations``.
+
+    After the block, it must have done nothing that it never does.
+    """
     with watched(browser, address.partition("/?")[0], size=size, dark=dark, still=still) as (context, watch):
-        add_axe(context)
+        if axe:
+            add_axe(context)
         person = Visit(context.new_page(), watch, address)
         person.open()
         yield person
