@@ -1,7 +1,7 @@
 """Ask ZITADEL and ``.env`` for everything that the plan depends on; changes nothing."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
 from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
 from zdemo.setup.plan import domain_line
 from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles
-from zdemo.setup.state_file import IssuedCredential, SetupState, digest, lost_credentials, state_path
+from zdemo.setup.state_file import SetupState, digest, lost_credentials, state_path
 from zdemo.zitadel import own_user, resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import NO_MEMBERSHIP, ManagementClient
-from zdemo.zitadel.records import Administrator, Application, Auth, Credential, Project, RoleAssignment, User
+from zdemo.zitadel.records import Administrator, Application, Auth, Credential, Project, User
 from zdemo.zitadel.role_assignments import wait_until
 
 SETTLE_SECONDS = 0.3  # ZITADEL's reads were seen to trail its writes by 163 ms
@@ -27,15 +27,16 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     state, admin = files.state, own_user.administrator(client)
     settle(state)
     resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
+    names = {READER: options.reader_name, VISITOR: options.visitor_name}
     with explained_membership(admin):
         project = _project(client, state, options, admin)
         application = _application(client, state, options, project)
-        reader = _user(client, state, READER, options.reader_name, admin)
-        visitor = _user(client, state, VISITOR, options.visitor_name, admin)
-    if not any(thing and state.owns(thing.id) for thing in (project, application, reader, visitor)):
+        users = _users(client, state, names, admin)
+    if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
         check_same_zitadel(state, files.path, client.issuer)
     credentials, key_id = _credentials(client, files, application, options.auth_for(application))
-    lost_keys, issued_keys = _keys(client, state.keys, application, key_id)
+    keys = expiries(resources.list_application_keys(client, application.id)) if application and state.keys else {}
+    reader, visitor = (_current_user(client, files, one, name, users[one], project) for one, name in names.items())
     return CurrentState(
         issuer=client.issuer,
         state=state,
@@ -46,10 +47,10 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         role_keys=resources.list_roles(client, project.id) if project else (),
         application=application,
         credentials=credentials,
-        lost_keys=lost_keys,
-        issued_keys=issued_keys,
-        reader=_current_user(client, files, READER, options.reader_name, reader, project),
-        visitor=_current_user(client, files, VISITOR, options.visitor_name, visitor, project),
+        lost_keys=lost_credentials(state.keys, keys, key_id),
+        issued_keys=tuple(key.id for key in state.keys if key.id in keys and keys[key.id] == key.expires),
+        reader=reader,
+        visitor=visitor,
         foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.has_token(admin_pat.__eq__),
     )
 
@@ -110,15 +111,17 @@ def _application(
     return (resources.get_application(client, recorded) if state.owns(recorded) else None) or named
 
 
-def _user(
-    client: ManagementClient, state: SetupState, fields: UserFields, name: str, admin: Administrator
-) -> User | None:
-    """Return the user with the recorded ID, else with the name, in the administrator's organization first."""
-    recorded = fields.id_in(state)
-    if state.owns(recorded) and (user := resources.get_user(client, recorded)):
-        return user
-    listed = resources.list_users(client, name)
-    return min(listed, key=lambda user: user.organization_id != admin.organization_id, default=None)
+def _users(
+    client: ManagementClient, state: SetupState, names: Mapping[UserFields, str], admin: Administrator
+) -> dict[UserFields, User | None]:
+    """Return the users with the recorded IDs, else with the names, in the administrator's organization first."""
+    found = {one: resources.get_user(client, one.id_in(state)) for one in names if state.owns(one.id_in(state))}
+    missing = {one: name for one, name in names.items() if not found.get(one)}
+    listed = resources.list_users(client, missing.values()) if missing else ()
+    for one, name in missing.items():
+        named = [user for user in listed if user.username.casefold() == name.casefold()]
+        found[one] = min(named, key=lambda user: user.organization_id != admin.organization_id, default=None)
+    return found
 
 
 def _credentials(
@@ -144,16 +147,6 @@ def _credentials(
     return CredentialState.GOOD, settings.key.key_id if settings.key else ""
 
 
-def _keys(
-    client: ManagementClient, issued: tuple[IssuedCredential, ...], application: Application | None, used: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the keys of setup's that were lost, and those that were written to a file."""
-    if application is None or not issued:
-        return (), ()
-    listed = expiries(resources.list_application_keys(client, application.id))
-    return lost_credentials(issued, listed, used), tuple(k.id for k in issued if listed.get(k.id) == k.expires)
-
-
 def expiries(listed: Iterable[Credential]) -> dict[str, int | None]:
     """Return when each credential expires (milliseconds since 1970), by its ID."""
     return {credential.id: credential.expires for credential in listed}
@@ -168,7 +161,8 @@ def _current_user(
     project: Project | None,
 ) -> CurrentUser:
     token = usable_at(client.issuer, files.get(fields.setting))
-    owner = _owner_of_token(client, token)
+    sendable = bool(token) and token.isascii() and token.isprintable() and " " not in token
+    owner = own_user.user_id_of_token(client, token) if sendable else None
     if owner is None:
         pat = CredentialState.REFUSED if token else CredentialState.MISSING
     else:
@@ -179,25 +173,14 @@ def _current_user(
     in_file = next((p for p in issued if p.digest and p.digest == digest(token)), None)
     dead = [p.id for p in issued if p is in_file and listed.get(p.id) == p.expires and pat is CredentialState.REFUSED]
     lost = {*lost_credentials(issued, listed, token), *dead}
+    assignments = resources.list_assignments(client, project_id=project.id, user_id=user.id) if project else ()
     return CurrentUser(
         fields=fields,
         name=name,
-        user=user,
-        assignment=_assignment(client, project, user) if project else None,
+        user=user,  # the project's organization owns one assignment at most (ZITADEL)
+        assignment=next((a for a in assignments if project and a.organization_id == project.organization_id), None),
         pat=pat,
         pat_expires=in_file.expires if in_file else None,
         lost=tuple(sorted(lost)),
         elsewhere=sum(1 for p in issued if p.id in listed and p is not in_file and p.id not in lost),
     )
-
-
-def _assignment(client: ManagementClient, project: Project, user: User) -> RoleAssignment | None:
-    """Return the assignment that the project's organization owns; there can be only one (ZITADEL)."""
-    listed = resources.list_assignments(client, project_id=project.id, user_id=user.id)
-    return next((a for a in listed if a.organization_id == project.organization_id), None)
-
-
-def _owner_of_token(client: ManagementClient, token: str) -> str | None:
-    """Return the ID of a token's user; ``None`` for a dead token or for none."""
-    sendable = bool(token) and token.isascii() and token.isprintable() and " " not in token
-    return own_user.user_id_of_token(client, token) if sendable else None

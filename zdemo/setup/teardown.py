@@ -12,14 +12,14 @@ from pathlib import Path
 
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.setup.apply import Reporter
-from zdemo.setup.current import READER, VISITOR, UserFields
+from zdemo.setup.current import READER, VISITOR
 from zdemo.setup.lookup import check_same_zitadel, expiries, explained_membership, settle
 from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import EMPTY, IssuedCredential, lost_credentials
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.own_user import administrator
-from zdemo.zitadel.records import Administrator, Credential
+from zdemo.zitadel.records import Administrator, Application, Credential, Project, User
 
 AGAIN = "run zdemo setup --teardown again"
 
@@ -44,8 +44,7 @@ class Recorded:
 
     def __init__(self, client: ManagementClient, files: SetupFiles) -> None:
         self._client, self._files, self._state = client, files, files.state
-        self._project_id = self._state.project_id
-        self._application_id = self._state.application_id
+        self._project_id, self._application_id = self._state.project_id, self._state.application_id
         self._user_ids = {fields: fields.id_in(self._state) for fields in (READER, VISITOR)}
         self._own_users = frozenset(self._user_ids.values()) - {""}
         self._project = resources.get_project(client, self._project_id) if self._project_id else None
@@ -55,41 +54,31 @@ class Recorded:
 
     def items(self) -> Iterator[Item]:
         """Yield everything in the order in which it is removed."""
-        client = self._client
+        state, client, shared = self._state, self._client, self._state.shared_project_id
         for fields, user_id in self._user_ids.items():
             if user_id:
-                user = self._users.get(fields)
-                yield Item(
-                    what="service account",
-                    name=_named(user.username if user else "", user_id),
-                    note="with its PATs and roles",
-                    found=user is not None,
-                    remove=partial(resources.delete_user, client, user_id),
-                )
-            yield from self._pats_of_others(fields)
-        if self._state.shared_project_id:
-            yield from self._in_shared_project(self._state.shared_project_id)
+                delete = partial(resources.delete_user, client, user_id)
+                yield _object("service account", self._users.get(fields), user_id, delete, "with its PATs and roles")
+            issued, list_of = fields.issued(state), partial(resources.list_pats, client)
+            for owner_id, pat_id, found in _issued_to_others(issued, user_id, list_of):
+                owner = resources.get_user(client, owner_id)
+                delete = partial(resources.remove_pat, client, owner_id, pat_id)
+                name = _named(owner.username if owner else owner_id, pat_id)
+                yield Item(what="PAT of", name=name, found=found, remove=delete)
+        if shared:
+            yield from self._in_shared_project(shared)
         if self._application_id:
-            yield self._application_item()
+            application = self._application
+            owner_id = (application.project_id if application else "") or shared or self._project_id
+            goes = owner_id == self._project_id
+            delete = partial(resources.delete_application, client, owner_id, self._application_id)
+            note = "with its project" if goes else ""
+            yield _object("application", application, self._application_id, None if goes else delete, note)
         if self._project_id:
-            yield Item(
-                what="project",
-                name=_named(self._project.name if self._project else "", self._project_id),
-                note="with its roles and applications",
-                found=self._project is not None,
-                remove=partial(resources.delete_project, client, self._project_id),
-            )
+            delete = partial(resources.delete_project, client, self._project_id)
+            yield _object("project", self._project, self._project_id, delete, "with its roles and applications")
         for file in self._files.key_files():
             yield Item(what="key file", name=str(file), remove=partial(Path.unlink, file, missing_ok=True))
-
-    def _pats_of_others(self, fields: UserFields) -> Iterator[Item]:
-        """Yield the PATs that setup created for users that it found."""
-        issued, list_of = fields.issued(self._state), partial(resources.list_pats, self._client)
-        for owner_id, pat_id, found in _issued_to_others(issued, self._user_ids[fields], list_of):
-            owner = resources.get_user(self._client, owner_id)
-            delete = partial(resources.remove_pat, self._client, owner_id, pat_id)
-            name = _named(owner.username if owner else owner_id, pat_id)
-            yield Item(what="PAT of", name=name, found=found, remove=delete)
 
     def _in_shared_project(self, project_id: str) -> Iterator[Item]:
         """Yield what setup created in a project that it found. A role that it added there stays: others may use it."""
@@ -110,20 +99,6 @@ class Recorded:
         for role in state.added_roles:
             yield Item(what="role", name=role, stays=True, note="setup added it to a project that it did not create")
 
-    def _application_item(self) -> Item:
-        """Return the application, which goes with its project, unless that is somebody else's."""
-        application, shared = self._application, self._state.shared_project_id
-        project_id = (application.project_id if application else "") or shared or self._project_id
-        goes = project_id == self._project_id
-        delete = partial(resources.delete_application, self._client, project_id, self._application_id)
-        return Item(
-            what="application",
-            name=_named(application.name if application else "", self._application_id),
-            note="with its project" if goes else "",
-            found=application is not None,
-            remove=None if goes else delete,
-        )
-
     def added_by_others(self) -> Iterator[Item]:
         """Yield what would go with setup's objects although setup did not record it."""
         client, state = self._client, self._state
@@ -136,20 +111,16 @@ class Recorded:
             keys = resources.list_application_keys(client, application.id)
             yield from _unknown("key of", application.name, keys, state.keys)
         if self._project:
-            yield from self._added_to_project(self._project.id)
+            for other in resources.list_applications(client, project_id=self._project_id):
+                if other.id != self._application_id:
+                    yield Item(what="application", name=_named(other.name, other.id))
+            for role in resources.list_roles(client, self._project_id):
+                if role not in state.added_roles:
+                    yield Item(what="role", name=role)
+            for grant in resources.list_project_grants(client, self._project_id):
+                name = _named(grant.organization_name or "the organization", grant.organization_id)
+                yield Item(what="Project Grant", name=f"to {name}")
         yield from self._assignments_of_others()
-
-    def _added_to_project(self, project_id: str) -> Iterator[Item]:
-        client, state = self._client, self._state
-        for application in resources.list_applications(client, project_id=project_id):
-            if application.id != self._application_id:
-                yield Item(what="application", name=_named(application.name, application.id))
-        for role in resources.list_roles(client, project_id):
-            if role not in state.added_roles:
-                yield Item(what="role", name=role)
-        for grant in resources.list_project_grants(client, project_id):
-            name = _named(grant.organization_name or "the organization", grant.organization_id)
-            yield Item(what="Project Grant", name=f"to {name}")
 
     def _assignments_of_others(self) -> Iterator[Item]:
         """Yield the role assignments that go, except those that setup or ``zdemo role`` can have made."""
@@ -164,6 +135,14 @@ class Recorded:
             if goes and not (own and known and assignment.project_id in projects):
                 who, roles = assignment.login_name or assignment.user_id, ", ".join(assignment.role_keys) or "no role"
                 yield Item(what="role for", name=f"{who}: {roles} in {assignment.project_name}")
+
+
+def _object(
+    what: str, thing: Project | Application | User | None, object_id: str, remove: Callable[[], None] | None, note: str
+) -> Item:
+    """Return an object that setup created; ``thing`` is what ZITADEL shows of it."""
+    name = thing.username if isinstance(thing, User) else thing.name if thing else ""
+    return Item(what=what, name=_named(name, object_id), note=note, found=thing is not None, remove=remove)
 
 
 def _named(name: str, object_id: str) -> str:
@@ -259,20 +238,16 @@ def tear_down(files: SetupFiles, teardown: Teardown, report: Reporter) -> None:
             if item.found:
                 report.tell(f"{item.what} {item.name}: removed")
     if failed:
-        raise _not_removed(failed)
+        item, why = failed[0]
+        hint = f"{why.hint}; then {AGAIN}" if why.hint else AGAIN
+        if item.what == "application" and isinstance(why, ManagementError) and why.status == 403:
+            hint = (
+                "ORG_OWNER may not delete applications: set ZITADEL_ADMIN_PAT to an IAM_OWNER's PAT, or delete it in "
+                f"the Management Console; then {AGAIN}"
+            )
+        names = ", ".join(f"{item.what} {item.name}" for item, _ in failed)
+        raise ZdemoError(f"not everything is removed: {names}", hint=hint)
     files.restore()
     report.tell(f"{files.path}: setup's settings removed")
     if teardown.restored:
         report.tell(f"{files.path}: {', '.join(teardown.restored)} restored")
-
-
-def _not_removed(failed: list[tuple[Item, ZdemoError]]) -> ZdemoError:
-    item, error = failed[0]
-    hint = f"{error.hint}; then {AGAIN}" if error.hint else AGAIN
-    if item.what == "application" and isinstance(error, ManagementError) and error.status == 403:
-        hint = (
-            "ORG_OWNER may not delete applications: set ZITADEL_ADMIN_PAT to an IAM_OWNER's PAT, or delete it in the "
-            f"Management Console; then {AGAIN}"
-        )
-    names = ", ".join(f"{item.what} {item.name}" for item, _ in failed)
-    return ZdemoError(f"not everything is removed: {names}", hint=hint)

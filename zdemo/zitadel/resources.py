@@ -260,9 +260,9 @@ def find_user(client: ManagementClient, name: str) -> User | None:
     return next(_USERS.list(client, _where("orQuery", queries=[by_login_name, _by_username(name), by_id])), None)
 
 
-def list_users(client: ManagementClient, username: str) -> tuple[User, ...]:
-    """Return the users with this username, whatever its case, in all organizations."""
-    return tuple(_USERS.list(client, _by_username(username)))
+def list_users(client: ManagementClient, usernames: Iterable[str]) -> tuple[User, ...]:
+    """Return the users with these usernames, whatever their case, in all organizations."""
+    return tuple(_USERS.list(client, _where("orQuery", queries=[_by_username(name) for name in usernames])))
 
 
 def list_similar_users(client: ManagementClient, name: str) -> tuple[User, ...]:
