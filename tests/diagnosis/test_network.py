@@ -7,7 +7,7 @@ from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.checks.zitadel_checks import CHECKS
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
-from zdemo.http.messages import failed
+from zdemo.http.failure_messages import failed
 from zdemo.response import Response
 
 ORIGIN = "https://id.example"

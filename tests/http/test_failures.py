@@ -13,8 +13,8 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, Protocol
 
 from zdemo.errors import ConnectionFailed, ExitCode, FailureKind, Phase, SettingsError
 from zdemo.http.deadline import ResolveTimeout
+from zdemo.http.failure_messages import CaBundle, failed
 from zdemo.http.failures import chain, explained, may_retry
-from zdemo.http.messages import CaBundle, failed
 
 ORIGIN = "https://zitadel.example:8443"
 CANARY = "canary4711"

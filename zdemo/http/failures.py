@@ -25,7 +25,7 @@ from zdemo.http.deadline import (
     StaleConnection,
     resolve,
 )
-from zdemo.http.messages import NO_DETAIL, CaBundle, failed, how_to_trust, unusable_bundle, why_untrusted
+from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, how_to_trust, unusable_bundle, why_untrusted
 from zdemo.response import GATEWAY_STATUSES
 
 CERTIFICATE_KINDS = {

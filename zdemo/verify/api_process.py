@@ -12,7 +12,7 @@ from typing import IO
 
 from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
 from zdemo.http.transport import Transport
-from zdemo.serving.group import process_group
+from zdemo.serving.programs import process_group
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05

@@ -324,7 +324,7 @@ def _started_run(
     screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: EmulatedIssuer
 ) -> Iterator[VerifyRun]:
     """Start the API and wait until it answers; yield what the cases ask with."""
-    from zdemo.serving.group import SUPPORTED
+    from zdemo.serving.programs import SUPPORTED
 
     if not SUPPORTED:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")

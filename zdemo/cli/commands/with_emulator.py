@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import typer
 
     from zdemo.emulator import Start
-    from zdemo.serving.foreground import Signals
+    from zdemo.serving.programs import Signals
 
 LARGEST_SEED_BYTES = 1 << 20
 SEED_DOCS = "docs/emulator.md has an example"
@@ -141,12 +141,12 @@ def run_with_emulator(
     port: int,
 ) -> int:
     """Run a command to its end with the variables of an emulator and with ``others``; return its exit code."""
-    from zdemo.serving.group import SUPPORTED
+    from zdemo.serving.programs import SUPPORTED
 
     if not SUPPORTED:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo emulator --json")
     from zdemo.emulator import emulate
-    from zdemo.serving.foreground import signals_noted
+    from zdemo.serving.programs import signals_noted
 
     screen: Screen = ctx.obj
     with ExitStack() as stack:
@@ -163,8 +163,7 @@ def run_with_emulator(
 
 
 def _run(screen: Screen, signals: Signals, command: Sequence[str], environment: Mapping[str, str], folder: str) -> int:
-    from zdemo.serving.foreground import run_in_foreground
-    from zdemo.serving.group import process_group
+    from zdemo.serving.programs import process_group, run_in_foreground
 
     if code := signals.ending():
         return code

@@ -30,8 +30,8 @@ from zdemo.diagnosis.rules.unusable_response import (
     zitadels_signs,
 )
 from zdemo.errors import FailureKind, Phase
-from zdemo.http.messages import failed as connection_failed
-from zdemo.http.messages import proxy_address, proxy_problem
+from zdemo.http.failure_messages import failed as connection_failed
+from zdemo.http.failure_messages import proxy_address, proxy_problem
 from zdemo.zitadel.client_assertion import audience_of
 from zdemo.zitadel.refused_credentials import DATABASE_AWAY
 
