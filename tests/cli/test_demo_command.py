@@ -22,8 +22,8 @@ STEPS = (
     (200, "granted again"),
     (401, "deleted"),
     (401, "unknown token"),
-    (503, "stopped"),
-    (200, "back"),
+    (503, "out of reach"),
+    (200, "in reach again"),
 )
 AROUND = {"ZITADEL_DOMAIN": "nonsense", "PAT": "nonsense", "ZDEMO_TIMEOUT": "nonsense", "HTTP_PROXY": "http://x:1"}
 

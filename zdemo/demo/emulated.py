@@ -7,7 +7,6 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import Settings
 from zdemo.demo.scenario import (
     CACHE_SECONDS,
-    EMULATED_STEPS,
     Caller,
     DemoChange,
     DemoEnvironment,
@@ -50,7 +49,6 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
         yield DemoEnvironment(
             zitadel=f"(emulator) {url}",
             api_url=f"http://{LOOPBACK}:{api_port}",
-            steps=EMULATED_STEPS,
             tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat},
             changes={
                 **changes_at_zitadel(client, project_id=PROJECT_ID, reader_id=READER.id, pat_id=READER.token_id),

@@ -15,7 +15,6 @@ from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import (
     CACHE_SECONDS,
-    LIVE_STEPS,
     Caller,
     DemoChange,
     DemoEnvironment,
@@ -120,7 +119,6 @@ def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[]
         yield DemoEnvironment(
             zitadel=client.issuer,
             api_url=f"http://{LOOPBACK}:{port}",
-            steps=LIVE_STEPS,
             tokens={Caller.READER: files.get("PAT"), Caller.VISITOR: files.get("ZDEMO_VISITOR_PAT")},
             changes={
                 **changes_at_zitadel(

@@ -22,7 +22,7 @@ from zdemo.cli.usage import OUTPUT_GROUP
 from zdemo.client import Route
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import START_GUIDE, AdminSettings
-from zdemo.demo.scenario import DemoEnvironment, DemoExchange, Interrupted, StepResult
+from zdemo.demo.scenario import STEPS, DemoEnvironment, DemoExchange, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
@@ -102,8 +102,8 @@ def _run(
         if not as_json:
             _show_begin(screen, environment)
         running = environment.run()
-        for number in range(1, len(environment.steps) + 1):
-            with screen.waiting(f"step {number} of {len(environment.steps)}"):
+        for number in range(1, len(STEPS) + 1):
+            with screen.waiting(f"step {number} of {len(STEPS)}"):
                 result = next(running)
             results.append(result)
             if as_json:
