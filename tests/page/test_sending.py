@@ -11,7 +11,7 @@ from tests.support.page_site import KEY, PageSite, events, page_options, page_si
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
 from zdemo.page import PageContext
-from zdemo.page.refusal import PageRefusal
+from zdemo.page.page_context import PageRefusal
 from zdemo.page.sending import send
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving

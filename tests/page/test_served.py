@@ -20,7 +20,8 @@ from tests.support.processes import processes
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER, VISITOR
-from zdemo.page.feed import PAGE_THREADS, PageSlots
+from zdemo.page.feed import PageSlots
+from zdemo.page.page_context import PAGE_THREADS
 
 THREADS = 8  # of the API
 STOP_SECONDS = 5  # for an end that waits for no feed; running requests may take 9

@@ -2,6 +2,6 @@
 
 from zdemo.page.access import new_key
 from zdemo.page.app import PagedApp, paged
-from zdemo.page.context import PageContext, PageOptions
+from zdemo.page.page_context import PageContext, PageOptions
 
 __all__ = ["PageContext", "PageOptions", "PagedApp", "new_key", "paged"]

@@ -21,7 +21,7 @@ from flask import Request
 
 from zdemo.errors import GuardError
 from zdemo.page.callers import CALLERS
-from zdemo.page.refusal import PageRefusal
+from zdemo.page.page_context import PageRefusal
 
 PREFIX = "/-/"
 LEAST_KEY = 16  # characters

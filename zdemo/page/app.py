@@ -21,11 +21,10 @@ from werkzeug.exceptions import HTTPException
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 from zdemo.page.access import PREFIX, Access, cookie_name
 from zdemo.page.changes import change
-from zdemo.page.context import PageContext, PageOptions
 from zdemo.page.events import concealed, event_of, secrets_of, showable
 from zdemo.page.feed import CHANGED, Feed, PageSlots, Watching
+from zdemo.page.page_context import PageContext, PageOptions, PageRefusal
 from zdemo.page.page_state import state
-from zdemo.page.refusal import PageRefusal
 from zdemo.page.sending import send
 from zdemo.server import WATCHER, BodyReader, WorkerApp, cut_connection_after, refusal_of_http
 from zdemo.serving import WSGIApp

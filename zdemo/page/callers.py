@@ -11,8 +11,7 @@ from zdemo.config.settings import AdminSettings
 from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
-from zdemo.page.context import PageContext
-from zdemo.page.refusal import PageRefusal, text_of
+from zdemo.page.page_context import PageContext, PageRefusal, text_of
 from zdemo.setup.state_file import issued_pat
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line

@@ -11,10 +11,9 @@ from zdemo.diagnosis.phrases import span
 from zdemo.errors import ZdemoError
 from zdemo.guard.forget import Forget
 from zdemo.page.callers import ENDED, CallersUser, PageAdmin, administrator, users_of_callers
-from zdemo.page.context import PageContext
 from zdemo.page.feed import CHANGED
+from zdemo.page.page_context import PageContext, PageRefusal, error_text, flag_of, seconds_of, text_of
 from zdemo.page.page_state import EmulatorControl, changes_document, is_stopped
-from zdemo.page.refusal import PageRefusal, error_text, flag_of, seconds_of, text_of
 from zdemo.server import FORGETTING, Forgetting
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS

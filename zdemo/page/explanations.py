@@ -15,7 +15,7 @@ from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
-from zdemo.page.context import PageOptions
+from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import EmulatorControl, is_stopped
 from zdemo.response import Response
 from zdemo.server import Trace

@@ -16,7 +16,7 @@ from typing import Any
 
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import new_request_id
-from zdemo.page.refusal import PageRefusal
+from zdemo.page.page_context import PageRefusal
 from zdemo.server import Trace, Watcher
 from zdemo.serving.bus import Bus
 from zdemo.serving.forks import renewed_after_fork
@@ -35,7 +35,6 @@ FORGOTTEN = "forgotten"  # an order to forget has reached this worker
 BEAT_SECONDS = 2.0  # a client that has left is noticed at the next line
 BEAT = b":\n\n"
 
-PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when they are needed
 SHORT_REQUESTS = 16  # threads that no feed takes
 RETRY_AFTER_SECONDS = 5
 

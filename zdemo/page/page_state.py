@@ -15,7 +15,7 @@ from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
 from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX
 from zdemo.page.callers import NOBODY, PageCaller, administrator, callers_with_token, emulators_users, users_document
-from zdemo.page.context import PageContext, PageOptions
+from zdemo.page.page_context import PageContext, PageOptions
 from zdemo.server import EXTENSION
 
 STATE_SECONDS = 4.0

@@ -1,5 +1,6 @@
 """Send a request from the page to the API, at its own address only, and explain the answer as ``zdemo call`` does."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,15 +15,16 @@ from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.errors import ConnectionFailed
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.callers import VARIABLES, PageCaller, caller_in
-from zdemo.page.context import PageContext, Why
 from zdemo.page.explanations import finding_for_own_refusal, rule_of, why_document, with_fix_if_stopped
 from zdemo.page.feed import EXPLAINED
-from zdemo.page.refusal import PageRefusal, error_text, flag_of, text_of
+from zdemo.page.page_context import PageContext, PageRefusal, Why, error_text, flag_of, text_of
 from zdemo.response import GATEWAY_STATUSES
 
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer
 EXPLAIN_SECONDS = 5.0
+KEPT_SECONDS = 60.0  # for an explanation, since something else may have changed, which the page did not do
+MOST_EXPLANATIONS = 100
 PRESS = {
     "token.deleted": "press Restore PAT",
     "token.user_was_off": "press Restore PAT",
@@ -65,11 +67,19 @@ def _endpoint(path: str) -> Endpoint:
 
 
 def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) -> Why:
+    """Return why a request was refused; unless ``is_new``, as ZITADEL was asked about one like it shortly before."""
     if call.accepted:
         return None
     token = sha256((caller.token or "").encode()).digest()
     key = call.method, str(call.route), token, call.answer.status, code_of(call.answer)
-    return context.explanations.get(key, lambda: _found_out(context, call, caller), anew=is_new)
+    now = time.monotonic()
+    asked_at, why = context.explanations.get(key, (-math.inf, None))
+    if is_new or now > asked_at + KEPT_SECONDS:
+        why = _found_out(context, call, caller)
+        if len(context.explanations) >= MOST_EXPLANATIONS:
+            context.explanations.clear()
+        context.explanations[key] = now, why
+    return why
 
 
 def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:

@@ -1,0 +1,106 @@
+"""What the parts of the page share: how its API was started, what is known of the callers, and what is refused."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from zdemo.config.environment import Environment
+from zdemo.config.settings import Settings
+from zdemo.errors import ZdemoError
+from zdemo.text.printable import printable
+
+PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when they are needed
+
+Why = dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions:
+    """How the API was started; it can be sent to another process.
+
+    ``key`` opens the page. ``environment`` has the tokens of callers and administrator. ``steps_file`` is the
+    ``.env`` for commands that the page suggests, and ``file_step`` the command that writes it if it is missing.
+    ``emulator`` is the name of an emulator beside the API; ``emulator_users`` and ``emulator_pats`` have the IDs of its
+    users and of their PATs by caller. ``threads`` is how many of the server's threads the page may use.
+    """
+
+    key: str = field(repr=False)
+    api_url: str
+    settings: Settings
+    environment: Environment
+    steps_file: Path | None = None
+    file_step: str = ""
+    emulator: str = ""
+    emulator_users: Mapping[str, str] = field(default_factory=dict)
+    emulator_pats: Mapping[str, str] = field(default_factory=dict)
+    threads: int = PAGE_THREADS
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageContext:
+    """What a part of the page is given to answer a request; ``app`` is the API in this worker.
+
+    ``user_ids`` are those of the callers, as far as they were seen: ZITADEL does not say whose a dead token was.
+    ``pat_ids`` are those of their PATs. ``tell`` sends an event with this name to all open pages.
+    ``explanations`` has why requests were refused, each with the time (monotonic) of its question, until a change.
+    """
+
+    options: PageOptions
+    app: Flask
+    user_ids: dict[str, str] = field(default_factory=dict)
+    pat_ids: dict[str, str] = field(default_factory=dict)
+    tell: Callable[[str, Mapping[str, Any]], None] = lambda _name, _event: None
+    explanations: dict[Hashable, tuple[float, Why]] = field(default_factory=dict)
+
+
+class PageRefusal(Exception):
+    """A request to the page that is refused. ``code`` is for programs, ``description`` for people."""
+
+    def __init__(
+        self, status: int, code: str, description: str, *, hint: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(description)
+        self.status, self.code, self.description, self.hint = status, code, description, hint
+        self.headers = headers or {}
+
+    @property
+    def document(self) -> dict[str, str]:
+        """The refusal as JSON."""
+        found = {"error": self.code, "error_description": printable(self.description)}
+        return found | {"hint": printable(self.hint)} if self.hint else found
+
+
+def error_text(error: ZdemoError) -> str:
+    """Return an error and its hint in one line, for an answer that is not a refusal."""
+    return "; ".join(filter(None, (error.message, error.hint)))
+
+
+def text_of(body: Mapping[str, Any], name: str) -> str:
+    """Return a text. Raises PageRefusal."""
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise _wrong(name, "a text")
+    return value
+
+
+def flag_of(body: Mapping[str, Any], name: str, default: bool) -> bool:
+    """Return a flag, or the default where there is none. Raises PageRefusal."""
+    value = body.get(name, default)
+    if not isinstance(value, bool):
+        raise _wrong(name, "true or false")
+    return value
+
+
+def seconds_of(body: Mapping[str, Any], most: float) -> float:
+    """Return the seconds, from 0 to ``most``. Raises PageRefusal."""
+    value = body.get("seconds")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:  # NaN is not
+        raise _wrong("seconds", f"a number from 0 to {most:g}")
+    return float(value)
+
+
+def _wrong(name: str, what: str) -> PageRefusal:
+    return PageRefusal(400, "invalid_field", f"{name} must be {what}")
