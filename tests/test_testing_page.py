@@ -11,9 +11,8 @@ import requests
 
 from tests.support.cli import Shell
 from tests.support.processes import ROOT, forker
-from zdemo.emulator import KINDS
 from zdemo.emulator.control import ALLOWED
-from zdemo.emulator.faults import PATHS
+from zdemo.emulator.faults import KINDS, PATHS
 from zdemo.testing import ZitadelEmulator
 
 TEXT = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from zdemo.emulator import Emulator, RequestRecord, Start, User, World
+    from zdemo.emulator import Emulator, User, World
+    from zdemo.emulator.incoming import RequestRecord
+    from zdemo.emulator.seed import Start
 
 EXPIRED_SECONDS = 60.0  # how long ago an expired token expired
 
@@ -31,7 +33,8 @@ class ZitadelEmulator:
         self._start: Start | None = None
 
     def __enter__(self) -> Self:
-        from zdemo.emulator import emulate, known_start  # here, since pytest loads this in every project with zdemo
+        from zdemo.emulator import emulate  # here, since pytest loads this in every project with zdemo
+        from zdemo.emulator.seed import known_start
 
         self._start = known_start()
         self._running = self._stack.enter_context(emulate(self._start.world))
@@ -113,7 +116,7 @@ class ZitadelEmulator:
 
     def jwt(self, username: str) -> str:
         """Return a new access token of a user that is a JWT, for this project, and valid for 12 hours."""
-        from zdemo.emulator import issue_jwt
+        from zdemo.emulator.oidc.token_endpoint import issue_jwt
 
         with self._world.lock:
             return issue_jwt(self._world, self._user(username), self.project_id, self.url)

@@ -25,7 +25,6 @@ from zdemo.config.settings import Settings
 from zdemo.emulator import (
     ADMIN,
     APPLICATION_ID,
-    APPLICATION_NAME,
     CLIENT_ID,
     ORGANIZATION_ID,
     PROJECT_ID,
@@ -35,6 +34,7 @@ from zdemo.emulator import (
     World,
     emulate,
 )
+from zdemo.emulator.seed import APPLICATION_NAME
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 

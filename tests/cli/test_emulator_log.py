@@ -11,7 +11,7 @@ import pytest
 from tests.server.test_log_lines import Terminal
 from tests.support.cli import Shell, Stack
 from zdemo.cli.commands.emulator_log import BESIDE_THE_API, requests_log
-from zdemo.emulator import REQUESTS_LOG, RequestRecord
+from zdemo.emulator.incoming import REQUESTS_LOG, RequestRecord
 from zdemo.response import Response
 from zdemo.server.logs import JsonFormatter, TextFormatter
 from zdemo.text.columns import cells

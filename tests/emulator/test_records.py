@@ -21,11 +21,11 @@ from zdemo.emulator import (
     READER,
     VISITOR,
     Emulator,
-    RequestRecord,
     World,
     emulate,
     known_world,
 )
+from zdemo.emulator.incoming import RequestRecord
 from zdemo.emulator.token_texts import new_key_pair
 
 SERVICE = "/zitadel.project.v2.ProjectService"

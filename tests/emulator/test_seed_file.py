@@ -5,7 +5,9 @@ import json
 import pytest
 
 from tests.support.emulator_target import USERINFO, Server
-from zdemo.emulator import NEVER, SeedError, emulate, seeded_start
+from zdemo.emulator import NEVER, emulate
+from zdemo.emulator.seed import SeedError
+from zdemo.emulator.seed_file import seeded_start
 
 SECRET = "s3cr3tS3cr3tS3cr3tS3cr3t"
 JWE = ".".join(["eyJhbGciOiJBMjU2R0NNS1ciLCJlbmMiOiJBMjU2R0NNIn0", *[SECRET] * 4])

@@ -8,30 +8,21 @@ from dataclasses import dataclass
 from zdemo.emulator.app import create_app
 from zdemo.emulator.control import Control
 from zdemo.emulator.entities import NEVER, User
-from zdemo.emulator.faults import KINDS, Faults, new_fault
-from zdemo.emulator.incoming import FIELDS, REQUESTS_LOG, RequestRecord, RequestRecords
-from zdemo.emulator.oidc.token_endpoint import issue_jwt
+from zdemo.emulator.faults import Faults, new_fault
+from zdemo.emulator.incoming import RequestRecords
 from zdemo.emulator.seed import (
     ADMIN,
     APPLICATION_ID,
-    APPLICATION_NAME,
     AUTHORIZATION_ID,
     CLIENT_ID,
     CLIENT_SECRET,
     DEFAULT_PORT,
     ORGANIZATION_ID,
     PROJECT_ID,
-    PROJECT_NAME,
-    PROJECT_ROLES,
     READER,
     VISITOR,
     KnownUser,
-    SeedError,
-    Start,
-    add_key_files,
-    known_start,
     known_world,
-    random_start,
 )
 from zdemo.emulator.world import World
 from zdemo.serving.embedded import LOOPBACK, serving
@@ -39,40 +30,23 @@ from zdemo.serving.embedded import LOOPBACK, serving
 __all__ = [
     "ADMIN",
     "APPLICATION_ID",
-    "APPLICATION_NAME",
     "AUTHORIZATION_ID",
     "CLIENT_ID",
     "CLIENT_SECRET",
     "DEFAULT_PORT",
-    "FIELDS",
-    "KINDS",
     "NEVER",
     "ORGANIZATION_ID",
     "PROJECT_ID",
-    "PROJECT_NAME",
-    "PROJECT_ROLES",
     "READER",
-    "REQUESTS_LOG",
     "VISITOR",
-    "Control",
     "Emulator",
-    "Faults",
     "KnownUser",
-    "RequestRecord",
-    "RequestRecords",
-    "SeedError",
-    "Start",
     "User",
     "World",
-    "add_key_files",
     "create_app",
     "emulate",
-    "issue_jwt",
-    "known_start",
     "known_world",
     "new_fault",
-    "random_start",
-    "seeded_start",
 ]
 
 HTTP2 = (
@@ -96,17 +70,6 @@ class Emulator:
     def port(self) -> int:
         """The port that it listens on."""
         return int(self.url.rpartition(":")[2])
-
-
-def seeded_start(text: str, name: str) -> Start:
-    """Return a new world with the content of a seed file, whose name ends with .toml or .json.
-
-    What the file does not choose is random, and an administrator is added if it has none, as a ZITADEL has one from
-    its first start. Raises SeedError.
-    """
-    from zdemo.emulator.seed_file import Seeding  # here, since few worlds come from a file
-
-    return Seeding(text, name).fill()
 
 
 @contextmanager

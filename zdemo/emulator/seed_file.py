@@ -144,6 +144,15 @@ def _shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
+def seeded_start(text: str, name: str) -> Start:
+    """Return a new world with the content of a seed file, whose name ends with .toml or .json.
+
+    What the file does not choose is random, and an administrator is added if it has none, as a ZITADEL has one from
+    its first start. Raises SeedError.
+    """
+    return Seeding(text, name).fill()
+
+
 class Seeding:
     """A file, whose errors have their places, such as ``seed.toml, line 3: users[0].name``, and the world of it."""
 

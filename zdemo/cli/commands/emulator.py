@@ -27,7 +27,8 @@ from zdemo.errors import ExitCode, UsageError
 from zdemo.text.columns import WITHOUT_TERMINAL
 
 if TYPE_CHECKING:
-    from zdemo.emulator import Emulator, KnownUser, Start
+    from zdemo.emulator import Emulator, KnownUser
+    from zdemo.emulator.seed import Start
 
 
 def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument

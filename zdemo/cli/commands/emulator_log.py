@@ -3,7 +3,7 @@
 import re
 from functools import partial
 
-from zdemo.emulator import FIELDS, REQUESTS_LOG
+from zdemo.emulator.incoming import FIELDS, REQUESTS_LOG
 from zdemo.server import RequestLines, RequestLog, log_in_batches
 from zdemo.text.printable import one_line
 

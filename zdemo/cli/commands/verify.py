@@ -272,7 +272,8 @@ class GradedApi:
 @contextmanager
 def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     """Run an emulator and the API in front of it; yield what the cases ask with."""
-    from zdemo.emulator import World, emulate, random_start
+    from zdemo.emulator import World, emulate
+    from zdemo.emulator.seed import random_start
     from zdemo.verify.emulated_issuer import emulated_issuer
 
     with ExitStack() as stack:

@@ -21,7 +21,7 @@ from zdemo.errors import SettingsError, UsageError, ZdemoError
 if TYPE_CHECKING:
     import typer
 
-    from zdemo.emulator import Start
+    from zdemo.emulator.seed import Start
     from zdemo.serving.programs import Signals
 
 LARGEST_SEED_BYTES = 1 << 20
@@ -42,7 +42,8 @@ def check_alone(options: Mapping[str, bool]) -> None:
 
 def new_start(port: int, seed: Path | None, domains: Sequence[str]) -> Start:
     """Return a new world: that of a file, one of its own for a free port, or the one that everybody knows."""
-    from zdemo.emulator import SeedError, known_start, random_start, seeded_start
+    from zdemo.emulator.seed import SeedError, known_start, random_start
+    from zdemo.emulator.seed_file import seeded_start
 
     for domain in domains:
         if not DOMAIN.fullmatch(domain):
@@ -93,7 +94,7 @@ def exported(start: Start, url: str) -> dict[str, str]:
 @contextmanager
 def key_files(start: Start) -> Iterator[dict[str, str]]:
     """Write the key files of a new world into a folder of this user, and yield their paths by their variables."""
-    from zdemo.emulator import add_key_files
+    from zdemo.emulator.seed import add_key_files
 
     files = add_key_files(start)
     contents = {
