@@ -24,7 +24,7 @@ from zdemo.verify.case import Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.emulated_issuer import emulated_issuer
 from zdemo.verify.examine import examine
-from zdemo.verify.judgments import outage
+from zdemo.verify.judgments import outage, secrets_of
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, Introspector, roles_claim_of
 from zdemo.zitadel.introspection_client import IntrospectionClient
@@ -125,8 +125,7 @@ def failures() -> dict[str, str]:
             budget=budget,
             public=PUBLIC,
             window_seconds=WINDOW_SECONDS,
-            client_id=CLIENT_ID,
-            client_secret=CLIENT_SECRET,
+            secrets=secrets_of(CLIENT_ID, CLIENT_SECRET),
             project_id=PROJECT_ID,
             issuer_url=emulator.url,
         )

@@ -73,21 +73,6 @@ def _judged(target: Target, case: Case, wrong: Callable[..., Finding] = failed) 
     return wrong(f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})")
 
 
-def _same_as(  # what a check is made of
-    name: str,
-    case: str,
-    what: str,
-    need: str,
-    *,
-    verdict: str,
-    group: str = REFUSALS,
-    wrong: Callable[..., Finding] = failed,
-) -> Check[Target]:
-    """Return a check that asks and judges as a case of ``zdemo verify`` does."""
-    make = check(name, what, need, verdict=verdict, group=group)
-    return make(lambda target: _judged(target, BY_ID[case], wrong))
-
-
 @check("api.reachable", "the URL answers", verdict="does not answer")
 def _reachable(target: Target) -> Finding:
     reply = target.bare
@@ -187,50 +172,37 @@ def _accepts(target: Target) -> Finding:
     return failed(f"{reply.in_words()} for PAT", "zdemo introspect  (what ZITADEL says about this token)")
 
 
-API_CHECKS: tuple[Check[Target], ...] = (
-    _reachable,
-    _no_token,
-    _same_as(
-        "api.other_scheme",
-        "correct.other_scheme",
-        "another scheme: treated as no token",
-        "api.no_token",
-        verdict="another scheme",
-    ),
-    _same_as(
-        "api.malformed",
-        "correct.malformed",
-        "a malformed header: 400 invalid_request",
-        "api.no_token",
-        verdict="a malformed header",
-    ),
-    _same_as("api.too_long", "robust.too_long", "a token of 16 KiB: refused", "api.no_token", verdict="a long token"),
-    _garbage,
-    _same_as(
-        "api.scheme_case",
+CASES_AS_CHECKS = {  # by the end of their IDs: the case, what is checked, the check that it builds on, its verdict
+    "other_scheme": ("correct.other_scheme", "another scheme: treated as no token", "api.no_token", "another scheme"),
+    "malformed": ("correct.malformed", "a malformed header: 400 invalid_request", "api.no_token", "a malformed header"),
+    "too_long": ("robust.too_long", "a token of 16 KiB: refused", "api.no_token", "a long token"),
+    "scheme_case": (
         "correct.scheme_case",
         "bearer is Bearer: case does not matter",
         "api.garbage",
-        verdict="bearer in small letters",
+        "bearer in small letters",
     ),
-    _query,
-    _same_as(
-        "api.both_ways",
+    "both_ways": (
         "polite.two_ways",
         "a token in header and query: 400 invalid_request",
         "api.no_token",
-        verdict="two tokens are not refused",
-        group=QUERY,
-        wrong=warned,
+        "two tokens are not refused",
     ),
-    _same_as(
-        "api.caching",
-        "polite.cached_refusal",
-        "refusals are not cached",
-        "api.no_token",
-        verdict="refusals may be cached",
-        group="caching",
-        wrong=warned,
-    ),
-    _accepts,
+    "caching": ("polite.cached_refusal", "refusals are not cached", "api.no_token", "refusals may be cached"),
+}
+GROUPS = {"both_ways": QUERY, "caching": "caching"}  # the others are about refusals
+
+
+def _same_as(name: str) -> Check[Target]:
+    """Return a check that asks and judges as a case of ``zdemo verify`` does; that of a polite case only warns."""
+    case, what, need, verdict = CASES_AS_CHECKS[name]
+    wrong = warned if case.startswith("polite.") else failed
+    make = check(f"api.{name}", what, need, verdict=verdict, group=GROUPS.get(name, REFUSALS))
+    return make(lambda target: _judged(target, BY_ID[case], wrong))
+
+
+API_CHECKS: tuple[Check[Target], ...] = (
+    *(_reachable, _no_token, *map(_same_as, ("other_scheme", "malformed", "too_long"))),
+    *(_garbage, _same_as("scheme_case")),
+    *(_query, _same_as("both_ways"), _same_as("caching"), _accepts),
 )

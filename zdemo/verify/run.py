@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
-from zdemo.verify.judgments import PUBLIC_SECONDS, Flights, Measured, Recovery, Stale, secrets_of
+from zdemo.verify.judgments import PUBLIC_SECONDS, Flights, Measured, Recovery, Stale
 
 if TYPE_CHECKING:
     from zdemo.verify.emulated_issuer import EmulatedIssuer, Person
@@ -44,7 +44,8 @@ class Hang:
 class VerifyRun:
     """The API, and who makes its tokens, unless only cases that need nothing are asked.
 
-    ``printed`` returns what the API has printed so far, and ``gone`` how it ended, if it did.
+    ``printed`` returns what the API has printed so far, and ``gone`` how it ended, if it did. ``secrets`` must not be
+    seen anywhere; they have names.
     """
 
     api: ApiClient
@@ -55,8 +56,7 @@ class VerifyRun:
     window_seconds: float = 10.0
     printed: Callable[[], bytes] = bytes
     gone: Callable[[], str] = str
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     project_id: str = ""
     issuer_url: str = ""
     outages: dict[str, ApiReply] = field(default_factory=dict)
@@ -68,11 +68,6 @@ class VerifyRun:
         """The emulator, for cases that need it."""
         assert self.issuer is not None  # noqa: S101  # no other case is asked without one
         return self.issuer
-
-    @cached_property
-    def secrets(self) -> dict[str, str]:
-        """What must not be seen anywhere, by its name."""
-        return secrets_of(self.client_id, self.client_secret)
 
     # --- single questions
 

@@ -331,6 +331,7 @@ def _started_run(
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")
     from zdemo.verify.api_client import MOST_SECONDS, ApiClient, RunBudget
     from zdemo.verify.api_process import LOOPBACK, api_running, free_port
+    from zdemo.verify.judgments import secrets_of
     from zdemo.verify.run import VerifyRun
 
     port = free_port()
@@ -353,8 +354,7 @@ def _started_run(
                 window_seconds=target.window_seconds,
                 printed=api.printed,
                 gone=api.gone,
-                client_id=values["CLIENT_ID"],
-                client_secret=values["CLIENT_SECRET"],
+                secrets=secrets_of(values["CLIENT_ID"], values["CLIENT_SECRET"]),
                 project_id=values["ZITADEL_PROJECT_ID"],
                 issuer_url=values["ZITADEL_DOMAIN"],
             )

@@ -11,10 +11,6 @@ from zdemo.verify.run import VerifyRun
 MALFORMED = ("Bearer", "Bearer two words", 'Bearer "quoted"')
 
 
-def _malformed(run: VerifyRun) -> list[ApiReply]:
-    return [run.api.send(value) for value in MALFORMED]
-
-
 def _repeated(run: VerifyRun) -> list[ApiReply]:
     """Ask with two header fields, in both orders: an API must not choose the one that it likes."""
     valid, other = f"Bearer {run.known.token}", f"Bearer {random_token()}"
@@ -98,7 +94,7 @@ CASES: tuple[Case, ...] = (
         wrong="did not answer 400 invalid_request to a malformed header",
         source="RFC 6750 section 3.1",
         fix="answer 400 invalid_request to a malformed Bearer header",
-        ask=_malformed,
+        ask=lambda run: [run.api.send(value) for value in MALFORMED],
         judge=judgments.all_malformed,
     ),
     Case(

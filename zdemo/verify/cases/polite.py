@@ -8,10 +8,6 @@ from zdemo.verify.cases.safe import PREFLIGHT
 from zdemo.verify.run import VerifyRun
 
 
-def _head(run: VerifyRun) -> list[ApiReply]:
-    return [run.answer, run.api.send(f"Bearer {run.known.token}", method="HEAD")]
-
-
 def _two_ways(run: VerifyRun) -> ApiReply:
     token = random_token()
     return run.api.send(f"Bearer {token}", query=token)
@@ -103,7 +99,7 @@ CASES: tuple[Case, ...] = (
         wrong="answered HEAD otherwise than GET",
         source="RFC 9110 section 9.3.2",
         fix="answer HEAD like GET without the body",
-        ask=_head,
+        ask=lambda run: [run.answer, run.api.send(f"Bearer {run.known.token}", method="HEAD")],
         judge=judgments.like_get,
     ),
     api_case(

@@ -1,6 +1,7 @@
 """Cases about failures: what an API answers while ZITADEL does not, when it comes back, and under load."""
 
 from functools import partial
+from operator import methodcaller
 
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
@@ -35,14 +36,13 @@ KINDS = (  # of failure: ID, fault of the emulator, what ZITADEL does, and the f
 )
 
 
-def _outage(kind: str, run: VerifyRun) -> ApiReply:
-    return run.outage(kind)
-
-
 def _hang(run: VerifyRun) -> ApiReply:
     """Return the worst answer of those that waited."""
     return max(run.hang.waiting, key=lambda one: (one.let_in, not one.status, one.status not in (502, 503, 504)))
 
+
+_ENOUGH_THREADS = "limit how many requests wait for ZITADEL at the same time, so that threads are left for others"
+_prompt = partial(Case, fix=_ENOUGH_THREADS, judge=judgments.prompt, stage=Stage.OUTAGE)
 
 CASES: tuple[Case, ...] = (
     *(
@@ -53,7 +53,7 @@ CASES: tuple[Case, ...] = (
             wrong=f"did not answer 503 while ZITADEL {does}",
             source=SOURCE,
             fix=fix,
-            ask=partial(_outage, kind),
+            ask=methodcaller("outage", kind),
             judge=judgments.outage,
             stage=Stage.OUTAGE,
         )
@@ -70,27 +70,21 @@ CASES: tuple[Case, ...] = (
         judge=judgments.outage,
         stage=Stage.OUTAGE,
     ),
-    Case(
+    _prompt(
         id="robust.public_while_hanging",
         asked="the public path (--public) while 16 requests wait for ZITADEL",
         must=f"answered within {PUBLIC_SECONDS:.0f} s",
         wrong="the public path stopped answering while ZITADEL hung",
         source="what needs no token must not depend on ZITADEL",
-        fix="limit how many requests wait for ZITADEL at the same time, so that threads are left for others",
         ask=lambda run: run.hang.public,
-        judge=judgments.prompt,
-        stage=Stage.OUTAGE,
     ),
-    Case(
+    _prompt(
         id="robust.refusal_while_hanging",
         asked="a request without a token while 16 requests wait for ZITADEL",
         must=f"refused within {PUBLIC_SECONDS:.0f} s",
         wrong="a request without a token was not refused in time while ZITADEL hung",
         source="what needs no introspection must not depend on ZITADEL",
-        fix="limit how many requests wait for ZITADEL at the same time, so that threads are left for others",
         ask=lambda run: run.hang.without_token,
-        judge=judgments.prompt,
-        stage=Stage.OUTAGE,
     ),
     Case(
         id="robust.recovery",

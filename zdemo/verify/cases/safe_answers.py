@@ -1,5 +1,7 @@
 """Cases of the group safe about ZITADEL's answers: which let nobody in, and for how long and for whom they count."""
 
+from functools import partial
+
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
@@ -82,6 +84,8 @@ def _mixed(run: VerifyRun) -> list[ApiReply]:
     return [asked for token, asked in pairs if token == visitor]
 
 
+_window = partial(Case, judge=judgments.ended_in_time, stage=Stage.TIME)
+
 CASES: tuple[Case, ...] = (
     Case(
         id="safe.role_missing",
@@ -154,7 +158,7 @@ CASES: tuple[Case, ...] = (
         judge=judgments.none_let_in,
         stage=Stage.OUTAGE,
     ),
-    Case(
+    _window(
         id="safe.window_token",
         asked="a token that the API has let in before, after it was deleted",
         must="refused within --window seconds",
@@ -162,10 +166,8 @@ CASES: tuple[Case, ...] = (
         source="RFC 7662 section 4: the age of cached answers",
         fix=NO_REUSE,
         ask=lambda run: run.windows["delete"],
-        judge=judgments.ended_in_time,
-        stage=Stage.TIME,
     ),
-    Case(
+    _window(
         id="safe.window_role",
         asked="a token that the API has let in before, after its role was removed",
         must="refused within --window seconds",
@@ -173,10 +175,8 @@ CASES: tuple[Case, ...] = (
         source="RFC 7662 section 4: the age of cached answers",
         fix=NO_REUSE,
         ask=lambda run: run.windows["revoke"],
-        judge=judgments.ended_in_time,
-        stage=Stage.TIME,
     ),
-    Case(
+    _window(
         id="safe.expiry_in_cache",
         asked="a token that the API has let in before, after its exp",
         must="refused within 2 s",
@@ -184,8 +184,6 @@ CASES: tuple[Case, ...] = (
         source="RFC 7662 section 4: an answer must not be cached beyond exp",
         fix="compare exp with the clock at each request, also for cached answers",
         ask=lambda run: run.windows["expiry"],
-        judge=judgments.ended_in_time,
-        stage=Stage.TIME,
     ),
     Case(
         id="safe.changed_token",
