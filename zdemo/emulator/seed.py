@@ -168,19 +168,11 @@ KEY_METHOD = "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"
 NEVER_SHOWN = "9999-12-31T23:59:59Z"
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeyFiles:
-    """The content of both kinds of key files; empty where a world lacks the project or the user."""
-
-    application: str = field(default="", repr=False)
-    user: str = field(default="", repr=False)
-
-
-def add_key_files(start: Start) -> KeyFiles:
+def add_key_files(start: Start) -> tuple[str, str]:
     """Give an application with private_key_jwt, and the user of ``start.pat``, a key each, and return the files.
 
-    The application is the first one of the project with this method, or a new one. Both have the same key pair, since
-    making one takes about 50 ms.
+    A file is empty where the world lacks the project or the user. The application is the first one of the project with
+    this method, or a new one. Both have the same key pair, since making one takes about 50 ms.
     """
     world = start.world
     private, public = new_key_pair()
@@ -194,4 +186,4 @@ def add_key_files(start: Start) -> KeyFiles:
             application_file = application_key_file(application, world.add_key(application, public, NEVER), private)
         if user:
             user_file = user_key_file(user, world.add_key(user, public, NEVER), private, NEVER_SHOWN)
-    return KeyFiles(application=application_file, user=user_file)
+    return application_file, user_file

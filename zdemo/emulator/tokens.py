@@ -179,19 +179,9 @@ def unverified_claims(token: str) -> dict[str, Any]:
 def jwk_set(world: World) -> dict[str, Any]:
     """Return the public keys, the current one and the next (RFC 7517 §5)."""
     numbers = {kid: private.public_key().public_numbers() for kid, private in _keys(world).items()}
-    return {
-        "keys": [
-            {
-                "use": "sig",
-                "kty": "RSA",
-                "kid": kid,
-                "alg": ALGORITHM,
-                "n": _base64url_uint(n.n),
-                "e": _base64url_uint(n.e),
-            }
-            for kid, n in numbers.items()
-        ]
-    }
+    fixed = {"use": "sig", "kty": "RSA"}
+    parts = {kid: {"n": _base64url_uint(n.n), "e": _base64url_uint(n.e)} for kid, n in numbers.items()}
+    return {"keys": [{**fixed, "kid": kid, "alg": ALGORITHM, **both} for kid, both in parts.items()]}
 
 
 def _base64url_uint(number: int) -> str:

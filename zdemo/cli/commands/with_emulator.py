@@ -96,11 +96,8 @@ def key_files(start: Start) -> Iterator[dict[str, str]]:
     """Write the key files of a new world into a folder of this user, and yield their paths by their variables."""
     from zdemo.emulator.seed import add_key_files
 
-    files = add_key_files(start)
-    contents = {
-        "ZITADEL_KEY_FILE": ("application.json", files.application),
-        "ZDEMO_USER_KEY_FILE": ("user.json", files.user),
-    }
+    application, user = add_key_files(start)
+    contents = {"ZITADEL_KEY_FILE": ("application.json", application), "ZDEMO_USER_KEY_FILE": ("user.json", user)}
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(TemporaryDirectory(prefix="zdemo-emulator-"))

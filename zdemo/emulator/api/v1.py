@@ -79,16 +79,14 @@ def list_my_memberships(call: Call) -> Answer:
 
 
 def _show_membership(call: Call, administrator: Administrator) -> Answer:
-    kind, id = administrator.resource
-    world = call.world
     resource: Answer
-    if kind == "instance":
-        owner, name, resource = world.id, "ZITADEL", {"iam": True}
-    elif kind == "project":
-        project = world.projects[id]
+    kind, id = administrator.resource
+    owner, name, resource = call.world.id, "ZITADEL", {"iam": True}
+    if kind == "project":
+        project = call.world.projects[id]
         owner, name, resource = project.organization_id, project.name, {"projectId": id}
-    else:
-        organization = world.organizations.get(id)
+    elif kind == "organization":
+        organization = call.world.organizations.get(id)
         owner, name, resource = id, organization.name if organization else "", {"orgId": id}
     return {
         "userId": administrator.user_id,

@@ -33,14 +33,14 @@ def register(app: Flask, world: World) -> None:
     for path, endpoint in _ENDPOINTS.items():
         blueprint.add_url_rule(path, endpoint.__name__, partial(_answer, endpoint, world), methods=ANY_METHOD)
     for prefix in PREFIXES:
-        blueprint.add_url_rule(f"{prefix}<anything:rest>", view_func=_unknown_path, methods=ANY_METHOD)
+        blueprint.add_url_rule(f"{prefix}<anything:_>", view_func=_unknown_path, methods=ANY_METHOD)
     blueprint.before_request(lambda: preflight() if is_preflight() else None)
     blueprint.after_request(add_headers)
     blueprint.register_error_handler(OAuthError, lambda error: error.answer(world.features.get("debugOidcParentError")))
     app.register_blueprint(blueprint)
 
 
-def _unknown_path(rest: str) -> Response:  # noqa: ARG001 - Flask passes what the rule matched
+def _unknown_path(**_: str) -> Response:
     return not_found()
 
 

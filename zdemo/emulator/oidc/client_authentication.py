@@ -6,7 +6,6 @@ Python's own form parsers are more lenient than Go's (broken percent escapes, se
 import hmac
 import re
 from base64 import b64decode
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import unquote_plus
@@ -153,10 +152,9 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
     assertion = credentials.client_assertion
     claims = unverified_claims(assertion) if assertion else {}
     client_id = claims.get("iss") if assertion else credentials.client_id
-    application = _find_active(world, client_id)
+    application, why_not = _find_active(world, client_id)
     if application is None:
-        raise _unauthorized("sql: no rows in result set", _why_not_active(world, client_id))
-    note(client=application.name)
+        raise _unauthorized("sql: no rows in result set", why_not)
     if assertion:
         try:
             check_assertion(world, assertion, claims, application.keys)
@@ -183,12 +181,10 @@ def oidc_client(world: World, credentials: ClientCredentials) -> Application:
         claims = unverified_claims(assertion) if assertion else {}
     except MalformedJWT as error:
         raise OAuthError("invalid_client", "invalid assertion", parent=str(error)) from error
-    application = _find_active(world, claims.get("iss") if assertion else credentials.client_id)
+    application, why_not = _find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None or application.kind != "oidc":
-        client_id = claims.get("iss") if assertion else credentials.client_id
-        reason = "an API application, not an OIDC client" if application else _why_not_active(world, client_id)
+        reason = why_not or "an API application, not an OIDC client"
         raise OAuthError("invalid_client", "no active client not found", reason=reason)
-    note(client=application.name)
     if application.auth_method == "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT":
         try:
             check_assertion(world, assertion, claims, application.keys)
@@ -207,37 +203,27 @@ def same_secret(held: str, given: str) -> bool:
     return hmac.compare_digest(held.encode(), given.encode())
 
 
-def _find_active(world: World, client_id: object) -> Application | None:
-    """Find an application by its client ID if it, its project and the project's organization are active."""
-    for application in world.applications.values():
-        if application.client_id == client_id:
-            project = world.projects.get(application.project_id)
-            organization = world.organizations.get(project.organization_id) if project else None
-            if application.active and project and project.active and organization and organization.active:
-                return application
-    return None
-
-
-def _why_not_active(world: World, client_id: object) -> str:
-    """Return why no active application has the client ID; noting which was meant."""
+def _find_active(world: World, client_id: object) -> tuple[Application | None, str]:
+    """Return the application with a client ID if it, its project and organization are active, or why there is none."""
     application = next((a for a in world.applications.values() if a.client_id == client_id), None)
     if application is None:
         note(client=shown_client(client_id))
-        return world.history.clients.get(str(client_id)) or _other_object(world, str(client_id))
+        return None, world.history.clients.get(str(client_id)) or _other_object(world, str(client_id))
     note(client=application.name)
-    if not application.active:
-        return "the application is deactivated"
-    project = world.projects.get(application.project_id)
-    return "the project is deactivated" if project and not project.active else "the organization is deactivated"
+    project = world.projects[application.project_id]
+    organization = world.organizations.get(project.organization_id)
+    for what, one in (("application", application), ("project", project), ("organization", organization)):
+        if one is None or not one.active:
+            return None, f"the {what} is deactivated"
+    return application, ""
 
 
 def _other_object(world: World, client_id: str) -> str:
     """Return what else has the text that was given as a client ID."""
     if any(client_id in (user.id, user.username) for user in world.users.values()):
         return "a service account, not an API application"
-    kinds: dict[str, Collection[str]] = {"application": world.applications, "project": world.projects}
-    found = (kind for kind, ids in kinds.items() if client_id in ids)
-    return next((f"the ID of the {kind}, not a client ID" for kind in found), "unknown client")
+    kind = "application" if client_id in world.applications else "project" if client_id in world.projects else ""
+    return f"the ID of the {kind}, not a client ID" if kind else "unknown client"
 
 
 def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: dict[str, PublicKey]) -> None:

@@ -27,7 +27,6 @@ def introspect(world: World, form: Form) -> Response:
     note(token=masked(text))
     try:
         application = introspection_client(world, credentials)
-        note(client=application.name)
         token = live_token(world, text)
         answer = _active(world, token, application) | dict(world.answer_changes.get(token.id, {}))
         return json_response({name: value for name, value in answer.items() if value is not ...})
@@ -83,11 +82,8 @@ def _audience_and_scopes(world: World, token: Token, application: Application) -
     """Return audience and scopes; ZITADEL adds the application, its project and all its roles to those of a PAT."""
     if not isinstance(token, PersonalAccessToken):
         return token.audience, token.scopes
-    roles = world.projects[application.project_id].roles
-    return (
-        [application.client_id, application.project_id],
-        [*token.scopes, *(ROLE_SCOPE_PREFIX + key for key in roles)],
-    )
+    roles = [ROLE_SCOPE_PREFIX + key for key in world.projects[application.project_id].roles]
+    return [application.client_id, application.project_id], [*token.scopes, *roles]
 
 
 def userinfo(world: World, form: Form) -> Response:
