@@ -30,11 +30,11 @@ def test_a_run_makes_these_calls(desk: Desk, auth: Auth, expected: list[str]) ->
     assert client.changes == expected
 
 
-def cuts(calls: list[str], *before: int) -> list[Any]:
-    """Cut after each of the calls, whose answer is lost, and before some."""
+def cuts(calls: list[str], *before: int, often: tuple[int, ...], first: tuple[Any, ...] = ()) -> list[Any]:
+    """Cut after each of the calls, whose answer is lost, and before some; all but ``often`` are thorough."""
     return [
-        pytest.param(number, cut, id=f"{'before' if cut else 'after'} {number} {name}")
-        for number, name in enumerate(calls, 1)
+        pytest.param(*first, number, cut, marks=[pytest.mark.thorough] * (cut or number not in often))
+        for number in range(1, len(calls) + 1)
         for cut in ((True, False) if number in before else (False,))
     ]
 
@@ -42,7 +42,7 @@ def cuts(calls: list[str], *before: int) -> list[Any]:
 @pytest.mark.parametrize(
     ("auth", "number", "before"),
     [
-        *((Auth.BASIC, *cut.values) for cut in cuts(CHANGES, 1, 6, 8)),
+        *cuts(CHANGES, 1, 6, 8, often=(1, 3, 5, 8), first=(Auth.BASIC,)),
         *((Auth.KEY, 6, before) for before in (True, False)),
     ],
 )
@@ -71,7 +71,7 @@ ROTATIONS: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(
     ("first", "change", "number", "before"),
-    [(first, change, *cut.values) for first, change, calls in ROTATIONS for cut in cuts(calls, 1)],
+    [row for first, change, calls in ROTATIONS for row in cuts(calls, 1, often=(1,), first=(first, change))],
 )
 def test_a_change_of_credentials_that_was_cut_off_is_completed_without_asking_again(
     desk: Desk, first: dict[str, Any], change: dict[str, Any], number: int, before: bool
@@ -113,12 +113,10 @@ DELETIONS: dict[str, Callable[[Desk], object]] = {
     "project": lambda desk: desk.api.do("ProjectService/DeleteProject", projectId=desk.state.project_id),
 }
 ROWS: list[tuple[Auth, tuple[str, ...]]] = [
-    (Auth.BASIC, ("role", "visitor's PAT")),
+    (Auth.BASIC, ("role", "visitor's PAT", "application", "reader")),
     (Auth.BASIC, ("assignment", "reader's PAT", "visitor")),
-    (Auth.BASIC, ("application", "reader")),
     (Auth.KEY, ("key",)),
-    (Auth.BASIC, ("visitor", "project")),  # all else goes with a project
-    (Auth.KEY, ("project",)),
+    (Auth.KEY, ("visitor", "project")),  # all else goes with a project
 ]
 
 
@@ -147,7 +145,7 @@ def test_what_was_deleted_by_hand_is_created_again(desk: Desk, auth: Auth, names
 REMOVALS = ["DeleteUser", "DeleteUser", "DeleteProject"]
 
 
-@pytest.mark.parametrize(("number", "before"), cuts(REMOVALS, 1))
+@pytest.mark.parametrize(("number", "before"), cuts(REMOVALS, 1, often=(2,)))
 def test_a_teardown_that_was_cut_off_is_completed_by_the_next(desk: Desk, number: int, before: bool) -> None:
     text = desk.path.read_text()
     desk.run()
