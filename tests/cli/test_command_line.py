@@ -1,11 +1,13 @@
 """The command line as a whole: its help, its words for mistakes, and its streams."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Shell
-from tests.support.processes import ROOT
+from tests.support.cli import BASE, Shell
+from tests.support.processes import ROOT, forker
 from tests.support.terminal import shown_at
 from zdemo.cli.app import COMMANDS, load
 from zdemo.errors import ExitCode
@@ -172,22 +174,38 @@ FULL = "the answer cannot be written: No space left on device"
 CLOSED = "the answer cannot be written: Bad file descriptor"
 
 
+FROM, TO = os.devnull, "/dev/full"
+
+
 @pytest.mark.parametrize(
-    ("script", "code", "error"),
-    [  # the shell's own part stands around the program
-        ("zdemo introspect | true", 0, ""),
-        ("zdemo call private --pat - <&-", 3, "the token is empty"),
-        ("zdemo introspect --json > /dev/full", 1, FULL),
-        ("zdemo --help > /dev/full", 1, FULL),
-        ("zdemo introspect --json >&-", 1, CLOSED),
-        ("zdemo introspect -q <&- >&- 2>&-", 0, ""),
-        ("zdemo call nothing --json >&-", 2, f"unknown route: nothing {ROUTES}"),
-        ("zdemo call nothing 2>&-", 2, ""),
-        ("zdemo call nothing 2> /dev/full", 2, ""),
-        ("mkdir gone && cd gone && rmdir ../gone && zdemo doctor", 1, "the folder that zdemo runs in was deleted"),
+    ("line", "streams", "code", "error"),
+    [  # None is a stream that is closed, and "" a file
+        ("call private --pat -", (None, "", ""), 3, "the token is empty"),
+        ("introspect --json", (FROM, TO, ""), 1, FULL),
+        ("--help", (FROM, TO, ""), 1, FULL),
+        ("introspect --json", (FROM, None, ""), 1, CLOSED),
+        ("introspect -q", (None, None, None), 0, ""),
+        ("call nothing --json", (FROM, None, ""), 2, f"unknown route: nothing {ROUTES}"),
+        ("call nothing", (FROM, "", None), 2, ""),
+        ("call nothing", (FROM, "", TO), 2, ""),
     ],
 )
-def test_a_stream_that_is_closed_or_full_is_no_crash(shell: Shell, script: str, code: int, error: str) -> None:
-    done = shell.script(script.replace("zdemo ", '"$1" -m zdemo ', 1))
-    first = " ".join(done.stderr.partition("\nhint:")[0].split())
-    assert (done.returncode, first) == (code, f"error: {error}" if error else "")
+def test_a_stream_that_is_closed_or_full_is_no_crash(
+    shell: Shell, line: str, streams: tuple[str | None, ...], code: int, error: str
+) -> None:
+    files = [name and Path(name) if name != "" else shell.folder / "said" for name in streams]
+    (shell.folder / "said").touch()
+    ended = forker().run_at(files, line.split(), shell.folder, {**BASE, **shell.env})
+    first = " ".join((shell.folder / "said").read_text().partition("\nhint:")[0].split())
+    assert (ended, first) == (code, f"error: {error}" if error else "")
+
+
+def test_a_reader_that_leaves_and_a_folder_that_is_gone_are_no_crash(shell: Shell) -> None:
+    """In a shell, since Python writes its last words when it ends."""
+    zdemo = '"$1" -m zdemo'
+    first = f"{zdemo} introspect | true; {zdemo} --help > /dev/full; echo $?"
+    done = shell.script(f"{first}; mkdir gone && cd gone && rmdir ../gone && {zdemo} doctor")
+    said = " ".join(done.stderr.split())
+    assert (done.returncode, done.stdout) == (1, "1\n")
+    assert said.count("error: ") == 2
+    assert re.search(f"error: {FULL} hint: .* error: the folder that zdemo runs in was deleted hint: ", said)

@@ -30,10 +30,12 @@ AROUND = {"ZITADEL_DOMAIN": "nonsense", "PAT": "nonsense", "ZDEMO_TIMEOUT": "non
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
-    """Three at once, since each mostly waits: as text, verbose and as a document."""
+    """As text by the program that is installed, verbose and as a document in forks; the first two at once."""
     shell = Shell(folder=tmp_path_factory.mktemp("demo"), env=AROUND, program=(str(SCRIPT),))
     with ThreadPoolExecutor() as together:
-        found = list(together.map(lambda words: shell.anew("demo", *words), ((), ("-v",), ("--json",))))
+        text = together.submit(shell.anew, "demo")
+        others = [shell("demo", "-v"), shell("demo", "--json")]
+    found = [text.result(), *others]
     assert list(shell.folder.iterdir()) == []
     assert [(ran.code, ran.err) for ran in found] == [(0, "")] * 3
     return found

@@ -29,7 +29,7 @@ def outcomes(document: Any) -> dict[str, str]:
 
 
 def test_all_is_well(shell: Shell) -> None:
-    ran = shell.anew("doctor")
+    ran = shell("doctor")
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
     assert [line.split()[:2] for line in lines[:-2]] == [["✓", group] for group in GROUPS]

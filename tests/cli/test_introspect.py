@@ -23,7 +23,7 @@ CONTROLS = {"\x1b", "\x07", "\x9b", "\u202e", "\x00", "\r"}
 
 
 def test_an_active_token_shows_who_what_for_which_roles_and_a_verdict_for_each_route(shell: Shell) -> None:
-    ran = shell.anew("introspect")
+    ran = shell("introspect")
     assert (ran.code, ran.err) == (0, "")
     for words in ("reader", READER.id, "never expires", CLIENT_ID, PROJECT_ID, shell.env["ZITADEL_DOMAIN"], "openid"):
         assert words in ran.out

@@ -129,7 +129,7 @@ def test_the_start_names_the_store_without_its_password_and_warns_if_it_fails_an
 
 
 def test_a_session_by_hand(bare: Shell) -> None:
-    """The commands of the banner work as they stand, on other ports too, and leave a person's ``.env`` alone.
+    """The commands and the page of the banner work as they stand, and leave a person's ``.env`` alone.
 
     Without a ``.env``, README.md shows it.
     """
@@ -139,6 +139,14 @@ def test_a_session_by_hand(bare: Shell) -> None:
     mine += f"ZDEMO_API_URL=http://127.0.0.1:{api_port}\n"
     (bare.folder / ".env").write_text(mine)
     with bare.serving("--emulator", "--emulator-port", port, at=api_port, ZDEMO_CACHE_TTL="60") as (process, url):
+        assert process.stdout
+        assert process.stderr
+        before: list[str] = []
+        while not before or not before[-1].startswith("page"):
+            before.append(process.stderr.readline())
+        page = before[-1].split()[1]
+        assert re.fullmatch(rf"{url}/\?key=\w{{16,}}", page)
+        assert requests.get(page, timeout=PATIENCE_SECONDS).status_code == 200
         option = ("--env-file", "emulator.env")
         init = ("init", "--emulator", "--emulator-port", port, "--api-url", url, *option)
         call, revoke = ("call", "scoped", *option), ("role", "revoke", "reader", "read:messages", *option)
@@ -147,8 +155,10 @@ def test_a_session_by_hand(bare: Shell) -> None:
         grant = " ".join(("zdemo role grant", *option, "reader read:messages"))
         assert (refused.code, grant in " ".join(refused.out.split())) == (1, True)
         requests.get(f"{url}/api/private?access_token={ADMIN.pat[:-1]}", timeout=PATIENCE_SECONDS)
-        code, out, err = stopped(process, signal.SIGTERM)
-    assert (code, out) == (0, "")
+        process.send_signal(signal.SIGTERM)
+        rest, out, code = process.stderr.read(), process.stdout.read(), process.wait(STOP_SECONDS)
+    assert (code, out, page.partition("key=")[2] in rest) == (0, "", False)
+    err = "".join(before) + rest
     banner = err.partition("in another terminal")[0]
     assert "note: --emulator ignores your ZITADEL_DOMAIN, CLIENT_SECRET" in banner
     assert re.search(rf"emulator [a-z]+-[a-z]+-\d+  http://localhost:{port} +credentials accepted\n", banner)
@@ -176,14 +186,3 @@ def test_refused_credentials_are_told_at_the_start_with_the_fix(shell: Shell) ->
         code, _, err = stopped(process, signal.SIGTERM)
     assert (code, "credentials refused\n" in err) == (0, True)
     assert re.search(r"warning: \S.*CLIENT_SECRET.* fix copy CLIENT_SECRET again", " ".join(err.split()))
-
-
-def test_the_page_opens_at_the_address_of_the_banner(bare: Shell) -> None:
-    arguments = ("--emulator", "--emulator-port", str(free_port()))
-    with bare.serving(*arguments) as (process, url):
-        assert process.stderr
-        row = next(line for line in process.stderr if line.startswith("page"))
-        page = row.split()[1]
-        assert re.fullmatch(rf"{url}/\?key=\w{{16,}}", page)
-        assert requests.get(page, timeout=PATIENCE_SECONDS).status_code == 200
-        assert page.partition("key=")[2] not in stopped(process, signal.SIGTERM)[2]
