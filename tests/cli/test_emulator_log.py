@@ -8,7 +8,7 @@ from dataclasses import astuple
 
 import pytest
 
-from tests.server.test_log_lines import Terminal
+from tests.server.test_logs import Terminal
 from tests.support.cli import Shell, Stack
 from zdemo.cli.commands.emulator_log import BESIDE_THE_API, requests_log
 from zdemo.emulator.incoming import REQUESTS_LOG, RequestRecord

@@ -1,17 +1,40 @@
-"""The table of answers, over sockets, with the emulator behind the API; odd bytes; and the removal window."""
+"""The table of answers, over sockets, with the emulator behind the API; and the removal window."""
+
+from typing import Any
+from wsgiref.validate import validator
 
 import pytest
 
-from tests.support.apis import PRIVATE, SCOPED, Api, Time, plain_api, protected_api, settings_for
+from tests.support.apis import PRIVATE, SCOPED, Api, Time, asking, plain_api, protected_api, running, settings_for
 from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, ROWS, check, check_body, check_rows
 from tests.support.upstream import reset, upstream
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, emulate
+from zdemo.server import create_app
+
+# wsgiref's validator does not support chunked bodies, and warns about methods that RFC 2616 lacks.
+VALIDATED = {
+    name: row for name, row in ROWS.items() if b"chunked" not in row.data and row.status != 405 and not row.bodiless
+}
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_answer_is_the_one_in_the_table(name: str, api: Api) -> None:
     check(api.send(ROWS[name].data), ROWS[name])
+
+
+def test_the_app_keeps_the_rules_of_wsgi(settings: Settings) -> None:
+    """The validator raises ``AssertionError`` when the app breaks a rule of PEP 3333, so the server answers 500."""
+    with asking(settings) as client:
+        app = create_app(settings, client)
+        valid = validator(app.wsgi_app)
+
+        def call(environ: dict[str, Any], start_response: Any) -> Any:
+            return valid(environ | {"REMOTE_PORT": str(environ["REMOTE_PORT"])}, start_response)  # a number is wrong
+
+        app.wsgi_app = call  # type: ignore[method-assign]  # as Flask's documentation says
+        with running(app) as api:
+            check_rows(api, VALIDATED)
 
 
 def test_zitadel_is_not_asked_where_it_need_not_be() -> None:

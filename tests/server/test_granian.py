@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.test_faults import PROJECT
-from tests.server.test_log_lines import WITHOUT_TERMINAL
+from tests.server.test_logs import WITHOUT_TERMINAL
 from tests.server.test_request_bodies import SLOW, slow_clients
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
 from tests.support.connection_faults import ACTIVE

@@ -20,8 +20,7 @@ from tests.support.introspector_doubles import Scripted
 from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, INVALID_TOKEN, check_body
 from tests.support.upstream import LOOPBACK
 from tests.support.wire import bearer, chunked, converse, request
-from zdemo.config.settings import Settings
-from zdemo.emulator import READER, VISITOR, KnownUser
+from zdemo.emulator import READER, VISITOR, KnownUser, emulate
 from zdemo.errors import GuardError, Refused
 from zdemo.guard.authorization import Policy
 from zdemo.server import open_route, protect, requires_token
@@ -117,12 +116,16 @@ def _own_errors(app: Flask) -> None:
 
 
 @pytest.fixture(scope="module")
-def other(settings: Settings) -> Iterator[Api]:
+def other() -> Iterator[Api]:
     """An app with views, error handlers and hooks of its own."""
     app = AsyncFlask("other")
     _views(app)
     _own_errors(app)
-    with asking(settings) as client, running(protect(app, settings, client)) as api:
+    with (
+        emulate() as zitadel,
+        asking(settings := settings_for(zitadel.url)) as client,
+        running(protect(app, settings, client)) as api,
+    ):
         yield api
 
 

@@ -1,0 +1,328 @@
+"""The log: one line per request, no token in it, nothing that a request could write into it, and never in the way."""
+
+import io
+import itertools
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Response
+
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, Time, protected_api, running, settings_for
+from tests.support.introspector_doubles import Clock, Scripted
+from tests.support.jwe import jwe
+from tests.support.rows import check_body
+from tests.support.waiting import eventually
+from tests.support.wire import bearer, request
+from zdemo.emulator import READER, VISITOR, Emulator
+from zdemo.guard.flask_guard import open_route
+from zdemo.guard.rate_limited_log import REPEAT_SECONDS, RateLimitedLog
+from zdemo.server import create_app
+from zdemo.server.logs import ACCESS_FIELDS, ACCESS_LOG, BatchingHandler, JsonFormatter, RequestLines, TextFormatter
+from zdemo.text.columns import cells
+from zdemo.zitadel.introspection_answer import Introspection
+
+LINE = re.compile(r"(\S+) (\S+) (\d{3}) (\w+) ([0-9a-f]{16}) (\d+\.\d) ms")
+WITHOUT_TERMINAL = re.compile(
+    r"\d\d:\d\d:\d\d  \S+ \S+ *  \d{3}  .*  (hit|asked|joined| {6}) +\d+\.\d ms  [0-9a-f]{16}"
+)
+NOWHERE = settings_for("http://127.0.0.1:9", project_id=None)
+
+
+@pytest.fixture(autouse=True)
+def everything(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+
+def _access(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == ACCESS_LOG]
+
+
+def _facts(caplog: pytest.LogCaptureFixture, *names: str) -> list[tuple[object, ...]]:
+    """Return some fields of each request."""
+    records = [record.args for record in caplog.records if record.name == ACCESS_LOG and isinstance(record.args, tuple)]
+    named = [dict(zip(ACCESS_FIELDS, args, strict=True)) for args in records]
+    return [tuple(one[name] for name in names) for one in named]
+
+
+LINES = [
+    (request(PUBLIC), "GET /api/public 200", "ok"),
+    (request(SCOPED, bearer(READER.pat)), "GET /api/private-scoped 200", "ok"),
+    (request(PRIVATE), "GET /api/private 401", "unauthorized"),
+    (request(PRIVATE, bearer("unknown")), "GET /api/private 401", "invalid_token"),
+    (request(SCOPED, bearer(VISITOR.pat)), "GET /api/private-scoped 401", "insufficient_scope"),
+    (request("/nowhere?a=b"), "GET /nowhere 404", "not_found"),
+    (request(PUBLIC, method="DELETE"), "DELETE /api/public 405", "method_not_allowed"),
+    (request(PUBLIC, body=b"a" * 65_537), "GET /api/public 413", "request_entity_too_large"),
+    (request("/a%0ab%1b[31m%7f"), "GET /a%0Ab%1B%5B31m%7F 404", "not_found"),
+    (request("/%e2%80%a8%c2%85%e9%e9%22"), "GET /%E2%80%A8%C2%85%EF%BF%BD%EF%BF%BD%22 404", "not_found"),
+    (request("/" + "a" * 500), "GET /" + "a" * 199 + " 404", "not_found"),
+    (request("/" + "%0a" * 500), "GET /" + ("%0A" * 67)[:199] + " 404", "not_found"),
+    (request(PUBLIC, method="X" * 300), "X" * 16 + " /api/public 405", "method_not_allowed"),
+]
+
+
+def test_a_request_is_one_line(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    ids = [api.send(data).one("x-request-id") for data, _, _ in LINES]
+    for line, identity, (_, start, outcome) in zip(_access(caplog), ids, LINES, strict=True):
+        assert line.startswith(f"{start} {outcome} {identity} ")
+        assert LINE.fullmatch(line)
+
+
+def test_an_answer_of_any_view_has_one_id_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    app, closed = create_app(NOWHERE, Scripted()), []
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            yield from (b"one", b"two")
+        finally:
+            closed.append("stream")
+
+    app.add_url_rule("/stream", "stream", open_route(lambda: Response(pieces())))
+    app.add_url_rule("/own", "own", open_route(lambda: Response("own", headers={"x-request-id": "forged"})))
+    with running(app) as api:
+        assert api.get("/stream").body == b"onetwo"
+        replies = [api.send(request("/stream", method="HEAD")), api.get("/own")]
+    assert [(reply.status, reply.body) for reply in replies] == [(200, b""), (200, b"own")]
+    assert closed == ["stream"]  # that of the HEAD never began
+    assert _facts(caplog, "request_id")[1:] == [(reply.one("x-request-id"),) for reply in replies]
+
+
+PAT = "Yq3xT7mN_2bVkR9sLwE4uZ8cHd-5fGa1JpQ6oXnB0vMiStCyWrUeDzKh7gAjF3lP2R8wQ4n"
+BASE64 = "q83vEjRWeJASNFZ4kKvN7xI0/VniQEjRWeJCrze8SNFZ4kBI0VniQ+8SNFZ4kA=="
+JWT = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjMyMDAwMCJ9.{PAT}Zz.{PAT}"
+HEX = "3f0a91b2c4d5e6f708192a3b4c5d0a115e6f70819203f4a5b6c7d8e9f0a1a8b7"
+MOST_SHOWN = 9  # characters of a token that stand together: the ends of two parts and the slash between them
+PATHS = {
+    f"/api/private;token={PAT};a=1": "/api/private;token=Yq3x...wQ4n;a=1",
+    f"/x/{''.join(f'%25{ord(character):02X}' for character in PAT)}/y": "/x/Yq3x...wQ4n/y",
+    f"/reset/{HEX[:32]}.html": "/reset/3f0a...0a11.html",
+    **{path: path for path in ("/a%252Fb%2525", "/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments")},
+}
+
+
+def test_a_token_in_a_path_is_masked_also_where_the_log_cuts_the_path(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in PATHS:
+        api.send(request(path))
+    assert [line.split()[1] for line in _access(caplog)] == [*PATHS.values()]
+    for token in (PAT, JWT, jwe("PAT"), BASE64, HEX):
+        for before in (0, 1, 60, *range(170, 199, 4)):
+            api.send(request(f"/{'a' * before}/{token}/{token}"))
+        pieces = [token[at : at + MOST_SHOWN + 1] for at in range(len(token) - MOST_SHOWN)]
+        assert not [piece for piece in pieces if piece in "\n".join(_access(caplog))]
+
+
+def test_a_bug_is_a_500_without_details_and_a_traceback_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with running(create_app(NOWHERE, Scripted(ZeroDivisionError("a bug")))) as api:
+        reply = api.get(PRIVATE)
+    assert (reply.status, reply.one("www-authenticate")) == (500, None)
+    check_body(reply, "internal_server_error")
+    assert b"a bug" not in reply.body
+    (error,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
+    text = logging.Formatter().format(error)
+    assert "ZeroDivisionError: a bug" in text
+    assert str(reply.one("x-request-id")) in text
+    assert READER.pat not in text
+    assert len(_access(caplog)) == 1
+
+
+def test_the_log_tells_who_it_was_how_the_answer_came_and_why(
+    zitadel: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = [
+        (PUBLIC, None, (200, None, None, None)),
+        (PRIVATE, None, (401, None, None, "no bearer token")),
+        (PRIVATE, READER.pat, (200, "asked", "reader", None)),
+        (SCOPED, READER.pat, (200, "hit", "reader", None)),
+        (SCOPED, VISITOR.pat, (401, "asked", "visitor", "lacks read:messages")),
+        (SCOPED, VISITOR.pat, (401, "hit", "visitor", "lacks read:messages")),
+        (PRIVATE, "unknown", (401, "asked", None, "the token is not active")),
+        ("/nowhere", None, (404, None, None, "no such path")),
+    ]
+    with protected_api(settings_for(zitadel.url), Time()) as api:
+        for target, token, _ in expected:
+            api.get(target, token)
+    assert _facts(caplog, "status", "cache", "caller", "reason") == [facts for _, _, facts in expected]
+
+
+def test_a_long_name_is_cut_and_a_zitadel_that_is_away_is_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    name = "ada and " * 60 + "\u202e\n"
+    with running(create_app(NOWHERE, Scripted(Introspection(active=True, claims={"username": name})))) as api:
+        assert api.get(PRIVATE).status == 200
+    with protected_api(NOWHERE, Time()) as api:
+        assert api.get(PRIVATE).status == 503
+    named, away = _facts(caplog, "caller", "reason")
+    assert named == (name[:60], None)
+    assert (away[0], "127.0.0.1" in str(away[1])) == (None, True)
+
+
+def test_the_same_error_is_logged_once_per_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    limited = RateLimitedLog(logging.getLogger("zdemo.server"), clock)
+    for seconds in (0, REPEAT_SECONDS - 1, 1):
+        clock.advance(seconds)
+        limited.error("one", f"at {clock():.0f}")
+    assert [record.getMessage() for record in caplog.records] == ["one: at 1000", "one: at 1060"]
+
+
+# --- how a line looks
+
+NASTY = "\x07\x1b[31m\x7f\x85\x9b31m\u2028\u2029\u202e\u2066\u200b\ufeff\udc9b\U000e0001\r\nGET /forged 200 ok"
+SHOWN = r"\x07\x1b[31m\x7f\x85\x9b31m\u2028\u2029\u202e\u2066\u200b\ufeff\udc9b\U000e0001\r\nGET /forged 200 ok"
+VALUES = dict.fromkeys(ACCESS_FIELDS, "x") | {"status": 200, "milliseconds": 1.0}
+NOW = 1_800_000_000.0
+ID = "0123456789abcdef"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def event(*args: object, error: Exception | None = None) -> logging.LogRecord:
+    """A record whose message is its arguments."""
+    info = (type(error), error, None) if error else None
+    return logging.LogRecord("zdemo.server", logging.ERROR, "", 1, " ".join(["%s"] * len(args)), args, info)
+
+
+def test_a_line_as_json_has_a_field_for_each_thing() -> None:
+    line = json.loads(JsonFormatter().request_line(NOW + 0.25, tuple(VALUES.values())))
+    assert line == {"time": "2027-01-15T08:00:00.250Z", "level": "info", "logger": ACCESS_LOG, **VALUES}
+
+
+def test_no_field_of_a_request_acts_on_what_shows_it() -> None:
+    for field in {*ACCESS_FIELDS} - {"status", "milliseconds"}:
+        for formatter in (JsonFormatter(), TextFormatter(io.StringIO())):
+            text = formatter.request_line(NOW, tuple((VALUES | {field: NASTY}).values()))
+            assert text.isprintable()
+            assert (r"\x9b31m" in text) is (field != "outcome" or isinstance(formatter, JsonFormatter))
+
+
+def test_no_character_of_an_event_acts_on_what_shows_it_and_a_traceback_looks_like_no_line() -> None:
+    record = event("Zürich", NASTY, error=ValueError(NASTY))
+    text = JsonFormatter().format(record)
+    assert text.isascii()
+    assert text.isprintable()
+    line = json.loads(text)
+    assert line["message"] == f"Zürich {SHOWN}"
+    assert line["traceback"] == f"ValueError: {SHOWN}".replace(r"\nGET", "\nGET")
+    message, *traceback = TextFormatter(io.StringIO()).format(record).split("\n")
+    assert message == f"Zürich {SHOWN}"
+    assert "\n".join(traceback) == f"    ValueError: {SHOWN}".replace(r"\nGET", "\n    GET")
+
+
+@pytest.fixture
+def lines_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return how a request looks at a terminal of a width, without colours."""
+
+    def lines(columns: int, path: str, status: int, caller: str | None, reason: str | None = None) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("NO_COLOR", "1")
+        form = RequestLines(Terminal())
+        return form.line(NOW, "GET", path, status, "", ID, 2.94, "asked", caller, reason).splitlines()
+
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (40, ["403    2.9 ms  GET /api/private-scoped", "    reader lacks read:messages"]),
+        (80, ["CLOCK  403    2.9 ms  asked   0123…  GET /api/private-scoped", "    reader lacks read:messages"]),
+        (120, ["CLOCK  403    2.9 ms  asked   0123…  GET /api/private-scoped   reader lacks read:messages"]),
+    ],
+)
+def test_a_refusal_names_who_lacks_what_at_every_width(
+    columns: int, expected: list[str], lines_at: Callable[..., list[str]]
+) -> None:
+    shown = lines_at(columns, SCOPED, 403, "reader", "lacks read:messages")
+    assert [re.sub(r"^\d\d:\d\d:\d\d", "CLOCK", line) for line in shown] == expected
+
+
+def test_no_line_is_wider_than_its_terminal(lines_at: Callable[..., list[str]]) -> None:
+    callers = ("reader", "漢字" * 15, "e\u0301" * 30, "\x1b[31m" * 12, None)
+    reasons = (None, "lacks read:messages", "the token is not active", "too long " * 40)
+    paths, widths = (PUBLIC, SCOPED, "/" + "a" * 199), (40, 60, 80, 120)
+    for columns, path, caller, reason in itertools.product(widths, paths, callers, reasons):
+        shown = lines_at(columns, path, 401, caller, reason)
+        assert len(shown) <= 2
+        assert all(line.isprintable() and cells(line) <= columns for line in shown)
+        assert "401" in shown[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "variables", "stream", "shown"),
+    [
+        (200, {}, Terminal(), "\x1b[32m200\x1b[0m"),
+        (401, {}, Terminal(), "\x1b[33m401\x1b[0m"),
+        (503, {}, Terminal(), "\x1b[31m503\x1b[0m"),
+        (200, {}, io.StringIO(), "200"),
+        (200, {"FORCE_COLOR": "1"}, io.StringIO(), "\x1b[32m200\x1b[0m"),
+    ],
+)
+def test_the_status_is_coloured_where_colours_are_shown(
+    status: int, variables: dict[str, str], stream: io.StringIO, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    line = RequestLines(stream).line(NOW, "GET", PUBLIC, status, "", ID, 1.0, None, None, None)
+    assert f" {shown} " in line
+    assert ("\x1b" in line) is ("\x1b" in shown)
+
+
+# --- the handler that writes in batches
+
+PATIENCE_SECONDS = 20
+
+
+def record(text: str, level: int = logging.INFO) -> logging.LogRecord:
+    return logging.LogRecord("zdemo", level, __file__, 1, text, None, None)
+
+
+class Stuck(io.StringIO):
+    """A pipe without a reader, until ``go`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.go = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.reached.set()
+        assert self.go.wait(PATIENCE_SECONDS)
+        return super().write(text)
+
+
+def test_lines_are_written_soon_and_in_order_except_a_broken_one(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    handler = BatchingHandler(stream, TextFormatter(stream))
+    broken = record("%d and %d")
+    broken.args = ("one",)
+    for line in (broken, record("two")):
+        handler.handle(line)
+    handler.log_request(*VALUES.values())
+    handler.handle(record("three", logging.WARNING))
+    eventually("the others are written", lambda: stream.getvalue().endswith("\nthree\n"))
+    first, second, _ = stream.getvalue().splitlines()
+    assert (first, "  x x  " in second) == ("two", True)
+    assert "Logging error" in capsys.readouterr().err
+
+
+def test_a_stream_without_a_reader_keeps_no_request_waiting_and_drops_the_oldest_lines() -> None:
+    stream = Stuck()
+    handler = BatchingHandler(stream, TextFormatter(stream), most_waiting=100)
+    handler.handle(record("one"))
+    assert stream.reached.wait(PATIENCE_SECONDS)
+    for number in range(110):
+        handler.handle(record(str(number), logging.ERROR))
+    stream.go.set()
+    eventually("all is written", lambda: stream.getvalue().endswith("\n109\n"))
+    assert stream.getvalue().splitlines()[:2] == ["one", "10"]
