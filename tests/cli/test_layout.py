@@ -1,5 +1,6 @@
 """Lines of text: where they are broken, what hangs below what, and how wide they are."""
 
+import io
 import shlex
 import subprocess
 
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zdemo.cli.layout import ASIDE, behind, continued, filled, headline, pad, table, wrapped
+from zdemo.cli.layout import ASIDE, behind, continued, filled, headline, pad, wrapped
+from zdemo.cli.screen import Screen
 from zdemo.text.columns import cells
 
 COMMANDS = (
@@ -49,10 +51,6 @@ def test_a_command_in_several_lines_is_the_same_to_a_shell() -> None:
 )
 def test_characters_count_by_the_cells_that_they_take(text: str, width: int) -> None:
     assert (cells(text), cells(pad(text, 9))) == (width, 9)
-    assert table([(text, "read:messages"), ("reader", "admin")], 80) == [
-        f"{pad(text, 6)}  read:messages",
-        "reader  admin",
-    ]
 
 
 REMARKED = f"zdemo introspect{ASIDE}what ZITADEL says)"
@@ -87,14 +85,26 @@ def test_a_label_keeps_its_place_while_there_is_room(lead: str, text: str, width
 def test_a_headline_or_a_row_that_does_not_fit_becomes_more_lines() -> None:
     assert headline("GET http://a/b", "200", 20) == ["GET http://a/b   200"]
     assert headline("GET http://a/b/c/d", "200", 20) == ["GET http://a/b/c/d", "  200"]
-    row = ("  reader", "read:messages, write:messages, admin, auditor", "granted by ZITADEL")
-    assert table([row], 60) == [
-        "  reader  read:messages, write:messages,  granted by ZITADEL",
-        "          admin, auditor",
-    ]
-    narrow = ["  reader", "    read:messages, write:messages,", "    admin, auditor", "    granted by ZITADEL"]
-    assert table([row], 40) == narrow
-    assert table([], 40) == []
+
+
+MANY = "read:messages, write:messages, admin, auditor"
+
+
+@pytest.mark.parametrize(
+    ("width", "name", "lines"),
+    [
+        (60, "  reader", ["  reader  read:messages, write:messages,  granted by ZITADEL", "          admin, auditor"]),
+        (40, "  reader", ["  reader  read:messages,   granted by", "          write:messages,  ZITADEL"]),
+        (40, "  a-long-name-of-a-reader", ["  a-long-name-of-a-reader", "    read:messages, write:messages,"]),
+    ],
+)
+def test_a_table_breaks_between_words_and_becomes_lines_where_they_do_not_fit(
+    width: int, name: str, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = io.StringIO()
+    Screen(out).table([(name, MANY, "granted by ZITADEL")])
+    assert out.getvalue().splitlines()[:2] == lines
 
 
 WORDS = st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1), min_size=1)

@@ -5,7 +5,6 @@ Texts may have colours. Those from elsewhere must have gone through ``printable`
 
 import re
 import shlex
-from collections.abc import Sequence
 
 from zdemo.text.columns import cells
 from zdemo.text.printable import printable
@@ -106,36 +105,6 @@ def headline(left: str, right: str, width: int) -> list[str]:
     """Return a line with a text at both ends, or two lines where they do not fit into one."""
     gap = width - cells(left) - cells(right)
     return [f"{left}{' ' * gap}{right}"] if gap >= BELOW else [*filled(left, width), " " * BELOW + right]
-
-
-def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Return rows as aligned lines, in which the widest column is broken into lines where it has to be.
-
-    Where too little room remains for that, each row is its first cell, and the others below it.
-    """
-    if not rows:
-        return []
-    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
-    excess = sum(widths) + BELOW * (len(widths) - 1) - width
-    if excess > 0:
-        broken = widths.index(max(widths[1:], default=0), 1) if len(widths) > 1 else 0
-        if widths[broken] - excess < LEAST_ROOM:
-            return [line for row in rows for line in _stacked(row, width)]
-        widths[broken] -= excess
-    return [line for row in rows for line in _row(row, widths)]
-
-
-def _row(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    columns = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
-    height = max(map(len, columns))
-    lines = zip(*(column + [""] * (height - len(column)) for column in columns), strict=True)
-    return ["  ".join(map(pad, line, widths)).rstrip() for line in lines]
-
-
-def _stacked(row: Sequence[str], width: int) -> list[str]:
-    first, *others = row
-    blanks = len(first) - len(first.lstrip(" ")) + BELOW
-    return [*filled(first, width), *(line for cell in others if cell for line in _hanging(cell, blanks, width, hang=0))]
 
 
 def with_remark(command: str, remark: str) -> str:

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import typer
 
-from zdemo.cli.layout import BELOW, behind, headline, pad, table, wrapped
-from zdemo.text.columns import columns_of, shows_colour
+from zdemo.cli.layout import BELOW, behind, headline, pad, wrapped
+from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
 
@@ -87,10 +87,35 @@ class Screen:
         for line in headline(self.redaction(left), right, self.width()):
             self._put(self.stdout, line)
 
-    def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Print rows as aligned lines. Text from elsewhere must have gone through ``printable``."""
-        for line in table([[self.redaction(cell) for cell in row] for row in rows], self.width()):
-            self._put(self.stdout, line.rstrip())
+    def table(self, rows: Sequence[Sequence[str]], *, stream: IO[str] | None = None) -> None:
+        """Print rows in columns; or, where their words do not fit side by side, as lines.
+
+        Cells may have colours. Text from elsewhere must have gone through ``printable``.
+        """
+        from rich.console import Console  # here, since most commands draw no table
+        from rich.table import Table
+        from rich.text import Text
+
+        stream = stream or self.stdout
+        console = Console(width=self.width(stream), height=1, color_system="standard" if shows_colour(stream) else None)
+        grid, least = Table.grid(padding=(0, BELOW)), -BELOW
+        for number, column in enumerate(zip(*rows, strict=True)):
+            lines = [line for cell in column for line in cell.split("\n")]
+            longest = max(
+                map(cells, (word for line in lines for word in (line.split() if number else [line]))), default=0
+            )
+            grid.add_column(no_wrap=longest == max(map(cells, lines)), min_width=longest, overflow="fold")
+            least += longest + BELOW
+        for row in rows:
+            grid.add_row(*(Text.from_ansi(self.redaction(cell)) for cell in row))
+        if least > console.width:
+            for row in rows:
+                self.behind("", (" " * BELOW).join(filter(None, row)).replace("\n", " "), hang=BELOW, stream=stream)
+            return
+        with console.capture() as shown:
+            console.print(grid)
+        for line in shown.get().splitlines():
+            self._put(stream, line.rstrip())
 
     def document(self, value: Any, *, as_it_came: str = "") -> None:
         """Print the answer as one JSON document, indented at a terminal; a text is printed as it is.

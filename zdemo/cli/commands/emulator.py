@@ -20,11 +20,9 @@ from zdemo.cli.commands.with_emulator import (
     stop_when_stdin_closes,
 )
 from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
-from zdemo.cli.layout import table
 from zdemo.cli.screen import Screen
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
-from zdemo.text.columns import WITHOUT_TERMINAL
 
 if TYPE_CHECKING:
     from zdemo.emulator import Emulator, KnownUser
@@ -149,8 +147,8 @@ def known_users() -> list[str]:
 
 def user_lines(users: Sequence[KnownUser]) -> list[str]:
     """Return users: name and role, and below them the PAT on a line of its own."""
-    rows = table([(user.username, user.shown_roles) for user in users], WITHOUT_TERMINAL)
-    return [line for row, user in zip(rows, users, strict=True) for line in (row, f"  {user.pat}")]
+    width = max(len(user.username) for user in users)
+    return [line for user in users for line in (f"{user.username:<{width}}  {user.shown_roles}", f"  {user.pat}")]
 
 
 def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_settings, with_env_file
-from zdemo.cli.layout import continued, table, with_remark
+from zdemo.cli.layout import continued, with_remark
 from zdemo.cli.screen import Screen
 from zdemo.config.cache_address import shown_address
 from zdemo.config.environment import DEFAULT, EXPORTED, Environment, steps_with_env_file
@@ -134,14 +134,15 @@ def tell_start(
             ),
             ("API", place.url, _cache(settings)),
         ]
-        width = screen.width(screen.stderr)
-        steps = [*_steps(environment, place, width - len(STEP_LEAD))]
-        label_width = max(len(label) for label, *_ in rows)
-        page_row = [f"{'page':<{label_width}}  {place.page_url}"] if place.page_url else []  # too wide for a column
-        lines = [*table(rows, width), *page_row, "", "in another terminal", *steps, ""]
-        for line in lines:
-            lead = STEP_LEAD if line in steps else ""
-            screen.behind(lead, line, stream=screen.stderr)
+        screen.table(rows, stream=screen.stderr)
+        if place.page_url:  # too wide for a column
+            label_width = max(len(label) for label, *_ in rows)
+            screen.behind(f"{'page':<{label_width}}  ", place.page_url, stream=screen.stderr)
+        screen.tell("")
+        screen.tell("in another terminal")
+        for step in _steps(environment, place, screen.width(screen.stderr) - len(STEP_LEAD)):
+            screen.behind(STEP_LEAD, step, stream=screen.stderr)
+        screen.tell("")
     if store and not store.ok:
         screen.tell(f"warning: {store.reason}, so answers are not shared")
         screen.behind("fix      ", store.hint, stream=screen.stderr)

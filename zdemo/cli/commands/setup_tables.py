@@ -4,15 +4,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, wrapped
 from zdemo.cli.screen import Screen
 from zdemo.setup.plan import Action, ObjectKind, Plan, PlanStep
 from zdemo.setup.teardown import Item, Teardown
-from zdemo.text.columns import cells
 from zdemo.text.printable import one_line, printable
 from zdemo.zitadel.records import Administrator
 
-LABEL_WIDTH, ACTION_WIDTH = 16, 15
+MOST_BESIDE = 40  # characters of a name and a note; a longer note stands below its name
 COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"}
 WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # labels that continue in their names
 
@@ -20,6 +18,7 @@ WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # lab
 def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: str) -> None:
     """Show who changes what where, one row for each thing; ``settings`` are those in the file now."""
     _head(screen, plan.current.issuer, plan.current.admin, emulator)
+    rows = []
     for step in plan.steps:
         label, action = str(step.kind), str(step.action)
         if step.kind is ObjectKind.ENV:
@@ -27,7 +26,8 @@ def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: s
             if step.name:
                 kept = len(set(settings) - set(step.name.split(", ")))
                 action = f"set {len(step.name.split(', '))}" + (f", keep {kept}" if kept else "")
-        _row(screen, label, step.name, action, step.note, COLOURS.get(step.action, ""))
+        rows.append(_row(label, step.name, step.note, screen.mark(action, COLOURS.get(step.action, ""))))
+    screen.table(rows)
     screen.say()
 
 
@@ -43,36 +43,25 @@ def show_teardown(screen: Screen, teardown: Teardown, file: Path, emulator: str)
     """Show who removes what where, what is not setup's, what stays, and which settings are removed or restored."""
     if teardown.admin:
         _head(screen, teardown.issuer, teardown.admin, emulator)
-    for item in teardown.shown:
-        action, colour = ("stays", "") if item.stays else ("remove", "red")
-        _row(screen, item.what, item.name, action, item.note, colour)
-    for item in teardown.added_by_others:
-        _row(screen, item.what, item.name, "not setup's", "", "yellow")
-    removed = [name for name in teardown.settings if name not in teardown.restored]
-    if removed:
-        _row(screen, file.name, ", ".join(removed), "remove", "", "red")
+    rows = [
+        _row(item.what, item.name, item.note, "stays" if item.stays else screen.mark("remove", "red"))
+        for item in teardown.shown
+    ]
+    added = screen.mark("not setup's", "yellow")
+    rows += [_row(item.what, item.name, "", added) for item in teardown.added_by_others]
+    if removed := [name for name in teardown.settings if name not in teardown.restored]:
+        rows.append(_row(file.name, ", ".join(removed), "", screen.mark("remove", "red")))
     if teardown.restored:
-        _row(screen, file.name, ", ".join(teardown.restored), "restore", "your previous values", "green")
+        restored = screen.mark("restore", "green")
+        rows.append(_row(file.name, ", ".join(teardown.restored), "your previous values", restored))
+    screen.table(rows)
     screen.say()
 
 
-def _row(screen: Screen, label: str, middle: str, action: str, note: str, colour: str) -> None:
-    """Show a row of a plan; on a narrow screen, the action stands below the name."""
-    room = screen.width() - LABEL_WIDTH - ACTION_WIDTH - BELOW
-    word = screen.mark(action, colour) if colour else action
-    lead, middle = " " * BELOW + pad(printable(label), LABEL_WIDTH), one_line(middle)
-    if note and cells(f"{middle} ({note})") <= max(room, LEAST_ROOM):
-        middle, note = f"{middle} ({note})", ""
-    if room < LEAST_ROOM:
-        screen.behind(lead, middle)
-        screen.say(" " * cells(lead) + word)
-    else:
-        first, *rest = wrapped(middle, room)
-        screen.say(f"{lead}{pad(first, room)} {word}")
-        for line in rest:
-            screen.behind(" " * cells(lead), line)
-    if note:
-        screen.behind(" " * cells(lead), note)
+def _row(label: str, name: str, note: str, action: str) -> tuple[str, str, str]:
+    name, note = one_line(name), one_line(note)
+    both = f"{name} ({note})" if note else name
+    return f"  {printable(label)}", both if len(both) <= MOST_BESIDE else f"{name}\n{note}".rstrip(), action
 
 
 def show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) -> None:
@@ -80,12 +69,12 @@ def show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) ->
     options = plan.current.options
     done = f"done in {seconds:.1f} s" if changed else "no changes"
     has = f"{options.reader_name} has {options.role}, {options.visitor_name} does not"
-    screen.pairs([("", f"{done}; {has}")], label_width=0)
+    screen.behind("  ", f"{done}; {has}")
     lead = "next  "
     if plan.renews_credentials:
         screen.behind(lead, "restart zdemo serve to pick up the new settings")
         lead = " " * len(lead)
-    screen.table([(f"{lead}zdemo serve      ", "and in another terminal      ", "zdemo call scoped")])
+    screen.behind(lead, "zdemo serve, and in another terminal zdemo call scoped")
 
 
 def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> Any:
