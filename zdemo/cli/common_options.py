@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, option
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
@@ -31,26 +31,16 @@ def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None
 
 Pat = Annotated[
     str | None,
-    typer.Option(
-        "--pat",
-        metavar="TEXT",
-        help="The token. - reads it from standard input; a bare --pat at the end of the line asks for it. "
+    option(
+        "TEXT",
+        "The token. - reads it from standard input; a bare --pat at the end of the line asks for it. "
         "Default: PAT in the environment or .env.",
-        show_default=False,
-        rich_help_panel=SETTINGS_GROUP,
+        "--pat",
+        panel=SETTINGS_GROUP,
         callback=token_text,
     ),
 ]
-EnvFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--env-file",
-        metavar="FILE",
-        help="Use this file instead of .env.",
-        show_default=False,
-        rich_help_panel=SETTINGS_GROUP,
-    ),
-]
+EnvFile = Annotated[Path | None, option("FILE", "Use this file instead of .env.", "--env-file", panel=SETTINGS_GROUP)]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output.", rich_help_panel=OUTPUT_GROUP)
 ]

@@ -163,6 +163,11 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     )
 
 
+def option(takes: str, text: str, *names: str, panel: str | None = None, **more: Any) -> Any:
+    """Return an option with a value. The help shows what it takes, not its default, which ``text`` names."""
+    return typer.Option(*names, metavar=takes, help=text, show_default=False, rich_help_panel=panel, **more)
+
+
 def refuse_odd_dashes(arguments: Iterable[str]) -> None:
     """Raise UsageError for an option with a dash that is not a hyphen: it would be taken for another argument."""
     for word in arguments:

@@ -17,7 +17,7 @@ from zdemo.cli.common_options import EnvFile, Json, Pat, check_address
 from zdemo.cli.layout import step
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, option
 from zdemo.client import Call, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
 from zdemo.client import as_json as call_document
 from zdemo.config.address import DAMAGED_SCHEME, is_loopback
@@ -100,15 +100,7 @@ def call(  # the options
         ),
     ] = Method.GET,
     pat: Pat = None,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Where the API is. Default: ZDEMO_API_URL.",
-            show_default=False,
-            rich_help_panel=SETTINGS_GROUP,
-        ),
-    ] = None,
+    url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,
     as_json: Json = False,
     verbose: Annotated[
         bool,
@@ -116,12 +108,7 @@ def call(  # the options
             "--verbose", "-v", help="Show the whole exchange, with the token masked.", rich_help_panel=OUTPUT_GROUP
         ),
     ] = False,
-    expect: Annotated[
-        int | None,
-        typer.Option(
-            metavar="STATUS", min=100, max=599, help="Succeed if the API answers this status.", show_default=False
-        ),
-    ] = None,
+    expect: Annotated[int | None, option("STATUS", "Succeed if the API answers this status.", min=100, max=599)] = None,
     curl: Annotated[
         bool,
         typer.Option(

@@ -13,6 +13,7 @@ from zdemo.cli.commands.doctor_run import DoctorRun
 from zdemo.cli.common_options import EnvFile, Json
 from zdemo.cli.reports import STANDARD_OUTPUT, check_report
 from zdemo.cli.screen import Screen
+from zdemo.cli.usage import option
 from zdemo.config.names import did_you_mean
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check
@@ -50,35 +51,22 @@ def doctor(
     ] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ID|GROUP",
-            help="Run this check or group, and the checks that it builds on. Repeatable.",
-            show_default=False,
+        option(
+            "ID|GROUP",
+            "Run this check or group, and the checks that it builds on. Repeatable.",
             autocompletion=_check_names_that_fit,
         ),
     ] = None,
     list_checks: Annotated[
         bool, typer.Option("--list", help="List the checks by group, with their IDs and what they check.")
     ] = False,
-    api: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Check any API that takes bearer tokens, at this URL.", show_default=False),
-    ] = None,
+    api: Annotated[str | None, option("URL", "Check any API that takes bearer tokens, at this URL.")] = None,
     explained: Annotated[
         str | None,
-        typer.Option(
-            "--explain",
-            metavar="ID",
-            help="Explain this check, and how to fix what it finds.",
-            show_default=False,
-            autocompletion=_all_ids,
-        ),
+        option("ID", "Explain this check, and how to fix what it finds.", "--explain", autocompletion=_all_ids),
     ] = None,
     junit_file: Annotated[
-        str | None,
-        typer.Option(
-            "--junit", metavar="FILE", help="Write a JUnit report for CI; - is standard output.", show_default=False
-        ),
+        str | None, option("FILE", "Write a JUnit report for CI; - is standard output.", "--junit")
     ] = None,
     env_file: EnvFile = None,
 ) -> int:

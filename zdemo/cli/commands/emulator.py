@@ -21,6 +21,7 @@ from zdemo.cli.commands.with_emulator import (
 )
 from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.screen import Screen
+from zdemo.cli.usage import option
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
 
@@ -38,21 +39,19 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     host: Host = "127.0.0.1",
     port: Annotated[
         int | None,
-        typer.Option(
-            metavar="PORT",
+        option(
+            "PORT",
+            "The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND.",
             min=0,
             max=HIGHEST_PORT,
-            show_default=False,
-            help="The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND.",
         ),
     ] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "NAME=TEXT",
+            f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}.",
             "--env",
-            metavar="NAME=TEXT",
-            show_default=False,
-            help=f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}.",
         ),
     ] = None,
     as_json: Annotated[
@@ -64,18 +63,14 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             "--until-stdin-closes", help="End when standard input is closed, for example when a test runner ends."
         ),
     ] = False,
-    seed: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", show_default=False, help="Start with the objects of this TOML or JSON file."),
-    ] = None,
+    seed: Annotated[Path | None, option("FILE", "Start with the objects of this TOML or JSON file.")] = None,
     external_domain: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME[:PORT]",
+        option(
+            "NAME[:PORT]",
+            "Also answer to this host name, with this name in the issuer; can be repeated.",
             envvar="ZDEMO_EXTERNAL_DOMAIN",
             show_envvar=False,
-            show_default=False,
-            help="Also answer to this host name, with this name in the issuer; can be repeated.",
         ),
     ] = None,
     expose_emulator: Expose = False,

@@ -13,6 +13,7 @@ from zdemo.cli.layout import with_remark
 from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal
+from zdemo.cli.usage import option
 from zdemo.config.environment import DEFAULT, read_environment
 from zdemo.config.new_dotenv import create_dotenv, differences, emulator_text, skeleton
 from zdemo.config.settings import API_URL
@@ -30,9 +31,7 @@ def init(
         bool, typer.Option("--emulator", help="Write the settings of the built-in ZITADEL emulator. They are public.")
     ] = False,
     emulator_port: EmulatorPort = EMULATOR_PORT,
-    api_url: Annotated[
-        str, typer.Option(metavar="URL", help="Where the API is, beside the emulator.", show_default=False)
-    ] = "",
+    api_url: Annotated[str, option("URL", "Where the API is, beside the emulator.")] = "",
     env_file: EnvFile = None,
 ) -> int:
     """Write a first .env, for the emulator or for your ZITADEL.

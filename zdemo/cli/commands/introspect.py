@@ -10,7 +10,7 @@ from zdemo.cli.commands.token_claims import issued, moment, show_claims, show_ro
 from zdemo.cli.common_options import EnvFile, Pat
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
-from zdemo.cli.usage import OUTPUT_GROUP
+from zdemo.cli.usage import OUTPUT_GROUP, option
 from zdemo.client import ROLE, Route
 from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps
@@ -39,9 +39,7 @@ def introspect(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print ZITADEL's answer unchanged.", rich_help_panel=OUTPUT_GROUP)
     ] = False,
-    require: Annotated[
-        str | None, typer.Option(metavar="ROLE", help="Succeed only if the token has this role.", show_default=False)
-    ] = None,
+    require: Annotated[str | None, option("ROLE", "Succeed only if the token has this role.")] = None,
     quiet: Annotated[
         bool,
         typer.Option("--quiet", "-q", help="Print nothing; the exit code is the answer.", rich_help_panel=OUTPUT_GROUP),

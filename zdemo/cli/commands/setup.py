@@ -13,7 +13,7 @@ from zdemo.cli.commands.setup_tables import teardown_document
 from zdemo.cli.common_options import EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import tell_warnings
-from zdemo.cli.usage import SETTINGS_GROUP
+from zdemo.cli.usage import SETTINGS_GROUP, option
 from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, UsageError
@@ -34,34 +34,24 @@ def setup(
     rotate_secret: Annotated[
         bool, typer.Option("--rotate-secret", help="Create a new client secret or key; the old one stops working.")
     ] = False,
-    domain: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Your ZITADEL. Default: ZITADEL_DOMAIN.",
-            show_default=False,
-            rich_help_panel=SETTINGS_GROUP,
-        ),
-    ] = None,
+    domain: Annotated[str | None, option("URL", "Your ZITADEL. Default: ZITADEL_DOMAIN.", panel=SETTINGS_GROUP)] = None,
     admin_pat: Annotated[
         str | None,
-        typer.Option(
-            "--admin-pat",
-            metavar="TEXT",
-            help="An administrator's token. - reads it from standard input; a bare --admin-pat at the end of the line "
+        option(
+            "TEXT",
+            "An administrator's token. - reads it from standard input; a bare --admin-pat at the end of the line "
             "asks for it. Default: ZITADEL_ADMIN_PAT.",
-            show_default=False,
+            "--admin-pat",
+            panel=SETTINGS_GROUP,
             callback=token_text,
-            rich_help_panel=SETTINGS_GROUP,
         ),
     ] = None,
     auth: Annotated[
         Literal["basic", "private-key-jwt"] | None,
-        typer.Option(
-            metavar="METHOD",
-            help="How the application authenticates: basic or private-key-jwt. Default: as it does now, else basic.",
-            show_default=False,
-            rich_help_panel=CREATED,
+        option(
+            "METHOD",
+            "How the application authenticates: basic or private-key-jwt. Default: as it does now, else basic.",
+            panel=CREATED,
         ),
     ] = None,
     pat_days: Annotated[

@@ -22,7 +22,7 @@ from zdemo.cli.token_input import (
     tell_warnings,
     token_question,
 )
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import USER_ID, USER_KEY_FILE, USER_SECRET, UserSettings
@@ -48,42 +48,34 @@ def token(
     ctx: typer.Context,
     client_id: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The service account's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID.",
-            show_default=False,
-            rich_help_panel=SETTINGS_GROUP,
+        option(
+            "NAME",
+            "The service account's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID.",
+            panel=SETTINGS_GROUP,
         ),
     ] = None,
     client_secret: Annotated[
         str | None,
-        typer.Option(
-            metavar="-",
-            help="Read the client secret from standard input. A bare --client-secret at the end of the line asks for "
+        option(
+            "-",
+            "Read the client secret from standard input. A bare --client-secret at the end of the line asks for "
             "it. Default: ZDEMO_USER_CLIENT_SECRET.",
-            show_default=False,
-            rich_help_panel=SETTINGS_GROUP,
+            panel=SETTINGS_GROUP,
             callback=token_text,
         ),
     ] = None,
     key_file: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            help="A key file of the service account, instead of the two above. Default: ZDEMO_USER_KEY_FILE.",
-            show_default=False,
-            rich_help_panel=SETTINGS_GROUP,
+        option(
+            "FILE",
+            "A key file of the service account, instead of the two above. Default: ZDEMO_USER_KEY_FILE.",
+            panel=SETTINGS_GROUP,
         ),
     ] = None,
     env_file: EnvFile = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="SCOPE",
-            help="Request this scope instead of the usual ones; can be repeated.",
-            show_default=False,
-            autocompletion=_scopes,
-        ),
+        option("SCOPE", "Request this scope instead of the usual ones; can be repeated.", autocompletion=_scopes),
     ] = None,
     as_json: Annotated[
         bool,
