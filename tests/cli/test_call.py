@@ -10,8 +10,8 @@ from tests.support.jwe import jwe
 from tests.support.named_causes import flat
 from tests.support.ports import free_port
 from tests.support.upstream import answer, json_body, raw, reset, upstream
-from zdemo.cli.commands.watch import Watch
 from zdemo.cli.screen import Screen
+from zdemo.cli.watch import Watch
 from zdemo.client import Method, Route, call_api
 from zdemo.config.settings import ClientSettings
 from zdemo.emulator import READER, VISITOR

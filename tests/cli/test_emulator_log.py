@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.test_logs import Terminal
 from tests.support.cli import Shell, Stack
-from zdemo.cli.commands.emulator_log import BESIDE_THE_API, requests_log
+from zdemo.cli.commands.emulator import BESIDE_THE_API, requests_log
 from zdemo.emulator.incoming import REQUESTS_LOG, RequestRecord
 from zdemo.response import Response
 from zdemo.server.logs import JsonFormatter, TextFormatter

@@ -12,10 +12,10 @@ from typing import TextIO, cast
 import typer
 
 from zdemo.cli.app import app
-from zdemo.cli.commands.exports import PLACEHOLDER
 from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError, refuse_odd_dashes
+from zdemo.cli.with_emulator import PLACEHOLDER
 from zdemo.errors import ExitCode, ZdemoError
 from zdemo.text.masking import could_be_secret, secret_query_values, token_like
 

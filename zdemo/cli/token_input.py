@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, TextIO, cast
 import typer
 
 from zdemo.cli.common_options import ASK
-from zdemo.cli.questions import broken
+from zdemo.cli.layout import wrapped
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import COMMAND_LINE, Environment, is_setting, read_environment
 from zdemo.config.variables import SECRETS
 from zdemo.errors import MissingTokenError, UsageError
 from zdemo.guard.authorization import LONGEST_TOKEN
+from zdemo.text.columns import columns_of
 from zdemo.text.masking import masked, token_like
 from zdemo.text.printable import escaped
 
 if TYPE_CHECKING:
     from zdemo.config.settings import ZitadelSettings
+
 
 FROM_STDIN = "-"
 LONGEST_INPUT_BYTES = 1 << 20
@@ -171,3 +173,21 @@ def token_line(environment: Environment, token: str, username: str = "") -> str:
     """Return whose token it is, if that is known, what may be shown of it, and where it came from."""
     shown = f"{masked(token)}, {_source(environment)}"
     return f"{username} ({shown})" if username else shown
+
+
+def broken(question: str) -> str:
+    """Return a question in lines that leave room to type behind the last."""
+    return "\n".join(wrapped(question.rstrip(" "), columns_of(sys.stderr) - len(" y"))) + " "
+
+
+def typed_line(question: str) -> str:
+    """Ask, and return the line that is typed."""
+    sys.stderr.write(broken(question))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def agreed(question: str, *, word: str = "") -> bool:
+    """Ask; y or yes agrees, or the ``word`` alone where one is given."""
+    choice = f"type {word}" if word else "y/N"
+    return typed_line(f"{question} [{choice}] ").lower() in ([word] if word else ["y", "yes"])

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zdemo.cli.commands.exports import NAMES, check_extra
-from zdemo.cli.commands.with_emulator import (
+from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
+from zdemo.cli.screen import Screen
+from zdemo.cli.usage import option
+from zdemo.cli.with_emulator import (
+    NAMES,
     check_alone,
+    check_extra,
     exported,
     key_files,
     new_start,
     run_with_emulator,
     stop_when_stdin_closes,
 )
-from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
-from zdemo.cli.screen import Screen
-from zdemo.cli.usage import option
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
+from zdemo.text.printable import one_line
 
 if TYPE_CHECKING:
     from zdemo.emulator import Emulator, KnownUser
     from zdemo.emulator.seed import Start
+    from zdemo.server import RequestLines, RequestLog
 
 
 def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
@@ -102,8 +107,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         return run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
-    from zdemo.cli.commands.emulator_log import log_emulator  # here, since a line of help needs no server
-    from zdemo.emulator import emulate
+    from zdemo.emulator import emulate  # here, since a line of help needs no server
     from zdemo.serving.signals import block_stop_signals, wait_for
 
     signals = block_stop_signals()
@@ -133,13 +137,6 @@ def _show(screen: Screen, start: Start, url: str) -> None:
         screen.say(line)
 
 
-def known_users() -> list[str]:
-    """Return the users of the emulator that everybody knows, see ``user_lines``."""
-    from zdemo.emulator import ADMIN, READER, VISITOR
-
-    return user_lines((READER, VISITOR, ADMIN))
-
-
 def user_lines(users: Sequence[KnownUser]) -> list[str]:
     """Return users: name and role, and below them the PAT on a line of its own."""
     width = max(len(user.username) for user in users)
@@ -159,3 +156,44 @@ def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dic
         "users": [{"id": u.id, "username": u.username, "pat": u.pat, "roles": list(u.roles)} for u in start.users],
         "env": dict(values),
     }
+
+
+PACKAGE = r"^/zitadel\.[\w.]+\.(?=\w+/)"  # stands before the name of a service
+BESIDE_THE_API = "ZITADEL"  # tells its lines from those of the API in the same terminal
+
+
+def log_emulator(*, mark: str = "", as_json: bool = False) -> None:
+    """Log the emulator's requests to standard error, each as soon as it is answered, in a thread of the log."""
+    from zdemo.server import log_in_batches
+
+    log_in_batches(as_json=as_json, batch_seconds=0, requests=requests_log(mark))
+
+
+def requests_log(mark: str) -> RequestLog:
+    """Return how the emulator's requests are logged; ``mark`` stands before each."""
+    from zdemo.emulator.incoming import FIELDS, REQUESTS_LOG
+    from zdemo.server import RequestLog
+
+    return RequestLog(REQUESTS_LOG, FIELDS, partial(_line, mark))
+
+
+def _line(  # noqa: PLR0913, PLR0917  # the fields of a record
+    mark: str,
+    lines: RequestLines,
+    _created: float,
+    method: str,
+    path: str,
+    status: int,
+    milliseconds: float,
+    client: str,
+    user: str,
+    token: str,
+    reason: str,
+    at: float,
+) -> str:
+    path = re.sub(PACKAGE, "", path)
+    who = ", ".join(filter(None, (client, user or token)))
+    what = f"{who}: {reason}" if who and reason else who or reason
+    took = f"{milliseconds:.1f} ms"
+    request = one_line(f"{method} {path}")
+    return lines.laid_out(f"{lines.clock(at)}  ", request, status, one_line(what), ("", took, ""), mark)

@@ -7,12 +7,10 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.common_options import EmulatorPort, EnvFile, check_address, check_needs_emulator
-from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, with_env_file
-from zdemo.cli.gitignore import warn_of_git
+from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, warn_of_git, with_env_file
 from zdemo.cli.layout import with_remark
-from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import at_terminal
+from zdemo.cli.token_input import at_terminal, typed_line
 from zdemo.cli.usage import option
 from zdemo.config.environment import DEFAULT, read_environment
 from zdemo.config.new_dotenv import create_dotenv, differences, emulator_text, skeleton

@@ -156,7 +156,7 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
 
 def _log(*, as_json: bool, emulator: bool) -> None:
     """Log what happens in this process; the workers log for themselves."""
-    from zdemo.cli.commands.emulator_log import BESIDE_THE_API, log_emulator
+    from zdemo.cli.commands.emulator import BESIDE_THE_API, log_emulator
     from zdemo.server import log_to_stderr
 
     if emulator:

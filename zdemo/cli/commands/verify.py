@@ -14,15 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.commands.exports import (
-    check_command,
-    check_extra,
-    command_environment,
-    expanded,
-    placeholders,
-    variables,
-)
-from zdemo.cli.commands.with_emulator import exported, key_files
 from zdemo.cli.common_options import Json, typed_again
 from zdemo.cli.reports import (
     STANDARD_OUTPUT,
@@ -37,6 +28,16 @@ from zdemo.cli.reports import (
 )
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import OUTPUT_GROUP
+from zdemo.cli.with_emulator import (
+    check_command,
+    check_extra,
+    command_environment,
+    expanded,
+    exported,
+    key_files,
+    placeholders,
+    variables,
+)
 from zdemo.client import ROLE
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
