@@ -66,8 +66,6 @@ def test_a_deactivated_assignment_is_activated_by_a_grant_and_no_name_forges_a_r
         ("grant stranger read:messages", "no user", "stranger"),
         ("revoke reader write:messages", "no role write:messages", "read:messages, admin"),
         ("grant visitor Read:Messages", "no role", "did you mean read:messages?"),
-        ("grant visitr read:mesages", "no user visitr", "did you mean visitor and read:messages?"),
-        ("grant read:messages visitor", "no role visitor", "visitor read:messages"),
     ],
 )
 def test_an_unknown_name_has_its_message_and_the_nearest_right_one(

@@ -83,37 +83,14 @@ def require_project(client: ManagementClient, project_id: str) -> Project:
 
 def require_user(client: ManagementClient, name: str) -> User:
     """Return the user with this login name, username or ID. Raises ZdemoError when the administrator sees none."""
-    user = find_user(client, name)
-    if user is None:
-        near = similar_user(client, name)
-        hint = f"did you mean {near}?" if near else "zdemo role list shows the users that have a role"
-        raise ZdemoError(f"there is no user {name}", hint=hint)
-    return user
-
-
-def similar_user(client: ManagementClient, name: str) -> str:
-    """Return the username or the login name that a name was probably meant to be, or an empty text."""
+    if user := find_user(client, name):
+        return user
     names: list[str] = []
     with suppress(ZdemoError):  # it only adds to the error that is on its way
         names = [one for user in list_similar_users(client, name) for one in (user.username, user.login_name)]
-    return did_you_mean(name, names)
-
-
-def _require_role(client: ManagementClient, project_id: str, name: str, role: str) -> None:
-    keys = list_roles(client, project_id)
-    if role in keys:
-        return
-    if not keys:
-        require_project(client, project_id)
-    missing = f"project {project_id} has no role {role}"
-    if name in keys and find_user(client, role):
-        raise ZdemoError(missing, hint=f"the user comes first, then the role: {role} {name}")
-    if not (near := did_you_mean(role, keys, least=NEAR_ROLE)):
-        known = ", ".join(keys) or "no role yet"
-        raise ZdemoError(missing, hint=f"the project has {known}; role keys are compared exactly")
-    if find_user(client, name) or not (near_user := similar_user(client, name)):
-        raise ZdemoError(missing, hint=f"did you mean {near}? Role keys are compared exactly")
-    raise ZdemoError(f"{missing}, and there is no user {name}", hint=f"did you mean {near_user} and {near}?")
+    near = did_you_mean(name, names)
+    hint = f"did you mean {near}?" if near else "zdemo role list shows the users that have a role"
+    raise ZdemoError(f"there is no user {name}", hint=hint)
 
 
 def _assignments_of(
@@ -124,7 +101,13 @@ def _assignments_of(
     The role is checked first: without an administrator's membership that is refused, and says so; the list of users
     would be empty instead.
     """
-    _require_role(client, project_id, name, role)
+    keys = list_roles(client, project_id)
+    if not keys:
+        require_project(client, project_id)
+    if role not in keys:
+        near, known = did_you_mean(role, keys, least=NEAR_ROLE), ", ".join(keys) or "no role yet"
+        hint = f"did you mean {near}? Role keys" if near else f"the project has {known}; role keys"
+        raise ZdemoError(f"project {project_id} has no role {role}", hint=f"{hint} are compared exactly")
     user = require_user(client, name)
     return user, list_assignments(client, project_id=project_id, user_id=user.id)
 
