@@ -51,12 +51,10 @@ def assert_in_time(seconds: float) -> None:
 
 NEVER: dict[str, Behaviour] = {
     "hangs": hang,
-    "drips its status line": drip(b"", b"HTTP/1.1 200 " + b"O" * 60),
     "drips its headers quickly": drip(b"HTTP/1.1 200 OK\r\nX-Pad: ", b"a" * 500, 0.02),
     "drips its body quickly": drip(http(b"x" * 500).removesuffix(b"x" * 500), b"x" * 500, 0.02),
     "drips a redirect": drip(b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n", b"x" * 60),
     "continues without end": never_ending(b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "answers too late": after(5, OK),
 }
 
 
