@@ -193,7 +193,7 @@ FROM, TO = os.devnull, "/dev/full"
 def test_a_stream_that_is_closed_or_full_is_no_crash(
     shell: Shell, line: str, streams: tuple[str | None, ...], code: int, error: str
 ) -> None:
-    files = [name and Path(name) if name != "" else shell.folder / "said" for name in streams]
+    files = [None if name is None else Path(name or shell.folder / "said") for name in streams]
     (shell.folder / "said").touch()
     ended = forker().run_at(files, line.split(), shell.folder, {**BASE, **shell.env})
     first = " ".join((shell.folder / "said").read_text().partition("\nhint:")[0].split())

@@ -120,7 +120,10 @@ def test_a_file_that_appears_meanwhile_is_not_touched(bare: Shell) -> None:
 
 
 EXISTING: dict[str, tuple[Callable[[Path], object], str]] = {
-    "other settings": (lambda path: path.write_text(OTHERS), "ZITADEL_DOMAIN, CLIENT_"),
+    "other settings": (
+        lambda path: path.write_text(OTHERS),
+        "sets ZITADEL_DOMAIN, CLIENT_ID, CLIENT_SECRET",
+    ),
     "broken link": (lambda path: path.symlink_to("nowhere"), "is a link to a file that does not exist"),
     "named pipe": (os.mkfifo, "named pipe"),
     "no settings": (lambda path: path.write_text("some prose of mine\nand more"), "line 1 is not an assignment"),
@@ -142,7 +145,7 @@ def test_what_exists_is_not_touched(bare: Shell, make: Callable[[Path], object],
     ran = bare("init", *filter(None, [option]))
     assert (ran.code, ran.out, snapshot(path)) == (ExitCode.NO, "", before)
     assert ran.lines[0] == "error: .env exists, and was not changed"
-    assert told.replace("CLIENT_", "CLIENT_SECRET" if option else "CLIENT_ID, CLIENT_SECRET") in ran.err
+    assert told in ran.err
     assert "s3cret" not in ran.err
     assert ran.lines[-1].startswith("hint:  ")
     if option:

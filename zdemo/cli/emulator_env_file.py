@@ -11,14 +11,10 @@ from urllib.parse import urlsplit
 from zdemo.cli.screen import Screen
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import DEFAULT
-from zdemo.config.new_dotenv import differences, emulator_text
+from zdemo.config.new_dotenv import has_emulators_settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
-from zdemo.errors import SettingsError
 from zdemo.text.printable import printable
 
-TO_BE_SET = {"ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "PAT", "ZITADEL_ADMIN_PAT"}
-TO_BE_EQUAL = {"ZITADEL_PROJECT_ID", *TO_BE_SET} - {"PAT"}  # which may be any user's
-NOT_TO_BE_SET = {"ZITADEL_KEY_FILE"}  # wins over the client secret
 MOST_FILES_READ = 4  # each takes up to a second; for more, a new name is as good
 
 
@@ -55,7 +51,7 @@ def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path,
     return next(
         (path, exists)
         for number, path in enumerate(paths)
-        if not (exists := os.path.lexists(path)) or (number < MOST_FILES_READ and _is_for_emulator(path, port))
+        if not (exists := os.path.lexists(path)) or (number < MOST_FILES_READ and has_emulators_settings(path, port))
     )
 
 
@@ -66,17 +62,6 @@ def with_emulator_settings(
     path, has_settings = emulator_env_file(preferred, port)
     init = () if has_settings else (init_emulator(port, api_url),)
     return [with_env_file(command, path) for command in (*init, *commands)]
-
-
-def _is_for_emulator(path: Path, port: int) -> bool:
-    """Return whether all commands work with the emulator if they use this ``.env``."""
-    try:
-        found = differences(path, emulator_text(port))
-    except SettingsError:
-        return False
-    return not (
-        TO_BE_SET & {*found.not_set} or TO_BE_EQUAL & {*found.other_value} or NOT_TO_BE_SET & {*found.only_there}
-    )
 
 
 ASK = ("git", "-c", "core.fsmonitor=false", "check-ignore", "-z", "--stdin")  # what git tracks, it does not ignore

@@ -1,20 +1,18 @@
 """A first ``.env``, the emulator's or one to fill in, and whether a file has the emulator's settings.
 
-An existing file is compared, never changed. The emulator's secrets are public, and used on this machine alone.
+An existing file is never changed. The emulator's secrets are public, and used on this machine alone.
 """
 
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from zdemo.config.address import ISSUER, is_loopback
+from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
 from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
-from zdemo.config.environment import is_setting
-from zdemo.config.file_io import NotAFileError, check_is_file, not_written
+from zdemo.config.environment import KEY_FILE, is_setting
+from zdemo.config.file_io import not_written
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import EMULATOR_PORT, SECRETS, Variable, dotenv_text
 from zdemo.errors import SettingsError
@@ -23,14 +21,7 @@ ZITADELS_PORT = 8080
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DotenvDifferences:
-    """The names of the settings that a file and a new ``.env`` would not have in common."""
-
-    other_value: tuple[str, ...]
-    not_set: tuple[str, ...]
-    only_there: tuple[str, ...]
-    sets_nothing: bool  # no variable at all, not even another program's
+TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN_PAT)
 
 
 def skeleton() -> str:
@@ -66,48 +57,39 @@ def create_dotenv(path: Path, text: str) -> None:
 
     Raises FileExistsError if anything has the name, even a broken link, and SettingsError if it cannot be written.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        handle = os.open(path, flags, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(text.encode())
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            try:
+                stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(path)
-            raise
+            except BaseException:
+                path.unlink()
+                raise
     except FileExistsError:
         raise
     except OSError as error:
         raise not_written(path, error) from None
 
 
-def differences(path: Path, text: str) -> DotenvDifferences:
-    """Compare the settings of a file with those of a new ``.env``; an empty one counts as not set.
+def settings_in(path: Path) -> dict[str, str]:
+    """Return the settings that a ``.env`` sets; an empty one is not set. Raises SettingsError if it cannot be read."""
+    values = read_dotenv(path)
+    return {name: value.strip() for name, value in values.items() if value.strip() and is_setting(name)}
 
-    Raises SettingsError if the file cannot be read.
+
+def has_emulators_settings(path: Path, port: int = EMULATOR_PORT) -> bool:
+    """Return whether all commands work with the emulator on this port if they use this ``.env``.
+
+    ``PAT`` may be any user's; a key file would win over the client secret.
     """
     try:
-        check_is_file(path.stat())
-    except NotAFileError as error:
-        raise SettingsError([f"{path} is {error.strerror}"], hint="name another file with --env-file") from None
-    except OSError:
-        pass  # which reading the file explains
-    values = _set_in(read_dotenv(path))
-    there = {name: value for name, value in values.items() if is_setting(name)}
-    wanted = _set_in(parse_dotenv(text))
-    return DotenvDifferences(
-        other_value=tuple(name for name in wanted if there.get(name, wanted[name]) != wanted[name]),
-        not_set=tuple(name for name in wanted if name not in there),
-        only_there=tuple(name for name in there if name not in wanted),
-        sets_nothing=not values,
-    )
-
-
-def _set_in(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: value.strip() for name, value in values.items() if value.strip()}
+        found = settings_in(path)
+    except SettingsError:
+        return False
+    wanted = parse_dotenv(emulator_text(port))
+    return "PAT" in found and KEY_FILE not in found and all(found.get(name) == wanted[name] for name in TO_BE_EQUAL)
 
 
 def is_public(value: str) -> bool:

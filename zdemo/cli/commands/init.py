@@ -13,7 +13,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
 from zdemo.cli.usage import option
 from zdemo.config.environment import DEFAULT, read_environment
-from zdemo.config.new_dotenv import create_dotenv, differences, emulator_text, skeleton
+from zdemo.config.new_dotenv import create_dotenv, emulator_text, settings_in, skeleton
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
@@ -57,7 +57,7 @@ def init(
     try:
         create_dotenv(path, text)
     except FileExistsError:
-        raise _refusal(path, text, emulator_port if emulator else None, api_url) from None
+        raise _refusal(path, emulator_port if emulator else None, api_url) from None
     screen.say(printable(f"wrote {path}: {'the settings of the emulator' if emulator else 'a skeleton to fill in'}"))
     warn_of_git(screen, path)
     for name in read_environment(path).shadowed:
@@ -87,10 +87,9 @@ def _next_steps(path: Path, serve: str) -> list[tuple[str, str]]:
     return [("" if number else "next", row) for number, row in enumerate(rows)]
 
 
-def _refusal(path: Path, text: str, emulator_port: int | None, api_url: str) -> ZdemoError:
-    """Return the error that says how an existing file differs from the text that was not written."""
-    lines = [f"{path} exists, and was not changed"]
-    port = emulator_port or EMULATOR_PORT
+def _refusal(path: Path, emulator_port: int | None, api_url: str) -> ZdemoError:
+    """Return the error that says what an existing file sets, and what to do instead."""
+    what, port = f"{path} exists, and was not changed", emulator_port or EMULATOR_PORT
     other, has_settings = emulator_env_file(path, port)
     if has_settings:
         command = serve_emulator(port, read_environment(other).get(API_URL, ""))
@@ -98,14 +97,9 @@ def _refusal(path: Path, text: str, emulator_port: int | None, api_url: str) -> 
         command = init_emulator(port, api_url or DEFAULT_API_URL)
     hint = with_env_file(command, other)
     try:
-        found = differences(path, text)
+        names = ", ".join(settings_in(path))
     except SettingsError as error:
-        return ZdemoError("\n".join((*lines, *error.problems)), hint=hint if emulator_port else error.hint)
+        return ZdemoError("\n".join((what, *error.problems)), hint=hint if emulator_port else error.hint)
     if not emulator_port:
-        lines.append(f"it sets {', '.join(found.only_there) or 'nothing'}")
-        return ZdemoError("\n".join(lines), hint=f"{with_env_file('zdemo doctor', path)} says what is missing or wrong")
-    if found.sets_nothing:
-        return ZdemoError("\n".join((*lines, "it sets nothing: you can remove it and run this again")), hint=hint)
-    parts = {"it differs in": found.other_value, "it lacks": found.not_set, "it also sets": found.only_there}
-    told = [f"{what} {', '.join(names)}" for what, names in parts.items() if names]
-    return ZdemoError("\n".join((*lines, *(told or ["it has the settings of the emulator"]))), hint=hint)
+        hint = f"{with_env_file('zdemo doctor', path)} says what is missing or wrong"
+    return ZdemoError(f"{what}\nit sets {names or 'nothing'}", hint=hint)
