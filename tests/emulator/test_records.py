@@ -141,8 +141,7 @@ def test_the_reason_of_an_inactive_token_is_exact_and_not_in_the_answer(case: st
     [
         (None, (CLIENT_ID, "wrong"), "wrong client secret", "emulator-api"),
         (None, ("1234", CLIENT_SECRET), "unknown client", "1234"),
-        (None, ("reader", CLIENT_SECRET), "a service account, not an API application", "…"),
-        (None, (APPLICATION_ID, CLIENT_SECRET), "the ID of the application, not a client ID", APPLICATION_ID),
+        (None, ("reader", CLIENT_SECRET), "unknown client", "…"),
         (
             lambda w: w.remove_application(w.applications[APPLICATION_ID]),
             GOOD,

@@ -174,7 +174,7 @@ class Seeding:
         try:
             if name.endswith(".toml"):
                 return tomllib.loads(self._text)
-            return json.loads(self._text, object_pairs_hook=self._table)
+            return json.loads(self._text)
         except tomllib.TOMLDecodeError as error:
             found = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
             place = f", {found[1]}" if found else ""
@@ -183,16 +183,8 @@ class Seeding:
             raise SeedError(f"{name}, line {error.lineno}: not valid JSON ({error.msg})") from None
         except RecursionError:
             raise SeedError(f"{name}: nested too deeply") from None
-        except ValueError as error:  # also Python's limit for the digits of a number
-            raise error if isinstance(error, SeedError) else SeedError(f"{name}: a number is too long") from None
-
-    def _table(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        """Return an object of JSON, whose parser would take the last of two fields with one name."""
-        table = dict(pairs)
-        if len(table) < len(pairs):
-            twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
-            raise SeedError(f"{self._name}: a table has two fields with one name: {_shown(twice)}")
-        return table
+        except ValueError:  # Python's limit for the digits of a number
+            raise SeedError(f"{name}: a number is too long") from None
 
     def _invalid(self, what: str, path: str) -> SeedError:
         """Return the error for a text of msgspec, in our words."""

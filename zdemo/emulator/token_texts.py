@@ -13,7 +13,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from zdemo.emulator.entities import Application, PublicKey, User
 
-JWE_PARTS = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
+JWE_PARTS = 5
 PAT_KEY_NAME = "oidcKey"  # the kid of PATs; access tokens have none
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16  # of AES-256-GCM
 SECRET_LENGTH = 64
@@ -43,21 +43,12 @@ def new_token_text(token_id: str, user_id: str, kid: str = "") -> str:
 def canonical(text: str) -> str:
     """Return the one spelling of an opaque token, or an empty text if this cannot be one.
 
-    As in Go's libraries, blanks in a JWE are ignored, its JSON form (RFC 7516 §7.2.2) means the same, and the spare
-    bits of the last character of a part do not count. In a token without dots, only line ends are ignored.
+    As in Go's libraries, blanks in a JWE are ignored, and the spare bits of the last character of a part do not count.
+    In a token without dots, only line ends are ignored.
     """
-    compact = "".join(text.split())
-    parts = (_compact_form(compact) if compact.startswith("{") else compact).split(".")
-    contents = [decoded(part) for part in (parts if len(parts) == len(JWE_PARTS) else [text])]
+    parts = "".join(text.split()).split(".")
+    contents = [decoded(part) for part in (parts if len(parts) == JWE_PARTS else [text])]
     return ".".join(encoded(content) for content in contents if content) if all(contents) else ""
-
-
-def _compact_form(text: str) -> str:
-    try:
-        fields = json.loads(text)
-        return ".".join(fields[name] for name in JWE_PARTS)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
 
 
 def decoded(text: str) -> bytes | None:

@@ -208,7 +208,7 @@ def _find_active(world: World, client_id: object) -> tuple[Application | None, s
     application = next((a for a in world.applications.values() if a.client_id == client_id), None)
     if application is None:
         note(client=shown_client(client_id))
-        return None, world.history.clients.get(str(client_id)) or _other_object(world, str(client_id))
+        return None, world.history.clients.get(str(client_id), "unknown client")
     note(client=application.name)
     project = world.projects[application.project_id]
     organization = world.organizations.get(project.organization_id)
@@ -216,14 +216,6 @@ def _find_active(world: World, client_id: object) -> tuple[Application | None, s
         if one is None or not one.active:
             return None, f"the {what} is deactivated"
     return application, ""
-
-
-def _other_object(world: World, client_id: str) -> str:
-    """Return what else has the text that was given as a client ID."""
-    if any(client_id in (user.id, user.username) for user in world.users.values()):
-        return "a service account, not an API application"
-    kind = "application" if client_id in world.applications else "project" if client_id in world.projects else ""
-    return f"the ID of the {kind}, not a client ID" if kind else "unknown client"
 
 
 def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: dict[str, PublicKey]) -> None:
