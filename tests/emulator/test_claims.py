@@ -69,14 +69,6 @@ def test_the_claims_of_an_access_token(
     assert type(claims["auth_time"]) is int
 
 
-def test_roles_of_another_project_never_show(workshop: Workshop, oauth: OAuth, app: App, other_app: App) -> None:
-    user = workshop.user()
-    workshop.grant(user, other_app.project, "read:messages")
-    oauth.wait_for_roles(other_app, user.pat, {"read:messages"})
-    claims = oauth.claims(app, user.pat)
-    assert not {ROLES, roles_of(app.project), roles_of(other_app.project)} & set(claims)
-
-
 def test_a_role_key_comes_through_whole_whatever_the_flags_of_the_project(
     workshop: Workshop, oauth: OAuth, visitor: User
 ) -> None:
@@ -117,24 +109,6 @@ def test_a_scope_about_the_own_organization_gives_its_claims_and_an_unknown_one_
     values = {ID: organization.id, f"{OWNER}:id": organization.id, f"{OWNER}:name": organization.name}
     values |= dict.fromkeys((DOMAIN, f"{OWNER}:primary_domain"), organization.primary_domain)
     assert {name: found[name] for name in names} == {name: values[name] for name in names}
-
-
-@pytest.mark.parametrize(
-    ("scopes", "roles"),
-    [
-        ([], {"read:messages", "admin"}),
-        ([f"{ROLE_SCOPE}admin"], {"admin"}),
-        ([f"{ROLE_SCOPE}other"], None),
-        (["urn:zitadel:iam:org:projects:roles"], {"read:messages", "admin"}),
-    ],
-)
-def test_a_role_scope_narrows_the_roles(
-    oauth: OAuth, app: App, other_project: Project, both_token: GetToken, scopes: list[str], roles: set[str] | None
-) -> None:
-    claims = oauth.claims(app, both_token(audience(app.project), audience(other_project), *scopes))
-    assert (set(claims[ROLES]) if ROLES in claims else None) == roles
-    assert claims.get(roles_of(app.project)) == claims.get(ROLES)
-    assert roles_of(other_project) not in claims
 
 
 MISSING = (401, {"error": "invalid_request", "error_description": "access token missing"})

@@ -13,6 +13,7 @@ FIELDS = {
     "pat": "app=own_app token=<user.pat>",
     "issued": "app=own_app token=<issued>",
     "login": "login=<user.username> secret=<secret>",
+    "aud": "urn:zitadel:iam:org:project:id:<own_project.id>:aud",
     "scope": "scope='openid urn:zitadel:iam:org:project:id:<own_project.id>:aud'",
     "user": "userId=<user.id>",
     "granted": "projectId=<own_project.id> grantedOrganizationId=<own_organization.id>",
@@ -49,6 +50,22 @@ P/RemoveProjectRole @project roleKey=r -> removalDate
 roles @pat -> :s
 P/AddProjectRole @project roleKey=r displayName=Again -> creationDate
 roles @pat -> :s
+
+# a role scope narrows the roles
+Z/CreateAuthorization @user @project organizationId=<organization.id> roleKeys='["r","s"]' -> id
+token @login @scope -> access_token
+roles @issued -> :r,s
+token @login scope='urn:zitadel:iam:org:project:role:s @aud' -> access_token
+roles @issued -> :s
+token @login scope='urn:zitadel:iam:org:project:role:x @aud' -> access_token
+roles @issued -> :
+token @login scope='urn:zitadel:iam:org:projects:roles @aud' -> access_token
+roles @issued -> :r,s
+
+# roles of another project never show
+Z/CreateAuthorization @user projectId=<other_project.id> organizationId=<organization.id> roleKeys.0=read:messages -> id
+roles app=other_app token=<user.pat> -> :read:messages
+roles @pat -> :
 
 # all tokens of a deactivated user end, and the secret stays
 token @login @scope -> access_token
