@@ -9,10 +9,9 @@ import pytest
 from tests.diagnosis.test_unusable_response import AWAY, READY, answer
 from zdemo.config.key_file import UserKey
 from zdemo.config.settings import UserSettings
-from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.rules.refused_user import finding_for_refused_user
+from zdemo.diagnosis.rules.refused_user import UserCase, finding_for_refused_user
 
 CERTAIN, LIKELY, OPEN = Certainty
 

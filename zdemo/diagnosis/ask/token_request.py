@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.ask.investigate import clock_ahead_seconds
-from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.rules.refused_user import finding_for_refused_user
+from zdemo.diagnosis.rules.refused_user import UserCase, finding_for_refused_user
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.response import Response

@@ -6,7 +6,7 @@ from zdemo.diagnosis.checks.check import check, failed, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.rejected_client import uses_the_other_method
+from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
 from zdemo.diagnosis.rules.token_form import paste_problem, token_form
 from zdemo.zitadel.own_user import list_permissions, whoami
 from zdemo.zitadel.resources import list_projects
@@ -48,7 +48,7 @@ def _kind(context: DoctorContext) -> Finding:
     app = None if context.investigation.finding else context.facts.application()  # first things first
     if app is None:
         return passed(f"{used}, accepted; only an administrator can see how the application is registered")
-    if uses_the_other_method(app, with_key=key is not None):
+    if (app.method in KEY_METHODS) != (key is not None):  # both work
         other = "Basic" if key else "a key (private_key_jwt)"
         return warned(
             f"ZITADEL still accepts {used}, but the application {quoted(app.name, 60)} is registered for {other}",

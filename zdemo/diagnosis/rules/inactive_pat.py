@@ -3,12 +3,13 @@
 All of it rests on the IDs that were recorded with the PAT; the PAT's text does not show whether they are its own.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from zdemo.diagnosis.evidence import PatRecords
-from zdemo.diagnosis.finding import Certainty, Finding, quoted
+from zdemo.diagnosis.finding import Certainty, Finding, first, quoted
 from zdemo.diagnosis.phrases import LOOKED_UP
-from zdemo.zitadel.records import Credential, UserEvent
+from zdemo.zitadel.records import UserEvent
 
 SWITCHED_OFF = ("user.deactivated", "user.locked")
 DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
@@ -17,19 +18,14 @@ STAY_DEAD = "older PATs stay dead"
 
 def finding_for_pat_records(records: PatRecords, now: float) -> Finding | None:
     """Return why a PAT is dead, by what an administrator saw ``now``; ``None`` when that does not decide."""
-    finding = _removed(records) or _switched_off(records) or _by_pats(records, now)
+    finding = _decided(records, now)
     if finding is None:
         return None
     finding = finding.and_seen((LOOKED_UP,))
-    return finding if finding.certainty is Certainty.OPEN else _if_replaced(finding, records)
-
-
-def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
-    """Make the finding only likely: the token may have been replaced by hand, but not its recorded IDs."""
-    if not records.named_by:  # setup's state file knows this very text
+    if finding.certainty is Certainty.OPEN or not records.named_by:  # setup's state file knows this very text
         return finding
     names, verb = " and ".join(records.named_by), "belongs" if len(records.named_by) == 1 else "belong"
-    return replace(
+    return replace(  # the token may have been replaced by hand, but not its recorded IDs
         finding,
         likely=True,
         candidates=(f"{records.variable} was replaced since, so that {names} {verb} to another PAT",),
@@ -37,65 +33,51 @@ def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
     )
 
 
-def _removed(records: PatRecords) -> Finding | None:
-    if records.state != "REMOVED":
-        return None
-    if not records.events:
-        return _never_seen(records)
-    when = _when(records.last("user.removed"))
-    return Finding(
-        id="token.user_removed",
-        cause=f"the token's user ({records.user}) was removed{when}: no such user exists",
-        fix=("use a PAT of another user; zdemo setup creates new users and PATs",),
-    )
-
-
-def _never_seen(records: PatRecords) -> Finding:
-    """Return the open finding for an unknown user: a removed user would have left events."""
-    variable = next(iter(records.named_by), "the ID in setup's state file")
-    return Finding(
-        id="token.user_unknown",
-        cause=f"the PAT is not valid here, and this administrator sees no user {records.user}",
-        candidates=(
-            f"{variable} is wrong: mistyped, or another user's",
-            "the user was removed, or is in an organization that the administrator cannot see",
-            "the PAT and its user belong to another (or a recreated) ZITADEL",
-        ),
-        fix=(
-            f"correct {variable}, the ID or login name of the token's user, and try again",
-            "if the user was removed: use a PAT of another user; zdemo setup creates new users and PATs",
-        ),
-    )
-
-
-def _switched_off(records: PatRecords) -> Finding | None:
-    words = {"INACTIVE": ("deactivated (inactive)", "reactivate"), "LOCKED": ("locked", "unlock")}.get(records.state)
-    if words is None:
-        return None
-    state, again = words
-    return Finding(
-        id="token.user_locked" if records.state == "LOCKED" else "token.user_deactivated",
-        cause=f"the token's user {records.user} is {state}{_when(records.last(*SWITCHED_OFF))}; that ended all its "
-        "tokens for good",
-        fix=(f"{again} the user and create a new PAT: the old one stays dead",),
-    )
-
-
-def _by_pats(records: PatRecords, now: float) -> Finding | None:
-    """Decide by the PATs of an active user."""
+@first
+def _decided(records: PatRecords, now: float) -> Iterator[Finding]:
+    user = records.user
+    if records.state == "REMOVED" and not records.events:  # a removed user would have left events
+        variable = next(iter(records.named_by), "the ID in setup's state file")
+        yield Finding(
+            id="token.user_unknown",
+            cause=f"the PAT is not valid here, and this administrator sees no user {user}",
+            candidates=(
+                f"{variable} is wrong: mistyped, or another user's",
+                "the user was removed, or is in an organization that the administrator cannot see",
+                "the PAT and its user belong to another (or a recreated) ZITADEL",
+            ),
+            fix=(
+                f"correct {variable}, the ID or login name of the token's user, and try again",
+                "if the user was removed: use a PAT of another user; zdemo setup creates new users and PATs",
+            ),
+        )
+    if records.state == "REMOVED":
+        when = _when(records.last("user.removed"))
+        yield Finding(
+            id="token.user_removed",
+            cause=f"the token's user ({user}) was removed{when}: no such user exists",
+            fix=("use a PAT of another user; zdemo setup creates new users and PATs",),
+        )
+    words = {"INACTIVE": ("deactivated (inactive)", "reactivate"), "LOCKED": ("locked", "unlock")}
+    if records.state in words:
+        state, again = words[records.state]
+        when = _when(records.last(*SWITCHED_OFF))
+        yield Finding(
+            id="token.user_locked" if records.state == "LOCKED" else "token.user_deactivated",
+            cause=f"the token's user {user} is {state}{when}; that ended all its tokens for good",
+            fix=(f"{again} the user and create a new PAT: the old one stays dead",),
+        )
     if records.pat:
-        return _expired(records, records.pat, now) or _off_and_on_again(records) or _another_text(records)
-    if records.pats is None:
-        return None
-    return _deleted(records) if records.pat_id else _some_pat(records, records.pats, now)
+        yield from _of_a_listed_pat(records, now)
+    elif records.pats is not None:
+        yield _of_a_lost_pat(records) if records.pat_id else _of_some_pat(records, now)
 
 
-def _deleted(records: PatRecords) -> Finding:
+def _of_a_lost_pat(records: PatRecords) -> Finding:
     event = records.last("user.pat.removed", pat_id=records.pat_id)
     was_here = bool(event or records.last("user.pat.added", pat_id=records.pat_id)) or not records.all_known
-    if was_here:
-        cause = f"the PAT was deleted{_when(event)}: its user {records.user} is active, but no longer has it"
-    else:
+    cause = f"the PAT was deleted{_when(event)}: its user {records.user} is active, but no longer has it"
+    if not was_here:
         cause = (
             f"the PAT is not among those of its user {records.user}, and no event mentions it: it belongs to another "
             "ZITADEL, or was deleted long ago"
@@ -103,54 +85,38 @@ def _deleted(records: PatRecords) -> Finding:
     return Finding(id="token.deleted", cause=cause, likely=not was_here, fix=(_new_pat(records),))
 
 
-def _expired(records: PatRecords, pat: Credential, now: float) -> Finding | None:
-    if not pat.has_expired(now):
-        return None
-    return Finding(
-        id="token.expired",
-        cause=f"the PAT has expired, at {pat.expires_text}",
-        fix=(
-            f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it"
-            if records.named_by
-            else _new_pat(records),
-        ),
-    )
-
-
-def _off_and_on_again(records: PatRecords) -> Finding | None:
-    added = records.last("user.pat.added", pat_id=records.pat_id)
-    off = records.last(*SWITCHED_OFF)
-    if off is None or (added and off.sequence < added.sequence):
-        return None
-    what = "locked" if off.type == "user.locked" else "deactivated"
-    return Finding(
-        id="token.user_was_off",
-        cause=f"the token's user {records.user} was {what}{_when(off)} and is active again: {STAY_DEAD}, although "
-        "ZITADEL lists them",
-        fix=(_new_pat(records),),
-    )
-
-
-def _another_text(records: PatRecords) -> Finding:
-    if not records.all_known:
-        return _listed(records)
-    return Finding(
+def _of_a_listed_pat(records: PatRecords, now: float) -> Iterator[Finding]:
+    user, variable = records.user, records.variable
+    if records.pat and records.pat.has_expired(now):
+        by_hand = f"create a new PAT for {user}, with a later date, and set {variable} to it"
+        yield Finding(
+            id="token.expired",
+            cause=f"the PAT has expired, at {records.pat.expires_text}",
+            fix=(by_hand if records.named_by else _new_pat(records),),
+        )
+    added, off = records.last("user.pat.added", pat_id=records.pat_id), records.last(*SWITCHED_OFF)
+    if off and not (added and off.sequence < added.sequence):
+        what = "locked" if off.type == "user.locked" else "deactivated"
+        yield Finding(
+            id="token.user_was_off",
+            cause=f"the token's user {user} was {what}{_when(off)} and is active again: {STAY_DEAD}, although "
+            "ZITADEL lists them",
+            fix=(_new_pat(records),),
+        )
+    if records.all_known:
+        yield Finding(
+            id="token.another_text",
+            cause=f"the PAT with the recorded ID is good ({user} has it, and it has not expired), so the text in "
+            f"{variable} is not that PAT",
+            likely=True,
+            fix=(f"copy the whole PAT again, or create a new PAT for {user}; either fixes it",),
+        )
+    yield Finding(  # what happened to its user since is unknown
         id="token.another_text",
-        cause=f"the PAT with the recorded ID is good ({records.user} has it, and it has not expired), so the text in "
-        f"{records.variable} is not that PAT",
-        likely=True,
-        fix=(f"copy the whole PAT again, or create a new PAT for {records.user}; either fixes it",),
-    )
-
-
-def _listed(records: PatRecords) -> Finding:
-    """Return the open finding for a listed PAT: what happened to its user since is unknown."""
-    return Finding(
-        id="token.another_text",
-        cause=f"the PAT with the recorded ID is listed and has not expired, and its user {records.user} is active",
+        cause=f"the PAT with the recorded ID is listed and has not expired, and its user {user} is active",
         candidates=(
             f"its user was deactivated or locked in between: {STAY_DEAD}",
-            f"the text in {records.variable} is not that PAT: changed, cut off, or from another ZITADEL",
+            f"the text in {variable} is not that PAT: changed, cut off, or from another ZITADEL",
         ),
         fix=(f"{_new_pat(records)}; that fixes both",),
         otherwise=(
@@ -160,9 +126,9 @@ def _listed(records: PatRecords) -> Finding:
     )
 
 
-def _some_pat(records: PatRecords, pats: tuple[Credential, ...], now: float) -> Finding:
+def _of_some_pat(records: PatRecords, now: float) -> Finding:
     """Return the open finding when it is unknown which of the user's PATs it is."""
-    expired = [pat.expires_text for pat in pats if pat.has_expired(now)]
+    expired = [pat.expires_text for pat in records.pats or () if pat.has_expired(now)]
     deleted, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
     candidates = (
         f"it has expired: the user has a PAT that did ({', '.join(expired[:3])})" if expired else "",

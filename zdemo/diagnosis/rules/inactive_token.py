@@ -4,14 +4,23 @@ The first rule that decides gives the finding. The rules look at ZITADEL first, 
 whether the token is alive for others, then at what a JWT says; the last one knows only the form of the token.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import audience_scope, health_lines, shown_list
-from zdemo.diagnosis.rules.inactive_jwt import finding_for_jwt
+from zdemo.diagnosis.phrases import (
+    CLOCK_TOLERANCE_SECONDS,
+    Lines,
+    audience_scope,
+    clock_words,
+    described,
+    health_lines,
+    shown_list,
+)
+from zdemo.diagnosis.rules.inactive_jwt import findings_for_jwt
 from zdemo.diagnosis.rules.inactive_pat import finding_for_pat_records
 from zdemo.diagnosis.rules.token_form import (
     COPY,
@@ -21,20 +30,55 @@ from zdemo.diagnosis.rules.token_form import (
     TokenForm,
     TokenKind,
     paste_problem,
+    token_form,
 )
 from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.zitadel.introspection_answer import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
-CORRECT_PROJECT = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
 DATABASE_SICK = "zitadel.database_sick"
 ALIVE = "the token is alive, but not meant for this API"
-REQUEST_AGAIN = "then request a new token, e.g. with zdemo token"
-SHOWS_PROJECT = "with ZITADEL_ADMIN_PAT, zdemo doctor shows it"
-SETUP = "zdemo setup  (it made this PAT, and creates a new one where that is not valid)"
-NEW_PAT = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
-USERS_PAGE = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
 ALL_TOKENS = "ZITADEL's database cannot be read, if it refuses all tokens"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InactiveCase:
+    """A token that introspection calls inactive; ``now`` is in epoch seconds."""
+
+    token: str
+    settings: Settings
+    evidence: Evidence
+    now: float
+
+    @cached_property
+    def form(self) -> TokenForm:
+        """The form of the token."""
+        return token_form(self.token)
+
+    @property
+    def seen(self) -> Lines:
+        """The evidence that most findings rest on."""
+        evidence, lines = self.evidence, []
+        used = "key" if self.settings.key else "client ID and secret"
+        if evidence.status(Probe.MADE_UP_CLIENT) == 400:
+            lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}, and refuses made-up ones"))
+        elif evidence.administrator_is_active:
+            lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}"))
+        lines.append(("form", self.form.described))
+        if evidence.token_is_dead:
+            lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
+        elif evidence.token_is_alive:
+            lines.append(("userinfo", "accepted: the token is alive"))
+        elif userinfo := evidence.answer(Probe.USERINFO):
+            lines.append(("userinfo", f"{described(userinfo)}: not ZITADEL's answer, so it says nothing"))
+        if evidence.administrator_is_active:
+            lines.append(("ZITADEL", "works: the administrator's PAT is active"))
+        if silent := [probe.value for probe in (Probe.MADE_UP_CLIENT, Probe.USERINFO) if probe in evidence.late]:
+            lines.append(("not known", f"no answer in time: {', '.join(silent)}"))
+        ahead = evidence.clock_ahead_seconds or 0
+        if self.form.kind is TokenKind.JWT and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+            lines.append(("clock", f"{clock_words(ahead)}, by the Date of its answer"))
+        return tuple(lines)
 
 
 def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NOTHING, *, now: float) -> Finding:
@@ -42,9 +86,40 @@ def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NO
     case = InactiveCase(token=token, settings=settings, evidence=evidence, now=now)
     if obvious := zitadel_is_sick(settings.zitadel.server, evidence) or paste_problem(token) or _another_value(case):
         return obvious
-    finding = _alive_elsewhere(case) or finding_for_jwt(case) or _session_api(case)
-    finding = finding or finding_by_records(case.form, evidence) or finding_by_form(case)
-    return finding.and_seen(case.seen)
+    return next(_rules(case)).and_seen(case.seen)
+
+
+def _rules(case: InactiveCase) -> Iterator[Finding]:
+    evidence, form = case.evidence, case.form
+    if evidence.token_is_alive and form.kind is TokenKind.PAT:  # which is meant for every API
+        yield Finding(
+            id="token.contradiction",
+            cause="ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive",
+            candidates=(
+                "its user was changed a moment ago, and not all of ZITADEL knows yet",
+                "ZITADEL's database is in trouble",
+            ),
+            seen=health_lines(evidence),
+            fix=("try again; if the answer stays the same, check ZITADEL's log and database",),
+        )
+    if evidence.token_is_alive:
+        yield from _alive_elsewhere(case)
+    if form.kind is TokenKind.JWT:
+        yield from findings_for_jwt(form, case.settings, evidence, case.now)
+    whoami = evidence.answer(Probe.WHOAMI)
+    proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
+    line = ("own user", f"ZITADEL's API refuses it with 403 {SESSION_API_REFUSAL}, as it refuses Session API tokens")
+    if proven or form.kind is TokenKind.SESSION_API:
+        yield Finding(
+            id="token.session_api",
+            cause="this is a Session API token (from CreateSession), not an access token: no API accepts it",
+            likely=not proven,
+            seen=(line,) if proven else (),
+            fix=("use a PAT of a service account, or an OIDC access token",),
+        )
+    if recorded := finding_by_records(form, evidence):
+        yield recorded
+    yield _by_form(case)
 
 
 def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
@@ -91,22 +166,46 @@ def _another_value(case: InactiveCase) -> Finding | None:
     )
 
 
-def _alive_elsewhere(case: InactiveCase) -> Finding | None:
-    if not case.evidence.token_is_alive:
-        return None
-    if case.form.kind is TokenKind.PAT:
-        return _contradiction(case)
+def _alive_elsewhere(case: InactiveCase) -> Iterator[Finding]:
+    """Find which project is wrong: that of the token, or ZITADEL_PROJECT_ID; only ZITADEL can read an opaque token."""
     audience, configured = case.form.claims.get("aud"), case.settings.project_id
     shown = case.evidence.body(Probe.ADMINISTRATOR).get("aud")  # a PAT's, which names this application's project
     project = project_behind(case.settings.client_id, shown) if isinstance(shown, list) else None
     seen = (("audience", shown_list(audience)),) if audience else ()
     names_configured = configured in (audience if isinstance(audience, list) else [audience])
     if configured and (names_configured or (project and project != configured)):
-        return _wrong_project(configured, project, names_configured=names_configured).and_seen(seen)
+        meant = f"the token is alive and meant for the project {configured}" if names_configured else ALIVE
+        belongs = f"to project {project}, not to {configured}" if project else "to another project"
+        right = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
+        yield Finding(
+            id="token.wrong_project",
+            cause=f"ZITADEL_PROJECT_ID is wrong: the API application belongs {belongs}; {meant}"
+            if project
+            else f"{meant} (ZITADEL_PROJECT_ID), but the API application belongs {belongs}",
+            seen=seen,
+            fix=(
+                f"ZITADEL_PROJECT_ID={quoted(project, 40)}" if project else right,
+                "then request a new token, e.g. with zdemo token",
+            ),
+            otherwise=(f"or, if project {configured} is meant: use an API application of that project",),
+        )
     if configured and not project and not audience:
-        return _for_one_of_two_projects(configured)
+        yield Finding(
+            id="token.other_audience",
+            cause=ALIVE,
+            candidates=(
+                f"it was requested for another project, or without the scope {audience_scope(configured)}",
+                f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project, and the "
+                "token was requested for this one",
+            ),
+            fix=(
+                "compare ZITADEL_PROJECT_ID with the project of the API application in ZITADEL (with "
+                "ZITADEL_ADMIN_PAT, zdemo doctor shows it)",
+                f"then request the token with the scope {audience_scope('PROJECT_ID')}",
+            ),
+        )
     project = project or configured
-    return Finding(
+    yield Finding(
         id="token.other_audience",
         cause=f"{ALIVE}: its audience names neither this API application nor its project",
         seen=seen,
@@ -115,66 +214,6 @@ def _alive_elsewhere(case: InactiveCase) -> Finding | None:
             *(() if project else ("PROJECT_ID is the ID of the project that the API application belongs to",)),
         ),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
-    )
-
-
-def _wrong_project(configured: str, project: str | None, *, names_configured: bool) -> Finding:
-    """Find a configured project that is not the application's: the token was, or would be, requested for that one."""
-    meant = f"the token is alive and meant for the project {configured}" if names_configured else ALIVE
-    belongs = f"to project {project}, not to {configured}" if project else "to another project"
-    return Finding(
-        id="token.wrong_project",
-        cause=f"ZITADEL_PROJECT_ID is wrong: the API application belongs {belongs}; {meant}"
-        if project
-        else f"{meant} (ZITADEL_PROJECT_ID), but the API application belongs {belongs}",
-        fix=(f"ZITADEL_PROJECT_ID={quoted(project, 40)}" if project else CORRECT_PROJECT, REQUEST_AGAIN),
-        otherwise=(f"or, if project {configured} is meant: use an API application of that project",),
-    )
-
-
-def _for_one_of_two_projects(configured: str) -> Finding:
-    """Leave it open which project is wrong: nobody but ZITADEL can read an opaque token."""
-    return Finding(
-        id="token.other_audience",
-        cause=ALIVE,
-        candidates=(
-            f"it was requested for another project, or without the scope {audience_scope(configured)}",
-            f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project, and the "
-            "token was requested for this one",
-        ),
-        fix=(
-            f"compare ZITADEL_PROJECT_ID with the project of the API application in ZITADEL ({SHOWS_PROJECT})",
-            f"then request the token with the scope {audience_scope('PROJECT_ID')}",
-        ),
-    )
-
-
-def _contradiction(case: InactiveCase) -> Finding:
-    """Return the finding for a PAT that is alive: a PAT is meant for every API, so its audience cannot be the cause."""
-    return Finding(
-        id="token.contradiction",
-        cause="ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive",
-        candidates=(
-            "its user was changed a moment ago, and not all of ZITADEL knows yet",
-            "ZITADEL's database is in trouble",
-        ),
-        seen=health_lines(case.evidence),
-        fix=("try again; if the answer stays the same, check ZITADEL's log and database",),
-    )
-
-
-def _session_api(case: InactiveCase) -> Finding | None:
-    whoami = case.evidence.answer(Probe.WHOAMI)
-    proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
-    if not proven and case.form.kind is not TokenKind.SESSION_API:
-        return None
-    line = ("own user", f"ZITADEL's API refuses it with 403 {SESSION_API_REFUSAL}, as it refuses Session API tokens")
-    return Finding(
-        id="token.session_api",
-        cause="this is a Session API token (from CreateSession), not an access token: no API accepts it",
-        likely=not proven,
-        seen=(line,) if proven else (),
-        fix=("use a PAT of a service account, or an OIDC access token",),
     )
 
 
@@ -187,24 +226,44 @@ def finding_by_records(form: TokenForm, evidence: Evidence) -> Finding | None:
     return finding_for_pat_records(records, evidence.looked_up_at) if fits else None
 
 
-def finding_by_form(case: InactiveCase) -> Finding:
+def _by_form(case: InactiveCase) -> Finding:  # noqa: PLR0911  # one of each form
     """Return the finding by the form alone, with all that it can be."""
-    too_short = f"this is not a whole token of ZITADEL: {case.form.size}; {LENGTHS}"
-    decide = _BY_KIND.get(case.form.kind)
-    return decide(case) if decide else _copy("token.too_short", too_short)
+    kind = case.form.kind
+    if kind is TokenKind.PAT:
+        return _pat(case)
+    if kind in (TokenKind.ACCESS, TokenKind.OPAQUE):
+        return _opaque(case)
+    if kind is TokenKind.CUT:
+        return _cut(case)
+    if kind is TokenKind.DOUBLED:
+        return _copy("token.doubled", "the token was pasted twice, one copy after the other")
+    if kind is TokenKind.DAMAGED:
+        return _not_zitadels(case.form)
+    if kind is TokenKind.CLIENT_SECRET:
+        return Finding(
+            id="token.client_secret",
+            cause=f"this looks like a client secret ({SECRET_LENGTH} letters and digits), not like a token",
+            likely=True,
+            fix=("give a token: a PAT, or an access token that the token endpoint issues for this secret",),
+            otherwise=("if it is a PAT, it is cut off: copy the whole token",),
+        )
+    if kind in (TokenKind.REFRESH, TokenKind.CODE):
+        what = f"this is not an access token but {'an' if kind is TokenKind.CODE else 'a'} {kind}"
+        return Finding(id="token.another_value", cause=what, fix=(case.form.fix,))
+    return _copy("token.too_short", f"this is not a whole token of ZITADEL: {case.form.size}; {LENGTHS}")
 
 
 def _doubts(case: InactiveCase) -> tuple[str, ...]:
     """Return what could not be ruled out because a probe got no answer."""
-    doubts = []
-    if case.evidence.administrator_is_active is False:
+    evidence, doubts = case.evidence, []
+    if evidence.administrator_is_active is False:
         doubts.append(
             "ZITADEL_ADMIN_PAT is inactive as well: both may belong to another (or a recreated) ZITADEL, or ZITADEL "
             "cannot read its tokens"
         )
-    if not case.evidence.token_is_dead and case.form.kind is not TokenKind.PAT:
+    if not evidence.token_is_dead and case.form.kind is not TokenKind.PAT:
         doubts.append("it is alive, but not meant for this API (userinfo did not show it)")
-    if case.evidence.status(Probe.MADE_UP_CLIENT) != 400 and not case.evidence.administrator_is_active:
+    if evidence.status(Probe.MADE_UP_CLIENT) != 400 and not evidence.administrator_is_active:
         doubts.append("ZITADEL's database is in trouble (that could not be ruled out)")
     return tuple(doubts)
 
@@ -215,6 +274,9 @@ def _elsewhere(case: InactiveCase) -> str:
 
 
 def _pat(case: InactiveCase) -> Finding:
+    again = "zdemo setup  (it made this PAT, and creates a new one where that is not valid)"
+    new = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
+    page = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
     return Finding(
         id="token.dead",
         cause="the PAT is not valid here, and ZITADEL never says why",
@@ -226,8 +288,8 @@ def _pat(case: InactiveCase) -> Finding:
             *_doubts(case),
             ALL_TOKENS,
         ),
-        fix=(SETUP,) if case.evidence.from_setup else (NEW_PAT, _ask_administrator(case.evidence)),
-        otherwise=() if case.evidence.from_setup else (USERS_PAGE,),
+        fix=(again,) if case.evidence.from_setup else (new, _ask_administrator(case.evidence)),
+        otherwise=() if case.evidence.from_setup else (page,),
     )
 
 
@@ -263,9 +325,9 @@ def _ask_administrator(evidence: Evidence) -> str:
     return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
 
 
-def _not_zitadels(case: InactiveCase) -> Finding:
+def _not_zitadels(form: TokenForm) -> Finding:
     what = "it has neither the form of ZITADEL's tokens nor that of a JWT; it is another issuer's, or was damaged"
-    alg, enc = (quoted(case.form.header.get(name), 40) for name in ("alg", "enc"))
+    alg, enc = (quoted(form.header.get(name), 40) for name in ("alg", "enc"))
     if alg and enc and (alg, enc) != JWE_ALGORITHMS:
         what = f"it is another issuer's JWE, encrypted with {alg} and {enc}; ZITADEL's are with A256GCMKW and A256GCM"
     return Finding(
@@ -300,33 +362,3 @@ def _cut(case: InactiveCase) -> Finding:
 def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
     otherwise = ("if you no longer have it: create a new one",)
     return Finding(id=name, cause=cause, likely=likely, fix=(COPY,), otherwise=otherwise)
-
-
-_SECRET = Finding(
-    id="token.client_secret",
-    cause=f"this looks like a client secret ({SECRET_LENGTH} letters and digits), not like a token",
-    likely=True,
-    fix=("give a token: a PAT, or an access token that the token endpoint issues for this secret",),
-    otherwise=("if it is a PAT, it is cut off: copy the whole token",),
-)
-
-
-def _no_access_token(case: InactiveCase) -> Finding:
-    return Finding(
-        id="token.another_value",
-        cause=f"this is not an access token but {'an' if case.form.kind is TokenKind.CODE else 'a'} {case.form.kind}",
-        fix=(case.form.fix,),
-    )
-
-
-_BY_KIND: Mapping[TokenKind, Callable[[InactiveCase], Finding]] = {
-    TokenKind.PAT: _pat,
-    TokenKind.ACCESS: _opaque,
-    TokenKind.OPAQUE: _opaque,
-    TokenKind.REFRESH: _no_access_token,
-    TokenKind.CODE: _no_access_token,
-    TokenKind.CUT: _cut,
-    TokenKind.DOUBLED: lambda _: _copy("token.doubled", "the token was pasted twice, one copy after the other"),
-    TokenKind.DAMAGED: _not_zitadels,
-    TokenKind.CLIENT_SECRET: lambda _: _SECRET,
-}

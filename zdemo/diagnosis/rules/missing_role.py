@@ -4,8 +4,9 @@ ZITADEL lets any PAT list its own role assignments, so most of this is certain w
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import Settings
@@ -67,36 +68,32 @@ class RoleCase:
     settings: Settings
     evidence: Evidence
 
-    @property
+    @cached_property
     def project(self) -> str | None:
         """The API application's project; ``None`` when that is unknown."""
         return own_project(self.introspection, self.settings)
 
-    @property
-    def project_that_counts(self) -> str | None:
-        """The configured project, else the API application's."""
-        return self.settings.project_id or self.project
-
-    @property
+    @cached_property
     def granted(self) -> tuple[str, ...]:
         """The roles that the token has."""
         return tuple(self.introspection.roles(self.settings.project_id))
 
-    @property
+    @cached_property
     def defined(self) -> frozenset[str] | None:
         """The roles that the project defines, which only a PAT of this client shows."""
         surely_a_pat = is_pat(self.introspection) and self.settings.client_id in self.introspection.audience
         return role_scopes(self.introspection) if surely_a_pat else None
 
     @property
+    def here(self) -> tuple[RoleAssignment, ...]:
+        """The assignments that hold the role in the project that counts: the configured one, else the application's."""
+        project = self.settings.project_id or self.project
+        return tuple(a for a in self.assignments if a.project_id == project)
+
+    @property
     def assignments(self) -> tuple[RoleAssignment, ...]:
         """The user's assignments that hold the role."""
         return tuple(a for a in self.evidence.assignments or () if self.role in a.role_keys)
-
-    @property
-    def grants_here(self) -> tuple[RoleAssignment, ...]:
-        """The assignments that grant the role in the project that counts."""
-        return tuple(a for a in self.assignments if a.active and a.project_id == self.project_that_counts)
 
     @property
     def user(self) -> str:
@@ -115,11 +112,6 @@ class RoleCase:
         return f"add the role {self.role} in the Management Console: Projects, the API's project, Roles, New"
 
     @property
-    def add_and_grant(self) -> tuple[str, ...]:
-        """The steps for a role that the project does not define."""
-        return self.add, f"then grant it: {self.grant}"
-
-    @property
     def seen(self) -> Lines:
         """What the introspection and the list of assignments showed."""
         names = ", ".join(quoted(role, 60) for role in self.granted) or "none"
@@ -130,8 +122,10 @@ class RoleCase:
             lines.append(("assignments", f"unknown: {_why_unknown(self)}"))
         elif not self.evidence.assignments:
             lines.append(("assignments", f"none at all, listed with {self.evidence.assignments_from}"))
-        else:
-            lines += [("assignments", _assignment_words(a)) for a in self.evidence.assignments[:MOST_SHOWN]]
+        for assignment in (self.evidence.assignments or ())[:MOST_SHOWN]:
+            keys = ", ".join(quoted(key, 60) for key in assignment.role_keys) or "no role"
+            state = "" if assignment.active else ", deactivated"
+            lines.append(("assignments", f"{keys} in {project_words(assignment)}{state}"))
         return tuple(lines)
 
 
@@ -145,12 +139,6 @@ def _why_unknown(case: RoleCase) -> str:
     return f"ZITADEL answered {status}" if status else "not asked"
 
 
-def _assignment_words(assignment: RoleAssignment) -> str:
-    keys = ", ".join(quoted(key, 60) for key in assignment.role_keys) or "no role"
-    state = "" if assignment.active else ", deactivated"
-    return f"{keys} in {project_words(assignment)}{state}"
-
-
 def project_words(assignment: RoleAssignment) -> str:
     """Return the project of an assignment in a sentence."""
     return f"project {quoted(assignment.project_name, 60)} ({quoted(assignment.project_id, 40)})"
@@ -161,24 +149,62 @@ def finding_for_missing_role(
 ) -> Finding:
     """Return why the roles claim lacks ``role``, as far as it can be known."""
     case = RoleCase(role=role, introspection=introspection, settings=settings, evidence=evidence)
-    finding = _other_project_configured(case) or _administrators(case)
-    finding = finding or _narrowed(case) or _deactivated(case) or finding_for_unshown(case) or _in_other_project(case)
-    finding = finding or finding_for_other_key(case) or finding_for_undefined(case) or _not_granted(case) or _open(case)
-    return finding.and_seen(case.seen)
+    return next(_rules(case)).and_seen(case.seen)
 
 
-def _other_project_configured(case: RoleCase) -> Finding | None:
+def _rules(case: RoleCase) -> Iterator[Finding]:
+    """Yield what can be the cause, the surest first."""
+    yield from _other_project_configured(case)
+    yield from _administrators(case)
+    yield from _narrowed(case)
+    granted_here = any(a.active for a in case.here)
+    if case.here and not granted_here:
+        yield Finding(
+            id="role.deactivated",
+            cause=f"the role {case.role} is granted in this project, but that role assignment is deactivated",
+            fix=(case.grant + "  (activates the assignment)",),
+        )
+    if granted_here:
+        other = "the API application belongs to another project than ZITADEL_PROJECT_ID"
+        yield Finding(
+            id="role.just_changed",
+            cause=f"ZITADEL lists the role {case.role} as granted in this project, but introspection does not show it",
+            candidates=(
+                "it was granted or changed a moment ago, and introspection shows that soon",
+                *(() if case.project else (other,)),
+                "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a "
+                "cache)",
+            ),
+            fix=(
+                "try again: a change shows within milliseconds as a rule, a minute at most",
+                "if it stays so: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
+            ),
+        )
+    yield from _in_other_project(case)
+    yield from _other_key(case)
+    unknown_project = not (case.settings.project_id or case.project) and case.assignments
+    if case.evidence.assignments is not None and not unknown_project:
+        has = "has other roles in this project" if case.granted else "has no role in this project"
+        yield Finding(
+            id="role.not_granted",
+            cause=f"the token is valid, but the role {case.role} is not granted to its user, who {has}",
+            fix=(case.grant,),
+        )
+    yield _open(case)
+
+
+def _other_project_configured(case: RoleCase) -> Iterator[Finding]:
     """Find a configured project that is not the application's: ZITADEL shows only the roles of the latter."""
     project, configured = case.project, case.settings.project_id
     if not configured or not project or project == configured:
-        return None
+        return
     use_configured = f"use an API application of project {configured}: set its {case.settings.credential_variables}"
     use_own = f"ZITADEL_PROJECT_ID={quoted(project, 40)}"
     grant = f"and grant the role there: {case.grant}"
     has_it = case.role in case.introspection.roles(project)
     exists = any(a.project_id == configured for a in case.evidence.assignments or ())
     configured_is_meant = exists and not has_it
-    return Finding(
+    yield Finding(
         id="role.other_project_configured",
         cause=f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}: "
         "ZITADEL shows an API only the roles of its own project",
@@ -189,39 +215,38 @@ def _other_project_configured(case: RoleCase) -> Finding | None:
     )
 
 
-def _administrators(case: RoleCase) -> Finding | None:
+def _administrators(case: RoleCase) -> Iterator[Finding]:
     """Find an administrator's token: the fix is never to grant it the role."""
     rights = case.evidence.own_rights
-    if not rights and not case.evidence.is_admin_pat:
-        return None
     what = ", ".join(quoted(right, 40) for right in rights[:MOST_SHOWN]) or "ZITADEL_ADMIN_PAT"
-    if case.evidence.admin_pat_rights == ():
-        return Finding(
+    if rights and case.evidence.admin_pat_rights == ():
+        yield Finding(
             id="role.swapped_tokens",
             cause=f"the token that was sent is an administrator's ({what}), and ZITADEL_ADMIN_PAT is not: they are "
             "swapped",
             fix=("exchange the values of PAT and ZITADEL_ADMIN_PAT",),
         )
-    return Finding(
-        id="role.administrators_token",
-        cause=f"the token is valid, but it is an administrator's ({what}), without the role {case.role}; "
-        "an administrator's token should not be sent to APIs",
-        fix=("set PAT to the token of a service account that has the role",),
-        otherwise=("zdemo setup  (creates such a user and its token, if there is none)",),
-    )
+    if rights or case.evidence.is_admin_pat:
+        yield Finding(
+            id="role.administrators_token",
+            cause=f"the token is valid, but it is an administrator's ({what}), without the role {case.role}; "
+            "an administrator's token should not be sent to APIs",
+            fix=("set PAT to the token of a service account that has the role",),
+            otherwise=("zdemo setup  (creates such a user and its token, if there is none)",),
+        )
 
 
-def _narrowed(case: RoleCase) -> Finding | None:
+def _narrowed(case: RoleCase) -> Iterator[Finding]:
     """Find a token that was requested for certain roles or organizations: ZITADEL shows it no others."""
     scopes, requested = case.introspection.scopes, role_scopes(case.introspection)
     organizations = [s.removeprefix(ORGANIZATION_SCOPE) for s in scopes if s.startswith(ORGANIZATION_SCOPE)]
     by_role = bool(requested) and case.role not in requested
     if is_pat(case.introspection) or not (by_role or organizations):
-        return None
+        return
     names = ", ".join(quoted(name, 60) for name in (sorted(requested) if by_role else organizations))
     what = f"the role {names}" if by_role else f"roles granted by the organization {names}"
-    is_open = not by_role and not case.grants_here
-    return Finding(
+    is_open = not by_role and not any(a.active for a in case.here)
+    yield Finding(
         id="role.narrowed",
         cause=f"the token was requested for {what} only (by its scope): ZITADEL does not show {case.role}",
         candidates=("another organization has granted it", "it is not granted at all") if is_open else (),
@@ -233,28 +258,18 @@ def _narrowed(case: RoleCase) -> Finding | None:
     )
 
 
-def _deactivated(case: RoleCase) -> Finding | None:
-    if case.grants_here or not any(a.project_id == case.project_that_counts for a in case.assignments):
-        return None
-    return Finding(
-        id="role.deactivated",
-        cause=f"the role {case.role} is granted in this project, but that role assignment is deactivated",
-        fix=(case.grant + "  (activates the assignment)",),
-    )
-
-
-def _in_other_project(case: RoleCase) -> Finding | None:
+def _in_other_project(case: RoleCase) -> Iterator[Finding]:
     """Find an active assignment in another project; in the API's own project, the role would show."""
-    elsewhere = [a for a in case.assignments if a.active and a.project_id != case.project_that_counts]
+    elsewhere = [a for a in case.assignments if a.active and a not in case.here]
     if not elsewhere:
-        return None
+        return
     where = " and in ".join(project_words(a) for a in elsewhere[:3])
     here = f" ({quoted(case.project, 40)})" if case.project else ""
     undefined = case.defined is not None and case.role not in case.defined
     more = f"; this API's project does not define {case.role}" if undefined else ""
     in_this = f"grant it in this project: {case.grant}"
     other_app = f"if {project_words(elsewhere[0])} is meant: use an API application of that project"
-    return Finding(
+    yield Finding(
         id="role.in_other_project",
         cause=f"the role {case.role} is granted in {where}, not in this API's project{here}{more}",
         fix=(other_app if undefined else in_this,),
@@ -262,34 +277,53 @@ def _in_other_project(case: RoleCase) -> Finding | None:
     )
 
 
-def _not_granted(case: RoleCase) -> Finding | None:
-    unknown_project = not case.project_that_counts and case.assignments
-    if case.evidence.assignments is None or unknown_project:
-        return None
-    has = "has other roles in this project" if case.granted else "has no role in this project"
-    return Finding(
-        id="role.not_granted",
-        cause=f"the token is valid, but the role {case.role} is not granted to its user, who {has}",
-        fix=(case.grant,),
-    )
+def _other_key(case: RoleCase) -> Iterator[Finding]:
+    """Find a near miss among the roles of the user, then of the project; else a role that is not defined."""
+    if near := near_miss(case.role, case.granted):
+        exists = case.defined is not None and case.role in case.defined
+        yield Finding(
+            id="role.near_miss",
+            cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
+            fix=(case.grant,) if exists else _rename(case, near),
+            otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
+        )
+    if case.defined is not None and case.role not in case.defined:  # a PAT's scope lists every role of the project
+        near = near_miss(case.role, case.defined)
+        there = ", ".join(sorted(quoted(role, 60) for role in case.defined)[:10]) or "none"
+        similar = f", only {quoted(near)}" if near else ""
+        yield Finding(
+            id="role.near_miss" if near else "role.undefined",
+            cause=f"this API's project does not define the role {case.role}{similar}, so no user can have it",
+            seen=(("defined", f"roles of this project: {there}"),),
+            fix=_rename(case, near),
+            otherwise=("or, if the role belongs to another project: use an API application of that project",),
+        )
+
+
+def _rename(case: RoleCase, near: str) -> tuple[str, ...]:
+    """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
+    steps = (case.add, f"then grant it: {case.grant}")
+    if near.casefold() != case.role.casefold():
+        return steps
+    one = "(ZITADEL accepts only one of two keys that differ only in case)"
+    return (f"remove the role {quoted(near)} from the project", *steps, one)
 
 
 def _open(case: RoleCase) -> Finding:
-    candidates = [
-        "it is not granted to the token's user",
-        "it is granted in another project than this API's",
-        "its role assignment is deactivated",
-    ]
-    if case.defined is None:
-        candidates.append("this project does not define it, or defines it in another spelling")
-    needs = "" if case.evidence.with_administrator else "; needs ZITADEL_ADMIN_PAT"
+    evidence, status = case.evidence, case.evidence.status(Probe.ASSIGNMENTS)
+    spelled = "this project does not define it, or defines it in another spelling"
+    needs = "" if evidence.with_administrator else "; needs ZITADEL_ADMIN_PAT"
     scope = f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments"
-    unlisted = case.evidence.assignments is None and case.evidence.status(Probe.ASSIGNMENTS) is None
-    refused = unlisted or case.evidence.status(Probe.ASSIGNMENTS) in (401, 403)
+    refused = (evidence.assignments is None and status is None) or status in (401, 403)
     return Finding(
         id="role.missing",
         cause=f"the token is valid, but does not have the role {case.role} in this project",
-        candidates=tuple(candidates),
+        candidates=(
+            "it is not granted to the token's user",
+            "it is granted in another project than this API's",
+            "its role assignment is deactivated",
+            *((spelled,) if case.defined is None else ()),
+        ),
         fix=(f"{pasteable('zdemo role list', case.user)}  (shows the user's roles in this project{needs})", case.grant),
         otherwise=(scope,) if refused and not is_pat(case.introspection) else (),
     )
@@ -298,63 +332,3 @@ def _open(case: RoleCase) -> Finding:
 def near_miss(role: str, others: Collection[str]) -> str:
     """Return a key that most likely means the same: it differs in case or by one edit; empty when there is none."""
     return did_you_mean(role, [other for other in others if other != role], least=NEAR_ROLE)
-
-
-def finding_for_other_key(case: RoleCase) -> Finding | None:
-    """Find a role of the user whose key is nearly that of the missing one."""
-    near = near_miss(case.role, case.granted)
-    if not near:
-        return None
-    exists = case.defined is not None and case.role in case.defined
-    return Finding(
-        id="role.near_miss",
-        cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
-        fix=(case.grant,) if exists else _rename(case, near),
-        otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
-    )
-
-
-def _rename(case: RoleCase, near: str) -> tuple[str, ...]:
-    """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
-    if near.casefold() != case.role.casefold():
-        return case.add_and_grant
-    return (
-        f"remove the role {quoted(near)} from the project",
-        *case.add_and_grant,
-        "(ZITADEL accepts only one of two keys that differ only in case)",
-    )
-
-
-def finding_for_undefined(case: RoleCase) -> Finding | None:
-    """Find a role that the project does not define: a PAT's scope lists every role of the project."""
-    if case.defined is None or case.role in case.defined:
-        return None
-    near = near_miss(case.role, case.defined)
-    there = ", ".join(sorted(quoted(role, 60) for role in case.defined)[:10]) or "none"
-    similar = f", only {quoted(near)}" if near else ""
-    return Finding(
-        id="role.near_miss" if near else "role.undefined",
-        cause=f"this API's project does not define the role {case.role}{similar}, so no user can have it",
-        seen=(("defined", f"roles of this project: {there}"),),
-        fix=_rename(case, near) if near else case.add_and_grant,
-        otherwise=("or, if the role belongs to another project: use an API application of that project",),
-    )
-
-
-def finding_for_unshown(case: RoleCase) -> Finding | None:
-    """Find a role that is granted here, but that the answer lacks."""
-    if not case.grants_here:
-        return None
-    return Finding(
-        id="role.just_changed",
-        cause=f"ZITADEL lists the role {case.role} as granted in this project, but introspection does not show it",
-        candidates=(
-            "it was granted or changed a moment ago, and introspection shows that soon",
-            *(() if case.project else ("the API application belongs to another project than ZITADEL_PROJECT_ID",)),
-            "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a cache)",
-        ),
-        fix=(
-            "try again: a change shows within milliseconds as a rule, a minute at most",
-            "if it stays so: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
-        ),
-    )

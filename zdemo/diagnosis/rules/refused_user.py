@@ -1,12 +1,16 @@
 """Why ZITADEL's token endpoint gives a service account no token: it says why for a secret, and never for a key."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from zdemo.config.key_file import SERVICE_USER, UserKey
-from zdemo.diagnosis.cases import UserCase
-from zdemo.diagnosis.evidence import Probe
-from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.config.settings import UserSettings
+from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.finding import Finding, first, quoted
 from zdemo.diagnosis.phrases import span
 from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
+from zdemo.response import Response
 
 NO_SECRET = "Errors.User.Machine.Secret.NotExisting"  # noqa: S105  # ZITADEL's words, not a secret
 WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise
@@ -19,145 +23,128 @@ NEW_SECRET = (  # a step of a fix
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class UserCase:
+    """A response of the token endpoint that refuses a service account; ``now`` is in epoch seconds."""
+
+    answer: Response
+    settings: UserSettings
+    evidence: Evidence
+    now: float
+
+    @property
+    def user(self) -> str:
+        """The user in a sentence: by its login name, or by its ID if that is all that is known."""
+        key = self.settings.key
+        return f"the user {quoted(key.user_id if key else self.settings.client_id, 60)}"
+
+
 def finding_for_refused_user(case: UserCase) -> Finding | None:
     """Return why ZITADEL refuses a service account; ``None`` if the answer is not such a refusal of ZITADEL."""
     body = case.answer.json_object()
     error, description = str(body.get("error", "")), str(body.get("error_description", ""))
-    if description == USER_NOT_ACTIVE:
-        finding: Finding | None = _inactive(case)
-    elif not error or case.answer.status < 400 or description in LOST_ON_THE_WAY:
-        return None
-    elif key := case.settings.key:
-        finding = _refused_key(case, key) if error in KEY_REFUSED else _refused(case)
-    else:
-        finding = _refused_secret(case, description) or (_refused(case) if case.answer.status < 500 else None)
+    finding = _refused(case, error, description)
     said = " ".join(filter(None, (quoted(error, 60), quoted(description))))
     return finding.and_seen((("ZITADEL", f"{case.answer.status}: {said}"),)) if finding else None
 
 
-def _inactive(case: UserCase) -> Finding:
-    return Finding(
-        id="user.inactive",
-        cause=f"{case.user} is deactivated or locked",
-        fix=("reactivate or unlock the user on its page in ZITADEL",),
-    )
-
-
-def _refused(case: UserCase) -> Finding:
-    return Finding(
-        id="user.refused",
-        cause=f"ZITADEL refuses {case.user} with a message that zdemo does not know",
-        candidates=("this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"),
-        fix=("check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more",),
-    )
-
-
-# --- client ID and secret
-
-
-def _refused_secret(case: UserCase, description: str) -> Finding | None:
-    _, secret, _ = case.settings.variables
-    if description == UNKNOWN:
-        return _sick(case) or _unknown(case)
-    if description == NO_SECRET:
-        return Finding(
-            id="user.no_secret",
-            cause=f"{case.user} has no client secret",
-            fix=(f"generate one on the user's page in ZITADEL, and give it to zdemo token ({secret})",),
+@first
+def _refused(case: UserCase, error: str, description: str) -> Iterator[Finding]:
+    key = case.settings.key
+    if description == USER_NOT_ACTIVE:
+        yield Finding(
+            id="user.inactive",
+            cause=f"{case.user} is deactivated or locked",
+            fix=("reactivate or unlock the user on its page in ZITADEL",),
         )
-    if description == WRONG_SECRET:
-        return _wrong_secret(case)
-    return None
+    if not error or case.answer.status < 400 or description in LOST_ON_THE_WAY:
+        return
+    if key and error in KEY_REFUSED:
+        yield from _refused_key(case, key)
+    if not key:
+        yield from _refused_secret(case, description)
+    if key or case.answer.status < 500:
+        yield Finding(
+            id="user.refused",
+            cause=f"ZITADEL refuses {case.user} with a message that zdemo does not know",
+            candidates=("this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"),
+            fix=("check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more",),
+        )
 
 
-def _unknown(case: UserCase) -> Finding:
-    variable, client_id = case.settings.variables[0], case.settings.client_id
-    right = f"set {variable} to the login name of a service account: its page in ZITADEL shows it as Client ID"
-    if client_id == case.settings.application[0]:
-        return Finding(
+def _refused_secret(case: UserCase, description: str) -> Iterator[Finding]:
+    settings = case.settings
+    id_variable, variable, _ = settings.variables
+    right = f"set {id_variable} to the login name of a service account: its page in ZITADEL shows it as Client ID"
+    if description == UNKNOWN:
+        yield from _sick(case)
+    if description == UNKNOWN and settings.client_id == settings.application[0]:
+        yield Finding(
             id="user.is_application",
-            cause=f"{variable} is the client ID of the API application, and an API application gets no tokens: it "
+            cause=f"{id_variable} is the client ID of the API application, and an API application gets no tokens: it "
             "only checks other tokens",
             fix=(right,),
         )
-    if ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id):
-        return Finding(
+    is_id = ID_DIGITS.fullmatch(settings.client_id) or OLD_CLIENT_ID.fullmatch(settings.client_id)
+    if description == UNKNOWN and is_id:
+        yield Finding(
             id="user.is_id",
-            cause=f"{variable} is the ID of a user or an application; ZITADEL knows a service account here only by its "
-            "login name",
+            cause=f"{id_variable} is the ID of a user or an application; ZITADEL knows a service account here only by "
+            "its login name",
             likely=True,
             fix=(right,),
         )
-    return Finding(
-        id="user.unknown",
-        cause=f"{case.settings.issuer} has no service account with the login name {quoted(client_id, 60)}",
-        candidates=(
-            "it is misspelled, or is the user's display name",
-            "the login name ends with @ and the organization's domain",
-            "the user was removed, or belongs to another ZITADEL",
-        ),
-        fix=(right,),
-    )
-
-
-def _wrong_secret(case: UserCase) -> Finding:
-    _, variable, _ = case.settings.variables
-    if case.settings.client_secret == case.settings.application[1]:
-        return Finding(
+    if description == UNKNOWN:
+        yield Finding(
+            id="user.unknown",
+            cause=f"{settings.issuer} has no service account with the login name {quoted(settings.client_id, 60)}",
+            candidates=(
+                "it is misspelled, or is the user's display name",
+                "the login name ends with @ and the organization's domain",
+                "the user was removed, or belongs to another ZITADEL",
+            ),
+            fix=(right,),
+        )
+    if description == NO_SECRET:
+        yield Finding(
+            id="user.no_secret",
+            cause=f"{case.user} has no client secret",
+            fix=(f"generate one on the user's page in ZITADEL, and give it to zdemo token ({variable})",),
+        )
+    if description == WRONG_SECRET and settings.client_secret == settings.application[1]:
+        yield Finding(
             id="user.secret_of_application",
             cause=f"{variable} is the client secret of the API application, not that of {case.user}",
             fix=("give the user's own secret instead", NEW_SECRET),
         )
-    length = len(case.settings.client_secret)
+    length = len(settings.client_secret)
     not_whole = f"it was not copied whole: it has {length} characters, and ZITADEL's have {SECRET_LENGTH}"
-    return Finding(
-        id="user.wrong_secret",
-        cause=f"{variable} is not the client secret of {case.user}",
-        candidates=(
-            *([] if length == SECRET_LENGTH else [not_whole]),
-            "a new one was generated since, which replaces the old one",
-            "it is another user's",
-        ),
-        fix=("copy the secret again from where it is kept", NEW_SECRET),
-    )
+    if description == WRONG_SECRET:
+        yield Finding(
+            id="user.wrong_secret",
+            cause=f"{variable} is not the client secret of {case.user}",
+            candidates=(
+                *([] if length == SECRET_LENGTH else [not_whole]),
+                "a new one was generated since, which replaces the old one",
+                "it is another user's",
+            ),
+            fix=("copy the secret again from where it is kept", NEW_SECRET),
+        )
 
 
-# --- a key
-
-
-def _refused_key(case: UserCase, key: UserKey) -> Finding:
-    issuer_differs = finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="user")
-    wrong_clock = finding_for_clock(case.evidence, SIGNER)
-    return issuer_differs or wrong_clock or _expired(case, key) or _sick(case) or _open(case, key)
-
-
-def _expired(case: UserCase, key: UserKey) -> Finding | None:
+def _refused_key(case: UserCase, key: UserKey) -> Iterator[Finding]:
+    yield from finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="user")
+    yield from finding_for_clock(case.evidence, SIGNER)
     zitadels_now = case.now - (case.evidence.clock_ahead_seconds or 0)
-    if key.expires_at is None or key.expires_at > zitadels_now:
-        return None
-    return Finding(
-        id="user.key_expired",
-        cause=f"the key expired {span(zitadels_now - key.expires_at)} ago, according to its file",
-        fix=(SERVICE_USER.new_key,),
-    )
-
-
-def _sick(case: UserCase) -> Finding | None:
-    """Find a ZITADEL that is not ready: it answers good credentials as it answers bad ones."""
-    ready = case.evidence.answer(Probe.READY)
-    if ready is None or case.evidence.is_ready:
-        return None
-    return Finding(
-        id="zitadel.database_away",
-        cause="ZITADEL runs, but is not ready: its database is down",
-        likely=not case.evidence.database_away,
-        fix=("start or repair ZITADEL's database (PostgreSQL), then try again",),
-    )
-
-
-def _open(case: UserCase, key: UserKey) -> Finding:
+    if key.expires_at is not None and key.expires_at <= zitadels_now:
+        yield Finding(
+            id="user.key_expired",
+            cause=f"the key expired {span(zitadels_now - key.expires_at)} ago, according to its file",
+            fix=(SERVICE_USER.new_key,),
+        )
+    yield from _sick(case)
     key_id = f"key {key.key_id}" if ID_DIGITS.fullmatch(key.key_id) else "the key"
-    return Finding(
+    yield Finding(
         id="user.key_refused",
         cause=f"ZITADEL refuses the key of {case.user}, and never says why",
         candidates=(
@@ -171,3 +158,14 @@ def _open(case: UserCase, key: UserKey) -> Finding:
             SERVICE_USER.new_key,
         ),
     )
+
+
+def _sick(case: UserCase) -> Iterator[Finding]:
+    """Find a ZITADEL that is not ready: it answers good credentials as it answers bad ones."""
+    if case.evidence.answer(Probe.READY) and not case.evidence.is_ready:
+        yield Finding(
+            id="zitadel.database_away",
+            cause="ZITADEL runs, but is not ready: its database is down",
+            likely=not case.evidence.database_away,
+            fix=("start or repair ZITADEL's database (PostgreSQL), then try again",),
+        )

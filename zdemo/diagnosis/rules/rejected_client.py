@@ -3,10 +3,11 @@
 With what an administrator's records show, most causes are certain.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from zdemo.config.key_file import ApplicationKey
-from zdemo.diagnosis.cases import ClientCase
+from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.phrases import (
@@ -16,10 +17,12 @@ from zdemo.diagnosis.phrases import (
     SYNCHRONISE,
     Lines,
     clock_words,
+    described,
     url,
 )
 from zdemo.diagnosis.rules.odd_values import SWAPPED, TOKEN_SWAPPED, are_token_and_secret_swapped, odd_values
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
+from zdemo.response import Response
 from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
 from zdemo.zitadel.records import Application
 
@@ -31,36 +34,56 @@ KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PR
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
 WRONG_SECRET = "CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since"  # noqa: S105  # a sentence
 COPY_SECRET = "copy CLIENT_SECRET again from where it is kept (64 characters)"  # noqa: S105  # likewise
-NEW_SECRET = "".join(
-    (
-        "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET ",
-        "to the new one; that breaks other deployments of the application",
-    )
+REGENERATE = (
+    "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET "
+    "to the new one; that breaks other deployments of the application"
 )
 NEW_KEY = "create a new key on the application's page and set ZITADEL_KEY_FILE to its file"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClientCase:
+    """A response that refuses the API application's credentials: its client ID and secret, or its key."""
+
+    answer: Response
+    settings: Settings
+    evidence: Evidence
+
+    @property
+    def refused(self) -> str:
+        """The refusal as the beginning of a sentence."""
+        return f"ZITADEL refuses the API application's {'key' if self.settings.key else 'credentials'}"
+
+
 def finding_for_credentials(case: ClientCase) -> Finding:
     """Return the finding for an answer that refuses the client ID and secret, or the key."""
-    key = case.settings.key
-    finding = _not_as_zitadel_refuses(case) or (_refused_key(case, key) if key else _refused_secret(case))
-    return finding.and_seen(case.seen)
+    finding = _not_as_zitadel_refuses(case) if case.answer.status != 400 else next(_refusals(case))
+    oauth_error = (quoted(case.answer.json_object().get(name)) for name in ("error", "error_description"))
+    seen = [("answer", f"{described(case.answer)}: {' '.join(filter(None, oauth_error))}")]
+    if case.evidence.token_is_dead:
+        seen.append(("userinfo", "refuses the caller as well: everything may be from another ZITADEL"))
+    elif case.evidence.token_is_alive:
+        seen.append(("userinfo", "200: the caller is known to this ZITADEL"))
+    return finding.and_seen(seen)
 
 
-def _refused_secret(case: ClientCase) -> Finding:
-    odd = _odd_credentials(case.settings.client_secret, _values(case))
-    finding = _service_user(case) or _by_their_form(case) or _everything_refused(case)
-    return finding or finding_for_client_records(case, *(("values", text) for text in odd)) or _open(case, odd)
+def _refusals(case: ClientCase) -> Iterator[Finding]:
+    if key := case.settings.key:
+        yield from finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="client")
+        yield from _everything_refused(case)
+        yield from _recorded_or_clock(case)
+        yield _open_for_key(case, key)
+        return
+    odd = _odd_credentials(case)
+    yield from _service_user(case)
+    yield from _by_their_form(case)
+    yield from _everything_refused(case)
+    for recorded in _recorded(case):
+        yield recorded.and_seen((*(("values", text) for text in odd), LOOKED_UP))
+    yield _open(case, odd)
 
 
-def _refused_key(case: ClientCase, key: ApplicationKey) -> Finding:
-    issuer_differs = finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="client")
-    return issuer_differs or _everything_refused(case) or _recorded_or_clock(case) or _open_for_key(case, key)
-
-
-def _not_as_zitadel_refuses(case: ClientCase) -> Finding | None:
-    if case.answer.status == 400:
-        return None
+def _not_as_zitadel_refuses(case: ClientCase) -> Finding:
     variables = case.settings.credential_variables
     return Finding(
         id="client.refused",
@@ -78,67 +101,72 @@ def _not_as_zitadel_refuses(case: ClientCase) -> Finding | None:
     )
 
 
-def _service_user(case: ClientCase) -> Finding | None:
+def _service_user(case: ClientCase) -> Iterator[Finding]:
     """Find a service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
     reply = case.evidence.answer(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-    if reply is None:
-        return None
-    description = str(reply.json_object().get("error_description", ""))
-    accepted = reply.status == 200 and "access_token" in reply.json_object()
-    if not accepted and not description.startswith((SERVICE_USER, USER_NOT_ACTIVE)):
-        return None
-    what = "accepts them as a service account's" if accepted else f"answers {quoted(description)}"
-    return Finding(
-        id="client.is_service_user",
-        cause="CLIENT_ID and CLIENT_SECRET are those of a service account; introspection needs an API application's",
-        seen=(("token endpoint", f"{what} ({reply.status})"),),
-        fix=("set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",),
-        otherwise=("only if it has no secret yet, or the secret is lost: press Regenerate Client Secret there",),
-    )
+    body = case.evidence.body(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
+    description = str(body.get("error_description", ""))
+    accepted = reply is not None and reply.status == 200 and "access_token" in body
+    if reply and (accepted or description.startswith((SERVICE_USER, USER_NOT_ACTIVE))):
+        what = "accepts them as a service account's" if accepted else f"answers {quoted(description)}"
+        yield Finding(
+            id="client.is_service_user",
+            cause="CLIENT_ID and CLIENT_SECRET are those of a service account; introspection needs an API "
+            "application's",
+            seen=(("token endpoint", f"{what} ({reply.status})"),),
+            fix=(
+                "set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",
+            ),
+            otherwise=("only if it has no secret yet, or the secret is lost: press Regenerate Client Secret there",),
+        )
 
 
-def _by_their_form(case: ClientCase) -> Finding | None:
+def _by_their_form(case: ClientCase) -> Iterator[Finding]:
     if are_token_and_secret_swapped(case.evidence.token_kind, case.settings.client_secret):
-        return Finding(id=SWAPPED_WITH_TOKEN, cause=TOKEN_SWAPPED.what, likely=True, fix=(TOKEN_SWAPPED.fix,))
-    odd = next((odd for odd in odd_values(_values(case)) if odd.fatal), None)
-    if odd is None:
-        return None
-    name = "client.swapped" if odd == SWAPPED else "client.misplaced"
-    return Finding(id=name, cause=odd.what, likely=True, fix=(odd.fix,))
+        yield Finding(id=SWAPPED_WITH_TOKEN, cause=TOKEN_SWAPPED.what, likely=True, fix=(TOKEN_SWAPPED.fix,))
+    for odd in odd_values(_values(case)):
+        if odd.fatal:
+            name = "client.swapped" if odd == SWAPPED else "client.misplaced"
+            yield Finding(id=name, cause=odd.what, likely=True, fix=(odd.fix,))
 
 
-def _everything_refused(case: ClientCase) -> Finding | None:
+def _everything_refused(case: ClientCase) -> Iterator[Finding]:
     """Find that all three are refused: the only thing they have in common is the instance that created them."""
-    if not case.evidence.token_is_dead or not case.evidence.administrator_is_dead:
-        return None
-    return Finding(
-        id="client.other_instance",
-        cause="everything is refused at once: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This ZITADEL "
-        "was recreated (its data was deleted) since they were created, or they belong to another instance",
-        likely=True,
-        seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
-        fix=("set ZITADEL_ADMIN_PAT to the new administrator's PAT; then zdemo setup creates all the others again",),
-        otherwise=(f"or correct {case.answer.setting}, if another ZITADEL is meant",),
-    )
+    if case.evidence.token_is_dead and case.evidence.administrator_is_dead:
+        yield Finding(
+            id="client.other_instance",
+            cause="everything is refused at once: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This "
+            "ZITADEL was recreated (its data was deleted) since they were created, or they belong to another instance",
+            likely=True,
+            seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
+            fix=(
+                "set ZITADEL_ADMIN_PAT to the new administrator's PAT; then zdemo setup creates all the others again",
+            ),
+            otherwise=(f"or correct {case.answer.setting}, if another ZITADEL is meant",),
+        )
 
 
-def _recorded_or_clock(case: ClientCase) -> Finding | None:
+def _recorded_or_clock(case: ClientCase) -> Iterator[Finding]:
     """Prefer what an administrator sees for certain to the clock, which is only likely; both may need a fix."""
-    recorded, clock = finding_for_client_records(case), finding_for_clock(case.evidence, SIGNER)
-    if recorded is None or clock is None or recorded.certainty is not Certainty.CERTAIN:
-        return clock or recorded
-    return replace(recorded, seen=(*recorded.seen, ("clock", clock.cause)), fix=(*recorded.fix, *clock.fix))
+    recorded, clock = next(_recorded(case), None), next(finding_for_clock(case.evidence, SIGNER), None)
+    if recorded and clock and recorded.certainty is Certainty.CERTAIN:
+        seen = (*recorded.seen, LOOKED_UP, ("clock", clock.cause))
+        yield replace(recorded, seen=seen, fix=(*recorded.fix, *clock.fix))
+    if clock:
+        yield clock
+    if recorded:
+        yield recorded.and_seen((LOOKED_UP,))
 
 
 def _open(case: ClientCase, odd: tuple[str, ...]) -> Finding:
     elsewhere = ("they belong to another ZITADEL, or this one was recreated since",)
-    first, last = (elsewhere, ()) if case.evidence.token_is_dead else ((), elsewhere)
+    leading, last = (elsewhere, ()) if case.evidence.token_is_dead else ((), elsewhere)
     client_id = case.settings.client_id
     return Finding(
         id="client.refused",
         cause=case.refused,
         candidates=(
-            *first,
+            *leading,
             *odd,
             "CLIENT_ID is wrong: mistyped, or not the application's client ID",
             "CLIENT_SECRET is wrong, or was regenerated (rotated) since",
@@ -152,22 +180,19 @@ def _open(case: ClientCase, odd: tuple[str, ...]) -> Finding:
             COPY_SECRET,
             _ask_administrator(case.evidence),
         ),
-        otherwise=(NEW_SECRET,),
+        otherwise=(REGENERATE,),
     )
 
 
 def _values(case: ClientCase) -> dict[str, str]:
     settings = case.settings
-    return {
-        "CLIENT_ID": settings.client_id,
-        "CLIENT_SECRET": settings.client_secret,
-        "ZITADEL_PROJECT_ID": settings.project_id or "",
-    }
+    known = {"CLIENT_ID": settings.client_id, "CLIENT_SECRET": settings.client_secret}
+    return known | {"ZITADEL_PROJECT_ID": settings.project_id or ""}
 
 
-def _odd_credentials(secret: str, values: dict[str, str]) -> tuple[str, ...]:
+def _odd_credentials(case: ClientCase) -> tuple[str, ...]:
     """Return what is unusual about the values: a hint, not a proof, because ZITADEL may be set up otherwise."""
-    odd = [value.what for value in odd_values(values)]
+    odd, secret = [value.what for value in odd_values(_values(case))], case.settings.client_secret
     if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
         odd.append(
             f"CLIENT_SECRET has {len(secret)} characters; ZITADEL's have {SECRET_LENGTH} letters and digits: it "
@@ -212,84 +237,70 @@ def _open_for_key(case: ClientCase, key: ApplicationKey) -> Finding:
 
 
 def assertions_are_refused(clock_ahead_seconds: float) -> bool:
-    """Return whether the clocks differ so much that ZITADEL refuses every assertion that is signed here."""
+    """Return whether ZITADEL refuses every assertion that is signed here, because the clocks differ so much."""
     return not -LIFETIME_SECONDS < clock_ahead_seconds <= CLOCK_LEEWAY_SECONDS + 1
 
 
-def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
+def finding_for_clock(evidence: Evidence, signer: str) -> Iterator[Finding]:
     """Find assertions in the future or expired for ZITADEL; only likely: a proxy may have written the ``Date``."""
     ahead = evidence.clock_ahead_seconds
-    if ahead is None or not assertions_are_refused(ahead):
-        return None
-    what = "in the future" if ahead > 0 else "expired already"
-    return Finding(
-        id="clock.skewed",
-        cause=f"{clock_words(ahead)}: for ZITADEL, an assertion signed with {signer} is {what}",
-        likely=True,
-        seen=(CLOCK_COMPARED,),
-        fix=(SYNCHRONISE,),
-    )
+    if ahead is not None and assertions_are_refused(ahead):
+        what = "in the future" if ahead > 0 else "expired already"
+        yield Finding(
+            id="clock.skewed",
+            cause=f"{clock_words(ahead)}: for ZITADEL, an assertion signed with {signer} is {what}",
+            likely=True,
+            seen=(CLOCK_COMPARED,),
+            fix=(SYNCHRONISE,),
+        )
 
 
-def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Finding | None:
+def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Iterator[Finding]:
     """Find assertions that name another audience than ZITADEL's issuer, which it compares exactly."""
     issuer, audience = evidence.body(Probe.DISCOVERY).get("issuer"), audience_of(zitadel_domain)
-    if evidence.status(Probe.DISCOVERY) != 200 or not isinstance(issuer, str) or issuer == audience:
-        return None
-    return Finding(
-        id=f"{kind}.issuer_differs",
-        cause=f"ZITADEL's issuer is {quoted(issuer)}, but assertions signed with {signer} are for {audience} "
-        "(ZITADEL_DOMAIN): ZITADEL accepts only assertions for its own issuer",
-        seen=(("discovery", f"issuer {quoted(issuer)}"),),
-        fix=(f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",),
-        otherwise=(
-            "or let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)",
-        ),
-    )
+    if evidence.status(Probe.DISCOVERY) == 200 and isinstance(issuer, str) and issuer != audience:
+        yield Finding(
+            id=f"{kind}.issuer_differs",
+            cause=f"ZITADEL's issuer is {quoted(issuer)}, but assertions signed with {signer} are for {audience} "
+            "(ZITADEL_DOMAIN): ZITADEL accepts only assertions for its own issuer",
+            seen=(("discovery", f"issuer {quoted(issuer)}"),),
+            fix=(f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",),
+            otherwise=(
+                "or let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see "
+                "ExternalSecure)",
+            ),
+        )
 
 
-def finding_for_client_records(case: ClientCase, *seen: tuple[str, str]) -> Finding | None:
-    """Return why ZITADEL refuses a client, by what an administrator sees; ``None`` when that does not decide."""
+def _recorded(case: ClientCase) -> Iterator[Finding]:
+    """Find why ZITADEL refuses a client, by what an administrator sees; nothing when that does not decide."""
     records = case.evidence.client_records
-    if records is None:
-        return None
-    if app := records.application:
-        wrong = _wrong_key if case.settings.key else _wrong_secret
-        finding = _inactive(app, records, case) or _unfit_method(app, case) or wrong(app, records, case)
-    else:
-        finding = _no_application(records, case)
-    return finding.and_seen((*seen, LOOKED_UP)) if finding else None
+    if records and (app := records.application):
+        yield from _unfit(app, records, case)
+        yield from _wrong_key(app, records, case) if case.settings.key else _wrong_secret(app, records, case)
+    elif records:
+        yield from _no_application(records, case)
 
 
-def uses_the_other_method(app: Application, *, with_key: bool) -> bool:
-    """Return whether an application is registered for a key where a secret is used, or the reverse: both work."""
-    return (app.method in KEY_METHODS) != with_key
-
-
-def _no_application(records: ClientRecords, case: ClientCase) -> Finding:
+def _no_application(records: ClientRecords, case: ClientCase) -> Iterator[Finding]:
     variable = "clientId in the key file" if case.settings.key else "CLIENT_ID"
     if app := records.with_own_id:
         correct = "correct clientId in the file of ZITADEL_KEY_FILE: " if case.settings.key else "set CLIENT_ID="
-        return Finding(
+        yield Finding(
             id="client.is_another_id",
             cause=f"{case.refused}: {variable} is the resource ID of the application {quoted(app.name, 60)}, not its "
             "client ID",
             fix=(f"{correct}{app.client_id}",),
         )
-    if not records.whole_instance:
-        return _not_visible(variable, case)
-    return Finding(
-        id="client.unknown",
-        cause=f"{case.refused}: no application has this client ID ({variable}): it is wrong, the application was "
-        "deleted, or it belongs to another ZITADEL",
-        fix=(f"set {case.settings.credential_variables} to those of an API application of this ZITADEL",),
-        otherwise=("zdemo setup  (creates one)",),
-    )
-
-
-def _not_visible(variable: str, case: ClientCase) -> Finding:
-    """Decide nothing: an administrator of an organization sees only its applications."""
-    return Finding(
+    if records.whole_instance:
+        yield Finding(
+            id="client.unknown",
+            cause=f"{case.refused}: no application has this client ID ({variable}): it is wrong, the application was "
+            "deleted, or it belongs to another ZITADEL",
+            fix=(f"set {case.settings.credential_variables} to those of an API application of this ZITADEL",),
+            otherwise=("zdemo setup  (creates one)",),
+        )
+    yield Finding(  # an administrator of an organization sees only its applications
         id="client.unknown",
         cause=f"{case.refused}, and no application that this administrator can see has this client ID ({variable})",
         candidates=(
@@ -306,7 +317,7 @@ def _not_visible(variable: str, case: ClientCase) -> Finding:
     )
 
 
-def _inactive(app: Application, records: ClientRecords, case: ClientCase) -> Finding | None:
+def _unfit(app: Application, records: ClientRecords, case: ClientCase) -> Iterator[Finding]:
     states = (
         ("application", app, "", "its page in the project"),
         ("project", records.project, " of the application", "the project's page"),
@@ -315,18 +326,14 @@ def _inactive(app: Application, records: ClientRecords, case: ClientCase) -> Fin
     for kind, found, of, where in states:
         if found and not found.active:
             number = f" ({quoted(found.id, 40)})" if kind == "project" else ""
-            return Finding(
+            yield Finding(
                 id=f"client.{kind}_inactive",
                 cause=f"{case.refused}: the {kind} {quoted(found.name, 60)}{number}{of} is inactive (deactivated)",
                 fix=(f"reactivate the {kind}: {where} in the Management Console, Actions, Reactivate",),
             )
-    return None
-
-
-def _unfit_method(app: Application, case: ClientCase) -> Finding | None:
     name = quoted(app.name, 60)
     if app.method == PUBLIC_METHOD:
-        return Finding(
+        yield Finding(
             id="client.is_public",
             cause=f"the application {name} is a public client (PKCE, authentication method none): it cannot introspect",
             fix=(
@@ -334,7 +341,7 @@ def _unfit_method(app: Application, case: ClientCase) -> Finding | None:
             ),
         )
     if app.method in KEY_METHODS and not case.settings.key:
-        return Finding(
+        yield Finding(
             id="client.key_only",
             cause=f"{case.refused}: the application {name} uses a key (authentication method private_key_jwt), "
             "but a client secret was sent (Basic)",
@@ -343,54 +350,52 @@ def _unfit_method(app: Application, case: ClientCase) -> Finding | None:
                 "or switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows",
             ),
         )
-    return None
 
 
-def _wrong_key(app: Application, records: ClientRecords, case: ClientCase) -> Finding | None:
+def _wrong_key(app: Application, records: ClientRecords, case: ClientCase) -> Iterator[Finding]:
     if case.settings.key is None or records.keys is None:
-        return None
+        return
     name = quoted(app.name, 60)
     key = next((key for key in records.keys if key.id == case.settings.key.key_id), None)
     if key is None:
-        return Finding(
+        yield Finding(
             id="client.key_deleted",
             cause=f"the key of ZITADEL_KEY_FILE is unknown: the application {name} does not list its keyId; it was "
             "deleted, or clientId or keyId in the file was changed",
             fix=(NEW_KEY,),
         )
-    if key.has_expired(case.evidence.looked_up_at):
+    elif key.has_expired(case.evidence.looked_up_at):
         cause = f"the key of ZITADEL_KEY_FILE has expired ({key.expires_text})"
-        return Finding(id="client.key_expired", cause=cause, fix=(NEW_KEY,))
-    if not records.all_visible:
-        return None
-    return Finding(
-        id="client.key_differs",
-        cause=f"the private key in the file of ZITADEL_KEY_FILE does not belong to its keyId: the application {name} "
-        "lists that key, it has not expired, and application, project and organization are active",
-        likely=True,
-        fix=(NEW_KEY,),
-    )
+        yield Finding(id="client.key_expired", cause=cause, fix=(NEW_KEY,))
+    elif records.all_visible:
+        yield Finding(
+            id="client.key_differs",
+            cause=f"the private key in the file of ZITADEL_KEY_FILE does not belong to its keyId: the application "
+            f"{name} lists that key, it has not expired, and application, project and organization are active",
+            likely=True,
+            fix=(NEW_KEY,),
+        )
 
 
-def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) -> Finding:
+def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) -> Iterator[Finding]:
     name = quoted(app.name, 60)
     if not records.all_visible:  # an administrator of the project alone
-        return Finding(
+        yield Finding(
             id="client.refused",
             cause=f"{case.refused}: CLIENT_ID is right and the application {name} is active, but this administrator "
             "cannot see whether its project and organization are",
             candidates=(WRONG_SECRET, "the application's project or its organization is inactive (deactivated)"),
             fix=(COPY_SECRET,),
             otherwise=(
-                NEW_SECRET,
+                REGENERATE,
                 "if ZITADEL refuses that too: ask an ORG_OWNER or IAM_OWNER whether both are active",
             ),
         )
     changed = " (the application was changed after it was created)" if app.changed_since_creation else ""
-    return Finding(
+    yield Finding(
         id="client.wrong_secret",
         cause=f"{case.refused}: {WRONG_SECRET}{changed}. CLIENT_ID is right: the application {name}, its project and "
         "its organization are active",
         fix=(COPY_SECRET,),
-        otherwise=(NEW_SECRET,),
+        otherwise=(REGENERATE,),
     )

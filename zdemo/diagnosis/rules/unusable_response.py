@@ -4,16 +4,27 @@ The sentences for connections that fail are those of ``zdemo.http.failures``; th
 not introspections. No finding mentions the caller's token, which has no part in any of this.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.cases import ClientCase, ResponseCase
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import Lines, correct_address, described, health_lines, redirected_to, url, wait
-from zdemo.diagnosis.phrases import expects_https as https_expected
+from zdemo.diagnosis.phrases import (
+    Lines,
+    correct_address,
+    described,
+    expects_https,
+    health_lines,
+    redirected_to,
+    url,
+    wait,
+)
 from zdemo.diagnosis.rules.api_response import is_from_zdemo
-from zdemo.diagnosis.rules.rejected_client import finding_for_credentials
+from zdemo.diagnosis.rules.rejected_client import ClientCase, finding_for_credentials
 from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
 from zdemo.response import GATEWAY_STATUSES, Response
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.zitadel.refused_credentials import (
     DATABASE_AWAY,
     INSTANCE_UNKNOWN,
@@ -27,6 +38,47 @@ NETWORK_LOGIN = 511  # RFC 6585 §6: never a server's own answer
 BLOCKED = "Your ZITADEL instance is blocked"  # ZITADEL's own words, in plain text
 DATABASE_CHECK = "API-F24h2"  # ZITADEL: the ID in the 412 of its readiness check
 REFUSALS = (401, 403, 407)  # never ZITADEL's answer to a request for discovery
+LOST = ("token missing", "grant_type missing", "assertion missing")  # ZITADEL's words, when the form did not arrive
+NO_CLIENT = "client_id or client_assertion must be provided"  # likewise, when neither header nor form names it
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseCase:
+    """A response that is not an introspection, or not a discovery document; ``error`` says what it is instead."""
+
+    answer: Response
+    error: IntrospectionError
+    evidence: Evidence
+
+    @property
+    def host(self) -> str:
+        """Host and port that answered."""
+        return url(self.answer).netloc
+
+    @property
+    def path(self) -> str:
+        """The path that was requested."""
+        return url(self.answer).path
+
+    @property
+    def request(self) -> str:
+        """Method and path of the request."""
+        return f"{'POST' if self.path in (INTROSPECTION_PATH, TOKEN_PATH) else 'GET'} {self.path}"
+
+    @property
+    def subject(self) -> str:
+        """What was requested, as sentences name it."""
+        return "introspection" if self.path == INTROSPECTION_PATH else self.path
+
+    @property
+    def is_from_a_proxy(self) -> bool:
+        """Whether a page or a server's name came: ZITADEL sends neither."""
+        return self.answer.media_type == "text/html" or "server" in self.answer.headers
+
+    @property
+    def seen(self) -> Lines:
+        """The response and the health checks as evidence."""
+        return (("answer", f"{described(self.answer)} at {self.path}"), *health_lines(self.evidence))
 
 
 def finding_for_error(
@@ -34,53 +86,37 @@ def finding_for_error(
 ) -> Finding:
     """Return the finding for an error of introspection, or for a connection that failed."""
     if isinstance(error, ConnectionFailed):
-        return _failure(error, evidence)
+        return next(_failure(error, evidence))
     if error.failure:
-        return _failure(error.failure, evidence)
+        return next(_failure(error.failure, evidence))
     answer = error.answer
     if answer is None:
         return Finding(id="zitadel.unavailable", cause=error.message, fix=(error.hint,))
     if isinstance(error, CredentialsRefused) and settings:
         return finding_for_credentials(ClientCase(answer=answer, settings=settings, evidence=evidence))
     case = ResponseCase(answer=answer, error=error, evidence=evidence)
-    return unusable(case).and_seen(case.seen)
+    return next(_unusable(case)).and_seen(case.seen)
 
 
-def unusable(case: ResponseCase) -> Finding:
-    """Return the finding for a response by the first rule that knows it; else it stays open."""
-    finding = _wrong_host(case) or _database_away(case) or network_login(case) or own_proxy(case)
-    finding = finding or rate_limited(case) or _redirects(case) or expects_https(case) or lost_on_the_way(case)
-    return finding or gateway(case) or _fails(case) or _other_server(case) or _unknown(case)
+def finding_for_server(answer: Response, evidence: Evidence) -> Finding:
+    """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
+    case = ResponseCase(answer=answer, error=answer_error(answer), evidence=evidence)
+    return next(_no_discovery(case)).and_seen(case.seen)
 
 
-def _unknown(case: ResponseCase) -> Finding:
-    changed = "something between here and ZITADEL changes the request or the answer"
-    other = f"{case.answer.setting} names a server that is not a ZITADEL"
-    elsewhere = f"only {case.subject} is sent to another server"
-    is_zitadel = case.evidence.is_zitadel
-    return Finding(
-        id="zitadel.unusable",
-        cause=quoted(case.error.message, 300),
-        candidates=(changed, elsewhere) if is_zitadel else (other, changed),
-        fix=(f"let what is in front of ZITADEL pass {case.request} and its answer unchanged",)
-        if is_zitadel
-        else (case.error.hint,),
-    )
-
-
-def _failure(failure: ConnectionFailed, evidence: Evidence) -> Finding:
+def _failure(failure: ConnectionFailed, evidence: Evidence) -> Iterator[Finding]:
     seen = health_lines(evidence)
     if failure.kind is not FailureKind.TIMEOUT or not evidence.is_healthy:
-        return Finding(id=f"net.{failure.kind}", cause=failure.message, seen=seen, fix=(failure.hint,))
+        yield Finding(id=f"net.{failure.kind}", cause=failure.message, seen=seen, fix=(failure.hint,))
     if evidence.is_ready:
-        return Finding(
+        yield Finding(
             id="zitadel.hangs",
             cause=f"ZITADEL is alive and its database answers, but introspection does not: {failure.message}",
             candidates=("a table of its database is locked", "it is overloaded", "a proxy holds back /oauth"),
             seen=seen,
             fix=("check ZITADEL's log and its database (locks, load), then try again", failure.hint),
         )
-    return Finding(
+    yield Finding(
         id="zitadel.database_hangs",
         cause=f"ZITADEL is alive, but its database hangs: {failure.message}, while its health check answers at once",
         likely=not evidence.timed_out(Probe.READY),
@@ -89,20 +125,91 @@ def _failure(failure: ConnectionFailed, evidence: Evidence) -> Finding:
     )
 
 
-def _wrong_host(case: ResponseCase) -> Finding | None:
-    """Find ZITADEL's 404 for a Host without an instance; it names the hosts concerned."""
-    not_found = instance_not_found(case.answer)
-    if not_found is None or DATABASE_AWAY in case.answer.text:
-        return None
-    hosts = f"ZITADEL saw {not_found.host or 'none'}; its ExternalDomain is {not_found.domain or 'unknown'}"
-    name, cause, fix = explain_instance_not_found(case.answer, not_found)
-    return Finding(id=f"zitadel.{name}", cause=cause, seen=(("hosts", hosts),), fix=fix)
+def _unusable(case: ResponseCase) -> Iterator[Finding]:
+    """Yield what a response that is not an introspection means, the surest first; the last one leaves it open."""
+    yield from _said_by_zitadel(case)
+    yield from _network_login(case)
+    yield from _own_proxy(case)
+    yield from _rate_limited(case)
+    if 300 <= case.answer.status < 400:  # single sign-on in front of ZITADEL, or a host that has moved
+        target, moved = redirected_to(case.answer, case.answer.setting)
+        yield Finding(
+            id="zitadel.redirects",
+            cause=f"{case.host} redirects requests to {target} ({case.answer.status}); the redirect was not followed",
+            fix=moved or ("exempt /oauth, /oidc and /.well-known from the single sign-on in front of ZITADEL",),
+            otherwise=() if moved else (f"or set {case.answer.setting} to an address at which ZITADEL itself answers",),
+        )
+    yield from _expects_https(case)
+    yield from _lost_on_the_way(case)
+    yield from _gateway(case)
+    if case.answer.status >= 500:
+        yield Finding(
+            id="zitadel.fails",
+            cause=f"the server at {case.host} fails ({case.answer.status})",
+            candidates=(
+                "ZITADEL or its database is in trouble",
+                "a proxy in front of it fails",
+                "it is another server",
+            ),
+            fix=("check ZITADEL's log and the proxy's, then try again",),
+        )
+    yield from _other_server(case)
+    changed = "something between here and ZITADEL changes the request or the answer"
+    other = f"{case.answer.setting} names a server that is not a ZITADEL"
+    elsewhere = f"only {case.subject} is sent to another server"
+    is_zitadel = case.evidence.is_zitadel
+    passes = f"let what is in front of ZITADEL pass {case.request} and its answer unchanged"
+    yield Finding(
+        id="zitadel.unusable",
+        cause=quoted(case.error.message, 300),
+        candidates=(changed, elsewhere) if is_zitadel else (other, changed),
+        fix=(passes if is_zitadel else case.error.hint,),
+    )
 
 
-def _database_away(case: ResponseCase) -> Finding | None:
-    if DATABASE_AWAY not in case.answer.text and not case.evidence.database_away:
-        return None
-    return database_away(f"{url(case.answer).scheme}://{case.host}")
+def _no_discovery(case: ResponseCase) -> Iterator[Finding]:
+    """Yield what a response that is not a discovery document means, the surest first."""
+    answer, body = case.answer, case.answer.json_object()
+    if case.evidence.is_ready and answer.status in REFUSALS:
+        yield _in_between(case)
+    yield from _expects_https(case)
+    yield from _own_proxy(case)
+    if answer.status in REFUSALS:
+        yield Finding(
+            id="zitadel.filtered",
+            cause=f"the server at {case.host} is another server, or a proxy in front of ZITADEL that requires a login "
+            f"({described(answer)})",
+            likely=True,
+            fix=(correct_address(answer),),
+            otherwise=("or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login",),
+        )
+    if answer.status == 404 and is_from_zdemo(answer):
+        yield Finding(
+            id="zitadel.is_the_api",
+            cause=f"the server at {case.host} is not a ZITADEL but a zdemo API",
+            fix=(correct_address(answer), f"set the API's own address with ZDEMO_API_URL=http://{case.host}"),
+        )
+    if answer.status == 200 and "issuer" in body:
+        yield Finding(
+            id="zitadel.other_issuer",
+            cause=f"the server at {case.host} is not a ZITADEL but another authorization server "
+            f"(issuer {quoted(body.get('issuer'))})",
+            fix=(correct_address(answer),),
+        )
+    if body and 200 <= answer.status < 500 and answer.status != 429 and not case.evidence.is_ready:
+        yield _another(case, likely=True)
+    yield from _unusable(case)
+
+
+def _said_by_zitadel(case: ResponseCase) -> Iterator[Finding]:
+    """Find ZITADEL's 404 for a Host without an instance, which names the hosts concerned, and its database's faults."""
+    away = DATABASE_AWAY in case.answer.text
+    if not away and (not_found := instance_not_found(case.answer)):
+        hosts = f"ZITADEL saw {not_found.host or 'none'}; its ExternalDomain is {not_found.domain or 'unknown'}"
+        name, cause, fix = explain_instance_not_found(case.answer, not_found)
+        yield Finding(id=f"zitadel.{name}", cause=cause, seen=(("hosts", hosts),), fix=fix)
+    if away or case.evidence.database_away:
+        yield database_away(f"{url(case.answer).scheme}://{case.host}")
 
 
 def database_away(origin: str, seen: Lines = ()) -> Finding:
@@ -116,46 +223,19 @@ def database_away(origin: str, seen: Lines = ()) -> Finding:
     )
 
 
-def _redirects(case: ResponseCase) -> Finding | None:
-    """Find single sign-on in front of ZITADEL, or a host that has moved."""
-    if not 300 <= case.answer.status < 400:
-        return None
-    target, moved = redirected_to(case.answer, case.answer.setting)
-    return Finding(
-        id="zitadel.redirects",
-        cause=f"{case.host} redirects requests to {target} ({case.answer.status}); the redirect was not followed",
-        fix=moved or ("exempt /oauth, /oidc and /.well-known from the single sign-on in front of ZITADEL",),
-        otherwise=() if moved else (f"or set {case.answer.setting} to an address at which ZITADEL itself answers",),
-    )
+def _expects_https(case: ResponseCase) -> Iterator[Finding]:
+    if cause := expects_https(case.answer):
+        yield Finding(id="net.expects_tls", cause=cause, fix=(f"{case.answer.setting}=https://{case.host}",))
 
 
-def expects_https(case: ResponseCase) -> Finding | None:
-    """Find plain http at a port that expects https."""
-    cause = https_expected(case.answer)
-    fix = (f"{case.answer.setting}=https://{case.host}",)
-    return Finding(id="net.expects_tls", cause=cause, fix=fix) if cause else None
-
-
-def _fails(case: ResponseCase) -> Finding | None:
-    if case.answer.status < 500:
-        return None
-    return Finding(
-        id="zitadel.fails",
-        cause=f"the server at {case.host} fails ({case.answer.status})",
-        candidates=("ZITADEL or its database is in trouble", "a proxy in front of it fails", "it is another server"),
-        fix=("check ZITADEL's log and the proxy's, then try again",),
-    )
-
-
-def _other_server(case: ResponseCase) -> Finding | None:
-    body = case.answer.json_object()
+def _other_server(case: ResponseCase) -> Iterator[Finding]:
+    body, is_page = case.answer.json_object(), case.answer.media_type == "text/html"
     if body and (case.answer.status != 200 or "active" in body):
-        return None
-    is_page = case.answer.media_type == "text/html"
+        return
     if case.evidence.is_zitadel:
-        return in_between(case)
+        yield _in_between(case)
     if is_page and case.answer.status in FILTERED:
-        return Finding(
+        yield Finding(
             id="zitadel.filtered",
             cause=f"another server than ZITADEL answers at {case.host} and refuses the request "
             f"({described(case.answer)})",
@@ -165,11 +245,10 @@ def _other_server(case: ResponseCase) -> Finding | None:
             ),
             fix=(f"let the filter pass {case.request} without a login, or correct {case.answer.setting}",),
         )
-    return other_server(case, likely=not is_page)
+    yield _another(case, likely=not is_page)
 
 
-def other_server(case: ResponseCase, *, likely: bool) -> Finding:
-    """Return the finding for a server that is not a ZITADEL."""
+def _another(case: ResponseCase, *, likely: bool) -> Finding:
     return Finding(
         id="zitadel.other_server",
         cause=f"the server at {case.host} is not a ZITADEL but another server ({described(case.answer)})",
@@ -178,12 +257,12 @@ def other_server(case: ResponseCase, *, likely: bool) -> Finding:
     )
 
 
-def own_proxy(case: ResponseCase) -> Finding | None:
+def _own_proxy(case: ResponseCase) -> Iterator[Finding]:
     """Find an answer that the environment's proxy may have written itself."""
     answer, host = case.answer, case.host
     limited = answer.status == 429 or 300 <= answer.status < 400
     if not answer.proxy or case.evidence.is_ready or limited or answer.json_object():
-        return None
+        return
     candidates = (
         f"the proxy does not let requests through to {host}",
         f"{host} is not a ZITADEL, or a filter in front of it answers",
@@ -193,7 +272,7 @@ def own_proxy(case: ResponseCase) -> Finding | None:
             f"the proxy cannot connect to {host}: host or port in {answer.setting} is wrong, or nothing runs there",
             f"another proxy answers at {host}, and ZITADEL behind it does not",
         )
-    return Finding(
+    yield Finding(
         id="net.proxy_answers",
         cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
         candidates=candidates,
@@ -205,69 +284,60 @@ def own_proxy(case: ResponseCase) -> Finding | None:
     )
 
 
-def network_login(case: ResponseCase) -> Finding | None:
+def _network_login(case: ResponseCase) -> Iterator[Finding]:
     """Find a captive portal: the network answers, whatever host was asked."""
-    if case.answer.status != NETWORK_LOGIN:
-        return None
-    return Finding(
-        id="net.login",
-        cause=f"the network requires a login first, and answers in place of {case.host} ({NETWORK_LOGIN})",
-        fix=("log in to the network (open any page in a browser), then try again",),
-    )
+    if case.answer.status == NETWORK_LOGIN:
+        yield Finding(
+            id="net.login",
+            cause=f"the network requires a login first, and answers in place of {case.host} ({NETWORK_LOGIN})",
+            fix=("log in to the network (open any page in a browser), then try again",),
+        )
 
 
-def rate_limited(case: ResponseCase) -> Finding | None:
+def _rate_limited(case: ResponseCase) -> Iterator[Finding]:
     """Find a rate limit: ZITADEL's is plain text, a filter's is a page or has the filter's name."""
     answer = case.answer
     if answer.status != 429:
-        return None
-    cause, likely = "requests to ZITADEL are rate limited (429)", False
-    if BLOCKED in answer.text:
+        return
+    by_zitadel = BLOCKED in answer.text
+    cause = "requests to ZITADEL are rate limited (429)"
+    if by_zitadel:
         cause = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
-    elif _is_from_a_proxy(case):
+    elif case.is_from_a_proxy:
         cause = f"a proxy or filter in front of ZITADEL limits or blocks requests from here ({described(answer)})"
-        likely = True
-    return Finding(
+    yield Finding(
         id="zitadel.rate_limited",
         cause=cause,
-        likely=likely,
+        likely=case.is_from_a_proxy and not by_zitadel,
         fix=(wait(answer), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"),
     )
 
 
-def _is_from_a_proxy(case: ResponseCase) -> bool:
-    """Return whether a page or a server's name came: ZITADEL sends neither."""
-    return case.answer.media_type == "text/html" or "server" in case.answer.headers
-
-
-def lost_on_the_way(case: ResponseCase) -> Finding | None:
+def _lost_on_the_way(case: ResponseCase) -> Iterator[Finding]:
     """Find a part of the request that did not reach ZITADEL."""
     body = case.answer.json_object()
     description = str(body.get("error_description", ""))
-    what = {
-        "token missing": "the form of the request",
-        "client_id or client_assertion must be provided": f"the {case.client}'s authentication (the Authorization "
-        "header; with a key file, the form)",
-        "grant_type missing": "the form of the request",
-        "assertion missing": "the form of the request",
-    }.get(description)
-    if case.answer.status != 400 or body.get("error") != "invalid_request" or what is None:
-        return None
-    return Finding(
+    invalid = case.answer.status == 400 and body.get("error") == "invalid_request"
+    if not invalid or description not in (*LOST, NO_CLIENT):
+        return
+    client = "service account" if case.path == TOKEN_PATH else "API application"
+    what = f"the {client}'s authentication (the Authorization header; with a key file, the form)"
+    yield Finding(
         id="zitadel.request_changed",
-        cause=f"{what} was sent but did not reach ZITADEL: something in between removes it",
+        cause=f"{what if description == NO_CLIENT else 'the form of the request'} was sent but did not reach ZITADEL: "
+        "something in between removes it",
         likely=True,
         seen=(("ZITADEL", quoted(description)),),
         fix=("check the proxies in front of ZITADEL: POST, its form and the Authorization header must pass unchanged",),
     )
 
 
-def gateway(case: ResponseCase) -> Finding | None:
+def _gateway(case: ResponseCase) -> Iterator[Finding]:
     """Find a proxy that does not reach ZITADEL, or that does not pass this path to a ZITADEL that is ready."""
-    if case.answer.status not in GATEWAY_STATUSES or not _is_from_a_proxy(case):
-        return None
+    if case.answer.status not in GATEWAY_STATUSES or not case.is_from_a_proxy:
+        return
     if case.evidence.is_ready:
-        return Finding(
+        yield Finding(
             id="zitadel.in_between",
             cause=f"ZITADEL is at {case.host} and ready, but a proxy in front of it answers {case.path} in its place "
             f"({case.answer.status})",
@@ -277,7 +347,7 @@ def gateway(case: ResponseCase) -> Finding | None:
             ),
             fix=("try again", f"let the proxy in front of ZITADEL pass {case.request}; its log says more"),
         )
-    return Finding(
+    yield Finding(
         id="zitadel.behind_proxy_down",
         cause=f"a proxy answers at {case.host}, but ZITADEL behind it does not ({case.answer.status})",
         likely=True,
@@ -285,7 +355,7 @@ def gateway(case: ResponseCase) -> Finding | None:
     )
 
 
-def in_between(case: ResponseCase) -> Finding:
+def _in_between(case: ResponseCase) -> Finding:
     """Return the finding when ZITADEL answers its readiness check, but something else answers this path."""
     return Finding(
         id="zitadel.in_between",
@@ -304,53 +374,6 @@ def zitadels_signs(evidence: Evidence) -> str:
     if discovery and (INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text):
         return "its answers are ZITADEL's"
     return "its health check is ZITADEL's" if evidence.is_healthy and discovery is None else ""
-
-
-def finding_for_server(answer: Response, evidence: Evidence) -> Finding:
-    """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
-    case = ResponseCase(answer=answer, error=answer_error(answer), evidence=evidence)
-    only_discovery = case.evidence.is_ready and case.answer.status in REFUSALS
-    finding = (in_between(case) if only_discovery else None) or expects_https(case) or own_proxy(case) or _refuses(case)
-    if finding := finding or _is_the_api(case) or _other_issuer(case):
-        return finding.and_seen(case.seen)
-    is_other = 200 <= case.answer.status < 500 and case.answer.status != 429 and not case.evidence.is_ready
-    is_json = is_other and bool(case.answer.json_object())
-    return (other_server(case, likely=True) if is_json else unusable(case)).and_seen(case.seen)
-
-
-def _refuses(case: ResponseCase) -> Finding | None:
-    if case.answer.status not in REFUSALS:
-        return None
-    return Finding(
-        id="zitadel.filtered",
-        cause=f"the server at {case.host} is another server, or a proxy in front of ZITADEL that requires a login "
-        f"({described(case.answer)})",
-        likely=True,
-        fix=(correct_address(case.answer),),
-        otherwise=("or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login",),
-    )
-
-
-def _is_the_api(case: ResponseCase) -> Finding | None:
-    if case.answer.status != 404 or not is_from_zdemo(case.answer):
-        return None
-    return Finding(
-        id="zitadel.is_the_api",
-        cause=f"the server at {case.host} is not a ZITADEL but a zdemo API",
-        fix=(correct_address(case.answer), f"set the API's own address with ZDEMO_API_URL=http://{case.host}"),
-    )
-
-
-def _other_issuer(case: ResponseCase) -> Finding | None:
-    body = case.answer.json_object()
-    if case.answer.status != 200 or "issuer" not in body:
-        return None
-    return Finding(
-        id="zitadel.other_issuer",
-        cause=f"the server at {case.host} is not a ZITADEL but another authorization server "
-        f"(issuer {quoted(body.get('issuer'))})",
-        fix=(correct_address(case.answer),),
-    )
 
 
 def finding_for_issuer(issuer: str, requested: str, *, with_key: bool) -> Finding | None:
