@@ -73,7 +73,7 @@ WITHOUT_WORLD = (
     "diagnosis.cases",
     "diagnosis.evidence",
     "diagnosis.finding",
-    "diagnosis.phrases",
+    "diagnosis.wording",
     "diagnosis.rules",
 )
 WORLD = {"time", "datetime", "os", "socket", "random", "secrets", "subprocess", "threading"}

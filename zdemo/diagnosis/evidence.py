@@ -15,6 +15,7 @@ from zdemo.response import Response
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 from zdemo.zitadel.records import Application, Credential, Organization, Project, RoleAssignment, UserEvent
 
+CLOCK_TOLERANCE_SECONDS = 5  # ``Date`` has a resolution of 1 s, and an answer takes its time
 ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 
 
@@ -153,6 +154,12 @@ class Evidence:
         """Return the JSON object that answers a probe; empty when none came."""
         answer = self.answer(probe)
         return answer.json_object() if answer else {}
+
+    @property
+    def clock_off_by(self) -> float:
+        """How far this machine's clock is ahead of ZITADEL's, in seconds; 0 when they agree, or nothing is known."""
+        ahead = self.clock_ahead_seconds or 0
+        return ahead if abs(ahead) > CLOCK_TOLERANCE_SECONDS else 0
 
     def timed_out(self, probe: Probe) -> bool:
         """Return whether a probe was sent and no response came in time."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from zdemo.diagnosis.phrases import span
+from zdemo.diagnosis.wording import span
 from zdemo.errors import ZdemoError
 from zdemo.guard.forget import Forget
 from zdemo.page.callers import ENDED, CallersUser, PageAdmin, administrator, users_of_callers

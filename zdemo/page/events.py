@@ -14,8 +14,8 @@ from zdemo.client import FORGET_PATH, Route
 from zdemo.config.settings import Settings
 from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.finding import quoted
-from zdemo.diagnosis.phrases import span
 from zdemo.diagnosis.rules.token_form import token_form
+from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.guard.authorization import bearer_token
 from zdemo.guard.clock import running_clock

@@ -11,7 +11,7 @@ from typing import Any
 
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.ask.token_request import request_token
-from zdemo.diagnosis.phrases import audience_scope
+from zdemo.diagnosis.wording import audience_scope
 from zdemo.emulator import NEVER, Emulator, User, new_fault
 from zdemo.errors import UnusableAnswer
 from zdemo.serving.embedded import serving

@@ -20,10 +20,10 @@ from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
-from zdemo.diagnosis.phrases import span
 from zdemo.diagnosis.rules.active_token import refusal_of
 from zdemo.diagnosis.rules.missing_role import own_project
 from zdemo.diagnosis.rules.token_form import TokenKind, token_form
+from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.text.columns import WITHOUT_TERMINAL, cells
 from zdemo.text.masking import masked

@@ -176,15 +176,15 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
 
 
 def _usual(settings: UserSettings) -> list[str]:
-    from zdemo.diagnosis.phrases import audience_scope  # here, because help and completion need no diagnosis
+    from zdemo.diagnosis.wording import audience_scope  # here, because help and completion need no diagnosis
 
     audience = [audience_scope(settings.project_id)] if settings.project_id else []
     return ["openid", "profile", ROLES_SCOPE, *audience]
 
 
 def _warn_about_audience(screen: Screen, scopes: Iterable[str], settings: UserSettings) -> None:
-    from zdemo.diagnosis.phrases import audience_scope
     from zdemo.diagnosis.rules.odd_values import odd_values
+    from zdemo.diagnosis.wording import audience_scope
 
     if not any(re.fullmatch(audience_scope(".+"), scope) for scope in scopes):
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
@@ -197,7 +197,7 @@ def _tell_whose(screen: Screen, settings: UserSettings, seconds: int | None) -> 
     """Tell a person whose token it is, and for how long; in a script, standard error stays empty."""
     if not screen.stderr.isatty():
         return
-    from zdemo.diagnosis.phrases import span
+    from zdemo.diagnosis.wording import span
 
     who = f"user {settings.key.user_id}" if settings.key else settings.client_id
     screen.tell(f"note: a token of {who}" + (f", which expires in {span(seconds)}" if seconds is not None else ""))

@@ -9,7 +9,6 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted, without_secrets
-from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS
 from zdemo.diagnosis.rules.active_token import finding_for_active, notes, refusal_of
 from zdemo.diagnosis.rules.inactive_token import finding_by_records, finding_for_inactive
 from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
@@ -111,9 +110,8 @@ def _judged(facts: Facts, role: str | None, now: float, *, with_rights: bool) ->
 
 def _by_zitadels_clock(facts: Facts, answer: Response, now: float) -> Evidence:
     """Return the replies so far; what records say about time is judged by ZITADEL's clock."""
-    ahead = clock_ahead_seconds(answer, now)
-    zitadels_now = now - (ahead if ahead and abs(ahead) > CLOCK_TOLERANCE_SECONDS else 0)
-    return replace(facts.known, clock_ahead_seconds=ahead, looked_up_at=zitadels_now)
+    known = replace(facts.known, clock_ahead_seconds=clock_ahead_seconds(answer, now))
+    return replace(known, looked_up_at=now - known.clock_off_by)
 
 
 def _about_the_client(facts: Facts, answer: Response, now: float) -> Evidence:

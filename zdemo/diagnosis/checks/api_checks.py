@@ -18,9 +18,9 @@ from zdemo.diagnosis.checks.check import (
 )
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.phrases import described
 from zdemo.diagnosis.rules.active_token import refusal_of
 from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, finding_for_no_example_api
+from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
 
 PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
@@ -108,7 +108,7 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
     if call.accepted and here and here.id in ABOUT_PROJECT:
         return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
     if call.accepted:
-        return finding_for_disagreement(call, here.cause if here else "it is refused", settings)
+        return finding_for_disagreement(call, here.cause if here else "it is refused", settings.issuer)
     explanation = explain(
         call,
         context.token,

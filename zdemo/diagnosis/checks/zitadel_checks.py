@@ -20,7 +20,6 @@ from zdemo.diagnosis.checks.check import (
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
-from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
 from zdemo.diagnosis.rules.unusable_response import (
@@ -29,6 +28,7 @@ from zdemo.diagnosis.rules.unusable_response import (
     finding_for_server,
     zitadels_signs,
 )
+from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
 from zdemo.errors import FailureKind, Phase
 from zdemo.http.failure_messages import failed as connection_failed
 from zdemo.http.failure_messages import proxy_address, proxy_problem
@@ -227,7 +227,7 @@ def _clock(context: DoctorContext) -> Finding:
         if context.investigation.introspection:
             return warned(f"{words}, but ZITADEL accepts what is signed here: so that Date is not its own", PROXY_DATE)
         return failed(f"{words}: ZITADEL refuses what is signed with the key of ZITADEL_KEY_FILE", SYNCHRONISE)
-    if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+    if context.evidence.clock_off_by:
         return warned(f"{words}: tokens seem expired, or not yet valid, before they are", SYNCHRONISE)
     return passed("agrees with ZITADEL's clock to about a second", brief="clocks agree")
 

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.diagnosis.rules.missing_role import finding_for_missing_role, is_pat, near_miss, role_scopes
+from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InsufficientScope, InvalidToken, Refused
 from zdemo.guard.authorization import NO_ROLE, Policy, RequiredRoles, authorize
 from zdemo.zitadel.introspection_answer import Introspection
@@ -43,8 +43,7 @@ def _out_of_time(introspection: Introspection, evidence: Evidence, refusal: Inva
     early = introspection.not_before is not None and now < introspection.not_before
     if not expired and not early:
         return None
-    ahead = evidence.clock_ahead_seconds
-    if ahead is not None and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+    if ahead := evidence.clock_off_by:
         return Finding(
             id="clock.skewed",
             cause=f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's",
@@ -85,7 +84,7 @@ def notes(
     if not introspection.active:
         return ()
     project, granted = settings.project_id, introspection.roles(settings.project_id)
-    ahead, issuer = evidence.clock_ahead_seconds, introspection.text("iss")
+    issuer = introspection.text("iss")
     texts = [_listed_not_granted(introspection, granted)]
     if near := near_miss(role, tuple(granted)) if role and role not in granted else "":
         texts.append(f"the role {quoted(near)} is not {role}: role keys must match exactly")
@@ -99,7 +98,7 @@ def notes(
         )
     if now is not None:
         texts.append(_soon(introspection, now))
-    if ahead is not None and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+    if ahead := evidence.clock_off_by:
         texts.append(f"{clock_words(ahead)}: synchronise the time")
     return tuple(filter(None, texts))
 

@@ -1,27 +1,33 @@
-"""Why an API answered so: what answers in its place or before it reads the request, and what any API's refusal says.
+"""Why an API answered so: what answers in its place or before it reads the request, and what its refusal says.
 
-``setting`` is the variable or option that holds the API's address. No finding mentions the token.
+ZITADEL and the API may disagree about a token, because the API may use another ZITADEL or another application than the
+command line. ``setting`` is the variable or option that holds the API's address. No finding mentions the token.
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 from zdemo.client import Call, Method, OtherRoute, parse_challenge
-from zdemo.config.names import assignment
-from zdemo.config.settings import Settings
-from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import AIRPLAY, described, expects_https, is_airplay, redirected_to, url, wait
+from zdemo.config.environment import Environment
+from zdemo.config.names import assignment, rename_steps
+from zdemo.diagnosis.finding import Finding, first, quoted
+from zdemo.diagnosis.rules.token_form import token_form
+from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.response import GATEWAY_STATUSES, Response
 
 ERROR_OF_ZDEMO = {"error", "request_id"}  # in each refusal of a zdemo API
 CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 §3.1
 CHALLENGE = "WWW-Authenticate"
-DISAGREES = "call.disagrees"
 STARTED_BEFORE = "the API was started before its settings were changed"
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = (
     "compare ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID of the API with the values here"
 )
 API_LOG = "check the API's log: it names the cause"
+DOCTOR = "zdemo doctor  (shows what prevents it)"
+ASK_ZITADEL = "zdemo introspect --pat  (what ZITADEL says about this token)"
+A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
 def is_from_zdemo(answer: Response) -> bool:
@@ -37,31 +43,35 @@ def code_of(answer: Response) -> str:
     return code if code in CODES else ""
 
 
-def finding_before_the_api(answer: Response, setting: str) -> Finding | None:
+# --- what the answer shows without a question to ZITADEL
+
+
+@first
+def finding_before_the_api(answer: Response, setting: str) -> Iterator[Finding]:
     """Return why a request did not get as far as a route of the API; ``None`` when it may have."""
     host = url(answer).netloc
-    if is_airplay(answer):
-        return Finding(
+    if "AirTunes" in answer.headers.get("server", ""):
+        yield Finding(
             id="call.airplay",
-            cause=f"the server at {host} is {AIRPLAY} ({answer.status}), which uses port 5000, not the API",
+            cause=f"the server at {host} is AirPlay of macOS ({answer.status}), which uses port 5000, not the API",
             fix=("zdemo serve --port 5001", assignment(setting, "http://127.0.0.1:5001")),
         )
     if cause := expects_https(answer):
-        return Finding(id="call.expects_tls", cause=cause, fix=(assignment(setting, f"https://{host}"),))
+        yield Finding(id="call.expects_tls", cause=cause, fix=(assignment(setting, f"https://{host}"),))
     if 300 <= answer.status < 400:
         target, moved = redirected_to(answer, setting)
+        is_path = target.startswith("/")
         elsewhere = f"set {setting} to the address at which the API itself answers"
-        path = f"use the path {target}, if the route is there"
-        return Finding(
+        yield Finding(
             id="call.redirects",
             cause=f"{host} redirects requests to {target} ({answer.status}); the redirect was not followed"
-            + ("" if target.startswith("/") else ", because it would take the token elsewhere"),
-            fix=moved or (path if target.startswith("/") else elsewhere,),
+            + ("" if is_path else ", because it would take the token elsewhere"),
+            fix=moved or (f"use the path {target}, if the route is there" if is_path else elsewhere,),
             otherwise=() if moved else ("or exempt the API from the login",),
         )
     challenge = answer.headers.get(CHALLENGE.lower(), "")
     if answer.status == 401 and challenge.lower().startswith("basic") and "bearer" not in challenge.lower():
-        return Finding(
+        yield Finding(
             id="call.login",
             cause=f"something at {host} asks for a user name and password (401, {quoted(challenge, 60)}), "
             "not for a bearer token",
@@ -69,55 +79,97 @@ def finding_before_the_api(answer: Response, setting: str) -> Finding | None:
             fix=("let the proxy pass requests for the API without that login", f"correct {setting}, if it is another"),
         )
     if answer.status == 429:
-        return Finding(
+        yield Finding(
             id="call.rate_limited",
             cause="requests to the API are rate limited (429), by the API or by a proxy in front of it",
             fix=(wait(answer), "ask the operator of the API for the limit"),
         )
-    return None
 
 
-def finding_for_gateway(answer: Response, setting: str) -> Finding | None:
-    """Return the finding for a 502, 503 or 504 that a zdemo API did not write; ``None`` for anything else."""
-    if answer.status not in GATEWAY_STATUSES or is_from_zdemo(answer):
-        return None
-    return Finding(
-        id="call.gateway",
-        cause=f"the answer does not come from a zdemo API ({described(answer)})",
-        candidates=(
-            "a proxy or gateway answers in place of the API, which is down, starting, or elsewhere",
-            "another API answers, and it fails or cannot have the token checked",
-        ),
-        fix=(
-            "start the API (zdemo serve), or correct its address in the proxy's configuration: the proxy's log says "
-            "more",
-            f"correct {setting}, if another server is meant",
-            "check the API's log",
-        ),
+@first
+def finding_for_answer(call: Call, token: str | None, issuer: str, environment: Environment) -> Iterator[Finding]:
+    """Return what an answer alone explains; ``None`` when it is about a token that ZITADEL can be asked about.
+
+    ``issuer`` is empty when it is unknown.
+    """
+    answer, code, is_zdemo = call.answer, code_of(call.answer), not isinstance(call.route, OtherRoute)
+    if before := finding_before_the_api(answer, call.setting):
+        yield before
+    if issuer and call.url.startswith(f"{issuer}/"):
+        yield Finding(
+            id="call.is_zitadel",
+            cause=f"{issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API",
+            fix=(f"correct {call.setting}: the address of your API",),
+        )
+    page = call.is_page and not code and is_zdemo  # others may leave out the code of an error
+    if answer.status == 401 and not code and not page and (is_zdemo or token is None):
+        yield from _no_token(call, token, environment)
+    judged = code in ("invalid_token", "insufficient_scope") or answer.status in (401, 403, *GATEWAY_STATUSES)
+    if page or not judged:
+        yield from _not_about_the_token(call, code)
+
+
+def _no_token(call: Call, token: str | None, environment: Environment) -> Iterator[Finding]:
+    if token is None:
+        yield Finding(
+            id="call.no_token",
+            cause="this route requires a token, and none was sent",
+            fix=(*rename_steps(environment, "PAT"), f"{call.command} --pat  (asks for the token)"),
+            otherwise=(f"or {environment.elsewhere or 'set PAT in .env'}",),
+        )
+    if not is_from_zdemo(call.answer) and call.answer.body.strip():
+        yield _refused_elsewhere(call.answer, call.setting, public=False)
+    yield Finding(
+        id="call.token_not_seen",
+        cause="a token was sent, but the API did not receive one",
+        candidates=("a proxy in between removes the Authorization header field", "the API needs another scheme"),
+        fix=(f"{call.command} -v  (the whole exchange)",),
     )
 
 
-def finding_for_no_example_api(answer: Response, setting: str) -> Finding | None:
-    """Return why the public route does not answer as that of the example API, as far as the answer shows it."""
-    if finding := finding_before_the_api(answer, setting) or finding_for_gateway(answer, setting):
-        return finding
-    if answer.status == 404:
-        return finding_for_no_such_route(answer, setting)
-    return finding_for_refusal_elsewhere(answer, setting, public=True) if answer.status in (401, 403) else None
-
-
-def finding_for_page(answer: Response, setting: str) -> Finding:
-    """Return the finding for a web page, which no route of the API sends."""
-    return Finding(
-        id="call.page",
-        cause=f"the answer is a web page ({answer.status}, text/html), which the API does not send",
-        candidates=("another web server answers there", "a proxy in front of the API answers in its place"),
-        fix=(f"correct {setting}", "check the log of the proxy, if there is one"),
+def _not_about_the_token(call: Call, code: str) -> Iterator[Finding]:
+    answer, status, is_other = call.answer, call.answer.status, isinstance(call.route, OtherRoute)
+    if code == "invalid_request":
+        yield Finding(
+            id="call.invalid_request",
+            cause="the API says that the request is malformed, so it did not ask ZITADEL",
+            fix=(f"{call.command} -v  (the whole exchange)",),
+        )
+    if status == 405:  # ``Allow`` says which methods the path takes (RFC 9110 §15.5.6)
+        words = re.findall(r"[A-Z]{1,20}", answer.headers.get("allow", "")[:200])
+        safe = next((m for m in Method if m in words and m.is_safe and m is not call.method), None)
+        again = f"zdemo call {call.route}" + (f" -X {safe}" if safe is not Method.GET else "")
+        yield Finding(
+            id="call.method_not_allowed",
+            cause=f"this path does not take {call.method} (405)" + (f"; it takes {', '.join(words)}" if words else ""),
+            fix=(again,) if safe else ("use a method that the API's documentation names: -X METHOD",),
+        )
+    if status == 404 and is_other:
+        yield Finding(
+            id="call.not_found",
+            cause=f"the API has nothing there for {call.method} (404)",
+            candidates=("the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"),
+            fix=("correct the path", f"correct {call.setting}, if another API is meant"),
+        )
+    if status == 404:
+        yield _no_such_route(answer, call.setting)
+    if call.is_page:
+        yield Finding(
+            id="call.page",
+            cause=f"the answer is a web page ({status}, text/html), which the API does not send",
+            candidates=("another web server answers there", "a proxy in front of the API answers in its place"),
+            fix=(f"correct {call.setting}", "check the log of the proxy, if there is one"),
+        )
+    means = "says nothing about the token" if is_other else "no route of the API answers"
+    yield Finding(
+        id="call.other",
+        cause=f"the status is {status}, which {means}",
+        candidates=("another server or a proxy answers there", "the API has a fault: its log names it"),
+        fix=(f"correct {call.setting}", "check the API's log"),
     )
 
 
-def finding_for_no_such_route(answer: Response, setting: str) -> Finding:
-    """Return the finding for a 404 where the example API has a route."""
+def _no_such_route(answer: Response, setting: str) -> Finding:
     parts = url(answer)
     return Finding(
         id="call.no_such_route",
@@ -133,7 +185,7 @@ def finding_for_no_such_route(answer: Response, setting: str) -> Finding:
     )
 
 
-def finding_for_refusal_elsewhere(answer: Response, setting: str, *, public: bool) -> Finding:
+def _refused_elsewhere(answer: Response, setting: str, *, public: bool) -> Finding:
     """Return the finding for a 401 or 403 that the example API did not write; ``public``: its route is open."""
     host, path = url(answer).netloc, url(answer).path
     refuses = f"requires authentication for {path}" if public else "refuses the request"
@@ -149,16 +201,159 @@ def finding_for_refusal_elsewhere(answer: Response, setting: str, *, public: boo
     )
 
 
-def finding_for_disagreement(call: Call, zitadel: str, settings: Settings) -> Finding:
+def _gateway(answer: Response, setting: str) -> Iterator[Finding]:
+    """Find a 502, 503 or 504 that a zdemo API did not write."""
+    if answer.status in GATEWAY_STATUSES and not is_from_zdemo(answer):
+        yield Finding(
+            id="call.gateway",
+            cause=f"the answer does not come from a zdemo API ({described(answer)})",
+            candidates=(
+                "a proxy or gateway answers in place of the API, which is down, starting, or elsewhere",
+                "another API answers, and it fails or cannot have the token checked",
+            ),
+            fix=(
+                "start the API (zdemo serve), or correct its address in the proxy's configuration: the proxy's log "
+                "says more",
+                f"correct {setting}, if another server is meant",
+                "check the API's log",
+            ),
+        )
+
+
+@first
+def finding_for_no_example_api(answer: Response, setting: str) -> Iterator[Finding]:
+    """Return why the public route does not answer as that of the example API, as far as the answer shows it."""
+    if before := finding_before_the_api(answer, setting):
+        yield before
+    yield from _gateway(answer, setting)
+    if answer.status == 404:
+        yield _no_such_route(answer, setting)
+    if answer.status in (401, 403):
+        yield _refused_elsewhere(answer, setting, public=True)
+
+
+# --- a token that the API refused, or could not judge
+
+
+def finding_by_the_api_alone(call: Call, token: str | None) -> Finding:
+    """Return what the API says about a token, where ZITADEL cannot be asked."""
+    return next(_by_the_api_alone(call, token))
+
+
+def _by_the_api_alone(call: Call, token: str | None) -> Iterator[Finding]:
+    status, code = call.answer.status, code_of(call.answer)
+    yield from _gateway(call.answer, call.setting)
+    if status in GATEWAY_STATUSES:
+        yield Finding(
+            id="call.cannot_judge",
+            cause="the API could not have the token checked: it gets no usable answer from ZITADEL",
+            fix=(DOCTOR, API_LOG),
+        )
+    if code == "insufficient_scope":
+        yield Finding(
+            id="call.role_missing",
+            cause=f"the token is valid, but does not have the role {call.role or 'that the API requires'}",
+            fix=("zdemo introspect --pat  (shows which of the possible causes it is)",),
+        )
+    if status == 403:  # without a challenge, which a zdemo API always sends (RFC 6750 §3)
+        role = ("the API accepts the token only with a role, which is missing",) if call.route.role else ()
+        yield Finding(
+            id="call.forbidden",
+            cause="the request was refused (403) without a challenge that says why",
+            candidates=(
+                "a gateway or filter in front of the API refuses it",
+                *role,
+                "it is not a zdemo API, and has further requirements",
+            ),
+            fix=(ASK_ZITADEL, "check the log of the gateway"),
+        )
+    if not code:
+        yield Finding(
+            id="call.refused",
+            cause=f"the API refused the request ({status}) without a challenge that says why",
+            candidates=(
+                "the token is not active, or not meant for this API",
+                "the API takes other credentials than a bearer token",
+            ),
+            fix=(ASK_ZITADEL, API_LOG),
+        )
+    form = token_form(token or "")
+    odd = () if form.is_access_token or not token else (f"it does not look like an access token: {form.described}",)
+    yield Finding(
+        id="call.token_refused",
+        cause="the API says that the token is not active, or not meant for this API",
+        candidates=(
+            *odd,
+            "it was deleted, has expired, or its user was deactivated or locked (even if reactivated since)",
+            "it belongs to another ZITADEL, or is meant for another project",
+            "the text is not the whole token",
+        ),
+        fix=("zdemo introspect --pat  (narrows it down)",),
+    )
+
+
+def finding_by_both(call: Call, token: str, here: Finding | None, issuer: str, *, judged: bool) -> Finding:
+    """Return the finding of the investigation if it explains the API's answer; else that the two disagree.
+
+    ``judged``: ZITADEL judged the token, so ``here`` is about it, and not about what prevents the question.
+    """
+    code, status = code_of(call.answer), call.answer.status
+    if status in GATEWAY_STATUSES:
+        return next(_not_judged(call, None if judged else here, issuer))
+    if not judged:
+        return _judged_there_alone(call, token, here)
+    if isinstance(call.route, OtherRoute) and code != "invalid_token":
+        if here is None:
+            return _own_rules(call, issuer)
+        if not code:
+            return here
+    missing_role = code == "insufficient_scope" or status == 403
+    if here and here.id.startswith("role.") == missing_role:
+        return here
+    return finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
+
+
+def _judged_there_alone(call: Call, token: str, here: Finding | None) -> Finding:
+    """Return the API's word alone: it could ask ZITADEL, so what prevents that here is not why it refuses."""
+    if here and here.id == "client.swapped_with_token":
+        return here
+    finding = finding_by_the_api_alone(call, token)
+    if here is None:
+        return finding
+    if not is_from_zdemo(call.answer):
+        cannot = "it is not a zdemo API, and answers like this when it cannot have tokens checked"
+        finding = replace(finding, candidates=(*finding.candidates, cannot))
+    return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
+
+
+def _not_judged(call: Call, obstacle: Finding | None, issuer: str) -> Iterator[Finding]:
+    """Yield why the API cannot ask ZITADEL: most likely what prevents it from here too, if anything does."""
+    here = obstacle.cause if obstacle else "ZITADEL answers, and tokens can be checked"
+    for gateway in _gateway(call.answer, call.setting):
+        yield replace(gateway, seen=(("from here", here),))
+    if obstacle:
+        yield obstacle
+    settings_first = call.answer.status == 502  # which is for an unusable answer; 503 is for none
+    other = (STARTED_BEFORE, "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line")
+    network = ("the API does not reach ZITADEL: network, proxy, certificates", "it was a temporary failure")
+    yield Finding(
+        id="call.api_cannot_ask",
+        cause=f"the API cannot have tokens checked, though {issuer} answers from here",
+        candidates=(*other, *network) if settings_first else (*network, *other),
+        fix=(*((RESTART, API_LOG) if settings_first else (API_LOG, RESTART)), COMPARE),
+    )
+
+
+def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     """Return why the API and ZITADEL may disagree about a token; ``zitadel`` is what ZITADEL says of it."""
     is_own, code = isinstance(call.route, OtherRoute), code_of(call.answer)
     is_foreign = not call.accepted and not is_from_zdemo(call.answer)
     can_be_reused = call.accepted or is_foreign or code == "insufficient_scope"  # of active tokens alone
     return Finding(
-        id=DISAGREES,
-        cause=f"the API and {settings.issuer} disagree about this token",
+        id="call.disagrees",
+        cause=f"the API and {issuer} disagree about this token",
         candidates=(
-            *(("a gateway or filter in front of the API refuses the request",) if is_foreign and not code else ()),
+            *((A_GATEWAY,) if is_foreign and not code else ()),
             STARTED_BEFORE,
             "it asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID",
             *(("it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL: try again",) if can_be_reused else ()),
@@ -170,62 +365,9 @@ def finding_for_disagreement(call: Call, zitadel: str, settings: Settings) -> Fi
     )
 
 
-def finding_for_zitadel(call: Call, issuer: str) -> Finding | None:
-    """Return that ZITADEL itself was called, if it was."""
-    if not call.url.startswith(f"{issuer}/"):
-        return None
-    return Finding(
-        id="call.is_zitadel",
-        cause=f"{issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API",
-        fix=(f"correct {call.setting}: the address of your API",),
-    )
-
-
-def finding_for_route(call: Call) -> Finding | None:
-    """Return what the status alone says about path and method: 404 for any API but zdemo's, and 405."""
-    if call.answer.status == 405:
-        return _other_method(call)
-    if call.answer.status != 404 or not isinstance(call.route, OtherRoute):
-        return None
-    return Finding(
-        id="call.not_found",
-        cause=f"the API has nothing there for {call.method} (404)",
-        candidates=("the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"),
-        fix=("correct the path", f"correct {call.setting}, if another API is meant"),
-    )
-
-
-def _other_method(call: Call) -> Finding:
-    """Return which methods the path takes, as far as ``Allow`` says it (RFC 9110 §15.5.6)."""
-    words = re.findall(r"[A-Z]{1,20}", call.answer.headers.get("allow", "")[:200])
-    takes = f"; it takes {', '.join(words)}" if words else ""
-    safe = next((m for m in Method if m in words and m.is_safe and m is not call.method), None)
-    method = f"-X {safe or '…'}" if safe is not Method.GET else ""
-    again = f"zdemo call {call.route} {method}".rstrip()
-    return Finding(
-        id="call.method_not_allowed",
-        cause=f"this path does not take {call.method} (405){takes}",
-        fix=(again,) if safe else ("use a method that the API's documentation names: -X METHOD",),
-    )
-
-
-def refused_without_reason(call: Call) -> Finding:
-    """Return the finding for a 401 without a reason, where ZITADEL cannot be asked."""
-    return Finding(
-        id="call.refused",
-        cause=f"the API refused the request ({call.answer.status}) without a challenge that says why",
-        candidates=(
-            "the token is not active, or not meant for this API",
-            "the API takes other credentials than a bearer token",
-        ),
-        fix=("zdemo introspect --pat  (what ZITADEL says about this token)", API_LOG),
-    )
-
-
-def finding_for_own_rules(call: Call, issuer: str) -> Finding:
+def _own_rules(call: Call, issuer: str) -> Finding:
     """Return the finding where ZITADEL has nothing against the token: the API's own rules refuse it."""
     scope = call.challenge.scope if call.challenge else ""
-    required = (("required", scope),) if scope else ()
     return Finding(
         id="call.own_rules",
         cause=f"{issuer} says that the token is active, and its audience fits the settings here: the API refuses it "
@@ -234,8 +376,8 @@ def finding_for_own_rules(call: Call, issuer: str) -> Finding:
             "the user lacks a role or a right that the API requires",
             "the API uses another application or project than this command line",
             *(("it takes other credentials than a bearer token",) if call.answer.status == 401 else ()),
-            "a gateway or filter in front of the API refuses the request",
+            A_GATEWAY,
         ),
-        seen=required,
+        seen=(("required", scope),) if scope else (),
         fix=(API_LOG,),
     )

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import audience_scope, shown_list, span
 from zdemo.diagnosis.rules.token_form import TokenForm
+from zdemo.diagnosis.wording import audience_scope, shown_list, span
 from zdemo.zitadel.introspection_answer import within_all_clocks
 
 CLAIMS = ("iss", "aud", "exp")

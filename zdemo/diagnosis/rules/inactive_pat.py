@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from zdemo.diagnosis.evidence import PatRecords
 from zdemo.diagnosis.finding import Certainty, Finding, first, quoted
-from zdemo.diagnosis.phrases import LOOKED_UP
+from zdemo.diagnosis.wording import LOOKED_UP
 from zdemo.zitadel.records import UserEvent
 
 SWITCHED_OFF = ("user.deactivated", "user.locked")

@@ -11,15 +11,6 @@ from functools import cached_property
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import (
-    CLOCK_TOLERANCE_SECONDS,
-    Lines,
-    audience_scope,
-    clock_words,
-    described,
-    health_lines,
-    shown_list,
-)
 from zdemo.diagnosis.rules.inactive_jwt import findings_for_jwt
 from zdemo.diagnosis.rules.inactive_pat import finding_for_pat_records
 from zdemo.diagnosis.rules.token_form import (
@@ -33,6 +24,14 @@ from zdemo.diagnosis.rules.token_form import (
     token_form,
 )
 from zdemo.diagnosis.rules.unusable_response import database_away
+from zdemo.diagnosis.wording import (
+    Lines,
+    audience_scope,
+    clock_words,
+    described,
+    health_lines,
+    shown_list,
+)
 from zdemo.zitadel.introspection_answer import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
@@ -75,9 +74,8 @@ class InactiveCase:
             lines.append(("ZITADEL", "works: the administrator's PAT is active"))
         if silent := [probe.value for probe in (Probe.MADE_UP_CLIENT, Probe.USERINFO) if probe in evidence.late]:
             lines.append(("not known", f"no answer in time: {', '.join(silent)}"))
-        ahead = evidence.clock_ahead_seconds or 0
-        if self.form.kind is TokenKind.JWT and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
-            lines.append(("clock", f"{clock_words(ahead)}, by the Date of its answer"))
+        if self.form.kind is TokenKind.JWT and evidence.clock_off_by:
+            lines.append(("clock", f"{clock_words(evidence.clock_off_by)}, by the Date of its answer"))
         return tuple(lines)
 
 

@@ -12,7 +12,7 @@ from zdemo.config.names import did_you_mean
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import Lines
+from zdemo.diagnosis.wording import Lines
 from zdemo.errors import ROLE_SCOPE
 from zdemo.text.printable import pasteable
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, project_behind

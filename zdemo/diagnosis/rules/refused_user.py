@@ -7,9 +7,9 @@ from zdemo.config.key_file import SERVICE_USER, UserKey
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, first, quoted
-from zdemo.diagnosis.phrases import span
 from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
+from zdemo.diagnosis.wording import span
 from zdemo.response import Response
 
 NO_SECRET = "Errors.User.Machine.Secret.NotExisting"  # noqa: S105  # ZITADEL's words, not a secret

@@ -10,18 +10,16 @@ from zdemo.config.key_file import ApplicationKey
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
-from zdemo.diagnosis.phrases import (
+from zdemo.diagnosis.rules.odd_values import SWAPPED, TOKEN_SWAPPED, are_token_and_secret_swapped, odd_values
+from zdemo.diagnosis.rules.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
+from zdemo.diagnosis.wording import (
     CLOCK_COMPARED,
-    CLOCK_TOLERANCE_SECONDS,
     LOOKED_UP,
     SYNCHRONISE,
-    Lines,
     clock_words,
     described,
     url,
 )
-from zdemo.diagnosis.rules.odd_values import SWAPPED, TOKEN_SWAPPED, are_token_and_secret_swapped, odd_values
-from zdemo.diagnosis.rules.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
 from zdemo.response import Response
 from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
 from zdemo.zitadel.records import Application
@@ -208,26 +206,23 @@ def _ask_administrator(evidence: Evidence) -> str:
 
 
 def _open_for_key(case: ClientCase, key: ApplicationKey) -> Finding:
-    evidence = case.evidence
-    candidates = [
-        "the key was deleted in ZITADEL, or has expired",
-        "the application, its project or its organization is inactive or deleted",
-        "clientId or keyId in the key file was changed",
-    ]
-    elsewhere = "the key file belongs to another ZITADEL, or this one was recreated since"
-    candidates.insert(0 if evidence.token_is_dead else len(candidates), elsewhere)
-    seen: Lines = ()
-    ahead = evidence.clock_ahead_seconds
-    if ahead is not None and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
-        candidates.insert(0, clock_words(ahead))
-        seen = (CLOCK_COMPARED,)
+    evidence, ahead = case.evidence, case.evidence.clock_off_by
+    elsewhere = ("the key file belongs to another ZITADEL, or this one was recreated since",)
+    leading, last = (elsewhere, ()) if evidence.token_is_dead else ((), elsewhere)
     application = f"application {key.client_id}" if ID_DIGITS.fullmatch(key.client_id) else "the application"
     key_name = f"key {key.key_id}" if ID_DIGITS.fullmatch(key.key_id) else "the key"
     return Finding(
         id="client.key_refused",
         cause=f"{case.refused} (ZITADEL_KEY_FILE)",
-        candidates=tuple(candidates),
-        seen=seen,
+        candidates=(
+            *((clock_words(ahead),) if ahead else ()),
+            *leading,
+            "the key was deleted in ZITADEL, or has expired",
+            "the application, its project or its organization is inactive or deleted",
+            "clientId or keyId in the key file was changed",
+            *last,
+        ),
+        seen=(CLOCK_COMPARED,) if ahead else (),
         fix=(
             f"check in ZITADEL that {application} is active and lists {key_name}, and when that expires",
             "create a new key there and set ZITADEL_KEY_FILE to its file",

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import (
+from zdemo.diagnosis.rules.api_response import is_from_zdemo
+from zdemo.diagnosis.rules.rejected_client import ClientCase, finding_for_credentials
+from zdemo.diagnosis.wording import (
     Lines,
     correct_address,
     described,
@@ -20,8 +22,6 @@ from zdemo.diagnosis.phrases import (
     url,
     wait,
 )
-from zdemo.diagnosis.rules.api_response import is_from_zdemo
-from zdemo.diagnosis.rules.rejected_client import ClientCase, finding_for_credentials
 from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
 from zdemo.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH

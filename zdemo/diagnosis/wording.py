@@ -15,11 +15,9 @@ Lines = tuple[tuple[str, str], ...]
 
 LONGEST_PATH = 200
 MOST_ITEMS = 5  # of a list that came over the network
-CLOCK_TOLERANCE_SECONDS = 5  # ``Date`` has a resolution of 1 s, and an answer takes its time
 SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's"
 CLOCK_COMPARED = ("clock", "compared with the Date of ZITADEL's answer")
 LOOKED_UP = ("records", "looked up with ZITADEL_ADMIN_PAT")
-AIRPLAY = "AirPlay of macOS"
 SAYS_HTTPS = re.compile("HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS|plain HTTP to an SSL")
 UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
@@ -90,11 +88,6 @@ def expects_https(answer: Response) -> str:
     """
     says_so = answer.status == 400 and SAYS_HTTPS.search(answer.text)
     return EXPECTS_HTTPS.format(netloc=url(answer).netloc) if says_so else ""
-
-
-def is_airplay(answer: Response) -> bool:
-    """Return whether AirPlay of macOS answers, which listens on port 5000."""
-    return "AirTunes" in answer.headers.get("server", "")
 
 
 def redirected_to(answer: Response, setting: str) -> tuple[str, tuple[str, ...]]:
