@@ -1,5 +1,6 @@
 """The catalogue of faults: the store in which workers and machines share answers."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,6 +16,18 @@ from zdemo.emulator import Emulator
 PASSWORD = "a-password-of-the-store"
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def store(running: RedisServer) -> Iterator[RedisServer]:
+    yield running
+    running.repair()
+
+
 def shared(
     shell: Shell, zitadel: Emulator, url: str, *failing: str, warned: tuple[str, ...] = (), **more: str
 ) -> Output:
@@ -25,8 +38,8 @@ def shared(
     return output
 
 
-def test_a_store_that_works_is_not_used_or_is_not_there(bare: Shell, zitadel: Emulator) -> None:
-    with redis_server(password=PASSWORD) as store:
+def test_a_store_that_works_is_not_used_or_is_not_there(bare: Shell, zitadel: Emulator, store: RedisServer) -> None:
+    with store.asking(PASSWORD):
         assert "✓ cache         answers, takes answers\n" in shared(bare, zitadel, store.url).ran.out
         unused = shared(bare, zitadel, store.url, warned=("cache.reachable",), ZDEMO_CACHE_TTL="0")
     unused.names("the store is not used: ZDEMO_CACHE_TTL is 0", "fix set ZDEMO_CACHE_TTL")
@@ -66,9 +79,17 @@ WRONG = ("refuses the user name or the", "fix correct them in")
     ],
 )
 def test_a_store_that_does_not_take_the_api(
-    bare: Shell, zitadel: Emulator, password: str, url: str, plant: Any, failing: str, named: tuple[str, ...]
+    bare: Shell,
+    zitadel: Emulator,
+    store: RedisServer,
+    *,
+    password: str,
+    url: str,
+    plant: Any,
+    failing: str,
+    named: tuple[str, ...],
 ) -> None:
-    with redis_server(password=password) as store:
+    with store.asking(password):
         if callable(plant):
             plant(store)
         with store.stopped() if plant == "stops" else nullcontext():

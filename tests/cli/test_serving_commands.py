@@ -115,16 +115,18 @@ def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an
     assert lines[-1]["path"] == "/api/private"
 
 
-def test_the_start_names_the_store_without_its_password_and_warns_if_it_fails_and_has_no_page(bare: Shell) -> None:
+def test_what_is_wrong_is_told_at_the_start_without_a_secret_and_there_may_be_no_page(shell: Shell) -> None:
     port = free_port()
     store = f"redis://:a-password-of-the-store@127.0.0.1:{port}"
-    emulator = ("--emulator", "--emulator-port", str(free_port()))
-    with bare.serving(*emulator, "--no-page", ZDEMO_CACHE_URL=store, ZDEMO_CACHE_TTL="60") as (process, url):
+    env = {"ZDEMO_CACHE_URL": store, "ZDEMO_CACHE_TTL": "60", "CLIENT_SECRET": f"{CLIENT_SECRET[:-1]}1"}
+    with shell.serving("--no-page", **env) as (process, url):
         assert requests.get(url, timeout=PATIENCE_SECONDS).status_code == 404
-        _, _, err = stopped(process, signal.SIGTERM)
+        code, _, err = stopped(process, signal.SIGTERM)
     said = " ".join(err.split())
     assert f"API {url} cache 60 s, shared at 127.0.0.1:{port} " in said
     assert f"warning: the store at 127.0.0.1:{port} refuses connections, so answers are not shared fix" in said
+    assert (code, "credentials refused\n" in err) == (0, True)
+    assert re.search(r"warning: \S.*CLIENT_SECRET.* fix copy CLIENT_SECRET again", said)
     assert ("a-password" in err, "key=" in err) == (False, False)
 
 
@@ -179,10 +181,3 @@ def test_a_session_by_hand(bare: Shell) -> None:
     ]
     assert [line for line in lines if "reader lacks read:messages" in line]
     assert [line for line in lines if "POST AuthorizationService/DeleteAuthorization" in line]
-
-
-def test_refused_credentials_are_told_at_the_start_with_the_fix(shell: Shell) -> None:
-    with shell.serving(CLIENT_SECRET=f"{CLIENT_SECRET[:-1]}1") as (process, _url):
-        code, _, err = stopped(process, signal.SIGTERM)
-    assert (code, "credentials refused\n" in err) == (0, True)
-    assert re.search(r"warning: \S.*CLIENT_SECRET.* fix copy CLIENT_SECRET again", " ".join(err.split()))

@@ -133,11 +133,10 @@ def _below(run: Callable[[TextIO, TextIO], None]) -> Callable[[str], int]:
         os._exit(0)
     os.close(jobs)
     os.close(answering)
-    writer, reader = os.fdopen(to, "w"), os.fdopen(answers)
 
     def passed_on(line: str) -> int:
-        print(line, file=writer, flush=True)
-        return int(reader.readline())
+        os.write(to, line.encode())
+        return int(os.read(answers, 100))
 
     return passed_on
 
@@ -148,7 +147,7 @@ def _serve() -> None:
         job = json.loads(line)
         if job["loaded"]:
             commands = commands or _below(_serve_commands)
-            print(commands(line.rstrip("\n")), flush=True)
+            print(commands(line), flush=True)
             continue
         child = os.fork()
         if child == 0:

@@ -87,6 +87,23 @@ class RedisServer:
         finally:
             self.process.send_signal(signal.SIGCONT)
 
+    @contextmanager
+    def asking(self, password: str) -> Iterator[None]:
+        """Let it ask for a password for the block, unless that is empty."""
+        self.run("CONFIG", "SET", "requirepass", password)
+        self.password = password
+        try:
+            yield
+        finally:
+            self.run("CONFIG", "SET", "requirepass", "")
+            self.password = ""
+
+    def repair(self) -> None:
+        """End what tests do to a server: it is empty, has room, and takes answers."""
+        self.run("REPLICAOF", "NO", "ONE")
+        self.run("CONFIG", "SET", "maxmemory", "0")
+        self.run("FLUSHALL")
+
     def stop(self) -> None:
         """End the process, without a word to its clients."""
         self.process.kill()

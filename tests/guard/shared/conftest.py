@@ -9,7 +9,7 @@ from tests.support.redis_server import RedisServer, programs, redis_server
 from tests.support.sharing import Worker, worker
 
 
-@pytest.fixture(scope="module", params=programs() or ["none"])
+@pytest.fixture(scope="session", params=programs() or ["none"])
 def store(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     with redis_server(program=None if request.param == "none" else request.param) as server:
         yield server

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,6 +33,32 @@ WRONG_ADDRESS = "does not answer as Redis", "correct host and port"
 def zitadel() -> Iterator[Emulator]:
     with emulate() as emulator:
         yield emulator
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: RedisServer) -> Iterator[RedisServer]:
+    yield running
+    running.repair()
+
+
+@pytest.fixture(scope="module")
+def by_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, Path]]:
+    """A store whose certificate is for one address, and the certificate of its authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority, ca, chain, key = trustme.CA(), *(folder / f"{part}.pem" for part in ("ca", "chain", "key"))
+    certificate = authority.issue_cert(LOOPBACK)
+    authority.cert_pem.write_to_path(ca)
+    certificate.cert_chain_pems[0].write_to_path(chain)
+    certificate.private_key_pem.write_to_path(key)
+    files = {"--tls-cert-file": chain, "--tls-key-file": key, "--tls-ca-cert-file": ca, "--tls-auth-clients": "no"}
+    with redis_server(*(str(part) for pair in files.items() for part in pair), tls=True) as server:
+        yield server, ca
 
 
 @contextmanager
@@ -80,34 +106,32 @@ def check_it_shares(introspector: CachingIntrospector, shared: SharedAnswers, se
     eventually("an answer is stored", shares)
 
 
-def stopped(server: RedisServer) -> None:
-    server.stop()
-
-
-def full(server: RedisServer) -> None:
-    server.run("CONFIG", "SET", "maxmemory", 1)
-
-
-@pytest.mark.parametrize(
-    ("fault", "reason", "hint"),
-    [
-        (stopped, "refuses connections", "start it"),
-        (full, "it is full", "maxmemory"),
-    ],
-)
-def test_requests_are_answered_as_without_a_store_that_fails(
-    zitadel: Emulator, caplog: pytest.LogCaptureFixture, fault: Callable[[RedisServer], None], reason: str, hint: str
+def test_requests_are_answered_as_without_a_store_that_ended(
+    zitadel: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     with redis_server() as server, api(zitadel, server.url) as (introspector, shared):
         assert introspector.introspect("before", own=True).source is Source.ASKED
         assert shared.state.ok
-        fault(server)
+        server.stop()
         check_answers(introspector)
-        check_said(shared, caplog, reason, hint)
+        check_said(shared, caplog, "refuses connections", "start it")
 
 
-def test_a_store_that_hangs_and_goes_on_is_used_again(zitadel: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    with redis_server() as server, api(zitadel, server.url) as (introspector, shared):
+def test_requests_are_answered_as_without_a_store_that_is_full(
+    zitadel: Emulator, server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with api(zitadel, server.url) as (introspector, shared):
+        assert introspector.introspect("before", own=True).source is Source.ASKED
+        assert shared.state.ok
+        server.run("CONFIG", "SET", "maxmemory", 1)
+        check_answers(introspector)
+        check_said(shared, caplog, "it is full", "maxmemory")
+
+
+def test_a_store_that_hangs_and_goes_on_is_used_again(
+    zitadel: Emulator, server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with api(zitadel, server.url) as (introspector, shared):
         introspector.introspect("before", own=True)
         with server.stopped():
             check_answers(introspector)
@@ -116,10 +140,12 @@ def test_a_store_that_hangs_and_goes_on_is_used_again(zitadel: Emulator, caplog:
 
 
 @pytest.mark.parametrize("user", [f":not-{PASSWORD}@", f":{PASSWORD}@"])
-def test_the_password_is_used_and_never_shown(zitadel: Emulator, caplog: pytest.LogCaptureFixture, user: str) -> None:
+def test_the_password_is_used_and_never_shown(
+    zitadel: Emulator, server: RedisServer, caplog: pytest.LogCaptureFixture, user: str
+) -> None:
     caplog.set_level(logging.DEBUG)
     with (
-        redis_server(password=PASSWORD) as server,
+        server.asking(PASSWORD),
         api(zitadel, f"redis://{user}{LOOPBACK}:{server.port}") as (introspector, shared),
     ):
         if user == f":{PASSWORD}@":
@@ -134,28 +160,20 @@ def test_the_password_is_used_and_never_shown(zitadel: Emulator, caplog: pytest.
     ("name", "query", "said"),
     [
         (LOOPBACK, "?ssl_ca_certs={}", None),
-        ("elsewhere.example", "?ssl_ca_certs={}", ("fails in TLS: ", "its certificate")),
+        ("localhost", "?ssl_ca_certs={}", ("fails in TLS: ", "its certificate")),
         (LOOPBACK, "", ("fails in TLS: self-signed certificate", "ssl_ca_certs=FILE")),
     ],
 )
 def test_tls_works_with_the_right_certificate_alone(
     zitadel: Emulator,
-    tmp_path: Path,
+    by_tls: tuple[RedisServer, Path],
     caplog: pytest.LogCaptureFixture,
     name: str,
     query: str,
     said: tuple[str, str] | None,
 ) -> None:
-    authority, ca, chain, key = trustme.CA(), *(tmp_path / f"{part}.pem" for part in ("ca", "chain", "key"))
-    certificate = authority.issue_cert(name)
-    authority.cert_pem.write_to_path(ca)
-    certificate.cert_chain_pems[0].write_to_path(chain)
-    certificate.private_key_pem.write_to_path(key)
-    files = {"--tls-cert-file": chain, "--tls-key-file": key, "--tls-ca-cert-file": ca, "--tls-auth-clients": "no"}
-    with (
-        redis_server(*(str(part) for pair in files.items() for part in pair), tls=True) as server,
-        api(zitadel, f"rediss://{LOOPBACK}:{server.port}{query.format(ca)}") as (introspector, shared),
-    ):
+    server, ca = by_tls
+    with api(zitadel, f"rediss://{name}:{server.port}{query.format(ca)}") as (introspector, shared):
         if said:
             introspector.introspect("a token", own=True)
             check_said(shared, caplog, *said)
