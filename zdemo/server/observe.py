@@ -65,10 +65,13 @@ def observed(
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             seconds = time.perf_counter() - started
             request: Request = environ["werkzeug.request"]  # where werkzeug says that it is
+            outcome, introspection = environ.get(OUTCOME, "ok"), environ.get(INTROSPECTION)
             if metrics is not None:
-                metrics.observe(request.endpoint or NO_ROUTE, environ.get(OUTCOME, "ok"), seconds)
+                metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
             method, path = _shown_request(request.method[:LONGEST_LOGGED_METHOD], request.path[:LONGEST_SEARCHED_PATH])
-            _log(log, environ, method, path, int(status[:3]), seconds)
+            source, caller = (introspection.source, _caller(introspection)) if introspection else (None, None)
+            reason = environ.get(REASON)
+            log(method, path, int(status[:3]), outcome, identity, seconds * 1000, source, caller, reason)
             headers = _with_own(headers, (ID_HEADER, identity), guarded=INTROSPECTION in environ)
             if trace is not None:
                 trace.method, trace.path = method, path
@@ -91,23 +94,6 @@ def _with_own(headers: list[tuple[str, str]], identity: tuple[str, str], *, guar
     replaced = ("x-request-id", "cache-control") if guarded else ("x-request-id",)
     kept = [header for header in headers if header[0].lower() not in replaced]
     return [*kept, NO_STORE, VARY, identity] if guarded else [*kept, identity]
-
-
-def _log(  # what a line is made of
-    log: Callable[..., None], environ: dict[str, Any], method: str, path: str, status: int, seconds: float
-) -> None:
-    introspection: Introspection | None = environ.get(INTROSPECTION)
-    log(
-        method,
-        path,
-        status,
-        environ.get(OUTCOME, "ok"),
-        environ[REQUEST_ID],
-        seconds * 1000,
-        introspection.source if introspection else None,
-        _caller(introspection) if introspection else None,
-        environ.get(REASON),
-    )
 
 
 @lru_cache(maxsize=1024)
