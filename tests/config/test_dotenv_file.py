@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support import processes
 from tests.support.dotenv import update_dotenv
 from tests.support.other_kinds import other_than_a_file
-from zdemo.config.dotenv_file import check_writable, lone_words, read_dotenv, repeated_names
+from zdemo.config.dotenv_file import check_writable, load_dotenv, read_dotenv
 from zdemo.errors import SettingsError
 
 
@@ -75,8 +75,8 @@ def test_what_is_not_a_file_is_named_and_not_waited_for(kind: str, tmp_path: Pat
 
 def test_repeated_variables_and_lone_words_are_found_with_their_lines(tmp_path: Path) -> None:
     file = written(tmp_path, "A=1\n\n# A=0\nB='\nA=2\n'\r\nexport A = 3\n'B'\nC=1\nA=4\n\nexport D")
-    assert repeated_names(file) == {"A": (1, 7, 10), "B": (4, 8)}
-    assert lone_words(file) == (8,)
+    assert load_dotenv(file).repeated == {"A": (1, 7, 10), "B": (4, 8)}
+    assert load_dotenv(file).lone_words == (8,)
 
 
 # --- changed

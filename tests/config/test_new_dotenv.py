@@ -2,12 +2,12 @@
 
 import pytest
 
-from zdemo.config.dotenv_file import parse_dotenv
+from zdemo.config.dotenv_file import Dotenv
 from zdemo.config.new_dotenv import are_emulators, emulator_text, is_public, skeleton, usable_at
 from zdemo.config.variables import SECRETS
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, VISITOR
 
-SETTINGS = parse_dotenv(emulator_text())
+SETTINGS = Dotenv(emulator_text()).values
 OWN = dict.fromkeys(SECRETS, "own")
 
 
@@ -29,4 +29,4 @@ def test_settings_are_the_emulators_by_address_and_a_secret() -> None:
         assert are_emulators(SETTINGS | changes)
     for changes in ({"ZITADEL_DOMAIN": "http://localhost:8080"}, {"ZITADEL_DOMAIN": "https://x.example"}, OWN):
         assert not are_emulators(SETTINGS | changes)
-    assert not are_emulators(parse_dotenv(skeleton()))
+    assert not are_emulators(Dotenv(skeleton()).values)

@@ -119,7 +119,7 @@ def environment_with_token(
 def hide_secrets(screen: Screen, environment: Environment) -> None:
     """Hide the secrets among the settings, and what looks like one where another setting belongs."""
     screen.hide(*(environment.get(name, "") for name in SECRETS))
-    screen.hide(*(value.value for name, value in environment.hidden.items() if name in SECRETS))
+    screen.hide(*(value for name, value in environment.hidden.items() if name in SECRETS))
     settings = (value for name, value in environment.items() if is_setting(name))
     screen.hide(*(piece for value in settings for piece in token_like(value)))
 
@@ -142,11 +142,8 @@ def tell_mixed_sources(screen: Screen, environment: Environment, token: str, add
 def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
     """Print a note about each of these variables that hides another value; without names, about all settings."""
     for name in names or filter(is_setting, environment.hidden):
-        hidden = environment.hidden.get(name)
-        if hidden:
-            from zdemo.diagnosis.rules.odd_values import hiding_words  # here, since little is hidden as a rule
-
-            screen.tell(f"note: {hiding_words(hidden)}")
+        if said := environment.hiding(name):
+            screen.tell(f"note: {said}")
 
 
 def checked_token(environment: Environment) -> str | None:

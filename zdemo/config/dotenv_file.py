@@ -52,13 +52,13 @@ class Dotenv:
         return tuple(line for text, line in found if not text.startswith(("export ", "export\t")))
 
     @property
-    def repeated(self) -> dict[str, tuple[tuple[int, str], ...]]:
-        """The variables that are set more than once, with the line and the value of each assignment."""
-        found: dict[str, list[tuple[int, str]]] = {}
+    def repeated(self) -> dict[str, tuple[int, ...]]:
+        """The variables that are set more than once, with the numbers of their lines. The last one counts."""
+        found: dict[str, tuple[int, ...]] = {}
         for binding, line in self._numbered():
             if binding.key is not None:
-                found.setdefault(binding.key, []).append((line, binding.value or ""))
-        return {name: tuple(assignments) for name, assignments in found.items() if len(assignments) > 1}
+                found[binding.key] = (*found.get(binding.key, ()), line)
+        return {name: lines for name, lines in found.items() if len(lines) > 1}
 
     def statement(self, name: str) -> str:
         """Return the statement of a variable that counts, as it is written; empty when there is none."""
@@ -132,8 +132,8 @@ def load_dotenv(path: Path) -> Dotenv:
     return dotenv
 
 
-def load_assignments(path: Path) -> Dotenv:
-    """Read a ``.env`` file whose lines are assignments, comments and lone words.
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the variables of a ``.env`` file, whose lines must be assignments, comments and lone words.
 
     Raises SettingsError if it cannot be read, or has another line; that is never repeated.
     """
@@ -142,27 +142,7 @@ def load_assignments(path: Path) -> Dotenv:
         problems = [f"{path} line {number} is not an assignment" for number in wrong[:MOST_PROBLEMS]]
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
         raise SettingsError(problems + more, hint="write one NAME=value per line; a comment begins with #")
-    return dotenv
-
-
-def read_dotenv(path: Path) -> dict[str, str]:
-    """Return the variables of a ``.env`` file, without quotes. Raises SettingsError as ``load_assignments`` does."""
-    return load_assignments(path).values
-
-
-def parse_dotenv(text: str) -> dict[str, str]:
-    """Return the variables of the text of a ``.env`` file whose lines are assignments."""
-    return Dotenv(text).values
-
-
-def lone_words(path: Path) -> tuple[int, ...]:
-    """Return the numbers of lines that are a word without ``=``."""
-    return load_dotenv(path).lone_words
-
-
-def repeated_names(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the variables that are set more than once, with the numbers of their lines. The last one counts."""
-    return {name: tuple(line for line, _ in found) for name, found in load_dotenv(path).repeated.items()}
+    return dotenv.values
 
 
 def save_dotenv(path: Path, dotenv: Dotenv) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,7 +17,7 @@ DEFAULT = Path(".env")
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
 INIT_EMULATOR = "zdemo init --emulator writes one with the emulator's settings"
-KEY_FILE, BASIC = "ZITADEL_KEY_FILE", ("CLIENT_ID", "CLIENT_SECRET")
+KEY_FILE = "ZITADEL_KEY_FILE"
 MISNAMED = (".env.txt", "env", "env.txt")  # what editors and file managers make of .env
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 COMMANDS = re.compile(
@@ -31,46 +31,11 @@ def is_setting(name: str) -> bool:
     return name == "PAT" or name.startswith(PREFIXES)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HiddenValue:
-    """A value of a variable that does not count, because another one does.
-
-    ``counting_place`` is where the value that counts comes from. ``lines`` are those of the hidden value and of the one
-    that counts when both are in one file. An empty value stands for others that count without this variable.
-    """
-
-    name: str
-    value: str = field(repr=False)
-    place: str
-    counting_place: str
-    lines: tuple[int, int] | None = None
-
-    @property
-    def wins(self) -> bool:
-        """Whether a value in a file counts although others, without this variable, are exported."""
-        return not self.value and self.place == EXPORTED
-
-    @property
-    def described(self) -> str:
-        """Which value it is, in words that follow what hides it."""
-        where = f"line {self.lines[0]} of {self.place}" if self.lines else self.place
-        return f"the one in {where}" if self.value else f"{' and '.join(BASIC)} in {where}"
-
-    @property
-    def step(self) -> str:
-        """What makes the value count."""
-        if self.wins:
-            return f"remove {self.name} from {self.counting_place}"
-        if self.lines is None:
-            return f"unset {self.name}"
-        return f"remove line {self.lines[1]} of {self.place} ({self.name})"
-
-
 class Environment(Mapping[str, str]):
     """The variables that are set, each with the place that it comes from.
 
-    ``hidden`` has the values that another place, or a later line of the same file, hides. What an option hides is not
-    among them: it was typed for this command.
+    ``shadowed`` has the places whose values do not count, because a stronger place has others. ``hidden`` has those
+    values that the process's environment hides; what an option hides is not among them: it was typed for this command.
     """
 
     def __init__(
@@ -79,21 +44,19 @@ class Environment(Mapping[str, str]):
         *,
         options: Mapping[str, str] | None = None,
         file: Path | None = None,
-        repeated: Mapping[str, Sequence[tuple[int, str]]] | None = None,
         can_init: bool = False,
     ) -> None:
         """Merge layers, named by their places, the strongest first; blank values count as not set.
 
         ``options`` holds the option for each variable that the command line can give; ``file`` is the ``.env`` that
-        was read, and ``repeated`` the lines and values of what it sets more than once. The place of variables from a
-        file is its path. ``can_init``: there is no ``.env`` yet.
+        was read. The place of variables from a file is its path. ``can_init``: there is no ``.env`` yet.
         """
         self._options = dict(options or {})
         self.file = file
         self._can_init = can_init
         self._values: dict[str, tuple[str, str]] = {}
         self.shadowed: dict[str, str] = {}
-        self.hidden: dict[str, HiddenValue] = {}
+        self.hidden: dict[str, str] = {}
         for place, values in layers.items():
             for name, value in values.items():
                 if not value.strip():
@@ -102,25 +65,12 @@ class Environment(Mapping[str, str]):
                     self._values[name] = (value, place)
                 elif self._values[name][0].strip() != value.strip():
                     self.shadowed[name] = place
-                    self._hide(name, value, place)
-        for name, assignments in (repeated or {}).items():
-            (*earlier, (last, _)) = assignments
-            for line, value in reversed(earlier):
-                is_read = self.source(name) in ("", str(file))  # a last line that is empty hides the others, too
-                if is_read and value.strip() not in ("", self.get(name, "").strip()):
-                    self._hide(name, value, str(file), (line, last))
-        if self.source(KEY_FILE) == EXPORTED and {self.source(name) for name in BASIC} == {str(file)}:
-            self.shadowed.setdefault(KEY_FILE, str(file))  # a key file wins over the pair, wherever that stands
-            self._hide(KEY_FILE, "", str(file))
-        if self.source(KEY_FILE) == str(file) and {self.source(name) for name in BASIC} == {EXPORTED}:
-            self._hide(KEY_FILE, "", EXPORTED)
+                    if self.source(name) == EXPORTED:
+                        self.hidden[name] = value
 
-    def _hide(self, name: str, value: str, place: str, lines: tuple[int, int] | None = None) -> None:
-        _, counting_place = self._values.get(name, ("", place))
-        if counting_place != COMMAND_LINE and name not in self.hidden:
-            self.hidden[name] = HiddenValue(
-                name=name, value=value, place=place, counting_place=counting_place, lines=lines
-            )
+    def hiding(self, name: str) -> str:
+        """Return which value counts, and which one it hides; empty if it hides none."""
+        return f"{name} in {EXPORTED} hides the one in {self.shadowed[name]}" if name in self.hidden else ""
 
     def __getitem__(self, name: str) -> str:
         return self._values[name][0]
@@ -147,14 +97,6 @@ class Environment(Mapping[str, str]):
         place = self.source(name)
         return f"correct {self.setting(name)}" + (f" in {place}" if place not in ("", COMMAND_LINE) else "")
 
-    def emptied(self, name: str) -> str:
-        """Return the advice for a variable that is not set because an empty line hides another; else empty."""
-        hidden = self.hidden.get(name)
-        if name in self or hidden is None or hidden.lines is None:
-            return ""
-        first, last = hidden.lines
-        return f"remove line {last} of {hidden.place}: it is empty, and hides {name} in line {first}"
-
     @cached_property
     def misplaced(self) -> Path | None:
         """A file with settings that is most likely the missing ``.env``: misnamed, or in a folder above."""
@@ -172,10 +114,6 @@ class Environment(Mapping[str, str]):
 
     def completion(self, names: Sequence[str], *, by_name: bool = False) -> str:
         """Return the advice to set missing variables, which a message has named unless ``by_name``."""
-        if emptied := [name for name in names if self.emptied(name)]:
-            others = [name for name in names if name not in emptied]
-            steps = [*map(self.emptied, emptied), *([self.completion(others, by_name=True)] if others else [])]
-            return "; ".join(steps)
         what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
         init = ""
         if step := self.elsewhere:
@@ -217,19 +155,16 @@ def read_environment(
     """
     path = env_file or Path(".env")
     in_file: dict[str, str] = {}
-    repeated: Mapping[str, Sequence[tuple[int, str]]] = {}
     # a folder is something else of that name; a broken link and a named pipe are mistakes, which are named
     if is_read := env_file is not None or (os.path.lexists(path) and not path.is_dir()):
-        from zdemo.config.dotenv_file import load_assignments  # here, since there may be no file to read
+        from zdemo.config.dotenv_file import read_dotenv  # here, since there may be no file to read
 
-        dotenv = load_assignments(path)
-        in_file, repeated = dotenv.values, dotenv.repeated
+        in_file = read_dotenv(path)
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
     return Environment(
         {COMMAND_LINE: given, EXPORTED: os.environ, str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
-        repeated=repeated,
         can_init=not os.path.lexists(path),
     )
 

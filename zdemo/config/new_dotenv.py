@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
-from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
+from zdemo.config.dotenv_file import Dotenv, read_dotenv
 from zdemo.config.environment import KEY_FILE, is_setting
 from zdemo.config.file_io import not_written
 from zdemo.config.settings import API_URL
@@ -88,7 +88,7 @@ def has_emulators_settings(path: Path, port: int = EMULATOR_PORT) -> bool:
         found = settings_in(path)
     except SettingsError:
         return False
-    wanted = parse_dotenv(emulator_text(port))
+    wanted = Dotenv(emulator_text(port)).values
     return "PAT" in found and KEY_FILE not in found and all(found.get(name) == wanted[name] for name in TO_BE_EQUAL)
 
 

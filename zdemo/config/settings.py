@@ -105,9 +105,8 @@ class _Reader:
     def _add(self, name: str, text: str, error: InvalidValue) -> None:
         shown = _shown(name, text if error.shown is None else error.shown)
         problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
-        hidden = self.environment.hidden.get(name)
-        if hidden and hidden.value:
-            self._fixes[f"{problem} (it hides {hidden.described})"] = hidden.step
+        if name in self.environment.hidden:
+            self._fixes[f"{problem} (it hides the one in {self.environment.shadowed[name]})"] = f"unset {name}"
             return
         may_be_shown = error.corrected and not holds_token(text) and _shown(name, error.corrected) == error.corrected
         steps = [assignment(self.environment.setting(name), error.corrected) if may_be_shown else ""]

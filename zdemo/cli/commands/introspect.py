@@ -76,7 +76,7 @@ def introspect(
     tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()
     if not token:
-        known = "; ".join(rename_steps(environment, "PAT")) or environment.emptied("PAT") or environment.elsewhere
+        known = "; ".join(rename_steps(environment, "PAT")) or environment.elsewhere
         hint = known or "give one with --pat, or set PAT in .env"
         raise MissingTokenError("no token to ask about", hint=hint)
     if require == "" and not quiet:

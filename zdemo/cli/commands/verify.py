@@ -40,7 +40,7 @@ from zdemo.cli.with_emulator import (
 )
 from zdemo.client import ROLE
 from zdemo.config.address import is_loopback
-from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
+from zdemo.config.dotenv_file import Dotenv, read_dotenv
 from zdemo.config.names import did_you_mean
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.variables import DEFAULT_CACHE_TTL_SECONDS
@@ -297,7 +297,7 @@ def _dotenv() -> dict[str, str]:
 
 def _default_cache(screen: Screen, target: GradedApi) -> dict[str, str]:
     """Return the default TTL if nothing but the ``.env`` of ``zdemo init --emulator`` turns the API's cache off."""
-    found, written = _dotenv(), parse_dotenv(emulator_text())
+    found, written = _dotenv(), Dotenv(emulator_text()).values
     is_given = os.environ.get(CACHE_TTL, "").strip() or any(text.startswith(f"{CACHE_TTL}=") for text in target.env)
     if is_given or any(found.get(name) != written[name] for name in ("CLIENT_SECRET", CACHE_TTL)):
         return {}

@@ -66,8 +66,8 @@ def _kind(context: DoctorContext) -> Finding:
 )
 def _form(context: DoctorContext) -> Finding:
     if not context.token:
-        known = (*rename_steps(context.environment, "PAT"), context.environment.emptied("PAT"))
-        step = next(filter(None, known), "set PAT to a user's token; zdemo setup creates one")
+        known = rename_steps(context.environment, "PAT")
+        step = known[0] if known else "set PAT to a user's token; zdemo setup creates one"
         return warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT, stops=True)
     if misplaced := context.misplaced("PAT"):
         return skipped(misplaced)

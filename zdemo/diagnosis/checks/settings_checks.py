@@ -1,15 +1,13 @@
 """Checks of the settings: readable, complete, not hidden by others, and of the right kind."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from zdemo.config.dotenv_file import lone_words, repeated_names
+from zdemo.config.dotenv_file import load_dotenv
 from zdemo.config.environment import is_setting
 from zdemo.config.variables import VARIABLES
 from zdemo.diagnosis.checks.check import check, failed, passed, warned
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Finding, Outcome
-from zdemo.diagnosis.rules.odd_values import hiding_words
 
 MOST_LINES = 10  # that a message names
 SETUP = "zdemo setup  (creates all of them in your ZITADEL)"
@@ -37,7 +35,7 @@ def _readable(context: DoctorContext) -> Finding:
         names = [name for name in context.environment if is_setting(name)]
         count = sum(context.environment.source(name) == str(path) for name in names)
         what = f"{count} of zdemo's variables come from {path}; the environment overrides it"
-        return _with_lone_words(what, lone_words(path)) if path.is_file() else passed(what)
+        return _with_lone_words(what, load_dotenv(path).lone_words) if path.is_file() else passed(what)
     other = context.environment.misplaced
     if other and missing:
         there = f"one in {other.parent}" if other.name == path.name else f"a file {other.name}"
@@ -94,23 +92,19 @@ def _complete(context: DoctorContext) -> Finding:
     explains=("settings", "net", "zitadel", "client", "token", "role", "admin", "cache", "api"),
 )
 def _shadowed(context: DoctorContext) -> Finding:
-    hidden = [v for name, v in context.environment.hidden.items() if is_setting(name) and v.lines is None]
-    texts, exported = [hiding_words(value) for value in hidden], [value.name for value in hidden if not value.wins]
+    exported = [name for name in context.environment.hidden if is_setting(name)]
+    texts = [context.environment.hiding(name) for name in exported]
     wanted = f"the value{'' if len(exported) == 1 else 's'} in {context.path}"
     fix = [f"unset {' '.join(exported)}  (if you want {wanted})"] if exported else []
-    fix += [f"{value.step}  (if you want {value.described})" for value in hidden if value.wins]
-    for name, (*others, last) in _repeated(context.path).items():
+    repeated = load_dotenv(context.path).repeated if context.path.is_file() else {}
+    for name in sorted(filter(is_setting, repeated)):
+        (*others, last) = repeated[name]
         texts.append(f"{name} is set twice in {context.path}: line {last} counts, not {_lines(others)}")
         fix.append(f"keep the right one of {_lines((*others, last))} in {context.path}, and remove the other")
     if not texts:
         return passed("no variable has different values in two places")
     first, *also = texts
     return warned(first, *fix, also=also)
-
-
-def _repeated(path: Path) -> dict[str, tuple[int, ...]]:
-    found = repeated_names(path) if path.is_file() else {}
-    return {name: found[name] for name in sorted(found) if is_setting(name)}
 
 
 @check(

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from zdemo.config.environment import BASIC, HiddenValue
 from zdemo.config.settings import USER_SECRET
 from zdemo.diagnosis.rules.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
 
@@ -49,15 +48,6 @@ TOKEN_SWAPPED = OddValue(
     fatal=True,
     names=("CLIENT_SECRET", "PAT"),
 )
-
-
-def hiding_words(hidden: HiddenValue) -> str:
-    """Return which value counts, and which one it hides."""
-    if hidden.lines:
-        return f"{hidden.name} in line {hidden.lines[1]} of {hidden.place} hides the one in line {hidden.lines[0]}"
-    if hidden.wins:
-        return f"{hidden.name} in {hidden.counting_place} wins over {' and '.join(BASIC)} in {hidden.place}"
-    return f"{hidden.name} in {hidden.counting_place} hides {hidden.described}"
 
 
 def odd_values(values: Mapping[str, str]) -> tuple[OddValue, ...]:
