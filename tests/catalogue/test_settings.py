@@ -29,9 +29,7 @@ def test_33_a_value_that_hides_another_is_said_with_its_fix(bare: Shell, zitadel
     same.names("never says why").never("hides")
 
 
-def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(
-    bare: Shell, zitadel: Emulator
-) -> None:
+def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: Shell, zitadel: Emulator) -> None:
     bare.dotenv(**settings(zitadel.url))
     with (bare.folder / ".env").open("a") as stream:
         stream.write(f"PAT={'A' * 71}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shlex
@@ -167,26 +166,13 @@ def _moment(text: object) -> float | None:
 def _json_object(content: bytes, kind: _Kind) -> dict[str, Any]:
     if len(content) > LARGEST_BYTES:
         raise InvalidValue(f"names a file of more than {LARGEST_BYTES // 1024} KiB, which is not a key file")
-    if not content.strip():
-        raise InvalidValue("names an empty file", fix=kind.new_key)
-    if content.lstrip().startswith(b"-----BEGIN"):
-        raise InvalidValue("names a bare key (PEM), without its ID and the client ID", fix=kind.new_key)
     try:
         value = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        if _is_base64_of_json(content):
-            raise InvalidValue("names a key file in base64, as ZITADEL's API gives it", fix="decode it") from None
         raise InvalidValue("names a file that is not JSON", fix=kind.new_key) from None
     if not isinstance(value, dict):
         raise InvalidValue("names a file with JSON that is not an object", fix=kind.new_key)
     return value
-
-
-def _is_base64_of_json(content: bytes) -> bool:
-    try:
-        return base64.b64decode(content.strip().strip(b'"'), validate=True).lstrip().startswith(b"{")
-    except ValueError:
-        return False
 
 
 def _text(values: dict[str, Any], name: str) -> str:
