@@ -10,7 +10,7 @@ from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted, without_secrets
 from zdemo.diagnosis.rules.active_token import finding_for_active, notes, refusal_of
-from zdemo.diagnosis.rules.inactive_token import finding_by_records, finding_for_inactive
+from zdemo.diagnosis.rules.inactive_token import finding_by_records, finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
@@ -59,7 +59,7 @@ def investigate_with(
 def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_for_role: bool = False) -> Investigation:
     """Return why the API would refuse a token.
 
-    Without a token, ZITADEL is asked about a random text, which shows only whether it accepts the credentials.
+    Without a token, ZITADEL is asked about a random text, which shows whether it works and accepts the credentials.
     The token is judged by ``now`` (epoch seconds). ``refused_for_role``: the API said that the role is missing, so
     whether the token is an administrator's is not asked.
 
@@ -165,7 +165,7 @@ def _active(
     return Investigation(answer=answer, introspection=introspection, finding=finding, notes=found_notes)
 
 
-def _inactive(facts: Facts, answer: Response, now: float) -> Finding:
+def _inactive(facts: Facts, answer: Response, now: float) -> Finding | None:
     """Ask whether ZITADEL works, then what an administrator sees, then whether the token is alive for others."""
     form = facts.form
     sendable = form.sendable and not form.problem and not facts.made_up
@@ -175,6 +175,8 @@ def _inactive(facts: Facts, answer: Response, now: float) -> Finding:
         facts.ask(Probe.MADE_UP_CLIENT, *([Probe.USERINFO] if sendable else []))
         if facts.known.status(Probe.MADE_UP_CLIENT) != 400:
             facts.ask(Probe.READY)
+    if facts.made_up:
+        return zitadel_is_sick(facts.settings.zitadel.server, facts.known)
     records = facts.pat_records()
     evidence = replace(_by_zitadels_clock(facts, answer, now), pat_records=records)
     if sendable and not finding_by_records(form, evidence):

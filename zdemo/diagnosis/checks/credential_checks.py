@@ -45,7 +45,9 @@ def _accepted(context: DoctorContext) -> Finding:
 def _kind(context: DoctorContext) -> Finding:
     key = context.settings.key if context.settings else None
     used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
-    app = None if context.investigation.finding else context.facts.application()  # first things first
+    if context.investigation.finding:
+        return passed(f"{used}, accepted")  # first things first
+    app = context.facts.application()
     if app is None:
         return passed(f"{used}, accepted; only an administrator can see how the application is registered")
     if (app.method in KEY_METHODS) != (key is not None):  # both work
