@@ -9,8 +9,9 @@ PYTHONS ?= $(shell for minor in 11 12 13 14; do \
 OTHER = .venv-other
 TESTS ?= tests
 # What uses a library in more than one place, or in a way that has changed from one version to another
-LIBRARIES = tests/http tests/server tests/asgi tests/serving tests/guard tests/config \
-	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_secrets.py \
+LIBRARIES = tests/http tests/asgi tests/serving tests/guard/shared tests/config/test_dotenv_file.py \
+	tests/server/test_answers.py tests/server/test_granian.py tests/server/test_health.py tests/server/test_openapi.py \
+	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_terminal.py \
 	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/test_pytest_plugin.py
 
 .PHONY: check lint types test thorough floors pythons newest test-zitadel bench screenshots
@@ -33,24 +34,22 @@ thorough:
 
 # The tests that touch libraries, with the lowest version of each direct one that pyproject.toml allows, in a new environment
 floors:
-	$(PYTHON) -m venv --clear $(FLOORS)
-	$(FLOORS)/bin/python -m pip install -q 'uv>=0.11,<1'
-	$(FLOORS)/bin/python -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[dev]'
+	$(PYTHON) -m uv venv -q --clear --python $(PYTHON) $(FLOORS)
+	$(PYTHON) -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[dev]'
 	$(FLOORS)/bin/python -m pytest -q -n auto $(LIBRARIES)
 
 # The tests on each Python from 3.11 on that is installed, each in a new environment
 pythons:
 	@for python in $(PYTHONS); do \
 		echo "+ $$python -m pytest $(TESTS)"; \
-		$$python -m venv --clear $(OTHER) && \
-		$(OTHER)/bin/python -m pip install -q 'uv>=0.11,<1' && \
-		$(OTHER)/bin/python -m uv pip install -q --python $(OTHER) -e '.[dev]' && \
+		$(PYTHON) -m uv venv -q --clear --python $$python $(OTHER) && \
+		$(PYTHON) -m uv pip install -q --python $(OTHER) -e '.[dev]' && \
 		$(OTHER)/bin/python -m pytest -q -n auto $(TESTS) || exit 1; \
 	done
 
 # The part of them that depends on Python most, on the newest one
 newest:
-	$(MAKE) pythons PYTHONS="$(lastword $(PYTHONS))" TESTS="tests/serving tests/http tests/guard"
+	$(MAKE) pythons PYTHONS="$(lastword $(PYTHONS))" TESTS="tests/serving tests/http"
 
 # Against a running ZITADEL: make test-zitadel URL=http://localhost:8080 ADMIN_PAT_FILE=admin.pat
 test-zitadel:
