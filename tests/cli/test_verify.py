@@ -198,6 +198,7 @@ def test_the_own_api_in_flask_passes_everything(bare: Shell) -> None:
     assert grades == [[group, str(n), "of", str(n)] for group, n in zip(Group, count, strict=True)]
 
 
+@pytest.mark.thorough
 def test_the_own_api_in_fastapi_passes_everything_also_where_a_dotenv_leads_elsewhere(bare: Shell) -> None:
     """Under another name of the issuer, too."""
     bare.dotenv(ZITADEL_DOMAIN="http://localhost:1", ZITADEL_KEY_FILE="elsewhere.json", ZITADEL_PROJECT_ID="999")

@@ -1,16 +1,18 @@
 """The page in a browser: what people do at it, and what they see. All journeys share one browser."""
 
+from __future__ import annotations
+
 import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, expect
 
-from tests.support.browser import CHROMIUM, NARROW, chromium, violations
+from tests.support.browser import CHROMIUM, NARROW, chromium, expect, violations
 from tests.support.page_site import PageSite, page_site
 from tests.support.page_states import MISSING, main_states
 from tests.support.served import started
@@ -19,6 +21,9 @@ from tests.support.visits import PASTED, PRIVATE, SCOPED, Visit, printed_address
 from tests.support.visits import site as served_site
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import CLIENT_SECRET, READER, VISITOR
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROLE = "read:messages"
 CHANGES, FEED = "Change it", "Feed"

@@ -42,8 +42,9 @@ def cuts(calls: list[str], *before: int, often: tuple[int, ...], first: tuple[An
 @pytest.mark.parametrize(
     ("auth", "number", "before"),
     [
-        *cuts(CHANGES, 1, 6, 8, often=(1, 3, 5, 8), first=(Auth.BASIC,)),
-        *((Auth.KEY, 6, before) for before in (True, False)),
+        *cuts(CHANGES, 1, 6, 8, often=(3, 8), first=(Auth.BASIC,)),
+        pytest.param(Auth.KEY, 6, True, marks=pytest.mark.thorough),
+        (Auth.KEY, 6, False),
     ],
 )
 def test_a_run_that_was_cut_off_is_completed_by_the_next(desk: Desk, auth: Auth, number: int, before: bool) -> None:

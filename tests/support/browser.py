@@ -1,5 +1,7 @@
 """A headless Chromium, and a watch on what a page of zdemo never does in it."""
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
@@ -7,18 +9,20 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    ConsoleMessage,
-    Dialog,
-    Page,
-    Request,
-    WebError,
-    sync_playwright,
-)
+if TYPE_CHECKING:  # Playwright loads for a second, in each process that looks for tests
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, WebError
+    from playwright.sync_api import expect as expect
+else:
+
+    def expect(found: Any) -> Any:
+        from playwright.sync_api import expect as expecting
+
+        expecting.set_options(timeout=LONGEST_MS)
+        return expecting(found)
+
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--disable-gpu", "--disable-quic", "--disable-sync")  # besides those by which Playwright keeps it offline
@@ -32,6 +36,8 @@ def chromium() -> Iterator[Browser]:
 
     Until the end of the block, an event loop runs in this thread, so that ``asyncio.run`` cannot be called.
     """
+    from playwright.sync_api import sync_playwright
+
     with tempfile.TemporaryDirectory(prefix="zdemo-chromium-", ignore_cleanup_errors=True) as home:
         environment: dict[str, str | float | bool] = {"HOME": home, "PATH": os.defpath}
         with sync_playwright() as playwright:

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from playwright.sync_api import expect
-
+from tests.support.browser import expect
 from tests.support.visits import PASTED, PRIVATE, PUBLIC, SCOPED, Visit
 
 MISSING = "the role read:messages is missing"

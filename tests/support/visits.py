@@ -1,23 +1,25 @@
 """``zdemo serve`` with its page, and a person who visits it in a browser."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Browser, Locator, Page, expect
-
-from tests.support.browser import LONGEST_MS, WIDE, Watch, add_axe, watched
+from tests.support.browser import WIDE, Watch, add_axe, expect, watched
 from tests.support.ports import free_port
 from tests.support.served import Served, served
 from tests.support.waiting import eventually
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
 PUBLIC, PRIVATE, SCOPED = "GET /api/public", "GET /api/private", "GET /api/private-scoped"
 PASTED = "pasted"  # the caller whose token is typed into the page
 CACHE_SECONDS = 3.0  # long enough to see answers from before a change, short enough to wait for its end
-
-expect.set_options(timeout=LONGEST_MS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class Visit:
         self.page.goto(self.address)
         self.is_live()
 
-    def another(self) -> "Visit":
+    def another(self) -> Visit:
         """Return the same person at a new tab."""
         return Visit(self.page.context.new_page(), self.watch, self.address)
 
