@@ -132,11 +132,6 @@ def the_route_below_the_guard(guard: Any) -> None:
     guard.requires_token("read:messages")(guard.app.route("/x")(lambda: TEXT))
 
 
-def a_before_request_function_that_answers(guard: Any) -> None:
-    view_without_a_guard(guard)
-    guard.app.before_request(lambda: TEXT)
-
-
 def a_blueprint(guard: Any) -> None:
     part = Blueprint("part", "part")
     part.add_url_rule("/x", "x", lambda: TEXT, methods=["GET", "OPTIONS"], provide_automatic_options=False)
@@ -162,7 +157,6 @@ OUT = tuple(ask(f"/api/public{end}") for end in ("/../x", "%2f..%2fx", "//", "%5
 MISTAKES: Mapping[Callable[[Any], None], tuple[Any, ...]] = {
     view_without_a_guard: (ask("/x"),),
     the_route_below_the_guard: (ask("/x"),),
-    a_before_request_function_that_answers: (ask("/x"),),
     a_blueprint: (ask("/x"),),
     a_method_of_a_class: (ask("/x"),),
     a_path_that_leads_out_of_an_open_one: OUT,

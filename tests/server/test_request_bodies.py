@@ -9,9 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.server.test_forgetting import JSON
-from tests.server.test_zitadel_events import KEY as EVENTS_KEY
-from tests.server.test_zitadel_events import signature
+from tests.server.test_forgetting import EVENTS_KEY, JSON, signature
 from tests.support.apis import PRIVATE, PUBLIC, THREADS, Api, plain_api
 from tests.support.rows import BEARER, CHUNKED, FORM, check_body
 from tests.support.upstream import LOOPBACK

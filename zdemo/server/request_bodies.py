@@ -28,7 +28,7 @@ RETRY_AFTER_SECONDS = 1
 FLUSH_SECONDS = 0.2  # for the server to send a refusal, before its connection is cut
 
 
-class TooManyBodies(RequestEntityTooLarge):
+class TooManyBodiesAtOnce(RequestEntityTooLarge):
     """Too many bodies are being received: any body is too large for the moment (RFC 9110 §15.5.14)."""
 
     description = "too many request bodies are being received; try again"
@@ -44,10 +44,6 @@ class BodyTooSlow(RequestTimeout):
     description = "the request body did not come in time"
 
 
-class ConnectionCut(ConnectionResetError):
-    """Raised into the server, which then closes the connection. Servers log no traceback for a client that is gone."""
-
-
 class BodyReader:
     """Reads the bodies of one app's requests.
 
@@ -61,7 +57,7 @@ class BodyReader:
     def __call__(self, environ: dict[str, Any]) -> None:
         """Read a body into memory, and put it in the place of the stream.
 
-        Raises RequestEntityTooLarge, TooManyBodies, BodyTooSlow, or ClientDisconnected.
+        Raises RequestEntityTooLarge, TooManyBodiesAtOnce, BodyTooSlow, or ClientDisconnected.
         """
         if not has_body(environ) or isinstance(environ["wsgi.input"], BytesIO) or environ["REQUEST_METHOD"] == "HEAD":
             return  # the body of a HEAD means nothing, and its connection could not be cut
@@ -74,10 +70,10 @@ class BodyReader:
         environ["wsgi.input"] = BytesIO(body)
 
     def _start(self, environ: dict[str, Any]) -> Future[bytes]:
-        """Read a body in another thread, which holds a slot as long as it lives. Raises TooManyBodies."""
+        """Read a body in another thread, which holds a slot as long as it lives. Raises TooManyBodiesAtOnce."""
         slot = self._bulkhead.acquire()
         if slot is None:
-            raise TooManyBodies
+            raise TooManyBodiesAtOnce
         reading: Future[bytes] = Future()
 
         def read() -> None:
@@ -135,15 +131,16 @@ def cut_connection_after(response: Response) -> Response:
     """Close the connection of a response, although the client has not sent its request to the end.
 
     A server would wait for the rest, and so would the thread that reads. An error after the header fields makes it hang
-    up (PEP 3333), but only while the response is not complete: so the line end of its JSON is not sent.
+    up (PEP 3333), but only while the response is not complete: so the line end of its JSON is not sent. Servers log no
+    traceback for a client that is gone.
     """
+    body = response.get_data()[:-1]
+
+    def pieces() -> Iterator[bytes]:
+        yield body
+        time.sleep(FLUSH_SECONDS)
+        raise ConnectionResetError(errno.ECONNRESET, BodyTooSlow.description)
+
     response.headers["Connection"] = "close"
-    response.response = then_cut([response.get_data()])
+    response.response = pieces()
     return response
-
-
-def then_cut(body: Iterable[bytes]) -> Iterator[bytes]:
-    """Send a body without its last byte, and hang up."""
-    yield b"".join(body)[:-1]
-    time.sleep(FLUSH_SECONDS)
-    raise ConnectionCut(errno.ECONNRESET, BodyTooSlow.description)
