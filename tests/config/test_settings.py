@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
-from zdemo.config.settings import AdminSettings, ClientSettings, Settings
+from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
+from zdemo.config.variables import BY_NAME
 from zdemo.errors import ExitCode, SettingsError
 
 GOOD = {
@@ -27,6 +28,7 @@ FROM_ENV: list[Callable[[Mapping[str, str]], Any]] = [
     Settings.from_env,
     ClientSettings.from_env,
     AdminSettings.from_env,
+    UserSettings.from_env,
 ]
 
 
@@ -175,10 +177,6 @@ def test_all_problems_are_said_at_once() -> None:
 
 # --- secrets
 
-VARIABLES = [
-    *(*GOOD, "ZITADEL_KEY_FILE", "ZITADEL_PROJECT_ID", "PAT", "ZDEMO_API_URL", "ZDEMO_CACHE_TTL", "ZDEMO_CACHE_SIZE"),
-    *("ZDEMO_CACHE_URL", "ZDEMO_TIMEOUT", "ZDEMO_ALLOW_HTTP", "ZDEMO_ROLE_DENIED_STATUS"),
-]
 CANARY = "aB3dE5gH7jK9mN2pQ4sT6"
 AROUND = st.text(st.sampled_from("\"' :/@[]%?#.\n\u200b\u00e9\udcff5-"), max_size=6)
 VALUES = st.builds(
@@ -204,7 +202,7 @@ def said_about(read: Callable[[Mapping[str, str]], Any], variables: Mapping[str,
 
 
 @hypothesis_settings(deadline=None)
-@given(variables=st.dictionaries(st.sampled_from(VARIABLES), VALUES))
+@given(variables=st.dictionaries(st.sampled_from([*BY_NAME]), VALUES))
 def test_no_message_repeats_what_could_be_a_secret(variables: dict[str, str]) -> None:
     assert not any(CANARY.lower() in said_about(read, variables).lower() for read in FROM_ENV)
 
