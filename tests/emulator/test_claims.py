@@ -6,9 +6,8 @@ import time
 from typing import Any
 
 import pytest
-import requests
 
-from tests.support.emulator_target import REVOKE, USERINFO, Api, Server, answer, basic, bearer, oauth_refusal
+from tests.support.emulator_target import USERINFO, Api, Server, answer, bearer
 from tests.support.oauth import METADATA, OWNER, ROLE_SCOPE, ROLES, GetToken, OAuth, audience, roles_of
 from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER, App, Organization, Pat, Project, User, Workshop
@@ -113,8 +112,6 @@ def test_a_scope_about_the_own_organization_gives_its_claims_and_an_unknown_one_
 
 MISSING = (401, {"error": "invalid_request", "error_description": "access token missing"})
 DENIED = (401, {"error": "access_denied", "error_description": "access token invalid"})
-NOT_OIDC = oauth_refusal("invalid_client", "no active client not found")
-FOREIGN = (401, {"error": "invalid_client", "error_description": "token was not issued for this client"})
 
 
 def test_userinfo_of_a_pat_names_user_and_organization_but_no_roles(
@@ -162,32 +159,3 @@ def test_a_feature_of_the_instance_tells_three_causes_apart(own: Emulator, near:
         parent = near.send("GET", USERINFO, headers=bearer(token)).json()["parent"]
         assert error_id in parent
         assert cause in parent
-
-
-def test_userinfo_checks_no_audience_and_shows_the_roles_that_were_asked_for(
-    server: Server, project: Project, reader: User, reader_token: GetToken, both_token: GetToken
-) -> None:
-    def info(token: str) -> Any:
-        return server.send("GET", USERINFO, headers=bearer(token)).json()
-
-    assert info(reader_token("openid")) == {"sub": reader.id}
-    found = info(both_token("openid", audience(project), f"{ROLE_SCOPE}admin"))
-    assert (set(found), set(found[roles_of(project)])) == ({"sub", roles_of(project)}, {"admin"})
-
-
-def test_only_an_oidc_application_revokes_and_only_its_own_tokens(
-    server: Server, oauth: OAuth, app: App, web_app: App, reader: User, reader_token: GetToken, reader_secret: str
-) -> None:
-    def revoke(client: tuple[str, str], *form: tuple[str, str]) -> requests.Response:
-        return server.post_form(REVOKE, form, basic(*client))
-
-    own = (web_app.client_id, web_app.secret)
-    unknown = revoke(own, ("token", "garbage"))
-    assert (unknown.status_code, unknown.content) == (200, b"")
-    assert answer(revoke(own)) == oauth_refusal("invalid_request", "token missing")
-    for token in (reader.pat, reader_token(audience(app.project))):
-        assert answer(revoke(own, ("token", token))) == FOREIGN
-        assert answer(revoke(own, ("token", token), ("token_type_hint", "access_token"))) == FOREIGN
-        for client in ((app.client_id, app.secret), (oauth.login_name(reader), reader_secret)):
-            assert answer(revoke(client, ("token", token))) == NOT_OIDC
-        assert oauth.active(app, token)

@@ -67,6 +67,42 @@ Z/CreateAuthorization @user projectId=<other_project.id> organizationId=<organiz
 roles app=other_app token=<user.pat> -> :read:messages
 roles @pat -> :
 
+# userinfo checks no audience and shows the roles that were asked for
+Z/CreateAuthorization @user @project organizationId=<organization.id> roleKeys='["r","s"]' -> id
+token @login -> access_token
+userinfo token=<issued> -> :sub sub=<user.id>
+token @login scope='openid urn:zitadel:iam:org:project:role:s @aud' -> access_token
+userinfo token=<issued> -> :sub,urn:zitadel:iam:org:project:<own_project.id>:roles
+userinfo token=<secret> -> 401 access token invalid
+
+# an access token is active for its audience alone and a PAT for all
+token @login -> access_token
+introspect @issued -> @inactive
+token @login @scope -> access_token
+introspect @issued -> active=true
+introspect app=own_app token=<id_token> -> @inactive
+introspect app=other_app token=<issued> -> @inactive
+token @login scope='urn:zitadel:iam:org:project:id:<other_project.id>:aud @aud' -> access_token
+introspect @issued -> active=true
+introspect app=other_app token=<issued> -> active=true
+introspect app=other_app token=<user.pat> -> active=true
+
+# only an OIDC application revokes and only its own tokens
+token @login @scope -> access_token
+revoke app=web_app token=garbage -> :
+revoke app=web_app token= -> 400 token missing
+revoke app=web_app token=<issued> -> 401 token was not issued for this client
+revoke app=web_app token=<user.pat> -> 401 token was not issued for this client
+revoke app=own_app token=<issued> -> 400 no active client not found
+introspect @issued -> active=true
+
+# wrong credentials are told apart
+token login=299999999999999999 secret=<secret> -> 400 client not found
+token login=<user.id> secret=<secret> -> 400 client not found
+token login=<own_app.client_id> secret=<own_app.secret> -> 400 client not found
+token login=<visitor.username> secret=<secret> -> 400 Errors.User.Machine.Secret.NotExisting
+token login=<user.username> secret=<own_app.secret> -> 400 Errors.User.Machine.Secret.Invalid
+
 # all tokens of a deactivated user end, and the secret stays
 token @login @scope -> access_token
 introspect @issued -> active=true

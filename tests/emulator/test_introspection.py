@@ -23,7 +23,7 @@ from tests.support.emulator_target import (
     oauth_refusal,
     raw_basic,
 )
-from tests.support.oauth import ASSERTION_TYPE, INACTIVE, UNAUTHORIZED, GetToken, OAuth, audience, form_of, unpadded
+from tests.support.oauth import ASSERTION_TYPE, INACTIVE, UNAUTHORIZED, OAuth, form_of, unpadded
 from tests.support.workshop import App, User, Workshop
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
 
@@ -221,17 +221,3 @@ def test_a_user_id_of_ones_own_choice_changes_the_pat(workshop: Workshop, oauth:
     assert oauth.claims(app, user.pat)["sub"] == user.id
     with_colon = workshop.user(userId=f"bot:{secrets.token_hex(6)}")
     assert answer(oauth.introspection(app, with_colon.pat)) == INACTIVE
-
-
-def test_an_access_token_is_active_for_its_audience_alone_and_a_pat_for_all(
-    oauth: OAuth, app: App, other_app: App, reader: User, reader_token: GetToken, reader_secret: str
-) -> None:
-    def active(token: str) -> list[bool]:
-        return [oauth.active(one, token) for one in (app, other_app)]
-
-    here, there = audience(app.project), audience(other_app.project)
-    assert active(reader_token("openid", "profile")) == [False, False]
-    assert active(reader_token(here)) == [True, False]
-    assert active(reader_token(here, there)) == [True, True]
-    assert active(reader.pat) == [True, True]
-    assert active(oauth.tokens(reader, reader_secret, "openid", here)["id_token"]) == [False, False]

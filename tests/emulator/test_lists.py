@@ -21,6 +21,7 @@ FIELDS = {
 STORIES = stories("""
 # a list has a limit, counts in text, and shows the newest first
 P/ListProjects @three -> pagination.totalResult=3 pagination.appliedLimit=100 projects.0.projectId=<own_project3.id>
+P/ListProjects @three orgid=<own_organization.id> -> projects.2
 P/ListProjects @three pagination.limit=1000 -> pagination.appliedLimit=1000 projects.2
 P/ListProjects @three sortingColumn=PROJECT_FIELD_NAME_COLOUR -> projects.2
 

@@ -101,7 +101,10 @@ I/CreateAdministrator @admin @no_user -> 400 ORG-GoXOn
 I/CreateAdministrator userId=<visitor.id> roles.0=ORG_OWNER -> 400 ADMIN-IbPp47HDP5
 I/UpdateAdministrator @admin -> 404 Org-D8JxR
 O/AddOrganization name=<DOMAIN_TWIN> -> 409 Domain already exists (V3-DKcYh)
+P/ListProjects orgid=<NO> -> 403 Organisation doesn't exist (AUTH-Bs7Ds)
+visitor: P/UpdateProject projectId= -> 400 invalid UpdateProjectRequest.ProjectId: <LENGTH>
 visitor: P/UpdateProject @no_project name=x -> 404 COMMAND-3M9sd
+visitor: P/UpdateProject @project -> 404 AUTHZ-cdgFk
 visitor: A/GenerateClientSecret @no_app -> 404 COMMAND-Kd92s
 visitor: U/AddSecret @no_user -> 400 COMMAND-x8910n
 """.strip().splitlines()

@@ -4,9 +4,9 @@
     [WHO: ][twice ]REQUEST PATH=VALUE... -> EXPECTED...
 
 A request is ``S/Method`` with the initial of its service, ``VERB /path`` of the REST API, or one of those to the OAuth
-endpoints: ``introspect``, ``roles`` (the claim alone) and ``token``. WHO is a user with a PAT, instead of the
-administrator. Values are JSON or text; ``<user.id>`` stands for an object, ``<made.id>`` for the last answer of a
-change, ``@name`` for fields that have this name, and ``orgid`` for the header ``x-zitadel-orgid``.
+endpoints: ``introspect``, ``roles`` (the claim alone), ``userinfo``, ``revoke``, ``token``. WHO is a user with a PAT,
+instead of the administrator. Values are JSON or text; ``<user.id>`` stands for an object, ``<made.id>`` for the last
+answer of a change, ``@name`` for fields that have this name, and ``orgid`` for the header ``x-zitadel-orgid``.
 
 Expected is a status that is not 200 with the message, the error ID or OAuth's error; or paths into the answer:
 ``PATH`` is there, ``PATH=VALUE`` (``null``: absent), ``PATH:a,b`` has exactly these members.
@@ -21,7 +21,7 @@ from typing import Any
 
 import requests
 
-from tests.support.emulator_target import Api
+from tests.support.emulator_target import REVOKE, USERINFO, Api, basic, bearer
 from tests.support.oauth import ROLES, OAuth
 from tests.support.waiting import eventually
 from tests.support.workshop import KEY_APP, Workshop, later
@@ -36,7 +36,7 @@ SERVICES = {
     "Z": "AuthorizationService",
 }
 LINE = re.compile(r"(?:(\w+): )?(twice )?((?:[A-Z]+ )?\S+)(.*?) ->(.*)")
-READS = re.compile(r"\w/(Get|List)|GET |introspect|roles|token")
+READS = re.compile(r"\w/(Get|List)|GET |introspect|roles|userinfo|token")
 EXPECTED = re.compile(r"([\w.]*)([=:]?)(.*)", re.DOTALL)
 MAKERS: dict[str, Callable[[Workshop, Mapping[str, Any]], Any]] = {
     "user": lambda workshop, _: workshop.user(),
@@ -99,9 +99,9 @@ class Objects(dict[str, Any]):
                 else:
                     response = ask()
                     assert fits(response), f"{line}: {response.status_code} {response.text}"
-                    self["made"] = response.json()
+                    self["made"] = _body(response)
             if method == "token" and response.status_code == 200:
-                self["issued"] = response.json()["access_token"]
+                self["issued"], self["id_token"] = (response.json().get(f"{kind}_token") for kind in ("access", "id"))
 
     def _pairs(self, fields: str) -> Iterator[tuple[str, Any]]:
         for word in shlex.split(self._with_fields(fields)):
@@ -126,6 +126,11 @@ class Objects(dict[str, Any]):
             return self._oauth.introspection(self[fields["app"]], fields["token"])
         if method == "token":
             return self._oauth.ask_for_token(fields["login"], fields["secret"], fields.get("scope", "openid"))
+        if method == "userinfo":
+            return self._oauth.server.send("GET", USERINFO, headers=bearer(fields["token"]))
+        if method == "revoke":
+            client = basic(self[fields["app"]].client_id, self[fields["app"]].secret)
+            return self._oauth.server.post_form(REVOKE, [("token", fields["token"])], client)
         api, headers = Api(self._oauth.server, token), {}
         if "orgid" in fields:
             headers = {"x-zitadel-orgid": fields["orgid"]}
@@ -139,17 +144,23 @@ class Objects(dict[str, Any]):
         )
 
     def _fits(self, expected: str, method: str, response: requests.Response) -> bool:
-        body, error = response.json(), self._filled(expected)
+        body, error = _body(response), self._filled(expected)
         if re.match(r"\d{3} ", error):
             if "code" in body:
                 assert ("details" in body) != error.startswith("400 invalid "), "a field's rule has no ID"
             details = (body.get("details") or [{}])[0]
-            texts = (body.get("message"), details.get("debug", details).get("id"), body.get("error"))
+            texts = (body.get("message"), details.get("debug", details).get("id"))
+            texts += (body.get("error"), body.get("error_description"))
             return str(response.status_code) == error[:3] and error[4:] in texts
         if response.status_code != 200:
             return False
         body = body.get(ROLES, {} if body["active"] else None) if method == "roles" else body
         return all(_fits(self._filled(word), body) for word in shlex.split(expected))
+
+
+def _body(response: requests.Response) -> dict[str, Any]:
+    body: dict[str, Any] = response.json() if response.content else {}
+    return body
 
 
 def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
