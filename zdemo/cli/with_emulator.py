@@ -25,20 +25,30 @@ if TYPE_CHECKING:
     from zdemo.serving.programs import Signals
 
 
+PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
+    "domain": "ZITADEL_DOMAIN",
+    "client_id": "CLIENT_ID",
+    "client_secret": "CLIENT_SECRET",
+    "project_id": "ZITADEL_PROJECT_ID",
+    "pat": "PAT",
+    "visitor_pat": "ZDEMO_VISITOR_PAT",
+    "admin_pat": "ZITADEL_ADMIN_PAT",
+    "key_file": "ZITADEL_KEY_FILE",
+    "user_key_file": "ZDEMO_USER_KEY_FILE",
+}
+SECRETS = ("client_secret", "pat", "visitor_pat", "admin_pat")  # placeholders that no command line may show
+ADDRESS_PARTS = ("host", "port")  # placeholders too; of the domain
+NAMES = (*PLACEHOLDERS, *ADDRESS_PARTS)
+PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")  # is no secret, so messages may name it
+WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
+WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_CACHE_URL")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 LARGEST_SEED_BYTES = 1 << 20
 SEED_DOCS = "docs/emulator.md has an example"
 DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells report it
-
-
-def check_alone(options: Mapping[str, bool]) -> None:
-    """Refuse options that cannot be combined with a command, which has the standard streams to itself."""
-    for option, given in options.items():
-        if given:
-            raise UsageError(
-                f"{option} cannot be combined with a command",
-                hint=f"leave out {option}: standard input and output belong to the command",
-            )
 
 
 def new_start(port: int, seed: Path | None, domains: Sequence[str]) -> Start:
@@ -177,28 +187,6 @@ def _run(screen: Screen, signals: Signals, command: Sequence[str], environment: 
         return NOT_EXECUTABLE
 
 
-PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
-    "domain": "ZITADEL_DOMAIN",
-    "client_id": "CLIENT_ID",
-    "client_secret": "CLIENT_SECRET",
-    "project_id": "ZITADEL_PROJECT_ID",
-    "pat": "PAT",
-    "visitor_pat": "ZDEMO_VISITOR_PAT",
-    "admin_pat": "ZITADEL_ADMIN_PAT",
-    "key_file": "ZITADEL_KEY_FILE",
-    "user_key_file": "ZDEMO_USER_KEY_FILE",
-}
-SECRETS = ("client_secret", "pat", "visitor_pat", "admin_pat")  # placeholders that no command line may show
-ADDRESS_PARTS = ("host", "port")  # placeholders too; of the domain
-NAMES = (*PLACEHOLDERS, *ADDRESS_PARTS)
-PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")  # is no secret, so messages may name it
-WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
-WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_CACHE_URL")
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-
-
 def variables(values: Mapping[str, str], port: int, others: Iterable[str]) -> dict[str, str]:
     """Return what a command gets: the values of the emulator by their variables, and what ``--env`` asks for.
 
@@ -273,13 +261,8 @@ def _value(found: re.Match[str], name: str, known: Mapping[str, str]) -> str:
     if found[1] is None:
         raise UsageError(f"--env {name}: single brace: {part}", hint=f"write a brace twice: {part * 2}")
     if found[1] not in known:
-        raise UsageError(f"--env {name}: unknown placeholder: {found[1]}", hint=_placeholder_hint(found[1], known))
+        meant = did_you_mean(found[1], known)
+        all_known = ", ".join(f"{{{one}}}" for one in known)
+        hint = f"did you mean {{{meant}}}?" if meant else f"the placeholders are {all_known}"
+        raise UsageError(f"--env {name}: unknown placeholder: {found[1]}", hint=hint)
     return known[found[1]]
-
-
-def _placeholder_hint(word: str, known: Iterable[str]) -> str:
-    names: Sequence[str] = [f"{{{name}}}" for name in known]
-    meant = did_you_mean(word, known)
-    return (
-        f"did you mean {{{meant}}}? " if meant else ""
-    ) + f"the placeholders are {', '.join(names[:-1])} and {names[-1]}"

@@ -76,10 +76,6 @@ def _unknown(text: str) -> UsageError:
     return UsageError(f"unknown route: {text} ({KNOWN})", hint=hint)
 
 
-def _routes() -> list[str]:
-    return list(Route)
-
-
 def call(  # the options
     ctx: typer.Context,
     route: Annotated[
@@ -88,7 +84,7 @@ def call(  # the options
             metavar="ROUTE",
             help="public, private or scoped; for any API, a path such as /messages, or a URL.",
             show_default=False,
-            autocompletion=_routes,
+            autocompletion=lambda: list(Route),
         ),
     ],
     method: Annotated[

@@ -108,8 +108,10 @@ def doctor(
     """
     screen: Screen = ctx.obj
     if explained is not None:
-        _check_id(explained)
-        explain(screen, next(check for check in EVERY_CHECK if check.id == explained), as_json=as_json)
+        found = next((check for check in EVERY_CHECK if check.id == explained), None)
+        if found is None:
+            raise _unknown(explained, [check.id for check in EVERY_CHECK], "IDs")
+        explain(screen, found, as_json=as_json)
         return ExitCode.YES
     checks: Sequence[Check[Any]] = CHECKS if api is None else API_CHECKS
     names = _ids_of(tuple(only or ()), checks)
@@ -120,12 +122,6 @@ def doctor(
         check_report(junit_file, "doctor", as_json=as_json)
     output = "document" if as_json else "report" if junit_file == STANDARD_OUTPUT else "checks" if verbose else "groups"
     return DoctorRun(screen, checks, names, api, env_file).run(output, junit_file)
-
-
-def _check_id(name: str) -> None:
-    known = [check.id for check in EVERY_CHECK]
-    if name not in known:
-        raise _unknown(name, known, "IDs")
 
 
 def _unknown(name: str, known: Sequence[str], listed: str) -> UsageError:
@@ -148,20 +144,8 @@ def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, 
 def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -> None:
     """Show the IDs of checks and what they check."""
     if as_json:
-        screen.document(
-            {
-                "checks": [
-                    {
-                        "id": check.id,
-                        "group": check.group,
-                        "what": check.what,
-                        "needs": list(check.needs),
-                        "anchor": check.anchor,
-                    }
-                    for check in checks
-                ]
-            }
-        )
+        facts = ("id", "group", "what", "needs", "anchor")
+        screen.document({"checks": [{name: getattr(check, name) for name in facts} for check in checks]})
         return
     for name, members in groupby(checks, key=lambda check: check.group):
         screen.say(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,6 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.usage import option
 from zdemo.cli.with_emulator import (
     NAMES,
-    check_alone,
     check_extra,
     exported,
     key_files,
@@ -30,7 +29,7 @@ from zdemo.errors import ExitCode, UsageError
 from zdemo.text.printable import one_line
 
 if TYPE_CHECKING:
-    from zdemo.emulator import Emulator, KnownUser
+    from zdemo.emulator import Emulator
     from zdemo.emulator.seed import Start
     from zdemo.server import RequestLines, RequestLog
 
@@ -102,7 +101,12 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     port = port if port is not None else 0 if command else EMULATOR_PORT
     start = new_start(port, seed, external_domain or [])
     if command:
-        check_alone({"--json": as_json, "--until-stdin-closes": until_stdin_closes})
+        if as_json or until_stdin_closes:
+            option_given = "--json" if as_json else "--until-stdin-closes"
+            raise UsageError(
+                f"{option_given} cannot be combined with a command",
+                hint=f"leave out {option_given}: standard input and output belong to the command",
+            )
         check_extra(env or [])
         return run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
@@ -133,14 +137,10 @@ def _show(screen: Screen, start: Start, url: str) -> None:
     screen.say("its state is in memory and ends with it")
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
     screen.pairs(rows, label_width=len("CLIENT_SECRET"))
-    for line in user_lines(start.users):
-        screen.say(line)
-
-
-def user_lines(users: Sequence[KnownUser]) -> list[str]:
-    """Return users: name and role, and below them the PAT on a line of its own."""
-    width = max(len(user.username) for user in users)
-    return [line for user in users for line in (f"{user.username:<{width}}  {user.shown_roles}", f"  {user.pat}")]
+    width = max(len(user.username) for user in start.users)
+    for user in start.users:
+        screen.say(f"{user.username:<{width}}  {user.shown_roles}")
+        screen.say(f"  {user.pat}")
 
 
 def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dict[str, Any]:

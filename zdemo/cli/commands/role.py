@@ -20,7 +20,6 @@ from zdemo.guard.forget import Forget
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import RoleAssignment
 from zdemo.zitadel.resources import list_assignments
 from zdemo.zitadel.role_assignments import (
     GIVE_UP_SECONDS,
@@ -36,6 +35,7 @@ from zdemo.zitadel.role_assignments import (
 
 User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
+INEFFECTIVE = "deactivated: has no effect"
 
 HELP = """Show and change who has which role in the project.
 
@@ -162,33 +162,27 @@ def list_roles(
     user_id = require_user(project.client, user).id if user else None
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
     if as_json:
-        rows = [_row(assignment) for assignment in assignments]
+        rows = [
+            {
+                "id": one.id,
+                "user": {"id": one.user_id, "login_name": one.login_name},
+                "roles": list(one.role_keys),
+                "active": one.active,
+                "granted_by": {"id": one.organization_id, "name": one.organization_name},
+            }
+            for one in assignments
+        ]
         screen.document({"project": {"id": project.id, "name": name}, "assignments": rows})
         return ExitCode.YES
     at = f" of the {project.zitadel}" if project.client.emulator else ""
     screen.say(one_line(f"roles in project {name} ({project.id}){at}"))
-    screen.table([_cells(assignment) for assignment in assignments] or [["  no role is granted"]])
+    table = []
+    for one in assignments:
+        by = f"granted by {one.organization_name} ({one.organization_id})"
+        cells = one.login_name, ", ".join(one.role_keys) or "(no role)", by if one.active else INEFFECTIVE
+        table.append([f"  {one_line(cells[0])}", *map(one_line, cells[1:])])
+    screen.table(table or [["  no role is granted"]])
     return ExitCode.YES
-
-
-def _row(assignment: RoleAssignment) -> dict[str, object]:
-    return {
-        "id": assignment.id,
-        "user": {"id": assignment.user_id, "login_name": assignment.login_name},
-        "roles": list(assignment.role_keys),
-        "active": assignment.active,
-        "granted_by": {"id": assignment.organization_id, "name": assignment.organization_name},
-    }
-
-
-def _cells(assignment: RoleAssignment) -> list[str]:
-    by = (
-        f"granted by {assignment.organization_name} ({assignment.organization_id})"
-        if assignment.active
-        else "deactivated: has no effect"
-    )
-    texts = f"  {assignment.login_name}", ", ".join(assignment.role_keys) or "(no role)", by
-    return [one_line(text) for text in texts]
 
 
 @role.command("grant", cls=HelpedCommand, short_help="Grant a user a role in the project.")
@@ -230,39 +224,31 @@ def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = Fals
 def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, env_file: Path | None) -> int:
     project = _Project(screen, env_file)
     change = (grant if how == "grant" else revoke)(project.client, project.id, user, role)
-    if change.outcome is ChangeOutcome.UNCHANGED:
-        _show_no_change(screen, change, how, project.client.emulator, as_json=as_json)
-        return ExitCode.YES
-    with screen.waiting("waiting until ZITADEL shows it"):
-        seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
-        followers = Followers() if seconds is None else make_apis_forget(project, change.user.id)
+    is_new, seconds, followers = change.outcome is not ChangeOutcome.UNCHANGED, None, Followers()
+    if is_new:
+        with screen.waiting("waiting until ZITADEL shows it"):
+            seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
+            followers = Followers() if seconds is None else make_apis_forget(project, change.user.id)
     if as_json:
-        screen.document(_change_document(change, seconds, followers))
-        return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
-    _show_change(screen, change, seconds, project)
-    if seconds is not None:
-        show_followers(screen, followers)
-    return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
-
-
-def _show_no_change(screen: Screen, change: Change, how: str, emulator: str, *, as_json: bool) -> None:
-    at = f" in the emulator {emulator}" if emulator else ""
-    state = "already has" if how == "grant" else "does not have"
-    if as_json:
-        screen.document(_change_document(change, None, Followers()))
+        screen.document(
+            {
+                "done": change.outcome,
+                "user": {"id": change.user.id, "login_name": change.user.login_name},
+                "role": change.role,
+                "project": change.project_id,
+                "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
+                "api_follows_at_once": followers.at_once,
+            }
+        )
+    elif is_new:
+        _show_change(screen, change, seconds, project)
+        if seconds is not None:
+            show_followers(screen, followers)
     else:
+        at = f" in the emulator {project.client.emulator}" if project.client.emulator else ""
+        state = "already has" if how == "grant" else "does not have"
         screen.say(one_line(f"no change: {change.user.login_name} {state} {change.role}{at}"))
-
-
-def _change_document(change: Change, seconds: float | None, followers: Followers) -> dict[str, object]:
-    return {
-        "done": change.outcome,
-        "user": {"id": change.user.id, "login_name": change.user.login_name},
-        "role": change.role,
-        "project": change.project_id,
-        "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
-        "api_follows_at_once": followers.at_once,
-    }
+    return ExitCode.NO_ANSWER if is_new and seconds is None else ExitCode.YES
 
 
 def _show_change(screen: Screen, change: Change, seconds: float | None, project: _Project) -> None:
