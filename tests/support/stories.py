@@ -149,13 +149,13 @@ class Objects(dict[str, Any]):
             if "code" in body:
                 assert ("details" in body) != error.startswith("400 invalid "), "a field's rule has no ID"
             details = (body.get("details") or [{}])[0]
-            texts = (body.get("message"), details.get("debug", details).get("id"))
-            texts += (body.get("error"), body.get("error_description"))
+            texts = {body.get("message"), details.get("debug", details).get("id")}
+            texts |= {body.get("error"), body.get("error_description")}
             return str(response.status_code) == error[:3] and error[4:] in texts
         if response.status_code != 200:
             return False
-        body = body.get(ROLES, {} if body["active"] else None) if method == "roles" else body
-        return all(_fits(self._filled(word), body) for word in shlex.split(expected))
+        found: Any = body.get(ROLES, {} if body["active"] else None) if method == "roles" else body
+        return all(_fits(self._filled(word), found) for word in shlex.split(expected))
 
 
 def _body(response: requests.Response) -> dict[str, Any]:
