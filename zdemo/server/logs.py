@@ -327,9 +327,6 @@ def log_in_batches(
     *, as_json: bool = False, batch_seconds: float = BATCH_SECONDS, requests: RequestLog = OWN_REQUESTS
 ) -> BatchingHandler:
     """Log the same for a server: a thread writes what has come within ``batch_seconds`` together."""
-    # No line shows these, so they need not be looked up (Python's documentation, "Optimization").
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     stream = _stderr()
     formatter = JsonFormatter(requests) if as_json else TextFormatter(stream, requests)
     handler = BatchingHandler(stream, formatter, wait_seconds=batch_seconds)
