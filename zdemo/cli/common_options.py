@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, option
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
@@ -41,9 +41,7 @@ Pat = Annotated[
     ),
 ]
 EnvFile = Annotated[Path | None, option("FILE", "Use this file instead of .env.", "--env-file", panel=SETTINGS_GROUP)]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output.", rich_help_panel=OUTPUT_GROUP)
-]
+Json = Annotated[bool, flag("Print one JSON document on standard output.", "--json", panel=OUTPUT_GROUP)]
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")]
 Port = Annotated[int, typer.Option(metavar="PORT", min=1, max=HIGHEST_PORT, help="The port to listen on.")]
@@ -51,10 +49,7 @@ EmulatorPort = Annotated[
     int, typer.Option(metavar="PORT", min=1, max=HIGHEST_PORT, help="With --emulator, the emulator's port.")
 ]
 Expose = Annotated[
-    bool,
-    typer.Option(
-        "--expose-emulator", help="Let the emulator listen on other addresses than loopback. Its tokens are public."
-    ),
+    bool, flag("Let the emulator listen on other addresses than loopback. Its tokens are public.", "--expose-emulator")
 ]
 
 

@@ -168,6 +168,11 @@ def option(takes: str, text: str, *names: str, panel: str | None = None, **more:
     return typer.Option(*names, metavar=takes, help=text, show_default=False, rich_help_panel=panel, **more)
 
 
+def flag(text: str, *names: str, panel: str | None = None) -> Any:
+    """Return an option without a value."""
+    return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
 def refuse_odd_dashes(arguments: Iterable[str]) -> None:
     """Raise UsageError for an option with a dash that is not a hyphen: it would be taken for another argument."""
     for word in arguments:

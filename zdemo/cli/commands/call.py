@@ -16,7 +16,7 @@ from zdemo.cli.common_options import EnvFile, Json, Pat, check_address
 from zdemo.cli.layout import step
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, option
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.cli.watch import Watch
 from zdemo.client import Call, Challenge, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
 from zdemo.client import as_json as call_document
@@ -101,26 +101,18 @@ def call(  # the options
     url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,
     as_json: Json = False,
     verbose: Annotated[
-        bool,
-        typer.Option(
-            "--verbose", "-v", help="Show the whole exchange, with the token masked.", rich_help_panel=OUTPUT_GROUP
-        ),
+        bool, flag("Show the whole exchange, with the token masked.", "--verbose", "-v", panel=OUTPUT_GROUP)
     ] = False,
     expect: Annotated[int | None, option("STATUS", "Succeed if the API answers this status.", min=100, max=599)] = None,
     curl: Annotated[
-        bool,
-        typer.Option(
-            "--curl",
-            help="Print the curl command instead of sending; $PAT in it is the token.",
-            rich_help_panel=OUTPUT_GROUP,
-        ),
+        bool, flag("Print the curl command instead of sending; $PAT in it is the token.", "--curl", panel=OUTPUT_GROUP)
     ] = False,
     watch: Annotated[
         bool,
-        typer.Option(
-            "--watch",
-            help="Repeat until the answer changes; with --expect, until that status comes. Also waits for an API that "
+        flag(
+            "Repeat until the answer changes; with --expect, until that status comes. Also waits for an API that "
             "is not running yet. Gives up after 10 minutes.",
+            "--watch",
         ),
     ] = False,
     env_file: EnvFile = None,

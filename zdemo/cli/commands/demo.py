@@ -18,7 +18,7 @@ from zdemo.cli.common_options import EnvFile, Json
 from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, with_remark
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
-from zdemo.cli.usage import OUTPUT_GROUP
+from zdemo.cli.usage import OUTPUT_GROUP, flag
 from zdemo.client import Route
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import START_GUIDE, AdminSettings
@@ -36,14 +36,9 @@ LIVE_HINT = "set {what} in the environment or in .env; zdemo demo without --live
 def demo(
     ctx: typer.Context,
     as_json: Json = False,
-    live: Annotated[
-        bool, typer.Option("--live", help="Use your own ZITADEL, with objects that are removed at the end.")
-    ] = False,
+    live: Annotated[bool, flag("Use your own ZITADEL, with objects that are removed at the end.", "--live")] = False,
     verbose: Annotated[
-        bool,
-        typer.Option(
-            "--verbose", "-v", help="Show each request and answer, with tokens masked.", rich_help_panel=OUTPUT_GROUP
-        ),
+        bool, flag("Show each request and answer, with tokens masked.", "--verbose", "-v", panel=OUTPUT_GROUP)
     ] = False,
     env_file: EnvFile = None,
 ) -> int:

@@ -28,7 +28,7 @@ from zdemo.cli.reports import (
 )
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
-from zdemo.cli.usage import option
+from zdemo.cli.usage import flag, option
 from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.environment import DEFAULT, Environment, steps_with_env_file
 from zdemo.config.names import did_you_mean
@@ -67,7 +67,7 @@ def doctor(
     ctx: typer.Context,
     as_json: Json = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Show every check, and everything known about what failed.")
+        bool, flag("Show every check, and everything known about what failed.", "-v", "--verbose")
     ] = False,
     only: Annotated[
         list[str] | None,
@@ -78,7 +78,7 @@ def doctor(
         ),
     ] = None,
     list_checks: Annotated[
-        bool, typer.Option("--list", help="List the checks by group, with their IDs and what they check.")
+        bool, flag("List the checks by group, with their IDs and what they check.", "--list")
     ] = False,
     api: Annotated[str | None, option("URL", "Check any API that takes bearer tokens, at this URL.")] = None,
     explained: Annotated[

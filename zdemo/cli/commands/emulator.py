@@ -14,7 +14,7 @@ import typer
 
 from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import option
+from zdemo.cli.usage import flag, option
 from zdemo.cli.with_emulator import (
     NAMES,
     check_extra,
@@ -58,14 +58,9 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             "--env",
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document when the emulator is ready, then serve.")
-    ] = False,
+    as_json: Annotated[bool, flag("Print one JSON document when the emulator is ready, then serve.", "--json")] = False,
     until_stdin_closes: Annotated[
-        bool,
-        typer.Option(
-            "--until-stdin-closes", help="End when standard input is closed, for example when a test runner ends."
-        ),
+        bool, flag("End when standard input is closed, for example when a test runner ends.", "--until-stdin-closes")
     ] = False,
     seed: Annotated[Path | None, option("FILE", "Start with the objects of this TOML or JSON file.")] = None,
     external_domain: Annotated[

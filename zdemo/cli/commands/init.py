@@ -11,7 +11,7 @@ from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_
 from zdemo.cli.layout import with_remark
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
-from zdemo.cli.usage import option
+from zdemo.cli.usage import flag, option
 from zdemo.config.environment import DEFAULT, read_environment
 from zdemo.config.new_dotenv import create_dotenv, emulator_text, settings_in, skeleton
 from zdemo.config.settings import API_URL
@@ -26,7 +26,7 @@ QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/em
 def init(
     ctx: typer.Context,
     emulator: Annotated[
-        bool, typer.Option("--emulator", help="Write the settings of the built-in ZITADEL emulator. They are public.")
+        bool, flag("Write the settings of the built-in ZITADEL emulator. They are public.", "--emulator")
     ] = False,
     emulator_port: EmulatorPort = EMULATOR_PORT,
     api_url: Annotated[str, option("URL", "Where the API is, beside the emulator.")] = "",

@@ -14,7 +14,7 @@ from zdemo.cli.common_options import EnvFile, Pat
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
-from zdemo.cli.usage import OUTPUT_GROUP, option
+from zdemo.cli.usage import OUTPUT_GROUP, flag, option
 from zdemo.client import ROLE, Route
 from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps
@@ -39,16 +39,11 @@ SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when 
 def introspect(
     ctx: typer.Context,
     pat: Pat = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show every claim.", rich_help_panel=OUTPUT_GROUP)
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print ZITADEL's answer unchanged.", rich_help_panel=OUTPUT_GROUP)
-    ] = False,
+    verbose: Annotated[bool, flag("Show every claim.", "--verbose", "-v", panel=OUTPUT_GROUP)] = False,
+    as_json: Annotated[bool, flag("Print ZITADEL's answer unchanged.", "--json", panel=OUTPUT_GROUP)] = False,
     require: Annotated[str | None, option("ROLE", "Succeed only if the token has this role.")] = None,
     quiet: Annotated[
-        bool,
-        typer.Option("--quiet", "-q", help="Print nothing; the exit code is the answer.", rich_help_panel=OUTPUT_GROUP),
+        bool, flag("Print nothing; the exit code is the answer.", "--quiet", "-q", panel=OUTPUT_GROUP)
     ] = False,
     env_file: EnvFile = None,
 ) -> int:

@@ -29,6 +29,7 @@ from zdemo.cli.common_options import (
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
+from zdemo.cli.usage import flag
 from zdemo.config.environment import DEFAULT, Environment, read_environment
 from zdemo.config.settings import Settings
 from zdemo.config.variables import EMULATOR_PORT
@@ -53,21 +54,19 @@ def serve(
     workers: Annotated[int, typer.Option(metavar="COUNT", min=1, max=64, help="Worker processes.")] = 1,
     pin: Annotated[
         bool | None,
-        typer.Option(
+        flag(
+            "Keep each worker on one processor (Linux); --no-pin turns it off. On with several workers.",
             "--pin/--no-pin",
-            help="Keep each worker on one processor (Linux); --no-pin turns it off. On with several workers.",
         ),
     ] = None,
-    emulator: Annotated[
-        bool, typer.Option("--emulator", help="Run the built-in ZITADEL emulator beside the API.")
-    ] = False,
+    emulator: Annotated[bool, flag("Run the built-in ZITADEL emulator beside the API.", "--emulator")] = False,
     emulator_port: EmulatorPort = EMULATOR_PORT,
     expose_emulator: Expose = False,
-    json_logs: Annotated[bool, typer.Option("--json-logs", help="Log one JSON object per line.")] = False,
+    json_logs: Annotated[bool, flag("Log one JSON object per line.", "--json-logs")] = False,
     open_metrics: Annotated[
-        bool, typer.Option("--open-metrics", help="Serve /metrics, to everybody who reaches the API. Off by default.")
+        bool, flag("Serve /metrics, to everybody who reaches the API. Off by default.", "--open-metrics")
     ] = False,
-    no_page: Annotated[bool, typer.Option("--no-page", help="Serve no page that shows the requests.")] = False,
+    no_page: Annotated[bool, flag("Serve no page that shows the requests.", "--no-page")] = False,
     env_file: EnvFile = None,
 ) -> int:
     """Run the API: three routes, guarded by token introspection.

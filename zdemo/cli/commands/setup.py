@@ -22,7 +22,7 @@ from zdemo.cli.token_input import (
     typed_line,
     typed_secret,
 )
-from zdemo.cli.usage import SETTINGS_GROUP, option
+from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.client import ROLE
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
@@ -41,11 +41,11 @@ CREATED = "What is created"
 
 def setup(
     ctx: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Never replaces a secret in use.")] = False,
-    teardown: Annotated[bool, typer.Option("--teardown", help="Remove what setup created, and nothing else.")] = False,
+    dry_run: Annotated[bool, flag("Show the plan and change nothing.", "--dry-run")] = False,
+    yes: Annotated[bool, flag("Do not ask. Never replaces a secret in use.", "--yes", "-y")] = False,
+    teardown: Annotated[bool, flag("Remove what setup created, and nothing else.", "--teardown")] = False,
     rotate_secret: Annotated[
-        bool, typer.Option("--rotate-secret", help="Create a new client secret or key; the old one stops working.")
+        bool, flag("Create a new client secret or key; the old one stops working.", "--rotate-secret")
     ] = False,
     domain: Annotated[str | None, option("URL", "Your ZITADEL. Default: ZITADEL_DOMAIN.", panel=SETTINGS_GROUP)] = None,
     admin_pat: Annotated[
@@ -111,8 +111,8 @@ def setup(
     )
     options.check()
     if teardown and (rotate_secret or auth):
-        option = "--rotate-secret" if rotate_secret else "--auth"
-        raise UsageError(f"{option} cannot be combined with --teardown", hint=f"leave out {option}")
+        named = "--rotate-secret" if rotate_secret else "--auth"
+        raise UsageError(f"{named} cannot be combined with --teardown", hint=f"leave out {named}")
     screen: Screen = ctx.obj
     path = env_file or Path(".env")
     with nullcontext() if dry_run else only_setup_in_folder(path):

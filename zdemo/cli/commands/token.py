@@ -22,7 +22,7 @@ from zdemo.cli.token_input import (
     tell_warnings,
     token_question,
 )
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, option
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import USER_ID, USER_KEY_FILE, USER_SECRET, UserSettings
@@ -78,8 +78,7 @@ def token(
         option("SCOPE", "Request this scope instead of the usual ones; can be repeated.", autocompletion=_scopes),
     ] = None,
     as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Print token, type, lifetime and scope as JSON.", rich_help_panel=OUTPUT_GROUP),
+        bool, flag("Print token, type, lifetime and scope as JSON.", "--json", panel=OUTPUT_GROUP)
     ] = False,
 ) -> int:
     """Get an access token of a service account, and print it.
