@@ -51,7 +51,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         issued_keys=tuple(key.id for key in state.keys if key.id in keys and keys[key.id] == key.expires),
         reader=reader,
         visitor=visitor,
-        foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.has_token(admin_pat.__eq__),
+        foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.has_token(admin_pat),
     )
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import stat
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -40,19 +39,16 @@ COMMENTS = {  # what stands above a setting that setup adds
     "ZDEMO_VISITOR_PAT": "# the token of the user without the role",
 }
 LONGEST_KEY_NAME_BYTES = 246  # with the end of the name, 255: the longest file name of Linux and macOS
+KEPT = 58  # characters of a longer name, of up to four bytes each; a dash and a digest follow
 
 
 def key_name(application_name: str) -> str:
     """Return the beginning of the name of an application's key file: short, and without what leads elsewhere or hides.
 
-    The digest tells apart the names that are cut off, or that hold what a file's name cannot hold here.
+    The digest tells apart the names that are cut off.
     """
     safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in application_name).lstrip(".") or "application"
-    encoding = sys.getfilesystemencoding()
-    kept, end = safe.encode(encoding, "ignore"), f"-{digest(application_name)}"
-    if len(kept) <= LONGEST_KEY_NAME_BYTES and kept.decode(encoding) == safe:
-        return safe
-    return kept[: LONGEST_KEY_NAME_BYTES - len(end)].decode(encoding, "ignore") + end
+    return safe if len(safe.encode()) <= LONGEST_KEY_NAME_BYTES else f"{safe[:KEPT]}-{digest(application_name)}"
 
 
 def key_in(file: Path) -> str:

@@ -82,10 +82,14 @@ class SetupState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Document:
+class _Version:
+    version: int = VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document(_Version):
     """The file: what is remembered of each ``.env`` of its folder, by name."""
 
-    version: int
     files: dict[str, SetupState]
 
 
@@ -142,7 +146,7 @@ def write_state(env_path: Path, state: SetupState) -> None:
             (path.parent / IGNORE).write_text("*\n")
     except OSError as error:
         raise not_written(path, error) from None
-    document = _Document(version=VERSION, files=entries)
+    document = _Document(files=entries)
     replace_file(path, json.dumps(asdict(document), indent=2) + "\n")
 
 
@@ -187,13 +191,13 @@ def _read_all(path: Path) -> dict[str, SetupState]:
     import msgspec  # here, because most commands find no state file
 
     try:
-        document = msgspec.convert(json.loads(content), _Document)
+        document = json.loads(content)
+        if msgspec.convert(document, _Version).version > VERSION:
+            raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
+        return msgspec.convert(document, _Document).files
     except (ValueError, RecursionError):
         raise SettingsError(
             [f"{path} is damaged: it is not what setup writes"],
             hint=f"restore it from a backup, or set it aside: mv {path} {path}.damaged (setup then starts anew, and "
             "what it created before stays in ZITADEL)",
         ) from None
-    if document.version > VERSION:
-        raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
-    return document.files

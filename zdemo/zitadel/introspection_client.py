@@ -86,25 +86,15 @@ class IntrospectionClient:
 
     def introspect(self, token: str, *, timeout_seconds: float | None = None) -> Introspection:
         """Ask ZITADEL; see ``Introspector``."""
-        try:
-            if (request := watched.get()) is None:
-                answer = self.ask(token, timeout_seconds=timeout_seconds)
-            else:
-                answer = self._ask_watched(token, request, timeout_seconds)
-        except ConnectionFailed as failure:
-            raise introspection_error(failure) from failure
-        return read_answer(answer, with_key=self._assertion is not None)
-
-    def _ask_watched(self, token: str, request: Watched, timeout_seconds: float | None) -> Response:
-        began = time.perf_counter()
+        request, began = watched.get(), time.perf_counter()
         outcome: Response | ConnectionFailed | None = None
         try:
             outcome = answer = self.ask(token, timeout_seconds=timeout_seconds)
         except ConnectionFailed as failure:
             outcome = failure
-            raise
+            raise introspection_error(failure) from failure
         finally:
-            if outcome is not None:
+            if request is not None and outcome is not None:
                 request.exchanges.append(
                     Exchange(
                         began=began,
@@ -114,7 +104,7 @@ class IntrospectionClient:
                         outcome=outcome,
                     )
                 )
-        return answer
+        return read_answer(answer, with_key=self._assertion is not None)
 
     def close(self) -> None:
         """Close the connections."""

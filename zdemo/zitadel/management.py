@@ -61,32 +61,24 @@ class ManagementClient:
     def __enter__(self) -> Self:
         return self
 
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
     @property
     def issuer(self) -> str:
         """ZITADEL's address as it knows itself."""
         return self.zitadel.issuer
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     @property
     def timeout_seconds(self) -> float:
         """The longest time that a request which begins now may take."""
         return self._timeout_seconds() if callable(self._timeout_seconds) else self._timeout_seconds
 
-    def has_token(self, matches: Callable[[str], bool]) -> bool:
-        """Return whether a condition holds for the client's own token."""
-        return matches(self._token)
+    def has_token(self, text: str) -> bool:
+        """Return whether a text is the client's own token."""
+        return text == self._token
 
-    def call(
-        self,
-        service: str,
-        method: str,
-        body: Mapping[str, Any],
-        *,
-        to: Callable[[dict[str, Any]], T],
-        permission: str = "",
-    ) -> T:
+    def call(self, path: str, body: Mapping[str, Any], *, to: Callable[[dict[str, Any]], T], permission: str = "") -> T:
         """Make one unary Connect call, and return what ``to`` makes of its answer.
 
         ``permission`` is what it needs. Raises:
@@ -94,7 +86,7 @@ class ManagementClient:
             UnusableAnswer: ``to`` cannot use the answer (ValueError, TypeError, AttributeError, KeyError).
             IntrospectionError: no ZITADEL answered there, or it cannot now.
         """
-        return answered(self.request("POST", f"/{service}/{method}", body), to, permission)
+        return answered(self.request("POST", path, body), to, permission)
 
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
@@ -149,12 +141,9 @@ def management_error(answer: Response, permission: str = "") -> ZdemoError:
             hint=f"check {answer.setting}, and whether a proxy in front of it answers in its place",
             answer=answer,
         )
+    message, hint = _words(answer.status, error_id, text, permission)
     if not error_id and code in NO_SUCH_SERVICE:
-        return _refused(answer, code, *TOO_OLD)
-    return _refused(answer, code, *_words(answer.status, error_id, text, permission), error_id)
-
-
-def _refused(answer: Response, code: str, message: str, hint: str, error_id: str = "") -> ManagementError:
+        message, hint = TOO_OLD
     return ManagementError(message, hint=hint, answer=answer, code=code, error_id=error_id)
 
 

@@ -51,13 +51,12 @@ class Rpc:
     """
 
     def __init__(self, service: str, name: str, *names: str, permission: str = "") -> None:
-        self._service, self._name = f"zitadel.{service}Service", name
-        self._names, self._permission = names, permission
+        self._path, self._names, self._permission = f"/zitadel.{service}Service/{name}", names, permission
 
     def ask(self, client: ManagementClient, *values: Any, to: Callable[[Fields], T], **fields: Any) -> T:
         """Return what ``to`` makes of the answer to these values of ``names``, and to more fields."""
         body = {**dict(zip(self._names, values, strict=True)), **fields}
-        return client.call(self._service, self._name, body, to=to, permission=self._permission)
+        return client.call(self._path, body, to=to, permission=self._permission)
 
     def do(self, client: ManagementClient, *values: Any) -> None:
         """Change something."""
@@ -115,8 +114,9 @@ class TypedRpc(Rpc, Generic[T]):
             offset += max(len(rows), min(paging.limit, PAGE_SIZE))
             if not rows or offset >= paging.total:
                 return
+        name = self._path.rpartition("/")[2]
         raise UnusableAnswer(
-            f"ZITADEL's list does not end ({self._name}): after {MOST_PAGES} pages it announces more",
+            f"ZITADEL's list does not end ({name}): after {MOST_PAGES} pages it announces more",
             hint=f"check {client.zitadel.setting}, and whether a proxy in front of it sends one page again and again",
         )
 

@@ -191,31 +191,22 @@ def wait_until(
 def wait_until_shown(
     client: ManagementClient, change: Change, *, introspector: Introspector | None, token: str
 ) -> float | None:
-    """Wait until ZITADEL shows the change; return the seconds that took, or ``None`` when it does not in time.
+    """Wait until ZITADEL shows the change; return the seconds that took, or ``None`` when it does not in time."""
+    return wait_until(lambda: is_shown(client, change, introspector=introspector, token=token))
+
+
+def is_shown(client: ManagementClient, change: Change, *, introspector: Introspector | None, token: str) -> bool:
+    """Return whether ZITADEL shows the change.
 
     The proof is the introspection of ``token`` if it is an active token of that user, else the list of assignments.
     """
-
-    def is_shown() -> bool:
-        shown = shows_in_introspection(introspector, token, change) if introspector and token else None
-        return shows_in_list(client, change) if shown is None else shown
-
-    return wait_until(is_shown)
-
-
-def shows_in_list(client: ManagementClient, change: Change) -> bool:
-    """Return whether ZITADEL's list of assignments shows the change."""
-    assignments = list_assignments(client, project_id=change.project_id, user_id=change.user.id)
-    has = any(a.active and change.role in a.role_keys for a in assignments)
+    has = None
+    if introspector and token:
+        with suppress(IntrospectionError):
+            found = introspector.introspect(token)
+            if found.active and found.text("sub") == change.user.id:
+                has = change.role in found.roles(change.project_id)
+    if has is None:
+        assignments = list_assignments(client, project_id=change.project_id, user_id=change.user.id)
+        has = any(a.active and change.role in a.role_keys for a in assignments)
     return has == (change.outcome is not ChangeOutcome.REMOVED)
-
-
-def shows_in_introspection(introspector: Introspector, token: str, change: Change) -> bool | None:
-    """Return whether introspection shows the change; ``None`` when the token is another user's, or not active."""
-    try:
-        found = introspector.introspect(token)
-    except IntrospectionError:
-        return None
-    if not found.active or found.text("sub") != change.user.id:
-        return None
-    return (change.role in found.roles(change.project_id)) == (change.outcome is not ChangeOutcome.REMOVED)
