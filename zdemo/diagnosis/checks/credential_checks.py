@@ -46,7 +46,7 @@ def _kind(context: DoctorContext) -> Finding:
     key = context.settings.key if context.settings else None
     used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
     if context.investigation.finding:
-        return passed(f"{used}, accepted")  # first things first
+        return passed(f"{used}, accepted")  # the fault that was found comes first
     app = context.facts.application()
     if app is None:
         return passed(f"{used}, accepted; only an administrator can see how the application is registered")
