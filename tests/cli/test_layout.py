@@ -105,6 +105,9 @@ def test_a_table_breaks_between_words_and_becomes_lines_where_they_do_not_fit(
     out = io.StringIO()
     Screen(out).table([(name, MANY, "granted by ZITADEL")])
     assert out.getvalue().splitlines()[:2] == lines
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    Screen(out).table([(name, MANY, "\x1b[31mremove\x1b[0m")])
+    assert out.getvalue().count("\x1b[31m") == 1
 
 
 WORDS = st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1), min_size=1)

@@ -109,8 +109,14 @@ class Screen:
         for row in rows:
             grid.add_row(*(Text.from_ansi(self.redaction(cell)) for cell in row))
         if least > console.width:
-            for row in rows:
-                self.behind("", (" " * BELOW).join(filter(None, row)).replace("\n", " "), hang=BELOW, stream=stream)
+            for first, *others in rows:
+                lines = [first]
+                for cell in filter(None, others):
+                    whole = cell.replace("\n", " ")
+                    beside = f"{lines[-1]}{' ' * BELOW}{whole}"
+                    lines[-1:] = [beside] if cells(beside) <= console.width else [lines[-1], " " * 2 * BELOW + whole]
+                for text in (part for line in lines for part in wrapped(self.redaction(line), console.width)):
+                    self._put(stream, text)
             return
         with console.capture() as shown:
             console.print(grid)
