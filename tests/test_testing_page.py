@@ -21,6 +21,7 @@ EXAMPLES = re.findall(r"\*\*([^*]+)\*\*[^\n]*\n\n```python\n(.*?)```", TEXT, re.
 (SEED,) = re.findall(r"```toml\n(.*?)```", EMULATOR_TEXT, re.DOTALL)
 (CONTROL,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 LONGEST_SECONDS = 120
+OTHER_PLUGINS = ("cacheprovider", "schemathesis", "hypothesispytest", "anyio", "xdist", "xdist.looponfail")  # slow to load
 
 
 def ran(*command: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -33,7 +34,8 @@ def ran(*command: str, folder: Path, **env: str) -> subprocess.CompletedProcess[
 def test_the_examples_pass(tmp_path: Path) -> None:
     for number, (title, code) in enumerate(EXAMPLES):
         (tmp_path / f"test_{number}.py").write_text(f"# {title}\n{code}")
-    done = ran(sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", str(tmp_path), folder=tmp_path)
+    others = [word for name in OTHER_PLUGINS for word in ("-p", f"no:{name}")]
+    done = ran(sys.executable, "-m", "pytest", "-q", "-rA", *others, str(tmp_path), folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     passed = set(re.findall(r"^PASSED test_(\d+)\.py", done.stdout, re.MULTILINE))
     assert passed == set(map(str, range(len(EXAMPLES))))
