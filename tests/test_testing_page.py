@@ -21,7 +21,7 @@ EXAMPLES = re.findall(r"\*\*([^*]+)\*\*[^\n]*\n\n```python\n(.*?)```", TEXT, re.
 (SEED,) = re.findall(r"```toml\n(.*?)```", EMULATOR_TEXT, re.DOTALL)
 (CONTROL,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 LONGEST_SECONDS = 120
-OTHER_PLUGINS = ("cacheprovider", "schemathesis", "hypothesispytest", "anyio", "xdist", "xdist.looponfail")  # slow to load
+OTHER_PLUGINS = ("cacheprovider", "schemathesis", "hypothesispytest", "anyio", "xdist", "xdist.looponfail")
 
 
 def ran(*command: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
