@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.support.other_kinds import other_than_a_file
-from zdemo.config.key_file import LARGEST_BYTES, application_key, read_key_file, read_user_key_file, user_key
+from zdemo.config.key_file import APPLICATION, LARGEST_BYTES, SERVICE_USER, KeyKind, parse_key_file, read_key_file
 from zdemo.config.parsers import InvalidValue
 
 CLIENT_ID, KEY_ID, USER_ID = "312909075212468231", "312909075212468555", "312909075212468111"
@@ -63,56 +63,47 @@ SAME = {
 
 @pytest.mark.parametrize("same", SAME.values(), ids=SAME)
 def test_a_key_file_of_zitadel_and_what_does_no_harm(same: bytes) -> None:
-    key = application_key(same)
-    assert (key.client_id, key.key_id) == (CLIENT_ID, KEY_ID)
+    key = parse_key_file(same)
+    assert (key.subject, key.key_id) == (CLIENT_ID, KEY_ID)
     assert "PRIVATE" in key.private_key
     assert "PRIVATE" not in repr(key)
 
 
-WRONG: dict[str, tuple[bytes, str]] = {
-    "not JSON": (b"CLIENT_ID=1", "not JSON"),
-    "nested": (b"[" * 50_000, "not JSON"),
-    "too large": (b" " * (LARGEST_BYTES + 1), "64 KiB"),
-    "a bare key": (pem(rsa_key()).encode(), "not JSON"),
-    "service account": (user_content(), "the key file of a service account, not of an API application"),
-    "another type": (content(type="service_account"), 'a "type" other than application'),
-    "client ID as a number": (content(clientId=1), "without clientId"),
-    "nothing": (b"{}", "without clientId, keyId, key"),
-    "damaged key": (content(key=pem(rsa_key()).replace("M", "N")), NOT_RSA),
+WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
+    "not JSON": (b"CLIENT_ID=1", APPLICATION, "not a JSON object"),
+    "nested": (b"[" * 50_000, APPLICATION, "not a JSON object"),
+    "too large": (b" " * (LARGEST_BYTES + 1), APPLICATION, "64 KiB"),
+    "service account": (user_content(), APPLICATION, "the key file of a service account, not of an API application"),
+    "another type": (content(type="service_account"), APPLICATION, 'a "type" other than application'),
+    "client ID as a number": (content(clientId=1), APPLICATION, "without clientId"),
+    "nothing": (b"{}", APPLICATION, "without clientId, keyId, key"),
+    "damaged key": (content(key=pem(rsa_key()).replace("M", "N")), APPLICATION, NOT_RSA),
     "public key": (
         content(key=rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()),
+        APPLICATION,
         NOT_RSA,
     ),
-    "elliptic curve": (content(key=pem(ec.generate_private_key(ec.SECP256R1()))), NOT_RSA),
-    "short key": (content(key=pem(rsa_key(1024))), "fewer than 2048 bits"),
-    "long key": (content(key=pem(long_rsa_key())), "more than 8192 bits"),
-}
-WRONG_OF_USERS: dict[str, tuple[bytes, str]] = {
-    "application": (content(), "of an API application, not of a service account"),
-    "a human": (user_content(type="human"), "other than serviceaccount"),
-    "no user ID": (user_content(userId=None), "without userId"),
+    "elliptic curve": (content(key=pem(ec.generate_private_key(ec.SECP256R1()))), APPLICATION, NOT_RSA),
+    "short key": (content(key=pem(rsa_key(1024))), APPLICATION, "fewer than 2048"),
+    "long key": (content(key=pem(long_rsa_key())), APPLICATION, "more than 8192 bits"),
+    "application": (content(), SERVICE_USER, "of an API application, not of a service account"),
+    "a human": (user_content(type="human"), SERVICE_USER, "other than serviceaccount"),
+    "no user ID": (user_content(userId=None), SERVICE_USER, "without userId"),
 }
 
 
-@pytest.mark.parametrize(("data", "words"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_named(data: bytes, words: str) -> None:
-    said = refusal(lambda: application_key(data))
+@pytest.mark.parametrize(("data", "kind", "words"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_named(data: bytes, kind: KeyKind, words: str) -> None:
+    said = refusal(lambda: parse_key_file(data, kind))
     assert words in str(said)
     assert pem(rsa_key())[40:60] not in str(said)
-
-
-@pytest.mark.parametrize(("data", "words"), WRONG_OF_USERS.values(), ids=WRONG_OF_USERS)
-def test_what_is_wrong_with_the_key_file_of_a_service_account(data: bytes, words: str) -> None:
-    said = refusal(lambda: user_key(data))
-    assert words in str(said)
-    assert "service account's page" in said.fix
-    assert "ZDEMO_USER_KEY_FILE" in said.fix
+    assert said.fix in ("", kind.new_key)
 
 
 @pytest.mark.parametrize(("date", "expires"), [("2030-01-02T03:04:05Z", 1893553445.0), ("soon", None), (None, None)])
 def test_the_key_file_of_a_service_account_may_expire(date: object, expires: float | None) -> None:
-    key = user_key(user_content(expirationDate=date))
-    assert (key.user_id, key.key_id, key.expires_at) == (USER_ID, KEY_ID, expires)
+    key = parse_key_file(user_content(expirationDate=date), SERVICE_USER)
+    assert (key.subject, key.key_id, key.expires_at) == (USER_ID, KEY_ID, expires)
     assert "PRIVATE" not in repr(key)
 
 
@@ -126,9 +117,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("read", [read_key_file, read_user_key_file])
-def test_the_path_of_a_file_that_does_not_exist_is_shown(read: Callable[[str, Path], object], folder: Path) -> None:
-    missing = refusal(lambda: read("none.json", folder))
+def test_the_path_of_a_file_that_does_not_exist_is_shown(folder: Path) -> None:
+    missing = refusal(lambda: read_key_file("none.json", folder))
     assert (str(missing), missing.shown) == ("names a file that does not exist", str(folder / "none.json"))
 
 

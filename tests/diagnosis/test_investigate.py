@@ -14,7 +14,7 @@ from tests.support.cli import Shell
 from tests.support.key_site import settings_for
 from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
-from zdemo.config.key_file import application_key
+from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation
 from zdemo.diagnosis.finding import Certainty
@@ -109,7 +109,7 @@ def test_only_what_a_probe_needs_is_sent() -> None:
         look(settings, f'"{READER.pat}"')  # which no header field takes
         assert {request.target for request in up.requests} == {"/oauth/v2/introspect", "/debug/ready"}
     with upstream(REFUSED) as up:
-        look(settings_for(up.url, application_key(content())), "x" * 71)
+        look(settings_for(up.url, parse_key_file(content())), "x" * 71)
     sent = ["/.well-known/openid-configuration", "/oauth/v2/introspect", "/oidc/v1/userinfo"]
     assert sorted(request.target for request in up.requests) == sent
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.diagnosis.test_unusable_response import AWAY, READY, answer
-from zdemo.config.key_file import UserKey
+from zdemo.config.key_file import SigningKey
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
@@ -19,7 +19,8 @@ ORIGIN, NOW = "http://127.0.0.1:8080", 1_800_000_000.0
 SECRET, APPLICATION = "s3cr" * 16, ("312909075212468229", "a3cr" * 16)
 UNKNOWN = ("invalid_client", "client not found")
 BY_SECRET = UserSettings(issuer=ORIGIN, client_id="svc", client_secret=SECRET, application=APPLICATION)
-BY_KEY = UserSettings(issuer=ORIGIN, key=UserKey(user_id="7", key_id="9", private_key="x", expires_at=NOW + 10))
+KEY = SigningKey(subject="7", key_id="9", private_key="x", expires_at=NOW + 10)
+BY_KEY = UserSettings(issuer=ORIGIN, key=KEY)
 INTERNAL = {"error": "server_error", "error_description": "Errors.Internal"}
 INVALID = "invalid_request"
 
@@ -52,7 +53,7 @@ def issuer(text: str) -> dict[Probe, Any]:
         (BY_SECRET, 400, "unauthorized_client", "", "user.refused"),
         (BY_KEY, 500, "server_error", "Errors.Internal", "user.key_refused"),
         (BY_KEY, 400, "invalid_grant", "invalid assertion", "user.key_refused"),  # ZITADEL from v4.14 on
-        (replace(BY_KEY, key=replace(BY_KEY.key or UserKey(user_id="", key_id="", private_key=""), expires_at=NOW - 5)),
+        (replace(BY_KEY, key=replace(KEY, expires_at=NOW - 5)),
          500, "server_error", "", "user.key_expired"),
     ],
 )  # fmt: skip

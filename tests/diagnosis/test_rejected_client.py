@@ -8,7 +8,7 @@ import pytest
 from tests.config.test_key_file import KEY_ID, content
 from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, answer
 from tests.support.key_site import settings_for
-from zdemo.config.key_file import application_key
+from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
@@ -21,7 +21,7 @@ CERTAIN, LIKELY, OPEN = Certainty
 
 DEAD = answer(401, {"error": "access_denied", "error_description": "access token invalid"})
 DISCOVERED = {Probe.DISCOVERY: answer(200, {"issuer": ORIGIN})}
-WITH_KEY = settings_for(ORIGIN, application_key(content()))
+WITH_KEY = settings_for(ORIGIN, parse_key_file(content()))
 FOUND = ClientRecords(
     whole_instance=True,
     application=Application(id="1", name="api", client_id="2", active=True),

@@ -14,7 +14,7 @@ from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
 from tests.support.introspector_doubles import Clock
 from tests.support.key_site import KeySite, key_site, settings_for
 from tests.support.upstream import upstream
-from zdemo.config.key_file import ApplicationKey, application_key
+from zdemo.config.key_file import SigningKey, parse_key_file
 from zdemo.emulator import PROJECT_ID, READER
 from zdemo.errors import CredentialsRefused
 from zdemo.guard.authorization import Policy
@@ -32,8 +32,8 @@ NOW = 1_800_000_000.75
 
 
 @pytest.fixture(scope="module")
-def key() -> ApplicationKey:
-    return application_key(content())
+def key() -> SigningKey:
+    return parse_key_file(content())
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def assertion(key: ApplicationKey, clock: Clock) -> ClientAssertion:
+def assertion(key: SigningKey, clock: Clock) -> ClientAssertion:
     return ClientAssertion(key, ISSUER, clock=clock)
 
 
@@ -81,7 +81,7 @@ def test_a_clock_that_is_set_back_gets_a_new_one(assertion: ClientAssertion, clo
     assert claims_of(assertion.text())["iat"] == int(clock.now) - CLOCK_LEEWAY_SECONDS
 
 
-def test_the_client_sends_the_assertion_and_no_header_or_other_credentials(key: ApplicationKey) -> None:
+def test_the_client_sends_the_assertion_and_no_header_or_other_credentials(key: SigningKey) -> None:
     with upstream(ACTIVE) as up:
         client = IntrospectionClient(settings_for(up.url, key))
         assert client.introspect("token-1").active
@@ -98,7 +98,7 @@ def test_the_client_sends_the_assertion_and_no_header_or_other_credentials(key: 
     assert (other.headers["authorization"], other.form) == ("Basic made-up", {"token": "t"})
 
 
-def test_a_refusal_points_at_the_key_and_the_clock(key: ApplicationKey) -> None:
+def test_a_refusal_points_at_the_key_and_the_clock(key: SigningKey) -> None:
     with upstream(CREDENTIALS_REFUSED) as up:
         client = IntrospectionClient(settings_for(up.url, key))
         with pytest.raises(CredentialsRefused) as refused:

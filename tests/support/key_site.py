@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zdemo.config.address import ZitadelAddress
-from zdemo.config.key_file import ApplicationKey, read_key_file
+from zdemo.config.key_file import SigningKey, read_key_file
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, PROJECT_ID, emulate
 from zdemo.zitadel import resources
@@ -18,8 +18,8 @@ APPLICATION_ID = "7"
 DAY_MILLISECONDS = 86_400_000
 
 
-def settings_for(url: str, key: ApplicationKey) -> Settings:
-    return Settings(issuer=url, client_id=key.client_id, client_secret="", key=key)
+def settings_for(url: str, key: SigningKey) -> Settings:
+    return Settings(issuer=url, client_id=key.subject, client_secret="", key=key)
 
 
 @dataclass(frozen=True, kw_only=True)

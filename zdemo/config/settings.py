@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, origin, unused_internal_url, why_withheld
 from zdemo.config.environment import KEY_FILE, Environment
-from zdemo.config.key_file import ApplicationKey, UserKey, read_key_file, read_user_key_file
+from zdemo.config.key_file import SERVICE_USER, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
 from zdemo.config.variables import (
@@ -36,8 +36,7 @@ NOT_FROM_SETUP = {  # what setup itself needs
     ISSUER: f"put your own there; {START_GUIDE}",
     "ZITADEL_ADMIN_PAT": "put your own there",
 }
-K = TypeVar("K", ApplicationKey, UserKey)
-KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]
+KeyReader = Callable[[str, Path], tuple[SigningKey, str]]
 
 
 class _Reader:
@@ -64,10 +63,10 @@ class _Reader:
             self._missing.append(name)
         return ""
 
-    def key(self, name: str, read: Callable[[str, Path], tuple[K, str]]) -> tuple[K | None, str]:
+    def key(self, name: str, read: KeyReader) -> tuple[SigningKey | None, str]:
         """Return the key, if a key file is set and right, and a warning or an empty string."""
         folder = self.environment.folder(name)
-        found: tuple[K | None, str] = self._parsed(name, lambda text: read(text, folder), (None, ""))
+        found: tuple[SigningKey | None, str] = self._parsed(name, lambda text: read(text, folder), (None, ""))
         return found
 
     def fields_of(self, kind: type[ZitadelSettings | ClientSettings]) -> dict[str, Any]:
@@ -163,7 +162,7 @@ class Settings(ZitadelSettings):
 
     client_id: str
     client_secret: str = field(repr=False)
-    key: ApplicationKey | None = None
+    key: SigningKey | None = None
     cache_ttl_seconds: float = DEFAULT_CACHE_TTL_SECONDS
     cache_size: int = DEFAULT_CACHE_SIZE
     cache_url: str | None = field(default=None, repr=False)  # it may hold a password
@@ -186,7 +185,7 @@ class Settings(ZitadelSettings):
         reader = _Reader(variables)
         key, warning = reader.key(KEY_FILE, read_key)
         values = cls._read(reader, warning)
-        client_id, client_secret = key.client_id if key else "", ""
+        client_id, client_secret = key.subject if key else "", ""
         if KEY_FILE not in reader.environment:
             client_id, client_secret = reader.required("CLIENT_ID"), reader.required("CLIENT_SECRET")
         reader.finish()
@@ -204,7 +203,7 @@ class UserSettings(ZitadelSettings):
 
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
-    key: UserKey | None = None
+    key: SigningKey | None = None
     application: tuple[str, str] = field(default=("", ""), repr=False)
     variables: tuple[str, str, str] = (USER_ID, USER_SECRET, USER_KEY_FILE)
 
@@ -216,7 +215,7 @@ class UserSettings(ZitadelSettings):
         """
         reader = _Reader(variables)
         environment = reader.environment
-        key, warning = reader.key(USER_KEY_FILE, read_user_key_file)
+        key, warning = reader.key(USER_KEY_FILE, partial(read_key_file, kind=SERVICE_USER))
         values = cls._read(reader, warning)
         needs_id = USER_KEY_FILE not in environment
         client_id = reader.required(USER_ID) if needs_id else ""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from zdemo.config.address import without_default_port
-from zdemo.config.key_file import ApplicationKey, UserKey
+from zdemo.config.key_file import SigningKey
 from zdemo.serving.forks import renewed_after_fork
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ClientAssertion:
     """The assertion to send now. Thread-safe: of many callers one signs. ``clock`` returns epoch seconds."""
 
     @renewed_after_fork
-    def __init__(self, key: ApplicationKey | UserKey, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, key: SigningKey, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
         self._key = key
         self._audience = audience_of(issuer)
         self._clock = clock

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.apis import settings_for
-from zdemo.config.key_file import ApplicationKey
+from zdemo.config.key_file import SigningKey
 from zdemo.config.settings import Settings
 from zdemo.guard.shared.sealing import LARGEST_VALUE_BYTES, Sealer, Unbelievable
 from zdemo.zitadel.introspection_answer import Introspection
@@ -21,7 +21,7 @@ CLAIMS: dict[str, object] = {
     "odd": "\ud800\u202e",
 }
 TIMES = {"asked_at": 1_800_000_000.25, "asked_at_wall": 1_800_000_001.0}
-KEY = ApplicationKey(client_id=SETTINGS.client_id, key_id="1", private_key="-----BEGIN one", path=Path())
+KEY = SigningKey(subject=SETTINGS.client_id, key_id="1", private_key="-----BEGIN one", path=Path())
 WITH_KEY = replace(SETTINGS, key=KEY, client_secret="")
 
 

@@ -198,5 +198,5 @@ def _tell_whose(screen: Screen, settings: UserSettings, seconds: int | None) -> 
         return
     from zdemo.diagnosis.wording import span
 
-    who = f"user {settings.key.user_id}" if settings.key else settings.client_id
+    who = f"user {settings.key.subject}" if settings.key else settings.client_id
     screen.tell(f"note: a token of {who}" + (f", which expires in {span(seconds)}" if seconds is not None else ""))

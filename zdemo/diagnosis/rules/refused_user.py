@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zdemo.config.key_file import SERVICE_USER, UserKey
+from zdemo.config.key_file import SERVICE_USER, SigningKey
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, first, quoted
@@ -36,7 +36,7 @@ class UserCase:
     def user(self) -> str:
         """The user in a sentence: by its login name, or by its ID if that is all that is known."""
         key = self.settings.key
-        return f"the user {quoted(key.user_id if key else self.settings.client_id, 60)}"
+        return f"the user {quoted(key.subject if key else self.settings.client_id, 60)}"
 
 
 def finding_for_refused_user(case: UserCase) -> Finding | None:
@@ -132,7 +132,7 @@ def _refused_secret(case: UserCase, description: str) -> Iterator[Finding]:
         )
 
 
-def _refused_key(case: UserCase, key: UserKey) -> Iterator[Finding]:
+def _refused_key(case: UserCase, key: SigningKey) -> Iterator[Finding]:
     yield from finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="user")
     yield from finding_for_clock(case.evidence, SIGNER)
     zitadels_now = case.now - (case.evidence.clock_ahead_seconds or 0)

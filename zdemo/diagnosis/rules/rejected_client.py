@@ -6,7 +6,7 @@ With what an administrator's records show, most causes are certain.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from zdemo.config.key_file import ApplicationKey
+from zdemo.config.key_file import SigningKey
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
@@ -205,11 +205,11 @@ def _ask_administrator(evidence: Evidence) -> str:
     return evidence.unusable_admin_pat or "set ZITADEL_ADMIN_PAT: then zdemo doctor shows which it is"
 
 
-def _open_for_key(case: ClientCase, key: ApplicationKey) -> Finding:
+def _open_for_key(case: ClientCase, key: SigningKey) -> Finding:
     evidence, ahead = case.evidence, case.evidence.clock_off_by
     elsewhere = ("the key file belongs to another ZITADEL, or this one was recreated since",)
     leading, last = (elsewhere, ()) if evidence.token_is_dead else ((), elsewhere)
-    application = f"application {key.client_id}" if ID_DIGITS.fullmatch(key.client_id) else "the application"
+    application = f"application {key.subject}" if ID_DIGITS.fullmatch(key.subject) else "the application"
     key_name = f"key {key.key_id}" if ID_DIGITS.fullmatch(key.key_id) else "the key"
     return Finding(
         id="client.key_refused",
