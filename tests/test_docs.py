@@ -17,7 +17,7 @@ from tests.test_architecture import ORDER
 from zdemo.cli.app import COMMANDS as TABLE
 from zdemo.cli.app import app, load
 from zdemo.config.dotenv_file import read_dotenv
-from zdemo.config.variables import BY_NAME, OTHER_NAMES
+from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.emulator import seed
 from zdemo.errors import ExitCode
@@ -167,7 +167,7 @@ def test_every_variable_that_the_code_names_is_in_the_table_of_settings() -> Non
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
-    names = {constant for constant in constants if VARIABLE.fullmatch(constant)} - OTHER_NAMES.keys()
+    names = {constant for constant in constants if VARIABLE.fullmatch(constant)}
     assert names == BY_NAME.keys()
 
 

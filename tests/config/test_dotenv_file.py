@@ -73,10 +73,9 @@ def test_what_is_not_a_file_is_named_and_not_waited_for(kind: str, tmp_path: Pat
     assert problems(path) == (f"{path} is {kind}, not a file",)
 
 
-def test_repeated_variables_and_lone_words_are_found_with_their_lines(tmp_path: Path) -> None:
+def test_repeated_variables_are_found_with_their_lines(tmp_path: Path) -> None:
     file = written(tmp_path, "A=1\n\n# A=0\nB='\nA=2\n'\r\nexport A = 3\n'B'\nC=1\nA=4\n\nexport D")
     assert load_dotenv(file).repeated == {"A": (1, 7, 10), "B": (4, 8)}
-    assert load_dotenv(file).lone_words == (8,)
 
 
 # --- changed

@@ -46,12 +46,6 @@ class Dotenv:
         return [line for binding, line in self._numbered() if binding.error]
 
     @property
-    def lone_words(self) -> tuple[int, ...]:
-        """The numbers of lines that are a word without ``=``, which may be the rest of a broken line."""
-        found = [(b.original.string.lstrip(), line) for b, line in self._numbered() if b.key and b.value is None]
-        return tuple(line for text, line in found if not text.startswith(("export ", "export\t")))
-
-    @property
     def repeated(self) -> dict[str, tuple[int, ...]]:
         """The variables that are set more than once, with the numbers of their lines. The last one counts."""
         found: dict[str, tuple[int, ...]] = {}

@@ -7,18 +7,14 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
-
-from zdemo.errors import SettingsError
 
 DEFAULT = Path(".env")
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
 INIT_EMULATOR = "zdemo init --emulator writes one with the emulator's settings"
 KEY_FILE = "ZITADEL_KEY_FILE"
-MISNAMED = (".env.txt", "env", "env.txt")  # what editors and file managers make of .env
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 COMMANDS = re.compile(
     r"\bzdemo (?:call|doctor|introspect|role (?:list|grant|revoke)|serve|setup|token)\b(?!.*--env-file)"
@@ -97,27 +93,10 @@ class Environment(Mapping[str, str]):
         place = self.source(name)
         return f"correct {self.setting(name)}" + (f" in {place}" if place not in ("", COMMAND_LINE) else "")
 
-    @cached_property
-    def misplaced(self) -> Path | None:
-        """A file with settings that is most likely the missing ``.env``: misnamed, or in a folder above."""
-        folder = Path.cwd()
-        files = (*(folder / name for name in MISNAMED), *(above / ".env" for above in folder.parents))
-        return next((file for file in files if self._can_init and _has_settings(file)), None)
-
-    @property
-    def elsewhere(self) -> str:
-        """The step after which that file is read; empty where there is none."""
-        if self.misplaced is None:
-            return ""
-        is_above = self.misplaced.name == ".env"
-        return f"cd {shlex.quote(str(self.misplaced.parent))}" if is_above else f"rename {self.misplaced.name} to .env"
-
     def completion(self, names: Sequence[str], *, by_name: bool = False) -> str:
         """Return the advice to set missing variables, which a message has named unless ``by_name``."""
         what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
         init = ""
-        if step := self.elsewhere:
-            return f"{step}; or set {what} in the environment"
         if self._can_init:  # where a .env exists, zdemo init refuses
             with_own = any(map(is_setting, self))  # and the emulator's would not fit to these
             init = "; zdemo init writes one to fill in" if with_own else f"; {INIT_EMULATOR}"
@@ -134,15 +113,6 @@ class Environment(Mapping[str, str]):
     def folder(self, name: str) -> Path:
         """Return where a relative path in a variable starts: beside its ``.env``, or in the working directory."""
         return Path(self.source(name)).parent
-
-
-def _has_settings(path: Path) -> bool:
-    from zdemo.config.dotenv_file import load_dotenv  # here, since it is rarely needed
-
-    try:
-        return path.is_file() and any(map(is_setting, load_dotenv(path).values))
-    except SettingsError:
-        return False
 
 
 def read_environment(

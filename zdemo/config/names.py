@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment
-from zdemo.config.variables import BY_NAME, OTHER_NAMES
+from zdemo.config.variables import BY_NAME
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
@@ -34,15 +34,10 @@ def rename_steps(environment: Environment, right: str = "") -> list[str]:
     steps = []
     for name in environment:
         place = environment.source(name)
-        is_own = place != EXPORTED or name.startswith(PREFIXES)
-        meant = _meant(name) if is_own and name not in BY_NAME else ""
+        if name in BY_NAME or (place == EXPORTED and not name.startswith(PREFIXES)):
+            continue
+        near = (did_you_mean(form, BY_NAME, least=NEAR_VARIABLE) for form in (name, re.sub(BEFORE_NAME, "", name)))
+        meant = next(filter(None, near), "")
         if meant and meant not in environment and right in ("", meant):
             steps.append(f"rename {name} to {meant} in {place}")
     return steps
-
-
-def _meant(name: str) -> str:
-    upper = name.upper()
-    known = upper if upper in BY_NAME else OTHER_NAMES.get(upper, "")
-    forms = (name, re.sub(BEFORE_NAME, "", name))
-    return known or next(filter(None, (did_you_mean(form, BY_NAME, least=NEAR_VARIABLE) for form in forms)), "")

@@ -37,7 +37,7 @@ class Variable:
     ``sentence`` describes it in a ``.env`` and in docs/settings.md, ``missing`` in the error when it is not set.
     ``field`` is the attribute of the classes of settings that gets the parsed text, or else ``default``. A new ``.env``
     proposes ``example`` or the default behind a ``#``, unless the setting is ``to_fill_in``; the emulator's has
-    ``emulator``. ``other_names`` are what others call it. The help of ``commands`` lists it.
+    ``emulator``. The help of ``commands`` lists it.
     """
 
     name: str
@@ -52,7 +52,6 @@ class Variable:
     to_fill_in: bool = False
     in_dotenv: bool = True
     secret: bool = False
-    other_names: tuple[str, ...] = ()
     commands: str = ""
 
     @property
@@ -74,7 +73,6 @@ VARIABLES = (
         example=EXAMPLE_DOMAIN,
         emulator=f"http://localhost:{EMULATOR_PORT}",
         to_fill_in=True,
-        other_names=("ISSUER", "ZITADEL_HOST", "ZITADEL_ISSUER", "ZITADEL_URL"),
         commands="call demo introspect role serve setup token",
     ),
     Variable(
@@ -94,7 +92,6 @@ VARIABLES = (
         field="project_id",
         emulator="353545601679493633",
         to_fill_in=True,
-        other_names=("PROJECT_ID",),
         commands="call introspect role serve token",
     ),
     Variable(
@@ -104,7 +101,6 @@ VARIABLES = (
         missing=f"the API application's client ID, e.g. {EXAMPLE_CLIENT_ID}; or set ZITADEL_KEY_FILE, if it uses a key",
         emulator="353545601679624705",
         to_fill_in=True,
-        other_names=("ZITADEL_CLIENT_ID",),
         commands="call introspect role serve",
     ),
     Variable(
@@ -115,7 +111,6 @@ VARIABLES = (
         emulator="zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000",
         to_fill_in=True,
         secret=True,
-        other_names=("ZITADEL_CLIENT_SECRET",),
         commands="call introspect role serve",
     ),
     Variable(
@@ -125,7 +120,6 @@ VARIABLES = (
         "`CLIENT_ID` and `CLIENT_SECRET`. A relative path starts at the `.env` that holds it, or at the working "
         "directory.",
         example="key.json",
-        other_names=("KEY_FILE",),
         commands="call introspect serve",
     ),
     Variable(
@@ -136,10 +130,6 @@ VARIABLES = (
         emulator="zdemo-emulator-reader-token-known-to-everybody-for-development-only-000",
         to_fill_in=True,
         secret=True,
-        other_names=(
-            *("ACCESS_TOKEN", "BEARER_TOKEN", "PERSONAL_ACCESS_TOKEN", "TOKEN"),
-            *("ZDEMO_PAT", "ZITADEL_PAT", "ZITADEL_TOKEN"),
-        ),
         commands="call introspect serve",
     ),
     Variable(
@@ -159,7 +149,6 @@ VARIABLES = (
         missing="the personal access token of an administrator (ORG_OWNER)",
         emulator="zdemo-emulator-admin-token-known-to-everybody-for-development-only-0000",
         secret=True,
-        other_names=("ADMIN_PAT",),
         commands="call demo introspect role serve setup",
     ),
     Variable(
@@ -207,7 +196,6 @@ VARIABLES = (
         parse=origin,
         default=DEFAULT_API_URL,
         field="api_url",
-        other_names=("API_URL",),
         commands="call role",
     ),
     Variable(
@@ -297,7 +285,6 @@ VARIABLES = (
 )
 BY_NAME = {variable.name: variable for variable in VARIABLES}
 SECRETS = tuple(variable.name for variable in VARIABLES if variable.secret)
-OTHER_NAMES = {other: variable.name for variable in VARIABLES for other in variable.other_names}
 
 
 def variables_of(command: str) -> list[str]:

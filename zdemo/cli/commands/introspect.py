@@ -71,8 +71,7 @@ def introspect(
     tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()
     if not token:
-        known = "; ".join(rename_steps(environment, "PAT")) or environment.elsewhere
-        hint = known or "give one with --pat, or set PAT in .env"
+        hint = "; ".join(rename_steps(environment, "PAT")) or "give one with --pat, or set PAT in .env"
         raise MissingTokenError("no token to ask about", hint=hint)
     if require == "" and not quiet:
         raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")

@@ -34,21 +34,8 @@ def _readable(context: DoctorContext) -> Finding:
     if path.exists():
         names = [name for name in context.environment if is_setting(name)]
         count = sum(context.environment.source(name) == str(path) for name in names)
-        what = f"{count} of zdemo's variables come from {path}; the environment overrides it"
-        return _with_lone_words(what, load_dotenv(path).lone_words) if path.is_file() else passed(what)
-    other = context.environment.misplaced
-    if other and missing:
-        there = f"one in {other.parent}" if other.name == path.name else f"a file {other.name}"
-        what = f"there is no {path} here; there is {there}, but it is not read"
-        return warned(what, context.environment.elsewhere)
+        return passed(f"{count} of zdemo's variables come from {path}; the environment overrides it")
     return passed(f"there is no {path} here; the settings come from the environment")
-
-
-def _with_lone_words(what: str, numbers: tuple[int, ...]) -> Finding:
-    if not numbers:
-        return passed(what)
-    lone = f"{_lines(numbers)}: a word without =, not an assignment; perhaps the end of the line before, broken in two"
-    return warned(f"{what}; {lone}", "write NAME=value on one line, however long it is; a comment begins with #")
 
 
 def _lines(numbers: Sequence[int]) -> str:
@@ -70,8 +57,6 @@ def _complete(context: DoctorContext) -> Finding:
         unset = [problem.split(" ", 1)[0] for problem in missing if not context.problems[problem]]
         steps = (context.environment.completion(unset), SETUP) if unset else ()
         first, *also = missing
-        if elsewhere := context.environment.elsewhere:
-            return failed(first, elsewhere, also=also, otherwise=steps)
         return failed(first, *renames, *steps, also=also)
     known = [variable.name for variable in VARIABLES if variable.name in context.environment]
     by_place: dict[str, list[str]] = {}

@@ -115,7 +115,7 @@ def _no_token(call: Call, token: str | None, environment: Environment) -> Iterat
             id="call.no_token",
             cause="this route requires a token, and none was sent",
             fix=(*rename_steps(environment, "PAT"), f"{call.command} --pat  (asks for the token)"),
-            otherwise=(f"or {environment.elsewhere or 'set PAT in .env'}",),
+            otherwise=("or set PAT in .env",),
         )
     if not is_from_zdemo(call.answer) and call.answer.body.strip():
         yield _refused_elsewhere(call.answer, call.setting, public=False)
