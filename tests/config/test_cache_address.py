@@ -1,12 +1,10 @@
 """``ZDEMO_CACHE_URL``: what it may be, and that no message shows it."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.config.test_settings import GOOD
 from tests.support import processes
-from zdemo.config.cache_address import cache_url, shown_address
+from zdemo.config.parsers import cache_url, shown_address
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
 
@@ -38,6 +36,7 @@ def test_the_address_is_shown_without_a_password(url: str, shown: str) -> None:
         (f"redis://:{PASSWORD}@h/one", "number of a database"),
         (f"redis://h?password={PASSWORD}", "not supported"),
         (f"rediss://:{PASSWORD}@h?ssl_cert_reqs=none", "not supported"),
+        (f"rediss://:{PASSWORD}@h?ssl_ca_certs=/no/file", "does not exist"),
         (f"unix://{PASSWORD}/socket", "Unix socket"),
     ],
 )
@@ -47,15 +46,6 @@ def test_what_is_wrong_is_said_without_the_password(url: str, problem: str) -> N
     assert problem in wrong.value.message
     assert "redis://localhost:6379" in wrong.value.hint
     assert PASSWORD not in repr(wrong.value) + wrong.value.message + wrong.value.hint
-
-
-@pytest.mark.parametrize("options", ["ssl_ca_certs={}", "ssl_certfile={}&ssl_keyfile={}", "ssl_ca_certs=/no/file"])
-def test_certificates_that_are_none_are_found_at_the_start(tmp_path: Path, options: str) -> None:
-    file = tmp_path / "file.pem"
-    file.write_text("not a certificate")
-    with pytest.raises(SettingsError, match="certificates that cannot be read") as wrong:
-        Settings.from_env({**GOOD, "ZDEMO_CACHE_URL": f"rediss://:{PASSWORD}@h?{options.format(file, file)}"})
-    assert "ssl_ca_certs" in wrong.value.hint
 
 
 WITHOUT_PACKAGE = """

@@ -16,7 +16,6 @@ ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_LABEL = 63  # RFC 1035 §2.3.4
-ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104  # to be recognized, not to listen at
 DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a host may be called http
 SCHEME_AND_MARKS = r"(?i)^(https?)[:;/\\]*"
 NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
@@ -78,9 +77,6 @@ def _is_host(host: str) -> bool:
 
 def _checked_origin(scheme: str, address: str, parts: SplitResult, *, allow_http: bool) -> str:
     """Return the origin, or raise InvalidValue with the first problem."""
-    if scheme == "http" and parts.hostname in ALL_ADDRESSES and not allow_http:
-        port = f":{parts.port}" if parts.port else ""
-        raise InvalidValue("is for servers, which listen at all addresses", corrected=f"http://localhost{port}")
     here = is_loopback(parts.hostname or "")
     is_plain = scheme == "http" and not here and not allow_http
     likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"

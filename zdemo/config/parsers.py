@@ -1,10 +1,13 @@
 """Values from the text of settings, or what is wrong with the text."""
 
-import math
+import os
 import re
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from zdemo.text.masking import QUOTES
 
@@ -25,6 +28,10 @@ WORDS = re.compile(
 )
 HOST = re.compile(r"(?i)https?:/*([^/]*[<>…{}][^/]*|your[-_]?(instance|domain|zitadel|issuer|org)\.zitadel\.cloud)/?")
 MASKED = "is what CI systems show instead of a secret"
+CACHE_URL = "ZDEMO_CACHE_URL"
+EXAMPLE_STORE = "redis://localhost:6379"
+STORE_PORT = 6379
+STORE_OPTIONS = {"redis": set[str](), "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}, "unix": {"db"}}
 T = TypeVar("T")
 
 
@@ -89,24 +96,14 @@ def number(least: float, most: float, *, least_excluded: bool = False) -> Callab
     """Return a parser for numbers in a range."""
     bounds = f"above {least:g}, at most {most:g}" if least_excluded else f"from {least:g} to {most:g}"
 
-    def is_valid(text: str) -> bool:
-        value = _float(text)
-        return least <= value <= most and not (least_excluded and value == least)
-
     def parse(text: str) -> float:
-        if is_valid(text):
-            return float(text)
-        in_seconds = text.removesuffix("s")
-        raise InvalidValue(f"is not a number {bounds}", corrected=in_seconds if is_valid(in_seconds) else "")
+        with suppress(ValueError):
+            value = float(text)
+            if least <= value <= most and not (least_excluded and value == least):  # NaN is not
+                return value
+        raise InvalidValue(f"is not a number {bounds}")
 
     return parse
-
-
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def positive_integer(text: str) -> int:
@@ -149,13 +146,46 @@ def own_key(text: str) -> str:
     return text
 
 
-def timeout(text: str) -> float:
-    """Return a time limit, and recognize one in milliseconds: a whole second of them is above the limit."""
-    parse = number(0, LONGEST_TIMEOUT_SECONDS, least_excluded=True)
-    seconds = _float(text.removesuffix("ms")) / 1000
-    in_milliseconds = text.endswith("ms") or 1000 * seconds > LONGEST_TIMEOUT_SECONDS
-    if in_milliseconds and 0 < seconds <= LONGEST_TIMEOUT_SECONDS:
-        shown = f"{text} looks like milliseconds"
-        what = f"is in seconds, at most {LONGEST_TIMEOUT_SECONDS:g}"
-        raise InvalidValue(what, shown=shown, corrected=f"{seconds:g}")
-    return parse(text)
+def shown_address(url: str) -> str:
+    """Return the address in a valid URL as messages may name it: without user name and password."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return f"{f'[{host}]' if ':' in host else host}:{parts.port or STORE_PORT}" if host else unquote(parts.path)
+
+
+def cache_url(text: str) -> str:
+    """Return the URL of a store if it is valid, and the package that talks to it is installed.
+
+    Raises InvalidValue, which never shows it.
+    """
+    if "#" in text:
+        raise _not_a_store("has a # in it: write %23 in a password")
+    try:
+        parts = urlsplit(text)
+        host, _, options = parts.hostname, parts.port, dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+    except ValueError:
+        raise _not_a_store("is not the URL of a Redis or Valkey") from None
+    if parts.scheme not in STORE_OPTIONS:
+        raise _not_a_store("does not begin with redis://, rediss:// or unix://")
+    if set(options) - STORE_OPTIONS[parts.scheme]:
+        known = ", ".join(sorted(STORE_OPTIONS[parts.scheme])) or "no options"
+        raise _not_a_store(f"has an option that is not supported ({parts.scheme}:// takes {known})")
+    database = parts.path.removeprefix("/")
+    if parts.scheme == "unix":
+        if not database or host:
+            raise _not_a_store("is not the path of a Unix socket, which begins with unix:///")
+        database = options.get("db", "")
+    elif not host:
+        raise _not_a_store("has no host")
+    if database and not re.fullmatch("[0-9]{1,5}", database):
+        raise _not_a_store("has a path that is not the number of a database")
+    if parts.scheme == "rediss" and not all(map(os.path.isfile, options.values())):
+        raise _not_a_store("names a file of certificates that does not exist")
+    if not find_spec("redis"):
+        raise InvalidValue("needs the package redis, which is not installed", shown="", fix="pip install redis")
+    return text
+
+
+def _not_a_store(problem: str) -> InvalidValue:
+    fix = f"give one like {EXAMPLE_STORE}, rediss://:PASSWORD@HOST:6379 or unix:///PATH"
+    return InvalidValue(problem, shown="", fix=fix)

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from zdemo.config.address import origin
-from zdemo.config.cache_address import EXAMPLE as EXAMPLE_STORE
-from zdemo.config.cache_address import cache_url
 from zdemo.config.parsers import (
     DEFAULT_TIMEOUT_SECONDS,
     EXAMPLE_CLIENT_ID,
     EXAMPLE_DOMAIN,
+    EXAMPLE_STORE,
+    LONGEST_TIMEOUT_SECONDS,
+    cache_url,
     credential,
     denied_status,
     flag,
     number,
     own_key,
     positive_integer,
-    timeout,
 )
 
 DEFAULT_API_URL = "http://127.0.0.1:5000"
@@ -261,7 +261,7 @@ VARIABLES = (
         name="ZDEMO_TIMEOUT",
         group=REQUESTS,
         sentence="How many seconds one introspection may take in all, including a retry.",
-        parse=timeout,
+        parse=number(0, LONGEST_TIMEOUT_SECONDS, least_excluded=True),
         default=DEFAULT_TIMEOUT_SECONDS,
         field="timeout_seconds",
         commands="call introspect role serve setup token",

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.environment import read_environment
+from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused, ZdemoError, ZitadelUnavailable
 from zdemo.guard.authorization import REALM, Policy

@@ -29,9 +29,9 @@ from zdemo.cli.reports import (
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.cli.usage import flag, option
-from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.environment import DEFAULT, Environment, steps_with_env_file
 from zdemo.config.names import did_you_mean
+from zdemo.config.parsers import CACHE_URL
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, CheckReport, examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext

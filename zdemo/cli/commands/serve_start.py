@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_settings, with_env_file
 from zdemo.cli.layout import continued, with_remark
 from zdemo.cli.screen import Screen
-from zdemo.config.cache_address import shown_address
 from zdemo.config.environment import DEFAULT, EXPORTED, Environment, steps_with_env_file
+from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL
 from zdemo.diagnosis.ask.facts import random_token

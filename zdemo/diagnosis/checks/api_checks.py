@@ -4,7 +4,7 @@ import time
 from urllib.parse import urlsplit
 
 from zdemo.client import Call, Route
-from zdemo.config.cache_address import CACHE_URL
+from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import API_URL, Settings
 from zdemo.diagnosis.ask.api_comparison import explain
 from zdemo.diagnosis.checks.check import (

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zdemo.config.cache_address import CACHE_URL, cache_url
-from zdemo.config.parsers import InvalidValue
+from zdemo.config.parsers import CACHE_URL, InvalidValue, cache_url
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
 from zdemo.guard.counters import Counters

@@ -25,7 +25,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from zdemo.config.cache_address import shown_address
+from zdemo.config.parsers import shown_address
 from zdemo.guard.breaker import Breaker
 from zdemo.guard.clock import running_clock
 from zdemo.guard.counters import Counters
