@@ -22,8 +22,8 @@ from benchmarks.tables import show
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
-from zdemo.guard.counters import Counters
 from zdemo.guard.flask_guard import protect, requires_token
+from zdemo.guard.instruments import Counters
 from zdemo.page import PageOptions, new_key, paged
 from zdemo.server.app import create_app
 from zdemo.server.logs import BatchingHandler, JsonFormatter, TextFormatter

@@ -21,7 +21,7 @@ from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.emulator import seed
 from zdemo.errors import ExitCode
-from zdemo.guard.counters import Counters
+from zdemo.guard.instruments import Counters
 from zdemo.pytest_plugin import ZitadelEmulator
 from zdemo.server.metrics import Metrics
 from zdemo.verify.cases import CASES

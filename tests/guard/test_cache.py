@@ -26,7 +26,7 @@ from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.guard.build import protected
 from zdemo.guard.bulkhead import Bulkhead, Pacer
 from zdemo.guard.cache import CachingIntrospector, Entry, PriorityIntrospector, Store
-from zdemo.guard.clock import running_clock
+from zdemo.guard.instruments import running_clock
 from zdemo.server.routes import Readiness
 from zdemo.zitadel.introspection_answer import Introspection, Source
 

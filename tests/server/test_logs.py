@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 from tests.support.wire import bearer, request
 from zdemo.emulator import READER, VISITOR, Emulator
 from zdemo.guard.flask_guard import open_route
-from zdemo.guard.rate_limited_log import REPEAT_SECONDS, RateLimitedLog
+from zdemo.guard.instruments import REPEAT_SECONDS, RateLimitedLog
 from zdemo.server import create_app
 from zdemo.server.logs import ACCESS_FIELDS, ACCESS_LOG, BatchingHandler, JsonFormatter, RequestLines, TextFormatter
 from zdemo.text.columns import cells

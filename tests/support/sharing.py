@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from tests.support.apis import THREADS, settings_for
 from tests.support.introspector_doubles import ACTIVE
 from zdemo.config.settings import Settings
-from zdemo.guard.build import Limits, protected
+from zdemo.guard.build import Limits, protected, shared_answers
 from zdemo.guard.cache import CachingIntrospector
-from zdemo.guard.clock import running_clock
-from zdemo.guard.counters import Counters
-from zdemo.guard.shared import shared_answers
+from zdemo.guard.instruments import Counters, running_clock
 from zdemo.guard.shared.answers import SharedAnswers, SharedIntrospector
 from zdemo.guard.shared.redis_store import RedisStore
 from zdemo.guard.shared.sealing import Sealer

@@ -15,8 +15,7 @@ from enum import IntEnum
 from typing import Literal
 
 from zdemo.errors import CredentialsRefused
-from zdemo.guard.clock import running_clock
-from zdemo.guard.counters import Counters
+from zdemo.guard.instruments import Counters, running_clock
 
 FAILURES_THAT_OPEN = 5  # in a row: one lost connection or a rolling restart is not an outage
 PROBE_SECONDS = 0.5  # so that service resumes within a second of ZITADEL's return

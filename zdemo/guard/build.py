@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zdemo.config.parsers import CACHE_URL, InvalidValue, cache_url
 from zdemo.config.settings import Settings
+from zdemo.errors import SettingsError
 from zdemo.guard.bulkhead import Bulkhead, Pacer
 from zdemo.guard.cache import CachingIntrospector, PriorityIntrospector
-from zdemo.guard.clock import running_clock
-from zdemo.guard.counters import Counters
+from zdemo.guard.instruments import Counters, running_clock
 from zdemo.guard.protection import ProtectedIntrospector
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient
@@ -30,6 +31,8 @@ SHORTEST_WAIT_FOR_FLIGHT_SECONDS = 0.25
 LONGEST_WAIT_FOR_FLIGHT_SECONDS = 1.0
 FAILURES_PER_SECOND = 125.0  # with its introspection, each takes up to two milliseconds of the processor
 PACING_SECONDS = 0.8  # the most that a failure waits for its turn
+LONGEST_OPERATION_SECONDS = 0.25  # a round trip takes less than a millisecond; a busy process may take longer
+OPERATION_SHARE = 0.05  # of the timeout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,19 +85,33 @@ def build_introspector(
     limits = Limits.of(threads, spare_threads=spare_threads)
     seconds = settings.timeout_seconds - _wait_for_flight(settings)
     client = IntrospectionClient(settings, connections=limits.flights, timeout_seconds=seconds)
-    shared = None
-    if settings.cache_url and settings.cache_ttl_seconds:
-        from zdemo.guard.shared import shared_answers  # here, because most APIs have no store
-
-        shared = shared_answers(settings, counters=counters)
+    is_shared = settings.cache_url and settings.cache_ttl_seconds
     return protected(
         client,
         settings,
         limits,
         within=lambda token, left: client.introspect(token, timeout_seconds=min(seconds, left)),
-        shared=shared,
+        shared=shared_answers(settings, counters=counters) if is_shared else None,
         counters=counters,
     )
+
+
+def shared_answers(settings: Settings, *, counters: Counters | None = None) -> SharedAnswers:
+    """Return the answers that workers and machines share in the store of ``ZDEMO_CACHE_URL``, which must be set.
+
+    Raises SettingsError if it is wrong, or the package for it is missing.
+    """
+    try:
+        url = cache_url(settings.cache_url or "")
+    except InvalidValue as error:
+        raise SettingsError([f"{CACHE_URL} {error}"], hint=error.fix) from None
+    from zdemo.guard.shared.answers import SharedAnswers  # here, because the package may have been missing
+    from zdemo.guard.shared.redis_store import RedisStore
+    from zdemo.guard.shared.sealing import Sealer
+
+    seconds = min(LONGEST_OPERATION_SECONDS, OPERATION_SHARE * settings.timeout_seconds)
+    store = RedisStore(url, operation_seconds=seconds, counters=counters)
+    return SharedAnswers(store, Sealer(settings), ttl_seconds=settings.cache_ttl_seconds)
 
 
 def _wait_for_flight(settings: Settings) -> float:
@@ -136,7 +153,7 @@ def protected(  # noqa: PLR0913  # limits, clocks and collaborators, each given 
         client, flights=flights, timeout_seconds=settings.timeout_seconds, within=within, counters=counters, clock=clock
     )
     if shared:
-        from zdemo.guard.shared.answers import SharedIntrospector  # here, as above
+        from zdemo.guard.shared.answers import SharedIntrospector  # here, because most APIs have no store
 
         inner = SharedIntrospector(guarded, shared, timeout_seconds=settings.timeout_seconds, clock=clock)
     return CachingIntrospector(

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from zdemo.guard.clock import running_clock
+from zdemo.guard.instruments import running_clock
 from zdemo.serving.forks import renewed_after_fork
 
 BRIEF_SECONDS = 0.1

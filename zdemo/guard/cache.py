@@ -24,9 +24,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.guard.bulkhead import Bulkhead, Pacer
-from zdemo.guard.clock import running_clock
-from zdemo.guard.counters import Counters
 from zdemo.guard.forget import Forget
+from zdemo.guard.instruments import Counters, running_clock
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.zitadel.introspection_client import watched

@@ -19,14 +19,12 @@ from zdemo.errors import GuardError, InsufficientScope, IntrospectionError, Refu
 from zdemo.guard.authorization import (
     NO_ROLE,
     UNSET,
-    Policy,
     RequiredRoles,
     authorize,
     bearer_token,
     refuse_second_token,
     required_roles,
 )
-from zdemo.guard.build import build_introspector
 from zdemo.guard.guard import (
     DEFAULT_THREADS,
     FORM,
@@ -36,12 +34,10 @@ from zdemo.guard.guard import (
     Refusal,
     failure_of,
     is_ambiguous,
-    load_settings,
     new_request_id,
     refusal_body,
     refusal_of,
 )
-from zdemo.guard.rate_limited_log import RateLimitedLog
 from zdemo.text.masking import could_be_secret
 from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import watched
@@ -92,20 +88,12 @@ def protect(
     """
     if EXTENSION in app.extensions:
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
-    opened = OpenRoutes.of(open_routes, with_rules=True)
-    settings = settings or load_settings(logger)
-    introspector = introspector or build_introspector(settings, threads=threads)
+    guard = Guard.of(settings, introspector, open_routes, threads=threads, log=logger, with_rules=True)
     for error, answer in ((Refused, _answer_refusal), (IntrospectionError, _answer_failure)):
         if error not in app.error_handler_spec[None][None]:
             app.register_error_handler(error, answer)
-    app.extensions[EXTENSION] = Guard(
-        introspector=introspector,
-        policy=Policy.from_settings(settings),
-        open_routes=opened,
-        log=RateLimitedLog(logger),
-    )
+    app.extensions[EXTENSION] = guard
     app.before_request_funcs.setdefault(None, []).insert(0, _guard_request)
-    logger.info("no token needed for: %s", ", ".join(open_routes) or "nothing")
     return app
 
 

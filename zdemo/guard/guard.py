@@ -8,7 +8,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 from zdemo.config.environment import read_environment
@@ -16,9 +16,10 @@ from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused, ZdemoError, ZitadelUnavailable
 from zdemo.guard.authorization import REALM, Policy
+from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.forget import Forget
-from zdemo.guard.rate_limited_log import RateLimitedLog
+from zdemo.guard.instruments import RateLimitedLog
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import Introspector
 
@@ -102,9 +103,28 @@ class Guard:
 
     introspector: Introspector
     policy: Policy
-    open_routes: OpenRoutes | None = None
+    open_routes: OpenRoutes | None
+    log: RateLimitedLog
     now: Callable[[], float] = time.time
-    log: RateLimitedLog = field(default_factory=lambda: RateLimitedLog(logging.getLogger("zdemo.guard")))
+
+    @classmethod
+    def of(  # what is handed to ``protect``
+        cls,
+        settings: Settings | None,
+        introspector: Introspector | None,
+        open_routes: Collection[str],
+        *,
+        threads: int,
+        log: logging.Logger,
+        with_rules: bool = False,
+    ) -> Self:
+        """Return the guard of an app, and log what is open. Raises SettingsError and GuardError, see ``protect``."""
+        opened = OpenRoutes.of(open_routes, with_rules=with_rules)
+        settings = settings or load_settings(log)
+        introspector = introspector or build_introspector(settings, threads=threads)
+        log.info("no token needed for: %s", ", ".join(open_routes) or "nothing")
+        policy = Policy.from_settings(settings)
+        return cls(introspector=introspector, policy=policy, open_routes=opened, log=RateLimitedLog(log))
 
     def forget(self, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> int:
         """Forget the answers about a user, about a token, or all of them; return how many this process had.

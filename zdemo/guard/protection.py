@@ -25,8 +25,7 @@ from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.guard.breaker import Breaker, CredentialsPause, Permit
 from zdemo.guard.bulkhead import Bulkhead
 from zdemo.guard.cache import Flight
-from zdemo.guard.clock import running_clock
-from zdemo.guard.counters import Counters
+from zdemo.guard.instruments import Counters, running_clock
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.refused_credentials import names_our_client

@@ -18,7 +18,7 @@ from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.guard.authorization import bearer_token
-from zdemo.guard.clock import running_clock
+from zdemo.guard.instruments import running_clock
 from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_proof
 from zdemo.page.callers import CALLERS, PASTED
 from zdemo.page.explanations import why_of

@@ -18,9 +18,9 @@ from werkzeug.exceptions import HTTPException
 from zdemo.config.settings import Settings
 from zdemo.errors import drop_frames
 from zdemo.guard.build import build_introspector
-from zdemo.guard.counters import Counters
 from zdemo.guard.flask_guard import EXTENSION, logger, protect, refusal, refusal_of_http, request_id
 from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
+from zdemo.guard.instruments import Counters
 from zdemo.server.forgetting import (
     EVENTS_PATH,
     FORGET_PATH,

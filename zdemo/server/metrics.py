@@ -13,7 +13,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from zdemo.guard.counters import Counters
+from zdemo.guard.instruments import Counters
 from zdemo.serving.forks import renewed_after_fork
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"

@@ -10,8 +10,8 @@ from flask import Blueprint, Flask, Response, jsonify
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.guard.cache import CachingIntrospector
-from zdemo.guard.clock import running_clock
 from zdemo.guard.flask_guard import requires_token
+from zdemo.guard.instruments import running_clock
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import Introspector
 

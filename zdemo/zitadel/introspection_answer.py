@@ -37,7 +37,7 @@ class Source(StrEnum):
 class Introspection:
     """An introspection answer with all deciding claims of the right type. Times are epoch seconds.
 
-    Only ``asked_at`` is on the running clock (``zdemo.guard.clock``): when the question was sent, if known.
+    Only ``asked_at`` is on the running clock (``zdemo.guard.instruments``): when the question was sent, if known.
     """
 
     active: bool

@@ -110,7 +110,7 @@ def make_apis_forget(project: _Project, user_id: str) -> Followers:
 
 def _published(api: Settings, user_id: str) -> bool:
     """Tell the APIs that share the store; return whether that worked."""
-    from zdemo.guard.shared import shared_answers  # here, since most people have no store
+    from zdemo.guard.build import shared_answers  # here, since most people have no store
 
     with suppress(SettingsError), closing(shared_answers(api)) as answers:
         return answers.publish_forget(Forget(user_id=user_id))

@@ -153,7 +153,7 @@ def _state_of_store(settings: Settings) -> SharedState | None:
     """Return whether the store works; ``None`` if it is not used."""
     if not (settings.cache_url and settings.cache_ttl_seconds):
         return None
-    from zdemo.guard.shared import shared_answers  # here, since most APIs have no store
+    from zdemo.guard.build import shared_answers  # here, since most APIs have no store
 
     with closing(shared_answers(settings)) as answers:
         return answers.tried(random_token())

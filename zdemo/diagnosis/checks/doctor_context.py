@@ -174,7 +174,7 @@ class DoctorContext:
     def store(self) -> SharedState:
         """Whether the store that workers share works; only for checks that build on its address."""
         assert self.settings is not None  # noqa: S101  # as said above
-        from zdemo.guard.shared import shared_answers  # here, since most APIs have no store
+        from zdemo.guard.build import shared_answers  # here, since most APIs have no store
 
         with closing(shared_answers(self.settings)) as answers:
             return answers.tried(random_token())

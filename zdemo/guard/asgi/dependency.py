@@ -7,7 +7,7 @@ from typing import Any, NoReturn, overload
 from starlette.requests import HTTPConnection
 
 from zdemo.errors import GuardError
-from zdemo.guard.asgi.call import GuardedCall, call_of, in_request
+from zdemo.guard.asgi.call import SCOPE_KEY, GuardedCall, in_request
 from zdemo.guard.authorization import NO_ROLE, UNSET, RequiredRoles, required_roles
 from zdemo.text.masking import could_be_secret
 from zdemo.zitadel.introspection_answer import Introspection
@@ -45,15 +45,13 @@ class TokenDependency(SecurityBase):
         """Return what ZITADEL says about the token, or raise why the request is refused. Await it."""
         if not isinstance(connection, HTTPConnection):
             _refuse_arguments(connection)
-        call = call_of(connection)
-        if call.is_admitted:
-            call.require(self._roles)  # at once: also where nobody awaits it
+        call = _call_of(connection)
+        if call.introspection:
+            call.require(self._roles, call.introspection)  # at once: also where nobody awaits it
         return self._decide(connection, call)
 
     async def _decide(self, connection: HTTPConnection, call: GuardedCall) -> Introspection:
-        if not call.is_admitted:  # the route is open
-            await call.ask(connection.scope)
-        return call.require(self._roles)
+        return call.require(self._roles, call.introspection or await call.ask(connection.scope))  # on an open route
 
     __call__.__wrapped__ = _decide  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited
 
@@ -95,6 +93,18 @@ class _RequiresToken(TokenDependency):
 
 
 requires_token = _RequiresToken(NO_ROLE)
+
+
+def _call_of(connection: HTTPConnection) -> GuardedCall:
+    call = connection.scope.get(SCOPE_KEY)
+    if not isinstance(call, GuardedCall) or call.app is not connection.scope.get("app"):
+        path = connection.scope.get("root_path")
+        which = f"the app below {path}" if path else "this app"
+        raise GuardError(
+            f"protect(app) was not called for {which}",
+            hint="call protect(app) once for each app whose routes ask for roles, also for a mounted one",
+        )
+    return call
 
 
 def _refuse_arguments(given: object) -> NoReturn:

@@ -16,24 +16,9 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
-from zdemo.guard.asgi.call import SCOPE_KEY, GuardedCall, in_request
-from zdemo.guard.asgi.form import Form
+from zdemo.guard.asgi.call import SCOPE_KEY, Form, GuardedCall, in_request
 from zdemo.guard.asgi.pool import IntrospectionPool
-from zdemo.guard.authorization import Policy
-from zdemo.guard.build import build_introspector
-from zdemo.guard.guard import (
-    DEFAULT_THREADS,
-    FORM,
-    Guard,
-    OpenRoutes,
-    Refusal,
-    failure_of,
-    is_ambiguous,
-    load_settings,
-    refusal_body,
-    refusal_of,
-)
-from zdemo.guard.rate_limited_log import RateLimitedLog
+from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, Refusal, failure_of, is_ambiguous, refusal_body, refusal_of
 from zdemo.zitadel.introspection_answer import Introspector
 
 logger = logging.getLogger("zdemo.asgi")
@@ -66,28 +51,16 @@ def protect(
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     if app.middleware_stack is not None:
         raise GuardError("protect(app) was called after the app has started", hint="call it where the app is made")
-    opened = OpenRoutes.of(open_routes)
-    settings = settings or load_settings(logger)
-    app.state.zdemo = guard = Guard(
-        introspector=introspector or build_introspector(settings, threads=threads),
-        policy=Policy.from_settings(settings),
-        open_routes=opened,
-        log=RateLimitedLog(logger),
-    )
+    app.state.zdemo = guard = Guard.of(settings, introspector, open_routes, threads=threads, log=logger)
     app.exception_handlers.setdefault(Refused, _answer_refusal)
     app.exception_handlers.setdefault(IntrospectionError, _answer_failure)
-    _put_around(app, guard, IntrospectionPool(guard.introspector, threads=threads))
-    logger.info("no token needed for: %s", ", ".join(open_routes) or "nothing")
-    return app
-
-
-def _put_around(app: Starlette, guard: Guard, pool: IntrospectionPool) -> None:
-    """Put the guard inside CORSMiddleware and outside all other middleware, whenever that is added."""
+    pool = IntrospectionPool(guard.introspector, threads=threads)
     build = app.build_middleware_stack
 
     def build_guarded() -> ASGIApp:
+        """Put the guard inside CORSMiddleware and outside all other middleware, whenever that is added."""
         added = app.user_middleware
-        cors = [layer for layer in added if _is_cors(layer.cls)]
+        cors = [layer for layer in added if isclass(layer.cls) and issubclass(layer.cls, CORSMiddleware)]
         handlers = {key: value for key, value in app.exception_handlers.items() if key not in (500, Exception)}
         layer = Middleware(GuardMiddleware, protected=app, guard=guard, pool=pool, handlers=handlers)
         app.user_middleware = [*cors, layer, *(layer for layer in added if layer not in cors)]
@@ -97,10 +70,7 @@ def _put_around(app: Starlette, guard: Guard, pool: IntrospectionPool) -> None:
             app.user_middleware = added
 
     app.build_middleware_stack = build_guarded  # type: ignore[method-assign]
-
-
-def _is_cors(layer: Any) -> bool:
-    return isclass(layer) and issubclass(layer, CORSMiddleware)
+    return app
 
 
 class GuardMiddleware:
@@ -135,7 +105,8 @@ class GuardMiddleware:
             await send(message)
 
         if not self._is_open(scope):
-            if _is_preflight(scope):
+            # A browser that asks if it may send a request sends no token with that, so no route may see it.
+            if scope.get("method") == "OPTIONS" and PREFLIGHT.issubset(name for name, _ in scope["headers"]):
                 await Response(status_code=204)(scope, receive, send)
                 return
             try:
@@ -163,11 +134,6 @@ class GuardMiddleware:
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
         else:
             await ExceptionMiddleware(refused, handlers=self._handlers)(scope, receive, send)
-
-
-def _is_preflight(scope: Scope) -> bool:
-    """Tell whether a browser asks if it may send a request. It sends no token with that, so no route may see it."""
-    return scope.get("method") == "OPTIONS" and PREFLIGHT.issubset(name for name, _ in scope["headers"])
 
 
 def _is_form(scope: Scope) -> bool:

@@ -8,19 +8,18 @@ loop, without a thread: if they were refused at once, clients that ask again at 
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
 
 from zdemo.guard.build import LONGEST_WAIT_SECONDS, Limits
 from zdemo.guard.cache import CachingIntrospector, too_many_waiting
-from zdemo.guard.counters import Counters
+from zdemo.guard.instruments import Counters
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Places:
+class _Places(NamedTuple):
     """How many requests may be in a thread. There are two queues, so that known tokens never wait for unknown ones."""
 
     known: CapacityLimiter

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Protocol
 
-from zdemo.guard.clock import running_clock
+from zdemo.guard.instruments import running_clock
 from zdemo.guard.shared.orders import LISTEN_SECONDS, OrderFeed
 from zdemo.guard.shared.redis_store import RedisStore, SharedState
 from zdemo.guard.shared.sealing import Sealer, Unbelievable

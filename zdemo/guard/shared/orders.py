@@ -112,7 +112,7 @@ class OrderFeed:
                     message = json.loads(self._sealer.open("order", self._name, fields.get(b"order", b"")))
                     order = Forget.from_message(message)
                 except ValueError:
-                    self._store.count("shared_rejected")
+                    self._store.counters.count("shared_rejected")
                 else:
                     self._hand_on(order, GIVEN, stored_at=(milliseconds + 1) / 1000)
 

@@ -27,9 +27,7 @@ from redis.retry import Retry
 
 from zdemo.config.parsers import shown_address
 from zdemo.guard.breaker import Breaker
-from zdemo.guard.clock import running_clock
-from zdemo.guard.counters import Counters
-from zdemo.guard.rate_limited_log import RateLimitedLog
+from zdemo.guard.instruments import Counters, RateLimitedLog, running_clock
 from zdemo.serving.forks import renewed_after_fork
 
 T = TypeVar("T")
@@ -140,7 +138,7 @@ class RedisStore:
             result = operation(client or self._client)
         except Exception as error:  # a server that is not a Redis may make its parser fail in any way
             self._breaker.failed(permit)
-            self.count("shared_failures")
+            self.counters.count("shared_failures")
             self.state = state_after(error, self._shown)
             self._log.error(f"answers are not shared: {self.state.reason}", self.state.hint)
             return None
@@ -150,7 +148,7 @@ class RedisStore:
         self._breaker.answered(permit)
         if not self.state.ok and (writes or not self.state.reads):
             self.state = SharedState()
-            self._log.warning("answers are shared again", f"the store at {self._shown} works")
+            self._log.error("answers are shared again", f"the store at {self._shown} works", logging.WARNING)
         return result
 
     def tried(self, operation: Callable[[Any], object]) -> SharedState:
@@ -160,11 +158,6 @@ class RedisStore:
         except Exception as error:  # as above
             return state_after(error, self._shown)
         return SharedState()
-
-    def count(self, name: str) -> None:
-        """Count one more of what the counters call so."""
-        with self.counters.lock:
-            setattr(self.counters, name, getattr(self.counters, name) + 1)
 
     def close(self) -> None:
         """Close the connections."""
