@@ -1,7 +1,5 @@
 """What is to be said about an active token: why the API would refuse it, and what is unusual about it."""
 
-from collections.abc import Collection
-
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import Finding, quoted
@@ -32,18 +30,11 @@ def finding_for_active(
     refusal = refusal_of(introspection, settings, role=role, now=now)
     if isinstance(refusal, InsufficientScope):
         return finding_for_missing_role(introspection, settings, evidence, refusal.role)
-    if isinstance(refusal, InvalidToken):
-        return _out_of_time(introspection, evidence, refusal, now) or _other_project(introspection, settings)
-    return None
-
-
-def _out_of_time(introspection: Introspection, evidence: Evidence, refusal: InvalidToken, now: float) -> Finding | None:
-    """Return the finding for a token outside of its time: by ZITADEL's clock, which calls it active, it is in time."""
+    if not isinstance(refusal, InvalidToken):
+        return None
     expired = introspection.expires_at is not None and now >= introspection.expires_at
     early = introspection.not_before is not None and now < introspection.not_before
-    if not expired and not early:
-        return None
-    if ahead := evidence.clock_off_by:
+    if (ahead := evidence.clock_off_by) and (expired or early):
         return Finding(
             id="clock.skewed",
             cause=f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's",
@@ -52,12 +43,9 @@ def _out_of_time(introspection: Introspection, evidence: Evidence, refusal: Inva
         )
     if expired:
         return Finding(id="token.expired", cause="the token has just expired", fix=("request a new one",))
-    return Finding(id="token.not_yet_valid", cause=refusal.message, fix=(refusal.hint,))
-
-
-def _other_project(introspection: Introspection, settings: Settings) -> Finding:
-    """Find another project than the configured one: the audience of an active token names the application's own."""
-    return Finding(
+    if early:
+        return Finding(id="token.not_yet_valid", cause=refusal.message, fix=(refusal.hint,))
+    return Finding(  # the audience of an active token names the application's own project
         id="client.in_other_project",
         cause="the token is meant for the project of this API application, but ZITADEL_PROJECT_ID is another project "
         f"({settings.project_id})",
@@ -85,7 +73,13 @@ def notes(
         return ()
     project, granted = settings.project_id, introspection.roles(settings.project_id)
     issuer = introspection.text("iss")
-    texts = [_listed_not_granted(introspection, granted)]
+    texts, of_pat = [], is_pat(introspection)
+    if only_listed := sorted(quoted(role, 60) for role in role_scopes(introspection) if role not in granted):
+        why = "It was requested but is not granted"
+        if of_pat:  # an API that checks ``scope`` would accept every PAT
+            why = "For a PAT, ZITADEL lists every role of the project there, granted or not"
+        names = f"role{'' if len(only_listed) == 1 else 's'} {shown_list(only_listed)}"
+        texts.append(f"scope also lists the {names}. {why}; only the roles above count.")
     if near := near_miss(role, tuple(granted)) if role and role not in granted else "":
         texts.append(f"the role {quoted(near)} is not {role}: role keys must match exactly")
     if project and project not in introspection.audience:
@@ -96,25 +90,9 @@ def notes(
             "address are refused; make scheme, host and port the same (ExternalSecure, or X-Forwarded-Proto from the "
             "proxy)"
         )
-    if now is not None:
-        texts.append(_soon(introspection, now))
+    left = (introspection.expires_at or 0) - (now or 0)
+    if now is not None and 0 < left <= (SOON_FOR_A_PAT_SECONDS if of_pat else SOON_SECONDS):
+        texts.append(f"the token expires soon, in {span(left)}")
     if ahead := evidence.clock_off_by:
         texts.append(f"{clock_words(ahead)}: synchronise the time")
-    return tuple(filter(None, texts))
-
-
-def _listed_not_granted(introspection: Introspection, granted: Collection[str]) -> str:
-    """Warn about the roles in a PAT's scope: an API that checks ``scope`` would accept every PAT."""
-    only_listed = sorted(quoted(role, 60) for role in role_scopes(introspection) if role not in granted)
-    if not only_listed:
-        return ""
-    why = "It was requested but is not granted; only the roles above count."
-    if is_pat(introspection):
-        why = "For a PAT, ZITADEL lists every role of the project there, granted or not; only the roles above count."
-    return f"scope also lists the role{'' if len(only_listed) == 1 else 's'} {shown_list(only_listed)}. {why}"
-
-
-def _soon(introspection: Introspection, now: float) -> str:
-    left = (introspection.expires_at or 0) - now
-    limit = SOON_FOR_A_PAT_SECONDS if is_pat(introspection) else SOON_SECONDS
-    return f"the token expires soon, in {span(left)}" if 0 < left <= limit else ""
+    return tuple(texts)

@@ -15,7 +15,26 @@ CLAIMS = ("iss", "aud", "exp")
 def findings_for_jwt(form: TokenForm, settings: Settings, evidence: Evidence, now: float) -> Iterator[Finding]:
     """Yield why a JWT is inactive that userinfo does not accept either, the surest first."""
     claims, issuer = form.claims, settings.issuer
-    yield from _other_issuer(form, settings, evidence)
+    keys = evidence.body(Probe.KEYS).get("keys")
+    knows_its_key = None  # unknown
+    if isinstance(keys, list):
+        knows_its_key = any(isinstance(key, dict) and key.get("kid") == form.header.get("kid") for key in keys)
+    discovered, named = quoted(evidence.body(Probe.DISCOVERY).get("issuer")), claims.get("iss")
+    if isinstance(named, str) and named != (discovered or issuer):
+        own, shown = discovered or issuer, quoted(named)
+        why = {
+            True: "; it is the same ZITADEL under another host name, port or scheme (it knows the key)",
+            False: "; that is another ZITADEL or another product (this one does not know the key)",
+            None: "; that is another ZITADEL, or this one under another host name, port or scheme",
+        }[knows_its_key]
+        yield Finding(
+            id="token.other_issuer",
+            cause=f"the token's issuer is {shown}, but this ZITADEL is {own}{why}",
+            likely=not discovered,
+            seen=(("issuers", f"token: {shown}, ZITADEL: {own}"),),
+            fix=(f"use one issuer for all: request the token from {own}",),
+            otherwise=(f"or, if {shown} is the ZITADEL that is meant: ZITADEL_DOMAIN={shown}",),
+        )
     if form.is_id_token:
         yield Finding(
             id="token.is_id_token",
@@ -56,7 +75,7 @@ def findings_for_jwt(form: TokenForm, settings: Settings, evidence: Evidence, no
             seen=(("audience", shown_list(audience)),),
             fix=(f"request a new one with the scope {audience_scope(project)}",),
         )
-    if _knows_its_key(form, evidence) is False:
+    if knows_its_key is False:
         yield Finding(
             id="token.unknown_key",
             cause=f"the token was signed with a key that {issuer} does not have now",
@@ -68,7 +87,6 @@ def findings_for_jwt(form: TokenForm, settings: Settings, evidence: Evidence, no
             fix=("request a new one",),
         )
     not_shown = "it is alive, but not meant for this API (userinfo did not show it)"
-    late = "it has expired, if this machine's clock is right and a proxy wrote the Date of the answer"
     damaged = "it was changed or cut off (its signature could not be checked)"
     yield Finding(
         id="token.ended",
@@ -77,39 +95,8 @@ def findings_for_jwt(form: TokenForm, settings: Settings, evidence: Evidence, no
             *(() if evidence.token_is_dead else (not_shown,)),
             "its session was ended, or it was revoked",
             "its user was deactivated, locked or removed since it was issued",
-            *((late,) if expires is not None and expires <= now else ()),
             *((damaged,) if evidence.signature_fits is None else ()),
         ),
         seen=(("audience", shown_list(audience)),),
         fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
-    )
-
-
-def _knows_its_key(form: TokenForm, evidence: Evidence) -> bool | None:
-    """Return whether a key of this ZITADEL signed the JWT; ``None`` when its keys are unknown."""
-    keys = evidence.body(Probe.KEYS).get("keys")
-    if not isinstance(keys, list):
-        return None
-    return any(isinstance(key, dict) and key.get("kid") == form.header.get("kid") for key in keys)
-
-
-def _other_issuer(form: TokenForm, settings: Settings, evidence: Evidence) -> Iterator[Finding]:
-    discovered = quoted(evidence.body(Probe.DISCOVERY).get("issuer"))
-    issuer, own = form.claims.get("iss"), discovered or settings.issuer
-    if issuer == own or not isinstance(issuer, str):
-        return
-    shown = quoted(issuer)
-    why = {
-        True: "; it is the same ZITADEL under another host name, port or scheme (it knows the key)",
-        False: "; that is another issuer, another ZITADEL or another product (this one does not know the key)",
-        None: "; that is another ZITADEL, or this one under another host name, port or scheme",
-    }[_knows_its_key(form, evidence)]
-    meant = f"or, if {shown} is the ZITADEL that is meant: ZITADEL_DOMAIN={shown}"
-    yield Finding(
-        id="token.other_issuer",
-        cause=f"the token's issuer is {shown}, but this ZITADEL is {own}{why}",
-        likely=not discovered,
-        seen=(("issuers", f"token: {shown}, ZITADEL: {own}"),),
-        fix=(f"use one issuer for all: request the token from {own}",),
-        otherwise=(meant,) if issuer.startswith(("http://", "https://")) else (),
     )

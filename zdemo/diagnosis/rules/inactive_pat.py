@@ -69,20 +69,15 @@ def _decided(records: PatRecords, now: float) -> Iterator[Finding]:
         )
     if records.pat:
         yield from _of_a_listed_pat(records, now)
-    elif records.pats is not None:
-        yield _of_a_lost_pat(records) if records.pat_id else _of_some_pat(records, now)
-
-
-def _of_a_lost_pat(records: PatRecords) -> Finding:
-    event = records.last("user.pat.removed", pat_id=records.pat_id)
-    was_here = bool(event or records.last("user.pat.added", pat_id=records.pat_id)) or not records.all_known
-    cause = f"the PAT was deleted{_when(event)}: its user {records.user} is active, but no longer has it"
-    if not was_here:
-        cause = (
-            f"the PAT is not among those of its user {records.user}, and no event mentions it: it belongs to another "
-            "ZITADEL, or was deleted long ago"
-        )
-    return Finding(id="token.deleted", cause=cause, likely=not was_here, fix=(_new_pat(records),))
+    if records.pats is not None and records.pat_id:
+        event = records.last("user.pat.removed", pat_id=records.pat_id)
+        was_here = event or records.last("user.pat.added", pat_id=records.pat_id) or not records.all_known
+        deleted = f"the PAT was deleted{_when(event)}: its user {user} is active, but no longer has it"
+        foreign = f"the PAT of the user {user} is not listed: it belongs to another ZITADEL, or was deleted long ago"
+        cause = deleted if was_here else foreign
+        yield Finding(id="token.deleted", cause=cause, likely=not was_here, fix=(_new_pat(records),))
+    if records.pats is not None:
+        yield _of_some_pat(records, now)
 
 
 def _of_a_listed_pat(records: PatRecords, now: float) -> Iterator[Finding]:
@@ -132,10 +127,8 @@ def _of_some_pat(records: PatRecords, now: float) -> Finding:
     deleted, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
     candidates = (
         f"it has expired: the user has a PAT that did ({', '.join(expired[:3])})" if expired else "",
-        f"it was deleted: the user had a PAT that was deleted{_when(deleted)}" if deleted else "",
-        f"its user was switched off{_when(off)}: {STAY_DEAD}" if off else "",
-        "" if deleted else "it was deleted",
-        "" if off or records.all_known else f"its user was switched off in between: {STAY_DEAD}",
+        f"it was deleted: the user had a PAT that was deleted{_when(deleted)}" if deleted else "it was deleted",
+        f"its user was switched off in between{_when(off)}: {STAY_DEAD}" if off or not records.all_known else "",
         "it belongs to another user or another ZITADEL, or a character of it was changed",
     )
     return Finding(

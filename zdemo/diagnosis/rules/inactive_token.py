@@ -15,7 +15,6 @@ from zdemo.diagnosis.rules.inactive_jwt import findings_for_jwt
 from zdemo.diagnosis.rules.inactive_pat import finding_for_pat_records
 from zdemo.diagnosis.rules.token_form import (
     COPY,
-    JWE_ALGORITHMS,
     LENGTHS,
     SECRET_LENGTH,
     TokenForm,
@@ -37,7 +36,6 @@ from zdemo.zitadel.introspection_answer import project_behind
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
 DATABASE_SICK = "zitadel.database_sick"
 ALIVE = "the token is alive, but not meant for this API"
-ALL_TOKENS = "ZITADEL's database cannot be read, if it refuses all tokens"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +57,7 @@ class InactiveCase:
         """The evidence that most findings rest on."""
         evidence, lines = self.evidence, []
         used = "key" if self.settings.key else "client ID and secret"
-        if evidence.status(Probe.MADE_UP_CLIENT) == 400:
-            lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}, and refuses made-up ones"))
-        elif evidence.administrator_is_active:
+        if evidence.status(Probe.MADE_UP_CLIENT) == 400 or evidence.administrator_is_active:
             lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}"))
         lines.append(("form", self.form.described))
         if evidence.token_is_dead:
@@ -82,13 +78,24 @@ class InactiveCase:
 def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NOTHING, *, now: float) -> Finding:
     """Return why a token is inactive, as far as it can be known: never a wrong single cause."""
     case = InactiveCase(token=token, settings=settings, evidence=evidence, now=now)
-    if obvious := zitadel_is_sick(settings.zitadel.server, evidence) or paste_problem(token) or _another_value(case):
+    if obvious := zitadel_is_sick(settings.zitadel.server, evidence) or paste_problem(token):
         return obvious
     return next(_rules(case)).and_seen(case.seen)
 
 
 def _rules(case: InactiveCase) -> Iterator[Finding]:
-    evidence, form = case.evidence, case.form
+    evidence, form, settings = case.evidence, case.form, case.settings
+    values = {
+        settings.client_id: "the API application's client ID (CLIENT_ID)",
+        settings.client_secret: "the API application's client secret (CLIENT_SECRET)",
+    }
+    what = "an ID of ZITADEL (digits only)" if form.kind is TokenKind.ID_NUMBER else ""
+    if what := values.get(case.token.strip(), what):
+        yield Finding(
+            id="token.another_value",
+            cause=f"this is not a token but {what}",
+            fix=("give the token itself, from where it is kept",),
+        )
     if evidence.token_is_alive and form.kind is TokenKind.PAT:  # which is meant for every API
         yield Finding(
             id="token.contradiction",
@@ -103,7 +110,7 @@ def _rules(case: InactiveCase) -> Iterator[Finding]:
     if evidence.token_is_alive:
         yield from _alive_elsewhere(case)
     if form.kind is TokenKind.JWT:
-        yield from findings_for_jwt(form, case.settings, evidence, case.now)
+        yield from findings_for_jwt(form, settings, evidence, case.now)
     whoami = evidence.answer(Probe.WHOAMI)
     proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
     line = ("own user", f"ZITADEL's API refuses it with 403 {SESSION_API_REFUSAL}, as it refuses Session API tokens")
@@ -117,7 +124,7 @@ def _rules(case: InactiveCase) -> Iterator[Finding]:
         )
     if recorded := finding_by_records(form, evidence):
         yield recorded
-    yield _by_form(case)
+    yield from _by_form(case)
 
 
 def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
@@ -142,25 +149,6 @@ def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
             "failed migration; then try again",
             f"curl -i {server}/debug/ready",
         ),
-    )
-
-
-def _another_value(case: InactiveCase) -> Finding | None:
-    """Find a value of the settings, or an ID, in place of the token."""
-    token, settings = case.token.strip(), case.settings
-    if settings.client_secret and token == settings.client_secret:
-        what = "the API application's client secret (CLIENT_SECRET)"
-    elif token == settings.client_id:
-        what = "the API application's client ID (CLIENT_ID)"
-    elif case.form.kind is TokenKind.ID_NUMBER:
-        what = "an ID of ZITADEL (digits only)"
-    else:
-        return None
-    return Finding(
-        id="token.another_value",
-        cause=f"this is not a token but {what}",
-        seen=(("form", case.form.described),),
-        fix=("give the token itself, from where it is kept",),
     )
 
 
@@ -224,21 +212,55 @@ def finding_by_records(form: TokenForm, evidence: Evidence) -> Finding | None:
     return finding_for_pat_records(records, evidence.looked_up_at) if fits else None
 
 
-def _by_form(case: InactiveCase) -> Finding:  # noqa: PLR0911  # one of each form
-    """Return the finding by the form alone, with all that it can be."""
-    kind = case.form.kind
+def _by_form(case: InactiveCase) -> Iterator[Finding]:
+    """Yield the finding by the form alone, with all that it can be."""
+    form, kind, from_setup = case.form, case.form.kind, case.evidence.from_setup
     if kind is TokenKind.PAT:
-        return _pat(case)
+        new = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
+        again = "zdemo setup  (it made this PAT, and creates a new one where that is not valid)"
+        page = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
+        yield Finding(
+            id="token.dead",
+            cause="the PAT is not valid here, and ZITADEL never says why",
+            candidates=(
+                "the PAT was deleted, or has expired",
+                "its user was deactivated or locked (even if reactivated since), or removed",
+                "a character of it was changed or is missing",
+                *_doubts(case),
+            ),
+            fix=(again,) if from_setup else (new, _ask_administrator(case.evidence)),
+            otherwise=() if from_setup else (page,),
+        )
     if kind in (TokenKind.ACCESS, TokenKind.OPAQUE):
-        return _opaque(case)
+        refresh = "it is a refresh token: it has the same form, and no API accepts it"
+        yield Finding(
+            id="token.ended",
+            cause="the token has ended, or was never an access token here, and ZITADEL never says why",
+            candidates=(
+                "it has expired (access tokens live 12 hours by default), or its session was ended or revoked",
+                "its user was deactivated, locked or removed since it was issued",
+                *((refresh,) if kind is TokenKind.OPAQUE else ()),
+                *_doubts(case),
+            ),
+            fix=("request a new access token with the same client credentials; the answer shows which it was",),
+            otherwise=(
+                "(200: the old one had expired or ended; 400 Errors.User.NotActive: its user is deactivated or locked; "
+                "client not found: its user was removed, or belongs to another ZITADEL)",
+            ),
+        )
     if kind is TokenKind.CUT:
-        return _cut(case)
+        yield _cut(case)
     if kind is TokenKind.DOUBLED:
-        return _copy("token.doubled", "the token was pasted twice, one copy after the other")
+        yield _copy("token.doubled", "the token was pasted twice, one copy after the other")
     if kind is TokenKind.DAMAGED:
-        return _not_zitadels(case.form)
+        yield Finding(
+            id="token.damaged",
+            cause="this is not a token of ZITADEL: it is another issuer's, or was damaged",
+            fix=("use a token that this ZITADEL has issued: a PAT, or a token from its token endpoint",),
+            otherwise=("if this ZITADEL did issue it: copy the whole token again",),
+        )
     if kind is TokenKind.CLIENT_SECRET:
-        return Finding(
+        yield Finding(
             id="token.client_secret",
             cause=f"this looks like a client secret ({SECRET_LENGTH} letters and digits), not like a token",
             likely=True,
@@ -247,13 +269,13 @@ def _by_form(case: InactiveCase) -> Finding:  # noqa: PLR0911  # one of each for
         )
     if kind in (TokenKind.REFRESH, TokenKind.CODE):
         what = f"this is not an access token but {'an' if kind is TokenKind.CODE else 'a'} {kind}"
-        return Finding(id="token.another_value", cause=what, fix=(case.form.fix,))
-    return _copy("token.too_short", f"this is not a whole token of ZITADEL: {case.form.size}; {LENGTHS}")
+        yield Finding(id="token.another_value", cause=what, fix=(form.fix,))
+    yield _copy("token.too_short", f"this is not a whole token of ZITADEL: {form.size}; {LENGTHS}")
 
 
 def _doubts(case: InactiveCase) -> tuple[str, ...]:
-    """Return what could not be ruled out because a probe got no answer."""
-    evidence, doubts = case.evidence, []
+    """Return what is not about this token alone, and what no probe could rule out."""
+    evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {case.settings.issuer}"]
     if evidence.administrator_is_active is False:
         doubts.append(
             "ZITADEL_ADMIN_PAT is inactive as well: both may belong to another (or a recreated) ZITADEL, or ZITADEL "
@@ -261,78 +283,14 @@ def _doubts(case: InactiveCase) -> tuple[str, ...]:
         )
     if not evidence.token_is_dead and case.form.kind is not TokenKind.PAT:
         doubts.append("it is alive, but not meant for this API (userinfo did not show it)")
-    if evidence.status(Probe.MADE_UP_CLIENT) != 400 and not evidence.administrator_is_active:
-        doubts.append("ZITADEL's database is in trouble (that could not be ruled out)")
-    return tuple(doubts)
-
-
-def _elsewhere(case: InactiveCase) -> str:
-    unread = ", or this one is older than v4.14 and cannot read it" if case.form.header else ""
-    return f"it belongs to another ZITADEL than {case.settings.issuer}{unread}"
-
-
-def _pat(case: InactiveCase) -> Finding:
-    again = "zdemo setup  (it made this PAT, and creates a new one where that is not valid)"
-    new = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
-    page = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
-    return Finding(
-        id="token.dead",
-        cause="the PAT is not valid here, and ZITADEL never says why",
-        candidates=(
-            "the PAT was deleted, or has expired",
-            "its user was deactivated or locked (even if reactivated since), or removed",
-            _elsewhere(case),
-            "a character of it was changed or is missing",
-            *_doubts(case),
-            ALL_TOKENS,
-        ),
-        fix=(again,) if case.evidence.from_setup else (new, _ask_administrator(case.evidence)),
-        otherwise=() if case.evidence.from_setup else (page,),
-    )
-
-
-def _opaque(case: InactiveCase) -> Finding:
-    refresh = "it is a refresh token: it has the same form, and no API accepts it"
-    return Finding(
-        id="token.ended",
-        cause="the token has ended, or was never an access token here, and ZITADEL never says why",
-        candidates=(
-            "it has expired (access tokens live 12 hours by default), or its session was ended or revoked",
-            "its user was deactivated, locked or removed since it was issued",
-            *((refresh,) if case.form.kind is TokenKind.OPAQUE else ()),
-            _elsewhere(case),
-            *_doubts(case),
-            ALL_TOKENS,
-        ),
-        fix=("request a new access token with the same client credentials; the answer shows which it was",),
-        otherwise=(
-            "(200: the old one had expired or ended; 400 Errors.User.NotActive: its user is deactivated or locked; "
-            "client not found: its user was removed, or belongs to another ZITADEL)",
-        ),
-    )
+    return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")
 
 
 def _ask_administrator(evidence: Evidence) -> str:
-    if evidence.unusable_admin_pat:
-        return evidence.unusable_admin_pat
-    if not evidence.with_administrator:
-        return "set ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which"
-    if not evidence.with_ids:
-        what = "set ZDEMO_PAT_USER_ID to the token's user"
-        return f"{what}; then zdemo doctor shows which, if ZITADEL_ADMIN_PAT can see it"
-    return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
-
-
-def _not_zitadels(form: TokenForm) -> Finding:
-    what = "it has neither the form of ZITADEL's tokens nor that of a JWT; it is another issuer's, or was damaged"
-    alg, enc = (quoted(form.header.get(name), 40) for name in ("alg", "enc"))
-    if alg and enc and (alg, enc) != JWE_ALGORITHMS:
-        what = f"it is another issuer's JWE, encrypted with {alg} and {enc}; ZITADEL's are with A256GCMKW and A256GCM"
-    return Finding(
-        id="token.damaged",
-        cause=f"this is not a token of ZITADEL: {what}",
-        fix=("use a token that this ZITADEL has issued: a PAT, or a token from its token endpoint",),
-        otherwise=("if this ZITADEL did issue it: copy the whole token again",),
+    if evidence.with_administrator and evidence.with_ids:
+        return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
+    return evidence.unusable_admin_pat or (
+        "set ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which"
     )
 
 
@@ -347,7 +305,6 @@ def _cut(case: InactiveCase) -> Finding:
         candidates=(
             "it is cut off (incomplete), or something was added",
             "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
-            f"it was issued by another issuer than {case.settings.issuer}",
             *_doubts(case),
         ),
         fix=(
