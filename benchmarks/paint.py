@@ -9,8 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from benchmarks import tables
-from tests.support.browser import chromium
-from tests.support.visits import site
+from tests.support.browser import chromium, site
 
 ROUNDS = 15
 PAINTED = """() => new Promise((painted) => new PerformanceObserver((list) => {

@@ -11,8 +11,7 @@ from typer.main import get_command
 
 from tests.support import processes
 from tests.support.processes import ROOT
-from tests.support.readme import PAGES, README, Command, commands, consoles, essence, run, stage
-from tests.support.settings_pages import pages
+from tests.support.readme import PAGES, README, WITH_CONSOLES, Command, commands, consoles, essence, pages, run, stage
 from tests.test_architecture import ORDER
 from zdemo.cli.app import COMMANDS as TABLE
 from zdemo.cli.app import app, load
@@ -31,7 +30,6 @@ DOCS = ROOT / "docs"
 TEXT = README.read_text(encoding="utf-8")
 LARGEST_README_BYTES = 8_000
 INTERRUPTED = 130
-WITH_CONSOLES = [page for page in PAGES if any(c.runs for console in consoles(page) for c in commands(console))]
 SECURITY = ROOT / "SECURITY.md"
 WITH_LINKS = [
     *PAGES,
@@ -173,7 +171,7 @@ def test_every_variable_that_the_code_names_is_in_the_table_of_settings() -> Non
 
 @pytest.mark.parametrize("path", pages(), ids=str)
 def test_what_is_written_about_the_settings_is_what_their_table_says(path: Path) -> None:
-    """``python -m tests.support.settings_pages`` writes it."""
+    """``python -m tests.support.readme`` writes it."""
     assert path.read_text(encoding="utf-8") == pages()[path]
 
 

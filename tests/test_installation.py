@@ -13,8 +13,8 @@ import requests
 
 from tests.support.cli import Shell
 from tests.support.dockerfile import copy_sources
-from tests.support.ports import fixed_port
 from tests.support.processes import ROOT
+from tests.support.upstream import fixed_port
 from zdemo.emulator import DEFAULT_PORT
 
 LONGEST_SECONDS = 120

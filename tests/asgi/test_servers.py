@@ -11,9 +11,8 @@ from pathlib import Path
 
 from tests.support.apis import PRIVATE, PUBLIC, Endpoint, settings_for
 from tests.support.asgi_apis import EXAMPLE, environment_of
-from tests.support.ports import free_port
 from tests.support.processes import ROOT, run_python
-from tests.support.upstream import hang, upstream
+from tests.support.upstream import free_port, hang, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER

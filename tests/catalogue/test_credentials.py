@@ -14,10 +14,9 @@ import pytest
 import requests
 
 from tests.support.cli import Shell
-from tests.support.key_site import key_site
+from tests.support.connection_faults import relay
 from tests.support.named_causes import administered, both, command, doctor, introspect, settings, write
-from tests.support.planting import Planter
-from tests.support.relay import relay
+from tests.support.planting import Planter, key_site
 from tests.support.upstream import answer, depending, json_body, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS

@@ -11,11 +11,20 @@ import pytest
 
 from tests.support.certificates import Certificates
 from tests.support.cli import Shell
-from tests.support.dotenv import update_dotenv
+from tests.support.connection_faults import relay
+from tests.support.files import update_dotenv
 from tests.support.named_causes import administered, both, call, command, doctor, settings
-from tests.support.ports import free_port
-from tests.support.relay import relay
-from tests.support.upstream import Behaviour, answer, depending, hang, hang_up, json_body, refusing_port, upstream
+from tests.support.upstream import (
+    Behaviour,
+    answer,
+    depending,
+    free_port,
+    hang,
+    hang_up,
+    json_body,
+    refusing_port,
+    upstream,
+)
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import examine

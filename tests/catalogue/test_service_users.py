@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Shell
-from tests.support.key_site import key_site
+from tests.support.connection_faults import relay
 from tests.support.named_causes import Output, command, settings, write
-from tests.support.planting import Planter
-from tests.support.relay import relay
+from tests.support.planting import Planter, key_site
 from tests.support.upstream import answer, depending, json_body, raw, refusing_port, upstream
 from tests.support.upstream import http as whole
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR

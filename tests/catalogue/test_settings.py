@@ -3,8 +3,8 @@
 import pytest
 
 from tests.support.cli import Shell
-from tests.support.key_site import key_site
 from tests.support.named_causes import both, call, command, doctor, introspect, settings
+from tests.support.planting import key_site
 from tests.support.upstream import refusing_port
 from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import Settings

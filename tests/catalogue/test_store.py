@@ -8,9 +8,8 @@ import pytest
 
 from tests.support.cli import Shell
 from tests.support.named_causes import Output, doctor, settings
-from tests.support.ports import LOOPBACK
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.upstream import refusing_port
+from tests.support.upstream import LOOPBACK, refusing_port
 from zdemo.emulator import Emulator
 
 PASSWORD = "a-password-of-the-store"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.cli import Shell
-from tests.support.jwe import jwe
 from tests.support.named_causes import administered, both, call, command, doctor, introspect, settings
 from tests.support.planting import AUDIENCE, ROLE, Planter
+from tests.support.secret_forms import jwe
 from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings

@@ -6,10 +6,9 @@ import pytest
 
 from tests.support.cli import Shell, is_two_lines
 from tests.support.connection_faults import ACTIVE
-from tests.support.jwe import jwe
 from tests.support.named_causes import flat
-from tests.support.ports import free_port
-from tests.support.upstream import answer, json_body, raw, reset, upstream
+from tests.support.secret_forms import jwe
+from tests.support.upstream import answer, free_port, json_body, raw, reset, upstream
 from zdemo.cli.screen import Screen
 from zdemo.cli.watch import Watch
 from zdemo.client import Method, Route, call_api

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import BASE, Shell
+from tests.support.cli import BASE, Shell, shown_at
 from tests.support.processes import ROOT, forker
-from tests.support.terminal import shown_at
 from zdemo.cli.app import COMMANDS, load
 from zdemo.errors import ExitCode
 from zdemo.text.columns import cells

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.cli import BASE, Shell
-from tests.support.interactive import session
+from tests.support.cli import BASE, Shell, session
 from zdemo.cli.app import COMMANDS
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.verify.cases import CASES

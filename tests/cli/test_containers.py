@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.cli import Shell, Stack
 from tests.support.dockerfile import ROOT, stages
-from tests.support.ports import free_port
 from tests.support.processes import forker
+from tests.support.upstream import free_port
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
 
 PORTS = {"api": 5000, "emulator": DEFAULT_PORT}

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import API_UNSET, Shell
+from tests.support.cli import API_UNSET, Shell, at_terminal
+from tests.support.files import needs_git, repository
 from tests.support.processes import ROOT
-from tests.support.repository import needs_git, repository
-from tests.support.terminal import at_terminal
 from zdemo.cli.emulator_env_file import with_emulator_settings
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.emulator import CLIENT_ID, READER, VISITOR

@@ -9,10 +9,9 @@ import unicodedata
 import pytest
 import requests
 
-from tests.support.cli import Shell, Stack, is_two_lines
+from tests.support.cli import Shell, Stack, is_two_lines, shown_at
 from tests.support.connection_faults import FAULTS, INACTIVE, claims
 from tests.support.named_causes import flat
-from tests.support.terminal import shown_at
 from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Shell, is_two_lines
-from tests.support.terminal import at_terminal
+from tests.support.cli import Shell, at_terminal, is_two_lines
 from zdemo.cli.token_input import token_question
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings

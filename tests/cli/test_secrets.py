@@ -12,8 +12,7 @@ import pytest
 import requests
 
 from tests.support.cli import Ran, Shell, Stack
-from tests.support.jwe import jwe
-from tests.support.secret_forms import ADMIN, FORMS, ODD, PAT, SECRET, leak
+from tests.support.secret_forms import ADMIN, FORMS, ODD, PAT, SECRET, jwe, leak
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.dotenv_file import Dotenv

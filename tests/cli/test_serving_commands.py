@@ -11,8 +11,7 @@ import pytest
 import requests
 
 from tests.support.cli import API_UNSET, Shell, is_two_lines
-from tests.support.ports import free_port, taken_port
-from tests.support.upstream import refusing_port
+from tests.support.upstream import free_port, refusing_port, taken_port
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR

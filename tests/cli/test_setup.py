@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Shell, is_two_lines
-from tests.support.dotenv import update_dotenv
+from tests.support.cli import Shell, at_terminal, is_two_lines
+from tests.support.connection_faults import relay
+from tests.support.files import git, needs_git, repository, update_dotenv
 from tests.support.processes import LONGEST_SECONDS
-from tests.support.relay import relay
-from tests.support.repository import git, needs_git, repository
-from tests.support.terminal import at_terminal
 from tests.support.upstream import Received, upstream
 from tests.support.waiting import eventually
 from zdemo.config.dotenv_file import read_dotenv

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Shell, Stack, is_two_lines
+from tests.support.cli import Shell, Stack, at_terminal, is_two_lines
 from tests.support.planting import Planter
-from tests.support.terminal import at_terminal
 from tests.support.upstream import answer, json_body, refusing_port, upstream
 from zdemo.emulator import PROJECT_ID, READER, VISITOR
 

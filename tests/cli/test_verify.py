@@ -12,10 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.apis import EXAMPLE
-from tests.support.cli import Shell, is_two_lines
+from tests.support.cli import Shell, at_terminal, is_two_lines
 from tests.support.processes import LONGEST_SECONDS, ROOT, is_running
 from tests.support.readme import commands, consoles, essence
-from tests.support.terminal import at_terminal
 from tests.support.waiting import eventually
 from zdemo.cli.commands.verify import exit_code
 from zdemo.config.dotenv_file import read_dotenv

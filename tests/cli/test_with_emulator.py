@@ -9,10 +9,9 @@ from tempfile import mkdtemp
 
 import pytest
 
-from tests.support.cli import BASE, Shell, unbroken
-from tests.support.interactive import session
-from tests.support.ports import free_port
+from tests.support.cli import BASE, Shell, session, unbroken
 from tests.support.processes import LONGEST_SECONDS, is_running, processes
+from tests.support.upstream import free_port
 from tests.support.waiting import eventually
 from zdemo.emulator import CLIENT_SECRET, READER
 

@@ -8,8 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import processes
-from tests.support.dotenv import update_dotenv
-from tests.support.other_kinds import other_than_a_file
+from tests.support.files import other_than_a_file, update_dotenv
 from zdemo.config.dotenv_file import check_writable, load_dotenv, read_dotenv
 from zdemo.errors import SettingsError
 
@@ -183,7 +182,7 @@ def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
 _FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from tests.support.dotenv import update_dotenv
+from tests.support.files import update_dotenv
 from zdemo.errors import SettingsError
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
 try:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.support.other_kinds import other_than_a_file
+from tests.support.files import other_than_a_file
 from zdemo.config.key_file import APPLICATION, LARGEST_BYTES, SERVICE_USER, KeyKind, parse_key_file, read_key_file
 from zdemo.config.parsers import InvalidValue
 

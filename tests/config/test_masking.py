@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.support.jwe import jwe
-from tests.support.secret_forms import PAT, SECRET
+from tests.support.secret_forms import PAT, SECRET, jwe
 from zdemo.text.masking import could_be_secret, masked, masked_unknown, without_secret_query, without_tokens
 
 JWT = "eyJhbGciOiJub25lIn0.eyJhIjoxfQ."

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from tests.support.jwe import jwe
-from tests.support.secret_forms import FORMS, ODD, PAT, SECRET, basic, leak
+from tests.support.secret_forms import FORMS, ODD, PAT, SECRET, basic, jwe, leak
 from zdemo.emulator import CLIENT_SECRET
 from zdemo.text.masking import masked
 from zdemo.text.redaction import Redaction, in_texts

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.jwe import jwe
+from tests.support.secret_forms import jwe
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding

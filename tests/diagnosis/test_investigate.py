@@ -11,8 +11,7 @@ import pytest
 
 from tests.config.test_key_file import content
 from tests.support.cli import Shell
-from tests.support.key_site import settings_for
-from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
+from tests.support.planting import AUDIENCE, ROLE, Planter, find, look, settings_for
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
 from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 
 from tests.config.test_key_file import KEY_ID, content
 from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, answer
-from tests.support.key_site import settings_for
+from tests.support.planting import settings_for
 from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.support.jwe import jwe
+from tests.support.secret_forms import jwe
 from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
 
 PAT = "aB3-" * 17 + "xyZ"

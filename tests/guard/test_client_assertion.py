@@ -12,7 +12,7 @@ from tests.config.test_key_file import CLIENT_ID, KEY_ID, content, rsa_key
 from tests.support import processes
 from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
 from tests.support.introspector_doubles import Clock
-from tests.support.key_site import KeySite, key_site, settings_for
+from tests.support.planting import KeySite, key_site, settings_for
 from tests.support.upstream import upstream
 from zdemo.config.key_file import SigningKey, parse_key_file
 from zdemo.emulator import PROJECT_ID, READER

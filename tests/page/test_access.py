@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support.feeds import port_of, proofs_of
-from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options, page_site
+from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options, page_site, port_of, proofs_of
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.errors import GuardError
 from zdemo.page import new_key

@@ -12,13 +12,25 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tests.support.browser import CHROMIUM, NARROW, chromium, expect, violations
+from tests.support.browser import (
+    CHROMIUM,
+    MISSING,
+    NARROW,
+    PASTED,
+    PRIVATE,
+    SCOPED,
+    Visit,
+    chromium,
+    expect,
+    main_states,
+    printed_address,
+    violations,
+    visit,
+)
+from tests.support.browser import site as served_site
 from tests.support.page_site import PageSite, page_site
-from tests.support.page_states import MISSING, main_states
 from tests.support.served import started
 from tests.support.upstream import answer, upstream
-from tests.support.visits import PASTED, PRIVATE, SCOPED, Visit, printed_address, visit
-from tests.support.visits import site as served_site
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import CLIENT_SECRET, READER, VISITOR
 

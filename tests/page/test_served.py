@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from tests.support.cli import Shell
-from tests.support.feeds import events_in, many_opened, opened, opens_again, port_of, proofs_of
-from tests.support.ports import free_port
+from tests.support.page_site import events_in, many_opened, opened, opens_again, port_of, proofs_of
 from tests.support.processes import processes
+from tests.support.upstream import free_port
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER, VISITOR

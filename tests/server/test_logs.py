@@ -13,8 +13,8 @@ from flask import Response
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, Time, protected_api, running, settings_for
 from tests.support.introspector_doubles import Clock, Scripted
-from tests.support.jwe import jwe
 from tests.support.rows import check_body
+from tests.support.secret_forms import jwe
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, request
 from zdemo.emulator import READER, VISITOR, Emulator

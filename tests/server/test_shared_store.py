@@ -14,9 +14,9 @@ from flask import Flask
 from tests.server.test_forgetting import order
 from tests.support.apis import PRIVATE, SCOPED, Endpoint, settings_for
 from tests.support.cli import Shell
-from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.served import Served, answering, environment_for, started
+from tests.support.upstream import free_port
 from tests.support.waiting import eventually
 from zdemo.emulator import ADMIN, READER, VISITOR, Emulator, emulate
 from zdemo.errors import ZdemoError

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.ports import free_port
+from tests.support.upstream import free_port
 from zdemo.serving.listening import listen, one_per_worker
 
 ALL = "0.0.0.0"  # noqa: S104  # what is tested

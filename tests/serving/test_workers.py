@@ -18,10 +18,9 @@ from tests.server.test_faults import PROJECT
 from tests.support.apis import PRIVATE, PUBLIC
 from tests.support.cli import Shell, is_two_lines
 from tests.support.connection_faults import ACTIVE
-from tests.support.ports import free_port
 from tests.support.processes import processes
 from tests.support.served import Served, environment_for, served, started
-from tests.support.upstream import LOOPBACK, hang, upstream
+from tests.support.upstream import LOOPBACK, free_port, hang, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.cli.commands.serve import METRICS_FOLDER

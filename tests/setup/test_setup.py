@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.desk import CountingClient, Desk, KeptReport, MeanwhileClient
-from tests.support.dotenv import update_dotenv
+from tests.support.files import update_dotenv
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop
 from zdemo.errors import UsageError, ZdemoError

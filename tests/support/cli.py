@@ -2,11 +2,16 @@
 
 import json
 import os
+import pty
 import re
+import select
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -15,8 +20,8 @@ from typing import Any
 
 import requests
 
-from tests.support.ports import free_port
 from tests.support.processes import LONGEST_SECONDS, ROOT, forker
+from tests.support.upstream import free_port
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.cli.entry import run
@@ -251,3 +256,111 @@ def stack() -> Iterator[Stack]:
         )
         with serving(create_app(settings)) as port:
             yield Stack(emulator=emulator, api_url=f"http://127.0.0.1:{port}")
+
+
+Typed = str | Callable[[], str]
+
+CTRL_C = b"\x03"
+PRESSED_AGAIN_SECONDS = 5.0
+
+
+def at_terminal(shell: Shell, *arguments: str, when: str = "", typed: Typed = "", **env: str) -> tuple[int, str]:
+    """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there.
+
+    A function is called then, and returns what to type.
+    """
+    return at_terminal_of(0, shell, *arguments, when=when, typed=typed, **env)
+
+
+def shown_at(columns: int, shell: Shell, *arguments: str, **env: str) -> str:
+    """Return what a terminal of that width is sent by a command that asks nothing."""
+    return at_terminal_of(columns, shell, *arguments, **env)[1]
+
+
+def at_terminal_of(
+    columns: int, shell: Shell, *arguments: str, when: str = "", typed: Typed = "", **env: str
+) -> tuple[int, str]:
+    """Do as ``at_terminal`` at a terminal of that width; 0 is a terminal that does not know its width."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
+    received = bytearray()
+    reader = threading.Thread(target=_converse, args=(master, received, when.encode(), typed))
+    reader.start()
+    try:
+        variables = {**BASE, "TERM": "xterm-256color", **shell.env, **env}
+        streams = [Path(os.ttyname(slave))] * 3
+        code = forker().run_at(streams, arguments, shell.folder, variables, terminal=True)
+    finally:
+        os.close(slave)
+        reader.join(LONGEST_SECONDS)
+        os.close(master)
+    return code, received.decode().replace("\r\n", "\n")
+
+
+def _converse(terminal: int, received: bytearray, when: bytes, typed: Typed) -> None:
+    again = b""  # Python notices a Ctrl-C that comes just before it waits for input only at the next one
+    with suppress(OSError):  # how Linux says that the other end is closed
+        while True:
+            if not select.select([terminal], [], [], PRESSED_AGAIN_SECONDS)[0]:
+                os.write(terminal, again)
+                continue
+            if not (data := os.read(terminal, 1 << 16)):
+                return
+            received.extend(data)
+            if typed and when in re.sub(rb"\r\n", b" ", received):
+                os.write(terminal, (typed if isinstance(typed, str) else typed()).encode())
+                again = CTRL_C if typed == CTRL_C.decode() else b""
+                typed = ""
+
+
+CONTROLLED = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+CONTROL = re.compile(rb"\x1b(?:\[[\d;?>=]*[a-zA-Z]|[\]P][^\x07\x1b]*(?:\x07|\x1b\\)|[=>78(][B0]?)|\r|\x07|\x0f")
+
+
+class Session:
+    """A shell at a terminal."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal = terminal
+
+    def type(self, text: str, awaited: str) -> str:
+        """Type, and return all that is shown until ``awaited`` stands there."""
+        os.write(self._terminal, text.encode())
+        shown, end = b"", time.monotonic() + LONGEST_SECONDS
+        while time.monotonic() < end:
+            if select.select([self._terminal], [], [], 0.5)[0]:
+                shown += os.read(self._terminal, 1 << 16)
+                if awaited.encode() in CONTROL.sub(b"", shown):
+                    return CONTROL.sub(b"", shown).decode(errors="replace")
+        raise AssertionError(f"{awaited!r} is not in {CONTROL.sub(b'', shown)!r}")
+
+    def foreground(self) -> int:
+        """Return the process group that the terminal belongs to."""
+        return os.tcgetpgrp(self._terminal)
+
+
+@contextmanager
+def session(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Iterator[Session]:
+    """Run an interactive shell while the block lasts."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (50, 200))
+    process = subprocess.Popen(  # noqa: S603  # a shell that the test names
+        [sys.executable, "-c", CONTROLLED, *command],
+        cwd=folder,
+        env=dict(env),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    try:
+        yield Session(master)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)

@@ -1,10 +1,27 @@
 """Behaviours of an upstream by name: answers of ZITADEL, and the faults that a resource server must survive."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
-from tests.support.upstream import Behaviour, answer, drip, hang, hang_up, http, json_body, raw, reset
+from tests.support.upstream import (
+    LOOPBACK,
+    Behaviour,
+    Connection,
+    answer,
+    drip,
+    hang,
+    hang_up,
+    http,
+    json_body,
+    raw,
+    reset,
+)
 
 LARGE_BYTES = 8 << 20
 
@@ -123,3 +140,48 @@ FAULTS: Mapping[str, Fault] = {
     "201": unusable_answer(answer(json_body(PAT_CLAIMS), 201)),
     "204": unusable_answer(answer(b"", 204)),
 }
+
+
+HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}
+SECONDS = 10
+
+
+def relay(
+    url: str,
+    *,
+    host: str | None = None,
+    date_shift_seconds: float = 0,
+    passes: Callable[[str], bool] = lambda _: True,
+    changes: Callable[[str, bytes], bytes] = lambda _, body: body,
+) -> Behaviour:
+    """Return a behaviour that forwards to ``url``, with another Host or Date; what does not pass gets no answer.
+
+    ``changes`` returns the body to send for a target and the body that came.
+
+    It is also what ``HTTP_PROXY`` can name: a whole URL in the request line is reduced to its path.
+    """
+    port = urlsplit(url).port
+
+    def behave(connection: Connection) -> bool:
+        received = connection.received
+        assert received is not None
+        target = re.sub("^http://[^/]+", "", received.target)
+        if not passes(target):
+            return hang(connection)
+        headers = {name: value for name, value in received.headers.items() if name not in HOP_BY_HOP}
+        headers["host"] = host or headers["host"]
+        behind = HTTPConnection(LOOPBACK, port, timeout=SECONDS)
+        try:
+            behind.request(received.method, target, received.body or None, headers)
+            answer = behind.getresponse()
+            fields = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+            body = changes(target, answer.read())
+        finally:
+            behind.close()
+        date = fields.get("Date")
+        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        fields["Date"] = format_datetime(now + timedelta(seconds=date_shift_seconds), usegmt=True)
+        connection.send(http(body, answer.status, fields))
+        return True
+
+    return behave

@@ -9,8 +9,8 @@ from pathlib import Path
 from flask import Flask
 
 from tests.support.apis import PRIVATE
-from tests.support.ports import LOOPBACK, free_port
 from tests.support.served import Served, answering, started
+from tests.support.upstream import LOOPBACK, free_port
 from zdemo.server import create_app
 
 WORKERS = 4

@@ -1,7 +1,7 @@
-"""The consoles in README.md and docs/: read them, run them, and write their output into the page.
+"""The consoles in README.md and docs/, and what stands about the settings in .env.example and docs/settings.md.
 
-``python -m tests.support.readme`` runs every ``$ zdemo …`` in a ``console`` block and replaces the output below it.
-``tests/test_docs.py`` runs them too, and compares. A line ``…`` in the output stands for lines that are left out.
+``python -m tests.support.readme`` writes the settings, runs every ``$ zdemo …`` in a ``console`` block, and replaces
+the output below it. ``tests/test_docs.py`` runs them too, and compares. A line ``…`` stands for lines left out.
 """
 
 import os
@@ -11,12 +11,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
-from tests.support.dotenv import update_dotenv
+from tests.support.files import update_dotenv
 from tests.support.processes import ROOT, forker
 from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import Settings
+from zdemo.config.variables import VARIABLES
 from zdemo.emulator import ADMIN, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -59,6 +62,9 @@ def commands(console: str) -> list[Command]:
     """Return the commands of a console, in order."""
     parts = re.split(r"^\$ (.*)$\n?", console, flags=re.MULTILINE)[1:]
     return [Command(line=line, output=output) for line, output in zip(parts[::2], parts[1::2], strict=True)]
+
+
+WITH_CONSOLES = [page for page in PAGES if any(c.runs for console in consoles(page) for c in commands(console))]
 
 
 @contextmanager
@@ -136,12 +142,27 @@ def rewrite(page: Path) -> None:
         page.write_text(CONSOLE.sub(printed, page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def main() -> None:
-    """Rewrite the consoles of every page that has any."""
-    for page in PAGES:
-        if any(command.runs for console in consoles(page) for command in commands(console)):
-            rewrite(page)
+def table() -> str:
+    """Return the table of docs/settings.md."""
+    rows = ["| variable | meaning | default |", "| --- | --- | --- |"]
+    for group, members in groupby(VARIABLES, key=lambda variable: variable.group):
+        rows.append(f"| **{group}** | | |")
+        for variable in members:
+            is_required = variable.missing and variable.to_fill_in
+            default = variable.shown_default or ("required" if is_required else "none")
+            rows.append(f"| `{variable.name}` | {variable.sentence} | {default} |")
+    return "\n".join(rows) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """Return the files with these settings, each with the text that it should have."""
+    page = ROOT / "docs" / "settings.md"
+    text = re.sub(r"(?:^\|.*\n)+", lambda _: table(), page.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
+    return {page: text, ROOT / ".env.example": emulator_text()}
 
 
 if __name__ == "__main__":
-    main()
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+    for page in WITH_CONSOLES:
+        rewrite(page)

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.support.ports import LOOPBACK, free_port
-from tests.support.upstream import Behaviour, Connection, hang_up, upstream
+from tests.support.upstream import LOOPBACK, Behaviour, Connection, free_port, hang_up, upstream
 from tests.support.waiting import eventually
 
 PROGRAMS = os.environ.get("TEST_STORE", "redis-server valkey-server").split()

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import CHROMIUM, NARROW, WIDE, chromium
-from tests.support.page_states import main_states
-from tests.support.visits import site, visit
+from tests.support.browser import CHROMIUM, NARROW, WIDE, chromium, main_states, site, visit
 from zdemo.config.variables import DEFAULT_CACHE_TTL_SECONDS
 
 FOR_DOCS = "refused"  # the state that docs/page.md and README.md show

@@ -1,6 +1,11 @@
-"""How a secret may stand in a text that a server sends back: the forms that are hidden, and how a test finds one."""
+"""How a secret may stand in a text that a server sends back, how a test finds one, and what ZITADEL's tokens look like.
+
+Tokens are JWEs of five parts (RFC 7516) since v4.14; the content of those here is made up.
+"""
 
 import base64
+import json
+import random
 from collections.abc import Callable, Iterator
 from functools import cache
 from urllib.parse import quote, quote_plus
@@ -53,3 +58,25 @@ def _pieces(secret: str) -> frozenset[str]:
 
 def _cut(text: str) -> Iterator[str]:
     return (text[at : at + PIECE] for at in range(len(text) - PIECE + 1))
+
+
+SEALED_BYTES = {"PAT": 37, "access token": 62, "refresh token": 62, "session": 42, "code": 21}
+
+
+def jwe(kind: str, *, id_length: int = 18, alg: str = "A256GCMKW", enc: str = "A256GCM", kid: str = "oidcKey") -> str:
+    """Return a text of the form of such a token, the same each time; its user's ID has ``id_length`` characters."""
+    content = random.Random(kind)  # noqa: S311  # no secret
+
+    def part(size: int) -> str:
+        return _encoded(content.randbytes(size))
+
+    names = {"alg": alg, "enc": enc, "iv": part(12), "kid": kid, "tag": part(16)}
+    if kind in ("access token", "code"):
+        del names["kid"]
+    header = _encoded(json.dumps(names, separators=(",", ":")).encode())
+    sealed = SEALED_BYTES[kind] + (0 if kind == "code" else id_length - 18)
+    return ".".join((header, *map(part, (32, 12, sealed, 16))))
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

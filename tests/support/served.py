@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.apis import PUBLIC, Endpoint, settings_for
-from tests.support.ports import free_port
 from tests.support.processes import ROOT, Process, processes
+from tests.support.upstream import free_port
 from tests.support.waiting import eventually
 
 LONGEST_SECONDS = 60

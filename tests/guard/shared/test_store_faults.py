@@ -13,10 +13,9 @@ import pytest
 import trustme
 
 from tests.support.apis import settings_for
-from tests.support.ports import LOOPBACK
 from tests.support.redis_server import RedisServer, answering, closing_at_once, pretended_store, redis_server
 from tests.support.sharing import sharing
-from tests.support.upstream import Behaviour
+from tests.support.upstream import LOOPBACK, Behaviour
 from tests.support.waiting import eventually
 from zdemo.emulator import READER, Emulator, emulate
 from zdemo.guard.cache import CachingIntrospector

@@ -1,0 +1,61 @@
+"""Files as persons have them: a changed ``.env``, a git repository, and what can stand where a file belongs."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, save_dotenv
+
+
+def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
+    """Set variables in a ``.env`` file, or remove those that are ``None``; all other lines stay as they are."""
+    dotenv = load_dotenv(path) if path.exists() else Dotenv()
+    for name, value in values.items():
+        dotenv.put(name, "" if value is None else assignment(name, value))
+    save_dotenv(path, dotenv)
+
+
+def other_than_a_file(kind: str, folder: Path) -> Path:
+    """Make a thing of this kind, or a link to one, and return its path."""
+    path = folder / "other"
+    if kind == "a named pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind == "a device":
+        path.symlink_to("/dev/zero")
+    else:
+        here = Path.cwd()
+        os.chdir(folder)  # a socket's path has at most some 100 bytes
+        try:
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(path.name)
+        finally:
+            os.chdir(here)
+    return path
+
+
+GIT = shutil.which("git")
+needs_git = pytest.mark.skipif(GIT is None, reason="git is not installed")
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git with no settings but those of the repository."""
+    assert GIT
+    env = {"HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.defpath}
+    command = [GIT, "-c", "user.name=T", "-c", "user.email=t@example.com", *arguments]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=env)  # noqa: S603  # git of this machine
+
+
+def repository(folder: Path, *, ignored: str = "") -> Path:
+    """Make a folder a repository with a ``.gitignore``, if that has a text."""
+    folder.mkdir(exist_ok=True)
+    git(folder, "init", "-q")
+    if ignored:
+        (folder / ".gitignore").write_bytes(ignored.encode())
+    return folder
