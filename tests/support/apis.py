@@ -44,18 +44,14 @@ class Endpoint:
         return self.send(request(target, *([bearer(token)] if token else [])))
 
     def send(self, data: bytes) -> Reply:
-        """Send these bytes."""
         return exchange(self.port, data)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Api(Endpoint):
-    """A running API."""
-
     app: Flask
 
     def send(self, data: bytes) -> Reply:
-        """Send these bytes."""
         return exchange(self.port, data, leaves=True)
 
     def use(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
@@ -97,7 +93,6 @@ def settings_for(
 
 @contextmanager
 def running(app: Flask) -> Iterator[Api]:
-    """Serve an app on a free port."""
     with serving(app) as port:
         yield Api(port=port, app=app)
 
@@ -161,6 +156,5 @@ def one_file_module(settings: Settings, **variables: str) -> Any:
 
 @contextmanager
 def one_file_api(settings: Settings, **variables: str) -> Iterator[Api]:
-    """Serve ``docs/examples/one_file_guard.py``, see ``one_file_module``."""
     with running(one_file_module(settings, **variables).app) as api:
         yield api

@@ -28,7 +28,6 @@ LONGEST_HEADER = 1 << 20  # as other servers take
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the variables that say the same as some settings."""
     return {
         "ZITADEL_DOMAIN": settings.issuer,
         "CLIENT_ID": settings.client_id,
@@ -39,7 +38,6 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 def example_app(settings: Settings) -> FastAPI:
-    """Return the app of ``docs/examples/fastapi_app.py``."""
     spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
     assert spec
     assert spec.loader
@@ -56,8 +54,6 @@ requires_reader = requires_token(role="read:messages")
 
 
 def starlette_app(settings: Settings, introspector: Introspector | None = None) -> Starlette:
-    """Return the three routes as a Starlette app."""
-
     async def public(_: Request) -> JSONResponse:
         return JSONResponse({"message": MESSAGES[PUBLIC]})
 
@@ -75,7 +71,6 @@ def starlette_app(settings: Settings, introspector: Introspector | None = None) 
 
 @contextmanager
 def on_uvicorn(app: ASGIApp) -> Iterator[Endpoint]:
-    """Serve an app on a free port."""
     config = uvicorn.Config(
         app, log_config=None, lifespan="on", access_log=False, h11_max_incomplete_event_size=LONGEST_HEADER
     )

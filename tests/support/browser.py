@@ -179,12 +179,10 @@ class Visit:
         self.page, self.watch, self.address = page, watch, address
 
     def open(self) -> None:
-        """Open the address of the banner, and wait until the page is connected."""
         self.page.goto(self.address)
         self.is_live()
 
     def another(self) -> Visit:
-        """Return the same person at a new tab."""
         return Visit(self.page.context.new_page(), self.watch, self.address)
 
     def is_live(self) -> None:
@@ -220,14 +218,12 @@ class Visit:
             expect(self.part(in_part)).to_contain_text(text, use_inner_text=True)
 
     def open_steps(self) -> None:
-        """Open every step of the sequence."""
         closed = self.part("Sequence").get_by_role("button", expanded=False)
         for left in range(closed.count(), 0, -1):
             closed.last.click()
             expect(closed).to_have_count(left - 1)
 
     def rows(self) -> Locator:
-        """Return the requests in the feed, newest first."""
         return self.part("Feed").get_by_role("listitem").get_by_role("button")
 
 

@@ -20,19 +20,15 @@ class Certificates:
         self._authority.cert_pem.write_to_path(self.bundle)
 
     def good(self, name: str = LOOPBACK) -> ssl.SSLContext:
-        """Return a valid certificate for this name or address."""
         return _context(self._authority.issue_cert(name))
 
     def wrong_name(self) -> ssl.SSLContext:
-        """Return a certificate for another name."""
         return self.good("elsewhere.example")
 
     def expired(self) -> ssl.SSLContext:
-        """Return a certificate that expired a day ago."""
         return self._for_days(-9, -1)
 
     def not_yet_valid(self) -> ssl.SSLContext:
-        """Return a certificate that is valid from tomorrow."""
         return self._for_days(1, 9)
 
     def _for_days(self, first: int, last: int) -> ssl.SSLContext:
@@ -40,11 +36,9 @@ class Certificates:
         return _context(self._authority.issue_cert(LOOPBACK, not_before=now + first * DAY, not_after=now + last * DAY))
 
     def unknown_authority(self) -> ssl.SSLContext:
-        """Return a certificate of an unknown CA."""
         return _context(trustme.CA().issue_cert(LOOPBACK))
 
     def self_signed(self) -> ssl.SSLContext:
-        """Return a self-signed certificate."""
         authority = trustme.CA()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         with authority.cert_pem.tempfile() as certificate, authority.private_key_pem.tempfile() as key:

@@ -62,12 +62,10 @@ class Ran:
 
     @property
     def document(self) -> Any:
-        """Standard output, which must be one JSON document."""
         return json.loads(self.out)
 
     @property
     def lines(self) -> list[str]:
-        """The lines of standard error."""
         return self.err.splitlines()
 
 
@@ -172,7 +170,6 @@ class Shell:
         )
 
     def dotenv(self, **values: str) -> None:
-        """Write a ``.env`` into the folder."""
         (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
 
     @contextmanager
@@ -216,8 +213,6 @@ def is_two_lines(ran: Ran) -> bool:
 
 
 def first_answer(url: str, process: subprocess.Popen[str]) -> requests.Response:
-    """Return the first answer of a server that is starting."""
-
     def ask() -> list[requests.Response]:
         assert process.poll() is None, process.communicate()
         try:
@@ -322,8 +317,6 @@ CONTROL = re.compile(rb"\x1b(?:\[[\d;?>=]*[a-zA-Z]|[\]P][^\x07\x1b]*(?:\x07|\x1b
 
 
 class Session:
-    """A shell at a terminal."""
-
     def __init__(self, terminal: int) -> None:
         self._terminal = terminal
 
@@ -339,13 +332,11 @@ class Session:
         raise AssertionError(f"{awaited!r} is not in {CONTROL.sub(b'', shown)!r}")
 
     def foreground(self) -> int:
-        """Return the process group that the terminal belongs to."""
         return os.tcgetpgrp(self._terminal)
 
 
 @contextmanager
 def session(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Iterator[Session]:
-    """Run an interactive shell while the block lasts."""
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (50, 200))
     process = subprocess.Popen(  # noqa: S603  # a shell that the test names

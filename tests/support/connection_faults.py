@@ -45,7 +45,6 @@ WITHOUT_ROLE = answer(json_body({name: value for name, value in PAT_CLAIMS.items
 
 
 def claims(**changed: Any) -> Behaviour:
-    """Return an active answer with some claims changed."""
     return answer(json_body({**PAT_CLAIMS, **changed}))
 
 

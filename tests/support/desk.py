@@ -71,8 +71,6 @@ class MeanwhileClient(CountingClient):
 
 @dataclass
 class KeptReport:
-    """A report that is kept."""
-
     lines: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
 
@@ -109,13 +107,11 @@ class Desk:
         return replace(self, options=replace(self.options, **options))
 
     def plan(self, client: ManagementClient | None = None, **options: Any) -> Plan:
-        """Look and plan."""
         files = SetupFiles(self.path)
         current = look(client or CountingClient(self.target), files, replace(self.options, **options))
         return make_plan(current, files.values)
 
     def run(self, client: ManagementClient | None = None, **options: Any) -> Plan:
-        """Make one whole run, as the command does."""
         client = client or CountingClient(self.target)
         plan, files = self.plan(client, **options), SetupFiles(self.path)
         if plan.changes:
@@ -131,14 +127,12 @@ class Desk:
         return plan_teardown(client or CountingClient(self.target), SetupFiles(self.path))
 
     def tear_down(self, client: ManagementClient | None = None) -> Teardown:
-        """Remove everything, also where others added something."""
         teardown = self.plan_teardown(client)
         if teardown.changes:
             tear_down(SetupFiles(self.path), teardown, KeptReport())
         return teardown
 
     def _column(self, name: str, rows: str, method: str, **body: Any) -> list[str]:
-        """Return one column of a list of ZITADEL's."""
         return [row[name] for row in self.api.do(method, **body).get(rows, [])]
 
     def pats(self, user_id: str) -> list[str]:
@@ -166,7 +160,6 @@ class Desk:
         return self._column("key", "projectRoles", "ProjectService/ListProjectRoles", projectId=project_id)
 
     def holders(self, project_id: str) -> list[str]:
-        """Return the users with an assignment in the project."""
         found = self.api.do("AuthorizationService/ListAuthorizations", filters=[{"projectId": {"id": project_id}}])
         return [row["user"]["id"] for row in found.get("authorizations", [])]
 
@@ -183,5 +176,4 @@ class Desk:
         assert self.pats(state.visitor_id) == [state.visitor_pats[-1].id]
 
     def is_gone(self) -> None:
-        """Nothing of setup's is left at ZITADEL."""
         eventually("all is gone", lambda: self.projects() == self.users() == [])

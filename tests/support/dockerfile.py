@@ -18,7 +18,6 @@ class Stage:
     instructions: list[tuple[str, str]] = field(default_factory=list)
 
     def all(self, name: str) -> list[str]:
-        """Return the arguments of each instruction of that name."""
         return [arguments for instruction, arguments in self.instructions if instruction == name]
 
     def words(self, name: str) -> list[str]:
@@ -28,7 +27,6 @@ class Stage:
 
 
 def stages() -> dict[str, Stage]:
-    """Return the stages by name."""
     found: dict[str, Stage] = {}
     for line in re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", TEXT)).splitlines():
         instruction, _, arguments = line.partition(" ")

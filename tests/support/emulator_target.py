@@ -54,7 +54,6 @@ def hyphenated(headers: Headers) -> dict[str, str]:
 
 
 def answer(response: requests.Response) -> tuple[int, Any]:
-    """Status and JSON body."""
     return response.status_code, response.json()
 
 
@@ -127,12 +126,10 @@ class Api:
         return response.json()
 
     def post(self, method: str, body: object, /, **headers: str) -> requests.Response:
-        """Call ``Service/Method`` with a raw body."""
         sent = {"Content-Type": "application/json"} | self._headers() | hyphenated(headers)
         return self.server.send("POST", connect_path(method), data=body, headers=sent)
 
     def rest(self, method: str, path: str, /, body: Any = None, **headers: str) -> requests.Response:
-        """Call the REST API."""
         return self.server.send(method, path, json=body, headers=self._headers() | hyphenated(headers))
 
     def _headers(self) -> dict[str, str]:

@@ -34,7 +34,6 @@ def _streams() -> tuple[TextIO | None, ...]:
 
 
 def _become(job: dict[str, Any]) -> None:
-    """Take folder, environment, files and arguments of the job."""
     signal.alarm(LONGEST_SECONDS)
     os.chdir(job["folder"])
     os.environ.clear()

@@ -88,8 +88,6 @@ class Hanging:
 
 
 class Crowd(ThreadPoolExecutor):
-    """Many callers at once."""
-
     def __init__(self, size: int = 100) -> None:
         super().__init__(max_workers=size)
 

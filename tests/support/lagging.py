@@ -41,7 +41,6 @@ class Lagging:
 
 @contextmanager
 def lagging() -> Iterator[Lagging]:
-    """Serve a known world while the block runs."""
     zitadel = Lagging()
     with serving(zitadel) as port:
         zitadel.url = f"http://localhost:{port}"

@@ -31,13 +31,11 @@ class TwoTokens:
     """An introspector that knows the reader's token, and a visitor's without roles."""
 
     def introspect(self, token: str) -> Introspection:
-        """Return what ZITADEL would say."""
         roles = {ROLES_CLAIM: {"a": {"1": "acme.localhost"}}} if token == READER.pat else {}
         return Introspection(active=token in (READER.pat, "visitor"), claims={"sub": token[:7], **roles})
 
 
 def arguments() -> tuple[Settings, TwoTokens]:
-    """Return what ``protect`` takes besides an app."""
     return settings_for("http://127.0.0.1:9", project_id=None), TwoTokens()
 
 

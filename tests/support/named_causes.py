@@ -51,7 +51,6 @@ class Output:
 
 
 def flat(text: str) -> str:
-    """Return a text in one line, without double blanks."""
     return " ".join(text.split())
 
 
@@ -91,7 +90,6 @@ def _may_be_long(line: str) -> bool:
 
 
 def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
-    """Run ``zdemo introspect``; all of its output counts."""
     ran = _run(shell, env, "introspect", *arguments)
     return Output(ran=ran, blamed=flat(ran.all))
 
@@ -123,7 +121,6 @@ def _run(shell: Shell, env: dict[str, str], *arguments: str) -> Ran:
 
 
 def write(folder: Path, name: str, content: str) -> str:
-    """Write a file, and return its path."""
     path = folder / name
     path.touch(0o600)
     path.write_text(content)

@@ -52,13 +52,10 @@ def form_of(token: str) -> tuple[int, list[str], list[int]]:
 
 
 def unpadded(text: str) -> bytes:
-    """The bytes of base64url without padding."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 class OAuth:
-    """The OAuth endpoints of the server under test."""
-
     def __init__(self, server: Server, admin: Api) -> None:
         self.server, self.admin = server, admin
 

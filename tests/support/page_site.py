@@ -44,7 +44,6 @@ class PageSite:
         return f"{self.url}/?key={self.key}"
 
     def open(self) -> PageSite:
-        """Open the page with its key, as a person does."""
         enter(self.session, self.address)
         return self
 
@@ -59,13 +58,11 @@ class PageSite:
         return self.session.post(f"{self.url}{path}", json=document, headers=named, timeout=PATIENCE_SECONDS)
 
     def call(self, path: str, token: str = READER.pat) -> requests.Response:
-        """Send a request to the API, as a program does."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
 
 
 def variables_of(emulator: Emulator) -> dict[str, str]:
-    """Return the settings of an API and its page for an emulator, as a ``.env`` has them."""
     return {
         "ZITADEL_DOMAIN": emulator.url,
         "CLIENT_ID": CLIENT_ID,
@@ -188,7 +185,6 @@ class Opened:
         return received
 
     def read_for(self, seconds: float) -> bytes:
-        """Return what comes within a time."""
         received, end = b"", time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.sock.settimeout(left)
@@ -199,7 +195,6 @@ class Opened:
         return received
 
     def is_over(self) -> bool:
-        """Return whether the server has ended the connection."""
         try:
             while self.sock.recv(1 << 16):
                 pass
@@ -247,21 +242,17 @@ def many_opened(port: int, proofs: Mapping[str, str], most: int) -> Iterator[lis
 
 
 def port_of(url: str) -> int:
-    """Return the port of an address."""
     port = urlsplit(url).port
     assert port
     return port
 
 
 def events_in(stream: bytes) -> list[dict[str, Any]]:
-    """Return the documents of a stream that are whole."""
     lines = [line for line in stream.split(b"\n") if line.startswith(b"data: {") and line.endswith(b"}")]
     return [json.loads(line.removeprefix(b"data: ")) for line in lines]
 
 
 def opens_again(port: int, proofs: Mapping[str, str]) -> None:
-    """Wait until a feed can be opened."""
-
     def try_it() -> bool:
         with opened(port, proofs) as found:
             return found.status == 200

@@ -120,8 +120,6 @@ def settings_for(url: str, key: SigningKey) -> Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class KeySite:
-    """The emulator's URL and the key file."""
-
     url: str
     file: Path
     delete_key: Callable[[], None]

@@ -30,7 +30,6 @@ SERVERS: Mapping[str, tuple[str, ...]] = {
 
 
 def flask_app() -> Flask:
-    """Return the API after it has asked ZITADEL."""
     app = create_app(open_metrics=True)
     warmed(app)
     return app

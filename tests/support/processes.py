@@ -36,8 +36,6 @@ print(json.dumps({**out, "seconds": time.monotonic() - start}))
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """What a process left."""
-
     code: int
     out: bytes
     err: bytes
@@ -114,7 +112,6 @@ class Forker:
 
 @cache
 def forker() -> Forker:
-    """Return the forker of this test run."""
     return Forker()
 
 
@@ -135,8 +132,6 @@ def send(url: str, environment: Mapping[str, str], *, timeout_seconds: float = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A running process of this machine."""
-
     pid: int
     parent: int
     group: int
@@ -144,7 +139,6 @@ class Process:
 
 
 def processes() -> list[Process]:
-    """Return all running processes of this machine, as Linux shows them in ``/proc``."""
     return [found for path in Path("/proc").glob("[0-9]*") if (found := _process(path))]
 
 
@@ -160,5 +154,4 @@ def _process(path: Path) -> Process | None:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process has not ended."""
     return _process(Path("/proc", str(pid))) is not None

@@ -54,12 +54,10 @@ class Stage:
 
 
 def consoles(page: Path) -> list[str]:
-    """Return the contents of the page's ``console`` blocks."""
     return CONSOLE.findall(page.read_text(encoding="utf-8"))
 
 
 def commands(console: str) -> list[Command]:
-    """Return the commands of a console, in order."""
     parts = re.split(r"^\$ (.*)$\n?", console, flags=re.MULTILINE)[1:]
     return [Command(line=line, output=output) for line, output in zip(parts[::2], parts[1::2], strict=True)]
 
@@ -143,7 +141,6 @@ def rewrite(page: Path) -> None:
 
 
 def table() -> str:
-    """Return the table of docs/settings.md."""
     rows = ["| variable | meaning | default |", "| --- | --- | --- |"]
     for group, members in groupby(VARIABLES, key=lambda variable: variable.group):
         rows.append(f"| **{group}** | | |")

@@ -35,17 +35,14 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What ``ZDEMO_CACHE_URL`` takes."""
         user = f":{self.password}@" if self.password else ""
         return f"redis://{user}{LOOPBACK}:{self.port}"
 
     @property
     def socket_url(self) -> str:
-        """The same server, by its Unix socket."""
         return f"unix://{self.folder}/socket"
 
     def start(self) -> None:
-        """Start the process, and wait until it listens."""
         port = ("--port", "0", "--tls-port", str(self.port)) if self.tls else ("--port", str(self.port))
         password = ("--requirepass", self.password) if self.password else ()
         command = [self.program, *port, "--bind", LOOPBACK, "--save", "", "--dir", str(self.folder), *password]
@@ -68,7 +65,6 @@ class RedisServer:
         return Redis(unix_socket_path=f"{self.folder}/socket", password=self.password or None, socket_timeout=timeout)
 
     def run(self, *command: str | bytes | int) -> object:
-        """Run a command, and return its answer."""
         with closing(self.client()) as client:
             return client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
@@ -104,18 +100,15 @@ class RedisServer:
         self.run("FLUSHALL")
 
     def stop(self) -> None:
-        """End the process, without a word to its clients."""
         self.process.kill()
         self.process.wait(END_SECONDS)
 
     def restart(self) -> None:
-        """Start it again at the same port, with nothing in it."""
         self.stop()
         self.start()
 
 
 def programs() -> list[str]:
-    """Return the servers that are installed."""
     return [program for program in PROGRAMS if shutil.which(program)]
 
 

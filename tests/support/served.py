@@ -19,20 +19,16 @@ SERVE = ("-W", "error", "-m", "zdemo", "serve")
 
 @dataclass(frozen=True, kw_only=True)
 class Served(Endpoint):
-    """A running ``zdemo serve``."""
-
     process: subprocess.Popen[bytes]
     folder: Path
 
     @property
     def workers(self) -> list[Process]:
-        """Its worker processes."""
         below = [process for process in processes() if process.parent == self.process.pid]
         return [process for process in below if process.command.startswith("zdemo serve: worker ")]
 
     @property
     def log(self) -> str:
-        """Standard error so far."""
         return (self.folder / "stderr").read_text()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -42,7 +38,6 @@ class Served(Endpoint):
 
 
 def environment_for(issuer: str) -> dict[str, str]:
-    """Return the variables that ``zdemo serve`` needs, for the emulator's application."""
     settings = settings_for(issuer)
     return {
         "ZITADEL_DOMAIN": issuer,
@@ -84,15 +79,12 @@ def started(
 
 @contextmanager
 def served(folder: Path, environment: Mapping[str, str], *arguments: str, before: str = "") -> Iterator[Served]:
-    """Run ``zdemo serve`` on a free port during the block."""
     port = free_port()
     with started(folder, environment, "--port", str(port), *arguments, before=before) as process:
         yield answering(Served(process=process, port=port, folder=folder))
 
 
 def answering(running: Served) -> Served:
-    """Return a server once it answers."""
-
     def answers() -> bool:
         assert running.process.poll() is None, running.log
         try:

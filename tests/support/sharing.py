@@ -64,7 +64,6 @@ class Worker:
 
 @contextmanager
 def worker(url: str, *, ttl: float = TTL, settings: Settings = SETTINGS) -> Iterator[Worker]:
-    """Run a worker for the block."""
     one = Worker()
     one.answers = SharedAnswers(
         RedisStore(url, operation_seconds=OPERATION_SECONDS, clock=one.now),

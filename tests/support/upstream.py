@@ -44,7 +44,6 @@ class Received:
 
     @property
     def form(self) -> dict[str, str]:
-        """The fields of the form; the last value of a repeated field."""
         return {name: values[-1] for name, values in parse_qs(self.body.decode(), keep_blank_values=True).items()}
 
 
@@ -110,15 +109,12 @@ def http(body: bytes, status: int = 200, headers: Mapping[str, str] | None = Non
 
 
 def json_body(value: Any) -> bytes:
-    """Return JSON as ZITADEL writes it: in UTF-8, with a line end."""
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
 def answer(
     body: bytes, status: int = 200, *, headers: Mapping[str, str] | None = None, then_close: bool = False
 ) -> Behaviour:
-    """Return a behaviour that answers; with ``then_close`` it closes the connection unannounced."""
-
     def behave(connection: Connection) -> bool:
         connection.send(http(body, status, headers))
         return not then_close
@@ -127,8 +123,6 @@ def answer(
 
 
 def raw(data: bytes) -> Behaviour:
-    """Return a behaviour that sends these bytes and closes the connection."""
-
     def behave(connection: Connection) -> bool:
         connection.send(data)
         return False
@@ -152,8 +146,6 @@ def drip(prompt: bytes, slow: bytes, seconds: float = DRIP_SECONDS) -> Behaviour
 
 
 def after(seconds: float, behaviour: Behaviour) -> Behaviour:
-    """Return a behaviour that acts late."""
-
     def behave(connection: Connection) -> bool:
         return not connection.stopping.wait(seconds) and behaviour(connection)
 
@@ -161,8 +153,6 @@ def after(seconds: float, behaviour: Behaviour) -> Behaviour:
 
 
 def depending(choose: Callable[[Received], Behaviour]) -> Behaviour:
-    """Return a behaviour that ``choose`` selects for each request."""
-
     def behave(connection: Connection) -> bool:
         assert connection.received is not None, "only for behaviours that follow a request"
         return choose(connection.received)(connection)
@@ -206,7 +196,6 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        """The origin of the server."""
         return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self.port}"
 
     def now(self, *behaviours: Behaviour) -> None:
@@ -215,7 +204,6 @@ class Upstream:
             self._script = list(behaviours)
 
     def stop(self) -> None:
-        """End every connection and every thread."""
         self.stopping.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -318,7 +306,6 @@ def fixed_port(port: int) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens now."""
     while True:
         port = random.randrange(FIRST, LAST)  # noqa: S311  # nothing secret
         try:
@@ -330,6 +317,5 @@ def free_port() -> int:
 
 @contextmanager
 def taken_port() -> Iterator[int]:
-    """Keep a port taken for the block."""
     with socket.create_server((LOOPBACK, free_port())) as sock:
         yield int(sock.getsockname()[1])

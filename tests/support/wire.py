@@ -21,7 +21,6 @@ class Reply:
     body: bytes = b""
 
     def all(self, name: str) -> list[str]:
-        """Return all values of a field."""
         return [value for key, value in self.fields if key == name]
 
     def one(self, name: str) -> str | None:
@@ -55,7 +54,6 @@ def request(
 
 
 def bearer(token: str) -> str:
-    """Return the header field with a token."""
     return f"Authorization: Bearer {token}"
 
 

@@ -98,7 +98,6 @@ class Workshop:
         self._organizations: list[str] = []
 
     def name(self, label: str) -> str:
-        """A name that nothing else has, in this run or another."""
         self._made += 1
         return f"zdemo-{self.run}-{label}-{self._made}"
 
@@ -137,7 +136,6 @@ class Workshop:
         )
 
     def app_key(self, app: App) -> KeyFile:
-        """The key file of a new key of this application."""
         made = self.admin.do("ApplicationService/CreateApplicationKey", **app.ids, expirationDate=later(days=1))
         return decoded(made["keyDetails"])
 
@@ -171,7 +169,6 @@ class Workshop:
         return secret
 
     def user_key(self, user: User) -> KeyFile:
-        """The key file of a new key of this service account."""
         made = self.admin.do("UserService/AddKey", userId=user.id, expirationDate=later(days=1))
         return decoded(made["keyContent"])
 
