@@ -86,7 +86,7 @@ class SharedAnswers:
         )
         self.counters = store.counters
         self.operation_seconds = store.operation_seconds
-        self.count = store.count
+        self.count = store.counters.count
         self.subscribe = self.orders.subscribe
         self.note = self.orders.note
         self.publish_forget = self.orders.publish
@@ -134,7 +134,7 @@ class SharedAnswers:
             redis.delete(question.lease_key)
         if value is not None and not answer and not question.rejected:
             question.rejected = True
-            self._store.count("shared_rejected")
+            self._store.counters.count("shared_rejected")
         return replace(look, answer=answer)
 
     def _believed(self, question: Question, look: Look, value: bytes) -> Introspection | None:
