@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
-from zdemo.config.variables import BY_NAME
+from zdemo.config.variables import BY_NAME, SECRETS, VARIABLES
 from zdemo.errors import ExitCode, SettingsError
 
 GOOD = {
@@ -59,6 +60,11 @@ def test_the_defaults() -> None:
     )
     assert ClientSettings.from_env({}) == ClientSettings(api_url="http://127.0.0.1:5000", timeout_seconds=5)
     assert AdminSettings.from_env(GOOD).project_id is None
+
+
+def test_each_field_in_the_table_is_one_of_the_settings() -> None:
+    known = {field.name for kind in (Settings, ClientSettings) for field in fields(kind)}
+    assert {variable.field for variable in VARIABLES if variable.field} <= known
 
 
 GOOD_VALUES: list[tuple[str, str, str, object]] = [
@@ -187,8 +193,9 @@ VALUES = st.builds(
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    secrets = {**GOOD, "CLIENT_SECRET": CANARY, "ZITADEL_ADMIN_PAT": CANARY}
-    assert CANARY not in f"{Settings.from_env(secrets)!r} {AdminSettings.from_env(secrets)!r}"
+    secrets = {**GOOD, "ZDEMO_USER_CLIENT_ID": "reader", **dict.fromkeys(SECRETS, CANARY)}
+    for read in FROM_ENV:
+        assert CANARY not in repr(read(secrets)), "the field of a secret needs field(repr=False)"
     assert CANARY not in repr(Environment({"the environment": {"PAT": CANARY, "A": CANARY}}))
 
 

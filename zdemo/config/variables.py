@@ -52,7 +52,7 @@ class Variable:
     to_fill_in: bool = False
     in_dotenv: bool = True
     secret: bool = False
-    commands: str = ""
+    commands: str
 
     @property
     def shown_default(self) -> str:
