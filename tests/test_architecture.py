@@ -70,7 +70,6 @@ WITHOUT_WORLD = (
     "guard.authorization",
     "zitadel.introspection_answer",
     "zitadel.refused_credentials",
-    "diagnosis.cases",
     "diagnosis.evidence",
     "diagnosis.finding",
     "diagnosis.wording",
