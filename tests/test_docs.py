@@ -270,6 +270,7 @@ def test_the_plan_has_every_folder_and_root_module_in_the_order_that_is_tested()
     folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
     modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
     assert set(re.findall(r"^([a-z_]+(?:/|\.py))  ", plan, re.MULTILINE)) == folders | modules
+    assert folders <= {f"{path.name}/" for path in (ROOT / "tests").iterdir()}, "tests/ has the same folders"
     block = re.findall(r"```text\n(.*?)```", section(page("architecture.md"), "## Order of imports"), re.DOTALL)[0]
     rows = [tuple(line.split()) for line in block.splitlines()]
     assert rows[::-1] == [row for row in ORDER if row != ("__main__",)]
