@@ -89,12 +89,12 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         "no_proxy": "intranet.example",
         "CLIENT_CERTIFICATE": "x",
     }
-    texts = ["ISSUER={domain}", "AT={host}:{port}", "BASIC={client_id}:{client_secret}", "RAW={{pat}}", "EMPTY="]
+    texts = ["ISSUER={domain}", "AT={host}:{port}", "BASIC={client_id}:{client_secret}", 'RAW={"a": {b}}', "EMPTY="]
     options = [word for text in texts for word in ("--env", text)]
     ran = bare("emulator", "--port", str(free_port()), *options, "--", sys.executable, "-c", SHOW, **own)
     got = ran.document
     assert got["ISSUER"] == got["ZITADEL_DOMAIN"] == f"http://{got['AT']}"
-    assert (got["BASIC"], got["RAW"]) == (f"{got['CLIENT_ID']}:{got['CLIENT_SECRET']}", "{pat}")
+    assert (got["BASIC"], got["RAW"]) == (f"{got['CLIENT_ID']}:{got['CLIENT_SECRET']}", '{"a": {b}}')
     assert (got["EMPTY"], got["PAT"]) == ("", READER.pat), "at a chosen port it has the values that everybody knows"
     assert "real" not in ran.out
     assert not {"ZITADEL_ISSUER", "ZDEMO_CACHE_URL", "ZDEMO_USER_CLIENT_ID"} & set(got)
@@ -107,8 +107,6 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
     ("words", "code", "message", "hint"),
     [
         (("--env", "A={domian}", *START), 2, "unknown placeholder: domian", "did you mean {domain}?"),
-        (("--env", "A={xyz}", *START), 2, "unknown placeholder: xyz", "{client_id}"),
-        (("--env", "A=x}", *START), 2, "single brace: }", "}}"),
         (("--env", "domain", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
         (("--env", "A=1"), 2, "--env needs a command", "-- COMMAND"),
         (("npm", "test"), 2, "", ""),

@@ -4,6 +4,7 @@ import errno
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,12 +43,13 @@ Pat = Annotated[
 ]
 EnvFile = Annotated[Path | None, option("FILE", "Use this file instead of .env.", "--env-file", panel=SETTINGS_GROUP)]
 Json = Annotated[bool, flag("Print one JSON document on standard output.", "--json", panel=OUTPUT_GROUP)]
-
-Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")]
-Port = Annotated[int, typer.Option(metavar="PORT", min=1, max=HIGHEST_PORT, help="The port to listen on.")]
-EmulatorPort = Annotated[
-    int, typer.Option(metavar="PORT", min=1, max=HIGHEST_PORT, help="With --emulator, the emulator's port.")
+Junit = Annotated[
+    str | None, option("FILE", "Write a JUnit report for CI; - is standard output.", "--junit", panel=OUTPUT_GROUP)
 ]
+_port = partial(option, "PORT", shows_default=True, min=1, max=HIGHEST_PORT)
+Host = Annotated[str, option("ADDRESS", "The address to listen on.", shows_default=True)]
+Port = Annotated[int, _port("The port to listen on.")]
+EmulatorPort = Annotated[int, _port("With --emulator, the emulator's port.")]
 Expose = Annotated[
     bool, flag("Let the emulator listen on other addresses than loopback. Its tokens are public.", "--expose-emulator")
 ]

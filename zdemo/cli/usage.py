@@ -163,9 +163,11 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     )
 
 
-def option(takes: str, text: str, *names: str, panel: str | None = None, **more: Any) -> Any:
-    """Return an option with a value. The help shows what it takes, not its default, which ``text`` names."""
-    return typer.Option(*names, metavar=takes, help=text, show_default=False, rich_help_panel=panel, **more)
+def option(
+    takes: str, text: str, *names: str, panel: str | None = None, shows_default: bool = False, **more: Any
+) -> Any:
+    """Return an option with a value. The help shows what it takes; ``text`` names the default, or it is shown."""
+    return typer.Option(*names, metavar=takes, help=text, show_default=shows_default, rich_help_panel=panel, **more)
 
 
 def flag(text: str, *names: str, panel: str | None = None) -> Any:

@@ -44,7 +44,6 @@ WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names m
 WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_CACHE_URL")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 LARGEST_SEED_BYTES = 1 << 20
 SEED_DOCS = "docs/emulator.md has an example"
 DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
@@ -188,10 +187,7 @@ def _run(screen: Screen, signals: Signals, command: Sequence[str], environment: 
 
 
 def variables(values: Mapping[str, str], port: int, others: Iterable[str]) -> dict[str, str]:
-    """Return what a command gets: the values of the emulator by their variables, and what ``--env`` asks for.
-
-    Raises UsageError for a text that is not NAME=TEXT, and for an unknown placeholder.
-    """
+    """Return what a command gets: the values of the emulator by their variables, and what ``--env`` asks for."""
     known = placeholders(values, port)
     return {**values, **dict(_extra(text, known) for text in others)}
 
@@ -203,13 +199,13 @@ def placeholders(values: Mapping[str, str], port: int) -> dict[str, str]:
 
 
 def expanded(words: Iterable[str], known: Mapping[str, str]) -> list[str]:
-    """Return the words of a command with its placeholders replaced; other braces belong to the command."""
+    """Return words with their placeholders replaced; other braces stay as they are."""
     pattern = re.compile("|".join(re.escape(f"{{{name}}}") for name in known))
     return [pattern.sub(lambda found: known[found[0][1:-1]], word) for word in words]
 
 
 def check_extra(others: Iterable[str]) -> None:
-    """Raise UsageError for a wrong text of ``--env``, before anything is started."""
+    """Raise UsageError for a text of ``--env`` that is not NAME=TEXT, or has a misspelled placeholder."""
     for text in others:
         _extra(text, dict.fromkeys(NAMES, ""))
 
@@ -251,18 +247,7 @@ def _extra(text: str, known: Mapping[str, str]) -> tuple[str, str]:
         raise UsageError(
             f"invalid value for --env: {text} (NAME=TEXT)", hint="for example: --env ZITADEL_ISSUER={domain}"
         )
-    return name, _PART.sub(lambda found: _value(found, name, known), template)
-
-
-def _value(found: re.Match[str], name: str, known: Mapping[str, str]) -> str:
-    part = found[0]
-    if part in ("{{", "}}"):
-        return part[0]
-    if found[1] is None:
-        raise UsageError(f"--env {name}: single brace: {part}", hint=f"write a brace twice: {part * 2}")
-    if found[1] not in known:
-        meant = did_you_mean(found[1], known)
-        all_known = ", ".join(f"{{{one}}}" for one in known)
-        hint = f"did you mean {{{meant}}}?" if meant else f"the placeholders are {all_known}"
-        raise UsageError(f"--env {name}: unknown placeholder: {found[1]}", hint=hint)
-    return known[found[1]]
+    for word in re.findall(r"{(\w+)}", template):
+        if word not in known and (meant := did_you_mean(word, known)):
+            raise UsageError(f"--env {name}: unknown placeholder: {word}", hint=f"did you mean {{{meant}}}?")
+    return name, expanded([template], known)[0]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from zdemo.diagnosis.ask.api_comparison import Explanation
 
 
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
 # however long one waits
 NEVER_ACCEPTED = ("token.too_short", "token.cut", "token.doubled", "token.client_secret", "token.is_id_token")
@@ -89,13 +90,7 @@ def call(  # the options
     ],
     method: Annotated[
         Method,
-        typer.Option(
-            "--method",
-            "-X",
-            metavar="METHOD",
-            help="GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent.",
-            case_sensitive=False,
-        ),
+        option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False),
     ] = Method.GET,
     pat: Pat = None,
     url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from zdemo.cli.common_options import EnvFile, Json, check_address
+from zdemo.cli.common_options import EnvFile, Json, Junit, check_address
 from zdemo.cli.emulator_env_file import with_env_file
 from zdemo.cli.layout import step
 from zdemo.cli.reports import (
@@ -85,9 +85,7 @@ def doctor(
         str | None,
         option("ID", "Explain this check, and how to fix what it finds.", "--explain", autocompletion=_all_ids),
     ] = None,
-    junit_file: Annotated[
-        str | None, option("FILE", "Write a JUnit report for CI; - is standard output.", "--junit")
-    ] = None,
+    junit_file: Junit = None,
     env_file: EnvFile = None,
 ) -> int:
     """Find out what is wrong, and how to fix it.

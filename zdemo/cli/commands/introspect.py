@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -150,7 +150,7 @@ def _show(
         if verbose and introspection:
             show_claims(screen, introspection.claims)
         return
-    screen.pairs(_about(introspection, token, now=now))
+    screen.pairs(_about(introspection, token, now=now).items())
     project = settings.project_id or own_project(introspection, settings)
     show_roles(screen, introspection, project, settings.project_id)
     _show_verdicts(screen, introspection, settings, now=now)
@@ -165,17 +165,19 @@ def _show(
         show_claims(screen, introspection.claims)
 
 
-def _about(introspection: Introspection, token: str, *, now: float) -> list[tuple[str, str]]:
-    kind = f"{token_form(token).name} {masked(token)}{issued(introspection.claims, now=now)}"
+def _about(introspection: Introspection, token: str, *, now: float) -> dict[str, str]:
+    expiry = _expiry(introspection, now=now)
     name = introspection.text("username") or introspection.text("client_id") or "a user without a name"
-    return [
-        ("active", f"yes, {_expiry(introspection, now=now)}"),
-        ("who", f"{name} (user {introspection.text('sub') or 'unknown'})"),
-        ("token", kind),
-        ("issuer", introspection.text("iss") or "none"),
-        ("audience", " ".join(introspection.audience) or "none"),
-        ("scopes", "\n".join(introspection.scopes) or "none"),
-    ]
+    issued = introspection.claims.get("iat")
+    since = f", issued {span(now - within_all_clocks(issued))} ago" if type(issued) is int else ""
+    return {
+        "active": f"yes, {'but ' if expiry.startswith('expired') else ''}{expiry}",
+        "who": one_line(f"{name} (user {introspection.text('sub') or 'unknown'})"),
+        "token": f"{token_form(token).name} {masked(token)}{since}",
+        "issuer": one_line(introspection.text("iss")) or "none",
+        "audience": one_line(" ".join(introspection.audience)) or "none",
+        "scopes": "\n".join(introspection.scopes) or "none",
+    }
 
 
 def _expiry(introspection: Introspection, *, now: float) -> str:
@@ -185,9 +187,7 @@ def _expiry(introspection: Introspection, *, now: float) -> str:
         return "without an expiry"
     if expires >= NEVER:
         return "never expires"
-    return (
-        f"expires in {span(expires - now)} ({moment(expires)})" if expires > now else f"but expired {moment(expires)}"
-    )
+    return f"expires in {span(expires - now)} ({moment(expires)})" if expires > now else f"expired {moment(expires)}"
 
 
 def _show_verdicts(screen: Screen, introspection: Introspection, settings: Settings, *, now: float) -> None:
@@ -215,12 +215,6 @@ def moment(epoch_seconds: float) -> str:
         return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):
         return f"{epoch_seconds:.0f} s after 1970"
-
-
-def issued(claims: Mapping[str, Any], *, now: float) -> str:
-    """Return how long ago a token was issued, as the end of a sentence; empty when its claims do not say."""
-    at = claims.get("iat")
-    return f", issued {span(now - within_all_clocks(at))} ago" if type(at) is int else ""
 
 
 def show_roles(screen: Screen, introspection: Introspection, project: str | None, claim_of: str | None) -> None:
@@ -278,24 +272,22 @@ def _fitting(text: str) -> str:
 def show_unverified(screen: Screen, token: str, settings: Settings, *, now: float, verbose: bool) -> None:
     """Show what a JWT says about itself, and never that it is active."""
     form = token_form(token)
-    claims = form.claims
-    audience = claims.get("aud")
-    names = [name for name in (audience if isinstance(audience, list) else [audience]) if isinstance(name, str)]
-    said = Introspection(active=False, claims=claims)
-    who = said.text("username") or said.text("client_id") or "a user without a name"
-    kind = "JWT" + (", an ID token, which no API accepts:" if form.is_id_token else "")
-    scopes = [("scopes", "\n".join(said.scopes))] if said.scopes else []
-    screen.pairs(
-        [
-            ("not verified", NOT_VERIFIED),
-            ("who", f"{one_line(who)} (user {one_line(said.text('sub') or 'unknown')})"),
-            ("token", f"{kind} {masked(token)}{issued(claims, now=now)}"),
-            ("expiry", _claimed_expiry(claims.get("exp"), now=now)),
-            ("issuer", _issuer(said.text("iss"), settings)),
-            ("audience", _audience(names, settings)),
-            *scopes,
-        ]
+    claims, expires, names = form.claims, form.claims.get("exp"), form.claims.get("aud")
+    said = Introspection(
+        active=False,
+        claims=claims,
+        expires_at=within_all_clocks(expires) if type(expires) is int else None,
+        audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
     )
+    rows = {"": NOT_VERIFIED, **_about(said, token, now=now)}
+    del rows["active"]
+    if form.is_id_token:
+        rows["token"] += "\nan ID token, which no API accepts"
+    rows["issuer"] += ", as in ZITADEL_DOMAIN"
+    if said.text("iss") != settings.issuer:
+        rows["issuer"] = f"{one_line(said.text('iss')) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
+    rows["audience"] += f"\n{_audience(said.audience, settings)}"
+    screen.pairs([("not verified", rows.pop("")), *rows.items(), ("expiry", _expiry(said, now=now))])
     found = [match for name in claims if (match := ROLES_CLAIM.fullmatch(name))]
     for match in found:
         show_roles(screen, said, match[1], match[1])
@@ -308,26 +300,11 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
         show_claims(screen, claims, "claims, not verified")
 
 
-def _claimed_expiry(expires: object, *, now: float) -> str:
-    if type(expires) is not int:
-        return "none"
-    seconds = within_all_clocks(expires)
-    at = moment(seconds)
-    return f"in {span(seconds - now)} ({at})" if seconds > now else f"expired {span(now - seconds)} ago ({at})"
-
-
-def _issuer(issuer: str, settings: Settings) -> str:
-    if issuer == settings.issuer:
-        return f"{issuer}, as in ZITADEL_DOMAIN"
-    return f"{one_line(issuer) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
-
-
-def _audience(names: list[str], settings: Settings) -> str:
-    """Return the audience, and whether it names this API as far as the settings tell."""
+def _audience(names: Collection[str], settings: Settings) -> str:
+    """Return whether an audience names this API, as far as the settings tell."""
     own = {settings.client_id: "CLIENT_ID", settings.project_id: "ZITADEL_PROJECT_ID"}
-    shown = " ".join(map(one_line, names)) or "none"
     if named := next((setting for value, setting in own.items() if value in names), ""):
-        return f"{shown}\nit names this API ({named})"
+        return f"it names this API ({named})"
     if settings.project_id:
-        return f"{shown}\nit names neither this API's project (ZITADEL_PROJECT_ID) nor its client ID"
-    return f"{shown}\nwithout ZITADEL_PROJECT_ID it is not known whether that is this API's project"
+        return "it names neither this API's project (ZITADEL_PROJECT_ID) nor its client ID"
+    return "without ZITADEL_PROJECT_ID it is not known whether that is this API's project"

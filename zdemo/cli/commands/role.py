@@ -1,7 +1,6 @@
 """``zdemo role``: show and change role assignments, and wait until ZITADEL shows the change."""
 
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -80,56 +79,38 @@ class _Project:
         return f"emulator {self.client.emulator}" if self.client.emulator else "ZITADEL"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Followers:
-    """Which APIs have forgotten their older answers: those that share the store, and the one at an address."""
+def make_apis_forget(project: _Project, user_id: str) -> tuple[bool, str, Forgotten]:
+    """Make running APIs forget what ZITADEL said about a user: those that share the store, and that at an address.
 
-    sharing: bool = False
-    api_url: str = ""
-    told: Forgotten = field(default_factory=Forgotten)
+    Return whether the store took the order, the address, and what that API answered.
+    """
+    from zdemo.guard.build import shared_answers  # here, since most people have no store
 
-    @property
-    def at_once(self) -> bool:
-        """Whether any API has."""
-        return self.sharing or self.told.done
-
-
-def make_apis_forget(project: _Project, user_id: str) -> Followers:
-    """Make running APIs forget what ZITADEL said about a user: by their store, and at ``ZDEMO_API_URL``."""
-    api, environment = project.api, project.environment
-    sharing = _published(api, user_id) if api and api.cache_url else False
+    api, environment, sharing = project.api, project.environment, False
+    if api and api.cache_url:
+        with suppress(SettingsError), closing(shared_answers(api)) as answers:
+            sharing = answers.publish_forget(Forget(user_id=user_id))
     try:
         settings = ClientSettings.from_env(environment)
     except SettingsError:
-        return Followers(sharing=sharing)
+        return sharing, "", Forgotten()
     withheld = is_withheld(environment, FORGET_KEY, setting=settings.setting, address=settings.api_url)
     key = "" if withheld else environment.get(FORGET_KEY, "").strip()
-    told = order_to_forget(settings, user_id, key=key)
-    return Followers(sharing=sharing, api_url=settings.api_url, told=told)
+    return sharing, settings.api_url, order_to_forget(settings, user_id, key=key)
 
 
-def _published(api: Settings, user_id: str) -> bool:
-    """Tell the APIs that share the store; return whether that worked."""
-    from zdemo.guard.build import shared_answers  # here, since most people have no store
-
-    with suppress(SettingsError), closing(shared_answers(api)) as answers:
-        return answers.publish_forget(Forget(user_id=user_id))
-    return False
-
-
-def show_followers(screen: Screen, followers: Followers) -> None:
+def show_followers(screen: Screen, api_url: str, told: Forgotten, *, sharing: bool) -> None:
     """Say which APIs follow at once, or else which setting of theirs limits how long they take."""
-    told = followers.told
     if told.why_not:
-        screen.tell(one_line(f"note: the API at {followers.api_url} did not forget its answers: {told.why_not}"))
+        screen.tell(one_line(f"note: the API at {api_url} did not forget its answers: {told.why_not}"))
     if told.untold:
         screen.tell(
-            f"note: the API at {followers.api_url} forgot its answers, but its store did not take the order, so others "
+            f"note: the API at {api_url} forgot its answers, but its store did not take the order, so others "
             "that share the store were not told; check the store"
         )
     if told.done:
-        screen.say(f"the API at {followers.api_url} follows at once")
-    if followers.sharing:
+        screen.say(f"the API at {api_url} follows at once")
+    if sharing:
         screen.say("the APIs that share the store in ZDEMO_CACHE_URL follow at once")
     elif told.untold or not told.done:
         screen.say(f"{'other ' if told.done else ''}running APIs follow within their ZDEMO_CACHE_TTL")
@@ -224,11 +205,13 @@ def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = Fals
 def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, env_file: Path | None) -> int:
     project = _Project(screen, env_file)
     change = (grant if how == "grant" else revoke)(project.client, project.id, user, role)
-    is_new, seconds, followers = change.outcome is not ChangeOutcome.UNCHANGED, None, Followers()
+    is_new, seconds = change.outcome is not ChangeOutcome.UNCHANGED, None
+    sharing, api_url, told = False, "", Forgotten()
     if is_new:
         with screen.waiting("waiting until ZITADEL shows it"):
             seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
-            followers = Followers() if seconds is None else make_apis_forget(project, change.user.id)
+            if seconds is not None:
+                sharing, api_url, told = make_apis_forget(project, change.user.id)
     if as_json:
         screen.document(
             {
@@ -237,13 +220,13 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
                 "role": change.role,
                 "project": change.project_id,
                 "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
-                "api_follows_at_once": followers.at_once,
+                "api_follows_at_once": sharing or told.done,
             }
         )
     elif is_new:
         _show_change(screen, change, seconds, project)
         if seconds is not None:
-            show_followers(screen, followers)
+            show_followers(screen, api_url, told, sharing=sharing)
     else:
         at = f" in the emulator {project.client.emulator}" if project.client.emulator else ""
         state = "already has" if how == "grant" else "does not have"

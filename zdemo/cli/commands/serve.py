@@ -29,7 +29,7 @@ from zdemo.cli.common_options import (
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
-from zdemo.cli.usage import flag
+from zdemo.cli.usage import flag, option
 from zdemo.config.environment import DEFAULT, Environment, read_environment
 from zdemo.config.settings import Settings
 from zdemo.config.variables import EMULATOR_PORT
@@ -41,17 +41,14 @@ if TYPE_CHECKING:
 
 NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-DEFAULT_THREADS = 128
 
 
 def serve(
     ctx: typer.Context,
     host: Host = "127.0.0.1",
     port: Port = 5000,
-    threads: Annotated[
-        int, typer.Option(metavar="COUNT", min=4, max=1024, help="Threads per worker.")
-    ] = DEFAULT_THREADS,
-    workers: Annotated[int, typer.Option(metavar="COUNT", min=1, max=64, help="Worker processes.")] = 1,
+    threads: Annotated[int, option("COUNT", "Threads per worker.", shows_default=True, min=4, max=1024)] = 128,
+    workers: Annotated[int, option("COUNT", "Worker processes.", shows_default=True, min=1, max=64)] = 1,
     pin: Annotated[
         bool | None,
         flag(

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,6 +38,7 @@ from zdemo.zitadel.management import TOO_OLD, ManagementClient
 from zdemo.zitadel.records import Auth
 
 CREATED = "What is created"
+_created = partial(option, panel=CREATED, shows_default=True)
 
 
 def setup(
@@ -67,20 +69,12 @@ def setup(
             panel=CREATED,
         ),
     ] = None,
-    pat_days: Annotated[
-        int, typer.Option(metavar="DAYS", min=1, max=3650, help="How long the PATs are valid.", rich_help_panel=CREATED)
-    ] = 30,
-    project_name: Annotated[str, typer.Option(metavar="NAME", help="The project.", rich_help_panel=CREATED)] = "zdemo",
-    role: Annotated[str, typer.Option(metavar="KEY", help="The role's key.", rich_help_panel=CREATED)] = ROLE,
-    app_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The API application.", rich_help_panel=CREATED)
-    ] = "zdemo-api",
-    reader_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The service account with the role.", rich_help_panel=CREATED)
-    ] = "zdemo-reader",
-    visitor_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The service account without the role.", rich_help_panel=CREATED)
-    ] = "zdemo-visitor",
+    pat_days: Annotated[int, _created("DAYS", "How long the PATs are valid.", min=1, max=3650)] = 30,
+    project_name: Annotated[str, _created("NAME", "The project.")] = "zdemo",
+    role: Annotated[str, _created("KEY", "The role's key.")] = ROLE,
+    app_name: Annotated[str, _created("NAME", "The API application.")] = "zdemo-api",
+    reader_name: Annotated[str, _created("NAME", "The service account with the role.")] = "zdemo-reader",
+    visitor_name: Annotated[str, _created("NAME", "The service account without the role.")] = "zdemo-visitor",
     env_file: EnvFile = None,
     as_json: Json = False,
 ) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.common_options import Json, typed_again
+from zdemo.cli.common_options import Json, Junit, typed_again
 from zdemo.cli.reports import (
     STANDARD_OUTPUT,
     cases_as_document,
@@ -27,7 +27,7 @@ from zdemo.cli.reports import (
     write_report,
 )
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import OUTPUT_GROUP
+from zdemo.cli.usage import OUTPUT_GROUP, flag, option
 from zdemo.cli.with_emulator import (
     check_command,
     check_extra,
@@ -76,61 +76,36 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         list[str] | None,
         typer.Argument(metavar="COMMAND", help="Start the API with this command, which listens on {port}."),
     ] = None,
-    path: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="A path that requires a token with the role.", show_default=False),
-    ] = None,
-    role: Annotated[str, typer.Option(metavar="ROLE", help="The role that the path requires.")] = ROLE,
-    public: Annotated[
-        str | None, typer.Option(metavar="PATH", help="A path that requires no token.", show_default=False)
-    ] = None,
+    path: Annotated[str | None, option("PATH", "A path that requires a token with the role.")] = None,
+    role: Annotated[str, option("ROLE", "The role that the path requires.", shows_default=True)] = ROLE,
+    public: Annotated[str | None, option("PATH", "A path that requires no token.")] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(
-            "--env",
-            metavar="NAME=TEXT",
-            help="Export a variable to COMMAND too, for example OIDC_ISSUER={domain}. Repeatable.",
-            show_default=False,
-        ),
+        option("NAME=TEXT", "Export a variable to COMMAND too, for example OIDC_ISSUER={domain}. Repeatable.", "--env"),
     ] = None,
     external_domain: Annotated[
         str,
-        typer.Option(metavar="NAME", help="The host name in ZITADEL's issuer. It must lead to this machine."),
+        option("NAME", "The host name in ZITADEL's issuer. It must lead to this machine.", shows_default=True),
     ] = LOCAL,
     window: Annotated[
         float,
-        typer.Option(
-            metavar="SECONDS", min=0, max=600, help="How long a deleted token or removed role may still pass."
+        option(
+            "SECONDS", "How long a deleted token or removed role may still pass.", shows_default=True, min=0, max=600
         ),
     ] = 10,
     start_seconds: Annotated[
-        float, typer.Option(metavar="SECONDS", min=1, max=600, help="How long the API may take to start.")
+        float, option("SECONDS", "How long the API may take to start.", shows_default=True, min=1, max=600)
     ] = 30,
     only: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ID|GROUP",
-            help="Ask this case or group, and the cases that it builds on. Repeatable.",
-            show_default=False,
-            autocompletion=_ids,
-        ),
+        option("ID|GROUP", "Ask this case or group, and the cases that it builds on. Repeatable.", autocompletion=_ids),
     ] = None,
-    list_cases: Annotated[bool, typer.Option("--list", help="List the cases: their IDs, and what is asked.")] = False,
+    list_cases: Annotated[bool, flag("List the cases: their IDs, and what is asked.", "--list")] = False,
     verbose: Annotated[
-        bool,
-        typer.Option("-v", "--verbose", help="Show every case with what was seen.", rich_help_panel=OUTPUT_GROUP),
+        bool, flag("Show every case with what was seen.", "-v", "--verbose", panel=OUTPUT_GROUP)
     ] = False,
     as_json: Json = False,
-    junit_file: Annotated[
-        str | None,
-        typer.Option(
-            "--junit",
-            metavar="FILE",
-            help="Write a JUnit report for CI; - is standard output.",
-            show_default=False,
-            rich_help_panel=OUTPUT_GROUP,
-        ),
-    ] = None,
+    junit_file: Junit = None,
 ) -> int:
     """Grade any API that takes bearer tokens, in any language.
 
@@ -229,10 +204,10 @@ def _check_names(only: tuple[str, ...]) -> None:
 
 def _check(ctx: typer.Context, target: GradedApi) -> None:
     """Raise UsageError for what is missing or wrong, before anything is started."""
-    for option, text in (("--path", target.path), ("--public", target.public)):
+    for name, text in (("--path", target.path), ("--public", target.public)):
         if text and not re.fullmatch(PATH, text):
-            example = f"{option} /{text}" if re.fullmatch(PATH, f"/{text}") else f"{option} /messages"
-            raise UsageError(f"{option} is not a path: {text}", hint=f"for example {example}")
+            example = f"{name} /{text}" if re.fullmatch(PATH, f"/{text}") else f"{name} /messages"
+            raise UsageError(f"{name} is not a path: {text}", hint=f"for example {example}")
     if not target.path:
         raise UsageError("--path is missing: which path requires a token?", hint=EXAMPLE)
     if not target.command:
