@@ -17,7 +17,6 @@ from tests.support.processes import LONGEST_SECONDS, ROOT, is_running
 from tests.support.readme import commands, consoles, essence
 from tests.support.waiting import eventually
 from zdemo.cli.commands.verify import exit_code
-from zdemo.config.dotenv_file import read_dotenv
 from zdemo.errors import ExitCode
 from zdemo.verify.case import CaseReport, Group, Mark, Verdict
 from zdemo.verify.cases import CASES
@@ -66,8 +65,6 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         (("--only", "safe.audiense"), "unknown case: safe.audiense", "did you mean safe.audience?"),
         (("--", "true"), "--path is missing", "--path /messages"),
         (("--path", "messages", "--", "true"), "--path is not a path: messages", "--path /messages"),
-        (("--path", "/m", "--public", "open", "--", "true"), "--public is not a path: open", "--public /open"),
-        (("--path", "/a b", "--", "true"), "--path is not a path: /a b", "--path /messages"),
         (("--path", "/m"), "the command that starts the API is missing", "-- flask"),
         (
             ("--path", "/m", "--", "api", "--secret={client_secret}"),
@@ -81,7 +78,6 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         ),
         (("--path", "/m", "flask", "--", "run"), "unexpected argument: flask", "put -- in front of the command to run"),
         (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
-        (("--path", "/m", "--env", "A={domian}", "--", "true"), "unknown placeholder: domian", "domain"),
         (
             ("--path", "/m", "--external-domain", "x y", "--", "true"),
             "does not lead to this machine: x y",
@@ -156,14 +152,6 @@ def test_the_document_is_complete_json_and_a_report_may_be_replaced(bare: Shell)
     assert ElementTree.fromstring(ran.out).attrib["failures"] == "0"  # noqa: S314  # zdemo has just written it
 
 
-def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
-    ran = bare(*python(CLOSED.replace("401", "404")))
-    assert ran.code == 1
-    assert "seen          GET /messages 404" in ran.out
-    assert "give --path one that requires a token" in ran.out
-    assert f"{len([case for case in CASES if case.builds_on])} cases: needs safe.no_token" in ran.out
-
-
 @pytest.mark.parametrize(
     ("marks", "code"),
     [
@@ -220,28 +208,6 @@ def test_the_guard_in_one_file_has_the_weaknesses_that_the_page_shows(bare: Shel
     only = ("--only", block.split()[0])
     ran = bare(name, *only, *words, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
     assert (ran.code, essence(ran.out.split("\n\n")[1])) == (1, essence(block))
-
-
-@pytest.mark.parametrize(
-    ("in_dotenv", "exported", "options", "expected"),
-    [
-        ({}, {}, (), "5"),
-        ({"ZDEMO_CACHE_TTL": "60"}, {}, (), "that of .env"),
-        ({"CLIENT_SECRET": "mine"}, {}, (), "that of .env"),
-        ({}, {"ZDEMO_CACHE_TTL": "2"}, (), "2"),
-        ({}, {}, ("--env", "ZDEMO_CACHE_TTL=0"), "0"),
-    ],
-)
-def test_only_the_emulators_dotenv_does_not_turn_the_cache_off(
-    bare: Shell, in_dotenv: dict[str, str], exported: dict[str, str], options: tuple[str, ...], expected: str
-) -> None:
-    assert bare("init", "--emulator").code == 0
-    bare.dotenv(**{**read_dotenv(bare.folder / ".env"), **in_dotenv})
-    script = "echo cache: ${ZDEMO_CACHE_TTL-that of .env}; exit 3"
-    ran = bare("verify", "--path", "/messages", *options, "--", "sh", "-c", script, **exported)
-    assert f"cache: {expected}\n" in ran.err
-    note = "note: the API gets ZDEMO_CACHE_TTL=5: the ZDEMO_CACHE_TTL=0 in .env is for trying things out"
-    assert (note in ran.err) == (expected == "5")
 
 
 # --- endings

@@ -40,10 +40,8 @@ from zdemo.cli.with_emulator import (
 )
 from zdemo.client import ROLE
 from zdemo.config.address import is_loopback
-from zdemo.config.dotenv_file import Dotenv, read_dotenv
+from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.names import did_you_mean
-from zdemo.config.new_dotenv import emulator_text
-from zdemo.config.variables import DEFAULT_CACHE_TTL_SECONDS
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
@@ -55,8 +53,7 @@ if TYPE_CHECKING:
     from zdemo.verify.run import VerifyRun
 
 KEY_FILE = "ZITADEL_KEY_FILE"
-CACHE_TTL = "ZDEMO_CACHE_TTL"
-FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", CACHE_TTL)
+FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
 DOTENV = ".env"
 PORT = "PORT"
 HOST = r"[A-Za-z0-9.-]+"
@@ -258,7 +255,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         files = stack.enter_context(key_files(start)) if needs_file else {}
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
-        values = {**exported(start, running.url), **files, **_default_cache(screen, target)}
+        values = {**exported(start, running.url), **files}
         yield stack.enter_context(_started_run(screen, target, values, issuer))
 
 
@@ -268,21 +265,6 @@ def _dotenv() -> dict[str, str]:
         return {name: value.strip() for name, value in read_dotenv(Path(DOTENV)).items() if value.strip()}
     except SettingsError:
         return {}
-
-
-def _default_cache(screen: Screen, target: GradedApi) -> dict[str, str]:
-    """Return the default TTL if nothing but the ``.env`` of ``zdemo init --emulator`` turns the API's cache off."""
-    found, written = _dotenv(), Dotenv(emulator_text()).values
-    is_given = os.environ.get(CACHE_TTL, "").strip() or any(text.startswith(f"{CACHE_TTL}=") for text in target.env)
-    if is_given or any(found.get(name) != written[name] for name in ("CLIENT_SECRET", CACHE_TTL)):
-        return {}
-    default = f"{DEFAULT_CACHE_TTL_SECONDS:g}"
-    off = f"{CACHE_TTL}={written[CACHE_TTL]}"
-    screen.tell(
-        f"note: the API gets {CACHE_TTL}={default}: the {off} in {DOTENV} is for trying things out with the "
-        f"emulator (--env {off} grades the API without a cache)"
-    )
-    return {CACHE_TTL: default}
 
 
 def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> tuple[dict[str, str], list[str]]:
