@@ -72,12 +72,8 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
     ("line", "error", "hint"),
     [
         ("cal scoped", "no such command: cal", "did you mean call?"),
-        ("it's", "no such command: it's", "zdemo --help"),
         ("doc", "no such command: doc", "did you mean doctor?"),
-        ("DOCTOR", "no such command: DOCTOR", "did you mean doctor?"),
         ("scoped", "no such command: scoped", "did you mean zdemo call scoped?"),
-        ("help cal", "no such command: cal", "did you mean call?"),
-        ("role lst", "no such command: lst", "did you mean list?"),
         ("role start", "no such command: start", "zdemo role --help"),
         (
             "--json doctor",
@@ -87,21 +83,21 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call private --pta", "no such option: --pta", "did you mean --pat?"),
         ("call private --bogus=1", "no such option: --bogus", "zdemo call --help"),
         ("call scoped -pat x", "no such option: -pat", "did you mean --pat?"),
-        ("call scoped -expect=401", "no such option: -expect", "did you mean --expect?"),
         ("call scoped \u2013pat x", "the dash of \u2013pat is not a hyphen (U+2013)", "did you mean --pat?"),
-        ("call scoped -\u2212url=x", "the dash of -\u2212url is not a hyphen (U+2212)", "did you mean --url?"),
         ("call private --url", "option --url needs a value", "zdemo call --help"),
         ("call private --json=1", "option --json takes no value", "zdemo call --help"),
-        ("call private --expect abc", "invalid value for --expect: abc (100 to 599)", "zdemo call --help"),
+        (
+            "setup --teardown --rotate-secret",
+            "--rotate-secret cannot be combined with --teardown",
+            "leave out --rotate-secret",
+        ),
         ("serve --port 0", "invalid value for --port: 0 (1 to 65535)", "zdemo serve --help"),
         ("setup --auth none", "invalid value for --auth: none (basic or private-key-jwt)", "zdemo setup --help"),
         ("call /messages -X PSOT", "invalid value for --method: PSOT", "did you mean POST?"),
         ("call", "missing argument: ROUTE", "zdemo call --help"),
-        ("role grant a", "missing argument: ROLE", "zdemo role grant --help"),
         ("role grant a b c d", "unexpected argument: c d", "zdemo role grant --help"),
         ("init emulator", "unexpected argument: emulator", "did you mean --emulator?"),
         ("call scopd", "unknown route: scopd", "did you mean scoped?"),
-        ("call it's", f"unknown route: it's {ROUTES}", "zdemo call --help"),
         ("call me:word@host/", f"unknown route: … {ROUTES}", "zdemo call --help"),
         ("call api/messages", f"unknown route: api/messages {ROUTES}", "did you mean /api/messages?"),
         (
@@ -137,7 +133,6 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ),
         ("doctor --only role.grantd", "unknown check: role.grantd", "did you mean role.granted?"),
         ("doctor --only x", "unknown check: x", "zdemo doctor --list shows the groups and IDs"),
-        ("doctor --explain net.conect", "unknown check: net.conect", "did you mean net.connect?"),
     ],
 )
 def test_a_wrong_command_line_is_named_by_what_was_typed(bare: Shell, line: str, error: str, hint: str) -> None:
@@ -145,11 +140,6 @@ def test_a_wrong_command_line_is_named_by_what_was_typed(bare: Shell, line: str,
     assert ran.code == ExitCode.USAGE
     assert ran.document == {"error": error, "hint": hint} if "--json" in line.split() else ran.out == ""
     assert ran.lines == [f"error: {error}", f"hint:  {hint}"]
-
-
-def test_control_characters_that_were_typed_do_not_reach_the_terminal(bare: Shell) -> None:
-    for ran in (bare("call", "\x1b[31mred"), bare("\x1b[31mred\n", "--json")):
-        assert (ran.code, "\x1b" in ran.all, "red" in ran.err) == (2, False, True)
 
 
 @pytest.mark.parametrize(

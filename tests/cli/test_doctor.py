@@ -227,8 +227,6 @@ def test_an_address_that_is_none_is_a_wrong_command_line(bare: Shell, url: str) 
 
 NO_ROUTE: list[tuple[Behaviour, str, str]] = [
     (answer(b"busy", 503, headers={"Server": "envoy"}), "or its proxy does not reach it", "start the API"),
-    (answer(b"slow down", 429, headers={"Retry-After": "7"}), "requests to the API are rate limited", "wait 7 s"),
-    (answer(b"", 405), "does not allow GET", "give --api a URL that requires a token and allows GET"),
     (answer(b"Client sent an HTTP request to an HTTPS server.\n", 400), "expects https", "--api=https://{host}/x"),
     (answer(b"", 308, headers={"Location": "https://api.example/x"}), "redirects .*", "--api=https://api.example/x"),
 ]

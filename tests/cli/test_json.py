@@ -29,7 +29,3 @@ def test_names_have_one_style_and_numbers_say_what_was_measured_and_no_more(own_
             assert re.fullmatch("[a-z_]+", key), key
             digits = 1 if "milliseconds" in key.lower() else 3
             assert not isinstance(value, float) or value == round(value, digits), key
-
-
-def test_zitadels_answer_is_shown_as_it_came(shell: Shell) -> None:
-    assert shown_at(80, shell, "introspect", "--json") == shell("introspect", "--json").out

@@ -15,9 +15,6 @@ from tests.support.cli import Ran, Shell, Stack
 from tests.support.secret_forms import ADMIN, FORMS, ODD, PAT, SECRET, jwe, leak
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.config.dotenv_file import Dotenv
-from zdemo.config.environment import Environment
-from zdemo.config.settings import AdminSettings, Settings
 from zdemo.emulator import PROJECT_ID
 
 DOTTED = "abc.Cn9aRy7kQ2mZx8.Lp4Wd6TbVeHs5Gf3J.kQ2mZx8Lp4Wd6TbVeH"  # of another server
@@ -164,16 +161,6 @@ def test_in_the_log_of_the_api(shell: Shell) -> None:
     assert "GET /api/private" in err
     for text in (out, err, *(f"{got.headers} {got.text}" for got in answers)):
         assert not leak(text, *CANARIES), text
-
-
-def test_in_what_objects_say_about_themselves() -> None:
-    variables = SETTINGS | {"ZITADEL_DOMAIN": "http://localhost:1"}
-    dotenv = Dotenv(f"PAT={PAT} # {SECRET}")
-    for thing in (
-        *(Settings.from_env(variables), AdminSettings.from_env(variables), Environment({"here": variables})),
-        dotenv,
-    ):
-        assert not leak(f"{thing!r} {thing}", *CANARIES)
 
 
 # --- in a wrong place

@@ -287,7 +287,9 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
     if said.text("iss") != settings.issuer:
         rows["issuer"] = f"{one_line(said.text('iss')) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
     rows["audience"] += f"\n{_audience(said.audience, settings)}"
-    screen.pairs([("not verified", rows.pop("")), *rows.items(), ("expiry", _expiry(said, now=now))])
+    screen.pairs(
+        [("not verified", rows.pop("")), *rows.items(), ("expiry", _expiry(said, now=now).removeprefix("expires "))]
+    )
     found = [match for name in claims if (match := ROLES_CLAIM.fullmatch(name))]
     for match in found:
         show_roles(screen, said, match[1], match[1])
