@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,11 +19,10 @@ from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL
 from zdemo.diagnosis.ask.facts import random_token
-from zdemo.diagnosis.ask.investigate import investigate_with
+from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Finding
-from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer
+from zdemo.errors import CredentialsRefused, SettingsError, UnusableAnswer
 from zdemo.serving.loopback import names_loopback
-from zdemo.zitadel.introspection_client import IntrospectionClient
 
 if TYPE_CHECKING:
     from zdemo.guard.shared.redis_store import SharedState
@@ -57,59 +57,33 @@ class ServeAddress:
         return f"{self.url}/?key={self.page_key}" if is_served else ""
 
 
-class Preflight:
-    """One question to ZITADEL, in a thread of its own: does it accept the API's credentials?
+def _verdict(asked: Future[Investigation]) -> str:
+    """Return in short what is known of ZITADEL after a moment."""
+    try:
+        error = asked.result(MOMENT_SECONDS).error
+    except TimeoutError:
+        return LATE
+    if isinstance(error, CredentialsRefused):
+        return "credentials refused"
+    if isinstance(error, UnusableAnswer):
+        return "unusable answer"  # whose, only the finding says
+    return "does not answer" if error else ACCEPTED
 
-    Raises SettingsError if the CA bundle that the environment names cannot be used.
-    """
 
-    def __init__(self, screen: Screen, environment: Environment, settings: Settings) -> None:
-        self._screen, self._environment, self._settings = screen, environment, settings
-        self._client = IntrospectionClient(settings)
-        self._asked, self._shown = threading.Event(), threading.Event()
-        self._error: IntrospectionError | None = None
-        self._said = ""
-        threading.Thread(target=self._run, name="preflight", daemon=True).start()
-
-    def verdict(self) -> str:
-        """Return what is known after a moment, in short."""
-        if not self._asked.wait(MOMENT_SECONDS):
-            return LATE
-        if isinstance(self._error, CredentialsRefused):
-            return "credentials refused"
-        if isinstance(self._error, UnusableAnswer):
-            return "unusable answer"  # whose, only the finding says
-        return "does not answer" if self._error else ACCEPTED
-
-    def finish(self, verdict: str) -> None:
-        """Let the thread show a fault below the banner, now or later; ``verdict`` is what the banner says."""
-        self._said = verdict
-        self._shown.set()
-
-    def _run(self) -> None:
-        try:
-            self._client.introspect(random_token())
-        except IntrospectionError as error:
-            self._error = error
-        finally:
-            self._client.close()
-        self._asked.set()
-        self._shown.wait()
-        if self._error:
-            self._tell(self._error)
-        elif self._said == LATE:
-            self._screen.tell(f"ZITADEL: {ACCEPTED}")
-
-    def _tell(self, error: IntrospectionError) -> None:
-        """Tell the cause and what to do, as doctor does."""
-        found = investigate_with(self._environment, self._settings, None, role=None, now=time.time()).finding
-        finding = found or Finding(id="", cause=error.message, fix=(error.hint,))
-        finding = steps_with_env_file(finding, self._environment.file)
-        self._screen.tell(f"warning: {finding.sentence}{'; one of:' if finding.candidates else ''}")
-        for candidate in finding.candidates:
-            self._screen.behind("         ", candidate, hang=2, stream=self._screen.stderr)
-        for number, step in enumerate(finding.fix):
-            self._screen.behind("         " if number else "fix      ", step, stream=self._screen.stderr)
+def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investigation], verdict: str) -> None:
+    """Tell below the banner, whose verdict is given, the cause of a fault and what to do, as doctor does."""
+    error, found = asked.result().error, asked.result().finding
+    if error is None:
+        if verdict == LATE:
+            screen.tell(f"ZITADEL: {ACCEPTED}")
+        return
+    finding = found or Finding(id="", cause=error.message, fix=(error.hint,))
+    finding = steps_with_env_file(finding, environment.file)
+    screen.tell(f"warning: {finding.sentence}{'; one of:' if finding.candidates else ''}")
+    for candidate in finding.candidates:
+        screen.behind("         ", candidate, hang=2, stream=screen.stderr)
+    for number, step in enumerate(finding.fix):
+        screen.behind("         " if number else "fix      ", step, stream=screen.stderr)
 
 
 def tell_start(
@@ -117,11 +91,20 @@ def tell_start(
 ) -> None:
     """Show the banner; warn if the store does not work, or ZITADEL does not accept the credentials.
 
-    If ZITADEL needs longer than a moment, its warning follows later.
+    If ZITADEL needs longer than a moment, its warning follows later. Raises SettingsError if the CA bundle that the
+    environment names cannot be used.
     """
-    preflight = Preflight(screen, environment, settings)
+    asked = Future[Investigation]()
+
+    def ask() -> None:
+        try:
+            asked.set_result(investigate_with(environment, settings, None, role=None, now=time.time()))
+        except SettingsError as error:
+            asked.set_exception(error)
+
+    threading.Thread(target=ask, name="preflight", daemon=True).start()
     store = _state_of_store(settings)  # takes less than a moment too, while ZITADEL is asked
-    verdict = preflight.verdict()
+    verdict = _verdict(asked)
     if as_json:
         page = f", page on {place.page_url}" if place.page_url else ""
         screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}{page}")
@@ -146,7 +129,7 @@ def tell_start(
     if store and not store.ok:
         screen.tell(f"warning: {store.reason}, so answers are not shared")
         screen.behind("fix      ", store.hint, stream=screen.stderr)
-    preflight.finish(verdict)
+    asked.add_done_callback(lambda done: _tell_fault(screen, environment, done, verdict))
 
 
 def _state_of_store(settings: Settings) -> SharedState | None:

@@ -118,8 +118,11 @@ def setup(
                 screen.say(f"nothing to remove: .zdemo/setup.json records nothing that setup created for {files.path}")
             return ExitCode.YES
         environment = setup_environment(screen, files, domain, admin_pat, may_ask=not yes)
-        if not teardown:
-            refuse_other_internal_url(environment)
+        place = environment.source(INTERNAL_URL)
+        if not teardown and ISSUER in environment.shadowed and place == environment.shadowed[ISSUER]:
+            what = f"{INTERNAL_URL} in {place} is for another ZITADEL than {environment.setting(ISSUER)} names"
+            hint = f"remove {INTERNAL_URL} from {place}, or name another file with --env-file"
+            raise SettingsError([what], hint=hint)
         settings = AdminSettings.from_env(environment)
         tell_warnings(screen, settings)
         with _management(settings) as client:
@@ -161,7 +164,8 @@ def setup_environment(
     environment = _layers(given, options, files)
     hide_secrets(screen, environment)
     asks = at_terminal() and admin_pat != "-" and may_ask
-    if _may_mean_another(environment, files):
+    is_from_file = environment.source("ZITADEL_DOMAIN") == str(files.path)
+    if is_from_file and not files.state.zitadel and are_emulators(files.values):
         given["ZITADEL_DOMAIN"] = _meant_domain(environment, files, asks=asks)
     elif asks and "ZITADEL_DOMAIN" not in environment:
         given["ZITADEL_DOMAIN"] = _typed_domain(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ", environment)
@@ -171,26 +175,14 @@ def setup_environment(
         screen.tell(f"note: the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
     if is_asked_for or (asks and ADMIN_PAT not in environment):
         given[ADMIN_PAT] = TO_BE_TYPED
-        given[ADMIN_PAT] = _typed_admin_pat(_layers(given, options, files), with_option=is_asked_for)
+        zitadel = AdminSettings.from_env(_layers(given, options, files)).zitadel  # else it is not clear where it goes
+        question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.variable)
+        typed = given_token("--admin-pat", ASK, question=question) if is_asked_for else typed_secret(question)
+        given[ADMIN_PAT] = typed or ""
         environment = _layers(given, options, files)
         hide_secrets(screen, environment)
     tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
     return environment
-
-
-def refuse_other_internal_url(environment: Environment) -> None:
-    """Raise SettingsError if ``.env`` would keep the address of another ZITADEL than the one that setup writes."""
-    place = environment.source(INTERNAL_URL)
-    if ISSUER in environment.shadowed and place == environment.shadowed[ISSUER]:
-        what = f"{INTERNAL_URL} in {place} is for another ZITADEL than {environment.setting(ISSUER)} names"
-        raise SettingsError([what], hint=f"remove {INTERNAL_URL} from {place}, or name another file with --env-file")
-
-
-def _typed_admin_pat(environment: Environment, *, with_option: bool) -> str:
-    """Ask for the administrator's PAT. Raises SettingsError if it is not clear where that will go."""
-    zitadel = AdminSettings.from_env(environment).zitadel
-    question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.variable)
-    return (given_token("--admin-pat", ASK, question=question) or "") if with_option else typed_secret(question)
 
 
 def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -> Environment:
@@ -202,12 +194,6 @@ def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -
         for place, values in layers.items()
     }
     return Environment(used, options=options, file=files.path)
-
-
-def _may_mean_another(environment: Environment, files: SetupFiles) -> bool:
-    """Return whether the only ZITADEL that is named is the emulator, in a ``.env`` that setup has not used yet."""
-    is_from_file = environment.source("ZITADEL_DOMAIN") == str(files.path)
-    return is_from_file and not files.state.zitadel and are_emulators(files.values)
 
 
 def _meant_domain(environment: Environment, files: SetupFiles, *, asks: bool) -> str:
@@ -224,14 +210,14 @@ def _meant_domain(environment: Environment, files: SetupFiles, *, asks: bool) ->
 
 def _typed_domain(question: str, environment: Environment) -> str:
     """Ask until the text can be an address, so that no token is typed for a wrong one; accept an empty text."""
-    while (text := typed_line(question)) and (problem := _domain_problem(text, environment)):
-        sys.stderr.write(f"{problem}\n")
+    while text := typed_line(question):
+        try:
+            AdminSettings.from_env({**environment, "ZITADEL_DOMAIN": text})
+        except SettingsError as error:
+            wrong = [problem for problem in error.problems if problem.startswith("ZITADEL_DOMAIN")]
+            if not wrong:
+                return text
+            sys.stderr.write(f"{wrong[0]}\n")
+        else:
+            return text
     return text
-
-
-def _domain_problem(text: str, environment: Environment) -> str:
-    try:
-        AdminSettings.from_env({**environment, "ZITADEL_DOMAIN": text})
-    except SettingsError as error:
-        return next((problem for problem in error.problems if problem.startswith("ZITADEL_DOMAIN")), "")
-    return ""

@@ -143,7 +143,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
     starting = emulated_run(screen, target)
-    with _errors_reported(screen, junit_file), starting as run, screen.waiting("asking") as wait:
+    with starting as run, screen.waiting("asking") as wait:
         reports = list(examine(run, names, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
         printed = run.about_refusal
         screen.hide(*run.api.hidden)
@@ -155,19 +155,6 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     elif junit_file != STANDARD_OUTPUT:
         show_cases(screen, reports, seconds, printed, verbose=verbose)
     return exit_code(reports, names)
-
-
-@contextmanager
-def _errors_reported(screen: Screen, junit_file: str | None) -> Iterator[None]:
-    """Write a report also of an error in the block, such as an API that does not start."""
-    started = time.monotonic()
-    try:
-        yield
-    except ZdemoError as error:
-        if junit_file:
-            report = junit("verify", (), time.monotonic() - started, screen.redaction, error)
-            write_report(screen, junit_file, report)
-        raise
 
 
 def _leads_here(name: str) -> bool:
