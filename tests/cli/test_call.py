@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.cli import Shell, is_two_lines
 from tests.support.connection_faults import ACTIVE
-from tests.support.named_causes import flat
 from tests.support.secret_forms import jwe
 from tests.support.upstream import answer, free_port, json_body, raw, reset, upstream
 from zdemo.cli.screen import Screen

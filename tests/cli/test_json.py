@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import Shell, shown_at
+from tests.support.cli import Shell
 
 DOCUMENTS = (
     *("call private", "call scoped --pat nobody", "call nonsense", "role list", "role grant visitor read:messages"),
