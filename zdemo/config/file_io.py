@@ -5,7 +5,8 @@ import os
 import re
 import shlex
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zdemo.errors import SettingsError
@@ -24,13 +25,10 @@ OTHERS = stat.S_IRWXO
 READ_WRITE = stat.S_IRUSR | stat.S_IWUSR
 HINTS = {
     errno.ENOSPC: "free some space on the disk of {folder}",
-    errno.EDQUOT: "free some space: your quota on the disk of {folder} is used up",
     errno.EROFS: "choose another folder: the file system of {folder} is read-only",
     errno.EACCES: "see who may write there: ls -ld {folder}",
     errno.EPERM: "see who may write there: ls -ld {folder}",
     errno.ENOENT: "mkdir -p {folder}, or correct the path",
-    errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EFBIG: "allow larger files: ulimit -f unlimited",
 }
 
 
@@ -58,34 +56,65 @@ def read_file(path: Path, most_bytes: int) -> tuple[bytes, os.stat_result]:
         return stream.read(most_bytes + 1), status
 
 
+def create_file(path: Path, text: str) -> None:
+    """Write a file for its owner alone, where nothing is.
+
+    Raises FileExistsError if anything has the name, even a broken link, and SettingsError if it cannot be written.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            _write(handle, text)
+        except BaseException:
+            path.unlink()
+            raise
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise not_written(path, error) from None
+
+
 def replace_file(path: Path, text: str, *, like: os.stat_result | None = None) -> None:
     """Replace a file in one step; a link stays a link. Raises SettingsError if that fails.
 
     The mode is 0600 from the first byte on. With ``like``, the status of the file as it was, owner and group stay where
     possible, and so do the rights of the group, unless the file was open to everybody.
     """
+    with _temporary_file(path, text, like) as (name, target):
+        os.replace(name, target)
+
+
+def check_writable(path: Path) -> None:
+    """Raise SettingsError if no file can be written where this one is, or where the link leads."""
+    with _temporary_file(path, "x" * PROBE_BYTES):
+        pass
+
+
+@contextmanager
+def _temporary_file(path: Path, text: str, like: os.stat_result | None = None) -> Iterator[tuple[str, Path]]:
+    """Yield a new file with this text and the file that ``path`` leads to, beside which it is."""
+    import tempfile  # here, since most commands only read
+
     try:
         target = Path(os.path.realpath(path))
-        handle, name = _temporary_file(target.parent)
+        handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=target.parent)  # with mode 0600
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-                stream.flush()
-                if like:
-                    _keep_rights(stream.fileno(), like)
-                os.fsync(stream.fileno())
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
+            _write(handle, text, like)
+            yield name, target
+        finally:
+            with suppress(FileNotFoundError):  # it has replaced the other
+                os.unlink(name)
     except OSError as error:
         raise not_written(path, error) from None
 
 
-def _temporary_file(folder: Path) -> tuple[int, str]:
-    import tempfile  # here, since most commands only read
-
-    return tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=folder)  # with mode 0600
+def _write(handle: int, text: str, like: os.stat_result | None = None) -> None:
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+        stream.flush()
+        if like:
+            _keep_rights(stream.fileno(), like)
+        os.fsync(stream.fileno())  # a full disk may be noticed here only
 
 
 def _keep_rights(handle: int, like: os.stat_result) -> None:
@@ -100,21 +129,6 @@ def _keep_rights(handle: int, like: os.stat_result) -> None:
         os.fchmod(handle, READ_WRITE | group_rights)
     with suppress(OSError):  # only root can give a file away
         os.fchown(handle, like.st_uid, -1)
-
-
-def check_writable(path: Path) -> None:
-    """Raise SettingsError if no file can be written where this one is, or where the link leads."""
-    try:
-        handle, name = _temporary_file(Path(os.path.realpath(path)).parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(bytes(PROBE_BYTES))
-                stream.flush()
-                os.fsync(stream.fileno())  # a full disk may be noticed here only
-        finally:
-            os.unlink(name)
-    except OSError as error:
-        raise not_written(path, error) from None
 
 
 def not_written(path: Path, error: OSError) -> SettingsError:

@@ -3,7 +3,6 @@
 An existing file is never changed. The emulator's secrets are public, and used on this machine alone.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,15 +11,12 @@ from urllib.parse import urlsplit
 from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
 from zdemo.config.dotenv_file import Dotenv, read_dotenv
 from zdemo.config.environment import KEY_FILE, is_setting
-from zdemo.config.file_io import not_written
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import EMULATOR_PORT, SECRETS, Variable, dotenv_text
 from zdemo.errors import SettingsError
 
 ZITADELS_PORT = 8080
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
-
-
 TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN_PAT)
 
 
@@ -50,27 +46,6 @@ def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
 
 def _proposed(variable: Variable) -> str:
     return f"# {variable.name}={variable.example or variable.shown_default}"
-
-
-def create_dotenv(path: Path, text: str) -> None:
-    """Write a file for its owner alone, where nothing is.
-
-    Raises FileExistsError if anything has the name, even a broken link, and SettingsError if it cannot be written.
-    """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            try:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            except BaseException:
-                path.unlink()
-                raise
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise not_written(path, error) from None
 
 
 def settings_in(path: Path) -> dict[str, str]:

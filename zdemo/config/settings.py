@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, origin, unused_internal_url, why_withheld
 from zdemo.config.environment import KEY_FILE, Environment
@@ -66,8 +66,7 @@ class _Reader:
     def key(self, name: str, read: KeyReader) -> tuple[SigningKey | None, str]:
         """Return the key, if a key file is set and right, and a warning or an empty string."""
         folder = self.environment.folder(name)
-        found: tuple[SigningKey | None, str] = self._parsed(name, lambda text: read(text, folder), (None, ""))
-        return found
+        return cast(tuple[SigningKey | None, str], self._parsed(name, lambda text: read(text, folder), (None, "")))
 
     def fields_of(self, kind: type[ZitadelSettings | ClientSettings]) -> dict[str, Any]:
         """Return the values of the variables that have a field in this class."""
@@ -123,11 +122,12 @@ def _shown(name: str, text: str) -> str:
 class ZitadelSettings:
     """The settings of whoever asks ZITADEL.
 
-    ``issuer`` is an origin without a slash at the end, and so is ``internal_url``. ``warnings`` are to be shown when
-    something is started with these settings.
+    ``issuer`` is an origin without a slash at the end, and so is ``internal_url``. ``setting`` is what gave the
+    issuer, as messages name it. ``warnings`` are to be shown when something is started with these settings.
     """
 
     issuer: str
+    setting: str = ISSUER
     internal_url: str | None = None
     project_id: str | None = None
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
@@ -136,7 +136,7 @@ class ZitadelSettings:
     @property
     def zitadel(self) -> ZitadelAddress:
         """Where ZITADEL is, and where to connect."""
-        return ZitadelAddress(self.issuer, self.internal_url)
+        return ZitadelAddress(self.issuer, self.internal_url, self.setting)
 
     @classmethod
     def _read(cls, reader: _Reader, warning: str = "") -> dict[str, Any]:
@@ -147,6 +147,7 @@ class ZitadelSettings:
         misnamed = (f"{step.split(' ')[1]} is not a setting of zdemo: {step}" for step in rename_steps(environment))
         return {
             "issuer": issuer,
+            "setting": environment.setting(ISSUER),
             "internal_url": internal_url if internal_url != issuer else None,
             "warnings": (*filter(None, (warning, unused)), *misnamed),
             **reader.fields_of(cls),
@@ -205,7 +206,7 @@ class UserSettings(ZitadelSettings):
     client_secret: str = field(default="", repr=False)
     key: SigningKey | None = None
     application: tuple[str, str] = field(default=("", ""), repr=False)
-    variables: tuple[str, str, str] = (USER_ID, USER_SECRET, USER_KEY_FILE)
+    variables: tuple[str, ...] = (USER_ID, USER_SECRET, USER_KEY_FILE)
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str], *, with_secret: bool = True) -> UserSettings:
@@ -226,29 +227,16 @@ class UserSettings(ZitadelSettings):
             client_secret=client_secret,
             key=key,
             application=(environment.get("CLIENT_ID", "").strip(), environment.get("CLIENT_SECRET", "").strip()),
-            variables=(
-                environment.setting(USER_ID),
-                environment.setting(USER_SECRET),
-                environment.setting(USER_KEY_FILE),
-            ),
+            variables=tuple(map(environment.setting, (USER_ID, USER_SECRET, USER_KEY_FILE))),
             **values,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdminSettings(ZitadelSettings):
-    """The settings of the commands that read and change ZITADEL as an administrator.
-
-    ``setting`` is what gives ZITADEL's address, as messages name it.
-    """
+    """The settings of the commands that read and change ZITADEL as an administrator."""
 
     admin_pat: str = field(repr=False)
-    setting: str = ISSUER
-
-    @property
-    def zitadel(self) -> ZitadelAddress:
-        """Where ZITADEL is, and where to connect."""
-        return ZitadelAddress(self.issuer, self.internal_url, self.setting)
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
@@ -263,7 +251,7 @@ class AdminSettings(ZitadelSettings):
             reader.refuse(*withheld)
         admin_pat = reader.required("ZITADEL_ADMIN_PAT")
         reader.finish()
-        return cls(admin_pat=admin_pat, setting=reader.environment.setting(ISSUER), **values)
+        return cls(admin_pat=admin_pat, **values)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
 from zdemo.cli.usage import flag, option
 from zdemo.config.environment import DEFAULT, read_environment
-from zdemo.config.new_dotenv import create_dotenv, emulator_text, settings_in, skeleton
+from zdemo.config.file_io import create_file
+from zdemo.config.new_dotenv import emulator_text, settings_in, skeleton
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
@@ -55,7 +56,7 @@ def init(
         emulator = _choice(screen) == EMULATOR
     text = emulator_text(emulator_port, api_url) if emulator else skeleton()
     try:
-        create_dotenv(path, text)
+        create_file(path, text)
     except FileExistsError:
         raise _refusal(path, emulator_port if emulator else None, api_url) from None
     screen.say(printable(f"wrote {path}: {'the settings of the emulator' if emulator else 'a skeleton to fill in'}"))
