@@ -17,7 +17,7 @@ from zdemo.page.feed import (
     LINGER_SECONDS,
     MOST_PER_SECOND,
     WATCH_SECONDS,
-    Subscription,
+    Feed,
     Watching,
 )
 from zdemo.server import Trace, Watcher
@@ -95,7 +95,7 @@ def two() -> Iterator[tuple[Worker, Worker]]:
         pipe.close()
 
 
-def next_of(feed: Subscription, name: str = "request") -> Any:
+def next_of(feed: Feed, name: str = "request") -> Any:
     """Return the next document of this name."""
     while frame := feed.take(WAIT_SECONDS):
         lines = frame.data.decode().splitlines()
@@ -109,14 +109,16 @@ def test_nobody_watches_until_a_feed_is_open_and_for_a_while_after(worker: Worke
     feed = worker.watching.open()
     assert worker.request("b")
     assert next_of(feed) == {"id": "b"}
-    worker.watching.close(feed)
+    feed.close()
     assert worker.request("c"), "the page may just be connecting again"
     again = worker.watching.open("b")
     assert next_of(again) == {"id": "c"}
-    worker.watching.close(again)
+    again.close()
     worker.now += LINGER_SECONDS
     eventually("nobody watches", lambda: not worker.watcher.watching)
-    assert worker.watching.open().take(0) is None, "nothing is kept"
+    empty = worker.watching.open()
+    assert b"event: hello" in next(empty)
+    assert empty.take(0) is None, "nothing is kept"
 
 
 def test_a_flood_leaves_few_traces_and_the_feed_says_how_many_it_does_not_show(worker: Worker) -> None:

@@ -22,7 +22,7 @@ from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 from zdemo.page.access import PREFIX, Access, cookie_name
 from zdemo.page.changes import change
 from zdemo.page.events import concealed, event_of, secrets_of, showable
-from zdemo.page.feed import CHANGED, Feed, PageSlots, Watching
+from zdemo.page.feed import CHANGED, PageSlots, Watching
 from zdemo.page.page_context import PageContext, PageOptions, PageRefusal
 from zdemo.page.page_state import state
 from zdemo.page.sending import send
@@ -181,6 +181,7 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
         api.extensions[WATCHER],
         lambda trace: event_of(trace, options, hidden, worker=worker, now=time.time()),
         bus,
+        worker=worker,
     )
     context = PageContext(
         options=options,
@@ -213,7 +214,7 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
         if request.method == "HEAD":
             return Response(content_type=EVENT_STREAM)
         slots.take(feed=True)
-        feed = Feed(watching, worker, request.headers.get("Last-Event-ID", ""), partial(slots.give_back, feed=True))
+        feed = watching.open(request.headers.get("Last-Event-ID", ""), partial(slots.give_back, feed=True))
         return Response(feed, content_type=EVENT_STREAM)
 
 

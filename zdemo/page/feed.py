@@ -10,9 +10,10 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import new_request_id
@@ -21,7 +22,7 @@ from zdemo.server import Trace, Watcher
 from zdemo.serving.bus import Bus
 from zdemo.serving.forks import renewed_after_fork
 
-KEPT = 200  # events, for those who open the page later, and at most per feed that is slow
+KEPT = 200  # events, for those who open the page later
 MOST_PER_SECOND = 100  # requests of this worker that leave a trace
 LATEST_SECONDS = 5.0  # after the end of a request; one that waited longer is skipped
 REST = 2.0  # times as long as it took to make an event: one of a token of 16 KiB takes 70 ms of the interpreter
@@ -51,12 +52,16 @@ class Frame:
         self.data = (f"id: {identity}\n" if identity else "").encode() + f"event: {name}\ndata: {text}\n\n".encode()
 
 
-class Subscription:
-    """The frames for one feed. Of more than are kept, the oldest is dropped."""
+class Feed:
+    """The frames for one open page, as the body of its answer. Of more than are kept, the oldest is dropped.
 
-    def __init__(self, backlog: list[Frame]) -> None:
-        self._frames = deque(backlog, maxlen=KEPT)
+    The server must call ``close``; it is called at the latest when the body is dropped.
+    """
+
+    def __init__(self, frames: Iterable[Frame], at_end: Callable[["Feed"], None]) -> None:
+        self._frames = deque(frames, maxlen=KEPT + 1)
         self._changed = threading.Condition()
+        self._at_end: Callable[[Feed], None] | None = at_end
 
     def put(self, frame: Frame) -> None:
         """Add a frame."""
@@ -71,6 +76,21 @@ class Subscription:
                 self._changed.wait(wait_seconds)
             return self._frames.popleft() if self._frames else None
 
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        frame = self.take(BEAT_SECONDS)
+        return frame.data if frame else BEAT
+
+    def close(self) -> None:
+        """End the feed."""
+        at_end, self._at_end = self._at_end, None
+        if at_end:
+            at_end(self)
+
+    __del__ = close
+
 
 class Watching:
     """The feeds of one worker, and the thread that makes their events. ``describe`` makes an event of a trace."""
@@ -82,13 +102,15 @@ class Watching:
         describe: Callable[[Trace], Event],
         bus: Bus,
         *,
+        worker: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._watcher, self._describe, self._bus, self._clock = watcher, describe, bus, clock
+        self._worker = worker
         self._changed = threading.Condition()
         self._traces: deque[Trace] = deque(maxlen=KEPT)
         self._kept: deque[Frame] = deque(maxlen=KEPT)
-        self._feeds: set[Subscription] = set()
+        self._feeds = WeakSet[Feed]()
         self._until = self._renew_at = 0.0
         self._second, self._admitted, self._skipped = 0, 0, 0
         self._thread: threading.Thread | None = None
@@ -98,22 +120,24 @@ class Watching:
         for name in (REQUEST, CHANGED, EXPLAINED):
             bus.subscribe(name, partial(self._receive, name))
 
-    def open(self, last_id: str = "") -> Subscription:
+    def open(self, last_id: str = "", at_end: Callable[[], None] = lambda: None) -> Feed:
         """Return a new feed, with the events that are kept; those after ``last_id`` if that is one of them."""
+
+        def end(feed: Feed) -> None:
+            with self._changed:
+                self._feeds.discard(feed)
+            self._watch_for(LINGER_SECONDS)
+            at_end()
+
         with self._changed:
             kept = list(self._kept)
             ids = [frame.id for frame in kept]
-            feed = Subscription(kept[ids.index(last_id) + 1 :] if last_id and last_id in ids else kept)
+            after = ids.index(last_id) + 1 if last_id and last_id in ids else 0
+            feed = Feed([Frame("hello", {"worker": self._worker}), *kept[after:]], end)
             self._feeds.add(feed)
         self._watch_for(LINGER_SECONDS)
         self._bus.publish(WATCH, {})
         return feed
-
-    def close(self, feed: Subscription) -> None:
-        """End a feed."""
-        with self._changed:
-            self._feeds.discard(feed)
-        self._watch_for(LINGER_SECONDS)
 
     def _forgot(self, order: Forget, count: int) -> None:
         about = {"user_id": order.user_id, "everything": order.everything}  # not a token's hash, which no page needs
@@ -205,35 +229,6 @@ class Watching:
             self._bus.publish(WATCH, {})
         if skipped:
             self._deliver(Frame("skipped", {"count": skipped}))
-
-
-class Feed:
-    """The body of the answer. The server must call ``close``; it is called at the latest when the body is dropped."""
-
-    def __init__(self, watching: Watching, worker: str, last_id: str, at_end: Callable[[], None]) -> None:
-        self._watching, self._at_end = watching, at_end
-        self._subscription = watching.open(last_id)
-        self._first: bytes | None = Frame("hello", {"worker": worker}).data
-        self._is_open = True
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        frame = self._subscription.take(BEAT_SECONDS)
-        return frame.data if frame else BEAT
-
-    def close(self) -> None:
-        """Give back the thread's slot."""
-        if self._is_open:
-            self._is_open = False
-            self._watching.close(self._subscription)
-            self._at_end()
-
-    __del__ = close
 
 
 class PageSlots:
