@@ -16,7 +16,7 @@ from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
 from zdemo.page.page_context import PageOptions
-from zdemo.page.page_state import EmulatorControl, is_stopped
+from zdemo.page.page_state import is_stopped
 from zdemo.response import Response
 from zdemo.server import Trace
 from zdemo.text.masking import without_tokens
@@ -55,7 +55,7 @@ def finding_for_own_refusal(call: Call) -> Finding | None:
 def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:
     """Return why ZITADEL did not answer, with how to start an emulator that was stopped on purpose."""
     with suppress(ZdemoError):
-        if options.emulator and is_stopped(EmulatorControl(options).state()):
+        if options.emulator and is_stopped(options):
             return replace(finding, fix=("press Start ZITADEL: it was stopped on purpose",), otherwise=())
     return finding
 

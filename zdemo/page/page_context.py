@@ -45,7 +45,7 @@ class PageContext:
 
     ``user_ids`` are those of the callers, as far as they were seen: ZITADEL does not say whose a dead token was.
     ``pat_ids`` are those of their PATs. ``tell`` sends an event with this name to all open pages.
-    ``explanations`` has why requests were refused, each with the time (monotonic) of its question, until a change.
+    ``explanations`` has why requests were refused, until a change.
     """
 
     options: PageOptions
@@ -53,7 +53,7 @@ class PageContext:
     user_ids: dict[str, str] = field(default_factory=dict)
     pat_ids: dict[str, str] = field(default_factory=dict)
     tell: Callable[[str, Mapping[str, Any]], None] = lambda _name, _event: None
-    explanations: dict[Hashable, tuple[float, Why]] = field(default_factory=dict)
+    explanations: dict[Hashable, Why] = field(default_factory=dict)
 
 
 class PageRefusal(Exception):

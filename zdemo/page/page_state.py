@@ -63,10 +63,10 @@ def changes_document(context: PageContext) -> dict[str, Any]:
         if not options.emulator:
             with administrator(context, STATE_SECONDS) as admin:
                 return shown | {"users": users_document(context, admin)}
-        found = EmulatorControl(options).state()
+        found = ask_emulator(options, "GET", "state")
         emulator = {
-            "stopped": is_stopped(found),
-            "slow_seconds": delay_seconds(found),
+            "stopped": STOPPED in found["faults"],
+            "slow_seconds": max((fault["seconds"] for fault in delays(found)), default=0),
             "advanced_seconds": found["advanced_seconds"],
         }
         users = emulators_users(options.emulator_users, found, options.settings.project_id)
@@ -78,68 +78,26 @@ def changes_document(context: PageContext) -> dict[str, Any]:
     return shown | {"possible": False, "why_not": why, "fix": [step for step in fix if step]}
 
 
-class EmulatorControl:
-    """Reads and changes the emulator beside the API. Every method raises ZdemoError when it does not answer."""
-
-    def __init__(self, options: PageOptions) -> None:
-        self._address, self._name = options.settings.zitadel, options.emulator
-
-    def state(self) -> dict[str, Any]:
-        """Return the state: faults, time, users and role assignments."""
-        return self._ask("GET", "state")
-
-    def stop(self) -> None:
-        """Reset every connection from now on, as if no ZITADEL were there."""
-        if not is_stopped(self.state()):
-            self._ask("POST", "faults", STOPPED)
-
-    def start(self) -> None:
-        """Let the emulator answer again."""
-        while is_stopped(self.state()):
-            self._ask("DELETE", "faults", STOPPED)
-
-    def slow_down(self, seconds: float) -> None:
-        """Let introspections take so many seconds more, instead of what a delay added so far; 0 ends it."""
-        for fault in _delays(self.state()):
-            self._ask("DELETE", "faults", fault)
-        if seconds:
-            self._ask("POST", "faults", {"fault": "slow", "path": INTROSPECTION, "seconds": seconds})
-
-    def advance(self, seconds: float) -> None:
-        """Make everything older, as if this time had passed."""
-        self._ask("POST", "clock", {"advance": {"seconds": seconds}})
-
-    def restore_pats(self, user_id: str) -> None:
-        """Put the PATs back that a user had at the start."""
-        self._ask("POST", "pats", {"user_id": user_id})
-
-    def _ask(self, method: str, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        with closing(Transport(self._address.server, setting=self._address.setting)) as transport:
-            path, headers = f"/_zdemo/{name}", {"X-Zdemo-Control": "1"}
-            answer = transport.send(method, path, timeout_seconds=TIMEOUT_SECONDS, headers=headers, json=body)
-        found = answer.json_object()
-        if answer.emulator != self._name:
-            raise UnusableAnswer(
-                f"what answers at {self._address} is not the emulator {self._name}",
-                hint="restart zdemo serve",
-                answer=answer,
-            )
-        if answer.status != 200:
-            raise ZdemoError(f"the emulator refuses: {found.get('error', answer.status)}", hint="restart zdemo serve")
-        return found
+def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what the emulator beside the API answers, for example its state. Raises ZdemoError when it does not."""
+    address, headers = options.settings.zitadel, {"X-Zdemo-Control": "1"}
+    with closing(Transport(address.server, setting=address.setting)) as transport:
+        answer = transport.send(method, f"/_zdemo/{name}", timeout_seconds=TIMEOUT_SECONDS, headers=headers, json=body)
+    found, hint = answer.json_object(), "restart zdemo serve"
+    if answer.emulator != options.emulator:
+        what = f"what answers at {address} is not the emulator {options.emulator}"
+        raise UnusableAnswer(what, hint=hint, answer=answer)
+    if answer.status != 200:
+        raise ZdemoError(f"the emulator refuses: {found.get('error', answer.status)}", hint=hint)
+    return found
 
 
-def is_stopped(state: Mapping[str, Any]) -> bool:
-    """Return whether the emulator resets every connection."""
-    return STOPPED in state["faults"]
+def is_stopped(options: PageOptions) -> bool:
+    """Return whether the emulator beside the API resets every connection, as if no ZITADEL were there."""
+    return STOPPED in ask_emulator(options, "GET", "state")["faults"]
 
 
-def delay_seconds(state: Mapping[str, Any]) -> float:
-    """Return how many seconds the answer to an introspection is late."""
-    return max((fault["seconds"] for fault in _delays(state)), default=0)
-
-
-def _delays(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+def delays(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the delays of introspections that last: those of the page, or like them."""
     return [
         fault

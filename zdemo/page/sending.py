@@ -1,6 +1,5 @@
 """Send a request from the page to the API, at its own address only, and explain the answer as ``zdemo call`` does."""
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,7 +22,6 @@ from zdemo.response import GATEWAY_STATUSES
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer
 EXPLAIN_SECONDS = 5.0
-KEPT_SECONDS = 60.0  # for an explanation, since something else may have changed, which the page did not do
 MOST_EXPLANATIONS = 100
 PRESS = {
     "token.deleted": "press Restore PAT",
@@ -67,19 +65,16 @@ def _endpoint(path: str) -> Endpoint:
 
 
 def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) -> Why:
-    """Return why a request was refused; unless ``is_new``, as ZITADEL was asked about one like it shortly before."""
+    """Return why a request was refused; unless ``is_new``, as ZITADEL was asked about one like it before."""
     if call.accepted:
         return None
     token = sha256((caller.token or "").encode()).digest()
     key = call.method, str(call.route), token, call.answer.status, code_of(call.answer)
-    now = time.monotonic()
-    asked_at, why = context.explanations.get(key, (-math.inf, None))
-    if is_new or now > asked_at + KEPT_SECONDS:
-        why = _found_out(context, call, caller)
+    if is_new or key not in context.explanations:
         if len(context.explanations) >= MOST_EXPLANATIONS:
             context.explanations.clear()
-        context.explanations[key] = now, why
-    return why
+        context.explanations[key] = _found_out(context, call, caller)
+    return context.explanations[key]
 
 
 def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
