@@ -51,12 +51,8 @@ class Step:
     change: DemoChange | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class IntrospectionExchange:
-    """A question of the API to ZITADEL, and its answer: an introspection, or why there is none."""
-
-    token: str  # masked
-    outcome: Introspection | IntrospectionError
+# a question of the API to ZITADEL by its masked token, and its answer: an introspection, or why there is none
+Introspected = tuple[str, Introspection | IntrospectionError]
 
 
 class RecordingIntrospector:
@@ -64,47 +60,38 @@ class RecordingIntrospector:
 
     def __init__(self, current: Introspector) -> None:
         self.current = current
-        self._exchanges: deque[IntrospectionExchange] = deque()
+        self._exchanges: deque[Introspected] = deque()
 
     def introspect(self, token: str) -> Introspection:
         """Ask the current one."""
         try:
             found = self.current.introspect(token)
         except IntrospectionError as error:
-            self._exchanges.append(IntrospectionExchange(token=masked(token), outcome=error.copy()))
+            self._exchanges.append((masked(token), error.copy()))
             raise
-        self._exchanges.append(IntrospectionExchange(token=masked(token), outcome=found))
+        self._exchanges.append((masked(token), found))
         return found
 
-    def taken(self) -> tuple[IntrospectionExchange, ...]:
+    def taken(self) -> tuple[Introspected, ...]:
         """Return what was said since the last time, and forget it."""
         return tuple(self._exchanges.popleft() for _ in range(len(self._exchanges)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoExchange:
-    """One request to the API, with its masked token, and what the API and ZITADEL said to each other meanwhile.
-
-    ``reason`` is why the emulator called the token inactive, which ZITADEL never says.
-    """
-
-    call: Call
-    token: str
-    introspections: tuple[IntrospectionExchange, ...] = ()
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
     """The result of a step. ``seconds`` is how long the expected status took to come, after a change.
 
-    ``exchange`` is the last request of the step.
+    ``call`` is the last request, with its masked ``token``; ``introspections`` is what API and ZITADEL said to each
+    other meanwhile. ``reason`` is why the emulator called the token inactive, which ZITADEL never says.
     """
 
     step: Step
     actual: int
     seconds: float | None
-    exchange: DemoExchange | None = None
+    call: Call | None = None
+    token: str = ""
+    introspections: tuple[Introspected, ...] = ()
+    reason: str = ""
 
     @property
     def passed(self) -> bool:
@@ -161,10 +148,16 @@ class DemoEnvironment:
             self.check()
             time.sleep(POLL_SECONDS)
         said = self.introspector.taken()
-        is_inactive = any(isinstance(one.outcome, Introspection) and not one.outcome.active for one in said)
-        reason = self.reason() if is_inactive else ""
-        exchange = DemoExchange(call=call, token=masked(token) if token else "", introspections=said, reason=reason)
-        return StepResult(step=step, actual=status, seconds=waited if step.change else None, exchange=exchange)
+        is_inactive = any(isinstance(answer, Introspection) and not answer.active for _, answer in said)
+        return StepResult(
+            step=step,
+            actual=status,
+            seconds=waited if step.change else None,
+            call=call,
+            token=masked(token) if token else "",
+            introspections=said,
+            reason=self.reason() if is_inactive else "",
+        )
 
 
 def changes_at_zitadel(

@@ -14,7 +14,7 @@ from zdemo.diagnosis.rules.active_token import finding_for_active
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
-from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
+from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, ZdemoError
 from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import is_stopped
 from zdemo.response import Response
@@ -22,14 +22,6 @@ from zdemo.server import Trace
 from zdemo.text.masking import without_tokens
 
 OF_THE_BODY = (400, 411, 413, 415)
-ERROR_CODES, CHALLENGE = "RFC 6750 §3.1", "RFC 6750 §3"
-
-
-def rule_of(call: Call) -> str:
-    """Return the section of the RFC by which an API refuses like this; empty if it is none about tokens."""
-    if code_of(call.answer):
-        return ERROR_CODES
-    return CHALLENGE if call.answer.status == 401 else ""
 
 
 def finding_for_own_refusal(call: Call) -> Finding | None:
@@ -60,8 +52,9 @@ def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:
     return finding
 
 
-def why_document(finding: Finding, rule: str, options: PageOptions) -> dict[str, Any]:
+def why_document(finding: Finding, call: Call, options: PageOptions) -> dict[str, Any]:
     """Return a finding as the page shows it, with commands that work: they use ``steps_file``, or write it first."""
+    rule = "RFC 6750 §3.1" if code_of(call.answer) else "RFC 6750 §3" if call.answer.status == 401 else ""
     file, first = options.steps_file, options.file_step
     needs_file = any(COMMANDS.search(step) for step in (*finding.fix, *finding.otherwise))
     finding = steps_with_env_file(finding, file)
@@ -79,14 +72,14 @@ def why_document(finding: Finding, rule: str, options: PageOptions) -> dict[str,
 
 def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float) -> dict[str, Any] | None:
     """Return why a request was refused or failed, as the page shows it; ``None`` for one that was let in."""
-    finding = _finding(trace, options.settings, token, now)
+    call = _call(trace)
+    finding = _finding(trace, call, options.settings, token, now)
     if finding and isinstance(trace.error, IntrospectionError):
         finding = with_fix_if_stopped(finding, options)
-    rule = (ERROR_CODES if trace.error.code else CHALLENGE) if isinstance(trace.error, Refused) else ""
-    return why_document(finding, rule, options) if finding else None
+    return why_document(finding, call, options) if finding else None
 
 
-def _finding(trace: Trace, settings: Settings, token: str | None, now: float) -> Finding | None:
+def _finding(trace: Trace, call: Call, settings: Settings, token: str | None, now: float) -> Finding | None:
     error, introspection = trace.error, trace.introspection
     if isinstance(error, IntrospectionError):
         return finding_for_error(error, settings)
@@ -98,7 +91,6 @@ def _finding(trace: Trace, settings: Settings, token: str | None, now: float) ->
         return finding_for_active(introspection, settings, role=role, now=now) or said
     if isinstance(error, InvalidRequest):
         return said  # more exact than what can be seen from outside
-    call = _call(trace)
     if own := finding_for_own_refusal(call):
         return own
     explanation = explain(call, token, None, Environment({}), unasked="", again=" --pat", now=now)

@@ -14,7 +14,7 @@ from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.errors import ConnectionFailed
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.callers import VARIABLES, PageCaller, caller_in
-from zdemo.page.explanations import finding_for_own_refusal, rule_of, why_document, with_fix_if_stopped
+from zdemo.page.explanations import finding_for_own_refusal, why_document, with_fix_if_stopped
 from zdemo.page.feed import EXPLAINED
 from zdemo.page.page_context import PageContext, PageRefusal, Why, error_text, flag_of, text_of
 from zdemo.response import GATEWAY_STATUSES
@@ -79,7 +79,7 @@ def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) 
 
 def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     if own := finding_for_own_refusal(call):
-        return why_document(own, "", context.options)
+        return why_document(own, call, context.options)
     settings, environment = context.options.settings, context.options.environment
     is_own = environment.get("PAT", "").strip() == caller.token
     ids, user_id = None, context.user_ids.get(caller.id)  # whose PAT it is, and which, as far as the page saw it
@@ -103,4 +103,4 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
         finding = with_fix_if_stopped(finding, context.options)
     elif context.options.emulator and caller.id in VARIABLES and finding.id in PRESS:
         finding = replace(finding, fix=(PRESS[finding.id],), otherwise=())
-    return why_document(finding, rule_of(call), context.options)
+    return why_document(finding, call, context.options)

@@ -19,10 +19,10 @@ from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, with_remark
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
 from zdemo.cli.usage import OUTPUT_GROUP, flag
-from zdemo.client import Route
+from zdemo.client import Call, Route
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import START_GUIDE, AdminSettings
-from zdemo.demo.scenario import STEPS, DemoEnvironment, DemoExchange, Interrupted, StepResult
+from zdemo.demo.scenario import STEPS, DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
@@ -106,8 +106,8 @@ def _run(
             if verbose and number > 1:
                 screen.say()
             show_result(screen, number, result)
-            if verbose and result.exchange:
-                show_exchange(screen, result.exchange)
+            if verbose and result.call:
+                show_exchange(screen, result, result.call)
     if as_json:
         screen.document(results_as_json(results))
     else:
@@ -138,11 +138,10 @@ def show_result(screen: Screen, number: int, result: StepResult) -> None:
     screen.behind(lead, f"GET {step.route.path}, {step.caller.value}\n{step.why}")
 
 
-def show_exchange(screen: Screen, exchange: DemoExchange) -> None:
+def show_exchange(screen: Screen, result: StepResult, call: Call) -> None:
     """Show the request and its answer, and between them what the API and ZITADEL said to each other."""
-    call, answer = exchange.call, exchange.call.answer
-    header = f"\nAuthorization: Bearer {exchange.token}" if exchange.token else ""
-    rows = [("request", f"GET {call.url}{header}"), *_introspections(exchange)]
+    answer, header = call.answer, f"\nAuthorization: Bearer {result.token}" if result.token else ""
+    rows = [("request", f"GET {call.url}{header}"), *_introspections(result)]
     rows.append(("answer", f"{answer.status}, {answer.seconds * 1000:.0f} ms"))
     if call.challenge:
         rows.append(("", f"WWW-Authenticate: {call.challenge.text}"))
@@ -153,22 +152,22 @@ def show_exchange(screen: Screen, exchange: DemoExchange) -> None:
     screen.pairs(rows, indent=min(3 * BELOW, room // BELOW * BELOW), label_width=label_width)
 
 
-def _introspections(exchange: DemoExchange) -> Iterator[tuple[str, str]]:
-    if not exchange.token or exchange.call.route is Route.PUBLIC:
+def _introspections(result: StepResult) -> Iterator[tuple[str, str]]:
+    if not result.token or result.step.route is Route.PUBLIC:
         yield "ZITADEL", "not asked"
-    elif not exchange.introspections:
-        is_known = exchange.call.answer.status < 500
+    elif not result.introspections:
+        is_known = result.actual < 500
         why = "a fresh answer is in the cache" if is_known else "the API waits until ZITADEL is back"
         yield "ZITADEL", f"not asked: {why}"
-    for one in exchange.introspections:
-        yield "ZITADEL", f"POST {INTROSPECTION_PATH}, token={one.token}"
-        if isinstance(one.outcome, IntrospectionError):
-            yield "", f"no answer: {one.outcome.message}"
+    for token, outcome in result.introspections:
+        yield "ZITADEL", f"POST {INTROSPECTION_PATH}, token={token}"
+        if isinstance(outcome, IntrospectionError):
+            yield "", f"no answer: {outcome.message}"
             continue
-        shown = {name: one.outcome.claims[name] for name in SHOWN_CLAIMS if name in one.outcome.claims}
+        shown = {name: outcome.claims[name] for name in SHOWN_CLAIMS if name in outcome.claims}
         yield "", json.dumps(shown, ensure_ascii=False)
-        if exchange.reason:
-            yield "", f"only the emulator says why: {exchange.reason}"
+        if result.reason:
+            yield "", f"only the emulator says why: {result.reason}"
 
 
 def show_end(screen: Screen, results: Sequence[StepResult], seconds: float, *, live: bool) -> None:
