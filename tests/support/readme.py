@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 
 from tests.support.files import update_dotenv
@@ -19,7 +18,7 @@ from tests.support.processes import ROOT, forker
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import Settings
-from zdemo.config.variables import VARIABLES
+from zdemo.config.variables import by_group
 from zdemo.emulator import ADMIN, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -142,7 +141,7 @@ def rewrite(page: Path) -> None:
 
 def table() -> str:
     rows = ["| variable | meaning | default |", "| --- | --- | --- |"]
-    for group, members in groupby(VARIABLES, key=lambda variable: variable.group):
+    for group, members in by_group().items():
         rows.append(f"| **{group}** | | |")
         for variable in members:
             is_required = variable.missing and variable.to_fill_in

@@ -1,7 +1,7 @@
 """The table of zdemo's settings. Whatever reads, lists, describes or hides settings uses its rows."""
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,15 +34,15 @@ COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "
 class Variable:
     """A setting: its name, what its text must be, and everything that is said about it.
 
-    ``sentence`` describes it in a ``.env`` and in docs/settings.md, ``missing`` in the error when it is not set.
-    ``field`` is the attribute of the classes of settings that gets the parsed text, or else ``default``. A new ``.env``
-    proposes ``example`` or the default behind a ``#``, unless the setting is ``to_fill_in``; the emulator's has
-    ``emulator``. The help of ``commands`` lists it.
+    ``sentence`` describes it in a ``.env`` and in docs/settings.md, ``missing`` in the error when it is not set. A new
+    ``group`` begins with the row that names it. ``field`` is the attribute of the classes of settings that gets the
+    parsed text, or else ``default``. A new ``.env`` proposes ``example`` or the default behind a ``#``, unless the
+    setting is ``to_fill_in``; the emulator's has ``emulator``. The help of ``commands`` lists it.
     """
 
     name: str
-    group: str
     sentence: str
+    group: str = ""
     parse: Callable[..., Any] = credential
     default: Any = None
     field: str = ""
@@ -60,13 +60,10 @@ class Variable:
         return "" if self.default is None else self.default if isinstance(self.default, str) else f"{self.default:g}"
 
 
-ZITADEL, APPLICATION, TOKENS = "ZITADEL", "The API application", "Tokens"
-SERVICE_ACCOUNT, API, REQUESTS, EMULATOR = "A service account, for `zdemo token`", "The API", "Requests", "The emulator"
-
 VARIABLES = (
     Variable(
         name="ZITADEL_DOMAIN",
-        group=ZITADEL,
+        group="ZITADEL",
         sentence="The address of your ZITADEL, exactly as in its issuer: scheme, host and port.",
         parse=origin,
         missing=f"the address of your ZITADEL, e.g. {EXAMPLE_DOMAIN}",
@@ -77,7 +74,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZITADEL_INTERNAL_URL",
-        group=ZITADEL,
         sentence="Where to connect instead, in a container or a cluster. Requests still name the host of "
         "`ZITADEL_DOMAIN`.",
         parse=origin,
@@ -86,7 +82,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZITADEL_PROJECT_ID",
-        group=ZITADEL,
         sentence="The project's ID. If it is set, the token's audience must name the project or the client ID, and the "
         "roles are read from the claim of this project.",
         field="project_id",
@@ -96,7 +91,7 @@ VARIABLES = (
     ),
     Variable(
         name="CLIENT_ID",
-        group=APPLICATION,
+        group="The API application",
         sentence="The client ID of the API application, if its authentication method is Basic.",
         missing=f"the API application's client ID, e.g. {EXAMPLE_CLIENT_ID}; or set ZITADEL_KEY_FILE, if it uses a key",
         emulator="353545601679624705",
@@ -105,7 +100,6 @@ VARIABLES = (
     ),
     Variable(
         name="CLIENT_SECRET",
-        group=APPLICATION,
         sentence="Its client secret.",
         missing="the API application's client secret, 64 letters and digits",
         emulator="zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000",
@@ -115,7 +109,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZITADEL_KEY_FILE",
-        group=APPLICATION,
         sentence="The key file of an API application with the authentication method `private_key_jwt`. It wins over "
         "`CLIENT_ID` and `CLIENT_SECRET`. A relative path starts at the `.env` that holds it, or at the working "
         "directory.",
@@ -124,7 +117,7 @@ VARIABLES = (
     ),
     Variable(
         name="PAT",
-        group=TOKENS,
+        group="Tokens",
         sentence="The token of a user who has the role: `zdemo call` and `zdemo introspect` send it without "
         "`--pat`, and the page of `zdemo serve` as the reader.",
         emulator="zdemo-emulator-reader-token-known-to-everybody-for-development-only-000",
@@ -134,7 +127,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_VISITOR_PAT",
-        group=TOKENS,
         sentence="The token of a user who does not have the role; the page of `zdemo serve` sends it as the visitor.",
         emulator="zdemo-emulator-visitor-token-known-to-everybody-for-development-only-00",
         to_fill_in=True,
@@ -143,7 +135,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZITADEL_ADMIN_PAT",
-        group=TOKENS,
         sentence="An administrator's token, for `role`, `setup`, `demo --live`, the switches on the page of `zdemo "
         "serve`, and for causes that only an administrator can see. The API does not need it.",
         missing="the personal access token of an administrator (ORG_OWNER)",
@@ -153,20 +144,18 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_PAT_USER_ID",
-        group=TOKENS,
         sentence="Whose token `PAT` is (user ID or login name). With it and `ZITADEL_ADMIN_PAT`, `zdemo doctor` "
         "finds out why a `PAT` that you created by hand is inactive.",
         commands="call introspect",
     ),
     Variable(
         name="ZDEMO_PAT_ID",
-        group=TOKENS,
         sentence="Which one of the tokens of `ZDEMO_PAT_USER_ID` it is.",
         commands="call introspect",
     ),
     Variable(
         name="ZDEMO_USER_CLIENT_ID",
-        group=SERVICE_ACCOUNT,
+        group="A service account, for `zdemo token`",
         sentence="The client ID, which is the login name.",
         missing="the client ID of a service account, which is its login name; or set ZDEMO_USER_KEY_FILE",
         emulator="reader",
@@ -174,7 +163,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_USER_CLIENT_SECRET",
-        group=SERVICE_ACCOUNT,
         sentence="The client secret.",
         missing="the client secret of the service account; zdemo token --client-secret - reads it from standard input",
         emulator="zdemoEmulatorReaderSecretKnownToEverybodyForDevelopmentOnly00000",
@@ -183,7 +171,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_USER_KEY_FILE",
-        group=SERVICE_ACCOUNT,
         sentence="A key file. It wins over the client ID and the client secret. A relative path starts at the same "
         "place as for `ZITADEL_KEY_FILE`.",
         example="user-key.json",
@@ -191,7 +178,7 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_API_URL",
-        group=API,
+        group="The API",
         sentence="Where `zdemo call` and `zdemo role` find the API.",
         parse=origin,
         default=DEFAULT_API_URL,
@@ -200,7 +187,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_CACHE_TTL",
-        group=API,
         sentence="How many seconds the API may reuse an active answer of ZITADEL. This is the removal window: the "
         "longest time a removed role or a deleted token can still pass. 0 turns the cache off.",
         parse=number(0, LONGEST_CACHE_TTL_SECONDS),
@@ -211,7 +197,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_CACHE_SIZE",
-        group=API,
         sentence="How many active tokens each worker keeps, in at most 8 KiB of memory per token on average.",
         parse=positive_integer,
         default=DEFAULT_CACHE_SIZE,
@@ -220,7 +205,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_CACHE_URL",
-        group=API,
         sentence="A Redis or Valkey in which workers and machines share ZITADEL's answers: `redis://`, `rediss://` "
         "(TLS) or `unix://`. It needs the package redis.",
         parse=cache_url,
@@ -230,7 +214,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_EVENTS_KEY",
-        group=API,
         sentence="The signing key of a target of ZITADEL's Actions v2, so that ZITADEL makes the API forget when "
         "something changes. Without it, the route for these calls answers 404.",
         field="events_key",
@@ -239,7 +222,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_FORGET_KEY",
-        group=API,
         sentence="A key of at least 16 characters that you make up, which an order to forget must then have. "
         "Without it, the order must come from a program on the same machine.",
         parse=own_key,
@@ -249,7 +231,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_ROLE_DENIED_STATUS",
-        group=API,
         sentence="The status for a valid token without the role: 401, as ZITADEL's example documents, or 403, as "
         "RFC 6750 recommends.",
         parse=denied_status,
@@ -259,7 +240,7 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_TIMEOUT",
-        group=REQUESTS,
+        group="Requests",
         sentence="How many seconds one introspection may take in all, including a retry.",
         parse=number(0, LONGEST_TIMEOUT_SECONDS, least_excluded=True),
         default=DEFAULT_TIMEOUT_SECONDS,
@@ -268,7 +249,6 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_ALLOW_HTTP",
-        group=REQUESTS,
         sentence="1 lets tokens and secrets travel over plain http to hosts other than this machine.",
         parse=flag,
         default=False,
@@ -276,7 +256,7 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_EXTERNAL_DOMAIN",
-        group=EMULATOR,
+        group="The emulator",
         sentence="For `zdemo emulator`: host names that it answers to besides its own, with spaces between them, as "
         "`--external-domain` gives them. It is read from the environment alone.",
         in_dotenv=False,
@@ -292,20 +272,24 @@ def variables_of(command: str) -> list[str]:
     return [variable.name for variable in VARIABLES if command in variable.commands.split()]
 
 
+def by_group() -> dict[str, list[Variable]]:
+    """Return the settings by the titles of their groups."""
+    groups: dict[str, list[Variable]] = {}
+    for variable in VARIABLES:
+        groups.setdefault(variable.group or list(groups)[-1], []).append(variable)
+    return groups
+
+
 def dotenv_text(title: str, line: Callable[[Variable], str]) -> str:
     """Return the text of a ``.env`` with a comment above each setting; ``line`` writes a setting itself."""
-    return "\n".join((*_comment(title), *_blocks(line))) + "\n"
+    lines = _comment(title)
+    for group, variables in by_group().items():
+        shown = [variable for variable in variables if variable.in_dotenv]
+        lines += ["", f"# --- {group}"] if shown else []
+        for variable in shown:
+            lines += [*_comment(variable.sentence), line(variable)]
+    return "\n".join(lines) + "\n"
 
 
-def _blocks(line: Callable[[Variable], str]) -> Iterator[str]:
-    group = ""
-    for variable in filter(lambda variable: variable.in_dotenv, VARIABLES):
-        if variable.group != group:
-            group = variable.group
-            yield from ("", f"# --- {group}")
-        yield from _comment(variable.sentence)
-        yield line(variable)
-
-
-def _comment(text: str) -> Iterator[str]:
-    return (f"# {line}" for part in text.splitlines() for line in textwrap.wrap(part, COMMENT_COLUMNS))
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for part in text.splitlines() for line in textwrap.wrap(part, COMMENT_COLUMNS)]
