@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.support import processes
 from tests.support.files import other_than_a_file, update_dotenv
-from zdemo.config.dotenv_file import check_writable, load_dotenv, read_dotenv
+from zdemo.config.dotenv_file import load_dotenv, read_dotenv
+from zdemo.config.file_io import check_writable
 from zdemo.errors import SettingsError
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, save_dotenv
+from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv
+from zdemo.config.file_io import replace_file
 
 
 def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
@@ -17,7 +18,7 @@ def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
     dotenv = load_dotenv(path) if path.exists() else Dotenv()
     for name, value in values.items():
         dotenv.put(name, "" if value is None else assignment(name, value))
-    save_dotenv(path, dotenv)
+    replace_file(path, dotenv.text, like=dotenv.status)
 
 
 def other_than_a_file(kind: str, folder: Path) -> Path:

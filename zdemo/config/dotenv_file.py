@@ -3,16 +3,13 @@
 import io
 import os
 import re
-import shlex
-import stat
 from bisect import bisect
 from collections.abc import Iterator
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from zdemo.config import file_io
-from zdemo.config.file_io import NotAFileError
+from zdemo.config.file_io import NotAFileError, read_file
 from zdemo.errors import SettingsError
 
 LARGEST_BYTES = 64 << 10  # python-dotenv's time grows with the square of the spaces in a row
@@ -105,7 +102,7 @@ def assignment(name: str, value: str) -> str:
 def load_dotenv(path: Path) -> Dotenv:
     """Read a ``.env`` file, the lines that are not assignments too. Raises SettingsError if it cannot be read."""
     try:
-        content, status = file_io.read_file(path, LARGEST_BYTES)
+        content, status = read_file(path, LARGEST_BYTES)
         dotenv = Dotenv(content.decode("utf-8-sig") if len(content) <= LARGEST_BYTES else "", status)
     except FileNotFoundError:
         what, hint = "does not exist", "correct --env-file, or omit it to read .env"
@@ -137,23 +134,3 @@ def read_dotenv(path: Path) -> dict[str, str]:
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
         raise SettingsError(problems + more, hint="write one NAME=value per line; a comment begins with #")
     return dotenv.values
-
-
-def save_dotenv(path: Path, dotenv: Dotenv) -> None:
-    """Write a ``.env`` file in one step. Raises SettingsError if that fails, or if the file was read-only."""
-    _check_mode(path, dotenv.status)
-    file_io.replace_file(path, dotenv.text, like=dotenv.status)
-
-
-def check_writable(path: Path) -> None:
-    """Raise SettingsError if a ``.env`` file cannot be written, as far as that can be known before."""
-    _check_mode(path, path.stat() if path.exists() else None)
-    file_io.check_writable(path)
-
-
-def _check_mode(path: Path, status: os.stat_result | None) -> None:
-    if status and not status.st_mode & stat.S_IWUSR:
-        raise SettingsError(
-            [f"{path} is read-only (mode {stat.S_IMODE(status.st_mode):04o})"],
-            hint=f"if it may be changed: chmod u+w {shlex.quote(str(path))}",
-        )

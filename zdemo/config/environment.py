@@ -110,10 +110,6 @@ class Environment(Mapping[str, str]):
                 layers.setdefault(place, {})[name] = value
         return Environment(layers, options=self._options, file=self.file, can_init=self._can_init)
 
-    def folder(self, name: str) -> Path:
-        """Return where a relative path in a variable starts: beside its ``.env``, or in the working directory."""
-        return Path(self.source(name)).parent
-
 
 def read_environment(
     env_file: Path | None = None, options: Mapping[str, tuple[str, str | None]] | None = None

@@ -75,19 +75,27 @@ def create_file(path: Path, text: str) -> None:
 
 
 def replace_file(path: Path, text: str, *, like: os.stat_result | None = None) -> None:
-    """Replace a file in one step; a link stays a link. Raises SettingsError if that fails.
+    """Replace a file in one step; a link stays a link. Raises SettingsError if that fails, or if it was read-only.
 
     The mode is 0600 from the first byte on. With ``like``, the status of the file as it was, owner and group stay where
     possible, and so do the rights of the group, unless the file was open to everybody.
     """
+    _check_mode(path, like)
     with _temporary_file(path, text, like) as (name, target):
         os.replace(name, target)
 
 
 def check_writable(path: Path) -> None:
     """Raise SettingsError if no file can be written where this one is, or where the link leads."""
+    _check_mode(path, path.stat() if path.exists() else None)
     with _temporary_file(path, "x" * PROBE_BYTES):
         pass
+
+
+def _check_mode(path: Path, status: os.stat_result | None) -> None:
+    if status and not status.st_mode & stat.S_IWUSR:
+        what = f"{path} is read-only (mode {stat.S_IMODE(status.st_mode):04o})"
+        raise SettingsError([what], hint=f"if it may be changed: chmod u+w {shlex.quote(str(path))}")
 
 
 @contextmanager

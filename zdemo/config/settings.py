@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, origin, unused_internal_url, why_withheld
 from zdemo.config.environment import KEY_FILE, Environment
-from zdemo.config.key_file import SERVICE_USER, SigningKey, read_key_file
+from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
 from zdemo.config.variables import (
@@ -36,7 +36,6 @@ NOT_FROM_SETUP = {  # what setup itself needs
     ISSUER: f"put your own there; {START_GUIDE}",
     "ZITADEL_ADMIN_PAT": "put your own there",
 }
-KeyReader = Callable[[str, Path], tuple[SigningKey, str]]
 
 
 class _Reader:
@@ -63,10 +62,13 @@ class _Reader:
             self._missing.append(name)
         return ""
 
-    def key(self, name: str, read: KeyReader) -> tuple[SigningKey | None, str]:
+    def key(self, name: str, kind: KeyKind) -> tuple[SigningKey | None, str]:
         """Return the key, if a key file is set and right, and a warning or an empty string."""
-        folder = self.environment.folder(name)
-        return cast(tuple[SigningKey | None, str], self._parsed(name, lambda text: read(text, folder), (None, "")))
+        folder = Path(self.environment.source(name)).parent  # of the .env that names the file, or the working directory
+        found: tuple[SigningKey | None, str] = self._parsed(
+            name, lambda text: read_key_file(text, folder, kind), (None, "")
+        )
+        return found
 
     def fields_of(self, kind: type[ZitadelSettings | ClientSettings]) -> dict[str, Any]:
         """Return the values of the variables that have a field in this class."""
@@ -177,14 +179,13 @@ class Settings(ZitadelSettings):
         return KEY_FILE if self.key else "CLIENT_ID and CLIENT_SECRET"
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str], *, read_key: KeyReader = read_key_file) -> Settings:
+    def from_env(cls, variables: Mapping[str, str]) -> Settings:
         """Make settings of variables. Raises SettingsError with all problems at once.
 
-        ``read_key`` reads the file that ``ZITADEL_KEY_FILE`` names; then client ID and secret are not read, even if the
-        file is wrong.
+        With ``ZITADEL_KEY_FILE``, client ID and secret are not read, even if the file is wrong.
         """
         reader = _Reader(variables)
-        key, warning = reader.key(KEY_FILE, read_key)
+        key, warning = reader.key(KEY_FILE, APPLICATION)
         values = cls._read(reader, warning)
         client_id, client_secret = key.subject if key else "", ""
         if KEY_FILE not in reader.environment:
@@ -216,7 +217,7 @@ class UserSettings(ZitadelSettings):
         """
         reader = _Reader(variables)
         environment = reader.environment
-        key, warning = reader.key(USER_KEY_FILE, partial(read_key_file, kind=SERVICE_USER))
+        key, warning = reader.key(USER_KEY_FILE, SERVICE_USER)
         values = cls._read(reader, warning)
         needs_id = USER_KEY_FILE not in environment
         client_id = reader.required(USER_ID) if needs_id else ""

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from zdemo.config.address import INTERNAL_URL, ISSUER
-from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, read_dotenv, save_dotenv
-from zdemo.config.dotenv_file import check_writable as check_dotenv_writable
+from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, read_dotenv
 from zdemo.config.environment import Environment
-from zdemo.config.file_io import check_writable, read_file, remove_leftovers
+from zdemo.config.file_io import check_writable, read_file, remove_leftovers, replace_file
 from zdemo.config.key_file import LARGEST_BYTES
 from zdemo.config.new_dotenv import usable_at
 from zdemo.config.settings import Settings
@@ -111,7 +110,7 @@ class SetupFiles:
 
     def check_writable(self) -> None:
         """Raise SettingsError if the settings cannot be written, as far as that can be known before."""
-        check_dotenv_writable(self.path)
+        check_writable(self.path)
         check_writable(self.path.parent / KEY_FILES)  # a link can lead ``.env`` to another folder
 
     @property
@@ -216,5 +215,5 @@ class SetupFiles:
         return dotenv
 
     def _save(self, dotenv: Dotenv) -> None:
-        save_dotenv(self.path, dotenv)
+        replace_file(self.path, dotenv.text, like=dotenv.status)
         self.values = dotenv.values
