@@ -110,14 +110,7 @@ class Application:
     active: bool = _at("state", default=True, convert=_unless("APPLICATION_STATE_INACTIVE"))
     is_api: bool = _at("apiConfiguration", default=False, convert=bool)
     method: str = _at("apiConfiguration.authMethodType", "oidcConfiguration.authMethodType")
-    created: str = _at("creationDate")
-    changed: str = _at("changeDate")
     project_id: str = _at("projectId")
-
-    @property
-    def changed_since_creation(self) -> bool:
-        """Whether somebody changed it after it was created."""
-        return self.created != self.changed
 
     @property
     def auth(self) -> Auth:

@@ -119,7 +119,12 @@ class RoleCase:
         if self.project:
             lines.append(("project", f"this API's is {quoted(self.project, 40)}"))
         if self.evidence.assignments is None:
-            lines.append(("assignments", f"unknown: {_why_unknown(self)}"))
+            neither = ", and ZITADEL_ADMIN_PAT did not show them either" if self.evidence.with_administrator else ""
+            may = may_list_own_assignments(self.introspection)
+            if may and self.evidence.status(Probe.ASSIGNMENTS) not in (401, 403):
+                lines.append(("assignments", "unknown: ZITADEL did not list them"))
+            else:
+                lines.append(("assignments", f"unknown: this token may not list them{neither}"))
         elif not self.evidence.assignments:
             lines.append(("assignments", f"none at all, listed with {self.evidence.assignments_from}"))
         for assignment in (self.evidence.assignments or ())[:MOST_SHOWN]:
@@ -127,16 +132,6 @@ class RoleCase:
             state = "" if assignment.active else ", deactivated"
             lines.append(("assignments", f"{keys} in {project_words(assignment)}{state}"))
         return tuple(lines)
-
-
-def _why_unknown(case: RoleCase) -> str:
-    evidence, status = case.evidence, case.evidence.status(Probe.ASSIGNMENTS)
-    if Probe.ASSIGNMENTS in evidence.late:
-        return "no answer came in time"
-    if status in (401, 403) or not may_list_own_assignments(case.introspection):
-        neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
-        return f"this token may not list them{neither}"
-    return f"ZITADEL answered {status}" if status else "not asked"
 
 
 def project_words(assignment: RoleAssignment) -> str:
@@ -155,7 +150,23 @@ def finding_for_missing_role(
 def _rules(case: RoleCase) -> Iterator[Finding]:
     """Yield what can be the cause, the surest first."""
     yield from _other_project_configured(case)
-    yield from _administrators(case)
+    rights = case.evidence.own_rights
+    what = ", ".join(quoted(right, 40) for right in rights[:MOST_SHOWN]) or "ZITADEL_ADMIN_PAT"
+    if rights and case.evidence.admin_pat_rights == ():
+        yield Finding(
+            id="role.swapped_tokens",
+            cause=f"the token that was sent is an administrator's ({what}), and ZITADEL_ADMIN_PAT is not: they are "
+            "swapped",
+            fix=("exchange the values of PAT and ZITADEL_ADMIN_PAT",),
+        )
+    if rights or case.evidence.is_admin_pat:  # the fix is never to grant it the role
+        yield Finding(
+            id="role.administrators_token",
+            cause=f"the token is valid, but it is an administrator's ({what}), without the role {case.role}; "
+            "an administrator's token should not be sent to APIs",
+            fix=("set PAT to the token of a service account that has the role",),
+            otherwise=("zdemo setup  (creates such a user and its token, if there is none)",),
+        )
     yield from _narrowed(case)
     granted_here = any(a.active for a in case.here)
     if case.here and not granted_here:
@@ -180,8 +191,40 @@ def _rules(case: RoleCase) -> Iterator[Finding]:
                 "if it stays so: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
             ),
         )
-    yield from _in_other_project(case)
-    yield from _other_key(case)
+    elsewhere = [a for a in case.assignments if a.active and a not in case.here]
+    undefined = case.defined is not None and case.role not in case.defined  # a PAT's scope lists all of the project
+    if elsewhere:  # in the API's own project, the role would show
+        where = " and in ".join(project_words(a) for a in elsewhere[:3])
+        here = f" ({quoted(case.project, 40)})" if case.project else ""
+        more = f"; this API's project does not define {case.role}" if undefined else ""
+        in_this = f"grant it in this project: {case.grant}"
+        other_app = f"if {project_words(elsewhere[0])} is meant: use an API application of that project"
+        add_first = (f"or, if this one is meant: {case.add}", f"then {in_this}")
+        yield Finding(
+            id="role.in_other_project",
+            cause=f"the role {case.role} is granted in {where}, not in this API's project{here}{more}",
+            fix=(other_app if undefined else in_this,),
+            otherwise=add_first if undefined else (f"or, {other_app}",),
+        )
+    if near := near_miss(case.role, case.granted):
+        exists = case.defined is not None and case.role in case.defined
+        yield Finding(
+            id="role.near_miss",
+            cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
+            fix=(case.grant,) if exists else _rename(case, near),
+            otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
+        )
+    if undefined:
+        near = near_miss(case.role, case.defined or ())
+        there = ", ".join(sorted(quoted(role, 60) for role in case.defined or ())[:10]) or "none"
+        similar = f", only {quoted(near)}" if near else ""
+        yield Finding(
+            id="role.near_miss" if near else "role.undefined",
+            cause=f"this API's project does not define the role {case.role}{similar}, so no user can have it",
+            seen=(("defined", f"roles of this project: {there}"),),
+            fix=_rename(case, near),
+            otherwise=("or, if the role belongs to another project: use an API application of that project",),
+        )
     unknown_project = not (case.settings.project_id or case.project) and case.assignments
     if case.evidence.assignments is not None and not unknown_project:
         has = "has other roles in this project" if case.granted else "has no role in this project"
@@ -202,38 +245,13 @@ def _other_project_configured(case: RoleCase) -> Iterator[Finding]:
     use_own = f"ZITADEL_PROJECT_ID={quoted(project, 40)}"
     grant = f"and grant the role there: {case.grant}"
     has_it = case.role in case.introspection.roles(project)
-    exists = any(a.project_id == configured for a in case.evidence.assignments or ())
-    configured_is_meant = exists and not has_it
     yield Finding(
         id="role.other_project_configured",
         cause=f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}: "
         "ZITADEL shows an API only the roles of its own project",
-        fix=(use_configured,) if configured_is_meant else (use_own, *(() if has_it else (grant,))),
-        otherwise=(f"or, if the other project is meant: {use_own}", grant)
-        if configured_is_meant
-        else (f"or, if there is such a project: {use_configured}",),
+        fix=(use_own,) if has_it else (use_own, grant),
+        otherwise=(f"or, if there is such a project: {use_configured}",),
     )
-
-
-def _administrators(case: RoleCase) -> Iterator[Finding]:
-    """Find an administrator's token: the fix is never to grant it the role."""
-    rights = case.evidence.own_rights
-    what = ", ".join(quoted(right, 40) for right in rights[:MOST_SHOWN]) or "ZITADEL_ADMIN_PAT"
-    if rights and case.evidence.admin_pat_rights == ():
-        yield Finding(
-            id="role.swapped_tokens",
-            cause=f"the token that was sent is an administrator's ({what}), and ZITADEL_ADMIN_PAT is not: they are "
-            "swapped",
-            fix=("exchange the values of PAT and ZITADEL_ADMIN_PAT",),
-        )
-    if rights or case.evidence.is_admin_pat:
-        yield Finding(
-            id="role.administrators_token",
-            cause=f"the token is valid, but it is an administrator's ({what}), without the role {case.role}; "
-            "an administrator's token should not be sent to APIs",
-            fix=("set PAT to the token of a service account that has the role",),
-            otherwise=("zdemo setup  (creates such a user and its token, if there is none)",),
-        )
 
 
 def _narrowed(case: RoleCase) -> Iterator[Finding]:
@@ -256,48 +274,6 @@ def _narrowed(case: RoleCase) -> Iterator[Finding]:
             *(() if by_role else (case.grant,)),
         ),
     )
-
-
-def _in_other_project(case: RoleCase) -> Iterator[Finding]:
-    """Find an active assignment in another project; in the API's own project, the role would show."""
-    elsewhere = [a for a in case.assignments if a.active and a not in case.here]
-    if not elsewhere:
-        return
-    where = " and in ".join(project_words(a) for a in elsewhere[:3])
-    here = f" ({quoted(case.project, 40)})" if case.project else ""
-    undefined = case.defined is not None and case.role not in case.defined
-    more = f"; this API's project does not define {case.role}" if undefined else ""
-    in_this = f"grant it in this project: {case.grant}"
-    other_app = f"if {project_words(elsewhere[0])} is meant: use an API application of that project"
-    yield Finding(
-        id="role.in_other_project",
-        cause=f"the role {case.role} is granted in {where}, not in this API's project{here}{more}",
-        fix=(other_app if undefined else in_this,),
-        otherwise=(f"or, if this one is meant: {case.add}", f"then {in_this}") if undefined else (f"or, {other_app}",),
-    )
-
-
-def _other_key(case: RoleCase) -> Iterator[Finding]:
-    """Find a near miss among the roles of the user, then of the project; else a role that is not defined."""
-    if near := near_miss(case.role, case.granted):
-        exists = case.defined is not None and case.role in case.defined
-        yield Finding(
-            id="role.near_miss",
-            cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
-            fix=(case.grant,) if exists else _rename(case, near),
-            otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
-        )
-    if case.defined is not None and case.role not in case.defined:  # a PAT's scope lists every role of the project
-        near = near_miss(case.role, case.defined)
-        there = ", ".join(sorted(quoted(role, 60) for role in case.defined)[:10]) or "none"
-        similar = f", only {quoted(near)}" if near else ""
-        yield Finding(
-            id="role.near_miss" if near else "role.undefined",
-            cause=f"this API's project does not define the role {case.role}{similar}, so no user can have it",
-            seen=(("defined", f"roles of this project: {there}"),),
-            fix=_rename(case, near),
-            otherwise=("or, if the role belongs to another project: use an API application of that project",),
-        )
 
 
 def _rename(case: RoleCase, near: str) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from zdemo.config.settings import USER_SECRET
 from zdemo.diagnosis.rules.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
-PAGE = "the application's page in ZITADEL"
 SAME = (  # two variables, why they differ, and whether nothing works when they do not
     ("CLIENT_SECRET", "PAT", "a client secret is not a token", True),
     ("CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "a client secret is not a token", True),
@@ -17,10 +16,6 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
     ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", True),
     ("PAT", "ZITADEL_ADMIN_PAT", "the calls would be an administrator's, not a caller's", False),
 )
-RIGHT = {  # what belongs in a variable, without a step that breaks anything
-    "CLIENT_ID": f"the API application's client ID, from {PAGE}",
-    "CLIENT_SECRET": "the client secret, 64 letters and digits, from where it is kept",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +90,11 @@ def _client_id(values: Mapping[str, str]) -> Iterator[OddValue]:
     same = text in [value for name, value in values.items() if name != "CLIENT_ID"]
     if not text or usual or paste_error(text) or are_swapped(values) or same:
         return
-    what = "CLIENT_ID does not look like a client ID (18 digits): perhaps it is a service account's login name"
-    if (kind := _kind(values, "CLIENT_ID")) in (PAT, SECRET):
-        what = f"CLIENT_ID has the form of a {kind}"
-    fatal = _kind(values, "CLIENT_ID") in (PAT, SECRET)
-    fix = f"set CLIENT_ID to {RIGHT['CLIENT_ID']}"
+    kind = _kind(values, "CLIENT_ID")
+    what, fatal = f"CLIENT_ID has the form of a {kind}", kind in (PAT, SECRET)
+    if not fatal:
+        what = "CLIENT_ID does not look like a client ID (18 digits): perhaps it is a service account's login name"
+    fix = "set CLIENT_ID to the API application's client ID, from the application's page in ZITADEL"
     yield OddValue(what=what, fix=fix, fatal=fatal, names=("CLIENT_ID",) if fatal else ())
 
 
@@ -109,7 +104,7 @@ def _other_kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
     if _kind(values, "CLIENT_SECRET") is PAT and not named_above:
         yield OddValue(
             what="CLIENT_SECRET has the form of a personal access token",
-            fix=f"set CLIENT_SECRET to {RIGHT['CLIENT_SECRET']}",
+            fix="set CLIENT_SECRET to the client secret, 64 letters and digits, from where it is kept",
             fatal=True,
             names=("CLIENT_SECRET",),
         )

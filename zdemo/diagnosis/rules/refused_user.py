@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from zdemo.config.key_file import SERVICE_USER, SigningKey
 from zdemo.config.settings import UserSettings
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Finding, first, quoted
 from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
+from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.diagnosis.wording import span
 from zdemo.response import Response
 
@@ -76,8 +77,8 @@ def _refused_secret(case: UserCase, description: str) -> Iterator[Finding]:
     settings = case.settings
     id_variable, variable, _ = settings.variables
     right = f"set {id_variable} to the login name of a service account: its page in ZITADEL shows it as Client ID"
-    if description == UNKNOWN:
-        yield from _sick(case)
+    if description == UNKNOWN and case.evidence.database_away:  # then ZITADEL answers good credentials like bad ones
+        yield database_away(settings.zitadel.server)
     if description == UNKNOWN and settings.client_id == settings.application[0]:
         yield Finding(
             id="user.is_application",
@@ -117,14 +118,12 @@ def _refused_secret(case: UserCase, description: str) -> Iterator[Finding]:
             cause=f"{variable} is the client secret of the API application, not that of {case.user}",
             fix=("give the user's own secret instead", NEW_SECRET),
         )
-    length = len(settings.client_secret)
-    not_whole = f"it was not copied whole: it has {length} characters, and ZITADEL's have {SECRET_LENGTH}"
     if description == WRONG_SECRET:
         yield Finding(
             id="user.wrong_secret",
             cause=f"{variable} is not the client secret of {case.user}",
             candidates=(
-                *([] if length == SECRET_LENGTH else [not_whole]),
+                f"it was not copied whole: it has {SECRET_LENGTH} characters",
                 "a new one was generated since, which replaces the old one",
                 "it is another user's",
             ),
@@ -142,7 +141,8 @@ def _refused_key(case: UserCase, key: SigningKey) -> Iterator[Finding]:
             cause=f"the key expired {span(zitadels_now - key.expires_at)} ago, according to its file",
             fix=(SERVICE_USER.new_key,),
         )
-    yield from _sick(case)
+    if case.evidence.database_away:
+        yield database_away(case.settings.zitadel.server)
     key_id = f"key {key.key_id}" if ID_DIGITS.fullmatch(key.key_id) else "the key"
     yield Finding(
         id="user.key_refused",
@@ -158,14 +158,3 @@ def _refused_key(case: UserCase, key: SigningKey) -> Iterator[Finding]:
             SERVICE_USER.new_key,
         ),
     )
-
-
-def _sick(case: UserCase) -> Iterator[Finding]:
-    """Find a ZITADEL that is not ready: it answers good credentials as it answers bad ones."""
-    if case.evidence.answer(Probe.READY) and not case.evidence.is_ready:
-        yield Finding(
-            id="zitadel.database_away",
-            cause="ZITADEL runs, but is not ready: its database is down",
-            likely=not case.evidence.database_away,
-            fix=("start or repair ZITADEL's database (PostgreSQL), then try again",),
-        )

@@ -3,10 +3,9 @@
 With what an administrator's records show, most causes are certain.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from zdemo.config.key_file import SigningKey
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
@@ -50,12 +49,13 @@ class ClientCase:
     @property
     def refused(self) -> str:
         """The refusal as the beginning of a sentence."""
-        return f"ZITADEL refuses the API application's {'key' if self.settings.key else 'credentials'}"
+        what = "key (ZITADEL_KEY_FILE)" if self.settings.key else "credentials"
+        return f"ZITADEL refuses the API application's {what}"
 
 
 def finding_for_credentials(case: ClientCase) -> Finding:
     """Return the finding for an answer that refuses the client ID and secret, or the key."""
-    finding = _not_as_zitadel_refuses(case) if case.answer.status != 400 else next(_refusals(case))
+    finding = next(_refusals(case))
     oauth_error = (quoted(case.answer.json_object().get(name)) for name in ("error", "error_description"))
     seen = [("answer", f"{described(case.answer)}: {' '.join(filter(None, oauth_error))}")]
     if case.evidence.token_is_dead:
@@ -66,37 +66,51 @@ def finding_for_credentials(case: ClientCase) -> Finding:
 
 
 def _refusals(case: ClientCase) -> Iterator[Finding]:
-    if key := case.settings.key:
-        yield from finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="client")
+    settings, variables = case.settings, case.settings.credential_variables
+    if case.answer.status != 400:
+        yield Finding(
+            id="client.refused",
+            cause=f"the server at {url(case.answer).netloc} refuses the API application's credentials with "
+            f"{case.answer.status}, but ZITADEL v4 refuses them with 400",
+            candidates=(
+                "a proxy or gateway in front of ZITADEL that requires credentials of its own",
+                f"{case.answer.setting} names another authorization server",
+                f"another version of ZITADEL, and wrong values in {variables}",
+            ),
+            fix=(
+                f"let the proxy pass /oauth/v2/introspect, and check {case.answer.setting}",
+                f"compare {variables} with the application's page in ZITADEL",
+            ),
+        )
+    if settings.key:
+        yield from finding_for_audience(case.evidence, settings.issuer, SIGNER, kind="client")
         yield from _everything_refused(case)
-        yield from _recorded_or_clock(case)
-        yield _open_for_key(case, key)
+        recorded, clock = next(_recorded(case), None), next(finding_for_clock(case.evidence, SIGNER), None)
+        if recorded and clock and recorded.certainty is Certainty.CERTAIN:  # both need a fix
+            seen = (*recorded.seen, LOOKED_UP, ("clock", clock.cause))
+            yield replace(recorded, seen=seen, fix=(*recorded.fix, *clock.fix))
+        if clock:
+            yield clock
+        if recorded:
+            yield recorded.and_seen((LOOKED_UP,))
+        yield _open(case, ())
         return
-    odd = _odd_credentials(case)
+    values = {"CLIENT_ID": settings.client_id, "CLIENT_SECRET": settings.client_secret}
+    unusual = odd_values(values | {"ZITADEL_PROJECT_ID": settings.project_id or ""})
+    odd, secret = [value.what for value in unusual], settings.client_secret
+    if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
+        odd.append(f"CLIENT_SECRET has {len(secret)} characters, and ZITADEL's have {SECRET_LENGTH} letters and digits")
     yield from _service_user(case)
-    yield from _by_their_form(case)
+    if are_token_and_secret_swapped(case.evidence.token_kind, secret):
+        yield Finding(id=SWAPPED_WITH_TOKEN, cause=TOKEN_SWAPPED.what, likely=True, fix=(TOKEN_SWAPPED.fix,))
+    for value in unusual:
+        if value.fatal:
+            name = "client.swapped" if value == SWAPPED else "client.misplaced"
+            yield Finding(id=name, cause=value.what, likely=True, fix=(value.fix,))
     yield from _everything_refused(case)
     for recorded in _recorded(case):
         yield recorded.and_seen((*(("values", text) for text in odd), LOOKED_UP))
     yield _open(case, odd)
-
-
-def _not_as_zitadel_refuses(case: ClientCase) -> Finding:
-    variables = case.settings.credential_variables
-    return Finding(
-        id="client.refused",
-        cause=f"the server at {url(case.answer).netloc} refuses the API application's credentials with "
-        f"{case.answer.status}, but ZITADEL v4 refuses them with 400",
-        candidates=(
-            "a proxy or gateway in front of ZITADEL that requires credentials of its own",
-            f"{case.answer.setting} names another authorization server",
-            f"another version of ZITADEL, and wrong values in {variables}",
-        ),
-        fix=(
-            f"let the proxy pass /oauth/v2/introspect, and check {case.answer.setting}",
-            f"compare {variables} with the application's page in ZITADEL",
-        ),
-    )
 
 
 def _service_user(case: ClientCase) -> Iterator[Finding]:
@@ -119,15 +133,6 @@ def _service_user(case: ClientCase) -> Iterator[Finding]:
         )
 
 
-def _by_their_form(case: ClientCase) -> Iterator[Finding]:
-    if are_token_and_secret_swapped(case.evidence.token_kind, case.settings.client_secret):
-        yield Finding(id=SWAPPED_WITH_TOKEN, cause=TOKEN_SWAPPED.what, likely=True, fix=(TOKEN_SWAPPED.fix,))
-    for odd in odd_values(_values(case)):
-        if odd.fatal:
-            name = "client.swapped" if odd == SWAPPED else "client.misplaced"
-            yield Finding(id=name, cause=odd.what, likely=True, fix=(odd.fix,))
-
-
 def _everything_refused(case: ClientCase) -> Iterator[Finding]:
     """Find that all three are refused: the only thing they have in common is the instance that created them."""
     if case.evidence.token_is_dead and case.evidence.administrator_is_dead:
@@ -144,91 +149,41 @@ def _everything_refused(case: ClientCase) -> Iterator[Finding]:
         )
 
 
-def _recorded_or_clock(case: ClientCase) -> Iterator[Finding]:
-    """Prefer what an administrator sees for certain to the clock, which is only likely; both may need a fix."""
-    recorded, clock = next(_recorded(case), None), next(finding_for_clock(case.evidence, SIGNER), None)
-    if recorded and clock and recorded.certainty is Certainty.CERTAIN:
-        seen = (*recorded.seen, LOOKED_UP, ("clock", clock.cause))
-        yield replace(recorded, seen=seen, fix=(*recorded.fix, *clock.fix))
-    if clock:
-        yield clock
-    if recorded:
-        yield recorded.and_seen((LOOKED_UP,))
-
-
-def _open(case: ClientCase, odd: tuple[str, ...]) -> Finding:
-    elsewhere = ("they belong to another ZITADEL, or this one was recreated since",)
-    leading, last = (elsewhere, ()) if case.evidence.token_is_dead else ((), elsewhere)
-    client_id = case.settings.client_id
-    return Finding(
-        id="client.refused",
-        cause=case.refused,
-        candidates=(
-            *leading,
-            *odd,
-            "CLIENT_ID is wrong: mistyped, or not the application's client ID",
-            "CLIENT_SECRET is wrong, or was regenerated (rotated) since",
-            "the application, its project or its organization is inactive or deleted",
-            "the application is key-only: it uses private_key_jwt and has no secret",
-            *last,
-        ),
-        fix=(
-            f"compare CLIENT_ID{f' {client_id}' if ID_DIGITS.fullmatch(client_id) else ''} with the application's page "
-            "in ZITADEL, and check that the application is active",
-            COPY_SECRET,
-            _ask_administrator(case.evidence),
-        ),
-        otherwise=(REGENERATE,),
+def _open(case: ClientCase, odd: Iterable[str]) -> Finding:
+    evidence, key, client_id = case.evidence, case.settings.key, case.settings.client_id
+    inactive = "the application, its project or its organization is inactive or deleted"
+    wrong = (
+        *odd,
+        "CLIENT_ID is wrong: mistyped, or not the application's client ID",
+        "CLIENT_SECRET is wrong, or was regenerated (rotated) since",
+        inactive,
+        "the application is key-only: it uses private_key_jwt and has no secret",
     )
-
-
-def _values(case: ClientCase) -> dict[str, str]:
-    settings = case.settings
-    known = {"CLIENT_ID": settings.client_id, "CLIENT_SECRET": settings.client_secret}
-    return known | {"ZITADEL_PROJECT_ID": settings.project_id or ""}
-
-
-def _odd_credentials(case: ClientCase) -> tuple[str, ...]:
-    """Return what is unusual about the values: a hint, not a proof, because ZITADEL may be set up otherwise."""
-    odd, secret = [value.what for value in odd_values(_values(case))], case.settings.client_secret
-    if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
-        odd.append(
-            f"CLIENT_SECRET has {len(secret)} characters; ZITADEL's have {SECRET_LENGTH} letters and digits: it "
-            "is cut off, or another value"
-        )
-    return tuple(odd)
+    shown = f" {client_id}" if ID_DIGITS.fullmatch(client_id) else ""
+    page = f"compare CLIENT_ID{shown} with the application's page in ZITADEL, and check that the application is active"
+    steps = (page, COPY_SECRET)
+    ahead = evidence.clock_off_by if key else 0
+    if key:
+        clock = (clock_words(ahead),) if ahead else ()
+        changed = "clientId or keyId in the key file was changed"
+        wrong = (*clock, "the key was deleted in ZITADEL, or has expired", inactive, changed)
+        steps = ("check on the application's page in ZITADEL that it is active and lists the file's keyId", NEW_KEY)
+    belongs = "the key file belongs" if key else "they belong"
+    elsewhere = f"{belongs} to another ZITADEL, or this one was recreated since"
+    return Finding(
+        id="client.key_refused" if key else "client.refused",
+        cause=case.refused,
+        candidates=(elsewhere, *wrong) if evidence.token_is_dead else (*wrong, elsewhere),
+        seen=(CLOCK_COMPARED,) if ahead else (),
+        fix=(*steps, _ask_administrator(evidence)),
+        otherwise=() if key else (REGENERATE,),
+    )
 
 
 def _ask_administrator(evidence: Evidence) -> str:
     if evidence.with_administrator:
         return "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
     return evidence.unusable_admin_pat or "set ZITADEL_ADMIN_PAT: then zdemo doctor shows which it is"
-
-
-def _open_for_key(case: ClientCase, key: SigningKey) -> Finding:
-    evidence, ahead = case.evidence, case.evidence.clock_off_by
-    elsewhere = ("the key file belongs to another ZITADEL, or this one was recreated since",)
-    leading, last = (elsewhere, ()) if evidence.token_is_dead else ((), elsewhere)
-    application = f"application {key.subject}" if ID_DIGITS.fullmatch(key.subject) else "the application"
-    key_name = f"key {key.key_id}" if ID_DIGITS.fullmatch(key.key_id) else "the key"
-    return Finding(
-        id="client.key_refused",
-        cause=f"{case.refused} (ZITADEL_KEY_FILE)",
-        candidates=(
-            *((clock_words(ahead),) if ahead else ()),
-            *leading,
-            "the key was deleted in ZITADEL, or has expired",
-            "the application, its project or its organization is inactive or deleted",
-            "clientId or keyId in the key file was changed",
-            *last,
-        ),
-        seen=(CLOCK_COMPARED,) if ahead else (),
-        fix=(
-            f"check in ZITADEL that {application} is active and lists {key_name}, and when that expires",
-            "create a new key there and set ZITADEL_KEY_FILE to its file",
-            _ask_administrator(evidence),
-        ),
-    )
 
 
 def assertions_are_refused(clock_ahead_seconds: float) -> bool:
@@ -386,10 +341,9 @@ def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) ->
                 "if ZITADEL refuses that too: ask an ORG_OWNER or IAM_OWNER whether both are active",
             ),
         )
-    changed = " (the application was changed after it was created)" if app.changed_since_creation else ""
     yield Finding(
         id="client.wrong_secret",
-        cause=f"{case.refused}: {WRONG_SECRET}{changed}. CLIENT_ID is right: the application {name}, its project and "
+        cause=f"{case.refused}: {WRONG_SECRET}. CLIENT_ID is right: the application {name}, its project and "
         "its organization are active",
         fix=(COPY_SECRET,),
         otherwise=(REGENERATE,),
