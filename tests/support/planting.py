@@ -1,6 +1,7 @@
 """Faults planted as an administrator would plant them, over the emulator's API; and the question why."""
 
 import base64
+import contextlib
 import dataclasses
 import secrets
 import time
@@ -97,7 +98,7 @@ class Planter:
 
 
 def look(settings: Settings, token: str, **more: Any) -> Investigation:
-    with Facts(settings, token, **more) as facts:
+    with contextlib.closing(Facts(settings, token, **more)) as facts:
         return investigate(facts, now=time.time())
 
 

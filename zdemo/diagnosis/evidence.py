@@ -105,16 +105,13 @@ class Probe(StrEnum):
 class Evidence:
     """The replies by probe. A probe without a reply was not sent: there was no time, or no need.
 
-    ``late`` are the probes that were needed and got no response in time.
-    ``assignments`` and ``signature_fits`` (of a JWT) are ``None`` when they are unknown; ``assignments_from`` names
-    the token that ZITADEL was asked with. ``own_rights`` are the administrator roles of the token's user, which make an
-    administrator, and ``admin_pat_rights`` those of ZITADEL_ADMIN_PAT's; ``is_admin_pat``: both are one token.
-    ``clock_ahead_seconds`` is how far this machine's clock is ahead of
-    ZITADEL's. The records are what an administrator's PAT showed at ``looked_up_at`` (epoch seconds), or ``None``.
-    ``token_kind`` is the form of the caller's token, or ``None`` when zdemo made up a random one.
-    ``with_administrator``: there is an administrator's PAT; ``unusable_admin_pat`` is what to do before one that is set
-    can be used. ``with_ids``: the token's user or PAT ID is known;
-    ``from_setup``: setup created it.
+    ``late`` are the probes that were needed and got no response in time; what is ``None`` is unknown.
+    ``assignments_from`` names the token that ZITADEL was asked with. ``own_rights`` are the administrator roles of the
+    token's user, ``admin_pat_rights`` those of ZITADEL_ADMIN_PAT's; ``is_admin_pat``: both are one token.
+    ``clock_ahead_seconds`` is how far this machine's clock is ahead of ZITADEL's. The records are what an
+    administrator's PAT showed at ``looked_up_at`` (epoch seconds). ``token_kind`` is the form of the caller's token.
+    ``unusable_admin_pat`` is what to do before the administrator's PAT that is set can be used. ``with_ids``: the
+    token's user or PAT ID is known; ``from_setup``: setup created it.
     """
 
     replies: Mapping[Probe, Response | ConnectionFailed] = field(default_factory=dict)
@@ -174,15 +171,10 @@ class Evidence:
 
     @property
     def token_is_dead(self) -> bool:
-        """Whether userinfo refuses the token in ZITADEL's own words."""
-        return self._refused(Probe.USERINFO)
+        """Whether userinfo refuses the token."""
+        return self.refused(Probe.USERINFO)
 
-    @property
-    def administrator_is_dead(self) -> bool:
-        """Whether userinfo refuses the administrator's PAT."""
-        return self._refused(Probe.ADMINISTRATOR_USERINFO)
-
-    def _refused(self, probe: Probe) -> bool:
+    def refused(self, probe: Probe) -> bool:
         """Return whether ZITADEL's JSON refuses: the 401 of a proxy says nothing about a token."""
         return self.status(probe) == 401 and self.body(probe).get("error") == "access_denied"
 

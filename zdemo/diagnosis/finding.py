@@ -88,10 +88,6 @@ class Finding:
         """Return the finding with more evidence after its own: a screen may cut the list."""
         return replace(self, seen=(*self.seen, *lines))
 
-    def and_then(self, *steps: str) -> Finding:
-        """Return the finding with more that can be done, after all else."""
-        return replace(self, otherwise=(*self.otherwise, *steps))
-
     def without(self, secrets: Iterable[str]) -> Finding:
         """Return the finding without these texts: a server may echo what it was sent."""
         known = tuple(secrets)

@@ -1,6 +1,7 @@
 """Why the API answered as it did: its answer compared with what ZITADEL says about the same token."""
 
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 from zdemo.client import Call
 from zdemo.config.environment import Environment
@@ -11,9 +12,9 @@ from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import (
     DOCTOR,
     code_of,
-    finding_by_both,
-    finding_by_the_api_alone,
     finding_for_answer,
+    findings_by_both,
+    findings_by_the_api_alone,
 )
 from zdemo.response import GATEWAY_STATUSES
 
@@ -55,12 +56,13 @@ def explain(  # noqa: PLR0913  # each given by name
     if alone := finding_for_answer(call, token, issuer, environment):
         return Explanation(finding=alone)
     if settings is None or token is None:
-        return Explanation(finding=finding_by_the_api_alone(call, token), unasked=unasked)
+        return Explanation(finding=next(findings_by_the_api_alone(call, token)), unasked=unasked)
     if known is None:
-        with Facts.of(environment, settings, token, ids) as facts:
+        with closing(Facts.of(environment, settings, token, ids)) as facts:
             for_role = code_of(call.answer) == "insufficient_scope"
             known = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
-    finding = finding_by_both(call, token, known.finding, issuer, judged=known.introspection is not None)
+    finding = next(findings_by_both(call, token, known.finding, issuer, judged=known.introspection is not None))
     more = f"zdemo introspect{again}  (what ZITADEL says about this token)"
     next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
-    return Explanation(finding=finding.and_then(next_step), username=username_in(known.introspection))
+    finding = replace(finding, otherwise=(*finding.otherwise, next_step))
+    return Explanation(finding=finding, username=username_in(known.introspection))

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from zdemo.config.address import ADMIN_PAT, ZitadelAddress, why_withheld
@@ -45,7 +44,6 @@ from zdemo.zitadel.resources import (
 )
 
 T = TypeVar("T")
-Reply = Response | ConnectionFailed
 
 PARALLEL = 8  # questions at a time
 BY_HAND = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
@@ -110,7 +108,7 @@ class Facts:
         self._bearer = "".join(self.token.split())  # blanks that ZITADEL ignores cannot stand in a header field
         self.admin_pat, self.unusable_admin_pat = admin_pat or None, unusable_admin_pat
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
-        self.replies: dict[Probe, Reply] = {}
+        self.replies: dict[Probe, Response | ConnectionFailed] = {}
         self._late: set[Probe] = set()
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
@@ -127,12 +125,6 @@ class Facts:
             unusable_admin_pat=unusable,
             ids=ids or (pat_ids(environment, token) if token else None),
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""
@@ -179,7 +171,10 @@ class Facts:
         if meanwhile and wait(running.values(), timeout=self.seconds_left / 2).not_done:
             running |= self._begin(meanwhile)
         for probe, future in running.items():
-            self.replies[probe] = _reply(future)
+            try:
+                self.replies[probe] = future.result()
+            except ConnectionFailed as failure:
+                self.replies[probe] = failure
 
     def _begin(self, probes: tuple[Probe, ...]) -> dict[Probe, Future[Response]]:
         new = [probe for probe in probes if probe not in self.replies]
@@ -277,16 +272,13 @@ class Facts:
         self.administrator_answered = True
         return found
 
-    def application(self) -> Application | None:
+    def application(self, client: ManagementClient) -> Application | None:
         """Return the application of the client ID, as the administrator sees it."""
-        return self.look_up(lambda client: find_application(client, self.settings.client_id))
+        return find_application(client, self.settings.client_id)
 
-    def client_records(self) -> ClientRecords | None:
+    def client_records(self, client: ManagementClient) -> ClientRecords:
         """Return what the client ID belongs to, up to the first thing that is inactive."""
-        return self.look_up(self._client_records)
-
-    def _client_records(self, client: ManagementClient) -> ClientRecords:
-        application = find_application(client, self.settings.client_id)
+        application = self.application(client)
         if application is None:
             with_own_id = get_application(client, self.settings.client_id)
             whole = with_own_id is None and any(m.whole_instance for m in list_memberships(client))
@@ -300,11 +292,8 @@ class Facts:
             found = replace(found, keys=list_application_keys(client, application.id))
         return found
 
-    def pat_records(self) -> PatRecords | None:
-        """Return the user of the token and the state of the PAT; ``None`` also when it is surely another PAT's."""
-        return self.look_up(self._pat_records)
-
-    def _pat_records(self, client: ManagementClient) -> PatRecords | None:
+    def pat_records(self, client: ManagementClient) -> PatRecords | None:
+        """Return the user of the token and the state of the PAT; ``None`` when it is surely another PAT's."""
         ids = self.ids
         if ids is None:
             return None
@@ -349,13 +338,6 @@ def random_token() -> str:
     iv, tag, *parts = map(secrets.token_urlsafe, (12, 16, 32, 12, 37, 16))
     header = f'{{"alg":"A256GCMKW","enc":"A256GCM","iv":"{iv}","kid":"oidcKey","tag":"{tag}"}}'
     return ".".join((base64.urlsafe_b64encode(header.encode()).decode().rstrip("="), *parts))
-
-
-def _reply(future: Future[Response]) -> Reply:
-    try:
-        return future.result()
-    except ConnectionFailed as failure:
-        return failure
 
 
 _REQUESTS: Mapping[Probe, Callable[[Facts], Response]] = {

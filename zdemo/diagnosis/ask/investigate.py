@@ -52,7 +52,7 @@ def investigate_with(
     environment: Environment, settings: Settings, token: str | None, *, role: str | None = ROLE, now: float
 ) -> Investigation:
     """Investigate with an administrator's PAT, and the PAT's IDs, that the environment may hold."""
-    with Facts.of(environment, settings, token) as facts:
+    with closing(Facts.of(environment, settings, token)) as facts:
         return investigate(facts, role=role, now=now)
 
 
@@ -65,10 +65,10 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
 
     Raises SettingsError if the CA bundle that the environment names cannot be used.
     """
-    if not _can_be_sent(facts.token):
-        problem = paste_problem(facts.token)
+    undecodable = facts.token.encode(errors="replace").decode() != facts.token  # bytes of the environment
+    if undecodable or not facts.token.strip():
         error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL shows it")
-        return Investigation(error=error, finding=problem)
+        return Investigation(error=error, finding=paste_problem(facts.token))
     facts.ask(Probe.TOKEN, meanwhile=(Probe.HEALTH, Probe.READY))
     found = _judged(facts, role, now, with_rights=not refused_for_role)
     hidden = facts.secrets
@@ -77,14 +77,6 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
         finding=found.finding.without(hidden) if found.finding else None,
         notes=tuple(without_secrets(note, hidden) for note in found.notes),
     )
-
-
-def _can_be_sent(token: str) -> bool:
-    """Return whether a text can stand in a form: it is not blank, and has no undecodable bytes of the environment."""
-    try:
-        return bool(token.encode().strip())
-    except UnicodeEncodeError:
-        return False
 
 
 def _judged(facts: Facts, role: str | None, now: float, *, with_rights: bool) -> Investigation:
@@ -121,7 +113,7 @@ def _about_the_client(facts: Facts, answer: Response, now: float) -> Evidence:
         facts.ask(Probe.DISCOVERY)
     elif answer.status == 400 and not ID_DIGITS.fullmatch(settings.client_id):
         facts.ask(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-    records = facts.client_records()
+    records = facts.look_up(facts.client_records)
     if not facts.administrator_answered:
         probes = [] if facts.made_up or not _would_be_taken(facts.token, settings.issuer) else [Probe.USERINFO]
         if facts.admin_pat and _would_be_taken(facts.admin_pat, settings.issuer):
@@ -144,16 +136,14 @@ def _active(
     refusal = refusal_of(introspection, settings, role=role, now=now)
     evidence = _by_zitadels_clock(facts, answer, now)
     if isinstance(refusal, InsufficientScope) and subject:
-        found = facts.own_assignments(subject) if may_list_own_assignments(introspection) else None
-        asked_with = "the token itself"
-        if found is None:
-            found, asked_with = facts.assignments(subject), "ZITADEL_ADMIN_PAT"
+        may_list = may_list_own_assignments(introspection)
+        own_list = facts.own_assignments(subject) if may_list else None
         same = facts.admin_pat == facts.token.strip()
-        own = facts.own_rights() if with_rights and may_list_own_assignments(introspection) else ()
+        own = facts.own_rights() if with_rights and may_list else ()
         evidence = replace(
             _by_zitadels_clock(facts, answer, now),
-            assignments=found,
-            assignments_from=asked_with,
+            assignments=facts.assignments(subject) if own_list is None else own_list,
+            assignments_from="ZITADEL_ADMIN_PAT" if own_list is None else "the token itself",
             own_rights=own,
             is_admin_pat=same,
             admin_pat_rights=facts.look_up(manager_roles) if own and not same else None,
@@ -177,7 +167,7 @@ def _inactive(facts: Facts, answer: Response, now: float) -> Finding | None:
             facts.ask(Probe.READY)
     if facts.made_up:
         return zitadel_is_sick(facts.settings.zitadel.server, facts.known)
-    records = facts.pat_records()
+    records = facts.look_up(facts.pat_records)
     evidence = replace(_by_zitadels_clock(facts, answer, now), pat_records=records)
     if sendable and not finding_by_records(form, evidence):
         more = (Probe.DISCOVERY, Probe.KEYS) if form.kind is TokenKind.JWT else ()
@@ -195,13 +185,12 @@ def clock_ahead_seconds(answer: Response, now: float) -> float | None:
     return None if answer.date is None else now + answer.seconds / 2 - (answer.date + 0.5)
 
 
-LONGEST_SHOWN = 60  # characters
 PATIENCE_SECONDS = 1.0  # the name is an addition to an answer that is there
 
 
 def username_in(introspection: Introspection | None) -> str:
     """Return the name in an introspection as it may be shown, or nothing."""
-    return quoted(introspection.text("username"), LONGEST_SHOWN) if introspection else ""
+    return quoted(introspection.text("username"), 60) if introspection else ""
 
 
 def username_of(settings: Settings, token: str) -> str:

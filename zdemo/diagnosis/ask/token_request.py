@@ -1,11 +1,8 @@
 """Find out why ZITADEL's token endpoint gives a service account no access token."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.ask.investigate import clock_ahead_seconds
@@ -17,9 +14,6 @@ from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, Z
 from zdemo.response import Response
 from zdemo.zitadel.access_token import IssuedToken, ask_for_token, issued_token, user_assertion
 from zdemo.zitadel.refused_credentials import answer_error, introspection_error
-
-if TYPE_CHECKING:
-    from zdemo.http.transport import Transport
 
 PROBES = {Probe.READY: "/debug/ready", Probe.DISCOVERY: "/.well-known/openid-configuration"}
 
@@ -47,7 +41,14 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
         answer = ask_for_token(transport, settings, scopes, assertion=assertion)
         if issued := issued_token(answer, scopes):
             return TokenRequest(issued=issued)
-        evidence = Evidence(replies=_probed(transport, end), clock_ahead_seconds=clock_ahead_seconds(answer, now))
+        replies: dict[Probe, Response | ConnectionFailed] = {}
+        for probe, path in PROBES.items():
+            if (left := end - time.monotonic()) > 0:
+                try:
+                    replies[probe] = transport.send("GET", path, timeout_seconds=left)
+                except ConnectionFailed as failure:
+                    replies[probe] = failure
+        evidence = Evidence(replies=replies, clock_ahead_seconds=clock_ahead_seconds(answer, now))
     except ConnectionFailed as failure:
         error = introspection_error(failure)
         return TokenRequest(error=error, finding=finding_for_error(error))
@@ -56,17 +57,6 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
     found = _refused(UserCase(answer=answer, settings=settings, evidence=evidence, now=now))
     hidden = (settings.client_secret, assertion, settings.application[1])
     return TokenRequest(error=found.error, finding=found.finding.without(hidden) if found.finding else None)
-
-
-def _probed(transport: Transport, end: float) -> dict[Probe, Response | ConnectionFailed]:
-    replies: dict[Probe, Response | ConnectionFailed] = {}
-    for probe, path in PROBES.items():
-        if (left := end - time.monotonic()) > 0:
-            try:
-                replies[probe] = transport.send("GET", path, timeout_seconds=left)
-            except ConnectionFailed as failure:
-                replies[probe] = failure
-    return replies
 
 
 def _refused(case: UserCase) -> TokenRequest:

@@ -56,27 +56,19 @@ def _identity(context: DoctorContext) -> Finding:
         return skipped("it did not answer")
     message = public.body.get("message") if isinstance(public.body, dict) else None
     if public.answer.status == 200 and isinstance(message, str) and message.startswith(PUBLIC_MESSAGE):
-        return _guarded(context)
+        private = context.called(Route.PRIVATE)
+        if not isinstance(private, Call):
+            return failed_with(private)
+        if private.answer.status == 401 and private.challenge and not private.challenge.error:
+            return passed("a zdemo API, which requires a token where it should")
+        what = f"its private route answers {private.answer.status} without a token, not 401 with a challenge"
+        return failed(what, "check the API's log, and that of any proxy in front of it")
     host = urlsplit(public.url).netloc
     if "zitadel" in public.answer.headers.get("set-cookie", "").lower() or context.api_is_zitadel:
         return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
-    if finding := finding_for_no_example_api(public.answer, API_URL):
-        return finding
-    return failed(
-        f"the server at {host} is not a zdemo API: {described(public.answer)}",
-        CORRECT,
-        otherwise=("for an API of your own: zdemo doctor --api URL, with a URL that requires a token",),
-    )
-
-
-def _guarded(context: DoctorContext) -> Finding:
-    private = context.called(Route.PRIVATE)
-    if not isinstance(private, Call):
-        return failed_with(private)
-    if private.answer.status == 401 and private.challenge and not private.challenge.error:
-        return passed("a zdemo API, which requires a token where it should")
-    what = f"its private route answers {private.answer.status} without a token, not 401 with a challenge"
-    return failed(what, "check the API's log, and that of any proxy in front of it")
+    own = ("for an API of your own: zdemo doctor --api URL, with a URL that requires a token",)
+    other = failed(f"the server at {host} is not a zdemo API: {described(public.answer)}", CORRECT, otherwise=own)
+    return finding_for_no_example_api(public.answer, API_URL) or other
 
 
 @check(

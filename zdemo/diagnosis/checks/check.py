@@ -51,10 +51,9 @@ def check(
     beginning = name.partition(".")[0]
     found = group or GROUPS.get(beginning, beginning)
 
-    def make(examine: Callable[[S], Finding]) -> Check[S]:
-        return Check(id=name, what=what, needs=needs, verdict=verdict, explains=explains, group=found, examine=examine)
-
-    return make
+    return lambda examine: Check(
+        id=name, what=what, needs=needs, verdict=verdict, explains=explains, group=found, examine=examine
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

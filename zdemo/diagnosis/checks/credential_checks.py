@@ -47,7 +47,7 @@ def _kind(context: DoctorContext) -> Finding:
     used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
     if context.investigation.finding:
         return passed(f"{used}, accepted")  # the fault that was found comes first
-    app = context.facts.application()
+    app = context.facts.look_up(context.facts.application)
     if app is None:
         return passed(f"{used}, accepted; only an administrator can see how the application is registered")
     if (app.method in KEY_METHODS) != (key is not None):  # both work

@@ -109,11 +109,6 @@ class DoctorContext:
         """Where ZITADEL is; an empty issuer when that is unknown."""
         return self.about_zitadel.zitadel if self.about_zitadel else ZitadelAddress("")
 
-    @property
-    def issuer(self) -> str:
-        """ZITADEL's issuer; empty when it is unknown."""
-        return self.zitadel.issuer
-
     @cached_property
     def api(self) -> ClientSettings | None:
         """The settings for requests to the API."""

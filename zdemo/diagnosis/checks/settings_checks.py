@@ -26,11 +26,9 @@ def _readable(context: DoctorContext) -> Finding:
         return failed(first, error.hint, also=also)
     path = context.path
     missing = any(NOT_SET in problem for problem in context.problems)
-    if path.is_dir():
+    if path.is_dir() and missing:
         what = f"{path} is a folder, so it is not read"
-        if missing:
-            return warned(what, "write the settings to a file with another name, and name it with --env-file")
-        return passed(f"{what}; the settings come from the environment")
+        return warned(what, "write the settings to a file with another name, and name it with --env-file")
     if path.exists():
         names = [name for name in context.environment if is_setting(name)]
         count = sum(context.environment.source(name) == str(path) for name in names)
@@ -40,8 +38,8 @@ def _readable(context: DoctorContext) -> Finding:
 
 def _lines(numbers: Sequence[int]) -> str:
     """Return lines by their numbers, of many the first ten."""
-    more = [f"{len(numbers) - MOST_LINES} more"] if len(numbers) > MOST_LINES else []
-    return f"line{'' if len(numbers) == 1 else 's'} {', '.join([*map(str, numbers[:MOST_LINES]), *more])}"
+    shown = ", ".join(map(str, numbers[:MOST_LINES])) + (" …" if len(numbers) > MOST_LINES else "")
+    return f"line{'' if len(numbers) == 1 else 's'} {shown}"
 
 
 @check(

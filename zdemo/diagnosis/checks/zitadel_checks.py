@@ -98,7 +98,8 @@ def _proxy(context: DoctorContext) -> Finding:
     if not proxy:
         return nothing_to_check("none is used for this host")
     if problem := proxy_problem(proxy):
-        return failed_with(connection_failed(FailureKind.PROXY_UNUSABLE, context.issuer, ISSUER, detail=problem))
+        issuer = context.zitadel.issuer
+        return failed_with(connection_failed(FailureKind.PROXY_UNUSABLE, issuer, ISSUER, detail=problem))
     host, port = proxy_address(proxy)
     for probe in (Probe.DISCOVERY, Probe.READY):
         failure = context.evidence.failure(probe)
@@ -147,8 +148,8 @@ def _identity(context: DoctorContext) -> Finding:
         answer = context.evidence.answer(Probe.DISCOVERY)
         if answer and answer.emulator:
             what = f"emulator {answer.emulator}"
-            return passed(f"zdemo's {what}: {signs}", brief=f"{context.issuer}, {what}")
-        return passed(f"a ZITADEL: {signs}", brief=context.issuer)
+            return passed(f"zdemo's {what}: {signs}", brief=f"{context.zitadel.issuer}, {what}")
+        return passed(f"a ZITADEL: {signs}", brief=context.zitadel.issuer)
     if answer := context.evidence.answer(Probe.DISCOVERY):
         return finding_for_server(answer, context.evidence)
     if failure := context.evidence.failure(Probe.DISCOVERY):
@@ -192,7 +193,7 @@ def _host(context: DoctorContext) -> Finding:
     if discovery is None:
         return skipped("discovery did not answer")
     if discovery.status == 200 and discovery.json_object().get("issuer"):
-        return passed(f"ZITADEL has an instance for {context.issuer.partition('://')[2]}")
+        return passed(f"ZITADEL has an instance for {context.zitadel.issuer.partition('://')[2]}")
     finding = finding_for_server(discovery, context.evidence)
     only_discovery = finding.id == "zitadel.in_between"  # introspection may pass, and needs no discovery
     return replace(finding, outcome=Outcome.WARN) if only_discovery else finding
@@ -206,7 +207,7 @@ def _issuer(context: DoctorContext) -> Finding:
     if not issuer:
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
     with_key = context.settings is not None and context.settings.key is not None
-    finding = finding_for_issuer(issuer, audience_of(context.issuer), with_key=with_key)
+    finding = finding_for_issuer(issuer, audience_of(context.zitadel.issuer), with_key=with_key)
     return finding if finding else passed(issuer)
 
 

@@ -235,12 +235,8 @@ def finding_for_no_example_api(answer: Response, setting: str) -> Iterator[Findi
 # --- a token that the API refused, or could not judge
 
 
-def finding_by_the_api_alone(call: Call, token: str | None) -> Finding:
-    """Return what the API says about a token, where ZITADEL cannot be asked."""
-    return next(_by_the_api_alone(call, token))
-
-
-def _by_the_api_alone(call: Call, token: str | None) -> Iterator[Finding]:
+def findings_by_the_api_alone(call: Call, token: str | None) -> Iterator[Finding]:
+    """Yield what the API says about a token, where ZITADEL cannot be asked."""
     status, code = call.answer.status, code_of(call.answer)
     yield from _gateway(call.answer, call.setting)
     if status in GATEWAY_STATUSES:
@@ -256,14 +252,12 @@ def _by_the_api_alone(call: Call, token: str | None) -> Iterator[Finding]:
             fix=("zdemo introspect --pat  (shows which of the possible causes it is)",),
         )
     if status == 403:  # without a challenge, which a zdemo API always sends (RFC 6750 §3)
-        role = ("the API accepts the token only with a role, which is missing",) if call.route.role else ()
         yield Finding(
             id="call.forbidden",
             cause="the request was refused (403) without a challenge that says why",
             candidates=(
-                "a gateway or filter in front of the API refuses it",
-                *role,
-                "it is not a zdemo API, and has further requirements",
+                A_GATEWAY,
+                "the API accepts the token only with a role, which is missing, or has further requirements",
             ),
             fix=(ASK_ZITADEL, "check the log of the gateway"),
         )
@@ -292,38 +286,43 @@ def _by_the_api_alone(call: Call, token: str | None) -> Iterator[Finding]:
     )
 
 
-def finding_by_both(call: Call, token: str, here: Finding | None, issuer: str, *, judged: bool) -> Finding:
-    """Return the finding of the investigation if it explains the API's answer; else that the two disagree.
+def findings_by_both(call: Call, token: str, here: Finding | None, issuer: str, *, judged: bool) -> Iterator[Finding]:
+    """Yield the finding of the investigation if it explains the API's answer; else that the two disagree.
 
     ``judged``: ZITADEL judged the token, so ``here`` is about it, and not about what prevents the question.
     """
     code, status = code_of(call.answer), call.answer.status
     if status in GATEWAY_STATUSES:
-        return next(_not_judged(call, None if judged else here, issuer))
-    if not judged:
-        return _judged_there_alone(call, token, here)
-    if isinstance(call.route, OtherRoute) and code != "invalid_token":
-        if here is None:
-            return _own_rules(call, issuer)
-        if not code:
-            return here
+        yield from _not_judged(call, None if judged else here, issuer)
+    if not judged and here and here.id == "client.swapped_with_token":
+        yield here
+    if not judged:  # the API could ask ZITADEL, so what prevents that here is not why it refuses
+        finding = next(findings_by_the_api_alone(call, token))
+        if here and not is_from_zdemo(call.answer):
+            cannot = "it is not a zdemo API, and answers like this when it cannot have tokens checked"
+            finding = replace(finding, candidates=(*finding.candidates, cannot))
+        seen = [("from here", f"the token cannot be checked: {here.cause}")] if here else []
+        yield replace(finding.and_seen(seen), fix=(DOCTOR,)) if here else finding
+    is_own = isinstance(call.route, OtherRoute) and code != "invalid_token"
+    scope = call.challenge.scope if call.challenge else ""
+    if is_own and here is None:  # ZITADEL has nothing against the token
+        yield Finding(
+            id="call.own_rules",
+            cause=f"{issuer} says that the token is active, and its audience fits the settings here: the API refuses "
+            "it for a reason of its own",
+            candidates=(
+                "the user lacks a role or a right that the API requires",
+                "the API uses another application or project than this command line",
+                *(("it takes other credentials than a bearer token",) if status == 401 else ()),
+                A_GATEWAY,
+            ),
+            seen=(("required", scope),) if scope else (),
+            fix=(API_LOG,),
+        )
     missing_role = code == "insufficient_scope" or status == 403
-    if here and here.id.startswith("role.") == missing_role:
-        return here
-    return finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
-
-
-def _judged_there_alone(call: Call, token: str, here: Finding | None) -> Finding:
-    """Return the API's word alone: it could ask ZITADEL, so what prevents that here is not why it refuses."""
-    if here and here.id == "client.swapped_with_token":
-        return here
-    finding = finding_by_the_api_alone(call, token)
-    if here is None:
-        return finding
-    if not is_from_zdemo(call.answer):
-        cannot = "it is not a zdemo API, and answers like this when it cannot have tokens checked"
-        finding = replace(finding, candidates=(*finding.candidates, cannot))
-    return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
+    if here and ((is_own and not code) or here.id.startswith("role.") == missing_role):
+        yield here
+    yield finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
 
 
 def _not_judged(call: Call, obstacle: Finding | None, issuer: str) -> Iterator[Finding]:
@@ -362,22 +361,4 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
         seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
         fix=(COMPARE,) if is_own else (RESTART,),
         otherwise=() if is_own else (COMPARE,),
-    )
-
-
-def _own_rules(call: Call, issuer: str) -> Finding:
-    """Return the finding where ZITADEL has nothing against the token: the API's own rules refuse it."""
-    scope = call.challenge.scope if call.challenge else ""
-    return Finding(
-        id="call.own_rules",
-        cause=f"{issuer} says that the token is active, and its audience fits the settings here: the API refuses it "
-        "for a reason of its own",
-        candidates=(
-            "the user lacks a role or a right that the API requires",
-            "the API uses another application or project than this command line",
-            *(("it takes other credentials than a bearer token",) if call.answer.status == 401 else ()),
-            A_GATEWAY,
-        ),
-        seen=(("required", scope),) if scope else (),
-        fix=(API_LOG,),
     )

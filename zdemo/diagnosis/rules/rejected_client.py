@@ -135,7 +135,7 @@ def _service_user(case: ClientCase) -> Iterator[Finding]:
 
 def _everything_refused(case: ClientCase) -> Iterator[Finding]:
     """Find that all three are refused: the only thing they have in common is the instance that created them."""
-    if case.evidence.token_is_dead and case.evidence.administrator_is_dead:
+    if case.evidence.token_is_dead and case.evidence.refused(Probe.ADMINISTRATOR_USERINFO):
         yield Finding(
             id="client.other_instance",
             cause="everything is refused at once: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This "

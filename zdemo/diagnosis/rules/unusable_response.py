@@ -128,9 +128,21 @@ def _failure(failure: ConnectionFailed, evidence: Evidence) -> Iterator[Finding]
 def _unusable(case: ResponseCase) -> Iterator[Finding]:
     """Yield what a response that is not an introspection means, the surest first; the last one leaves it open."""
     yield from _said_by_zitadel(case)
-    yield from _network_login(case)
+    if case.answer.status == NETWORK_LOGIN:  # a captive portal
+        yield Finding(
+            id="net.login",
+            cause=f"the network requires a login first, and answers in place of {case.host} ({NETWORK_LOGIN})",
+            fix=("log in to the network (open any page in a browser), then try again",),
+        )
     yield from _own_proxy(case)
-    yield from _rate_limited(case)
+    if case.answer.status == 429:
+        by_zitadel = BLOCKED in case.answer.text
+        blocked = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
+        yield Finding(
+            id="zitadel.rate_limited",
+            cause=blocked if by_zitadel else "requests to ZITADEL are rate limited (429), by it or by a proxy",
+            fix=(wait(case.answer), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"),
+        )
     if 300 <= case.answer.status < 400:  # single sign-on in front of ZITADEL, or a host that has moved
         target, moved = redirected_to(case.answer, case.answer.setting)
         yield Finding(
@@ -140,7 +152,18 @@ def _unusable(case: ResponseCase) -> Iterator[Finding]:
             otherwise=() if moved else (f"or set {case.answer.setting} to an address at which ZITADEL itself answers",),
         )
     yield from _expects_https(case)
-    yield from _lost_on_the_way(case)
+    description = str(case.answer.json_object().get("error_description", ""))
+    if case.answer.status == 400 and description in (*LOST, NO_CLIENT):
+        client = "service account" if case.path == TOKEN_PATH else "API application"
+        what = f"the {client}'s authentication (the Authorization header; with a key file, the form)"
+        what = what if description == NO_CLIENT else "the form of the request"
+        yield Finding(
+            id="zitadel.request_changed",
+            cause=f"{what} was sent but did not reach ZITADEL: something in between removes it",
+            likely=True,
+            seen=(("ZITADEL", quoted(description)),),
+            fix=("let the proxies in front of ZITADEL pass POST, its form and the Authorization header unchanged",),
+        )
     yield from _gateway(case)
     if case.answer.status >= 500:
         yield Finding(
@@ -281,54 +304,6 @@ def _own_proxy(case: ResponseCase) -> Iterator[Finding]:
             f"if this machine reaches it without the proxy, add {url(answer).hostname} to NO_PROXY",
             "otherwise let the proxy pass requests to it: its log says more",
         ),
-    )
-
-
-def _network_login(case: ResponseCase) -> Iterator[Finding]:
-    """Find a captive portal: the network answers, whatever host was asked."""
-    if case.answer.status == NETWORK_LOGIN:
-        yield Finding(
-            id="net.login",
-            cause=f"the network requires a login first, and answers in place of {case.host} ({NETWORK_LOGIN})",
-            fix=("log in to the network (open any page in a browser), then try again",),
-        )
-
-
-def _rate_limited(case: ResponseCase) -> Iterator[Finding]:
-    """Find a rate limit: ZITADEL's is plain text, a filter's is a page or has the filter's name."""
-    answer = case.answer
-    if answer.status != 429:
-        return
-    by_zitadel = BLOCKED in answer.text
-    cause = "requests to ZITADEL are rate limited (429)"
-    if by_zitadel:
-        cause = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
-    elif case.is_from_a_proxy:
-        cause = f"a proxy or filter in front of ZITADEL limits or blocks requests from here ({described(answer)})"
-    yield Finding(
-        id="zitadel.rate_limited",
-        cause=cause,
-        likely=case.is_from_a_proxy and not by_zitadel,
-        fix=(wait(answer), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"),
-    )
-
-
-def _lost_on_the_way(case: ResponseCase) -> Iterator[Finding]:
-    """Find a part of the request that did not reach ZITADEL."""
-    body = case.answer.json_object()
-    description = str(body.get("error_description", ""))
-    invalid = case.answer.status == 400 and body.get("error") == "invalid_request"
-    if not invalid or description not in (*LOST, NO_CLIENT):
-        return
-    client = "service account" if case.path == TOKEN_PATH else "API application"
-    what = f"the {client}'s authentication (the Authorization header; with a key file, the form)"
-    yield Finding(
-        id="zitadel.request_changed",
-        cause=f"{what if description == NO_CLIENT else 'the form of the request'} was sent but did not reach ZITADEL: "
-        "something in between removes it",
-        likely=True,
-        seen=(("ZITADEL", quoted(description)),),
-        fix=("check the proxies in front of ZITADEL: POST, its form and the Authorization header must pass unchanged",),
     )
 
 
