@@ -9,7 +9,6 @@ from zdemo.diagnosis.checks.check import check, failed, passed, warned
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Finding, Outcome
 
-MOST_LINES = 10  # that a message names
 SETUP = "zdemo setup  (creates all of them in your ZITADEL)"
 NOT_SET = " is not set: "
 
@@ -37,9 +36,7 @@ def _readable(context: DoctorContext) -> Finding:
 
 
 def _lines(numbers: Sequence[int]) -> str:
-    """Return lines by their numbers, of many the first ten."""
-    shown = ", ".join(map(str, numbers[:MOST_LINES])) + (" …" if len(numbers) > MOST_LINES else "")
-    return f"line{'' if len(numbers) == 1 else 's'} {shown}"
+    return f"line{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"
 
 
 @check(

@@ -332,14 +332,16 @@ def _not_judged(call: Call, obstacle: Finding | None, issuer: str) -> Iterator[F
         yield replace(gateway, seen=(("from here", here),))
     if obstacle:
         yield obstacle
-    settings_first = call.answer.status == 502  # which is for an unusable answer; 503 is for none
-    other = (STARTED_BEFORE, "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line")
-    network = ("the API does not reach ZITADEL: network, proxy, certificates", "it was a temporary failure")
     yield Finding(
         id="call.api_cannot_ask",
         cause=f"the API cannot have tokens checked, though {issuer} answers from here",
-        candidates=(*other, *network) if settings_first else (*network, *other),
-        fix=(*((RESTART, API_LOG) if settings_first else (API_LOG, RESTART)), COMPARE),
+        candidates=(
+            "the API does not reach ZITADEL: network, proxy, certificates",
+            "it was a temporary failure",
+            STARTED_BEFORE,
+            "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line",
+        ),
+        fix=(API_LOG, RESTART, COMPARE),
     )
 
 

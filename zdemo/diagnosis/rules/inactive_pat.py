@@ -98,26 +98,17 @@ def _of_a_listed_pat(records: PatRecords, now: float) -> Iterator[Finding]:
             "ZITADEL lists them",
             fix=(_new_pat(records),),
         )
-    if records.all_known:
-        yield Finding(
-            id="token.another_text",
-            cause=f"the PAT with the recorded ID is good ({user} has it, and it has not expired), so the text in "
-            f"{variable} is not that PAT",
-            likely=True,
-            fix=(f"copy the whole PAT again, or create a new PAT for {user}; either fixes it",),
-        )
-    yield Finding(  # what happened to its user since is unknown
+    good = f"the PAT with the recorded ID is listed and has not expired, and its user {user} is active"
+    another = f"the text in {variable} is not that PAT: changed, cut off, or from another ZITADEL"
+    off_since = f"its user was deactivated or locked in between: {STAY_DEAD}"
+    certain = records.all_known
+    yield Finding(
         id="token.another_text",
-        cause=f"the PAT with the recorded ID is listed and has not expired, and its user {user} is active",
-        candidates=(
-            f"its user was deactivated or locked in between: {STAY_DEAD}",
-            f"the text in {variable} is not that PAT: changed, cut off, or from another ZITADEL",
-        ),
-        fix=(f"{_new_pat(records)}; that fixes both",),
-        otherwise=(
-            "to find out which: set ZITADEL_ADMIN_PAT to the PAT of an IAM_OWNER, who may read what happened to the "
-            "user",
-        ),
+        cause=f"{good}: {another}" if certain else good,
+        likely=certain,
+        candidates=() if certain else (off_since, another),
+        fix=(f"copy the whole PAT again, or {_new_pat(records)}" if certain else _new_pat(records),),
+        otherwise=() if certain else ("with ZITADEL_ADMIN_PAT of an IAM_OWNER, zdemo doctor shows which",),
     )
 
 

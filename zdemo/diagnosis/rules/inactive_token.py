@@ -160,14 +160,11 @@ def _alive_elsewhere(case: InactiveCase) -> Iterator[Finding]:
     seen = (("audience", shown_list(audience)),) if audience else ()
     names_configured = configured in (audience if isinstance(audience, list) else [audience])
     if configured and (names_configured or (project and project != configured)):
-        meant = f"the token is alive and meant for the project {configured}" if names_configured else ALIVE
-        belongs = f"to project {project}, not to {configured}" if project else "to another project"
+        belongs = f"project {project}" if project else "another project"
         right = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
         yield Finding(
             id="token.wrong_project",
-            cause=f"ZITADEL_PROJECT_ID is wrong: the API application belongs {belongs}; {meant}"
-            if project
-            else f"{meant} (ZITADEL_PROJECT_ID), but the API application belongs {belongs}",
+            cause=f"ZITADEL_PROJECT_ID is wrong: the API application is of {belongs}, not of {configured}; {ALIVE}",
             seen=seen,
             fix=(
                 f"ZITADEL_PROJECT_ID={quoted(project, 40)}" if project else right,

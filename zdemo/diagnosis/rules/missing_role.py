@@ -149,7 +149,18 @@ def finding_for_missing_role(
 
 def _rules(case: RoleCase) -> Iterator[Finding]:
     """Yield what can be the cause, the surest first."""
-    yield from _other_project_configured(case)
+    project, configured = case.project, case.settings.project_id
+    if configured and project and project != configured:  # ZITADEL shows only the roles of the application's project
+        use_own = f"ZITADEL_PROJECT_ID={quoted(project, 40)}"
+        grant = () if case.role in case.introspection.roles(project) else (f"and grant the role there: {case.grant}",)
+        other_app = f"use an API application of project {configured}: set its {case.settings.credential_variables}"
+        yield Finding(
+            id="role.other_project_configured",
+            cause=f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is "
+            f"{configured}: ZITADEL shows an API only the roles of its own project",
+            fix=(use_own, *grant),
+            otherwise=(f"or, if there is such a project: {other_app}",),
+        )
     rights = case.evidence.own_rights
     what = ", ".join(quoted(right, 40) for right in rights[:MOST_SHOWN]) or "ZITADEL_ADMIN_PAT"
     if rights and case.evidence.admin_pat_rights == ():
@@ -234,24 +245,6 @@ def _rules(case: RoleCase) -> Iterator[Finding]:
             fix=(case.grant,),
         )
     yield _open(case)
-
-
-def _other_project_configured(case: RoleCase) -> Iterator[Finding]:
-    """Find a configured project that is not the application's: ZITADEL shows only the roles of the latter."""
-    project, configured = case.project, case.settings.project_id
-    if not configured or not project or project == configured:
-        return
-    use_configured = f"use an API application of project {configured}: set its {case.settings.credential_variables}"
-    use_own = f"ZITADEL_PROJECT_ID={quoted(project, 40)}"
-    grant = f"and grant the role there: {case.grant}"
-    has_it = case.role in case.introspection.roles(project)
-    yield Finding(
-        id="role.other_project_configured",
-        cause=f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}: "
-        "ZITADEL shows an API only the roles of its own project",
-        fix=(use_own,) if has_it else (use_own, grant),
-        otherwise=(f"or, if there is such a project: {use_configured}",),
-    )
 
 
 def _narrowed(case: RoleCase) -> Iterator[Finding]:

@@ -48,7 +48,7 @@ TOKEN_SWAPPED = OddValue(
 def odd_values(values: Mapping[str, str]) -> tuple[OddValue, ...]:
     """Return all that is odd about the values of these variables."""
     stripped = {name: value.strip() for name, value in values.items() if value.strip()}
-    return (*_pairs(stripped), *_client_id(stripped), *_other_kinds(stripped))
+    return (*_pairs(stripped), *_kinds(stripped))
 
 
 def _kind(values: Mapping[str, str], name: str) -> TokenKind | None:
@@ -84,21 +84,19 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
             yield OddValue(what=what, fix=f"correct {one} or {other}", fatal=fatal, names=names)
 
 
-def _client_id(values: Mapping[str, str]) -> Iterator[OddValue]:
-    text = values.get("CLIENT_ID", "")
-    usual = ID_DIGITS.fullmatch(text) or OLD_CLIENT_ID.fullmatch(text)
-    same = text in [value for name, value in values.items() if name != "CLIENT_ID"]
-    if not text or usual or paste_error(text) or are_swapped(values) or same:
-        return
-    kind = _kind(values, "CLIENT_ID")
-    what, fatal = f"CLIENT_ID has the form of a {kind}", kind in (PAT, SECRET)
-    if not fatal:
-        what = "CLIENT_ID does not look like a client ID (18 digits): perhaps it is a service account's login name"
-    fix = "set CLIENT_ID to the API application's client ID, from the application's page in ZITADEL"
-    yield OddValue(what=what, fix=fix, fatal=fatal, names=("CLIENT_ID",) if fatal else ())
-
-
-def _other_kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
+def _kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
+    client_id, kind = values.get("CLIENT_ID", ""), _kind(values, "CLIENT_ID")
+    usual = not client_id or ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id)
+    same = client_id in [value for name, value in values.items() if name != "CLIENT_ID"]
+    if not (usual or same or paste_error(client_id) or are_swapped(values)):
+        fatal = kind in (PAT, SECRET)
+        other = "does not look like a client ID (18 digits): perhaps it is a service account's login name"
+        yield OddValue(
+            what=f"CLIENT_ID {f'has the form of a {kind}' if fatal else other}",
+            fix="set CLIENT_ID to the API application's client ID, from the application's page in ZITADEL",
+            fatal=fatal,
+            names=("CLIENT_ID",) if fatal else (),
+        )
     text = values.get("CLIENT_SECRET")
     named_above = _kind(values, "PAT") is SECRET or text in (values.get("PAT"), values.get("ZITADEL_ADMIN_PAT"))
     if _kind(values, "CLIENT_SECRET") is PAT and not named_above:

@@ -51,7 +51,7 @@ def finding_for_refused_user(case: UserCase) -> Finding | None:
 
 @first
 def _refused(case: UserCase, error: str, description: str) -> Iterator[Finding]:
-    key = case.settings.key
+    settings, key = case.settings, case.settings.key
     if description == USER_NOT_ACTIVE:
         yield Finding(
             id="user.inactive",
@@ -62,50 +62,9 @@ def _refused(case: UserCase, error: str, description: str) -> Iterator[Finding]:
         return
     if key and error in KEY_REFUSED:
         yield from _refused_key(case, key)
-    if not key:
-        yield from _refused_secret(case, description)
-    if key or case.answer.status < 500:
-        yield Finding(
-            id="user.refused",
-            cause=f"ZITADEL refuses {case.user} with a message that zdemo does not know",
-            candidates=("this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"),
-            fix=("check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more",),
-        )
-
-
-def _refused_secret(case: UserCase, description: str) -> Iterator[Finding]:
-    settings = case.settings
-    id_variable, variable, _ = settings.variables
-    right = f"set {id_variable} to the login name of a service account: its page in ZITADEL shows it as Client ID"
-    if description == UNKNOWN and case.evidence.database_away:  # then ZITADEL answers good credentials like bad ones
-        yield database_away(settings.zitadel.server)
-    if description == UNKNOWN and settings.client_id == settings.application[0]:
-        yield Finding(
-            id="user.is_application",
-            cause=f"{id_variable} is the client ID of the API application, and an API application gets no tokens: it "
-            "only checks other tokens",
-            fix=(right,),
-        )
-    is_id = ID_DIGITS.fullmatch(settings.client_id) or OLD_CLIENT_ID.fullmatch(settings.client_id)
-    if description == UNKNOWN and is_id:
-        yield Finding(
-            id="user.is_id",
-            cause=f"{id_variable} is the ID of a user or an application; ZITADEL knows a service account here only by "
-            "its login name",
-            likely=True,
-            fix=(right,),
-        )
-    if description == UNKNOWN:
-        yield Finding(
-            id="user.unknown",
-            cause=f"{settings.issuer} has no service account with the login name {quoted(settings.client_id, 60)}",
-            candidates=(
-                "it is misspelled, or is the user's display name",
-                "the login name ends with @ and the organization's domain",
-                "the user was removed, or belongs to another ZITADEL",
-            ),
-            fix=(right,),
-        )
+    elif description == UNKNOWN:
+        yield from _unknown(case)
+    variable = settings.variables[1]
     if description == NO_SECRET:
         yield Finding(
             id="user.no_secret",
@@ -129,6 +88,46 @@ def _refused_secret(case: UserCase, description: str) -> Iterator[Finding]:
             ),
             fix=("copy the secret again from where it is kept", NEW_SECRET),
         )
+    if key or case.answer.status < 500:
+        yield Finding(
+            id="user.refused",
+            cause=f"ZITADEL refuses {case.user} with a message that zdemo does not know",
+            candidates=("this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"),
+            fix=("check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more",),
+        )
+
+
+def _unknown(case: UserCase) -> Iterator[Finding]:
+    """Yield why there is no service account with this login name."""
+    settings, id_variable = case.settings, case.settings.variables[0]
+    right = f"set {id_variable} to the login name of a service account: its page in ZITADEL shows it as Client ID"
+    if case.evidence.database_away:  # then ZITADEL answers good credentials like bad ones
+        yield database_away(settings.zitadel.server)
+    if settings.client_id == settings.application[0]:
+        yield Finding(
+            id="user.is_application",
+            cause=f"{id_variable} is the client ID of the API application, and an API application gets no tokens: it "
+            "only checks other tokens",
+            fix=(right,),
+        )
+    if ID_DIGITS.fullmatch(settings.client_id) or OLD_CLIENT_ID.fullmatch(settings.client_id):
+        yield Finding(
+            id="user.is_id",
+            cause=f"{id_variable} is the ID of a user or an application; ZITADEL knows a service account here only by "
+            "its login name",
+            likely=True,
+            fix=(right,),
+        )
+    yield Finding(
+        id="user.unknown",
+        cause=f"{settings.issuer} has no service account with the login name {quoted(settings.client_id, 60)}",
+        candidates=(
+            "it is misspelled, or is the user's display name",
+            "the login name ends with @ and the organization's domain",
+            "the user was removed, or belongs to another ZITADEL",
+        ),
+        fix=(right,),
+    )
 
 
 def _refused_key(case: UserCase, key: SigningKey) -> Iterator[Finding]:

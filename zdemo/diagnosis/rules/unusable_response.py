@@ -127,7 +127,13 @@ def _failure(failure: ConnectionFailed, evidence: Evidence) -> Iterator[Finding]
 
 def _unusable(case: ResponseCase) -> Iterator[Finding]:
     """Yield what a response that is not an introspection means, the surest first; the last one leaves it open."""
-    yield from _said_by_zitadel(case)
+    away = DATABASE_AWAY in case.answer.text
+    if not away and (not_found := instance_not_found(case.answer)):  # ZITADEL's 404 names the hosts concerned
+        hosts = f"ZITADEL saw {not_found.host or 'none'}; its ExternalDomain is {not_found.domain or 'unknown'}"
+        name, cause, fix = explain_instance_not_found(case.answer, not_found)
+        yield Finding(id=f"zitadel.{name}", cause=cause, seen=(("hosts", hosts),), fix=fix)
+    if away or case.evidence.database_away:
+        yield database_away(f"{url(case.answer).scheme}://{case.host}")
     if case.answer.status == NETWORK_LOGIN:  # a captive portal
         yield Finding(
             id="net.login",
@@ -198,14 +204,7 @@ def _no_discovery(case: ResponseCase) -> Iterator[Finding]:
     yield from _expects_https(case)
     yield from _own_proxy(case)
     if answer.status in REFUSALS:
-        yield Finding(
-            id="zitadel.filtered",
-            cause=f"the server at {case.host} is another server, or a proxy in front of ZITADEL that requires a login "
-            f"({described(answer)})",
-            likely=True,
-            fix=(correct_address(answer),),
-            otherwise=("or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login",),
-        )
+        yield _filtered(case)
     if answer.status == 404 and is_from_zdemo(answer):
         yield Finding(
             id="zitadel.is_the_api",
@@ -222,17 +221,6 @@ def _no_discovery(case: ResponseCase) -> Iterator[Finding]:
     if body and 200 <= answer.status < 500 and answer.status != 429 and not case.evidence.is_ready:
         yield _another(case, likely=True)
     yield from _unusable(case)
-
-
-def _said_by_zitadel(case: ResponseCase) -> Iterator[Finding]:
-    """Find ZITADEL's 404 for a Host without an instance, which names the hosts concerned, and its database's faults."""
-    away = DATABASE_AWAY in case.answer.text
-    if not away and (not_found := instance_not_found(case.answer)):
-        hosts = f"ZITADEL saw {not_found.host or 'none'}; its ExternalDomain is {not_found.domain or 'unknown'}"
-        name, cause, fix = explain_instance_not_found(case.answer, not_found)
-        yield Finding(id=f"zitadel.{name}", cause=cause, seen=(("hosts", hosts),), fix=fix)
-    if away or case.evidence.database_away:
-        yield database_away(f"{url(case.answer).scheme}://{case.host}")
 
 
 def database_away(origin: str, seen: Lines = ()) -> Finding:
@@ -258,17 +246,20 @@ def _other_server(case: ResponseCase) -> Iterator[Finding]:
     if case.evidence.is_zitadel:
         yield _in_between(case)
     if is_page and case.answer.status in FILTERED:
-        yield Finding(
-            id="zitadel.filtered",
-            cause=f"another server than ZITADEL answers at {case.host} and refuses the request "
-            f"({described(case.answer)})",
-            candidates=(
-                "a proxy or bot filter in front of ZITADEL, or one that requires a login of its own",
-                f"{case.answer.setting} names another web server",
-            ),
-            fix=(f"let the filter pass {case.request} without a login, or correct {case.answer.setting}",),
-        )
+        yield _filtered(case)
     yield _another(case, likely=not is_page)
+
+
+def _filtered(case: ResponseCase) -> Finding:
+    return Finding(
+        id="zitadel.filtered",
+        cause=f"another server than ZITADEL answers at {case.host} and refuses the request ({described(case.answer)})",
+        candidates=(
+            "a proxy or bot filter in front of ZITADEL, or one that requires a login of its own",
+            f"{case.answer.setting} names another web server",
+        ),
+        fix=(f"let the filter pass {case.request} without a login, or correct {case.answer.setting}",),
+    )
 
 
 def _another(case: ResponseCase, *, likely: bool) -> Finding:
