@@ -11,7 +11,7 @@ import requests
 
 from tests.support.cli import Shell
 from tests.support.processes import ROOT, forker
-from zdemo.emulator.control import ALLOWED
+from zdemo.emulator.control import ROUTES
 from zdemo.emulator.faults import KINDS, PATHS
 from zdemo.testing import ZitadelEmulator
 
@@ -66,7 +66,7 @@ def test_the_page_names_every_fault_path_and_method() -> None:
     assert re.findall(r"^\| `([a-z-]+)` \|", faults, re.MULTILINE) == list(KINDS)
     assert all(f"`{path}`" in faults for path in PATHS)
     documented = set(re.findall(r"`(GET|POST|DELETE) (\w+)`", TEXT))
-    assert documented == {(method, name) for name, methods in ALLOWED.items() for method in methods}
+    assert documented == {(method, name) for name, methods in ROUTES.items() for method in methods}
 
 
 def test_the_page_names_everything_of_the_fixture() -> None:

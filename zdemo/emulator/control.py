@@ -21,8 +21,6 @@ from zdemo.serving.loopback import is_loopback_address, names_loopback
 
 PREFIX = "/_zdemo/"
 NAME_HEADER = "X-Zdemo-Emulator"
-ALLOWED = {"state": ("GET",), "reset": ("POST",), "clock": ("GET", "POST"), "faults": ("GET", "POST", "DELETE")}
-ALLOWED |= {"requests": ("GET", "DELETE"), "pats": ("POST",)}
 UNITS = ("days", "hours", "minutes", "seconds")
 LONGEST = timedelta(days=36500)
 HEADERS = [
@@ -50,14 +48,14 @@ class Control:
     def __init__(
         self, app: Callable[..., Iterable[bytes]], world: World, records: RequestRecords, faults: Faults
     ) -> None:
-        self._app, self._world, self._records, self._faults = app, world, records, faults
+        self._app, self.world, self.records, self.faults = app, world, records, faults
         self.timeline = Timeline(world)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer below ``/_zdemo/``, and hand all other requests on."""
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            return start_response(status, [*headers, (NAME_HEADER, self._world.name)], *rest)
+            return start_response(status, [*headers, (NAME_HEADER, self.world.name)], *rest)
 
         path = environ["PATH_INFO"]
         if not f"{path}/".startswith(PREFIX):
@@ -73,19 +71,25 @@ class Control:
         return [body]
 
     def _answer(self, name: str, environ: Environ) -> Answer:
+        """Do what the request asks for; the answer shows what the path is about as it is after that."""
         method = environ["REQUEST_METHOD"]
-        if name not in ALLOWED:
-            raise Refused(f"unknown path (below {PREFIX}: {', '.join(ALLOWED)})", 404)
-        if method not in ALLOWED[name]:
-            raise Refused(f"{name} takes {' and '.join(ALLOWED[name])}", 405)
-        with_body = environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
-        body = _json_object(environ) if method == "POST" or (method == "DELETE" and with_body) else {}
-        answer: Answer = getattr(self, f"_{method.lower()}_{name}")(body)
-        return answer
+        if name not in ROUTES:
+            raise Refused(f"unknown path (below {PREFIX}: {', '.join(ROUTES)})", 404)
+        if method not in ROUTES[name]:
+            raise Refused(f"{name} takes {' and '.join(ROUTES[name])}", 405)
+        try:
+            fields, change = ROUTES[name][method]
+            change(self, _body(environ, fields))
+        except ValueError as error:
+            raise Refused(str(error), 400) from None
+        if name == "requests":
+            return {"requests": [asdict(record) for record in list(self.records)]}
+        state, part = self._state(), {"clock": "advanced_seconds", "faults": "faults"}.get(name)
+        return {part: state[part]} if part else state
 
-    def _get_state(self, _body: Answer) -> Answer:
-        with self._world.lock:
-            now = self._world.now()
+    def _state(self) -> Answer:
+        with self.world.lock:
+            now = self.world.now()
             users = [
                 {
                     "id": u.id,
@@ -94,88 +98,31 @@ class Control:
                     "pats": [pat.id for pat in u.pats.values() if not pat.dead and pat.expires > now],
                     "ended_pats": [pat.id for pat in u.pats.values() if pat.dead],  # listed, but ended for good
                 }
-                for u in self._world.users.values()
+                for u in self.world.users.values()
             ]
-            projects = [{"id": p.id, "name": p.name, "roles": list(p.roles)} for p in self._world.projects.values()]
+            projects = [{"id": p.id, "name": p.name, "roles": list(p.roles)} for p in self.world.projects.values()]
             assignments = [
                 {"user_id": a.user_id, "project_id": a.project_id, "roles": list(a.role_keys)}
-                for a in self._world.authorizations.values()
+                for a in self.world.authorizations.values()
                 if a.active
             ]
+        faults = [asdict(fault) for fault in self.faults.active()]
         return {
-            "name": self._world.name,
-            "external_domains": [self._world.external_domain, *self._world.other_domains],
+            "name": self.world.name,
+            "external_domains": [self.world.external_domain, *self.world.other_domains],
             "advanced_seconds": self.timeline.advanced.total_seconds(),
-            "faults": self._shown_faults(),
-            "requests": len(self._records),
+            "faults": [{"fault": fault.pop("kind"), **{k: v for k, v in fault.items() if v}} for fault in faults],
+            "requests": len(self.records),
             "projects": projects,
             "users": users,
             "assignments": assignments,
         }
 
-    def _post_reset(self, body: Answer) -> Answer:
-        _only(body)
-        self.reset()
-        return self._get_state({})
-
     def reset(self) -> None:
         """Put everything back as it was at the start: the objects, the time, no faults and no requests."""
         self.timeline.reset()
-        self._faults.clear()
-        self._records.clear()
-
-    def _get_clock(self, _body: Answer) -> Answer:
-        return {"advanced_seconds": self.timeline.advanced.total_seconds()}
-
-    def _post_clock(self, body: Answer) -> Answer:
-        _only(body, "advance")
-        parts = body.get("advance")
-        if not isinstance(parts, dict) or not parts:
-            raise Refused('advance is missing, for example {"advance": {"hours": 13}}', 400)
-        self.timeline.advance(_duration(parts))
-        return self._get_clock({})
-
-    def _get_faults(self, _body: Answer) -> Answer:
-        return {"faults": self._shown_faults()}
-
-    def _post_faults(self, body: Answer) -> Answer:
-        self._faults.add(self._fault(body))
-        return self._get_faults({})
-
-    def _delete_faults(self, body: Answer) -> Answer:
-        self._faults.remove(self._fault(body)) if body else self._faults.clear()
-        return self._get_faults({})
-
-    def _fault(self, body: Answer) -> Fault:
-        _only(body, "fault", "times", "path", "seconds")
-        kind, path = _text(body, "fault"), _text(body, "path")
-        times, seconds = _number(body, "times"), _number(body, "seconds")
-        if isinstance(times, float):
-            raise Refused("times must be a whole number", 400)
-        try:
-            return new_fault(kind, times=times, path=path, seconds=seconds)
-        except ValueError as error:
-            raise Refused(str(error), 400) from None
-
-    def _shown_faults(self) -> list[Answer]:
-        faults = [asdict(fault) for fault in self._faults.active()]
-        return [{"fault": fault.pop("kind"), **{k: v for k, v in fault.items() if v}} for fault in faults]
-
-    def _get_requests(self, _body: Answer) -> Answer:
-        return {"requests": [asdict(record) for record in list(self._records)]}
-
-    def _delete_requests(self, body: Answer) -> Answer:
-        _only(body)
-        self._records.clear()
-        return self._get_requests({})
-
-    def _post_pats(self, body: Answer) -> Answer:
-        _only(body, "user_id")
-        try:
-            self.timeline.restore_pats(_text(body, "user_id"))
-        except KeyError:
-            raise Refused("user_id must be the ID of a user who was there at the start", 404) from None
-        return self._get_state({})
+        self.faults.clear()
+        self.records.clear()
 
 
 def check_caller(environ: Environ) -> None:
@@ -190,7 +137,59 @@ def check_caller(environ: Environ) -> None:
         raise Refused("the header X-Zdemo-Control: 1 is missing")
 
 
-def _json_object(environ: Environ) -> Answer:
+# --- the requests: the fields of their bodies, and what they do ---
+
+
+def _advance(control: Control, body: Answer) -> None:
+    parts = _checked(body.get("advance", {}), dict.fromkeys(UNITS, float))
+    try:
+        duration = timedelta(**parts)
+    except OverflowError:
+        duration = LONGEST + timedelta(1)
+    if not parts or not timedelta() <= duration <= LONGEST:
+        raise ValueError(f'advance must be from 0 to {LONGEST.days} days, for example {{"advance": {{"hours": 13}}}}')
+    control.timeline.advance(duration)
+
+
+def _made(body: Answer) -> Fault:
+    return new_fault(body.pop("fault", ""), **body)
+
+
+def _remove_faults(control: Control, body: Answer) -> None:
+    control.faults.remove(_made(body)) if body else control.faults.clear()
+
+
+def _restore_pats(control: Control, body: Answer) -> None:
+    try:
+        control.timeline.restore_pats(body.get("user_id", ""))
+    except KeyError:
+        raise Refused("user_id must be the ID of a user who was there at the start", 404) from None
+
+
+Fields = dict[str, type]
+LOOK: tuple[Fields, Callable[..., None]] = ({}, lambda *_: None)
+FAULT: Fields = {"fault": str, "times": int, "path": str, "seconds": float}
+ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Control, Answer], None]]]] = {
+    "state": {"GET": LOOK},
+    "reset": {"POST": ({}, lambda control, _: control.reset())},
+    "clock": {"GET": LOOK, "POST": ({"advance": dict}, _advance)},
+    "faults": {
+        "GET": LOOK,
+        "POST": (FAULT, lambda control, body: control.faults.add(_made(body))),
+        "DELETE": (FAULT, _remove_faults),
+    },
+    "requests": {"GET": LOOK, "DELETE": ({}, lambda control, _: control.records.clear())},
+    "pats": {"POST": ({"user_id": str}, _restore_pats)},
+}
+WORDS = {str: "a string", int: "a whole number", float: "a number", dict: "an object"}
+
+
+def _body(environ: Environ, fields: Fields) -> Answer:
+    """Return the fields of the body, which only a POST must have. Raises Refused, and ValueError for a field."""
+    with_body = environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
+    method = environ["REQUEST_METHOD"]
+    if method == "GET" or (method == "DELETE" and not with_body):
+        return {}
     if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused("the body must be JSON, with Content-Type: application/json", 415)
     try:
@@ -199,39 +198,17 @@ def _json_object(environ: Environ) -> Answer:
         raise Refused("the body is not JSON", 400) from None
     if not isinstance(value, dict):
         raise Refused("the body is not a JSON object", 400)
-    return value
+    return _checked(value, fields)
 
 
-def _only(body: Answer, *known: str) -> None:
-    if unknown := [name for name in body if name not in known]:
-        takes = f"known: {', '.join(known)}" if known else "there are no fields"
-        raise Refused(f"unknown field: {unknown[0]} ({takes})", 400)
-
-
-def _text(body: Answer, name: str) -> str:
-    value = body.get(name, "")
-    if not isinstance(value, str):
-        raise Refused(f"{name} must be a string", 400)
-    return value
-
-
-def _number(body: Answer, name: str) -> Any:
-    value = body.get(name)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise Refused(f"{name} must be a number", 400)
-    return value
-
-
-def _duration(parts: Answer) -> timedelta:
-    _only(parts, *UNITS)
-    numbers = {unit: _number(parts, unit) or 0.0 for unit in parts}
-    try:
-        duration = timedelta(**numbers)
-    except (OverflowError, ValueError):
-        duration = LONGEST + timedelta(1)
-    if not timedelta() <= duration <= LONGEST:
-        raise Refused(f"advance must be from 0 to {LONGEST.days} days", 400)
-    return duration
+def _checked(body: Answer, fields: Fields) -> Answer:
+    for name, value in body.items():
+        if name not in fields:
+            raise ValueError(f"unknown field: {name} (known: {', '.join(fields) or 'none'})")
+        kind = int | float if fields[name] is float else fields[name]
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise ValueError(f"{name} must be {WORDS[fields[name]]}")
+    return body
 
 
 # --- time and the way back ---
