@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 from tests.support.wire import converse, exchange, request
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
 from zdemo.emulator.api.protocols import MOST_VALUES
-from zdemo.emulator.incoming import FREE_BYTES, LARGEST_BODY_BYTES, MOST_BYTES
+from zdemo.emulator.incoming import FREE_BYTES, LARGEST_BODY_BYTES, MOST_LARGE_BODIES
 from zdemo.emulator.oidc.client_authentication import FORM, MOST_PARAMETERS
 
 CONNECT = "/zitadel.project.v2.ProjectService/ListProjects"
@@ -82,7 +82,7 @@ def test_large_unfinished_bodies_get_so_much_memory_and_no_more(near: Server) ->
     head = request(INTROSPECT, *fields(FORM, f"Content-Length: {largest}"), method="POST", host=near.host)
     with ExitStack() as stack:
         held = []
-        for _ in range(MOST_BYTES // (largest - FREE_BYTES) + 6):
+        for _ in range(MOST_LARGE_BODIES + 6):
             held.append(sock := stack.enter_context(socket.create_connection((LOOPBACK, port_of(near)))))
             sock.settimeout(PATIENCE_SECONDS)
             with suppress(ConnectionError):  # refused while it was sent

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from http import HTTPStatus
 from io import BytesIO
@@ -20,12 +20,11 @@ from zdemo.emulator import api, oidc
 from zdemo.emulator.faults import Faults, Faulty
 from zdemo.emulator.incoming import (
     FREE_BYTES,
+    MOST_LARGE_BODIES,
     TOO_LARGE,
     Origin,
     RequestRecord,
     RequestRecords,
-    Room,
-    TooManyBodies,
     masked,
     note,
     notes_of,
@@ -79,6 +78,10 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     return app
 
 
+class TooManyBodies(OSError):
+    """There is no room for one more large body."""
+
+
 class _Front:
     """The outermost layer: cleans the path, reads the body, lets a few large requests at a time pass, and logs each.
 
@@ -88,7 +91,7 @@ class _Front:
     def __init__(self, app: Callable[..., Iterable[bytes]], records: RequestRecords) -> None:
         self._app = app
         self._records = records
-        self._room = Room()
+        self._room = threading.BoundedSemaphore(MOST_LARGE_BODIES)
         self._large = threading.BoundedSemaphore(MOST_LARGE_AT_ONCE)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -120,10 +123,16 @@ class _Front:
             notes_of(environ)["reason"] = "the path has empty, . or .. segments"
             start("301 Moved Permanently", [("Location", location), ("Content-Length", "0")])
             return []
-        with self._room.share() as take:
+        with ExitStack() as held:
+
+            def take_room() -> None:
+                if not self._room.acquire(blocking=False):
+                    raise TooManyBodies("there are too many large requests")
+                held.callback(self._room.release)
+
             try:
-                content = read_body(environ, take)
-            except (TooManyBodies, OSError, ValueError) as error:
+                content = read_body(environ, take_room)
+            except (OSError, ValueError) as error:
                 notes_of(environ)["reason"] = str(error) or "the body did not arrive"
                 too_many = isinstance(error, TooManyBodies)
                 status = "503 Service Unavailable" if too_many else "400 Bad Request"

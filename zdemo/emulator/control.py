@@ -193,7 +193,7 @@ def _body(environ: Environ, fields: Fields) -> Answer:
     if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused("the body must be JSON, with Content-Type: application/json", 415)
     try:
-        value = json.loads(read_body(environ, lambda _count: None) or b"{}")
+        value = json.loads(read_body(environ) or b"{}")
     except (OSError, ValueError, RecursionError):
         raise Refused("the body is not JSON", 400) from None
     if not isinstance(value, dict):

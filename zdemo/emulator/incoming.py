@@ -2,10 +2,8 @@
 
 import logging
 import re
-import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
@@ -107,47 +105,16 @@ def _forwarded(value: str) -> dict[str, str]:
 # neither their number nor the memory that they take together.
 
 LARGEST_BODY_BYTES = 1024 * 1024
-FREE_BYTES = 16 * 1024  # of each body, so that large ones leave room for ordinary requests
-MOST_BYTES = 32 * 1024 * 1024  # of all bodies that are not answered yet, without the free ones
+FREE_BYTES = 16 * 1024  # a body that is no larger is always read
+MOST_LARGE_BODIES = 32  # that are larger, and not answered yet
 PIECE_BYTES = 16 * 1024
 TOO_LARGE = "zdemo.emulator.body_too_large"  # key in a request's environment for a body that was not read
 
 
-class TooManyBodies(Exception):
-    """There is no room for one more large body."""
-
-
-class Room:
-    """The bytes that all bodies share. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._free = MOST_BYTES
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def share(self) -> Iterator[Callable[[int], None]]:
-        """Yield a function that takes bytes until the end of the block, or raises TooManyBodies."""
-        taken = 0
-
-        def take(count: int) -> None:
-            nonlocal taken
-            with self._lock:
-                if count > self._free:
-                    raise TooManyBodies
-                self._free -= count
-                taken += count
-
-        try:
-            yield take
-        finally:
-            with self._lock:
-                self._free += taken
-
-
-def read_body(environ: Mapping[str, Any], take: Callable[[int], None]) -> bytes | None:
+def read_body(environ: Mapping[str, Any], when_large: Callable[[], None] = lambda: None) -> bytes | None:
     """Return a request's body, or None if it is too large: at once if its length is announced.
 
-    Raises TooManyBodies, and OSError or ValueError if it cannot be read to its end.
+    Raises OSError or ValueError if it cannot be read to its end, and what ``when_large`` raises.
     """
     announced = int(environ.get("CONTENT_LENGTH") or 0)
     if announced > LARGEST_BODY_BYTES:
@@ -155,11 +122,11 @@ def read_body(environ: Mapping[str, Any], take: Callable[[int], None]) -> bytes 
     kept = bytearray()
     try:
         while piece := environ["wsgi.input"].read(PIECE_BYTES):
+            if len(kept) <= FREE_BYTES < len(kept) + len(piece):
+                when_large()
             kept += piece
             if len(kept) > LARGEST_BODY_BYTES:
                 return None
-            if len(kept) > FREE_BYTES:
-                take(len(piece))
     except ClientDisconnected:
         raise ValueError("the body ends before its end") from None
     return bytes(kept)
