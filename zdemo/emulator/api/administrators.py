@@ -3,7 +3,7 @@
 from typing import Any
 
 from zdemo.emulator.api.authorizations import show_organization, show_project, show_user
-from zdemo.emulator.api.fields import ID, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, dates, moment
+from zdemo.emulator.api.fields import FLAG, ID, FieldType, Message, OneOf, Repeated, Sub, Text, dates, moment
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter, time_filter
 from zdemo.emulator.api.service import PREFIXES, ROLES, Answer, Call, Refusal, Service
 from zdemo.emulator.api.users import display_name
@@ -12,7 +12,7 @@ from zdemo.emulator.entities import Administrator, User
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.internal_permission.v2.InternalPermissionService")
-_RESOURCES: dict[str, FieldType] = {"instance": Flag(), "organizationId": ID, "projectId": ID}
+_RESOURCES: dict[str, FieldType] = {"instance": FLAG, "organizationId": ID, "projectId": ID}
 _RESOURCE = Sub(Message("ResourceType", OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES))
 _FIELDS: dict[str, FieldType] = {"userId": Text(most=200), "resource": _RESOURCE}
 _ROLE_KEYS = Repeated(ID, unique=True)

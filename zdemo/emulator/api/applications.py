@@ -4,12 +4,12 @@ import base64
 from functools import partial
 
 from zdemo.emulator.api.fields import (
+    ANYTHING,
+    FLAG,
     ID,
     OPTIONAL,
-    Anything,
     Enum,
     FieldType,
-    Flag,
     Message,
     OneOf,
     Repeated,
@@ -45,16 +45,16 @@ OIDC_FIELDS: dict[str, FieldType] = {
     "authMethodType": OIDC_METHOD,
     "postLogoutRedirectUris": Repeated(Text()),
     "version": enum("OIDC_VERSION", "1_0"),
-    "developmentMode": Flag(),
+    "developmentMode": FLAG,
     "accessTokenType": enum("OIDC_TOKEN_TYPE", "BEARER", "JWT"),
-    "accessTokenRoleAssertion": Flag(),
-    "idTokenRoleAssertion": Flag(),
-    "idTokenUserinfoAssertion": Flag(),
+    "accessTokenRoleAssertion": FLAG,
+    "idTokenRoleAssertion": FLAG,
+    "idTokenUserinfoAssertion": FLAG,
     "clockSkew": Text(),
     "additionalOrigins": Repeated(Text()),
-    "skipNativeAppSuccessPage": Flag(),
+    "skipNativeAppSuccessPage": FLAG,
     "backChannelLogoutUri": Text(),
-    "loginVersion": Anything(),
+    "loginVersion": ANYTHING,
 }
 KIND_OF = {"apiConfiguration": "api", "oidcConfiguration": "oidc"}
 _BOTH = {"projectId": ID, "applicationId": ID}

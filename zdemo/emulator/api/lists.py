@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from zdemo.emulator.api.fields import Count, Enum, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, Time, moment
+from zdemo.emulator.api.fields import FLAG, Count, Enum, FieldType, Message, OneOf, Repeated, Sub, Text, Time, moment
 from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
 from zdemo.emulator.api_errors import InvalidArgument
 from zdemo.emulator.entities import Entity
@@ -27,7 +27,7 @@ TIME_METHODS = ("EQUALS", "AFTER", "AFTER_OR_EQUALS", "BEFORE", "BEFORE_OR_EQUAL
 TEXT_METHOD = Enum(tuple(f"TEXT_FILTER_METHOD_{m}" for m in TEXT_METHODS))
 QUERY_METHOD = Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
 TIME_METHOD = Enum(tuple(f"TIMESTAMP_FILTER_METHOD_{m}" for m in TIME_METHODS))
-PAGE = {"offset": Count(), "limit": Count(32), "asc": Flag()}
+PAGE = {"offset": Count(), "limit": Count(32), "asc": FLAG}
 
 
 # --- filters ---

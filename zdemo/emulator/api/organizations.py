@@ -1,6 +1,6 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
-from zdemo.emulator.api.fields import ID, OPTIONAL, Anything, Flag, Message, Repeated, Sub, enum, moment
+from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, OPTIONAL, Message, Repeated, Sub, enum, moment
 from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, text_query
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
@@ -34,7 +34,7 @@ DetailsListing[Organization](
         "domainQuery": text_query("OrganizationDomainQuery", "domain", lambda o: o.primary_domain),
         "stateQuery": equal_filter("OrganizationStateQuery", "state", _STATES, lambda _, o: f"{STATE}_{o.state}"),
         "idQuery": id_filter("OrganizationIDQuery", lambda _, o: o.id),
-        "defaultQuery": Filter(Anything(), lambda world, o, _: o is world.default_organization),
+        "defaultQuery": Filter(ANYTHING, lambda world, o, _: o is world.default_organization),
     },
     columns=columns("ORGANIZATION_FIELD_NAME", NAME="name", CREATION_DATE="created"),
     counts_all=True,
@@ -77,7 +77,7 @@ def _instance_details(call: Call) -> Answer:
     return {"sequence": "1", "changeDate": moment(call.world.now()), "resourceOwner": call.world.id}
 
 
-@FEATURES.method("GetInstanceFeatures", inheritance=Flag())
+@FEATURES.method("GetInstanceFeatures", inheritance=FLAG)
 def get_instance_features(call: Call) -> Answer:
     """Show the features, with a source only where the instance set one."""
     features: Answer = {name: {} for name in (*_FLAGS, "improvedPerformance", "loginV2")}
@@ -87,7 +87,7 @@ def get_instance_features(call: Call) -> Answer:
     return {"details": _instance_details(call), **features}
 
 
-@FEATURES.guarded("SetInstanceFeatures", "iam.feature.write", **dict.fromkeys(_FLAGS, Flag()))
+@FEATURES.guarded("SetInstanceFeatures", "iam.feature.write", **dict.fromkeys(_FLAGS, FLAG))
 def set_instance_features(call: Call) -> Answer:
     """Set the features in the request."""
     call.world.features.update(call.body)

@@ -3,11 +3,11 @@
 from functools import partial
 
 from zdemo.emulator.api.fields import (
+    FLAG,
     ID,
     OPTIONAL,
     Enum,
     FieldType,
-    Flag,
     Message,
     Repeated,
     Sub,
@@ -45,7 +45,7 @@ def _existing(call: Call, permission: str, error_id: str) -> Project:
     return permitted_project(call, permission, NotFound("Project not found", error_id))
 
 
-@SERVICE.method("CreateProject", organizationId=ID, projectId=OPTIONAL, name=ID, **dict.fromkeys(FLAGS, Flag()))
+@SERVICE.method("CreateProject", organizationId=ID, projectId=OPTIONAL, name=ID, **dict.fromkeys(FLAGS, FLAG))
 def create_project(call: Call) -> Answer:
     """Create a project, also for an unknown organization."""
     body = call.body
@@ -56,7 +56,7 @@ def create_project(call: Call) -> Answer:
     return {"projectId": project.id, "creationDate": moment(project.created)}
 
 
-@SERVICE.method("UpdateProject", projectId=ID, name=OPTIONAL, **dict.fromkeys(FLAGS, Flag()))
+@SERVICE.method("UpdateProject", projectId=ID, name=OPTIONAL, **dict.fromkeys(FLAGS, FLAG))
 def update_project(call: Call) -> Answer:
     """Change what the request has; no change is accepted."""
     project = _existing(call, "project.write", "COMMAND-3M9sd")

@@ -12,7 +12,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.http import parse_options_header
 from werkzeug.routing import Map
 
-from zdemo.emulator.api.fields import JsonObject, Message
+from zdemo.emulator.api.fields import Message
 from zdemo.emulator.api.service import KeyPairNeeded, Method, Service, run
 from zdemo.emulator.api_errors import CODES, InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
 from zdemo.emulator.incoming import LARGEST_BODY_BYTES, TOO_LARGE, note
@@ -133,7 +133,7 @@ def _read(message: Message, content: bytes) -> dict[str, Any]:
     Raises InvalidArgument, whose reason in the emulator's records says what is wrong.
     """
     try:
-        return message.read(json.loads(content.decode(), parse_constant=int, object_pairs_hook=JsonObject))
+        return message.read(json.loads(content.decode(), parse_constant=int))
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(MALFORMED, reason=f"{MALFORMED}: {error}") from None
 

@@ -5,11 +5,11 @@ import re
 from typing import Any
 
 from zdemo.emulator.api.fields import (
+    FLAG,
     ID,
     OPTIONAL,
     Data,
     FieldType,
-    Flag,
     Message,
     OneOf,
     Repeated,
@@ -124,13 +124,13 @@ _LANGUAGE_AND_GENDER = {"preferredLanguage": Text(1, 10, optional=True), "gender
 _PROFILE = Message(
     "SetHumanProfile", givenName=ID, familyName=ID, nickName=OPTIONAL, displayName=OPTIONAL, **_LANGUAGE_AND_GENDER
 )
-_EMAIL = Message("SetHumanEmail", email=ID, isVerified=Flag())
+_EMAIL = Message("SetHumanEmail", email=ID, isVerified=FLAG)
 _HUMAN = Message(
     "CreateUserRequest_Human",
     profile=Sub(_PROFILE, required=True),
     email=Sub(_EMAIL, required=True),
-    phone=Sub(Message("SetHumanPhone", phone=Text(most=200), isVerified=Flag())),
-    password=Sub(Message("Password", password=ID, changeRequired=Flag())),
+    phone=Sub(Message("SetHumanPhone", phone=Text(most=200), isVerified=FLAG)),
+    password=Sub(Message("Password", password=ID, changeRequired=FLAG)),
 )
 
 

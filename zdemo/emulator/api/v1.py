@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from zdemo.emulator.api.fields import ID, OPTIONAL, Count, FieldType, Flag, Message, Repeated, Text, Time, moment
+from zdemo.emulator.api.fields import FLAG, ID, OPTIONAL, Count, FieldType, Message, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
 from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Handler, Method, Refusal, permissions
 from zdemo.emulator.api.users import JWT, TOKEN_TYPE, details, show_user
@@ -162,7 +162,7 @@ def remove_org(call: Call) -> Answer:
     "events.read",
     sequence=Count(),
     limit=Count(32),
-    asc=Flag(),
+    asc=FLAG,
     editorUserId=Text(most=200),
     eventTypes=Repeated(Text(most=200)),
     aggregateId=Text(most=200),
