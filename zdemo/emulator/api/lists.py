@@ -171,11 +171,14 @@ class Listing(_List[Row]):
     zero_is_a_column: bool = False
     page_last: bool = False  # whether the pagination of the answer follows the rows
 
-    def serve(self, service: Service, name: str, permission: str = AUTHENTICATED, /, **fields: FieldType) -> None:
+    def serve(
+        self, service: Service, name: str, permission: str = AUTHENTICATED, rest: str = "", **fields: FieldType
+    ) -> None:
         """Add the method to a service; ``fields`` precede those of every list in its request."""
-        service.guarded(
+        service.method(
             name,
-            permission,
+            permission=permission,
+            rest=rest,
             **fields,
             pagination=Sub(Message("PaginationRequest", **PAGE)),
             sortingColumn=Enum((*(() if self.zero_is_a_column else ("",)), *self.columns), lenient=True),
@@ -200,10 +203,11 @@ class DetailsListing(_List[Row]):
 
     counts_all: bool = False  # also what the caller cannot see
 
-    def serve(self, service: Service, name: str) -> None:
+    def serve(self, service: Service, name: str, rest: str) -> None:
         """Add the method to a service."""
         service.method(
             name,
+            rest=rest,
             query=Sub(Message("ListQuery", **PAGE)),
             sortingColumn=Enum(("", *self.columns), lenient=True),
             queries=Repeated(Sub(self.filter_message("SearchQuery", "Query"))),

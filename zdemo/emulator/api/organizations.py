@@ -38,13 +38,19 @@ DetailsListing[Organization](
     },
     columns=columns("ORGANIZATION_FIELD_NAME", NAME="name", CREATION_DATE="created"),
     counts_all=True,
-).serve(SERVICE, "ListOrganizations")
+).serve(SERVICE, "ListOrganizations", "POST /v2/organizations/_search")
 
 _ADMIN = Message("AddOrganizationRequest_Admin", userId=OPTIONAL, roles=Repeated(ID))
 
 
-@SERVICE.guarded(
-    "AddOrganization", "org.create", name=ID, organizationId=OPTIONAL, orgId=OPTIONAL, admins=Repeated(Sub(_ADMIN))
+@SERVICE.method(
+    "AddOrganization",
+    permission="org.create",
+    rest="POST /v2/organizations",
+    name=ID,
+    organizationId=OPTIONAL,
+    orgId=OPTIONAL,
+    admins=Repeated(Sub(_ADMIN)),
 )
 def add_organization(call: Call) -> Answer:
     """Add an organization, with existing users as its administrators if the request names some."""
@@ -61,8 +67,8 @@ def add_organization(call: Call) -> Answer:
 
 # --- the instance's features and settings ---
 
-FEATURES = Service("zitadel.feature.v2.FeatureService")
-SETTINGS = Service("zitadel.settings.v2.SettingsService")
+FEATURES = Service("zitadel.feature.v2.FeatureService", "/v2/features/instance")
+SETTINGS = Service("zitadel.settings.v2.SettingsService", "/v2/settings")
 _FLAGS = (
     "loginDefaultOrg",
     "userSchema",
@@ -77,7 +83,7 @@ def _instance_details(call: Call) -> Answer:
     return {"sequence": "1", "changeDate": moment(call.world.now()), "resourceOwner": call.world.id}
 
 
-@FEATURES.method("GetInstanceFeatures", inheritance=FLAG)
+@FEATURES.method("GetInstanceFeatures", rest="GET", inheritance=FLAG)
 def get_instance_features(call: Call) -> Answer:
     """Show the features, with a source only where the instance set one."""
     features: Answer = {name: {} for name in (*_FLAGS, "improvedPerformance", "loginV2")}
@@ -87,21 +93,21 @@ def get_instance_features(call: Call) -> Answer:
     return {"details": _instance_details(call), **features}
 
 
-@FEATURES.guarded("SetInstanceFeatures", "iam.feature.write", **dict.fromkeys(_FLAGS, FLAG))
+@FEATURES.method("SetInstanceFeatures", permission="iam.feature.write", rest="PUT", **dict.fromkeys(_FLAGS, FLAG))
 def set_instance_features(call: Call) -> Answer:
     """Set the features in the request."""
     call.world.features.update(call.body)
     return {"details": _instance_details(call)}
 
 
-@FEATURES.guarded("ResetInstanceFeatures", "iam.feature.delete")
+@FEATURES.method("ResetInstanceFeatures", permission="iam.feature.delete", rest="DELETE")
 def reset_instance_features(call: Call) -> Answer:
     """Forget all features that were set."""
     call.world.features.clear()
     return {"details": _instance_details(call)}
 
 
-@SETTINGS.guarded("GetGeneralSettings", "policy.read")
+@SETTINGS.method("GetGeneralSettings", permission="policy.read", rest="GET")
 def get_general_settings(call: Call) -> Answer:
     """Show the languages and the default organization."""
     default = call.world.default_organization

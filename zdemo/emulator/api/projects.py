@@ -93,7 +93,7 @@ def delete_project(call: Call) -> Answer:
     return {"deletionDate": moment(when)} if when else {}
 
 
-@SERVICE.guarded("GetProject", "project.read", projectId=ID)
+@SERVICE.method("GetProject", permission="project.read", projectId=ID)
 def get_project(call: Call) -> Answer:
     """Show one project."""
     return {"project": show_project(call.world, _existing(call, "project.read", "QUERY-fk2fs"))}

@@ -15,6 +15,7 @@ from zdemo.emulator.world import World
 
 Answer = dict[str, Any]
 KeyPair = tuple[str, str]  # the private half and the public half, as PEM
+AUTHENTICATED = "authenticated"  # the permission of methods that any valid token can call
 OWN_AUDIENCE = "urn:zitadel:iam:org:project:id:zitadel:aud"  # the scope that opens ZITADEL's own APIs
 
 
@@ -94,29 +95,33 @@ class Method:
 
 
 SERVICES: dict[str, "Service"] = {}
+REST: list[tuple[str, str, Method]] = []  # the methods with a REST form: HTTP method, path, whose parts are fields
 
 
 @dataclass(frozen=True)
 class Service:
-    """A v2 service, by the name in its paths; it is one of ``SERVICES``."""
+    """A v2 service, by the name in its Connect paths, and the start of its REST paths. v1's has no name."""
 
     name: str
+    path: str = ""
     methods: dict[str, Method] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         SERVICES[self.name] = self
 
-    def method(self, name: str, /, *choices: OneOf, **fields: FieldType) -> Callable[[Handler], Handler]:
-        """Declare the function that answers a method; the fields are those of its request."""
-        return self.guarded(name, AUTHENTICATED, *choices, **fields)
-
-    def guarded(
-        self, name: str, permission: str, /, *choices: OneOf, **fields: FieldType
+    def method(
+        self, name: str, /, *choices: OneOf, permission: str = AUTHENTICATED, rest: str = "", **fields: FieldType
     ) -> Callable[[Handler], Handler]:
-        """Declare a method like ``method``, with a permission that is checked before it runs."""
+        """Declare the function that answers a method; the fields are those of its request.
+
+        The permission is checked before it runs. ``rest`` is its HTTP method and the rest of its path.
+        """
 
         def declare(handler: Handler) -> Handler:
-            self.methods[name] = Method(Message(f"{name}Request", *choices, **fields), handler, permission)
+            self.methods[name] = method = Method(Message(f"{name}Request", *choices, **fields), handler, permission)
+            if rest:
+                verb, _, path = rest.partition(" ")
+                REST.append((verb, self.path + path, method))
             return handler
 
         return declare
@@ -176,8 +181,6 @@ def _authenticated(world: World, header: str | None) -> User:
 
 
 # --- the permissions of each administrator role (ZITADEL: InternalAuthZ, its default mapping) ---
-
-AUTHENTICATED = "authenticated"  # the permission of methods that any valid token can call
 
 
 def _permissions(*lines: str) -> frozenset[str]:

@@ -28,7 +28,7 @@ def _service_user(call: Call, *refusal: str) -> User:
     return user
 
 
-@SERVICE.method("AddSecret", userId=ID)
+@SERVICE.method("AddSecret", rest="POST /<userId>/secret", userId=ID)
 def add_secret(call: Call) -> Answer:
     """Create a secret, which replaces the former one."""
     user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x8910n")
@@ -36,7 +36,7 @@ def add_secret(call: Call) -> Answer:
     return {"creationDate": moment(call.world.touch(user)), "clientSecret": user.secret}
 
 
-@SERVICE.method("RemoveSecret", userId=ID)
+@SERVICE.method("RemoveSecret", rest="DELETE /<userId>/secret", userId=ID)
 def remove_secret(call: Call) -> Answer:
     """Remove the secret, and with it client_credentials."""
     user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x7s802")
@@ -49,7 +49,7 @@ def remove_secret(call: Call) -> Answer:
 # --- keys ---
 
 
-@SERVICE.method("AddKey", userId=ID, expirationDate=Time(required=True), publicKey=Data())
+@SERVICE.method("AddKey", rest="POST /<userId>/keys", userId=ID, expirationDate=Time(required=True), publicKey=Data())
 def add_key(call: Call) -> Answer:
     """Create a key pair and show it once as a key file, or add the public key of the request."""
     given = _pem(call.body["publicKey"]) if call.body.get("publicKey") else ""
@@ -79,7 +79,7 @@ def _pem(content: bytes) -> str:
     return text
 
 
-@SERVICE.method("RemoveKey", userId=ID, keyId=ID)
+@SERVICE.method("RemoveKey", rest="DELETE /<userId>/keys/<keyId>", userId=ID, keyId=ID)
 def remove_key(call: Call) -> Answer:
     """Remove a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Machine key not found", "COMMAND-4m77G")
@@ -92,7 +92,7 @@ def remove_key(call: Call) -> Answer:
 # --- personal access tokens ---
 
 
-@SERVICE.method("AddPersonalAccessToken", userId=ID, expirationDate=Time(required=True))
+@SERVICE.method("AddPersonalAccessToken", rest="POST /<userId>/pats", userId=ID, expirationDate=Time(required=True))
 def add_personal_access_token(call: Call) -> Answer:
     """Create a PAT of a service account, and show its text once."""
     expires = check_expiry(call)
@@ -103,7 +103,7 @@ def add_personal_access_token(call: Call) -> Answer:
     return {"creationDate": moment(pat.created), "tokenId": pat.id, "token": pat.token}
 
 
-@SERVICE.method("RemovePersonalAccessToken", userId=ID, tokenId=ID)
+@SERVICE.method("RemovePersonalAccessToken", rest="DELETE /<userId>/pats/<tokenId>", userId=ID, tokenId=ID)
 def remove_personal_access_token(call: Call) -> Answer:
     """Remove a PAT, which ends at once."""
     unknown = NotFound("Personal Access Token not found", "COMMAND-4m77G")
@@ -169,4 +169,4 @@ for method, attribute, kind, id_filter_name, column, by_expiry in (
             ORGANIZATION_ID=lambda world, row: _user_of(world, row).organization_id,
             **{by_expiry: "expires"},
         ),
-    ).serve(SERVICE, method)
+    ).serve(SERVICE, method, rest=f"POST /{attribute}/search")

@@ -43,7 +43,7 @@ from zdemo.emulator.api_errors import (
 from zdemo.emulator.entities import Entity, Metadata, User
 from zdemo.emulator.world import World
 
-SERVICE = Service("zitadel.user.v2.UserService")
+SERVICE = Service("zitadel.user.v2.UserService", "/v2/users")
 TOKEN_TYPE = enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
 JWT = TOKEN_TYPE.words[1]
 GENDER = enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
@@ -137,6 +137,7 @@ _HUMAN = Message(
 @SERVICE.method(
     "CreateUser",
     OneOf("UserType", ("human", "machine"), required=True),
+    rest="POST /new",
     organizationId=ID,
     userId=OPTIONAL,
     username=OPTIONAL,
@@ -186,6 +187,7 @@ _UPDATE_PROFILE = Message(
 @SERVICE.method(
     "UpdateUser",
     OneOf("UserType", ("human", "machine")),
+    rest="PATCH /<userId>",
     userId=ID,
     username=OPTIONAL,
     human=Sub(Message("UpdateUserRequest_Human", profile=Sub(_UPDATE_PROFILE), email=Sub(_EMAIL))),
@@ -252,7 +254,7 @@ def _user_with_metadata(call: Call, entries: str) -> User:
     return permitted_user(call, "user.write", unknown, self_service=True)
 
 
-@SERVICE.method("SetUserMetadata", userId=ID, metadata=Repeated(Sub(_METADATA)))
+@SERVICE.method("SetUserMetadata", rest="POST /<userId>/metadata", userId=ID, metadata=Repeated(Sub(_METADATA)))
 def set_user_metadata(call: Call) -> Answer:
     """Change the metadata that the request names, and keep the rest."""
     _set_metadata(call, _user_with_metadata(call, "metadata"))
@@ -289,7 +291,7 @@ Listing[Metadata](
     filter_name="MetadataSearchFilter",
     filters={"keyFilter": text_filter("MetadataKeyFilter", "key", lambda _, one: one.id)},
     columns={},
-).serve(SERVICE, "ListUserMetadata", userId=ID)
+).serve(SERVICE, "ListUserMetadata", rest="POST /<userId>/metadata/search", userId=ID)
 
 
 # --- states ---
@@ -315,10 +317,10 @@ for verb, *transition in (  # states before, state after, event, and the errors 
     ("Lock", "ACTIVE", "LOCKED", "locked", "450yxuqrh1", "User is not active or initial", "lgws8wtsqf"),
     ("Unlock", "LOCKED", "ACTIVE", "unlocked", "x377t913pw", "User is not locked", "olb9vb0oca"),
 ):
-    SERVICE.method(f"{verb}User", userId=ID)(_transition(*transition))
+    SERVICE.method(f"{verb}User", rest=f"POST /<userId>/{verb.lower()}", userId=ID)(_transition(*transition))
 
 
-@SERVICE.method("DeleteUser", userId=ID)
+@SERVICE.method("DeleteUser", rest="DELETE /<userId>", userId=ID)
 def delete_user(call: Call) -> Answer:
     """Delete a user with its tokens, keys and authorizations."""
     user = permitted_user(call, "user.delete", NotFound("User could not be found", "COMMAND-bd4ir1mblj"))
@@ -386,10 +388,10 @@ USERS: DetailsListing[User] = DetailsListing(
     ),
 )
 _QUERY: Message = USERS.filter_message("SearchQuery", "Query")
-USERS.serve(SERVICE, "ListUsers")
+USERS.serve(SERVICE, "ListUsers", "POST")
 
 
-@SERVICE.method("GetUserByID", userId=ID)
+@SERVICE.method("GetUserByID", rest="GET /<userId>", userId=ID)
 def get_user_by_id(call: Call) -> Answer:
     """Show one user."""
     unknown = NotFound("User could not be found", "QUERY-Dfbg2")

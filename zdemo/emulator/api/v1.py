@@ -1,36 +1,28 @@
 """The calls of the v1 APIs that v2 lacks: token types, the caller's own user and roles, organizations, events."""
 
-from collections.abc import Callable
 from functools import partial
 
-from zdemo.emulator.api.fields import FLAG, ID, OPTIONAL, Count, FieldType, Message, Repeated, Text, Time, moment
+from zdemo.emulator.api.fields import FLAG, ID, OPTIONAL, Count, FieldType, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
-from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Handler, Method, Refusal, permissions
+from zdemo.emulator.api.service import Answer, Call, Refusal, Service, permissions
 from zdemo.emulator.api.users import JWT, TOKEN_TYPE, details, show_user
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import Administrator, Event, Organization, User
 
 MAX_EVENTS = 1000
-Route = tuple[str, str, Method]
-ROUTES: list[Route] = []
-
-
-def route(
-    verb: str, path: str, name: str, permission: str = AUTHENTICATED, /, **fields: FieldType
-) -> Callable[[Handler], Handler]:
-    """Declare the function that answers a call; the fields are those of its request."""
-
-    def declare(handler: Handler) -> Handler:
-        ROUTES.append((verb, path, Method(Message(f"{name}Request", **fields), handler, permission)))
-        return handler
-
-    return declare
-
+SERVICE = Service("")
 
 _MACHINE: dict[str, FieldType] = {"name": ID, "description": Text(most=500), "accessTokenType": TOKEN_TYPE}
 
 
-@route("POST", "/management/v1/users/machine", "AddMachineUser", "user.write", userId=OPTIONAL, userName=ID, **_MACHINE)
+@SERVICE.method(
+    "AddMachineUser",
+    permission="user.write",
+    rest="POST /management/v1/users/machine",
+    userId=OPTIONAL,
+    userName=ID,
+    **_MACHINE,
+)
 def add_machine_user(call: Call) -> Answer:
     """Create a service account in the call's organization, also one whose access tokens are JWTs."""
     body = call.body
@@ -41,7 +33,13 @@ def add_machine_user(call: Call) -> Answer:
     return {"userId": user.id, "details": details(user, user.organization_id)}
 
 
-@route("PUT", "/management/v1/users/<userId>/machine", "UpdateMachine", "user.write", userId=Text(), **_MACHINE)
+@SERVICE.method(
+    "UpdateMachine",
+    permission="user.write",
+    rest="PUT /management/v1/users/<userId>/machine",
+    userId=Text(),
+    **_MACHINE,
+)
 def update_machine(call: Call) -> Answer:
     """Replace all fields; no change is refused."""
     user = call.world.users.get(call.body["userId"])
@@ -61,13 +59,13 @@ def _set_machine(user: User, body: Answer) -> None:
     user.jwt_access_tokens = body.get("accessTokenType") == JWT
 
 
-@route("GET", "/auth/v1/users/me", "GetMyUser")
+@SERVICE.method("GetMyUser", rest="GET /auth/v1/users/me")
 def get_my_user(call: Call) -> Answer:
     """Show the caller's user."""
     return {"user": show_user(call.world, call.caller, id_field="id", name_field="userName")}
 
 
-@route("POST", "/auth/v1/memberships/me/_search", "ListMyMemberships")
+@SERVICE.method("ListMyMemberships", rest="POST /auth/v1/memberships/me/_search")
 def list_my_memberships(call: Call) -> Answer:
     """List the caller's administrator roles in all organizations."""
     mine = [a for a in call.world.administrators.values() if a.user_id == call.caller.id]
@@ -97,14 +95,14 @@ def _show_membership(call: Call, administrator: Administrator) -> Answer:
     }
 
 
-@route("POST", "/auth/v1/permissions/zitadel/me/_search", "ListMyZitadelPermissions")
+@SERVICE.method("ListMyZitadelPermissions", rest="POST /auth/v1/permissions/zitadel/me/_search")
 def list_my_permissions(call: Call) -> Answer:
     """List the caller's permissions in the call's organization."""
     held = permissions(call.world, call.caller, call.organization_id)
     return {"result": held} if held else {}
 
 
-@route("GET", "/management/v1/iam", "GetIAM")
+@SERVICE.method("GetIAM", rest="GET /management/v1/iam")
 def get_iam(call: Call) -> Answer:
     """Show the IDs of the instance."""
     default = call.world.default_organization
@@ -120,7 +118,7 @@ def _organization(call: Call) -> Organization:
     return existing(call.world.organizations.get(call.organization_id), unknown)
 
 
-@route("GET", "/management/v1/orgs/me", "GetMyOrg", "org.read")
+@SERVICE.method("GetMyOrg", permission="org.read", rest="GET /management/v1/orgs/me")
 def get_my_org(call: Call) -> Answer:
     """Show the organization."""
     return {"org": show_organization(call.world, _organization(call), states="ORG_STATE")}
@@ -137,11 +135,12 @@ for name, active, refusal in (
     ("Deactivate", False, ("Organisation is already deactivated", "EVENT-Dbs2g")),
     ("Reactivate", True, ("Organisation is already active", "EVENT-bfnrh")),
 ):
-    path = f"/management/v1/orgs/me/_{name.lower()}"
-    route("POST", path, f"{name}Org", "org.write")(partial(_set_active, active=active, refusal=refusal))
+    rest = f"POST /management/v1/orgs/me/_{name.lower()}"
+    change = partial(_set_active, active=active, refusal=refusal)
+    SERVICE.method(f"{name}Org", permission="org.write", rest=rest)(change)
 
 
-@route("DELETE", "/management/v1/orgs/me", "RemoveOrg", "org.delete")
+@SERVICE.method("RemoveOrg", permission="org.delete", rest="DELETE /management/v1/orgs/me")
 def remove_org(call: Call) -> Answer:
     """Remove the organization with everything in it, unless it is the default one."""
     organization = _organization(call)
@@ -155,11 +154,10 @@ def remove_org(call: Call) -> Answer:
 # --- the log of what happened to users ---
 
 
-@route(
-    "POST",
-    "/admin/v1/events/_search",
+@SERVICE.method(
     "ListEvents",
-    "events.read",
+    permission="events.read",
+    rest="POST /admin/v1/events/_search",
     sequence=Count(),
     limit=Count(32),
     asc=FLAG,
