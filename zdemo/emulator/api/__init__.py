@@ -4,7 +4,6 @@ from flask import Flask, Response
 from werkzeug.routing import Map, Rule
 
 from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
-    administrators,
     applications,
     authorizations,
     organizations,

@@ -192,10 +192,10 @@ Listing[Application](
     result="applications",
     filter_name="ApplicationSearchFilter",
     filters={
-        "projectIdFilter": id_filter("ProjectIDFilter", lambda _, a: a.project_id, "projectId"),
-        "nameFilter": text_filter("ApplicationNameFilter", "name", lambda _, a: a.name),
+        "projectIdFilter": id_filter("ProjectIDFilter", "project_id", "projectId"),
+        "nameFilter": text_filter("ApplicationNameFilter", "name", "name"),
         "stateFilter": Filter(STATE, lambda _, a, state: state == f"APPLICATION_STATE_{a.state}"),
-        "clientIdFilter": id_filter("ClientIDFilter", lambda _, a: a.client_id, "clientId"),
+        "clientIdFilter": id_filter("ClientIDFilter", "client_id", "clientId"),
         "entityIdFilter": id_filter("EntityIDFilter", lambda *_: "", "entityId"),  # of SAML applications alone
         "typeFilter": Filter(TYPE, lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}"),
     },
@@ -283,7 +283,7 @@ Listing[PublicKey](
     result="keys",
     filter_name="ApplicationKeySearchFilter",
     filters={
-        "applicationIdFilter": id_filter("ApplicationKeyApplicationIDFilter", lambda _, k: k.owner_id, "applicationId"),
+        "applicationIdFilter": id_filter("ApplicationKeyApplicationIDFilter", "owner_id", "applicationId"),
         "projectIdFilter": id_filter("ApplicationKeyProjectIDFilter", _project_id, "projectId"),
         "organizationIdFilter": id_filter("ApplicationKeyOrganizationIDFilter", _key_owner, "organizationId"),
     },

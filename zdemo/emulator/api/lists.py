@@ -14,7 +14,7 @@ from zdemo.emulator.entities import Entity
 from zdemo.emulator.world import World
 
 Row = TypeVar("Row", bound=Entity)
-Getter = Callable[[World, Any], Any]
+Getter = Callable[[World, Any], Any] | str  # a function of a row, or a path for ``value_of``
 Test = Callable[[World, Any, Any], bool]  # world, row, the filter's content
 
 DEFAULT_LIMIT = 100
@@ -30,6 +30,16 @@ TIME_METHOD = Enum(tuple(f"TIMESTAMP_FILTER_METHOD_{m}" for m in TIME_METHODS))
 PAGE = {"offset": Count(), "limit": Count(32), "asc": FLAG}
 
 
+def value_of(world: World, row: Any, get: Getter) -> Any:
+    """Return a value of a row: ``project.name`` is the name of the project whose ID is the row's ``project_id``."""
+    if not isinstance(get, str):
+        return get(world, row)
+    *owners, name = get.split(".")
+    for owner in owners:
+        row = getattr(world, f"{owner}s")[getattr(row, f"{owner}_id")]
+    return getattr(row, name)
+
+
 # --- filters ---
 
 
@@ -42,21 +52,21 @@ class Filter:
 
 
 def text_filter(
-    name: str, field: str, of: Callable[[World, Any], str], least: int = 0, most: int = 200, methods: Enum = TEXT_METHOD
+    name: str, field: str, of: Getter, least: int = 0, most: int = 200, methods: Enum = TEXT_METHOD
 ) -> Filter:
     """Make the filter ``{field, method}`` for a text of a row."""
     message = Message(name, **{field: Text(least, most), "method": methods})
-    return Filter(Sub(message), lambda world, row, f: text_matches(of(world, row), f.get(field, ""), f.get("method")))
+    return Filter(Sub(message), lambda w, row, f: text_matches(value_of(w, row, of), f.get(field, ""), f.get("method")))
 
 
-def text_query(name: str, field: str, of: Callable[[Any], str], least: int = 1, most: int = 200) -> Filter:
+def text_query(name: str, field: str, of: Getter, least: int = 1, most: int = 200) -> Filter:
     """Make the text filter of the older lists."""
-    return text_filter(name, field, lambda _, row: of(row), least, most, QUERY_METHOD)
+    return text_filter(name, field, of, least, most, QUERY_METHOD)
 
 
 def equal_filter(name: str, field: str, content: FieldType, of: Getter) -> Filter:
     """Make the filter ``{field}`` for a value of a row."""
-    return Filter(Sub(Message(name, **{field: content})), lambda world, row, f: of(world, row) == f.get(field))
+    return Filter(Sub(Message(name, **{field: content})), lambda w, row, f: value_of(w, row, of) == f.get(field))
 
 
 def id_filter(name: str, of: Getter, field: str = "id") -> Filter:
@@ -66,7 +76,7 @@ def id_filter(name: str, of: Getter, field: str = "id") -> Filter:
 
 def one_of_filter(name: str, field: str, content: Repeated, of: Getter) -> Filter:
     """Make the filter ``{field}`` for a value of a row, which must be one of several."""
-    return Filter(Sub(Message(name, **{field: content})), lambda world, row, f: of(world, row) in f.get(field, ()))
+    return Filter(Sub(Message(name, **{field: content})), lambda w, row, f: value_of(w, row, of) in f.get(field, ()))
 
 
 def ids_filter(of: Getter) -> Filter:
@@ -74,10 +84,12 @@ def ids_filter(of: Getter) -> Filter:
     return one_of_filter("InIDsFilter", "ids", Repeated(Text(1, 200), unique=True), of)
 
 
-def time_filter(of: Callable[[Any], float]) -> Filter:
+def time_filter(of: Getter) -> Filter:
     """Make the filter ``{timestamp, method}`` for a time of a row."""
     message = Message("TimestampFilter", timestamp=Time(), method=TIME_METHOD)
-    return Filter(Sub(message), lambda _, row, f: time_matches(of(row), f.get("timestamp", 0.0), f.get("method")))
+    return Filter(
+        Sub(message), lambda w, row, f: time_matches(value_of(w, row, of), f.get("timestamp", 0.0), f.get("method"))
+    )
 
 
 def text_matches(text: str, pattern: str, method: str | None) -> bool:
@@ -108,13 +120,9 @@ def time_matches(when: float, limit: float, method: str | None) -> bool:
 # --- sorting columns ---
 
 
-def columns(prefix: str, **of: str | Getter) -> dict[str, Getter]:
-    """Return the sorting columns by their words; a column is an attribute of the rows, or a function of a row."""
-    return {f"{prefix}_{word}": _attribute(get) if isinstance(get, str) else get for word, get in of.items()}
-
-
-def _attribute(name: str) -> Getter:
-    return lambda _, row: getattr(row, name)
+def columns(prefix: str, **of: Getter) -> dict[str, Getter]:
+    """Return the sorting columns by their words."""
+    return {f"{prefix}_{word}": get for word, get in of.items()}
 
 
 # --- the two forms of lists ---
@@ -150,8 +158,8 @@ class _List(Generic[Row]):
 
         The default order is by creation, newest first; equal rows keep the order of their creation.
         """
-        by = self.columns.get(call.body.get("sortingColumn", ""), _attribute("created"))
-        key = [(by(call.world, row), place) for place, row in enumerate(rows)]
+        by = self.columns.get(call.body.get("sortingColumn", ""), "created")
+        key = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
         ordered = [rows[place] for _, place in sorted(key, reverse=not page.get("asc", False))]
         offset = page.get("offset", 0)
         cut = ordered[offset : offset + (page.get("limit", 0) or default_limit)]

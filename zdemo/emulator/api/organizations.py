@@ -30,10 +30,10 @@ DetailsListing[Organization](
     visible=lambda call, organization: call.may("org.read", organization.id),
     show=show_organization,
     filters={
-        "nameQuery": text_query("OrganizationNameQuery", "name", lambda o: o.name),
-        "domainQuery": text_query("OrganizationDomainQuery", "domain", lambda o: o.primary_domain),
+        "nameQuery": text_query("OrganizationNameQuery", "name", "name"),
+        "domainQuery": text_query("OrganizationDomainQuery", "domain", "primary_domain"),
         "stateQuery": equal_filter("OrganizationStateQuery", "state", _STATES, lambda _, o: f"{STATE}_{o.state}"),
-        "idQuery": id_filter("OrganizationIDQuery", lambda _, o: o.id),
+        "idQuery": id_filter("OrganizationIDQuery", "id"),
         "defaultQuery": Filter(ANYTHING, lambda world, o, _: o is world.default_organization),
     },
     columns=columns("ORGANIZATION_FIELD_NAME", NAME="name", CREATION_DATE="created"),

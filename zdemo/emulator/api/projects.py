@@ -130,8 +130,8 @@ Listing[Project](
     result="projects",
     filter_name="ProjectSearchFilter",
     filters={
-        "projectNameFilter": text_filter("ProjectNameFilter", "projectName", lambda _, p: p.name),
-        "inProjectIdsFilter": ids_filter(lambda _, p: p.id),
+        "projectNameFilter": text_filter("ProjectNameFilter", "projectName", "name"),
+        "inProjectIdsFilter": ids_filter("id"),
         "organizationIdFilter": Filter(
             Sub(_OWNER_FILTER), lambda _, p, f: _is_of_organization(p, f.get("organizationId", ""), f.get("type"))
         ),
@@ -199,8 +199,8 @@ Listing[Role](
     result="projectRoles",
     filter_name="ProjectRoleSearchFilter",
     filters={
-        "roleKeyFilter": text_filter("ProjectRoleKeyFilter", "key", lambda _, r: r.id),
-        "displayNameFilter": text_filter("ProjectRoleDisplayNameFilter", "displayName", lambda _, r: r.display_name),
+        "roleKeyFilter": text_filter("ProjectRoleKeyFilter", "key", "id"),
+        "displayNameFilter": text_filter("ProjectRoleDisplayNameFilter", "displayName", "display_name"),
     },
     columns=columns("PROJECT_ROLE_FIELD_NAME", KEY="id", CREATION_DATE="created", CHANGE_DATE="changed"),
 ).serve(SERVICE, "ListProjectRoles", "project.role.read", projectId=ID)
@@ -302,10 +302,10 @@ Listing[ProjectGrant](
     result="projectGrants",
     filter_name="ProjectGrantSearchFilter",
     filters={
-        "projectNameFilter": text_filter("ProjectNameFilter", "projectName", lambda w, g: _project_of(w, g).name),
-        "inProjectIdsFilter": ids_filter(lambda _, g: g.project_id),
-        "organizationIdFilter": id_filter("IDFilter", lambda w, g: _project_of(w, g).organization_id),
-        "grantedOrganizationIdFilter": id_filter("IDFilter", lambda _, g: g.granted_organization_id),
+        "projectNameFilter": text_filter("ProjectNameFilter", "projectName", "project.name"),
+        "inProjectIdsFilter": ids_filter("project_id"),
+        "organizationIdFilter": id_filter("IDFilter", "project.organization_id"),
+        "grantedOrganizationIdFilter": id_filter("IDFilter", "granted_organization_id"),
     },
     columns=columns(
         "PROJECT_GRANT_FIELD_NAME", PROJECT_ID="project_id", CREATION_DATE="created", CHANGE_DATE="changed"

@@ -155,11 +155,11 @@ for method, attribute, kind, id_filter_name, column, by_expiry in (
         result="result",
         filter_name=f"{kind}SearchFilter",
         filters={
-            id_filter_name: id_filter("IDFilter", lambda _, row: row.id),
+            id_filter_name: id_filter("IDFilter", "id"),
             "userIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).id),
             "organizationIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).organization_id),
-            "createdDateFilter": time_filter(lambda row: row.created),
-            "expirationDateFilter": time_filter(lambda row: row.expires),
+            "createdDateFilter": time_filter("created"),
+            "expirationDateFilter": time_filter("expires"),
         },
         columns=columns(
             column,

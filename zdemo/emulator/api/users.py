@@ -23,6 +23,7 @@ from zdemo.emulator.api.fields import (
 from zdemo.emulator.api.lists import (
     DetailsListing,
     Filter,
+    Getter,
     Listing,
     columns,
     equal_filter,
@@ -289,7 +290,7 @@ Listing[Metadata](
     },
     result="metadata",
     filter_name="MetadataSearchFilter",
-    filters={"keyFilter": text_filter("MetadataKeyFilter", "key", lambda _, one: one.id)},
+    filters={"keyFilter": text_filter("MetadataKeyFilter", "key", "id")},
     columns={},
 ).serve(SERVICE, "ListUserMetadata", rest="POST /<userId>/metadata/search", userId=ID)
 
@@ -336,8 +337,8 @@ def _group(name: str) -> FieldType:
     return Sub(Message(name, queries=Repeated(Sub(lambda: _QUERY))))
 
 
-def _human(user: User, part: str, name: str) -> str:
-    return str(user.human.get(part, {}).get(name, ""))
+def _human(part: str, name: str) -> Getter:
+    return lambda _, user: str(user.human.get(part, {}).get(name, ""))
 
 
 _TEXTS = Repeated(Text())
@@ -348,23 +349,21 @@ USERS: DetailsListing[User] = DetailsListing(
     visible=sees,
     show=show_user,
     filters={
-        "userNameQuery": text_query("UserNameQuery", "userName", lambda u: u.username),
-        "loginNameQuery": text_query("LoginNameQuery", "loginName", lambda u: u.username),
-        "displayNameQuery": text_query("DisplayNameQuery", "displayName", lambda u: display_name(u) or u.name),
-        "firstNameQuery": text_query("FirstNameQuery", "firstName", lambda u: _human(u, "profile", "givenName")),
-        "lastNameQuery": text_query("LastNameQuery", "lastName", lambda u: _human(u, "profile", "familyName")),
-        "nickNameQuery": text_query("NickNameQuery", "nickName", lambda u: _human(u, "profile", "nickName")),
-        "emailQuery": text_query("EmailQuery", "emailAddress", lambda u: _human(u, "email", "email"), least=0),
-        "phoneQuery": text_query("PhoneQuery", "number", lambda u: _human(u, "phone", "phone"), least=0, most=20),
+        "userNameQuery": text_query("UserNameQuery", "userName", "username"),
+        "loginNameQuery": text_query("LoginNameQuery", "loginName", "username"),
+        "displayNameQuery": text_query("DisplayNameQuery", "displayName", lambda _, u: display_name(u) or u.name),
+        "firstNameQuery": text_query("FirstNameQuery", "firstName", _human("profile", "givenName")),
+        "lastNameQuery": text_query("LastNameQuery", "lastName", _human("profile", "familyName")),
+        "nickNameQuery": text_query("NickNameQuery", "nickName", _human("profile", "nickName")),
+        "emailQuery": text_query("EmailQuery", "emailAddress", _human("email", "email"), least=0),
+        "phoneQuery": text_query("PhoneQuery", "number", _human("phone", "phone"), least=0, most=20),
         "typeQuery": equal_filter(
             "TypeQuery", "type", _TYPES, lambda _, u: "TYPE_MACHINE" if u.machine else "TYPE_HUMAN"
         ),
         "stateQuery": equal_filter("StateQuery", "state", _STATES, lambda _, u: f"USER_STATE_{u.state}"),
-        "inUserIdsQuery": one_of_filter("InUserIDQuery", "userIds", _TEXTS, lambda _, u: u.id),
-        "inUserEmailsQuery": one_of_filter(
-            "InUserEmailsQuery", "userEmails", _TEXTS, lambda _, u: _human(u, "email", "email")
-        ),
-        "organizationIdQuery": id_filter("OrganizationIdQuery", lambda _, u: u.organization_id, "organizationId"),
+        "inUserIdsQuery": one_of_filter("InUserIDQuery", "userIds", _TEXTS, "id"),
+        "inUserEmailsQuery": one_of_filter("InUserEmailsQuery", "userEmails", _TEXTS, _human("email", "email")),
+        "organizationIdQuery": id_filter("OrganizationIdQuery", "organization_id", "organizationId"),
         "andQuery": Filter(
             _group("AndQuery"), lambda w, u, f: all(USERS.passes(w, u, q) for q in f.get("queries", ()))
         ),
@@ -377,11 +376,11 @@ USERS: DetailsListing[User] = DetailsListing(
     columns=columns(
         "USER_FIELD_NAME",
         USER_NAME="username",
-        FIRST_NAME=lambda _, u: _human(u, "profile", "givenName"),
-        LAST_NAME=lambda _, u: _human(u, "profile", "familyName"),
-        NICK_NAME=lambda _, u: _human(u, "profile", "nickName"),
+        FIRST_NAME=_human("profile", "givenName"),
+        LAST_NAME=_human("profile", "familyName"),
+        NICK_NAME=_human("profile", "nickName"),
         DISPLAY_NAME=lambda _, u: display_name(u) or u.name,
-        EMAIL=lambda _, u: _human(u, "email", "email"),
+        EMAIL=_human("email", "email"),
         STATE="state",
         TYPE="machine",
         CREATION_DATE="created",
