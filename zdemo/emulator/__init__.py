@@ -76,13 +76,9 @@ class Emulator:
 def emulate(
     world: World | None = None, *, host: str = LOOPBACK, port: int = 0, requests: RequestRecords | None = None
 ) -> Iterator[Emulator]:
-    """Serve a world while the block runs, by default the known one; port 0 picks a free port.
+    """Serve a world while the block runs, by default the known one; ``requests`` are earlier ones to add to.
 
-    ``requests`` are those of an earlier run to add to.
-
-    Leaving the block simulates an outage, which ends when the block is entered again with the same world and port.
-
-    Raises OSError if the port is taken, or the host is not an address of this machine.
+    To enter it again with the same world and port ends an outage. Raises OSError if it cannot listen there.
     """
     world = known_world() if world is None else world
     requests = RequestRecords() if requests is None else requests

@@ -20,10 +20,9 @@ CODES = {
 
 
 class ZitadelError(Exception):
-    """An error answer: Connect's word, ZITADEL's English sentence or raw translation key, and ZITADEL's error ID.
+    """An error answer: Connect's word, ZITADEL's text, and its error ID, without which there are no ``details``.
 
-    Without an ID (field validation, unreadable bodies) the answer has no ``details``; a few of ZITADEL's errors have
-    an empty ID, which is shown. ``reason`` is for the emulator's records alone.
+    ``reason`` is for the emulator's records alone.
     """
 
     def __init__(self, text: str, id: str | None = None, *, code: str = "unknown", reason: str = "") -> None:

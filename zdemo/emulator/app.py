@@ -83,10 +83,7 @@ class TooManyBodies(OSError):
 
 
 class _Front:
-    """The outermost layer: cleans the path, reads the body, lets a few large requests at a time pass, and logs each.
-
-    The world is locked further inside, once forms and messages have been read.
-    """
+    """The outermost layer: cleans the path, reads the body before the world is locked, and logs each request."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], records: RequestRecords) -> None:
         self._app = app
@@ -155,7 +152,6 @@ def _shown(path: str) -> str:
 
 
 def _clean_path(path: str) -> str:
-    """Return a path without empty, ``.`` and ``..`` steps; a slash at the end stays."""
     clean = posixpath.normpath("/" + path.lstrip("/"))
     return clean + "/" if path.endswith("/") and clean != "/" else clean
 

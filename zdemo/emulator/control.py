@@ -71,7 +71,6 @@ class Control:
         return [body]
 
     def _answer(self, name: str, environ: Environ) -> Answer:
-        """Do what the request asks for; the answer shows what the path is about as it is after that."""
         method = environ["REQUEST_METHOD"]
         if name not in ROUTES:
             raise Refused(f"unknown path (below {PREFIX}: {', '.join(ROUTES)})", 404)
@@ -225,7 +224,6 @@ class Timeline:
         self.advanced = timedelta()
 
     def _state(self) -> list[dict[str, Any]]:
-        """Return all that changes, of the world and of its history."""
         parts = (self._world, self._world.history)
         return [{k: v for k, v in vars(part).items() if isinstance(v, dict | list | set)} for part in parts]
 

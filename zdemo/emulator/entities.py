@@ -1,7 +1,4 @@
-"""The objects of a ZITADEL instance as plain data without rules, how their IDs are made, and what happened to them.
-
-Times are epoch seconds as floats.
-"""
+"""The objects of a ZITADEL instance as plain data, and what happened to them. Times are epoch seconds as floats."""
 
 from __future__ import annotations
 
@@ -24,10 +21,7 @@ MACHINE_BITS = 16  # ZITADEL takes these from the node's private address; here e
 
 
 class IdGenerator:
-    """A maker of IDs as ZITADEL's: 18 digits today, rising, with their time of creation inside (sonyflake).
-
-    When the clock stands still or goes back, the time part runs ahead of it.
-    """
+    """A maker of IDs as ZITADEL's, with the time inside (sonyflake), which runs ahead of a clock that stands."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now

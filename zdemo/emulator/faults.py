@@ -1,8 +1,4 @@
-"""Faults on demand: how a ZITADEL in trouble, or the network before it, answers instead of the emulator.
-
-What a real ZITADEL was seen to answer is repeated byte for byte, apart from its host name. The others are faults of the
-network, or of a proxy. Nothing here holds the world's lock.
-"""
+"""Faults on demand: what a real ZITADEL in trouble was seen to answer, byte for byte, and faults of the network."""
 
 import json
 import socket
@@ -58,10 +54,7 @@ SERVER_ERROR = '{"error":"server_error","error_description":"Errors.Internal"}'
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A fault for the next ``times`` requests, or until it is cleared; ``path`` is a prefix of paths, or empty.
-
-    ``location`` is where a redirect leads, method and body included (307), instead of to a login page (302).
-    """
+    """A fault for the next ``times`` requests; ``path`` is a prefix, ``location`` where a redirect leads (307)."""
 
     kind: str
     times: int | None = None
@@ -77,10 +70,7 @@ class Fault:
 
 
 def new_fault(kind: str, *, times: int | None = None, path: str = "", seconds: float | None = None) -> Fault:
-    """Return a fault; ``path`` is a name such as ``introspection``, or begins with a slash.
-
-    Raises ValueError, with the known words, if something is wrong.
-    """
+    """Return a fault; ``path`` is one of ``PATHS``, or begins with a slash. Raises ValueError, with the known words."""
     if kind not in KINDS:
         raise ValueError(f"unknown fault: {kind} (known: {_listed(KINDS)})")
     if path and not path.startswith("/") and path not in PATHS:
@@ -150,10 +140,7 @@ class Faults:
         return None
 
     def wait(self, fault: Fault, seconds: float | None, client: socket.socket) -> None:
-        """Wait until the time is over or the fault is removed.
-
-        Raises ConnectionError if the connection ends meanwhile, by its client or because the server stops.
-        """
+        """Wait until the time is over or the fault is removed. Raises ConnectionError if the client leaves."""
         left = float("inf") if seconds is None else seconds
         with self._changed:
             ended = self.ended(fault)

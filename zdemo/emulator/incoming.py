@@ -65,10 +65,7 @@ class Origin:
         return self.instance_host.split(":")[0]
 
     def refusal(self, external_domain: str, others: Collection[str] = ()) -> str:
-        """Return why no instance answers here, or an empty text when one does; case matters.
-
-        ``others`` are further domains of the instance; one with a port needs that port.
-        """
+        """Return why no instance answers here, or an empty text; of ``others``, one with a port needs that port."""
         domains = (external_domain, *others)
         public = self.requested_host.split(":")[0]
         found = any(name in domains for name in (self.instance_domain, self.instance_host))
@@ -112,10 +109,7 @@ TOO_LARGE = "zdemo.emulator.body_too_large"  # key in a request's environment fo
 
 
 def read_body(environ: Mapping[str, Any], when_large: Callable[[], None] = lambda: None) -> bytes | None:
-    """Return a request's body, or None if it is too large: at once if its length is announced.
-
-    Raises OSError or ValueError if it cannot be read to its end, and what ``when_large`` raises.
-    """
+    """Return a body, or None if it is too large. Raises OSError, also that of ``when_large``, and ValueError."""
     announced = int(environ.get("CONTENT_LENGTH") or 0)
     if announced > LARGEST_BODY_BYTES:
         return None
@@ -149,10 +143,7 @@ log = logging.getLogger(REQUESTS_LOG)
 
 @dataclass(frozen=True, kw_only=True)
 class RequestRecord:
-    """A request to the emulator. What does not apply is empty; ``at`` is when it came, in epoch seconds.
-
-    ``client`` is the application that asked, by name if there is one. ``user`` is whose ``token`` it was.
-    """
+    """A request to the emulator; ``at`` is when it came, in epoch seconds, ``user`` whose ``token`` it was."""
 
     method: str
     path: str

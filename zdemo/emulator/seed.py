@@ -32,10 +32,7 @@ AUTHORIZATION_ID = "353545601680083457"
 
 @dataclass(frozen=True, kw_only=True)
 class KnownUser:
-    """A service account with a personal access token that never expires; ``roles`` are those in the project.
-
-    With a client secret, it can also get access tokens.
-    """
+    """A service account with a personal access token that never expires, and perhaps a client secret."""
 
     id: str
     username: str
@@ -97,11 +94,7 @@ class Start:
 
 
 def known_start() -> Start:
-    """Return a new world with the objects above.
-
-    The administrator is the one that a ZITADEL makes at its first start: of the instance and of its first
-    organization, with a personal access token without scopes.
-    """
+    """Return a new world with the objects above; its administrator is that of a ZITADEL's first start."""
     world = World()
     world.zitadel_project_id = ZITADEL_PROJECT_ID
     ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID)
@@ -169,10 +162,9 @@ NEVER_SHOWN = "9999-12-31T23:59:59Z"
 
 
 def add_key_files(start: Start) -> tuple[str, str]:
-    """Give an application with private_key_jwt, and the user of ``start.pat``, a key each, and return the files.
+    """Return key files for an application of the project, a new one if need be, and for the user of ``start.pat``.
 
-    A file is empty where the world lacks the project or the user. The application is the first one of the project with
-    this method, or a new one. Both have the same key pair, since making one takes about 50 ms.
+    A file is empty where the world lacks its owner. Both have one key pair, since making one takes about 50 ms.
     """
     world = start.world
     private, public = new_key_pair()

@@ -125,7 +125,6 @@ WORDS = {word for table in Table.__subclasses__() for word in table.__struct_fie
 
 
 def _text(kind: type[T], value: object) -> T:
-    """Return a text of a kind of our own; msgspec adds the place to the error."""
     if not isinstance(value, str):
         raise ValueError("must be a string")
     if kind is Code and not CODE.fullmatch(value):
@@ -140,16 +139,11 @@ def _text(kind: type[T], value: object) -> T:
 
 
 def _shown(name: str) -> str:
-    """Return a text of the file so that it stays on its line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def seeded_start(text: str, name: str) -> Start:
-    """Return a new world with the content of a seed file, whose name ends with .toml or .json.
-
-    What the file does not choose is random, and an administrator is added if it has none, as a ZITADEL has one from
-    its first start. Raises SeedError.
-    """
+    """Return a new world with the content of a .toml or .json file, and with an administrator. Raises SeedError."""
     return Seeding(text, name).fill()
 
 
@@ -187,7 +181,6 @@ class Seeding:
             raise SeedError(f"{name}: a number is too long") from None
 
     def _invalid(self, what: str, path: str) -> SeedError:
-        """Return the error for a text of msgspec, in our words."""
         named = re.fullmatch(r"Object (.*) field `(.*)`|Invalid enum value '(.*)'", what, re.DOTALL)
         if named is None:
             what = re.sub(r"`(.*?)`", lambda kind: TYPES.get(kind[1].split(" ")[0], kind[1]), what)
@@ -202,7 +195,6 @@ class Seeding:
         return self._error(path, f"unknown value: {_shown(value)}", hint)
 
     def _error(self, path: str, what: str, hint: str = "") -> SeedError:
-        """Return the error about a field."""
         line = self._line(path) if self._name.endswith(".toml") else 0
         place = f"{self._name}, line {line}" if line else self._name
         return SeedError(f"{place}: {_shown(path)}: {what}" if path else f"{place}: {what}", hint)
@@ -223,14 +215,12 @@ class Seeding:
 
     @contextmanager
     def _placed(self, path: str) -> Iterator[None]:
-        """Add the place in the file to an error of ZITADEL's rules, such as a name that is taken."""
         try:
             yield
         except ZitadelError as error:
             raise self._error(path, error.text.lower()) from None
 
     def _named(self, known: Mapping[str, T], name: str, path: str, what: str) -> T:
-        """Return one of the objects by its name. Raises SeedError if there is none."""
         if name not in known:
             raise self._error(path, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
         return known[name]
@@ -255,7 +245,6 @@ class Seeding:
         return self._start()
 
     def _start(self) -> Start:
-        """Return what clients need: the first object of each kind."""
         basic = next((a for a in self._world.applications.values() if a.secret), None)
         first = next(iter(self._projects.values()), None)
         with_pat = [user for user in self._users if user.pat]

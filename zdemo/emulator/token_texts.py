@@ -43,8 +43,7 @@ def new_token_text(token_id: str, user_id: str, kid: str = "") -> str:
 def canonical(text: str) -> str:
     """Return the one spelling of an opaque token, or an empty text if this cannot be one.
 
-    As in Go's libraries, blanks in a JWE are ignored, and the spare bits of the last character of a part do not count.
-    In a token without dots, only line ends are ignored.
+    As in Go, blanks in a JWE and line ends are ignored, and so are the spare bits at the end of a part.
     """
     parts = "".join(text.split()).split(".")
     contents = [decoded(part) for part in (parts if len(parts) == JWE_PARTS else [text])]
@@ -52,10 +51,7 @@ def canonical(text: str) -> str:
 
 
 def decoded(text: str) -> bytes | None:
-    """Return the bytes of base64url without padding, or None when it is not base64url.
-
-    As in Go, line ends and the spare bits of the last character are ignored.
-    """
+    """Return the bytes of base64url without padding, or None; line ends and spare bits are ignored, as in Go."""
     text = without_line_ends(text)
     if len(text) % 4 == 1 or not _BASE64URL.fullmatch(text):
         return None

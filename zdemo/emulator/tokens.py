@@ -1,8 +1,4 @@
-"""Find the live token behind a text, or the reason why there is none; sign JWTs, and check their signatures.
-
-The keys are made when the first one is needed, and cryptography and PyJWT are imported no earlier, so that an
-emulator starts in milliseconds.
-"""
+"""Find the live token behind a text, or the reason why there is none; sign JWTs, and check their signatures."""
 
 import json
 from typing import Any
@@ -35,10 +31,7 @@ class TokenRefused(Exception):
 
 
 def live_token(world: World, text: str) -> Token:
-    """Return the live token behind a text. A JWT must name the request's issuer.
-
-    Raises TokenRefused if the token is malformed, unknown or expired, or its user is not active.
-    """
+    """Return the live token behind a text; a JWT must name the request's issuer. Raises TokenRefused."""
     ids = world.token_ids.get(canonical(text)) or _ids_in_jwt(world, without_line_ends(text))
     token = _stored(world, *ids)
     if token is None:
@@ -133,10 +126,7 @@ def signed(world: World, claims: dict[str, Any]) -> str:
 
 
 def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None:
-    """Check a JWT's signature with the key that its ``kid`` names; a key is a PEM or a loaded public key.
-
-    Raises BadSignature: an unknown ``kid``, another algorithm or a wrong signature.
-    """
+    """Check a JWT's signature with the PEM or public key that its ``kid`` names. Raises BadSignature."""
     import jwt
 
     kid = key_id_of(token)
@@ -159,10 +149,7 @@ def key_id_of(token: str) -> Any:
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
-    """Return the claims of a JWT without checking its signature.
-
-    Raises MalformedJWT if it does not have three parts, or its payload is not a JSON object.
-    """
+    """Return the claims of a JWT without checking its signature. Raises MalformedJWT."""
     parts = token.split(".")
     if len(parts) != 3:
         raise MalformedJWT("token contains an invalid number of segments")
@@ -185,7 +172,6 @@ def jwk_set(world: World) -> dict[str, Any]:
 
 
 def _base64url_uint(number: int) -> str:
-    """Return an integer in the form of RFC 7518 §2."""
     return encoded(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 

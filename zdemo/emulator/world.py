@@ -37,11 +37,9 @@ ADMINISTRATOR_EXISTS = {
 
 
 class World:
-    """All objects of one instance by their IDs, empty at first.
+    """All objects of one instance by their IDs, empty at first; whoever reads or changes it holds ``lock``.
 
-    Everything that reads or changes it holds ``lock`` for the whole request. An ``id`` given to an ``add_...`` method
-    is used instead of a new one; ``by`` is the ID of the user who acts. Changes without a rule are made on the object
-    itself, followed by ``touch``.
+    ``id`` is used instead of a new one; ``by`` is the ID of the user who acts.
     """
 
     def __init__(self, external_domain: str = "localhost") -> None:
@@ -123,11 +121,7 @@ class World:
             raise taken("Project already exists on organization")
 
     def remove_project(self, project: Project) -> None:
-        """Remove a project with its applications, authorizations and administrators.
-
-        ZITADEL does not free the IDs and names of the applications and the keys of the roles, so a project that is
-        created again with the same ID cannot have them again.
-        """
+        """Remove a project and what is in it. ZITADEL does not free the IDs and names of its applications and roles."""
         for application in [a for a in self.applications.values() if a.project_id == project.id]:
             self.remove_application(application, "the project was removed")
             self._kept_taken |= {("application", application.id), ("application", project.id, application.name.lower())}

@@ -208,7 +208,6 @@ _CHANGING = {
 
 
 def _resource(content: dict[str, Any]) -> tuple[str, str]:
-    """Return a resource in the form of ``Administrator``."""
     if content.get("instance"):
         return "instance", ""
     if "organizationId" in content:
@@ -219,7 +218,6 @@ def _resource(content: dict[str, Any]) -> tuple[str, str]:
 
 
 def _permitted_resource(call: Call, verb: str) -> tuple[str, str]:
-    """Return the resource of the request, once the caller has the permission for its administrators."""
     kind, id = _resource(call.body.get("resource", {}))
     project = call.world.projects.get(id)
     owner = {"organization": id, "project": project.organization_id if project else None}.get(kind)

@@ -1,8 +1,4 @@
-"""Request messages as data: how their JSON is read, how values are written, and ZITADEL's field validation.
-
-Reading follows protobuf's JSON form: camelCase or snake_case names, unknown fields and enum words are ignored, and
-``null`` is the same as absent. The texts of the validation are those of protoc-gen-validate.
-"""
+"""Request messages as data: their fields as protobuf's JSON has them, and the rules of protoc-gen-validate."""
 
 import base64
 import re
@@ -43,10 +39,7 @@ def moment(seconds: float) -> str:
 
 
 def seconds_of(text: str) -> float:
-    """Return the epoch seconds of an RFC 3339 time.
-
-    Raises ValueError if it is not a time, or outside the years 1 to 9999.
-    """
+    """Return the epoch seconds of an RFC 3339 time. Raises ValueError if it is none, or outside the years 1 to 9999."""
     if not RFC3339.fullmatch(text):
         raise ValueError(text)
     seconds = (datetime.fromisoformat(text) - EPOCH).total_seconds()
@@ -72,10 +65,7 @@ class FieldType:
     """The type of a field and its rule, for ``Message``."""
 
     def _read(self, value: Any) -> Any:
-        """Return the value in Python, or ``ABSENT``.
-
-        Raises AttributeError, TypeError or ValueError for the wrong type.
-        """
+        """Return the value in Python, or ``ABSENT``. Raises one of the errors that ``Message.read`` expects."""
         raise NotImplementedError
 
     def _check(self, value: Any) -> None:

@@ -1,7 +1,4 @@
-"""Lists: their filters, order and pages, and which rows of a page the caller can see.
-
-As in ZITADEL, totals are counted and pages are cut before the permission filter; a page beyond the end has no total.
-"""
+"""Lists. As in ZITADEL, totals are counted and pages are cut before rows that the caller cannot see are left out."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -154,10 +151,7 @@ class _List(Generic[Row]):
     def page(
         self, call: Call, rows: list[Row], page: Mapping[str, Any], default_limit: int
     ) -> tuple[dict[str, str], list[Answer]]:
-        """Return the total, unless the page is empty, and the rows of the page that the caller can see.
-
-        The default order is by creation, newest first; equal rows keep the order of their creation.
-        """
+        """Return the total, unless the page is empty, and the visible rows of the page, newest first by default."""
         by = self.columns.get(call.body.get("sortingColumn", ""), "created")
         key = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
         ordered = [rows[place] for _, place in sorted(key, reverse=not page.get("asc", False))]
@@ -169,10 +163,7 @@ class _List(Generic[Row]):
 
 @dataclass(frozen=True, kw_only=True)
 class Listing(_List[Row]):
-    """A ``List...`` method of today's form.
-
-    Columns count from 1 on (0 stands for creation), or from 0 on with ``zero_is_a_column``.
-    """
+    """A ``List...`` method of today's form. Columns count from 1 on, or from 0 on with ``zero_is_a_column``."""
 
     result: str
     filter_name: str

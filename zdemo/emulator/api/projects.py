@@ -32,10 +32,7 @@ FLAGS = {
 
 
 def permitted_project(call: Call, permission: str, unknown: ZitadelError) -> Project:
-    """Return the project of ``projectId``, for which the caller needs the permission.
-
-    Whether it exists is checked first, so that a caller without any role hears it too (ZITADEL).
-    """
+    """Return the project of the request; that it exists is checked before the caller's permission (ZITADEL)."""
     project = existing(call.world.projects.get(call.body["projectId"]), unknown)
     call.need(permission, project.organization_id, project.id)
     return project

@@ -83,10 +83,7 @@ def preflight() -> Response:
 
 
 def _answer(world: World, method: Method, message: dict[str, Any], media: str) -> Response:
-    """Run a method, for no longer than it must with the world locked; its answer is gzipped for clients that accept it.
-
-    Raises ZitadelError.
-    """
+    """Run a method, with the world locked for no longer than it must. Raises ZitadelError."""
     key_pair = None
     while True:
         try:
@@ -106,10 +103,7 @@ def _answer(world: World, method: Method, message: dict[str, Any], media: str) -
 
 
 def _content() -> bytes:
-    """Return the body, unpacked when it is gzipped.
-
-    Raises ZitadelError if the compression is another one or broken, or the message is too large.
-    """
+    """Return the body, unpacked. Raises ZitadelError if it cannot be, or is too large."""
     coding = request.headers.get("Content-Encoding", "identity") or "identity"
     if coding not in ("identity", "gzip"):
         raise Unimplemented(f'unknown compression "{coding}": supported encodings are gzip')
@@ -128,10 +122,7 @@ def _content() -> bytes:
 
 
 def _read(message: Message, content: bytes) -> dict[str, Any]:
-    """Return the message in a JSON text, without NaN, which ``int`` refuses.
-
-    Raises InvalidArgument, whose reason in the emulator's records says what is wrong.
-    """
+    """Return the message in a JSON text, without NaN, which ``int`` refuses. Raises InvalidArgument."""
     try:
         return message.read(json.loads(content.decode(), parse_constant=int))
     except (ValueError, RecursionError) as error:
@@ -142,7 +133,6 @@ def _read(message: Message, content: bytes) -> dict[str, Any]:
 
 
 def _plain(status: int, content: bytes = b"", media: str = "") -> Response:
-    """Return a response with this content and the headers of all responses."""
     response = Response(content, status=status)
     del response.headers["Content-Type"]
     if media:
@@ -154,13 +144,11 @@ def _plain(status: int, content: bytes = b"", media: str = "") -> Response:
 
 
 def _as_json(status: int, body: Any, media: str = JSON) -> Response:
-    """Return a response with compact JSON, as protobuf writes it."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return _plain(status, content, media)
 
 
 def _connect_error(error: ZitadelError) -> Response:
-    """Return ``{"code", "message", "details"}`` with Connect's word as the code."""
     note(reason=error.reason)
     body: dict[str, Any] = {"code": error.code, "message": str(error)}
     if error.id is not None:
@@ -171,7 +159,6 @@ def _connect_error(error: ZitadelError) -> Response:
 
 
 def _rest_error(error: ZitadelError) -> Response:
-    """Return ``{"code", "message", "details"}`` with gRPC's number as the code."""
     note(reason=error.reason)
     number, status = CODES[error.code]
     body: dict[str, Any] = {"code": number, "message": str(error)}
@@ -188,7 +175,6 @@ def _shown(error: ZitadelError) -> dict[str, str]:
 
 
 def _field(number: int, text: str) -> bytes:
-    """Return a text as a field of a protobuf message."""
     content = text.encode(errors="replace")
     length, size = len(content), b""
     while length > 127:

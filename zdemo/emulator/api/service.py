@@ -69,10 +69,7 @@ class Call:
             raise NotFound("membership not found", "AUTHZ-cdgFk", reason=reason)
 
     def set_active(self, entity: Switchable, active: bool, refusal: tuple[str, str] | None = None) -> float:
-        """Switch an object on or off; return when it last changed.
-
-        ``refusal`` is the error when the object is in that state already; without one that is accepted.
-        """
+        """Switch an object on or off; without a ``refusal`` no change is accepted. Return when it last changed."""
         if entity.active != active:
             entity.active = active
             return self.world.touch(entity)
@@ -112,10 +109,7 @@ class Service:
     def method(
         self, name: str, /, *choices: OneOf, permission: str = AUTHENTICATED, rest: str = "", **fields: FieldType
     ) -> Callable[[Handler], Handler]:
-        """Declare the function that answers a method; the fields are those of its request.
-
-        The permission is checked before it runs. ``rest`` is its HTTP method and the rest of its path.
-        """
+        """Declare the function that answers a method; its permission is checked before it runs."""
 
         def declare(handler: Handler) -> Handler:
             self.methods[name] = method = Method(Message(f"{name}Request", *choices, **fields), handler, permission)
@@ -137,10 +131,7 @@ def switch(
 def run(
     world: World, method: Method, body: dict[str, Any], headers: Headers, key_pair: KeyPair | None = None
 ) -> Answer:
-    """Answer a request that was read: authenticate, check the method's permission, validate, then run the method.
-
-    Raises KeyPairNeeded if it must be run again with a new key pair.
-    """
+    """Authenticate, check the permission, validate, then run the method. Raises KeyPairNeeded to be run again."""
     caller = _authenticated(world, headers.get("Authorization"))
     organization_id = headers.get("x-zitadel-orgid", "")
     if organization_id and organization_id not in world.organizations:

@@ -91,7 +91,6 @@ def show_user(_: World, user: User, *, id_field: str = "userId", name_field: str
 
 
 def _show_human(user: User) -> Answer:
-    """Show a human, with the empty values that ZITADEL shows too."""
     profile, email = user.human.get("profile", {}), user.human.get("email", {})
     return {
         "profile": {
@@ -248,7 +247,6 @@ def _set_metadata(call: Call, user: User) -> None:
 
 
 def _user_with_metadata(call: Call, entries: str) -> User:
-    """Return the user whose metadata a request changes, which must have entries."""
     if not call.body.get(entries):
         raise FailedPrecondition("Metadata list is empty", "META-9mm2d")
     unknown = FailedPrecondition("User could not be found", "COMMAND-uXHNj")
@@ -299,7 +297,6 @@ Listing[Metadata](
 
 
 def _transition(before: str, after: str, event: str, unknown: str, refusal: str, refusal_id: str) -> Handler:
-    """Return what changes a user's state. Every state but ``ACTIVE`` ends the user's tokens for good."""
 
     def set_state(call: Call) -> Answer:
         unknown_user = NotFound("User could not be found", f"COMMAND-{unknown}")
@@ -333,7 +330,6 @@ def delete_user(call: Call) -> Answer:
 
 
 def _group(name: str) -> FieldType:
-    """Return the type of queries inside a query."""
     return Sub(Message(name, queries=Repeated(Sub(lambda: _QUERY))))
 
 

@@ -51,7 +51,6 @@ def _answer(endpoint: Endpoint, world: World) -> Response:
 
 
 def _authorize(world: World, form: Form) -> Response:
-    """Refuse to start a login, which the emulator does not support."""
     client_id = form.last("client_id")
     if all(client_id != application.client_id for application in world.applications.values()):
         raise OAuthError("invalid_request", "Errors.App.NotFound")

@@ -1,7 +1,4 @@
-"""How applications and service accounts prove who they are: by a secret, or by an assertion (RFC 7523).
-
-Python's own form parsers are more lenient than Go's (broken percent escapes, semicolons), so the form is read here.
-"""
+"""How applications and service accounts prove who they are: by a secret, or by an assertion (RFC 7523)."""
 
 import hmac
 import re
@@ -145,9 +142,7 @@ class BadAssertion(ValueError):
 def introspection_client(world: World, credentials: ClientCredentials) -> Application:
     """Return the application that may introspect with these credentials, whatever its authentication method says.
 
-    Raises:
-        OAuthError: ``unauthorized_client``, for every cause alike.
-        MalformedJWT: the assertion is not a JWT; ZITADEL then answers that the token is inactive.
+    Raises OAuthError for every cause alike, but MalformedJWT for an assertion that is none: then a token is inactive.
     """
     assertion = credentials.client_assertion
     claims = unverified_claims(assertion) if assertion else {}
@@ -172,10 +167,7 @@ def _unauthorized(parent: str, reason: str) -> OAuthError:
 
 
 def oidc_client(world: World, credentials: ClientCredentials) -> Application:
-    """Return the active OIDC application behind the credentials; API applications are not OIDC clients (ZITADEL).
-
-    Raises OAuthError: ``invalid_client``.
-    """
+    """Return the active OIDC application behind the credentials, which no API application is. Raises OAuthError."""
     assertion = credentials.client_assertion
     try:
         claims = unverified_claims(assertion) if assertion else {}
@@ -204,7 +196,6 @@ def same_secret(held: str, given: str) -> bool:
 
 
 def _find_active(world: World, client_id: object) -> tuple[Application | None, str]:
-    """Return the application with a client ID if it, its project and organization are active, or why there is none."""
     application = next((a for a in world.applications.values() if a.client_id == client_id), None)
     if application is None:
         note(client=shown_client(client_id))
@@ -219,10 +210,7 @@ def _find_active(world: World, client_id: object) -> tuple[Application | None, s
 
 
 def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: dict[str, PublicKey]) -> None:
-    """Check an assertion and its claims in the order in which ZITADEL does.
-
-    Raises BadAssertion if the audience, a time, the subject, the key or the signature is wrong.
-    """
+    """Check an assertion and its claims in the order in which ZITADEL does. Raises BadAssertion."""
     now, issuer = world.now(), current_origin().issuer
     audience = claims.get("aud")
     if issuer not in (audience if isinstance(audience, list) else [audience]):
@@ -238,7 +226,6 @@ def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: 
 
 
 def _why_not_signed(assertion: str, keys: dict[str, PublicKey], now: float) -> str:
-    """Return why no valid key of the application, or of the user, has signed an assertion."""
     try:
         key = keys.get(key_id_of(assertion))
     except (BadSignature, TypeError):  # the header cannot be read, or its kid is no text
@@ -261,7 +248,6 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
 
 
 def _seconds(value: Any) -> int:
-    """Return a time claim, or 0 when it is missing or not a number of seconds."""
     try:
         return int(value) if isinstance(value, int | float) else 0
     except (ValueError, OverflowError):  # Python reads NaN and Infinity from JSON

@@ -38,10 +38,7 @@ def introspect(world: World, form: Form) -> Response:
 
 
 def _active(world: World, token: Token, application: Application) -> dict[str, Any]:
-    """Return the whole answer, in the order of ZITADEL's fields.
-
-    Raises TokenRefused if the application is not in the token's audience.
-    """
+    """Return the answer in the order of ZITADEL's fields. Raises TokenRefused for a token for other applications."""
     user = world.users[token.user_id]
     audience, scopes = _audience_and_scopes(world, token, application)
     if not {application.client_id, application.project_id} & set(audience):
@@ -70,7 +67,6 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
 
 
 def _for_others(world: World, audience: list[str]) -> str:
-    """Return for which projects a token is, if not for the application that asks about it."""
     names = {project.id: f"project {project.name} ({project.id})" for project in world.projects.values()}
     names[world.zitadel_project_id] = "ZITADEL's own APIs"
     if not audience:

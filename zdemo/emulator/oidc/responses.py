@@ -25,11 +25,7 @@ _GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u
 
 
 class OAuthError(Exception):
-    """An error response of RFC 6749 §5.2; an empty description is omitted.
-
-    ``parent`` is the cause that ZITADEL logs, and shows when the feature ``debugOidcParentError`` is on. ``reason`` is
-    for the emulator's records alone.
-    """
+    """An error response of RFC 6749 §5.2. ZITADEL logs ``parent`` as its cause; ``reason`` is for the records."""
 
     def __init__(
         self, error: str, description: str = "", *, status: int = 400, parent: str = "", reason: str = ""

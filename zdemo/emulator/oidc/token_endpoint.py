@@ -63,7 +63,6 @@ def token(world: World, form: Form) -> Response:
 
 
 def _client_credentials(world: World, form: Form) -> Response:
-    """Issue a token to a service account with login name and secret."""
     credentials = ClientCredentials.of_request(form)
     login = credentials.client_id.casefold()  # the login name is the username here
     user = next((user for user in world.users.values() if user.username.casefold() == login), None)
@@ -80,7 +79,6 @@ def _client_credentials(world: World, form: Form) -> Response:
 
 
 def _jwt_bearer(world: World, form: Form) -> Response:
-    """Issue a token for an assertion that a service account's key signed."""
     assertion = form.last("assertion")
     if not assertion:
         raise OAuthError("invalid_request", "assertion missing")
@@ -113,10 +111,7 @@ def _active(user: User) -> User:
 
 
 def _allowed_scopes(world: World, user: User, scope: str | None) -> list[str]:
-    """Return the requested scopes without unknown ones and those of other organizations.
-
-    Raises OAuthError if the parameter is absent; an empty one is accepted.
-    """
+    """Return the scopes that exist, without those of other organizations. Raises OAuthError if there is none."""
     if scope is None:
         raise OAuthError("invalid_request", SCOPE_MISSING, reason="no scope")
     known = [s for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(_KNOWN_PREFIXES)]
