@@ -158,8 +158,7 @@ class Flight:
 
 def too_many_waiting(counters: Counters) -> ZitadelUnavailable:
     """Count a request that is refused because too many wait, and return the error."""
-    with counters.lock:
-        counters.refused += 1
+    counters.count("refused")
     return ZitadelUnavailable(
         "too many requests are waiting for ZITADEL", hint="try again; check ZITADEL if this persists"
     )
@@ -227,20 +226,17 @@ class CachingIntrospector:
         if not self._ttl_seconds:
             return self._in_slot(partial(self._ask, token, known=own), known=own, paced=not own)
         key = sha256(token.encode()).digest()
-        entry = self._fresh_entry(key)
-        return self._hit(entry) if entry else self._ask_in_slot(key, token, own=own)
-
-    def _ask_in_slot(self, key: bytes, token: str, *, own: bool) -> Introspection:
+        if answer := self._kept(key):
+            return answer
         entry = self._active.get(key)
         known = own or entry is not None
         if (request := watched.get()) and (entry := entry or self._inactive.get(key)):
             request.too_old = entry.introspection
-        return self._in_slot(lambda: self._ask_or_join(key, token, known=known), known=known, paced=not own)
+        return self._in_slot(partial(self._ask_or_join, key, token, known=known), known=known, paced=not own)
 
     def remembered(self, token: str) -> Introspection | None:
         """Return a fresh answer without waiting, or ``None``. It counts as a hit."""
-        entry = self._fresh_entry(sha256(token.encode()).digest()) if self._ttl_seconds else None
-        return self._hit(entry) if entry else None
+        return self._kept(sha256(token.encode()).digest()) if self._ttl_seconds else None
 
     def is_known(self, token: str) -> bool:
         """Tell whether a token goes first when many requests wait."""
@@ -270,54 +266,51 @@ class CachingIntrospector:
             inactive = self._inactive.remove_all(order.names)
             return inactive + self._active.remove_all(order.names)
 
-    def _fresh_entry(self, key: bytes) -> Entry | None:
-        """Return a usable entry. Without a lock: a store is a dictionary underneath, and entries never change."""
+    def _kept(self, key: bytes) -> Introspection | None:
+        """Return a usable answer, and count it. Without a lock: a store is a dictionary, and entries never change."""
         entry = self._active.get(key) or self._inactive.get(key)
-        return None if entry is None or self._is_past(entry.fresh_until, entry.fresh_until_wall) else entry
+        if entry is None or self._clock() >= entry.fresh_until or self._wall_clock() >= entry.fresh_until_wall:
+            return None
+        with self.counters.lock:
+            self.counters.hits += 1
+        return entry.introspection
 
     def _is_past(self, moment: float, moment_wall: float) -> bool:
         """Tell whether either clock has reached its moment."""
         return self._clock() >= moment or self._wall_clock() >= moment_wall
 
     def _ask(self, token: str, *, known: bool) -> Introspection:
-        with self.counters.lock:
-            self.counters.misses += 1
+        self.counters.count("misses")
         return self._inner.introspect(token, known=known)
 
+    def _seconds_for(self, answer: Introspection) -> float:
+        return self._ttl_seconds if answer.active else self._inactive_seconds
+
     def _ask_or_join(self, key: bytes, token: str, *, known: bool) -> Introspection:
-        came_at = self._clock()
+        came_at, seconds = self._clock(), self._inactive_seconds
         while True:
-            answer = self._ask_or_join_once(key, token, known=known)
-            seconds = self._ttl_seconds if answer.active else self._inactive_seconds
-            if answer.source is not Source.JOINED or answer.asked_at is None or came_at < answer.asked_at + seconds:
+            leads = False
+            with self._lock:
+                if answer := self._kept(key):  # it may have come since this request looked
+                    return answer
+                flight = self._flights.get(key)
+                # It is joined only while even an answer that says inactive will be fresh for a request that comes now
+                if flight is None or self._is_past(flight.sent_at + seconds, flight.sent_at_wall + seconds):
+                    leads = True
+                    flight = self._flights[key] = Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
+            if leads:
+                return self._lead(flight, key, token, known=known)
+            self.counters.count("joins")
+            answer = flight.outcome(self._timeout_seconds)
+            # A shared answer may have been too old already when this request came
+            if answer.asked_at is None or came_at < answer.asked_at + self._seconds_for(answer):
                 return answer
-            # it joined a flight that brought a shared answer, which was too old already when this request came
 
-    def _ask_or_join_once(self, key: bytes, token: str, *, known: bool) -> Introspection:
-        with self._lock:
-            entry = self._fresh_entry(key)  # it may have come since this request looked
-            joined = None if entry else self._joinable_flight(key)
-            flight = joined or Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
-            if not entry:
-                self._flights[key] = flight
-        if entry:
-            return self._hit(entry)
-        if not joined:
-            return flight.lead(
-                lambda: self._ask(token, known=known).asked_by(flight.sent_at),
-                lambda answer: self._land(flight, key, answer),
-            )
-        with self.counters.lock:
-            self.counters.joins += 1
-        return joined.outcome(self._timeout_seconds)
-
-    def _joinable_flight(self, key: bytes) -> Flight | None:
-        """Return the flight whose answer will be fresh for a request that joins now, even if it says inactive."""
-        flight = self._flights.get(key)
-        seconds = self._inactive_seconds
-        if flight is None or self._is_past(flight.sent_at + seconds, flight.sent_at_wall + seconds):
-            return None
-        return flight
+    def _lead(self, flight: Flight, key: bytes, token: str, *, known: bool) -> Introspection:
+        return flight.lead(
+            lambda: self._ask(token, known=known).asked_by(flight.sent_at),
+            lambda answer: self._land(flight, key, answer),
+        )
 
     def _land(self, flight: Flight, key: bytes, answer: Introspection | None) -> None:
         """Forget the flight and keep its answer, unless a later flight, which knows better, has replaced it."""
@@ -331,13 +324,12 @@ class CachingIntrospector:
             active = entry.introspection.active
             kept, other = (self._active, self._inactive) if active else (self._inactive, self._active)
             other.remove(key)
-            if self._is_past(entry.fresh_until, entry.fresh_until_wall):
-                return
-            kept.put(key, entry)
+            if not self._is_past(entry.fresh_until, entry.fresh_until_wall):
+                kept.put(key, entry)
 
     def _entry(self, flight: Flight, answer: Introspection) -> Entry:
         """Return an entry that is fresh until the earlier of TTL and ``exp``. A float may be too small for ``exp``."""
-        seconds = self._ttl_seconds if answer.active else self._inactive_seconds
+        seconds = self._seconds_for(answer)
         if answer.asked_at is not None:
             seconds -= flight.sent_at - answer.asked_at  # how old a shared answer was when the flight began
         until_wall = flight.sent_at_wall + seconds
@@ -346,11 +338,6 @@ class CachingIntrospector:
             seconds = until_wall - flight.sent_at_wall if until_wall > flight.sent_at_wall else 0.0
         kept = answer.as_from(Source.HIT)
         return Entry(kept, fresh_until=flight.sent_at + seconds, fresh_until_wall=until_wall)
-
-    def _hit(self, entry: Entry) -> Introspection:
-        with self.counters.lock:
-            self.counters.hits += 1
-        return entry.introspection
 
     def _in_slot(self, ask: Callable[[], Introspection], *, known: bool, paced: bool) -> Introspection:
         """Ask while holding one of the slots for requests that wait for ZITADEL."""

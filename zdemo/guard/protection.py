@@ -138,8 +138,7 @@ class ProtectedIntrospector:
             log.warning("ZITADEL answers again")
 
     def _no_flight(self) -> ZitadelUnavailable:
-        with self.counters.lock:
-            self.counters.refused += 1
+        self.counters.count("refused")
         if self._flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
             log.warning("breaker opened: %d introspections hang; probing ZITADEL every half second", self._flights.size)
         return ZitadelUnavailable(

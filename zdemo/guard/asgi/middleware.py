@@ -59,8 +59,8 @@ def protect(
 
     def build_guarded() -> ASGIApp:
         """Put the guard inside CORSMiddleware and outside all other middleware, whenever that is added."""
-        added = app.user_middleware
-        cors = [layer for layer in added if _handles_cors(layer.cls)]
+        added: list[Any] = app.user_middleware
+        cors = [layer for layer in added if isclass(layer.cls) and issubclass(layer.cls, CORSMiddleware)]
         handlers = {key: value for key, value in app.exception_handlers.items() if key not in (500, Exception)}
         layer = Middleware(GuardMiddleware, protected=app, guard=guard, pool=pool, handlers=handlers)
         app.user_middleware = [*cors, layer, *(layer for layer in added if layer not in cors)]
@@ -71,10 +71,6 @@ def protect(
 
     app.build_middleware_stack = build_guarded  # type: ignore[method-assign]
     return app
-
-
-def _handles_cors(layer: object) -> bool:
-    return isclass(layer) and issubclass(layer, CORSMiddleware)  # a layer may also be a function
 
 
 class GuardMiddleware:

@@ -84,9 +84,8 @@ class SharedAnswers:
         self.orders = OrderFeed(
             store, sealer, keep_seconds=ttl_seconds + LATE_SECONDS, clock=clock, listen_seconds=listen_seconds
         )
-        self.counters = store.counters
         self.operation_seconds = store.operation_seconds
-        self.count = store.counters.count
+        self.counters = store.counters
         self.subscribe = self.orders.subscribe
         self.note = self.orders.note
         self.publish_forget = self.orders.publish
@@ -134,7 +133,7 @@ class SharedAnswers:
             redis.delete(question.lease_key)
         if value is not None and not answer and not question.rejected:
             question.rejected = True
-            self._store.counters.count("shared_rejected")
+            self.counters.count("shared_rejected")
         return replace(look, answer=answer)
 
     def _believed(self, question: Question, look: Look, value: bytes) -> Introspection | None:
@@ -223,9 +222,9 @@ class SharedIntrospector:
         question = self._answers.question(token)
         look = self._wait_for_turn(question, began + self._lease_seconds)
         if look and look.answer:
-            self._answers.count("shared_hits")
+            self._answers.counters.count("shared_hits")
             return look.answer
-        self._answers.count("shared_misses")
+        self._answers.counters.count("shared_misses")
         deadline = began + self._timeout_seconds
         if look is None:
             return self._inner.introspect(token, known=known, deadline=deadline)
