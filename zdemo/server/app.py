@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask, Request, Response, request
 from flask.json.provider import DefaultJSONProvider
@@ -35,9 +35,6 @@ from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit
 from zdemo.server.routes import add_example_routes, operations
 from zdemo.serving.bus import Bus
 from zdemo.zitadel.introspection_answer import Introspector
-
-if TYPE_CHECKING:
-    from zdemo.server.metrics import Metrics
 
 OPEN_ROUTES = ("/api/public", "/healthz", "/readyz", "/openapi.json", FORGET_PATH)  # orders prove who sends them
 UNEXPECTED = Refusal(
@@ -72,7 +69,11 @@ def create_app(
     introspector = introspector or build_introspector(
         settings, threads=threads, spare_threads=spare_threads, counters=counters
     )
-    metrics = _new_metrics(counters) if open_metrics else None
+    metrics = None
+    if open_metrics:
+        from zdemo.server.metrics import Metrics  # here, since it takes 30 ms and most APIs serve no metrics
+
+        metrics = Metrics(counters)
     app = ApiFlask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)
@@ -90,12 +91,6 @@ def create_app(
     app.register_error_handler(Exception, _answer_unexpected)
     app.wsgi_app = observed(app.wsgi_app, metrics, watcher, log)  # type: ignore[method-assign]  # as Flask's docs say
     return app
-
-
-def _new_metrics(counters: Counters) -> Metrics:
-    from zdemo.server.metrics import Metrics  # here, since it takes 30 ms and most APIs serve no metrics
-
-    return Metrics(counters)
 
 
 def _answer_http_error(error: HTTPException) -> Response:

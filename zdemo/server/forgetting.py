@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -35,7 +36,7 @@ EVENTS_PATH = "/-/zitadel-events"
 MOST_BODIES = 8  # that are read at a time
 TOLERANCE_SECONDS = 300  # of the time in a signature, as ZITADEL's own libraries allow
 LAG_SECONDS = 0.5  # ZITADEL's answers show a change up to 0.2 s after its event
-MOST_CALLS = 10_000  # that are remembered
+MOST_CALLS = 10_000  # that are remembered, with right signatures
 CONFIRM_SECONDS = 4.0  # a worker that starts takes half a second, on a busy machine longer; zdemo role waits 5 s
 
 
@@ -129,8 +130,14 @@ def forgetting_route(forgetting: Forgetting, key: str | None) -> Blueprint:
 
     @blueprint.post(FORGET_PATH)
     def forget() -> Response:
-        if problem := _why_refused(key):
-            return refusal(problem)
+        environ = request.environ
+        given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
+        if key is None and not is_local_program(environ):
+            return refusal(LOCAL_ONLY)
+        if key is not None and not hmac.compare_digest(given, f"Bearer {key}".encode()):
+            return refusal(WRONG_KEY)
+        if request.mimetype != "application/json":
+            return refusal(NOT_JSON)
         order = order_in(_body(read_body))
         if order is None:
             return refusal(NO_ORDER)
@@ -147,54 +154,18 @@ def _body(read_body: BodyReader) -> bytes:
     return stream.read() if isinstance(stream, BytesIO) else b""
 
 
-def _why_refused(key: str | None) -> Refusal | None:
-    environ = request.environ
-    if key is None and not is_local_program(environ):
-        return LOCAL_ONLY
-    given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
-    if key is not None and not hmac.compare_digest(given, f"Bearer {key}".encode()):
-        return WRONG_KEY
-    return None if request.mimetype == "application/json" else NOT_JSON
-
-
 def order_in(body: bytes) -> Forget | None:
     """Return the order in a request's body, if it has one."""
-    try:
+    with suppress(ValueError, RecursionError):
         members = json.loads(body)
         match list(members.items()) if isinstance(members, dict) else None:
             case [("user_id", str(user_id))]:
-                return Forget.naming(user_id=user_id)
+                return Forget(user_id=user_id)
             case [("token", str(token))]:
                 return Forget.naming(token=token)
             case [("everything", True)]:
-                return Forget.naming(everything=True)
-    except (ValueError, RecursionError):
-        pass
+                return Forget(everything=True)
     return None
-
-
-class CallsFollowed:
-    """The last calls that were followed, by signature: one that somebody repeats must not empty the cache again."""
-
-    @renewed_after_fork
-    def __init__(self, *, most: int = MOST_CALLS) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._signatures: dict[str, None] = {}
-
-    def add(self, signature: str) -> bool:
-        """Note a call, and tell whether it is new."""
-        with self._lock:
-            is_new = signature not in self._signatures
-            self._signatures[signature] = None
-            if len(self._signatures) > self._most:
-                del self._signatures[next(iter(self._signatures))]
-            return is_new
-
-    def remove(self, signature: str) -> None:
-        """Let a call that could not be followed be repeated."""
-        with self._lock:
-            self._signatures.pop(signature, None)
 
 
 def zitadel_events_route(
@@ -207,7 +178,7 @@ def zitadel_events_route(
     """Return ``POST /-/zitadel-events`` for the target with this signing key."""
     blueprint = Blueprint("zitadel_events", __name__)
     read_body = BodyReader(places=MOST_BODIES)
-    followed = CallsFollowed()
+    followed: dict[str, object] = {}  # the last calls by signature: a repeated one must not empty the cache again
 
     @blueprint.post(EVENTS_PATH)
     def receive() -> Response:
@@ -218,14 +189,16 @@ def zitadel_events_route(
         order = order_of_event(body)
         if order is None:
             return refusal(NO_EVENT)
-        if not followed.add(signature):
+        if len(followed) >= MOST_CALLS:
+            followed.clear()
+        if followed.setdefault(signature, call := object()) is not call:
             return jsonify(forgotten=0)
         first = forgetting.everywhere(order)
         sleep(LAG_SECONDS)  # an answer from before the change may have come meanwhile
         second = forgetting.everywhere(order)
         if isinstance(first, int) and isinstance(second, int):
             return jsonify(forgotten=first + second)
-        followed.remove(signature)
+        followed.pop(signature, None)  # it may be repeated
         return refusal(next(result for result in (first, second) if isinstance(result, Refusal)))
 
     return blueprint
@@ -251,7 +224,7 @@ def order_of_event(body: bytes) -> Forget | None:
 
     Of the events about a role assignment, only the first names the user (internal/repository/usergrant/user_grant.go).
     """
-    try:
+    with suppress(ValueError, RecursionError):
         match json.loads(body):
             case {"event_type": str(), "aggregateType": "user", "aggregateID": str(user_id)}:
                 return Forget(user_id=user_id)
@@ -259,6 +232,4 @@ def order_of_event(body: bytes) -> Forget | None:
                 return Forget(user_id=user_id)
             case {"event_type": str(), "aggregateType": str()}:
                 return Forget(everything=True)
-    except (ValueError, RecursionError):
-        pass
     return None

@@ -110,21 +110,16 @@ def limit_bodies(app: Flask, *, threads: int) -> None:
         if not has_body(environ):
             return inner(environ, start_response)
         try:
-            _check_body(environ, app.extensions[BODY_READER])
+            if (get_content_length(environ) or 0) > LARGEST_BODY_BYTES:
+                raise RequestEntityTooLarge(TOO_LARGE)
+            if "HTTP_TRANSFER_ENCODING" in environ:  # a chunked body does not say how large it is
+                app.extensions[BODY_READER](environ)
         except HTTPException as error:
             with app.request_context(environ):
                 return app.make_response(app.handle_http_exception(error))(environ, start_response)
         return inner(environ, start_response)
 
     app.wsgi_app = call  # type: ignore[method-assign]  # as Flask's documentation says
-
-
-def _check_body(environ: dict[str, Any], reader: BodyReader) -> None:
-    """Refuse a body that is too large; read one that is chunked, since it does not say how large it is."""
-    if (get_content_length(environ) or 0) > LARGEST_BODY_BYTES:
-        raise RequestEntityTooLarge(TOO_LARGE)
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        reader(environ)
 
 
 def cut_connection_after(response: Response) -> Response:
