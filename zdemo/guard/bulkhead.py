@@ -82,19 +82,18 @@ class Bulkhead:
             wait_seconds = self._wait_seconds if has_place else BRIEF_SECONDS
             if has_place and not known:
                 wait_seconds = max(self._shortest_wait_seconds, wait_seconds * self.waiting / self._waiters)
+        interrupted = True
         try:
             waiter.called.wait(wait_seconds)
-        except BaseException:
-            self._leave(waiter, known=known)
-            raise
+            interrupted = False
         finally:
-            if not has_place:
-                with self._lock:
-                    self._brief -= 1
-        with self._lock:
-            if not waiter.called.is_set():
-                self._queues[known].remove(waiter)
-            return waiter.generation
+            with self._lock:
+                self._brief -= not has_place
+                if not waiter.called.is_set():
+                    self._queues[known].remove(waiter)
+            if interrupted and waiter.generation is not None:  # granted at that very moment
+                self.release(waiter.generation)
+        return waiter.generation
 
     @property
     def waiting(self) -> int:
@@ -130,15 +129,6 @@ class Bulkhead:
                 self._taken += 1
                 waiter.generation = self._generation
                 waiter.called.set()
-
-    def _leave(self, waiter: _Waiter, *, known: bool) -> None:
-        """Leave without using a slot that may have been granted at that very moment."""
-        with self._lock:
-            if not waiter.called.is_set():
-                self._queues[known].remove(waiter)
-            if waiter.generation is None:
-                return
-        self.release(waiter.generation)
 
 
 class Pacer:

@@ -35,7 +35,6 @@ from zdemo.guard.guard import (
     failure_of,
     is_ambiguous,
     new_request_id,
-    refusal_body,
     refusal_of,
 )
 from zdemo.text.masking import could_be_secret
@@ -327,18 +326,15 @@ def request_id() -> str:
 def refusal_of_http(error: HTTPException) -> Refusal:
     """Return the answer to an error of werkzeug."""
     status = error.code or 500
-    return Refusal(
-        status=status,
-        error=error.name.lower().replace(" ", "_"),  # werkzeug's, since Python renames statuses between its versions
-        description=DESCRIPTIONS.get(status) or error.description or error.name,
-        headers={name: value for name, value in error.get_headers() if name.lower() in KEPT_HEADERS},
-    )
+    name = error.name.lower().replace(" ", "_")  # werkzeug's, since Python renames statuses between its versions
+    headers = {name: value for name, value in error.get_headers() if name.lower() in KEPT_HEADERS}
+    return Refusal(status, name, DESCRIPTIONS.get(status) or error.description or error.name, headers)
 
 
 def refusal(refused: Refusal) -> Response:
     """Return a JSON response that refuses the request."""
     request.environ |= {OUTCOME: refused.error, REASON: refused.description}
-    response = jsonify(refusal_body(refused.error, refused.description, request_id()))
+    response = jsonify(refused.body(request_id()))
     response.status_code = refused.status
     response.headers[ID_HEADER] = request_id()
     response.headers.update(refused.headers)

@@ -9,7 +9,8 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Self
+from types import MappingProxyType
+from typing import NamedTuple, Self
 
 from zdemo.config.environment import read_environment
 from zdemo.config.parsers import CACHE_URL
@@ -149,14 +150,17 @@ class Guard:
         return shared is None or shared.publish_forget(order)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
+class Refusal(NamedTuple):
     """The answer to a refused request. ``headers`` are those that this refusal alone has."""
 
     status: int
     error: str
     description: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    def body(self, request_id: str) -> dict[str, str]:
+        """Return the JSON object that refuses a request."""
+        return {"error": self.error, "error_description": self.description, "request_id": request_id}
 
 
 def load_settings(logger: logging.Logger) -> Settings:
@@ -172,49 +176,21 @@ def new_request_id() -> str:
     return f"{_random.getrandbits(64):016x}"
 
 
-def refusal_body(error: str, description: str, request_id: str) -> dict[str, str]:
-    """Return the JSON object that refuses a request."""
-    return {"error": error, "error_description": description, "request_id": request_id}
-
-
-def challenge(refused: Refused) -> str:
-    """Return the value of ``WWW-Authenticate`` (RFC 6750 §3)."""
+def refusal_of(refused: Refused) -> Refusal:
+    """Return the answer to a refused request, with a challenge (RFC 6750 §3)."""
     parts = [f'Bearer realm="{REALM}"']
     if refused.code:
         parts.append(f'error="{refused.code}"')
     if refused.scope:
         parts.append(f'scope="{refused.scope}"')
-    return ", ".join(parts)
-
-
-def refusal_of(refused: Refused) -> Refusal:
-    """Return the answer to a refused request."""
-    return Refusal(
-        status=refused.status,
-        error=refused.code or "unauthorized",
-        description=refused.message,
-        headers={"WWW-Authenticate": challenge(refused)},
-    )
+    headers = {"WWW-Authenticate": ", ".join(parts)}
+    return Refusal(refused.status, refused.code or "unauthorized", refused.message, headers)
 
 
 def failure_of(error: IntrospectionError, log: RateLimitedLog, request_id: str) -> Refusal:
     """Return an answer that says only that the API is at fault; log what to fix."""
     log.error(error.message, f"{error.hint} (request {request_id}; logged once per minute)")
-    return refusal_of_failure(error)
-
-
-def refusal_of_failure(error: IntrospectionError) -> Refusal:
-    """Return the answer to a request whose token could not be judged."""
     if isinstance(error, ZitadelUnavailable):
-        return Refusal(
-            status=error.status,
-            error="service_unavailable",
-            description="the token cannot be checked now; try again",
-            headers={"Retry-After": str(error.retry_after_seconds)},
-        )
-    return Refusal(
-        status=error.status,
-        error="bad_gateway",
-        description="the token cannot be checked; see this API's log",
-        headers={},
-    )
+        headers = {"Retry-After": str(error.retry_after_seconds)}
+        return Refusal(error.status, "service_unavailable", "the token cannot be checked now; try again", headers)
+    return Refusal(error.status, "bad_gateway", "the token cannot be checked; see this API's log")

@@ -19,7 +19,6 @@ import logging
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import TypeGuard
 
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.guard.breaker import Breaker, CredentialsPause, Permit
@@ -97,7 +96,8 @@ class ProtectedIntrospector:
                 introspection = self._within(token, max(SHORTEST_QUESTION_SECONDS, deadline - self._clock()))
         except (CredentialsRefused, UnusableAnswer) as refusal:
             self._answered(permit)
-            if _is_about_our_client(refusal):
+            # Would every caller get this? A filter that refuses one token must not get them all refused.
+            if isinstance(refusal, CredentialsRefused) and (not refusal.answer or names_our_client(refusal.answer)):
                 self._pause.refused(refusal, decides=decides)
             else:
                 self._pause.unknown(decides=decides)
@@ -144,11 +144,6 @@ class ProtectedIntrospector:
         return ZitadelUnavailable(
             "too many introspections are under way", hint="try again; check ZITADEL if this persists"
         )
-
-
-def _is_about_our_client(refusal: CredentialsRefused | UnusableAnswer) -> TypeGuard[CredentialsRefused]:
-    """Tell whether every caller would get this. A filter that refuses one token must not get them all refused."""
-    return isinstance(refusal, CredentialsRefused) and (refusal.answer is None or names_our_client(refusal.answer))
 
 
 def _breaker_open() -> ZitadelUnavailable:

@@ -37,9 +37,7 @@ from zdemo.serving.bus import Bus
 from zdemo.zitadel.introspection_answer import Introspector
 
 OPEN_ROUTES = ("/api/public", "/healthz", "/readyz", "/openapi.json", FORGET_PATH)  # orders prove who sends them
-UNEXPECTED = Refusal(
-    status=500, error="internal_server_error", description="unexpected error; see this API's log", headers={}
-)
+UNEXPECTED = Refusal(500, "internal_server_error", "unexpected error; see this API's log")
 COMPACT = {"separators": (",", ":")}  # what Flask asks for when it does not debug
 MOST_SPARE_THREADS = 512  # per worker; one that sleeps takes 60 KiB
 # How long a thread waits for the interpreter before it demands it. With Python's 5 ms, several hundred threads that

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -40,33 +41,26 @@ MOST_CALLS = 10_000  # that are remembered, with right signatures
 CONFIRM_SECONDS = 4.0  # a worker that starts takes half a second, on a busy machine longer; zdemo role waits 5 s
 
 
-def refused(status: int, error: str, description: str, **headers: str) -> Refusal:
-    """Return an answer that refuses an order."""
-    return Refusal(status=status, error=error, description=description, headers=headers)
-
-
-LOCAL_ONLY = refused(403, "forbidden", f"without {FORGET_KEY}, an order must come from a program on this machine")
-WRONG_KEY = refused(403, "forbidden", f"the Authorization header field must be Bearer and the value of {FORGET_KEY}")
-NOT_JSON = refused(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
-NO_ORDER = refused(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
-NO_SIGNATURE = refused(403, "forbidden", "the header field ZITADEL-Signature is missing")
-NOT_SIGNED = refused(403, "forbidden", f"the call is not signed with {EVENTS_KEY}")
-ANOTHER_TIME = refused(
-    403,
-    "forbidden",
+_forbidden = partial(Refusal, 403, "forbidden")
+LOCAL_ONLY = _forbidden(f"without {FORGET_KEY}, an order must come from a program on this machine")
+WRONG_KEY = _forbidden(f"the Authorization header field must be Bearer and the value of {FORGET_KEY}")
+NOT_JSON = Refusal(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
+NO_ORDER = Refusal(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
+NO_SIGNATURE = _forbidden("the header field ZITADEL-Signature is missing")
+NOT_SIGNED = _forbidden(f"the call is not signed with {EVENTS_KEY}")
+ANOTHER_TIME = _forbidden(
     "the signature is right, but its time differs by more than 5 minutes from this machine's clock: "
-    "the clocks differ, or the call is a repetition",
+    "the clocks differ, or the call is a repetition"
 )
-NO_EVENT = refused(400, "bad_request", "the body is not an event of ZITADEL's Actions v2")
-WORKER_UNCONFIRMED = refused(
-    503, "unconfirmed", "a worker of this API did not confirm the order; try again", **{"Retry-After": "1"}
-)
-STORE_UNCONFIRMED = refused(
+NO_EVENT = Refusal(400, "bad_request", "the body is not an event of ZITADEL's Actions v2")
+AGAIN = {"Retry-After": "1"}
+WORKER_UNCONFIRMED = Refusal(503, "unconfirmed", "a worker of this API did not confirm the order; try again", AGAIN)
+STORE_UNCONFIRMED = Refusal(
     503,
     "store_unconfirmed",
     "this API forgot, but the store did not take the order: APIs that share it follow within ZDEMO_CACHE_TTL; "
     "check the store",
-    **{"Retry-After": "1"},
+    AGAIN,
 )
 
 

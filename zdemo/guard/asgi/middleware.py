@@ -18,7 +18,7 @@ from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
 from zdemo.guard.asgi.call import SCOPE_KEY, Form, GuardedCall, in_request
 from zdemo.guard.asgi.pool import IntrospectionPool
-from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, Refusal, failure_of, is_ambiguous, refusal_body, refusal_of
+from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, Refusal, failure_of, is_ambiguous, refusal_of
 from zdemo.zitadel.introspection_answer import Introspector
 
 logger = logging.getLogger("zdemo.asgi")
@@ -161,7 +161,7 @@ async def _answer_failure(request: Request, error: Exception) -> Response:
 def _answer(request: Request, refusal: Refusal) -> Response:
     call: GuardedCall = request.scope[SCOPE_KEY]
     return JSONResponse(
-        refusal_body(refusal.error, refusal.description, call.request_id),
+        refusal.body(call.request_id),
         status_code=refusal.status,
         headers={"X-Request-ID": call.request_id, **refusal.headers},
     )
