@@ -1,23 +1,145 @@
-"""Workers that are forked after their app has asked ZITADEL share nothing with each other that could mix up answers."""
+"""Workers that are forked after their app has asked ZITADEL share nothing with each other that could mix up answers.
 
+What a process shares with its parent is what the objects of an app are made of, looked at on both sides of a fork.
+"""
+
+import gc
 import json
+import logging
+import multiprocessing
 import secrets
-from collections.abc import Iterator
+import socket
+import threading
+import types
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
 
 from tests.support.apis import PRIVATE, Endpoint
-from tests.support.prefork import SERVERS, WORKERS, forked
 from tests.support.processes import run_python
 from tests.support.redis_server import redis_server
+from tests.support.served import Served, answering, started
+from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
 from tests.support.wire import request
+from zdemo.config.environment import read_environment
+from zdemo.config.settings import Settings
+from zdemo.page import PageOptions, paged
+from zdemo.server import create_app, log_in_batches
 from zdemo.testing import ZitadelEmulator
 
 PAIRS = 48  # of a good and a bad token, each a question to ZITADEL
-AT_ONCE = 16
+OF_A_PROCESS = (type(threading.Lock()), type(threading.RLock()), socket.socket, threading.Thread)
+OPAQUE = (type, types.ModuleType, types.FrameType, types.CodeType, str, bytes, logging.Logger)
+OF_OTHERS = {  # their own affair: one is held for a moment when routes are added, and Python renews the other
+    "werkzeug.routing.map.Map._remap_lock",
+    "zdemo.server.logs.BatchingHandler.lock",
+}
+WORKERS = 4
+AT_ONCE = 8  # requests of one process: so many connections are open when it forks
+MODULE = "tests.serving.test_forks:flask_app()"
+SERVERS: Mapping[str, tuple[str, ...]] = {
+    "gunicorn --preload": (
+        *("-m", "gunicorn", "--preload", f"--workers={WORKERS}", "--worker-class=gthread", f"--threads={AT_ONCE}"),
+        *(f"--bind={LOOPBACK}:{{port}}", MODULE),
+    ),
+    "uWSGI": (
+        *("-c", "import pyuwsgi; pyuwsgi.run()", "--master", "--die-on-term", "--need-app", "--enable-threads"),
+        f"--module={MODULE}",
+        *(f"--processes={WORKERS}", f"--threads={AT_ONCE}", f"--http-socket={LOOPBACK}:{{port}}"),
+    ),
+}
+
+
+def flask_app() -> Flask:
+    app = create_app(open_metrics=True)
+    warmed(app)
+    return app
+
+
+def ask(app: Flask, tokens: list[str]) -> list[int]:
+    """Return the statuses of simultaneous requests, in the order of their tokens."""
+
+    def status(token: str) -> int:
+        return app.test_client().get(PRIVATE, headers={"Authorization": f"Bearer {token}"}).status_code
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(status, tokens))
+
+
+def warmed(app: Flask) -> None:
+    """Ask about unknown tokens, so that there are connections."""
+    assert ask(app, [secrets.token_urlsafe() for _ in range(AT_ONCE)]) == [401] * AT_ONCE
+
+
+def of_process(root: object) -> Iterator[tuple[str, Any]]:
+    """Yield the locks, sockets and threads that an object leads to, each with the class and attribute it stands in."""
+    waiting, seen = [("", root)], {id(root): root}
+    while waiting:
+        place, one = waiting.pop()
+        if isinstance(one, OF_A_PROCESS):
+            yield place, one
+            continue
+        if isinstance(one, types.FunctionType):
+            parts = [(place, part) for part in (one.__closure__, one.__defaults__, one.__dict__)]
+        else:
+            attributes = getattr(one, "__dict__", {})
+            name = f"{type(one).__module__}.{type(one).__qualname__}"
+            parts = [(f"{name}.{key}", part) for key, part in attributes.items()]
+            parts += [(place, part) for part in gc.get_referents(one) if part is not attributes]
+        for place_of_part, part in parts:
+            if id(part) not in seen and not isinstance(part, OPAQUE):
+                seen[id(part)] = part
+                waiting.append((place_of_part, part))
+
+
+def main(tokens: str) -> None:
+    """Fork workers of the API with its page; print what each shares with its parent, and its answers to its tokens."""
+    log_in_batches()
+    environment = read_environment()
+    settings = Settings.from_env(environment)
+    app = create_app(settings, open_metrics=True)
+    options = PageOptions(key=secrets.token_urlsafe(), api_url="", settings=settings, environment=environment)
+    page = paged(app, options)
+    warmed(app)
+    roots = [page, logging.getLogger().handlers]
+    parents = [(place, one) for place, one in of_process(roots) if place not in OF_OTHERS]
+    fork, tokens_of_each = multiprocessing.get_context("fork"), json.loads(tokens)
+    reports = fork.SimpleQueue()
+
+    def work(number: int) -> None:
+        inherited = {id(one) for _, one in parents}
+        shared = sorted({place for place, one in of_process(roots) if id(one) in inherited})
+        reports.put([number, shared, ask(app, tokens_of_each[number])])
+
+    workers = [fork.Process(target=work, args=(number,)) for number in range(len(tokens_of_each))]
+    with held([one for _, one in parents]):
+        for worker in workers:
+            worker.start()
+        print(json.dumps([shared_and_statuses for _, *shared_and_statuses in sorted(reports.get() for _ in workers)]))
+        for worker in workers:
+            worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * len(workers)
+    warmed(app)  # the parent's own connections work on
+
+
+@contextmanager
+def held(things: list[Any]) -> Iterator[None]:
+    """Let another thread hold the locks among some things."""
+    with ThreadPoolExecutor(1) as thread:
+        locks = [
+            one for one in things if hasattr(one, "acquire") and thread.submit(one.acquire, blocking=False).result()
+        ]
+        try:
+            yield
+        finally:
+            for lock in locks:
+                thread.submit(lock.release).result()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +165,7 @@ def crossed(good: list[str]) -> list[str]:
 
 
 def statuses(api: Endpoint, tokens: list[str]) -> list[int]:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(2 * AT_ONCE) as pool:
         return [reply.status for reply in pool.map(lambda token: api.get(PRIVATE, token), tokens)]
 
 
@@ -54,7 +176,9 @@ def test_forked_workers_of_a_server_mix_up_no_answers_and_follow_orders(
     name: str, zitadel: ZitadelEmulator, good: list[str], environment: dict[str, str], tmp_path: Path
 ) -> None:
     leaver = zitadel.user(f"leaver-{name}")
-    with forked(name, environment, tmp_path) as api:
+    port = free_port()
+    with started(tmp_path, environment, python=[word.format(port=port) for word in SERVERS[name]]) as process:
+        api = answering(Served(process=process, port=port, folder=tmp_path))
         assert statuses(api, crossed(good)) == [200, 401] * PAIRS
         assert statuses(api, [leaver] * PAIRS) == [200] * PAIRS
         zitadel.remove(f"leaver-{name}")
@@ -66,11 +190,8 @@ def test_forked_workers_of_a_server_mix_up_no_answers_and_follow_orders(
 def test_a_forked_process_shares_no_lock_socket_or_thread_with_its_parent(
     good: list[str], environment: dict[str, str]
 ) -> None:
-    tokens = [
-        [token for one in good[number::WORKERS] for token in (one, secrets.token_urlsafe())]
-        for number in range(WORKERS)
-    ]
-    script = "import sys; from tests.support.inherited import main; main(sys.argv[1])"
+    tokens = [crossed(good[number::WORKERS]) for number in range(WORKERS)]
+    script = "import sys; from tests.serving.test_forks import main; main(sys.argv[1])"
     variables = {**environment, "ZDEMO_EVENTS_KEY": "0123456789abcdef"}
     reports = json.loads(run_python(script, json.dumps(tokens), environment=variables))
     assert reports == [[[], [200, 401] * (PAIRS // WORKERS)]] * WORKERS
