@@ -61,4 +61,4 @@ bench:
 
 # Pictures of the page's main states: make screenshots FOLDER=/tmp/page. The two small ones are docs/images/page-*.webp.
 screenshots:
-	$(PYTHON) -m tests.support.screenshots $(FOLDER)
+	$(PYTHON) -m tests.support.browser $(FOLDER)

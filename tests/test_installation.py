@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.cli.test_containers import copy_sources
 from tests.support.cli import Shell
-from tests.support.dockerfile import copy_sources
 from tests.support.processes import ROOT
 from tests.support.upstream import fixed_port
 from zdemo.emulator import DEFAULT_PORT

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options, page_site, port_of, proofs_of
+from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options, page_site, proofs_of
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.errors import GuardError
 from zdemo.page import new_key
@@ -40,7 +40,10 @@ def test_the_key_becomes_a_cookie_that_no_script_reads_and_a_secret_that_no_serv
     value, *attributes = rest.split("; ")
     place, _, secret = answer.headers["Location"].partition("#secret=")
     assert (answer.status_code, place, len(secret)) == (303, "/-/", 64)
-    assert (name, set(attributes)) == (f"zdemo_page_{port_of(site.url)}", {"HttpOnly", "SameSite=Strict", "Path=/-/"})
+    assert (name, set(attributes)) == (
+        f"zdemo_page_{site.url.rpartition(':')[2]}",
+        {"HttpOnly", "SameSite=Strict", "Path=/-/"},
+    )
     assert len({KEY, value, secret}) == 3
     assert KEY not in value + secret
     page = site.get("/-/")
@@ -49,7 +52,7 @@ def test_the_key_becomes_a_cookie_that_no_script_reads_and_a_secret_that_no_serv
 
 @pytest.mark.parametrize("cookie", ["", "x", KEY, Access(new_key()).cookie_value], ids=["none", "x", "key", "other"])
 def test_without_the_cookie_a_small_page_says_how_to_open_it(site: PageSite, cookie: str) -> None:
-    answer = plain(site, "/-/", Cookie=f"zdemo_page_{port_of(site.url)}={cookie}; other=1")
+    answer = plain(site, "/-/", Cookie=f"zdemo_page_{site.url.rpartition(':')[2]}={cookie}; other=1")
     assert (answer.status_code, "zdemo serve printed" in answer.text) == (401, True)
     assert plain(site, "/").headers["Location"] == "/-/"
 

@@ -1,11 +1,16 @@
 """The page of a running ``zdemo serve``: never a thread of the API, never a slow end, and whose tokens it has."""
 
+from __future__ import annotations
+
+import json
 import os
 import signal
+import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +19,97 @@ import pytest
 import requests
 
 from tests.support.cli import Shell
-from tests.support.page_site import events_in, many_opened, opened, opens_again, port_of, proofs_of
+from tests.support.page_site import proofs_of
 from tests.support.processes import processes
-from tests.support.upstream import free_port
+from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
-from tests.support.wire import PATIENCE_SECONDS
+from tests.support.wire import PATIENCE_SECONDS, request
 from zdemo.emulator import READER, VISITOR
 from zdemo.page.feed import PageSlots
 from zdemo.page.page_context import PAGE_THREADS
+
+SMALL_BUFFER = 4096  # bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """One connection on which a feed was requested: the status, and the start of what came."""
+
+    sock: socket.socket
+    status: int
+    start: bytes
+
+    def read_until(self, mark: bytes) -> bytes:
+        """Return what comes until a mark has come and its event is whole, or the connection ends."""
+        received, end = self.start, time.monotonic() + PATIENCE_SECONDS
+        while not (mark in received and received.partition(mark)[2].count(b"\n\n")) and (
+            more := self.sock.recv(1 << 16)
+        ):
+            received += more
+            assert time.monotonic() < end, f"{mark!r} does not come"  # lines to notice who has left come for ever
+        return received
+
+    def read_for(self, seconds: float) -> bytes:
+        received, end = b"", time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.sock.settimeout(left)
+            try:
+                received += self.sock.recv(1 << 16)
+            except TimeoutError:
+                break
+        return received
+
+    def is_over(self) -> bool:
+        try:
+            while self.sock.recv(1 << 16):
+                pass
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+        return True
+
+
+@contextmanager
+def opened(port: int, proofs: Mapping[str, str], *, small_buffer: bool = False) -> Iterator[Opened]:
+    """Request a feed, and read what comes up to its first event."""
+    fields = [f"{name}: {value}" for name, value in proofs.items()]
+    with socket.socket() as sock:
+        if small_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        sock.settimeout(PATIENCE_SECONDS)
+        sock.connect((LOOPBACK, port))
+        sock.sendall(request("/-/feed", *fields, host=f"{LOOPBACK}:{port}", close=False))
+        received = b""
+        while b"hello" not in received and b"too_many_pages" not in received:
+            more = sock.recv(1 << 16)
+            assert more, received
+            received += more
+        yield Opened(sock=sock, status=int(received.split()[1]), start=received)
+
+
+@contextmanager
+def many_opened(port: int, proofs: Mapping[str, str], most: int) -> Iterator[list[Opened]]:
+    """Open feeds until one is refused, which is the last of the list; at most so many."""
+    with ExitStack() as stack:
+        found: list[Opened] = []
+        while len(found) < most and (not found or found[-1].status == 200):
+            found.append(stack.enter_context(opened(port, proofs)))
+        yield found
+
+
+def events_in(stream: bytes) -> list[dict[str, Any]]:
+    lines = [line for line in stream.split(b"\n") if line.startswith(b"data: {") and line.endswith(b"}")]
+    return [json.loads(line.removeprefix(b"data: ")) for line in lines]
+
+
+def opens_again(port: int, proofs: Mapping[str, str]) -> None:
+    def status() -> int:
+        with opened(port, proofs) as found:
+            return found.status
+
+    eventually("a feed can be opened", status, lambda found: found == 200)
+
 
 THREADS = 8  # of the API
 STOP_SECONDS = 5  # for an end that waits for no feed; running requests may take 9
@@ -46,7 +134,7 @@ class Page:
 
     @property
     def port(self) -> int:
-        return port_of(self.url)
+        return int(self.url.rpartition(":")[2])
 
     def workers(self) -> set[str]:
         below = [process for process in processes() if process.parent == self.process.pid]

@@ -1,17 +1,20 @@
 """Teardown removes what setup recorded, stops where there is more, and never reads again what it removed."""
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.desk import CountingClient, Cut, Desk
 from tests.support.emulator_target import Api, Server
-from tests.support.lagging import READS, Lagging, lagging
 from tests.support.waiting import eventually
 from tests.support.workshop import Workshop, later
-from zdemo.emulator import ADMIN
+from zdemo.emulator import ADMIN, World, create_app, known_world
 from zdemo.errors import ZdemoError
+from zdemo.serving.embedded import serving
 from zdemo.setup.current import SetupOptions
 from zdemo.zitadel.records import Auth
 
@@ -112,9 +115,41 @@ def test_what_zdemo_role_does_is_as_good_as_setups(desk: Desk, workshop: Worksho
 # --- reads that trail writes
 
 
+READS = ("Get", "List")  # how the names of the methods that only read begin
+
+
+@dataclass
+class Lagging:
+    """``methods`` are the names of those that were called since the latest ``freeze``, oldest first."""
+
+    world: World = field(default_factory=known_world)
+    methods: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self._app = create_app(self.world)
+        self._reads = self._app
+
+    def freeze(self) -> None:
+        """From now on, reads show the state of now, whatever is written."""
+        world = copy.copy(self.world)
+        kept = {name: copy.deepcopy(value) for name, value in vars(world).items() if isinstance(value, dict | set)}
+        vars(world).update(kept)
+        self._reads = create_app(world)
+        self.methods.clear()
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        method = environ["PATH_INFO"].rpartition("/")[2]
+        if environ["PATH_INFO"].startswith("/zitadel."):
+            self.methods.append(method)
+        return (self._reads if method.startswith(READS) else self._app)(environ, start)
+
+
 @pytest.fixture
 def slow_zitadel() -> Iterator[Lagging]:
-    with lagging() as zitadel:
+    zitadel = Lagging()
+    with serving(zitadel) as port:
+        zitadel.url = f"http://localhost:{port}"
         yield zitadel
 
 

@@ -1,25 +1,31 @@
-"""A headless Chromium, and a watch on what a page of zdemo never does in it."""
+"""``zdemo serve`` with its page, a person who visits it in a headless Chromium, and a watch on what a page never does.
+
+As a program, this draws the main states of the page at both widths and in both colour schemes.
+"""
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tests.support.served import Served, served
 from tests.support.upstream import free_port
 from tests.support.waiting import eventually
+from zdemo.config.variables import DEFAULT_CACHE_TTL_SECONDS
 
 if TYPE_CHECKING:  # Playwright loads for a second, in each process that looks for tests
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, WebError
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request
     from playwright.sync_api import expect as expect
 else:
 
@@ -67,7 +73,7 @@ class Watch:
         self.expected = r"(?!)"
         self._origin = origin
         context.on("console", self._on_console)
-        context.on("weberror", self._on_error)
+        context.on("weberror", lambda error: self._note(f"exception: {error.error}"))
         context.on("request", self._on_request)
         context.on("dialog", self._on_dialog)
 
@@ -75,12 +81,8 @@ class Watch:
         if message.type in {"error", "warning"}:
             self._note(f"console {message.type}: {message.text}")
 
-    def _on_error(self, error: WebError) -> None:
-        self._note(f"exception: {error.error}")
-
     def _on_request(self, request: Request) -> None:
-        parts = urlsplit(request.url)
-        if f"{parts.scheme}://{parts.netloc}" != self._origin:
+        if not f"{request.url}/".startswith(f"{self._origin}/"):
             self._note(f"request to another origin: {request.url}")
 
     def _on_dialog(self, dialog: Dialog) -> None:
@@ -92,29 +94,6 @@ class Watch:
             self.problems.append(problem)
 
 
-@contextmanager
-def watched(
-    browser: Browser, origin: str, *, size: tuple[int, int] = WIDE, dark: bool = False, still: bool = False
-) -> Iterator[tuple[BrowserContext, Watch]]:
-    """Open a context with its own cookies for the block; ``still`` asks pages for reduced motion."""
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        color_scheme="dark" if dark else "light",
-        reduced_motion="reduce" if still else "no-preference",
-    )
-    context.set_default_timeout(LONGEST_MS)
-    watch = Watch(context, origin)
-    try:
-        yield context, watch
-    finally:
-        context.close()
-
-
-def add_axe(context: BrowserContext) -> None:
-    """Load axe-core in each page that the context opens from now on, past its Content-Security-Policy."""
-    context.add_init_script(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-
-
 def violations(page: Page, *rules: str) -> list[str]:
     """Return what axe-core finds wrong, by all rules or these, in a page of a context with axe: rule and elements."""
     options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
@@ -124,9 +103,6 @@ def violations(page: Page, *rules: str) -> list[str]:
         for found in results["violations"]
     ]
 
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
 
 PUBLIC, PRIVATE, SCOPED = "GET /api/public", "GET /api/private", "GET /api/private-scoped"
 PASTED = "pasted"  # the caller whose token is typed into the page
@@ -237,17 +213,27 @@ def visit(
     still: bool = False,
     axe: bool = False,
 ) -> Iterator[Visit]:
-    """Open the page at its printed address, with ``axe`` for ``violations``.
+    """Open the page at its printed address, with cookies of its own; ``still`` asks it for reduced motion.
 
-    After the block, it must have done nothing that it never does.
+    ``axe`` loads axe-core for ``violations``, past the Content-Security-Policy. After the block, the page must have
+    done nothing that it never does.
     """
-    with watched(browser, address.partition("/?")[0], size=size, dark=dark, still=still) as (context, watch):
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce" if still else "no-preference",
+    )
+    context.set_default_timeout(LONGEST_MS)
+    watch = Watch(context, address.partition("/?")[0])
+    try:
         if axe:
-            add_axe(context)
+            context.add_init_script(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
         person = Visit(context.new_page(), watch, address)
         person.open()
         yield person
         assert watch.problems == []
+    finally:
+        context.close()
 
 
 MISSING = "the role read:messages is missing"
@@ -296,3 +282,29 @@ def _of_zitadel(person: Visit) -> Iterator[str]:
     expect(person.page.get_by_role("dialog")).to_be_visible()
     yield "confirming"
     person.page.keyboard.press("Escape")
+
+
+def draw(browser: Browser, folder: Path, size: tuple[int, int], *, dark: bool) -> None:
+    """Write each state as a PNG file; of the one for the documentation also what a screen shows, as small WebP."""
+    scheme = "dark" if dark else "light"
+    with (
+        tempfile.TemporaryDirectory(prefix="zdemo-screenshots-") as scratch,
+        site(Path(scratch), cache_seconds=DEFAULT_CACHE_TTL_SECONDS) as own,
+        visit(browser, own.address, size=size, dark=dark) as person,
+    ):
+        for name in main_states(person):
+            person.page.screenshot(path=folder / f"{name}-{size[0]}-{scheme}.png", full_page=True)
+            if name == "refused" and size == WIDE:  # docs/page.md and README.md show it
+                session = person.page.context.new_cdp_session(person.page)
+                shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": 70})
+                (folder / f"page-{scheme}.webp").write_bytes(base64.b64decode(shot["data"]))
+
+
+if __name__ == "__main__":
+    if CHROMIUM is None:
+        raise SystemExit("Chromium is not installed (Debian: apt-get install chromium)")
+    pictures = Path(sys.argv[1])
+    pictures.mkdir(parents=True, exist_ok=True)
+    with chromium() as program:
+        for width, is_dark in product((WIDE, NARROW), (False, True)):
+            draw(program, pictures, width, dark=is_dark)

@@ -73,10 +73,7 @@ ROWS: Mapping[str, Row] = {
     "no Authorization": _no_token(request()),
     "no Authorization, scoped": _no_token(request(SCOPED)),
     "Basic": _no_token(request(PRIVATE, "Authorization: Basic cmVhZGVyOnNlY3JldA==")),
-    "Digest with commas": _no_token(request(PRIVATE, 'Authorization: Digest realm="a", nonce="b"')),
-    "a scheme that begins like Bearer": _no_token(request(PRIVATE, f"Authorization: Bearer2 {PAT}")),
     "Bearer glued to the token": _no_token(request(PRIVATE, f"Authorization: Bearer{PAT}")),
-    "the token alone": _no_token(request(PRIVATE, f"Authorization: {PAT}")),
     "the token in another field": _no_token(request(PRIVATE, f"X-Authorization: Bearer {PAT}")),
     "bytes beyond ASCII in another field": _no_token(request(PRIVATE, b"X-Name: \xe9\xff")),
     "the token in a cookie": _no_token(request(PRIVATE, f"Cookie: access_token={PAT}; Authorization={PAT}")),
@@ -90,31 +87,16 @@ ROWS: Mapping[str, Row] = {
         request(PRIVATE, b"Authorization: \xff", "Authorization: Basic YTpi")
     ),
     "Bearer with nothing": _invalid_request(request(PRIVATE, "Authorization: Bearer")),
-    "no blank behind Bearer": _invalid_request(request(PRIVATE, "Authorization: Bearer/abc")),
-    "Bearer with blanks": _invalid_request(request(PRIVATE, "Authorization: Bearer     ")),
-    "Bearer, tab, token": _invalid_request(request(PRIVATE, f"Authorization: Bearer\t{PAT}")),
     "a tab before the token": _invalid_request(request(PRIVATE, f"Authorization: Bearer \t{PAT}")),
-    "a tab inside the token": _invalid_request(request(PRIVATE, f"Authorization: Bearer {PAT[:9]}\t{PAT[9:]}")),
     "two tokens": _invalid_request(request(PRIVATE, f"Authorization: Bearer {PAT} {PAT}")),
-    "a token in quotes": _invalid_request(request(PRIVATE, f'Authorization: Bearer "{PAT}"')),
-    "Bearer twice": _invalid_request(request(PRIVATE, f"Authorization: Bearer Bearer {PAT}")),
-    "a parameter, as other schemes have": _invalid_request(request(PRIVATE, f'Authorization: Bearer token="{PAT}"')),
-    "= at the start": _invalid_request(request(PRIVATE, f"Authorization: Bearer ={PAT}")),
-    "= inside": _invalid_request(request(PRIVATE, f"Authorization: Bearer {PAT[:9]}={PAT[9:]}")),
-    "a percent sign": _invalid_request(request(PRIVATE, "Authorization: Bearer %61bc")),
-    "a comma at the end": _invalid_request(request(PRIVATE, f"Authorization: Bearer {PAT},")),
     "two fields": _invalid_request(request(PRIVATE, BEARER, BEARER)),
-    "two fields, the second another token": _invalid_request(request(PRIVATE, BEARER, bearer(VISITOR.pat))),
     "two fields, Basic first": _invalid_request(request(PRIVATE, "Authorization: Basic YTpi", BEARER)),
     "two fields, Basic last": _invalid_request(request(PRIVATE, BEARER, "Authorization: Basic YTpi")),
     "two fields, an empty one first": _invalid_request(request(PRIVATE, "Authorization:", BEARER)),
-    "two fields, an empty one last": _invalid_request(request(PRIVATE, BEARER, "Authorization:")),
     "two fields, names in two cases": _invalid_request(request(PRIVATE, BEARER, f"AUTHORIZATION: bearer {PAT}")),
     "a byte longer than 16 KiB": _invalid_request(request(PRIVATE, bearer("a" * (LONGEST_TOKEN + 1)))),
-    "three times too long": _invalid_request(request(PRIVATE, bearer("a" * 3 * LONGEST_TOKEN))),
     "also in the query": _invalid_request(request(f"{PRIVATE}?access_token={PAT}", BEARER)),
     "also in the query, empty": _invalid_request(request(f"{PRIVATE}?access_token", BEARER)),
-    "also in the query, escaped": _invalid_request(request(f"{PRIVATE}?a=1&access%5Ftoken={PAT}", BEARER)),
     "also in the form": _invalid_request(request(PRIVATE, BEARER, FORM, body=IN_FORM)),
     "also in the form, with a charset": _invalid_request(
         request(PRIVATE, BEARER, FORM + "; charset=UTF-8", body=IN_FORM)
@@ -133,8 +115,6 @@ ROWS: Mapping[str, Row] = {
     "reader, scoped": _admitted(request(SCOPED, BEARER), SCOPED),
     "visitor": _admitted(request(PRIVATE, bearer(VISITOR.pat))),
     "bearer": _admitted(request(PRIVATE, f"Authorization: bearer {PAT}")),
-    "BEARER": _admitted(request(PRIVATE, f"authorization: BEARER {PAT}")),
-    "several blanks": _admitted(request(PRIVATE, f"Authorization:    Bearer    {PAT}   ")),
     "HTTP/1.0": _admitted(request(SCOPED, BEARER, version="HTTP/1.0"), SCOPED),
     "a body that no view reads": _admitted(
         request(PRIVATE, BEARER, "Content-Type: text/plain", body=b"access_token=a")
@@ -151,8 +131,6 @@ ROWS: Mapping[str, Row] = {
     "unknown": _invalid_token(request(PRIVATE, bearer(UNKNOWN))),
     "unknown, scoped": _invalid_token(request(SCOPED, bearer(UNKNOWN))),
     "16 KiB": _invalid_token(request(PRIVATE, bearer("a" * LONGEST_TOKEN))),
-    "all characters of a b64token": _invalid_token(request(PRIVATE, bearer("aZ09-._~+/=="))),
-    "a character of the PAT changed": _invalid_token(request(PRIVATE, bearer(f"Z{PAT[1:]}"))),
     "visitor, scoped": Row(
         request(SCOPED, bearer(VISITOR.pat)),
         status=401,
@@ -165,16 +143,12 @@ ROWS: Mapping[str, Row] = {
     "public": _open(request(PUBLIC)),
     "public, with a token": _open(request(PUBLIC, BEARER)),
     "public, with garbage": _open(request(PUBLIC, "Authorization: Bearer \t,,=", BEARER)),
-    "public, with a token in the query": _open(request(f"{PUBLIC}?access_token=a", BEARER)),
     "public, with a request ID": _open(request(PUBLIC, "X-Request-ID: the-caller's-own")),
     "public, HTTP/1.0": _open(request(PUBLIC, version="HTTP/1.0")),
     # no such path
     "/": _not_found(request("/")),
     "a slash at the end": _not_found(request(f"{PRIVATE}/", BEARER)),
-    "two slashes": _not_found(request("/api//private", BEARER)),
     "dots": _not_found(request("/api/../api/private", BEARER)),
-    "other case": _not_found(request("/API/private", BEARER)),
-    "a path parameter": _not_found(request("/api/private;a=b", BEARER)),
     "line end and escape": _not_found(request("/api/%0aprivate%0d%0a%1b[31m%00")),
     "no UTF-8": _not_found(request("/%ff%fe%c3%28")),
     "no escape": _not_found(request("/%zz%")),
@@ -185,15 +159,11 @@ ROWS: Mapping[str, Row] = {
         method: _wrong_method(method, BEARER)
         for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "BREW", "M" * 300, "A%B'C")
     },
-    "POST, public": _wrong_method("POST", target=PUBLIC),
     "POST of a form": _wrong_method("POST", FORM, body=IN_FORM),
     "POST of 64 KiB": _wrong_method("POST", body=b"a" * LARGEST_BODY),
     "POST of 64 KiB in chunks": _wrong_method("POST", CHUNKED, body=chunked(b"a" * LARGEST_BODY)),
     # too large
     "a byte more than 64 KiB": _too_large(request(PUBLIC, body=b"a" * (LARGEST_BODY + 1))),
-    "two bytes more than 64 KiB": _too_large(request(PUBLIC, body=b"a" * (LARGEST_BODY + 2))),
-    "a byte more, private": _too_large(request(PRIVATE, BEARER, body=b"a" * (LARGEST_BODY + 1))),
-    "a byte more, as a form": _too_large(request(PRIVATE, BEARER, FORM, body=b"a" * (LARGEST_BODY + 1))),
     "a byte more, in a chunk": _too_large(request(PUBLIC, CHUNKED, body=chunked(b"a" * (LARGEST_BODY + 1)))),
     "a byte more, in many chunks": _too_large(
         request(PUBLIC, CHUNKED, method="POST", body=chunked(*[b"a" * 256] * 256, b"a"))
