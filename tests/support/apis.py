@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,25 +134,32 @@ def protected_api(settings: Settings, clocks: Time) -> Iterator[Api]:
         yield api
 
 
-def one_file_module(settings: Settings, **variables: str) -> Any:
-    """Load ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
-    spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    environment = {
+def environment_of(settings: Settings) -> dict[str, str]:
+    return {
         "ZITADEL_DOMAIN": settings.issuer,
         "CLIENT_ID": settings.client_id,
         "CLIENT_SECRET": settings.client_secret,
         "ZITADEL_PROJECT_ID": settings.project_id or "",
-        "ZDEMO_CACHE_TTL": "0",
-        **variables,
+        "ZDEMO_TIMEOUT": str(settings.timeout_seconds),
     }
-    with pytest.MonkeyPatch.context() as process:  # it reads its settings when it is imported
-        for name, value in environment.items():
+
+
+def example(path: Path, settings: Settings, **variables: str) -> Any:
+    """Load a file of ``docs/examples``, which reads its settings when it is imported."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as process:
+        for name, value in (environment_of(settings) | variables).items():
             process.setenv(name, value)
         spec.loader.exec_module(module)
     return module
+
+
+def one_file_module(settings: Settings, **variables: str) -> Any:
+    """Load ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
+    return example(EXAMPLE, settings, **{"ZDEMO_CACHE_TTL": "0", **variables})
 
 
 @contextmanager

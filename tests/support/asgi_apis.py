@@ -1,12 +1,10 @@
 """ASGI apps that run on uvicorn inside the test's process, with the ZITADEL behind them chosen by the test."""
 
-import importlib.util
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -15,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint
+from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint, example
 from tests.support.processes import ROOT
 from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
@@ -27,27 +25,10 @@ EXAMPLE = ROOT / "docs" / "examples" / "fastapi_app.py"
 LONGEST_HEADER = 1 << 20  # as other servers take
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
-    return {
-        "ZITADEL_DOMAIN": settings.issuer,
-        "CLIENT_ID": settings.client_id,
-        "CLIENT_SECRET": settings.client_secret,
-        "ZITADEL_PROJECT_ID": settings.project_id or "",
-        "ZDEMO_TIMEOUT": str(settings.timeout_seconds),
-    }
-
-
 def example_app(settings: Settings) -> FastAPI:
-    spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as process:  # it reads its settings when it is imported
-        for name, value in environment_of(settings).items():
-            process.setenv(name, value)
-        spec.loader.exec_module(module)
-    assert isinstance(module.app, FastAPI)
-    return module.app
+    app = example(EXAMPLE, settings).app
+    assert isinstance(app, FastAPI)
+    return app
 
 
 requires_reader = requires_token(role="read:messages")

@@ -18,12 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-import requests
-
-from tests.support.processes import LONGEST_SECONDS, ROOT, forker
+from tests.support.processes import LONGEST_SECONDS, ROOT, forker, running_process
+from tests.support.served import Served, answering
 from tests.support.upstream import free_port
-from tests.support.waiting import eventually
-from tests.support.wire import PATIENCE_SECONDS
 from zdemo.cli.entry import run
 from zdemo.cli.layout import BELOW, COMMAND
 from zdemo.config.settings import Settings
@@ -175,33 +172,18 @@ class Shell:
     @contextmanager
     def running(self, *arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
         """Run ``zdemo`` while the block lasts; end it by SIGTERM if it still runs."""
-        process = subprocess.Popen(  # noqa: S603  # the program under test
-            [*self.program, *arguments],
-            cwd=self.folder,
-            env={**self.base, **self.env, **env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            process_group=0,  # as a shell does it, so that a test can type Ctrl-C
-        )
-        try:
+        command, exported = [*self.program, *arguments], {**self.base, **self.env, **env}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with running_process(command, self.folder, exported, **pipes) as process:
             yield process
-        finally:
-            process.terminate()
-            process.wait(LONGEST_SECONDS)
-            for stream in (process.stdout, process.stderr):
-                if stream:
-                    stream.close()
 
     @contextmanager
     def serving(self, *arguments: str, at: str = "", **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         """Run ``zdemo serve``, on a free port or this one, for the block; yield process and address once it answers."""
         port = at or str(free_port())
         with self.running("serve", "--port", port, *arguments, **env) as process:
-            url = f"http://127.0.0.1:{port}"
-            assert first_answer(f"{url}/api/public", process).status_code == 200
-            yield process, url
+            answering(Served(process=process, port=int(port), folder=self.folder))
+            yield process, f"http://127.0.0.1:{port}"
 
 
 def is_two_lines(ran: Ran) -> bool:
@@ -210,17 +192,6 @@ def is_two_lines(ran: Ran) -> bool:
         return False
     error, hint = (line.partition(":")[2].strip() for line in ran.lines)
     return ran.out == "" or ran.document == {"error": error, "hint": hint}
-
-
-def first_answer(url: str, process: subprocess.Popen[str]) -> requests.Response:
-    def ask() -> list[requests.Response]:
-        assert process.poll() is None, process.communicate()
-        try:
-            return [requests.get(url, timeout=PATIENCE_SECONDS)]
-        except (requests.ConnectionError, requests.Timeout):
-            return []
-
-    return eventually(f"{url} answers", ask)[0]
 
 
 @dataclass(frozen=True, kw_only=True)

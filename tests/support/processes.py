@@ -5,7 +5,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -128,6 +129,24 @@ def send(url: str, environment: Mapping[str, str], *, timeout_seconds: float = 5
     done = forker().run([url, str(timeout_seconds)], ROOT, environment, script=_SEND)
     assert done.code == 0, done.err.decode()
     return cast("dict[str, Any]", json.loads(done.out))
+
+
+@contextmanager
+def running_process(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], **streams: Any
+) -> Iterator[subprocess.Popen[Any]]:
+    """Run a program in a process group of its own, as a shell does; after the block it ends by SIGTERM."""
+    with subprocess.Popen(  # noqa: S603  # the program under test
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, process_group=0, **streams
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(LONGEST_SECONDS)
+            finally:
+                process.kill()
 
 
 @dataclass(frozen=True, kw_only=True)

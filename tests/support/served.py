@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.support.apis import PUBLIC, Endpoint, settings_for
-from tests.support.processes import ROOT, Process, processes
+from tests.support.apis import PUBLIC, Endpoint, environment_of, settings_for
+from tests.support.processes import LONGEST_SECONDS, ROOT, Process, processes, running_process
 from tests.support.upstream import free_port
 from tests.support.waiting import eventually
 
-LONGEST_SECONDS = 60
 SERVE = ("-W", "error", "-m", "zdemo", "serve")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Served(Endpoint):
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[Any]
     folder: Path
 
     @property
@@ -38,13 +38,7 @@ class Served(Endpoint):
 
 
 def environment_for(issuer: str) -> dict[str, str]:
-    settings = settings_for(issuer)
-    return {
-        "ZITADEL_DOMAIN": issuer,
-        "CLIENT_ID": settings.client_id,
-        "CLIENT_SECRET": settings.client_secret,
-        "ZITADEL_PROJECT_ID": str(settings.project_id),
-    }
+    return environment_of(settings_for(issuer))
 
 
 @contextmanager
@@ -56,25 +50,13 @@ def started(
     ``before`` is a line of shell that runs first. After the block it is stopped, if it still runs.
     """
     command = [sys.executable, *python, *arguments]
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-        process = subprocess.Popen(  # noqa: S603  # the program under test
-            ["/bin/sh", "-c", f'{before}\nexec "$@"', "sh", *command] if before else command,
-            cwd=folder,
-            env={"PYTHONPATH": str(ROOT), **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            process_group=0,
-        )
-    try:
+    command = ["/bin/sh", "-c", f'{before}\nexec "$@"', "sh", *command] if before else command
+    with (
+        (folder / "stdout").open("wb") as out,
+        (folder / "stderr").open("wb") as err,
+        running_process(command, folder, {"PYTHONPATH": str(ROOT), **environment}, stdout=out, stderr=err) as process,
+    ):
         yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(LONGEST_SECONDS)
-        finally:
-            process.kill()
 
 
 @contextmanager
@@ -85,8 +67,10 @@ def served(folder: Path, environment: Mapping[str, str], *arguments: str, before
 
 
 def answering(running: Served) -> Served:
+    """Return a server once it answers."""
+
     def answers() -> bool:
-        assert running.process.poll() is None, running.log
+        assert running.process.poll() is None, running.process.communicate()[1] or running.log
         try:
             return running.get(PUBLIC, None).status == 200
         except ConnectionError:
