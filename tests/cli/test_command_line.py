@@ -83,7 +83,6 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call private --pta", "no such option: --pta", "did you mean --pat?"),
         ("call private --bogus=1", "no such option: --bogus", "zdemo call --help"),
         ("call scoped -pat x", "no such option: -pat", "did you mean --pat?"),
-        ("call scoped \u2013pat x", "the dash of \u2013pat is not a hyphen (U+2013)", "did you mean --pat?"),
         ("call private --url", "option --url needs a value", "zdemo call --help"),
         ("call private --json=1", "option --json takes no value", "zdemo call --help"),
         (

@@ -14,7 +14,7 @@ import typer
 from zdemo.cli.app import app
 from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
-from zdemo.cli.usage import CommandLineError, refuse_odd_dashes
+from zdemo.cli.usage import CommandLineError
 from zdemo.cli.with_emulator import PLACEHOLDER
 from zdemo.errors import ExitCode, ZdemoError
 from zdemo.text.masking import could_be_secret, secret_query_values, token_like
@@ -31,10 +31,8 @@ def run(arguments: Sequence[str]) -> int:
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
     words = [word for argument in arguments for word in _secret_words(argument)]
     screen.redaction.hide_words(*words, *(word.lstrip("-") for word in words))
-    own = list(takewhile(lambda word: word != "--", arguments))  # the others are another program's
-    as_json = "--json" in own
+    as_json = "--json" in takewhile(lambda word: word != "--", arguments)  # the others are another program's
     try:
-        refuse_odd_dashes(own)
         return _run(screen, arguments)
     except (typer.Abort, KeyboardInterrupt):  # at a question of Typer's, and before Typer runs
         screen.interrupted()

@@ -7,7 +7,7 @@ settings. ``rich_help_panel`` of an option is its panel.
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -36,7 +36,6 @@ WITH_HELP: Any = {
 CommandLineError: Any = typer.BadParameter.__mro__[1]
 ROUTES = ("public", "private", "scoped")  # often typed without call
 LEAST_LIKE = 0.6  # doc is like doctor
-ODD_DASH = re.compile(r"-?[\u2010-\u2015\u2212]+-?")  # hyphens, dashes and the minus sign beyond ASCII
 WORDS = (  # Click's, and zdemo's
     (r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", r"unexpected argument: \1"),
     (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
@@ -173,16 +172,6 @@ def option(
 def flag(text: str, *names: str, panel: str | None = None) -> Any:
     """Return an option without a value."""
     return typer.Option(*names, help=text, rich_help_panel=panel)
-
-
-def refuse_odd_dashes(arguments: Iterable[str]) -> None:
-    """Raise UsageError for an option with a dash that is not a hyphen: it would be taken for another argument."""
-    for word in arguments:
-        typed = word.partition("=")[0]
-        if found := ODD_DASH.match(typed):
-            odd, name = next(c for c in found[0] if not c.isascii()), typed[found.end() :]
-            hint = f"did you mean {'--' if len(name) > 1 else '-'}{name}?"
-            raise UsageError(f"the dash of {typed} is not a hyphen (U+{ord(odd):04X})", hint=hint)
 
 
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:

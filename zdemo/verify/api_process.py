@@ -36,22 +36,21 @@ class RunningApi:
         """Return what it has printed so far."""
         return os.pread(self._output.fileno(), MOST_OUTPUT_BYTES, 0)
 
-    def wait_until_it_answers(self, origin: str, path: str, seconds: float) -> float:
-        """Return how long it took until any answer came. Raises ApiNotRunning if none comes, or the process ends."""
-        start = time.monotonic()
+    def wait_until_it_answers(self, origin: str, path: str, seconds: float) -> None:
+        """Wait until any answer comes. Raises ApiNotRunning if none comes, or the process ends."""
+        end = time.monotonic() + seconds
         transport = Transport(origin, setting="--path")
         try:
-            while (took := time.monotonic() - start) < seconds:
+            while time.monotonic() < end:
                 if how := self.gone():
                     raise ApiNotRunning(
                         f"{how} before it answered", hint="run it alone; its last lines are on standard error"
                     )
                 try:
                     transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds))
+                    return
                 except ConnectionFailed:
                     time.sleep(POLL_SECONDS)
-                else:
-                    return took
         finally:
             transport.close()
         raise ApiNotRunning(

@@ -13,6 +13,7 @@ from zdemo.verify.challenge import bearer_of, problem_of
 from zdemo.zitadel.introspection_client import basic_credentials
 
 PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then
+RECOVERY_SECONDS = 10.0  # after an outage, a valid token must be let in again by then
 MOST_FLIGHTS = 4  # introspections for simultaneous requests with one token: one per worker process
 LIKE_A_TRACE = ("Traceback (most recent call last)", "\tat ", "goroutine ", "panicked at", "System.Exception")
 
@@ -223,43 +224,27 @@ def refused_while_away(stale: Stale) -> Verdict:
     return none_let_in(stale.replies)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recovery:
-    """How long an API took until it let a token in again, by what had been wrong; ``None``: it did not."""
-
-    seconds: dict[str, float | None]
-    limit: float
-
-
-def recovered(recovery: Recovery) -> Verdict:
-    """Judge the recoveries after outages."""
-    if not recovery.seconds:
+def recovered(recoveries: Mapping[str, float | None]) -> Verdict:
+    """Judge after how many seconds a token was let in again, by what had been wrong; ``None``: it was not."""
+    if not recoveries:
         return skip("no outage was tried")
-    never = [name for name, seconds in recovery.seconds.items() if seconds is None]
-    if never:
-        return bad(f"a valid token is still refused {recovery.limit:.0f} s after: {', '.join(never)}")
-    slowest = max(recovery.seconds, key=lambda name: recovery.seconds[name] or 0.0)
-    return good(f"{len(recovery.seconds)} outages, at most {recovery.seconds[slowest]:.1f} s (after {slowest})")
+    if never := [name for name, seconds in recoveries.items() if seconds is None]:
+        return bad(f"a valid token is still refused {RECOVERY_SECONDS:.0f} s after: {', '.join(never)}")
+    seconds, slowest = max((seconds or 0.0, name) for name, seconds in recoveries.items())
+    return good(f"{len(recoveries)} outages, at most {seconds:.1f} s (after {slowest})")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Flights:
-    """The answers to simultaneous requests with one cold token, and how often ZITADEL was asked about it."""
-
-    replies: Sequence[ApiReply]
-    introspections: int
-
-
-def single_flight(flights: Flights) -> Verdict:
-    """Judge how often ZITADEL was asked."""
-    requests = len(flights.replies)
-    wrong = [one for one in flights.replies if not (200 <= one.status < 300 or one.status in (429, 503))]
+def single_flight(seen: tuple[Sequence[ApiReply], int]) -> Verdict:
+    """Judge how often ZITADEL was asked, and the answers to simultaneous requests with one cold token."""
+    replies, introspections = seen
+    requests = len(replies)
+    wrong = [one for one in replies if not (200 <= one.status < 300 or one.status in (429, 503))]
     if wrong:
         return bad(f"{len(wrong)} of {requests}: {in_words(wrong)}")
-    busy = sum(one.status >= 300 for one in flights.replies)
+    busy = sum(one.status >= 300 for one in replies)
     some = f", {busy} of them refused for the moment" if busy else ""
-    seen = f"{requests} requests{some}, introspections: {flights.introspections}"
-    return unless(seen if busy == requests or not 0 < flights.introspections <= MOST_FLIGHTS else "", seen)
+    said = f"{requests} requests{some}, introspections: {introspections}"
+    return unless(said if busy == requests or not 0 < introspections <= MOST_FLIGHTS else "", said)
 
 
 # --- what an API shows that it should not

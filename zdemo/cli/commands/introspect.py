@@ -25,7 +25,7 @@ from zdemo.diagnosis.rules.missing_role import own_project
 from zdemo.diagnosis.rules.token_form import TokenKind, token_form
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
-from zdemo.text.columns import WITHOUT_TERMINAL, cells
+from zdemo.text.columns import cells
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line, printable
 from zdemo.zitadel.introspection_answer import Introspection, within_all_clocks
@@ -205,6 +205,7 @@ def _show_verdicts(screen: Screen, introspection: Introspection, settings: Setti
 ROLE_WIDTH, CLAIM_WIDTH = 20, 14
 TIMES = ("exp", "iat", "nbf", "auth_time", "updated_at")
 ROLES_CLAIM = re.compile(r"urn:zitadel:iam:org:project:(?:(.+):)?roles")
+LONG_WORD, ENDS_SHOWN = re.compile(r"[^ ]{77,}"), 37  # characters; a longer word is wider than most terminals
 MOST_SHOWN = 2000  # characters of one claim; --json has all of it
 NOT_VERIFIED = "ZITADEL did not confirm this: it is only what the JWT says about itself"
 
@@ -234,19 +235,21 @@ def show_claims(screen: Screen, claims: Mapping[str, Any], heading: str = "claim
     screen.say()
     screen.say(heading)
     for name, value in claims.items():
-        lead = f"  {_fitting(one_line(screen.redaction(name)))}"
+        lead = pad(f"  {one_line(LONG_WORD.sub(_ends, screen.redaction(name)))}", CLAIM_WIDTH) + " " * BELOW
         text = one_line(screen.redaction(_text(value)))
         if name in TIMES and type(value) is int:
             text += f" ({moment(within_all_clocks(value))})"
         if len(text) > MOST_SHOWN:
             text = f"{text[:MOST_SHOWN]} … (--json shows all {len(text)} characters)"
-        widest = max(map(cells, text.split()), default=0)
-        behind_name = CLAIM_WIDTH + BELOW
-        if cells(lead) > CLAIM_WIDTH or widest + behind_name > screen.width() >= widest + 2 * BELOW:
-            screen.say(lead, whole=True)
-            lead = ""
-            behind_name = behind_name if widest + behind_name <= screen.width() else 2 * BELOW
-        screen.behind(pad(lead, behind_name), _fitting(text) or '""')
+        if cells(lead) > CLAIM_WIDTH + BELOW:
+            screen.say(lead.rstrip(), whole=True)
+            lead = " " * 2 * BELOW
+        screen.behind(lead, LONG_WORD.sub(_ends, text) or '""')
+
+
+def _ends(word: re.Match[str]) -> str:
+    kept = ENDS_SHOWN if word[0].isascii() else ENDS_SHOWN // 2  # a character may take two cells
+    return f"{word[0][:kept]}…{word[0][-kept:]}"
 
 
 def _text(value: object) -> str:
@@ -255,18 +258,6 @@ def _text(value: object) -> str:
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return "(nested too deeply to show)"
-
-
-def _fitting(text: str) -> str:
-    """Return the text with the middle of each word left out that is wider than most terminals."""
-    room = WITHOUT_TERMINAL - 2 * BELOW
-
-    def shortened(match: re.Match[str]) -> str:
-        word = match[0]
-        kept = (room - 1) // (2 if word.isascii() else 4)  # a character may take two cells
-        return word if cells(word) <= room else f"{word[:kept]}…{word[-kept:]}"
-
-    return re.sub(r"[^ ]+", shortened, text)
 
 
 def show_unverified(screen: Screen, token: str, settings: Settings, *, now: float, verbose: bool) -> None:

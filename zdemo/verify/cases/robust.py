@@ -93,7 +93,7 @@ CASES: tuple[Case, ...] = (
         wrong="did not recover after an outage of ZITADEL",
         source="RFC 9110 section 15.6.4: 503 is temporary",
         fix="keep no failures in the cache, and ask ZITADEL again soon",
-        ask=lambda run: run.recovery,
+        ask=lambda run: run.recovery(),
         judge=judgments.recovered,
         stage=Stage.AFTER_OUTAGES,
     ),
