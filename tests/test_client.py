@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.upstream import answer, json_body, raw, refusing_port, upstream
-from zdemo.client import Call, Challenge, Method, Route, as_json, call_api, curl_command, parse_challenge
+from zdemo.client import Call, Challenge, Method, Route, as_json, call_api, parse_challenge
 from zdemo.config.settings import ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.response import Response
@@ -71,15 +71,6 @@ def test_the_document_holds_all_of_it() -> None:
         "why": "so",
     }
     assert as_json(called(200, b"no \xff JSON"), {})["body"] == "no \ufffd JSON"
-
-
-def test_the_curl_command_has_a_variable_in_place_of_the_token() -> None:
-    settings = ClientSettings(api_url="http://localhost:1")
-    assert curl_command(settings, Route.PUBLIC, with_token=False) == "curl -i http://localhost:1/api/public"
-    assert (
-        curl_command(settings, Route.SCOPED, with_token=True)
-        == 'curl -i -H "Authorization: Bearer $PAT" http://localhost:1/api/private-scoped'
-    )
 
 
 @pytest.mark.parametrize("route", Route)

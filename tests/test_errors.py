@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 from zdemo import errors
-from zdemo.errors import ExitCode, IntrospectionError, Refused, SettingsError, ZdemoError
+from zdemo.errors import IntrospectionError, Refused, SettingsError, ZdemoError
 
 
 def family(root: type[ZdemoError]) -> list[type[ZdemoError]]:
@@ -31,28 +31,6 @@ def test_the_drawn_status_is_the_real_one(kind: type[Refused | IntrospectionErro
     words = dict(DRAWN).get(kind.__name__, "")
     drawn = re.search(r"\b[45]\d\d\b", words)
     assert drawn is None or int(drawn[0]) == kind.status
-
-
-@pytest.mark.parametrize("kind", family(Refused), ids=lambda kind: kind.__name__)
-def test_a_refusal_is_a_no(kind: type[Refused]) -> None:
-    assert kind.exit_code is ExitCode.NO
-
-
-def test_exit_codes_are_those_that_are_documented() -> None:
-    assert {code.name: code.value for code in ExitCode} == {
-        "YES": 0,
-        "NO": 1,
-        "USAGE": 2,
-        "SETTINGS": 3,
-        "NO_ANSWER": 4,
-    }
-
-
-def test_a_settings_error_holds_each_problem_and_says_them_all() -> None:
-    error = SettingsError(["A is not set", "B is wrong"], hint="correct them")
-    assert error.problems == ("A is not set", "B is wrong")
-    assert "A is not set" in str(error)
-    assert "B is wrong" in str(error)
 
 
 def test_a_traceback_shows_the_hint_too() -> None:

@@ -93,15 +93,11 @@ def test_the_demo_goes_as_expected_shows_no_secret_and_leaves_nothing(
 # --- what goes wrong
 
 
-@pytest.mark.parametrize("missing", ["ZITADEL_ADMIN_PAT", None])
-def test_missing_settings_are_named_with_the_way_to_them(missing: str | None, tmp_path: Path) -> None:
-    every = {"ZITADEL_DOMAIN": "http://localhost:1", "ZITADEL_ADMIN_PAT": "an-administrators-token"}
-    env = {name: value for name, value in every.items() if missing not in (name, None)}
-    ran = Shell(folder=tmp_path, env=env)("demo", "--live")
+def test_missing_settings_are_named_with_the_way_to_them(tmp_path: Path) -> None:
+    ran = Shell(folder=tmp_path, env={})("demo", "--live")
     assert (ran.code, ran.out) == (3, "")
-    for name in every:
-        assert (f"{name} is not set" in ran.err) == (missing in (name, None))
-    assert "https://zitadel.com/docs/guides/start/quickstart" in ran.err
+    words = ("ZITADEL_DOMAIN is not set", "ZITADEL_ADMIN_PAT is not set", "https://zitadel.com/docs/guides/start")
+    assert [word for word in words if word not in ran.err] == []
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ would go.
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.parsers import InvalidValue, corrected
@@ -60,8 +60,24 @@ def origin(text: str, *, allow_http: bool, example: str) -> str:
     if not _is_host(host) or port == 0:
         shown = "" if re.search(NOT_A_PORT, rest) else None
         raise InvalidValue("is not an address", shown=shown, fix=f"give scheme, host and port, for example {example}")
-    address = f"[{host}]" if ":" in host else host
-    return _checked_origin(scheme.lower(), f"{address}:{port}" if port else address, parts, allow_http=allow_http)
+    scheme, here = scheme.lower(), is_loopback(host)
+    is_plain = scheme == "http" and not here and not allow_http
+    likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"
+    address = f"{likely}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+    checks = (
+        (not scheme and here, "has no scheme (http:// or https://)"),
+        (scheme not in ("", "http", "https"), "has a scheme other than http and https"),
+        (parts.username is not None, "contains a user name or password"),
+        (bool(parts.path.strip("/")), "has a path"),
+        (bool(parts.query or parts.fragment), "has a query or fragment"),
+        (is_plain, "would send tokens and secrets over plain http"),
+    )
+    problem = next((words for is_wrong, words in checks if is_wrong), "")
+    if not problem:
+        return address
+    may_be_password = "@" in parts.path + parts.query + parts.fragment  # a password may contain / or ?
+    fix = "ZDEMO_ALLOW_HTTP=1 in a network that you trust" if problem == checks[-1][1] else ""
+    raise InvalidValue(problem, corrected="" if may_be_password else address, fix=fix)
 
 
 def _is_host(host: str) -> bool:
@@ -73,27 +89,6 @@ def _is_host(host: str) -> bool:
             return False
     labels = host.removesuffix(".").split(".")
     return all(0 < len(label) <= LONGEST_LABEL and all(c.isalnum() or c in "-_" for c in label) for label in labels)
-
-
-def _checked_origin(scheme: str, address: str, parts: SplitResult, *, allow_http: bool) -> str:
-    """Return the origin, or raise InvalidValue with the first problem."""
-    here = is_loopback(parts.hostname or "")
-    is_plain = scheme == "http" and not here and not allow_http
-    likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"
-    checks = (
-        (not scheme and here, "has no scheme (http:// or https://)"),
-        (scheme not in ("", "http", "https"), "has a scheme other than http and https"),
-        (parts.username is not None, "contains a user name or password"),
-        (bool(parts.path.strip("/")), "has a path"),
-        (bool(parts.query or parts.fragment), "has a query or fragment"),
-        (is_plain, "would send tokens and secrets over plain http"),
-    )
-    problem = next((words for is_wrong, words in checks if is_wrong), "")
-    if not problem:
-        return f"{likely}://{address}"
-    may_be_password = "@" in parts.path + parts.query + parts.fragment  # a password may contain / or ?
-    fix = "ZDEMO_ALLOW_HTTP=1 in a network that you trust" if problem == checks[-1][1] else ""
-    raise InvalidValue(problem, corrected="" if may_be_password else f"{likely}://{address}", fix=fix)
 
 
 @dataclass(frozen=True)
@@ -129,8 +124,7 @@ class ZitadelAddress:
 def unused_internal_url(environment: Environment) -> str:
     """Return why ``ZITADEL_INTERNAL_URL`` is not used, though it is set; empty when it is used.
 
-    A ``.env`` cannot redirect what is meant for an exported ``ZITADEL_DOMAIN``. Nor does it count for an option or a
-    variable that names another ZITADEL than the place it comes from.
+    It counts only for the ZITADEL that the place it comes from names: a ``.env`` cannot redirect what is exported.
     """
     place, stronger = environment.source(INTERNAL_URL), environment.source(ISSUER)
     if place in ("", stronger) or (stronger != EXPORTED and ISSUER not in environment.shadowed):
@@ -144,8 +138,7 @@ def unused_internal_url(environment: Environment) -> str:
 def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str, str] | None:
     """Return why the administrator's PAT is not sent to a ZITADEL, and what to do; ``None`` when it may be.
 
-    What names the server that requests go to decides: ``ZITADEL_INTERNAL_URL`` where it is used. An address of this
-    machine may have the PAT: what listens here was started here.
+    What names the server that requests go to decides: ``ZITADEL_INTERNAL_URL`` where it is used.
     """
     server, setting = zitadel.server, zitadel.variable
     if not is_withheld(environment, ADMIN_PAT, setting=setting, address=server):

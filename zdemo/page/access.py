@@ -1,16 +1,11 @@
 """Who may see the page: a browser on this machine whose user knows the key of this start.
 
-A page of another site can make the browser send requests here, also with a host name of its own that leads to this
-machine (DNS rebinding). So the host must have a loopback name, and a browser's word on where a request comes from must
-be this page.
+A page of another site can make the browser send requests here, also by a host name of its own that leads to this
+machine (DNS rebinding). So the host must have a loopback name, and the browser must say that this page sent a request.
 
-The key in the address is exchanged for two proofs, each of which covers a weakness of the other. No script can read the
-cookie, but browsers send it to every port of a host, and let every port replace it. The secret is in the fragment of
-the address, which is sent to no server: the page's script keeps it for its origin, which has a port, and sends it as a
-header field. The document of the page, which is the same for everybody, needs the cookie alone.
-
-The requests that the page sends to the API carry a mark: who is the caller, and a proof, so that no other program can
-claim to be the page.
+The key in the address is exchanged for two proofs. No script can read the cookie, but browsers send it to every port of
+a host. The secret is in the fragment of the address, which no server is sent: the page keeps it for its origin, port
+included, and sends it as a header field. The page's requests to the API carry a mark that only the key can make.
 """
 
 import hmac

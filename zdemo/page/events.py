@@ -257,17 +257,16 @@ def _checks(trace: Trace, settings: Settings, now: float) -> Lines:
 
 
 def _header_lines(fields: list[tuple[str, str]]) -> Lines:
-    kept = [(name, value) for name, value in fields[:MOST_LINES] if name.lower() != "set-cookie"]
-    return [[name[:60], _shown_value(name, value[:LONGEST_VALUE])] for name, value in kept]
-
-
-def _shown_value(name: str, value: str) -> str:
-    """Return what may be shown of a header field: others than ``Authorization`` hold secrets too."""
-    if name.lower() in SHOWN_WHOLE:
-        return value
-    if re.search(SENSITIVE_FIELD, name):
-        return "…"
-    return without_tokens(without_secret_query(value))
+    """Return what may be shown of header fields: others than ``Authorization`` hold secrets too."""
+    lines = []
+    for name, value in fields[:MOST_LINES]:
+        if name.lower() == "set-cookie":
+            continue
+        shown = value[:LONGEST_VALUE]
+        if name.lower() not in SHOWN_WHOLE:
+            shown = "…" if re.search(SENSITIVE_FIELD, name) else without_tokens(without_secret_query(shown))
+        lines.append([name[:60], shown])
+    return lines
 
 
 def _shown_body(body: bytes) -> str:

@@ -236,26 +236,23 @@ class PageSlots:
 
     @renewed_after_fork
     def __init__(self, threads: int) -> None:
-        self.most = threads
         self.most_feeds = max(threads - SHORT_REQUESTS, threads // 2)
-        self._lock = threading.Lock()
-        self._all = self._feeds = 0
+        self._all, self._feeds = threading.Semaphore(threads), threading.Semaphore(self.most_feeds)
 
     def take(self, *, feed: bool = False) -> None:
-        """Take a slot, which ``give_back`` ends. Raises PageRefusal."""
-        with self._lock:
-            if feed and self._feeds >= self.most_feeds:
-                raise _too_many(f"{self.most_feeds} pages are open, the limit of this API; close one")
-            if self._all >= self.most:
-                raise _too_many("too many requests to the page at a time")
-            self._all += 1
-            self._feeds += feed
+        """Take a slot, or a second one for a feed, which ``give_back`` ends. Raises PageRefusal."""
+        if feed and not self._feeds.acquire(blocking=False):
+            raise _too_many(f"{self.most_feeds} pages are open, the limit of this API; close one")
+        if not self._all.acquire(blocking=False):
+            if feed:
+                self._feeds.release()
+            raise _too_many("too many requests to the page at a time")
 
     def give_back(self, *, feed: bool = False) -> None:
         """Give back a slot."""
-        with self._lock:
-            self._all -= 1
-            self._feeds -= feed
+        self._all.release()
+        if feed:
+            self._feeds.release()
 
 
 def _too_many(description: str) -> PageRefusal:
