@@ -3,6 +3,7 @@
 import io
 import os
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,9 +76,10 @@ class Dotenv:
 
     def _numbered(self) -> Iterator[tuple[Binding, int]]:
         """Yield each statement with the number of its line; python-dotenv counts the blank lines before it, too."""
+        at, ends = 0, [end.end() for end in LINE_END.finditer(self.text)]
         for binding in self._bindings:
-            blank, _, _ = _parts(binding.original.string)
-            yield binding, binding.original.line + len(LINE_END.findall(blank))
+            yield binding, bisect(ends, at + len(_parts(binding.original.string)[0])) + 1
+            at += len(binding.original.string)
 
     def _place(self, name: str) -> int | None:
         return next((at for at in reversed(range(len(self._bindings))) if self._bindings[at].key == name), None)
