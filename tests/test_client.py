@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.upstream import answer, json_body, raw, refusing_port, upstream
+from tests.support.upstream import answer, json_body, upstream
 from zdemo.client import Call, Challenge, Method, Route, as_json, call_api, parse_challenge
 from zdemo.config.settings import ClientSettings
-from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.response import Response
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
@@ -83,13 +82,3 @@ def test_one_get_request_goes_to_the_path_of_the_route(route: Route) -> None:
     assert (received.method, received.target) == ("GET", route.path)
     assert received.headers.get("authorization") == ("Bearer token" if route.role else None)
     assert "cookie" not in received.headers
-
-
-def test_who_does_not_answer_is_named() -> None:
-    with refusing_port() as port, pytest.raises(ConnectionFailed) as refused:
-        call_api(ClientSettings(api_url=f"http://127.0.0.1:{port}"), Route.PUBLIC, None)
-    assert refused.value.kind is FailureKind.REFUSED
-    assert "zdemo serve" in refused.value.hint
-    with upstream(raw(b"SSH-2.0-x\r\n")) as api, pytest.raises(ConnectionFailed) as broken:
-        call_api(ClientSettings(api_url=api.url), Route.PUBLIC, None)
-    assert broken.value.kind is FailureKind.BROKEN

@@ -265,23 +265,6 @@ def test_a_key_file_replaces_client_id_and_secret_and_its_path_starts_beside_the
         Settings.from_env(read_environment(file))
 
 
-# --- names
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("CLEINT_ID", "CLEINT_ID is set instead)"),
-        ("$env:CLIENT_ID", "$env:CLIENT_ID is set instead)"),
-        ("TOKEN", ""),
-        ("API_CLIENT_ID", ""),
-    ],
-)
-def test_a_name_that_is_nearly_right_is_pointed_out(name: str, said: str) -> None:
-    problem = problems_of(Settings.from_env, GOOD | {"CLIENT_ID": "", name: "1"})[0]
-    assert (problem.startswith("CLIENT_ID is not set"), problem.partition(" (")[2]) == (True, said)
-
-
 def test_names_of_this_machine_are_known() -> None:
     assert all(map(is_loopback, ("localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]")))
     elsewhere = ("localhost.example", "notlocalhost", "128.0.0.1", "::2", "::", "", "127.0.0.1.example")

@@ -88,18 +88,15 @@ def test_an_api_that_is_gone_is_an_answer_and_a_missing_token_a_refusal(site: Pa
 WRONG_TOKENS = ("two words", "a\r\nX-Evil: 1", "tökén", "\ud800", "x" * (16 * 1024 + 1))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("", "api/private", "http://evil.example/", "@evil.example/", "/api\r\nX-Evil: 1", "/api/private HTTP/1.1"),
-        *("/\ud800", "/api/private#x", "/" + "a" * 2000, None),
-    ],
-    ids=repr,
+WRONG_PATHS = (
+    "",
+    "api/private",
+    "http://evil.example/",
+    "@evil.example/",
+    "/api\r\nX-Evil: 1",
+    "/api/private HTTP/1.1",
 )
-def test_what_is_not_a_path_is_sent_nowhere(site: PageSite, path: Any) -> None:
-    status, document = refused(site, path=path)
-    assert (status, document["error"] in ("invalid_path", "invalid_field", "usage_error")) == (400, True)
-    assert document["error_description"]
+WRONG_PATHS += ("/\ud800", "/api/private#x", "/" + "a" * 2000)
 
 
 def test_a_path_that_looks_like_an_address_goes_to_the_api_and_the_page_does_not_open_itself(site: PageSite) -> None:
@@ -114,6 +111,8 @@ def test_a_path_that_looks_like_an_address_goes_to_the_api_and_the_page_does_not
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
+        *(({"path": path}, "invalid_path|usage_error") for path in WRONG_PATHS),
+        ({"path": None}, "invalid_field"),
         *(({"method": method}, "unknown_method") for method in ("TRACE", "GET / HTTP/1.1\r\nX: y")),
         ({"method": None}, "invalid_field"),
         ({"caller": "zdemo-admin"}, "unknown_caller"),
@@ -127,7 +126,7 @@ def test_a_path_that_looks_like_an_address_goes_to_the_api_and_the_page_does_not
 def test_what_is_wrong_is_said_and_nothing_is_sent(site: PageSite, changed: dict[str, Any], code: str) -> None:
     before = len(site.emulator.requests)
     status, document = refused(site, **changed)
-    assert (status, document["error"]) == (400, code)
+    assert (status, document["error"] in code.split("|"), bool(document["error_description"])) == (400, True, True)
     assert len(site.emulator.requests) == before
 
 
