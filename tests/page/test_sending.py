@@ -88,7 +88,7 @@ def test_an_api_that_is_gone_is_an_answer_and_a_missing_token_a_refusal(site: Pa
 WRONG_TOKENS = ("two words", "a\r\nX-Evil: 1", "tökén", "\ud800", "x" * (16 * 1024 + 1))
 
 
-WRONG_PATHS = (
+WRONG_PATHS: tuple[str, ...] = (
     "",
     "api/private",
     "http://evil.example/",

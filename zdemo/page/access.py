@@ -15,8 +15,7 @@ from hashlib import sha256
 from flask import Request
 
 from zdemo.errors import GuardError
-from zdemo.page.callers import CALLERS
-from zdemo.page.page_context import PageRefusal
+from zdemo.page.page_context import CALLERS, PageRefusal
 
 PREFIX = "/-/"
 LEAST_KEY = 16  # characters

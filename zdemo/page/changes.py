@@ -9,10 +9,21 @@ from typing import Any, NamedTuple
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ZdemoError
 from zdemo.guard.forget import Forget
-from zdemo.page.callers import ENDED, CallersUser, PageAdmin, administrator, users_of_callers
 from zdemo.page.feed import CHANGED
 from zdemo.page.page_context import PageContext, PageOptions, PageRefusal, error_text, flag_of, seconds_of, text_of
-from zdemo.page.page_state import INTROSPECTION, STOPPED, ask_emulator, changes_document, delays, is_stopped
+from zdemo.page.page_state import (
+    ENDED,
+    INTROSPECTION,
+    STOPPED,
+    CallersUser,
+    PageAdmin,
+    administrator,
+    ask_emulator,
+    changes_document,
+    delays,
+    is_stopped,
+    users_of_callers,
+)
 from zdemo.server import FORGETTING, Forgetting
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS

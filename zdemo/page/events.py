@@ -20,9 +20,8 @@ from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.guard.authorization import bearer_token
 from zdemo.guard.instruments import running_clock
 from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_proof
-from zdemo.page.callers import CALLERS, PASTED
 from zdemo.page.explanations import why_of
-from zdemo.page.page_context import PageOptions
+from zdemo.page.page_context import CALLERS, PASTED, PageOptions
 from zdemo.server import EVENTS_PATH, Trace
 from zdemo.text.masking import SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
 from zdemo.text.printable import printable

@@ -13,6 +13,10 @@ from zdemo.errors import ZdemoError
 from zdemo.text.printable import printable
 
 PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when they are needed
+# whose token the page can send, and the variables that hold some of them
+NOBODY, PASTED = "nobody", "pasted"
+VARIABLES = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
+CALLERS = (NOBODY, PASTED, *VARIABLES)
 
 Why = dict[str, Any] | None
 

@@ -1,22 +1,35 @@
-"""What the page shows before any request: addresses, routes, callers, and what can be changed.
+"""What the page shows before any request: addresses, routes, callers with their users, and what can be changed.
 
 The emulator beside the API runs in another process: the page reads and changes it through its control interface.
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
 
 from zdemo.client import ROLE, Route
+from zdemo.config.environment import COMMAND_LINE, Environment
+from zdemo.config.settings import AdminSettings
+from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
+from zdemo.guard.authorization import LONGEST_TOKEN
+from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX
-from zdemo.page.callers import NOBODY, PageCaller, administrator, callers_with_token, emulators_users, users_document
-from zdemo.page.page_context import PageContext, PageOptions
+from zdemo.page.page_context import NOBODY, PASTED, VARIABLES, PageContext, PageOptions, PageRefusal, text_of
 from zdemo.server import EXTENSION
+from zdemo.setup.state_file import issued_pat
+from zdemo.text.masking import masked
+from zdemo.text.printable import one_line
+from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.records import Credential
+from zdemo.zitadel.resources import get_user, list_assignments, list_pats
+from zdemo.zitadel.role_assignments import find_project_id
 
 STATE_SECONDS = 4.0
 RESTART = "restart zdemo serve to pick up the new settings"
@@ -24,6 +37,158 @@ NOT_LISTED = ("HEAD", "OPTIONS")
 TIMEOUT_SECONDS = 2.0
 INTROSPECTION = "/oauth/v2/introspect"
 STOPPED = {"fault": "stopped"}
+# what became of a caller's PAT
+PRESENT, DELETED, EXPIRED, ENDED, UNKNOWN = "present", "deleted", "expired", "ended", "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageCaller:
+    """One whose token the page can send; ``place`` is where the token comes from, or empty."""
+
+    id: str
+    token: str | None = field(default=None, repr=False)
+    place: str = ""
+
+    @property
+    def about(self) -> str:
+        """What may be shown of the token, and where it comes from."""
+        if self.token is None:
+            return "sends no token"
+        kind = token_form(self.token).name.replace(TokenKind.PAT, "PAT")
+        return f"{kind} {masked(self.token)}" + (f" from {self.place}" if self.place else "")
+
+
+def callers_with_token(environment: Environment) -> list[PageCaller]:
+    """Return those whose token the environment has, apart from tokens that cannot be sent."""
+    found = []
+    for caller, variable in VARIABLES.items():
+        token, place = environment.get(variable, "").strip(), environment.source(variable)
+        if token and len(token) <= LONGEST_TOKEN and not paste_problem(token):
+            found.append(PageCaller(id=caller, token=token, place="" if place == COMMAND_LINE else place))
+    return found
+
+
+def caller_in(body: Mapping[str, Any], environment: Environment) -> PageCaller:
+    """Return the caller that a request names. Raises PageRefusal for an unknown one, or a token that cannot be sent."""
+    name = text_of(body, "caller")
+    if name == PASTED:
+        token = text_of(body, "token").strip()
+        if not token:
+            raise PageRefusal(400, "no_token", "the token is empty", hint="paste a token, or choose another caller")
+        if len(token) > LONGEST_TOKEN:
+            raise PageRefusal(400, "invalid_token", f"the token is longer than {LONGEST_TOKEN // 1024} KiB")
+        if problem := paste_problem(token):
+            raise PageRefusal(400, "invalid_token", problem.cause, hint=problem.fix[0])
+        return PageCaller(id=PASTED, token=token)
+    if name == NOBODY:
+        return PageCaller(id=NOBODY)
+    for caller in callers_with_token(environment):
+        if caller.id == name:
+            return caller
+    if name in VARIABLES:
+        hint = environment.completion([VARIABLES[name]], by_name=True)
+        raise PageRefusal(400, "no_token", f"no usable token for the {name}", hint=f"{hint}; then restart")
+    raise PageRefusal(400, "unknown_caller", f"caller must be {NOBODY}, {', '.join(VARIABLES)} or {PASTED}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageAdmin:
+    """The clients that ask and change ZITADEL until a deadline, and the project whose roles count."""
+
+    client: ManagementClient
+    introspector: IntrospectionClient
+    project_id: str
+    token: str = field(repr=False)
+
+
+@contextmanager
+def administrator(context: PageContext, seconds: float) -> Iterator[PageAdmin]:
+    """Yield an administrator for a block of at most so many seconds. Raises SettingsError without a PAT to use."""
+    options, end = context.options, time.monotonic() + seconds
+    settings = AdminSettings.from_env(options.environment)
+
+    def left() -> float:
+        return max(min(end - time.monotonic(), settings.timeout_seconds), LEAST_REQUEST_SECONDS)
+
+    one = min(settings.timeout_seconds, seconds)
+    with (
+        ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left) as client,
+        closing(IntrospectionClient(options.settings, timeout_seconds=one)) as introspector,
+    ):
+        project_id = find_project_id(settings, introspector)
+        yield PageAdmin(client=client, introspector=introspector, project_id=project_id, token=settings.admin_pat)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallersUser:
+    """The user of a caller's token. ``pat_id`` is the token's own ID, if it is known; ``works``: it is active."""
+
+    caller: PageCaller
+    id: str
+    pat_id: str = ""
+    works: bool
+
+
+def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser]:
+    """Return the users of the callers' tokens, each once. A dead token's user may be unknown, and is left out."""
+    found: dict[str, CallersUser] = {}
+    for caller in callers_with_token(context.options.environment):
+        token = caller.token or ""
+        introspection = admin.introspector.introspect(token)
+        issued = issued_pat(context.options.environment.file, token)
+        if introspection.active:
+            context.user_ids[caller.id] = introspection.text("sub")
+            if not introspection.text("client_id"):  # no other token has none
+                context.pat_ids[caller.id] = introspection.text("jti")
+        if user_id := context.user_ids.get(caller.id) or (issued[1] if issued else ""):
+            pat_id = context.pat_ids.get(caller.id) or (issued[2] if issued else "")
+            user = CallersUser(caller=caller, id=user_id, pat_id=pat_id, works=introspection.active)
+            found.setdefault(user_id, user)
+    return list(found.values())
+
+
+def users_document(context: PageContext, admin: PageAdmin) -> list[dict[str, Any]]:
+    """Return the callers' users as the page shows them."""
+    found = []
+    for one in users_of_callers(context, admin):
+        user = get_user(admin.client, one.id)
+        if user is None:
+            continue
+        assignments = list_assignments(admin.client, project_id=admin.project_id, user_id=one.id)
+        roles = [role for assignment in assignments if assignment.active for role in assignment.role_keys]
+        pat = PRESENT if one.works else _end_of(one, list_pats(admin.client, one.id), user.state)
+        found.append(_document(one.id, user.login_name or user.username or one.id, roles, user.state, pat))
+    return found
+
+
+def _end_of(user: CallersUser, listed: Sequence[Credential], state: str) -> str:
+    """Return what became of a PAT that does not work: ZITADEL goes on listing all but those that were deleted."""
+    if user.pat_id:
+        own = next((pat for pat in listed if pat.id == user.pat_id), None)
+        if own is None:
+            return DELETED
+        return EXPIRED if own.has_expired(time.time()) else ENDED
+    if not listed:
+        return DELETED
+    return UNKNOWN if state == "ACTIVE" else ENDED
+
+
+def emulators_users(known: Mapping[str, str], state: Mapping[str, Any], project_id: str | None) -> list[dict[str, Any]]:
+    """Return the same of the emulator's users that are ``known`` by their callers, from its state."""
+    found = []
+    for user in state["users"]:
+        if user["id"] not in known.values():
+            continue
+        own = [a for a in state["assignments"] if a["user_id"] == user["id"] and a["project_id"] == project_id]
+        roles = [role for assignment in own for role in assignment["roles"]]
+        pat = PRESENT if user["pats"] else ENDED if user["ended_pats"] else DELETED
+        found.append(_document(user["id"], user["username"], roles, user["state"], pat))
+    return found
+
+
+def _document(user_id: str, name: str, roles: list[str], state: str, pat: str) -> dict[str, Any]:
+    shown = sorted({one_line(role) for role in roles})
+    return {"id": user_id, "name": one_line(name), "roles": shown, "state": state.lower(), "pat": pat}
 
 
 def state(context: PageContext) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from zdemo.diagnosis.ask.facts import PatIds
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.errors import ConnectionFailed
 from zdemo.page.access import PAGE_HEADER, mark_of
-from zdemo.page.callers import VARIABLES, PageCaller, caller_in
 from zdemo.page.explanations import finding_for_own_refusal, why_document, with_fix_if_stopped
 from zdemo.page.feed import EXPLAINED
-from zdemo.page.page_context import PageContext, PageRefusal, Why, error_text, flag_of, text_of
+from zdemo.page.page_context import VARIABLES, PageContext, PageRefusal, Why, error_text, flag_of, text_of
+from zdemo.page.page_state import PageCaller, caller_in
 from zdemo.response import GATEWAY_STATUSES
 
 LONGEST_PATH = 2000  # characters
