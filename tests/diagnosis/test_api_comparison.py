@@ -11,7 +11,7 @@ from tests.support.upstream import upstream
 from zdemo.client import Call, Route
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.api_comparison import explain
+from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.finding import Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, VISITOR, emulate
 from zdemo.response import Response

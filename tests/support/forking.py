@@ -94,7 +94,7 @@ def _load() -> None:
     import zdemo.cli.commands.verify
     import zdemo.cli.entry
     import zdemo.demo.emulated
-    import zdemo.diagnosis.ask.api_comparison
+    import zdemo.diagnosis.ask.investigate
     import zdemo.http.transport
     import zdemo.page
     import zdemo.server  # noqa: F401

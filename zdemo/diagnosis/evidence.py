@@ -1,8 +1,4 @@
-"""What ZITADEL answered to the probes that follow an introspection: the facts that a diagnosis rests on.
-
-The records are what only an administrator's PAT shows. Times are epoch seconds; where a person reads one, ZITADEL's
-text is beside it.
-"""
+"""What ZITADEL answered to the probes that follow an introspection; the records need an administrator's PAT."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,10 +17,9 @@ ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 
 @dataclass(frozen=True, kw_only=True)
 class ClientRecords:
-    """What a client ID belongs to: an application with its project and organization, as far as they are visible.
+    """What a client ID belongs to, up to the first thing that is inactive; ``keys`` only when zdemo uses a key file.
 
-    What comes after something inactive is not looked up. ``keys`` are listed only when zdemo uses a key file. Without
-    an application, ``with_own_id`` is one whose resource ID this is; ``whole_instance``: the administrator sees
+    Without an application, ``with_own_id`` is one whose resource ID this is; ``whole_instance``: the administrator sees
     everything, so what is not listed does not exist.
     """
 
@@ -43,12 +38,10 @@ class ClientRecords:
 
 @dataclass(frozen=True, kw_only=True)
 class PatRecords:
-    """The user of a PAT and, when the PAT's ID is known, the PAT.
+    """The user of a PAT and, when the PAT's ID is known, the PAT; IDs that are not known are empty.
 
-    ``user`` is the user's name in a sentence; ``user_id`` is empty when it is unknown. ``state`` is ``ACTIVE``,
-    ``INACTIVE``, ``LOCKED`` or ``REMOVED``. ``pat_id`` is empty when it is unknown which of the user's PATs it is.
-    ``events`` are ``None`` when the administrator may not read them; ``all_events`` is false when older ones are
-    missing. ``variable`` holds the PAT, and ``named_by`` are the variables that hold the IDs.
+    ``state`` is ``ACTIVE``, ``INACTIVE``, ``LOCKED`` or ``REMOVED``. ``events`` are ``None`` when the administrator may
+    not read them; ``all_events`` is false when older ones are missing. ``named_by`` are the variables with the IDs.
     """
 
     user: str

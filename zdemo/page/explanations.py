@@ -8,7 +8,7 @@ from typing import Any
 from zdemo.client import Call, Method, OtherRoute, Route
 from zdemo.config.environment import COMMANDS, Environment, steps_with_env_file
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.api_comparison import explain
+from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import finding_for_active
 from zdemo.diagnosis.rules.api_response import code_of

@@ -30,7 +30,7 @@ from zdemo.text.masking import masked, without_secret_query
 from zdemo.text.printable import printable
 
 if TYPE_CHECKING:
-    from zdemo.diagnosis.ask.api_comparison import Explanation
+    from zdemo.diagnosis.ask.investigate import Explanation
 
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
@@ -193,7 +193,7 @@ def _explanation(result: Call, token: str | None, environment: Environment, *, a
     if result.accepted:
         return None
     from zdemo.config.settings import Settings  # here, since a call without a token needs neither
-    from zdemo.diagnosis.ask.api_comparison import explain
+    from zdemo.diagnosis.ask.investigate import explain
 
     settings, unasked = None, ""
     try:

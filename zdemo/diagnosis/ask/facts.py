@@ -1,7 +1,4 @@
-"""What ZITADEL says in one run: each question is sent once, when it is first needed, over one transport.
-
-A token goes to the configured ZITADEL and nowhere else, and no question changes anything there.
-"""
+"""What ZITADEL says in one run: each question is sent once, to the configured ZITADEL alone, and changes nothing."""
 
 import base64
 import secrets
@@ -51,10 +48,9 @@ BY_HAND = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # where a person may say whose 
 
 @dataclass(frozen=True, kw_only=True)
 class PatIds:
-    """Whose PAT a token is, and which. ``pat_id`` may be empty.
+    """Whose PAT a token is (an ID or a login name), and which; ``pat_id`` may be empty.
 
-    ``user`` is an ID or a login name. ``variable`` holds the PAT; ``named_by`` are the variables that hold the IDs,
-    empty when setup's state file proves that the IDs are this token's.
+    ``named_by`` are the variables that hold the IDs, empty when setup's state file proves that they are this token's.
     """
 
     user: str

@@ -1,15 +1,22 @@
-"""Find out why the API would refuse a token, with no more questions to ZITADEL than the answers so far call for."""
+"""Find out why an API refuses a token, with no more questions to ZITADEL than the answers so far call for."""
 
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from zdemo.client import ROLE
+from zdemo.client import ROLE, Call
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.facts import Facts
+from zdemo.diagnosis.ask.facts import Facts, PatIds
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted, without_secrets
 from zdemo.diagnosis.rules.active_token import finding_for_active, notes, refusal_of
+from zdemo.diagnosis.rules.api_response import (
+    DOCTOR,
+    code_of,
+    finding_for_answer,
+    findings_by_both,
+    findings_by_the_api_alone,
+)
 from zdemo.diagnosis.rules.inactive_token import finding_by_records, finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, TokenKind, paste_problem, token_form
@@ -23,7 +30,7 @@ from zdemo.errors import (
     SettingsError,
     ZdemoError,
 )
-from zdemo.response import Response
+from zdemo.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.own_user import manager_roles
@@ -225,3 +232,48 @@ def _signature_fits(facts: Facts) -> bool | None:
     except (jwt.PyJWTError, ValueError, TypeError):
         return None
     return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """The most likely cause; ``unasked`` says why ZITADEL was not asked. Names that are not known are empty."""
+
+    finding: Finding
+    unasked: str = ""
+    username: str = ""
+
+
+def explain(  # noqa: PLR0913  # each given by name
+    call: Call,
+    token: str | None,
+    settings: Settings | None,
+    environment: Environment,
+    *,
+    unasked: str,
+    again: str,
+    now: float,
+    ids: PatIds | None = None,
+    known: Investigation | None = None,
+) -> Explanation | None:
+    """Explain a refusal or a failure of the API; ``None`` for an answer that needs no explanation.
+
+    ZITADEL is asked only when a token was refused or could not be judged, and only with ``settings``; ``unasked``
+    says what is missing from them. ``again`` gives the same token to another command: `` --pat`` when it came from
+    that option. ``known`` is what ZITADEL said about the token already.
+    """
+    if call.accepted:
+        return None
+    issuer = settings.issuer if settings else ""
+    if alone := finding_for_answer(call, token, issuer, environment):
+        return Explanation(finding=alone)
+    if settings is None or token is None:
+        return Explanation(finding=next(findings_by_the_api_alone(call, token)), unasked=unasked)
+    if known is None:
+        with closing(Facts.of(environment, settings, token, ids)) as facts:
+            for_role = code_of(call.answer) == "insufficient_scope"
+            known = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
+    finding = next(findings_by_both(call, token, known.finding, issuer, judged=known.introspection is not None))
+    more = f"zdemo introspect{again}  (what ZITADEL says about this token)"
+    next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
+    finding = replace(finding, otherwise=(*finding.otherwise, next_step))
+    return Explanation(finding=finding, username=username_in(known.introspection))

@@ -1,8 +1,4 @@
-"""Ordered checks of everything that an API needs to check ZITADEL's tokens, each with evidence and a fix.
-
-The checks are data: an ID, what they build on, and a function from the context to a finding. Most sentences are those
-of ``rules`` and ``http.failures``; the checks only decide which of them belongs to which check.
-"""
+"""Ordered checks of everything that an API needs to check ZITADEL's tokens, each with evidence and a fix."""
 
 from zdemo.diagnosis.checks import api_checks, credential_checks, settings_checks, zitadel_checks
 from zdemo.diagnosis.checks.check import Check

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from zdemo.client import Call, Route
 from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import API_URL, Settings
-from zdemo.diagnosis.ask.api_comparison import explain
+from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.checks.check import (
     check,
     failed,

@@ -1,7 +1,4 @@
-"""What doctor examines: the settings, and the answers of ZITADEL and the API, each requested at most once.
-
-One deadline bounds all of it.
-"""
+"""What doctor examines: the settings, and the answers of ZITADEL and the API, each requested once, by one deadline."""
 
 from __future__ import annotations
 

@@ -58,10 +58,7 @@ def _complete(context: DoctorContext) -> Finding:
     for name in known:
         by_place.setdefault(context.environment.source(name), []).append(name)
     what = "; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items())
-    counts = ", ".join(f"{len(names)} from {place}" for place, names in by_place.items())
-    (first, *others) = by_place
-    brief = f"{len(known)} set: {counts}" if others else f"{len(by_place[first])} set, from {first}"
-    return passed(what, brief=brief)
+    return passed(what, brief=f"{len(known)} set, from {' and '.join(by_place)}")
 
 
 @check(

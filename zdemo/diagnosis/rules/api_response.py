@@ -1,7 +1,6 @@
-"""Why an API answered so: what answers in its place or before it reads the request, and what its refusal says.
+"""Why an API answered so; it may use another ZITADEL or another application than the command line.
 
-ZITADEL and the API may disagree about a token, because the API may use another ZITADEL or another application than the
-command line. ``setting`` is the variable or option that holds the API's address. No finding mentions the token.
+``setting`` is the variable or option that holds the API's address. No finding mentions the token.
 """
 
 import re
@@ -103,28 +102,27 @@ def finding_for_answer(call: Call, token: str | None, issuer: str, environment: 
         )
     page = call.is_page and not code and is_zdemo  # others may leave out the code of an error
     if answer.status == 401 and not code and not page and (is_zdemo or token is None):
-        yield from _no_token(call, token, environment)
+        if token is None:
+            yield Finding(
+                id="call.no_token",
+                cause="this route requires a token, and none was sent",
+                fix=(*rename_steps(environment, "PAT"), f"{call.command} --pat  (asks for the token)"),
+                otherwise=("or set PAT in .env",),
+            )
+        if not is_from_zdemo(answer) and answer.body.strip():
+            yield _refused_elsewhere(answer, call.setting, public=False)
+        yield Finding(
+            id="call.token_not_seen",
+            cause="a token was sent, but the API did not receive one",
+            candidates=(
+                "a proxy in between removes the Authorization header field",
+                "the API needs another scheme",
+            ),
+            fix=(f"{call.command} -v  (the whole exchange)",),
+        )
     judged = code in ("invalid_token", "insufficient_scope") or answer.status in (401, 403, *GATEWAY_STATUSES)
     if page or not judged:
         yield from _not_about_the_token(call, code)
-
-
-def _no_token(call: Call, token: str | None, environment: Environment) -> Iterator[Finding]:
-    if token is None:
-        yield Finding(
-            id="call.no_token",
-            cause="this route requires a token, and none was sent",
-            fix=(*rename_steps(environment, "PAT"), f"{call.command} --pat  (asks for the token)"),
-            otherwise=("or set PAT in .env",),
-        )
-    if not is_from_zdemo(call.answer) and call.answer.body.strip():
-        yield _refused_elsewhere(call.answer, call.setting, public=False)
-    yield Finding(
-        id="call.token_not_seen",
-        cause="a token was sent, but the API did not receive one",
-        candidates=("a proxy in between removes the Authorization header field", "the API needs another scheme"),
-        fix=(f"{call.command} -v  (the whole exchange)",),
-    )
 
 
 def _not_about_the_token(call: Call, code: str) -> Iterator[Finding]:

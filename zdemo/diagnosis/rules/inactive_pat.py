@@ -1,7 +1,4 @@
-"""What an administrator's records decide about a dead PAT.
-
-All of it rests on the IDs that were recorded with the PAT; the PAT's text does not show whether they are its own.
-"""
+"""What an administrator's records decide about a dead PAT, by recorded IDs; its text does not show its own."""
 
 from collections.abc import Iterator
 from dataclasses import replace

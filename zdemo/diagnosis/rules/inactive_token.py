@@ -1,8 +1,4 @@
-"""Why ZITADEL says ``{"active":false}``: one answer for about twenty causes, so much stays open.
-
-The first rule that decides gives the finding. The rules look at ZITADEL first, then at the text of the token, then at
-whether the token is alive for others, then at what a JWT says; the last one knows only the form of the token.
-"""
+"""Why ZITADEL says ``{"active":false}``: one answer for about twenty causes. The first rule that decides counts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -160,11 +156,11 @@ def _alive_elsewhere(case: InactiveCase) -> Iterator[Finding]:
     seen = (("audience", shown_list(audience)),) if audience else ()
     names_configured = configured in (audience if isinstance(audience, list) else [audience])
     if configured and (names_configured or (project and project != configured)):
-        belongs = f"project {project}" if project else "another project"
+        belongs = f"the API application belongs to {f'project {project}' if project else 'another project'}"
         right = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
         yield Finding(
             id="token.wrong_project",
-            cause=f"ZITADEL_PROJECT_ID is wrong: the API application is of {belongs}, not of {configured}; {ALIVE}",
+            cause=f"ZITADEL_PROJECT_ID is wrong: {belongs}, not to {configured}; {ALIVE}",
             seen=seen,
             fix=(
                 f"ZITADEL_PROJECT_ID={quoted(project, 40)}" if project else right,
@@ -245,8 +241,23 @@ def _by_form(case: InactiveCase) -> Iterator[Finding]:
                 "client not found: its user was removed, or belongs to another ZITADEL)",
             ),
         )
+    likely = "." in case.token and not case.token.startswith("eyJ")  # another issuer's tokens may look so, too
+    if form.missing:
+        yield _copy("token.cut", f"the token is cut off (incomplete): {form.size}, {form.missing}", likely=likely)
     if kind is TokenKind.CUT:
-        yield _cut(case)
+        yield Finding(
+            id="token.cut",
+            cause=f"the token is not valid, and its length is unusual: {form.size}; {LENGTHS}",
+            candidates=(
+                "it is cut off (incomplete), or something was added",
+                "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
+                *_doubts(case),
+            ),
+            fix=(
+                "copy the whole token again; if it is complete, create or request a new one",
+                _ask_administrator(case.evidence),
+            ),
+        )
     if kind is TokenKind.DOUBLED:
         yield _copy("token.doubled", "the token was pasted twice, one copy after the other")
     if kind is TokenKind.DAMAGED:
@@ -288,26 +299,6 @@ def _ask_administrator(evidence: Evidence) -> str:
         return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
     return evidence.unusable_admin_pat or (
         "set ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which"
-    )
-
-
-def _cut(case: InactiveCase) -> Finding:
-    form = case.form
-    if form.missing:
-        likely = "." in case.token and not case.token.startswith("eyJ")  # another issuer's tokens may look so, too
-        return _copy("token.cut", f"the token is cut off (incomplete): {form.size}, {form.missing}", likely=likely)
-    return Finding(
-        id="token.cut",
-        cause=f"the token is not valid, and its length is unusual: {form.size}; {LENGTHS}",
-        candidates=(
-            "it is cut off (incomplete), or something was added",
-            "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
-            *_doubts(case),
-        ),
-        fix=(
-            "copy the whole token again; if it is complete, create or request a new one",
-            _ask_administrator(case.evidence),
-        ),
     )
 
 

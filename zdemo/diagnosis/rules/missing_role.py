@@ -1,7 +1,4 @@
-"""Why an active token lacks a role: not granted, deactivated, undefined, misspelled, or in another project.
-
-ZITADEL lets any PAT list its own role assignments, so most of this is certain without an administrator.
-"""
+"""Why an active token lacks a role; ZITADEL lets any PAT list its own role assignments, so most of it is certain."""
 
 import re
 from collections.abc import Collection, Iterator

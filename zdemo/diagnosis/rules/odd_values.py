@@ -20,10 +20,7 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
 
 @dataclass(frozen=True, kw_only=True)
 class OddValue:
-    """What is odd about a value, never with the value; ``fatal`` when it cannot work.
-
-    ``names`` are the variables that are wrong for certain, or as good as that.
-    """
+    """What is odd about a value, never with the value; if ``fatal``, the variables ``names`` cannot work."""
 
     what: str
     fix: str

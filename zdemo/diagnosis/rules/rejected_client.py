@@ -1,7 +1,4 @@
-"""Why ZITADEL refuses the API application's secret or key: it never says why, so most of it stays open.
-
-With what an administrator's records show, most causes are certain.
-"""
+"""Why ZITADEL refuses the API application's secret or key: only an administrator's records make most causes certain."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

@@ -1,8 +1,4 @@
-"""Why ZITADEL could not be asked: the connection, the address, the server or what is in front of it, its database.
-
-The sentences for connections that fail are those of ``zdemo.http.failures``; this module is about responses that are
-not introspections. No finding mentions the caller's token, which has no part in any of this.
-"""
+"""Why ZITADEL could not be asked: the address, the server or what is in front of it, its database; never the token."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,11 +65,6 @@ class ResponseCase:
     def subject(self) -> str:
         """What was requested, as sentences name it."""
         return "introspection" if self.path == INTROSPECTION_PATH else self.path
-
-    @property
-    def is_from_a_proxy(self) -> bool:
-        """Whether a page or a server's name came: ZITADEL sends neither."""
-        return self.answer.media_type == "text/html" or "server" in self.answer.headers
 
     @property
     def seen(self) -> Lines:
@@ -277,19 +268,11 @@ def _own_proxy(case: ResponseCase) -> Iterator[Finding]:
     limited = answer.status == 429 or 300 <= answer.status < 400
     if not answer.proxy or case.evidence.is_ready or limited or answer.json_object():
         return
-    candidates = (
-        f"the proxy does not let requests through to {host}",
-        f"{host} is not a ZITADEL, or a filter in front of it answers",
-    )
-    if answer.status in GATEWAY_STATUSES:
-        candidates = (
-            f"the proxy cannot connect to {host}: host or port in {answer.setting} is wrong, or nothing runs there",
-            f"another proxy answers at {host}, and ZITADEL behind it does not",
-        )
+    cannot = "cannot connect to" if answer.status in GATEWAY_STATUSES else "does not let requests through to"
     yield Finding(
         id="net.proxy_answers",
         cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
-        candidates=candidates,
+        candidates=(f"the proxy {cannot} {host}", f"{host} is not a ZITADEL, or a proxy in front of it answers"),
         fix=(f"check host and port in {answer.setting} ({host}), and that ZITADEL runs there",),
         otherwise=(
             f"if this machine reaches it without the proxy, add {url(answer).hostname} to NO_PROXY",
@@ -300,7 +283,8 @@ def _own_proxy(case: ResponseCase) -> Iterator[Finding]:
 
 def _gateway(case: ResponseCase) -> Iterator[Finding]:
     """Find a proxy that does not reach ZITADEL, or that does not pass this path to a ZITADEL that is ready."""
-    if case.answer.status not in GATEWAY_STATUSES or not case.is_from_a_proxy:
+    is_proxys = case.answer.media_type == "text/html" or "server" in case.answer.headers  # ZITADEL sends neither
+    if case.answer.status not in GATEWAY_STATUSES or not is_proxys:
         return
     if case.evidence.is_ready:
         yield Finding(
