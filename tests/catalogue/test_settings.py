@@ -129,10 +129,7 @@ def test_what_is_in_the_wrong_variable_is_named_by_both(
 
 @pytest.mark.parametrize(
     ("name", "right", "failing"),
-    [
-        ("ZITADEL_PROJETC_ID", "ZITADEL_PROJECT_ID", ()),
-        ("ZITADEL_CLIENT_ID", "CLIENT_ID", ("settings.complete",)),
-    ],
+    [("ZITADEL_PROJETC_ID", "ZITADEL_PROJECT_ID", ()), ("ZITADEL_CLIENT_ID", "CLIENT_ID", ("settings.complete",))],
 )
 def test_a_name_that_is_not_a_setting_is_pointed_out(
     bare: Shell, zitadel: Emulator, name: str, right: str, failing: tuple[str, ...]

@@ -3,16 +3,7 @@
 import pytest
 
 from zdemo.diagnosis.checks import CHECKS
-from zdemo.diagnosis.checks.check import (
-    Check,
-    examine,
-    failed,
-    nothing_to_check,
-    passed,
-    selected,
-    skipped,
-    warned,
-)
+from zdemo.diagnosis.checks.check import Check, examine, failed, nothing_to_check, passed, selected, skipped, warned
 from zdemo.diagnosis.finding import Finding, Outcome
 from zdemo.verify.conformance import API_CHECKS
 

@@ -37,22 +37,31 @@ class ClientRecords:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatRecords:
-    """The user of a PAT and, when the PAT's ID is known, the PAT; IDs that are not known are empty.
+class PatIds:
+    """Whose PAT a token is (an ID or a login name), and which; ``pat_id`` may be empty.
 
-    ``state`` is ``ACTIVE``, ``INACTIVE``, ``LOCKED`` or ``REMOVED``. ``events`` are ``None`` when the administrator may
-    not read them; ``all_events`` is false when older ones are missing. ``named_by`` are the variables with the IDs.
+    ``named_by`` are the variables that hold the IDs, empty when setup's state file proves that they are this token's.
     """
 
     user: str
+    pat_id: str = ""
+    variable: str = "PAT"
+    named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatRecords(PatIds):
+    """The user of a PAT and, when the PAT's ID is known, the PAT; IDs that are not known are empty.
+
+    ``state`` is ``ACTIVE``, ``INACTIVE``, ``LOCKED`` or ``REMOVED``. ``events`` are ``None`` when the administrator may
+    not read them; ``all_events`` is false when older ones are missing.
+    """
+
     user_id: str
     state: str
-    pat_id: str
     pats: tuple[Credential, ...] | None = None
     events: tuple[UserEvent, ...] | None = None
     all_events: bool = True
-    variable: str = "PAT"
-    named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")
 
     @property
     def pat(self) -> Credential | None:

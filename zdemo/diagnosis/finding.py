@@ -35,11 +35,10 @@ class Certainty(StrEnum):
 class Finding:
     """Why a token is refused, or why ZITADEL or the API cannot be used; also the result of a check.
 
-    ``id`` is stable and dotted. ``cause`` is one sentence. When the cause is open, it says only what is known, and
-    ``candidates`` are the possible causes, most likely first; candidates of a ``likely`` cause are the alternatives.
-    ``seen`` is the evidence: pairs of label and text. ``fix`` is the least harmful fix: steps that a person can
-    take or paste. ``otherwise`` are alternatives, for where the fix is not possible or does not help. A finding never
-    holds a token or a secret.
+    ``id`` is stable and dotted. When the cause is open, it says only what is known, and ``candidates`` are the possible
+    causes, most likely first; those of a ``likely`` cause are the alternatives. ``seen`` is the evidence: pairs of
+    label and text. ``fix`` is the least harmful fix: steps that a person can take or paste. ``otherwise`` are for
+    where the fix is not possible or does not help. A finding never holds a token or a secret.
 
     Of a check, ``cause`` is the evidence where nothing is wrong, ``also`` are sentences about further faults, and
     ``brief`` is what the line of its group says. ``stops``: a check that builds on it makes no sense.

@@ -8,8 +8,8 @@ from typing import Any
 
 from zdemo.client import Call, Endpoint, Method, Route, call_api, other_route
 from zdemo.config.settings import ClientSettings
-from zdemo.diagnosis.ask.facts import PatIds
 from zdemo.diagnosis.ask.investigate import explain
+from zdemo.diagnosis.evidence import PatIds
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.errors import ConnectionFailed
 from zdemo.page.access import PAGE_HEADER, mark_of

@@ -5,14 +5,14 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
 from zdemo.config.address import ADMIN_PAT, ZitadelAddress, why_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatRecords, Probe
+from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.rules.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.rules.token_form import TokenForm, paste_problem, token_form
@@ -46,19 +46,6 @@ PARALLEL = 8  # questions at a time
 BY_HAND = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
 
 
-@dataclass(frozen=True, kw_only=True)
-class PatIds:
-    """Whose PAT a token is (an ID or a login name), and which; ``pat_id`` may be empty.
-
-    ``named_by`` are the variables that hold the IDs, empty when setup's state file proves that they are this token's.
-    """
-
-    user: str
-    pat_id: str = ""
-    variable: str = "PAT"
-    named_by: tuple[str, ...] = BY_HAND
-
-
 def pat_ids(environment: Environment, token: str) -> PatIds | None:
     """Return the IDs of this token from setup's state file, else from variables; ``None`` when they are not known.
 
@@ -85,8 +72,7 @@ def unusable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> str
 class Facts:
     """Asks ZITADEL about one token, until a deadline, and remembers the replies; without a token, about a random text.
 
-    ``admin_pat`` adds what only an administrator's PAT shows; ``unusable_admin_pat`` is what to do before one that is
-    set can be used. ``ids`` say whose PAT the token is.
+    ``unusable_admin_pat`` is what to do before the administrator's PAT that is set can be used.
     """
 
     def __init__(
@@ -296,12 +282,9 @@ class Facts:
         user = (get_user if ids.user.isdigit() else find_user)(client, ids.user)
         user_id = user.id if user else ids.user
         records = PatRecords(
-            user=quoted((user and (user.login_name or user.username)) or ids.user, 60),
+            **vars(ids) | {"user": quoted((user and (user.login_name or user.username)) or ids.user, 60)},
             user_id=user_id if user or user_id.isdigit() else "",
             state=user.state if user else "REMOVED",
-            pat_id=ids.pat_id,
-            variable=ids.variable,
-            named_by=ids.named_by,
         )
         if records.id_bytes not in (None, self.form.sealed_bytes):
             return None

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from zdemo.client import ROLE, Call
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.facts import Facts, PatIds
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.ask.facts import Facts
+from zdemo.diagnosis.evidence import Evidence, PatIds, Probe
 from zdemo.diagnosis.finding import Finding, quoted, without_secrets
 from zdemo.diagnosis.rules.active_token import finding_for_active, notes, refusal_of
 from zdemo.diagnosis.rules.api_response import (

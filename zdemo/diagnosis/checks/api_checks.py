@@ -7,15 +7,7 @@ from zdemo.client import Call, Route
 from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import API_URL, Settings
 from zdemo.diagnosis.ask.investigate import explain
-from zdemo.diagnosis.checks.check import (
-    check,
-    failed,
-    failed_with,
-    nothing_to_check,
-    passed,
-    skipped,
-    warned,
-)
+from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import refusal_of

@@ -25,9 +25,8 @@ GROUPS = {  # by what stands before the dot of an ID; others have that as their 
 class Check(Generic[S]):
     """One check of a subject, which makes a finding.
 
-    ``id`` is stable; ``what`` says in one line what is checked; ``needs`` are the checks that it builds on. ``verdict``
-    is what the line of its group says when it failed or warned, unless the finding has a brief of its own.
-    ``explains`` are the failures that a warning may be the cause of: IDs, or what stands before their dot.
+    ``needs`` are the checks that it builds on. ``verdict`` is what the line of its group says when it failed or warned,
+    unless the finding has a brief of its own. ``explains`` are the failures that a warning may cause: IDs or groups.
     """
 
     id: str

@@ -5,15 +5,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER
-from zdemo.diagnosis.checks.check import (
-    check,
-    failed,
-    failed_with,
-    nothing_to_check,
-    passed,
-    skipped,
-    warned,
-)
+from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
@@ -198,9 +190,7 @@ def _issuer(context: DoctorContext) -> Finding:
     issuer = quoted(context.evidence.body(Probe.DISCOVERY).get("issuer"))
     if not issuer:
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
-    with_key = context.settings is not None and context.settings.key is not None
-    finding = finding_for_issuer(issuer, audience_of(context.zitadel.issuer), with_key=with_key)
-    return finding if finding else passed(issuer)
+    return finding_for_issuer(issuer, audience_of(context.zitadel.issuer)) or passed(issuer)
 
 
 @check(

@@ -114,10 +114,7 @@ def finding_for_answer(call: Call, token: str | None, issuer: str, environment: 
         yield Finding(
             id="call.token_not_seen",
             cause="a token was sent, but the API did not receive one",
-            candidates=(
-                "a proxy in between removes the Authorization header field",
-                "the API needs another scheme",
-            ),
+            candidates=("a proxy in between removes the Authorization header field", "the API needs another scheme"),
             fix=(f"{call.command} -v  (the whole exchange)",),
         )
     judged = code in ("invalid_token", "insufficient_scope") or answer.status in (401, 403, *GATEWAY_STATUSES)
@@ -291,7 +288,23 @@ def findings_by_both(call: Call, token: str, here: Finding | None, issuer: str, 
     """
     code, status = code_of(call.answer), call.answer.status
     if status in GATEWAY_STATUSES:
-        yield from _not_judged(call, None if judged else here, issuer)
+        obstacle = None if judged else here  # most likely, the API cannot ask ZITADEL for the same reason
+        shown = obstacle.cause if obstacle else "ZITADEL answers, and tokens can be checked"
+        for gateway in _gateway(call.answer, call.setting):
+            yield replace(gateway, seen=(("from here", shown),))
+        if obstacle:
+            yield obstacle
+        yield Finding(
+            id="call.api_cannot_ask",
+            cause=f"the API cannot have tokens checked, though {issuer} answers from here",
+            candidates=(
+                "the API does not reach ZITADEL: network, proxy, certificates",
+                "it was a temporary failure",
+                STARTED_BEFORE,
+                "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line",
+            ),
+            fix=(API_LOG, RESTART, COMPARE),
+        )
     if not judged and here and here.id == "client.swapped_with_token":
         yield here
     if not judged:  # the API could ask ZITADEL, so what prevents that here is not why it refuses
@@ -321,26 +334,6 @@ def findings_by_both(call: Call, token: str, here: Finding | None, issuer: str, 
     if here and ((is_own and not code) or here.id.startswith("role.") == missing_role):
         yield here
     yield finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
-
-
-def _not_judged(call: Call, obstacle: Finding | None, issuer: str) -> Iterator[Finding]:
-    """Yield why the API cannot ask ZITADEL: most likely what prevents it from here too, if anything does."""
-    here = obstacle.cause if obstacle else "ZITADEL answers, and tokens can be checked"
-    for gateway in _gateway(call.answer, call.setting):
-        yield replace(gateway, seen=(("from here", here),))
-    if obstacle:
-        yield obstacle
-    yield Finding(
-        id="call.api_cannot_ask",
-        cause=f"the API cannot have tokens checked, though {issuer} answers from here",
-        candidates=(
-            "the API does not reach ZITADEL: network, proxy, certificates",
-            "it was a temporary failure",
-            STARTED_BEFORE,
-            "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line",
-        ),
-        fix=(API_LOG, RESTART, COMPARE),
-    )
 
 
 def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:

@@ -73,8 +73,21 @@ def _decided(records: PatRecords, now: float) -> Iterator[Finding]:
         foreign = f"the PAT of the user {user} is not listed: it belongs to another ZITADEL, or was deleted long ago"
         cause = deleted if was_here else foreign
         yield Finding(id="token.deleted", cause=cause, likely=not was_here, fix=(_new_pat(records),))
-    if records.pats is not None:
-        yield _of_some_pat(records, now)
+    if records.pats is not None:  # it is unknown which of them it is
+        expired = [pat.expires_text for pat in records.pats if pat.has_expired(now)]
+        gone, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
+        candidates = (
+            f"it has expired: the user has a PAT that did ({', '.join(expired[:3])})" if expired else "",
+            f"it was deleted: the user had a PAT that was deleted{_when(gone)}" if gone else "it was deleted",
+            f"its user was switched off in between{_when(off)}: {STAY_DEAD}" if off or not records.all_known else "",
+            "it belongs to another user or another ZITADEL, or a character of it was changed",
+        )
+        yield Finding(
+            id="token.dead",
+            cause=f"the PAT is not valid here; its user {user} is active",
+            candidates=tuple(filter(None, candidates)),
+            fix=(f"create a new PAT for {user}; that fixes all of them",),
+        )
 
 
 def _of_a_listed_pat(records: PatRecords, now: float) -> Iterator[Finding]:
@@ -106,24 +119,6 @@ def _of_a_listed_pat(records: PatRecords, now: float) -> Iterator[Finding]:
         candidates=() if certain else (off_since, another),
         fix=(f"copy the whole PAT again, or {_new_pat(records)}" if certain else _new_pat(records),),
         otherwise=() if certain else ("with ZITADEL_ADMIN_PAT of an IAM_OWNER, zdemo doctor shows which",),
-    )
-
-
-def _of_some_pat(records: PatRecords, now: float) -> Finding:
-    """Return the open finding when it is unknown which of the user's PATs it is."""
-    expired = [pat.expires_text for pat in records.pats or () if pat.has_expired(now)]
-    deleted, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
-    candidates = (
-        f"it has expired: the user has a PAT that did ({', '.join(expired[:3])})" if expired else "",
-        f"it was deleted: the user had a PAT that was deleted{_when(deleted)}" if deleted else "it was deleted",
-        f"its user was switched off in between{_when(off)}: {STAY_DEAD}" if off or not records.all_known else "",
-        "it belongs to another user or another ZITADEL, or a character of it was changed",
-    )
-    return Finding(
-        id="token.dead",
-        cause=f"the PAT is not valid here; its user {records.user} is active",
-        candidates=tuple(filter(None, candidates)),
-        fix=(f"create a new PAT for {records.user}; that fixes all of them",),
     )
 
 

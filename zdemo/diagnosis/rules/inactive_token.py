@@ -19,14 +19,7 @@ from zdemo.diagnosis.rules.token_form import (
     token_form,
 )
 from zdemo.diagnosis.rules.unusable_response import database_away
-from zdemo.diagnosis.wording import (
-    Lines,
-    audience_scope,
-    clock_words,
-    described,
-    health_lines,
-    shown_list,
-)
+from zdemo.diagnosis.wording import Lines, audience_scope, clock_words, described, health_lines, shown_list
 from zdemo.zitadel.introspection_answer import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token

@@ -8,14 +8,7 @@ from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.rules.odd_values import SWAPPED, TOKEN_SWAPPED, are_token_and_secret_swapped, odd_values
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
-from zdemo.diagnosis.wording import (
-    CLOCK_COMPARED,
-    LOOKED_UP,
-    SYNCHRONISE,
-    clock_words,
-    described,
-    url,
-)
+from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, clock_words, described, url
 from zdemo.response import Response
 from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
 from zdemo.zitadel.records import Application
@@ -26,8 +19,7 @@ USER_NOT_ACTIVE = "Errors.User.NotActive"
 SIGNER = "the key of ZITADEL_KEY_FILE"
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
-WRONG_SECRET = "CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since"  # noqa: S105  # a sentence
-COPY_SECRET = "copy CLIENT_SECRET again from where it is kept (64 characters)"  # noqa: S105  # likewise
+COPY_SECRET = "copy CLIENT_SECRET again from where it is kept (64 characters)"  # noqa: S105  # a sentence
 REGENERATE = (
     "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET "
     "to the new one; that breaks other deployments of the application"
@@ -57,8 +49,6 @@ def finding_for_credentials(case: ClientCase) -> Finding:
     seen = [("answer", f"{described(case.answer)}: {' '.join(filter(None, oauth_error))}")]
     if case.evidence.token_is_dead:
         seen.append(("userinfo", "refuses the caller as well: everything may be from another ZITADEL"))
-    elif case.evidence.token_is_alive:
-        seen.append(("userinfo", "200: the caller is known to this ZITADEL"))
     return finding.and_seen(seen)
 
 
@@ -224,7 +214,17 @@ def _recorded(case: ClientCase) -> Iterator[Finding]:
     records = case.evidence.client_records
     if records and (app := records.application):
         yield from _unfit(app, records, case)
-        yield from _wrong_key(app, records, case) if case.settings.key else _wrong_secret(app, records, case)
+        if case.settings.key:
+            yield from _wrong_key(app, records, case)
+        elif records.all_visible:  # not for an administrator of the project alone
+            yield Finding(
+                id="client.wrong_secret",
+                cause=f"{case.refused}: CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since. "
+                f"CLIENT_ID is right: the application {quoted(app.name, 60)}, its project and its organization are "
+                "active",
+                fix=(COPY_SECRET,),
+                otherwise=(REGENERATE,),
+            )
     elif records:
         yield from _no_application(records, case)
 
@@ -322,26 +322,3 @@ def _wrong_key(app: Application, records: ClientRecords, case: ClientCase) -> It
             likely=True,
             fix=(NEW_KEY,),
         )
-
-
-def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) -> Iterator[Finding]:
-    name = quoted(app.name, 60)
-    if not records.all_visible:  # an administrator of the project alone
-        yield Finding(
-            id="client.refused",
-            cause=f"{case.refused}: CLIENT_ID is right and the application {name} is active, but this administrator "
-            "cannot see whether its project and organization are",
-            candidates=(WRONG_SECRET, "the application's project or its organization is inactive (deactivated)"),
-            fix=(COPY_SECRET,),
-            otherwise=(
-                REGENERATE,
-                "if ZITADEL refuses that too: ask an ORG_OWNER or IAM_OWNER whether both are active",
-            ),
-        )
-    yield Finding(
-        id="client.wrong_secret",
-        cause=f"{case.refused}: {WRONG_SECRET}. CLIENT_ID is right: the application {name}, its project and "
-        "its organization are active",
-        fix=(COPY_SECRET,),
-        otherwise=(REGENERATE,),
-    )

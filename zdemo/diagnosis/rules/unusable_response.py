@@ -326,11 +326,10 @@ def zitadels_signs(evidence: Evidence) -> str:
     return "its health check is ZITADEL's" if evidence.is_healthy and discovery is None else ""
 
 
-def finding_for_issuer(issuer: str, requested: str, *, with_key: bool) -> Finding | None:
+def finding_for_issuer(issuer: str, requested: str) -> Finding | None:
     """Find an issuer other than the address requested (RFC 8414): ZITADEL makes it from the request it gets."""
     if issuer == requested:
         return None
-    what = "assertions signed with the key of ZITADEL_KEY_FILE" if with_key else "JWTs"
     another_scheme = issuer.partition("://")[0] != requested.partition("://")[0]
     fix = (
         "set ExternalSecure (and ExternalDomain, ExternalPort) of ZITADEL to what its users see, or let the proxy send "
@@ -340,8 +339,8 @@ def finding_for_issuer(issuer: str, requested: str, *, with_key: bool) -> Findin
     )
     return Finding(
         id="zitadel.issuer_differs",
-        cause=f"ZITADEL was requested at {requested}, but its issuer is {issuer}: {what} for one of the two are "
-        "refused at the other",
+        cause=f"ZITADEL was requested at {requested}, but its issuer is {issuer}: JWTs, and assertions signed with a "
+        "key, for one of the two are refused at the other",
         seen=(("issuer", f"discovery says {issuer}"),),
         fix=(fix,),
         otherwise=(f"or, if that answers from here: ZITADEL_DOMAIN={issuer}",),
