@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.diagnosis.test_unusable_response import answer
 from tests.support.secret_forms import jwe
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, PatRecords, Probe
@@ -24,11 +25,6 @@ WITH_PROJECT = Settings(issuer=ISSUER, client_id=CLIENT_ID, client_secret="s3cr"
 PAT = "aB3-" * 17 + "xyZ"
 ACCESS_TOKEN = "aB3_" * 26
 NOW = 1_800_000_000.0
-
-
-def answer(status: int, body: Any) -> Response:
-    text = body if isinstance(body, str) else json.dumps(body)
-    return Response(status=status, headers={}, body=text.encode(), seconds=0.01, url=ISSUER)
 
 
 UNAUTHORIZED = answer(400, {"error": "unauthorized_client"})

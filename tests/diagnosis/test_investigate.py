@@ -11,13 +11,12 @@ import pytest
 
 from tests.config.test_key_file import content
 from tests.support.cli import Shell
-from tests.support.planting import AUDIENCE, ROLE, Planter, find, look, settings_for
+from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
-from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation
 from zdemo.diagnosis.finding import Certainty
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, emulate
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, emulate
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}
@@ -65,14 +64,6 @@ def test_more_assignments_than_a_page_are_all_read(planter: Planter) -> None:
     assert "project 100" in find(planter.settings, VISITOR.pat).cause
 
 
-def test_what_a_token_may_ask_itself_and_the_administrators_pat_may(planter: Planter) -> None:
-    assert find(planter.settings, planter.tokens(AUDIENCE)["access_token"]).id == "role.missing"
-    may = planter.tokens(AUDIENCE, "urn:zitadel:iam:org:project:id:zitadel:aud")
-    assert find(planter.settings, may["access_token"]).id == "role.not_granted"
-    finding = find(planter.settings, planter.tokens()["access_token"], admin_pat=ADMIN.pat)
-    assert (finding.id, AUDIENCE in finding.fix[0], ADMIN.pat in str(finding)) == ("token.other_audience", True, False)
-
-
 def test_the_keys_show_which_jwt_was_signed_by_another_zitadel_or_changed(planter: Planter) -> None:
     token = str(planter.tokens(AUDIENCE, jwt=True)["access_token"])
     at = token.rindex(".") + 1
@@ -100,17 +91,6 @@ def test_a_server_that_echoes_what_it_was_sent_gives_nothing_away(server: str) -
     for found in (ask({}, page), ask({"/oauth/v2/introspect": claims})):
         assert found.notes or found.finding
         assert not [secret for secret in (CLIENT_SECRET, READER.pat) if secret in str(found)]
-
-
-def test_only_what_a_probe_needs_is_sent() -> None:
-    with upstream(DEAD) as up:
-        settings = Settings(issuer=up.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-        look(settings, f'"{READER.pat}"')  # which no header field takes
-        assert {request.target for request in up.requests} == {"/oauth/v2/introspect", "/debug/ready"}
-    with upstream(REFUSED) as up:
-        look(settings_for(up.url, parse_key_file(content())), "x" * 71)
-    sent = ["/.well-known/openid-configuration", "/oauth/v2/introspect", "/oidc/v1/userinfo"]
-    assert sorted(request.target for request in up.requests) == sent
 
 
 def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:

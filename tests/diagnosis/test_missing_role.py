@@ -170,15 +170,6 @@ def test_a_token_that_ends_soon_is_remarked() -> None:
     assert notes(Introspection(active=False), SETTINGS, ROLE, now=NOW) == ()
 
 
-@pytest.mark.parametrize(
-    ("other", "near"),
-    [
-        ("read:message", True),
-        ("read_messages", True),
-        ("write:messages", False),
-        ("read:messages", False),
-        ("read", False),
-    ],
-)
-def test_a_near_miss_is_one_edit_or_the_case(other: str, near: bool) -> None:
-    assert near_miss(ROLE, (other,)) == (other if near else "")
+def test_a_near_miss_is_one_edit_or_the_case() -> None:
+    others = ("read:message", "read_messages", "Read:messages", "write:messages", "read:messages", "read")
+    assert [near_miss(ROLE, (other,)) for other in others] == [*others[:3], "", "", ""]

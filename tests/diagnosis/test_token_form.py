@@ -1,49 +1,27 @@
 """What the text of a token shows, and what may be pasted along with it."""
 
 import base64
-import json
 
 import pytest
 
+from tests.diagnosis.test_inactive_token import ACCESS_TOKEN, PAT, jwt_of
 from tests.support.secret_forms import jwe
 from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
-
-PAT = "aB3-" * 17 + "xyZ"
-ACCESS_TOKEN = "aB3_" * 26
-
-
-def jwt_of(claims: dict[str, object]) -> str:
-    parts = ({"alg": "RS256", "kid": "1"}, claims)
-    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
-    return ".".join([*encoded, "c2lnbmF0dXJl"])
 
 
 @pytest.mark.parametrize(
     ("token", "kind"),
     [
-        (PAT, TokenKind.PAT),
-        (ACCESS_TOKEN, TokenKind.OPAQUE),
-        ("aB3_" * 19 + "xy", TokenKind.SESSION_API),
-        ("aB34" * 16, TokenKind.CLIENT_SECRET),
-        (PAT[:-1], TokenKind.CUT),
-        (PAT + PAT, TokenKind.DOUBLED),
-        ("312909075212468231", TokenKind.ID_NUMBER),
-        (jwt_of({"iss": "http://localhost"}), TokenKind.JWT),
+        (jwt_of(), TokenKind.JWT),
         (PAT.replace("-", "~"), TokenKind.DAMAGED),
-        ("garbage", TokenKind.UNKNOWN),
         (f"eyJ{PAT[3:]}", TokenKind.PAT),
-        (jwe("PAT"), TokenKind.PAT),
-        (jwe("access token"), TokenKind.ACCESS),
-        (jwe("refresh token"), TokenKind.REFRESH),
-        (jwe("session"), TokenKind.SESSION_API),
         (jwe("code"), TokenKind.CODE),
         (jwe("PAT") * 2, TokenKind.DOUBLED),
-        (jwe("PAT", alg="RSA-OAEP-256"), TokenKind.DAMAGED),
         (jwe("PAT").replace(".", "+.", 1), TokenKind.DAMAGED),
-        (jwe("PAT", id_length=5), TokenKind.CUT),
     ],
 )
 def test_the_form_tells_the_kind(token: str, kind: TokenKind) -> None:
+    """Other kinds are in ``test_inactive_token.py``, with their findings."""
     form = token_form(token)
     assert (form.kind, form.problem, form.sendable) == (kind, "", True)
     assert paste_problem(token) is None
@@ -74,13 +52,11 @@ def test_a_jwe_that_lost_a_piece_inside_is_incomplete(kind: str, missing: int) -
     [
         (jwe("PAT")[:-1], "its last part has 21 instead of 22"),
         (jwe("PAT")[:-23], "4 of 5 parts"),
-        (jwe("PAT").split(".")[0][:20], "1 of 3 (a JWT) or 5 (a JWE) parts"),
         (jwe("PAT")[1:], "its beginning is missing"),
         (jwe("PAT")[:200] + jwe("PAT")[201:], "a piece in the middle is missing"),
         (jwe("PAT", id_length=5), "a user whose ID was chosen by hand"),
         (PAT[:-2], "a length that no token has; a PAT of this form has 71"),
-        (PAT[:-1], "a user whose ID was chosen by hand"),
-        (".".join(jwt_of({"iss": "x"}).split(".")[:2]), "2 of 3 (a JWT) or 5 (a JWE) parts"),
+        (".".join(jwt_of().split(".")[:2]), "2 of 3 (a JWT) or 5 (a JWE) parts"),
     ],
 )
 def test_what_is_missing_is_said(token: str, shown: str) -> None:
@@ -90,13 +66,10 @@ def test_what_is_missing_is_said(token: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("token", "named"),
     [
-        (f"Bearer {jwe('PAT')}", "Bearer"),
-        (f"Bearer {PAT}", "Bearer"),
         (f"Authorization: Bearer {PAT}", 'the header field\'s name and "Bearer" in front of it'),
         (f"export PAT={PAT}", "PAT="),
         (f"{PAT}\\n", "a backslash inside"),
         (f'"{PAT}"', "quotes"),
-        (f"\u201c{PAT}\u201d", "curly quotes"),
         (f" {PAT}", "a space in front"),
         (f"{PAT} ", "a space at the end"),
         (f"{PAT[:30]} {PAT[30:]}", "a space inside"),
@@ -117,7 +90,7 @@ def test_what_a_paste_left_is_named(token: str, named: str) -> None:
     assert PAT not in str(finding)
 
 
-@pytest.mark.parametrize("token", [PAT, ACCESS_TOKEN, PAT + "\n", jwt_of({"iss": "http://localhost"})])
+@pytest.mark.parametrize("token", [PAT, ACCESS_TOKEN, PAT + "\n", jwt_of()])
 @pytest.mark.parametrize("padded", [True, False])
 def test_base64_of_a_token_is_to_be_decoded(token: str, padded: bool) -> None:
     text = base64.b64encode(token.encode()).decode()
