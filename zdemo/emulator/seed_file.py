@@ -36,19 +36,13 @@ _ERROR = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)  # of msgspec
 class Text(str):
     """A text that is shown."""
 
-    __slots__ = ()
-
 
 class Code(str):
     """An ID or a secret."""
 
-    __slots__ = ()
-
 
 class TokenText(str):
     """The text of a personal access token."""
-
-    __slots__ = ()
 
 
 class Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

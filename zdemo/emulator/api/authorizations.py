@@ -118,10 +118,7 @@ def update_authorization(call: Call) -> Answer:
     authorization = _existing(call, "COMMAND-3M9sd")
     role_keys = call.body.get("roleKeys", [])
     _check_roles(call.world, authorization.project_id, authorization.organization_id, role_keys)
-    if set(role_keys) != set(authorization.role_keys):
-        authorization.role_keys = role_keys
-        call.world.touch(authorization)
-    return {"changeDate": moment(authorization.changed)}
+    return {"changeDate": moment(call.change(authorization, role_keys=role_keys))}
 
 
 for name, active, unknown in (  # with its roles in the claims
@@ -256,10 +253,7 @@ def update_administrator(call: Call) -> Answer:
     roles = _roles(call, resource[0], *refusals)
     unknown = NotFound("Errors.NotFound", unknown_user)
     found = existing(call.world.find_administrator(call.body["userId"], resource), unknown)
-    if set(roles) != set(found.roles):
-        found.roles = list(roles)
-        call.world.touch(found)
-    return {"changeDate": moment(found.changed)}
+    return {"changeDate": moment(call.change(found, roles=roles))}
 
 
 @INTERNAL.method("DeleteAdministrator", **_FIELDS)

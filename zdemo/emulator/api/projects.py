@@ -57,18 +57,11 @@ def create_project(call: Call) -> Answer:
 def update_project(call: Call) -> Answer:
     """Change what the request has; no change is accepted."""
     project = _existing(call, "project.write", "COMMAND-3M9sd")
-    changes = {
-        attribute: call.body[name]
-        for name, attribute in ({"name": "name"} | FLAGS).items()
-        if name in call.body and call.body[name] != getattr(project, attribute)
-    }
-    if changes.get("name", project.name).lower() != project.name.lower():
-        call.world.check_project_name(project.organization_id, changes["name"])
-    for attribute, value in changes.items():
-        setattr(project, attribute, value)
-    if changes:
-        call.world.touch(project)
-    return {"changeDate": moment(project.changed)}
+    names = {"name": "name"} | FLAGS
+    values = {attribute: call.body[name] for name, attribute in names.items() if name in call.body}
+    if values.get("name", project.name).lower() != project.name.lower():
+        call.world.check_project_name(project.organization_id, values["name"])
+    return {"changeDate": moment(call.change(project, **values))}
 
 
 for name, active, unknown, refusal in (  # while a project is off, its applications cannot introspect
@@ -110,9 +103,9 @@ def show_project(_: World, project: Project) -> Answer:
     )
 
 
-def _is_of_organization(project: Project, organization_id: str, kind: str | None) -> bool:
-    owned = project.organization_id == organization_id and kind != "GRANTED"
-    return owned or (organization_id in project.grants and kind != "OWNED")
+def _is_of_organization(_: World, project: Project, content: Answer) -> bool:
+    owner, kind = content.get("organizationId", ""), content.get("type")
+    return (project.organization_id == owner and kind != "GRANTED") or (owner in project.grants and kind != "OWNED")
 
 
 _OWNER_FILTER = Message(
@@ -129,9 +122,7 @@ Listing[Project](
     filters={
         "projectNameFilter": text_filter("ProjectNameFilter", "projectName", "name"),
         "inProjectIdsFilter": ids_filter("id"),
-        "organizationIdFilter": Filter(
-            Sub(_OWNER_FILTER), lambda _, p, f: _is_of_organization(p, f.get("organizationId", ""), f.get("type"))
-        ),
+        "organizationIdFilter": Filter(Sub(_OWNER_FILTER), _is_of_organization),
     },
     columns=columns("PROJECT_FIELD_NAME", ID="id", CREATION_DATE="created", CHANGE_DATE="changed", NAME="name"),
 ).serve(SERVICE, "ListProjects", "project.read")
@@ -156,11 +147,8 @@ def update_project_role(call: Call) -> Answer:
     """Replace a role's name and group; what is absent is cleared."""
     project = permitted_project(call, "project.role.write", no_project())
     role = existing(project.roles.get(call.body["roleKey"]), NotFound("Role doesn't exist", "COMMAND-vv8M9"))
-    texts = (call.body.get("displayName", ""), call.body.get("group", ""))
-    if texts != (role.display_name, role.group):
-        role.display_name, role.group = texts
-        call.world.touch(role)
-    return {"changeDate": moment(role.changed)}
+    changed = call.change(role, display_name=call.body.get("displayName", ""), group=call.body.get("group", ""))
+    return {"changeDate": moment(changed)}
 
 
 @SERVICE.method("RemoveProjectRole", projectId=ID, roleKey=ID)

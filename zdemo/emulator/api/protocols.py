@@ -53,7 +53,7 @@ def connect(world: World, service: Service, method_name: str) -> Response:
         message = _read(method.request, _content())
         response = _answer(world, method, message, f"{media}; charset=utf-8" if options else media)
     except ZitadelError as error:
-        response = _connect_error(error)
+        response = _error(error, rest=False)
     response.headers["Accept-Encoding"] = "gzip"
     return response
 
@@ -70,7 +70,7 @@ def rest(world: World, routes: Map) -> Response:
         message = _read(method.request, _content().strip() or b"{}")
         return _answer(world, method, message | dict(path_fields), JSON)
     except ZitadelError as error:
-        return _rest_error(error)
+        return _error(error, rest=True)
 
 
 def preflight() -> Response:
@@ -148,30 +148,21 @@ def _as_json(status: int, body: Any, media: str = JSON) -> Response:
     return _plain(status, content, media)
 
 
-def _connect_error(error: ZitadelError) -> Response:
-    note(reason=error.reason)
-    body: dict[str, Any] = {"code": error.code, "message": str(error)}
-    if error.id is not None:
-        detail = (_field(1, error.id) if error.id else b"") + _field(2, error.text)
-        value = base64.b64encode(detail).decode().rstrip("=")
-        body["details"] = [{"type": DETAIL, "value": value, "debug": _shown(error)}]
-    return _as_json(CODES[error.code][1], body)
-
-
-def _rest_error(error: ZitadelError) -> Response:
+def _error(error: ZitadelError, rest: bool) -> Response:
+    """Return ``{"code", "message", "details"}``; the code is Connect's word, or gRPC's number for REST."""
     note(reason=error.reason)
     number, status = CODES[error.code]
-    body: dict[str, Any] = {"code": number, "message": str(error)}
+    body: dict[str, Any] = {"code": number if rest else error.code, "message": str(error)}
     if error.id is not None:
-        body["details"] = [{"@type": f"type.googleapis.com/{DETAIL}", **_shown(error)}]
+        shown = {"id": error.id, "message": error.text} if error.id else {"message": error.text}
+        detail = (_field(1, error.id) if error.id else b"") + _field(2, error.text)
+        value = base64.b64encode(detail).decode().rstrip("=")
+        of_rest = {"@type": f"type.googleapis.com/{DETAIL}", **shown}
+        body["details"] = [of_rest if rest else {"type": DETAIL, "value": value, "debug": shown}]
     response = _as_json(status, body)
-    if status == 401:
+    if rest and status == 401:
         response.headers["WWW-Authenticate"] = str(error)
     return response
-
-
-def _shown(error: ZitadelError) -> dict[str, str]:
-    return {"id": error.id, "message": error.text} if error.id else {"message": error.text}
 
 
 def _field(number: int, text: str) -> bytes:

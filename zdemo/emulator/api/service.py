@@ -8,7 +8,7 @@ from werkzeug.datastructures import Headers
 
 from zdemo.emulator.api.fields import FieldType, InvalidError, Message, OneOf, moment
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
-from zdemo.emulator.entities import Administrator, PersonalAccessToken, Switchable, User
+from zdemo.emulator.entities import Administrator, Entity, PersonalAccessToken, Switchable, User
 from zdemo.emulator.incoming import masked, note
 from zdemo.emulator.tokens import TokenRefused, live_token
 from zdemo.emulator.world import World
@@ -68,14 +68,19 @@ class Call:
             reason = f"{self.caller.username} is not an administrator of the organization {organization_id}"
             raise NotFound("membership not found", "AUTHZ-cdgFk", reason=reason)
 
-    def set_active(self, entity: Switchable, active: bool, refusal: tuple[str, str] | None = None) -> float:
-        """Switch an object on or off; without a ``refusal`` no change is accepted. Return when it last changed."""
-        if entity.active != active:
-            entity.active = active
-            return self.world.touch(entity)
-        if refusal:
-            raise FailedPrecondition(*refusal)
+    def change(self, entity: Entity, **values: Any) -> float:
+        """Set values of an object; return when it last changed. Lists of the same values in another order are alike."""
+        held = {name: getattr(entity, name) for name in values}
+        if any(set(held[n]) != set(v) if isinstance(v, list) else held[n] != v for n, v in values.items()):
+            vars(entity).update(values)
+            self.world.touch(entity)
         return entity.changed
+
+    def set_active(self, entity: Switchable, active: bool, refusal: tuple[str, str] | None = None) -> float:
+        """Switch an object on or off like ``change``; with a ``refusal`` no change is refused."""
+        if refusal and entity.active == active:
+            raise FailedPrecondition(*refusal)
+        return self.change(entity, active=active)
 
 
 Handler = Callable[[Call], Answer]

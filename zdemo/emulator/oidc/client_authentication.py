@@ -4,6 +4,7 @@ import hmac
 import re
 from base64 import b64decode
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 from urllib.parse import unquote_plus
 
@@ -25,31 +26,24 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(frozen=True)
 class Form:
-    """The parameters of the body and the query, those of the body first, or why they could not be read."""
+    """The parameters of the current request, those of the body before those of the query."""
 
-    pairs: list[tuple[str, str]] = field(default_factory=list)
-    problem: OAuthError | None = None
-
-    @classmethod
-    def of_request(cls) -> Self:
-        """Read the current request. What is wrong with it is raised once a parameter is looked for.
-
-        It is a 400, for a broken escape, a semicolon, or a form that is too large.
-        """
+    @cached_property
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Raises OAuthError for a broken escape, a semicolon, or a form that is too large."""
         with_body = request.method in BODY_METHODS and request.mimetype == FORM
         try:
             if with_body and request.environ.get(TOO_LARGE):
                 raise ValueError("http: request body too large")
             body = request.get_data(cache=True).decode("utf-8", "replace") if with_body else ""
-            return cls([*_pairs(body), *_pairs(request.environ["QUERY_STRING"])])
+            return [*_pairs(body), *_pairs(request.environ["QUERY_STRING"])]
         except ValueError as error:
-            return cls(problem=OAuthError("invalid_request", "error parsing form", parent=str(error)))
+            raise OAuthError("invalid_request", "error parsing form", parent=str(error)) from error
 
     def find(self, name: str) -> str | None:
         """Return a parameter, the last one of several, or None when it is absent."""
-        return next((value for key, value in reversed(self._read()) if key == name), None)
+        return next((value for key, value in reversed(self._pairs) if key == name), None)
 
     def last(self, name: str) -> str:
         """Return a parameter like ``find``, but an empty text when it is absent."""
@@ -57,12 +51,7 @@ class Form:
 
     def first(self, name: str) -> str:
         """Return the first of several parameters, or an empty text when it is absent."""
-        return next((value for key, value in self._read() if key == name), "")
-
-    def _read(self) -> list[tuple[str, str]]:
-        if self.problem:
-            raise self.problem
-        return self.pairs
+        return next((value for key, value in self._pairs if key == name), "")
 
 
 @dataclass(frozen=True, kw_only=True)
