@@ -59,7 +59,9 @@ def test_chosen_values_are_kept() -> None:
         (f'{USER}state = "inactiv"', "line 3: users[0].state: unknown value: inactiv", "did you mean inactive?"),
         (f'{USER}administrator = "OWNER"', "users[0].administrator: unknown value: OWNER", ""),
         (f"{TOKEN}expires = 2030-01-01", "line 4: users[0].tokens[0].expires: expected a time with its zone", ""),
-        (f"{TOKEN}expires_in = {'9' * 6000}", "seed.toml: a number is too long", ""),
+        (f"{TOKEN}expires_in = {'9' * 6000}", "seed.toml: not valid TOML", ""),
+        (f"{TOKEN}expires_in = {'9' * 400}", "users[0].tokens[0].expires_in: ", ""),
+        (f"{TOKEN}expires_in = -{'9' * 18}", "users[0].tokens[0].expires_in: expected a number >= -10", ""),
         *(
             (f'{TOKEN}token = "{token}"', "line 4: users[0].tokens[0].token: must be 20 to 512", "")
             for token in (f"a {SECRET}", f"{SECRET}A", f"{SECRET}.{SECRET}.{SECRET}", f"{JWE}.x", f"{JWE}A")
@@ -94,9 +96,9 @@ def test_a_mistake_is_said_with_its_place(text: str, message: str, hint: str) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: not valid JSON"),
+        ("", "line 1, column 1: not valid JSON"),
         ('{"users": [7]}', "users[0]: expected a table, got a number"),
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 100_000, "seed.json: not valid JSON"),
         ('{"users": [{"username": "\\ud800"}]}', "users[0].username: has a control character"),
         ('{"users": [{"username": "a", "ud\\ud800": 1}]}', "has a character that is not Unicode"),
     ],
@@ -105,13 +107,6 @@ def test_json_is_checked_too(text: str, message: str) -> None:
     with pytest.raises(SeedError, match=r"^seed\.json") as caught:
         seeded_start(text, "seed.json")
     assert message in str(caught.value)
-
-
-@pytest.mark.parametrize(("seconds", "expires"), [("9" * 400, NEVER), (f"-{'9' * 400}", -NEVER)])
-def test_any_number_of_seconds_has_an_end(seconds: str, expires: float) -> None:
-    start = seeded_start(f'{{"users": [{{"username": "a", "tokens": [{{"expires_in": {seconds}}}]}}]}}', "seed.json")
-    (pat,) = next(iter(start.world.users.values())).pats.values()
-    assert abs(pat.expires - expires) < 1e10
 
 
 def test_chosen_tokens_of_either_form_are_active() -> None:

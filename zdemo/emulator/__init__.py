@@ -27,27 +27,9 @@ from zdemo.emulator.seed import (
 from zdemo.emulator.world import World
 from zdemo.serving.embedded import LOOPBACK, serving
 
-__all__ = [
-    "ADMIN",
-    "APPLICATION_ID",
-    "AUTHORIZATION_ID",
-    "CLIENT_ID",
-    "CLIENT_SECRET",
-    "DEFAULT_PORT",
-    "NEVER",
-    "ORGANIZATION_ID",
-    "PROJECT_ID",
-    "READER",
-    "VISITOR",
-    "Emulator",
-    "KnownUser",
-    "User",
-    "World",
-    "create_app",
-    "emulate",
-    "known_world",
-    "new_fault",
-]
+__all__ = ["Emulator", "KnownUser", "User", "World", "create_app", "emulate", "known_world", "new_fault"]
+__all__ += ["ADMIN", "APPLICATION_ID", "AUTHORIZATION_ID", "CLIENT_ID", "CLIENT_SECRET", "DEFAULT_PORT", "NEVER"]
+__all__ += ["ORGANIZATION_ID", "PROJECT_ID", "READER", "VISITOR"]
 
 HTTP2 = (
     "closed the connection of a client that spoke HTTP/2: the emulator supports HTTP/1.1 only, so gRPC clients need "

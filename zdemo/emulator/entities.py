@@ -212,7 +212,7 @@ class EndedToken:
     why: str
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Event:
     """An entry of the log of what happened to a user; ``editor`` is a user's ID, or empty for the instance."""
 
@@ -239,17 +239,8 @@ class History:
     def log(self, user: User, kind: str, by: str = "", **payload: object) -> None:
         """Record what happened to a user."""
         self._sequences[user.id] += 1
-        self.events.append(
-            Event(
-                sequence=self._sequences[user.id],
-                created=self._now(),
-                type=kind,
-                aggregate_id=user.id,
-                organization_id=user.organization_id,
-                editor=by,
-                payload=payload,
-            )
-        )
+        sequence, organization_id = self._sequences[user.id], user.organization_id
+        self.events.append(Event(sequence, self._now(), kind, user.id, organization_id, by, payload))
 
     def end_token(self, token: PersonalAccessToken | SessionToken, user: User, why: str) -> None:
         """Remember why a token has ended, which it does once."""

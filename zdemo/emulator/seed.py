@@ -138,19 +138,27 @@ def _filled(
         user.secret = known.secret or None
         scopes = () if known.administrator else PAT_SCOPES
         world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
-    reader, visitor, admin = users
+    reader, _, admin = users
     world.add_authorization(reader.id, project.id, organization.id, list(reader.roles), id=ids[3])
     world.add_administrator(admin.id, ("instance", ""), ["IAM_OWNER"])
     world.add_administrator(admin.id, ("organization", organization.id), ["ORG_OWNER"])
+    return start_of(world, users)
+
+
+def start_of(world: World, users: tuple[KnownUser, ...]) -> Start:
+    """Return what the clients of a new world need: the first object of each kind."""
+    basic = next((a for a in world.applications.values() if a.secret), None)
+    with_pat = [user for user in users if user.pat]
+    others = [user for user in with_pat if not user.administrator]
     return Start(
         world=world,
-        project_id=project.id,
-        client_id=application.client_id,
-        client_secret=secret,
+        project_id=basic.project_id if basic else next(iter(world.projects), ""),
+        client_id=basic.client_id if basic else "",
+        client_secret=(basic.secret or "") if basic else "",
         users=users,
-        pat=reader.pat,
-        visitor_pat=visitor.pat,
-        admin_pat=admin.pat,
+        pat=next((user.pat for user in others if user.roles), ""),
+        visitor_pat=next((user.pat for user in others if not user.roles), ""),
+        admin_pat=next((user.pat for user in with_pat if user.administrator), ""),
     )
 
 

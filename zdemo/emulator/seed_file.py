@@ -6,8 +6,7 @@ Error messages name the field and, in TOML, the line. They never repeat a text t
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar
@@ -16,13 +15,14 @@ import msgspec
 
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import NEVER, Organization, Project, User
-from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start
+from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, start_of
 from zdemo.emulator.token_texts import canonical, new_secret
 from zdemo.emulator.world import World
 
 T = TypeVar("T")
 AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
 STATES = {"active": "ACTIVE", "inactive": "INACTIVE", "locked": "LOCKED"}
+LONGEST = 10**11  # seconds
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{20,512}")
 CODE = re.compile(r"[!-~]{1,512}")  # what an ID or a secret may be: HTTP and the environment must be able to carry it
 TYPES = {"array": "a list", "bool": "true or false", "int": "a number", "object": "a table"}
@@ -54,7 +54,7 @@ class Token(Table):
 
     token: TokenText | None = None
     expires: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    expires_in: int | None = None  # seconds from the start
+    expires_in: Annotated[int, msgspec.Meta(ge=-LONGEST, le=LONGEST)] | None = None  # seconds from the start
 
 
 class Assignment(Table):
@@ -138,14 +138,18 @@ def _shown(name: str) -> str:
 
 def seeded_start(text: str, name: str) -> Start:
     """Return a new world with the content of a .toml or .json file, and with an administrator. Raises SeedError."""
-    return Seeding(text, name).fill()
+    seeding = Seeding(text, name)
+    try:
+        return seeding.fill()
+    except ZitadelError as error:  # one of ZITADEL's rules, such as a name that is taken
+        raise seeding.error(seeding.at, error.text.lower()) from None
 
 
 class Seeding:
     """A file, whose errors have their places, such as ``seed.toml, line 3: users[0].name``, and the world of it."""
 
     def __init__(self, text: str, name: str) -> None:
-        self._text, self._name, self._world = text, name, World()
+        self._text, self._name, self._world, self.at = text, name, World(), ""
         self._organizations: dict[str, Organization] = {}
         self._projects: dict[str, Project] = {}
         self._users: list[KnownUser] = []
@@ -158,37 +162,30 @@ class Seeding:
             raise SeedError(f"{name}: has a character that is not Unicode") from None
 
     def _parsed(self) -> Any:
-        name = self._name
+        kind, read = ("TOML", tomllib.loads) if self._name.endswith(".toml") else ("JSON", json.loads)
         try:
-            if name.endswith(".toml"):
-                return tomllib.loads(self._text)
-            return json.loads(self._text)
-        except tomllib.TOMLDecodeError as error:
-            found = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
-            place = f", {found[1]}" if found else ""
-            raise SeedError(f"{name}{place}: not valid TOML", "see docs/emulator.md") from None
-        except json.JSONDecodeError as error:
-            raise SeedError(f"{name}, line {error.lineno}: not valid JSON ({error.msg})") from None
-        except RecursionError:
-            raise SeedError(f"{name}: nested too deeply") from None
-        except ValueError:  # Python's limit for the digits of a number
-            raise SeedError(f"{name}: a number is too long") from None
+            return read(self._text)
+        except (RecursionError, ValueError) as error:
+            found = re.search(r"line (\d+),? column (\d+)", str(error))
+            place = f", line {found[1]}, column {found[2]}" if found else ""
+            raise SeedError(f"{self._name}{place}: not valid {kind}", "see docs/emulator.md") from None
 
     def _invalid(self, what: str, path: str) -> SeedError:
         named = re.fullmatch(r"Object (.*) field `(.*)`|Invalid enum value '(.*)'", what, re.DOTALL)
         if named is None:
             what = re.sub(r"`(.*?)`", lambda kind: TYPES.get(kind[1].split(" ")[0], kind[1]), what)
-            return self._error(path, what[0].lower() + what[1:])
+            return self.error(path, what[0].lower() + what[1:])
         problem, field, value = named.groups("")
         if problem == "missing required":
-            return self._error(path, f"{field} is missing")
+            return self.error(path, f"{field} is missing")
         near = get_close_matches((field or value).lower(), WORDS, 1, 0.6)
         hint = f"did you mean {near[0]}?" if near else ""
         if field:
-            return self._error(f"{path}.{field}".lstrip("."), "unknown field", hint)
-        return self._error(path, f"unknown value: {_shown(value)}", hint)
+            return self.error(f"{path}.{field}".lstrip("."), "unknown field", hint)
+        return self.error(path, f"unknown value: {_shown(value)}", hint)
 
-    def _error(self, path: str, what: str, hint: str = "") -> SeedError:
+    def error(self, path: str, what: str, hint: str = "") -> SeedError:
+        """Return the error about a field, with its place."""
         line = self._line(path) if self._name.endswith(".toml") else 0
         place = f"{self._name}, line {line}" if line else self._name
         return SeedError(f"{place}: {_shown(path)}: {what}" if path else f"{place}: {what}", hint)
@@ -207,16 +204,9 @@ class Seeding:
             line = self._text.count("\n", 0, at) + 1
         return line
 
-    @contextmanager
-    def _placed(self, path: str) -> Iterator[None]:
-        try:
-            yield
-        except ZitadelError as error:
-            raise self._error(path, error.text.lower()) from None
-
     def _named(self, known: Mapping[str, T], name: str, path: str, what: str) -> T:
         if name not in known:
-            raise self._error(path, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
+            raise self.error(path, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
         return known[name]
 
     # --- the world ---
@@ -226,8 +216,8 @@ class Seeding:
         for number, table in enumerate(
             self._content.organizations or [SeededOrganization(name=Text(ORGANIZATION_NAME))]
         ):
-            with self._placed(f"organizations[{number}]"):
-                made = self._world.add_organization(table.name, id=table.id)
+            self.at = f"organizations[{number}]"
+            made = self._world.add_organization(table.name, id=table.id)
             self._organizations[made.name] = made
         for number, project in enumerate(self._content.projects):
             self._add_project(project, f"projects[{number}]")
@@ -236,49 +226,33 @@ class Seeding:
         if not any(user.administrator for user in self._users):
             admin = SeededUser(username=Text(ADMIN.username), administrator="IAM_OWNER", tokens=[Token()])
             self._add_user(admin, "users")
-        return self._start()
-
-    def _start(self) -> Start:
-        basic = next((a for a in self._world.applications.values() if a.secret), None)
-        first = next(iter(self._projects.values()), None)
-        with_pat = [user for user in self._users if user.pat]
-        others = [user for user in with_pat if not user.administrator]
-        return Start(
-            world=self._world,
-            project_id=basic.project_id if basic else first.id if first else "",
-            client_id=basic.client_id if basic else "",
-            client_secret=(basic.secret or "") if basic else "",
-            users=tuple(self._users),
-            pat=next((user.pat for user in others if user.roles), ""),
-            visitor_pat=next((user.pat for user in others if not user.roles), ""),
-            admin_pat=next((user.pat for user in with_pat if user.administrator), ""),
-        )
+        return start_of(self._world, tuple(self._users))
 
     def _add_project(self, table: SeededProject, path: str) -> None:
         organization = self._organization(table, path)
-        with self._placed(path):
-            project = self._world.add_project(organization.id, table.name, id=table.id)
+        self.at = path
+        project = self._world.add_project(organization.id, table.name, id=table.id)
         self._projects[project.name] = project
         for number, key in enumerate(table.roles):
-            with self._placed(f"{path}.roles[{number}]"):
-                self._world.add_role(project, key, key)
+            self.at = f"{path}.roles[{number}]"
+            self._world.add_role(project, key, key)
         for number, inner in enumerate(table.applications):
             self._add_application(project, inner, f"{path}.applications[{number}]")
 
     def _add_application(self, project: Project, table: SeededApplication, path: str) -> None:
         if table.auth != "basic" and table.client_secret:
-            raise self._error(f"{path}.client_secret", f"an application with {table.auth} has no secret")
+            raise self.error(f"{path}.client_secret", f"an application with {table.auth} has no secret")
         if any(a.client_id == table.client_id for a in self._world.applications.values()):
-            raise self._error(f"{path}.client_id", "another application has this client ID")
-        with self._placed(path):
-            made = self._world.add_application(project, table.name, "api", AUTH[table.auth], id=table.id)
+            raise self.error(f"{path}.client_id", "another application has this client ID")
+        self.at = path
+        made = self._world.add_application(project, table.name, "api", AUTH[table.auth], id=table.id)
         made.client_id = table.client_id or made.client_id
         made.secret = (table.client_secret or new_secret()) if table.auth == "basic" else None
 
     def _add_user(self, table: SeededUser, path: str) -> None:
         organization = self._organization(table, path)
-        with self._placed(path):
-            user = self._world.add_user(organization.id, table.username, table.name or table.username, id=table.id)
+        self.at = path
+        user = self._world.add_user(organization.id, table.username, table.name or table.username, id=table.id)
         user.secret = table.secret
         pats = [self._add_pat(user, token, f"{path}.tokens[{n}].token") for n, token in enumerate(table.tokens)]
         for number, assignment in enumerate(table.assignments):
@@ -304,18 +278,18 @@ class Seeding:
 
     def _add_pat(self, user: User, table: Token, path: str) -> str:
         if table.token and canonical(table.token) in self._world.token_ids:
-            raise self._error(path, "another token has the same text")
+            raise self.error(path, "another token has the same text")
         expires = table.expires.timestamp() if table.expires else NEVER
-        if table.expires_in is not None:  # limited before it is added, since a large one has no float
-            expires = min(self._world.now() + max(-NEVER, min(table.expires_in, NEVER)), NEVER)
+        if table.expires_in is not None:
+            expires = self._world.now() + table.expires_in
         return self._world.add_pat(user, expires, token=table.token).token
 
     def _assign(self, user: User, table: Assignment, path: str) -> None:
         project = self._named(self._projects, table.project, f"{path}.project", "project")
         for number, key in enumerate(table.roles):
             self._named(project.roles, key, f"{path}.roles[{number}]", "role")
-        with self._placed(path):
-            self._world.add_authorization(user.id, project.id, user.organization_id, list(table.roles))
+        self.at = path
+        self._world.add_authorization(user.id, project.id, user.organization_id, list(table.roles))
 
     def _organization(self, table: SeededProject | SeededUser, path: str) -> Organization:
         if table.organization is None:

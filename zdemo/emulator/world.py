@@ -151,14 +151,8 @@ class World:
         """Let another organization assign these roles to users."""
         if organization_id in project.grants:
             raise taken("Project grant already exists")
-        made = ProjectGrant(
-            id=self.new_id(),
-            created=self.now(),
-            project_id=project.id,
-            granted_organization_id=organization_id,
-            role_keys=role_keys,
-        )
-        project.grants[organization_id] = made
+        fields = {"project_id": project.id, "granted_organization_id": organization_id, "role_keys": role_keys}
+        project.grants[organization_id] = made = self._add({}, ProjectGrant, None, **fields)
         return made
 
     def set_granted_roles(self, grant: ProjectGrant, role_keys: list[str]) -> None:
