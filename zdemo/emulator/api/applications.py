@@ -2,6 +2,7 @@
 
 import base64
 from functools import partial
+from typing import Any
 
 from zdemo.emulator.api.fields import (
     ANYTHING,
@@ -57,7 +58,7 @@ OIDC_FIELDS: dict[str, FieldType] = {
     "loginVersion": ANYTHING,
 }
 KIND_OF = {"apiConfiguration": "api", "oidcConfiguration": "oidc"}
-_BOTH = {"projectId": ID, "applicationId": ID}
+_BOTH: dict[str, Any] = {"projectId": ID, "applicationId": ID}
 
 
 def application_owner(world: World, application: Application) -> str:

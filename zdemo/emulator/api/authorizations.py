@@ -187,7 +187,7 @@ Listing[Authorization](
 INTERNAL = Service("zitadel.internal_permission.v2.InternalPermissionService")
 _RESOURCES: dict[str, FieldType] = {"instance": FLAG, "organizationId": ID, "projectId": ID}
 _RESOURCE = Sub(Message("ResourceType", OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES))
-_FIELDS: dict[str, FieldType] = {"userId": Text(most=200), "resource": _RESOURCE}
+_FIELDS: dict[str, Any] = {"userId": Text(most=200), "resource": _RESOURCE}
 _PERMISSION = {"instance": "iam.member", "organization": "org.member", "project": "project.member"}
 _INVALID = "Errors.Invalid.Argument"
 _INSTANCE, _ORGANIZATION, _PROJECT = "Member is invalid", "Errors.Org.MemberInvalid", "Project member is invalid"

@@ -1,13 +1,13 @@
 """zitadel.project.v2.ProjectService: projects, their roles, and their grants to other organizations."""
 
 from functools import partial
+from typing import Any
 
 from zdemo.emulator.api.fields import (
     FLAG,
     ID,
     OPTIONAL,
     Enum,
-    FieldType,
     Message,
     Repeated,
     Sub,
@@ -29,6 +29,7 @@ FLAGS = {
     "authorizationRequired": "authorization_required",
     "projectAccessRequired": "project_access_required",
 }
+_FLAGS: dict[str, Any] = dict.fromkeys(FLAGS, FLAG)
 
 
 def permitted_project(call: Call, permission: str, unknown: ZitadelError) -> Project:
@@ -42,7 +43,7 @@ def _existing(call: Call, permission: str, error_id: str) -> Project:
     return permitted_project(call, permission, NotFound("Project not found", error_id))
 
 
-@SERVICE.method("CreateProject", organizationId=ID, projectId=OPTIONAL, name=ID, **dict.fromkeys(FLAGS, FLAG))
+@SERVICE.method("CreateProject", organizationId=ID, projectId=OPTIONAL, name=ID, **_FLAGS)
 def create_project(call: Call) -> Answer:
     """Create a project, also for an unknown organization."""
     body = call.body
@@ -53,7 +54,7 @@ def create_project(call: Call) -> Answer:
     return {"projectId": project.id, "creationDate": moment(project.created)}
 
 
-@SERVICE.method("UpdateProject", projectId=ID, name=OPTIONAL, **dict.fromkeys(FLAGS, FLAG))
+@SERVICE.method("UpdateProject", projectId=ID, name=OPTIONAL, **_FLAGS)
 def update_project(call: Call) -> Answer:
     """Change what the request has; no change is accepted."""
     project = _existing(call, "project.write", "COMMAND-3M9sd")
@@ -193,7 +194,7 @@ Listing[Role](
 
 # --- their grants to other organizations ---
 
-_GRANT: dict[str, FieldType] = {"projectId": ID, "grantedOrganizationId": ID}
+_GRANT: dict[str, Any] = {"projectId": ID, "grantedOrganizationId": ID}
 
 
 def _granted_roles(call: Call, project: Project) -> list[str]:
