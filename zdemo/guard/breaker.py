@@ -1,11 +1,9 @@
 """When not to ask ZITADEL: the breaker, and the pause after refused client credentials.
 
-Two small state machines without threads or sockets; the clock is an argument.
-
 Why not a library (pybreaker, circuitbreaker): there, a probe that hangs delays the return of service for its whole
-timeout. Here a new probe starts every half second, each may take its full time, and the first answer to any of them, or
-to an earlier call, closes the breaker. And a failure counts only if no answer has come since its call began: calls that
-were lost while ZITADEL hung end long after it is back, and must not open the breaker again.
+timeout. Here a new probe starts every half second, and the first answer to any call closes the breaker. And a failure
+counts only if no answer has come since its call began: calls that were lost while ZITADEL hung end long after it is
+back.
 """
 
 import threading
@@ -24,7 +22,7 @@ PAUSE_SECONDS = 1.0
 
 
 class BreakerState(IntEnum):
-    """The breaker's state; half open while a probe is under way."""
+    """Half open: while a probe is under way."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -100,12 +98,11 @@ class Breaker:
         """Record that ZITADEL did not answer, or said that it cannot; return whether this opened the breaker."""
         with self._lock:
             self._probes.discard(permit)
-            opens = False
             if not self._open and permit.answers_before == self._answers:
                 self._failures += 1
-                opens = self._failures >= FAILURES_THAT_OPEN
-                if opens:
-                    self._open_at(self._clock())
+            opens = self._failures >= FAILURES_THAT_OPEN
+            if opens:
+                self._open_at(self._clock())
             self._publish()
             return opens
 

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from zdemo.guard.instruments import running_clock
 from zdemo.guard.shared.orders import LISTEN_SECONDS, OrderFeed
@@ -34,22 +33,16 @@ LONGEST_PAUSE_SECONDS = 0.025
 PAUSE_GROWTH = 1.25
 
 
-@dataclass(kw_only=True)
-class Question:
-    """A request's question to the store about one token, and the keys of its answer and of the lease.
-
-    ``rejected``: a value was not believed.
-    """
+class Question(NamedTuple):
+    """A request's question to the store about one token, and the keys of its answer and of the lease."""
 
     token_hash: bytes
     name: str
     answer_key: str
     lease_key: str
-    rejected: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Look:
+class Look(NamedTuple):
     """What the store says about a token, with the answer if it is believed.
 
     The question was sent at ``sent_at`` (running clock), or ``sent_at_wall`` (epoch seconds), when the store's clock
@@ -59,8 +52,8 @@ class Look:
     sent_at: float
     sent_at_wall: float
     now: float
-    answer: Introspection | None
-    lease_until: float = 0.0
+    lease_until: float
+    answer: Introspection | None = None
 
 
 class SharedAnswers:
@@ -99,15 +92,10 @@ class SharedAnswers:
         """Return the question about a token."""
         token_hash = sha256(token.encode()).digest()
         name = self._sealer.name(token_hash)
-        return Question(
-            token_hash=token_hash, name=name, answer_key=f"zdemo:2:answer:{name}", lease_key=f"zdemo:2:lease:{name}"
-        )
+        return Question(token_hash, name, answer_key=f"zdemo:2:answer:{name}", lease_key=f"zdemo:2:lease:{name}")
 
     def look(self, question: Question, *, lease_seconds: float = 0.0) -> Look | None:
-        """Return what the store says; ``None`` if it cannot be asked.
-
-        With ``lease_seconds``, take the lease if it is free.
-        """
+        """Return what the store says, ``None`` if it cannot be asked; with ``lease_seconds``, take a free lease."""
         self.orders.listen()
         return self._store.run(lambda redis: self._look(redis, question, lease_seconds), writes=lease_seconds > 0)
 
@@ -121,20 +109,16 @@ class SharedAnswers:
             self.orders.ask(pipe)
             *took_lease, (seconds, microseconds), value, entries = pipe.execute()
         self.orders.follow(entries)
-        look = Look(
-            sent_at=sent_at,
-            sent_at_wall=sent_at_wall,
-            now=seconds + microseconds / 10**6,
-            answer=None,
-            lease_until=sent_at + lease_seconds if any(took_lease) else 0.0,
-        )
-        answer = self._believed(question, look, value) if value is not None else None
+        lease_until = sent_at + lease_seconds if any(took_lease) else 0.0
+        look = Look(sent_at, sent_at_wall, seconds + microseconds / 10**6, lease_until)
+        if value is None:
+            return look
+        answer = self._believed(question, look, value)
         if answer and look.lease_until:
             redis.delete(question.lease_key)
-        if value is not None and not answer and not question.rejected:
-            question.rejected = True
+        if not answer and not lease_seconds:  # it is counted at the first look of each question
             self.counters.count("shared_rejected")
-        return replace(look, answer=answer)
+        return look._replace(answer=answer)
 
     def _believed(self, question: Question, look: Look, value: bytes) -> Introspection | None:
         """Return the answer in a value of the store, if all speaks for it."""

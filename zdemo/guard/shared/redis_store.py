@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
@@ -67,8 +66,7 @@ FAULTS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SharedState:
+class SharedState(NamedTuple):
     """Whether answers are shared. If not, the API asks ZITADEL for itself: ``reason`` says why, ``hint`` what to do.
 
     ``reads``: the store answers, and only what would be written is refused.
@@ -92,7 +90,7 @@ def state_after(error: Exception, shown: str) -> SharedState:
     fault = next(row for row in REFUSED_WRITES + FAULTS if any(isinstance(one, row[0]) for one in errors))
     untrusted = next((f": {one.verify_message}" for one in errors if isinstance(one, ssl.SSLCertVerificationError)), "")
     reason = f"the store at {shown} {fault[1]}{untrusted}"
-    return SharedState(reason=reason, hint=fault[2], reads=fault in REFUSED_WRITES)
+    return SharedState(reason, fault[2], reads=fault in REFUSED_WRITES)
 
 
 class RedisStore:
