@@ -1,15 +1,13 @@
 """The table of answers on FastAPI and Starlette, and ZITADEL's failures: what a caller sees is the same as on Flask."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Endpoint, plain_api, settings_for
+from tests.support.apis import PRIVATE, PUBLIC, Endpoint, plain_api, settings_for
 from tests.support.asgi_apis import example_app, on_uvicorn, starlette_app
-from tests.support.connection_faults import FAULTS, INACTIVE, claims
+from tests.support.connection_faults import FAULTS, INACTIVE
 from tests.support.rows import (
-    JUDGED,
     JUDGED_PROJECT,
     OF_THE_GUARD,
     check,
@@ -79,12 +77,3 @@ def test_a_failure_of_zitadel_is_answered_as_on_flask(name: str, up: Upstream, b
     assert starlette.json["error_description"] == flask.json["error_description"]
     check_body(starlette, flask.json["error"])
     assert both[1].get(PUBLIC).status == 200
-
-
-@pytest.mark.parametrize(("changed", "challenge"), [JUDGED[0], JUDGED[1], JUDGED[-1]])
-def test_claims_decide_as_on_flask(
-    changed: Mapping[str, Any], challenge: str | None, up: Upstream, both: tuple[Endpoint, Endpoint]
-) -> None:
-    up.now(claims(**changed))
-    for reply in (api.get(SCOPED) for api in both):
-        assert (reply.status, reply.one("www-authenticate")) == (401 if challenge else 200, challenge)

@@ -148,12 +148,6 @@ def answering_before(*, in_blueprint: bool) -> Flask:
     return with_view(guarded(app))
 
 
-def handling_all() -> Flask:
-    app = with_view(Flask("own"))
-    app.register_error_handler(Exception, lambda error: (f"own: {type(error).__name__}", 200))
-    return guarded(app)
-
-
 def around(app: Flask, layer: Callable[[Any], Any]) -> Flask:
     app.wsgi_app = layer(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation says
     return app
@@ -215,16 +209,7 @@ ROWS = {
     "views that come after the first request": Mistake(replaced, ("/x", "/late")),
     "another function that answers before": Mistake(lambda: answering_before(in_blueprint=False)),
     "a blueprint that answers before": Mistake(lambda: answering_before(in_blueprint=True)),
-    "a handler for every error": Mistake(handling_all),
     "static files": Mistake(files, ("/static/word.txt", "/files/word.txt")),
-    "slashes at the end": Mistake(
-        lambda: with_view(with_view(guarded(), strict_slashes=False), "/y/"), ("/x", "/x/", "/y/")
-    ),
-    "a handshake of a websocket": Mistake(
-        lambda: with_view(guarded()),
-        (ask("/x", "Connection: upgrade", "Upgrade: websocket", close=False, version="HTTP/1.0"),),
-        shows=False,
-    ),
     "each method": Mistake(every_method, tuple(ask("/x", method=method) for method in METHODS)),
     "half a preflight": Mistake(
         every_method,

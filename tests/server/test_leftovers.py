@@ -5,11 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, abort
+from flask import Flask
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
-from tests.support.processes import run_python
 from zdemo.errors import ZitadelUnavailable
 from zdemo.server import create_app, protect, requires_token
 from zdemo.server.observe import WATCHER
@@ -105,34 +104,3 @@ def test_requests_leave_no_more_than_the_search_for_a_route(make: Callable[[Zita
     plain.add_url_rule("/plain", view_func=lambda: "plain")
     calls = [(make(Zitadel(answer)), path, status) for answer, path, status in cases]
     assert left_by(calls) <= left_by([(plain, "/plain", "200")] * len(cases)) + REQUESTS // 2
-
-
-FREEZES = """
-import gc, sys
-from tests.server.test_leftovers import SETTINGS
-from zdemo.server import WorkerApp
-
-app = WorkerApp(settings=SETTINGS, threads=4, json_logs=False, open_metrics=False)()
-print(len([one for one in gc.get_objects() if one is app]), sys.getswitchinterval() > 0.05)
-"""
-
-
-def test_what_a_worker_has_loaded_is_not_searched_for_garbage_and_threads_do_not_wake_up_in_vain() -> None:
-    """In a process of its own, since what is frozen stays frozen."""
-    assert run_python(FREEZES) == "0 True\n"
-
-
-def test_an_error_that_a_view_has_handled_keeps_its_traceback() -> None:
-    handled: list[BaseException] = []
-
-    def view() -> str:
-        try:
-            raise ValueError
-        except ValueError as error:
-            handled.append(error)
-            abort(409)
-
-    app = example_api(Zitadel(ACTIVE))
-    app.add_url_rule("/aborts", "aborts", view)
-    assert status_of(app, "/aborts") == "409"
-    assert handled[0].__traceback__ is not None

@@ -81,18 +81,6 @@ def test_claims_decide(changed: Mapping[str, Any], challenge: str | None, up: Up
     assert (reply.status, reply.one("www-authenticate")) == (401 if challenge else 200, challenge)
 
 
-def test_the_client_authenticates_with_basic_credentials(up: Upstream, fed: Api) -> None:
-    up.now(ACTIVE)
-    assert fed.get(PRIVATE, "a-._~+/b==").status == 200
-    received = up.requests[-1]
-    assert (received.method, received.target, received.form) == (
-        "POST",
-        "/oauth/v2/introspect",
-        {"token": "a-._~+/b=="},
-    )
-    assert received.headers["authorization"].startswith("Basic ")
-
-
 def test_an_active_answer_is_kept_and_no_other() -> None:
     with (
         upstream(INACTIVE, FAULTS["500"].behaviour, ACTIVE, FAULTS["hangs up"].behaviour) as up,

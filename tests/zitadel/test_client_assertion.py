@@ -9,7 +9,6 @@ import jwt
 import pytest
 
 from tests.config.test_key_file import CLIENT_ID, KEY_ID, content, rsa_key
-from tests.support import processes
 from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
 from tests.support.introspector_doubles import Clock
 from tests.support.planting import KeySite, key_site, settings_for
@@ -108,16 +107,6 @@ def test_a_refusal_points_at_the_key_and_the_clock(key: SigningKey) -> None:
     assert "clock" in refused.value.hint
     assert "ZITADEL_KEY_FILE" in refused.value.hint
     assert "CLIENT_SECRET" not in refused.value.hint
-
-
-def test_without_a_key_file_no_cryptography_is_loaded() -> None:
-    script = (
-        "import sys; from zdemo.config import Settings;"
-        "from zdemo.zitadel.introspection_client import IntrospectionClient;"
-        "IntrospectionClient(Settings(issuer='http://localhost', client_id='a', client_secret='b'));"
-        "print({'jwt', 'cryptography'} & set(sys.modules))"
-    )
-    assert processes.run_python(script).strip() == "set()"
 
 
 @pytest.fixture
