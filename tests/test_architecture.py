@@ -58,7 +58,6 @@ PURE = (
     "zitadel.introspection_answer",
     "zitadel.refused_credentials",
     "zitadel.records",
-    "setup.conflicts",
     "setup.plan",
     "diagnosis.rules",
 )

@@ -66,13 +66,10 @@ def test_a_run_that_was_killed_between_the_two_files_has_lost_nothing(tmp_path: 
 KEY_NAMES = {"zdemo-api": "zdemo-api", "Meine API/2": "Meine-API-2", "../.x": "-.x", "...": "application"}
 
 
-def test_key_files_are_named_like_their_applications_and_long_names_are_cut_in_different_ways(tmp_path: Path) -> None:
+def test_key_files_are_named_like_their_applications_and_long_names_are_cut(tmp_path: Path) -> None:
     key_file = SetupFiles(tmp_path / ".env").key_file
     assert [key_file(application).name for application in KEY_NAMES] == [f"{n}.key.json" for n in KEY_NAMES.values()]
-    long = {key_file(name) for name in ("\u6d88" * 200, "\u6d88" * 199 + "x", "\u6d88" * 199)}  # 600 bytes
-    assert len(long) == 3
-    for file in long:
-        file.touch()
+    key_file("\u6d88" * 200).touch()  # 600 bytes
 
 
 def test_one_setup_at_a_time_is_in_a_folder_and_removes_what_killed_ones_left(tmp_path: Path) -> None:

@@ -10,14 +10,13 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from zdemo.config.file_io import replace_file
-from zdemo.errors import CredentialsRefused, IntrospectionError, ManagementError, SettingsError, ZdemoError
-from zdemo.setup.conflicts import NOTHING_CHANGED
+from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.setup.current import CurrentUser
-from zdemo.setup.plan import Action, ObjectKind, Plan, PlanStep, domain_line, replaced_keys, rotates
+from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line, replaced_keys, rotates
 from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles, key_in
 from zdemo.setup.state_file import IssuedCredential, digest, new_id
 from zdemo.zitadel import resources
@@ -31,11 +30,6 @@ DESCRIPTION = "created by zdemo setup"  # of the users
 HOUR_MILLISECONDS = 3_600_000
 KEY_YEAR = milliseconds("9999-01-01T00:00:00+00:00") or 0  # as ZITADEL's own default: keys do not expire
 HOURS_OF_KEY_YEAR = 364 * 24
-OTHER_NAMES = {  # the option that gives another name; a user has one of two
-    ObjectKind.PROJECT: "--project-name",
-    ObjectKind.ROLE: "--role",
-    ObjectKind.APPLICATION: "--app-name",
-}
 
 
 class Reporter(Protocol):
@@ -63,8 +57,21 @@ def apply_plan(
     current = plan.current
     client_id = current.application.client_id if current.application else ""
     run = _Run(client=client, files=files, plan=plan, report=report, client_id=client_id)
-    run.check_key_file()
-    run.record_intent()
+    for step in plan.to_do(ObjectKind.KEY):
+        file = files.key_file(step.name)
+        if step.action is Action.CREATE and os.path.lexists(file) and file not in files.key_files():
+            raise ZdemoError(
+                f"{file} exists, and setup did not write it",
+                hint=f"move it away, or choose another --app-name, and run setup again; {NOTHING_CHANGED}",
+            )
+    shared_id = current.project.id if current.project and not current.owns(current.project) else ""
+    files.record(
+        zitadel=current.issuer,
+        shared_project_id=shared_id,
+        added_roles=files.state.added_roles if shared_id == files.state.shared_project_id else (),
+        rotating=current.application is not None and (rotates(current) or plan.rotation is not None),
+        unfinished=True,
+    )
     domain = {"ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer)}
     files.write(domain | ({ADMIN_PAT: None} if current.foreign_admin_pat else {}))
     for step in plan.steps:
@@ -79,14 +86,16 @@ def apply_plan(
 
 @dataclass(kw_only=True)
 class _Run:
-    """What the steps share. ``client_id`` is empty until it is known, ``made`` names what was created so far."""
+    """What the steps share; each step is the method that its action and its kind name.
+
+    ``client_id`` is empty until it is known.
+    """
 
     client: ManagementClient
     files: SetupFiles
     plan: Plan
     report: Reporter
     client_id: str = ""
-    made: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.current = self.plan.current
@@ -113,46 +122,20 @@ class _Run:
         user = self.user(step)
         return user.user.id if user.user else user.fields.id_in(self.files.state)
 
-    def check_key_file(self) -> None:
-        """Raise ZdemoError when a key is to be written in the place of a file that is not setup's."""
-        for step in self.plan.to_do(ObjectKind.KEY):
-            file = self.files.key_file(step.name)
-            if step.action is Action.CREATE and os.path.lexists(file) and file not in self.files.key_files():
-                raise ZdemoError(
-                    f"{file} exists, and setup did not write it",
-                    hint=f"move it away, or choose another --app-name, and run setup again; {NOTHING_CHANGED}",
-                )
-
-    def record_intent(self) -> None:
-        """Record where objects will be created, and what their IDs will be made from."""
-        current, state = self.current, self.files.state
-        shared_id = current.project.id if current.project and not current.owns(current.project) else ""
-        self.files.record(
-            zitadel=current.issuer,
-            organization_id=self.home,
-            shared_project_id=shared_id,
-            added_roles=state.added_roles if shared_id == state.shared_project_id else (),
-            rotating=current.application is not None and (rotates(current) or self.plan.rotation is not None),
-            unfinished=True,
-        )
-
     def carry_out(self, step: PlanStep) -> None:
         """Carry out a step. Raises ZdemoError when ZITADEL refuses it."""
         try:
-            _STEPS[step.kind, step.action](self, step)
+            getattr(self, f"{step.action.name}_{step.kind.name}".lower())(step)
         except ManagementError as error:
             if not is_taken_name(error):
                 raise
-            option = OTHER_NAMES.get(step.kind) or self.user(step).fields.option
             what = f"{step.kind} {step.name} did not exist when this setup began; somebody else created it since"
             if step.kind is ObjectKind.USER:
                 what += ", or another organization has it: usernames are unique in the whole instance"
-            made = ", ".join(self.made)
             raise ZdemoError(
                 what,
-                hint=f"choose another {option}, or wait until the other one has finished and run zdemo setup again, "
-                "which uses what it finds"
-                + (f"; this run created {made}: zdemo setup --teardown removes that" if made else ""),
+                hint="choose another name, or wait until the other one has finished and run zdemo setup again, which "
+                "uses what it finds",
             ) from error
 
     # --- what is recorded
@@ -177,26 +160,21 @@ class _Run:
         *others, last = getattr(self.files.state, name)
         self.files.record(**{name: (*others, replace(last, **changes))})
 
-    def tell_created(self, what: str, object_id: str, more: str = "") -> None:
-        """Report an object that was created."""
-        self.made.append(f"{what} ({object_id})")
-        self.report.tell(f"{what}: created ({object_id}){more}")
-
     # --- the steps
 
     def create_user(self, step: PlanStep) -> None:
         user_id = self.choose_id(self.user(step).fields.user_id)
         machine = {"name": step.name, "description": DESCRIPTION}
         resources.create_user(self.client, user_id, self.home, step.name, machine)
-        self.tell_created(f"service account {step.name}", user_id)
+        self.report.tell(f"service account {step.name}: created ({user_id})")
 
     def create_project(self, step: PlanStep) -> None:
         self.files.record(added_roles=())
         project_id = self.choose_id("project_id")
         resources.create_project(self.client, project_id, self.home, step.name)
-        self.tell_created(f"project {step.name}", project_id)
+        self.report.tell(f"project {step.name}: created ({project_id})")
 
-    def add_role(self, step: PlanStep) -> None:
+    def create_role(self, step: PlanStep) -> None:
         before = self.files.state.added_roles
         self.files.record(added_roles=(*dict.fromkeys((*before, step.name)),))
         try:
@@ -217,18 +195,20 @@ class _Run:
         if auth is Auth.BASIC:
             self.write_secret(made.client_secret)
             where = f"; its client secret is in {self.files.path}"
-        self.tell_created(f"application {step.name}", application_id, where)
+        self.report.tell(f"application {step.name}: created ({application_id}){where}")
 
-    def change_auth(self, step: PlanStep) -> None:
+    def change_method(self, step: PlanStep) -> None:
         configuration = resources.api_configuration(self.current.auth)
         resources.set_application_auth(self.client, *self.application_ids, configuration)
         self.report.tell(f"application {step.name}: authentication changed {step.note}")
 
-    def new_secret(self, step: PlanStep) -> None:
+    def create_secret(self, step: PlanStep) -> None:
         """Create a new client secret, unless it came with the application; an old one stops working at once."""
         if self.current.application:
             self.write_secret(resources.generate_client_secret(self.client, *self.application_ids).secret)
             self.report.tell(f"client secret of {step.name}: {step.note}")
+
+    change_secret = create_secret
 
     def write_secret(self, secret: str) -> None:
         """Write the secret to ``.env``, where a key file would win over it."""
@@ -251,7 +231,7 @@ class _Run:
         self.record_last("keys", id=made.id)
         self.report.tell(f"key file {file}: written")
 
-    def remove_keys(self, step: PlanStep) -> None:
+    def remove_key(self, step: PlanStep) -> None:
         removed = (*self.current.lost_keys, *replaced_keys(self.current))
         for key_id in removed:
             resources.delete_application_key(self.client, *self.application_ids, key_id)
@@ -272,13 +252,13 @@ class _Run:
         self.record_last(fields.pats, id=made.id)
         self.report.tell(f"PAT of {step.name}: created, valid for {options.pat_period}")
 
-    def remove_pats(self, step: PlanStep) -> None:
+    def remove_pat(self, step: PlanStep) -> None:
         lost = self.user(step).lost
         for token_id in lost:
             resources.remove_pat(self.client, self.user_id(step), token_id)
         self.report.tell(f"PATs of {step.name}: {len(lost)} removed")
 
-    def assign(self, step: PlanStep) -> None:
+    def create_assignment(self, step: PlanStep) -> None:
         """Grant the role: create an assignment, or add it to the one that exists, and activate that."""
         assignment = self.user(step).assignment
         if assignment is None:
@@ -293,29 +273,13 @@ class _Run:
                 resources.activate_assignment(self.client, assignment.id)
         self.report.tell(f"role for {step.name}: granted")
 
-    def unassign(self, step: PlanStep) -> None:
+    change_assignment = create_assignment
+
+    def remove_assignment(self, step: PlanStep) -> None:
         """Take the role out of the assignment."""
         if assignment := self.user(step).assignment:
             take_role(self.client, assignment, self.role)
         self.report.tell(f"role for {step.name}: revoked")
-
-
-_STEPS: dict[tuple[ObjectKind, Action], Callable[[_Run, PlanStep], None]] = {
-    (ObjectKind.USER, Action.CREATE): _Run.create_user,
-    (ObjectKind.PROJECT, Action.CREATE): _Run.create_project,
-    (ObjectKind.ROLE, Action.CREATE): _Run.add_role,
-    (ObjectKind.APPLICATION, Action.CREATE): _Run.create_application,
-    (ObjectKind.METHOD, Action.CHANGE): _Run.change_auth,
-    (ObjectKind.SECRET, Action.CREATE): _Run.new_secret,
-    (ObjectKind.SECRET, Action.CHANGE): _Run.new_secret,
-    (ObjectKind.KEY, Action.CREATE): _Run.create_key,
-    (ObjectKind.KEY, Action.REMOVE): _Run.remove_keys,
-    (ObjectKind.ASSIGNMENT, Action.CREATE): _Run.assign,
-    (ObjectKind.ASSIGNMENT, Action.CHANGE): _Run.assign,
-    (ObjectKind.ASSIGNMENT, Action.REMOVE): _Run.unassign,
-    (ObjectKind.PAT, Action.CREATE): _Run.create_pat,
-    (ObjectKind.PAT, Action.REMOVE): _Run.remove_pats,
-}
 
 
 def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> float:
@@ -351,10 +315,6 @@ def _problem(files: SetupFiles, introspector: Introspector, role: str) -> str:
                 return f"{name} is not active"
             if found.has_role(role, files.get("ZITADEL_PROJECT_ID")) != has_role:
                 return f"{name} {'does not have' if has_role else 'has'} {role}"
-    except CredentialsRefused as error:  # a new secret is refused for some milliseconds
-        return error.message
-    except IntrospectionError as error:
-        if error.failure is None and error.answer is None:
-            raise
+    except IntrospectionError as error:  # a new secret is refused for some milliseconds
         return error.message
     return ""

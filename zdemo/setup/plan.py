@@ -1,4 +1,4 @@
-"""From what exists to what is to be done. Pure."""
+"""From what exists to what is to be done, and what stands in the way. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from zdemo.errors import ZdemoError
-from zdemo.setup.conflicts import check_conflicts
 from zdemo.setup.current import CredentialState, CurrentState, CurrentUser
-from zdemo.zitadel.records import Auth, moment_of
+from zdemo.text.printable import pasteable
+from zdemo.zitadel.records import Auth, User, moment_of
 
+NOTHING_CHANGED = "nothing was changed"
+
+METHODS = {Auth.BASIC: "Basic", Auth.KEY: "private_key_jwt"}
 CREDENTIALS = ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 
 
@@ -37,16 +40,12 @@ class ObjectKind(StrEnum):
     ENV = ".env"
 
 
-PERMISSIONS = {  # what a change needs (ZITADEL)
-    ObjectKind.USER: "user.write",
-    ObjectKind.PROJECT: "project.create",
-    ObjectKind.ROLE: "project.role.write",
-    ObjectKind.APPLICATION: "project.app.write",
-    ObjectKind.METHOD: "project.app.write",
-    ObjectKind.SECRET: "project.app.write",
-    ObjectKind.KEY: "project.app.write",
-    ObjectKind.ASSIGNMENT: "user.grant.write",
-    ObjectKind.PAT: "user.write",
+PERMISSIONS = {  # what changes need (ZITADEL)
+    "user.write": {ObjectKind.USER, ObjectKind.PAT},
+    "project.create": {ObjectKind.PROJECT},
+    "project.role.write": {ObjectKind.ROLE},
+    "project.app.write": {ObjectKind.APPLICATION, ObjectKind.METHOD, ObjectKind.SECRET, ObjectKind.KEY},
+    "user.grant.write": {ObjectKind.ASSIGNMENT},
 }
 
 
@@ -97,7 +96,9 @@ class Plan:
 
 def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".env") -> Plan:
     """Return what is to be done. Raises ZdemoError for what setup cannot use, and for a missing permission."""
-    check_conflicts(current)
+    if found := next(_conflicts(current), None):
+        message, hint = found
+        raise ZdemoError(message, hint=f"{hint}; {NOTHING_CHANGED}")
     steps = tuple(_steps(current, file))
     plan = Plan(
         current=current,
@@ -120,45 +121,40 @@ def _check_permissions(plan: Plan) -> None:
     if current.permissions is None:
         return
     changed = {step.kind for step in plan.steps if step.action is not Action.LEAVE}
-    needed = {permission for kind, permission in PERMISSIONS.items() if kind in changed}
+    needed = [permission for permission, kinds in PERMISSIONS.items() if kinds & changed]
     own = f":{current.project.id}" if current.project else ":"
     missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
     if missing:
         raise ZdemoError(
             f"the administrator role of {current.admin.login_name} ({', '.join(current.admin.roles) or 'none'}) is too "
             f"small: it lacks {', '.join(missing)}",
-            hint="make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; nothing "
-            "was changed",
+            hint="make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; "
+            + NOTHING_CHANGED,
         )
-
-
-def _create_unless(exists: object) -> Action:
-    return Action.LEAVE if exists else Action.CREATE
 
 
 def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
     """Yield the steps, users first: only a taken username, unique in the instance, cannot be foreseen."""
-    options = current.options
-    for user in current.users:
-        yield PlanStep(ObjectKind.USER, user.name, _create_unless(user.user))
-    yield PlanStep(ObjectKind.PROJECT, options.project_name, _create_unless(current.project))
-    yield PlanStep(ObjectKind.ROLE, options.role, _create_unless(options.role in current.role_keys))
-    yield from _application_steps(current)
-    yield from _assignment_steps(current)
-    for user in current.users:
-        yield from _pat_steps(user, options.pat_period, file)
+    options, application, auth = current.options, current.application, current.auth
 
+    def needed(kind: ObjectKind, name: str, exists: object, note: str = "") -> PlanStep:
+        return PlanStep(kind, name, Action.LEAVE if exists else Action.CREATE, note)
 
-def _application_steps(current: CurrentState) -> Iterator[PlanStep]:
-    application, name, auth = current.application, current.options.app_name, current.auth
-    method = _method(application.auth if application else auth)
-    yield PlanStep(ObjectKind.APPLICATION, name, _create_unless(application), method)
+    for user in current.users:
+        yield needed(ObjectKind.USER, user.name, user.user)
+    yield needed(ObjectKind.PROJECT, options.project_name, current.project)
+    yield needed(ObjectKind.ROLE, options.role, options.role in current.role_keys)
+    name, method = options.app_name, METHODS[application.auth if application else auth]
+    yield needed(ObjectKind.APPLICATION, name, application, method)
     if application and application.auth is not auth:
-        yield PlanStep(ObjectKind.METHOD, name, Action.CHANGE, f"to {_method(auth)}")
+        yield PlanStep(ObjectKind.METHOD, name, Action.CHANGE, f"to {METHODS[auth]}")
     kind = ObjectKind.SECRET if auth is Auth.BASIC else ObjectKind.KEY
     yield PlanStep(kind, name, *_credential_action(current))
     if removed := len(current.lost_keys) + len(replaced_keys(current)):
         yield PlanStep(ObjectKind.KEY, name, Action.REMOVE, f"{removed} replaced, or lost by an interrupted run")
+    yield from _assignment_steps(current)
+    for user in current.users:
+        yield from _pat_steps(user, options.pat_period, file)
 
 
 def _credential_action(current: CurrentState) -> tuple[Action, str]:
@@ -197,10 +193,6 @@ def _may_be_in_use(current: CurrentState) -> bool:
     return current.state.secret_written or not current.owns(current.application)
 
 
-def _method(auth: Auth) -> str:
-    return "Basic" if auth is Auth.BASIC else "private_key_jwt"
-
-
 def _rotation(current: CurrentState, file: str) -> Rotation | None:
     """Return the rotation that needs consent; only a new client secret does, because it stops the old one."""
     name = current.options.app_name
@@ -222,14 +214,14 @@ def _rotation(current: CurrentState, file: str) -> Rotation | None:
 
 def _assignment_steps(current: CurrentState) -> Iterator[PlanStep]:
     role, reader, visitor = current.options.role, current.reader, current.visitor
+    action, note = Action.LEAVE, ""
     if reader.assignment is None:
-        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.CREATE)
+        action = Action.CREATE
     elif role not in reader.assignment.role_keys:
-        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.CHANGE, f"add {role}")
+        action, note = Action.CHANGE, f"add {role}"
     elif not reader.assignment.active:
-        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.CHANGE, "activate it")
-    else:
-        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.LEAVE)
+        action, note = Action.CHANGE, "activate it"
+    yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, action, note)
     if visitor.assignment and role in visitor.assignment.role_keys:
         yield PlanStep(ObjectKind.ASSIGNMENT, visitor.name, Action.REMOVE, "the visitor must not have it")
 
@@ -273,3 +265,104 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
     if not names:
         return PlanStep(ObjectKind.ENV, "", Action.LEAVE)
     return PlanStep(ObjectKind.ENV, ", ".join(names), Action.CHANGE if settings else Action.CREATE, "; ".join(notes))
+
+
+# --- what setup cannot use as it is, and may not change
+
+
+def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
+    """Yield each conflict, and what resolves it."""
+    project, home, role = current.project, current.admin.organization_id, current.options.role
+    if project and project.organization_id != home:
+        yield (
+            f"the project {project.name} ({project.id}) belongs to another organization ({project.organization_id}) "
+            f"than the user of ZITADEL_ADMIN_PAT ({home})",
+            "use the PAT of an administrator of that organization",
+        )
+    if project and not project.active:
+        yield (
+            f"the project {project.name} is deactivated: ZITADEL refuses the credentials of its applications",
+            "activate it in the Management Console, or choose another --project-name",
+        )
+    near = next((key for key in current.role_keys if key.casefold() == role.casefold()), role)
+    if near != role and role not in current.role_keys:
+        yield (
+            f"the project {current.options.project_name} has the role {near}, which is not {role}: ZITADEL compares "
+            "role keys exactly, but does not allow two that differ only in case",
+            f"use --role '{near}', or choose another --project-name",
+        )
+    yield from _of_names(current)
+    yield from _of_application(current)
+    for user in current.users:
+        yield from _of_user(user, current)
+
+
+def _of_names(current: CurrentState) -> Iterator[tuple[str, str]]:
+    """Compare the names of setup's own objects with those that were asked for, which may be the default ones."""
+    options, differences, words = current.options, [], []
+    rows = (
+        ("project", current.project, options.project_name, "--project-name"),
+        ("application", current.application, options.app_name, "--app-name"),
+        *(("user", user.user, user.name, user.fields.option) for user in current.users),
+    )
+    for what, thing, expected, option in rows:
+        if thing is None or not current.owns(thing):
+            continue
+        name = thing.username if isinstance(thing, User) else thing.name
+        if name.casefold() != expected.casefold():
+            differences.append(f"the {what} that setup created is named {name}, not {expected}")
+            words.append(f"{option} {name}" if " " not in name else f"{option} '{name}'")
+    if differences:
+        yield "; ".join(differences), f"add {' '.join(words)}, or use another --env-file for other objects"
+
+
+def _of_application(current: CurrentState) -> Iterator[tuple[str, str]]:
+    application, auth = current.application, current.options.auth
+    if application is None:
+        return
+    name = application.name
+    if not application.is_api:
+        yield f"the application {name} exists and is not of type API", "choose another --app-name"
+    if not application.active:
+        yield (
+            f"the application {name} is deactivated: ZITADEL refuses its credentials",
+            "reactivate it in the Management Console, or choose another --app-name",
+        )
+    if auth and application.auth is not auth and not current.owns(application):
+        yield (
+            f"the application {name} uses {application.auth}, and setup did not create it",
+            f"use --auth {application.auth}, or choose another --app-name",
+        )
+
+
+def _of_user(current_user: CurrentUser, current: CurrentState) -> Iterator[tuple[str, str]]:
+    user, option = current_user.user, current_user.fields.option
+    if user is None:
+        return
+    if user.organization_id != current.admin.organization_id:
+        yield (
+            f"the username {user.username} is taken in another organization ({user.organization_id}); usernames are "
+            "unique in the whole instance",
+            f"choose another {option}",
+        )
+    if not user.machine:
+        yield f"the user {user.username} is a human, who cannot have a PAT", f"choose another {option}"
+    if user.state != "ACTIVE":
+        yield (
+            f"the service account {user.username} is {'locked' if user.state == 'LOCKED' else 'deactivated'}",
+            f"make it active in the Management Console, or choose another {option}",
+        )
+    assignment, role = current_user.assignment, current.options.role
+    if assignment is None or current.owns(user) or current.owns(current.project):
+        return
+    if current_user is current.visitor and role in assignment.role_keys:
+        yield (
+            f"{user.username} has {role}, which the visitor must not have, and setup did not create this user",
+            f"{pasteable('zdemo role revoke', user.username, role)}, or choose another {option}",
+        )
+    if current_user is current.reader and not (assignment.active and role in assignment.role_keys):
+        yield (
+            f"{user.username} has a role assignment in {current.options.project_name} without an active {role}, and "
+            "setup created neither the user nor the project",
+            f"{pasteable('zdemo role grant', user.username, role)}, or choose another {option}",
+        )

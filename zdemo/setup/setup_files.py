@@ -37,17 +37,7 @@ COMMENTS = {  # what stands above a setting that setup adds
     "PAT": "# the token of the user with the role; zdemo call and zdemo introspect send it",
     "ZDEMO_VISITOR_PAT": "# the token of the user without the role",
 }
-LONGEST_KEY_NAME_BYTES = 246  # with the end of the name, 255: the longest file name of Linux and macOS
-KEPT = 58  # characters of a longer name, of up to four bytes each; a dash and a digest follow
-
-
-def key_name(application_name: str) -> str:
-    """Return the beginning of the name of an application's key file: short, and without what leads elsewhere or hides.
-
-    The digest tells apart the names that are cut off.
-    """
-    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in application_name).lstrip(".") or "application"
-    return safe if len(safe.encode()) <= LONGEST_KEY_NAME_BYTES else f"{safe[:KEPT]}-{digest(application_name)}"
+LONGEST_KEY_NAME = 60  # characters of up to four bytes; a file name has 255 at most (Linux, macOS)
 
 
 def key_in(file: Path) -> str:
@@ -188,8 +178,9 @@ class SetupFiles:
         return tuple(name for name, value in values.items() if value)
 
     def key_file(self, application_name: str) -> Path:
-        """Return the path of an application's key file."""
-        return self.path.parent / KEY_FILES.replace("*", key_name(application_name))
+        """Return the path of an application's key file: short, and without what leads elsewhere or hides."""
+        safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in application_name).lstrip(".") or "application"
+        return self.path.parent / KEY_FILES.replace("*", safe[:LONGEST_KEY_NAME])
 
     def key_files(self) -> list[Path]:
         """Return the key files beside ``.env`` that setup wrote."""

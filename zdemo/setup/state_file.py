@@ -45,15 +45,14 @@ class IssuedCredential:
 class SetupState:
     """What setup remembers of one ``.env``. The IDs are those that setup chose, written before each creation.
 
-    They are of objects in the organization ``organization_id``. ``shared_project_id`` is a project that setup uses and
-    did not create. ``added_roles`` are in that project, or in setup's own; ``assignment_…`` is the latest assignment
-    that setup made. ``secret_written``: the application's client secret was in ``.env``. ``rotating``: a person allowed
-    a new one. ``unfinished``: a run is at work, or was interrupted. ``previous`` holds the statements of ``.env`` that
-    setup replaced, as they were written, and ``written`` the digests of setup's own values.
+    ``shared_project_id`` is a project that setup uses and did not create. ``added_roles`` are in that project, or in
+    setup's own; ``assignment_…`` is the latest assignment that setup made. ``secret_written``: the application's client
+    secret was in ``.env``. ``rotating``: a person allowed a new one. ``unfinished``: a run is at work, or was
+    interrupted. ``previous`` holds the statements of ``.env`` that setup replaced, as they were written, and
+    ``written`` the digests of setup's own values.
     """
 
     zitadel: str = ""
-    organization_id: str = ""
     project_id: str = ""
     application_id: str = ""
     reader_id: str = ""
@@ -82,14 +81,10 @@ class SetupState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Version:
-    version: int = VERSION
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Document(_Version):
+class _Document:
     """The file: what is remembered of each ``.env`` of its folder, by name."""
 
+    version: int = VERSION
     files: dict[str, SetupState]
 
 
@@ -139,7 +134,12 @@ def write_state(env_path: Path, state: SetupState) -> None:
         entries[_key(env_path)] = state
     try:
         if not entries:
-            _remove(path)
+            path.unlink(missing_ok=True)
+            remove_leftovers(path.parent)
+            with suppress(OSError):  # the folder stays if it holds what others put there
+                if os.listdir(path.parent) == [IGNORE]:
+                    (path.parent / IGNORE).unlink()
+                path.parent.rmdir()
             return
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if not (path.parent / IGNORE).exists():
@@ -170,16 +170,6 @@ def _key(env_path: Path) -> str:
     return Path(os.path.realpath(env_path)).name
 
 
-def _remove(path: Path) -> None:
-    """Remove the file and what killed runs left; then the folder, unless it holds what others put there."""
-    path.unlink(missing_ok=True)
-    remove_leftovers(path.parent)
-    with suppress(OSError):
-        if os.listdir(path.parent) == [IGNORE]:
-            (path.parent / IGNORE).unlink()
-        path.parent.rmdir()
-
-
 def _read_all(path: Path) -> dict[str, SetupState]:
     """Return the entries of a state file by the names of their ``.env``; unknown fields are left out."""
     try:
@@ -191,13 +181,13 @@ def _read_all(path: Path) -> dict[str, SetupState]:
     import msgspec  # here, because most commands find no state file
 
     try:
-        document = json.loads(content)
-        if msgspec.convert(document, _Version).version > VERSION:
-            raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
-        return msgspec.convert(document, _Document).files
+        document = msgspec.convert(json.loads(content), _Document)
     except (ValueError, RecursionError):
         raise SettingsError(
             [f"{path} is damaged: it is not what setup writes"],
             hint=f"restore it from a backup, or set it aside: mv {path} {path}.damaged (setup then starts anew, and "
             "what it created before stays in ZITADEL)",
         ) from None
+    if document.version > VERSION:
+        raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
+    return document.files

@@ -13,10 +13,9 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import agreed, at_terminal
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan, verify_tokens
-from zdemo.setup.conflicts import NOTHING_CHANGED
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
-from zdemo.setup.plan import Action, ObjectKind, Plan, PlanStep, Rotation, make_plan
+from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, Rotation, make_plan
 from zdemo.setup.setup_files import SETTINGS, SetupFiles
 from zdemo.setup.teardown import Item, Teardown, plan_teardown, tear_down
 from zdemo.text.printable import one_line, printable
