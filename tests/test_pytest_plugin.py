@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import forker
+from tests.support.processes import run_script
 from zdemo.config.settings import Settings
 from zdemo.pytest_plugin import ZitadelEmulator
 from zdemo.zitadel.introspection_answer import Introspection
@@ -31,7 +31,7 @@ def introspect(zitadel: ZitadelEmulator, token: str) -> Introspection:
 @pytest.mark.parametrize("rest", ["", "; del emulator", "; emulator.fault('hang')", "; raise SystemExit(7)"])
 def test_a_forgotten_exit_holds_no_program_at_its_end(rest: str, tmp_path: Path) -> None:
     script = FORGOTTEN + f"connection.request('GET', '/debug/healthz'); connection.getresponse().read(){rest}"
-    ran = forker().run([], tmp_path, {}, script=script, loaded=False)
+    ran = run_script(script, tmp_path)
     assert (ran.code, ran.err) == (7 if "7" in rest else 0, b"")
 
 

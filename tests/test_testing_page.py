@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 
 from tests.support.cli import Shell
-from tests.support.processes import ROOT, forker
+from tests.support.processes import ROOT, run_script
 from zdemo.emulator.control import ROUTES
 from zdemo.emulator.faults import KINDS, PATHS
 from zdemo.testing import ZitadelEmulator
@@ -44,7 +44,7 @@ def test_the_examples_pass(tmp_path: Path) -> None:
 def test_the_example_for_unittest_needs_no_pytest(tmp_path: Path) -> None:
     (code,) = [code for _, code in EXAMPLES if "unittest" in code]
     (tmp_path / "pytest.py").write_text("raise ImportError('there is no pytest')")
-    done = forker().run([], tmp_path, {}, script=code, loaded=False)
+    done = run_script(code, tmp_path)
     assert (done.code, b"OK" in done.err) == (0, True), done.err
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.cli import Shell, Stack
-from tests.support.processes import ROOT, forker
+from tests.support.processes import ROOT, run_script
 from tests.support.upstream import free_port
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
 
@@ -88,7 +88,7 @@ def test_its_health_check_succeeds_only_where_it_answers(name: str, shared_stack
     urls = {"api": shared_stack.api_url, "emulator": shared_stack.emulator.url}
     for port, code in ((urlsplit(urls[name]).port, 0), (free_port(), 1)):
         script = words[2].replace(str(PORTS[name]), str(port))
-        assert forker().run([], tmp_path, {}, script=script, loaded=False).code == code
+        assert run_script(script, tmp_path).code == code
 
 
 def test_the_image_can_share_answers() -> None:

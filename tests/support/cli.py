@@ -233,20 +233,19 @@ PRESSED_AGAIN_SECONDS = 5.0
 def at_terminal(shell: Shell, *arguments: str, when: str = "", typed: Typed = "", **env: str) -> tuple[int, str]:
     """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there.
 
-    A function is called then, and returns what to type.
+    A function is called then, and returns what to type. The terminal does not know its width.
     """
-    return at_terminal_of(0, shell, *arguments, when=when, typed=typed, **env)
+    return _at_terminal(shell, arguments, env, 0, when, typed)
 
 
 def shown_at(columns: int, shell: Shell, *arguments: str, **env: str) -> str:
     """Return what a terminal of that width is sent by a command that asks nothing."""
-    return at_terminal_of(columns, shell, *arguments, **env)[1]
+    return _at_terminal(shell, arguments, env, columns)[1]
 
 
-def at_terminal_of(
-    columns: int, shell: Shell, *arguments: str, when: str = "", typed: Typed = "", **env: str
+def _at_terminal(
+    shell: Shell, arguments: Sequence[str], env: Mapping[str, str], columns: int, when: str = "", typed: Typed = ""
 ) -> tuple[int, str]:
-    """Do as ``at_terminal`` at a terminal of that width; 0 is a terminal that does not know its width."""
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, columns))
     received = bytearray()

@@ -43,13 +43,13 @@ class Ended:
 
 
 class Forker:
-    """A process of ``tests.support.forking``, which runs one command or script at a time."""
+    """A process of ``tests.support.forking``, which has ``loaded`` zdemo or nothing and runs one job at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, loaded: bool) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="zdemo-forker-")
         self._files = [Path(self._folder.name, name) for name in ("in", "out", "err")]
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.support.forking"],
+        self._process = subprocess.Popen(  # noqa: S603  # this Python
+            [sys.executable, "-W", "error", "-m", "tests.support.forking", *(["loaded"] if loaded else [])],
             cwd=ROOT,
             env={"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
@@ -59,19 +59,12 @@ class Forker:
         atexit.register(self.close)
 
     def run(
-        self,
-        arguments: Sequence[str],
-        folder: Path,
-        env: Mapping[str, str],
-        stdin: bytes = b"",
-        *,
-        script: str = "",
-        loaded: bool = True,
+        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes = b"", *, script: str = ""
     ) -> Ended:
-        """Run a command, or this script, in a process that has ``loaded`` zdemo or nothing."""
+        """Run a command, or this script."""
         for path, content in zip(self._files, (stdin, b"", b""), strict=True):
             path.write_bytes(content)
-        code = self.run_at(self._files, arguments, folder, env, script=script, loaded=loaded)
+        code = self.run_at(self._files, arguments, folder, env, script=script)
         return Ended(code=code, out=self._files[1].read_bytes(), err=self._files[2].read_bytes())
 
     def run_at(
@@ -83,7 +76,6 @@ class Forker:
         *,
         terminal: bool = False,
         script: str = "",
-        loaded: bool = True,
     ) -> int:
         """Run it with these files as streams, of which those that are ``None`` are closed; return its exit code.
 
@@ -99,7 +91,6 @@ class Forker:
             "terminal": terminal,
             "name": "-c" if script else "zdemo",
             "script": script,
-            "loaded": loaded,
         }
         print(json.dumps(job), file=self._process.stdin, flush=True)
         code = int(self._process.stdout.readline())
@@ -112,14 +103,18 @@ class Forker:
 
 
 @cache
-def forker() -> Forker:
-    return Forker()
+def forker(*, loaded: bool = True) -> Forker:
+    return Forker(loaded=loaded)
+
+
+def run_script(script: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+    """Run a script with only ``environment``, in a process that has loaded nothing."""
+    return forker(loaded=False).run(arguments, folder, environment or {}, script=script)
 
 
 def run_python(script: str, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path = ROOT) -> str:
     """Return what a script prints in ``folder``, with only ``environment`` and the path to zdemo in its environment."""
-    env = {"PYTHONPATH": str(ROOT), **(environment or {})}
-    done = forker().run(arguments, folder, env, script=script, loaded=False)
+    done = run_script(script, folder, *arguments, environment={"PYTHONPATH": str(ROOT), **(environment or {})})
     assert done.code == 0, done.err.decode()
     return done.out.decode()
 
