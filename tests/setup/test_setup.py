@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.desk import CountingClient, Desk, KeptReport, MeanwhileClient
+from tests.support.desk import CountingClient, Desk, KeptReport
 from tests.support.files import update_dotenv
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop
@@ -317,7 +317,7 @@ def test_a_name_that_is_taken_while_setup_runs_is_said_and_the_next_run_uses_wha
         workshop.remove_later("UserService/DeleteUser", userId=desk.api.do("UserService/CreateUser", **ids)["id"])
 
     with pytest.raises(ZdemoError) as refused:
-        desk.run(MeanwhileClient(desk.target, "CreateUser", take))
+        desk.run(CountingClient(desk.target, 1, before=True, act=take))
     said = f"service account {name} did not exist when this setup began; somebody else created"
     assert refused.value.message.startswith(said)
     assert refused.value.hint.startswith("choose another name, or wait")

@@ -36,12 +36,9 @@ MESSAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A port on loopback where an API answers."""
-
     port: int
 
     def get(self, target: str = PRIVATE, token: str | None = READER.pat) -> Reply:
-        """Send a GET, by default with the reader's token."""
         return self.send(request(target, *([bearer(token)] if token else [])))
 
     def send(self, data: bytes) -> Reply:
@@ -81,7 +78,6 @@ class Time:
 def settings_for(
     issuer: str, *, project_id: str | None = PROJECT_ID, timeout_seconds: float = 5.0, role_denied_status: int = 401
 ) -> Settings:
-    """Return the settings of an API application, by default of the emulator's project."""
     return Settings(
         issuer=issuer,
         client_id=CLIENT_ID,
@@ -128,7 +124,6 @@ def plain_api(settings: Settings) -> Iterator[Api]:
 
 @contextmanager
 def protected_api(settings: Settings, clocks: Time) -> Iterator[Api]:
-    """Serve the API with cache and protection; its guard uses the same clocks."""
     with remembering(settings, clocks) as introspector, running(create_app(settings, introspector)) as api:
         api.use(settings, introspector, clocks.wall)
         yield api

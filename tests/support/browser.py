@@ -129,7 +129,6 @@ def site(
     environment: Mapping[str, str] | None = None,
     cache_seconds: float = CACHE_SECONDS,
 ) -> Iterator[Site]:
-    """Run ``zdemo serve`` for the block: with the emulator beside it, or with these settings for a ZITADEL."""
     port = free_port()
     if environment is None:
         arguments = ("--emulator", "--emulator-port", str(port), *arguments)

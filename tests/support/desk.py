@@ -29,13 +29,19 @@ class Cut(Exception):
     """A run ends here."""
 
 
-class CountingClient(ManagementClient):
-    """Counts the calls that change something; with ``cut_at`` the run ends ``before`` or after that one."""
+def cut() -> None:
+    raise Cut
 
-    def __init__(self, target: tuple[str, str], cut_at: int = 0, *, before: bool = False) -> None:
+
+class CountingClient(ManagementClient):
+    """Counts the calls that change something; ``before`` or after one of them it does ``act``, which ends the run."""
+
+    def __init__(
+        self, target: tuple[str, str], at: int = 0, *, before: bool = False, act: Callable[[], object] = cut
+    ) -> None:
         super().__init__(ZitadelAddress(target[0]), target[1], timeout_seconds=TIMEOUT_SECONDS)
         self.changes: list[str] = []
-        self._cut_at, self._before = cut_at, before
+        self._at, self._before, self._act = at, before, act
 
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
@@ -44,29 +50,13 @@ class CountingClient(ManagementClient):
         if not path.startswith("/zitadel.") or name.startswith(("Get", "List")):
             return super().request(method, path, body, token=token)
         self.changes.append(name)
-        cut = len(self.changes) == self._cut_at
-        if cut and self._before:
-            raise Cut
-        answer = super().request(method, path, body, token=token)
-        if cut:
-            raise Cut
-        return answer
-
-
-class MeanwhileClient(CountingClient):
-    """Somebody else acts once, right before the first call of a method."""
-
-    def __init__(self, target: tuple[str, str], method: str, act: Callable[[], object]) -> None:
-        super().__init__(target)
-        self._method, self._act = method, act
-
-    def request(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
-    ) -> Response:
-        if path.rpartition("/")[2] == self._method:
-            self._method = ""
+        here = len(self.changes) == self._at
+        if here and self._before:
             self._act()
-        return super().request(method, path, body, token=token)
+        answer = super().request(method, path, body, token=token)
+        if here and not self._before:
+            self._act()
+        return answer
 
 
 @dataclass

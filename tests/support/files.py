@@ -22,7 +22,6 @@ def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
 
 
 def other_than_a_file(kind: str, folder: Path) -> Path:
-    """Make a thing of this kind, or a link to one, and return its path."""
     path = folder / "other"
     if kind == "a named pipe":
         os.mkfifo(path)
@@ -46,7 +45,6 @@ needs_git = pytest.mark.skipif(GIT is None, reason="git is not installed")
 
 
 def git(folder: Path, *arguments: str) -> None:
-    """Run git with no settings but those of the repository."""
     assert GIT
     env = {"HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.defpath}
     command = [GIT, "-c", "user.name=T", "-c", "user.email=t@example.com", *arguments]
@@ -54,7 +52,6 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def repository(folder: Path, *, ignored: str = "") -> Path:
-    """Make a folder a repository with a ``.gitignore``, if that has a text."""
     folder.mkdir(exist_ok=True)
     git(folder, "init", "-q")
     if ignored:

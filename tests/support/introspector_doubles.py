@@ -73,7 +73,6 @@ class Hanging:
         return call.result(PATIENCE_SECONDS)
 
     def call(self, number: int) -> Future[Introspection]:
-        """Wait for the call with this number, counted from 0."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.calls) > number, PATIENCE_SECONDS)
             return self.calls[number]
@@ -93,7 +92,6 @@ class Crowd(ThreadPoolExecutor):
 
 
 def errors_of(futures: Iterable[Future[Introspection]]) -> list[BaseException | None]:
-    """Return how each call failed; ``None`` for one that did not."""
     done, late = wait(list(futures), PATIENCE_SECONDS)
     assert not late
     return [future.exception() for future in done]

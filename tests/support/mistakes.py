@@ -52,17 +52,14 @@ class Mistake:
 
 
 def ask(target: str, *fields: str, **more: Any) -> Callable[..., bytes]:
-    """Return a request that lacks its token."""
     return partial(request, target, *fields, **more)
 
 
 def shows(reply: Reply) -> bool:
-    """Tell whether a reply has the text, be it in a header field."""
     return TEXT.encode() in reply.body or any(TEXT in value for _, value in reply.fields)
 
 
 def check(api: Endpoint, mistake: Mistake) -> None:
-    """Assert that a token shows the text, if one can, and that without one nothing does."""
     asks = [ask(one) if isinstance(one, str) else one for one in mistake.asks]
     for one in asks:
         admitted = api.send(one(bearer(READER.pat)))

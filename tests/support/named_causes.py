@@ -17,12 +17,10 @@ SETTINGS = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "PAT": READE
 
 
 def settings(url: str, **more: str) -> dict[str, str]:
-    """Return the emulator's settings for a ZITADEL at ``url``, without the administrator."""
     return {"ZITADEL_DOMAIN": url, **SETTINGS, **more}
 
 
 def administered(url: str, **more: str) -> dict[str, str]:
-    """Return the same with the administrator's PAT."""
     return settings(url, ZITADEL_ADMIN_PAT=ADMIN.pat, **more)
 
 
@@ -38,13 +36,11 @@ class Output:
     screen: str = ""
 
     def names(self, *patterns: str) -> "Output":
-        """Expect each pattern, in any case."""
         missing = [pattern for pattern in patterns if not re.search(pattern, self.blamed, re.IGNORECASE)]
         assert missing == [], f"{missing} not in: {self.blamed}\n{self.ran.all}"
         return self
 
     def never(self, *patterns: str) -> "Output":
-        """Expect none of the patterns."""
         found = [pattern for pattern in patterns if re.search(pattern, f"{self.blamed} {self.screen}", re.IGNORECASE)]
         assert found == [], f"{found} in: {self.blamed}"
         return self
@@ -100,19 +96,16 @@ def both(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ..
 
 
 def call(shell: Shell, env: dict[str, str], route: str = "private", *arguments: str) -> Output:
-    """Run ``zdemo call``, and expect it to fail."""
     return command(shell, env, "call", route, *arguments)
 
 
 def command(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
-    """Run any other command, and expect it to fail."""
     ran = _run(shell, env, *arguments)
     assert ran.code != 0, ran.all
     return Output(ran=ran, blamed=flat(ran.all))
 
 
 def _run(shell: Shell, env: dict[str, str], *arguments: str) -> Ran:
-    """Run a command, which must keep secrets."""
     ran = replace(shell, env=env)(*arguments)
     for name in ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT"):
         value = env.get(name, "")

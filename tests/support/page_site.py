@@ -44,12 +44,10 @@ class PageSite:
         return self
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        """Send a GET with the cookie, if there is one yet; in names of headers ``_`` stands for a hyphen."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.session.get(f"{self.url}{path}", headers=named, timeout=PATIENCE_SECONDS)
 
     def post(self, path: str, document: Any, **headers: str) -> requests.Response:
-        """Send JSON with the cookie; names of headers as for ``get``."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.session.post(f"{self.url}{path}", json=document, headers=named, timeout=PATIENCE_SECONDS)
 

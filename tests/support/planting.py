@@ -46,7 +46,6 @@ class Planter:
         self.settings = Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
 
     def do(self, method: str, **body: Any) -> dict[str, Any]:
-        """Call a method by its full name without ``zitadel.``, or by its service's name."""
         return dict(self.api.do(method.rpartition(".")[2], **body))
 
     def user(self, method: str, user_id: str = READER.id, **body: Any) -> dict[str, Any]:

@@ -33,8 +33,6 @@ LEFT_OUT = "…"
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command in a console, and the output that the page shows for it."""
-
     line: str
     output: str
 
@@ -46,8 +44,6 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A folder to run commands in, and the variables that they find in their environment."""
-
     folder: Path
     variables: dict[str, str]
 

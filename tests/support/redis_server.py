@@ -61,7 +61,6 @@ class RedisServer:
             return probe.connect_ex((LOOPBACK, self.port)) == 0
 
     def client(self, timeout: float = 5) -> Redis:
-        """Return a client of redis-py; close it."""
         return Redis(unix_socket_path=f"{self.folder}/socket", password=self.password or None, socket_timeout=timeout)
 
     def run(self, *command: str | bytes | int) -> object:
@@ -137,7 +136,6 @@ closing_at_once = hang_up
 
 @contextmanager
 def pretended_store(behaviour: Behaviour) -> Iterator[str]:
-    """Run a server that is not a store, and yield its URL."""
     with upstream(on_connect=behaviour) as server:
         yield f"redis://{LOOPBACK}:{server.port}"
 

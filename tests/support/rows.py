@@ -210,7 +210,6 @@ def check_rows(api: Endpoint, rows: Mapping[str, Row] = ROWS, *, only_guarded: b
 
 
 def check_body(reply: Reply, error: str | None, message: str | None = None, description: str | None = None) -> None:
-    """Assert that a body is a message, or a refusal with the ID of its request."""
     if error is None:
         assert reply.json == {"message": message}
         return

@@ -54,7 +54,6 @@ MAKERS: dict[str, Callable[[Workshop, Mapping[str, Any]], Any]] = {
 
 
 def stories(text: str) -> dict[str, list[str]]:
-    """The lines of each story by its title."""
     found: dict[str, list[str]] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         if line.startswith("# "):

@@ -5,25 +5,18 @@ the last behaviour serves all that follow. ``tests.support.connection_faults`` h
 with the ``with`` block, hanging requests too.
 """
 
-import contextlib
-import fcntl
 import json
-import os
 import random
 import socket
 import ssl
 import struct
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
-
-import pytest
 
 LOOPBACK = "127.0.0.1"
 DRIP_SECONDS = 1.0
@@ -58,12 +51,10 @@ class Connection:
     buffer: bytes = b""
 
     def send(self, data: bytes) -> None:
-        """Send all the data, and ignore that a client has left."""
-        with contextlib.suppress(OSError):
+        with suppress(OSError):  # the client has left
             self.sock.sendall(data)
 
     def read(self) -> Received | None:
-        """Read the next request; return ``None`` at the end of the connection, or when it is not HTTP."""
         head = self._until(b"\r\n\r\n")
         if head is None:
             return None
@@ -101,7 +92,6 @@ Behaviour = Callable[[Connection], bool]
 
 
 def http(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return the bytes of an HTTP/1.1 response."""
     fields = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}
     reason = HTTPStatus(status).phrase
     lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in fields.items())]
@@ -135,7 +125,7 @@ def drip(prompt: bytes, slow: bytes, seconds: float = DRIP_SECONDS) -> Behaviour
 
     def behave(connection: Connection) -> bool:
         connection.send(prompt)
-        with contextlib.suppress(OSError):  # the client has left
+        with suppress(OSError):  # the client has left
             for at in range(len(slow)):
                 connection.sock.sendall(slow[at : at + 1])
                 if connection.stopping.wait(seconds):
@@ -205,13 +195,13 @@ class Upstream:
 
     def stop(self) -> None:
         self.stopping.set()
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._acceptor.join(JOIN_SECONDS)
         with self._lock:
             for sock in self._open:
-                with contextlib.suppress(OSError):
+                with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(JOIN_SECONDS)
@@ -265,7 +255,7 @@ class Upstream:
                 self._open.discard(connection.sock)
 
 
-@contextlib.contextmanager
+@contextmanager
 def upstream(
     *behaviours: Behaviour, on_connect: Behaviour | None = None, tls: ssl.SSLContext | None = None
 ) -> Iterator[Upstream]:
@@ -280,7 +270,7 @@ def upstream(
         server.stop()
 
 
-@contextlib.contextmanager
+@contextmanager
 def refusing_port() -> Iterator[int]:
     """Yield a port that refuses connections and that no other program takes meanwhile."""
     with socket.socket() as sock:
@@ -288,21 +278,9 @@ def refusing_port() -> Iterator[int]:
         yield int(sock.getsockname()[1])
 
 
-LOOPBACK = "127.0.0.1"
 # Below those from which a system takes a port for every connection that is opened: one of them might be taken by a
 # test that runs at the same time, between this look and the start of what shall listen there.
 FIRST, LAST = 20_000, 32_000
-
-
-@contextmanager
-def fixed_port(port: int) -> Iterator[None]:
-    """Keep a port for the block among all test processes of this user; skip the test if something listens there."""
-    with Path(tempfile.gettempdir(), f"zdemo-tests-{os.getuid()}-port-{port}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with socket.socket() as probe:
-            if probe.connect_ex((LOOPBACK, port)) == 0:
-                pytest.skip(f"port {port} is taken on this machine")
-        yield
 
 
 def free_port() -> int:
