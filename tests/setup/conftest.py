@@ -45,7 +45,7 @@ def workshop(api: Api, home: Organization) -> Iterator[Workshop]:
 
 
 @pytest.fixture
-def desk(target: tuple[str, str], api: Api, tmp_path: Path) -> Iterator[Desk]:
+def desk(target: tuple[str, str], given_target: tuple[str, str] | None, api: Api, tmp_path: Path) -> Iterator[Desk]:
     run = secrets.token_hex(4)
     options = SetupOptions(
         project_name=f"zdemo-{run}-project",
@@ -57,4 +57,5 @@ def desk(target: tuple[str, str], api: Api, tmp_path: Path) -> Iterator[Desk]:
     path.write_text(MINE)
     desk = Desk(target=target, path=path, options=options, api=api)
     yield desk
-    desk.tear_down()
+    if given_target:  # an emulator takes all with it
+        desk.tear_down()

@@ -48,13 +48,13 @@ def test_a_first_run_creates_everything_and_a_second_changes_nothing(desk: Desk)
 # --- what ZITADEL shows only once
 
 
-@pytest.mark.parametrize(("value", "words"), [(None, "only once"), ("x" * 64, "refuses the CLIENT_SECRET")])
-def test_a_lost_secret_needs_consent(desk: Desk, value: str | None, words: str) -> None:
+def test_a_lost_secret_needs_consent(desk: Desk) -> None:
     desk.run()
-    update_dotenv(desk.path, {"CLIENT_SECRET": value})
-    plan = desk.plan()
-    assert plan.rotation
-    assert words in plan.rotation.why
+    for value, words in (("x" * 64, "refuses the CLIENT_SECRET"), (None, "only once")):
+        update_dotenv(desk.path, {"CLIENT_SECRET": value})
+        plan = desk.plan()
+        assert plan.rotation
+        assert words in plan.rotation.why
     desk.run(rotate_secret=True)
     desk.is_complete()
 

@@ -1,5 +1,7 @@
 """The management API: v2 services by Connect, and the REST calls."""
 
+from functools import cache
+
 from flask import Flask, Response
 from werkzeug.routing import Map, Rule
 
@@ -25,9 +27,7 @@ VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 def register(app: Flask, world: World) -> None:
     """Add the management API to an application, which answers every path that nothing else answers."""
-    rules = [Rule(path, methods=[verb], endpoint=method) for verb, path, method in REST]
-    rules += [Rule(path, methods=["GET"]) for path in HEALTH_PATHS]
-    routes = Map(rules, strict_slashes=True, merge_slashes=False)
+    routes = _rest_routes()
 
     def answer(path: str) -> Response:
         if is_preflight():
@@ -39,3 +39,11 @@ def register(app: Flask, world: World) -> None:
 
     app.add_url_rule("/", "management", answer, methods=VERBS, defaults={"path": ""})
     app.add_url_rule("/<path:path>", "management", answer, methods=VERBS)
+
+
+@cache
+def _rest_routes() -> Map:
+    """Return the REST calls, which are those of every emulator: they take longer to build than all the rest of it."""
+    rules = [Rule(path, methods=[verb], endpoint=method) for verb, path, method in REST]
+    rules += [Rule(path, methods=["GET"]) for path in HEALTH_PATHS]
+    return Map(rules, strict_slashes=True, merge_slashes=False)
