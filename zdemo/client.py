@@ -168,14 +168,16 @@ def call_api(
     """Send one request to a route, with the token if there is one. Raises ConnectionFailed if no answer comes."""
     from zdemo.http.transport import Transport  # here, because --help, --curl and completion need no requests
 
-    transport = Transport(settings.api_url, setting=settings.setting)
     sent = {"Accept": "application/json", **(headers or {})} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
-        answer = transport.send(method, route.path, timeout_seconds=settings.timeout_seconds, headers=sent)
+        with closing(Transport(settings.api_url, setting=settings.setting)) as transport:
+            answer = transport.send(method, route.path, timeout_seconds=settings.timeout_seconds, headers=sent)
     except ConnectionFailed as failure:
-        raise _about_the_api(failure, settings) from failure
-    finally:
-        transport.close()
+        if failure.kind is not FailureKind.REFUSED:
+            raise
+        what = f"{settings.api_url} refuses connections: the API is not running there"
+        hint = f"start it with zdemo serve, or correct {settings.setting}"
+        raise ConnectionFailed(what, hint=hint, kind=failure.kind, origin=failure.origin) from failure
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
 
@@ -196,20 +198,14 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str) -> Forg
     """Order an API of zdemo to forget its answers about a user; ``key`` may be empty. Any failure is an outcome."""
     from zdemo.http.transport import Transport  # here, as above
 
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    headers, order = {"Authorization": f"Bearer {key}"} if key else {}, {"user_id": user_id}
+    seconds = settings.timeout_seconds
     try:
         with closing(Transport(settings.api_url, setting=settings.setting)) as transport:
-            answer = transport.send(
-                "POST",
-                FORGET_PATH,
-                timeout_seconds=settings.timeout_seconds,
-                headers=headers,
-                json={"user_id": user_id},
-            )
+            answer = transport.send("POST", FORGET_PATH, timeout_seconds=seconds, headers=headers, json=order)
     except ZdemoError:
         return Forgotten()
-    document = answer.json()
-    said = document if isinstance(document, dict) else {}
+    said = answer.json_object()
     why_not = said.get("error_description")
     if answer.status == 200 and type(said.get("forgotten")) is int:
         return Forgotten(done=True)
@@ -217,18 +213,6 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str) -> Forg
         return Forgotten(done=True, untold=True)
     is_refusal = answer.status in (403, 503) and isinstance(why_not, str)  # not one of another program
     return Forgotten(why_not=f"{why_not} ({answer.status})" if is_refusal else "")
-
-
-def _about_the_api(failure: ConnectionFailed, settings: ClientSettings) -> ConnectionFailed:
-    """Return the failure, with the likely reason when nothing listens: the API is not running."""
-    if failure.kind is not FailureKind.REFUSED:
-        return failure
-    return ConnectionFailed(
-        f"{settings.api_url} refuses connections: the API is not running there",
-        hint=f"start it with zdemo serve, or correct {settings.setting}",
-        kind=failure.kind,
-        origin=failure.origin,
-    )
 
 
 def curl_command(settings: ClientSettings, route: Endpoint, *, with_token: bool, method: Method = Method.GET) -> str:

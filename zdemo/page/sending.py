@@ -6,7 +6,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from zdemo.client import Call, Endpoint, Method, Route, call_api, other_route
+from zdemo.client import Call, Method, Route, call_api, other_route
 from zdemo.config.settings import ClientSettings
 from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.evidence import PatIds
@@ -35,7 +35,11 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
     options, method = context.options, text_of(body, "method")
     if method not in list(Method):
         raise PageRefusal(400, "unknown_method", f"method must be {', '.join(Method)}")
-    endpoint = _endpoint(text_of(body, "path"))
+    path = text_of(body, "path")  # and no more: the API's address comes from the server
+    if not path.startswith("/") or len(path) > LONGEST_PATH:
+        what = f"the path must begin with /, and have at most {LONGEST_PATH} characters"
+        raise PageRefusal(400, "invalid_path", what, hint="for example /api/private")
+    endpoint = next((route for route in Route if route.path == path), None) or other_route(path, typed=path)
     caller, with_reason = caller_in(body, options.environment), flag_of(body, "explain", True)
     settings = ClientSettings(api_url=options.api_url, timeout_seconds=options.settings.timeout_seconds + MORE_SECONDS)
     try:
@@ -53,15 +57,6 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
         "why": why,
         "error": None,
     }
-
-
-def _endpoint(path: str) -> Endpoint:
-    """Return what a path names. It must be a path: what is before it, the API's address, comes from the server."""
-    if not path.startswith("/"):
-        raise PageRefusal(400, "invalid_path", "the path must begin with /", hint="for example /api/private")
-    if len(path) > LONGEST_PATH:
-        raise PageRefusal(400, "invalid_path", f"the path is longer than {LONGEST_PATH} characters")
-    return next((route for route in Route if route.path == path), None) or other_route(path, typed=path)
 
 
 def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) -> Why:

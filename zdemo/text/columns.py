@@ -4,6 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import IO
 
 LEAST_COLUMNS, MOST_COLUMNS = 40, 120  # between them, text follows the terminal
@@ -15,16 +16,13 @@ COLOUR = r"\x1b\[[\d;]*m"
 
 def columns_of(stream: IO[str]) -> int:
     """Return how wide text on a stream is: ``COLUMNS``, else the terminal's width, within sensible bounds."""
-    return min(max(_columns_of(stream, os.environ.get("COLUMNS", "")), LEAST_COLUMNS), MOST_COLUMNS)
-
-
-def _columns_of(stream: IO[str], wanted: str) -> int:
+    wanted, columns = os.environ.get("COLUMNS", ""), WITHOUT_TERMINAL
     if wanted.isascii() and wanted.isdigit() and int(wanted[:9]) > 0:
-        return int(wanted[:9])
-    try:
-        return (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0) or WITHOUT_TERMINAL
-    except (OSError, ValueError):  # it has no descriptor, or is closed
-        return WITHOUT_TERMINAL
+        columns = int(wanted[:9])
+    else:
+        with suppress(OSError, ValueError):  # it has no descriptor, or is closed
+            columns = (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0) or WITHOUT_TERMINAL
+    return min(max(columns, LEAST_COLUMNS), MOST_COLUMNS)
 
 
 def cells(text: str) -> int:
