@@ -39,10 +39,7 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class OtherRoute:
-    """A path of any API, with its query. ``typed`` names it on the command line: the path, or a URL.
-
-    Which role it requires, if any, is not known.
-    """
+    """A path of any API, with its query. ``typed`` names it on the command line: the path, or a URL."""
 
     path: str
     typed: str
@@ -101,10 +98,7 @@ def parse_challenge(value: str | None) -> Challenge | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request and its answer. ``url`` is without what could be a secret.
-
-    ``setting`` is what holds the API's address, for messages.
-    """
+    """A request and its answer. ``url`` is without what could be a secret, ``setting`` holds the API's address."""
 
     route: Endpoint
     url: str
@@ -143,10 +137,7 @@ class Call:
 
     @property
     def is_page(self) -> bool:
-        """Whether the answer is a web page although JSON was requested: something else answered.
-
-        Other APIs than zdemo's may refuse a request with a page.
-        """
+        """Whether the answer is a web page although JSON was requested; other APIs may refuse with one."""
         is_refusal = isinstance(self.route, OtherRoute) and self.answer.status >= 300
         is_flasks = self.method is Method.OPTIONS and not self.answer.body  # which calls nothing text/html
         return self.answer.media_type == "text/html" and not is_refusal and not is_flasks

@@ -122,10 +122,7 @@ class ZitadelAddress:
 
 
 def unused_internal_url(environment: Environment) -> str:
-    """Return why ``ZITADEL_INTERNAL_URL`` is not used, though it is set; empty when it is used.
-
-    It counts only for the ZITADEL that the place it comes from names: a ``.env`` cannot redirect what is exported.
-    """
+    """Return why ``ZITADEL_INTERNAL_URL`` is not used: its place names another ZITADEL; empty when it is used."""
     place, stronger = environment.source(INTERNAL_URL), environment.source(ISSUER)
     if place in ("", stronger) or (stronger != EXPORTED and ISSUER not in environment.shadowed):
         return ""

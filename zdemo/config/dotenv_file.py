@@ -124,10 +124,7 @@ def load_dotenv(path: Path) -> Dotenv:
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """Return the variables of a ``.env`` file, whose lines must be assignments, comments and lone words.
-
-    Raises SettingsError if it cannot be read, or has another line; that is never repeated.
-    """
+    """Return the variables of a ``.env`` file. Raises SettingsError if it cannot be read, or has wrong lines."""
     dotenv = load_dotenv(path)
     if wrong := dotenv.wrong_lines:
         problems = [f"{path} line {number} is not an assignment" for number in wrong[:MOST_PROBLEMS]]

@@ -136,10 +136,7 @@ def read_environment(
 
 
 def steps_with_env_file(found: T, path: Path | None) -> T:
-    """Return the same dataclass with the option ``--env-file`` in each command of ``fix`` and ``otherwise``.
-
-    It stays as it is unless the command line gives another ``.env``.
-    """
+    """Return the same dataclass with ``--env-file`` in the commands of ``fix`` and ``otherwise``, if it is needed."""
     if path in (None, DEFAULT):
         return found
     option = f" --env-file {shlex.quote(str(path))}"

@@ -57,9 +57,9 @@ class SigningKey:
 
 
 def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple[SigningKey, str]:
-    """Return the key behind a path, and a warning or an empty string.
+    """Return the key behind a path, which may start in ``folder``, and a warning or an empty string.
 
-    A relative path starts in ``folder``. Raises InvalidValue if there is no file, or no key of this kind in it.
+    Raises InvalidValue if there is no file, or no key of this kind in it.
     """
     if text.startswith(("{", "-----BEGIN", "eyJ")):
         raise InvalidValue("contains a key itself, not a path", shown="", fix="save the key, and give the file's path")

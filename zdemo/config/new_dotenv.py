@@ -55,10 +55,7 @@ def settings_in(path: Path) -> dict[str, str]:
 
 
 def has_emulators_settings(path: Path, port: int = EMULATOR_PORT) -> bool:
-    """Return whether all commands work with the emulator on this port if they use this ``.env``.
-
-    ``PAT`` may be any user's; a key file would win over the client secret.
-    """
+    """Return whether all commands work with the emulator on this port if they use this ``.env``."""
     try:
         found = settings_in(path)
     except SettingsError:
@@ -78,10 +75,7 @@ def usable_at(address: str, value: str) -> str:
 
 
 def are_emulators(settings: Mapping[str, str]) -> bool:
-    """Return whether settings have an address of this machine, and one of the emulator's secrets or tokens.
-
-    The emulator may have any port; where ZITADEL itself listens, somebody has changed the address already.
-    """
+    """Return whether settings have an address of this machine, not ZITADEL's port, and an emulator's secret."""
     try:
         address = urlsplit(settings.get(ISSUER, "").strip())
     except ValueError:

@@ -154,10 +154,7 @@ def shown_address(url: str) -> str:
 
 
 def cache_url(text: str) -> str:
-    """Return the URL of a store if it is valid, and the package that talks to it is installed.
-
-    Raises InvalidValue, which never shows it.
-    """
+    """Return the URL of a store, if the package for it is installed. Raises InvalidValue, which never shows it."""
     if "#" in text:
         raise _not_a_store("has a # in it: write %23 in a password")
     try:

@@ -158,10 +158,7 @@ class ZitadelSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ZitadelSettings):
-    """The settings of the resource server.
-
-    With a ``key``, ``client_id`` is the key file's and there is no secret.
-    """
+    """The settings of the resource server. With a ``key``, ``client_id`` is the key file's and there is no secret."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -211,10 +208,7 @@ class UserSettings(ZitadelSettings):
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str], *, with_secret: bool = True) -> UserSettings:
-        """Make settings of variables. Raises SettingsError with all problems at once.
-
-        ``with_secret``: the secret is among them; otherwise it is yet to be asked for.
-        """
+        """Make settings of variables, as ``Settings.from_env`` does; without the secret, it is yet to be asked for."""
         reader = _Reader(variables)
         environment = reader.environment
         key, warning = reader.key(USER_KEY_FILE, SERVICE_USER)
@@ -241,10 +235,7 @@ class AdminSettings(ZitadelSettings):
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
-        """Make settings of variables. Raises SettingsError with all problems at once.
-
-        An exported PAT is refused where a ``.env`` says where it would go, see ``zdemo.config.address``.
-        """
+        """Make settings of variables, as ``Settings.from_env`` does; see ``why_withheld`` for an exported PAT."""
         reader = _Reader(variables)
         values = cls._read(reader)
         zitadel = ZitadelAddress(values["issuer"], values["internal_url"])

@@ -79,10 +79,7 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
 
 @contextmanager
 def _signals() -> Iterator[Callable[[], None]]:
-    """Keep signals from ending the program while the block runs; the function that is given raises for one that came.
-
-    No call to ZITADEL is cut off: it would be unknown whether ZITADEL has carried it out.
-    """
+    """Keep signals from cutting off a call to ZITADEL; the function that is given raises for one that came."""
     received: list[int] = []
     before = {
         number: signal.signal(number, lambda signal_number, _frame: received.append(signal_number))

@@ -40,15 +40,11 @@ Body = Mapping[str, Any]
 
 
 class Done(NamedTuple):
-    """A change that was made: what was changed, which is empty if that was so before.
-
-    ``old_answers_seconds`` is how long the API may use older answers, ``shown_after_seconds`` the time until ZITADEL
-    showed the change.
-    """
+    """What was changed, which is empty if that was so before."""
 
     text: str = ""
-    old_answers_seconds: float = 0.0
-    shown_after_seconds: float | None = None
+    old_answers_seconds: float = 0.0  # how long the API may use older answers
+    shown_after_seconds: float | None = None  # the time until ZITADEL showed the change
 
 
 def change(context: PageContext, body: Body) -> dict[str, Any]:

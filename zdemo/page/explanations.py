@@ -25,10 +25,7 @@ OF_THE_BODY = (400, 411, 413, 415)
 
 
 def finding_for_own_refusal(call: Call) -> Finding | None:
-    """Return why the API itself refuses a request whatever its token; ``None`` for any other answer.
-
-    What answers is known, so nothing else can be the cause.
-    """
+    """Return why the API itself refuses a request whatever its token; ``None`` for any other answer."""
     answer, path = call.answer, without_tokens(call.route.path)
     if code_of(answer):
         return None
