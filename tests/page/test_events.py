@@ -80,7 +80,7 @@ def test_a_known_token_is_shown_with_the_time_that_its_answer_has_left(api: Trac
     [
         ("/api/private", "", "no bearer token", "this route requires a token, and none was sent"),
         ("/api/public", "", "admitted: this needs no token", ""),
-        ("/api/unknown", "", "no such path", "the API has no path /api/unknown"),
+        ("/api/unknown", "", "no such path", "no such path"),
         ("/api/private", READER.pat[:-8], "the token is not active", "the token"),
     ],
 )

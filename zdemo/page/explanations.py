@@ -19,26 +19,15 @@ from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import is_stopped
 from zdemo.response import Response
 from zdemo.server import Trace
-from zdemo.text.masking import without_tokens
 
-OF_THE_BODY = (400, 411, 413, 415)
+OWN_REFUSALS = (400, 404, 405, 411, 413, 415)
 
 
 def finding_for_own_refusal(call: Call) -> Finding | None:
     """Return why the API itself refuses a request whatever its token; ``None`` for any other answer."""
-    answer, path = call.answer, without_tokens(call.route.path)
-    if code_of(answer):
-        return None
-    if answer.status == 404:
-        return Finding(id="call.not_found", cause=f"the API has no path {path}")
-    if answer.status == 405:
-        allowed = answer.headers.get("allow", "")
-        takes = f"; it takes {allowed}" if allowed else ""
-        return Finding(id="call.method_not_allowed", cause=f"{path} does not take {call.method}{takes}")
-    said = answer.json_object().get("error_description")
-    if answer.status in OF_THE_BODY and isinstance(said, str):
-        return Finding(id="call.invalid_request", cause=said)
-    return None
+    said = call.answer.json_object().get("error_description")
+    is_own = call.answer.status in OWN_REFUSALS and not code_of(call.answer) and isinstance(said, str)
+    return Finding(id="call.refused", cause=str(said)) if is_own else None
 
 
 def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:
