@@ -52,15 +52,13 @@ class Access:
         if not _is_same(key, self._key):
             raise PageRefusal(403, "wrong_key", "this is not the key that zdemo serve printed at its last start")
 
-    def check_cookie(self, request: Request) -> None:
-        """Raise PageRefusal unless the request has the cookie; other servers may have added some of its name."""
-        if not any(_is_same(value, self.cookie_value) for value in request.cookies.getlist(cookie_name(request))):
-            raise _no_key()
-
-    def check_secret(self, request: Request) -> None:
-        """Raise PageRefusal unless the request has the secret."""
-        if not _is_same(request.headers.get("X-Zdemo-Secret", ""), self.secret):
-            raise _no_key()
+    def check_proofs(self, request: Request, *, needs_secret: bool) -> None:
+        """Raise PageRefusal unless the request has the cookie, and the secret if it is needed."""
+        cookies = request.cookies.getlist(cookie_name(request))  # other servers may have added some of its name
+        has_cookie = any(_is_same(value, self.cookie_value) for value in cookies)
+        has_secret = _is_same(request.headers.get("X-Zdemo-Secret", ""), self.secret)
+        if not has_cookie or (needs_secret and not has_secret):
+            raise PageRefusal(401, "no_key", "this page needs a key, which this browser does not have")
 
 
 def mark_of(key: str, caller: str) -> str:
@@ -85,10 +83,6 @@ def _proof(key: str, text: str) -> str:
 
 def _is_same(given: str, own: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), own.encode())
-
-
-def _no_key() -> PageRefusal:
-    return PageRefusal(401, "no_key", "this page needs a key, which this browser does not have")
 
 
 def cookie_name(request: Request) -> str:

@@ -114,9 +114,7 @@ def _check_requests(page: Flask, access: Access, slots: PageSlots) -> None:
         access.check_origin(request, is_page=request.path in OF_PEOPLE)
         if request.routing_exception or request.endpoint in ("enter", "static"):
             return
-        access.check_cookie(request)
-        if request.endpoint != "index":
-            access.check_secret(request)
+        access.check_proofs(request, needs_secret=request.endpoint != "index")
 
     @page.teardown_request
     def end(_error: BaseException | None) -> None:
@@ -226,7 +224,7 @@ def _json_object(read_body: BodyReader) -> dict[str, Any]:
     try:
         value = json.loads(request.get_data())
     except (ValueError, RecursionError):
-        raise PageRefusal(400, "not_json", "the body is not JSON") from None
+        value = None
     if not isinstance(value, dict):
         raise PageRefusal(400, "not_json", "the body is not a JSON object")
     return value
