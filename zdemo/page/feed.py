@@ -24,7 +24,6 @@ from zdemo.serving.forks import renewed_after_fork
 
 KEPT = 200  # events, for those who open the page later
 MOST_PER_SECOND = 100  # requests of this worker that leave a trace
-LATEST_SECONDS = 5.0  # after the end of a request; one that waited longer is skipped
 REST = 2.0  # times as long as it took to make an event: one of a token of 16 KiB takes 70 ms of the interpreter
 RENEW_SECONDS = 2.0  # how often a worker with a feed tells the others that somebody watches
 WATCH_SECONDS = 6.0  # how long the others believe it
@@ -179,29 +178,23 @@ class Watching:
             self._changed.notify()
 
     def _run(self) -> None:
+        """Make events, and rest after each: a flood of large tokens must not slow the API down."""
         while True:
             with self._changed:
                 if not self._traces:
                     self._changed.wait(RENEW_SECONDS if self._watcher.watching else None)
                 trace = self._traces.popleft() if self._traces else None
             if trace:
-                self._show(trace)
-            del trace  # it holds a token
+                began = time.perf_counter()
+                try:
+                    event = self._describe(trace)
+                    self._deliver(Frame(REQUEST, event, trace.id))
+                    self._bus.publish(REQUEST, event)
+                except Exception:  # the next request may be all right
+                    log.exception("request %s cannot be shown", trace.id)
+                del trace  # it holds a token
+                time.sleep(REST * (time.perf_counter() - began))
             self._renew()
-
-    def _show(self, trace: Trace) -> None:
-        """Make an event, unless it would come late, and rest: a flood of large tokens must not slow the API down."""
-        began = time.perf_counter()
-        if began > trace.began + trace.seconds + LATEST_SECONDS:
-            self._skipped += 1
-            return
-        try:
-            event = self._describe(trace)
-            self._deliver(Frame(REQUEST, event, trace.id))
-            self._bus.publish(REQUEST, event)
-        except Exception:  # the next request may be all right
-            log.exception("request %s cannot be shown", trace.id)
-        time.sleep(REST * (time.perf_counter() - began))
 
     def _deliver(self, frame: Frame) -> None:
         with self._changed:
