@@ -61,14 +61,9 @@ def test_a_user_who_is_not_active(bare: Shell, planter: Planter, method: str, by
     refused(bare, env, "is deactivated or locked", "reactivate or unlock")
 
 
-@pytest.mark.parametrize("content", ["of an application", "", "{", "-----BEGIN RSA PRIVATE KEY-----"])
-def test_a_key_file_that_is_none(bare: Shell, planter: Planter, content: str) -> None:
-    if content == "of an application":
-        with key_site(bare.folder / "key.json"):
-            named = "names the key file of an API application, not of a service account"
-    else:
-        write(bare.folder, "key.json", content)
-        named = KEY_FILE
+def test_the_key_file_of_an_application(bare: Shell, planter: Planter) -> None:
+    with key_site(bare.folder / "key.json"):
+        named = "names the key file of an API application, not of a service account"
     refused(bare, with_key(planter.url, Path("key.json")), named, "key on the service account's page")
 
 

@@ -2,9 +2,15 @@
 
 import pytest
 
-from zdemo.diagnosis.checks import CHECKS
+from zdemo.config.environment import Environment
+from zdemo.diagnosis.checks import CHECKS, zitadel_checks
 from zdemo.diagnosis.checks.check import Check, examine, failed, nothing_to_check, passed, selected, skipped, warned
+from zdemo.diagnosis.checks.doctor_context import DoctorContext
+from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, Outcome
+from zdemo.errors import ConnectionFailed, FailureKind, Phase
+from zdemo.http.failure_messages import failed as connection_failed
+from zdemo.response import Response
 from zdemo.verify.conformance import API_CHECKS
 
 STABLE = {
@@ -73,3 +79,40 @@ def test_only_what_is_wanted_and_its_grounds_are_examined() -> None:
     assert [one.id for one in selected(checks, ("c",))] == ["a", "c"]
     failing = (check("a", failed("no")), check("c", passed(""), "a"))
     assert [one.id for one in examine(failing, [], ("c",)) if one.worth_showing] == ["a", "c"], "the ground failed"
+
+
+# The network checks: all derived from what the one request for discovery came to
+
+ORIGIN = "https://id.example"
+ANSWER = Response(status=200, headers={}, body=b"{}", seconds=0.01, url=ORIGIN)
+
+
+def network_outcomes(reply: Response | ConnectionFailed | None) -> list[str]:
+    """Return the outcomes of net.resolve, net.connect, net.proxy and net.tls."""
+    variables = {"ZITADEL_DOMAIN": ORIGIN, "CLIENT_ID": "1", "CLIENT_SECRET": "2"}
+    context = DoctorContext()
+    context.environment = Environment({"the environment": variables})
+    context.__dict__["evidence"] = Evidence(replies={Probe.DISCOVERY: reply} if reply else {})
+    return [check.examine(context).outcome.value for check in zitadel_checks.CHECKS[:4]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "expected"),
+    [
+        (FailureKind.NAME_NOT_RESOLVED, Phase.ANSWER, ["fail", "pass", "skip", "skip"]),
+        (FailureKind.TIMEOUT, Phase.NAME, ["fail", "pass", "skip", "skip"]),
+        (FailureKind.TIMEOUT, Phase.CONNECTION, ["pass", "fail", "skip", "skip"]),
+        (FailureKind.TIMEOUT, Phase.ANSWER, ["pass", "pass", "skip", "skip"]),
+        (FailureKind.REFUSED, Phase.ANSWER, ["pass", "fail", "skip", "skip"]),
+        (FailureKind.NO_ROUTE, Phase.ANSWER, ["pass", "fail", "skip", "skip"]),
+        (FailureKind.CERTIFICATE_EXPIRED, Phase.ANSWER, ["pass", "pass", "skip", "fail"]),
+        (FailureKind.BROKEN, Phase.ANSWER, ["pass", "pass", "skip", "skip"]),
+    ],
+)
+def test_each_failure_belongs_to_one_check(kind: FailureKind, phase: Phase, expected: list[str]) -> None:
+    assert network_outcomes(connection_failed(kind, ORIGIN, "ZITADEL_DOMAIN", seconds=4, phase=phase)) == expected
+
+
+def test_an_answer_passes_and_no_request_proves_nothing() -> None:
+    assert network_outcomes(ANSWER) == ["pass", "pass", "skip", "pass"]
+    assert network_outcomes(None)[:2] == ["skip", "skip"]

@@ -1,5 +1,6 @@
 """Active tokens: why the API refuses them (role, audience, clock), and what notes say about them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,10 +21,7 @@ ROLE = "read:messages"
 NOW = 1_800_000_000
 SCOPE = "urn:zitadel:iam:org:project:role:"
 SETTINGS = Settings(issuer=ISSUER, client_id=CLIENT_ID, client_secret="s3cr" * 16)
-
-
-def settings(project_id: str) -> Settings:
-    return Settings(issuer=ISSUER, client_id=CLIENT_ID, client_secret="s3cr" * 16, project_id=project_id)
+OF_PROJECT = replace(SETTINGS, project_id=PROJECT)
 
 
 def pat(
@@ -115,7 +113,7 @@ def test_a_login_name_is_quoted_for_the_shell() -> None:
 @pytest.mark.parametrize("introspection", [pat(ROLE), pat(), session(ROLE)])
 def test_an_application_of_another_project_than_configured_is_the_cause(introspection: Introspection) -> None:
     evidence = Evidence(assignments=())
-    finding = finding_for_active(introspection, settings(OTHER), evidence, role=ROLE, now=NOW)
+    finding = finding_for_active(introspection, replace(SETTINGS, project_id=OTHER), evidence, role=ROLE, now=NOW)
     assert finding is not None
     assert finding.id in ("role.other_project_configured", "client.in_other_project")
     assert OTHER in finding.cause
@@ -152,7 +150,12 @@ def test_a_pat_is_remarked_to_list_roles_that_are_not_granted() -> None:
     ("introspection", "given", "ahead", "named"),
     [
         (pat("Read:messages", defined=("Read:messages",)), SETTINGS, 0.0, "Read:messages is not read:messages"),
-        (pat(ROLE, defined=(ROLE,), project=OTHER), settings(PROJECT), 0.0, f"does not name the project {PROJECT}"),
+        (
+            pat(ROLE, defined=(ROLE,), project=OTHER),
+            replace(SETTINGS, project_id=PROJECT),
+            0.0,
+            f"does not name the project {PROJECT}",
+        ),
         (pat(ROLE, defined=(ROLE,), more={"iss": "https://localhost"}), SETTINGS, 0.0, "https://localhost"),
         (pat(ROLE, defined=(ROLE,)), SETTINGS, -61.0, "61 s behind"),
         (session(ROLE, scope=f"{SCOPE}{ROLE} {SCOPE}admin"), SETTINGS, 0.0, "It was requested but is not granted"),

@@ -36,14 +36,12 @@ def refused(
     replies: Mapping[Probe, Response],
     settings: Settings = SETTINGS,
     *,
-    status: int = 400,
     ahead: float | None = None,
     records: ClientRecords | None = None,
-    administrator: bool = False,
 ) -> Finding:
-    error = answer_error(answer(status, UNAUTHORIZED), with_key=settings.key is not None)
+    error = answer_error(answer(400, UNAUTHORIZED), with_key=settings.key is not None)
     evidence = Evidence(
-        replies=replies, clock_ahead_seconds=ahead, client_records=records, with_administrator=administrator
+        replies=replies, clock_ahead_seconds=ahead, client_records=records, with_administrator=records is not None
     )
     finding = finding_for_error(error, settings, evidence)
     assert finding.fix
@@ -51,10 +49,8 @@ def refused(
     return finding
 
 
-def refused_key(
-    replies: Mapping[Probe, Response] = DISCOVERED, ahead: float | None = None, status: int = 400
-) -> Finding:
-    finding = refused(replies, WITH_KEY, ahead=ahead, status=status)
+def refused_key(replies: Mapping[Probe, Response] = DISCOVERED, ahead: float | None = None) -> Finding:
+    finding = refused(replies, WITH_KEY, ahead=ahead)
     assert "CLIENT_SECRET" not in str(finding)
     return finding
 
@@ -124,24 +120,20 @@ def test_another_issuer_is_certainly_the_cause(issuer: str) -> None:
 # What an administrator sees
 
 
-def recorded(records: ClientRecords | None, settings: Settings = SETTINGS, ahead: float | None = None) -> Finding:
-    return refused({}, settings, ahead=ahead, records=records, administrator=True)
-
-
 def test_who_does_not_see_the_whole_instance_proves_nothing_about_an_application() -> None:
-    finding = recorded(ClientRecords(whole_instance=False))
+    finding = refused({}, records=ClientRecords(whole_instance=False))
     assert (finding.id, finding.certainty) == ("client.unknown", OPEN)
     assert "organization that this administrator cannot see" in " ".join(finding.candidates)
     assert "IAM_OWNER" in finding.fix[-1]
-    assert recorded(ClientRecords(whole_instance=True)).certainty is CERTAIN
+    assert refused({}, records=ClientRecords(whole_instance=True)).certainty is CERTAIN
 
 
 def test_a_key_that_is_not_listed_is_deleted_whatever_the_clock_says() -> None:
-    finding = recorded(replace(FOUND, keys=()), WITH_KEY)
+    finding = refused({}, WITH_KEY, records=replace(FOUND, keys=()))
     assert (finding.id, finding.certainty) == ("client.key_deleted", CERTAIN)
     for word in ("api", "deleted", "clientId or keyId in the file was changed"):
         assert word in finding.cause
-    late = recorded(replace(FOUND, keys=()), WITH_KEY, ahead=600)
+    late = refused({}, WITH_KEY, records=replace(FOUND, keys=()), ahead=600)
     assert late.id == "client.key_deleted"
     assert "NTP" in late.fix[-1]
     assert "600 s ahead" in str(late.seen)
@@ -149,5 +141,5 @@ def test_a_key_that_is_not_listed_is_deleted_whatever_the_clock_says() -> None:
 
 @pytest.mark.parametrize(("ahead", "name"), [(0, "client.key_differs"), (600, "clock.skewed")])
 def test_a_good_key_that_is_refused_is_the_clock_or_another_private_key(ahead: float, name: str) -> None:
-    finding = recorded(FOUND, WITH_KEY, ahead=ahead)
+    finding = refused({}, WITH_KEY, records=FOUND, ahead=ahead)
     assert (finding.id, finding.certainty) == (name, LIKELY)

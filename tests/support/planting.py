@@ -75,9 +75,9 @@ class Planter:
         )["apiConfiguration"]
         return dataclasses.replace(self.settings, client_id=made["clientId"], client_secret=made["clientSecret"])
 
-    def key_file(self, folder: Path, user_id: str = READER.id, *, expires: str = "9999-12-31T23:59:59Z") -> Path:
+    def key_file(self, folder: Path, user_id: str = READER.id) -> Path:
         """Write a new key of a service account into a file that only its owner can read."""
-        made = self.user("AddKey", user_id, expirationDate=expires)
+        made = self.user("AddKey", user_id, expirationDate="9999-12-31T23:59:59Z")
         file = folder / f"{made['keyId']}.json"
         file.touch(0o600)
         file.write_bytes(base64.b64decode(made["keyContent"]))
