@@ -19,7 +19,6 @@ PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
 ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured")
 CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"
 TTL = "ZDEMO_CACHE_TTL"
-STORE_NOT_SET = f"{CACHE_URL} is not set: each worker keeps its own answers"
 
 
 @check("api.reachable", "the API at ZDEMO_API_URL answers", "settings.readable", verdict="does not answer")
@@ -31,8 +30,7 @@ def _reachable(context: DoctorContext) -> Finding:
         what = f"{context.api.api_url} answers in {public.answer.seconds * 1000:.0f} ms"
         return passed(what, brief=what)
     if public.kind is FailureKind.REFUSED and not context.environment.source("ZDEMO_API_URL"):
-        not_running = f"not running at {context.api.api_url}"
-        return warned(public.message, public.hint, brief=not_running, stops=True)
+        return warned(public.message, public.hint, brief=f"not running at {context.api.api_url}", stops=True)
     return failed_with(public)
 
 
@@ -114,7 +112,7 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
 )
 def _store_reachable(context: DoctorContext) -> Finding:
     if CACHE_URL not in context.environment:
-        return skipped(STORE_NOT_SET)
+        return skipped(f"{CACHE_URL} is not set: each worker keeps its own answers")
     if (settings := context.settings) is None:
         return skipped(context.not_usable(CACHE_URL) or NOT_USABLE)
     if not settings.cache_ttl_seconds:

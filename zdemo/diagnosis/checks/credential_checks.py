@@ -100,8 +100,7 @@ def _active(context: DoctorContext) -> Finding:
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):
         return finding
     who = introspection.text("username") or introspection.text("sub") or "a user without a name"
-    soon = next((note for note in context.investigation.notes if "expires soon" in note), "")
-    if soon:
+    if soon := next((note for note in context.investigation.notes if "expires soon" in note), ""):
         what = f"active: {quoted(who, 60)}; {soon}"
         return warned(what, "create a new PAT before then, and set PAT to it", brief="expires soon")
     return passed(f"active: {quoted(who, 60)}", brief=f"active: {quoted(who, 60)}")
@@ -112,8 +111,7 @@ def _audience(context: DoctorContext) -> Finding:
     finding = context.investigation.finding
     if finding and finding.id in ABOUT_AUDIENCE:
         return finding
-    what = "meant for this API: its audience names the API application or its project"
-    return passed(what, brief="meant for this API")
+    return passed("its audience names the API application or its project", brief="meant for this API")
 
 
 @check(

@@ -29,8 +29,7 @@ def _readable(context: DoctorContext) -> Finding:
         what = f"{path} is a folder, so it is not read"
         return warned(what, "write the settings to a file with another name, and name it with --env-file")
     if path.exists():
-        names = [name for name in context.environment if is_setting(name)]
-        count = sum(context.environment.source(name) == str(path) for name in names)
+        count = sum(is_setting(n) and context.environment.source(n) == str(path) for n in context.environment)
         return passed(f"{count} of zdemo's variables come from {path}; the environment overrides it")
     return passed(f"there is no {path} here; the settings come from the environment")
 

@@ -21,11 +21,11 @@ def finding_for_pat_records(records: PatRecords, now: float) -> Finding | None:
     finding = finding.and_seen((LOOKED_UP,))
     if finding.certainty is Certainty.OPEN or not records.named_by:  # setup's state file knows this very text
         return finding
-    names, verb = " and ".join(records.named_by), "belongs" if len(records.named_by) == 1 else "belong"
+    names = " and ".join(records.named_by)
     return replace(  # the token may have been replaced by hand, but not its recorded IDs
         finding,
         likely=True,
-        candidates=(f"{records.variable} was replaced since, so that {names} {verb} to another PAT",),
+        candidates=(f"{records.variable} was replaced since, and is not the PAT of {names}",),
         otherwise=(f"if {records.variable} was replaced by hand: set {names} to match it, or remove them",),
     )
 

@@ -176,15 +176,12 @@ def _alive_elsewhere(case: InactiveCase) -> Iterator[Finding]:
                 f"then request the token with the scope {audience_scope('PROJECT_ID')}",
             ),
         )
-    project = project or configured
+    project, whose = project or configured, "PROJECT_ID is the ID of the API application's project"
     yield Finding(
         id="token.other_audience",
         cause=f"{ALIVE}: its audience names neither this API application nor its project",
         seen=seen,
-        fix=(
-            f"request it with the scope {audience_scope(project)}",
-            *(() if project else ("PROJECT_ID is the ID of the project that the API application belongs to",)),
-        ),
+        fix=(f"request it with the scope {audience_scope(project)}", *([] if project else [whose])),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
     )
 

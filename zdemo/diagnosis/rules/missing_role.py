@@ -276,11 +276,9 @@ def _rename(case: RoleCase, near: str) -> tuple[str, ...]:
 
 
 def _open(case: RoleCase) -> Finding:
-    evidence, status = case.evidence, case.evidence.status(Probe.ASSIGNMENTS)
     spelled = "this project does not define it, or defines it in another spelling"
-    needs = "" if evidence.with_administrator else "; needs ZITADEL_ADMIN_PAT"
+    needs = "" if case.evidence.with_administrator else "; needs ZITADEL_ADMIN_PAT"
     scope = f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments"
-    refused = (evidence.assignments is None and status is None) or status in (401, 403)
     return Finding(
         id="role.missing",
         cause=f"the token is valid, but does not have the role {case.role} in this project",
@@ -291,7 +289,7 @@ def _open(case: RoleCase) -> Finding:
             *((spelled,) if case.defined is None else ()),
         ),
         fix=(f"{pasteable('zdemo role list', case.user)}  (shows the user's roles in this project{needs})", case.grant),
-        otherwise=(scope,) if refused and not is_pat(case.introspection) else (),
+        otherwise=() if may_list_own_assignments(case.introspection) else (scope,),
     )
 
 

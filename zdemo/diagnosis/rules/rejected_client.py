@@ -157,20 +157,16 @@ def _open(case: ClientCase, odd: Iterable[str]) -> Finding:
         steps = ("check on the application's page in ZITADEL that it is active and lists the file's keyId", NEW_KEY)
     belongs = "the key file belongs" if key else "they belong"
     elsewhere = f"{belongs} to another ZITADEL, or this one was recreated since"
+    ask = evidence.unusable_admin_pat or "set ZITADEL_ADMIN_PAT: then zdemo doctor shows which it is"
+    seen_by_admin = "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
     return Finding(
         id="client.key_refused" if key else "client.refused",
         cause=case.refused,
         candidates=(elsewhere, *wrong) if evidence.token_is_dead else (*wrong, elsewhere),
         seen=(CLOCK_COMPARED,) if ahead else (),
-        fix=(*steps, _ask_administrator(evidence)),
+        fix=(*steps, seen_by_admin if evidence.with_administrator else ask),
         otherwise=() if key else (REGENERATE,),
     )
-
-
-def _ask_administrator(evidence: Evidence) -> str:
-    if evidence.with_administrator:
-        return "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
-    return evidence.unusable_admin_pat or "set ZITADEL_ADMIN_PAT: then zdemo doctor shows which it is"
 
 
 def assertions_are_refused(clock_ahead_seconds: float) -> bool:

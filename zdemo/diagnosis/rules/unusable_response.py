@@ -330,13 +330,9 @@ def finding_for_issuer(issuer: str, requested: str) -> Finding | None:
     """Find an issuer other than the address requested (RFC 8414): ZITADEL makes it from the request it gets."""
     if issuer == requested:
         return None
-    another_scheme = issuer.partition("://")[0] != requested.partition("://")[0]
-    fix = (
-        "set ExternalSecure (and ExternalDomain, ExternalPort) of ZITADEL to what its users see, or let the proxy send "
-        "X-Forwarded-Proto"
-        if another_scheme
-        else "let the proxy in front of ZITADEL pass Host with its port unchanged"
-    )
+    fix = "let the proxy in front of ZITADEL pass Host with its port unchanged"
+    if issuer.partition("://")[0] != requested.partition("://")[0]:
+        fix = "set ExternalSecure of ZITADEL to what its users see, or let the proxy send X-Forwarded-Proto"
     return Finding(
         id="zitadel.issuer_differs",
         cause=f"ZITADEL was requested at {requested}, but its issuer is {issuer}: JWTs, and assertions signed with a "
