@@ -69,14 +69,11 @@ def test_more_assignments_than_a_page_are_all_read(planter: Planter) -> None:
     assert "project 100" in find(planter.settings, VISITOR.pat).cause
 
 
-def test_the_keys_show_which_jwt_was_signed_by_another_zitadel_or_changed(planter: Planter) -> None:
+def test_the_keys_show_that_a_jwt_was_changed(planter: Planter) -> None:
     token = str(planter.tokens(AUDIENCE, jwt=True)["access_token"])
     at = token.rindex(".") + 1
     changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
     assert find(planter.settings, changed).id == "token.damaged"
-    with emulate() as other:
-        foreign = find(planter.settings, Planter(other).tokens(AUDIENCE, jwt=True)["access_token"])
-        assert (foreign.id, other.url in foreign.cause) == ("token.other_issuer", True)
 
 
 def test_what_hangs_is_not_waited_for_beyond_the_time_and_leaves_it_open() -> None:
