@@ -1,7 +1,6 @@
 """The emulator's lines at a terminal of each width, and beside the API's."""
 
 import io
-import json
 import logging
 import re
 from dataclasses import astuple
@@ -13,8 +12,7 @@ from tests.support.cli import Shell, Stack
 from zdemo.cli.commands.emulator import BESIDE_THE_API, requests_log
 from zdemo.emulator.incoming import REQUESTS_LOG, RequestRecord
 from zdemo.response import Response
-from zdemo.server.logs import JsonFormatter, TextFormatter
-from zdemo.text.columns import cells
+from zdemo.server.logs import TextFormatter
 
 INACTIVE = RequestRecord(
     method="POST",
@@ -29,7 +27,6 @@ CREATED = RequestRecord(
     method="POST", path="/zitadel.user.v2.UserService/ListUsers", status=200, milliseconds=2.94, user="zdemo-admin"
 )
 WHOSE = "emulator-api, zdem…-000: expired 3 s ago"
-NASTY = RequestRecord(method="G\x1b[31m", path="/\u202e", status=404, milliseconds=1, client="\x9b" * 90, reason="a\nb")
 
 
 def shown(
@@ -59,21 +56,6 @@ def test_a_line_says_whose_it_is_and_the_reason(
 def test_a_service_is_shown_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = shown(CREATED, 80, monkeypatch, mark="")
     assert line.startswith("CLOCK  200    2.9 ms  POST UserService/ListUsers  zdemo-admin")
-
-
-@pytest.mark.parametrize("columns", [40, 120])
-def test_nothing_is_wider_than_the_terminal_or_acts_on_it(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = shown(NASTY, columns, monkeypatch)
-    assert len(lines) <= 2
-    assert all(line.isprintable() and cells(line) <= columns + 3 for line in lines)  # CLOCK is three shorter
-
-
-def test_json_has_the_fields_of_the_record() -> None:
-    event = logging.LogRecord(REQUESTS_LOG, logging.INFO, "", 1, "", astuple(INACTIVE), None)
-    line = json.loads(JsonFormatter(requests_log("")).format(event))
-    assert [line[name] for name in ("client", "token", "status", "reason")] == [
-        *("emulator-api", "zdem…-000", 200, "expired 3 s ago")
-    ]
 
 
 def test_commands_name_the_emulator_unless_its_name_is_strange(shell: Shell, shared_stack: Stack) -> None:

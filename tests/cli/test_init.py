@@ -70,12 +70,6 @@ def test_without_a_terminal_it_is_a_skeleton_that_doctor_finds_incomplete(bare: 
     assert bare("doctor", "--only", "settings.complete").code == ExitCode.NO
 
 
-def test_a_file_that_cannot_be_written_is_not_left_in_part(bare: Shell) -> None:
-    done = bare.script('ulimit -f 0; "$1" -m zdemo init --emulator')
-    assert (done.returncode, os.listdir(bare.folder)) == (ExitCode.SETTINGS, [])
-    assert done.stderr.startswith("error: .env cannot be written: File too large\nhint: ")
-
-
 @needs_git
 def test_what_the_environment_hides_and_git_would_take_is_named(bare: Shell) -> None:
     ran = bare("init", "--emulator", PAT="another", CLIENT_ID=CLIENT_ID)
@@ -124,8 +118,6 @@ EXISTING: dict[str, tuple[Callable[[Path], object], str]] = {
         "sets ZITADEL_DOMAIN, CLIENT_ID, CLIENT_SECRET",
     ),
     "broken link": (lambda path: path.symlink_to("nowhere"), "is a link to a file that does not exist"),
-    "named pipe": (os.mkfifo, "named pipe"),
-    "no settings": (lambda path: path.write_text("some prose of mine\nand more"), "line 1 is not an assignment"),
 }
 
 

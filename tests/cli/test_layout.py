@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zdemo.cli.layout import ASIDE, behind, continued, filled, headline, pad, wrapped
+from zdemo.cli.layout import ASIDE, behind, continued, filled, headline, wrapped
 from zdemo.cli.screen import Screen
 from zdemo.text.columns import cells
 
@@ -43,14 +43,6 @@ def test_a_command_in_several_lines_is_the_same_to_a_shell() -> None:
     script = "\n".join(f"printf '%s\\n' {text}" for text in texts)
     words = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout  # noqa: S603  # the test's own script
     assert words.splitlines() == shlex.split(command) * len(widths)
-
-
-@pytest.mark.parametrize(
-    ("text", "width"),
-    [("\x1b[31mred\x1b[0m", 3), ("\u8aad\u8005", 4), ("e\u0301te\u0301", 3), ("\U0001f600!", 3), ("\uff32", 2)],
-)
-def test_characters_count_by_the_cells_that_they_take(text: str, width: int) -> None:
-    assert (cells(text), cells(pad(text, 9))) == (width, 9)
 
 
 REMARKED = f"zdemo introspect{ASIDE}what ZITADEL says)"

@@ -90,11 +90,8 @@ def test_what_is_so_already_is_no_change_and_no_error(shell: Shell, shared_stack
     ("env", "code", "named"),
     [
         ({"CLIENT_ID": "", "CLIENT_SECRET": "", "PAT": "", "ZITADEL_PROJECT_ID": PROJECT_ID}, 0, ""),
-        ({"CLIENT_SECRET": "B" * 64}, 1, "CLIENT_SECRET"),
         ({"CLIENT_ID": ""}, 3, "ZITADEL_PROJECT_ID"),
-        ({"ZITADEL_PROJECT_ID": "1" * 18}, 1, "ZITADEL_PROJECT_ID"),
         ({"ZITADEL_ADMIN_PAT": ""}, 3, "ZITADEL_ADMIN_PAT is not set"),
-        ({"ZITADEL_ADMIN_PAT": "A" * 71}, 1, "create a new PAT"),
     ],
 )
 def test_project_and_administrator_come_from_the_settings(

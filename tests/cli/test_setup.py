@@ -154,19 +154,12 @@ def test_yes_alone_never_replaces_a_secret(desk: Shell, zitadel: Emulator) -> No
     assert [a.secret for a in zitadel.world.applications.values() if a.name == "own-api"] == [secret]
     dry = desk(*DRY)
     assert (dry.code, "--rotate-secret" in dry.err) == (0, True)
+    for word, code in (("y\n", 1), ("yes\n", 0)):  # then the plan is asked about, too
+        status, shown = at_terminal(desk, "setup", *OWN, when="[type yes]", typed=word + "y\n")
+        assert (status, "CLIENT_SECRET" in env_of(desk)) == (code, code == 0), shown
     ran = desk(*YES, "--rotate-secret")
     assert (ran.code, restart in ran.out) == (0, True)
     assert env_of(desk)["CLIENT_SECRET"] != secret
-
-
-def test_a_typed_yes_creates_one(desk: Shell) -> None:
-    """And then the plan is asked about, too."""
-    desk(*YES)
-    update_dotenv(desk.folder / ".env", {"CLIENT_SECRET": None})
-    for word, code in (("y\n", 1), ("yes\n", 0)):
-        status, shown = at_terminal(desk, "setup", *OWN, when="[type yes]", typed=word + "y\n")
-        assert status == code, shown
-        assert ("CLIENT_SECRET" in env_of(desk)) == (code == 0)
 
 
 # --- the emulator's settings in .env, and the ZITADEL that is meant

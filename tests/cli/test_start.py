@@ -59,24 +59,3 @@ def test_asking_loads_no_server_and_nothing_that_draws(command: str) -> None:
         assert server.requests
     assert "requests" in modules
     assert modules & {*SERVERS, "rich"} == ({"rich"} if command == "role list" else set()), "rich is for tables only"
-
-
-CTRL_C = """
-import sys
-import zdemo.cli
-
-class CtrlC:
-    def find_spec(self, name, path=None, target=None):
-        if name == "zdemo.cli.app":
-            raise KeyboardInterrupt
-
-sys.meta_path.insert(0, CtrlC())
-try:
-    zdemo.cli.main()
-except SystemExit as end:
-    print(end.code)
-"""
-
-
-def test_ctrl_c_while_it_loads_ends_it_without_a_traceback() -> None:
-    assert processes.run_python(CTRL_C) == "130\n"

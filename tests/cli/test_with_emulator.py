@@ -131,18 +131,6 @@ def test_what_is_wrong_is_explained_and_starts_nothing(
 # --- how it ends
 
 
-def test_each_signal_reaches_the_command_once(bare: Shell) -> None:
-    sent = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT, signal.SIGTERM)
-    with bare.running(*python(COUNTING)) as process:
-        eventually("it runs", (bare.folder / "ready").exists)
-        for number, how in enumerate(sent, 1):
-            process.send_signal(how)
-            expected = " ".join(str(int(one)) for one in sent[:number])
-            eventually("it has arrived", lambda: written(bare.folder / "seen"), expected.__eq__)
-        assert process.wait(LONGEST_SECONDS) == 9
-    assert (bare.folder / "seen").read_text() == expected
-
-
 def test_a_signal_that_ends_the_command_is_in_the_exit_code_and_what_it_leaves_running_is_ended(bare: Shell) -> None:
     ran = bare("emulator", "--", "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!; kill -9 $$")
     assert (ran.code, is_running(int(ran.out))) == (128 + signal.SIGKILL, False)

@@ -10,7 +10,7 @@ from zdemo.response import Response
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
-from zdemo.verify.judgments import Leaks, Measured, Stale, leaks_in
+from zdemo.verify.judgments import Measured, leaks_in
 
 BY_ID = {case.id: case for case in CASES}
 REALM = 'Bearer realm="api"'
@@ -44,8 +44,10 @@ def measured(seconds: float | None, before: ApiReply = OK) -> Measured:
     return Measured(seconds=seconds, limit=10, before=before, last=OK)
 
 
-def stale(*asked: ApiReply, before: ApiReply = OK, seconds: float | None = 0.5) -> Stale:
-    return Stale(window=measured(seconds), before=before, replies=asked)
+def stale(
+    *asked: ApiReply, before: ApiReply = OK, seconds: float | None = 0.5
+) -> tuple[Measured, ApiReply, Sequence[ApiReply]]:
+    return measured(seconds), before, asked
 
 
 def flights(introspections: int, *asked: ApiReply) -> tuple[Sequence[ApiReply], int]:
@@ -83,7 +85,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
         [[OK, seen(200, access_control_allow_origin="*")]],
         [[seen(200, access_control_allow_origin="https://a", access_control_allow_credentials="true"), OK]],
     ),
-    "safe.output": ([Leaks(where="x", found=(), looked_at="y")], [Leaks(where="x", found=("a token",), looked_at="y")]),
+    "safe.output": ([((), "x", "y")], [(("a token",), "x", "y")]),
     "correct.accepts": ([OK, seen(204)], [INVALID, seen(302), seen(404), LATE]),
     "correct.other_scheme": ([MISSING], [INVALID, seen(401), seen(400), OK]),
     "correct.scheme_case": ([[INVALID, INVALID]], [[INVALID, MISSING], [INVALID, seen(500)]]),

@@ -106,10 +106,11 @@ def is_free(host: str, port: int) -> bool:
 
 def free_port_near(host: str, port: int, *others: int) -> int:
     """Return a port near a taken one that is free now, and none of the ``others``."""
-    above = range(port + 1, min(port + MOST_PORTS_TRIED, HIGHEST_PORT) + 1)
-    ports: list[int] = [one for one in (*above, *range(port - 1, 0, -1)[:MOST_PORTS_TRIED]) if one not in others]
-    free = (one for one in ports if is_free(host, one))
-    return next(free, ports[0])
+    near: list[int] = [
+        *range(port + 1, HIGHEST_PORT + 1)[:MOST_PORTS_TRIED],
+        *range(port - 1, 0, -1)[:MOST_PORTS_TRIED],
+    ]
+    return next((one for one in near if one not in others and is_free(host, one)), near[0])
 
 
 def is_typed(ctx: Any, name: str) -> bool:
@@ -138,10 +139,7 @@ def typed_again(ctx: Any, **others: object) -> str:
 
 @contextmanager
 def port_explained(ctx: typer.Context, host: str, port: int, *, emulator_port: int | None = None) -> Iterator[None]:
-    """Say in plain words why nothing can listen on ``host:port``, if the block fails to.
-
-    ``emulator_port`` is what else the command needs: if that is taken too, one learns of both at once.
-    """
+    """Say why the block cannot listen on ``host:port``, and whether the emulator's port is taken too."""
     try:
         yield
     except OSError as error:

@@ -42,10 +42,7 @@ def serve_emulator(port: int, api_url: str) -> str:
 
 
 def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path, bool]:
-    """Return a file for the emulator's settings, and whether it has them already; otherwise it does not exist.
-
-    It is the preferred one, unless that has other settings.
-    """
+    """Return a file for the emulator's settings, if possible the preferred one, and whether it has them already."""
     names = (f"emulator{'' if number == 1 else number}.env" for number in count(1))
     paths = chain([preferred], map(Path, names))
     return next(
@@ -69,10 +66,7 @@ LONGEST_SECONDS = 5.0
 
 
 def warn_of_git(screen: Screen, env_path: Path, key_files: Sequence[Path] = ()) -> None:
-    """Warn if git has or would take a ``.env`` or a key file; a link counts as the file that it leads to.
-
-    Say nothing outside of a repository, and where git cannot be asked.
-    """
+    """Warn if git has or would take a ``.env`` or a key file; say nothing where git cannot be asked."""
     files = [Path(os.path.realpath(file)) for file in (env_path, *key_files)]
     names = b"\0".join(map(os.fsencode, files))
     try:

@@ -60,10 +60,7 @@ def _secret_words(argument: str) -> Iterable[str]:
 
 
 def _open_closed_streams() -> None:
-    """Open the streams that Python does not open where a descriptor is closed (``>&-``).
-
-    Writing to this standard output fails, as it would at the descriptor; this standard error goes nowhere.
-    """
+    """Open streams that are closed (``>&-``): writing to standard output fails, standard error is dropped."""
     if cast("TextIO | None", sys.stdout) is None:
         sys.stdout = _null(os.O_RDONLY)
     if cast("TextIO | None", sys.stderr) is None:

@@ -37,10 +37,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def filled(paragraph: str, width: int) -> list[str]:
-    """Return one paragraph in lines; those after the first are indented as it is.
-
-    What is longer than a line stands alone on its line, and begins at the left.
-    """
+    """Return one paragraph in lines, indented as it is; what is longer than a line stands alone, at the left."""
     if cells(paragraph) <= width:
         return [paragraph]
     command, aside, remark = paragraph.partition(ASIDE)

@@ -75,10 +75,7 @@ MOST_SEEN, MOST_CANDIDATES, MOST_STEPS = 2, 6, 3  # without --verbose
 def stream_groups(
     screen: Screen, checks: Sequence[Check[Any]], reports: Iterator[CheckReport], only: Sequence[str], *, show: str = ""
 ) -> Iterator[CheckReport]:
-    """Yield the reports that are worth showing, after the line of their group, or of each check, was printed.
-
-    ``show`` is ``groups``, ``checks`` or nothing.
-    """
+    """Show ``groups``, ``checks`` or nothing as they are done, and yield the reports that are worth showing."""
     for name, members in groupby(selected(checks, only), key=lambda check: check.group):
         with screen.waiting(f"checking: {name}"):
             done = [report for report in islice(reports, len(list(members))) if report.worth_showing]
@@ -92,11 +89,7 @@ def stream_groups(
 def show_checks(
     screen: Screen, done: Sequence[CheckReport], seconds: float, command: str, *, verbose: bool = False
 ) -> None:
-    """Show the first failure, with the warnings that may explain it or else its candidates; without one, all warnings.
-
-    With ``verbose`` show all failures and warnings. At the end stand the number of each outcome, the failures that were
-    not shown, and what shows more; ``command`` shows everything.
-    """
+    """Show the first failure with what may explain it, or all warnings; ``verbose`` shows all, as ``command`` does."""
     failures = [one for one in done if one.result.outcome is Outcome.FAIL]
     warnings = [one for one in done if one.result.outcome is Outcome.WARN]
     for report in [*failures, *warnings] if verbose else failures[:1] or warnings:
@@ -170,11 +163,7 @@ def _described(case: Case) -> dict[str, str]:
 def show_cases(
     screen: Screen, reports: Sequence[CaseReport], seconds: float, printed: Sequence[str], *, verbose: bool
 ) -> None:
-    """Show for each group how many cases passed and what was wrong, then the failures, the unsafe ones first.
-
-    Where nothing was let in, the lines that the API ``printed`` last stand there too. With ``verbose`` show every case,
-    and all failures in full.
-    """
+    """Show grades, then what failed, unsafe cases first; the API ``printed`` lines where it let nobody in."""
     groups = in_groups(reports)
     for report in (report for found in groups.values() for report in found if verbose):
         _show_line(screen, OUTCOMES[report.mark], f"{report.case.id:<{CASE_WIDTH}}", report.verdict.seen)

@@ -57,10 +57,7 @@ class Screen:
         return columns_of(stream or self.stdout)
 
     def say(self, text: str = "", *, whole: bool = False) -> None:
-        """Print a line of the answer, or a text that is never broken into lines, if it is ``whole``.
-
-        Text from elsewhere must have gone through ``printable``.
-        """
+        """Print a line of the answer, unbroken if it is ``whole``; what is from elsewhere must be ``printable``."""
         text = self.redaction(text)
         for line in [text] if whole else wrapped(text, self.width()):
             self._put(self.stdout, line)
@@ -71,10 +68,7 @@ class Screen:
         self.behind(lead, rest, hang=0 if lead else BELOW, stream=self.stderr)
 
     def behind(self, lead: str, text: str, *, hang: int = 0, colour: str = "", stream: IO[str] | None = None) -> None:
-        """Print a text behind ``lead``, on standard output by default; ``lead`` may have colours.
-
-        Lines after the first begin below the text, ``hang`` characters to the right.
-        """
+        """Print a text behind ``lead``, which may have colours; further lines begin below the text, or ``hang`` on."""
         stream = stream or self.stdout
         shown = printable(self.redaction(text))
         if colour and shows_colour(stream):
@@ -88,10 +82,7 @@ class Screen:
             self._put(self.stdout, line)
 
     def table(self, rows: Sequence[Sequence[str]], *, stream: IO[str] | None = None) -> None:
-        """Print rows in columns; or, where their words do not fit side by side, as lines.
-
-        Cells may have colours. Text from elsewhere must have gone through ``printable``.
-        """
+        """Print rows, whose cells may have colours, in columns; or as lines where the words do not fit side by side."""
         from rich.console import Console  # here, since most commands draw no table
         from rich.table import Table
         from rich.text import Text
@@ -124,11 +115,7 @@ class Screen:
             self._put(stream, line.rstrip())
 
     def document(self, value: Any, *, as_it_came: str = "") -> None:
-        """Print the answer as one JSON document, indented at a terminal; a text is printed as it is.
-
-        If no secret is in it, the value is printed ``as_it_came``. Texts are redacted before they are JSON: a secret
-        may look like the JSON around it.
-        """
+        """Print the answer as one JSON document, ``as_it_came`` if no secret is in it; a text is printed as it is."""
         shown = in_texts(self.redaction, value)
         if as_it_came and shown == value:
             shown = self.redaction(as_it_came)
@@ -162,10 +149,7 @@ class Screen:
             self.behind("hint:  ", hint, stream=self.stderr)
 
     def failure(self, message: str, hint: str = "", *, as_json: bool, more: Mapping[str, object] | None = None) -> None:
-        """Print the error that ends a command; with ``as_json`` also as the document, unless there is one already.
-
-        ``more`` is what the document holds besides.
-        """
+        """Print the error that ends a command; with ``as_json`` also as the document, with ``more`` in it."""
         self.error(message, hint)
         if not as_json or self._answered:
             return
@@ -190,10 +174,7 @@ class Screen:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
-        """Show a spinner on standard error while the block runs, if that is a terminal; leave nothing behind.
-
-        The block gets a function that shows another text.
-        """
+        """Show a spinner on a terminal while the block runs; yield a function that changes its text."""
         if not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
             yield lambda _: None
             return

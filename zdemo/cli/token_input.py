@@ -71,10 +71,7 @@ def _end_of(text: str | Path) -> str:
 
 
 def given_token(option: str, value: str | None, *, question: str = "token: ", what: str = "token") -> str | None:
-    """Return the token that an option gives: its text, standard input or what is typed; ``None`` without the option.
-
-    ``what`` says what the option gives, if that is another secret.
-    """
+    """Return the secret that an option gives: its text, standard input or what is typed; ``None`` without one."""
     token = value
     if value == ASK:
         if not at_terminal():

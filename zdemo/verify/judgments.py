@@ -206,22 +206,14 @@ def ended_in_time(measured: Measured) -> Verdict:
     return good(f"refused after {measured.seconds:.1f} s")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stale:
-    """What was answered to a deleted token that the API knew, after its removal window, while ZITADEL failed."""
-
-    window: Measured  # of such a token, while ZITADEL answered
-    before: ApiReply
-    replies: Sequence[ApiReply]
-
-
-def refused_while_away(stale: Stale) -> Verdict:
-    """Judge whether an outage keeps a deleted token alive."""
-    if not stale.before.let_in:
-        return skip(f"the token was never let in: {stale.before.in_words()}")
-    if stale.window.seconds is None:
+def refused_while_away(seen: tuple[Measured, ApiReply, Sequence[ApiReply]]) -> Verdict:
+    """Judge whether an outage keeps a deleted token alive: its window while ZITADEL answered, and then its answers."""
+    window, before, replies = seen
+    if not before.let_in:
+        return skip(f"the token was never let in: {before.in_words()}")
+    if window.seconds is None:
         return skip("a deleted token is let in anyway (safe.window_token)")
-    return none_let_in(stale.replies)
+    return none_let_in(replies)
 
 
 def recovered(recoveries: Mapping[str, float | None]) -> Verdict:
@@ -256,18 +248,10 @@ def stayed_here(sent: Sequence[str]) -> Verdict:
     return unless(followed if sent else "", "nothing secret went there")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Leaks:
-    """Texts in which a token or secret of this run was found, by what it was."""
-
-    where: str
-    found: tuple[str, ...]
-    looked_at: str
-
-
-def nothing_leaked(leaks: Leaks) -> Verdict:
-    """Judge whether a text shows tokens or secrets."""
-    return unless(f"{' and '.join(leaks.found)} in {leaks.where}" if leaks.found else "", f"none in {leaks.looked_at}")
+def nothing_leaked(seen: tuple[Sequence[str], str, str]) -> Verdict:
+    """Judge whether a text shows tokens or secrets: which were found, where, and what was looked at."""
+    found, where, looked_at = seen
+    return unless(f"{' and '.join(found)} in {where}" if found else "", f"none in {looked_at}")
 
 
 def no_trace(replies: Sequence[ApiReply]) -> Verdict:
@@ -286,14 +270,10 @@ def kept_private(reply: ApiReply) -> Verdict:
 
 def say_private(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether each answer says that it must not be kept, or depends on the token."""
-    wrong = [one for one in replies if not (_forbids_storing(one) or _depends_on_token(one))]
+    varies = re.compile(r"(?i)(?:^|[\s,])(?:authorization|\*)(?:$|[\s,])")
+    wrong = [one for one in replies if not (_forbids_storing(one) or varies.search(one.header("vary")))]
     said = (wrong[0].header("cache-control") or "no Cache-Control") if wrong else ""
     return unless(f"{in_words(wrong)}: {said}" if wrong else "", "each does")
-
-
-def _depends_on_token(reply: ApiReply) -> bool:
-    fields = [field.strip().lower() for field in reply.header("vary").split(",")]
-    return "authorization" in fields or "*" in fields
 
 
 def _forbids_storing(reply: ApiReply) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
-from zdemo.verify.judgments import PUBLIC_SECONDS, RECOVERY_SECONDS, Measured, Stale
+from zdemo.verify.judgments import PUBLIC_SECONDS, RECOVERY_SECONDS, Measured
 
 if TYPE_CHECKING:
     from zdemo.verify.emulated_issuer import EmulatedIssuer, Person
@@ -145,9 +145,8 @@ class VerifyRun:
         self.zitadel.change("delete", person)
         return person.token, before, time.monotonic()
 
-    @property
-    def stale(self) -> Stale:
-        """What a deleted token gets after its removal window, while ZITADEL fails."""
+    def stale(self) -> tuple[Measured, ApiReply, list[ApiReply]]:
+        """Return the window of a deleted token, its answer before, and those after the window, while ZITADEL fails."""
         window, (token, before, at) = self.windows["delete"], self.deleted
         while time.monotonic() - at < self.window_seconds and not self.budget.is_spent:
             time.sleep(POLL_SECONDS)
@@ -155,7 +154,7 @@ class VerifyRun:
         for kind in BRIEF_OUTAGES:
             with self.api.in_outage(), self.zitadel.fault(kind):
                 replies.append(self.api.bearer(token, seconds=ANSWER_SECONDS))
-        return Stale(window=window, before=before, replies=replies)
+        return window, before, replies
 
     # --- many at once
 

@@ -119,7 +119,7 @@ def doctor(
     if junit_file is not None:
         check_report(junit_file, "doctor", as_json=as_json)
     output = "document" if as_json else "report" if junit_file == STANDARD_OUTPUT else "checks" if verbose else "groups"
-    return DoctorRun(screen, checks, names, api, env_file).run(output, junit_file)
+    return _run(screen, checks, names, api, env_file, output, junit_file)
 
 
 def _unknown(name: str, known: Sequence[str], listed: str) -> UsageError:
@@ -204,63 +204,50 @@ OF_STORE = "cache."  # how the IDs of checks begin that apply only where a store
 WHY_NOT = ("settings.complete", "settings.wellformed")  # where a check that says "not set" or "not usable" is explained
 
 
-def _exit_code(done: list[CheckReport], *, by_name: bool) -> ExitCode:
-    """Return no when a check failed, or when one that was requested by name could not run."""
-    no = any(one.result.outcome is Outcome.FAIL or (by_name and not one.result.satisfied) for one in done)
-    return ExitCode.NO if no else ExitCode.YES
+def _run(
+    screen: Screen,
+    checks: Sequence[Check[Any]],
+    only: tuple[str, ...],
+    api: str | None,
+    env_file: Path | None,
+    output: str,
+    junit_file: str | None,
+) -> ExitCode:
+    """Run the checks; ``output`` is a document, a report, all checks, or groups."""
+    started, context = time.monotonic(), DoctorContext(env_file)
+    environment = context.environment
+    has_store = CACHE_URL in environment or any(name.startswith(OF_STORE) for name in only)
+    checks = [check for check in checks if has_store or not check.id.startswith(OF_STORE)]
+    hide_secrets(screen, environment)
+    command = f"{with_env_file('zdemo doctor', env_file or DEFAULT)} -v"
+    subject: DoctorContext | Target = context
+    if api is None:
+        for token in ("PAT", "ZITADEL_ADMIN_PAT"):
+            tell_mixed_sources(screen, environment, token, "ZITADEL_DOMAIN")
+    else:
+        subject, command = _target(environment, api), f"{command} --api {shlex.quote(api)}"
+    with closing(subject):
+        done = list(stream_groups(screen, checks, _examined(checks, subject, only, env_file), only, show=output))
+    failed = any(one.result.outcome is Outcome.FAIL for one in done)
+    if api is None and only and not failed and any(not one.result.satisfied for one in done):
+        why_not = _examined(CHECKS, context, WHY_NOT, env_file)
+        done = [*(one for one in why_not if one.requested and one.result.outcome is Outcome.FAIL), *done]
+    seconds = time.monotonic() - started
+    if output == "document":
+        screen.document(_as_document(done, seconds))
+    elif output != "report":
+        show_checks(screen, done, seconds, command, verbose=output == "checks")
+    if junit_file is not None:
+        write_report(screen, junit_file, junit("doctor", reported_checks(done), seconds, screen.redaction))
+    failed = any(one.result.outcome is Outcome.FAIL or (only and not one.result.satisfied) for one in done)
+    return ExitCode.NO if failed else ExitCode.YES
 
 
-class DoctorRun:
-    """One run of the checks, and what is shown of it."""
-
-    def __init__(
-        self,
-        screen: Screen,
-        checks: Sequence[Check[Any]],
-        only: tuple[str, ...],
-        api: str | None,
-        env_file: Path | None,
-    ) -> None:
-        self.screen, self.only, self.env_file = screen, only, env_file
-        self.started = time.monotonic()
-        self.context = DoctorContext(env_file)
-        has_store = CACHE_URL in self.context.environment or any(name.startswith(OF_STORE) for name in only)
-        self.checks = [check for check in checks if has_store or not check.id.startswith(OF_STORE)]
-        hide_secrets(screen, self.context.environment)
-        self.subject = self.context if api is None else _target(self.context.environment, api)
-        self.command = with_env_file("zdemo doctor", env_file or DEFAULT)
-        self.verbose_command = f"{self.command} -v" if api is None else f"{self.command} -v --api {shlex.quote(api)}"
-        if api is None:
-            for token in ("PAT", "ZITADEL_ADMIN_PAT"):
-                tell_mixed_sources(screen, self.context.environment, token, "ZITADEL_DOMAIN")
-
-    def run(self, output: str, junit_file: str | None) -> ExitCode:
-        """Run the checks; ``output`` is a document, a report, all checks, or groups."""
-        reports = self._examined(self.checks, self.subject, self.only)
-        with closing(self.subject):
-            done = list(stream_groups(self.screen, self.checks, reports, self.only, show=output))
-        done = [*self._why_not(done), *done]
-        seconds = time.monotonic() - self.started
-        if output == "document":
-            self.screen.document(_as_document(done, seconds))
-        elif output != "report":
-            show_checks(self.screen, done, seconds, self.verbose_command, verbose=output == "checks")
-        if junit_file is not None:
-            text = junit("doctor", reported_checks(done), seconds, self.screen.redaction)
-            write_report(self.screen, junit_file, text)
-        return _exit_code(done, by_name=bool(self.only))
-
-    def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
-        for report in examine(checks, subject, only):
-            yield replace(report, result=steps_with_env_file(report.result, self.env_file))
-
-    def _why_not(self, done: list[CheckReport]) -> list[CheckReport]:
-        """Return the failed checks of settings that stand in the way of those that were asked for by name."""
-        stuck = self.only and any(not one.result.satisfied for one in done)
-        if not stuck or self.subject is not self.context or any(one.result.outcome is Outcome.FAIL for one in done):
-            return []
-        reports = self._examined(CHECKS, self.context, WHY_NOT)
-        return [one for one in reports if one.requested and one.result.outcome is Outcome.FAIL]
+def _examined(
+    checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...], env_file: Path | None
+) -> Iterator[CheckReport]:
+    for report in examine(checks, subject, only):
+        yield replace(report, result=steps_with_env_file(report.result, env_file))
 
 
 def _target(environment: Environment, url: str) -> Target:

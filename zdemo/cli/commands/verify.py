@@ -48,13 +48,11 @@ from zdemo.verify.cases import CASES
 from zdemo.verify.examine import examine, requested
 
 if TYPE_CHECKING:
-    from zdemo.verify.api_process import RunningApi
     from zdemo.verify.emulated_issuer import EmulatedIssuer
     from zdemo.verify.run import VerifyRun
 
 KEY_FILE = "ZITADEL_KEY_FILE"
 FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
-DOTENV = ".env"
 PORT = "PORT"
 HOST = r"[A-Za-z0-9.-]+"
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
@@ -238,7 +236,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
 
     with ExitStack() as stack:
         start = random_start(World(external_domain=target.external_domain))
-        needs_file = KEY_FILE in _dotenv() or any("{key_file}" in text for text in (*target.env, *target.command))
+        needs_file = _reads_key_file() or any("{key_file}" in text for text in (*target.env, *target.command))
         files = stack.enter_context(key_files(start)) if needs_file else {}
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
@@ -246,21 +244,18 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         yield stack.enter_context(_started_run(screen, target, values, issuer))
 
 
-def _dotenv() -> dict[str, str]:
-    """Return what the folder's ``.env`` sets, which the API may read; nothing if it cannot be read."""
+def _reads_key_file() -> bool:
+    """Return whether the folder's ``.env``, which the API may read, names a key file."""
     try:
-        return {name: value.strip() for name, value in read_dotenv(Path(DOTENV)).items() if value.strip()}
+        return bool(read_dotenv(Path(".env")).get(KEY_FILE, "").strip())
     except SettingsError:
-        return {}
+        return False
 
 
 def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> tuple[dict[str, str], list[str]]:
-    """Return the environment of the API, and the names of the person's variables that it does not get.
-
-    It gets no token, since it is not a client.
-    """
+    """Return the environment of the API, without tokens, and the names of your variables that it does not get."""
     asked_for = {text.partition("=")[0] for text in target.env}
-    own = (*FOR_THE_API, KEY_FILE) if KEY_FILE in _dotenv() else FOR_THE_API
+    own = (*FOR_THE_API, KEY_FILE) if _reads_key_file() else FOR_THE_API
     kept = {name: text for name, text in variables(values, port, target.env).items() if name in (*own, *asked_for)}
     return command_environment(os.environ, {PORT: str(port), **kept})
 
@@ -277,7 +272,7 @@ def _started_run(
     from zdemo.verify.api_client import MOST_SECONDS, ApiClient, RunBudget
     from zdemo.verify.api_process import LOOPBACK, api_running, free_port
     from zdemo.verify.judgments import secrets_of
-    from zdemo.verify.run import VerifyRun
+    from zdemo.verify.run import VerifyRun, last_lines
 
     port = free_port()
     origin = f"http://{LOOPBACK}:{port}"
@@ -287,7 +282,13 @@ def _started_run(
     if withdrawn:
         screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
     with api_running(command, environment) as api:
-        _wait(screen, api, origin, target)
+        try:
+            with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):
+                api.wait_until_it_answers(origin, target.path, target.start_seconds)
+        except ZdemoError:
+            for line in last_lines(api.printed()):
+                screen.behind("  ", shortened(screen, line), stream=screen.stderr)
+            raise
         budget = RunBudget(MOST_SECONDS + target.window_seconds)
         with closing(ApiClient(origin, target.path, budget, patient=True)) as api_client:
             yield VerifyRun(
@@ -303,15 +304,3 @@ def _started_run(
                 project_id=values["ZITADEL_PROJECT_ID"],
                 issuer_url=values["ZITADEL_DOMAIN"],
             )
-
-
-def _wait(screen: Screen, api: RunningApi, origin: str, target: GradedApi) -> None:
-    from zdemo.verify.run import last_lines
-
-    try:
-        with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):
-            api.wait_until_it_answers(origin, target.path, target.start_seconds)
-    except ZdemoError:
-        for line in last_lines(api.printed()):
-            screen.behind("  ", shortened(screen, line), stream=screen.stderr)
-        raise

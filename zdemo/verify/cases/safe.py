@@ -3,6 +3,7 @@
 import json
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from functools import partial
 
 from zdemo.verify import judgments
@@ -73,20 +74,16 @@ def _redirect(run: VerifyRun) -> tuple[str, ...]:
     return judgments.leaks_in(arrived, run.api.hidden, run.secrets)
 
 
-def _leaks(run: VerifyRun, where: str, text: str, looked_at: str) -> judgments.Leaks:
-    found = judgments.leaks_in(text, run.api.hidden - run.api.visible, run.secrets)
-    return judgments.Leaks(where=where, found=found, looked_at=looked_at)
-
-
-def _output(run: VerifyRun) -> judgments.Leaks:
+def _output(run: VerifyRun) -> tuple[Sequence[str], str, str]:
     printed = run.printed()
-    size = f"{len(printed):,} bytes of the API's output"
-    return _leaks(run, "the API's output", printed.decode("utf-8", "replace"), size)
+    found = judgments.leaks_in(printed.decode("utf-8", "replace"), run.api.hidden - run.api.visible, run.secrets)
+    return found, "the API's output", f"{len(printed):,} bytes of the API's output"
 
 
-def _answers(run: VerifyRun) -> judgments.Leaks:
+def _answers(run: VerifyRun) -> tuple[Sequence[str], str, str]:
     texts = [reply.text for reply in run.api.replies]
-    return _leaks(run, "an answer", "\n".join(texts), f"{len(texts)} answers")
+    found = judgments.leaks_in("\n".join(texts), run.api.hidden - run.api.visible, run.secrets)
+    return found, "an answer", f"{len(texts)} answers"
 
 
 _refused = partial(Case, must="not let in: 401", judge=judgments.refused)

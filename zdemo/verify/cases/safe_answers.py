@@ -214,7 +214,7 @@ CASES: tuple[Case, ...] = (
         wrong="let in a deleted token because ZITADEL did not answer",
         source="RFC 7662 section 4: the age of cached answers",
         fix="never use an answer of ZITADEL that is too old, also when no new one comes",
-        ask=lambda run: run.stale,
+        ask=lambda run: run.stale(),
         judge=judgments.refused_while_away,
         stage=Stage.AFTER_OUTAGES,
     ),
