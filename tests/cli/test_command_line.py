@@ -120,12 +120,12 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         (
             "serve --emulator-port 9000",
             "--emulator-port needs --emulator",
-            "add it: zdemo serve --emulator --emulator-port 9000",
+            "add --emulator",
         ),
         (
             "init --emulator-port 9000",
             "--emulator-port needs --emulator",
-            "add it: zdemo init --emulator --emulator-port 9000",
+            "add --emulator",
         ),
         ("doctor --only role.grantd", "unknown check: role.grantd", "did you mean role.granted?"),
         ("doctor --only x", "unknown check: x", "zdemo doctor --list shows the groups and IDs"),

@@ -1,9 +1,8 @@
 """The options that several commands share, and what their values must be."""
 
 import errno
-import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +16,7 @@ from zdemo.errors import SettingsError, UsageError, ZdemoError
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
 ASK = "\x00ask"  # stands for a bare --pat; a command line cannot hold a NUL
 HIGHEST_PORT = 65535
-MOST_PORTS_TRIED = 20  # on each side of a taken one
+MOST_PORTS_TRIED = 20
 EMULATOR_HOST = "127.0.0.1"  # where the emulator listens beside the API
 
 
@@ -88,29 +87,19 @@ def check_needs_emulator(ctx: typer.Context, *names: str) -> None:
     """Refuse options, by their Python names, that mean nothing without --emulator."""
     for name in () if ctx.params["emulator"] else names:
         if is_typed(ctx, name):
-            raise UsageError(
-                f"--{name.replace('_', '-')} needs --emulator", hint=f"add it: {typed_again(ctx, emulator=True)}"
-            )
-
-
-def is_free(host: str, port: int) -> bool:
-    """Return whether this process could listen there now."""
-    from zdemo.serving.listening import listen  # here, since a line of help needs no server
-
-    try:
-        listen(host, port).close()
-    except OSError:
-        return False
-    return True
+            raise UsageError(f"--{name.replace('_', '-')} needs --emulator", hint="add --emulator")
 
 
 def free_port_near(host: str, port: int, *others: int) -> int:
     """Return a port near a taken one that is free now, and none of the ``others``."""
-    near: list[int] = [
-        *range(port + 1, HIGHEST_PORT + 1)[:MOST_PORTS_TRIED],
-        *range(port - 1, 0, -1)[:MOST_PORTS_TRIED],
-    ]
-    return next((one for one in near if one not in others and is_free(host, one)), near[0])
+    from zdemo.serving.listening import listen  # here, since a line of help needs no server
+
+    near: list[int] = [*range(port + 1, HIGHEST_PORT + 1), *range(port - 1, 0, -1)]
+    for other in [one for one in near if one not in others][:MOST_PORTS_TRIED]:
+        with suppress(OSError):
+            listen(host, other).close()
+            return other
+    return near[0]
 
 
 def is_typed(ctx: Any, name: str) -> bool:
@@ -119,43 +108,19 @@ def is_typed(ctx: Any, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def typed_again(ctx: Any, **others: object) -> str:
-    """Return the command line as it was typed, with other values for some options."""
-    words, behind_dashes = ctx.command_path.split(), list[str]()
-    for param in ctx.command.params:
-        name = param.name or ""
-        value = others.get(name, ctx.params.get(name) if is_typed(ctx, name) or param.nargs == -1 else None)
-        if param.param_type_name == "argument":
-            behind_dashes += value if isinstance(value, list) else []
-            continue
-        option = max(param.opts, key=len)
-        for one in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(one, bool):
-                words += [option] if one else param.secondary_opts
-            elif one is not None:
-                words += [option, str(one)]
-    return shlex.join([*words, *(["--", *behind_dashes] if behind_dashes else [])])
-
-
 @contextmanager
-def port_explained(ctx: typer.Context, host: str, port: int, *, emulator_port: int | None = None) -> Iterator[None]:
-    """Say why the block cannot listen on ``host:port``, and whether the emulator's port is taken too."""
+def port_explained(host: str, port: int) -> Iterator[None]:
+    """Say why the block cannot listen on ``host:port``, in plain words."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             airplay = "; on macOS it is often the AirPlay receiver" if port == 5000 else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
-            others = {"port": free_port_near(host, port, *([emulator_port] if emulator_port else []))}
-            if emulator_port and not is_free(EMULATOR_HOST, emulator_port):
-                message += f"\nthe emulator's port, {emulator_port}, is taken too"
-                others["emulator_port"] = free_port_near(EMULATOR_HOST, emulator_port, port, others["port"])
-            ports = "other ports" if len(others) > 1 else "another port"
-            hint = f"stop what runs there, or choose {ports}: {typed_again(ctx, **others)}"
+            hint = f"stop what runs there, or choose another port: --port {free_port_near(host, port)}"
         elif isinstance(error, PermissionError):
-            other = port + 8000 if port < 1024 else 5000
             message = f"cannot listen on port {port}: this user has no permission"
-            hint = f"choose one from 1024 on: {typed_again(ctx, port=other)}"
+            hint = f"choose one from 1024 on: --port {port + 8000 if port < 1024 else 5000}"
         elif error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             message = f"--host is not an address of this machine: {host}"
             raise UsageError(message, hint="try 127.0.0.1, or 0.0.0.0 for all") from None

@@ -160,7 +160,7 @@ def run_with_emulator(
     with ExitStack() as stack:
         signals = stack.enter_context(signals_noted())
         files = stack.enter_context(key_files(new))
-        with port_explained(ctx, host, port):
+        with port_explained(host, port):
             running = stack.enter_context(emulate(new.world, host=host, port=port))
         given = variables({**exported(new, running.url), **files}, running.port, others)
         environment, withdrawn = command_environment(os.environ, given)

@@ -113,7 +113,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     log_emulator()
     with ExitStack() as stack:
         values = stack.enter_context(key_files(start)) if as_json else {}
-        with port_explained(ctx, host, port):
+        with port_explained(host, port):
             running = stack.enter_context(emulate(start.world, host=host, port=port))
         if as_json:
             screen.document(_document(start, running, {**exported(start, running.url), **values}))

@@ -24,7 +24,6 @@ from zdemo.cli.common_options import (
     check_needs_emulator,
     free_port_near,
     port_explained,
-    typed_again,
 )
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
 from zdemo.cli.screen import Screen
@@ -96,11 +95,11 @@ def serve(
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     with ExitStack() as stack:
-        with port_explained(ctx, host, port, emulator_port=emulator_port if emulator else None):
+        with port_explained(host, port):
             listener = stack.enter_context(listen(host, port))
         place = ServeAddress(host, port, page_key="" if no_page else new_key())
         if emulator:
-            name = _start_emulator(ctx, stack, emulator_port, env_file or DEFAULT)
+            name = _start_emulator(stack, emulator_port, port, env_file or DEFAULT)
             place = replace(place, emulator_port=emulator_port, emulator_name=name)
         hide_secrets(screen, environment)
         if open_metrics:
@@ -188,7 +187,7 @@ def _with_emulator(screen: Screen, environment: Environment, port: int) -> Envir
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
-def _start_emulator(ctx: typer.Context, stack: ExitStack, port: int, env_file: Path) -> str:
+def _start_emulator(stack: ExitStack, port: int, api_port: int, env_file: Path) -> str:
     """Run the emulator until the stack ends, and return its name."""
     from zdemo.emulator import emulate
 
@@ -198,10 +197,10 @@ def _start_emulator(ctx: typer.Context, stack: ExitStack, port: int, env_file: P
         if error.errno != errno.EADDRINUSE:
             raise
         commands = ", then ".join(with_emulator_settings(env_file, "zdemo serve", port=port))
-        again = typed_again(ctx, emulator_port=free_port_near(EMULATOR_HOST, port, ctx.params["port"]))
+        other = free_port_near(EMULATOR_HOST, port, api_port)
         raise ZdemoError(
             f"the emulator's port, {port}, is taken",
-            hint=f"choose another one: {again}; or, if an emulator runs there already: {commands}",
+            hint=f"choose another one: --emulator-port {other}; or, if an emulator runs there already: {commands}",
         ) from None
 
 

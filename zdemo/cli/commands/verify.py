@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.common_options import Json, Junit, typed_again
+from zdemo.cli.common_options import Json, Junit
 from zdemo.cli.reports import (
     STANDARD_OUTPUT,
     cases_as_document,
@@ -136,7 +136,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         window_seconds=window,
         start_seconds=start_seconds,
     )
-    _check(ctx, target)
+    _check(target)
     if junit_file is not None:
         check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
@@ -184,7 +184,7 @@ def _check_names(only: tuple[str, ...]) -> None:
             raise UsageError(f"unknown case: {name}", hint=hint)
 
 
-def _check(ctx: typer.Context, target: GradedApi) -> None:
+def _check(target: GradedApi) -> None:
     """Raise UsageError for what is missing or wrong, before anything is started."""
     for name, text in (("--path", target.path), ("--public", target.public)):
         if text and not re.fullmatch(PATH, text):
@@ -197,7 +197,7 @@ def _check(ctx: typer.Context, target: GradedApi) -> None:
     if "://" in target.command[0]:
         raise UsageError(
             f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}",
-            hint=f"give the command that starts it: {typed_again(ctx, command=['COMMAND'])}",
+            hint=f"give the command that starts it: {EXAMPLE}",
         )
     if not target.role.strip():
         raise UsageError("--role is empty", hint=f"for example --role {ROLE}")
