@@ -87,13 +87,12 @@ def test_what_the_environment_hides_and_git_would_take_is_named(bare: Shell) -> 
     ("typed", "wrote"),
     [
         ("\n", "a skeleton to fill in"),
-        ("yes\nE\n", "the settings of the emulator"),
+        ("E\n", "the settings of the emulator"),
     ],
 )
 def test_a_terminal_asks_which_settings(bare: Shell, typed: str, wrote: str) -> None:
     code, screen = at_terminal(bare, "init", when=QUESTION, typed=typed)
-    assert (code, screen.count(QUESTION)) == (0, len(typed.splitlines()))
-    assert screen.count("type own or emulator\n") == len(typed.splitlines()) - 1
+    assert code == 0
     assert f"wrote .env: {wrote}\n" in screen
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
 from zdemo.diagnosis.finding import quoted
@@ -156,15 +154,17 @@ class ApiClient:
         path = path or self.path
         target = path + (f"{'&' if '?' in path else '?'}access_token={query}" if query else "")
         fields = dict(headers or {}) | ({"Authorization": authorization[0]} if authorization else {})
-        request = partial(
-            self._response,
-            method,
-            target,
-            headers=fields,
-            repeated=[("Authorization", value) for value in authorization[1:]],
-            form=form,
-            seconds=self._seconds if seconds is None else seconds,
-        )
+        repeated = [("Authorization", value) for value in authorization[1:]]
+
+        def request() -> Response | ConnectionFailed:
+            left = self._budget.at_most(self._seconds if seconds is None else seconds)
+            try:
+                return self._transport.send(
+                    method, target, timeout_seconds=left, headers=fields, repeated=repeated, form=form
+                )
+            except ConnectionFailed as failure:
+                return failure
+
         response = request()
         is_away = isinstance(response, Response) and response.status in GATEWAY_STATUSES
         if self._patient and not self._in_outage and is_away:
@@ -178,12 +178,6 @@ class ApiClient:
             if not self._in_outage:
                 self.replies_in_service.append(reply)
         return reply
-
-    def _response(self, method: str, target: str, *, seconds: float, **parts: Any) -> Response | ConnectionFailed:
-        try:
-            return self._transport.send(method, target, timeout_seconds=self._budget.at_most(seconds), **parts)
-        except ConnectionFailed as failure:
-            return failure
 
     @contextmanager
     def in_outage(self) -> Iterator[None]:

@@ -20,7 +20,6 @@ from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.text.printable import printable
 
-OWN, EMULATOR = "own", "emulator"
 QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/emulator] "
 
 
@@ -53,7 +52,8 @@ def init(
     screen: Screen = ctx.obj
     path = env_file or DEFAULT
     if not emulator and at_terminal() and not os.path.lexists(path):
-        emulator = _choice(screen) == EMULATOR
+        answer = typed_line(QUESTION).lower()
+        emulator = bool(answer) and "emulator".startswith(answer)
     text = emulator_text(emulator_port, api_url) if emulator else skeleton()
     try:
         create_file(path, text)
@@ -65,16 +65,6 @@ def init(
         screen.tell(f"warning: {name} in the environment hides the one in {path}: unset {name}")
     screen.pairs(_next_steps(path, serve_emulator(emulator_port, api_url) if emulator else ""), label_width=4)
     return ExitCode.YES
-
-
-def _choice(screen: Screen) -> str:
-    """Ask which settings to write; the first letters are enough, and an empty line means one's own ZITADEL."""
-    while True:
-        answer = typed_line(QUESTION).lower()
-        for choice in (OWN, EMULATOR):
-            if choice.startswith(answer):
-                return choice
-        screen.tell(f"type {OWN} or {EMULATOR}")
 
 
 def _next_steps(path: Path, serve: str) -> list[tuple[str, str]]:

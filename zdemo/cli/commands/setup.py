@@ -1,7 +1,6 @@
 """``zdemo setup``: its options, and which ZITADEL it works on."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -168,7 +167,7 @@ def setup_environment(
     if is_from_file and not files.state.zitadel and are_emulators(files.values):
         given["ZITADEL_DOMAIN"] = _meant_domain(environment, files, asks=asks)
     elif asks and "ZITADEL_DOMAIN" not in environment:
-        given["ZITADEL_DOMAIN"] = _typed_domain(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ", environment)
+        given["ZITADEL_DOMAIN"] = typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
     environment = _layers(given, options, files)
     address = environment.get("ZITADEL_DOMAIN", "")
     if address and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
@@ -205,19 +204,4 @@ def _meant_domain(environment: Environment, files: SetupFiles, *, asks: bool) ->
             hint=f"add --domain, for example --domain {EXAMPLE_DOMAIN}; the emulator is --domain {emulator}",
         )
     question = f"{what}. Which ZITADEL do you want to set up? [{emulator}] "
-    return _typed_domain(question, environment) or emulator
-
-
-def _typed_domain(question: str, environment: Environment) -> str:
-    """Ask until the text can be an address, so that no token is typed for a wrong one; accept an empty text."""
-    while text := typed_line(question):
-        try:
-            AdminSettings.from_env({**environment, "ZITADEL_DOMAIN": text})
-        except SettingsError as error:
-            wrong = [problem for problem in error.problems if problem.startswith("ZITADEL_DOMAIN")]
-            if not wrong:
-                return text
-            sys.stderr.write(f"{wrong[0]}\n")
-        else:
-            return text
-    return text
+    return typed_line(question) or emulator
