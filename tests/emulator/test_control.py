@@ -58,7 +58,7 @@ def test_advancing_the_clock_expires_tokens_but_new_ones_are_valid_now(own: Emul
     expires = ended.expires
     world.set_user_state(user, "INACTIVE", "user.deactivated")
     ask(near, "POST", "clock", {"advance": {"hours": 1}})
-    (added,) = [event for event in world.history.events if event.payload.get("tokenId") == ended.id]
+    (added,) = [event for event in world.events if event.payload.get("tokenId") == ended.id]
     assert (ended.expires, added.payload["expiration"]) == (expires - 3600, ended.expires), "what has ended ages too"
 
 

@@ -43,7 +43,6 @@ PATH_LIMIT = 200
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
 LONGEST_HOST = 100
 MOST_LARGE_AT_ONCE = 2  # requests with a large or a packed body; to read it takes up to 50 times its size
-FAILURE = "zdemo.emulator.failure"  # key in a request's environment for an exception that the emulator did not expect
 
 METRICS = """\
 # HELP target_info Target metadata
@@ -141,8 +140,6 @@ class _Front:
             large = len(content or b"") > FREE_BYTES or "HTTP_CONTENT_ENCODING" in environ
             with self._large if large else nullcontext():
                 body = self._app(environ, start)
-        if (failure := environ.get(FAILURE)) is not None:  # last, since writing a log can block
-            log.error("%s %s failed", _shown(environ["REQUEST_METHOD"]), _shown(path), exc_info=failure)
         return body
 
 
@@ -177,7 +174,7 @@ def _keep_robots_away(answer: Response) -> Response:
 
 
 def _unexpected_error(error: Exception) -> Response:
-    request.environ[FAILURE] = error
+    log.error("%s %s failed", _shown(request.method), _shown(request.environ["PATH_INFO"]), exc_info=error)
     if request.path.startswith(oidc.PREFIXES):
         return OAuthError("server_error", "Errors.Internal", status=500).answer()
     return _json_error(500, 13, "Errors.Internal")

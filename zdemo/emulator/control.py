@@ -223,15 +223,13 @@ class Timeline:
         self._first = copy.deepcopy(self._state())
         self.advanced = timedelta()
 
-    def _state(self) -> list[dict[str, Any]]:
-        parts = (self._world, self._world.history)
-        return [{k: v for k, v in vars(part).items() if isinstance(v, dict | list | set)} for part in parts]
+    def _state(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self._world).items() if isinstance(v, dict | list | set)}
 
     def reset(self) -> None:
         """Put everything back as it was at the beginning."""
         with self._world.lock:
-            for part, state in zip((self._world, self._world.history), copy.deepcopy(self._first), strict=True):
-                vars(part).update(state)
+            vars(self._world).update(copy.deepcopy(self._first))
             self.advanced = timedelta()
 
     def advance(self, duration: timedelta) -> None:
@@ -240,34 +238,32 @@ class Timeline:
         with self._world.lock:
             for fields in {id(fields): fields for fields in self._fields()}.values():
                 _make_older(fields, seconds)
-            for id_ in self._world.history.removed:
-                self._world.history.removed[id_] -= seconds
+            for id_ in self._world.removed:
+                self._world.removed[id_] -= seconds
             self.advanced += duration
 
     def _fields(self) -> Iterator[dict[str, Any]]:
         """Yield the fields of all objects; those of a token that has ended but is still listed come twice."""
-        world, history = self._world, self._world.history
+        world = self._world
         owners = (world.projects, world.applications, world.users)
         for owner in (owner for group in owners for owner in group.values()):
             for inner in ("roles", "grants", "keys", "pats", "metadata"):
                 yield from map(vars, getattr(owner, inner, {}).values())
         for group in (*owners, world.organizations, world.authorizations, world.administrators, world.session_tokens):
             yield from map(vars, group.values())
-        for event in history.events:
+        for event in world.events:
             yield from (vars(event), event.payload)
-        yield from (vars(ended.token) for ended in history.tokens.values())
+        yield from (vars(ended.token) for ended in world.ended_tokens.values())
 
     def restore_pats(self, user_id: str) -> None:
         """Give a user the personal access tokens of the beginning. Raises KeyError if the user was not there then."""
-        first: dict[str, User] = self._first[0]["users"]
+        first: dict[str, User] = self._first["users"]
         with self._world.lock:
             user, pats = self._world.users[user_id], copy.deepcopy(first[user_id].pats)
             for pat in pats.values():
                 _make_older(vars(pat), self.advanced.total_seconds())
-                self._world.history.tokens.pop(pat.id, None)
-                self._world.history.log(
-                    user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes
-                )
+                self._world.ended_tokens.pop(pat.id, None)
+                self._world.log(user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes)
             user.pats |= pats
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -223,29 +222,3 @@ class Event:
     organization_id: str
     editor: str
     payload: dict[str, object]
-
-
-class History:
-    """The past of a world, by the IDs of what there was. ``now`` returns epoch seconds."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self.events: list[Event] = []
-        self.tokens: dict[str, EndedToken] = {}  # that ended before their time
-        self.clients: dict[str, str] = {}  # why a client ID is not known any more
-        self.removed: dict[str, float] = {}  # when a project or an authorization was removed
-        self._sequences: Counter[str] = Counter()
-
-    def log(self, user: User, kind: str, by: str = "", **payload: object) -> None:
-        """Record what happened to a user."""
-        self._sequences[user.id] += 1
-        sequence, organization_id = self._sequences[user.id], user.organization_id
-        self.events.append(Event(sequence, self._now(), kind, user.id, organization_id, by, payload))
-
-    def end_token(self, token: PersonalAccessToken | SessionToken, user: User, why: str) -> None:
-        """Remember why a token has ended, which it does once."""
-        self.tokens.setdefault(token.id, EndedToken(token, user.username, why))
-
-    def end(self, id: str) -> None:
-        """Remember that a project or an authorization was removed now."""
-        self.removed[id] = self._now()

@@ -8,7 +8,6 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -22,6 +21,7 @@ from zdemo.emulator.world import World
 T = TypeVar("T")
 AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
 STATES = {"active": "ACTIVE", "inactive": "INACTIVE", "locked": "LOCKED"}
+SEE = "see docs/emulator.md"
 LONGEST = 10**11  # seconds
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{20,512}")
 CODE = re.compile(r"[!-~]{1,512}")  # what an ID or a secret may be: HTTP and the environment must be able to carry it
@@ -115,9 +115,6 @@ class Seed(Table):
     users: list[SeededUser] = []
 
 
-WORDS = {word for table in Table.__subclasses__() for word in table.__struct_fields__} | set(STATES) | set(AUTH)
-
-
 def _text(kind: type[T], value: object) -> T:
     if not isinstance(value, str):
         raise ValueError("must be a string")
@@ -168,7 +165,7 @@ class Seeding:
         except (RecursionError, ValueError) as error:
             found = re.search(r"line (\d+),? column (\d+)", str(error))
             place = f", line {found[1]}, column {found[2]}" if found else ""
-            raise SeedError(f"{self._name}{place}: not valid {kind}", "see docs/emulator.md") from None
+            raise SeedError(f"{self._name}{place}: not valid {kind}", SEE) from None
 
     def _invalid(self, what: str, path: str) -> SeedError:
         named = re.fullmatch(r"Object (.*) field `(.*)`|Invalid enum value '(.*)'", what, re.DOTALL)
@@ -178,11 +175,9 @@ class Seeding:
         problem, field, value = named.groups("")
         if problem == "missing required":
             return self.error(path, f"{field} is missing")
-        near = get_close_matches((field or value).lower(), WORDS, 1, 0.6)
-        hint = f"did you mean {near[0]}?" if near else ""
         if field:
-            return self.error(f"{path}.{field}".lstrip("."), "unknown field", hint)
-        return self.error(path, f"unknown value: {_shown(value)}", hint)
+            return self.error(f"{path}.{field}".lstrip("."), "unknown field", SEE)
+        return self.error(path, f"unknown value: {_shown(value)}", SEE)
 
     def error(self, path: str, what: str, hint: str = "") -> SeedError:
         """Return the error about a field, with its place."""

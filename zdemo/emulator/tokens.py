@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 from zdemo.emulator.entities import PersonalAccessToken, SessionToken, User
 from zdemo.emulator.incoming import ago, current_origin, note
-from zdemo.emulator.token_texts import canonical, decoded, encoded, new_key_pair, without_line_ends
+from zdemo.emulator.token_texts import canonical, decoded, new_key_pair, without_line_ends
 from zdemo.emulator.world import World
 
 Token = PersonalAccessToken | SessionToken
@@ -35,7 +35,7 @@ def live_token(world: World, text: str) -> Token:
     ids = world.token_ids.get(canonical(text)) or _ids_in_jwt(world, without_line_ends(text))
     token = _stored(world, *ids)
     if token is None:
-        ended = world.history.tokens.get(ids[0])
+        ended = world.ended_tokens.get(ids[0])
         if ended:
             note(user=ended.username)
         raise TokenRefused(_why_missing(world, *ids), ended.why if ended else UNKNOWN)
@@ -92,7 +92,7 @@ def _why_missing(world: World, token_id: str, user_id: str) -> str:
 
 
 def _why_dead(world: World, token: Token, user: User | None) -> str:
-    if ended := world.history.tokens.get(token.id):
+    if ended := world.ended_tokens.get(token.id):
         return ended.why
     if user and user.state != "ACTIVE":
         return f"the user is {'locked' if user.state == 'LOCKED' else 'deactivated'}"
@@ -165,14 +165,11 @@ def unverified_claims(token: str) -> dict[str, Any]:
 
 def jwk_set(world: World) -> dict[str, Any]:
     """Return the public keys, the current one and the next (RFC 7517 §5)."""
-    numbers = {kid: private.public_key().public_numbers() for kid, private in _keys(world).items()}
+    from jwt.algorithms import RSAAlgorithm
+
+    public = {kid: RSAAlgorithm.to_jwk(private.public_key(), as_dict=True) for kid, private in _keys(world).items()}
     fixed = {"use": "sig", "kty": "RSA"}
-    parts = {kid: {"n": _base64url_uint(n.n), "e": _base64url_uint(n.e)} for kid, n in numbers.items()}
-    return {"keys": [{**fixed, "kid": kid, "alg": ALGORITHM, **both} for kid, both in parts.items()]}
-
-
-def _base64url_uint(number: int) -> str:
-    return encoded(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+    return {"keys": [{**fixed, "kid": kid, "alg": ALGORITHM, "n": p["n"], "e": p["e"]} for kid, p in public.items()]}
 
 
 def _keys(world: World) -> dict[str, Any]:

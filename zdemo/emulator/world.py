@@ -10,8 +10,9 @@ from zdemo.emulator.entities import (
     Administrator,
     Application,
     Authorization,
+    EndedToken,
     Entity,
-    History,
+    Event,
     IdGenerator,
     Organization,
     PersonalAccessToken,
@@ -61,7 +62,10 @@ class World:
         self.administrators: dict[str, Administrator] = {}
         self.answer_changes: dict[str, Mapping[str, object]] = {}  # of introspection, by token ID; ... leaves one out
         self.features: dict[str, object] = {}
-        self.history = History(self.now)
+        self.events: list[Event] = []  # what happened to users
+        self.ended_tokens: dict[str, EndedToken] = {}  # before their time
+        self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more
+        self.removed: dict[str, float] = {}  # when a project or an authorization was removed
         self._kept_taken: set[tuple[str, ...]] = set()  # what stays taken after its project was removed
 
     def touch(self, entity: Entity) -> float:
@@ -69,6 +73,14 @@ class World:
         entity.changed = self.now()
         entity.sequence += 1
         return entity.changed
+
+    def log(self, user: User, kind: str, by: str = "", **payload: object) -> None:
+        """Record what happened to a user."""
+        sequence = 1 + sum(event.aggregate_id == user.id for event in self.events)
+        self.events.append(Event(sequence, self.now(), kind, user.id, user.organization_id, by, payload))
+
+    def _end_token(self, token: PersonalAccessToken | SessionToken, user: User, why: str) -> None:
+        self.ended_tokens.setdefault(token.id, EndedToken(token, user.username, why))
 
     def _add(self, objects: dict[str, E], make: type[E], id: str | None, **fields: Any) -> E:
         made = make(id=id or self.new_id(), created=self.now(), **fields)
@@ -129,7 +141,7 @@ class World:
         self._remove_authorizations(lambda a: a.project_id == project.id)
         _remove(self.administrators, lambda a: a.resource == ("project", project.id))
         del self.projects[project.id]
-        self.history.end(project.id)
+        self.removed[project.id] = self.now()
 
     def add_role(self, project: Project, key: str, display_name: str, group: str = "") -> Role:
         """Add a role to a project."""
@@ -174,7 +186,7 @@ class World:
     def remove_application(self, application: Application, why: str = "the application was deleted") -> None:
         """Remove an application, and remember why its client ID is not known any more."""
         del self.applications[application.id]
-        self.history.clients[application.client_id] = why
+        self.ended_clients[application.client_id] = why
 
     def add_application(
         self, project: Project, name: str, kind: str, auth_method: str, id: str | None = None
@@ -216,7 +228,7 @@ class World:
         self.check_username(username)
         fields = {"organization_id": organization_id, "username": username, "machine": machine, "name": name}
         made = self._add(self.users, User, user_id, **fields)
-        self.history.log(made, "user.machine.added" if machine else "user.human.added", by, userName=username)
+        self.log(made, "user.machine.added" if machine else "user.human.added", by, userName=username)
         return made
 
     def check_username(self, username: str) -> None:
@@ -231,20 +243,20 @@ class World:
             why = f"the user was {'locked' if state == 'LOCKED' else 'deactivated'}"
             for pat in user.pats.values():
                 pat.dead = True
-                self.history.end_token(pat, user, why)
+                self._end_token(pat, user, why)
             self._end_sessions(user, why)
-        self.history.log(user, event, by)
+        self.log(user, event, by)
         return self.touch(user)
 
     def remove_user(self, user: User, by: str = "") -> float:
         """Remove a user with its tokens, keys, authorizations and administrator roles."""
         for pat in user.pats.values():
-            self.history.end_token(pat, user, "the user was removed")
+            self._end_token(pat, user, "the user was removed")
         self._end_sessions(user, "the user was removed")
         self._remove_authorizations(lambda a: a.user_id == user.id)
         _remove(self.administrators, lambda a: a.user_id == user.id)
         del self.users[user.id]
-        self.history.log(user, "user.removed", by)
+        self.log(user, "user.removed", by)
         return self.touch(user)
 
     def _end_sessions(self, user: User, why: str) -> None:
@@ -263,7 +275,7 @@ class World:
     def end_session(self, token: SessionToken, why: str) -> None:
         """End a token of the token endpoint."""
         del self.session_tokens[token.id]
-        self.history.end_token(token, self.users[token.user_id], why)
+        self._end_token(token, self.users[token.user_id], why)
 
     def add_pat(
         self,
@@ -282,14 +294,14 @@ class World:
         made = self._add(user.pats, PersonalAccessToken, pat_id, **fields)
         made.dead = ":" in user.id  # ZITADEL splits the text inside the token at the first colon
         self._remember_text(made)
-        self.history.log(user, "user.pat.added", by, tokenId=made.id, expiration=expires, scopes=made.scopes)
+        self.log(user, "user.pat.added", by, tokenId=made.id, expiration=expires, scopes=made.scopes)
         return made
 
     def remove_pat(self, user: User, pat_id: str, by: str = "") -> None:
         """Remove a personal access token, which ends at once."""
-        self.history.end_token(user.pats[pat_id], user, "the PAT was deleted")
+        self._end_token(user.pats[pat_id], user, "the PAT was deleted")
         del user.pats[pat_id]
-        self.history.log(user, "user.pat.removed", by, tokenId=pat_id)
+        self.log(user, "user.pat.removed", by, tokenId=pat_id)
 
     # --- authorizations and administrators ---
 
@@ -306,7 +318,7 @@ class World:
     def remove_authorization(self, authorization: Authorization) -> None:
         """Remove an authorization, and remember when."""
         del self.authorizations[authorization.id]
-        self.history.end(authorization.id)
+        self.removed[authorization.id] = self.now()
 
     def _remove_authorizations(self, matches: Callable[[Authorization], bool]) -> None:
         for authorization in [a for a in self.authorizations.values() if matches(a)]:

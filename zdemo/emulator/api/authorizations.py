@@ -135,7 +135,7 @@ def delete_authorization(call: Call) -> Answer:
     if authorization:
         call.need("user.grant.delete", authorization.organization_id, authorization.project_id)
         call.world.remove_authorization(authorization)
-    when = call.world.history.removed.get(call.body["id"])
+    when = call.world.removed.get(call.body["id"])
     return {"deletionDate": moment(when) if when else NO_TIME}
 
 

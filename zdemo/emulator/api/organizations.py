@@ -6,7 +6,7 @@ from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
 from zdemo.emulator.api_errors import FailedPrecondition
 from zdemo.emulator.entities import Organization
-from zdemo.emulator.oidc.discovery import LOCALES
+from zdemo.emulator.oidc import LOCALES
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.org.v2.OrganizationService")

@@ -80,7 +80,7 @@ def delete_project(call: Call) -> Answer:
     if project:
         call.need("project.delete", project.organization_id, project.id)
         call.world.remove_project(project)
-    when = call.world.history.removed.get(call.body["projectId"])
+    when = call.world.removed.get(call.body["projectId"])
     return {"deletionDate": moment(when)} if when else {}
 
 

@@ -209,7 +209,7 @@ def update_user(call: Call) -> Answer:
         if username.lower() != user.username.lower():
             call.world.check_username(username)
         user.username = username
-        call.world.history.log(user, "user.username.changed", call.caller.id, userName=username)
+        call.world.log(user, "user.username.changed", call.caller.id, userName=username)
     if user.machine:
         change = body["machine"]
         user.name = change.get("name", user.name)

@@ -175,7 +175,7 @@ def list_events(call: Call) -> Answer:
     kinds, aggregates = body.get("eventTypes"), body.get("aggregateTypes")
     events = [
         event
-        for event in call.world.history.events
+        for event in call.world.events
         if body.get("editorUserId", "") in ("", event.editor)
         and body.get("aggregateId", "") in ("", event.aggregate_id)
         and body.get("resourceOwner", "") in ("", event.organization_id)

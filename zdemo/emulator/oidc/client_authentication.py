@@ -188,7 +188,7 @@ def _find_active(world: World, client_id: object) -> tuple[Application | None, s
     application = next((a for a in world.applications.values() if a.client_id == client_id), None)
     if application is None:
         note(client=shown_client(client_id))
-        return None, world.history.clients.get(str(client_id), "unknown client")
+        return None, world.ended_clients.get(str(client_id), "unknown client")
     note(client=application.name)
     project = world.projects[application.project_id]
     organization = world.organizations.get(project.organization_id)

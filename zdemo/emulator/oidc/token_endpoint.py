@@ -17,7 +17,6 @@ from zdemo.emulator.oidc.client_authentication import (
     oidc_client,
     same_secret,
 )
-from zdemo.emulator.oidc.discovery import SCOPES
 from zdemo.emulator.oidc.responses import OAuthError, json_response
 from zdemo.emulator.token_texts import encoded, new_token_text
 from zdemo.emulator.tokens import MalformedJWT, signed, unverified_claims
@@ -29,9 +28,8 @@ SCOPE_MISSING = (
     "may contact the administrator of the application."
 )
 
-_KNOWN_SCOPES = frozenset(
-    (*SCOPES, claims.METADATA, claims.RESOURCE_OWNER, claims.ROLES_SCOPE, "groups", "urn:zitadel:iam:user:groups")
-)
+_KNOWN_SCOPES = {*claims.OPENID_SCOPES, claims.METADATA, claims.RESOURCE_OWNER, claims.ROLES_SCOPE}
+_KNOWN_SCOPES |= {"groups", "urn:zitadel:iam:user:groups"}
 _KNOWN_PREFIXES = (
     claims.AUDIENCE_PREFIX,
     claims.ROLE_SCOPE_PREFIX,

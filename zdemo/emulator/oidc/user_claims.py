@@ -9,6 +9,7 @@ from zdemo.emulator.world import World
 Claims = dict[str, Any]
 Roles = dict[str, dict[str, str]]  # role key -> ID of the authorization's organization -> its primary domain
 
+OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "offline_access")
 METADATA = "urn:zitadel:iam:user:metadata"
 RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"
 ORGANIZATION_ID = "urn:zitadel:iam:org:id"
