@@ -23,18 +23,10 @@ ENDPOINTS = {
     "device_authorization_endpoint": "/oauth/v2/device_authorization",
     "jwks_uri": "/oauth/v2/keys",
 }
-SUPPORTED = (
-    "scopes response_types response_modes grant_types subject_types id_token_signing_alg_values "
-    "request_object_signing_alg_values token_endpoint_auth_methods token_endpoint_auth_signing_alg_values "
-    "revocation_endpoint_auth_methods revocation_endpoint_auth_signing_alg_values introspection_endpoint_auth_methods "
-    "introspection_endpoint_auth_signing_alg_values claims code_challenge_methods ui_locales request_parameter "
-    "request_uri_parameter backchannel_logout backchannel_logout_session"
-)
 
 
-def test_discovery_has_exactly_these_fields_in_this_order(server: Server) -> None:
+def test_discovery_names_the_endpoints_and_what_they_take(server: Server) -> None:
     document = server.get(DISCOVERY).json()
-    assert list(document) == ["issuer", *ENDPOINTS, *(f"{name}_supported" for name in SUPPORTED.split())]
     assert {name: document[name] for name in ENDPOINTS} == {name: server.url + path for name, path in ENDPOINTS.items()}
     assert document["issuer"] == server.url
     assert document["introspection_endpoint_auth_methods_supported"] == ["client_secret_basic", "private_key_jwt"]
