@@ -4,24 +4,7 @@ import base64
 from functools import partial
 from typing import Any
 
-from zdemo.emulator.api.fields import (
-    ANYTHING,
-    FLAG,
-    ID,
-    OPTIONAL,
-    Enum,
-    FieldType,
-    Message,
-    OneOf,
-    Repeated,
-    Sub,
-    Text,
-    Time,
-    dates,
-    enum,
-    moment,
-    without_defaults,
-)
+from zdemo.emulator.api import fields as t
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, text_filter
 from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
@@ -31,34 +14,34 @@ from zdemo.emulator.token_texts import application_key_file, new_secret
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.application.v2.ApplicationService")
-STATE = enum("APPLICATION_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
-TYPE = enum("APPLICATION_TYPE", "UNSPECIFIED", "OIDC", "API", "SAML", refuses_first=True)
-API_METHOD = enum("API_AUTH_METHOD_TYPE", "BASIC", "PRIVATE_KEY_JWT")
-OIDC_METHOD = enum("OIDC_AUTH_METHOD_TYPE", "BASIC", "POST", "NONE", "PRIVATE_KEY_JWT")
+STATE = t.enum("APPLICATION_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
+TYPE = t.enum("APPLICATION_TYPE", "UNSPECIFIED", "OIDC", "API", "SAML", refuses_first=True)
+API_METHOD = t.enum("API_AUTH_METHOD_TYPE", "BASIC", "PRIVATE_KEY_JWT")
+OIDC_METHOD = t.enum("OIDC_AUTH_METHOD_TYPE", "BASIC", "POST", "NONE", "PRIVATE_KEY_JWT")
 WITH_SECRET = (API_METHOD.words[0], *OIDC_METHOD.words[:2])
-OIDC_FIELDS: dict[str, FieldType] = {
-    "redirectUris": Repeated(Text()),
-    "responseTypes": Repeated(enum("OIDC_RESPONSE_TYPE", "UNSPECIFIED", "CODE", "ID_TOKEN", "ID_TOKEN_TOKEN")),
-    "grantTypes": Repeated(
-        enum("OIDC_GRANT_TYPE", "AUTHORIZATION_CODE", "IMPLICIT", "REFRESH_TOKEN", "DEVICE_CODE", "TOKEN_EXCHANGE")
+OIDC_FIELDS: dict[str, t.FieldType] = {
+    "redirectUris": t.Repeated(t.Text()),
+    "responseTypes": t.Repeated(t.enum("OIDC_RESPONSE_TYPE", "UNSPECIFIED", "CODE", "ID_TOKEN", "ID_TOKEN_TOKEN")),
+    "grantTypes": t.Repeated(
+        t.enum("OIDC_GRANT_TYPE", "AUTHORIZATION_CODE", "IMPLICIT", "REFRESH_TOKEN", "DEVICE_CODE", "TOKEN_EXCHANGE")
     ),
-    "applicationType": enum("OIDC_APP_TYPE", "WEB", "USER_AGENT", "NATIVE"),
+    "applicationType": t.enum("OIDC_APP_TYPE", "WEB", "USER_AGENT", "NATIVE"),
     "authMethodType": OIDC_METHOD,
-    "postLogoutRedirectUris": Repeated(Text()),
-    "version": enum("OIDC_VERSION", "1_0"),
-    "developmentMode": FLAG,
-    "accessTokenType": enum("OIDC_TOKEN_TYPE", "BEARER", "JWT"),
-    "accessTokenRoleAssertion": FLAG,
-    "idTokenRoleAssertion": FLAG,
-    "idTokenUserinfoAssertion": FLAG,
-    "clockSkew": Text(),
-    "additionalOrigins": Repeated(Text()),
-    "skipNativeAppSuccessPage": FLAG,
-    "backChannelLogoutUri": Text(),
-    "loginVersion": ANYTHING,
+    "postLogoutRedirectUris": t.Repeated(t.Text()),
+    "version": t.enum("OIDC_VERSION", "1_0"),
+    "developmentMode": t.FLAG,
+    "accessTokenType": t.enum("OIDC_TOKEN_TYPE", "BEARER", "JWT"),
+    "accessTokenRoleAssertion": t.FLAG,
+    "idTokenRoleAssertion": t.FLAG,
+    "idTokenUserinfoAssertion": t.FLAG,
+    "clockSkew": t.Text(),
+    "additionalOrigins": t.Repeated(t.Text()),
+    "skipNativeAppSuccessPage": t.FLAG,
+    "backChannelLogoutUri": t.Text(),
+    "loginVersion": t.ANYTHING,
 }
 KIND_OF = {"apiConfiguration": "api", "oidcConfiguration": "oidc"}
-_BOTH: dict[str, Any] = {"projectId": ID, "applicationId": ID}
+_BOTH: dict[str, Any] = {"projectId": t.ID, "applicationId": t.ID}
 
 
 def application_owner(world: World, application: Application) -> str:
@@ -81,12 +64,12 @@ def _existing(call: Call, permission: str, error_id: str) -> Application:
 
 @SERVICE.method(
     "CreateApplication",
-    OneOf("ApplicationType", tuple(KIND_OF), required=True),
-    projectId=ID,
-    applicationId=OPTIONAL,
-    name=ID,
-    apiConfiguration=Sub(Message("CreateAPIApplicationRequest", authMethodType=API_METHOD)),
-    oidcConfiguration=Sub(Message("CreateOIDCApplicationRequest", **OIDC_FIELDS)),
+    t.OneOf("ApplicationType", tuple(KIND_OF), required=True),
+    projectId=t.ID,
+    applicationId=t.OPTIONAL,
+    name=t.ID,
+    apiConfiguration=t.Sub(t.Message("CreateAPIApplicationRequest", authMethodType=API_METHOD)),
+    oidcConfiguration=t.Sub(t.Message("CreateOIDCApplicationRequest", **OIDC_FIELDS)),
 )
 def create_application(call: Call) -> Answer:
     """Create an application, and show its secret for the only time if its authentication method uses one."""
@@ -103,17 +86,17 @@ def create_application(call: Call) -> Answer:
     client = {"clientId": application.client_id}
     if method in WITH_SECRET:
         application.secret = client["clientSecret"] = new_secret()
-    return {"applicationId": application.id, "creationDate": moment(application.created), chosen: client}
+    return {"applicationId": application.id, "creationDate": t.moment(application.created), chosen: client}
 
 
 @SERVICE.method(
     "UpdateApplication",
-    OneOf("ApplicationType", tuple(KIND_OF)),
-    projectId=ID,
-    applicationId=ID,
-    name=OPTIONAL,
-    apiConfiguration=Sub(Message("UpdateAPIApplicationConfigurationRequest", authMethodType=API_METHOD)),
-    oidcConfiguration=Sub(Message("UpdateOIDCApplicationConfigurationRequest", **OIDC_FIELDS)),
+    t.OneOf("ApplicationType", tuple(KIND_OF)),
+    projectId=t.ID,
+    applicationId=t.ID,
+    name=t.OPTIONAL,
+    apiConfiguration=t.Sub(t.Message("UpdateAPIApplicationConfigurationRequest", authMethodType=API_METHOD)),
+    oidcConfiguration=t.Sub(t.Message("UpdateOIDCApplicationConfigurationRequest", **OIDC_FIELDS)),
 )
 def update_application(call: Call) -> Answer:
     """Change what the request has; an API configuration without a method means Basic, and no change is refused."""
@@ -130,7 +113,7 @@ def update_application(call: Call) -> Answer:
     if name.lower() != application.name.lower():
         call.world.check_application_name(application.project_id, name)
     application.name, application.auth_method, application.oidc = name, method, oidc
-    return {"changeDate": moment(call.world.touch(application))}
+    return {"changeDate": t.moment(call.world.touch(application))}
 
 
 @SERVICE.method("GenerateClientSecret", **_BOTH)
@@ -138,7 +121,7 @@ def generate_client_secret(call: Call) -> Answer:
     """Replace the secret, whatever the authentication method."""
     application = _existing(call, "project.app.write", "COMMAND-Kd92s")
     application.secret = new_secret()
-    return {"clientSecret": application.secret, "creationDate": moment(call.world.touch(application))}
+    return {"clientSecret": application.secret, "creationDate": t.moment(call.world.touch(application))}
 
 
 for method, active, date, refusal in (  # while an application is off, its credentials are kept but refused
@@ -154,10 +137,10 @@ def delete_application(call: Call) -> Answer:
     """Delete an application, which an ORG_OWNER cannot do (ZITADEL), except with the whole project."""
     application = _existing(call, "project.app.delete", "COMMAND-0po9s")
     call.world.remove_application(application)
-    return {"deletionDate": moment(call.world.now())}
+    return {"deletionDate": t.moment(call.world.now())}
 
 
-@SERVICE.method("GetApplication", applicationId=ID)
+@SERVICE.method("GetApplication", applicationId=t.ID)
 def get_application(call: Call) -> Answer:
     """Show one application by its own ID; a client ID is unknown here."""
     unknown = NotFound("Errors.App.NotExisting", "QUERY-pCP8P")
@@ -168,17 +151,17 @@ def get_application(call: Call) -> Answer:
 def _show(_: World, application: Application) -> Answer:
     """Show an application, without the words that are the first of their enumeration."""
     is_api = application.kind == "api"
-    types: dict[str, FieldType] = {"authMethodType": API_METHOD} if is_api else OIDC_FIELDS
-    defaults = {name: kind.words[0] for name, kind in types.items() if isinstance(kind, Enum)}
+    types: dict[str, t.FieldType] = {"authMethodType": API_METHOD} if is_api else OIDC_FIELDS
+    defaults = {name: kind.words[0] for name, kind in types.items() if isinstance(kind, t.Enum)}
     settings: Answer = application.oidc | {"authMethodType": application.auth_method}
     settings = {name: value for name, value in settings.items() if defaults.get(name) != value}
     client = {"clientId": application.client_id}
     configuration: Answer = {"apiConfiguration": client | settings}
     if not is_api:
-        configuration = {"oidcConfiguration": {"clockSkew": "0s"} | without_defaults(settings) | client}
+        configuration = {"oidcConfiguration": {"clockSkew": "0s"} | t.without_defaults(settings) | client}
     return {
         "applicationId": application.id,
-        **dates(application),
+        **t.dates(application),
         "state": f"APPLICATION_STATE_{application.state}",
         "name": application.name,
         **configuration,
@@ -232,7 +215,7 @@ def _key_owner(world: World, key: PublicKey) -> str:
     return application_owner(world, world.applications[key.owner_id])
 
 
-@SERVICE.method("CreateApplicationKey", projectId=ID, applicationId=ID, expirationDate=Time())
+@SERVICE.method("CreateApplicationKey", projectId=t.ID, applicationId=t.ID, expirationDate=t.Time())
 def create_application_key(call: Call) -> Answer:
     """Create a key, only for an application that authenticates with keys."""
     unknown = FailedPrecondition("Application not found", "COMMAND-sak25")
@@ -243,27 +226,27 @@ def create_application_key(call: Call) -> Answer:
     private, public = call.new_key_pair()
     key = call.world.add_key(application, public, expires)
     content = application_key_file(application, key, private)
-    return {"keyId": key.id, "creationDate": moment(key.created), "keyDetails": in_base64(content)}
+    return {"keyId": key.id, "creationDate": t.moment(key.created), "keyDetails": in_base64(content)}
 
 
-@SERVICE.method("GetApplicationKey", keyId=ID)
+@SERVICE.method("GetApplicationKey", keyId=t.ID)
 def get_application_key(call: Call) -> Answer:
     """Show the dates of a key."""
     key_id = call.body["keyId"]
     key = next((a.keys[key_id] for a in call.world.applications.values() if key_id in a.keys), None)
     key = existing(key, NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g"))
     call.need("project.app.read", _key_owner(call.world, key), _project_id(call.world, key))
-    return {"keyId": key.id, "creationDate": moment(key.created), "expirationDate": moment(key.expires)}
+    return {"keyId": key.id, "creationDate": t.moment(key.created), "expirationDate": t.moment(key.expires)}
 
 
-@SERVICE.method("DeleteApplicationKey", projectId=ID, applicationId=ID, keyId=ID)
+@SERVICE.method("DeleteApplicationKey", projectId=t.ID, applicationId=t.ID, keyId=t.ID)
 def delete_application_key(call: Call) -> Answer:
     """Delete a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Application key not found", "COMMAND-4m77G")
     application = permitted_application(call, "project.app.write", unknown)
     existing(application.keys.get(call.body["keyId"]), unknown)
     del application.keys[call.body["keyId"]]
-    return {"deletionDate": moment(call.world.now())}
+    return {"deletionDate": t.moment(call.world.now())}
 
 
 def _show_key(world: World, key: PublicKey) -> Answer:
@@ -271,9 +254,9 @@ def _show_key(world: World, key: PublicKey) -> Answer:
         "keyId": key.id,
         "applicationId": key.owner_id,
         "projectId": _project_id(world, key),
-        "creationDate": moment(key.created),
+        "creationDate": t.moment(key.created),
         "organizationId": _key_owner(world, key),
-        "expirationDate": moment(key.expires),
+        "expirationDate": t.moment(key.expires),
     }
 
 
@@ -300,4 +283,4 @@ Listing[PublicKey](
     ),
     zero_is_a_column=True,
     page_last=True,
-).serve(SERVICE, "ListApplicationKeys", projectId=Text(most=200))
+).serve(SERVICE, "ListApplicationKeys", projectId=t.Text(most=200))

@@ -3,33 +3,8 @@
 from functools import partial
 from typing import Any
 
-from zdemo.emulator.api.fields import (
-    FLAG,
-    ID,
-    NO_TIME,
-    FieldType,
-    Message,
-    OneOf,
-    Repeated,
-    Sub,
-    Text,
-    dates,
-    enum,
-    moment,
-    without_defaults,
-)
-from zdemo.emulator.api.lists import (
-    TEXT_METHOD,
-    Filter,
-    Listing,
-    columns,
-    equal_filter,
-    id_filter,
-    ids_filter,
-    text_filter,
-    text_matches,
-    time_filter,
-)
+from zdemo.emulator.api import fields as t
+from zdemo.emulator.api import lists
 from zdemo.emulator.api.service import PREFIXES, ROLES, Answer, Call, Refusal, Service, switch
 from zdemo.emulator.api.users import display_name
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, existing
@@ -37,13 +12,13 @@ from zdemo.emulator.entities import Administrator, Authorization, Project, User
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
-_STATE = enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", refuses_first=True)
-_ROLES = Repeated(ID, unique=True)
+_STATE = t.enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", refuses_first=True)
+_ROLES = t.Repeated(t.ID, unique=True)
 
 
 def show_user(user: User) -> Answer:
     """Return a user as a part of other rows."""
-    return without_defaults(
+    return t.without_defaults(
         {
             "id": user.id,
             "preferredLoginName": user.username,
@@ -61,7 +36,7 @@ def show_project(project: Project) -> Answer:
 def show_organization(world: World, organization_id: str) -> Answer:
     """Return an organization as a part of other rows."""
     organization = world.organizations.get(organization_id)
-    return without_defaults({"id": organization_id, "name": organization.name if organization else ""})
+    return t.without_defaults({"id": organization_id, "name": organization.name if organization else ""})
 
 
 def _show(world: World, authorization: Authorization) -> Answer:
@@ -69,14 +44,14 @@ def _show(world: World, authorization: Authorization) -> Answer:
     roles = [project.roles[key] for key in authorization.role_keys if key in project.roles]
     row: Answer = {
         "id": authorization.id,
-        **dates(authorization),
+        **t.dates(authorization),
         "project": show_project(project),
         "organization": show_organization(world, authorization.organization_id),
         "user": show_user(world.users[authorization.user_id]),
         "state": f"STATE_{authorization.state}",
-        "roles": [without_defaults({"key": r.id, "displayName": r.display_name, "group": r.group}) for r in roles],
+        "roles": [t.without_defaults({"key": r.id, "displayName": r.display_name, "group": r.group}) for r in roles],
     }
-    return without_defaults(row)
+    return t.without_defaults(row)
 
 
 def _check_roles(world: World, project_id: str, organization_id: str, role_keys: list[str]) -> None:
@@ -92,7 +67,7 @@ def _check_roles(world: World, project_id: str, organization_id: str, role_keys:
         raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-mm9F4")
 
 
-@SERVICE.method("CreateAuthorization", userId=ID, projectId=ID, organizationId=ID, roleKeys=_ROLES)
+@SERVICE.method("CreateAuthorization", userId=t.ID, projectId=t.ID, organizationId=t.ID, roleKeys=_ROLES)
 def create_authorization(call: Call) -> Answer:
     """Create the authorization of a user, project and owner; it can be without roles."""
     body = call.body
@@ -103,7 +78,7 @@ def create_authorization(call: Call) -> Answer:
     _check_roles(call.world, project_id, organization_id, role_keys)
     call.need("user.grant.write", organization_id, project_id)
     made = call.world.add_authorization(user_id, project_id, organization_id, role_keys)
-    return {"id": made.id, "creationDate": moment(made.created)}
+    return {"id": made.id, "creationDate": t.moment(made.created)}
 
 
 def _existing(call: Call, error_id: str) -> Authorization:
@@ -112,23 +87,23 @@ def _existing(call: Call, error_id: str) -> Authorization:
     return found
 
 
-@SERVICE.method("UpdateAuthorization", id=ID, roleKeys=_ROLES)
+@SERVICE.method("UpdateAuthorization", id=t.ID, roleKeys=_ROLES)
 def update_authorization(call: Call) -> Answer:
     """Replace the roles, also of an inactive authorization; no change is accepted."""
     authorization = _existing(call, "COMMAND-3M9sd")
     role_keys = call.body.get("roleKeys", [])
     _check_roles(call.world, authorization.project_id, authorization.organization_id, role_keys)
-    return {"changeDate": moment(call.change(authorization, role_keys=role_keys))}
+    return {"changeDate": t.moment(call.change(authorization, role_keys=role_keys))}
 
 
 for name, active, unknown in (  # with its roles in the claims
     ("DeactivateAuthorization", False, "COMMAND-3M9sd"),
     ("ActivateAuthorization", True, "COMMAND-Lp0gs"),
 ):
-    SERVICE.method(name, id=ID)(switch(partial(_existing, error_id=unknown), active))
+    SERVICE.method(name, id=t.ID)(switch(partial(_existing, error_id=unknown), active))
 
 
-@SERVICE.method("DeleteAuthorization", id=ID)
+@SERVICE.method("DeleteAuthorization", id=t.ID)
 def delete_authorization(call: Call) -> Answer:
     """Delete an authorization, or answer with the date of its deletion, or with no time for an unknown one."""
     authorization = call.world.authorizations.get(call.body["id"])
@@ -136,40 +111,43 @@ def delete_authorization(call: Call) -> Answer:
         call.need("user.grant.delete", authorization.organization_id, authorization.project_id)
         call.world.remove_authorization(authorization)
     when = call.world.removed.get(call.body["id"])
-    return {"deletionDate": moment(when) if when else NO_TIME}
+    return {"deletionDate": t.moment(when) if when else t.NO_TIME}
 
 
 def _display_name(world: World, row: Authorization | Administrator) -> str:
     return display_name(world.users[row.user_id])
 
 
-_ROLE_KEY = Message("RoleKeyQuery", key=Text(most=200), method=TEXT_METHOD)
+_ROLE_KEY = t.Message("RoleKeyQuery", key=t.Text(most=200), method=lists.TEXT_METHOD)
 
-Listing[Authorization](
+lists.Listing[Authorization](
     rows=lambda call: call.world.authorizations.values(),
     visible=lambda call, a: a.user_id == call.caller.id or call.may("user.grant.read", a.organization_id, a.project_id),
     show=_show,
     result="authorizations",
     filter_name="AuthorizationsSearchFilter",
     filters={
-        "authorizationIds": ids_filter("id"),
-        "organizationId": id_filter("IDFilter", "organization_id"),
-        "state": equal_filter("StateQuery", "state", _STATE, lambda _, a: f"STATE_{a.state}"),
-        "inUserIds": ids_filter("user_id"),
-        "userOrganizationId": id_filter("IDFilter", "user.organization_id"),
-        "userPreferredLoginName": text_filter("UserPreferredLoginNameQuery", "loginName", "user.username", least=1),
-        "userDisplayName": text_filter("UserDisplayNameQuery", "displayName", _display_name, least=1),
-        "projectId": id_filter("IDFilter", "project_id"),
-        "projectName": text_filter("ProjectNameQuery", "name", "project.name"),
-        "roleKey": Filter(
-            Sub(_ROLE_KEY), lambda _, a, f: any(text_matches(k, f.get("key", ""), f.get("method")) for k in a.role_keys)
+        "authorizationIds": lists.ids_filter("id"),
+        "organizationId": lists.id_filter("IDFilter", "organization_id"),
+        "state": lists.equal_filter("StateQuery", "state", _STATE, lambda _, a: f"STATE_{a.state}"),
+        "inUserIds": lists.ids_filter("user_id"),
+        "userOrganizationId": lists.id_filter("IDFilter", "user.organization_id"),
+        "userPreferredLoginName": lists.text_filter(
+            "UserPreferredLoginNameQuery", "loginName", "user.username", least=1
         ),
-        "projectGrantId": id_filter(
+        "userDisplayName": lists.text_filter("UserDisplayNameQuery", "displayName", _display_name, least=1),
+        "projectId": lists.id_filter("IDFilter", "project_id"),
+        "projectName": lists.text_filter("ProjectNameQuery", "name", "project.name"),
+        "roleKey": lists.Filter(
+            t.Sub(_ROLE_KEY),
+            lambda _, a, f: any(lists.text_matches(k, f.get("key", ""), f.get("method")) for k in a.role_keys),
+        ),
+        "projectGrantId": lists.id_filter(
             "IDFilter",
             lambda w, a: grant.id if (grant := w.projects[a.project_id].grants.get(a.organization_id)) else "",
         ),
     },
-    columns=columns(
+    columns=lists.columns(
         "AUTHORIZATION_FIELD_NAME",
         CREATED_DATE="created",
         CHANGED_DATE="changed",
@@ -185,9 +163,9 @@ Listing[Authorization](
 # --- administrators ---
 
 INTERNAL = Service("zitadel.internal_permission.v2.InternalPermissionService")
-_RESOURCES: dict[str, FieldType] = {"instance": FLAG, "organizationId": ID, "projectId": ID}
-_RESOURCE = Sub(Message("ResourceType", OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES))
-_FIELDS: dict[str, Any] = {"userId": Text(most=200), "resource": _RESOURCE}
+_RESOURCES: dict[str, t.FieldType] = {"instance": t.FLAG, "organizationId": t.ID, "projectId": t.ID}
+_RESOURCE = t.Sub(t.Message("ResourceType", t.OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES))
+_FIELDS: dict[str, Any] = {"userId": t.Text(most=200), "resource": _RESOURCE}
 _PERMISSION = {"instance": "iam.member", "organization": "org.member", "project": "project.member"}
 _INVALID = "Errors.Invalid.Argument"
 _INSTANCE, _ORGANIZATION, _PROJECT = "Member is invalid", "Errors.Org.MemberInvalid", "Project member is invalid"
@@ -242,7 +220,7 @@ def create_administrator(call: Call) -> Answer:
     if resource[0] == "project" and resource[1] not in call.world.projects:
         raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
     made = call.world.add_administrator(call.body["userId"], resource, roles)
-    return {"creationDate": moment(made.created)}
+    return {"creationDate": t.moment(made.created)}
 
 
 @INTERNAL.method("UpdateAdministrator", **_FIELDS, roles=_ROLES)
@@ -253,7 +231,7 @@ def update_administrator(call: Call) -> Answer:
     roles = _roles(call, resource[0], *refusals)
     unknown = NotFound("Errors.NotFound", unknown_user)
     found = existing(call.world.find_administrator(call.body["userId"], resource), unknown)
-    return {"changeDate": moment(call.change(found, roles=roles))}
+    return {"changeDate": t.moment(call.change(found, roles=roles))}
 
 
 @INTERNAL.method("DeleteAdministrator", **_FIELDS)
@@ -264,14 +242,14 @@ def delete_administrator(call: Call) -> Answer:
     if found is None:
         return {}
     del call.world.administrators[found.id]
-    return {"deletionDate": moment(call.world.now())}
+    return {"deletionDate": t.moment(call.world.now())}
 
 
 def _show_administrator(world: World, administrator: Administrator) -> Answer:
     kind, id = administrator.resource
     shown = show_project(world.projects[id]) if kind == "project" else show_organization(world, id)
     return {
-        **dates(administrator),
+        **t.dates(administrator),
         "user": show_user(world.users[administrator.user_id]),
         kind: True if kind == "instance" else shown,
         "roles": list(administrator.roles),
@@ -284,24 +262,28 @@ def _visible(call: Call, administrator: Administrator) -> bool:
     return call.may(f"{_PERMISSION[kind]}.read", owner, id)
 
 
-Listing[Administrator](
+lists.Listing[Administrator](
     rows=lambda call: call.world.administrators.values(),
     visible=_visible,
     show=_show_administrator,
     result="administrators",
     filter_name="AdministratorSearchFilter",
     filters={
-        "inUserIdsFilter": ids_filter("user_id"),
-        "creationDate": time_filter("created"),
-        "changeDate": time_filter("changed"),
-        "userOrganizationId": id_filter("IDFilter", "user.organization_id"),
-        "userPreferredLoginName": text_filter("UserPreferredLoginNameFilter", "preferredLoginName", "user.username"),
-        "userDisplayName": text_filter("UserDisplayNameFilter", "displayName", _display_name),
-        "resource": Filter(
-            Sub(Message("ResourceFilter", OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES)),
+        "inUserIdsFilter": lists.ids_filter("user_id"),
+        "creationDate": lists.time_filter("created"),
+        "changeDate": lists.time_filter("changed"),
+        "userOrganizationId": lists.id_filter("IDFilter", "user.organization_id"),
+        "userPreferredLoginName": lists.text_filter(
+            "UserPreferredLoginNameFilter", "preferredLoginName", "user.username"
+        ),
+        "userDisplayName": lists.text_filter("UserDisplayNameFilter", "displayName", _display_name),
+        "resource": lists.Filter(
+            t.Sub(t.Message("ResourceFilter", t.OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES)),
             lambda _, a, f: a.resource == _resource(f),
         ),
-        "role": Filter(Sub(Message("RoleFilter", roleKey=ID)), lambda _, a, f: f["roleKey"] in a.roles),
+        "role": lists.Filter(t.Sub(t.Message("RoleFilter", roleKey=t.ID)), lambda _, a, f: f["roleKey"] in a.roles),
     },
-    columns=columns("ADMINISTRATOR_FIELD_NAME", USER_ID="user_id", CREATION_DATE="created", CHANGE_DATE="changed"),
+    columns=lists.columns(
+        "ADMINISTRATOR_FIELD_NAME", USER_ID="user_id", CREATION_DATE="created", CHANGE_DATE="changed"
+    ),
 ).serve(INTERNAL, "ListAdministrators")

@@ -3,19 +3,7 @@
 from functools import partial
 from typing import Any
 
-from zdemo.emulator.api.fields import (
-    FLAG,
-    ID,
-    OPTIONAL,
-    Enum,
-    Message,
-    Repeated,
-    Sub,
-    Text,
-    dates,
-    moment,
-    without_defaults,
-)
+from zdemo.emulator.api import fields as t
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, ZitadelError, existing
@@ -29,7 +17,7 @@ FLAGS = {
     "authorizationRequired": "authorization_required",
     "projectAccessRequired": "project_access_required",
 }
-_FLAGS: dict[str, Any] = dict.fromkeys(FLAGS, FLAG)
+_FLAGS: dict[str, Any] = dict.fromkeys(FLAGS, t.FLAG)
 
 
 def permitted_project(call: Call, permission: str, unknown: ZitadelError) -> Project:
@@ -43,7 +31,7 @@ def _existing(call: Call, permission: str, error_id: str) -> Project:
     return permitted_project(call, permission, NotFound("Project not found", error_id))
 
 
-@SERVICE.method("CreateProject", organizationId=ID, projectId=OPTIONAL, name=ID, **_FLAGS)
+@SERVICE.method("CreateProject", organizationId=t.ID, projectId=t.OPTIONAL, name=t.ID, **_FLAGS)
 def create_project(call: Call) -> Answer:
     """Create a project, also for an unknown organization."""
     body = call.body
@@ -51,10 +39,10 @@ def create_project(call: Call) -> Answer:
     project = call.world.add_project(body["organizationId"], body["name"], id=body.get("projectId"))
     for name, attribute in FLAGS.items():
         setattr(project, attribute, body.get(name, False))
-    return {"projectId": project.id, "creationDate": moment(project.created)}
+    return {"projectId": project.id, "creationDate": t.moment(project.created)}
 
 
-@SERVICE.method("UpdateProject", projectId=ID, name=OPTIONAL, **_FLAGS)
+@SERVICE.method("UpdateProject", projectId=t.ID, name=t.OPTIONAL, **_FLAGS)
 def update_project(call: Call) -> Answer:
     """Change what the request has; no change is accepted."""
     project = _existing(call, "project.write", "COMMAND-3M9sd")
@@ -62,7 +50,7 @@ def update_project(call: Call) -> Answer:
     values = {attribute: call.body[name] for name, attribute in names.items() if name in call.body}
     if values.get("name", project.name).lower() != project.name.lower():
         call.world.check_project_name(project.organization_id, values["name"])
-    return {"changeDate": moment(call.change(project, **values))}
+    return {"changeDate": t.moment(call.change(project, **values))}
 
 
 for name, active, unknown, refusal in (  # while a project is off, its applications cannot introspect
@@ -70,10 +58,10 @@ for name, active, unknown, refusal in (  # while a project is off, its applicati
     ("ActivateProject", True, "COMMAND-3M9sd", ("Project is not deactivated", "COMMAND-5M9bs")),
 ):
     find = partial(_existing, permission="project.write", error_id=unknown)
-    SERVICE.method(name, projectId=ID)(switch(find, active, refusal))
+    SERVICE.method(name, projectId=t.ID)(switch(find, active, refusal))
 
 
-@SERVICE.method("DeleteProject", projectId=ID)
+@SERVICE.method("DeleteProject", projectId=t.ID)
 def delete_project(call: Call) -> Answer:
     """Delete a project, or answer with the date of its deletion; for an unknown one the answer is empty."""
     project = call.world.projects.get(call.body["projectId"])
@@ -81,10 +69,10 @@ def delete_project(call: Call) -> Answer:
         call.need("project.delete", project.organization_id, project.id)
         call.world.remove_project(project)
     when = call.world.removed.get(call.body["projectId"])
-    return {"deletionDate": moment(when)} if when else {}
+    return {"deletionDate": t.moment(when)} if when else {}
 
 
-@SERVICE.method("GetProject", permission="project.read", projectId=ID)
+@SERVICE.method("GetProject", permission="project.read", projectId=t.ID)
 def get_project(call: Call) -> Answer:
     """Show one project."""
     return {"project": show_project(call.world, _existing(call, "project.read", "QUERY-fk2fs"))}
@@ -92,11 +80,11 @@ def get_project(call: Call) -> Answer:
 
 def show_project(_: World, project: Project) -> Answer:
     """Return a project as lists show it."""
-    return without_defaults(
+    return t.without_defaults(
         {
             "projectId": project.id,
             "organizationId": project.organization_id,
-            **dates(project),
+            **t.dates(project),
             "name": project.name,
             "state": f"PROJECT_STATE_{project.state}",
             **{name: getattr(project, attribute) for name, attribute in FLAGS.items()},
@@ -109,10 +97,10 @@ def _is_of_organization(_: World, project: Project, content: Answer) -> bool:
     return (project.organization_id == owner and kind != "GRANTED") or (owner in project.grants and kind != "OWNED")
 
 
-_OWNER_FILTER = Message(
+_OWNER_FILTER = t.Message(
     "ProjectOrganizationIDFilter",
-    organizationId=Text(most=200),
-    type=Enum(("TYPE_UNSPECIFIED", "OWNED", "GRANTED", "OWNED_OR_GRANTED")),
+    organizationId=t.Text(most=200),
+    type=t.Enum(("TYPE_UNSPECIFIED", "OWNED", "GRANTED", "OWNED_OR_GRANTED")),
 )
 Listing[Project](
     rows=lambda call: call.world.projects.values(),
@@ -123,7 +111,7 @@ Listing[Project](
     filters={
         "projectNameFilter": text_filter("ProjectNameFilter", "projectName", "name"),
         "inProjectIdsFilter": ids_filter("id"),
-        "organizationIdFilter": Filter(Sub(_OWNER_FILTER), _is_of_organization),
+        "organizationIdFilter": Filter(t.Sub(_OWNER_FILTER), _is_of_organization),
     },
     columns=columns("PROJECT_FIELD_NAME", ID="id", CREATION_DATE="created", CHANGE_DATE="changed", NAME="name"),
 ).serve(SERVICE, "ListProjects", "project.read")
@@ -132,27 +120,27 @@ Listing[Project](
 # --- their roles ---
 
 
-@SERVICE.method("AddProjectRole", projectId=ID, roleKey=ID, displayName=ID, group=Text(most=200))
+@SERVICE.method("AddProjectRole", projectId=t.ID, roleKey=t.ID, displayName=t.ID, group=t.Text(most=200))
 def add_project_role(call: Call) -> Answer:
     """Add a role; an unknown project is a failed precondition here, not a 404."""
     project = permitted_project(call, "project.role.write", no_project())
     body = call.body
     role = call.world.add_role(project, body["roleKey"], body["displayName"], body.get("group", ""))
-    return {"creationDate": moment(role.created)}
+    return {"creationDate": t.moment(role.created)}
 
 
 @SERVICE.method(
-    "UpdateProjectRole", projectId=ID, roleKey=ID, displayName=OPTIONAL, group=Text(most=200, optional=True)
+    "UpdateProjectRole", projectId=t.ID, roleKey=t.ID, displayName=t.OPTIONAL, group=t.Text(most=200, optional=True)
 )
 def update_project_role(call: Call) -> Answer:
     """Replace a role's name and group; what is absent is cleared."""
     project = permitted_project(call, "project.role.write", no_project())
     role = existing(project.roles.get(call.body["roleKey"]), NotFound("Role doesn't exist", "COMMAND-vv8M9"))
     changed = call.change(role, display_name=call.body.get("displayName", ""), group=call.body.get("group", ""))
-    return {"changeDate": moment(changed)}
+    return {"changeDate": t.moment(changed)}
 
 
-@SERVICE.method("RemoveProjectRole", projectId=ID, roleKey=ID)
+@SERVICE.method("RemoveProjectRole", projectId=t.ID, roleKey=t.ID)
 def remove_project_role(call: Call) -> Answer:
     """Remove a role and its key from all authorizations; an unknown role is accepted."""
     project = call.world.projects.get(call.body["projectId"])
@@ -161,15 +149,15 @@ def remove_project_role(call: Call) -> Answer:
     if call.body["roleKey"] in project.roles:
         call.need("project.role.delete", project.organization_id, project.id)
         call.world.remove_role(project, call.body["roleKey"])
-    return {"removalDate": moment(call.world.now())}
+    return {"removalDate": t.moment(call.world.now())}
 
 
 def _show_role(_: World, role: Role) -> Answer:
-    return without_defaults(
+    return t.without_defaults(
         {
             "projectId": role.project_id,
             "key": role.id,
-            **dates(role),
+            **t.dates(role),
             "displayName": role.display_name,
             "group": role.group,
         }
@@ -189,12 +177,12 @@ Listing[Role](
         "displayNameFilter": text_filter("ProjectRoleDisplayNameFilter", "displayName", "display_name"),
     },
     columns=columns("PROJECT_ROLE_FIELD_NAME", KEY="id", CREATION_DATE="created", CHANGE_DATE="changed"),
-).serve(SERVICE, "ListProjectRoles", "project.role.read", projectId=ID)
+).serve(SERVICE, "ListProjectRoles", "project.role.read", projectId=t.ID)
 
 
 # --- their grants to other organizations ---
 
-_GRANT: dict[str, Any] = {"projectId": ID, "grantedOrganizationId": ID}
+_GRANT: dict[str, Any] = {"projectId": t.ID, "grantedOrganizationId": t.ID}
 
 
 def _granted_roles(call: Call, project: Project) -> list[str]:
@@ -210,7 +198,7 @@ def _existing_grant(call: Call) -> tuple[Project, ProjectGrant]:
     return project, existing(project.grants.get(call.body["grantedOrganizationId"]), unknown)
 
 
-@SERVICE.method("CreateProjectGrant", **_GRANT, roleKeys=Repeated(ID))
+@SERVICE.method("CreateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))
 def create_project_grant(call: Call) -> Answer:
     """Let another organization assign these roles to users."""
     unknown = FailedPrecondition("Project not found", "COMMAND-m9gsd")
@@ -222,17 +210,17 @@ def create_project_grant(call: Call) -> Answer:
     if granted == project.organization_id:
         raise FailedPrecondition("Project grant is invalid", "PROJECT-ckUpbvboAH")
     grant = call.world.add_project_grant(project, granted, role_keys)
-    return {"creationDate": moment(grant.created)}
+    return {"creationDate": t.moment(grant.created)}
 
 
-@SERVICE.method("UpdateProjectGrant", **_GRANT, roleKeys=Repeated(ID))
+@SERVICE.method("UpdateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))
 def update_project_grant(call: Call) -> Answer:
     """Replace the roles of a grant."""
     project, grant = _existing_grant(call)
     role_keys = _granted_roles(call, project)
     if set(role_keys) != set(grant.role_keys):
         call.world.set_granted_roles(grant, role_keys)
-    return {"changeDate": moment(grant.changed)}
+    return {"changeDate": t.moment(grant.changed)}
 
 
 def _grant_to_switch(call: Call) -> ProjectGrant:
@@ -252,7 +240,7 @@ def delete_project_grant(call: Call) -> Answer:
         return {}
     call.need("project.grant.delete", project.organization_id, project.id)
     call.world.remove_project_grant(project, call.body["grantedOrganizationId"])
-    return {"deletionDate": moment(call.world.now())}
+    return {"deletionDate": t.moment(call.world.now())}
 
 
 def _project_of(world: World, part: Role | ProjectGrant) -> Project:
@@ -262,10 +250,10 @@ def _project_of(world: World, part: Role | ProjectGrant) -> Project:
 def _show_grant(world: World, grant: ProjectGrant) -> Answer:
     project = _project_of(world, grant)
     granted = world.organizations.get(grant.granted_organization_id)
-    return without_defaults(
+    return t.without_defaults(
         {
             "organizationId": project.organization_id,
-            **dates(grant),
+            **t.dates(grant),
             "grantedOrganizationId": grant.granted_organization_id,
             "grantedOrganizationName": granted.name if granted else "",
             "grantedRoleKeys": list(grant.role_keys),

@@ -47,26 +47,22 @@ class Call:
     def need(self, permission: str, organization_id: str | None, resource_id: str = "") -> None:
         """Refuse a caller without the permission; for an unknown object the call's organization counts."""
         organization_id = organization_id or self.organization_id
-        self._need_membership(organization_id)
-        if not self.may(permission, organization_id, resource_id):
-            raise PermissionDenied("No matching permissions found", "AUTH-AWfge", reason=self._lacks(permission))
+        self._need(permission, organization_id, self.may(permission, organization_id, resource_id), "AUTH-AWfge")
 
     def enter(self, permission: str) -> None:
         """Refuse, before a method runs, a caller without the permission for anything in the call's organization."""
-        if permission == AUTHENTICATED:
-            return
-        self._need_membership(self.organization_id)
-        held = permissions(self.world, self.caller, self.organization_id)
-        if permission not in {name.split(":")[0] for name in held}:
-            raise PermissionDenied("No matching permissions found", "AUTH-5mWD2", reason=self._lacks(permission))
+        if permission != AUTHENTICATED:
+            held = {name.split(":")[0] for name in permissions(self.world, self.caller, self.organization_id)}
+            self._need(permission, self.organization_id, permission in held, "AUTH-5mWD2")
 
-    def _lacks(self, permission: str) -> str:
-        return f"{self.caller.username} lacks the permission {permission}"
-
-    def _need_membership(self, organization_id: str) -> None:
+    def _need(self, permission: str, organization_id: str, held: bool, error_id: str) -> None:
+        name = self.caller.username
         if not memberships(self.world, self.caller, organization_id):
-            reason = f"{self.caller.username} is not an administrator of the organization {organization_id}"
+            reason = f"{name} is not an administrator of the organization {organization_id}"
             raise NotFound("membership not found", "AUTHZ-cdgFk", reason=reason)
+        if not held:
+            reason = f"{name} lacks the permission {permission}"
+            raise PermissionDenied("No matching permissions found", error_id, reason=reason)
 
     def change(self, entity: Entity, **values: Any) -> float:
         """Set values of an object; return when it last changed. Lists of the same values in another order are alike."""

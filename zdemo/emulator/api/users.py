@@ -4,34 +4,8 @@ import base64
 import re
 from typing import Any
 
-from zdemo.emulator.api.fields import (
-    FLAG,
-    ID,
-    OPTIONAL,
-    Data,
-    FieldType,
-    Message,
-    OneOf,
-    Repeated,
-    Sub,
-    Text,
-    dates,
-    enum,
-    moment,
-    without_defaults,
-)
-from zdemo.emulator.api.lists import (
-    DetailsListing,
-    Filter,
-    Getter,
-    Listing,
-    columns,
-    equal_filter,
-    id_filter,
-    one_of_filter,
-    text_filter,
-    text_query,
-)
+from zdemo.emulator.api import fields as t
+from zdemo.emulator.api import lists
 from zdemo.emulator.api.service import Answer, Call, Handler, Service
 from zdemo.emulator.api_errors import (
     FailedPrecondition,
@@ -45,9 +19,9 @@ from zdemo.emulator.entities import Entity, Metadata, User
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService", "/v2/users")
-TOKEN_TYPE = enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
+TOKEN_TYPE = t.enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
 JWT = TOKEN_TYPE.words[1]
-GENDER = enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
+GENDER = t.enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
 PASSWORD_RULES = (  # the default password complexity policy
     (r".{8,}", "Password is too short", "COMMA-HuJf6"),
     (r"[a-z]", "Password must contain lower letter", "COMMA-co3Xw"),
@@ -62,8 +36,8 @@ PASSWORD_RULES = (  # the default password complexity policy
 
 def details(entity: Entity, organization_id: str, *, created: bool = False) -> Answer:
     """Return the ``details`` object of the older messages."""
-    shown = {"sequence": str(entity.sequence), "changeDate": moment(entity.changed), "resourceOwner": organization_id}
-    return shown | ({"creationDate": moment(entity.created)} if created else {})
+    shown = {"sequence": str(entity.sequence), "changeDate": t.moment(entity.changed), "resourceOwner": organization_id}
+    return shown | ({"creationDate": t.moment(entity.created)} if created else {})
 
 
 def display_name(user: User) -> str:
@@ -86,7 +60,7 @@ def show_user(_: World, user: User, *, id_field: str = "userId", name_field: str
         name_field: user.username,
         "loginNames": [user.username],
         "preferredLoginName": user.username,
-        **({"machine": without_defaults(machine)} if user.machine else {"human": _show_human(user)}),
+        **({"machine": t.without_defaults(machine)} if user.machine else {"human": _show_human(user)}),
     }
 
 
@@ -101,7 +75,7 @@ def _show_human(user: User) -> Answer:
             "preferredLanguage": profile.get("preferredLanguage", "und"),
             "gender": profile.get("gender", GENDER.words[0]),
         },
-        "email": without_defaults({name: email.get(name) for name in ("email", "isVerified")}),
+        "email": t.without_defaults({name: email.get(name) for name in ("email", "isVerified")}),
         "phone": user.human.get("phone", {}),
     }
 
@@ -116,34 +90,39 @@ def permitted_user(call: Call, permission: str, unknown: ZitadelError, *, self_s
 
 # --- create and change ---
 
-_METADATA = Message("Metadata", key=ID, value=Data(most=500000))
-_MACHINE = Message(
-    "CreateUserRequest_Machine", name=ID, description=Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
+_METADATA = t.Message("Metadata", key=t.ID, value=t.Data(most=500000))
+_MACHINE = t.Message(
+    "CreateUserRequest_Machine", name=t.ID, description=t.Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
 )
-_LANGUAGE_AND_GENDER = {"preferredLanguage": Text(1, 10, optional=True), "gender": GENDER}
-_PROFILE = Message(
-    "SetHumanProfile", givenName=ID, familyName=ID, nickName=OPTIONAL, displayName=OPTIONAL, **_LANGUAGE_AND_GENDER
+_LANGUAGE_AND_GENDER = {"preferredLanguage": t.Text(1, 10, optional=True), "gender": GENDER}
+_PROFILE = t.Message(
+    "SetHumanProfile",
+    givenName=t.ID,
+    familyName=t.ID,
+    nickName=t.OPTIONAL,
+    displayName=t.OPTIONAL,
+    **_LANGUAGE_AND_GENDER,
 )
-_EMAIL = Message("SetHumanEmail", email=ID, isVerified=FLAG)
-_HUMAN = Message(
+_EMAIL = t.Message("SetHumanEmail", email=t.ID, isVerified=t.FLAG)
+_HUMAN = t.Message(
     "CreateUserRequest_Human",
-    profile=Sub(_PROFILE, required=True),
-    email=Sub(_EMAIL, required=True),
-    phone=Sub(Message("SetHumanPhone", phone=Text(most=200), isVerified=FLAG)),
-    password=Sub(Message("Password", password=ID, changeRequired=FLAG)),
+    profile=t.Sub(_PROFILE, required=True),
+    email=t.Sub(_EMAIL, required=True),
+    phone=t.Sub(t.Message("SetHumanPhone", phone=t.Text(most=200), isVerified=t.FLAG)),
+    password=t.Sub(t.Message("Password", password=t.ID, changeRequired=t.FLAG)),
 )
 
 
 @SERVICE.method(
     "CreateUser",
-    OneOf("UserType", ("human", "machine"), required=True),
+    t.OneOf("UserType", ("human", "machine"), required=True),
     rest="POST /new",
-    organizationId=ID,
-    userId=OPTIONAL,
-    username=OPTIONAL,
-    human=Sub(_HUMAN),
-    machine=Sub(_MACHINE),
-    metadata=Repeated(Sub(_METADATA)),
+    organizationId=t.ID,
+    userId=t.OPTIONAL,
+    username=t.OPTIONAL,
+    human=t.Sub(_HUMAN),
+    machine=t.Sub(_MACHINE),
+    metadata=t.Repeated(t.Sub(_METADATA)),
 )
 def create_user(call: Call) -> Answer:
     """Create a service account or a human."""
@@ -171,28 +150,28 @@ def create_user(call: Call) -> Answer:
         user.description = machine.get("description", "")
         user.jwt_access_tokens = machine.get("accessTokenType") == JWT
     _set_metadata(call, user)
-    return {"id": user.id, "creationDate": moment(user.created)}
+    return {"id": user.id, "creationDate": t.moment(user.created)}
 
 
-_UPDATE_MACHINE = Message(
-    "UpdateUserRequest_Machine", name=OPTIONAL, description=Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
+_UPDATE_MACHINE = t.Message(
+    "UpdateUserRequest_Machine", name=t.OPTIONAL, description=t.Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
 )
-_UPDATE_PROFILE = Message(
+_UPDATE_PROFILE = t.Message(
     "UpdateUserRequest_Human_Profile",
-    **dict.fromkeys(("givenName", "familyName", "nickName", "displayName"), OPTIONAL),
+    **dict.fromkeys(("givenName", "familyName", "nickName", "displayName"), t.OPTIONAL),
     **_LANGUAGE_AND_GENDER,
 )
 
 
 @SERVICE.method(
     "UpdateUser",
-    OneOf("UserType", ("human", "machine")),
+    t.OneOf("UserType", ("human", "machine")),
     rest="PATCH /<userId>",
-    userId=ID,
-    username=OPTIONAL,
-    human=Sub(Message("UpdateUserRequest_Human", profile=Sub(_UPDATE_PROFILE), email=Sub(_EMAIL))),
-    machine=Sub(_UPDATE_MACHINE),
-    metadata=Repeated(Sub(_METADATA)),
+    userId=t.ID,
+    username=t.OPTIONAL,
+    human=t.Sub(t.Message("UpdateUserRequest_Human", profile=t.Sub(_UPDATE_PROFILE), email=t.Sub(_EMAIL))),
+    machine=t.Sub(_UPDATE_MACHINE),
+    metadata=t.Repeated(t.Sub(_METADATA)),
 )
 def update_user(call: Call) -> Answer:
     """Change what the request has, which must name the kind of user even for a new username alone."""
@@ -222,7 +201,7 @@ def update_user(call: Call) -> Answer:
     _set_metadata(call, user)
     if show_user(call.world, user) != before:
         call.world.touch(user)
-    return {"changeDate": moment(user.changed)}
+    return {"changeDate": t.moment(user.changed)}
 
 
 def _full_name(profile: dict[str, Any]) -> str:
@@ -253,14 +232,14 @@ def _user_with_metadata(call: Call, entries: str) -> User:
     return permitted_user(call, "user.write", unknown, self_service=True)
 
 
-@SERVICE.method("SetUserMetadata", rest="POST /<userId>/metadata", userId=ID, metadata=Repeated(Sub(_METADATA)))
+@SERVICE.method("SetUserMetadata", rest="POST /<userId>/metadata", userId=t.ID, metadata=t.Repeated(t.Sub(_METADATA)))
 def set_user_metadata(call: Call) -> Answer:
     """Change the metadata that the request names, and keep the rest."""
     _set_metadata(call, _user_with_metadata(call, "metadata"))
-    return {"setDate": moment(call.world.now())}
+    return {"setDate": t.moment(call.world.now())}
 
 
-@SERVICE.method("DeleteUserMetadata", userId=ID, keys=Repeated(ID))
+@SERVICE.method("DeleteUserMetadata", userId=t.ID, keys=t.Repeated(t.ID))
 def delete_user_metadata(call: Call) -> Answer:
     """Remove keys, all of which must be there."""
     user = _user_with_metadata(call, "keys")
@@ -268,7 +247,7 @@ def delete_user_metadata(call: Call) -> Answer:
         raise NotFound("One or more keys do not exist", "META-2nnds")
     for key in call.body["keys"]:
         user.metadata.pop(key, None)
-    return {"deletionDate": moment(call.world.now())}
+    return {"deletionDate": t.moment(call.world.now())}
 
 
 def sees(call: Call, user: User) -> bool:
@@ -276,21 +255,21 @@ def sees(call: Call, user: User) -> bool:
     return user.id == call.caller.id or call.may("user.read", user.organization_id)
 
 
-Listing[Metadata](
+lists.Listing[Metadata](
     rows=lambda call: [
         one for u in call.world.users.values() if u.id == call.body["userId"] for one in u.metadata.values()
     ],
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
     show=lambda _, one: {
-        **dates(one),
+        **t.dates(one),
         "key": one.id,
         "value": base64.b64encode(one.value).decode(),
     },
     result="metadata",
     filter_name="MetadataSearchFilter",
-    filters={"keyFilter": text_filter("MetadataKeyFilter", "key", "id")},
+    filters={"keyFilter": lists.text_filter("MetadataKeyFilter", "key", "id")},
     columns={},
-).serve(SERVICE, "ListUserMetadata", rest="POST /<userId>/metadata/search", userId=ID)
+).serve(SERVICE, "ListUserMetadata", rest="POST /<userId>/metadata/search", userId=t.ID)
 
 
 # --- states ---
@@ -315,10 +294,10 @@ for verb, *transition in (  # states before, state after, event, and the errors 
     ("Lock", "ACTIVE", "LOCKED", "locked", "450yxuqrh1", "User is not active or initial", "lgws8wtsqf"),
     ("Unlock", "LOCKED", "ACTIVE", "unlocked", "x377t913pw", "User is not locked", "olb9vb0oca"),
 ):
-    SERVICE.method(f"{verb}User", rest=f"POST /<userId>/{verb.lower()}", userId=ID)(_transition(*transition))
+    SERVICE.method(f"{verb}User", rest=f"POST /<userId>/{verb.lower()}", userId=t.ID)(_transition(*transition))
 
 
-@SERVICE.method("DeleteUser", rest="DELETE /<userId>", userId=ID)
+@SERVICE.method("DeleteUser", rest="DELETE /<userId>", userId=t.ID)
 def delete_user(call: Call) -> Answer:
     """Delete a user with its tokens, keys and authorizations."""
     user = permitted_user(call, "user.delete", NotFound("User could not be found", "COMMAND-bd4ir1mblj"))
@@ -329,47 +308,49 @@ def delete_user(call: Call) -> Answer:
 # --- reading and searching ---
 
 
-def _group(name: str) -> FieldType:
-    return Sub(Message(name, queries=Repeated(Sub(lambda: _QUERY))))
+def _group(name: str) -> t.FieldType:
+    return t.Sub(t.Message(name, queries=t.Repeated(t.Sub(lambda: _QUERY))))
 
 
-def _human(part: str, name: str) -> Getter:
+def _human(part: str, name: str) -> lists.Getter:
     return lambda _, user: str(user.human.get(part, {}).get(name, ""))
 
 
-_TEXTS = Repeated(Text())
-_TYPES = enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
-_STATES = enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
-USERS: DetailsListing[User] = DetailsListing(
+_TEXTS = t.Repeated(t.Text())
+_TYPES = t.enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
+_STATES = t.enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
+USERS: lists.DetailsListing[User] = lists.DetailsListing(
     rows=lambda call: call.world.users.values(),
     visible=sees,
     show=show_user,
     filters={
-        "userNameQuery": text_query("UserNameQuery", "userName", "username"),
-        "loginNameQuery": text_query("LoginNameQuery", "loginName", "username"),
-        "displayNameQuery": text_query("DisplayNameQuery", "displayName", lambda _, u: display_name(u) or u.name),
-        "firstNameQuery": text_query("FirstNameQuery", "firstName", _human("profile", "givenName")),
-        "lastNameQuery": text_query("LastNameQuery", "lastName", _human("profile", "familyName")),
-        "nickNameQuery": text_query("NickNameQuery", "nickName", _human("profile", "nickName")),
-        "emailQuery": text_query("EmailQuery", "emailAddress", _human("email", "email"), least=0),
-        "phoneQuery": text_query("PhoneQuery", "number", _human("phone", "phone"), least=0, most=20),
-        "typeQuery": equal_filter(
+        "userNameQuery": lists.text_query("UserNameQuery", "userName", "username"),
+        "loginNameQuery": lists.text_query("LoginNameQuery", "loginName", "username"),
+        "displayNameQuery": lists.text_query("DisplayNameQuery", "displayName", lambda _, u: display_name(u) or u.name),
+        "firstNameQuery": lists.text_query("FirstNameQuery", "firstName", _human("profile", "givenName")),
+        "lastNameQuery": lists.text_query("LastNameQuery", "lastName", _human("profile", "familyName")),
+        "nickNameQuery": lists.text_query("NickNameQuery", "nickName", _human("profile", "nickName")),
+        "emailQuery": lists.text_query("EmailQuery", "emailAddress", _human("email", "email"), least=0),
+        "phoneQuery": lists.text_query("PhoneQuery", "number", _human("phone", "phone"), least=0, most=20),
+        "typeQuery": lists.equal_filter(
             "TypeQuery", "type", _TYPES, lambda _, u: "TYPE_MACHINE" if u.machine else "TYPE_HUMAN"
         ),
-        "stateQuery": equal_filter("StateQuery", "state", _STATES, lambda _, u: f"USER_STATE_{u.state}"),
-        "inUserIdsQuery": one_of_filter("InUserIDQuery", "userIds", _TEXTS, "id"),
-        "inUserEmailsQuery": one_of_filter("InUserEmailsQuery", "userEmails", _TEXTS, _human("email", "email")),
-        "organizationIdQuery": id_filter("OrganizationIdQuery", "organization_id", "organizationId"),
-        "andQuery": Filter(
+        "stateQuery": lists.equal_filter("StateQuery", "state", _STATES, lambda _, u: f"USER_STATE_{u.state}"),
+        "inUserIdsQuery": lists.one_of_filter("InUserIDQuery", "userIds", _TEXTS, "id"),
+        "inUserEmailsQuery": lists.one_of_filter("InUserEmailsQuery", "userEmails", _TEXTS, _human("email", "email")),
+        "organizationIdQuery": lists.id_filter("OrganizationIdQuery", "organization_id", "organizationId"),
+        "andQuery": lists.Filter(
             _group("AndQuery"), lambda w, u, f: all(USERS.passes(w, u, q) for q in f.get("queries", ()))
         ),
-        "orQuery": Filter(_group("OrQuery"), lambda w, u, f: any(USERS.passes(w, u, q) for q in f.get("queries", ()))),
-        "notQuery": Filter(
-            Sub(Message("NotQuery", query=Sub(lambda: _QUERY))),
+        "orQuery": lists.Filter(
+            _group("OrQuery"), lambda w, u, f: any(USERS.passes(w, u, q) for q in f.get("queries", ()))
+        ),
+        "notQuery": lists.Filter(
+            t.Sub(t.Message("NotQuery", query=t.Sub(lambda: _QUERY))),
             lambda w, u, f: not USERS.passes(w, u, f.get("query", {})),
         ),
     },
-    columns=columns(
+    columns=lists.columns(
         "USER_FIELD_NAME",
         USER_NAME="username",
         FIRST_NAME=_human("profile", "givenName"),
@@ -382,11 +363,11 @@ USERS: DetailsListing[User] = DetailsListing(
         CREATION_DATE="created",
     ),
 )
-_QUERY: Message = USERS.filter_message("SearchQuery", "Query")
+_QUERY: t.Message = USERS.filter_message("SearchQuery", "Query")
 USERS.serve(SERVICE, "ListUsers", "POST")
 
 
-@SERVICE.method("GetUserByID", rest="GET /<userId>", userId=ID)
+@SERVICE.method("GetUserByID", rest="GET /<userId>", userId=t.ID)
 def get_user_by_id(call: Call) -> Answer:
     """Show one user."""
     unknown = NotFound("User could not be found", "QUERY-Dfbg2")
