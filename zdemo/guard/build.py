@@ -49,8 +49,6 @@ class Limits:
     reserved_flights: int
     waiters: int
     failures_per_second: float
-    shortest_wait_seconds: float = SHORTEST_WAIT_SECONDS
-    longest_wait_seconds: float = LONGEST_WAIT_SECONDS
 
     @property
     def places(self) -> int:
@@ -144,8 +142,8 @@ def protected(  # noqa: PLR0913  # limits, clocks and collaborators, each given 
         limits.slots,
         reserve=limits.reserved_slots,
         waiters=limits.waiters,
-        wait_seconds=limits.longest_wait_seconds,
-        shortest_wait_seconds=limits.shortest_wait_seconds,
+        wait_seconds=LONGEST_WAIT_SECONDS,
+        shortest_wait_seconds=SHORTEST_WAIT_SECONDS,
         clock=clock,
     )
     inner: PriorityIntrospector

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from zdemo.guard.instruments import running_clock
 from zdemo.serving.forks import renewed_after_fork
 
-BRIEF_SECONDS = 0.1
-
 
 class _Waiter:
     __slots__ = ("called", "generation")
@@ -28,10 +26,8 @@ class _Waiter:
 class Bulkhead:
     """At most ``size`` slots, the last ``reserve`` of them for callers with a known token. Thread-safe.
 
-    ``waiters`` is how many callers wait for a slot. One more is refused at once if its token is unknown. If its token
-    is known, the last caller with an unknown token has to leave. If there is none, the new caller waits for
-    ``BRIEF_SECONDS``. If too many wait like that, it is refused at once: each takes a thread from callers that need no
-    slot.
+    ``waiters`` is how many callers wait for a slot. One more is refused at once. But if its token is known, the last
+    caller with an unknown token has to leave for it.
 
     A caller with a known token waits up to ``wait_seconds``. One with an unknown token waits for a part of that, which
     grows with the number of those that wait, so that callers that came at once and in vain leave one by one.
@@ -51,8 +47,6 @@ class Bulkhead:
         self.size = size
         self._limits = {True: size, False: size - reserve}  # by whether the token is known
         self._waiters = waiters
-        self._most_brief = max(1, size // 12)
-        self._brief = 0
         self._wait_seconds = wait_seconds
         self._shortest_wait_seconds = wait_seconds if shortest_wait_seconds is None else shortest_wait_seconds
         self._clock = clock
@@ -69,18 +63,14 @@ class Bulkhead:
                 self._taken += 1
                 self._moved_at = self._clock()
                 return self._generation
-            has_place = self.waiting < self._waiters
-            if known and not has_place and self._queues[False]:
-                self._queues[False].pop().called.set()  # the last one with an unknown token has to leave
-                has_place = True
-            if not has_place:
-                if not known or self._brief >= self._most_brief:
+            if self.waiting >= self._waiters:
+                if not (known and self._queues[False]):
                     return None
-                self._brief += 1
+                self._queues[False].pop().called.set()  # the last one with an unknown token has to leave
             waiter = _Waiter()
             self._queues[known].append(waiter)
-            wait_seconds = self._wait_seconds if has_place else BRIEF_SECONDS
-            if has_place and not known:
+            wait_seconds = self._wait_seconds
+            if not known:
                 wait_seconds = max(self._shortest_wait_seconds, wait_seconds * self.waiting / self._waiters)
         interrupted = True
         try:
@@ -88,7 +78,6 @@ class Bulkhead:
             interrupted = False
         finally:
             with self._lock:
-                self._brief -= not has_place
                 if not waiter.called.is_set():
                     self._queues[known].remove(waiter)
             if interrupted and waiter.generation is not None:  # granted at that very moment

@@ -3,11 +3,10 @@
 Answers are kept and never decisions, so that every request is judged anew, by its own clock and for its own role.
 The key is the SHA-256 of the token: no token stays in memory for longer than its request.
 
-A removed role or a deleted token passes for at most the TTL. The age counts from the moment when the request to ZITADEL
-was sent. Two clocks measure it, and ``exp``, and an answer that is too old by either is not used. The first is never
-set, so a wall clock that jumps can only shorten the life of an answer. The wall clock also notices a time during which
-the first stood still, as when a virtual machine was paused. What counts is the moment when a request comes in: one that
-joined an introspection in time is answered by it, however slowly the answer travels.
+A removed role or a deleted token passes for at most the TTL, from the moment when the request to ZITADEL was sent. Two
+clocks measure it, and ``exp``, and an answer that is too old by either is not used. The first is never set, so a wall
+clock that jumps can only shorten the life of an answer. The wall clock notices a time during which the first stood
+still, as when a virtual machine was paused. What counts is the moment when a request comes in.
 """
 
 from __future__ import annotations
@@ -40,11 +39,6 @@ LEAST_BYTES = 1024 * 1024
 OWN_BYTES = 500  # of an entry and its place in the store, without the claims
 
 
-def bytes_for(tokens: int) -> int:
-    """Return how much memory the answers about so many tokens may take."""
-    return max(LEAST_BYTES, tokens * BYTES_PER_TOKEN)
-
-
 def memory_of(claims: Any) -> int:
     """Return about how many bytes decoded JSON takes in memory."""
     total, values = 0, [claims]
@@ -72,11 +66,9 @@ class Entry:
 
 
 class Store:
-    """At most ``most_entries`` entries, which take at most ``most_bytes``.
+    """At most ``most_entries`` entries, which take at most ``most_bytes``. The caller holds a lock around each change.
 
-    Entries leave first in, first out. All live equally long, so that is also the order in which they go stale, and
-    unlike "least recently used" it needs no write, hence no lock, when an entry is read. The caller holds a lock
-    around each change.
+    Entries leave first in, first out: in the order in which they go stale. So reading one needs no write, and no lock.
     """
 
     def __init__(self, *, most_entries: int, most_bytes: int) -> None:
@@ -172,18 +164,15 @@ class PriorityIntrospector(Protocol):
 
 
 class CachingIntrospector:
-    """Asks ``inner`` once per token and TTL, however many requests ask. Thread-safe.
+    """Asks ``inner`` once per token and TTL, however many requests ask; ``ttl_seconds`` 0 turns that off. Thread-safe.
 
-    ``ttl_seconds`` 0 turns it off: nothing is kept, and each request asks for itself. Active and inactive answers
-    are kept apart, ``size`` of each, so that garbage cannot push good tokens out. Failures are not kept, and neither is
-    an answer that would take all the memory for ``size`` answers.
-
-    A token is known if its last answer was active and is still in the store, fresh or not. Nobody can make an invented
-    token known, so known tokens go first when many requests wait.
+    Active and inactive answers are kept apart, ``size`` of each, so that garbage cannot push good tokens out. Failures
+    are not kept. A token is known, and goes first when many requests wait, if its last answer was active and is still
+    in the store, fresh or not: nobody can make an invented token known.
 
     ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits the
     requests that wait for ZITADEL at all, and ``pacer`` how fast those among them are answered that brought no active
-    token. Hits need neither. ``shared`` are the answers that ``inner`` shares with other processes, if it does.
+    token. ``shared`` are the answers that ``inner`` shares with other processes, if it does.
     """
 
     @renewed_after_fork
@@ -211,8 +200,9 @@ class CachingIntrospector:
         self._wall_clock = wall_clock
         self._lock = threading.Lock()  # flights and every change of the stores; held for no longer than a lookup
         self._flights: dict[bytes, Flight] = {}
-        self._active = Store(most_entries=size, most_bytes=bytes_for(size))
-        self._inactive = Store(most_entries=size, most_bytes=bytes_for(size))
+        most_bytes = max(LEAST_BYTES, size * BYTES_PER_TOKEN)
+        self._active = Store(most_entries=size, most_bytes=most_bytes)
+        self._inactive = Store(most_entries=size, most_bytes=most_bytes)
         self.counters = counters or Counters()
         self.shared = shared
         if shared:

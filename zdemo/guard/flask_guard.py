@@ -88,9 +88,9 @@ def protect(
     if EXTENSION in app.extensions:
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     guard = Guard.of(settings, introspector, open_routes, threads=threads, log=logger, with_rules=True)
-    for error, answer in ((Refused, _answer_refusal), (IntrospectionError, _answer_failure)):
+    for error in (Refused, IntrospectionError):
         if error not in app.error_handler_spec[None][None]:
-            app.register_error_handler(error, answer)
+            app.register_error_handler(error, _answer)
     app.extensions[EXTENSION] = guard
     app.before_request_funcs.setdefault(None, []).insert(0, _guard_request)
     return app
@@ -341,19 +341,15 @@ def refusal(refused: Refusal) -> Response:
     return response
 
 
-def _answer_refusal(refused: Refused) -> Response:
-    if traced := watched.get():
-        traced.error = refused
-    response = _private(refusal(refusal_of(refused)), request.environ)
-    if isinstance(refused, InsufficientScope):
-        request.environ[REASON] = f"lacks {refused.lacking}"
-    return response
-
-
-def _answer_failure(error: IntrospectionError) -> Response:
-    guard: Guard = current_app.extensions[EXTENSION]
-    response = _private(refusal(failure_of(error, guard.log, request_id())), request.environ)
-    request.environ[REASON] = error.message
+def _answer(error: Refused | IntrospectionError) -> Response:
+    """Answer a request that is refused; the log gets the reason."""
     if traced := watched.get():
         traced.error = error
-    return response
+    if isinstance(error, Refused):
+        response = refusal(refusal_of(error))
+        reason = f"lacks {error.lacking}" if isinstance(error, InsufficientScope) else error.message
+    else:
+        guard: Guard = current_app.extensions[EXTENSION]
+        response, reason = refusal(failure_of(error, guard.log, request_id())), error.message
+    request.environ[REASON] = reason
+    return _private(response, request.environ)

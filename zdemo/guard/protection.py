@@ -4,15 +4,12 @@ Three guards around each introspection, in this order:
 
 * the pause: refused client credentials are tried once per second, by one caller (the others get 502);
 * the breaker: after repeated failures callers get 503 at once, and probes find out when ZITADEL is back;
-* the bulkhead: it limits the introspections under way; other callers wait briefly, then get 503. Some are kept for
-  callers with known tokens.
+* the bulkhead: it limits the introspections under way; other callers wait briefly, then get 503.
 
 The first two come before the bulkhead, since a probe must pass one that is full of lost calls; and again after it,
-since the state may have changed while a caller waited. A probe runs in a thread of its own, so that one that hangs does
-not delay its caller. When the breaker closes, the bulkhead forgets the calls from before.
-
-An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer: it came promptly, and an open breaker
-would hide behind a 503 what the operator has to correct.
+since the state may have changed while a caller waited. When the breaker closes, the bulkhead forgets the calls from
+before. An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer: it came promptly, and an open
+breaker would hide behind a 503 what the operator has to correct.
 """
 
 import logging

@@ -76,15 +76,12 @@ class OrderFeed:
         return self._store.run(add, writes=True) is not None
 
     def note(self, order: Forget, stored_at: float | None = None) -> None:
-        """Note an order. If there are too many, the oldest become one to forget everything from before then."""
+        """Note an order. If there are too many, they become one to forget everything from before now."""
         now = self._clock()
         with self._lock:
             kept = [one for one in self._received if now - one[1] <= self._keep_seconds]
-            kept.append((order, now, stored_at))
-            if len(kept) > MOST_ORDERS:
-                half = MOST_ORDERS // 2
-                kept = [(EVERYTHING, kept[half - 1][1], None), *kept[half:]]
-            self._received = kept
+            is_full = len(kept) >= MOST_ORDERS
+            self._received = [(EVERYTHING, now, None)] if is_full else [*kept, (order, now, stored_at)]
 
     def forgot(self, answer: Introspection, token_hash: bytes, *, asked_at: float, asked_at_stored: float) -> bool:
         """Tell whether an answer about a token is older than an order about it, by the running or the store's clock."""
