@@ -201,8 +201,9 @@ def _guard_request() -> Response | None:
     context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]
     this: Request = request._get_current_object()  # type: ignore[attr-defined]
     app, rule = context.app, this.url_rule
+    context.g.pop("introspection", None)  # of an earlier request, if a test sends several in one context
     if rule is None:
-        return _answer_unrouted(context, this.routing_exception)
+        return _answer_unrouted(app, this.routing_exception)
     view = app.view_functions[rule.endpoint]
     mark = getattr(view, MARK, PLAIN)
     if mark.view is not view:
@@ -215,7 +216,6 @@ def _guard_request() -> Response | None:
     guard: Guard = app.extensions[EXTENSION]
     routes = guard.open_routes
     if mark.is_open or (routes is not None and _is_open(this, rule.rule, routes)):
-        context.g.pop("introspection", None)  # of an earlier request, if a test sends several in one context
         return None
     if this.method == "OPTIONS" and (
         getattr(rule, "provide_automatic_options", False) or PREFLIGHT.issubset(this.environ)
@@ -236,10 +236,9 @@ def _is_open(this: Request, rule: str, routes: OpenRoutes) -> bool:
     )
 
 
-def _answer_unrouted(context: AppContext, error: Any) -> Response:
+def _answer_unrouted(app: Flask, error: Any) -> Response:
     """Raise why no route was found, or answer it if the app has no handler for that."""
-    context.g.pop("introspection", None)
-    handlers = context.app.error_handler_spec[None]
+    handlers = app.error_handler_spec[None]
     if error.code in (404, 405) and not any(
         kind in handlers[code] for code in (error.code, None) for kind in type(error).__mro__
     ):
@@ -250,18 +249,12 @@ def _answer_unrouted(context: AppContext, error: Any) -> Response:
 def _admit(context: AppContext, this: Request, guard: Guard, view: Any, roles: RequiredRoles) -> None:
     """Ask ZITADEL about the token of a request to a view, or raise why the request is refused."""
     environ = this.environ
-    introspection = None
-    try:
-        token = bearer_token(environ.get("HTTP_AUTHORIZATION"))
-        if environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE"):
-            _refuse_second_token(environ, context.app)
-        introspection = guard.introspector.introspect(token)
-        authorize(introspection, guard.policy, now=guard.now(), roles=roles)
-    except BaseException:
-        context.g.pop("introspection", None)
-        raise
-    finally:
-        environ[INTROSPECTION] = introspection
+    environ[INTROSPECTION] = None
+    token = bearer_token(environ.get("HTTP_AUTHORIZATION"))
+    if environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE"):
+        _refuse_second_token(environ, context.app)
+    introspection = environ[INTROSPECTION] = guard.introspector.introspect(token)
+    authorize(introspection, guard.policy, now=guard.now(), roles=roles)
     context.g.introspection = introspection
     # With the request, which is this app's alone: a mounted app gets the same environ, tests send several in one g.
     setattr(this, ADMITTED, (view, context.app, guard, introspection))

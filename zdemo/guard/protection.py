@@ -72,7 +72,14 @@ class ProtectedIntrospector:
             return self._probe(token, permit, decides, deadline)
         slot = self._flights.acquire(known=known)
         if slot is None:
-            raise self._no_flight()
+            self.counters.count("refused")
+            if self._flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
+                log.warning(
+                    "breaker opened: %d introspections hang; probing ZITADEL each half second", self._flights.size
+                )
+            raise ZitadelUnavailable(
+                "too many introspections are under way", hint="try again; check ZITADEL if this persists"
+            )
         try:
             permit = self._breaker.admit_if_closed()
             if permit is None:
@@ -133,14 +140,6 @@ class ProtectedIntrospector:
         if self._breaker.answered(permit):
             self._flights.renew()
             log.warning("ZITADEL answers again")
-
-    def _no_flight(self) -> ZitadelUnavailable:
-        self.counters.count("refused")
-        if self._flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
-            log.warning("breaker opened: %d introspections hang; probing ZITADEL every half second", self._flights.size)
-        return ZitadelUnavailable(
-            "too many introspections are under way", hint="try again; check ZITADEL if this persists"
-        )
 
 
 def _breaker_open() -> ZitadelUnavailable:

@@ -37,7 +37,7 @@ LONGEST_LOGGED_METHOD = 16
 LONGEST_CALLER = 60  # characters; ZITADEL takes names of up to 200
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
-# What a trace keeps: of the answer, and of the request
+# What a trace keeps
 MOST_BODY_BYTES = 64 * 1024
 MOST_HEADERS = 40
 MOST_HEADER_BYTES = 64 * 1024  # of all of them
@@ -69,10 +69,16 @@ def observed(
             if metrics is not None:
                 metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
             method, path = _shown_request(request.method[:LONGEST_LOGGED_METHOD], request.path[:LONGEST_SEARCHED_PATH])
-            source, caller = (introspection.source, _caller(introspection)) if introspection else (None, None)
+            source = caller = None
+            if introspection:
+                source = introspection.source
+                caller = _shown_name(introspection.text("username") or introspection.text("sub")) or None
             reason = environ.get(REASON)
             log(method, path, int(status[:3]), outcome, identity, seconds * 1000, source, caller, reason)
-            headers = _with_own(headers, (ID_HEADER, identity), guarded=INTROSPECTION in environ)
+            is_guarded = INTROSPECTION in environ
+            replaced = ("x-request-id", "cache-control") if is_guarded else ("x-request-id",)
+            headers = [header for header in headers if header[0].lower() not in replaced]
+            headers += [NO_STORE, VARY, (ID_HEADER, identity)] if is_guarded else [(ID_HEADER, identity)]
             if trace is not None:
                 trace.method, trace.path = method, path
                 trace.answered(environ, int(status[:3]), headers, seconds)
@@ -87,13 +93,6 @@ def observed(
             watched.reset(token)
 
     return call
-
-
-def _with_own(headers: list[tuple[str, str]], identity: tuple[str, str], *, guarded: bool) -> list[tuple[str, str]]:
-    """Return the headers of an answer with those of this layer in place of the app's."""
-    replaced = ("x-request-id", "cache-control") if guarded else ("x-request-id",)
-    kept = [header for header in headers if header[0].lower() not in replaced]
-    return [*kept, NO_STORE, VARY, identity] if guarded else [*kept, identity]
 
 
 @lru_cache(maxsize=1024)
@@ -116,11 +115,6 @@ def _shown(text: str) -> str:
 
 def _without_tokens(text: str) -> str:
     return without_tokens(text).replace("…", "...")  # a path in the log is ASCII
-
-
-def _caller(introspection: Introspection) -> str | None:
-    """Return whose token it was, by name if ZITADEL gives one."""
-    return _shown_name(introspection.text("username") or introspection.text("sub")) or None
 
 
 @lru_cache(maxsize=1024)
@@ -174,10 +168,9 @@ class Trace:
 
 
 class Watcher:
-    """Hands the traces of an app's requests to ``ended`` while ``watching`` is true.
+    """Hands the traces of an app's requests to ``ended``, and orders to ``forgot``, while ``watching`` is true.
 
-    ``admits`` limits how many requests per second leave a trace. ``forgot`` is told
-    which order to forget reached this worker, and how many answers it dropped.
+    ``admits`` limits how many requests per second leave a trace.
     """
 
     def __init__(self) -> None:

@@ -96,7 +96,10 @@ class GuardMiddleware:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        form = Form(receive) if _is_form(scope) else None
+        types = [
+            value.partition(b";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type"
+        ]
+        form = Form(receive) if FORM.encode() in types else None
         call = scope[SCOPE_KEY] = GuardedCall(self._protected, self._guard, self._pool, form)
 
         async def send_private(message: Message) -> None:
@@ -134,11 +137,6 @@ class GuardMiddleware:
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
         else:
             await ExceptionMiddleware(refused, handlers=self._handlers)(scope, receive, send)
-
-
-def _is_form(scope: Scope) -> bool:
-    types = [value for name, value in scope["headers"] if name == b"content-type"]
-    return any(value.partition(b";")[0].strip().lower() == FORM.encode() for value in types)
 
 
 def _private(message: Message) -> Message:
