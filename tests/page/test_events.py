@@ -13,7 +13,7 @@ from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, 
 from zdemo.errors import ZitadelUnavailable
 from zdemo.page.access import caller_of, mark_of
 from zdemo.page.events import event_of, secrets_of
-from zdemo.server import Trace
+from zdemo.server.observe import Trace
 from zdemo.zitadel.introspection_answer import Introspection
 
 SCOPED, ROLE = "/api/private-scoped", "read:messages"

@@ -18,7 +18,7 @@ from zdemo.page.feed import (
     Feed,
     Watching,
 )
-from zdemo.server import Trace, Watcher
+from zdemo.server.observe import Trace, Watcher
 from zdemo.serving.bus import Bus, Hub
 
 WAIT_SECONDS = 20.0

@@ -123,5 +123,5 @@ def test_metrics_are_an_unknown_path_unless_they_are_open(api: Api) -> None:
 
 
 def test_without_metrics_their_library_is_not_loaded() -> None:
-    script = "import sys; from zdemo.server import create_app, WorkerApp; print('prometheus_client' in sys.modules)"
+    script = "import sys; from zdemo.server.app import create_app; print('prometheus_client' in sys.modules)"
     assert run_python(script) == "False\n"

@@ -30,7 +30,8 @@ from tests.support.wire import request
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
 from zdemo.page import PageOptions, paged
-from zdemo.server import create_app, log_in_batches
+from zdemo.server import create_app
+from zdemo.server.logs import log_in_batches
 from zdemo.testing import ZitadelEmulator
 
 PAIRS = 48  # of a good and a bad token, each a question to ZITADEL

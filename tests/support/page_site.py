@@ -17,7 +17,8 @@ from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator, emulate
 from zdemo.page import PageOptions, paged
 from zdemo.page.events import event_of, secrets_of
-from zdemo.server import WATCHER, Trace, create_app
+from zdemo.server import create_app
+from zdemo.server.observe import WATCHER, Trace
 from zdemo.serving import WSGIApp
 from zdemo.serving.embedded import serving
 

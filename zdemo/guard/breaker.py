@@ -40,8 +40,7 @@ class Permit:
 class Breaker:
     """Opens after ``FAILURES_THAT_OPEN`` failures without an answer in between. Thread-safe.
 
-    ``timeout_seconds`` is how long a probe may take. If hung probes would pile up, they start less often. The state is
-    published in the ``gauge`` of ``counters``.
+    A probe takes up to ``timeout_seconds``. The state is published in the ``gauge`` of ``counters``.
     """
 
     def __init__(
@@ -131,10 +130,9 @@ class Breaker:
 
 
 class CredentialsPause:
-    """Keeps refused client credentials from being tried more than once per second. Thread-safe.
+    """Keeps refused client credentials from being tried more than once per second: they cost ZITADEL much. Thread-safe.
 
-    A wrong pair costs ZITADEL about five times what a right one costs. During the pause callers get the refusal
-    without a request; after it one caller asks, and decides for all.
+    During the pause callers get the refusal without a request; after it one caller asks, and decides for all.
     """
 
     def __init__(self, *, clock: Callable[[], float] = running_clock) -> None:

@@ -1,8 +1,6 @@
 """The bulkhead: a limited number of slots for requests that wait for ZITADEL, and a limited queue for these slots.
 
-Callers whose token is known come first. The last ``reserve`` slots are for them, and so is the head of the queue. So
-however many unknown tokens a client sends, it cannot keep callers with known tokens from a slot.
-
+Callers whose token is known come first: however many unknown tokens a client sends, it cannot keep them from a slot.
 ``threading.Semaphore`` neither keeps the order nor limits how many wait, and cannot forget a slot whose holder is lost.
 """
 
@@ -123,8 +121,7 @@ class Bulkhead:
 class Pacer:
     """Makes callers take turns, at most ``per_second``. Nobody waits while fewer come. Thread-safe.
 
-    A client that is refused at once can ask again at once. Several hundred of them in a circle would take the whole
-    processor, and every other request would wait in the same line.
+    Clients that are refused at once and ask again at once would take the whole processor.
     """
 
     @renewed_after_fork

@@ -74,9 +74,7 @@ class ProtectedIntrospector:
         if slot is None:
             self.counters.count("refused")
             if self._flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
-                log.warning(
-                    "breaker opened: %d introspections hang; probing ZITADEL each half second", self._flights.size
-                )
+                log.warning("breaker opened: %d introspections hang; probing ZITADEL", self._flights.size)
             raise ZitadelUnavailable(
                 "too many introspections are under way", hint="try again; check ZITADEL if this persists"
             )

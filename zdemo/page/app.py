@@ -19,6 +19,7 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
+from zdemo.guard.flask_guard import refusal_of_http
 from zdemo.page.access import PREFIX, Access, cookie_name
 from zdemo.page.changes import change
 from zdemo.page.events import concealed, event_of, secrets_of, showable
@@ -26,7 +27,9 @@ from zdemo.page.feed import CHANGED, PageSlots, Watching
 from zdemo.page.page_context import PageContext, PageOptions, PageRefusal
 from zdemo.page.page_state import state
 from zdemo.page.sending import send
-from zdemo.server import WATCHER, BodyReader, WorkerApp, cut_connection_after, refusal_of_http
+from zdemo.server.app import WorkerApp
+from zdemo.server.observe import WATCHER
+from zdemo.server.request_bodies import BodyReader, cut_connection_after
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_for_this_machine

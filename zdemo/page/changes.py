@@ -24,7 +24,7 @@ from zdemo.page.page_state import (
     is_stopped,
     users_of_callers,
 )
-from zdemo.server import FORGETTING, Forgetting
+from zdemo.server.forgetting import FORGETTING, Forgetting
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS
 from zdemo.zitadel.own_user import user_id_of_token

@@ -22,7 +22,8 @@ from zdemo.guard.instruments import running_clock
 from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_proof
 from zdemo.page.explanations import why_of
 from zdemo.page.page_context import CALLERS, PASTED, PageOptions
-from zdemo.server import EVENTS_PATH, Trace
+from zdemo.server.forgetting import EVENTS_PATH
+from zdemo.server.observe import Trace
 from zdemo.text.masking import SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts

@@ -18,7 +18,7 @@ from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, 
 from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import is_stopped
 from zdemo.response import Response
-from zdemo.server import Trace
+from zdemo.server.observe import Trace
 
 OWN_REFUSALS = (400, 404, 405, 411, 413, 415)
 

@@ -18,7 +18,7 @@ from weakref import WeakSet
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import new_request_id
 from zdemo.page.page_context import PageRefusal
-from zdemo.server import Trace, Watcher
+from zdemo.server.observe import Trace, Watcher
 from zdemo.serving.bus import Bus
 from zdemo.serving.forks import renewed_after_fork
 

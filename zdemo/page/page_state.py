@@ -17,11 +17,11 @@ from zdemo.config.settings import AdminSettings
 from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
 from zdemo.guard.authorization import LONGEST_TOKEN
+from zdemo.guard.flask_guard import EXTENSION
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX
 from zdemo.page.page_context import NOBODY, PASTED, VARIABLES, PageContext, PageOptions, PageRefusal, text_of
-from zdemo.server import EXTENSION
 from zdemo.setup.state_file import issued_pat
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line

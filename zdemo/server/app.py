@@ -57,10 +57,9 @@ def create_app(
 ) -> Flask:
     """Return the example API, for any WSGI server; the first arguments are those of ``protect``.
 
-    In ``spare_threads`` of the server, beyond ``threads``, requests only wait for their turn to ask ZITADEL.
-    With ``open_metrics``, ``/metrics`` answers everybody who reaches the API; otherwise nothing is counted for it.
-    ``bus`` leads to the other workers of the same server. ``log`` takes the values of ``ACCESS_FIELDS`` of each
-    request. Raises SettingsError.
+    In ``spare_threads``, requests only wait for their turn to ask ZITADEL. With ``open_metrics``, ``/metrics`` answers
+    everybody who reaches the API. ``bus`` leads to the other workers of the same server. ``log`` takes the values of
+    ``ACCESS_FIELDS`` of each request. Raises SettingsError.
     """
     settings = settings or load_settings(logger)
     counters, watcher = Counters(), Watcher()

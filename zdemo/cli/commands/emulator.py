@@ -31,7 +31,7 @@ from zdemo.text.printable import one_line
 if TYPE_CHECKING:
     from zdemo.emulator import Emulator
     from zdemo.emulator.seed import Start
-    from zdemo.server import RequestLines, RequestLog
+    from zdemo.server.logs import RequestLines, RequestLog
 
 
 def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
@@ -159,7 +159,7 @@ BESIDE_THE_API = "ZITADEL"  # tells its lines from those of the API in the same 
 
 def log_emulator(*, mark: str = "", as_json: bool = False) -> None:
     """Log the emulator's requests to standard error, each as soon as it is answered, in a thread of the log."""
-    from zdemo.server import log_in_batches
+    from zdemo.server.logs import log_in_batches
 
     log_in_batches(as_json=as_json, batch_seconds=0, requests=requests_log(mark))
 
@@ -167,7 +167,7 @@ def log_emulator(*, mark: str = "", as_json: bool = False) -> None:
 def requests_log(mark: str) -> RequestLog:
     """Return how the emulator's requests are logged; ``mark`` stands before each."""
     from zdemo.emulator.incoming import FIELDS, REQUESTS_LOG
-    from zdemo.server import RequestLog
+    from zdemo.server.logs import RequestLog
 
     return RequestLog(REQUESTS_LOG, FIELDS, partial(_line, mark))
 

@@ -108,7 +108,7 @@ def serve(
         if emulator and not json_logs:  # below the banner
             _log(as_json=False, emulator=True)
         from zdemo.page import PagedApp
-        from zdemo.server import WorkerApp, spare_threads
+        from zdemo.server.app import WorkerApp, spare_threads
         from zdemo.serving.production import serve_forever
 
         worker = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
@@ -152,7 +152,7 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
 def _log(*, as_json: bool, emulator: bool) -> None:
     """Log what happens in this process; the workers log for themselves."""
     from zdemo.cli.commands.emulator import BESIDE_THE_API, log_emulator
-    from zdemo.server import log_to_stderr
+    from zdemo.server.logs import log_to_stderr
 
     if emulator:
         log_emulator(mark=BESIDE_THE_API, as_json=as_json)

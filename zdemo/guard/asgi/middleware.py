@@ -96,10 +96,8 @@ class GuardMiddleware:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        types = [
-            value.partition(b";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type"
-        ]
-        form = Form(receive) if FORM.encode() in types else None
+        types = [value.partition(b";")[0] for name, value in scope["headers"] if name == b"content-type"]
+        form = Form(receive) if any(kind.strip().lower() == FORM.encode() for kind in types) else None
         call = scope[SCOPE_KEY] = GuardedCall(self._protected, self._guard, self._pool, form)
 
         async def send_private(message: Message) -> None:

@@ -1,14 +1,12 @@
 """The answers in the store, and the introspector that shares them: one worker asks ZITADEL, the others get its answer.
 
-The store makes introspections rarer, and decides nothing. An answer from it counts if it opens with this application's
-credentials, was sealed for this token, is younger than the TTL, and no order to forget came since. Its age counts from
-just before the question was sent. Two clocks measure it, and the older age counts: the store's, so that it does not
-matter what the clocks of the machines show, and the machines' own, so that a store that lies about the time cannot keep
-an answer in use.
+An answer from the store counts if it opens with this application's credentials, was sealed for this token, is younger
+than the TTL, and no order to forget came since. Its age counts from just before the question was sent. Two clocks
+measure it, and the older age counts: the store's, so that the clocks of the machines need not agree, and the machines'
+own, so that a store that lies about the time cannot keep an answer in use.
 
-The worker that asks has a lease in the store. The others look again and again, at growing intervals. They take over
-when the lease ends, and ask for themselves when they have waited for as long as a lease lasts. So whatever the store
-says, most of the time is left for ZITADEL.
+The worker that asks has a lease in the store. The others look again, at growing intervals, take over when the lease
+ends, and ask for themselves when they have waited for as long as a lease lasts. Most of the time is left for ZITADEL.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What is written to the store: sealed, so that it can neither be read nor be made up without the credentials.
 
-The keys come from the API application's own credentials (HKDF). So the APIs of one application share answers, others
-cannot read them, and a new client secret makes the old values unreadable. Issuer, client ID and the name under which a
-value stands are authenticated with it (AES-GCM), so a value that is copied elsewhere does not open. Each value has a
-key of its own, because random nonces allow some 2^32 values per key (NIST SP 800-38D §8.3).
+The keys come from the API application's own credentials (HKDF), so a new client secret makes the old values unreadable.
+Issuer, client ID and the name under which a value stands are authenticated with it (AES-GCM), so a value that is copied
+elsewhere does not open. Each value has a key of its own, because random nonces allow some 2^32 values per key (NIST SP
+800-38D §8.3).
 """
 
 import hmac
