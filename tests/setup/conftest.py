@@ -11,7 +11,7 @@ from tests.support.emulator_target import Api, Server
 from tests.support.workshop import Organization, Workshop, find_organization
 from zdemo.emulator import ADMIN, emulate
 from zdemo.setup.current import SetupOptions
-from zdemo.zitadel.own_user import administrator
+from zdemo.zitadel.resources import administrator
 
 MINE = "# mine\n\nA=1  # one\n"
 

@@ -15,7 +15,7 @@ from zdemo.emulator import (
     Emulator,
 )
 from zdemo.errors import ManagementError, UnusableAnswer
-from zdemo.zitadel import own_user, resources
+from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Auth, Credential, milliseconds, moment_of
 
@@ -54,7 +54,7 @@ def test_an_application_its_secret_and_its_keys(client: ManagementClient) -> Non
 def test_a_service_user_and_its_tokens(client: ManagementClient) -> None:
     resources.create_user(client, "7", ORGANIZATION_ID, "seven", {"name": "seven", "description": "a test"})
     pat = resources.add_pat(client, "7", expires=EXPIRES)
-    assert own_user.user_id_of_token(client, pat.secret) == "7"
+    assert resources.user_id_of_token(client, pat.secret) == "7"
     assert pat.secret not in repr(pat)
     assert resources.list_pats(client, "7") == (Credential(id=pat.id, expires=EXPIRES),)
     events = resources.list_user_events(client, "7", ["user.pat.added"])
@@ -62,23 +62,23 @@ def test_a_service_user_and_its_tokens(client: ManagementClient) -> None:
     assert [(event.type, event.pat_id) for event in events] == [("user.pat.added", pat.id)]
     for _ in range(2):
         resources.remove_pat(client, "7", pat.id)
-    assert own_user.user_id_of_token(client, pat.secret) is None
+    assert resources.user_id_of_token(client, pat.secret) is None
     for _ in range(2):
         resources.delete_user(client, "7")
     assert resources.get_user(client, "7") is None
 
 
 def test_the_administrator_and_the_rights(client: ManagementClient, emulator: Emulator) -> None:
-    admin = own_user.administrator(client)
+    admin = resources.administrator(client)
     assert (admin.id, admin.organization_id) == (ADMIN.id, ORGANIZATION_ID)
     assert "IAM_OWNER" in admin.roles
-    assert any(membership.whole_instance for membership in own_user.list_memberships(client))
-    permissions = own_user.list_permissions(client)
+    assert any(membership.whole_instance for membership in resources.list_memberships(client))
+    permissions = resources.list_permissions(client)
     assert permissions
     assert "project.create" in permissions
     with ManagementClient(ZitadelAddress(emulator.url), READER.pat, timeout_seconds=5) as own:
-        assert own_user.whoami(own) == "reader"
-        assert own_user.list_memberships(own) == ()
+        assert resources.whoami(own).login_name == "reader"
+        assert resources.list_memberships(own) == ()
         for remove, id_ in (
             (resources.delete_project, PROJECT_ID),
             (resources.delete_user, ADMIN.id),

@@ -27,8 +27,15 @@ from zdemo.page.page_state import (
 from zdemo.server.forgetting import FORGETTING, Forgetting
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS
-from zdemo.zitadel.own_user import user_id_of_token
-from zdemo.zitadel.resources import deactivate_user, find_user, get_user, list_pats, reactivate_user, remove_pat
+from zdemo.zitadel.resources import (
+    deactivate_user,
+    find_user,
+    get_user,
+    list_pats,
+    reactivate_user,
+    remove_pat,
+    user_id_of_token,
+)
 from zdemo.zitadel.role_assignments import Change as RoleChange
 from zdemo.zitadel.role_assignments import ChangeOutcome, grant, revoke, wait_until, wait_until_shown
 

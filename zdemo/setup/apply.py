@@ -24,7 +24,7 @@ from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient, is_taken_name
 from zdemo.zitadel.records import Auth, milliseconds
-from zdemo.zitadel.role_assignments import GIVE_UP_SECONDS, take_role, wait_until
+from zdemo.zitadel.role_assignments import GIVE_UP_SECONDS, give_role, take_role, wait_until
 
 DESCRIPTION = "created by zdemo setup"  # of the users
 HOUR_MILLISECONDS = 3_600_000
@@ -267,10 +267,7 @@ class _Run:
             made = resources.create_assignment(self.client, self.user_id(step), self.project_id, owner, [self.role])
             self.files.record(assignment_id=made.id)
         else:
-            if self.role not in assignment.role_keys:
-                resources.set_assignment_roles(self.client, assignment.id, [*assignment.role_keys, self.role])
-            if not assignment.active:
-                resources.activate_assignment(self.client, assignment.id)
+            give_role(self.client, assignment, self.role)
         self.report.tell(f"role for {step.name}: granted")
 
     change_assignment = create_assignment

@@ -11,7 +11,7 @@ from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, 
 from zdemo.setup.plan import domain_line
 from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles
 from zdemo.setup.state_file import SetupState, digest, lost_credentials, state_path
-from zdemo.zitadel import own_user, resources
+from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import NO_MEMBERSHIP, ManagementClient
 from zdemo.zitadel.records import Administrator, Application, Auth, Credential, Project, User
@@ -24,7 +24,7 @@ MADE_UP_TOKEN = "zdemo-setup-tests-whether-its-credentials-are-accepted"  # noqa
 
 def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> CurrentState:
     """Return what exists. Raises ZdemoError for what stands in the way of any plan."""
-    state, admin = files.state, own_user.administrator(client)
+    state, admin = files.state, resources.administrator(client)
     settle(state)
     resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
     names = {READER: options.reader_name, VISITOR: options.visitor_name}
@@ -42,7 +42,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         state=state,
         options=options,
         admin=admin,
-        permissions=own_user.list_permissions(client),
+        permissions=resources.list_permissions(client),
         project=project,
         role_keys=resources.list_roles(client, project.id) if project else (),
         application=application,
@@ -162,7 +162,7 @@ def _current_user(
 ) -> CurrentUser:
     token = usable_at(client.issuer, files.get(fields.setting))
     sendable = bool(token) and token.isascii() and token.isprintable() and " " not in token
-    owner = own_user.user_id_of_token(client, token) if sendable else None
+    owner = resources.user_id_of_token(client, token) if sendable else None
     if owner is None:
         pat = CredentialState.REFUSED if token else CredentialState.MISSING
     else:

@@ -18,7 +18,6 @@ from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import EMPTY, IssuedCredential, lost_credentials
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.own_user import administrator
 from zdemo.zitadel.records import Administrator, Application, Credential, Project, User
 
 AGAIN = "run zdemo setup --teardown again"
@@ -207,7 +206,7 @@ def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
     if files.state == EMPTY:
         return Teardown()
     settle(files.state)
-    admin = administrator(client)
+    admin = resources.administrator(client)
     with explained_membership(admin):
         recorded = Recorded(client, files)
         items, added_by_others = tuple(recorded.items()), tuple(recorded.added_by_others())

@@ -8,27 +8,16 @@ from enum import StrEnum
 
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import AdminSettings
-from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
+from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
+from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import Introspector, project_behind
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Project, RoleAssignment, User
-from zdemo.zitadel.resources import (
-    activate_assignment,
-    create_assignment,
-    delete_assignment,
-    find_user,
-    get_project,
-    list_assignments,
-    list_roles,
-    list_similar_users,
-    set_assignment_roles,
-)
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.01, 0.25
 GIVE_UP_SECONDS = 10.0
 NEAR_ROLE = 0.85  # of 1: read:mesages is near read:messages, write:messages is another role
-ROLE_NOT_IN_GRANT = "COMMAND-mm9F4"  # ZITADEL: the project, or its grant to that organization, lacks it
 
 
 class ChangeOutcome(StrEnum):
@@ -71,7 +60,7 @@ def find_project_id(settings: AdminSettings, introspector: IntrospectionClient |
 
 def require_project(client: ManagementClient, project_id: str) -> Project:
     """Return the project. Raises ZdemoError when the administrator sees no such project."""
-    project = get_project(client, project_id)
+    project = resources.get_project(client, project_id)
     if project is None:
         raise ZdemoError(
             f"there is no project with the ID {project_id}, or the administrator cannot see it",
@@ -83,11 +72,11 @@ def require_project(client: ManagementClient, project_id: str) -> Project:
 
 def require_user(client: ManagementClient, name: str) -> User:
     """Return the user with this login name, username or ID. Raises ZdemoError when the administrator sees none."""
-    if user := find_user(client, name):
+    if user := resources.find_user(client, name):
         return user
     names: list[str] = []
     with suppress(ZdemoError):  # it only adds to the error that is on its way
-        names = [one for user in list_similar_users(client, name) for one in (user.username, user.login_name)]
+        names = [one for user in resources.list_similar_users(client, name) for one in (user.username, user.login_name)]
     near = did_you_mean(name, names)
     hint = f"did you mean {near}?" if near else "zdemo role list shows the users that have a role"
     raise ZdemoError(f"there is no user {name}", hint=hint)
@@ -101,7 +90,7 @@ def _assignments_of(
     The role is checked first: without an administrator's membership that is refused, and says so; the list of users
     would be empty instead.
     """
-    keys = list_roles(client, project_id)
+    keys = resources.list_roles(client, project_id)
     if not keys:
         require_project(client, project_id)
     if role not in keys:
@@ -109,45 +98,32 @@ def _assignments_of(
         hint = f"did you mean {near}? Role keys" if near else f"the project has {known}; role keys"
         raise ZdemoError(f"project {project_id} has no role {role}", hint=f"{hint} are compared exactly")
     user = require_user(client, name)
-    return user, list_assignments(client, project_id=project_id, user_id=user.id)
+    return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)
 
 
 def grant(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
     """Grant a user a role: activate, extend or create an assignment. Raises ZdemoError for an unknown user or role."""
     user, assignments = _assignments_of(client, project_id, name, role)
-    outcome = _grant(client, project_id, user, role, assignments)
+    holding, outcome = [a for a in assignments if role in a.role_keys], ChangeOutcome.UNCHANGED
+    if not any(a.active for a in holding):
+        owner = require_project(client, project_id).organization_id
+        own = (a for a in assignments if a.organization_id == owner)  # another's Project Grant may lack the role
+        if assignment := next(iter((*holding, *own)), None):
+            outcome = give_role(client, assignment, role)
+        else:
+            resources.create_assignment(client, user.id, project_id, owner, [role])
+            outcome = ChangeOutcome.CREATED
     return Change(outcome=outcome, user=user, role=role, project_id=project_id)
 
 
-def _grant(
-    client: ManagementClient, project_id: str, user: User, role: str, assignments: tuple[RoleAssignment, ...]
-) -> ChangeOutcome:
-    if any(a.active and role in a.role_keys for a in assignments):
-        return ChangeOutcome.UNCHANGED
-    if inactive := next((a for a in assignments if not a.active and role in a.role_keys), None):
-        activate_assignment(client, inactive.id)
-        return ChangeOutcome.ACTIVATED
-    if outcome := _add(client, assignments, role):
-        return outcome
-    owner = require_project(client, project_id).organization_id
-    create_assignment(client, user.id, project_id, owner, [role])
-    return ChangeOutcome.CREATED
-
-
-def _add(client: ManagementClient, assignments: tuple[RoleAssignment, ...], role: str) -> ChangeOutcome | None:
-    """Add the role to an assignment; ``None`` when its owners may not grant it: their Project Grants lack the role."""
-    for assignment in sorted(assignments, key=lambda a: not a.active):
-        try:
-            set_assignment_roles(client, assignment.id, [*assignment.role_keys, role])
-        except ManagementError as error:
-            if error.error_id != ROLE_NOT_IN_GRANT:
-                raise
-            continue
-        if assignment.active:
-            return ChangeOutcome.ADDED
-        activate_assignment(client, assignment.id)
-        return ChangeOutcome.ACTIVATED
-    return None
+def give_role(client: ManagementClient, assignment: RoleAssignment, role: str) -> ChangeOutcome:
+    """Add a role to an assignment, unless it has it, and activate that."""
+    if role not in assignment.role_keys:
+        resources.set_assignment_roles(client, assignment.id, [*assignment.role_keys, role])
+    if assignment.active:
+        return ChangeOutcome.ADDED
+    resources.activate_assignment(client, assignment.id)
+    return ChangeOutcome.ACTIVATED
 
 
 def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
@@ -163,9 +139,9 @@ def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> C
 def take_role(client: ManagementClient, assignment: RoleAssignment, role: str) -> None:
     """Take a role out of an assignment; one that would be left empty is deleted."""
     if left := [key for key in assignment.role_keys if key != role]:
-        set_assignment_roles(client, assignment.id, left)
+        resources.set_assignment_roles(client, assignment.id, left)
     else:
-        delete_assignment(client, assignment.id)
+        resources.delete_assignment(client, assignment.id)
 
 
 def wait_until(
@@ -207,6 +183,6 @@ def is_shown(client: ManagementClient, change: Change, *, introspector: Introspe
             if found.active and found.text("sub") == change.user.id:
                 has = change.role in found.roles(change.project_id)
     if has is None:
-        assignments = list_assignments(client, project_id=change.project_id, user_id=change.user.id)
+        assignments = resources.list_assignments(client, project_id=change.project_id, user_id=change.user.id)
         has = any(a.active and change.role in a.role_keys for a in assignments)
     return has == (change.outcome is not ChangeOutcome.REMOVED)

@@ -22,10 +22,11 @@ from zdemo.setup.state_file import issued_pat
 from zdemo.zitadel.introspection_answer import TOKEN_PATH
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.own_user import USERINFO, WHOAMI, list_memberships, manager_roles
 from zdemo.zitadel.records import Application, Project, RoleAssignment
 from zdemo.zitadel.resources import (
     MOST_EVENTS,
+    USERINFO,
+    WHOAMI,
     find_application,
     find_user,
     get_application,
@@ -35,9 +36,11 @@ from zdemo.zitadel.resources import (
     list_application_keys,
     list_applications,
     list_assignments_of,
+    list_memberships,
     list_pats,
     list_projects,
     list_user_events,
+    manager_roles,
 )
 
 T = TypeVar("T")

@@ -33,8 +33,8 @@ from zdemo.errors import (
 from zdemo.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
-from zdemo.zitadel.own_user import manager_roles
 from zdemo.zitadel.refused_credentials import introspection_error, read_answer
+from zdemo.zitadel.resources import manager_roles
 
 IGNORED = "ZITADEL ignores it, but no client can send it in a header field: all of this applies to the token alone"
 MAY_BE_SESSIONS = (TokenKind.SESSION_API, TokenKind.CUT)  # the second: IDs of another length

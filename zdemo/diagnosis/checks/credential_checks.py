@@ -8,8 +8,7 @@ from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
 from zdemo.diagnosis.rules.token_form import paste_problem, token_form
-from zdemo.zitadel.own_user import list_permissions, whoami
-from zdemo.zitadel.resources import list_projects
+from zdemo.zitadel.resources import list_permissions, list_projects, whoami
 
 ALIVE = ("token.other_audience", "token.wrong_project")
 ABOUT_AUDIENCE = (*ALIVE, "client.in_other_project")
@@ -138,7 +137,7 @@ def _admin_valid(context: DoctorContext) -> Finding:
     facts = context.facts
     if context.investigation.finding and facts.administrator_answered:
         return passed("valid: ZITADEL answers it", brief="valid")
-    who = quoted(facts.known.body(Probe.ADMINISTRATOR).get("username") or whoami(facts.administrator), 60)
+    who = quoted(facts.known.body(Probe.ADMINISTRATOR).get("username") or whoami(facts.administrator).login_name, 60)
     return passed(f"valid: {who}", brief=who)
 
 
