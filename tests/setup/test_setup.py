@@ -68,7 +68,6 @@ def test_a_new_key_stops_no_other_and_needs_no_consent(desk: Desk) -> None:
     file.unlink()
     plan = desk.run()
     assert not plan.rotation
-    assert any("1 created earlier stays valid" in step.note for step in plan.steps)
     assert len(desk.keys(desk.state.application_id)) == 2
     desk.nothing_left_to_do()
     desk.run(rotate_secret=True)
@@ -88,8 +87,7 @@ def test_a_pat_whose_line_is_gone_stays_valid(desk: Desk, workshop: Workshop) ->
     desk.run()
     first = desk.state.reader_pats[-1].id
     update_dotenv(desk.path, {"PAT": None})
-    plan = desk.run()
-    assert any("1 created earlier stays valid" in step.note for step in plan.steps)
+    desk.run()
     assert sorted(desk.pats(desk.state.reader_id)) == sorted([first, desk.state.reader_pats[-1].id])
     desk.nothing_left_to_do()
     own = workshop.pat(desk.state.reader_id)
@@ -291,7 +289,7 @@ def test_whoever_may_not_is_refused_with_what_is_missing(desk: Desk, workshop: W
 def test_what_another_organization_has_is_refused(desk: Desk, workshop: Workshop) -> None:
     taken = workshop.user(organization=workshop.organization(), pat=False)
     other = desk.with_options(reader_name=taken.username)
-    assert "is taken in another organization" in eventually("it is refused", lambda: problem(other))
+    assert "is in another organization" in eventually("it is refused", lambda: problem(other))
     project = workshop.project(organization=workshop.organization())
     SetupFiles(desk.path).record(zitadel=desk.target[0], project_id=project.id)  # the files came from a colleague, say
     assert "another organization" in eventually("it is refused", lambda: problem(desk))
@@ -340,8 +338,8 @@ def test_teardown_removes_everything_and_restores_the_file(desk: Desk) -> None:
 
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"project_name": ""}, "--project-name is empty"),
-    ({"reader_name": "x" * 201}, "--reader-name is too long"),
-    ({"visitor_name": "a\nb"}, "--visitor-name contains a control character"),
+    ({"reader_name": "x" * 201}, "--reader-name is empty or too long"),
+    ({"visitor_name": "a\nb"}, "--visitor-name is empty or too long, has a control character"),
     ({"role": "a,b"}, "--role a,b: ZITADEL accepts this key"),
     ({"reader_name": "Same", "visitor_name": "same"}, "are the same: same"),
 ]

@@ -2,14 +2,10 @@
 
 import errno
 import os
-import random
 import socket
 import sys
-import time
 
 BACKLOG = 1024  # connections that wait for a worker
-TRIES = 10
-LONGEST_PAUSE_SECONDS = 0.02
 _OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY)]  # the connections inherit it
 if os.name == "posix":  # connections of an earlier process may linger; on Windows this would share the port
     _OPTIONS.append((socket.SOL_SOCKET, socket.SO_REUSEADDR))
@@ -18,45 +14,25 @@ if os.name == "posix":  # connections of an earlier process may linger; on Windo
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on ``host:port`` alone; port 0 picks a free one.
 
-    Raises OSError: EADDRINUSE if the port is taken, EACCES if this user may not listen on it, EADDRNOTAVAIL if the host
-    is not an address of this machine.
+    Of several that begin at the same moment, all may fail. Raises OSError: EADDRINUSE if the port is taken, EACCES if
+    this user may not listen on it, EADDRNOTAVAIL if the host is not an address of this machine.
     """
+    sock = None
     try:
-        return _listening(host, port)
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)
+        for level, option in _OPTIONS:
+            sock.setsockopt(level, option, 1)
+        sock.bind(place)
+        sock.listen(BACKLOG)
+        return sock
     except (socket.gaierror, UnicodeError):  # Python refuses impossible host names before it looks them up
         number = errno.EADDRNOTAVAIL
     except OSError as error:
         number = error.errno or errno.EINVAL
-    raise OSError(number, f"cannot listen on {host}:{port}: {os.strerror(number)}")
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    for _ in range(TRIES):
-        sock = _bound(host, port)
-        try:
-            sock.listen(BACKLOG)
-        except OSError as error:
-            sock.close()
-            if error.errno != errno.EADDRINUSE:
-                raise
-            # Another process was bound as well, and listened first. If both listen at the same moment, both can fail.
-            time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311  # nothing secret
-        else:
-            return sock
-    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        for level, option in _OPTIONS:
-            sock.setsockopt(level, option, 1)
-        sock.bind(place)
-    except OSError:
+    if sock:
         sock.close()
-        raise
-    return sock
+    raise OSError(number, f"cannot listen on {host}:{port}: {os.strerror(number)}")
 
 
 def one_per_worker(listener: socket.socket, count: int) -> list[socket.socket]:

@@ -46,8 +46,12 @@ class SetupOptions:
             "--role": self.role,
         }
         for option, name in names.items():
-            if problem := _problem(name):
-                raise UsageError(f"{option} {problem}", hint=f"give {option} 1 to {LONGEST_NAME} visible characters")
+            is_visible = not any(unicodedata.category(character).startswith("C") for character in name)
+            if not name.strip() or name != name.strip() or not is_visible or len(name) > LONGEST_NAME:
+                raise UsageError(
+                    f"{option} is empty or too long, has a control character, or a space at an end",
+                    hint=f"give {option} 1 to {LONGEST_NAME} visible characters",
+                )
         if set(self.role) & set(BROKEN_IN_ROLES) or self.role == "NULL":
             raise UsageError(
                 f"--role {self.role}: ZITADEL accepts this key, and then loses or splits it",
@@ -58,16 +62,6 @@ class SetupOptions:
                 f"--reader-name and --visitor-name are the same: {self.visitor_name}",
                 hint="give two names: one of the users has the role, the other does not",
             )
-
-
-def _problem(name: str) -> str:
-    if not name.strip():
-        return "is empty"
-    if name != name.strip():
-        return "begins or ends with a space"
-    if any(unicodedata.category(character).startswith("C") for character in name):
-        return "contains a control character"
-    return "is too long" if len(name) > LONGEST_NAME else ""
 
 
 class CredentialState(StrEnum):
@@ -105,8 +99,7 @@ VISITOR = UserFields(user_id="visitor_id", pats="visitor_pats", setting="ZDEMO_V
 class CurrentUser:
     """One of the two service accounts; ``name`` is the one that was asked for.
 
-    ``lost``: the IDs of PATs that cannot be used: their texts were lost, or they are dead. ``elsewhere``: how many
-    others setup issued before; they may be in use.
+    ``lost``: the IDs of PATs that cannot be used: their texts were lost, or they are dead.
     """
 
     fields: UserFields
@@ -116,7 +109,6 @@ class CurrentUser:
     pat: CredentialState = CredentialState.MISSING
     pat_expires: int | None = None
     lost: tuple[str, ...] = ()
-    elsewhere: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

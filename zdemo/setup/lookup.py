@@ -182,5 +182,4 @@ def _current_user(
         pat=pat,
         pat_expires=in_file.expires if in_file else None,
         lost=tuple(sorted(lost)),
-        elsewhere=sum(1 for p in issued if p.id in listed and p is not in_file and p.id not in lost),
     )

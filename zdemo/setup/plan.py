@@ -1,5 +1,6 @@
 """From what exists to what is to be done, and what stands in the way. Pure."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from enum import StrEnum
 from zdemo.errors import ZdemoError
 from zdemo.setup.current import CredentialState, CurrentState, CurrentUser
 from zdemo.text.printable import pasteable
-from zdemo.zitadel.records import Auth, User, moment_of
+from zdemo.zitadel.records import Application, Auth, Project, User, moment_of
 
 NOTHING_CHANGED = "nothing was changed"
 
@@ -163,15 +164,10 @@ def _credential_action(current: CurrentState) -> tuple[Action, str]:
     if not _needs_credentials(current):
         return Action.LEAVE, ""
     if current.auth is Auth.KEY:
-        return Action.CREATE, "a new one" + _stays(0 if rotates(current) else len(current.issued_keys))
+        return Action.CREATE, "a new one"
     if not _may_be_in_use(current):
         return Action.CREATE, "a new one: the first was never saved"
     return Action.CHANGE, "a new one; the old one stops working"
-
-
-def _stays(count: int) -> str:
-    """Return the note about earlier credentials, which may be in use."""
-    return f"; {count} created earlier {'stays' if count == 1 else 'stay'} valid" if count else ""
 
 
 def rotates(current: CurrentState) -> bool:
@@ -238,7 +234,7 @@ def _pat_steps(user: CurrentUser, period: str, file: str) -> Iterator[PlanStep]:
         CredentialState.REFUSED: f"; the one in {file} is dead",
         CredentialState.OTHER: f"; the one in {file} is another user's",
     }.get(user.pat, "")
-    yield PlanStep(ObjectKind.PAT, user.name, Action.CREATE, f"{period}{why}{_stays(user.elsewhere)}")
+    yield PlanStep(ObjectKind.PAT, user.name, Action.CREATE, f"{period}{why}")
 
 
 def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict[str, str]) -> PlanStep:
@@ -272,97 +268,68 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
 
 def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
     """Yield each conflict, and what resolves it."""
-    project, home, role = current.project, current.admin.organization_id, current.options.role
-    if project and project.organization_id != home:
-        yield (
-            f"the project {project.name} ({project.id}) belongs to another organization ({project.organization_id}) "
-            f"than the user of ZITADEL_ADMIN_PAT ({home})",
-            "use the PAT of an administrator of that organization",
-        )
-    if project and not project.active:
-        yield (
-            f"the project {project.name} is deactivated: ZITADEL refuses the credentials of its applications",
-            "activate it in the Management Console, or choose another --project-name",
-        )
-    near = next((key for key in current.role_keys if key.casefold() == role.casefold()), role)
-    if near != role and role not in current.role_keys:
-        yield (
-            f"the project {current.options.project_name} has the role {near}, which is not {role}: ZITADEL compares "
-            "role keys exactly, but does not allow two that differ only in case",
-            f"use --role '{near}', or choose another --project-name",
-        )
-    yield from _of_names(current)
-    yield from _of_application(current)
-    for user in current.users:
-        yield from _of_user(user, current)
-
-
-def _of_names(current: CurrentState) -> Iterator[tuple[str, str]]:
-    """Compare the names of setup's own objects with those that were asked for, which may be the default ones."""
-    options, differences, words = current.options, [], []
-    rows = (
+    options, role = current.options, current.options.role
+    rows: tuple[tuple[str, Project | Application | User | None, str, str], ...] = (
         ("project", current.project, options.project_name, "--project-name"),
         ("application", current.application, options.app_name, "--app-name"),
         *(("user", user.user, user.name, user.fields.option) for user in current.users),
     )
-    for what, thing, expected, option in rows:
-        if thing is None or not current.owns(thing):
+    others, names = [], []  # setup's own objects that have other names than those that were asked for
+    for what, thing, asked, option in rows:
+        if thing is None:
             continue
         name = thing.username if isinstance(thing, User) else thing.name
-        if name.casefold() != expected.casefold():
-            differences.append(f"the {what} that setup created is named {name}, not {expected}")
-            words.append(f"{option} {name}" if " " not in name else f"{option} '{name}'")
-    if differences:
-        yield "; ".join(differences), f"add {' '.join(words)}, or use another --env-file for other objects"
+        for problem, fix in _problems(thing, current):
+            yield f"the {what} {name} {problem}", f"{fix}choose another {option}"
+        if current.owns(thing) and name.casefold() != asked.casefold():
+            others.append(f"the {what} that setup created is named {name}, not {asked}")
+            names.append(f"{option} {shlex.quote(name)}")
+    if others:
+        yield "; ".join(others), f"add {' '.join(names)}, or use another --env-file for other objects"
+    near = next((key for key in current.role_keys if key.casefold() == role.casefold()), role)
+    if near != role and role not in current.role_keys:
+        yield (
+            f"the project {options.project_name} has the role {near}, which is not {role}: ZITADEL compares role keys "
+            "exactly, but does not allow two that differ only in case",
+            f"use --role '{near}', or choose another --project-name",
+        )
+    for user in current.users:
+        yield from _of_assignment(user, current)
 
 
-def _of_application(current: CurrentState) -> Iterator[tuple[str, str]]:
-    application, auth = current.application, current.options.auth
-    if application is None:
+def _problems(thing: Project | Application | User, current: CurrentState) -> Iterator[tuple[str, str]]:
+    """Yield why an object cannot be used, and what helps besides another name."""
+    home, auth = current.admin.organization_id, current.options.auth
+    state = thing.state if isinstance(thing, User) else "ACTIVE" if thing.active else "INACTIVE"
+    if not isinstance(thing, Application) and thing.organization_id != home:
+        yield (
+            f"is in another organization ({thing.organization_id}) than the user of ZITADEL_ADMIN_PAT ({home})",
+            "use the PAT of an administrator there, or ",
+        )
+    if isinstance(thing, User) and not thing.machine:
+        yield "is a human, who cannot have a PAT", ""
+    if isinstance(thing, Application) and not thing.is_api:
+        yield "exists and is not of type API", ""
+    if state != "ACTIVE":
+        word = "locked" if state == "LOCKED" else "deactivated"
+        yield f"is {word}: ZITADEL refuses its credentials", "make it active in the Management Console, or "
+    if isinstance(thing, Application) and auth not in (None, thing.auth) and not current.owns(thing):
+        yield f"uses {thing.auth}, and setup did not create it", f"use --auth {thing.auth}, or "
+
+
+def _of_assignment(held_by: CurrentUser, current: CurrentState) -> Iterator[tuple[str, str]]:
+    """Do not change the assignment of a user whom setup did not create, in a project that it did not create."""
+    assignment, role = held_by.assignment, current.options.role
+    if assignment is None or current.owns(held_by.user) or current.owns(current.project):
         return
-    name = application.name
-    if not application.is_api:
-        yield f"the application {name} exists and is not of type API", "choose another --app-name"
-    if not application.active:
+    if held_by is current.visitor and role in assignment.role_keys:
         yield (
-            f"the application {name} is deactivated: ZITADEL refuses its credentials",
-            "reactivate it in the Management Console, or choose another --app-name",
+            f"{held_by.name} has {role}, which the visitor must not have, and setup did not create this user",
+            f"{pasteable('zdemo role revoke', held_by.name, role)}, or choose another {held_by.fields.option}",
         )
-    if auth and application.auth is not auth and not current.owns(application):
+    if held_by is current.reader and not (assignment.active and role in assignment.role_keys):
         yield (
-            f"the application {name} uses {application.auth}, and setup did not create it",
-            f"use --auth {application.auth}, or choose another --app-name",
-        )
-
-
-def _of_user(current_user: CurrentUser, current: CurrentState) -> Iterator[tuple[str, str]]:
-    user, option = current_user.user, current_user.fields.option
-    if user is None:
-        return
-    if user.organization_id != current.admin.organization_id:
-        yield (
-            f"the username {user.username} is taken in another organization ({user.organization_id}); usernames are "
-            "unique in the whole instance",
-            f"choose another {option}",
-        )
-    if not user.machine:
-        yield f"the user {user.username} is a human, who cannot have a PAT", f"choose another {option}"
-    if user.state != "ACTIVE":
-        yield (
-            f"the service account {user.username} is {'locked' if user.state == 'LOCKED' else 'deactivated'}",
-            f"make it active in the Management Console, or choose another {option}",
-        )
-    assignment, role = current_user.assignment, current.options.role
-    if assignment is None or current.owns(user) or current.owns(current.project):
-        return
-    if current_user is current.visitor and role in assignment.role_keys:
-        yield (
-            f"{user.username} has {role}, which the visitor must not have, and setup did not create this user",
-            f"{pasteable('zdemo role revoke', user.username, role)}, or choose another {option}",
-        )
-    if current_user is current.reader and not (assignment.active and role in assignment.role_keys):
-        yield (
-            f"{user.username} has a role assignment in {current.options.project_name} without an active {role}, and "
+            f"{held_by.name} has a role assignment in {current.options.project_name} without an active {role}, and "
             "setup created neither the user nor the project",
-            f"{pasteable('zdemo role grant', user.username, role)}, or choose another {option}",
+            f"{pasteable('zdemo role grant', held_by.name, role)}, or choose another {held_by.fields.option}",
         )

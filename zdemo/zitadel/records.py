@@ -184,17 +184,10 @@ class NewCredential:
 
 @dataclass(frozen=True, kw_only=True)
 class NewApplication:
-    """An application that was created with a key as its method."""
+    """An application that was created. ``client_secret`` is empty where a key is its method; ZITADEL shows it once."""
 
     client_id: str = _at("clientId", default=MISSING)
     client_secret: str = _at("clientSecret", secret=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewBasicApplication(NewApplication):
-    """An application that was created with a client secret, which ZITADEL shows only once."""
-
-    client_secret: str = _at("clientSecret", default=MISSING, secret=True)
 
 
 @dataclass(frozen=True, kw_only=True)

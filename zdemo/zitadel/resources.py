@@ -22,7 +22,6 @@ from zdemo.zitadel.records import (
     Credential,
     Membership,
     NewApplication,
-    NewBasicApplication,
     NewCredential,
     NewObject,
     Organization,
@@ -173,6 +172,14 @@ APPLICATION, APP_WRITE = "application.v2.Application", "project.app.write"
 APPLICATION_IDS = ("projectId", "applicationId")
 _APPLICATIONS = TypedRpc(Application, "applications", APPLICATION, "ListApplications")
 _APPLICATION_KEYS = TypedRpc(Credential, "keys", APPLICATION, "ListApplicationKeys")
+_NEW_APPLICATION = TypedRpc(
+    NewApplication,
+    "apiConfiguration",
+    APPLICATION,
+    "CreateApplication",
+    *(*APPLICATION_IDS, "name", "apiConfiguration"),
+    permission=APP_WRITE,
+)
 _NEW_KEY = Rpc(APPLICATION, "CreateApplicationKey", *APPLICATION_IDS, "expirationDate", permission=APP_WRITE)
 get_application = TypedRpc(Application, "application", APPLICATION, "GetApplication", "applicationId").get
 set_application_auth = Rpc(
@@ -215,10 +222,7 @@ def create_application(
 
     With the ID of an application that exists in the project, ZITADEL replaces that one's client ID and secret.
     """
-    kind = NewBasicApplication if auth is Auth.BASIC else NewApplication
-    names = (*APPLICATION_IDS, "name", "apiConfiguration")
-    creation = TypedRpc(kind, "apiConfiguration", APPLICATION, "CreateApplication", *names, permission=APP_WRITE)
-    return creation.create(client, project_id, application_id, name, api_configuration(auth))
+    return _NEW_APPLICATION.create(client, project_id, application_id, name, api_configuration(auth))
 
 
 def list_application_keys(client: ManagementClient, application_id: str) -> tuple[Credential, ...]:
