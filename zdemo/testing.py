@@ -29,15 +29,14 @@ class ZitadelEmulator:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._running: Emulator | None = None
-        self._start: Start | None = None
+        self._running: tuple[Emulator, Start] | None = None
 
     def __enter__(self) -> Self:
         from zdemo.emulator import emulate  # here, since pytest loads this in every project with zdemo
         from zdemo.emulator.seed import known_start
 
-        self._start = known_start()
-        self._running = self._stack.enter_context(emulate(self._start.world))
+        start = known_start()
+        self._running = self._stack.enter_context(emulate(start.world)), start
         return self
 
     def __exit__(
@@ -192,17 +191,18 @@ class ZitadelEmulator:
 
     # --- inside ---
 
-    @property
-    def _emulator(self) -> Emulator:
+    def _is_running(self) -> tuple[Emulator, Start]:
         if self._running is None:
             raise RuntimeError("the emulator is not running: use it in a with block")
         return self._running
 
     @property
+    def _emulator(self) -> Emulator:
+        return self._is_running()[0]
+
+    @property
     def _values(self) -> Start:
-        if self._start is None:
-            raise RuntimeError("the emulator has not been started: use it in a with block")
-        return self._start
+        return self._is_running()[1]
 
     @property
     def _world(self) -> World:

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+log = logging.getLogger("zdemo.server")
+
 FORGET = b"forget"
 LARGEST_FRAME_BYTES = 256 * 1024
-MOST_WAITING = 256  # frames per topic and worker; of one more, the oldest is dropped
+MOST_WAITING = 256  # frames per worker, orders to forget apart; of one more, the oldest is dropped
 EVERYTHING = FORGET + b'\n{"everything":true}'  # in place of too many: an order to forget must not be lost
 
 Handler = Callable[[dict[str, Any]], None]
@@ -39,7 +41,7 @@ class Bus:
         """
         frame = topic.encode() + b"\n" + json.dumps(message, separators=(",", ":")).encode()
         if len(frame) > LARGEST_FRAME_BYTES:
-            _log().error("a message of %d bytes about %s is too large for the other workers", len(frame), topic)
+            log.error("a message of %d bytes about %s is too large for the other workers", len(frame), topic)
         elif self._link:
             self._link.send(frame)
 
@@ -59,7 +61,7 @@ class Bus:
             try:
                 handler(json.loads(text))
             except Exception:  # the next message may be all right
-                _log().exception("a message about %s from another worker failed", topic)
+                log.exception("a message about %s from another worker failed", topic)
 
 
 class Hub:
@@ -94,14 +96,15 @@ class Hub:
 class _Link:
     """One end of a pipe: a thread reads, and another one writes what waits.
 
-    Orders to forget go first. The other topics take turns, so that many messages about one do not delay the others.
+    Orders to forget go first.
     """
 
     def __init__(
         self, pipe: Connection, receive: Callable[[bytes], None], at_end: Callable[[], None] = lambda: None
     ) -> None:
         self._pipe, self._receive, self._at_end = pipe, receive, at_end
-        self._waiting: dict[bytes, deque[bytes]] = {FORGET: deque()}
+        self._orders: deque[bytes] = deque()
+        self._others: deque[bytes] = deque(maxlen=MOST_WAITING)
         self._changed = threading.Condition()
         self._is_open = True
 
@@ -110,13 +113,12 @@ class _Link:
             threading.Thread(target=self._until_the_end, args=(work,), name="bus", daemon=True).start()
 
     def send(self, frame: bytes) -> None:
-        topic = frame.partition(b"\n")[0]
+        is_order = frame.partition(b"\n")[0] == FORGET
         with self._changed:
-            waiting = self._waiting.setdefault(topic, deque(maxlen=MOST_WAITING))
-            if topic == FORGET and len(waiting) == MOST_WAITING:
-                waiting.clear()
+            if is_order and len(self._orders) == MOST_WAITING:
+                self._orders.clear()
                 frame = EVERYTHING
-            waiting.append(frame)
+            (self._orders if is_order else self._others).append(frame)
             self._changed.notify()
 
     def _until_the_end(self, work: Callable[[], None]) -> None:
@@ -139,15 +141,5 @@ class _Link:
     def _next(self) -> bytes | None:
         """Wait for the next frame to write; return ``None`` when the pipe has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_open or any(self._waiting.values()))
-            if not self._is_open:
-                return None
-            topic = next(topic for topic, frames in self._waiting.items() if frames)
-            frames = self._waiting[topic]
-            if topic != FORGET:
-                self._waiting[topic] = self._waiting.pop(topic)
-            return frames.popleft()
-
-
-def _log() -> logging.Logger:
-    return logging.getLogger("zdemo.server")
+            self._changed.wait_for(lambda: not self._is_open or self._orders or self._others)
+            return (self._orders or self._others).popleft() if self._is_open else None

@@ -52,7 +52,11 @@ class _Server(MPServer):
 
     def _spawn_worker(self, **arguments: Any) -> WorkerProcess:  # type: ignore[override]  # Granian names them all
         self._sso = self.listeners[arguments["idx"]]
-        self._shd = _holder(self._sso)
+        holder: Any = None  # what Granian keeps a socket in; on Windows the workers make it themselves
+        if sys.platform != "win32":
+            backlog = [BACKLOG] if sys.platform.startswith(("linux", "freebsd")) else []
+            holder = SocketHolder(self._sso.fileno(), False, *backlog)  # type: ignore[call-arg]  # says its stub
+        self._shd = holder
         pipe = self.hub.open() if self.workers > 1 else None
         worker = super()._spawn_worker(**arguments | {"target": replace(arguments["target"], pipe=pipe)})
         with sigterm_unblocked():
@@ -73,14 +77,6 @@ class _Server(MPServer):
         except SystemExit:
             if exit_code or not self.interrupt_signal:
                 raise ChildProcessError("a worker ended again within seconds of its start") from None
-
-
-def _holder(listener: socket.socket) -> Any:
-    """Return what Granian keeps a socket in; its workers have the same descriptor."""
-    if sys.platform == "win32":  # there the workers make it themselves
-        return None
-    backlog = [BACKLOG] if sys.platform.startswith(("linux", "freebsd")) else []
-    return SocketHolder(listener.fileno(), False, *backlog)  # type: ignore[call-arg]  # its stub has no arguments
 
 
 def most_connections() -> int:

@@ -29,8 +29,15 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
     names = {READER: options.reader_name, VISITOR: options.visitor_name}
     with explained_membership(admin):
-        project = _project(client, state, options, admin)
-        application = _application(client, state, options, project)
+        home = admin.organization_id
+        projects = resources.list_projects(client, name=options.project_name, organization_id=home)
+        named = next((project for project in projects if project.organization_id == home), None)
+        project = (resources.get_project(client, state.project_id) if state.project_id else None) or named
+        project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
+        application = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
+        if project and state.application_id:
+            application = resources.get_application(client, state.application_id) or application
+        application = application if project else None
         users = _users(client, state, names, admin)
     if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
         check_same_zitadel(state, files.path, client.issuer)
@@ -87,28 +94,6 @@ def explained_membership(admin: Administrator) -> Iterator[None]:
             f"another organization (setup creates new objects in {admin.organization_id})",
             hint="use the PAT of an administrator of the organization that holds the project, or will hold it",
         ) from error
-
-
-def _project(
-    client: ManagementClient, state: SetupState, options: SetupOptions, admin: Administrator
-) -> Project | None:
-    """Return the project with the recorded ID, else with the name in the administrator's organization."""
-    home = admin.organization_id
-    listed = resources.list_projects(client, name=options.project_name, organization_id=home)
-    named = next((project for project in listed if project.organization_id == home), None)
-    return (resources.get_project(client, state.project_id) if state.owns(state.project_id) else None) or named
-
-
-def _application(
-    client: ManagementClient, state: SetupState, options: SetupOptions, project: Project | None
-) -> Application | None:
-    """Return the application with the recorded ID, else with the name in the project."""
-    project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
-    named = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
-    if project is None:
-        return None
-    recorded = state.application_id
-    return (resources.get_application(client, recorded) if state.owns(recorded) else None) or named
 
 
 def _users(

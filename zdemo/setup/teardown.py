@@ -58,12 +58,8 @@ class Recorded:
             if user_id:
                 delete = partial(resources.delete_user, client, user_id)
                 yield _object("service account", self._users.get(fields), user_id, delete, "with its PATs and roles")
-            issued, list_of = fields.issued(state), partial(resources.list_pats, client)
-            for owner_id, pat_id, found in _issued_to_others(issued, user_id, list_of):
-                owner = resources.get_user(client, owner_id)
-                delete = partial(resources.remove_pat, client, owner_id, pat_id)
-                name = _named(owner.username if owner else owner_id, pat_id)
-                yield Item(what="PAT of", name=name, found=found, remove=delete)
+            list_of, remove = partial(resources.list_pats, client), partial(resources.remove_pat, client)
+            yield from _issued_to_others("PAT of", fields.issued(state), user_id, list_of, remove)
         if shared:
             yield from self._in_shared_project(shared)
         if self._application_id:
@@ -92,9 +88,8 @@ class Recorded:
                 remove=partial(resources.delete_assignment, client, state.assignment_id),
             )
         list_of = partial(resources.list_application_keys, client)
-        for owner_id, key_id, found in _issued_to_others(state.keys, self._application_id, list_of):
-            delete = partial(resources.delete_application_key, client, project_id, owner_id, key_id)
-            yield Item(what="key of", name=f"application {owner_id} ({key_id})", found=found, remove=delete)
+        remove = partial(resources.delete_application_key, client, project_id)
+        yield from _issued_to_others("key of", state.keys, self._application_id, list_of, remove)
         for role in state.added_roles:
             yield Item(what="role", name=role, stays=True, note="setup added it to a project that it did not create")
 
@@ -149,15 +144,20 @@ def _named(name: str, object_id: str) -> str:
 
 
 def _issued_to_others(
-    issued: tuple[IssuedCredential, ...], own_id: str, list_of: Callable[[str], Iterable[Credential]]
-) -> Iterator[tuple[str, str, bool]]:
-    """Yield owner and ID of what setup issued to objects of others, lost ones too, and whether it is listed."""
+    what: str,
+    issued: tuple[IssuedCredential, ...],
+    own_id: str,
+    list_of: Callable[[str], Iterable[Credential]],
+    remove: Callable[[str, str], None],
+) -> Iterator[Item]:
+    """Yield what setup issued to objects of others, lost ones too."""
     for owner_id in dict.fromkeys(credential.owner_id for credential in issued if credential.owner_id != own_id):
         listed = expiries(list_of(owner_id))
         of_owner = [credential for credential in issued if credential.owner_id == owner_id]
         known = (credential.id for credential in of_owner if credential.id)
         for found_id in dict.fromkeys((*known, *lost_credentials(of_owner, listed, in_use=""))):
-            yield owner_id, found_id, found_id in listed
+            name = _named(owner_id, found_id)
+            yield Item(what=what, name=name, found=found_id in listed, remove=partial(remove, owner_id, found_id))
 
 
 def _unknown(
