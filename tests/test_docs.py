@@ -281,3 +281,16 @@ def test_every_test_that_the_page_on_security_names_is_there() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     assert named
     assert named - set(re.findall(r"def (test_\w+)\(", tests)) == set()
+
+
+FAULT_ROWS = (
+    *(1, 2, 3, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 25, 27, 28, 30, 31, 33, 34, 35, 37, 38),
+    *(40, 41, 43, 44, 45, 47, 48, 49, 50, 52, 54, 55, 56, 57, 58, 59, 60, 63, 64, 67),
+)
+
+
+def test_each_row_of_the_catalogue_of_faults_is_a_test() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "catalogue").glob("test_*.py"))
+    named = re.findall(r"^def test_((?:\d\d[a-z]?_)+)", tests, re.MULTILINE)
+    numbers = {int(number[:2]) for name in named for number in name.rstrip("_").split("_")}
+    assert sorted(set(FAULT_ROWS) - numbers) == []

@@ -323,19 +323,6 @@ def test_a_name_that_is_taken_while_setup_runs_is_said_and_the_next_run_uses_wha
     desk.nothing_left_to_do()
 
 
-def test_teardown_removes_everything_and_restores_the_file(desk: Desk) -> None:
-    text = desk.path.read_text()
-    desk.run()
-    first = desk.recorded
-    desk.tear_down()
-    assert desk.path.read_text() == text
-    desk.is_gone()
-    assert [path.name for path in desk.path.parent.iterdir()] == [".env"]
-    assert desk.tear_down().items == ()
-    desk.run()
-    assert not first & desk.recorded, "IDs are never used twice"
-
-
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"project_name": ""}, "--project-name is empty"),
     ({"reader_name": "x" * 201}, "--reader-name is empty or too long"),

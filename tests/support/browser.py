@@ -13,11 +13,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.support.served import Served, served
 from tests.support.upstream import free_port
@@ -109,8 +108,7 @@ PASTED = "pasted"  # the caller whose token is typed into the page
 CACHE_SECONDS = 3.0  # long enough to see answers from before a change, short enough to wait for its end
 
 
-@dataclass(frozen=True, kw_only=True)
-class Site:
+class Site(NamedTuple):
     """A running ``zdemo serve`` with a page; ``address`` is the one with the key, which the banner shows."""
 
     served: Served

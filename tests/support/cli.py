@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.support.processes import LONGEST_SECONDS, ROOT, forker, running_process
 from tests.support.served import Served, answering
@@ -42,8 +42,7 @@ BASE = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ran:
+class Ran(NamedTuple):
     """What a command left: its exit code, standard output and standard error.
 
     In ``err``, lines that were broken where a terminal ends are whole again.
@@ -194,8 +193,7 @@ def is_two_lines(ran: Ran) -> bool:
     return ran.out == "" or ran.document == {"error": error, "hint": hint}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stack:
+class Stack(NamedTuple):
     """An emulated ZITADEL and the API in front of it; ``env`` holds the settings for them."""
 
     emulator: Emulator

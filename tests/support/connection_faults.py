@@ -63,9 +63,7 @@ def _error(word: str, status: int = 400) -> Behaviour:
 
 _NO_INSTANCE = "unable to set instance using origin &{127.0.0.1:8080  http} (ExternalDomain is localhost): ID="
 WRONG_HOST = _text(_NO_INSTANCE + "QUERY-1kIjX Message=Instance not found.", 404)
-DATABASE_AWAY, DATABASE_AWAY_BEFORE_V4_14 = (
-    _text(_NO_INSTANCE + "QUERY-d3fas Message=An internal error occurred", status) for status in (500, 404)
-)
+DATABASE_AWAY = _text(_NO_INSTANCE + "QUERY-d3fas Message=An internal error occurred", 404)  # before v4.14
 CREDENTIALS_REFUSED = _error("unauthorized_client")
 _HEAD = http(json_body(PAT_CLAIMS)).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
@@ -101,9 +99,7 @@ FAULTS: Mapping[str, Fault] = {
     "500": _unavailable(_error("server_error", 500)),
     "502 as HTML": _unavailable(_html(502)),
     "503 as HTML": _unavailable(_html(503)),
-    "504 as HTML": _unavailable(_html(504)),
-    "500, database away": _unavailable(DATABASE_AWAY),
-    "404, database away": _unavailable(DATABASE_AWAY_BEFORE_V4_14),
+    "404, database away": _unavailable(DATABASE_AWAY),
     "404, wrong Host": unusable_answer(WRONG_HOST),
     "404, unknown path": unusable_answer(_text("404 page not found", 404)),
     "8 MiB": unusable_answer(answer(b" " * LARGE_BYTES + json_body(PAT_CLAIMS))),
@@ -114,7 +110,6 @@ FAULTS: Mapping[str, Fault] = {
     "null": unusable_answer(answer(b"null")),
     "no active": unusable_answer(answer(json_body({"sub": "1"}))),
     "active as text": unusable_answer(claims(active="true")),
-    "active as number": unusable_answer(claims(active=1)),
     "active twice": unusable_answer(answer(json_body(PAT_CLAIMS)[:-1] + b',"active":true}')),
     "a role twice": unusable_answer(answer(json_body(PAT_CLAIMS)[:-1] + b',"a":{"b":1,"b":2}}')),
     "active null": unusable_answer(claims(active=None)),
@@ -122,20 +117,15 @@ FAULTS: Mapping[str, Fault] = {
     "exp as fraction": unusable_answer(claims(exp=1766500000.5)),
     "exp as boolean": unusable_answer(claims(exp=True)),
     "exp null": unusable_answer(claims(exp=None)),
-    "nbf as text": unusable_answer(claims(nbf="1766500000")),
-    "aud as number": unusable_answer(claims(aud=300000000000000010)),
     "aud with numbers": unusable_answer(claims(aud=[300000000000000010])),
     "deeply nested": unusable_answer(answer(b"[" * 100_000)),
     "301": unusable_answer(answer(b"", 301, headers={"Location": "/elsewhere"})),
     "302": unusable_answer(answer(b"", 302, headers={"Location": "/login"})),
     "307": unusable_answer(answer(b"", 307, headers={"Location": "/oauth/v2/introspect"})),
-    "308": unusable_answer(answer(b"", 308, headers={"Location": "/oauth/v2/introspect"})),
     "400 unauthorized_client": unusable_answer(CREDENTIALS_REFUSED),
     "400 invalid_client": unusable_answer(_error("invalid_client")),
-    "400 invalid_request": unusable_answer(_error("invalid_request")),
     "401": unusable_answer(_error("invalid_client", 401)),
     "403": unusable_answer(_error("access_denied", 403)),
-    "403 as HTML": unusable_answer(_html(403)),
     "201": unusable_answer(answer(json_body(PAT_CLAIMS), 201)),
     "204": unusable_answer(answer(b"", 204)),
 }

@@ -4,8 +4,9 @@ Of doctor's output, only what it says of the checks that failed or warned counts
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from tests.support.cli import Ran, Shell
@@ -24,8 +25,7 @@ def administered(url: str, **more: str) -> dict[str, str]:
     return settings(url, ZITADEL_ADMIN_PAT=ADMIN.pat, **more)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output:
+class Output(NamedTuple):
     """The output of a command; ``blamed`` is the part that says what is wrong, in one line without double blanks.
 
     Of doctor that is what its report says in full, and ``screen`` what it shows without ``-v``.

@@ -7,9 +7,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.support.emulator_target import TOKEN, Api, Server, basic
 from zdemo.config.address import ZitadelAddress
@@ -118,8 +117,7 @@ def settings_for(url: str, key: SigningKey) -> Settings:
     return Settings(issuer=url, client_id=key.subject, client_secret="", key=key)
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeySite:
+class KeySite(NamedTuple):
     url: str
     file: Path
     delete_key: Callable[[], None]

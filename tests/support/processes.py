@@ -7,10 +7,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
@@ -35,8 +34,7 @@ print(json.dumps({**out, "seconds": time.monotonic() - start}))
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ended:
+class Ended(NamedTuple):
     code: int
     out: bytes
     err: bytes
@@ -144,8 +142,7 @@ def running_process(
                 process.kill()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Process:
+class Process(NamedTuple):
     pid: int
     parent: int
     group: int

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support.files import update_dotenv
 from tests.support.processes import ROOT, forker
@@ -42,8 +43,7 @@ class Command:
         return self.line.startswith("zdemo ") and not self.line.startswith(TESTED_ELSEWHERE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
+class Stage(NamedTuple):
     folder: Path
     variables: dict[str, str]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 LOOPBACK = "127.0.0.1"
@@ -25,8 +25,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all
 TLS_HANDSHAKE = b"\x16"  # the first byte of a TLS client (RFC 8446 §5.1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Received:
+class Received(NamedTuple):
     """A request as it came. Header names are in lower case; ``connection`` counts connections from 0."""
 
     method: str

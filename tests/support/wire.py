@@ -4,16 +4,14 @@ import json
 import re
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.support.upstream import LOOPBACK
 
 PATIENCE_SECONDS = 20  # only a test that fails waits this long
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """One response, with field names in lower case. ``status`` 0: the connection was closed without one."""
 
     status: int

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 
@@ -36,15 +36,13 @@ def later(**delta: float) -> str:
     return (datetime.now(UTC) + timedelta(**delta)).isoformat().replace("+00:00", "Z")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Organization:
+class Organization(NamedTuple):
     id: str
     name: str
     primary_domain: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Project:
+class Project(NamedTuple):
     id: str
     name: str
     organization: Organization
@@ -71,8 +69,7 @@ class Pat:
     token: str = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class User:
+class User(NamedTuple):
     """A service account. Where the instance appends a domain, the login name is longer than ``username``."""
 
     id: str
