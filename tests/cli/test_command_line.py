@@ -187,7 +187,7 @@ def test_a_reader_that_leaves_and_a_folder_that_is_gone_are_no_crash(shell: Shel
     zdemo = '"$1" -m zdemo'
     first = f"{zdemo} introspect | true; {zdemo} --help > /dev/full; echo $?"
     done = shell.script(f"{first}; mkdir gone && cd gone && rmdir ../gone && {zdemo} doctor")
-    said = " ".join(done.stderr.split())
-    assert (done.returncode, done.stdout.partition("\n")[0]) == (1, "1")
+    said = " ".join(done.err.split())
+    assert (done.code, done.out.partition("\n")[0]) == (1, "1")
     assert said.count("error: ") == 2
     assert re.search(f"error: {FULL} hint: .* error: the folder that zdemo runs in was deleted hint: ", said)

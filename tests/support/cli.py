@@ -11,12 +11,14 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
+
+import pytest
 
 from tests.support.processes import LONGEST_SECONDS, ROOT, forker, running_process
 from tests.support.served import Served, answering
@@ -87,7 +89,6 @@ def _ran(code: int, out: bytes, err: bytes) -> Ran:
 
 
 def _run_here(arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes) -> Ran:
-    before, at, typed = dict(os.environ), os.getcwd(), sys.stdin
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
@@ -97,18 +98,15 @@ def _run_here(arguments: Sequence[str], folder: Path, env: Mapping[str, str], st
             open(os.dup(err.fileno()), "w", encoding="utf-8", errors="backslashreplace") as said,
             redirect_stdout(answer),
             redirect_stderr(said),
+            chdir(folder),
+            pytest.MonkeyPatch.context() as process,
         ):
-            os.environ.clear()
-            os.environ.update(env)
-            os.chdir(folder)
-            sys.stdin = read
-            try:
-                code = run(arguments)
-            finally:
-                os.chdir(at)
-                os.environ.clear()
-                os.environ.update(before)
-                sys.stdin = typed
+            process.setattr(sys, "stdin", read)
+            for name in [*os.environ]:
+                process.delenv(name)
+            for name, value in env.items():
+                process.setenv(name, value)
+            code = run(arguments)
         out.seek(0)
         err.seek(0)
         return _ran(code, out.read(), err.read())
@@ -133,9 +131,8 @@ class Shell:
         """
         texts = [os.fsdecode(argument) for argument in arguments]
         exported = {**BASE, **self.env, **env}
-        if (
-            texts and texts[0] in HERE and not any("proxy" in name.lower() for name in exported)
-        ):  # servers here would use it
+        has_proxy = any("proxy" in name.lower() for name in exported)  # servers here would use it
+        if texts and texts[0] in HERE and not has_proxy:
             return _run_here(texts, self.folder, exported, os.fsencode(stdin))
         done = forker().run(texts, self.folder, exported, os.fsencode(stdin))
         return _ran(done.code, done.out, done.err)
@@ -153,17 +150,9 @@ class Shell:
         )
         return _ran(done.returncode, done.stdout, done.stderr)
 
-    def script(self, text: str) -> subprocess.CompletedProcess[str]:
+    def script(self, text: str) -> Ran:
         """Run a script of ``sh``, where ``"$1" -m zdemo`` is the program."""
-        return subprocess.run(  # noqa: S603  # the test's own script
-            ["/bin/sh", "-c", text, "sh", sys.executable],
-            cwd=self.folder,
-            env={**BASE, **self.env},
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_SECONDS,
-            check=False,
-        )
+        return replace(self, program=("/bin/sh", "-c")).anew(text, "sh", sys.executable)
 
     def dotenv(self, **values: str) -> None:
         (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))

@@ -102,10 +102,6 @@ class RedisServer:
         self.process.kill()
         self.process.wait(END_SECONDS)
 
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
 
 def programs() -> list[str]:
     return [program for program in PROGRAMS if shutil.which(program)]
