@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Certificates
-from tests.support.cli import Shell
+from tests.support.cli import Shell, administered, settings
 from tests.support.connection_faults import relay
 from tests.support.files import update_dotenv
-from tests.support.named_causes import administered, both, call, command, doctor, settings
+from tests.support.named_causes import both, call, command, doctor
 from tests.support.upstream import (
     Behaviour,
     answer,

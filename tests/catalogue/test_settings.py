@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.cli import Shell
-from tests.support.named_causes import both, call, command, doctor, introspect, settings
+from tests.support.cli import Shell, settings
+from tests.support.named_causes import both, call, command, doctor, introspect
 from tests.support.planting import key_site
 from tests.support.upstream import refusing_port
 from zdemo.config.parsers import EXAMPLE_DOMAIN

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import Shell
-from tests.support.named_causes import Output, doctor, settings
+from tests.support.cli import Shell, settings
+from tests.support.named_causes import Output, doctor
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.upstream import LOOPBACK, refusing_port
 from zdemo.emulator import Emulator

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.cli import Shell
-from tests.support.named_causes import administered, both, call, command, doctor, introspect, settings
+from tests.support.cli import Shell, administered, settings
+from tests.support.named_causes import both, call, command, doctor, introspect
 from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.secret_forms import jwe
 from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream

@@ -182,6 +182,14 @@ def is_two_lines(ran: Ran) -> bool:
     return ran.out == "" or ran.document == {"error": error, "hint": hint}
 
 
+def settings(url: str, **more: str) -> dict[str, str]:
+    return {"ZITADEL_DOMAIN": url, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "PAT": READER.pat, **more}
+
+
+def administered(url: str, **more: str) -> dict[str, str]:
+    return settings(url, ZITADEL_ADMIN_PAT=ADMIN.pat, **more)
+
+
 class Stack(NamedTuple):
     """An emulated ZITADEL and the API in front of it; ``env`` holds the settings for them."""
 
@@ -190,14 +198,7 @@ class Stack(NamedTuple):
 
     @property
     def env(self) -> dict[str, str]:
-        return {
-            "ZITADEL_DOMAIN": self.emulator.url,
-            "CLIENT_ID": CLIENT_ID,
-            "CLIENT_SECRET": CLIENT_SECRET,
-            "PAT": READER.pat,
-            "ZITADEL_ADMIN_PAT": ADMIN.pat,
-            "ZDEMO_API_URL": self.api_url,
-        }
+        return administered(self.emulator.url, ZDEMO_API_URL=self.api_url)
 
 
 @contextmanager

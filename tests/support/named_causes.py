@@ -10,19 +10,9 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from tests.support.cli import Ran, Shell
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
 
 WIDTH, WORD = 80, 45  # longer paths, scopes and addresses are not cut
 HEIGHT = 24
-SETTINGS = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "PAT": READER.pat}
-
-
-def settings(url: str, **more: str) -> dict[str, str]:
-    return {"ZITADEL_DOMAIN": url, **SETTINGS, **more}
-
-
-def administered(url: str, **more: str) -> dict[str, str]:
-    return settings(url, ZITADEL_ADMIN_PAT=ADMIN.pat, **more)
 
 
 class Output(NamedTuple):

@@ -11,10 +11,11 @@ from typing import Any
 
 import requests
 
+from tests.support.cli import administered
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import Settings
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator, emulate
+from zdemo.emulator import PROJECT_ID, READER, VISITOR, Emulator, emulate
 from zdemo.page import PageOptions, paged
 from zdemo.page.events import event_of, secrets_of
 from zdemo.server import create_app
@@ -57,18 +58,6 @@ class PageSite:
         return requests.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
 
 
-def variables_of(emulator: Emulator) -> dict[str, str]:
-    return {
-        "ZITADEL_DOMAIN": emulator.url,
-        "CLIENT_ID": CLIENT_ID,
-        "CLIENT_SECRET": CLIENT_SECRET,
-        "ZITADEL_PROJECT_ID": PROJECT_ID,
-        "PAT": READER.pat,
-        "ZDEMO_VISITOR_PAT": VISITOR.pat,
-        "ZITADEL_ADMIN_PAT": ADMIN.pat,
-    }
-
-
 def page_options(
     emulator: Emulator,
     api_url: str = "http://127.0.0.1:1",
@@ -78,7 +67,8 @@ def page_options(
     **changed: str,
 ) -> PageOptions:
     """Return the options of a page for an emulator; ``beside`` and ``changed`` as for ``page_site``."""
-    environment = Environment({COMMAND_LINE: variables_of(emulator) | changed})
+    known = administered(emulator.url, ZITADEL_PROJECT_ID=PROJECT_ID, ZDEMO_VISITOR_PAT=VISITOR.pat)
+    environment = Environment({COMMAND_LINE: known | changed})
     return PageOptions(
         key=KEY,
         api_url=api_url,
