@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.support.upstream import LOOPBACK, Behaviour, Connection, free_port, hang_up, upstream
+from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
 
 PROGRAMS = os.environ.get("TEST_STORE", "redis-server valkey-server").split()
@@ -23,14 +23,14 @@ END_SECONDS = 20
 
 @dataclass(kw_only=True)
 class RedisServer:
-    """A running server. ``stopped`` and ``restart`` act on its process."""
+    """A running server."""
 
     program: str
     port: int
     folder: Path
     options: tuple[str, ...] = ()
-    password: str = ""
     tls: bool = False
+    password: str = field(default="", init=False)
     process: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -44,8 +44,7 @@ class RedisServer:
 
     def start(self) -> None:
         port = ("--port", "0", "--tls-port", str(self.port)) if self.tls else ("--port", str(self.port))
-        password = ("--requirepass", self.password) if self.password else ()
-        command = [self.program, *port, "--bind", LOOPBACK, "--save", "", "--dir", str(self.folder), *password]
+        command = [self.program, *port, "--bind", LOOPBACK, "--save", "", "--dir", str(self.folder)]
         command += ["--unixsocket", f"{self.folder}/socket", "--enable-debug-command", "yes", *self.options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603  # the test's own
@@ -108,40 +107,15 @@ def programs() -> list[str]:
 
 
 @contextmanager
-def redis_server(
-    *options: str, program: str | None = None, password: str = "", tls: bool = False
-) -> Iterator[RedisServer]:
+def redis_server(*options: str, program: str | None = None, tls: bool = False) -> Iterator[RedisServer]:
     """Run a server for the block; skip the test where none is installed."""
     program = program or next(iter(programs()), None)
     if program is None:
         pytest.skip(f"not installed: {', '.join(PROGRAMS)}")
     with tempfile.TemporaryDirectory(prefix="zdemo-store-") as folder:
-        server = RedisServer(
-            program=program, port=free_port(), folder=Path(folder), options=options, password=password, tls=tls
-        )
+        server = RedisServer(program=program, port=free_port(), folder=Path(folder), options=options, tls=tls)
         server.start()
         try:
             yield server
         finally:
-            server.process.kill()
-            server.process.wait(END_SECONDS)
-
-
-closing_at_once = hang_up
-
-
-@contextmanager
-def pretended_store(behaviour: Behaviour) -> Iterator[str]:
-    with upstream(on_connect=behaviour) as server:
-        yield f"redis://{LOOPBACK}:{server.port}"
-
-
-def answering(answer: bytes) -> Behaviour:
-    """Answer everything with the same bytes."""
-
-    def behave(connection: Connection) -> bool:
-        while connection.sock.recv(65536):
-            connection.sock.sendall(answer)
-        return False
-
-    return behave
+            server.stop()

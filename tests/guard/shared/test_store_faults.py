@@ -13,9 +13,9 @@ import pytest
 import trustme
 
 from tests.support.apis import settings_for
-from tests.support.redis_server import RedisServer, answering, closing_at_once, pretended_store, redis_server
+from tests.support.redis_server import RedisServer, redis_server
 from tests.support.sharing import sharing
-from tests.support.upstream import LOOPBACK, Behaviour
+from tests.support.upstream import LOOPBACK, Behaviour, Connection, hang_up, upstream
 from tests.support.waiting import eventually
 from zdemo.emulator import READER, Emulator, emulate
 from zdemo.guard.cache import CachingIntrospector
@@ -180,19 +180,33 @@ def test_tls_works_with_the_right_certificate_alone(
             check_it_shares(introspector, shared, server)
 
 
+def answering(answer: bytes) -> Behaviour:
+    """Answer everything with the same bytes."""
+
+    def behave(connection: Connection) -> bool:
+        while connection.sock.recv(65536):
+            connection.sock.sendall(answer)
+        return False
+
+    return behave
+
+
 @pytest.mark.parametrize(
     ("behaviour", "scheme", "said"),
     [
         (answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "redis", WRONG_ADDRESS),
         (answering(b"-ERR unknown command\r\n"), "rediss", ("fails in TLS", "rediss:// only")),
         (answering(b""), "rediss", ("in time", "rediss:// only")),
-        (closing_at_once, "redis", WRONG_ADDRESS),
+        (hang_up, "redis", WRONG_ADDRESS),
     ],
 )
 def test_what_is_not_a_store_does_no_harm(
     zitadel: Emulator, caplog: pytest.LogCaptureFixture, behaviour: Behaviour, scheme: str, said: tuple[str, str]
 ) -> None:
-    with pretended_store(behaviour) as url, api(zitadel, url.replace("redis", scheme)) as (introspector, shared):
+    with (
+        upstream(on_connect=behaviour) as server,
+        api(zitadel, f"{scheme}://{LOOPBACK}:{server.port}") as (introspector, shared),
+    ):
         if scheme == "redis":
             check_answers(introspector)
         else:  # each attempt at TLS reads this machine's certificates, which takes long
