@@ -1,13 +1,10 @@
 """``docs/testing.md`` and the seed of ``docs/emulator.md`` are true: what stands there runs."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-
-import requests
 
 from tests.support.cli import Shell
 from tests.support.processes import ROOT, run_script
@@ -91,20 +88,3 @@ os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" -m zdemo introspect -q --require
     pats = [f"{name}-0000000000000000000000000000"[:32] for name in ("ada", "bob")]
     assert done.out.split() == [*pats, "root-000000000000000000000000000", "shop-client"]
     assert done.code == 0, done.err
-
-
-def test_the_emulator_answers_to_other_names_as_issuer(tmp_path: Path) -> None:
-    names = ("--external-domain", "zitadel:9000", "--external-domain", "auth.example")
-    with Shell(folder=tmp_path, env={}).running("emulator", "--port", "0", "--json", *names) as process:
-        assert process.stdout
-        url = json.loads(process.stdout.readline())["url"]
-        for host, issuer in (
-            ("zitadel:9000", "http://zitadel:9000"),
-            ("auth.example:8443", "http://auth.example:8443"),
-            (url.partition("//")[2], url),
-            ("zitadel:9001", "Instance not found"),
-            ("other.example", "Instance not found"),
-        ):
-            discovery = f"{url}/.well-known/openid-configuration"
-            response = requests.get(discovery, headers={"Host": host}, timeout=LONGEST_SECONDS)
-            assert issuer in response.text

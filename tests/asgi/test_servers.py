@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from tests.support.apis import PRIVATE, environment_of, settings_for
 from tests.support.asgi_apis import EXAMPLE
 from tests.support.processes import ROOT, run_python
@@ -33,6 +35,7 @@ def served(server: tuple[str, str], settings: Settings, folder: Path) -> Iterato
                 os.killpg(process.pid, signal.SIGKILL)  # its workers too
 
 
+@pytest.mark.thorough
 def test_the_example_runs_on_granian_and_ends(settings: Settings, tmp_path: Path) -> None:
     with served(GRANIAN, settings, tmp_path) as api:
         assert [api.get(path, token).status for path, token in (("/api/me", READER.pat), (PRIVATE, None))] == [200, 401]

@@ -18,7 +18,6 @@ from tests.support.upstream import (
     Behaviour,
     answer,
     depending,
-    free_port,
     hang,
     hang_up,
     json_body,
@@ -138,10 +137,6 @@ def test_an_internal_url_works_for_every_command(bare: Shell, zitadel: Emulator)
     ran = shell("setup", "--yes", "--project-name", "own", "--app-name", "own-api")
     assert (ran.code, f"{ISSUER} as" in ran.out, ISSUER in (bare.folder / ".env").read_text()) == (0, True, True)
     assert shell("setup", "--teardown", "--yes").code == 0
-    with shell.running("serve", "--port", str(free_port())) as process:
-        assert process.stderr
-        start = process.stderr.readline() + process.stderr.readline()
-    assert f"ZITADEL {ISSUER} at {url} " in " ".join(start.split())
 
 
 def test_what_a_wrong_internal_url_does_is_named(bare: Shell, zitadel: Emulator) -> None:

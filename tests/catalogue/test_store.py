@@ -1,6 +1,5 @@
 """The catalogue of faults: the store in which workers and machines share answers."""
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -8,23 +7,16 @@ import pytest
 
 from tests.support.cli import Shell, settings
 from tests.support.named_causes import Output, doctor
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import RedisServer, shared_server
 from tests.support.upstream import LOOPBACK, refusing_port
 from zdemo.emulator import Emulator
 
 PASSWORD = "a-password-of-the-store"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
 @pytest.fixture
-def store(running: RedisServer) -> Iterator[RedisServer]:
-    yield running
-    running.repair()
+def store() -> RedisServer:
+    return shared_server()
 
 
 def shared(

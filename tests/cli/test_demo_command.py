@@ -1,9 +1,6 @@
 """``zdemo demo``: one screen, with nothing configured, over real HTTP."""
 
 import re
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +8,6 @@ from tests.support.cli import Ran, Shell
 from zdemo.demo.scenario import UNKNOWN_TOKEN
 from zdemo.emulator import CLIENT_SECRET, READER, VISITOR
 
-SCRIPT = Path(sys.executable).with_name("zdemo")
 STEPS = (
     (200, "public"),
     (401, "no token, private"),
@@ -30,12 +26,9 @@ AROUND = {"ZITADEL_DOMAIN": "nonsense", "PAT": "nonsense", "ZDEMO_TIMEOUT": "non
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
-    """As text by the program that is installed, verbose and as a document in forks; the first two at once."""
-    shell = Shell(folder=tmp_path_factory.mktemp("demo"), env=AROUND, program=(str(SCRIPT),))
-    with ThreadPoolExecutor() as together:
-        text = together.submit(shell.anew, "demo")
-        others = [shell("demo", "-v"), shell("demo", "--json")]
-    found = [text.result(), *others]
+    """As text, verbose, and as a document."""
+    shell = Shell(folder=tmp_path_factory.mktemp("demo"), env=AROUND)
+    found = [shell("demo", *options) for options in ((), ("-v",), ("--json",))]
     assert list(shell.folder.iterdir()) == []
     assert [(ran.code, ran.err) for ran in found] == [(0, "")] * 3
     return found

@@ -215,6 +215,7 @@ def texts_of(request: Received) -> list[str]:
     return [credentials, pair.partition(":")[2], *request.form.values()]
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_killed_is_completed_by_the_next_and_loses_nothing(desk: Shell, zitadel: Emulator) -> None:
     """In the middle; tests/setup cuts before and after each change."""
     (desk.folder / ".env").write_text(MINE)

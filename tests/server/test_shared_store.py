@@ -14,7 +14,7 @@ from flask import Flask
 from tests.server.test_forgetting import order
 from tests.support.apis import PRIVATE, SCOPED, Endpoint, settings_for
 from tests.support.cli import Shell
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import RedisServer, shared_server
 from tests.support.served import Served, answering, environment_for, started
 from tests.support.upstream import free_port
 from tests.support.waiting import eventually
@@ -33,9 +33,8 @@ def zitadel() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
+def store() -> RedisServer:
+    return shared_server()
 
 
 @pytest.fixture(scope="module")

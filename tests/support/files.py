@@ -52,8 +52,10 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def repository(folder: Path, *, ignored: str = "") -> Path:
-    folder.mkdir(exist_ok=True)
-    git(folder, "init", "-q")
+    """Do what ``git init`` does, and write a ``.gitignore``, if that has a text."""
+    for part in ("refs", "objects"):
+        (folder / ".git" / part).mkdir(parents=True)
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     if ignored:
         (folder / ".gitignore").write_bytes(ignored.encode())
     return folder

@@ -1,5 +1,6 @@
 """A real Redis or Valkey server, as a process of its own on a free port."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -7,8 +8,9 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,17 @@ def redis_server(*options: str, program: str | None = None, tls: bool = False) -
             yield server
         finally:
             server.stop()
+
+
+def shared_server(program: str | None = None) -> RedisServer:
+    """Return a server that the tests of this process share, as ``repair`` leaves it."""
+    server = _shared(program)
+    server.repair()
+    return server
+
+
+@cache
+def _shared(program: str | None) -> RedisServer:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(redis_server(program=program))

@@ -5,19 +5,17 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.redis_server import RedisServer, programs, redis_server
+from tests.support.redis_server import RedisServer, programs, shared_server
 from tests.support.sharing import Worker, worker
 
 
-@pytest.fixture(scope="session", params=programs() or ["none"])
-def store(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    with redis_server(program=None if request.param == "none" else request.param) as server:
-        yield server
+@pytest.fixture(params=[None, *programs()[1:]], ids=programs() or ["none"])
+def store(request: pytest.FixtureRequest) -> RedisServer:
+    return shared_server(request.param)
 
 
 @pytest.fixture
-def stack(store: RedisServer) -> Iterator[ExitStack]:
-    store.run("FLUSHALL")
+def stack(store: RedisServer) -> Iterator[ExitStack]:  # noqa: ARG001  # it is empty
     with ExitStack() as stack:
         yield stack
 

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from tests.support.apis import settings_for
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import RedisServer, redis_server, shared_server
 from tests.support.sharing import sharing
 from tests.support.upstream import LOOPBACK, Behaviour, Connection, hang_up, upstream
 from tests.support.waiting import eventually
@@ -34,16 +34,9 @@ def zitadel() -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
 @pytest.fixture
-def server(running: RedisServer) -> Iterator[RedisServer]:
-    yield running
-    running.repair()
+def server() -> RedisServer:
+    return shared_server()
 
 
 @pytest.fixture(scope="module")
