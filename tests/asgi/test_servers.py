@@ -42,6 +42,7 @@ def test_the_example_runs_on_granian_and_ends(settings: Settings, tmp_path: Path
         api.stop()
 
 
+@pytest.mark.thorough
 def test_a_request_that_waits_for_zitadel_keeps_no_process_of_uvicorn_alive(tmp_path: Path) -> None:
     with (
         upstream(hang) as up,

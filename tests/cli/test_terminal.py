@@ -67,12 +67,12 @@ SCREENS = (
 
 
 @pytest.mark.parametrize("line", SCREENS)
-def test_text_follows_the_terminal_and_breaks_between_words(own_shell: Shell, line: str) -> None:
+def test_text_follows_the_terminal_and_breaks_between_words(shell: Shell, line: str) -> None:
     """The words are the same at each width, so none is broken or lost. What is too long for a line stands alone."""
-    (own_shell.folder / "taken.env").touch()
+    (shell.folder / "taken.env").touch()
     words = []
     for width, widest in ((20, 40), (60, 60), (0, 80), (200, 120)):  # 0 is a terminal that does not know its width
-        screen = shown_at(width, own_shell, *line.split(), PAT=VISITOR.pat, TERM="dumb")
+        screen = shown_at(width, shell, *line.split(), PAT=VISITOR.pat, TERM="dumb")
         words.append(sorted(re.sub(VARYING, "", screen).split()))
         assert [row for row in screen.splitlines() if cells(row) > widest and not stands_alone(row)] == []
     assert words[0] == words[1] == words[2] == words[3] != []

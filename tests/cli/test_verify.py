@@ -172,6 +172,7 @@ def serve() -> tuple[str, ...]:
 # --- whole runs
 
 
+@pytest.mark.thorough
 def test_the_own_api_in_flask_passes_everything(bare: Shell) -> None:
     paths = ("--path", "/api/private-scoped", "--public", "/api/public")
     ran = bare("verify", *paths, *FAST, *serve(), CLIENT_SECRET="mine", ZITADEL_ADMIN_PAT="mine")
