@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.support.connection_faults import (
@@ -189,3 +190,24 @@ def test_any_json_is_active_by_the_boolean_true_alone_or_unusable(value: object)
     assert all(
         isinstance(name, str) for name in (*found.audience, *found.scopes, *found.roles(), *found.roles(PROJECT))
     )
+
+
+HEADERS = st.fixed_dictionaries(
+    {}, optional={"content-type": st.text(max_size=30), "retry-after": st.text(max_size=12), "location": st.text()}
+)
+TEXTS = st.sampled_from(
+    [b"QUERY-d3fas", b"unable to set instance using origin", b'{"error":"unauthorized_client"}', b"{"]
+)
+
+
+@hypothesis_settings(max_examples=100)
+@given(status=st.integers(100, 999), body=st.binary(max_size=60) | TEXTS, headers=HEADERS)
+def test_any_answer_is_an_introspection_or_an_error_of_the_tree(
+    status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    try:
+        found = read_answer(of_body(body, status, **headers))
+    except IntrospectionError as failed:
+        assert failed.status in (502, 503)  # noqa: PT017  # raising is one of two right outcomes
+        return
+    assert (status, found.active) in ((200, True), (200, False))
