@@ -120,13 +120,10 @@ class Screen:
         if as_it_came and shown == value:
             shown = self.redaction(as_it_came)
         indent = 2 if self.stdout.isatty() else None
-        self._print_document(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, indent=indent))
+        self.reveal(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, indent=indent))
 
     def reveal(self, text: str) -> None:
-        """Print an answer that is a secret: a token that was asked for. Nothing is hidden in it."""
-        self._print_document(text)
-
-    def _print_document(self, text: str) -> None:
+        """Print an answer in which nothing is hidden, such as a token that was asked for."""
         self._answered = True
         binary = getattr(self.stdout, "buffer", None)
         if binary is None:

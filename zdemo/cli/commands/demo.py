@@ -95,7 +95,10 @@ def _run(
     start = time.monotonic()
     with demo as environment:
         if not as_json:
-            _show_begin(screen, environment)
+            both = f"ZITADEL {environment.zitadel}    API {environment.api_url}"
+            for line in [both] if cells(both) <= screen.width() else both.split("    "):
+                screen.say(line)
+            screen.say()
         running = environment.run()
         for number in range(1, len(STEPS) + 1):
             with screen.waiting(f"step {number} of {len(STEPS)}"):
@@ -113,13 +116,6 @@ def _run(
     else:
         show_end(screen, results, time.monotonic() - start, live=live)
     return ExitCode.YES if all(result.passed for result in results) else ExitCode.NO
-
-
-def _show_begin(screen: Screen, environment: DemoEnvironment) -> None:
-    both = f"ZITADEL {environment.zitadel}    API {environment.api_url}"
-    for line in [both] if cells(both) <= screen.width() else both.split("    "):
-        screen.say(line)
-    screen.say()
 
 
 def show_result(screen: Screen, number: int, result: StepResult) -> None:

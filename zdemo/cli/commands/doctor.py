@@ -153,7 +153,8 @@ def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -
 
 def explain(screen: Screen, check: Check[Any], *, as_json: bool) -> None:
     """Print what a check means and how to fix what it finds."""
-    text = _section(_page(), check.id)
+    _, _, rest = _page().partition(f'<a id="{check.id}"></a>\n### {check.id}\n')
+    text = re.split(r"^(?:<a id=|#{1,3} )", rest, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
     if as_json:
         screen.document({"id": check.id, "what": check.what, "text": text})
         return
@@ -173,12 +174,6 @@ def _page() -> str:
     package = files("zdemo")
     copy = package / "texts" / "troubleshooting.md"
     return (copy if copy.is_file() else Path(str(package)).parent / TROUBLESHOOTING).read_text(encoding="utf-8")
-
-
-def _section(page: str, name: str) -> str:
-    """Return what stands below the heading of a check, in Markdown."""
-    _, _, rest = page.partition(f'<a id="{name}"></a>\n### {name}\n')
-    return re.split(r"^(?:<a id=|#{1,3} )", rest, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
 
 
 def _show_block(screen: Screen, block: str) -> None:

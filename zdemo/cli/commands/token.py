@@ -102,9 +102,12 @@ def token(
     settings, environment = _settings(screen, env_file, client_id, client_secret, key_file)
     tell_warnings(screen, settings)
     tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
-    scopes = requested or _usual(settings)
-    _warn_about_audience(screen, scopes, settings)
     from zdemo.diagnosis.ask.token_request import request_token  # here, because help and completion need no requests
+    from zdemo.diagnosis.wording import audience_scope
+
+    audience = [audience_scope(settings.project_id)] if settings.project_id else []
+    scopes = requested or ["openid", "profile", ROLES_SCOPE, *audience]
+    _warn_about_audience(screen, scopes, settings)
 
     with screen.waiting(f"asking {settings.zitadel}"):
         result = request_token(settings, scopes, now=time.time())
@@ -172,13 +175,6 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
     screen.hide(secret)
     named = (settings.variables[0], "the typed secret", settings.variables[2])
     return replace(settings, client_secret=secret, variables=named)
-
-
-def _usual(settings: UserSettings) -> list[str]:
-    from zdemo.diagnosis.wording import audience_scope  # here, because help and completion need no diagnosis
-
-    audience = [audience_scope(settings.project_id)] if settings.project_id else []
-    return ["openid", "profile", ROLES_SCOPE, *audience]
 
 
 def _warn_about_audience(screen: Screen, scopes: Iterable[str], settings: UserSettings) -> None:

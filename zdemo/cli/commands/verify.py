@@ -121,7 +121,12 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     """
     screen: Screen = ctx.obj
     names = tuple(only or ())
-    _check_names(names)
+    known = [*(group.value for group in Group), *(case.id for case in CASES)]
+    for name in names:
+        if name not in known:
+            near = did_you_mean(name, known)
+            hint = f"did you mean {near}?" if near else "zdemo verify --list shows the IDs"
+            raise UsageError(f"unknown case: {name}", hint=hint)
     if list_cases:
         show_list(screen, requested(CASES, names), as_json=as_json)
         return ExitCode.YES
@@ -169,15 +174,6 @@ def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
     if Mark.FAIL in marks or by_name:
         return ExitCode.NO
     return ExitCode.NO_ANSWER if Mark.UNASKED in marks else ExitCode.YES
-
-
-def _check_names(only: tuple[str, ...]) -> None:
-    known = [*(group.value for group in Group), *(case.id for case in CASES)]
-    for name in only:
-        if name not in known:
-            near = did_you_mean(name, known)
-            hint = f"did you mean {near}?" if near else "zdemo verify --list shows the IDs"
-            raise UsageError(f"unknown case: {name}", hint=hint)
 
 
 def _check(target: GradedApi) -> None:
@@ -248,14 +244,6 @@ def _reads_key_file() -> bool:
         return False
 
 
-def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> tuple[dict[str, str], list[str]]:
-    """Return the environment of the API, without tokens, and the names of your variables that it does not get."""
-    asked_for = {text.partition("=")[0] for text in target.env}
-    own = (*FOR_THE_API, KEY_FILE) if _reads_key_file() else FOR_THE_API
-    kept = {name: text for name, text in variables(values, port, target.env).items() if name in (*own, *asked_for)}
-    return command_environment(os.environ, {PORT: str(port), **kept})
-
-
 @contextmanager
 def _started_run(
     screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: EmulatedIssuer
@@ -272,7 +260,9 @@ def _started_run(
 
     port = free_port()
     origin = f"http://{LOOPBACK}:{port}"
-    environment, withdrawn = api_environment(target, values, port)
+    own = {*FOR_THE_API, *([KEY_FILE] if _reads_key_file() else []), *(text.partition("=")[0] for text in target.env)}
+    kept = {name: text for name, text in variables(values, port, target.env).items() if name in own}  # no token
+    environment, withdrawn = command_environment(os.environ, {PORT: str(port), **kept})
     command = expanded(target.command, placeholders(values, port))
     screen.hide(values["CLIENT_SECRET"])
     if withdrawn:
