@@ -154,10 +154,6 @@ def _made(body: Answer) -> Fault:
     return new_fault(body.pop("fault", ""), **body)
 
 
-def _remove_faults(control: Control, body: Answer) -> None:
-    control.faults.remove(_made(body)) if body else control.faults.clear()
-
-
 def _restore_pats(control: Control, body: Answer) -> None:
     try:
         control.timeline.restore_pats(body.get("user_id", ""))
@@ -175,7 +171,7 @@ ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Control, Answer], None]]]] =
     "faults": {
         "GET": LOOK,
         "POST": (FAULT, lambda control, body: control.faults.add(_made(body))),
-        "DELETE": (FAULT, _remove_faults),
+        "DELETE": (FAULT, lambda control, body: control.faults.remove(_made(body)) if body else control.faults.clear()),
     },
     "requests": {"GET": LOOK, "DELETE": ({}, lambda control, _: control.records.clear())},
     "pats": {"POST": ({"user_id": str}, _restore_pats)},

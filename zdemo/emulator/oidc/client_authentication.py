@@ -64,10 +64,7 @@ class ClientCredentials:
 
     @classmethod
     def of_request(cls, form: Form) -> Self:
-        """Take them from the form, or from ``Authorization: Basic``, which wins (RFC 6749 §2.3.1).
-
-        Raises OAuthError: 400, for missing or malformed credentials.
-        """
+        """Take them from the form, or from ``Authorization: Basic``, which wins (RFC 6749). Raises OAuthError."""
         client_id, secret = form.last("client_id"), form.last("client_secret")
         if basic := _basic(request.environ.get("HTTP_AUTHORIZATION", "")):
             try:
