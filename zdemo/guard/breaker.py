@@ -45,8 +45,8 @@ class Breaker:
 
     def __init__(
         self,
-        *,
         timeout_seconds: float,
+        *,
         counters: Counters | None = None,
         gauge: Literal["breaker_state", "shared_breaker"] = "breaker_state",
         clock: Callable[[], float] = running_clock,

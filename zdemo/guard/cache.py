@@ -233,11 +233,7 @@ class CachingIntrospector:
         return self._active.get(sha256(token.encode()).digest()) is not None
 
     def forget(self, order: Forget) -> int:
-        """Drop the answers that an order names, and return how many there were.
-
-        An answer that is on its way is not kept, and only requests that wait for it already get it. Nor is an older
-        answer in the shared store believed any more.
-        """
+        """Drop the answers that an order names, and return how many there were; none that is on its way is kept."""
         if self.shared:
             self.shared.note(order)
         return self._drop(order)

@@ -57,13 +57,13 @@ class Forget:
         return {"everything": True}
 
     @classmethod
-    def from_message(cls, message: Mapping[str, Any]) -> Forget:
+    def from_message(cls, message: Mapping[Any, Any]) -> Forget:
         """Read what ``to_message`` returned. Raises ValueError for anything else."""
-        match dict(message):
-            case {"user_id": str(user_id), **others} if not others:
+        match list(message.items()):
+            case [("user_id", str(user_id))]:
                 return cls(user_id=user_id)
-            case {"token_hash": str(digits), **others} if not others:
+            case [("token_hash", str(digits))]:
                 return cls(token_hash=bytes.fromhex(digits))
-            case {"everything": True, **others} if not others:
+            case [("everything", True)]:
                 return cls(everything=True)
         raise ValueError("not an order to forget")

@@ -151,14 +151,11 @@ def _body(read_body: BodyReader) -> bytes:
 def order_in(body: bytes) -> Forget | None:
     """Return the order in a request's body, if it has one."""
     with suppress(ValueError, RecursionError):
-        members = json.loads(body)
-        match list(members.items()) if isinstance(members, dict) else None:
-            case [("user_id", str(user_id))]:
-                return Forget(user_id=user_id)
-            case [("token", str(token))]:
+        match json.loads(body):
+            case {"token": str(token), **others} if not others:
                 return Forget.naming(token=token)
-            case [("everything", True)]:
-                return Forget(everything=True)
+            case {**members} if "token_hash" not in members:
+                return Forget.from_message(members)
     return None
 
 

@@ -9,6 +9,7 @@ import threading
 from collections import Counter as Counts
 from collections import deque
 from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -30,13 +31,11 @@ COUNTED = {
     "shared_rejected": "Values in that store that were not believed.",
     "shared_failures": "Operations in which that store failed.",
 }
-GAUGES = {  # with several workers, the first is the sum of all, the others the highest
-    "in_flight": ("introspections_in_flight", "Introspections in progress."),
-    "breaker_state": ("breaker_state", "0 closed, 1 half open, 2 open; with several workers the highest."),
-    "shared_breaker": (
-        "shared_breaker_state",
-        "Of the store: 0 closed, 1 half open, 2 open; with several workers the highest.",
-    ),
+STATES = "0 closed, 1 half open, 2 open; with several workers the highest."
+GAUGES: dict[str, tuple[str, Literal["livesum", "livemax"], str]] = {
+    "in_flight": ("introspections_in_flight", "livesum", "Introspections in progress."),
+    "breaker_state": ("breaker_state", "livemax", STATES),
+    "shared_breaker": ("shared_breaker_state", "livemax", f"Of the store: {STATES}"),
 }
 
 
@@ -51,23 +50,16 @@ class Metrics:
         self._seen: deque[tuple[str, str, float]] = deque()  # requests that are not counted yet
         self._is_shared = DIRECTORY_VARIABLE in os.environ
         registry = self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "zdemo_requests", "Requests by route and outcome.", ["route", "outcome"], registry=registry
-        )
-        self._latency = Histogram(
-            "zdemo_request_seconds", "How long requests took.", ["route"], buckets=SECONDS, registry=registry
-        )
+        words = "Requests by route and outcome."
+        self._requests = Counter("zdemo_requests", words, ["route", "outcome"], registry=registry)
+        words = "How long requests took."
+        self._latency = Histogram("zdemo_request_seconds", words, ["route"], buckets=SECONDS, registry=registry)
         self._counts = {
             name: Counter(f"zdemo_introspection_{name}", words, registry=registry) for name, words in COUNTED.items()
         }
         self._gauges = {
-            name: Gauge(
-                f"zdemo_{metric}",
-                words,
-                registry=registry,
-                multiprocess_mode="livesum" if name == "in_flight" else "livemax",
-            )
-            for name, (metric, words) in GAUGES.items()
+            name: Gauge(f"zdemo_{metric}", words, registry=registry, multiprocess_mode=mode)
+            for name, (metric, mode, words) in GAUGES.items()
         }
 
     def observe(self, route: str, outcome: str, seconds: float) -> None:

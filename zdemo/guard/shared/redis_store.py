@@ -111,9 +111,7 @@ class RedisStore:
         self._url = url
         self._shown = shown_address(url)
         self._client = self.client(operation_seconds, retries=1)
-        self._breaker = Breaker(
-            timeout_seconds=operation_seconds, counters=self.counters, gauge="shared_breaker", clock=clock
-        )
+        self._breaker = Breaker(operation_seconds, counters=self.counters, gauge="shared_breaker", clock=clock)
         self._log = RateLimitedLog(logging.getLogger(__name__))
 
     def client(self, seconds: float, *, retries: int = 0) -> Redis:
