@@ -55,11 +55,6 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     return inner
 
 
-def cached(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that answers everybody what it has answered once."""
-    return functools.wraps(function)(functools.cache(function))
-
-
 class Things(MethodView):
     get = needs(role="a")(lambda _self: TEXT)
 
@@ -72,7 +67,6 @@ OPEN = open_route(lambda: "open")
 VIEWS: dict[str, Callable[..., Any]] = {
     "nothing": view(),
     "a class with a guard at one method": Things.as_view("things"),
-    "a cache above the guard": cached(needs(role="a")(lambda: TEXT)),
     "an open view inside another decorator": functools.wraps(OPEN)(lambda: TEXT),
     "a partial of an open view": functools.partial(open_route(lambda text=TEXT: text)),
 }

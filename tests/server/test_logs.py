@@ -257,28 +257,6 @@ def test_no_line_is_wider_than_its_terminal(lines_at: Callable[..., list[str]]) 
         assert "401" in shown[0]
 
 
-@pytest.mark.parametrize(
-    ("status", "variables", "stream", "shown"),
-    [
-        (200, {}, Terminal(), "\x1b[32m200\x1b[0m"),
-        (401, {}, Terminal(), "\x1b[33m401\x1b[0m"),
-        (503, {}, Terminal(), "\x1b[31m503\x1b[0m"),
-        (200, {}, io.StringIO(), "200"),
-        (200, {"FORCE_COLOR": "1"}, io.StringIO(), "\x1b[32m200\x1b[0m"),
-    ],
-)
-def test_the_status_is_coloured_where_colours_are_shown(
-    status: int, variables: dict[str, str], stream: io.StringIO, shown: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {"TERM": "xterm", **variables}.items():
-        monkeypatch.setenv(name, value)
-    line = RequestLines(stream).line(NOW, "GET", PUBLIC, status, "", ID, 1.0, None, None, None)
-    assert f" {shown} " in line
-    assert ("\x1b" in line) is ("\x1b" in shown)
-
-
 # --- the handler that writes in batches
 
 PATIENCE_SECONDS = 20

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from flask import Blueprint
-from flask.views import MethodView
 
 from tests.support.apis import (
     EXAMPLE,
@@ -127,16 +126,6 @@ def a_blueprint(guard: Any) -> None:
     guard.app.register_blueprint(part)
 
 
-def a_method_of_a_class(guard: Any) -> None:
-    class Things(MethodView):
-        post = guard.requires_token("read:messages")(lambda _self: TEXT)
-
-        def get(self) -> str:
-            return TEXT
-
-    guard.app.add_url_rule("/x", "x", Things.as_view("things"))
-
-
 def a_path_that_leads_out_of_an_open_one(guard: Any) -> None:
     guard.app.add_url_rule("/<path:rest>", "x", lambda **_: TEXT)
 
@@ -146,7 +135,6 @@ MISTAKES: Mapping[Callable[[Any], None], tuple[Any, ...]] = {
     view_without_a_guard: (ask("/x"),),
     the_route_below_the_guard: (ask("/x"),),
     a_blueprint: (ask("/x"),),
-    a_method_of_a_class: (ask("/x"),),
     a_path_that_leads_out_of_an_open_one: OUT,
 }
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, THREADS, Api, asking, plain_api, running, settings_for
 from tests.support.connection_faults import FAULTS
-from tests.support.introspector_doubles import Scripted
 from tests.support.rows import BEARER, CHUNKED, FORM, ROWS
 from tests.support.upstream import LOOPBACK, upstream
 from tests.support.wire import Reply, bearer, request
@@ -156,14 +155,6 @@ def test_what_it_answers_without_zitadel_is_described(fault: str, status: int, d
                 reply = api.send(data)
                 assert reply.status == status
                 check_described(data, reply, document)
-
-
-def test_an_error_of_its_own_is_described(settings: Settings, document: Json) -> None:
-    with running(create_app(settings, Scripted(RuntimeError()))) as api:
-        data = request(PRIVATE, BEARER)
-        reply = api.send(data)
-        assert reply.status == 500
-        check_described(data, reply, document)
 
 
 @pytest.mark.thorough
