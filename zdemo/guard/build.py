@@ -37,11 +37,7 @@ OPERATION_SHARE = 0.05  # of the timeout
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How many requests may wait for ZITADEL, and for how long. Parts of them are reserved for known tokens.
-
-    Every request that waits occupies a thread of the server. The numbers keep some threads free for requests that do
-    not wait: those with fresh tokens, and those to the public route.
-    """
+    """How many requests may wait for ZITADEL. Parts are reserved for known tokens, and some threads never wait."""
 
     slots: int
     reserved_slots: int

@@ -104,10 +104,7 @@ class Store:
 
 
 class Flight:
-    """An introspection under way, and its outcome for all threads that wait for it (single flight).
-
-    ``sent_at`` is on the running clock, ``sent_at_wall`` in epoch seconds.
-    """
+    """An introspection under way, and its outcome for all threads that wait; ``sent_at_wall`` is in epoch seconds."""
 
     def __init__(self, *, sent_at: float = 0.0, sent_at_wall: float = 0.0) -> None:
         self.sent_at = sent_at
@@ -119,10 +116,7 @@ class Flight:
     def lead(
         self, ask: Callable[[], Introspection], at_end: Callable[[Introspection | None], None] | None = None
     ) -> Introspection:
-        """Ask, and give the outcome to all that wait; they are woken whatever happens.
-
-        ``at_end`` is called before that, with the answer or with ``None``: it is where the flight is forgotten.
-        """
+        """Ask, call ``at_end`` with the answer or with ``None``, and wake all that wait, whatever happens."""
         introspection = None
         try:
             introspection = self._introspection = ask()

@@ -282,8 +282,8 @@ def _require(this: Request, roles: RequiredRoles) -> Flask:
 def _refuse_second_token(environ: Mapping[str, Any], app: Flask) -> None:
     """Raise InvalidRequest if a token is in the query or the form too (RFC 6750 §2); wait for no body of other apps.
 
-    WSGI servers let a client send its body as slowly as it likes, so to wait for a form takes a thread. Only a
-    form in memory is looked at: where the server has read it, or ``request_bodies`` has, within a limit of time.
+    To wait for a form takes a thread, so only one in memory is looked at: where the server or ``request_bodies`` has
+    read it.
     """
     refuse_second_token(environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
     if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == FORM:

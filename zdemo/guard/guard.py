@@ -53,10 +53,7 @@ class OpenRoutes:
 
     @classmethod
     def of(cls, routes: Collection[str], *, with_rules: bool = False) -> Self | None:
-        """Return the routes that an app names, None for none. Raises GuardError if no or any request would match one.
-
-        Paths are literal, or end in ``/*``; those with variables are rules of Flask.
-        """
+        """Return the routes that an app names, None for none. Raises GuardError if one matches no request, or any."""
         if not isinstance(routes, list | tuple | set | frozenset):
             raise GuardError("open_routes is not a list of paths", hint='write open_routes=["/healthz"]')
         for route in routes:

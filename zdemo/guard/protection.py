@@ -59,10 +59,9 @@ class ProtectedIntrospector:
         self._breaker = Breaker(timeout_seconds=timeout_seconds, counters=self.counters, clock=clock)
 
     def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
-        """Ask, unless a guard refuses; callers with a known token go first. ``deadline`` is on the running clock.
+        """Ask, unless a guard refuses; ``deadline`` is on the running clock.
 
-        Raises ZitadelUnavailable also while the breaker is open or all flights are taken, and CredentialsRefused also
-        if the credentials were refused less than a second ago.
+        Raises ZitadelUnavailable also if the breaker is open or all flights are taken, CredentialsRefused in a pause.
         """
         decides = self._pause.admit()
         permit = self._breaker.admit()

@@ -127,10 +127,7 @@ class OneEncoder(DefaultJSONProvider):
 
 
 class OnePiece(Response):
-    """A response whose body is given to the server as a list, if it is in memory, and not as an iterator with an end.
-
-    A 200 like that needs none of the corrections that Werkzeug makes: its length is known, and it leads nowhere else.
-    """
+    """A response that gives a server a 200 in memory as a list, without the corrections that Werkzeug makes."""
 
     def get_wsgi_response(self, environ: dict[str, Any]) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """Return the body, the status line and the headers."""

@@ -49,10 +49,7 @@ def observed(
     watcher: Watcher | None = None,
     log: Callable[..., None] = log_request,
 ) -> WSGIApp:
-    """Return ``app`` with the layer around it; requests are only counted if there are ``metrics``.
-
-    ``log`` takes the values of ``ACCESS_FIELDS``.
-    """
+    """Return ``app`` with the layer around it; ``log`` takes the values of ``ACCESS_FIELDS``."""
     watcher = watcher or Watcher()
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
@@ -102,10 +99,7 @@ def _shown_request(method: str, path: str) -> tuple[str, str]:
 
 
 def _shown(text: str) -> str:
-    """Return a part of a request as it is logged: escaped, and without tokens, which some clients put into a path.
-
-    A part in which a token is encoded more than once is logged decoded.
-    """
+    """Return a part of a request as it is logged: escaped, without tokens; decoded if one is encoded more than once."""
     decoded = text
     for _ in range(MOST_ENCODINGS):
         decoded = unquote(decoded)

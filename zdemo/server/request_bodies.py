@@ -45,10 +45,7 @@ class BodyTooSlow(RequestTimeout):
 
 
 class BodyReader:
-    """Reads the bodies of one app's requests.
-
-    So many threads of the server as there are ``places`` may wait for a body, and as many may wait to do so.
-    """
+    """Reads the bodies of requests; as many threads as ``places`` may wait for one, and as many for a place."""
 
     def __init__(self, *, places: int, read_seconds: float = READ_SECONDS) -> None:
         self._bulkhead = Bulkhead(places, waiters=places, wait_seconds=WAIT_SECONDS)
@@ -98,10 +95,7 @@ def has_body(environ: Mapping[str, Any]) -> bool:
 
 
 def limit_bodies(app: Flask, *, threads: int) -> None:
-    """Refuse bodies that are too large or too slow, before the app sees them, and read forms for its guard.
-
-    It is a layer around the app, since almost no request has a body, and a hook of Flask would take 2 µs of each.
-    """
+    """Refuse bodies that are too large or too slow, in a layer around the app, and read forms for its guard."""
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1
     app.extensions[BODY_READER] = BodyReader(places=max(1, threads // 16))
     inner = app.wsgi_app
@@ -125,9 +119,8 @@ def limit_bodies(app: Flask, *, threads: int) -> None:
 def cut_connection_after(response: Response) -> Response:
     """Close the connection of a response, although the client has not sent its request to the end.
 
-    A server would wait for the rest, and so would the thread that reads. An error after the header fields makes it hang
-    up (PEP 3333), but only while the response is not complete: so the line end of its JSON is not sent. Servers log no
-    traceback for a client that is gone.
+    An error after the header fields makes a server hang up (PEP 3333), but only while the response is not complete: so
+    the line end of its JSON is not sent. Servers log no traceback for a client that is gone.
     """
     body = response.get_data()[:-1]
 

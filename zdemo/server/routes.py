@@ -70,11 +70,7 @@ class Readiness:
 
 
 def operations(introspector: Introspector, metrics_text: Callable[[], bytes] | None) -> Blueprint:
-    """Return ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``.
-
-    They answer everybody. No request shows reliably where it comes from: behind a proxy on this machine, all of them
-    come from loopback.
-    """
+    """Return ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``, for all."""
     blueprint = Blueprint("operations", __name__)
     cache = introspector if isinstance(introspector, CachingIntrospector) else None
     # A token of its own is known: else readiness is a matter of luck in a flood.
