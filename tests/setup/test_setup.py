@@ -278,7 +278,7 @@ def test_whoever_may_not_is_refused_with_what_is_missing(desk: Desk, workshop: W
         secrets.token_urlsafe(53): ("is not valid",),
         workshop.administrator(None).pat: ("not an administrator", "ORG_OWNER"),
         workshop.administrator("ORG_USER_MANAGER").pat: ("too small", "project.create", "ORG_OWNER"),
-        elsewhere: ("another organization",),
+        elsewhere: ("not an administrator there",),
     }
     for pat, words in rows.items():
         other = desk_of(desk, pat)

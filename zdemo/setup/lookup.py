@@ -1,19 +1,19 @@
 """Ask ZITADEL and ``.env`` for everything that the plan depends on; changes nothing."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from zdemo.config.new_dotenv import is_public, usable_at
-from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
+from zdemo.errors import CredentialsRefused, ZdemoError
 from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
 from zdemo.setup.plan import domain_line
 from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles
 from zdemo.setup.state_file import SetupState, digest, lost_credentials, state_path
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
-from zdemo.zitadel.management import NO_MEMBERSHIP, ManagementClient
+from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Administrator, Application, Auth, Credential, Project, User
 from zdemo.zitadel.role_assignments import wait_until
 
@@ -28,17 +28,16 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     settle(state)
     resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
     names = {READER: options.reader_name, VISITOR: options.visitor_name}
-    with explained_membership(admin):
-        home = admin.organization_id
-        projects = resources.list_projects(client, name=options.project_name, organization_id=home)
-        named = next((project for project in projects if project.organization_id == home), None)
-        project = (resources.get_project(client, state.project_id) if state.project_id else None) or named
-        project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
-        application = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
-        if project and state.application_id:
-            application = resources.get_application(client, state.application_id) or application
-        application = application if project else None
-        users = _users(client, state, names, admin)
+    home = admin.organization_id
+    projects = resources.list_projects(client, name=options.project_name, organization_id=home)
+    named = next((project for project in projects if project.organization_id == home), None)
+    project = (resources.get_project(client, state.project_id) if state.project_id else None) or named
+    project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
+    application = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
+    if project and state.application_id:
+        application = resources.get_application(client, state.application_id) or application
+    application = application if project else None
+    users = _users(client, state, names, admin)
     if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
         check_same_zitadel(state, files.path, client.issuer)
     credentials, key_id = _credentials(client, files, application, options.auth_for(application))
@@ -79,21 +78,6 @@ def check_same_zitadel(state: SetupState, env_path: Path, issuer: str) -> None:
         hint=f"add --domain {place}, or use another --env-file for {issuer}; if {place} is gone for good: "
         f"mv {path} {path}.old; nothing was changed",
     )
-
-
-@contextmanager
-def explained_membership(admin: Administrator) -> Iterator[None]:
-    """Explain a refusal for lack of a role in one organization, when the administrator has a role in another one."""
-    try:
-        yield
-    except ManagementError as error:
-        if error.error_id != NO_MEMBERSHIP or not admin.organizations:
-            raise
-        raise ZdemoError(
-            f"{admin.login_name} is an administrator of {', '.join(admin.organizations)}, but what setup uses is in "
-            f"another organization (setup creates new objects in {admin.organization_id})",
-            hint="use the PAT of an administrator of the organization that holds the project, or will hold it",
-        ) from error
 
 
 def _users(

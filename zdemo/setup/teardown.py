@@ -13,7 +13,7 @@ from pathlib import Path
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.setup.apply import Reporter
 from zdemo.setup.current import READER, VISITOR
-from zdemo.setup.lookup import check_same_zitadel, expiries, explained_membership, settle
+from zdemo.setup.lookup import check_same_zitadel, expiries, settle
 from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import EMPTY, IssuedCredential, lost_credentials
 from zdemo.zitadel import resources
@@ -207,9 +207,8 @@ def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
         return Teardown()
     settle(files.state)
     admin = resources.administrator(client)
-    with explained_membership(admin):
-        recorded = Recorded(client, files)
-        items, added_by_others = tuple(recorded.items()), tuple(recorded.added_by_others())
+    recorded = Recorded(client, files)
+    items, added_by_others = tuple(recorded.items()), tuple(recorded.added_by_others())
     if not any(item.found and item.remove and item.what != "key file" for item in items):
         check_same_zitadel(files.state, files.path, client.issuer)
     return Teardown(

@@ -78,15 +78,15 @@ class ManagementClient:
         """Return whether a text is the client's own token."""
         return text == self._token
 
-    def call(self, path: str, body: Mapping[str, Any], *, to: Callable[[dict[str, Any]], T], permission: str = "") -> T:
+    def call(self, path: str, body: Mapping[str, Any], *, to: Callable[[dict[str, Any]], T]) -> T:
         """Make one unary Connect call, and return what ``to`` makes of its answer.
 
-        ``permission`` is what it needs. Raises:
+        Raises:
             ManagementError: ZITADEL refuses it; the message says what to do.
             UnusableAnswer: ``to`` cannot use the answer (ValueError, TypeError, AttributeError, KeyError).
             IntrospectionError: no ZITADEL answered there, or it cannot now.
         """
-        return answered(self.request("POST", path, body), to, permission)
+        return answered(self.request("POST", path, body), to)
 
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
@@ -113,11 +113,11 @@ class ManagementClient:
         self._transport.close()
 
 
-def answered(answer: Response, to: Callable[[dict[str, Any]], T], permission: str = "") -> T:
+def answered(answer: Response, to: Callable[[dict[str, Any]], T]) -> T:
     """Return what ``to`` makes of an answer. Raises what ``ManagementClient.call`` raises."""
     fields = answer.json()
     if answer.status != 200 or not isinstance(fields, dict):
-        raise management_error(answer, permission)
+        raise management_error(answer)
     try:
         return to(fields)
     except (ValueError, TypeError, AttributeError, KeyError) as error:  # it has another shape
@@ -127,7 +127,7 @@ def answered(answer: Response, to: Callable[[dict[str, Any]], T], permission: st
 # --- what a refusal means, in words
 
 
-def management_error(answer: Response, permission: str = "") -> ZdemoError:
+def management_error(answer: Response) -> ZdemoError:
     """Return the error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
     body = answer.json_object()
     code, text = str(body.get("code", "")), str(body.get("message", ""))
@@ -141,31 +141,22 @@ def management_error(answer: Response, permission: str = "") -> ZdemoError:
             hint=f"check {answer.setting}, and whether a proxy in front of it answers in its place",
             answer=answer,
         )
-    message, hint = _words(answer.status, error_id, text, permission)
+    message, hint = _words(answer.status, error_id, text)
     if not error_id and code in NO_SUCH_SERVICE:
         message, hint = TOO_OLD
     return ManagementError(message, hint=hint, answer=answer, code=code, error_id=error_id)
 
 
-def _words(status: int, error_id: str, text: str, permission: str) -> tuple[str, str]:
-    if status == 401:
+def _words(status: int, error_id: str, text: str) -> tuple[str, str]:
+    if status == 401 or error_id == SESSION_TOKEN:
         return ADMIN_PAT_REFUSED
     if error_id == NO_MEMBERSHIP:
         return (
-            "ZITADEL_ADMIN_PAT is a valid token, but its user is not an administrator (no membership)",
+            "ZITADEL_ADMIN_PAT is a valid token, but its user is not an administrator there (no membership)",
             f"{BIGGER_ROLE}, or use an administrator's PAT",
         )
-    if error_id == SESSION_TOKEN:
-        return (
-            "ZITADEL_ADMIN_PAT is a Session API token, which ZITADEL's other APIs do not accept",
-            "set ZITADEL_ADMIN_PAT to the personal access token of an administrator",
-        )
     if status == 403:
-        return (
-            "the administrator role of ZITADEL_ADMIN_PAT's user is too small"
-            + (f": it lacks {permission}" if permission else " for this (no permission)"),
-            BIGGER_ROLE,
-        )
+        return "the administrator role of ZITADEL_ADMIN_PAT's user is too small for this (no permission)", BIGGER_ROLE
     return f"ZITADEL says: {text}", ""
 
 

@@ -207,10 +207,9 @@ class Paging:
 
 @dataclass(frozen=True, kw_only=True)
 class Membership:
-    """Where a token's user is an administrator. ``organization_id`` is empty unless it is an organization."""
+    """What a token's user is an administrator of."""
 
     roles: tuple[str, ...] = _at("roles", default=())
-    organization_id: str = _at("orgId")
     whole_instance: bool = _at("iam", default=False)
 
 
@@ -222,7 +221,6 @@ class Administrator:
     login_name: str
     organization_id: str
     roles: tuple[str, ...] = ()
-    organizations: tuple[str, ...] = ()  # the IDs of those that the user is an administrator of
 
 
 @dataclass(frozen=True, kw_only=True)

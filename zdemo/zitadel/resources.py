@@ -47,18 +47,15 @@ EQUALS = "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE"
 
 
 class Rpc:
-    """A remote procedure call: a method of the v2 API.
+    """A remote procedure call: a method of the v2 API. ``names`` are the fields of its request."""
 
-    ``names`` are the fields of its request, ``permission`` is what it needs (ZITADEL: InternalAuthZ).
-    """
-
-    def __init__(self, service: str, name: str, *names: str, permission: str = "") -> None:
-        self._path, self._names, self._permission = f"/zitadel.{service}Service/{name}", names, permission
+    def __init__(self, service: str, name: str, *names: str) -> None:
+        self._path, self._names = f"/zitadel.{service}Service/{name}", names
 
     def ask(self, client: ManagementClient, *values: Any, to: Callable[[Fields], T], **fields: Any) -> T:
         """Return what ``to`` makes of the answer to these values of ``names``, and to more fields."""
         body = {**dict(zip(self._names, values, strict=True)), **fields}
-        return client.call(self._path, body, to=to, permission=self._permission)
+        return client.call(self._path, body, to=to)
 
     def do(self, client: ManagementClient, *values: Any) -> None:
         """Change something."""
@@ -76,10 +73,8 @@ class Rpc:
 class TypedRpc(Rpc, Generic[T]):
     """One whose answer holds objects of one ``kind`` at ``key``; the answer is the object if ``key`` is empty."""
 
-    def __init__(
-        self, kind: type[T], key: str, service: str, name: str, *names: str, permission: str = "", old: bool = False
-    ) -> None:
-        super().__init__(service, name, *names, permission=permission)
+    def __init__(self, kind: type[T], key: str, service: str, name: str, *names: str, old: bool = False) -> None:
+        super().__init__(service, name, *names)
         self._kind, self._key = kind, key
         names = ("queries", "query", "details") if old else ("filters", "pagination", "pagination")
         self._filters, self._page, self._paging = names
@@ -136,13 +131,13 @@ def _where(name: str, /, **fields: Any) -> Fields:
 
 ORGANIZATION, PROJECT = "org.v2.Organization", "project.v2.Project"
 _ORGANIZATIONS = TypedRpc(Organization, "result", ORGANIZATION, "ListOrganizations", old=True)
-_PROJECTS = TypedRpc(Project, "projects", PROJECT, "ListProjects", permission="project.read")
+_PROJECTS = TypedRpc(Project, "projects", PROJECT, "ListProjects")
 _PROJECT_GRANTS = TypedRpc(ProjectGrant, "projectGrants", PROJECT, "ListProjectGrants")
 _ROLES = TypedRpc(Role, "projectRoles", PROJECT, "ListProjectRoles")
-get_project = TypedRpc(Project, "project", PROJECT, "GetProject", "projectId", permission="project.read").get
-create_project = Rpc(PROJECT, "CreateProject", "projectId", "organizationId", "name", permission="project.create").do
-delete_project = Rpc(PROJECT, "DeleteProject", "projectId", permission="project.delete").remove
-add_role = Rpc(PROJECT, "AddProjectRole", "projectId", "roleKey", "displayName", permission="project.role.write").do
+get_project = TypedRpc(Project, "project", PROJECT, "GetProject", "projectId").get
+create_project = Rpc(PROJECT, "CreateProject", "projectId", "organizationId", "name").do
+delete_project = Rpc(PROJECT, "DeleteProject", "projectId").remove
+add_role = Rpc(PROJECT, "AddProjectRole", "projectId", "roleKey", "displayName").do
 
 
 def get_organization(client: ManagementClient, organization_id: str) -> Organization | None:
@@ -168,30 +163,19 @@ def list_roles(client: ManagementClient, project_id: str) -> tuple[str, ...]:
 
 # --- applications
 
-APPLICATION, APP_WRITE = "application.v2.Application", "project.app.write"
+APPLICATION = "application.v2.Application"
 APPLICATION_IDS = ("projectId", "applicationId")
 _APPLICATIONS = TypedRpc(Application, "applications", APPLICATION, "ListApplications")
 _APPLICATION_KEYS = TypedRpc(Credential, "keys", APPLICATION, "ListApplicationKeys")
 _NEW_APPLICATION = TypedRpc(
-    NewApplication,
-    "apiConfiguration",
-    APPLICATION,
-    "CreateApplication",
-    *(*APPLICATION_IDS, "name", "apiConfiguration"),
-    permission=APP_WRITE,
+    NewApplication, "apiConfiguration", APPLICATION, "CreateApplication", *APPLICATION_IDS, "name", "apiConfiguration"
 )
-_NEW_KEY = Rpc(APPLICATION, "CreateApplicationKey", *APPLICATION_IDS, "expirationDate", permission=APP_WRITE)
+_NEW_KEY = Rpc(APPLICATION, "CreateApplicationKey", *APPLICATION_IDS, "expirationDate")
 get_application = TypedRpc(Application, "application", APPLICATION, "GetApplication", "applicationId").get
-set_application_auth = Rpc(
-    APPLICATION, "UpdateApplication", *APPLICATION_IDS, "apiConfiguration", permission=APP_WRITE
-).do
-generate_client_secret = TypedRpc(
-    NewCredential, "", APPLICATION, "GenerateClientSecret", *APPLICATION_IDS, permission=APP_WRITE
-).create
-delete_application = Rpc(APPLICATION, "DeleteApplication", *APPLICATION_IDS, permission="project.app.delete").remove
-delete_application_key = Rpc(
-    APPLICATION, "DeleteApplicationKey", *APPLICATION_IDS, "keyId", permission=APP_WRITE
-).remove
+set_application_auth = Rpc(APPLICATION, "UpdateApplication", *APPLICATION_IDS, "apiConfiguration").do
+generate_client_secret = TypedRpc(NewCredential, "", APPLICATION, "GenerateClientSecret", *APPLICATION_IDS).create
+delete_application = Rpc(APPLICATION, "DeleteApplication", *APPLICATION_IDS).remove
+delete_application_key = Rpc(APPLICATION, "DeleteApplicationKey", *APPLICATION_IDS, "keyId").remove
 
 
 def api_configuration(auth: Auth) -> dict[str, str]:
@@ -244,20 +228,18 @@ def create_application_key(
 
 # --- users and their tokens
 
-USER, USER_WRITE = "user.v2.User", "user.write"
+USER = "user.v2.User"
 USER_EQUALS = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"
 _USERS = TypedRpc(User, "result", USER, "ListUsers", old=True)
 _PATS = TypedRpc(Credential, "result", USER, "ListPersonalAccessTokens")
 _KEYS = TypedRpc(Credential, "result", USER, "ListKeys")
-_NEW_PAT = TypedRpc(
-    NewCredential, "", USER, "AddPersonalAccessToken", "userId", "expirationDate", permission=USER_WRITE
-)
+_NEW_PAT = TypedRpc(NewCredential, "", USER, "AddPersonalAccessToken", "userId", "expirationDate")
 get_user = TypedRpc(User, "user", USER, "GetUserByID", "userId").get
-create_user = Rpc(USER, "CreateUser", "userId", "organizationId", "username", "machine", permission=USER_WRITE).do
-delete_user = Rpc(USER, "DeleteUser", "userId", permission="user.delete").remove
-deactivate_user = Rpc(USER, "DeactivateUser", "userId", permission=USER_WRITE).do  # ends their tokens for good
-reactivate_user = Rpc(USER, "ReactivateUser", "userId", permission=USER_WRITE).do  # their tokens stay dead
-remove_pat = Rpc(USER, "RemovePersonalAccessToken", "userId", "tokenId", permission=USER_WRITE).remove
+create_user = Rpc(USER, "CreateUser", "userId", "organizationId", "username", "machine").do
+delete_user = Rpc(USER, "DeleteUser", "userId").remove
+deactivate_user = Rpc(USER, "DeactivateUser", "userId").do  # ends their tokens for good
+reactivate_user = Rpc(USER, "ReactivateUser", "userId").do  # their tokens stay dead
+remove_pat = Rpc(USER, "RemovePersonalAccessToken", "userId", "tokenId").remove
 
 
 def find_user(client: ManagementClient, name: str) -> User | None:
@@ -308,15 +290,13 @@ def list_user_events(client: ManagementClient, user_id: str, types: Iterable[str
 
 # --- role assignments
 
-AUTHORIZATION, GRANT_WRITE = "authorization.v2.Authorization", "user.grant.write"
+AUTHORIZATION = "authorization.v2.Authorization"
 _ASSIGNMENTS = TypedRpc(RoleAssignment, "authorizations", AUTHORIZATION, "ListAuthorizations")
 _NEW_NAMES = ("userId", "projectId", "organizationId", "roleKeys")
-create_assignment = TypedRpc(
-    NewObject, "", AUTHORIZATION, "CreateAuthorization", *_NEW_NAMES, permission=GRANT_WRITE
-).create
-set_assignment_roles = Rpc(AUTHORIZATION, "UpdateAuthorization", "id", "roleKeys", permission=GRANT_WRITE).do
-activate_assignment = Rpc(AUTHORIZATION, "ActivateAuthorization", "id", permission=GRANT_WRITE).do
-delete_assignment = Rpc(AUTHORIZATION, "DeleteAuthorization", "id", permission="user.grant.delete").remove
+create_assignment = TypedRpc(NewObject, "", AUTHORIZATION, "CreateAuthorization", *_NEW_NAMES).create
+set_assignment_roles = Rpc(AUTHORIZATION, "UpdateAuthorization", "id", "roleKeys").do
+activate_assignment = Rpc(AUTHORIZATION, "ActivateAuthorization", "id").do
+delete_assignment = Rpc(AUTHORIZATION, "DeleteAuthorization", "id").remove
 
 
 def list_assignments(
@@ -360,13 +340,12 @@ def whoami(client: ManagementClient) -> User:
 
 def administrator(client: ManagementClient) -> Administrator:
     """Return the user of an administrator's token."""
-    user, memberships = whoami(client), list_memberships(client)
+    user = whoami(client)
     return Administrator(
         id=user.id,
         login_name=user.login_name or user.username or user.id,
         organization_id=user.organization_id,
-        roles=tuple(dict.fromkeys(role for m in memberships for role in m.roles)),
-        organizations=tuple(m.organization_id for m in memberships if m.organization_id),
+        roles=manager_roles(client),
     )
 
 
