@@ -1,5 +1,6 @@
 """The fixture ``zitadel_emulator``, which ``tests/test_testing_page.py`` uses as another project does."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,8 @@ connection = HTTPConnection(emulator.url.removeprefix("http://"))
 
 
 def introspect(zitadel: ZitadelEmulator, token: str) -> Introspection:
-    client = IntrospectionClient(Settings.from_env(zitadel.env))
-    try:
+    with closing(IntrospectionClient(Settings.from_env(zitadel.env))) as client:
         return client.introspect(token)
-    finally:
-        client.close()
 
 
 @pytest.mark.parametrize("rest", ["", "; del emulator", "; emulator.fault('hang')", "; raise SystemExit(7)"])

@@ -30,16 +30,13 @@ def never_ending(data: bytes) -> Behaviour:
 
 def timed_out(url: str, *, before: int = 0, timeout_seconds: float = TIMEOUT_SECONDS) -> float:
     """Return the seconds until the transport gives up, after ``before`` requests that are answered."""
-    transport = Transport(url, setting="ZITADEL_DOMAIN")
-    try:
+    with contextlib.closing(Transport(url, setting="ZITADEL_DOMAIN")) as transport:
         for _ in range(before):
             transport.send("POST", "/path", timeout_seconds=10, form={"token": "t"})
         start = time.monotonic()
         with pytest.raises(ConnectionFailed) as failed:
             transport.send("POST", "/path", timeout_seconds=timeout_seconds, form={"token": "t"})
         seconds = time.monotonic() - start
-    finally:
-        transport.close()
     assert failed.value.kind is FailureKind.TIMEOUT
     assert failed.value.message == f"no answer from {url} within {timeout_seconds:g} s"
     return seconds

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -32,11 +32,8 @@ OK = answer(b'{"ok":true}')
 
 @contextmanager
 def transport_to(url: str, **options: float) -> Iterator[Transport]:
-    transport = Transport(url, setting="ZITADEL_DOMAIN", **options)  # type: ignore[arg-type]  # connections is an int
-    try:
+    with closing(Transport(url, setting="ZITADEL_DOMAIN", **options)) as transport:  # type: ignore[arg-type]  # one is an int
         yield transport
-    finally:
-        transport.close()
 
 
 def post(transport: Transport, timeout_seconds: float = TIMEOUT_SECONDS) -> Response:
@@ -80,9 +77,8 @@ def test_a_form_is_posted_and_the_answer_is_read() -> None:
 )
 def test_an_internal_url_gets_the_host_and_scheme_of_the_issuer(issuer: str, host: str, scheme: str) -> None:
     with upstream(OK, OK) as up:
-        transport = Transport.to_zitadel(ZitadelAddress(issuer, up.url))
-        came = [post(transport), post(transport)]
-        transport.close()
+        with closing(Transport.to_zitadel(ZitadelAddress(issuer, up.url))) as transport:
+            came = [post(transport), post(transport)]
         sent = [request.headers for request in up.requests]
     assert [(headers["host"], headers["x-forwarded-proto"]) for headers in sent] == [(host, scheme)] * 2
     assert [(answer.url, answer.issuer) for answer in came] == [(f"{up.url}/path", issuer)] * 2

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,8 @@ def target(given_target: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def api(target: tuple[str, str]) -> Iterator[Api]:
-    server = Server(target[0])
-    yield Api(server, target[1])
-    server.close()
+    with closing(Server(target[0])) as server:
+        yield Api(server, target[1])
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import importlib.util
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -97,22 +97,16 @@ def running(app: Flask) -> Iterator[Api]:
 @contextmanager
 def asking(settings: Settings) -> Iterator[IntrospectionClient]:
     """Yield a client that asks every time, with as many connections as the server has threads."""
-    client = IntrospectionClient(settings, connections=THREADS)
-    try:
+    with closing(IntrospectionClient(settings, connections=THREADS)) as client:
         yield client
-    finally:
-        client.close()
 
 
 @contextmanager
 def remembering(settings: Settings, clocks: Time) -> Iterator[Introspector]:
     """Yield the client behind cache and protection, as in ``zdemo serve``, on clocks that the test moves."""
     limits = Limits.of(THREADS)
-    client = IntrospectionClient(settings, connections=limits.flights)
-    try:
+    with closing(IntrospectionClient(settings, connections=limits.flights)) as client:
         yield protected(client, settings, limits, clock=clocks.monotonic, wall_clock=clocks.wall)
-    finally:
-        client.close()
 
 
 @contextmanager

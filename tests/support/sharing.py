@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from tests.support.apis import THREADS, settings_for
@@ -73,19 +73,18 @@ def worker(url: str, *, ttl: float = TTL, settings: Settings = SETTINGS) -> Iter
         clock=one.now,
         wall_clock=lambda: time.time() + one.ahead,
     )
-    try:
+    with closing(one.answers):
         yield one
-    finally:
-        one.answers.close()
 
 
 @contextmanager
 def sharing(settings: Settings) -> Iterator[CachingIntrospector]:
     """Yield an introspector as ``zdemo serve`` has it, with ``settings.cache_url``."""
     limits, counters = Limits.of(THREADS), Counters()
-    client = IntrospectionClient(settings, connections=limits.flights)
-    answers = shared_answers(settings, counters=counters)
-    try:
+    with (
+        closing(IntrospectionClient(settings, connections=limits.flights)) as client,
+        closing(shared_answers(settings, counters=counters)) as answers,
+    ):
         yield protected(
             client,
             settings,
@@ -94,6 +93,3 @@ def sharing(settings: Settings) -> Iterator[CachingIntrospector]:
             shared=answers,
             counters=counters,
         )
-    finally:
-        answers.close()
-        client.close()

@@ -1,6 +1,7 @@
 """Role assignments: every change from every state, and the wait until it shows."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -39,9 +40,9 @@ Do = Callable[[ManagementClient, str, str, str], Change]
 
 @pytest.fixture
 def introspector(emulator: Emulator) -> Iterator[IntrospectionClient]:
-    client = IntrospectionClient(Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET))
-    yield client
-    client.close()
+    settings = Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    with closing(IntrospectionClient(settings)) as client:
+        yield client
 
 
 def roles(client: ManagementClient, user_id: str) -> list[tuple[bool, tuple[str, ...]]]:
