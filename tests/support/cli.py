@@ -34,7 +34,7 @@ from zdemo.text.columns import WITHOUT_TERMINAL, cells
 CACHE_SECONDS = 0.1  # of the API, so that no test waits for a change to reach it
 NO_API = "http://127.0.0.1:1"  # where nothing is: at the default address a developer's own API may run
 API_UNSET = {"ZDEMO_API_URL": ""}  # for tests where a file names the API, or where nothing may be exported
-HERE = {"call", "doctor", "help", "introspect", "role", "setup", "token", "--help", "--version"}
+HERE = {"call", "doctor", "help", "introspect", "role", "token", "--help", "--version"}
 BASE = {
     "PYTHONPATH": str(ROOT),
     "PATH": os.defpath,
