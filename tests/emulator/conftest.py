@@ -161,11 +161,6 @@ def reader_token(oauth: OAuth, reader: User, reader_secret: str) -> GetToken:
 
 
 @pytest.fixture(scope="session")
-def both_token(workshop: Workshop, oauth: OAuth, both: User) -> GetToken:
-    return partial(oauth.access_token, both, workshop.secret(both))
-
-
-@pytest.fixture(scope="session")
 def reader_login(oauth: OAuth, reader: User) -> str:
     return oauth.login_name(reader)
 

@@ -208,9 +208,8 @@ class Seeding:
 
     def fill(self) -> Start:
         """Return the new world. Raises SeedError."""
-        for number, table in enumerate(
-            self._content.organizations or [SeededOrganization(name=Text(ORGANIZATION_NAME))]
-        ):
+        default = [SeededOrganization(name=Text(ORGANIZATION_NAME))]
+        for number, table in enumerate(self._content.organizations or default):
             self.at = f"organizations[{number}]"
             made = self._world.add_organization(table.name, id=table.id)
             self._organizations[made.name] = made
