@@ -104,7 +104,7 @@ def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".
     plan = Plan(
         current=current,
         steps=(*steps, _env_step(current, steps, settings)),
-        rotation=_rotation(current, file),
+        rotation=_rotation(current, steps, file),
         file=file,
     )
     _check_permissions(plan)
@@ -161,11 +161,11 @@ def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
 def _credential_action(current: CurrentState) -> tuple[Action, str]:
     if current.application is None:
         return Action.CREATE, ""
-    if not _needs_credentials(current):
+    if current.credentials is CredentialState.GOOD and not rotates(current):
         return Action.LEAVE, ""
     if current.auth is Auth.KEY:
         return Action.CREATE, "a new one"
-    if not _may_be_in_use(current):
+    if current.owns(current.application) and not current.state.secret_written:
         return Action.CREATE, "a new one: the first was never saved"
     return Action.CHANGE, "a new one; the old one stops working"
 
@@ -175,26 +175,16 @@ def rotates(current: CurrentState) -> bool:
     return current.options.rotate_secret or current.state.rotating
 
 
-def _needs_credentials(current: CurrentState) -> bool:
-    return current.credentials is not CredentialState.GOOD or rotates(current)
-
-
 def replaced_keys(current: CurrentState) -> tuple[str, ...]:
     """Return the keys of setup's that a rotation replaces."""
     return current.issued_keys if rotates(current) else ()
 
 
-def _may_be_in_use(current: CurrentState) -> bool:
-    """Return whether the client secret may be in use: only setup's own can be known to be unused."""
-    return current.state.secret_written or not current.owns(current.application)
-
-
-def _rotation(current: CurrentState, file: str) -> Rotation | None:
+def _rotation(current: CurrentState, steps: tuple[PlanStep, ...], file: str) -> Rotation | None:
     """Return the rotation that needs consent; only a new client secret does, because it stops the old one."""
     name = current.options.app_name
-    if current.application is None or current.auth is Auth.KEY or rotates(current):
-        return None
-    if not _needs_credentials(current) or not _may_be_in_use(current):
+    replaces = any(step.kind is ObjectKind.SECRET and step.action is Action.CHANGE for step in steps)
+    if current.application is None or not replaces or rotates(current):
         return None
     if current.application.auth is Auth.KEY:
         why = f"--auth basic creates a new client secret for the application {name}"
