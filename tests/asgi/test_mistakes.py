@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
-from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.endpoints import WebSocketEndpoint
@@ -130,25 +128,6 @@ def app_of_endpoints() -> Any:
 # --- routers and mounts
 
 
-def unreached(folder: Path = Path()) -> Any:
-    """Return an app of which the guards of a router, and of the app itself, reach nothing."""
-    app, late = guarded(FastAPI(**GUARDED)), FastAPI()
-    router, below = APIRouter(**GUARDED), APIRouter()
-    router.add_route("/plain", plain)
-    late.get("/x")(view)
-    mounted: dict[str, ASGIApp] = {"/files": StaticFiles(directory=folder), "/bare": bare, "/fast": late}
-    for path, each in mounted.items():
-        router.mount(path, each)
-    router.mount("/starlette", with_route(Starlette()))
-    below.get("/late")(view)
-    app.include_router(router)
-    app.include_router(below)
-    app.frontend("/front", directory=folder)
-    for late_one in (app.router, below):
-        late_one.dependencies.append(Depends(needs(role="b")))
-    return app
-
-
 def mounts() -> Any:
     inner = with_route(Starlette(routes=[Mount("/y", routes=[Route("/x", plain)])]))
     return guarded(Starlette(routes=[Host("api.example", inner), Mount("/in", inner)]))
@@ -212,10 +191,6 @@ ROWS = {
     **{path: Mistake(app_of_endpoints, (path,)) for path in (*PLAIN, *FAST, "/nested/fast")},
     **{path: Mistake(app_of_endpoints, (path,), shows=False) for path in WRONG},
     "FastAPI's own pages": Mistake(app_of_endpoints, ("/docs", "/redoc", "/openapi.json")),
-    "what the guard of a router does not reach": Mistake(
-        unreached,
-        ("/plain", "/files/word.txt", "/bare/x", "/fast/x", "/starlette/x", "/late", "/front/word.txt"),
-    ),
     "mounts": Mistake(mounts, (ask("/x", host="api.example"), "/in/x", "/in/y/x")),
     "a role in a mounted app without protect": Mistake(
         lambda: mounting(guarded(), "/in", with_role(FastAPI())), ("/in/x",), shows=False
@@ -281,10 +256,8 @@ def api() -> Iterator[Endpoint]:
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 @pytest.mark.parametrize("name", ROWS)
-def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint, tmp_path: Path) -> None:
-    (tmp_path / "word.txt").write_text(TEXT)
-    build = ROWS[name].build
-    STAGE.app = unreached(tmp_path) if build is unreached else build()
+def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint) -> None:
+    STAGE.app = ROWS[name].build()
     check(api, ROWS[name])
 
 

@@ -106,10 +106,7 @@ class Breaker:
             return opens
 
     def stalled(self) -> bool:
-        """Record that as many calls as allowed are under way and none ends; return whether this opened the breaker.
-
-        A probe is due at once, so that ZITADEL's return is noticed before the lost calls have timed out.
-        """
+        """Record that no call ends; return whether this opened the breaker. A probe is due at once."""
         with self._lock:
             opens = not self._open
             if opens:

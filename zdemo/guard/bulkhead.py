@@ -27,8 +27,8 @@ class Bulkhead:
     ``waiters`` is how many callers wait for a slot. One more is refused at once. But if its token is known, the last
     caller with an unknown token has to leave for it.
 
-    A caller with a known token waits up to ``wait_seconds``. One with an unknown token waits for a part of that, which
-    grows with the number of those that wait, so that callers that came at once and in vain leave one by one.
+    A caller with a known token waits up to ``wait_seconds``, one with an unknown token for a part of that, which grows
+    with the queue, so that callers that came at once and in vain leave one by one.
     """
 
     @renewed_after_fork

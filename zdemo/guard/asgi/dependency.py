@@ -28,10 +28,7 @@ WRITE_IT = f"write {AS_DEPENDENCY} in FastAPI; in Starlette, {ONCE}"
 
 
 class TokenDependency(SecurityBase):
-    """A guard that admits requests whose token has roles; the app's own guard has asked about the token.
-
-    It is a security scheme of OpenAPI: FastAPI shows it in the schema, and as a padlock in ``/docs``.
-    """
+    """A guard that admits requests whose token has roles; for FastAPI, a security scheme of OpenAPI."""
 
     # What FastAPI reads: a parameter that it does not find here, it would take from the query.
     __signature__ = Signature([Parameter("connection", Parameter.POSITIONAL_OR_KEYWORD, annotation=HTTPConnection)])

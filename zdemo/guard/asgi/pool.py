@@ -1,8 +1,7 @@
 """Introspection without blocking the event loop: an answer from the cache at once, any other from a thread.
 
-These threads are limited apart from those in which frameworks run functions without ``async``, so these functions run
-even if ZITADEL hangs. As many requests get a thread as the bulkhead lets ask or wait. The others wait on the event
-loop, without a thread: if they were refused at once, clients that ask again at once would take the whole processor.
+These threads are limited apart from those in which frameworks run functions without ``async``. As many requests get one
+as the bulkhead lets ask or wait; the others wait on the event loop, so that clients do not ask again at once.
 """
 
 import math
@@ -28,10 +27,7 @@ class _Places(NamedTuple):
 
 
 class IntrospectionPool:
-    """Asks an introspector in threads, whose number follows from ``threads`` as the bulkhead's numbers do.
-
-    A request waits for a thread for up to ``wait_seconds``. Raises ZitadelUnavailable after that.
-    """
+    """Asks an introspector in threads, for one of which a request waits for up to ``wait_seconds``, or is refused."""
 
     def __init__(self, introspector: Introspector, *, threads: int, wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
         self._introspector = introspector

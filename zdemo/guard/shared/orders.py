@@ -1,8 +1,7 @@
 """Orders to forget from and to the other workers and machines: a stream in the store, which each worker follows.
 
-A thread waits for new orders, and each question to the store brings those that this worker has not read yet. So no
-stored answer from before an order is used, also by a worker that starts later. A worker that loses its connection
-cannot know whether the store has lost orders, so it forgets everything.
+A thread waits for new orders, and each question to the store brings those that this worker has not read yet. A worker
+that loses its connection cannot know whether the store has lost orders, so it forgets everything.
 """
 
 import json
