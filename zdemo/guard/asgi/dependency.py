@@ -7,7 +7,7 @@ from typing import Any, NoReturn, overload
 from starlette.requests import HTTPConnection
 
 from zdemo.errors import GuardError
-from zdemo.guard.asgi.call import SCOPE_KEY, GuardedCall, in_request
+from zdemo.guard.asgi.guarded_call import SCOPE_KEY, GuardedCall, in_request
 from zdemo.guard.authorization import NO_ROLE, UNSET, RequiredRoles, required_roles
 from zdemo.text.masking import could_be_secret
 from zdemo.zitadel.introspection_answer import Introspection
