@@ -7,7 +7,7 @@ import pytest
 from tests.support.upstream import answer, json_body, upstream
 from zdemo.client import Call, Challenge, Method, Route, as_json, call_api, parse_challenge
 from zdemo.config.settings import ClientSettings
-from zdemo.response import Response
+from zdemo.errors.response import Response
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
 

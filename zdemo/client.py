@@ -10,7 +10,7 @@ from typing import Any
 
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ROLE_SCOPE, UsageError, ZdemoError
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.text.masking import without_secret_query
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant

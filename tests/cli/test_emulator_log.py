@@ -11,7 +11,7 @@ from tests.server.test_logs import Terminal
 from tests.support.cli import Shell, Stack
 from zdemo.cli.commands.emulator import BESIDE_THE_API, requests_log
 from zdemo.emulator.incoming import REQUESTS_LOG, RequestRecord
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.server.logs import TextFormatter
 
 INACTIVE = RequestRecord(

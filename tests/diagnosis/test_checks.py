@@ -9,8 +9,8 @@ from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, Outcome
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
+from zdemo.errors.response import Response
 from zdemo.http.failure_messages import failed as connection_failed
-from zdemo.response import Response
 from zdemo.verify.conformance import API_CHECKS
 
 STABLE = {

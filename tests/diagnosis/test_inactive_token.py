@@ -13,7 +13,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
-from zdemo.response import Response
+from zdemo.errors.response import Response
 
 CERTAIN, LIKELY, OPEN = Certainty
 

@@ -21,7 +21,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, explain
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, emulate
-from zdemo.response import Response
+from zdemo.errors.response import Response
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}

@@ -13,7 +13,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.zitadel.records import Application, Credential, Organization, Project
 from zdemo.zitadel.refused_credentials import answer_error
 

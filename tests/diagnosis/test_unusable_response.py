@@ -14,8 +14,8 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.unusable_response import finding_for_error, finding_for_server
 from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.errors.response import Response
 from zdemo.http.failure_messages import failed
-from zdemo.response import Response
 from zdemo.zitadel.refused_credentials import answer_error, introspection_error
 
 CERTAIN, LIKELY, OPEN = Certainty

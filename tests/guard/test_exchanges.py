@@ -10,9 +10,9 @@ from tests.support.connection_faults import ACTIVE
 from tests.support.upstream import Upstream, answer, hang_up, upstream
 from tests.support.waiting import eventually
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused, ZitadelUnavailable
+from zdemo.errors.response import Response
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
-from zdemo.response import Response
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import Exchange
 from zdemo.zitadel.introspection_client import watched as watching

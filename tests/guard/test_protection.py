@@ -20,11 +20,11 @@ from tests.support.introspector_doubles import (
 )
 from tests.support.waiting import eventually
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
+from zdemo.errors.response import Response
 from zdemo.guard.breaker import FAILURES_THAT_OPEN, PAUSE_SECONDS, PROBE_SECONDS, BreakerState
 from zdemo.guard.build import PACING_SECONDS, Limits
 from zdemo.guard.bulkhead import Bulkhead
 from zdemo.guard.protection import STALL_SECONDS, ProtectedIntrospector
-from zdemo.response import Response
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 
 TOKEN = "an-unknown-token"

@@ -21,9 +21,9 @@ from tests.support.upstream import (
 )
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.errors.response import Response
 from zdemo.http.deadline import IDLE_SECONDS
 from zdemo.http.transport import MAX_ANSWER_BYTES, Transport
-from zdemo.response import Response
 
 TIMEOUT_SECONDS = 5
 BRIEF_SECONDS = 0.3

@@ -12,7 +12,7 @@ from tests.support.emulator_target import Api
 from tests.support.waiting import eventually
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.dotenv_file import read_dotenv
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.setup.apply import apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look

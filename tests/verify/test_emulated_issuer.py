@@ -4,8 +4,8 @@ import time
 from contextlib import closing
 
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator, emulate
+from zdemo.errors.response import Response
 from zdemo.http.transport import Transport
-from zdemo.response import Response
 from zdemo.verify.emulated_issuer import emulated_issuer
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 from zdemo.zitadel.introspection_client import basic_credentials

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES

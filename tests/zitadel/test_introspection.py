@@ -20,7 +20,7 @@ from tests.support.connection_faults import (
 from tests.support.upstream import upstream
 from zdemo.config.settings import Settings
 from zdemo.errors import IntrospectionError, UnusableAnswer, ZitadelUnavailable
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_answer import Introspection, parse_introspection, roles_claim_of
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
 from zdemo.zitadel.refused_credentials import read_answer

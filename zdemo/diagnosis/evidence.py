@@ -7,7 +7,7 @@ from typing import Any
 
 from zdemo.diagnosis.rules.token_form import TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 from zdemo.zitadel.records import Application, Credential, Organization, Project, RoleAssignment, UserEvent
 

@@ -6,8 +6,8 @@ from urllib.parse import SplitResult, urlsplit
 from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
+from zdemo.errors.response import Response
 from zdemo.http.failure_messages import EXPECTS_HTTPS
-from zdemo.response import Response
 from zdemo.text.masking import could_be_secret
 from zdemo.zitadel.refused_credentials import address, host_or_nothing
 

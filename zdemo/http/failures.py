@@ -18,6 +18,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyErr
 from urllib3.exceptions import SSLError as TLSError
 
 from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
+from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.http.deadline import (
     LEAST_REQUEST_SECONDS,
     SHORTEST_TIMEOUT_SECONDS,
@@ -26,7 +27,6 @@ from zdemo.http.deadline import (
     resolve,
 )
 from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, how_to_trust, unusable_bundle, why_untrusted
-from zdemo.response import GATEWAY_STATUSES
 
 CERTIFICATE_KINDS = {
     9: FailureKind.CERTIFICATE_NOT_YET_VALID,  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID

@@ -18,10 +18,10 @@ from urllib3.exceptions import HTTPError
 from zdemo import __version__
 from zdemo.config.address import ISSUER, ZitadelAddress, is_loopback, without_default_port
 from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.errors.response import Response
 from zdemo.http.deadline import IDLE_SECONDS, SHORTEST_TIMEOUT_SECONDS, DeadlineAdapter
 from zdemo.http.failure_messages import ca_bundle_of, failed, proxy_address, proxy_of, proxy_problem
 from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry, spoken_instead
-from zdemo.response import Response
 
 MAX_ANSWER_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16

@@ -15,9 +15,9 @@ from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, ZdemoError
+from zdemo.errors.response import Response
 from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import is_stopped
-from zdemo.response import Response
 from zdemo.server.observe import Trace
 
 OWN_REFUSALS = (400, 404, 405, 411, 413, 415)

@@ -12,12 +12,12 @@ from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.evidence import PatIds
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.errors import ConnectionFailed
+from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.explanations import finding_for_own_refusal, why_document, with_fix_if_stopped
 from zdemo.page.feed import EXPLAINED
 from zdemo.page.page_context import VARIABLES, PageContext, PageRefusal, Why, error_text, flag_of, text_of
 from zdemo.page.page_state import PageCaller, caller_in
-from zdemo.response import GATEWAY_STATUSES
 
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer

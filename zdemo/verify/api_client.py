@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.response import GATEWAY_STATUSES, Response
+from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.verify.challenge import bearer_of
 
 MOST_SECONDS = 120.0  # of a run, besides the removal window, which it may have to wait for

@@ -15,7 +15,7 @@ from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SEC
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import finding_before_the_api
 from zdemo.errors import ConnectionFailed
-from zdemo.response import GATEWAY_STATUSES, Response
+from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.verify.api_client import ApiClient, RunBudget
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zdemo.diagnosis.finding import quoted
-from zdemo.response import GATEWAY_STATUSES, Response
+from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Mark, Verdict, bad, good, skip, unless
 from zdemo.verify.challenge import bearer_of, problem_of

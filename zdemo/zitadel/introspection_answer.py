@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NoReturn, Protocol
 
 from zdemo.errors import GuardError, UnusableAnswer
-from zdemo.response import Response, json_decoder
+from zdemo.errors.response import Response, json_decoder
 
 INTROSPECTION_PATH = "/oauth/v2/introspect"
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105  # a path, not a secret

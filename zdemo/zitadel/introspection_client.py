@@ -15,7 +15,7 @@ from urllib.parse import quote_plus
 
 from zdemo.config.settings import Settings, UserSettings
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.text.masking import B64TOKEN
 from zdemo.zitadel.client_assertion import ClientAssertion
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH, Introspection

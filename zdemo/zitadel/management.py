@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, ManagementError, UnusableAnswer, ZdemoError
-from zdemo.response import GATEWAY_STATUSES, Response
+from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.refused_credentials import answer_error, introspection_error
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from zdemo.errors import (
     UnusableAnswer,
     ZitadelUnavailable,
 )
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_answer import Introspection, parse_introspection, unusable_answer
 
 INSTANCE_UNKNOWN = "unable to set instance using origin"  # ZITADEL: 404 text

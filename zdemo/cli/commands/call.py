@@ -25,7 +25,7 @@ from zdemo.config.environment import EXPORTED, Environment, steps_with_env_file
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
-from zdemo.response import GATEWAY_STATUSES
+from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.text.masking import masked, without_secret_query
 from zdemo.text.printable import printable
 

@@ -17,7 +17,7 @@ from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.rules.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.rules.token_form import TokenForm, paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.setup.state_file import issued_pat
 from zdemo.zitadel.introspection_answer import TOKEN_PATH
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials

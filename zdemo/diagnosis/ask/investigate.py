@@ -30,7 +30,7 @@ from zdemo.errors import (
     SettingsError,
     ZdemoError,
 )
-from zdemo.response import GATEWAY_STATUSES, Response
+from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.refused_credentials import introspection_error, read_answer

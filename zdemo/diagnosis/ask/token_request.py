@@ -11,7 +11,7 @@ from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.refused_user import UserCase, finding_for_refused_user
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, ZdemoError, ZitadelUnavailable
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_client import IssuedToken, ask_for_token, issued_token, user_assertion
 from zdemo.zitadel.refused_credentials import answer_error, introspection_error
 

@@ -20,7 +20,7 @@ from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.rules.odd_values import OddValue, odd_values
 from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError
-from zdemo.response import Response
+from zdemo.errors.response import Response
 
 if TYPE_CHECKING:
     from zdemo.guard.shared.redis_store import SharedState  # it needs the package redis

@@ -11,7 +11,7 @@ from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_a
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
 from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.diagnosis.wording import span
-from zdemo.response import Response
+from zdemo.errors.response import Response
 
 NO_SECRET = "Errors.User.Machine.Secret.NotExisting"  # noqa: S105  # ZITADEL's words, not a secret
 WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise

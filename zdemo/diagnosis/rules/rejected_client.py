@@ -9,7 +9,7 @@ from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.rules.odd_values import SWAPPED, TOKEN_SWAPPED, are_token_and_secret_swapped, odd_values
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
 from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, clock_words, described, url
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
 from zdemo.zitadel.records import Application
 

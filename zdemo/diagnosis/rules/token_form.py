@@ -11,7 +11,7 @@ from typing import Any
 
 from zdemo.config.parsers import MASKED, is_masked, is_placeholder
 from zdemo.diagnosis.finding import Finding
-from zdemo.response import DECODER
+from zdemo.errors.response import DECODER
 from zdemo.text.masking import B64TOKEN
 
 JWE_START = "eyJhbGciOiJBMjU2R0NNS1ci"  # {"alg":"A256GCMKW"

@@ -19,7 +19,7 @@ from zdemo.diagnosis.wording import (
     wait,
 )
 from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
-from zdemo.response import GATEWAY_STATUSES, Response
+from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.zitadel.refused_credentials import (
     DATABASE_AWAY,

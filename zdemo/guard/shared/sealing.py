@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from zdemo.config.settings import Settings
 from zdemo.errors import UnusableAnswer
-from zdemo.response import Response
+from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_answer import Introspection, parse_introspection
 
 FORMAT = b"zdemo shared 2"

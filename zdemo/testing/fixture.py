@@ -1,12 +1,10 @@
-"""The fixture ``zitadel_emulator`` for the tests of any project: pytest finds it where zdemo is installed."""
+"""The fixture ``zitadel_emulator`` of pytest."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from zdemo.testing import ZitadelEmulator
-
-__all__ = ["ZitadelEmulator", "zitadel_emulator"]
 
 
 @pytest.fixture

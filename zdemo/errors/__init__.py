@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import ClassVar, Self
 
-from zdemo.response import Response
+from zdemo.errors.response import Response
 
 ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3: a role with other characters has no scope
