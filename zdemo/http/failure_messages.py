@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
 from zdemo.config.names import assignment
-from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
+from zdemo.errors import ConnectionFailed, FailureKind, Phase
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
 EXPECTS_HTTPS = "{netloc} expects https, but http was used"
@@ -111,15 +111,6 @@ def ca_bundle_of(environment: Mapping[str, str]) -> CaBundle | None:
     """Return the CA bundle that requests would use, if the environment names one."""
     variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     return next((CaBundle(name, environment[name]) for name in variables if environment.get(name)), None)
-
-
-def unusable_bundle(bundle: CaBundle) -> SettingsError:
-    """Return the error for a CA bundle that cannot be used."""
-    name = bundle.variable
-    return SettingsError(
-        [f"{name} names a file that cannot be read as PEM certificates: {bundle.path}"],
-        hint=f"correct the path, e.g. {name}=/etc/ssl/certs/ca-certificates.crt, or unset {name}",
-    )
 
 
 def why_untrusted(verify_code: int) -> str:

@@ -26,7 +26,8 @@ from zdemo.http.deadline import (
     StaleConnection,
     resolve,
 )
-from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, how_to_trust, unusable_bundle, why_untrusted
+from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, how_to_trust, why_untrusted
+from zdemo.response import GATEWAY_STATUSES
 
 CERTIFICATE_KINDS = {
     9: FailureKind.CERTIFICATE_NOT_YET_VALID,  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID
@@ -131,7 +132,11 @@ def explained(
     """Return the error that says what an exception of the HTTP stack means; ``proxy`` is a URL."""
     errors = list(chain(error))
     if ca_bundle and any(map(_is_about_bundle, errors)):
-        return unusable_bundle(ca_bundle)
+        name = ca_bundle.variable
+        return SettingsError(
+            [f"{name} names a file that cannot be read as PEM certificates: {ca_bundle.path}"],
+            hint=f"correct the path, e.g. {name}=/etc/ssl/certs/ca-certificates.crt, or unset {name}",
+        )
     code = next((e.verify_code for e in errors if isinstance(e, ssl.SSLCertVerificationError)), 0)
     status = _tunnel_status(errors)
     phase = Phase.CONNECTION if any(isinstance(e, ConnectTimeoutError) for e in errors) else Phase.ANSWER

@@ -68,29 +68,21 @@ class Hub:
     """Passes the messages of each worker to all others. It runs in the parent."""
 
     def __init__(self) -> None:
-        self._links: set[_Link] = set()
-        self._lock = threading.Lock()
+        self._links: set[_Link] = set()  # each use is one step, so it needs no lock
 
     def open(self) -> Connection:
         """Return a worker's end of a new pipe. The worker is served until all copies of that end are closed."""
         from multiprocessing import Pipe  # here, since apps on other servers need none
 
         pipe, end = Pipe()
-        link = _Link(pipe, lambda frame: self._hand_on(link, frame), lambda: self._leave(link))
-        with self._lock:
-            self._links.add(link)
+        link = _Link(pipe, lambda frame: self._hand_on(link, frame), lambda: self._links.discard(link))
+        self._links.add(link)
         link.start()
         return end
 
     def _hand_on(self, sender: _Link, frame: bytes) -> None:
-        with self._lock:
-            others = self._links - {sender}
-        for link in others:
+        for link in self._links - {sender}:
             link.send(frame)
-
-    def _leave(self, link: _Link) -> None:
-        with self._lock:
-            self._links.discard(link)
 
 
 class _Link:

@@ -239,17 +239,13 @@ def _stop_on_sigterm(running: list[None]) -> None:
     stop = signal.getsignal(signal.SIGTERM)
     if callable(stop):  # else Granian does not serve yet
         stop(signal.SIGTERM, None)
-        _wait_until_quiet(running, time.monotonic() + seconds)
+        busy = time.monotonic()  # when a request was last in progress
+        end = busy + seconds
+        while (now := time.monotonic()) < min(end, busy + QUIET_SECONDS):
+            if running:
+                busy = now
+            time.sleep(CHECK_SECONDS)
     _exit_at_once()
-
-
-def _wait_until_quiet(running: list[None], end: float) -> None:
-    """Wait until no request was in progress for some time; ``end`` is the latest moment."""
-    busy = time.monotonic()
-    while (now := time.monotonic()) < min(end, busy + QUIET_SECONDS):
-        if running:
-            busy = now
-        time.sleep(CHECK_SECONDS)
 
 
 def _exit_at_once() -> None:

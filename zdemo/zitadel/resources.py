@@ -117,6 +117,10 @@ class TypedRpc(Rpc, Generic[T]):
             hint=f"check {client.zitadel.setting}, and whether a proxy in front of it sends one page again and again",
         )
 
+    def list_of(self, name: str, field: str) -> Callable[[ManagementClient, str], tuple[T, ...]]:
+        """Return a function that returns the objects of an owner, whose ID is that field of a filter."""
+        return lambda client, owner_id: tuple(self.list(client, _where(name, **{field: owner_id})))
+
     def list(self, client: ManagementClient, *filters: Fields, **fields: str) -> Iterator[T]:
         """Yield the objects that pass all filters, the oldest first. Raises what ``pages`` raises."""
         return (row for rows, _ in self.pages(client, *filters, **fields) for row in rows)
@@ -166,7 +170,9 @@ def list_roles(client: ManagementClient, project_id: str) -> tuple[str, ...]:
 APPLICATION = "application.v2.Application"
 APPLICATION_IDS = ("projectId", "applicationId")
 _APPLICATIONS = TypedRpc(Application, "applications", APPLICATION, "ListApplications")
-_APPLICATION_KEYS = TypedRpc(Credential, "keys", APPLICATION, "ListApplicationKeys")
+list_application_keys = TypedRpc(Credential, "keys", APPLICATION, "ListApplicationKeys").list_of(
+    "applicationIdFilter", "applicationId"
+)
 _NEW_APPLICATION = TypedRpc(
     NewApplication, "apiConfiguration", APPLICATION, "CreateApplication", *APPLICATION_IDS, "name", "apiConfiguration"
 )
@@ -209,11 +215,6 @@ def create_application(
     return _NEW_APPLICATION.create(client, project_id, application_id, name, api_configuration(auth))
 
 
-def list_application_keys(client: ManagementClient, application_id: str) -> tuple[Credential, ...]:
-    """Return the keys of an application."""
-    return tuple(_APPLICATION_KEYS.list(client, _where("applicationIdFilter", applicationId=application_id)))
-
-
 def create_application_key(
     client: ManagementClient, project_id: str, application_id: str, *, expires: int
 ) -> NewCredential:
@@ -231,8 +232,8 @@ def create_application_key(
 USER = "user.v2.User"
 USER_EQUALS = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"
 _USERS = TypedRpc(User, "result", USER, "ListUsers", old=True)
-_PATS = TypedRpc(Credential, "result", USER, "ListPersonalAccessTokens")
-_KEYS = TypedRpc(Credential, "result", USER, "ListKeys")
+list_pats = TypedRpc(Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
+list_user_keys = TypedRpc(Credential, "result", USER, "ListKeys").list_of("userIdFilter", "id")
 _NEW_PAT = TypedRpc(NewCredential, "", USER, "AddPersonalAccessToken", "userId", "expirationDate")
 get_user = TypedRpc(User, "user", USER, "GetUserByID", "userId").get
 create_user = Rpc(USER, "CreateUser", "userId", "organizationId", "username", "machine").do
@@ -262,16 +263,6 @@ def list_similar_users(client: ManagementClient, name: str) -> tuple[User, ...]:
 
 def _by_username(text: str, method: str = "EQUALS") -> Fields:
     return _where("userNameQuery", userName=text, method=f"TEXT_QUERY_METHOD_{method}_IGNORE_CASE")
-
-
-def list_pats(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
-    """Return the personal access tokens of a user, dead ones included."""
-    return tuple(_PATS.list(client, _where("userIdFilter", id=user_id)))
-
-
-def list_user_keys(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
-    """Return the keys of a service account."""
-    return tuple(_KEYS.list(client, _where("userIdFilter", id=user_id)))
 
 
 def add_pat(client: ManagementClient, user_id: str, *, expires: int) -> NewCredential:
