@@ -12,7 +12,7 @@ TESTS ?= tests
 LIBRARIES = tests/http tests/asgi tests/serving tests/guard/shared tests/config/test_dotenv_file.py \
 	tests/server/test_answers.py tests/server/test_granian.py tests/server/test_health.py tests/server/test_openapi.py \
 	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_terminal.py \
-	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/test_pytest_plugin.py
+	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/pytest_plugin
 
 .PHONY: check lint types test thorough floors pythons newest test-zitadel bench screenshots
 

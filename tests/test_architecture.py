@@ -19,7 +19,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("errors", "serving", "text"),
     ("config", "emulator"),
     ("http", "testing"),
-    ("client", "zitadel", "pytest_plugin"),
+    ("zitadel", "pytest_plugin"),
     ("guard", "setup"),
     ("server", "asgi", "diagnosis"),
     ("demo", "page", "verify"),
@@ -116,7 +116,9 @@ def belongs(name: str, places: set[str]) -> bool:
 
 def test_imports_point_down() -> None:
     pairs = {(name, found) for name in NAMES for found in of_zdemo(name) if top(found) != top(name)}
-    assert {("client", "errors.response"), ("testing", "emulator")} <= pairs, "imports are seen in all their forms"
+    assert {("http.transport", "errors.response"), ("testing", "emulator")} <= pairs, (
+        "imports are seen in all their forms"
+    )
     assert {(name, found) for name, found in pairs if ROWS[top(found)] >= ROWS[top(name)]} == set()
     assert not any(found.startswith("zdemo.") for found in imports(""))
 

@@ -10,10 +10,10 @@ from tests.support.secret_forms import jwe
 from tests.support.upstream import answer, free_port, json_body, raw, reset, upstream
 from zdemo.cli.screen import Screen
 from zdemo.cli.watch import Watch
-from zdemo.client import Method, Route, call_api
 from zdemo.config.settings import ClientSettings
 from zdemo.emulator import READER, VISITOR
 from zdemo.errors import ZdemoError
+from zdemo.http.api_call import Method, Route, call_api
 
 SCOPED = "/api/private-scoped"
 NOWHERE = "http://127.0.0.1:1"

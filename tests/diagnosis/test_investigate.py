@@ -15,13 +15,13 @@ from tests.support import connection_faults
 from tests.support.cli import Shell
 from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
-from zdemo.client import Call, Route
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, explain
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.errors.response import Response
+from zdemo.http.api_call import Call, Route
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from zdemo.cli.screen import Screen
-from zdemo.client import Call
 from zdemo.errors import ConnectionFailed, FailureKind, ZdemoError
+from zdemo.http.api_call import Call
 
 SECONDS_BETWEEN = 0.25
 PATIENCE_SECONDS = 600  # long enough for a change made elsewhere; a script must not hang forever

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import (
     CACHE_SECONDS,
@@ -25,6 +24,7 @@ from zdemo.demo.scenario import (
 from zdemo.errors import ZdemoError
 from zdemo.guard.build import Limits, protected
 from zdemo.guard.guard import DEFAULT_THREADS
+from zdemo.http.api_call import ROLE
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
 from zdemo.setup.apply import Reporter, apply_plan, verify_tokens

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from zdemo.client import ROLE, Call, Route, call_api
 from zdemo.config.settings import ClientSettings
 from zdemo.errors import IntrospectionError
+from zdemo.http.api_call import ROLE, Call, Route, call_api
 from zdemo.text.masking import masked
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.management import ManagementClient

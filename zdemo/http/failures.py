@@ -27,7 +27,6 @@ from zdemo.http.deadline import (
     resolve,
 )
 from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, how_to_trust, why_untrusted
-from zdemo.response import GATEWAY_STATUSES
 
 CERTIFICATE_KINDS = {
     9: FailureKind.CERTIFICATE_NOT_YET_VALID,  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID

@@ -10,7 +10,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from zdemo.client import FORGET_PATH, Route
 from zdemo.config.settings import Settings
 from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.finding import quoted
@@ -19,6 +18,7 @@ from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.guard.authorization import bearer_token
 from zdemo.guard.instruments import running_clock
+from zdemo.http.api_call import FORGET_PATH, Route
 from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_proof
 from zdemo.page.explanations import why_of
 from zdemo.page.page_context import CALLERS, PASTED, PageOptions

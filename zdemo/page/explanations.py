@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from zdemo.client import Call, Method, OtherRoute, Route
 from zdemo.config.environment import COMMANDS, Environment, steps_with_env_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import explain
@@ -16,6 +15,7 @@ from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, ZdemoError
 from zdemo.errors.response import Response
+from zdemo.http.api_call import Call, Method, OtherRoute, Route
 from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import is_stopped
 from zdemo.server.observe import Trace

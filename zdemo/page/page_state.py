@@ -11,13 +11,13 @@ from typing import Any
 
 from flask import Flask
 
-from zdemo.client import ROLE, Route
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
 from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.guard.flask_guard import EXTENSION
+from zdemo.http.api_call import ROLE, Route
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX

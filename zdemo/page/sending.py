@@ -6,13 +6,13 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from zdemo.client import Call, Method, Route, call_api, other_route
 from zdemo.config.settings import ClientSettings
 from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.evidence import PatIds
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.errors import ConnectionFailed
 from zdemo.errors.response import GATEWAY_STATUSES
+from zdemo.http.api_call import Call, Method, Route, call_api, other_route
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.explanations import finding_for_own_refusal, why_document, with_fix_if_stopped
 from zdemo.page.feed import EXPLAINED

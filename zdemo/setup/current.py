@@ -4,8 +4,8 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.client import ROLE
 from zdemo.errors import UsageError
+from zdemo.http.api_call import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
 from zdemo.zitadel.records import Administrator, Application, Auth, Project, RoleAssignment, User
 

@@ -18,14 +18,24 @@ from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.cli.watch import Watch
-from zdemo.client import Call, Challenge, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
-from zdemo.client import as_json as call_document
 from zdemo.config.address import DAMAGED_SCHEME, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, steps_with_env_file
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
+from zdemo.http.api_call import (
+    Call,
+    Challenge,
+    Endpoint,
+    Method,
+    OtherRoute,
+    Route,
+    call_api,
+    curl_command,
+    other_route,
+)
+from zdemo.http.api_call import as_json as call_document
 from zdemo.text.masking import masked, without_secret_query
 from zdemo.text.printable import printable
 

@@ -19,11 +19,11 @@ from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, with_remark
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
 from zdemo.cli.usage import OUTPUT_GROUP, flag
-from zdemo.client import Call, Route
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import START_GUIDE, AdminSettings
 from zdemo.demo.scenario import STEPS, DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError
+from zdemo.http.api_call import Call, Route
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
 

@@ -15,7 +15,6 @@ from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option
-from zdemo.client import ROLE, Route
 from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
@@ -25,6 +24,7 @@ from zdemo.diagnosis.rules.missing_role import own_project
 from zdemo.diagnosis.rules.token_form import TokenKind, token_form
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
+from zdemo.http.api_call import ROLE, Route
 from zdemo.text.columns import cells
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line, printable

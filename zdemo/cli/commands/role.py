@@ -10,12 +10,12 @@ from zdemo.cli.common_options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings
 from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup
-from zdemo.client import Forgotten, order_to_forget
 from zdemo.config.address import is_withheld
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.guard.forget import Forget
+from zdemo.http.api_call import Forgotten, order_to_forget
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient

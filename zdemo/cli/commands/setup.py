@@ -23,13 +23,13 @@ from zdemo.cli.token_input import (
     typed_secret,
 )
 from zdemo.cli.usage import SETTINGS_GROUP, flag, option
-from zdemo.client import ROLE
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
 from zdemo.config.new_dotenv import are_emulators, is_public, usable_at
 from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError
+from zdemo.http.api_call import ROLE
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles, only_setup_in_folder
 from zdemo.setup.teardown import Teardown

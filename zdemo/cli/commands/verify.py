@@ -38,11 +38,11 @@ from zdemo.cli.with_emulator import (
     placeholders,
     variables,
 )
-from zdemo.client import ROLE
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.names import did_you_mean
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
+from zdemo.http.api_call import ROLE
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.examine import examine, requested

@@ -3,7 +3,6 @@
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from zdemo.client import ROLE, Call
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
@@ -31,6 +30,7 @@ from zdemo.errors import (
     ZdemoError,
 )
 from zdemo.errors.response import GATEWAY_STATUSES, Response
+from zdemo.http.api_call import ROLE, Call
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.refused_credentials import introspection_error, read_answer

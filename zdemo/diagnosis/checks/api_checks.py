@@ -3,7 +3,6 @@
 import time
 from urllib.parse import urlsplit
 
-from zdemo.client import Call, Route
 from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import API_URL, Settings
 from zdemo.diagnosis.ask.investigate import explain
@@ -14,6 +13,7 @@ from zdemo.diagnosis.rules.active_token import refusal_of
 from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, finding_for_no_example_api
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
+from zdemo.http.api_call import Call, Route
 
 PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
 ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured")

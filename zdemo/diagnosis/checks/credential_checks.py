@@ -1,6 +1,5 @@
 """Checks of the API application's credentials, of PAT and its role, and of the administrator's PAT."""
 
-from zdemo.client import ROLE
 from zdemo.config.names import rename_steps
 from zdemo.diagnosis.checks.check import check, failed, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
@@ -8,6 +7,7 @@ from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
 from zdemo.diagnosis.rules.token_form import paste_problem, token_form
+from zdemo.http.api_call import ROLE
 from zdemo.zitadel.resources import list_permissions, list_projects, whoami
 
 ALIVE = ("token.other_audience", "token.wrong_project")

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from zdemo.client import Call, Route, call_api
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, is_setting, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
@@ -21,6 +20,7 @@ from zdemo.diagnosis.rules.odd_values import OddValue, odd_values
 from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.errors.response import Response
+from zdemo.http.api_call import Call, Route, call_api
 
 if TYPE_CHECKING:
     from zdemo.guard.shared.redis_store import SharedState  # it needs the package redis

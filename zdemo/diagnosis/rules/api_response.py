@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from zdemo.client import Call, Method, OtherRoute, parse_challenge
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, rename_steps
 from zdemo.diagnosis.finding import Finding, first, quoted
 from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
+from zdemo.http.api_call import Call, Method, OtherRoute, parse_challenge
 
 ERROR_OF_ZDEMO = {"error", "request_id"}  # in each refusal of a zdemo API
 CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 §3.1

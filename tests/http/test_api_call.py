@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.support.upstream import answer, json_body, upstream
-from zdemo.client import Call, Challenge, Method, Route, as_json, call_api, parse_challenge
 from zdemo.config.settings import ClientSettings
 from zdemo.errors.response import Response
+from zdemo.http.api_call import Call, Challenge, Method, Route, as_json, call_api, parse_challenge
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
 

@@ -1,4 +1,4 @@
-"""The fixture ``zitadel_emulator``, which ``tests/test_testing_page.py`` uses as another project does."""
+"""The fixture ``zitadel_emulator``, which ``tests/testing/test_testing_page.py`` uses as another project does."""
 
 from contextlib import closing
 from pathlib import Path
