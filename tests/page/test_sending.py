@@ -77,7 +77,7 @@ def test_an_api_that_is_gone_is_an_answer_and_a_missing_token_a_refusal(site: Pa
     body = {"method": "GET", "path": "/", "caller": "reader"}
     found = send(context, body)
     assert (found["status"], found["id"], found["why"]) == (None, None, None)
-    assert "refuses connections: nothing listens there; start the API with zdemo serve" in found["error"]
+    assert "refuses connections: the API is not running there; start it with zdemo serve" in found["error"]
     with pytest.raises(PageRefusal, match="no usable token for the visitor") as caught:
         send(context, body | {"caller": "visitor"})
     assert "ZDEMO_VISITOR_PAT" in caught.value.hint

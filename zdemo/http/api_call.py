@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from zdemo.config.settings import API_URL, ClientSettings
-from zdemo.errors import ROLE_SCOPE, UsageError, ZdemoError
+from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.text.masking import without_secret_query
 
@@ -160,8 +160,15 @@ def call_api(
     from zdemo.http.transport import Transport  # here, because --help, --curl and completion need no requests
 
     sent = {"Accept": "application/json", **(headers or {})} | ({"Authorization": f"Bearer {token}"} if token else {})
-    with closing(Transport(settings.api_url, setting=settings.setting)) as transport:
-        answer = transport.send(method, route.path, timeout_seconds=settings.timeout_seconds, headers=sent)
+    try:
+        with closing(Transport(settings.api_url, setting=settings.setting)) as transport:
+            answer = transport.send(method, route.path, timeout_seconds=settings.timeout_seconds, headers=sent)
+    except ConnectionFailed as failure:
+        if failure.kind is not FailureKind.REFUSED:
+            raise
+        what = f"{settings.api_url} refuses connections: the API is not running there"
+        hint = f"start it with zdemo serve, or correct {settings.setting}"
+        raise ConnectionFailed(what, hint=hint, kind=failure.kind, origin=failure.origin) from failure
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
 

@@ -179,7 +179,7 @@ def failed(
 def _server(setting: str, host: str) -> str:
     """Return what to start where nothing listens; an emulator runs on this machine alone."""
     if setting not in (ISSUER, INTERNAL_URL):
-        return "the API with zdemo serve" if is_loopback(host) else "the server there"
+        return "the server there"
     return "ZITADEL (zdemo emulator runs an emulated one)" if is_loopback(host) else "ZITADEL there"
 
 
