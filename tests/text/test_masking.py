@@ -59,6 +59,7 @@ def test_a_log_shows_the_ends_of_what_could_be_a_token(text: str, shown: str | N
     [
         ("/a?access_token=short&x=words", "/a?access_token=…&x=words"),
         ("http://x/?day=2026-01-02&n=7&q=W0rds", "http://x/?day=2026-01-02&n=7&q=…"),
+        ("/a?token=aGVsbG8/d29ybGQr==&n=7", "/a?token=…&n=7"),
         ("/a", "/a"),
     ],
 )

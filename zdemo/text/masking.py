@@ -58,7 +58,7 @@ def token_like(text: str) -> list[str]:
 
 def secret_query_values(address: str) -> list[str]:
     """Return the values in the query of a path or a URL that could be secret: all but words, numbers and dates."""
-    fields = [field.rpartition("=") for field in re.split("[&;]", address.partition("?")[2])]
+    fields = [field.partition("=") for field in re.split("[&;]", address.partition("?")[2])]
     return [value for name, _, value in fields if value and (re.search(SENSITIVE_FIELD, name) or not _is_plain(value))]
 
 
