@@ -189,6 +189,8 @@ def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
     [
         "aGVsbG8/d29ybGQrZm9v/YmFyYmF6cXV4MTIzNDU2Nzg5MA==",
         "p@ss#w0rd!?&=x",
+        "p@ss\x01Word-Zdemo?&=x",
+        "p@ssWord-Zdemo\np@ssWord-Zdemo",
         '{"key": "-----BEGIN RSA PRIVATE KEY-----\\nMIIE/8NIdfb/zll5"}',
     ],
 )
@@ -197,6 +199,10 @@ def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed:
         ran = shell(*line.replace(" ", "\0").replace("{}", typed).split("\0"), "--json")
         assert ran.code == 2
         assert not [piece for at in range(len(typed) - 7) if (piece := typed[at : at + 8]) in ran.all]
+
+
+def test_a_password_in_an_address_that_names_a_file(shell: Shell) -> None:
+    assert_silent(shell("introspect", "--env-file", "http://me:aB3xjemTSlg1PFCAJd@x"), "aB3xjemTSlg1PFCAJd")
 
 
 @pytest.mark.parametrize(

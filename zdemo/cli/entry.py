@@ -56,7 +56,11 @@ def _secret_words(argument: str) -> Iterable[str]:
     """Return what must not be repeated of an argument: all of it, or of a path's query the values."""
     if re.match("https?://|/", argument) and not could_be_secret(argument.partition("?")[0]):
         return secret_query_values(argument)
-    return (argument, *argument.split("=", 1)) if could_be_secret(PLACEHOLDER.sub("", argument)) else ()
+    if not could_be_secret(PLACEHOLDER.sub("", argument)):
+        return ()
+    # messages escape what cannot be printed, and name a path without // and ./
+    printed = "".join(c if c.isprintable() else "=" for c in argument).split("=")
+    return (argument, *argument.split("=", 1), *printed, *filter(could_be_secret, re.split("[/:]", argument)))
 
 
 def _open_closed_streams() -> None:
