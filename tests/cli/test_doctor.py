@@ -219,7 +219,7 @@ def test_a_zdemo_api_is_as_it_should_be_and_the_path_that_is_examined_is_named(s
     assert ran.document["checks"][0]["evidence"].startswith(said)
 
 
-@pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x"])
+@pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "http://[x/"])
 def test_an_address_that_is_none_is_a_wrong_command_line(bare: Shell, url: str) -> None:
     ran = bare("doctor", "--api", url)
     assert (ran.code, is_two_lines(ran), "--api" in ran.err, "hunter2" in ran.err) == (2, True, True, False)

@@ -10,7 +10,6 @@ from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
@@ -247,10 +246,9 @@ def _examined(
 
 def _target(environment: Environment, url: str) -> Target:
     """Return the API at a URL."""
-    parts = urlsplit(url if "://" in url else f"//{url}")
-    origin = f"{parts.scheme}://{parts.netloc}" if parts.scheme else parts.netloc
-    origin = check_address("--api", origin, environment, example="http://127.0.0.1:5000/api/private")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    typed = re.split(r"(?<![:/])/|[?#]", url, maxsplit=1)[0]  # not by urlsplit, which raises errors of its own
+    origin = check_address("--api", typed, environment, example="http://127.0.0.1:5000/api/private")
+    path = f"/{url.removeprefix(typed).partition('#')[0].removeprefix('/')}"
     token = environment.get("PAT", "").strip()
     return Target(origin=origin, path=path, token=token if token.isascii() and token.isprintable() else "")
 
