@@ -137,11 +137,16 @@ def credential(text: str) -> str:
     return text
 
 
-def own_key(text: str) -> str:
-    """Return a key that its user made up, long enough that nobody guesses it."""
+def token(text: str) -> str:
+    """Return a token or a key that a header field can hold."""
     if not (text.isascii() and text.isprintable()):
         raise InvalidValue("has other characters than ASCII")
-    if len(credential(text)) < LEAST_KEY:
+    return credential(text)
+
+
+def own_key(text: str) -> str:
+    """Return a key that its user made up, long enough that nobody guesses it."""
+    if len(token(text)) < LEAST_KEY:
         raise InvalidValue(f"has fewer than {LEAST_KEY} characters", fix=NEW_KEY)
     return text
 

@@ -19,6 +19,7 @@ from zdemo.config.parsers import (
     number,
     own_key,
     positive_integer,
+    token,
 )
 
 DEFAULT_API_URL = "http://127.0.0.1:5000"
@@ -137,6 +138,7 @@ VARIABLES = (
         name="ZITADEL_ADMIN_PAT",
         sentence="An administrator's token, for `role`, `setup`, `demo --live`, the switches on the page of `zdemo "
         "serve`, and for causes that only an administrator can see. The API does not need it.",
+        parse=token,
         missing="the personal access token of an administrator (ORG_OWNER)",
         emulator="zdemo-emulator-admin-token-known-to-everybody-for-development-only-0000",
         secret=True,
