@@ -19,7 +19,7 @@ def test_the_emulators_secrets_are_public_and_others_are_not() -> None:
 @pytest.mark.parametrize("address", ["http://localhost:8484", "http://[::1]:9000", "https://zitadel.localhost"])
 def test_public_values_are_for_this_machine(address: str) -> None:
     assert usable_at(address, ADMIN.pat) == ADMIN.pat
-    for other in (address.replace("local", "other").replace("::1", "::2"), "zitadel.example.com", ""):
+    for other in (address.replace("local", "other").replace("::1", "::2"), "zitadel.example.com", "http://[x", ""):
         assert usable_at(other, ADMIN.pat) == ""
         assert usable_at(other, "a person's own") == "a person's own"
 

@@ -71,14 +71,19 @@ def is_public(value: str) -> bool:
 
 def usable_at(address: str, value: str) -> str:
     """Return the value, but nothing for a public one at another machine: the emulator runs on this one."""
-    return "" if is_public(value) and not is_loopback(urlsplit(address).hostname or "") else value
+    return "" if is_public(value) and not is_loopback(_host_in(address)) else value
 
 
 def are_emulators(settings: Mapping[str, str]) -> bool:
     """Return whether settings have an address of this machine, not ZITADEL's port, and an emulator's secret."""
-    try:
-        address = urlsplit(settings.get(ISSUER, "").strip())
-    except ValueError:
-        return False
-    is_here = is_loopback(address.hostname or "") and f":{ZITADELS_PORT}" not in address.netloc
+    address = settings.get(ISSUER, "")
+    is_here = is_loopback(_host_in(address)) and f":{ZITADELS_PORT}" not in address
     return is_here and any(is_public(settings.get(name, "")) for name in SECRETS)
+
+
+def _host_in(address: str) -> str:
+    """Return the host in an address; empty where there is none."""
+    try:
+        return urlsplit(address.strip()).hostname or ""
+    except ValueError:  # brackets that hold no IPv6 address
+        return ""
