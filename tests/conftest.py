@@ -36,13 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run one worker more than processors with ``-n auto``, and let idle ones take over: many tests wait for a server.
-
-    Each worker more costs some 5 s, in which it finds all tests and loads zdemo once more for its commands.
-    """
+    """Run two workers per processor with ``-n auto``, and let idle ones take over: many tests wait for a server."""
     if config.option.dist == "no":
         config.option.dist = "worksteal"
-    return 1 + (os.cpu_count() or 1)
+    return 2 * (os.cpu_count() or 1)
 
 
 def _take_signals() -> None:

@@ -30,6 +30,8 @@ from zdemo.serving.embedded import serving
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 
+pytestmark = pytest.mark.thorough
+
 STEPS = 11
 
 

@@ -34,6 +34,8 @@ from zdemo.server import create_app
 from zdemo.server.logs import log_in_batches
 from zdemo.testing import ZitadelEmulator
 
+pytestmark = pytest.mark.thorough
+
 PAIRS = 48  # of a good and a bad token, each a question to ZITADEL
 OF_A_PROCESS = (type(threading.Lock()), type(threading.RLock()), socket.socket, threading.Thread)
 OPAQUE = (type, types.ModuleType, types.FrameType, types.CodeType, str, bytes, logging.Logger)
@@ -170,9 +172,7 @@ def statuses(api: Endpoint, tokens: list[str]) -> list[int]:
         return [reply.status for reply in pool.map(lambda token: api.get(PRIVATE, token), tokens)]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.thorough] * ("gunicorn" in name)) for name in SERVERS]
-)
+@pytest.mark.parametrize("name", SERVERS)
 def test_forked_workers_of_a_server_mix_up_no_answers_and_follow_orders(
     name: str, zitadel: ZitadelEmulator, good: list[str], environment: dict[str, str], tmp_path: Path
 ) -> None:

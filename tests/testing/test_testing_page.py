@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli import Shell
 from tests.support.processes import ROOT, run_script
 from zdemo.emulator.control import ROUTES
@@ -28,6 +30,7 @@ def ran(*command: str, folder: Path, **env: str) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.thorough
 def test_the_examples_pass(tmp_path: Path) -> None:
     for number, (title, code) in enumerate(EXAMPLES):
         (tmp_path / f"test_{number}.py").write_text(f"# {title}\n{code}")

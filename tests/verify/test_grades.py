@@ -11,6 +11,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
 from tests.support.apis import PUBLIC, SCOPED, settings_for
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, emulate
@@ -139,6 +141,7 @@ HOLES = {
 }
 
 
+@pytest.mark.thorough
 def test_each_mistake_of_an_api_fails_its_own_case_and_no_other() -> None:
     found = failures()
     # On a busy machine some of these calls are refused for the moment, which it muddles
