@@ -61,7 +61,8 @@ LINES = [
     (request("/%e2%80%a8%c2%85%e9%e9%22"), "GET /%E2%80%A8%C2%85%EF%BF%BD%EF%BF%BD%22 404", "not_found"),
     (request("/" + "a" * 500), "GET /" + "a" * 199 + " 404", "not_found"),
     (request("/" + "%0a" * 500), "GET /" + ("%0A" * 67)[:199] + " 404", "not_found"),
-    (request(PUBLIC, method="X" * 300), "X" * 16 + " /api/public 405", "method_not_allowed"),
+    (request(PUBLIC, method="X" * 31), "X" * 16 + " /api/public 405", "method_not_allowed"),
+    (request(PUBLIC, method=READER.pat), "ZDEM...-000 /api/public 405", "method_not_allowed"),
 ]
 
 

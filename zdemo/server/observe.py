@@ -65,7 +65,7 @@ def observed(
             outcome, introspection = environ.get(OUTCOME, "ok"), environ.get(INTROSPECTION)
             if metrics is not None:
                 metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
-            method, path = _shown_request(request.method[:LONGEST_LOGGED_METHOD], request.path[:LONGEST_SEARCHED_PATH])
+            method, path = _shown_request(request.method[:LONGEST_SEARCHED_PATH], request.path[:LONGEST_SEARCHED_PATH])
             source = caller = None
             if introspection:
                 source = introspection.source
@@ -95,7 +95,7 @@ def observed(
 @lru_cache(maxsize=1024)
 def _shown_request(method: str, path: str) -> tuple[str, str]:
     """Return what is logged of a request line. Cached, since most requests have the same few."""
-    return _shown(method), _shown(path)[:LONGEST_LOGGED_PATH]
+    return _shown(method)[:LONGEST_LOGGED_METHOD], _shown(path)[:LONGEST_LOGGED_PATH]
 
 
 def _shown(text: str) -> str:
