@@ -124,6 +124,7 @@ def test_the_printed_address_opens_it_until_the_api_ends(browser: Browser, tmp_p
             expect(person.page.get_by_role("alert")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_a_server_that_gets_the_cookie_can_use_nothing(person: Visit, site: PageSite) -> None:
     """When a server replaces the cookie, the page says how to open it again."""
     cookie = f"zdemo_page_{urlsplit(site.url).port}=x; Path=/-/; HttpOnly"

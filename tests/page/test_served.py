@@ -168,6 +168,7 @@ def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = N
         yield Page(process=process, url=url, proofs=proofs_of(row.split()[1]), zitadel=f"http://localhost:{port}")
 
 
+@pytest.mark.thorough
 def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tmp_path: Path) -> None:
     most = PageSlots(PAGE_THREADS).most_feeds
     with served_page(tmp_path) as page:
@@ -204,6 +205,7 @@ def call_often(page: Page) -> bytes:
     return [page.call(LONG_PATH).headers["X-Request-ID"] for _ in range(90)][-1].encode()
 
 
+@pytest.mark.thorough
 def test_a_page_that_stops_reading_holds_up_nobody(shared: Page) -> None:
     with opened(shared.port, shared.proofs, small_buffer=True), opened(shared.port, shared.proofs) as other:
         last = call_often(shared)

@@ -69,6 +69,7 @@ def test_cold_calls_to_all_workers_ask_once(machines: list[Served], zitadel: Emu
     assert ADMIN.pat.encode() not in b"".join(store.keys())
 
 
+@pytest.mark.thorough
 def test_an_order_to_one_machine_reaches_the_other_at_any_ttl(machines: list[Served], zitadel: Emulator) -> None:
     one, other = machines
     assert statuses(one, READER.pat) | statuses(other, READER.pat) == {200}

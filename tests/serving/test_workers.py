@@ -82,6 +82,7 @@ def test_nothing_is_left_of_a_server_that_was_killed(tmp_path: Path) -> None:
     assert "Traceback" not in running.log
 
 
+@pytest.mark.thorough
 def test_no_module_of_the_working_directory_runs(tmp_path: Path) -> None:
     for name in ("fcntl", "pickle", "signal", "socket", "threading"):
         (tmp_path / f"{name}.py").write_text("open('trap', 'w')")
@@ -94,6 +95,7 @@ def test_no_module_of_the_working_directory_runs(tmp_path: Path) -> None:
     assert not (tmp_path / "trap").exists()
 
 
+@pytest.mark.thorough
 @linux
 def test_sigterm_stops_a_worker_or_the_server_whichever_thread_the_system_chooses(tmp_path: Path) -> None:
     with served(tmp_path, AWAY, "--pin") as running:
@@ -107,6 +109,7 @@ def test_sigterm_stops_a_worker_or_the_server_whichever_thread_the_system_choose
         assert running.process.wait(STOP_SECONDS) == ExitCode.YES
 
 
+@pytest.mark.thorough
 @linux
 def test_a_worker_that_ends_again_and_again_ends_the_server_with_a_reason(tmp_path: Path) -> None:
     def ended() -> int | None:
