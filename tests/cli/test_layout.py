@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.any_text import VISIBLE, texts
 from tests.support.processes import run_python
 from zdemo.cli.layout import ASIDE, behind, continued, filled, headline, wrapped
 from zdemo.cli.screen import Screen
@@ -102,7 +103,7 @@ def test_a_table_breaks_between_words_and_becomes_lines_where_they_do_not_fit(
     assert out.getvalue().count("\x1b[31m") == 1
 
 
-WORDS = st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1), min_size=1)
+WORDS = st.lists(texts(VISIBLE, least=1), min_size=1)
 
 
 @given(WORDS, st.integers(1, 120))

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import processes
+from tests.support.any_text import ENCODABLE, texts
 from tests.support.files import other_than_a_file, update_dotenv
 from zdemo.config.dotenv_file import load_dotenv, read_dotenv
 from zdemo.config.file_io import check_writable
@@ -99,7 +100,7 @@ def test_the_assignment_that_counts_is_removed_and_the_other_lines_stay(tmp_path
 
 
 NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True)
-VALUES = st.text(st.characters(codec="utf-8"), max_size=20) | st.text("'\"\\# =$\r\n\tx", max_size=8)
+VALUES = texts(ENCODABLE) | st.text("'\"\\# =$\r\n\tx", max_size=8)
 ODD = {  # by the names that get them
     "QUOTES": 'it\'s "so"',
     "DOLLAR": "${A} $A $$",

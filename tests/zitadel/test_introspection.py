@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.support.any_text import texts
 from tests.support.connection_faults import (
     ACTIVE,
     FAULTS,
@@ -168,8 +169,8 @@ def test_roles_are_exactly_those_of_the_right_shape() -> None:
 
 
 LIKE_JSON = st.recursive(  # also NaN and Infinity, which Python writes and JSON does not have
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | texts(most=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts(most=8), inner, max_size=4),
     max_leaves=12,
 )
 READ_CLAIMS = ("active", "exp", "nbf", "aud", "scope", ROLES, roles_claim_of(PROJECT))
@@ -193,7 +194,7 @@ def test_any_json_is_active_by_the_boolean_true_alone_or_unusable(value: object)
 
 
 HEADERS = st.fixed_dictionaries(
-    {}, optional={"content-type": st.text(max_size=30), "retry-after": st.text(max_size=12), "location": st.text()}
+    {}, optional={"content-type": texts(most=30), "retry-after": texts(most=12), "location": texts()}
 )
 TEXTS = st.sampled_from(
     [b"QUERY-d3fas", b"unable to set instance using origin", b'{"error":"unauthorized_client"}', b"{"]

@@ -1,0 +1,13 @@
+"""Texts of any characters. Hypothesis' own strategy first works out a table of Unicode, some 2 s in each process."""
+
+import unicodedata
+
+from hypothesis import strategies as st
+
+ANY = st.integers(0, 0x10FFFF).map(chr) | st.integers(0, 0xFF).map(chr)
+ENCODABLE = ANY.filter(lambda character: unicodedata.category(character) != "Cs")
+VISIBLE = ANY.filter(lambda character: unicodedata.category(character)[0] not in "CZ")
+
+
+def texts(characters: st.SearchStrategy[str] = ANY, *, least: int = 0, most: int = 20) -> st.SearchStrategy[str]:
+    return st.lists(characters, min_size=least, max_size=most).map("".join)
