@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
+from tests.support.any_text import texts
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
@@ -183,7 +184,7 @@ def test_all_problems_are_said_at_once() -> None:
 # --- secrets
 
 CANARY = "aB3dE5gH7jK9mN2pQ4sT6"
-AROUND = st.text(st.sampled_from("\"' :/@[]%?#.\n\u200b\u00e9\udcff5-"), max_size=6)
+AROUND = texts("\"' :/@[]%?#.\n\u200b\u00e9\udcff5-", most=6)
 VALUES = st.builds(
     lambda scheme, before, after: scheme + before + CANARY + after,
     st.sampled_from(["", "http://", "https://", "redis://", "unix://"]),

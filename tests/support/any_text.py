@@ -9,5 +9,7 @@ ENCODABLE = ANY.filter(lambda character: unicodedata.category(character) != "Cs"
 VISIBLE = ANY.filter(lambda character: unicodedata.category(character)[0] not in "CZ")
 
 
-def texts(characters: st.SearchStrategy[str] = ANY, *, least: int = 0, most: int = 20) -> st.SearchStrategy[str]:
+def texts(characters: st.SearchStrategy[str] | str = ANY, *, least: int = 0, most: int = 20) -> st.SearchStrategy[str]:
+    """Return texts of so many characters, of those in a text or of a strategy."""
+    characters = st.sampled_from(characters) if isinstance(characters, str) else characters
     return st.lists(characters, min_size=least, max_size=most).map("".join)

@@ -2,8 +2,8 @@
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
+from tests.support.any_text import texts
 from zdemo.verify.challenge import MalformedChallenge, bearer_of, challenges, problem_of
 
 WELL_FORMED = {
@@ -44,7 +44,7 @@ def test_what_rfc_6750_forbids_is_named(text: str) -> None:
     assert problem_of(text).startswith(PROBLEMS[text])
 
 
-@given(st.text(alphabet='Bearlm ="\\,;a\t\x00ü', max_size=60))
+@given(texts('Bearlm ="\\,;a\t\x00ü', most=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         challenges(text)
