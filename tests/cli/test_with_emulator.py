@@ -136,6 +136,7 @@ def test_a_signal_that_ends_the_command_is_in_the_exit_code_and_what_it_leaves_r
     assert (ran.code, is_running(int(ran.out))) == (128 + signal.SIGKILL, False)
 
 
+@pytest.mark.thorough
 def test_nothing_is_left_of_a_stubborn_command(tmp_path: Path) -> None:
     """It ignores SIGTERM, and so does its child; with SIGKILL, zdemo has no chance to do anything."""
     with ExitStack() as stack:

@@ -147,6 +147,7 @@ def test_a_server_that_gets_the_cookie_can_use_nothing(person: Visit, site: Page
     expect(person.page.get_by_text(HOW_TO_OPEN)).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_each_request_is_drawn_step_by_step_and_explained_without_whole_tokens(person: Visit) -> None:
     person.send(PRIVATE, "nobody")
     person.sees("401", "GET /api/private", "none was sent", "RFC 6750 §3", "zdemo call private --pat", "not asked")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.server.test_faults import PROJECT
 from tests.support.apis import PRIVATE, PUBLIC
 from tests.support.connection_faults import ACTIVE, INACTIVE
@@ -14,6 +16,8 @@ from tests.support.served import environment_for, served
 from tests.support.upstream import LOOPBACK, Behaviour, Received, after, depending, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, parse, request
+
+pytestmark = pytest.mark.thorough
 
 CONNECTIONS = 100
 THREADS = 32

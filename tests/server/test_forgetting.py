@@ -147,6 +147,7 @@ def each_worker(api: Endpoint, up: Upstream, count: int) -> list[int]:
     return statuses
 
 
+@pytest.mark.thorough
 def test_the_very_next_request_to_each_worker_is_refused_also_to_one_that_replaces_a_killed_one(tmp_path: Path) -> None:
     with upstream(ACTIVE) as up, served(tmp_path, environment(up), "--workers", "2") as api:
         assert set(each_worker(api, up, 2)) == {200}

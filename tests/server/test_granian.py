@@ -111,6 +111,7 @@ def test_slow_clients_do_not_block_others(name: str, running: Served) -> None:
     eventually("bodies are read again", lambda: running.send(form.data).status == form.status)
 
 
+@pytest.mark.thorough
 def test_two_workers_share_the_metrics_and_sigterm_stops_them_when_running_requests_are_finished(
     tmp_path: Path,
 ) -> None:

@@ -22,6 +22,8 @@ from zdemo.emulator import ADMIN, READER, VISITOR, Emulator, emulate
 from zdemo.errors import ZdemoError
 from zdemo.server import protect
 
+pytestmark = pytest.mark.thorough
+
 CALLS = 64
 ROUNDS = 12  # requests that reach both workers but for one time in 2000
 
@@ -69,7 +71,6 @@ def test_cold_calls_to_all_workers_ask_once(machines: list[Served], zitadel: Emu
     assert ADMIN.pat.encode() not in b"".join(store.keys())
 
 
-@pytest.mark.thorough
 def test_an_order_to_one_machine_reaches_the_other_at_any_ttl(machines: list[Served], zitadel: Emulator) -> None:
     one, other = machines
     assert statuses(one, READER.pat) | statuses(other, READER.pat) == {200}
