@@ -10,7 +10,7 @@ from tests.support.planting import key_site
 from tests.support.upstream import refusing_port
 from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import Settings
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, Emulator
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
@@ -25,6 +25,10 @@ def test_33_a_value_that_hides_another_is_said_with_its_fix(bare: Shell, zitadel
     output = doctor(bare, wrong, "client.accepted", warned=(SHADOWED,))
     output.names(HIDES, r"unset CLIENT_ID \(if you want the value in .env\)")
     assert re.findall(" fix (.*)", output.screen) == ["unset CLIENT_ID (if you want the value in .env)"]
+    bare.dotenv(**settings(zitadel.url, PAT=VISITOR.pat))
+    output = doctor(bare, settings(zitadel.url, **wrong), "client.accepted", warned=(SHADOWED,))
+    assert re.findall(" fix (.*)", output.screen) == ["unset CLIENT_ID (if you want the value in .env)"]
+    assert f"\n{SHADOWED}  PAT in the environment hides the one in .env\n" in output.ran.out
     introspect(bare, wrong).names(f"note: {HIDES}")
     same = introspect(bare, {"CLIENT_ID": CLIENT_ID}, "--pat", "A" * 71)  # an option hides nothing by mistake
     same.names("never says why").never("hides")

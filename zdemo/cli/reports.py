@@ -97,8 +97,9 @@ def show_checks(
     warnings = [one for one in done if one.result.outcome is Outcome.WARN]
     first = failures[0] if failures and not verbose else None
     others = [one for one in warnings if not (first and (one.result.stops or one.result.fix == first.result.fix))]
-    notes = [one for one in others if first and one.explains(first)]
-    for report in [*([first] if first else failures), *(one for one in others if one not in notes)]:
+    divided = [one.divided(first) if first else (None, one) for one in others]
+    notes, blocks = [note for note, _ in divided if note], [rest for _, rest in divided if rest]
+    for report in [*([first] if first else failures), *blocks]:
         _show_check(screen, report, notes if report is first else (), verbose=verbose)
     count = Counter(one.result.outcome for one in done)
     numbers = [
@@ -123,9 +124,9 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
     _show_heading(screen, report.id, result.outcome, result.sentence, *result.also)
     decided = result.certainty is Certainty.CERTAIN and result.seen
     theirs = [fix for one in notes if not decided or one.id == SHADOWED for fix in one.result.fix]
-    fixes = result.steps if verbose else (theirs or result.fix)[:MOST_STEPS]
+    own = result.steps if verbose or result.outcome is Outcome.WARN else result.fix[:MOST_STEPS]
     _show_rows(screen, [("note", step(one.result.text)) for one in notes])
-    _show_rows(screen, [("" if number else "fix", text) for number, text in enumerate(fixes)])
+    _show_rows(screen, [("" if number else "fix", text) for number, text in enumerate(theirs or own)])
     candidates = result.candidates if verbose else () if notes else result.candidates[:MOST_CANDIDATES]
     if candidates:
         screen.say(f"{' ' * INDENT}{_heading_of_candidates(result)}")

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from zdemo.config.environment import is_setting
@@ -95,15 +95,27 @@ class CheckReport:
         """Whether it was requested, or is the reason why a requested one was skipped."""
         return self.requested or (not self.blockers and not self.result.satisfied)
 
-    @property
-    def _named(self) -> set[str]:
-        return {word for word in re.findall(r"\w+", " ".join((self.result.text, *self.result.fix))) if is_setting(word)}
+    def divided(self, failure: "CheckReport") -> "tuple[CheckReport | None, CheckReport | None]":
+        """Return what of this warning may be the cause of a failure, and the rest.
 
-    def explains(self, failure: "CheckReport") -> bool:
-        """Return whether this warning may be the cause of a failure: it is about settings that decide there."""
-        used = USED.get(failure.id) or USED.get(failure.id.partition(".")[0]) or failure._named
-        is_about = self.check.group == "settings" and not self._named.isdisjoint(used)
-        return self.check.explains == failure.id or is_about
+        A warning about settings explains the failure of a check about which one of the same settings decides.
+        """
+        if self.check.group != "settings" or self.check.explains == failure.id:
+            return (self, None) if self.check.explains == failure.id else (None, self)
+        used = USED.get(failure.id) or USED.get(failure.id.partition(".")[0]) or _settings_in(failure.result.text)
+        rows = list(zip((self.result.cause, *self.result.also), self.result.fix, strict=True))
+        about = [row for row in rows if not _settings_in(" ".join(row)).isdisjoint(used)]
+        return self._with(about), self._with([row for row in rows if row not in about])
+
+    def _with(self, rows: Sequence[tuple[str, str]]) -> "CheckReport | None":
+        if not rows:
+            return None
+        (cause, *also), fix = zip(*rows, strict=True)
+        return replace(self, result=replace(self.result, cause=cause, also=tuple(also), fix=fix))
+
+
+def _settings_in(text: str) -> set[str]:
+    return set(filter(is_setting, re.findall(r"\w+", text)))
 
 
 def passed(evidence: str, *, brief: str = "") -> Finding:

@@ -69,8 +69,7 @@ def _complete(context: DoctorContext) -> Finding:
 def _shadowed(context: DoctorContext) -> Finding:
     exported = [name for name in context.environment.hidden if is_setting(name)]
     texts = [context.environment.hiding(name) for name in exported]
-    wanted = f"the value{'' if len(exported) == 1 else 's'} in {context.path}"
-    fix = [f"unset {' '.join(exported)}  (if you want {wanted})"] if exported else []
+    fix = [f"unset {name}  (if you want the value in {context.path})" for name in exported]
     repeated = load_dotenv(context.path).repeated if context.path.is_file() else {}
     for name in sorted(filter(is_setting, repeated)):
         (*others, last) = repeated[name]
