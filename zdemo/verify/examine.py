@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 
-from zdemo.verify.case import Case, CaseReport, Group, Mark, Verdict, skip
-from zdemo.verify.cases import CASES
+from zdemo.verify.case import Case, CaseReport, Group, Mark, Needs, Verdict, skip
+from zdemo.verify.cases import CASES, HARMS
 from zdemo.verify.run import VerifyRun
 
 
@@ -14,11 +15,16 @@ def requested(cases: Sequence[Case], only: Collection[str]) -> list[Case]:
 
 
 def examine(
-    run: VerifyRun, only: Collection[str] = (), *, tell: Callable[[int, int, Case], None] = lambda *_: None
+    run: VerifyRun,
+    only: Collection[str] = (),
+    *,
+    strict: bool = False,
+    tell: Callable[[int, int, Case], None] = lambda *_: None,
 ) -> Iterator[CaseReport]:
     """Ask the requested cases and those that they build on; yield a report of each, in the order of the questions.
 
-    ``tell`` is called before each question with its number, the number of all, and the case.
+    A failure of the group hardening is a hint, unless ``strict``. ``tell`` is called before each question with its
+    number, the number of all, and the case.
     """
     wanted = requested(CASES, only)
     needed = {case.id for case in wanted}.union(*(case.builds_on for case in wanted))
@@ -30,11 +36,15 @@ def examine(
         verdict = _verdict(case, run, failed)
         if verdict.mark is not Mark.PASS:
             failed.add(case.id)
+        if verdict.mark is Mark.FAIL and case.group is Group.HARDENING and not strict:
+            verdict = replace(verdict, mark=Mark.HINT)
         if case in wanted or verdict.mark is Mark.FAIL:
             yield CaseReport(case=case, verdict=verdict, seconds=time.monotonic() - started)
 
 
 def _verdict(case: Case, run: VerifyRun, failed: Collection[str]) -> Verdict:
+    if case.needs is Needs.ROLE and not run.role:
+        return skip("the path requires no role (--no-role)")
     if missing := [name for name in case.builds_on if name in failed]:
         return skip(f"needs {missing[0]}")
     too_late = Verdict(mark=Mark.UNASKED, seen=f"not asked: {run.budget.seconds:g} s were over")
@@ -52,6 +62,14 @@ def in_groups(reports: Sequence[CaseReport]) -> dict[Group, list[CaseReport]]:
     ordered = sorted(reports, key=lambda report: order[report.case.id])
     groups = {group: [report for report in ordered if report.case.group is group] for group in Group}
     return {group: found for group, found in groups.items() if found}
+
+
+def worst_first(reports: Sequence[CaseReport]) -> tuple[list[CaseReport], list[CaseReport]]:
+    """Return the first failure of each harm, the worst first, and the other failures."""
+    failures = [report for found in in_groups(reports).values() for report in found if report.mark is Mark.FAIL]
+    by_id = {one.case.id: one for one in failures}
+    worst = [next((by_id[name] for name in harm if name in by_id), None) for harm in HARMS]
+    return [one for one in worst if one], [one for one in failures if one not in worst]
 
 
 def grade(reports: Sequence[CaseReport]) -> tuple[int, int]:

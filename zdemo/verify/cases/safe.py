@@ -8,7 +8,7 @@ from functools import partial
 
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import GUARDED, Case, Stage, api_case, final_case
+from zdemo.verify.case import GUARDED, UNKNOWN, Case, Stage, api_case, final_case
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import roles_claim_of
 
@@ -43,14 +43,6 @@ def _without_token(run: VerifyRun) -> list[ApiReply]:
         if asked[-1].let_in:
             break
     return asked
-
-
-def _expired(run: VerifyRun) -> list[ApiReply]:
-    late = {"active true, but exp 10 s ago": int(time.time()) - LATE_SECONDS}
-    return [
-        run.api.bearer(run.zitadel.person(run.role, seconds=-LONG_AGO_SECONDS).token),
-        *run.with_claims(("exp",), late),
-    ]
 
 
 def _paths(run: VerifyRun) -> list[ApiReply]:
@@ -102,6 +94,26 @@ CASES: tuple[Case, ...] = (
         basis=(),
     ),
     api_case(
+        id="safe.unknown",
+        asked="a token of the right form that nobody issued",
+        must="not let in: 401",
+        wrong="accepted a token that nobody issued",
+        source="RFC 6750 section 3.1; RFC 7662 section 2.2",
+        fix="ask ZITADEL about each token, and refuse unless active is true",
+        ask=lambda run: run.refused_garbage,
+        judge=judgments.refused,
+        stage=Stage.FIRST,
+    ),
+    _refused(
+        id="safe.unsigned_jwt",
+        asked="a JWT with all claims, but alg none and no signature",
+        wrong="accepted a JWT that nobody signed",
+        source="RFC 8725 section 3.1",
+        fix="have the token introspected, or verify its signature with ZITADEL's keys and a fixed list of algorithms",
+        ask=_unsigned_jwt,
+        basis=(GUARDED, UNKNOWN),
+    ),
+    api_case(
         id="safe.head",
         asked="HEAD, POST, PUT and DELETE without a token",
         must="not let in: 4xx, for example 401 or 405",
@@ -131,25 +143,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda run: [run.api.send(headers={name: text}).about(name) for name, text in INSIDERS.items()],
         judge=judgments.none_let_in,
     ),
-    api_case(
-        id="safe.unknown",
-        asked="a token of the right form that nobody issued",
-        must="not let in: 401",
-        wrong="accepted a token that nobody issued",
-        source="RFC 6750 section 3.1; RFC 7662 section 2.2",
-        fix="have each token checked by introspection, and refuse unless active is true",
-        ask=lambda run: run.refused_garbage,
-        judge=judgments.refused,
-    ),
-    _refused(
-        id="safe.unsigned_jwt",
-        asked="a JWT with all claims, but alg none and no signature",
-        wrong="accepted a JWT that nobody signed",
-        source="RFC 8725 section 3.1",
-        fix="have the token introspected, or verify its signature with ZITADEL's keys and a fixed list of algorithms",
-        ask=_unsigned_jwt,
-        basis=(GUARDED,),
-    ),
     _refused(
         id="safe.query",
         asked="a valid token in the query alone",
@@ -166,18 +159,24 @@ CASES: tuple[Case, ...] = (
         fix="take tokens from the Authorization header alone",
         ask=lambda run: run.api.send(form={"access_token": run.zitadel.person(run.role).token}),
     ),
-    Case(
+    _refused(
         id="safe.expired",
-        asked="a token that has expired, and an answer with active true whose exp was 10 s ago",
-        must="not let in: 401",
+        asked="a token that has expired",
         wrong="accepted an expired token",
-        source="RFC 6750 section 3.1; RFC 7662 section 2.2",
-        fix="refuse unless active is true and exp, if there is one, lies ahead; 5 s of leeway are enough",
-        ask=_expired,
-        judge=judgments.none_let_in,
+        source="ZITADEL: introspection answers active false; RFC 6750 section 3.1",
+        fix="refuse unless active is true",
+        ask=lambda run: run.api.bearer(run.zitadel.person(run.role, seconds=-LONG_AGO_SECONDS).token),
     ),
     _refused(
-        id="safe.not_yet_valid",
+        id="hardening.expired_answer",
+        asked="an answer with active true whose exp was 10 s ago",
+        wrong="accepted an expired token because active is true",
+        source="RFC 7662 section 2.2",
+        fix="refuse unless exp, if there is one, lies ahead; 5 s of leeway are enough",
+        ask=lambda run: run.with_claims(("exp",), {"exp 10 s ago": int(time.time()) - LATE_SECONDS})[0],
+    ),
+    _refused(
+        id="hardening.not_yet_valid",
         asked="a token whose nbf lies an hour ahead",
         wrong="accepted a token before its time",
         source="RFC 7662 section 2.2; RFC 7519 section 4.1.5",
@@ -219,7 +218,7 @@ CASES: tuple[Case, ...] = (
         judge=judgments.refused,
     ),
     Case(
-        id="safe.audience_claim",
+        id="hardening.audience_claim",
         asked="a token whose aud names neither the project nor the client ID, or is missing",
         must="not let in: 401 invalid_token; RFC 7662 leaves aud optional, but ZITADEL always sends it",
         wrong="accepted a token whose aud does not name the project or the client ID",
@@ -230,7 +229,7 @@ CASES: tuple[Case, ...] = (
     ),
     # --- what must not be seen
     Case(
-        id="safe.redirect",
+        id="hardening.redirected_secrets",
         asked="an introspection that is redirected to another origin",
         must="neither token nor client credentials arrive there",
         wrong="sent a token or its client credentials to another origin",
