@@ -17,7 +17,7 @@ from zdemo.diagnosis.finding import Certainty, Finding, Outcome
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.text.printable import printable
 from zdemo.verify.case import ACCEPTS, Case, CaseReport, Group, Mark
-from zdemo.verify.examine import grade, in_groups, worst_first
+from zdemo.verify.examine import grade, in_groups
 from zdemo.verify.judgments import OPEN
 
 SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.SKIP: "-"}
@@ -145,17 +145,9 @@ def _heading_of_candidates(result: Finding) -> str:
 # --- verify: what failed, then a grade for each group
 
 CASE_GROUP_WIDTH, GRADE_WIDTH = 9, 8
-MOST_IN_FULL, MOST_IN_GROUP, MOST_OF_LINE = 3, 3, 200
-OUTCOMES = {Mark.PASS: Outcome.PASS, Mark.FAIL: Outcome.FAIL, Mark.HINT: Outcome.WARN, Mark.SKIP: Outcome.SKIP} | {
-    Mark.UNASKED: Outcome.SKIP
-}
-COUNTED = {
-    Mark.FAIL: "failed",
-    Mark.UNASKED: "not asked",
-    Mark.PASS: "passed",
-    Mark.SKIP: "skipped",
-    Mark.HINT: "hints",
-}
+MOST_IN_FULL, MOST_IN_GROUP, MOST_OF_LINE = 4, 3, 200
+OUTCOMES = dict(zip(Mark, (Outcome.PASS, Outcome.FAIL, Outcome.WARN, Outcome.SKIP, Outcome.SKIP), strict=True))
+COUNTED = {Mark.FAIL: "failed", Mark.UNASKED: "not asked", Mark.PASS: "passed", Mark.SKIP: "skipped"}
 
 
 def show_list(screen: Screen, cases: Sequence[Case], *, as_json: bool) -> None:
@@ -176,27 +168,23 @@ def show_cases(
     screen: Screen, reports: Sequence[CaseReport], seconds: float, printed: Sequence[str], *, verbose: bool
 ) -> None:
     """Show what failed, the worst first, with what the API ``printed`` where it let nobody in; then the grades."""
-    worst, others = worst_first(reports)
-    if worst and worst[0].verdict.seen.startswith(OPEN) and not verbose:
-        screen.behind(f"{_mark(screen, Outcome.FAIL)} ", worst[0].verdict.seen)
-        return
     groups = in_groups(reports)
+    failures = [report for found in groups.values() for report in found if report.mark is Mark.FAIL]
+    if failures and failures[0].verdict.seen.startswith(OPEN) and not verbose:
+        screen.behind(f"{_mark(screen, Outcome.FAIL)} ", failures[0].verdict.seen)
+        return
     for report in (report for found in groups.values() for report in found if verbose):
         _show_line(screen, OUTCOMES[report.mark], f"{report.case.id:<{CASE_WIDTH}}", report.verdict.seen)
     hints = [report for report in reports if report.mark is Mark.HINT]
-    failures = [*worst, *others, *(hints if verbose else ())]
-    shown = failures if verbose else failures[: max(len(worst), MOST_IN_FULL)]
+    shown = [*failures, *hints] if verbose else failures[:MOST_IN_FULL]
     for report in shown:
         if verbose:
             screen.say()
         name = screen.mark(f"{report.case.id:<{HEADING_WIDTH}}", COLOURS[OUTCOMES[report.mark]])
         screen.behind(f"{name}  ", report.case.wrong)
         lines = printed if report.case.id == ACCEPTS else ()
-        rows = [
-            *_rows(report, verbose=verbose),
-            *(("" if n else "printed", shortened(screen, t)) for n, t in enumerate(lines)),
-        ]
-        _show_rows(screen, rows)
+        texts = [("" if number else "printed", shortened(screen, line)) for number, line in enumerate(lines)]
+        _show_rows(screen, [*_rows(report, verbose=verbose), *texts])
     if shown:
         screen.say()
     _show_grades(screen, groups)
@@ -206,11 +194,11 @@ def show_cases(
             reasons.setdefault(report.verdict.seen, []).append(report.case.id)
     skipped = [(ids[0] if len(ids) == 1 else f"{len(ids)} cases", reason) for reason, ids in reasons.items()]
     rows = [("skipped", f"{names}: {reason}") for names, reason in skipped]
-    if more := len(failures) - len(shown):
-        rows.append(("more", f"zdemo verify -v shows {more} others that failed"))
+    if len(failures) > len(shown):
+        rows.append(("more", f"zdemo verify -v shows all {len(failures)}"))
     count = Counter(report.mark for report in reports)
-    numbers = [(count[mark], word.removesuffix("s") if count[mark] == 1 else word) for mark, word in COUNTED.items()]
-    _show_summary(screen, numbers, seconds, rows)
+    numbers = [(count[mark], word) for mark, word in COUNTED.items()]
+    _show_summary(screen, [*numbers, (len(hints), "hint" if len(hints) == 1 else "hints")], seconds, rows)
 
 
 def _show_grades(screen: Screen, groups: Mapping[Group, Sequence[CaseReport]]) -> None:
@@ -224,10 +212,9 @@ def _show_grades(screen: Screen, groups: Mapping[Group, Sequence[CaseReport]]) -
             names[MOST_IN_GROUP:] = [f"and {len(names) - MOST_IN_GROUP} others"]
         if names:
             lead += f"{_mark(screen, Outcome.FAIL)} "
-        is_uncounted = any(report.mark is Mark.HINT for report in found)
-        screen.behind(
-            lead, "not counted: -v shows what failed, --strict counts it" if is_uncounted else ", ".join(names)
-        )
+        if any(report.mark is Mark.HINT for report in found):
+            names = ["not counted: -v shows what failed, --strict counts it"]
+        screen.behind(lead, ", ".join(names))
 
 
 def shortened(screen: Screen, line: str) -> str:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from zdemo.verify.case import Case, CaseReport, Group, Mark, Needs, Verdict, skip
-from zdemo.verify.cases import CASES, HARMS
+from zdemo.verify.cases import CASES
 from zdemo.verify.run import VerifyRun
+
+Tell = Callable[[int, int, Case], None]
 
 
 def requested(cases: Sequence[Case], only: Collection[str]) -> list[Case]:
@@ -15,11 +17,7 @@ def requested(cases: Sequence[Case], only: Collection[str]) -> list[Case]:
 
 
 def examine(
-    run: VerifyRun,
-    only: Collection[str] = (),
-    *,
-    strict: bool = False,
-    tell: Callable[[int, int, Case], None] = lambda *_: None,
+    run: VerifyRun, only: Collection[str] = (), *, strict: bool = False, tell: Tell = lambda *_: None
 ) -> Iterator[CaseReport]:
     """Ask the requested cases and those that they build on; yield a report of each, in the order of the questions.
 
@@ -62,14 +60,6 @@ def in_groups(reports: Sequence[CaseReport]) -> dict[Group, list[CaseReport]]:
     ordered = sorted(reports, key=lambda report: order[report.case.id])
     groups = {group: [report for report in ordered if report.case.group is group] for group in Group}
     return {group: found for group, found in groups.items() if found}
-
-
-def worst_first(reports: Sequence[CaseReport]) -> tuple[list[CaseReport], list[CaseReport]]:
-    """Return the first failure of each harm, the worst first, and the other failures."""
-    failures = [report for found in in_groups(reports).values() for report in found if report.mark is Mark.FAIL]
-    by_id = {one.case.id: one for one in failures}
-    worst = [next((by_id[name] for name in harm if name in by_id), None) for harm in HARMS]
-    return [one for one in worst if one], [one for one in failures if one not in worst]
 
 
 def grade(reports: Sequence[CaseReport]) -> tuple[int, int]:

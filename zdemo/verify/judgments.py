@@ -55,9 +55,8 @@ ambiguous = _every(lambda reply: reply.status in (400, 401))  # two tokens: 400,
 
 def guarded(reply: ApiReply) -> Verdict:
     """Judge the answer to a request without a token; other statuses than these show that the path is not guarded."""
-    seen = reply.in_words()
-    if 200 <= reply.status < 300:
-        return bad(f"{OPEN}: {seen} without a token")
+    is_open = 200 <= reply.status < 300
+    seen = f"{OPEN}: {reply.in_words()} without a token" if is_open else reply.in_words()
     return unless("" if reply.status in (400, 401, 403) else seen, seen)
 
 

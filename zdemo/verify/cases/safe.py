@@ -5,10 +5,12 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from functools import partial
+from operator import methodcaller
 
+from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import GUARDED, UNKNOWN, Case, Stage, api_case, final_case
+from zdemo.verify.case import ACCEPTS, GUARDED, ROLES, UNKNOWN, Case, Stage, api_case, final_case, role_case
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import roles_claim_of
 
@@ -21,6 +23,14 @@ INSIDERS = {  # what proxies say of those inside, and anybody can say too
     "X-Forwarded-User": "admin",
     "User-Agent": "kube-probe/1.30",
 }
+NOT_TRUE = {"active false": False, "active null": None, "no active": ...}
+READ_ROLES = "read roles from the keys of the claim urn:zitadel:iam:org:project:PROJECT_ID:roles"
+OUTAGES = ("internal-error", "rate-limited", "database-away", "not-json", "truncated", "reset")
+GONE = (  # name, what is asked, and the change of the user
+    ("deleted_pat", "that was deleted", "delete"),
+    ("deactivated_user", "whose user was deactivated", "deactivate"),
+    ("locked_user", "whose user was locked", "lock"),
+)
 LONG_AGO_SECONDS = 3600
 LATE_SECONDS = 10  # a few seconds of leeway are for clocks that differ
 
@@ -43,6 +53,16 @@ def _without_token(run: VerifyRun) -> list[ApiReply]:
         if asked[-1].let_in:
             break
     return asked
+
+
+def _fail_open(run: VerifyRun) -> list[ApiReply]:
+    """Ask with a token that nobody issued, while ZITADEL fails in each way."""
+    asked = []
+    for kind in OUTAGES:
+        run.outage(kind)
+        with run.api.in_outage(), run.zitadel.fault(kind):
+            asked.append(run.api.bearer(random_token()).about(f"ZITADEL: {kind}"))
+    return [*asked, *(reply.about(f"a valid token, ZITADEL: {kind}") for kind, reply in run.outages.items())]
 
 
 def _paths(run: VerifyRun) -> list[ApiReply]:
@@ -143,6 +163,49 @@ CASES: tuple[Case, ...] = (
         ask=lambda run: [run.api.send(headers={name: text}).about(name) for name, text in INSIDERS.items()],
         judge=judgments.none_let_in,
     ),
+    Case(
+        id="safe.fail_open",
+        asked="tokens while ZITADEL answers 429, 500, 404, HTML or half an answer, or hangs up",
+        must="not let in",
+        wrong="let somebody in while ZITADEL could not answer",
+        source="RFC 7662 section 2.2: only active true is valid",
+        fix="refuse whenever no valid introspection answer came",
+        ask=_fail_open,
+        judge=judgments.none_let_in,
+        stage=Stage.OUTAGE,
+    ),
+    Case(
+        id="safe.active",
+        asked="introspection answers in which active is false, null or missing, and all else as for a valid token",
+        must="not let in: 4xx or 5xx",
+        wrong="ignored active: let in although it is not true",
+        source="RFC 7662 section 2.2",
+        fix="treat a token as active only if active is the JSON value true",
+        ask=lambda run: run.with_claims(("active",), NOT_TRUE),
+        judge=judgments.none_let_in,
+    ),
+    role_case(
+        id="safe.role_missing",
+        asked="a valid token whose user has another role of the project, and whose scope lists none",
+        must="not let in: 403 or 401 insufficient_scope",
+        wrong="let in without the role",
+        source="RFC 6750 section 3.1",
+        fix="require the role; give --no-role if the path requires none",
+        ask=lambda run: run.api.bearer(run.zitadel.person("zdemo-verify-other", claims={"scope": "openid"}).token),
+        judge=judgments.refused,
+        basis=(GUARDED, UNKNOWN, ACCEPTS),
+    ),
+    role_case(
+        id="safe.scope_is_no_role",
+        asked="a token whose scope lists the role, but whose user does not have it",
+        must="not let in: 403 or 401 insufficient_scope",
+        wrong="took a scope for a role",
+        source="ZITADEL: the scope of a personal access token lists all roles of the project",
+        fix=READ_ROLES + ", never from scope",
+        ask=lambda run: run.refused_visitor,
+        judge=judgments.refused,
+        basis=(GUARDED, UNKNOWN, ACCEPTS, *ROLES[:1]),
+    ),
     _refused(
         id="safe.query",
         asked="a valid token in the query alone",
@@ -183,29 +246,16 @@ CASES: tuple[Case, ...] = (
         fix="compare nbf with the clock, with a few seconds of leeway",
         ask=lambda run: run.with_claims(("nbf",), {"an hour ahead": int(time.time()) + 3600})[0],
     ),
-    _refused(
-        id="safe.deleted_pat",
-        asked="a personal access token that was deleted",
-        wrong="accepted a deleted token",
-        source="ZITADEL: introspection answers active false; RFC 7662 section 2.2",
-        fix="refuse unless active is true",
-        ask=lambda run: run.after("delete"),
-    ),
-    _refused(
-        id="safe.deactivated_user",
-        asked="a token whose user was deactivated",
-        wrong="accepted the token of a deactivated user",
-        source="ZITADEL: introspection answers active false",
-        fix="ask ZITADEL about the token; a signature alone does not show that a user was deactivated",
-        ask=lambda run: run.after("deactivate"),
-    ),
-    _refused(
-        id="safe.locked_user",
-        asked="a token whose user was locked",
-        wrong="accepted the token of a locked user",
-        source="ZITADEL: introspection answers active false",
-        fix="ask ZITADEL about the token; a signature alone does not show that a user was locked",
-        ask=lambda run: run.after("lock"),
+    *(
+        _refused(
+            id=f"safe.{name}",
+            asked=f"a token {that}",
+            wrong=f"accepted a token {that}",
+            source="ZITADEL: introspection answers active false; RFC 7662 section 2.2",
+            fix="ask ZITADEL about the token, and refuse unless active is true; a signature alone does not show it",
+            ask=methodcaller("after", change),
+        )
+        for name, that, change in GONE
     ),
     Case(
         id="safe.audience",

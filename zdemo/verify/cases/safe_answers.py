@@ -2,18 +2,15 @@
 
 from functools import partial
 
-from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import ACCEPTS, GUARDED, ROLES, UNKNOWN, Case, Needs, Stage, role_case
+from zdemo.verify.case import Case, Needs, Stage, role_case
+from zdemo.verify.cases.safe import READ_ROLES
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, roles_claim_of
 
-NOT_TRUE = {"active false": False, "active null": None, "no active": ...}
 LIKE_TRUE = {"the text false": "false", "the text true": "true", "a number": 1}
-READ_ROLES = "read roles from the keys of the claim urn:zitadel:iam:org:project:PROJECT_ID:roles"
 NOTHING_FOUND = "read no roles from a claim, or of a role, that is missing, empty or not an object, and refuse"
-OUTAGES = ("internal-error", "rate-limited", "database-away", "not-json", "truncated", "reset")
 NO_REUSE = "keep ZITADEL's answers no longer than your removal window, and count their age from the question"
 CALLERS, ROUNDS = 12, 4  # at the same time, half of them without the role; and how often
 GRANTED = {"1": "example.com"}  # a role's value: an organization and its domain
@@ -44,16 +41,6 @@ def _claims(run: VerifyRun) -> list[ApiReply]:
     values: dict[str, object] = {"empty": {}, "null": None, "a list": [run.role], "a text": run.role}
     values |= {"a role of no organization": {run.role: {}}, "a role with null": {run.role: None}}
     return run.with_claims((roles_claim_of(run.project_id), ROLES_CLAIM), values)
-
-
-def _fail_open(run: VerifyRun) -> list[ApiReply]:
-    """Ask with a token that nobody issued, while ZITADEL fails in each way."""
-    asked = []
-    for kind in OUTAGES:
-        run.outage(kind)
-        with run.api.in_outage(), run.zitadel.fault(kind):
-            asked.append(run.api.bearer(random_token()).about(f"ZITADEL: {kind}"))
-    return [*asked, *(reply.about(f"a valid token, ZITADEL: {kind}") for kind, reply in run.outages.items())]
 
 
 def _changed(run: VerifyRun) -> list[ApiReply]:
@@ -87,28 +74,6 @@ _window = partial(Case, judge=judgments.ended_in_time, stage=Stage.TIME)
 
 CASES: tuple[Case, ...] = (
     role_case(
-        id="safe.role_missing",
-        asked="a valid token whose user has another role of the project, and whose scope lists none",
-        must="not let in: 403 or 401 insufficient_scope",
-        wrong="let in without the role",
-        source="RFC 6750 section 3.1",
-        fix="require the role; give --no-role if the path requires none",
-        ask=lambda run: run.api.bearer(run.zitadel.person("zdemo-verify-other", claims={"scope": "openid"}).token),
-        judge=judgments.refused,
-        basis=(GUARDED, UNKNOWN, ACCEPTS),
-    ),
-    role_case(
-        id="safe.scope_is_no_role",
-        asked="a token whose scope lists the role, but whose user does not have it",
-        must="not let in: 403 or 401 insufficient_scope",
-        wrong="took a scope for a role",
-        source="ZITADEL: the scope of a personal access token lists all roles of the project",
-        fix=READ_ROLES + ", never from scope",
-        ask=lambda run: run.refused_visitor,
-        judge=judgments.refused,
-        basis=(GUARDED, UNKNOWN, ACCEPTS, *ROLES[:1]),
-    ),
-    role_case(
         id="safe.near_miss",
         asked="roles whose names only resemble the required one",
         must="not let in: 403 or 401 insufficient_scope",
@@ -139,16 +104,6 @@ CASES: tuple[Case, ...] = (
         judge=judgments.none_let_in,
     ),
     Case(
-        id="safe.active",
-        asked="introspection answers in which active is false, null or missing, and all else as for a valid token",
-        must="not let in: 4xx or 5xx",
-        wrong="ignored active: let in although it is not true",
-        source="RFC 7662 section 2.2",
-        fix="treat a token as active only if active is the JSON value true",
-        ask=lambda run: run.with_claims(("active",), NOT_TRUE),
-        judge=judgments.none_let_in,
-    ),
-    Case(
         id="hardening.active",
         asked="introspection answers in which active is a text or a number",
         must="not let in: 4xx or 5xx",
@@ -157,17 +112,6 @@ CASES: tuple[Case, ...] = (
         fix="treat a token as active only if active is the JSON value true",
         ask=lambda run: run.with_claims(("active",), LIKE_TRUE),
         judge=judgments.none_let_in,
-    ),
-    Case(
-        id="safe.fail_open",
-        asked="tokens while ZITADEL answers 429, 500, 404, HTML or half an answer, or hangs up",
-        must="not let in",
-        wrong="let somebody in while ZITADEL could not answer",
-        source="RFC 7662 section 2.2: only active true is valid",
-        fix="refuse whenever no valid introspection answer came",
-        ask=_fail_open,
-        judge=judgments.none_let_in,
-        stage=Stage.OUTAGE,
     ),
     _window(
         id="safe.window_token",
