@@ -13,7 +13,6 @@ from zdemo.verify.challenge import bearer_of, problem_of
 from zdemo.zitadel.introspection_client import basic_credentials
 
 OPEN = "open to everybody"
-REFUSALS = (400, 401, 403, *GATEWAY_STATUSES)
 PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then
 RECOVERY_SECONDS = 10.0  # after an outage, a valid token must be let in again by then
 MOST_FLIGHTS = 4  # introspections for simultaneous requests with one token: one per worker process
@@ -135,7 +134,7 @@ def names_scope(reply: ApiReply) -> Verdict:
 
 def readable(replies: Sequence[ApiReply]) -> Verdict:
     """Judge the bodies of a guard's refusals: JSON where they say so, and no web page."""
-    refusals = [one for one in replies if one.status in REFUSALS and one.body]
+    refusals = [one for one in replies if one.status in (400, 401, 403, *GATEWAY_STATUSES) and one.body]
     problems = dict.fromkeys(f"{one.status} with {what}" for one in refusals if (what := _unreadable(one)))
     return unless("; ".join(problems), "no web page, and JSON where it says so")
 

@@ -99,6 +99,8 @@ def _answers(run: VerifyRun) -> tuple[Sequence[str], str, str]:
 
 
 _refused = partial(Case, must="not let in: 401", judge=judgments.refused)
+odd_case = partial(Case, must="not let in: 4xx or 5xx", judge=judgments.none_let_in)
+without_role = partial(role_case, must="not let in: 403 or 401 insufficient_scope", judge=judgments.none_let_in)
 
 CASES: tuple[Case, ...] = (
     api_case(
@@ -174,36 +176,30 @@ CASES: tuple[Case, ...] = (
         judge=judgments.none_let_in,
         stage=Stage.OUTAGE,
     ),
-    Case(
+    odd_case(
         id="safe.active",
         asked="introspection answers in which active is false, null or missing, and all else as for a valid token",
-        must="not let in: 4xx or 5xx",
         wrong="ignored active: let in although it is not true",
         source="RFC 7662 section 2.2",
         fix="treat a token as active only if active is the JSON value true",
         ask=lambda run: run.with_claims(("active",), NOT_TRUE),
-        judge=judgments.none_let_in,
     ),
-    role_case(
+    without_role(
         id="safe.role_missing",
         asked="a valid token whose user has another role of the project, and whose scope lists none",
-        must="not let in: 403 or 401 insufficient_scope",
         wrong="let in without the role",
         source="RFC 6750 section 3.1",
         fix="require the role; give --no-role if the path requires none",
-        ask=lambda run: run.api.bearer(run.zitadel.person("zdemo-verify-other", claims={"scope": "openid"}).token),
-        judge=judgments.refused,
+        ask=lambda run: [run.api.bearer(run.zitadel.person("zdemo-verify-other", claims={"scope": "openid"}).token)],
         basis=(GUARDED, UNKNOWN, ACCEPTS),
     ),
-    role_case(
+    without_role(
         id="safe.scope_is_no_role",
         asked="a token whose scope lists the role, but whose user does not have it",
-        must="not let in: 403 or 401 insufficient_scope",
         wrong="took a scope for a role",
         source="ZITADEL: the scope of a personal access token lists all roles of the project",
         fix=READ_ROLES + ", never from scope",
-        ask=lambda run: run.refused_visitor,
-        judge=judgments.refused,
+        ask=lambda run: [run.refused_visitor],
         basis=(GUARDED, UNKNOWN, ACCEPTS, *ROLES[:1]),
     ),
     _refused(
@@ -267,15 +263,13 @@ CASES: tuple[Case, ...] = (
         ask=lambda run: run.api.bearer(run.zitadel.session(run.role, elsewhere=True)),
         judge=judgments.refused,
     ),
-    Case(
+    odd_case(
         id="hardening.audience_claim",
         asked="a token whose aud names neither the project nor the client ID, or is missing",
-        must="not let in: 401 invalid_token; RFC 7662 leaves aud optional, but ZITADEL always sends it",
         wrong="accepted a token whose aud does not name the project or the client ID",
         source="RFC 7662 section 2.2; RFC 9700 section 2.3; ZITADEL: aud names each project that a token is for",
         fix="compare aud with your project ID and client ID, and refuse a token without aud",
         ask=lambda run: run.with_claims(("aud",), {"another aud": ["999", "998"], "no aud": ...}),
-        judge=judgments.none_let_in,
     ),
     # --- what must not be seen
     Case(

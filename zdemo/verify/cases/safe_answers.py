@@ -5,7 +5,7 @@ from functools import partial
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Needs, Stage, role_case
-from zdemo.verify.cases.safe import READ_ROLES
+from zdemo.verify.cases.safe import READ_ROLES, odd_case, without_role
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, roles_claim_of
 
@@ -73,45 +73,38 @@ def _mixed(run: VerifyRun) -> list[ApiReply]:
 _window = partial(Case, judge=judgments.ended_in_time, stage=Stage.TIME)
 
 CASES: tuple[Case, ...] = (
-    role_case(
+    without_role(
         id="safe.near_miss",
         asked="roles whose names only resemble the required one",
-        must="not let in: 403 or 401 insufficient_scope",
         wrong="accepted a role whose name only resembles the required one",
         source="ZITADEL: role keys are compared as a whole",
         fix="compare role keys for equality: not as parts of a text, without changing case or removing blanks",
         ask=_near_misses,
-        judge=judgments.none_let_in,
     ),
-    role_case(
+    without_role(
         id="safe.other_project",
         asked="a user who has the role in another project only",
-        must="not let in: 403 or 401 insufficient_scope",
         wrong="accepted a role in another project",
         source="ZITADEL: roles belong to a project",
         fix=READ_ROLES,
         ask=_other_project,
-        judge=judgments.none_let_in,
     ),
-    role_case(
+    odd_case(
         id="hardening.roles_claim",
+        needs=Needs.ROLE,
         asked="introspection answers whose roles claim is empty, null, a list or a text, or grants by no organization",
-        must="not let in: 4xx",
         wrong="let in when the roles claim grants nothing or is not an object",
         source="RFC 6750 section 3.1; ZITADEL: the claim is an object: role key, then organization ID, then domain",
         fix=NOTHING_FOUND,
         ask=_claims,
-        judge=judgments.none_let_in,
     ),
-    Case(
+    odd_case(
         id="hardening.active",
         asked="introspection answers in which active is a text or a number",
-        must="not let in: 4xx or 5xx",
         wrong="took a text or a number for active true",
         source="RFC 7662 section 2.2: active is a boolean",
         fix="treat a token as active only if active is the JSON value true",
         ask=lambda run: run.with_claims(("active",), LIKE_TRUE),
-        judge=judgments.none_let_in,
     ),
     _window(
         id="safe.window_token",
