@@ -145,7 +145,7 @@ def _heading_of_candidates(result: Finding) -> str:
 # --- verify: what failed, then a grade for each group
 
 CASE_GROUP_WIDTH, GRADE_WIDTH = 9, 8
-MOST_IN_FULL, MOST_IN_GROUP, MOST_OF_LINE = 4, 3, 200
+MOST_IN_FULL, MOST_IN_GROUP, MOST_PRINTED, MOST_OF_LINE = 4, 3, 4, 200
 OUTCOMES = dict(zip(Mark, (Outcome.PASS, Outcome.FAIL, Outcome.WARN, Outcome.SKIP, Outcome.SKIP), strict=True))
 COUNTED = {Mark.FAIL: "failed", Mark.UNASKED: "not asked", Mark.PASS: "passed", Mark.SKIP: "skipped"}
 
@@ -182,7 +182,7 @@ def show_cases(
             screen.say()
         name = screen.mark(f"{report.case.id:<{HEADING_WIDTH}}", COLOURS[OUTCOMES[report.mark]])
         screen.behind(f"{name}  ", report.case.wrong)
-        lines = printed if report.case.id == ACCEPTS else ()
+        lines = printed[0 if verbose else -MOST_PRINTED :] if report.case.id == ACCEPTS else ()
         texts = [("" if number else "printed", shortened(screen, line)) for number, line in enumerate(lines)]
         _show_rows(screen, [*_rows(report, verbose=verbose), *texts])
     if shown:

@@ -15,30 +15,26 @@ GATEWAY = "502, 503 or 504"
 SOURCE = "RFC 9110 section 15.6; a 401 would make the client throw away a good token"
 UNAVAILABLE = "answer 503 with Retry-After when ZITADEL cannot say whether a token is active"
 KINDS = (  # of failure: ID, fault of the emulator, what ZITADEL does, and the fix
-    ("robust.internal_error", "internal-error", "answers 500", UNAVAILABLE),
-    ("robust.rate_limited", "rate-limited", "answers 429", UNAVAILABLE),
+    ("internal_error", "internal-error", "answers 500", UNAVAILABLE),
+    ("rate_limited", "rate-limited", "answers 429", UNAVAILABLE),
     (
-        "robust.database_away",
+        "database_away",
         "database-away",
         "has no database (500 with QUERY-d3fas; 404 before v4.14)",
         "take no status but 200 for an answer about the token",
     ),
+    ("not_json", "not-json", "answers 200 with a web page", "read the answer as JSON, and handle that it is none"),
+    ("truncated", "truncated", "breaks off in the middle of its answer", UNAVAILABLE),
+    ("redirect", "redirect", "redirects to another origin", "follow no redirects when asking ZITADEL"),
+    ("reset", "reset", "resets the connection", "handle connection errors: " + UNAVAILABLE),
     (
-        "robust.not_json",
-        "not-json",
-        "answers 200 with a web page",
-        "read the answer as JSON, and handle that it is none",
-    ),
-    ("robust.truncated", "truncated", "breaks off in the middle of its answer", UNAVAILABLE),
-    ("hardening.redirect", "redirect", "redirects to another origin", "follow no redirects when asking ZITADEL"),
-    ("robust.reset", "reset", "resets the connection", "handle connection errors: " + UNAVAILABLE),
-    (
-        "hardening.drip",
+        "drip",
         "drip",
         "sends its answer byte by byte",
         "bound the whole request to ZITADEL, not only each read: " + UNAVAILABLE,
     ),
 )
+UNUSUAL = ("redirect", "drip")  # ZITADEL never does these
 
 
 def _hang(run: VerifyRun) -> ApiReply:
@@ -52,7 +48,7 @@ _prompt = partial(Case, fix=_ENOUGH_THREADS, judge=judgments.prompt, stage=Stage
 CASES: tuple[Case, ...] = (
     *(
         Case(
-            id=name,
+            id=f"{'hardening' if name in UNUSUAL else 'robust'}.{name}",
             asked=f"a valid token while ZITADEL {does}",
             must=GATEWAY,
             wrong=f"did not answer 503 while ZITADEL {does}",
