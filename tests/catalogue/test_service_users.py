@@ -13,7 +13,7 @@ from tests.support.named_causes import Output, command, write
 from tests.support.planting import Planter, key_site
 from tests.support.upstream import answer, depending, json_body, raw, refusing_port, upstream
 from tests.support.upstream import http as whole
-from zdemo.emulator import PROJECT_ID, READER, VISITOR
+from zdemo.emulator import ADMIN, PROJECT_ID, READER, VISITOR
 
 USER_ID, USER_SECRET, KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
 ALL_BLAMED = ("perhaps", "key .*deleted", "not the client secret", "no service account")
@@ -59,6 +59,18 @@ def test_a_user_who_is_not_active(bare: Shell, planter: Planter, method: str, by
     planter.user(method)
     env = with_key(planter.url, file) if by_key else as_user(planter.url)
     refused(bare, env, "is deactivated or locked", "reactivate or unlock")
+
+
+@pytest.mark.parametrize("line", ["role list", "doctor --only admin.rights", "setup --dry-run --project-name own"])
+def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Planter, line: str) -> None:
+    env = settings(planter.url, ZITADEL_PROJECT_ID=PROJECT_ID)
+    for user, code in ((ADMIN, 0), (READER, 1)):  # the reader's key is the last
+        file = planter.key_file(bare.folder, user.id)
+        ran = bare(*line.split(), "--admin-key", file.name, **env)
+        assert (ran.code, "membership" in ran.all) == (code, code == 1), ran.all
+    planter.user("DeactivateUser", READER.id)
+    ran = bare(*line.split(), "--admin-key", file.name, **env)
+    assert (ran.code, "is deactivated or locked" in ran.err) == (1, True)
 
 
 def test_the_key_file_of_an_application(bare: Shell, planter: Planter) -> None:

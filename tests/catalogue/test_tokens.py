@@ -165,8 +165,10 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     made = planter.tokens(AUDIENCE)
     env = administered(planter.url, PAT=made["access_token"])
     alone = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""})
-    alone.names(OPEN, "this token may not list", "in this project; needs")
-    introspect(bare, env).names("is not granted to its user", "with ZITADEL_ADMIN_PAT")
+    alone.names(OPEN, "this token may not list", r"role list \S+ --admin-pat", f"role grant \\S+ {ROLE} --admin-pat")
+    introspect(bare, env).names("is not granted to its user", "with ZITADEL_ADMIN_PAT").never("--admin-pat")
+    output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""}, "--admin-pat", ADMIN.pat)
+    output.names("is not granted to its user", f"role grant \\S+ {ROLE} --admin-pat")
     planter.grant(ROLE, project_id=planter.project(ROLE), user_id=made["user_id"])
     for output in both(bare, env, "role.granted"):
         output.names("granted in project elsewhere").never(OPEN, "is not granted to its user")
@@ -187,7 +189,7 @@ def test_23_near_misses(bare: Shell, planter: Planter) -> None:
     planter.grant("Read:messages", project_id=other)
     output = introspect(bare, with_app(planter, other, PAT=VISITOR.pat))
     output.names(
-        "Read:messages", "read:messages", "exactly", "remove the role Read:messages", "Projects, .* Roles, New"
+        "Read:messages", "read:messages", "exactly", "remove the role Read:messages", "role grant --create-role visitor"
     )
 
 
@@ -254,7 +256,9 @@ def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter)
         for output in both(bare, env | more, "role.granted"):
             output.names(other, PROJECT_ID, "API application (of|in) ").never("not granted to its user", "expired")
     output = introspect(bare, settings(planter.url, ZITADEL_PROJECT_ID="353545601679499999", PAT=VISITOR.pat))
-    output.names(f"fix ZITADEL_PROJECT_ID={PROJECT_ID} and grant the role there: zdemo role grant visitor {ROLE} or")
+    output.names(
+        f"fix ZITADEL_PROJECT_ID={PROJECT_ID} and grant the role there: zdemo role grant visitor {ROLE} --admin-pat or"
+    )
 
 
 def test_46_a_token_that_was_narrowed(bare: Shell, planter: Planter) -> None:

@@ -9,7 +9,7 @@ from tests.support.upstream import hang_up, upstream
 from zdemo.cli.token_input import token_question
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
-from zdemo.emulator import READER, VISITOR
+from zdemo.emulator import ADMIN, READER, VISITOR
 from zdemo.guard.authorization import LONGEST_TOKEN
 
 OTHER_TOKEN = "-abc-def_ghi"  # nobody issued it
@@ -55,6 +55,9 @@ def test_what_is_not_a_token_is_named_and_not_sent(shell: Shell, stdin: bytes, n
         ("call public", {"PAT": ""}, 0, ""),
         ("call private", {"PAT": ""}, 1, "--pat"),
         ("introspect", {"PAT": ""}, 3, "--pat"),
+        ("role list", {"ZITADEL_ADMIN_PAT": ""}, 3, "add --admin-pat at the end of the line"),
+        ("role list --admin-pat x --admin-key x", {}, 2, "leave out one of them"),
+        ("serve --admin-pat x --no-page", {}, 2, "leave out --admin-pat"),
         ("call private --pat=", {}, 3, "the token is empty"),
         (f"call private --pat {OTHER_TOKEN}", {}, 1, "invalid_token"),
         (f"call private --pat=-{OTHER_TOKEN}", {}, 1, "invalid_token"),
@@ -74,6 +77,21 @@ def test_a_bare_option_asks_without_echo_on_a_terminal(shell: Shell) -> None:
     for typed, code, words in (("\n", 3, "empty"), ("\x03", 130, "token: \ninterrupted\n"), ("\x04", 130, "")):
         shown = at_terminal(shell, "introspect", "--pat", when="token: ", typed=typed)
         assert (shown[0], words in shown[1], "Traceback" in shown[1]) == (code, True, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"), [("role list", "reader"), ("doctor --only admin.valid", "zdemo-admin"), ("introspect", "active")]
+)
+def test_an_administrators_pat_is_typed_or_read_and_wins(shell: Shell, line: str, named: str) -> None:
+    """Only doctor and role show whose it is; what introspect finds out with it is in the catalogue."""
+    words, wrong = [*line.split(), "--admin-pat"], {"ZITADEL_ADMIN_PAT": "x" * 71}
+    ran = shell(*words, "-", stdin=f"{ADMIN.pat}\n", **wrong)
+    assert (ran.code, named in ran.out, ADMIN.pat[6:20] in ran.all) == (0, True, False), ran.all
+    when = "(ZITADEL_DOMAIN in the environment), not shown: "
+    code, screen = at_terminal(shell, *words, when=when, typed=f"{ADMIN.pat}\n", **wrong)
+    assert (code, named in screen, ADMIN.pat[6:20] in screen) == (0, True, False), screen
+    ran = shell(*words, **wrong)
+    assert (ran.code, is_two_lines(ran), "no terminal" in ran.err) == (2, True, True)
 
 
 def test_a_dotenv_file_of_somebody_else_leads_nothing_through_a_proxy(bare: Shell) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +19,13 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.cli import Shell
+from tests.support.cli import Shell, settings
 from tests.support.page_site import proofs_of
 from tests.support.processes import processes
 from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, request
-from zdemo.emulator import READER, VISITOR
+from zdemo.emulator import ADMIN, READER, VISITOR, emulate
 from zdemo.page.feed import PageSlots
 from zdemo.page.page_context import PAGE_THREADS
 
@@ -182,6 +183,25 @@ def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tm
         opens_again(page.port, page.proofs)  # the slots of those that have left are free
         page.process.send_signal(signal.SIGTERM)
         page.process.communicate(timeout=STOP_SECONDS)
+
+
+def test_an_administrators_pat_reaches_the_page_and_no_list_of_processes(tmp_path: Path) -> None:
+    (tmp_path / "admin.pat").write_text(ADMIN.pat)
+    program = ("/bin/sh", "-c", f'exec {sys.executable} -m zdemo "$@" < admin.pat', "sh")
+    with emulate() as zitadel:
+        shell = Shell(folder=tmp_path, env=settings(zitadel.url), program=program)
+        for words, possible in ((["--admin-pat", "-"], True), ([], False)):
+            with shell.serving("--workers", "2", *words) as (process, url):
+                assert process.stderr
+                row = next(line for line in process.stderr if line.startswith("page"))
+                page = Page(process=process, url=url, proofs=proofs_of(row.split()[1]), zitadel=zitadel.url)
+                changes = page.state()["changes"]
+                assert changes["possible"] is possible
+                for pid in (str(process.pid), *page.workers()):
+                    for name in ("environ", "cmdline"):
+                        assert ADMIN.pat.encode() not in Path("/proc", pid, name).read_bytes()
+        start = f"zdemo serve --port {url.rpartition(':')[2]} --admin-pat"
+        assert changes["fix"] == [f"{start}  (in place of the one that runs)"]
 
 
 @pytest.fixture(scope="module")

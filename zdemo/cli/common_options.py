@@ -40,6 +40,21 @@ Pat = Annotated[
         callback=token_text,
     ),
 ]
+AdminPat = Annotated[
+    str | None,
+    option(
+        "TEXT",
+        "An administrator's token. - reads it from standard input; a bare --admin-pat at the end of the line "
+        "asks for it. Default: ZITADEL_ADMIN_PAT.",
+        "--admin-pat",
+        panel=SETTINGS_GROUP,
+        callback=token_text,
+    ),
+]
+AdminKey = Annotated[
+    str | None,
+    option("FILE", "A key file of an administrator's service account, instead of a PAT.", panel=SETTINGS_GROUP),
+]
 EnvFile = Annotated[Path | None, option("FILE", "Use this file instead of .env.", "--env-file", panel=SETTINGS_GROUP)]
 Json = Annotated[bool, flag("Print one JSON document on standard output.", "--json", panel=OUTPUT_GROUP)]
 Junit = Annotated[

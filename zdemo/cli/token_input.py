@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
@@ -12,7 +13,9 @@ import typer
 from zdemo.cli.common_options import ASK
 from zdemo.cli.layout import wrapped
 from zdemo.cli.screen import Screen
+from zdemo.config.address import ADMIN_PAT
 from zdemo.config.environment import COMMAND_LINE, Environment, is_setting, read_environment
+from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
 from zdemo.config.variables import SECRETS
 from zdemo.errors import MissingTokenError, UsageError
 from zdemo.guard.authorization import LONGEST_TOKEN
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 
 FROM_STDIN = "-"
+TO_BE_TYPED = "to-be-typed"
 LONGEST_INPUT_BYTES = 1 << 20
 MOST_SHOWN = 60  # characters of an address or a path in a question
 BESIDE_LETTERS = str.maketrans("", "", "_-.")  # what ZITADEL's tokens hold apart from letters and digits
@@ -111,6 +115,45 @@ def environment_with_token(
         raise MissingTokenError(message, hint="give the token alone")
     hide_secrets(screen, environment)
     return environment
+
+
+def with_administrator(
+    screen: Screen, environment: Environment, admin_pat: str | None, admin_key: str | None = None
+) -> Environment:
+    """Return the environment with the administrator's token of ``--admin-pat`` or ``--admin-key``, and hide that.
+
+    Raises SettingsError, before anyone types it, if it is not clear where the token would go.
+    """
+    if admin_key is not None:
+        if admin_pat is not None:
+            raise UsageError("--admin-key cannot be combined with --admin-pat", hint="leave out one of them")
+        token = _token_for_key(screen, environment.giving(USER_KEY_FILE, "--admin-key", admin_key))
+        return environment.giving(ADMIN_PAT, "--admin-key", token)
+    if admin_pat is None:
+        return environment
+    question = ""
+    if admin_pat == ASK:
+        zitadel = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-pat", TO_BE_TYPED)).zitadel
+        question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.variable)
+    token = given_token("--admin-pat", admin_pat, question=question) or ""
+    screen.hide(token.strip())
+    return environment.giving(ADMIN_PAT, "--admin-pat", token)
+
+
+def _token_for_key(screen: Screen, environment: Environment) -> str:
+    """Return an access token for ZITADEL's own API, which a service account's key gets (RFC 7523 §2.1)."""
+    from zdemo.diagnosis.ask.token_request import request_token  # here, since most people have a PAT
+    from zdemo.diagnosis.rules.missing_role import OWN_API_SCOPE
+
+    settings = UserSettings.from_env(environment)
+    others = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-key", TO_BE_TYPED)).warnings
+    for warning in settings.warnings:
+        if warning not in others:  # which the command tells
+            screen.tell(f"warning: {warning}")
+    with screen.waiting(f"asking {settings.zitadel}"):
+        token = request_token(settings, ("openid", OWN_API_SCOPE), now=time.time()).text
+    screen.hide(token)
+    return token
 
 
 def hide_secrets(screen: Screen, environment: Environment) -> None:

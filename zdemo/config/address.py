@@ -147,6 +147,11 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str
     )
 
 
+def keeps_admin_pat(environment: Environment) -> bool:
+    """Return whether the next command finds an administrator's PAT too: one that was typed is kept nowhere."""
+    return ADMIN_PAT in environment and environment.setting(ADMIN_PAT) == ADMIN_PAT
+
+
 def is_withheld(environment: Environment, secret: str, *, setting: str, address: str) -> bool:
     """Return whether a secret is exported, and would go to another machine whose address only ``.env`` names."""
     from_file = environment.file is not None and environment.source(setting) == str(environment.file)

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -101,6 +102,13 @@ class Environment(Mapping[str, str]):
             with_own = any(map(is_setting, self))  # and the emulator's would not fit to these
             init = "; zdemo init writes one to fill in" if with_own else f"; {INIT_EMULATOR}"
         return f"set {what} in the environment or in {self.file or '.env'}{init}"
+
+    def giving(self, name: str, option: str, value: str) -> Environment:
+        """Return the same environment with a variable that an option gives."""
+        given = copy(self)
+        given._options, given._values = {**self._options, name: option}, {**self._values, name: (value, COMMAND_LINE)}
+        given.hidden = {other: hidden for other, hidden in self.hidden.items() if other != name}
+        return given
 
     def without(self, *names: str) -> Environment:
         """Return the same environment with these variables not set."""

@@ -22,24 +22,21 @@ OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 
 @dataclass(frozen=True, kw_only=True)
 class KeyKind:
-    """One of ZITADEL's two kinds of key files: whose keys they hold, and the setting that names the file."""
+    """One of ZITADEL's two kinds of key files: whose keys they hold."""
 
     type: str
     owner: str
     id_name: str
-    setting: str
 
     @property
     def new_key(self) -> str:
         """How to get such a file."""
         page = f"the {self.owner.partition(' ')[2]}'s page in ZITADEL (Keys, New)"
-        return f"create a key on {page}, save the JSON that it shows, and set {self.setting} to that file"
+        return f"create a key on {page}, save the JSON that it shows, and give that file"
 
 
-APPLICATION = KeyKind(type="application", owner="an API application", id_name="clientId", setting="ZITADEL_KEY_FILE")
-SERVICE_USER = KeyKind(
-    type="serviceaccount", owner="a service account", id_name="userId", setting="ZDEMO_USER_KEY_FILE"
-)
+APPLICATION = KeyKind(type="application", owner="an API application", id_name="clientId")
+SERVICE_USER = KeyKind(type="serviceaccount", owner="a service account", id_name="userId")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from zdemo.config.address import keeps_admin_pat
 from zdemo.config.environment import COMMANDS, Environment, steps_with_env_file
-from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import explain
+from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import finding_for_active
 from zdemo.diagnosis.rules.api_response import code_of
@@ -59,14 +60,14 @@ def why_document(finding: Finding, call: Call, options: PageOptions) -> dict[str
 def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float) -> dict[str, Any] | None:
     """Return why a request was refused or failed, as the page shows it; ``None`` for one that was let in."""
     call = _call(trace)
-    finding = _finding(trace, call, options.settings, token, now)
+    finding = _finding(trace, call, options, token, now)
     if finding and isinstance(trace.error, IntrospectionError):
         finding = with_fix_if_stopped(finding, options)
     return why_document(finding, call, options) if finding else None
 
 
-def _finding(trace: Trace, call: Call, settings: Settings, token: str | None, now: float) -> Finding | None:
-    error, introspection = trace.error, trace.introspection
+def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, now: float) -> Finding | None:
+    error, introspection, settings = trace.error, trace.introspection, options.settings
     if isinstance(error, IntrospectionError):
         return finding_for_error(error, settings)
     said = Finding(id="", cause=error.message, fix=(error.hint,) if error.hint else ()) if error else None
@@ -74,7 +75,8 @@ def _finding(trace: Trace, call: Call, settings: Settings, token: str | None, no
         if not introspection.active:
             return finding_for_inactive(token, settings, now=now)
         role = error.role if isinstance(error, InsufficientScope) else None
-        return finding_for_active(introspection, settings, role=role, now=now) or said
+        evidence = Evidence(keeps_admin_pat=bool(options.emulator) or keeps_admin_pat(options.environment))
+        return finding_for_active(introspection, settings, evidence, role=role, now=now) or said
     if isinstance(error, InvalidRequest):
         return said  # more exact than what can be seen from outside
     if own := finding_for_own_refusal(call):

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.common_options import EnvFile, Json, Junit, check_address
+from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, check_address
 from zdemo.cli.emulator_env_file import with_env_file
 from zdemo.cli.layout import step
 from zdemo.cli.reports import (
@@ -26,7 +26,7 @@ from zdemo.cli.reports import (
     write_report,
 )
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
+from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_administrator
 from zdemo.cli.usage import flag, option
 from zdemo.config.environment import DEFAULT, Environment, steps_with_env_file
 from zdemo.config.names import did_you_mean
@@ -85,6 +85,8 @@ def doctor(
         option("ID", "Explain this check, and how to fix what it finds.", "--explain", autocompletion=_all_ids),
     ] = None,
     junit_file: Junit = None,
+    admin_pat: AdminPat = None,
+    admin_key: AdminKey = None,
     env_file: EnvFile = None,
 ) -> int:
     """Find out what is wrong, and how to fix it.
@@ -118,7 +120,10 @@ def doctor(
     if junit_file is not None:
         check_report(junit_file, "doctor", as_json=as_json)
     output = "document" if as_json else "report" if junit_file == STANDARD_OUTPUT else "checks" if verbose else "groups"
-    return _run(screen, checks, names, api, env_file, output, junit_file)
+    context = DoctorContext(env_file)
+    hide_secrets(screen, context.environment)
+    context.environment = with_administrator(screen, context.environment, admin_pat, admin_key)
+    return _run(screen, checks, names, api, context, env_file, output, junit_file)
 
 
 def _unknown(name: str, known: Sequence[str], listed: str) -> UsageError:
@@ -203,16 +208,15 @@ def _run(
     checks: Sequence[Check[Any]],
     only: tuple[str, ...],
     api: str | None,
+    context: DoctorContext,
     env_file: Path | None,
     output: str,
     junit_file: str | None,
 ) -> ExitCode:
     """Run the checks; ``output`` is a document, a report, all checks, or groups."""
-    started, context = time.monotonic(), DoctorContext(env_file)
-    environment = context.environment
+    started, environment = time.monotonic(), context.environment
     has_store = CACHE_URL in environment or any(name.startswith(OF_STORE) for name in only)
     checks = [check for check in checks if has_store or not check.id.startswith(OF_STORE)]
-    hide_secrets(screen, environment)
     command = f"{with_env_file('zdemo doctor', env_file or DEFAULT)} -v"
     subject: DoctorContext | Target = context
     if api is None:

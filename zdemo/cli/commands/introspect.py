@@ -10,10 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.common_options import EnvFile, Pat
+from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Pat
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
+from zdemo.cli.token_input import (
+    environment_with_token,
+    tell_hidden,
+    tell_mixed_sources,
+    tell_warnings,
+    with_administrator,
+)
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option
 from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps
@@ -45,6 +51,8 @@ def introspect(
     quiet: Annotated[
         bool, flag("Print nothing; the exit code is the answer.", "--quiet", "-q", panel=OUTPUT_GROUP)
     ] = False,
+    admin_pat: AdminPat = None,
+    admin_key: AdminKey = None,
     env_file: EnvFile = None,
 ) -> int:
     """Ask ZITADEL about a token, and explain the answer.
@@ -67,6 +75,7 @@ def introspect(
     screen: Screen = ctx.obj
     require = require.strip() if require else require  # blanks around it come from the shell
     environment = environment_with_token(screen, pat, env_file, check=Settings.from_env)
+    environment = with_administrator(screen, environment, admin_pat, admin_key)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.common_options import EnvFile, Json
+from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings
+from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings, with_administrator
 from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup
-from zdemo.config.address import is_withheld
+from zdemo.config.address import ADMIN_PAT, is_withheld
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
@@ -41,7 +41,7 @@ HELP = """Show and change who has which role in the project.
 Examples:
   zdemo role list
   zdemo role grant reader read:messages
-  zdemo role revoke reader read:messages
+  zdemo role revoke reader read:messages --admin-pat
 
 Exit codes: 0 done, or nothing had to be done; 1 no such user or role, or a missing permission; 3 a setting is missing
 or wrong; 4 no answer from ZITADEL
@@ -55,14 +55,20 @@ role = typer.Typer(cls=HelpedGroup, help=HELP, no_args_is_help=True, add_complet
 class _Project:
     """The project whose roles a command shows or changes, and the clients for it."""
 
-    def __init__(self, screen: Screen, env_file: Path | None) -> None:
+    def __init__(self, screen: Screen, env_file: Path | None, admin_pat: str | None, admin_key: str | None) -> None:
         environment = read_environment(env_file)
         hide_secrets(screen, environment)
-        settings = AdminSettings.from_env(environment)
+        environment = with_administrator(screen, environment, admin_pat, admin_key)
+        try:
+            settings = AdminSettings.from_env(environment)
+        except SettingsError as error:
+            ask = "" if ADMIN_PAT in environment else "add --admin-pat at the end of the line, which asks for it; or "
+            raise SettingsError(error.problems, hint=f"{ask}{error.hint}") from None
         tell_warnings(screen, settings)
         if "ZITADEL_DOMAIN" not in environment.hidden:  # that is said in the next line
             tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
         tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
+        self.screen = screen
         self.client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.introspector: IntrospectionClient | None = None
         self.api: Settings | None = None
@@ -123,6 +129,8 @@ def list_roles(
         str | None,
         typer.Argument(metavar="USER", help="Login name or ID. Default: all users.", show_default=False),
     ] = None,
+    admin_pat: AdminPat = None,
+    admin_key: AdminKey = None,
     as_json: Json = False,
     env_file: EnvFile = None,
 ) -> int:
@@ -138,7 +146,7 @@ def list_roles(
     More: docs/commands.md
     """
     screen: Screen = ctx.obj
-    project = _Project(screen, env_file)
+    project = _Project(screen, env_file, admin_pat, admin_key)
     name = require_project(project.client, project.id).name
     user_id = require_user(project.client, user).id if user else None
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
@@ -167,7 +175,15 @@ def list_roles(
 
 
 @role.command("grant", cls=HelpedCommand, short_help="Grant a user a role in the project.")
-def grant_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
+def grant_role(
+    ctx: typer.Context,
+    user: User,
+    role: Role,
+    admin_pat: AdminPat = None,
+    admin_key: AdminKey = None,
+    as_json: Json = False,
+    env_file: EnvFile = None,
+) -> int:
     """Grant a user a role in the project, and wait until ZITADEL shows it.
 
     The API at ZDEMO_API_URL and those that share ZDEMO_CACHE_URL follow at once, others within their ZDEMO_CACHE_TTL.
@@ -181,11 +197,21 @@ def grant_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False
 
     More: docs/commands.md
     """
-    return _change(ctx.obj, "grant", user, role, as_json=as_json, env_file=env_file)
+    project = _Project(ctx.obj, env_file, admin_pat, admin_key)
+    change = grant(project.client, project.id, user, role)
+    return _show_outcome(project, change, as_json=as_json)
 
 
 @role.command("revoke", cls=HelpedCommand, short_help="Revoke a role from a user in the project.")
-def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
+def revoke_role(
+    ctx: typer.Context,
+    user: User,
+    role: Role,
+    admin_pat: AdminPat = None,
+    admin_key: AdminKey = None,
+    as_json: Json = False,
+    env_file: EnvFile = None,
+) -> int:
     """Revoke a role from a user in the project, and wait until ZITADEL shows it.
 
     The API at ZDEMO_API_URL and those that share ZDEMO_CACHE_URL follow at once, others within their ZDEMO_CACHE_TTL.
@@ -199,13 +225,14 @@ def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = Fals
 
     More: docs/commands.md
     """
-    return _change(ctx.obj, "revoke", user, role, as_json=as_json, env_file=env_file)
+    project = _Project(ctx.obj, env_file, admin_pat, admin_key)
+    change = revoke(project.client, project.id, user, role)
+    return _show_outcome(project, change, as_json=as_json, unchanged="does not have")
 
 
-def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, env_file: Path | None) -> int:
-    project = _Project(screen, env_file)
-    change = (grant if how == "grant" else revoke)(project.client, project.id, user, role)
-    is_new, seconds = change.outcome is not ChangeOutcome.UNCHANGED, None
+def _show_outcome(project: _Project, change: Change, *, as_json: bool, unchanged: str = "already has") -> int:
+    """Wait until ZITADEL shows a change, make APIs forget, and say what was done."""
+    screen, is_new, seconds = project.screen, change.outcome is not ChangeOutcome.UNCHANGED, None
     sharing, api_url, told = False, "", Forgotten()
     if is_new:
         with screen.waiting("waiting until ZITADEL shows it"):
@@ -229,8 +256,7 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
             show_followers(screen, api_url, told, sharing=sharing)
     else:
         at = f" in the emulator {project.client.emulator}" if project.client.emulator else ""
-        state = "already has" if how == "grant" else "does not have"
-        screen.say(one_line(f"no change: {change.user.login_name} {state} {change.role}{at}"))
+        screen.say(one_line(f"no change: {change.user.login_name} {unchanged} {change.role}{at}"))
     return ExitCode.NO_ANSWER if is_new and seconds is None else ExitCode.YES
 
 

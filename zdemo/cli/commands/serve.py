@@ -15,6 +15,7 @@ import typer
 
 from zdemo.cli.common_options import (
     EMULATOR_HOST,
+    AdminPat,
     EmulatorPort,
     EnvFile,
     Expose,
@@ -27,12 +28,12 @@ from zdemo.cli.common_options import (
 )
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_warnings
+from zdemo.cli.token_input import hide_secrets, tell_warnings, with_administrator
 from zdemo.cli.usage import flag, option
 from zdemo.config.environment import DEFAULT, Environment, read_environment
 from zdemo.config.settings import Settings
 from zdemo.config.variables import EMULATOR_PORT
-from zdemo.errors import ExitCode, ZdemoError
+from zdemo.errors import ExitCode, UsageError, ZdemoError
 
 if TYPE_CHECKING:
     from zdemo.cli.commands.serve_start import ServeAddress
@@ -63,6 +64,7 @@ def serve(
         bool, flag("Serve /metrics, to everybody who reaches the API. Off by default.", "--open-metrics")
     ] = False,
     no_page: Annotated[bool, flag("Serve no page that shows the requests.", "--no-page")] = False,
+    admin_pat: AdminPat = None,
     env_file: EnvFile = None,
 ) -> int:
     """Run the API: three routes, guarded by token introspection.
@@ -83,12 +85,15 @@ def serve(
     from zdemo.serving.signals import block_stop_signals
 
     check_needs_emulator(ctx, "emulator_port", "expose_emulator")
-    block_stop_signals()  # until the server waits for them
     screen: Screen = ctx.obj
+    if admin_pat is not None and (emulator or no_page):
+        named = "--emulator" if emulator else "--no-page"
+        raise UsageError(f"--admin-pat cannot be combined with {named}", hint="leave out --admin-pat")
+    environment = with_administrator(screen, read_environment(env_file), admin_pat)
+    block_stop_signals()  # until the server waits for them
     if json_logs:
         _log(as_json=True, emulator=emulator)
         screen = _JsonLogScreen(redaction=screen.redaction)
-    environment = read_environment(env_file)
     if emulator:
         check_exposure(screen, host, expose=expose_emulator)
         environment = _with_emulator(screen, environment, emulator_port)

@@ -10,17 +10,15 @@ from typing import Annotated, Literal
 import typer
 
 from zdemo.cli.commands.setup_run import SetupRun, teardown_document
-from zdemo.cli.common_options import ASK, EnvFile, Json, token_text
+from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import (
     at_terminal,
-    given_token,
     hide_secrets,
     tell_mixed_sources,
     tell_warnings,
-    token_question,
     typed_line,
-    typed_secret,
+    with_administrator,
 )
 from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
@@ -49,17 +47,8 @@ def setup(
         bool, flag("Create a new client secret or key; the old one stops working.", "--rotate-secret")
     ] = False,
     domain: Annotated[str | None, option("URL", "Your ZITADEL. Default: ZITADEL_DOMAIN.", panel=SETTINGS_GROUP)] = None,
-    admin_pat: Annotated[
-        str | None,
-        option(
-            "TEXT",
-            "An administrator's token. - reads it from standard input; a bare --admin-pat at the end of the line "
-            "asks for it. Default: ZITADEL_ADMIN_PAT.",
-            "--admin-pat",
-            panel=SETTINGS_GROUP,
-            callback=token_text,
-        ),
-    ] = None,
+    admin_pat: AdminPat = None,
+    admin_key: AdminKey = None,
     auth: Annotated[
         Literal["basic", "private-key-jwt"] | None,
         option(
@@ -116,7 +105,7 @@ def setup(
             else:
                 screen.say(f"nothing to remove: .zdemo/setup.json records nothing that setup created for {files.path}")
             return ExitCode.YES
-        environment = setup_environment(screen, files, domain, admin_pat, may_ask=not yes)
+        environment = setup_environment(screen, files, domain, admin_pat, admin_key, may_ask=not yes)
         place = environment.source(INTERNAL_URL)
         if not teardown and ISSUER in environment.shadowed and place == environment.shadowed[ISSUER]:
             what = f"{INTERNAL_URL} in {place} is for another ZITADEL than {environment.setting(ISSUER)} names"
@@ -148,18 +137,17 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
         client.close()
 
 
-OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
-TO_BE_TYPED = "to-be-typed"
-
-
 def setup_environment(
-    screen: Screen, files: SetupFiles, domain: str | None, admin_pat: str | None, *, may_ask: bool
+    screen: Screen,
+    files: SetupFiles,
+    domain: str | None,
+    admin_pat: str | None,
+    admin_key: str | None,
+    *,
+    may_ask: bool,
 ) -> Environment:
     """Merge options, environment and ``.env``; ask for what is missing if a person is at a terminal."""
-    is_asked_for = admin_pat == ASK
-    values = {"ZITADEL_DOMAIN": domain, ADMIN_PAT: None if is_asked_for else given_token("--admin-pat", admin_pat)}
-    given = {name: value for name, value in values.items() if value is not None}
-    options = {name: OPTIONS[name] for name in (*given, *([ADMIN_PAT] if is_asked_for else []))}
+    given, options = ({}, {}) if domain is None else ({ISSUER: domain}, {ISSUER: "--domain"})
     environment = _layers(given, options, files)
     hide_secrets(screen, environment)
     asks = at_terminal() and admin_pat != "-" and may_ask
@@ -169,17 +157,12 @@ def setup_environment(
     elif asks and "ZITADEL_DOMAIN" not in environment:
         given["ZITADEL_DOMAIN"] = typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
     environment = _layers(given, options, files)
-    address = environment.get("ZITADEL_DOMAIN", "")
-    if address and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
+    address, is_missing = environment.get("ZITADEL_DOMAIN", ""), ADMIN_PAT not in environment
+    if address and is_missing and is_public(files.get(ADMIN_PAT)):
         screen.tell(f"note: the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
-    if is_asked_for or (asks and ADMIN_PAT not in environment):
-        given[ADMIN_PAT] = TO_BE_TYPED
-        zitadel = AdminSettings.from_env(_layers(given, options, files)).zitadel  # else it is not clear where it goes
-        question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.variable)
-        typed = given_token("--admin-pat", ASK, question=question) if is_asked_for else typed_secret(question)
-        given[ADMIN_PAT] = typed or ""
-        environment = _layers(given, options, files)
-        hide_secrets(screen, environment)
+    if asks and is_missing and admin_pat is None and admin_key is None:
+        admin_pat = ASK
+    environment = with_administrator(screen, environment, admin_pat, admin_key)
     tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
     return environment
 

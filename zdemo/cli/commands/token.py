@@ -109,22 +109,17 @@ def token(
     scopes = requested or ["openid", "profile", ROLES_SCOPE, *audience]
     _warn_about_audience(screen, scopes, settings)
 
-    with screen.waiting(f"asking {settings.zitadel}"):
-        result = request_token(settings, scopes, now=time.time())
-    names = (ISSUER, INTERNAL_URL, USER_ID, USER_SECRET, USER_KEY_FILE, "ZITADEL_PROJECT_ID")
-    tell_hidden(screen, environment, *names)
-    if issued := result.issued:
-        _tell_whose(screen, settings, issued.expires_in)
-        document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
-        indent = 2 if screen.stdout.isatty() else None
-        screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
-        return ExitCode.YES
-    finding = result.finding
-    if finding:
-        lines = [finding.sentence, *(f"perhaps {candidate}" for candidate in finding.candidates)]
-        lines += [f"ZITADEL answered {text}" for label, text in finding.seen if label == "ZITADEL"]
-        screen.failure("\n".join(lines), "; ".join(finding.fix), as_json=as_json)
-    return result.error.exit_code if result.error else ExitCode.NO
+    try:
+        with screen.waiting(f"asking {settings.zitadel}"):
+            issued = request_token(settings, scopes, now=time.time())
+    finally:
+        names = (ISSUER, INTERNAL_URL, USER_ID, USER_SECRET, USER_KEY_FILE, "ZITADEL_PROJECT_ID")
+        tell_hidden(screen, environment, *names)
+    _tell_whose(screen, settings, issued.expires_in)
+    document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
+    indent = 2 if screen.stdout.isatty() else None
+    screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
+    return ExitCode.YES
 
 
 def _requested(options: Iterable[str] | None) -> list[str]:

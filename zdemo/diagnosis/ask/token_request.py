@@ -1,8 +1,7 @@
-"""Find out why ZITADEL's token endpoint gives a service account no access token."""
+"""Request an access token of a service account, and find out why ZITADEL's token endpoint gives none."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.ask.investigate import clock_ahead_seconds
@@ -18,19 +17,10 @@ from zdemo.zitadel.refused_credentials import answer_error, introspection_error
 PROBES = {Probe.READY: "/debug/ready", Probe.DISCOVERY: "/.well-known/openid-configuration"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class TokenRequest:
-    """What came of a request for a token: the token, or an error and why it came to that."""
-
-    issued: IssuedToken | None = None
-    error: ZdemoError | None = None
-    finding: Finding | None = None
-
-
-def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) -> TokenRequest:
+def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) -> IssuedToken:
     """Request a token, within ``settings.timeout_seconds`` in all. ``now`` (epoch seconds) shows what has expired.
 
-    Raises SettingsError if the CA bundle that the environment names cannot be used.
+    Raises ZdemoError if there is none, in the words of the diagnosis.
     """
     from zdemo.http.transport import Transport  # here, because help and completion need no requests
 
@@ -40,7 +30,7 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
     try:
         answer = ask_for_token(transport, settings, scopes, assertion=assertion)
         if issued := issued_token(answer, scopes):
-            return TokenRequest(issued=issued)
+            return issued
         replies: dict[Probe, Response | ConnectionFailed] = {}
         for probe, path in PROBES.items():
             if (left := end - time.monotonic()) > 0:
@@ -50,22 +40,29 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
                     replies[probe] = failure
         evidence = Evidence(replies=replies, clock_ahead_seconds=clock_ahead_seconds(answer, now))
     except ConnectionFailed as failure:
-        error = introspection_error(failure)
-        return TokenRequest(error=error, finding=finding_for_error(error))
+        unreached = introspection_error(failure)
+        raise _explained(unreached, finding_for_error(unreached)) from failure
     finally:
         transport.close()
-    found = _refused(UserCase(answer=answer, settings=settings, evidence=evidence, now=now))
-    hidden = (settings.client_secret, assertion, settings.application[1])
-    return TokenRequest(error=found.error, finding=found.finding.without(hidden) if found.finding else None)
+    error, finding = _refused(UserCase(answer=answer, settings=settings, evidence=evidence, now=now))
+    raise _explained(error, finding.without((settings.client_secret, assertion, settings.application[1])))
 
 
-def _refused(case: UserCase) -> TokenRequest:
-    if finding := finding_for_refused_user(case):
-        return TokenRequest(error=ZdemoError(finding.sentence), finding=finding)
+def _explained(error: ZdemoError, finding: Finding) -> ZdemoError:
+    """Return the error in the words of a finding."""
+    lines = [finding.sentence, *(f"perhaps {candidate}" for candidate in finding.candidates)]
+    lines += [f"ZITADEL answered {text}" for label, text in finding.seen if label == "ZITADEL"]
+    error.message, error.hint = "\n".join(lines), "; ".join(finding.fix)
+    return error
+
+
+def _refused(case: UserCase) -> tuple[ZdemoError, Finding]:
+    if found := finding_for_refused_user(case):
+        return ZdemoError(found.sentence), found
     error: IntrospectionError = answer_error(case.answer)
     if not isinstance(error, ZitadelUnavailable):
         what = f"the answer of the token endpoint is not ZITADEL's ({case.answer.status}, "
         what += f"{case.answer.media_type or 'no media type'})"
         hint = f"check {case.answer.setting} and any proxy in front of ZITADEL"
         error = UnusableAnswer(what, hint=hint, answer=case.answer)
-    return TokenRequest(error=error, finding=finding_for_error(error, evidence=case.evidence))
+    return error, finding_for_error(error, evidence=case.evidence)

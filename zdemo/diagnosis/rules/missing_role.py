@@ -101,12 +101,17 @@ class RoleCase:
     @property
     def grant(self) -> str:
         """The command that grants the role."""
-        return pasteable("zdemo role grant", self.user, self.role)
+        return self.command("grant", self.user, self.role)
+
+    def command(self, action: str, *names: str) -> str:
+        """Return a ``zdemo role`` command, which asks for an administrator's PAT unless it finds one."""
+        words = pasteable(f"zdemo role {action}", *names)
+        return words if self.evidence.keeps_admin_pat or " -- " in words else f"{words} --admin-pat"
 
     @property
-    def add(self) -> str:
-        """The step that defines the role in the project."""
-        return f"add the role {self.role} in the Management Console: Projects, the API's project, Roles, New"
+    def define(self) -> str:
+        """The command that defines the role in the project, and grants it."""
+        return f"{self.command('grant --create-role', self.user, self.role)}  (defines the role first)"
 
     @property
     def seen(self) -> Lines:
@@ -207,12 +212,11 @@ def _rules(case: RoleCase) -> Iterator[Finding]:
         more = f"; this API's project does not define {case.role}" if undefined else ""
         in_this = f"grant it in this project: {case.grant}"
         other_app = f"if {project_words(elsewhere[0])} is meant: use an API application of that project"
-        add_first = (f"or, if this one is meant: {case.add}", f"then {in_this}")
         yield Finding(
             id="role.in_other_project",
             cause=f"the role {case.role} is granted in {where}, not in this API's project{here}{more}",
             fix=(other_app if undefined else in_this,),
-            otherwise=add_first if undefined else (f"or, {other_app}",),
+            otherwise=(f"or, if this one is meant: {case.define}" if undefined else f"or, {other_app}",),
         )
     if near := near_miss(case.role, case.granted):
         exists = case.defined is not None and case.role in case.defined
@@ -268,16 +272,14 @@ def _narrowed(case: RoleCase) -> Iterator[Finding]:
 
 def _rename(case: RoleCase, near: str) -> tuple[str, ...]:
     """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
-    steps = (case.add, f"then grant it: {case.grant}")
     if near.casefold() != case.role.casefold():
-        return steps
+        return (case.define,)
     one = "(ZITADEL accepts only one of two keys that differ only in case)"
-    return (f"remove the role {quoted(near)} from the project", *steps, one)
+    return (f"remove the role {quoted(near)} from the project", case.define, one)
 
 
 def _open(case: RoleCase) -> Finding:
     spelled = "this project does not define it, or defines it in another spelling"
-    needs = "" if case.evidence.with_administrator else "; needs ZITADEL_ADMIN_PAT"
     scope = f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments"
     return Finding(
         id="role.missing",
@@ -288,7 +290,7 @@ def _open(case: RoleCase) -> Finding:
             "its role assignment is deactivated",
             *((spelled,) if case.defined is None else ()),
         ),
-        fix=(f"{pasteable('zdemo role list', case.user)}  (shows the user's roles in this project{needs})", case.grant),
+        fix=(f"{case.command('list', case.user)}  (shows the user's roles in this project)", case.grant),
         otherwise=() if may_list_own_assignments(case.introspection) else (scope,),
     )
 
