@@ -59,13 +59,31 @@ def test_a_deactivated_assignment_is_activated_by_a_grant_and_no_name_forges_a_r
     assert "  reader\\n  boss  admin" in own_shell("role", "list").out
 
 
+def test_a_new_role_is_defined_on_request_and_the_list_shows_users_who_cannot_use_theirs(
+    own_stack: Stack, own_shell: Shell
+) -> None:
+    world = own_stack.emulator.world
+    assert own_shell("role", "grant", "nobody", "write:x", "--create-role").code == 1
+    assert "write:x" not in world.projects[PROJECT_ID].roles
+    for defined in ("defined write:x in project", "no change"):
+        ran = own_shell("role", "grant", "visitor", "write:x", "--create-role")
+        assert (ran.code, ran.out.startswith(defined), ran.err) == (0, True, "")
+    for state, words in (("INACTIVE", "the user is deactivated"), ("LOCKED", "the user is locked")):
+        world.users[VISITOR.id].state = state
+        (row,) = [line for line in own_shell("role", "list").out.splitlines() if words in line]
+        assert row.split()[:2] == ["visitor", "write:x"]
+        (found,) = own_shell("role", "list", "visitor", "--json").document["assignments"]
+        assert found["user"]["state"] == state.lower()
+
+
 @pytest.mark.parametrize(
     ("words", "error", "hint"),
     [
         ("list raeder", "no user raeder", "did you mean reader?"),
         ("grant stranger read:messages", "no user", "stranger"),
         ("revoke reader write:messages", "no role write:messages", "read:messages, admin"),
-        ("grant visitor Read:Messages", "no role", "did you mean read:messages?"),
+        ("grant visitor Read:Messages --create-role", "no role", "did you mean read:messages? Role keys are compared"),
+        ("grant visitor write:x", "no role", "to define it: zdemo role grant --create-role visitor write:x"),
     ],
 )
 def test_an_unknown_name_has_its_message_and_the_nearest_right_one(

@@ -83,27 +83,42 @@ def require_user(client: ManagementClient, name: str) -> User:
 
 
 def _assignments_of(
-    client: ManagementClient, project_id: str, name: str, role: str
+    client: ManagementClient, project_id: str, name: str, role: str, *, define: str = ""
 ) -> tuple[User, tuple[RoleAssignment, ...]]:
     """Return a user and their assignments in the project.
 
     The role is checked first: without an administrator's membership that is refused, and says so; the list of users
-    would be empty instead.
+    would be empty instead. ``define`` is the command that defines it, for the hint.
     """
     keys = resources.list_roles(client, project_id)
     if not keys:
         require_project(client, project_id)
     if role not in keys:
         near, known = did_you_mean(role, keys, least=NEAR_ROLE), ", ".join(keys) or "no role yet"
-        hint = f"did you mean {near}? Role keys" if near else f"the project has {known}; role keys"
-        raise ZdemoError(f"project {project_id} has no role {role}", hint=f"{hint} are compared exactly")
+        hint = f"did you mean {near}?" if near else f"the project has {known}"
+        if not define or near.casefold() == role.casefold():  # ZITADEL refuses two keys that differ only in case
+            hint += " Role keys are compared exactly" if near else "; role keys are compared exactly"
+        else:
+            hint += f" Or define it: {define}" if near else f"; to define it: {define}"
+        raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
     user = require_user(client, name)
     return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)
 
 
-def grant(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
+def define_role(client: ManagementClient, project_id: str, name: str, role: str) -> bool:
+    """Define a role that a user is to get, and return whether the project did not have it."""
+    keys = resources.list_roles(client, project_id)
+    if role.casefold() in (key.casefold() for key in keys):
+        return False
+    require_user(client, name)
+    resources.add_role(client, project_id, role, role)
+    wait_until(lambda: role in resources.list_roles(client, project_id))
+    return True
+
+
+def grant(client: ManagementClient, project_id: str, name: str, role: str, *, define: str = "") -> Change:
     """Grant a user a role: activate, extend or create an assignment. Raises ZdemoError for an unknown user or role."""
-    user, assignments = _assignments_of(client, project_id, name, role)
+    user, assignments = _assignments_of(client, project_id, name, role, define=define)
     holding, outcome = [a for a in assignments if role in a.role_keys], ChangeOutcome.UNCHANGED
     if not any(a.active for a in holding):
         owner = require_project(client, project_id).organization_id

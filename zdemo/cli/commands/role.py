@@ -7,23 +7,25 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json
+from zdemo.cli.emulator_env_file import with_env_file
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings, with_administrator
-from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup
-from zdemo.config.address import ADMIN_PAT, is_withheld
-from zdemo.config.environment import read_environment
+from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
+from zdemo.config.address import ADMIN_PAT, is_withheld, keeps_admin_pat
+from zdemo.config.environment import DEFAULT, read_environment
 from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.guard.forget import Forget
 from zdemo.http.api_call import Forgotten, order_to_forget
-from zdemo.text.printable import one_line
+from zdemo.text.printable import one_line, pasteable
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.resources import list_assignments
+from zdemo.zitadel.resources import list_assignments, list_users_by_id
 from zdemo.zitadel.role_assignments import (
     GIVE_UP_SECONDS,
     Change,
     ChangeOutcome,
+    define_role,
     find_project_id,
     grant,
     require_project,
@@ -35,6 +37,7 @@ from zdemo.zitadel.role_assignments import (
 User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
 INEFFECTIVE = "deactivated: has no effect"
+ENDED = {"INACTIVE": "the user is deactivated", "LOCKED": "the user is locked"}  # by the user's state
 
 HELP = """Show and change who has which role in the project.
 
@@ -150,11 +153,12 @@ def list_roles(
     name = require_project(project.client, project.id).name
     user_id = require_user(project.client, user).id if user else None
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
+    states = {user.id: user.state for user in list_users_by_id(project.client, {one.user_id for one in assignments})}
     if as_json:
         rows = [
             {
                 "id": one.id,
-                "user": {"id": one.user_id, "login_name": one.login_name},
+                "user": {"id": one.user_id, "login_name": one.login_name, "state": states.get(one.user_id, "").lower()},
                 "roles": list(one.role_keys),
                 "active": one.active,
                 "granted_by": {"id": one.organization_id, "name": one.organization_name},
@@ -168,7 +172,8 @@ def list_roles(
     table = []
     for one in assignments:
         by = f"granted by organization {one.organization_id} ({one.organization_name})"
-        cells = one.login_name, ", ".join(one.role_keys) or "(no role)", by if one.active else INEFFECTIVE
+        note = ENDED.get(states.get(one.user_id, ""), by) if one.active else INEFFECTIVE
+        cells = one.login_name, ", ".join(one.role_keys) or "(no role)", note
         table.append([f"  {one_line(cells[0])}", *map(one_line, cells[1:])])
     screen.table(table or [["  no role is granted"]])
     return ExitCode.YES
@@ -179,6 +184,7 @@ def grant_role(
     ctx: typer.Context,
     user: User,
     role: Role,
+    create_role: Annotated[bool, flag("Define the role first if the project lacks it.", "--create-role")] = False,
     admin_pat: AdminPat = None,
     admin_key: AdminKey = None,
     as_json: Json = False,
@@ -190,7 +196,7 @@ def grant_role(
 
     Examples:
       zdemo role grant visitor read:messages
-      zdemo role grant visitor read:messages --json
+      zdemo role grant visitor write:messages --create-role
 
     Exit codes: 0 the user has the role; 1 no such user or role, or a missing permission; 3 a setting is missing or
     wrong; 4 no answer, or ZITADEL does not show the change
@@ -198,7 +204,12 @@ def grant_role(
     More: docs/commands.md
     """
     project = _Project(ctx.obj, env_file, admin_pat, admin_key)
-    change = grant(project.client, project.id, user, role)
+    if create_role and define_role(project.client, project.id, user, role) and not as_json:
+        project.screen.say(one_line(f"defined {role} in project {project.id}"))
+    define = with_env_file(pasteable("zdemo role grant --create-role", user, role), env_file or DEFAULT)
+    if not keeps_admin_pat(project.environment) and " -- " not in define:
+        define += " --admin-pat"
+    change = grant(project.client, project.id, user, role, define=define)
     return _show_outcome(project, change, as_json=as_json)
 
 
