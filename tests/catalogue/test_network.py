@@ -29,7 +29,8 @@ from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
-from zdemo.emulator import VISITOR, Emulator
+from zdemo.emulator import CLIENT_ID, PROJECT_ID, VISITOR, Emulator
+from zdemo.http.api_call import LOCAL_SECONDS
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
@@ -378,11 +379,13 @@ def test_what_is_in_front_of_the_api_or_in_its_place_is_named(
         call(bare, env, "scoped").names(*(calls or doctors)).never(*never)
 
 
-def example_api(scoped: Behaviour) -> Behaviour:
-    """Return an API like zdemo's, whose scoped route behaves as told."""
+def example_api(scoped: Behaviour, **identity: str | None) -> Behaviour:
+    """Return an API like zdemo's, whose scoped route behaves as told, and which may tell its identity."""
     challenge = {"WWW-Authenticate": 'Bearer realm="zdemo"'}
     private = answer(json_body({"error": "unauthorized", "request_id": "1"}), 401, headers=challenge)
     others = {"/api/public": answer(json_body({"message": "Public route"})), "/api/private": private}
+    if identity:
+        others["/-/identity"] = answer(json_body(identity))
     return by_path(others, scoped)
 
 
@@ -406,3 +409,19 @@ def test_an_api_that_disagrees_with_zitadel(bare: Shell, zitadel: Emulator) -> N
         for output in (doctor(bare, env, "api.agrees"), call(bare, env, "scoped")):
             output.names(*UNKNOWN_THERE, "changes the Authorization header", "(fix|next) restart zdemo serve")
             output.never("reuses an")  # of an inactive token, the API keeps none
+    same: dict[str, str | None] = {"issuer": zitadel.url, "client_id": CLIENT_ID, "project_id": PROJECT_ID}
+    for other, named in (
+        ({"issuer": "http://localhost:1"}, f"the API asks another ZITADEL: http://localhost:1, not {zitadel.url}"),
+        ({"client_id": "7"}, f"uses another application: client ID 7, not {CLIENT_ID}"),
+        ({"project_id": "8"}, f"counts the roles of another project: 8, not {PROJECT_ID}"),
+    ):
+        with upstream(example_api(refused, **{**same, **other})) as api:
+            env = settings(zitadel.url, ZDEMO_API_URL=api.url, ZITADEL_PROJECT_ID=PROJECT_ID)
+            for output in (doctor(bare, env, "api.agrees"), call(bare, env, "scoped")):
+                output.names(named, "(fix|next) restart zdemo serve", "correct ZDEMO_API_URL").never(*UNKNOWN_THERE[:2])
+
+
+def test_an_api_on_this_machine_that_is_silent_costs_doctor_no_whole_step(bare: Shell, zitadel: Emulator) -> None:
+    with upstream(hang) as silent:
+        env = settings(zitadel.url, ZDEMO_API_URL=silent.url)
+        doctor(bare, env, "api.reachable").names(rf"within {LOCAL_SECONDS:g} s")

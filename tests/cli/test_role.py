@@ -158,6 +158,22 @@ def test_an_api_that_does_not_run_or_another_program_in_its_place_is_no_failure(
 
 
 @pytest.mark.parametrize(
+    ("other", "note"),
+    [
+        ({"issuer": "http://localhost:1"}, "asks another ZITADEL: http://localhost:1, not "),
+        ({"project_id": "1"}, f"counts the roles of another project: 1, not {PROJECT_ID}\n"),
+        ({"client_id": "1", "project_id": None}, ""),
+    ],
+)
+def test_an_api_here_that_does_not_follow_says_why(own_shell: Shell, other: dict[str, str], note: str) -> None:
+    with running(create_app(replace(settings_for(own_shell.env["ZITADEL_DOMAIN"]), **other))) as api:  # type: ignore[arg-type]
+        url = f"http://127.0.0.1:{api.port}"
+        ran = own_shell(*GRANT, ZDEMO_API_URL=url)
+    assert (ran.code, f"note: the API at {url} {note}" in ran.err if note else ran.err == "") == (0, True)
+    assert (f"the API at {url} follows at once" in ran.out) is not bool(note)
+
+
+@pytest.mark.parametrize(
     ("exported", "in_file", "withheld"),
     [
         ({"ZDEMO_FORGET_KEY": KEY}, {"ZDEMO_API_URL": "https://api.example.com"}, True),

@@ -177,6 +177,7 @@ def test_a_session_by_hand(bare: Shell) -> None:
     assert of_api == [
         ["GET", "/api/public", "200"],
         ["GET", "/api/private-scoped", "200"],
+        ["GET", "/-/identity", "200"],
         ["POST", "/-/forget", "200"],
         ["GET", "/api/private-scoped", "401"],
         ["GET", "/api/private", "401"],

@@ -41,6 +41,20 @@ def test_alive_whatever_zitadel_does() -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (request("/-/identity"), 200),
+        (request("/-/identity", host="api.example.com"), 403),
+        (request("/-/identity", "Origin: http://127.0.0.1:5000"), 403),
+        (request("/-/identity", "X-Forwarded-For: 1.2.3.4"), 403),
+    ],
+)
+def test_only_a_program_on_this_machine_learns_which_zitadel_the_api_asks(data: bytes, status: int, api: Api) -> None:
+    reply = api.send(data)
+    assert (reply.status, "issuer" in reply.json) == (status, status == 200)
+
+
+@pytest.mark.parametrize(
     ("name", "status", "error"),
     [("503 as HTML", 503, "service_unavailable"), ("400 unauthorized_client", 502, "bad_gateway")],
 )

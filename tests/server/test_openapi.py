@@ -127,7 +127,8 @@ def test_what_the_api_answers_is_described(api: Api, document: Json) -> None:
 
 
 OTHERS = [
-    *(request(path) for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/-/forget")),
+    *(request(path) for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/-/forget", "/-/identity")),
+    request("/-/identity", host="api.example.com"),
     *(request(path, method="OPTIONS") for path in (PRIVATE, PUBLIC)),
     request("/openapi.json", method="HEAD"),
     request("/-/forget", JSON_TYPE, method="POST", body=b'{"user_id": "1"}'),

@@ -7,14 +7,19 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
+from zdemo.config.address import is_loopback, without_default_port
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.text.masking import without_secret_query
+from zdemo.text.printable import one_line
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
 FORGET_PATH = "/-/forget"
+IDENTITY_PATH = "/-/identity"
+LOCAL_SECONDS = 2.0  # for what an API on this machine answers without asking ZITADEL
 STORE_ERROR = "store_unconfirmed"  # the API forgot, and the store did not take the order
 CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when needed
 
@@ -174,8 +179,40 @@ def call_api(
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApiIdentity:
+    """Which ZITADEL an API asks, as which application, and whose roles count; all of them are empty if unknown."""
+
+    issuer: str = ""
+    client_id: str = ""
+    project_id: str | None = None
+
+    def difference(self, issuer: str, client_id: str, project_id: str | None) -> str:
+        """Return in which way the API is not what these values say, after "the API"; empty if it is not known to be."""
+        if self.issuer not in ("", without_default_port(issuer)):
+            return f"asks another ZITADEL: {one_line(self.issuer)}, not {issuer}"
+        if self.client_id not in ("", client_id):
+            return f"uses another application: client ID {one_line(self.client_id)}, not {client_id}"
+        if self.project_id and project_id not in (None, self.project_id):
+            return f"counts the roles of another project: {one_line(self.project_id)}, not {project_id}"
+        return ""
+
+
+def identity_of(api_url: str, *, timeout_seconds: float = LOCAL_SECONDS) -> ApiIdentity:
+    """Ask a zdemo API on this machine what it is; no other API is asked. Raises ConnectionFailed if none answers."""
+    from zdemo.http.transport import Transport  # here, as above
+
+    if is_loopback(urlsplit(api_url).hostname or ""):
+        with closing(Transport(api_url, setting=API_URL)) as transport:
+            answer = transport.send("GET", IDENTITY_PATH, timeout_seconds=min(timeout_seconds, LOCAL_SECONDS))
+        match answer.json_object():
+            case {"issuer": str(issuer), "client_id": str(client_id), "project_id": str() | None as project_id}:
+                return ApiIdentity(issuer=issuer, client_id=client_id, project_id=project_id)
+    return ApiIdentity()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What an API did with an order to forget: if it refused it, ``why_not`` has its own words.
+    """What an API did with an order to forget; ``why_not`` is what keeps it from following, after "the API".
 
     ``untold``: it forgot, but could not tell the APIs that share its store.
     """
@@ -203,7 +240,7 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str) -> Forg
     if answer.status == 503 and said.get("error") == STORE_ERROR:
         return Forgotten(done=True, untold=True)
     is_refusal = answer.status in (403, 503) and isinstance(why_not, str)  # not one of another program
-    return Forgotten(why_not=f"{why_not} ({answer.status})" if is_refusal else "")
+    return Forgotten(why_not=f"did not forget its answers: {why_not} ({answer.status})" if is_refusal else "")
 
 
 def curl_command(settings: ClientSettings, route: Endpoint, *, with_token: bool, method: Method = Method.GET) -> str:

@@ -21,6 +21,7 @@ from zdemo.guard.build import build_introspector
 from zdemo.guard.flask_guard import EXTENSION, logger, protect, refusal, refusal_of_http, request_id
 from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
 from zdemo.guard.instruments import Counters
+from zdemo.http.api_call import IDENTITY_PATH
 from zdemo.server.forgetting import (
     EVENTS_PATH,
     FORGET_PATH,
@@ -36,7 +37,7 @@ from zdemo.server.routes import add_example_routes, operations
 from zdemo.serving.bus import Bus
 from zdemo.zitadel.introspection_answer import Introspector
 
-OPEN_ROUTES = ("/api/public", "/healthz", "/readyz", "/openapi.json", FORGET_PATH)  # orders prove who sends them
+OPEN_ROUTES = ("/api/public", "/healthz", "/readyz", "/openapi.json", IDENTITY_PATH, FORGET_PATH)  # they check who asks
 UNEXPECTED = Refusal(500, "internal_server_error", "unexpected error; see this API's log")
 COMPACT = {"separators": (",", ":")}  # what Flask asks for when it does not debug
 MOST_SPARE_THREADS = 512  # per worker; one that sleeps takes 60 KiB
@@ -77,7 +78,7 @@ def create_app(
     more = [*(["/metrics"] if metrics else []), *([EVENTS_PATH] if settings.events_key else [])]
     protect(app, settings, introspector, open_routes=[*OPEN_ROUTES, *more])
     add_example_routes(app)
-    app.register_blueprint(operations(introspector, metrics.text if metrics else None))
+    app.register_blueprint(operations(settings, introspector, metrics.text if metrics else None))
     guard: Guard = app.extensions[EXTENSION]
     forgetting = Forgetting(watcher.seeing(guard.obey), guard.publish, bus or Bus())
     app.extensions |= {FORGETTING: forgetting, WATCHER: watcher}

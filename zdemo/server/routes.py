@@ -6,16 +6,22 @@ from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify, request
 
+from zdemo.config.address import without_default_port
+from zdemo.config.settings import Settings
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.guard.cache import CachingIntrospector
-from zdemo.guard.flask_guard import requires_token
+from zdemo.guard.flask_guard import refusal, requires_token
+from zdemo.guard.guard import Refusal
 from zdemo.guard.instruments import running_clock
+from zdemo.http.api_call import IDENTITY_PATH
 from zdemo.serving.forks import renewed_after_fork
+from zdemo.serving.loopback import is_local_program
 from zdemo.zitadel.introspection_answer import Introspector
 
 PROBE_INTERVAL_SECONDS = 1.0
+LOCAL_ONLY = Refusal(403, "forbidden", "only a program on this machine may ask this")
 PRIVATE_SCOPED = "Private, scoped route - You need to be authenticated and have the role read:messages to see this."
 
 
@@ -69,8 +75,11 @@ class Readiness:
         return self._error
 
 
-def operations(introspector: Introspector, metrics_text: Callable[[], bytes] | None) -> Blueprint:
-    """Return ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``, for all."""
+def operations(settings: Settings, introspector: Introspector, metrics_text: Callable[[], bytes] | None) -> Blueprint:
+    """Return ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``, for all.
+
+    ``/-/identity`` tells programs on this machine which ZITADEL the API asks.
+    """
     blueprint = Blueprint("operations", __name__)
     cache = introspector if isinstance(introspector, CachingIntrospector) else None
     # A token of its own is known: else readiness is a matter of luck in a flood.
@@ -81,6 +90,13 @@ def operations(introspector: Introspector, metrics_text: Callable[[], bytes] | N
     @blueprint.get("/healthz")
     def healthz() -> Response:
         return jsonify(status="alive")
+
+    @blueprint.get(IDENTITY_PATH)
+    def identity() -> Response:
+        if not is_local_program(request.environ):
+            return refusal(LOCAL_ONLY)
+        issuer = without_default_port(settings.issuer)
+        return jsonify(issuer=issuer, client_id=settings.client_id, project_id=settings.project_id)
 
     @blueprint.get("/readyz")
     def readyz() -> Response:

@@ -14,9 +14,9 @@ from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
 from zdemo.config.address import ADMIN_PAT, is_withheld, keeps_admin_pat
 from zdemo.config.environment import DEFAULT, read_environment
 from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
-from zdemo.errors import ExitCode, SettingsError
+from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.guard.forget import Forget
-from zdemo.http.api_call import Forgotten, order_to_forget
+from zdemo.http.api_call import Forgotten, identity_of, order_to_forget
 from zdemo.text.printable import one_line, pasteable
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
@@ -103,6 +103,12 @@ def make_apis_forget(project: _Project, user_id: str) -> tuple[bool, str, Forgot
         settings = ClientSettings.from_env(environment)
     except SettingsError:
         return sharing, "", Forgotten()
+    try:
+        identity = identity_of(settings.api_url, timeout_seconds=settings.timeout_seconds)
+    except ZdemoError:
+        return sharing, "", Forgotten()
+    if other := identity.difference(project.client.issuer, identity.client_id, project.id):
+        return sharing, settings.api_url, Forgotten(why_not=other)
     withheld = is_withheld(environment, FORGET_KEY, setting=settings.setting, address=settings.api_url)
     key = "" if withheld else environment.get(FORGET_KEY, "").strip()
     return sharing, settings.api_url, order_to_forget(settings, user_id, key=key)
@@ -111,7 +117,7 @@ def make_apis_forget(project: _Project, user_id: str) -> tuple[bool, str, Forgot
 def show_followers(screen: Screen, api_url: str, told: Forgotten, *, sharing: bool) -> None:
     """Say which APIs follow at once, or else which setting of theirs limits how long they take."""
     if told.why_not:
-        screen.tell(one_line(f"note: the API at {api_url} did not forget its answers: {told.why_not}"))
+        screen.tell(one_line(f"note: the API at {api_url} {told.why_not}"))
     if told.untold:
         screen.tell(
             f"note: the API at {api_url} forgot its answers, but its store did not take the order, so others "

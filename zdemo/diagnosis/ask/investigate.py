@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
@@ -13,6 +14,7 @@ from zdemo.diagnosis.rules.api_response import (
     DOCTOR,
     code_of,
     finding_for_answer,
+    finding_for_other_api,
     findings_by_both,
     findings_by_the_api_alone,
 )
@@ -30,7 +32,7 @@ from zdemo.errors import (
     ZdemoError,
 )
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.http.api_call import ROLE, Call
+from zdemo.http.api_call import ROLE, Call, identity_of
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.refused_credentials import introspection_error, read_answer
@@ -234,6 +236,14 @@ def _signature_fits(facts: Facts) -> bool | None:
     return True
 
 
+def api_difference(api_url: str, settings: Settings) -> str:
+    """Return in which way an API on this machine says that it is not the one of the settings; empty if it does not."""
+    try:
+        return identity_of(api_url).difference(settings.issuer, settings.client_id, settings.project_id)
+    except ZdemoError:
+        return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
     """The most likely cause; ``unasked`` says why ZITADEL was not asked. Names that are not known are empty."""
@@ -273,6 +283,10 @@ def explain(  # noqa: PLR0913  # each given by name
             for_role = code_of(call.answer) == "insufficient_scope"
             known = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
     finding = next(findings_by_both(call, token, known.finding, issuer, judged=known.introspection is not None))
+    if finding.id in ("call.disagrees", "call.api_cannot_ask"):
+        parts = urlsplit(call.url)
+        if other := api_difference(f"{parts.scheme}://{parts.netloc}", settings):
+            finding = finding_for_other_api(other, call.setting).and_seen(finding.seen)
     more = f"zdemo introspect{again}  (what ZITADEL says about this token)"
     next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
     finding = replace(finding, otherwise=(*finding.otherwise, next_step))

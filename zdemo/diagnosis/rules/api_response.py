@@ -336,6 +336,16 @@ def findings_by_both(call: Call, token: str, here: Finding | None, issuer: str, 
     yield finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
 
 
+def finding_for_other_api(difference: str, setting: str) -> Finding:
+    """Return that the API said in which way it is not the one of these settings."""
+    return Finding(
+        id="call.disagrees",
+        cause=f"the API {difference}",
+        fix=(RESTART,),
+        otherwise=(f"or, if another API is meant: correct {setting}",),
+    )
+
+
 def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     """Return why the API and ZITADEL may disagree about a token; ``zitadel`` is what ZITADEL says of it."""
     is_own, code = isinstance(call.route, OtherRoute), code_of(call.answer)
