@@ -29,28 +29,15 @@ def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None
     return value
 
 
-Pat = Annotated[
-    str | None,
-    option(
-        "TEXT",
-        "The token. - reads it from standard input; a bare --pat at the end of the line asks for it. "
-        "Default: PAT in the environment or .env.",
-        "--pat",
-        panel=SETTINGS_GROUP,
-        callback=token_text,
-    ),
-]
-AdminPat = Annotated[
-    str | None,
-    option(
-        "TEXT",
-        "An administrator's token. - reads it from standard input; a bare --admin-pat at the end of the line "
-        "asks for it. Default: ZITADEL_ADMIN_PAT.",
-        "--admin-pat",
-        panel=SETTINGS_GROUP,
-        callback=token_text,
-    ),
-]
+def _token(what: str, name: str, default: str) -> Any:
+    """Return an option for a token, which may be asked for."""
+    how = f"- reads it from standard input; a bare {name} at the end of the line asks for it."
+    text = f"{what} {how} Default: {default}."
+    return option("TEXT", text, name, panel=SETTINGS_GROUP, callback=token_text)
+
+
+Pat = Annotated[str | None, _token("The token.", "--pat", "PAT in the environment or .env")]
+AdminPat = Annotated[str | None, _token("An administrator's token.", "--admin-pat", "ZITADEL_ADMIN_PAT")]
 AdminKey = Annotated[
     str | None,
     option("FILE", "A key file of an administrator's service account, instead of a PAT.", panel=SETTINGS_GROUP),

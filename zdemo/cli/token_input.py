@@ -117,7 +117,7 @@ def environment_with_token(
     return environment
 
 
-def with_administrator(
+def with_admin(
     screen: Screen, environment: Environment, admin_pat: str | None, admin_key: str | None = None
 ) -> Environment:
     """Return the environment with the administrator's token of ``--admin-pat`` or ``--admin-key``, and hide that.

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from zdemo.config.address import is_loopback, without_default_port
 from zdemo.config.settings import API_URL, ClientSettings
@@ -197,13 +197,18 @@ class ApiIdentity:
         return ""
 
 
-def identity_of(api_url: str, *, timeout_seconds: float = LOCAL_SECONDS) -> ApiIdentity:
+def is_local(url: str) -> bool:
+    """Return whether an API is on this machine."""
+    return is_loopback(urlsplit(url).hostname or "")
+
+
+def identity_of(url: str) -> ApiIdentity:
     """Ask a zdemo API on this machine what it is; no other API is asked. Raises ConnectionFailed if none answers."""
     from zdemo.http.transport import Transport  # here, as above
 
-    if is_loopback(urlsplit(api_url).hostname or ""):
-        with closing(Transport(api_url, setting=API_URL)) as transport:
-            answer = transport.send("GET", IDENTITY_PATH, timeout_seconds=min(timeout_seconds, LOCAL_SECONDS))
+    if is_local(url):
+        with closing(Transport(urljoin(url, "/")[:-1], setting=API_URL)) as transport:
+            answer = transport.send("GET", IDENTITY_PATH, timeout_seconds=LOCAL_SECONDS)
         match answer.json_object():
             case {"issuer": str(issuer), "client_id": str(client_id), "project_id": str() | None as project_id}:
                 return ApiIdentity(issuer=issuer, client_id=client_id, project_id=project_id)
@@ -222,13 +227,16 @@ class Forgotten:
     why_not: str = ""
 
 
-def order_to_forget(settings: ClientSettings, user_id: str, *, key: str) -> Forgotten:
+def order_to_forget(settings: ClientSettings, user_id: str, *, key: str, issuer: str, project_id: str) -> Forgotten:
     """Order an API of zdemo to forget its answers about a user; ``key`` may be empty. Any failure is an outcome."""
     from zdemo.http.transport import Transport  # here, as above
 
     headers, order = {"Authorization": f"Bearer {key}"} if key else {}, {"user_id": user_id}
     seconds = settings.timeout_seconds
     try:
+        identity = identity_of(settings.api_url)
+        if other := identity.difference(issuer, identity.client_id, project_id):
+            return Forgotten(why_not=other)
         with closing(Transport(settings.api_url, setting=settings.setting)) as transport:
             answer = transport.send("POST", FORGET_PATH, timeout_seconds=seconds, headers=headers, json=order)
     except ZdemoError:

@@ -15,7 +15,6 @@ from flask import Flask
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.environment import COMMAND_LINE, Environment, steps_with_env_file
 from zdemo.config.settings import AdminSettings
-from zdemo.config.variables import DEFAULT_API_URL
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
@@ -243,9 +242,8 @@ def changes_document(context: PageContext) -> dict[str, Any]:
     except SettingsError as error:
         why, fix = "; ".join(error.problems), [error.hint, RESTART]
         if ADMIN_PAT not in options.environment:
-            port = urlsplit(options.api_url).port
-            at = "" if port == urlsplit(DEFAULT_API_URL).port else f" --port {port}"
-            again = Finding(cause=why, fix=(f"zdemo serve{at} --admin-pat  (in place of the one that runs)",))
+            start = f"zdemo serve --port {urlsplit(options.api_url).port} --admin-pat"
+            again = Finding(cause=why, fix=(f"{start}  (in place of the one that runs)",))
             why, fix = f"{ADMIN_PAT} is not set", [*steps_with_env_file(again, options.steps_file).fix]
     except ZdemoError as error:
         why, fix = error.message, [error.hint]

@@ -21,10 +21,9 @@ from zdemo.guard.build import build_introspector
 from zdemo.guard.flask_guard import EXTENSION, logger, protect, refusal, refusal_of_http, request_id
 from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
 from zdemo.guard.instruments import Counters
-from zdemo.http.api_call import IDENTITY_PATH
+from zdemo.http.api_call import FORGET_PATH, IDENTITY_PATH
 from zdemo.server.forgetting import (
     EVENTS_PATH,
-    FORGET_PATH,
     FORGETTING,
     Forgetting,
     forgetting_route,

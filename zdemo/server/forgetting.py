@@ -24,6 +24,7 @@ from zdemo.config.settings import EVENTS_KEY, FORGET_KEY
 from zdemo.guard.flask_guard import refusal
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import Refusal, new_request_id
+from zdemo.http.api_call import FORGET_PATH
 from zdemo.server.request_bodies import BodyReader
 from zdemo.serving.bus import Bus
 from zdemo.serving.forks import renewed_after_fork
@@ -32,7 +33,6 @@ from zdemo.serving.loopback import is_local_program
 log = logging.getLogger(__name__)
 
 FORGETTING = "zdemo.forgetting"  # the app's extension; only zdemo's own server has it
-FORGET_PATH = "/-/forget"
 EVENTS_PATH = "/-/zitadel-events"
 MOST_BODIES = 8  # that are read at a time
 TOLERANCE_SECONDS = 300  # of the time in a signature, as ZITADEL's own libraries allow

@@ -76,10 +76,7 @@ class Readiness:
 
 
 def operations(settings: Settings, introspector: Introspector, metrics_text: Callable[[], bytes] | None) -> Blueprint:
-    """Return ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``, for all.
-
-    ``/-/identity`` tells programs on this machine which ZITADEL the API asks.
-    """
+    """Return ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``, for all."""
     blueprint = Blueprint("operations", __name__)
     cache = introspector if isinstance(introspector, CachingIntrospector) else None
     # A token of its own is known: else readiness is a matter of luck in a flood.

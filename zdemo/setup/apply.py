@@ -13,11 +13,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from zdemo.config.address import ADMIN_PAT
 from zdemo.config.file_io import replace_file
 from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.setup.current import CurrentUser
 from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line, replaced_keys, rotates
-from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles, key_in
+from zdemo.setup.setup_files import SetupFiles, key_in
 from zdemo.setup.state_file import IssuedCredential, digest, new_id
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import Introspector

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from zdemo.config.address import ADMIN_PAT
 from zdemo.config.new_dotenv import is_public, usable_at
 from zdemo.errors import CredentialsRefused, ZdemoError
 from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
 from zdemo.setup.plan import domain_line
-from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles
+from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import SetupState, digest, lost_credentials, state_path
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zdemo.config.address import INTERNAL_URL, ISSUER
+from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
 from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, read_dotenv
 from zdemo.config.environment import Environment
 from zdemo.config.file_io import check_writable, read_file, remove_leftovers, replace_file
@@ -22,9 +22,6 @@ from zdemo.setup.state_file import EMPTY, FOLDER, digest, read_state, write_stat
 from zdemo.zitadel.management import ManagementClient
 
 KEY_FILES = "*.key.json"
-ADMIN_PAT = "ZITADEL_ADMIN_PAT"
-"""Setup never writes it, but removes the emulator's."""
-
 SETTINGS = (
     *("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", "PAT"),
     "ZDEMO_VISITOR_PAT",

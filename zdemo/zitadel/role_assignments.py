@@ -95,11 +95,9 @@ def _assignments_of(
         require_project(client, project_id)
     if role not in keys:
         near, known = did_you_mean(role, keys, least=NEAR_ROLE), ", ".join(keys) or "no role yet"
-        hint = f"did you mean {near}?" if near else f"the project has {known}"
-        if not define or near.casefold() == role.casefold():  # ZITADEL refuses two keys that differ only in case
-            hint += " Role keys are compared exactly" if near else "; role keys are compared exactly"
-        else:
-            hint += f" Or define it: {define}" if near else f"; to define it: {define}"
+        cannot = not define or near.casefold() == role.casefold()  # ZITADEL refuses keys that differ only in case
+        more = "role keys are compared exactly" if cannot else f"to define it: {define}"
+        hint = f"did you mean {near}? {more[0].upper()}{more[1:]}" if near else f"the project has {known}; {more}"
         raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
     user = require_user(client, name)
     return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)

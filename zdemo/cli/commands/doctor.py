@@ -26,7 +26,7 @@ from zdemo.cli.reports import (
     write_report,
 )
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_administrator
+from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
 from zdemo.cli.usage import flag, option
 from zdemo.config.environment import DEFAULT, Environment, steps_with_env_file
 from zdemo.config.names import did_you_mean
@@ -122,7 +122,7 @@ def doctor(
     output = "document" if as_json else "report" if junit_file == STANDARD_OUTPUT else "checks" if verbose else "groups"
     context = DoctorContext(env_file)
     hide_secrets(screen, context.environment)
-    context.environment = with_administrator(screen, context.environment, admin_pat, admin_key)
+    context.environment = with_admin(screen, context.environment, admin_pat, admin_key)
     return _run(screen, checks, names, api, context, env_file, output, junit_file)
 
 

@@ -13,13 +13,7 @@ import typer
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Pat
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.token_input import (
-    environment_with_token,
-    tell_hidden,
-    tell_mixed_sources,
-    tell_warnings,
-    with_administrator,
-)
+from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option
 from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps
@@ -75,7 +69,7 @@ def introspect(
     screen: Screen = ctx.obj
     require = require.strip() if require else require  # blanks around it come from the shell
     environment = environment_with_token(screen, pat, env_file, check=Settings.from_env)
-    environment = with_administrator(screen, environment, admin_pat, admin_key)
+    environment = with_admin(screen, environment, admin_pat, admin_key)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()

@@ -9,14 +9,14 @@ import typer
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.emulator_env_file import with_env_file
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings, with_administrator
+from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
 from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
 from zdemo.config.address import ADMIN_PAT, is_withheld, keeps_admin_pat
 from zdemo.config.environment import DEFAULT, read_environment
 from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
-from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.errors import ExitCode, SettingsError
 from zdemo.guard.forget import Forget
-from zdemo.http.api_call import Forgotten, identity_of, order_to_forget
+from zdemo.http.api_call import Forgotten, order_to_forget
 from zdemo.text.printable import one_line, pasteable
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
@@ -61,7 +61,7 @@ class _Project:
     def __init__(self, screen: Screen, env_file: Path | None, admin_pat: str | None, admin_key: str | None) -> None:
         environment = read_environment(env_file)
         hide_secrets(screen, environment)
-        environment = with_administrator(screen, environment, admin_pat, admin_key)
+        environment = with_admin(screen, environment, admin_pat, admin_key)
         try:
             settings = AdminSettings.from_env(environment)
         except SettingsError as error:
@@ -103,15 +103,10 @@ def make_apis_forget(project: _Project, user_id: str) -> tuple[bool, str, Forgot
         settings = ClientSettings.from_env(environment)
     except SettingsError:
         return sharing, "", Forgotten()
-    try:
-        identity = identity_of(settings.api_url, timeout_seconds=settings.timeout_seconds)
-    except ZdemoError:
-        return sharing, "", Forgotten()
-    if other := identity.difference(project.client.issuer, identity.client_id, project.id):
-        return sharing, settings.api_url, Forgotten(why_not=other)
     withheld = is_withheld(environment, FORGET_KEY, setting=settings.setting, address=settings.api_url)
     key = "" if withheld else environment.get(FORGET_KEY, "").strip()
-    return sharing, settings.api_url, order_to_forget(settings, user_id, key=key)
+    told = order_to_forget(settings, user_id, key=key, issuer=project.client.issuer, project_id=project.id)
+    return sharing, settings.api_url, told
 
 
 def show_followers(screen: Screen, api_url: str, told: Forgotten, *, sharing: bool) -> None:

@@ -28,7 +28,7 @@ from zdemo.cli.common_options import (
 )
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_warnings, with_administrator
+from zdemo.cli.token_input import hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import flag, option
 from zdemo.config.environment import DEFAULT, Environment, read_environment
 from zdemo.config.settings import Settings
@@ -89,7 +89,7 @@ def serve(
     if admin_pat is not None and (emulator or no_page):
         named = "--emulator" if emulator else "--no-page"
         raise UsageError(f"--admin-pat cannot be combined with {named}", hint="leave out --admin-pat")
-    environment = with_administrator(screen, read_environment(env_file), admin_pat)
+    environment = with_admin(screen, read_environment(env_file), admin_pat)
     block_stop_signals()  # until the server waits for them
     if json_logs:
         _log(as_json=True, emulator=emulator)

@@ -12,16 +12,9 @@ import typer
 from zdemo.cli.commands.setup_run import SetupRun, teardown_document
 from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import (
-    at_terminal,
-    hide_secrets,
-    tell_mixed_sources,
-    tell_warnings,
-    typed_line,
-    with_administrator,
-)
+from zdemo.cli.token_input import at_terminal, hide_secrets, tell_mixed_sources, tell_warnings, typed_line, with_admin
 from zdemo.cli.usage import SETTINGS_GROUP, flag, option
-from zdemo.config.address import INTERNAL_URL, ISSUER
+from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
 from zdemo.config.new_dotenv import are_emulators, is_public, usable_at
 from zdemo.config.parsers import EXAMPLE_DOMAIN
@@ -29,7 +22,7 @@ from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError
 from zdemo.http.api_call import ROLE
 from zdemo.setup.current import SetupOptions
-from zdemo.setup.setup_files import ADMIN_PAT, SetupFiles, only_setup_in_folder
+from zdemo.setup.setup_files import SetupFiles, only_setup_in_folder
 from zdemo.setup.teardown import Teardown
 from zdemo.zitadel.management import TOO_OLD, ManagementClient
 from zdemo.zitadel.records import Auth
@@ -105,7 +98,12 @@ def setup(
             else:
                 screen.say(f"nothing to remove: .zdemo/setup.json records nothing that setup created for {files.path}")
             return ExitCode.YES
-        environment = setup_environment(screen, files, domain, admin_pat, admin_key, may_ask=not yes)
+        asks = at_terminal() and admin_pat != "-" and not yes
+        environment = setup_environment(screen, files, domain, asks=asks)
+        if asks and ADMIN_PAT not in environment and admin_pat is None and admin_key is None:
+            admin_pat = ASK
+        environment = with_admin(screen, environment, admin_pat, admin_key)
+        tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
         place = environment.source(INTERNAL_URL)
         if not teardown and ISSUER in environment.shadowed and place == environment.shadowed[ISSUER]:
             what = f"{INTERNAL_URL} in {place} is for another ZITADEL than {environment.setting(ISSUER)} names"
@@ -127,43 +125,29 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
     except IntrospectionError as error:
         if (reply := error.answer) and error.status == 502 and reply.status in (404, 501) and "/zitadel." in reply.url:
             raise ManagementError(TOO_OLD[0], hint=TOO_OLD[1], answer=reply) from error  # a service is missing
-        from zdemo.diagnosis.rules.unusable_response import finding_for_error  # here, since it is rarely needed
+        from zdemo.diagnosis.ask.token_request import explained  # here, since it is rarely needed
+        from zdemo.diagnosis.rules.unusable_response import finding_for_error
 
-        finding = finding_for_error(error)
-        can_be = f" (it can be: {'; '.join(finding.candidates)})" if finding.candidates else ""
-        hint = "; ".join(filter(None, finding.steps)) or error.hint
-        raise type(error)(finding.sentence + can_be, hint=hint, answer=error.answer, failure=error.failure) from error
+        explained(error, finding_for_error(error))
+        raise
     finally:
         client.close()
 
 
-def setup_environment(
-    screen: Screen,
-    files: SetupFiles,
-    domain: str | None,
-    admin_pat: str | None,
-    admin_key: str | None,
-    *,
-    may_ask: bool,
-) -> Environment:
-    """Merge options, environment and ``.env``; ask for what is missing if a person is at a terminal."""
+def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, asks: bool) -> Environment:
+    """Merge option, environment and ``.env``; ask for what is missing if a person is at a terminal."""
     given, options = ({}, {}) if domain is None else ({ISSUER: domain}, {ISSUER: "--domain"})
     environment = _layers(given, options, files)
     hide_secrets(screen, environment)
-    asks = at_terminal() and admin_pat != "-" and may_ask
     is_from_file = environment.source("ZITADEL_DOMAIN") == str(files.path)
     if is_from_file and not files.state.zitadel and are_emulators(files.values):
         given["ZITADEL_DOMAIN"] = _meant_domain(environment, files, asks=asks)
     elif asks and "ZITADEL_DOMAIN" not in environment:
         given["ZITADEL_DOMAIN"] = typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
     environment = _layers(given, options, files)
-    address, is_missing = environment.get("ZITADEL_DOMAIN", ""), ADMIN_PAT not in environment
-    if address and is_missing and is_public(files.get(ADMIN_PAT)):
+    address = environment.get("ZITADEL_DOMAIN", "")
+    if address and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
         screen.tell(f"note: the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
-    if asks and is_missing and admin_pat is None and admin_key is None:
-        admin_pat = ASK
-    environment = with_administrator(screen, environment, admin_pat, admin_key)
-    tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
     return environment
 
 

@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
@@ -14,9 +13,9 @@ from zdemo.diagnosis.rules.api_response import (
     DOCTOR,
     code_of,
     finding_for_answer,
-    finding_for_other_api,
     findings_by_both,
     findings_by_the_api_alone,
+    other_api,
 )
 from zdemo.diagnosis.rules.inactive_token import finding_by_records, finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
@@ -236,10 +235,10 @@ def _signature_fits(facts: Facts) -> bool | None:
     return True
 
 
-def api_difference(api_url: str, settings: Settings) -> str:
+def api_difference(url: str, settings: Settings) -> str:
     """Return in which way an API on this machine says that it is not the one of the settings; empty if it does not."""
     try:
-        return identity_of(api_url).difference(settings.issuer, settings.client_id, settings.project_id)
+        return identity_of(url).difference(settings.issuer, settings.client_id, settings.project_id)
     except ZdemoError:
         return ""
 
@@ -283,10 +282,8 @@ def explain(  # noqa: PLR0913  # each given by name
             for_role = code_of(call.answer) == "insufficient_scope"
             known = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
     finding = next(findings_by_both(call, token, known.finding, issuer, judged=known.introspection is not None))
-    if finding.id in ("call.disagrees", "call.api_cannot_ask"):
-        parts = urlsplit(call.url)
-        if other := api_difference(f"{parts.scheme}://{parts.netloc}", settings):
-            finding = finding_for_other_api(other, call.setting).and_seen(finding.seen)
+    if finding.id in ("call.disagrees", "call.api_cannot_ask") and (other := api_difference(call.url, settings)):
+        finding = other_api(other, call.setting).and_seen(finding.seen)
     more = f"zdemo introspect{again}  (what ZITADEL says about this token)"
     next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
     finding = replace(finding, otherwise=(*finding.otherwise, next_step))

@@ -41,18 +41,18 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
         evidence = Evidence(replies=replies, clock_ahead_seconds=clock_ahead_seconds(answer, now))
     except ConnectionFailed as failure:
         unreached = introspection_error(failure)
-        raise _explained(unreached, finding_for_error(unreached)) from failure
+        raise explained(unreached, finding_for_error(unreached)) from failure
     finally:
         transport.close()
     error, finding = _refused(UserCase(answer=answer, settings=settings, evidence=evidence, now=now))
-    raise _explained(error, finding.without((settings.client_secret, assertion, settings.application[1])))
+    raise explained(error, finding.without((settings.client_secret, assertion, settings.application[1])))
 
 
-def _explained(error: ZdemoError, finding: Finding) -> ZdemoError:
+def explained(error: ZdemoError, finding: Finding) -> ZdemoError:
     """Return the error in the words of a finding."""
     lines = [finding.sentence, *(f"perhaps {candidate}" for candidate in finding.candidates)]
     lines += [f"ZITADEL answered {text}" for label, text in finding.seen if label == "ZITADEL"]
-    error.message, error.hint = "\n".join(lines), "; ".join(finding.fix)
+    error.message, error.hint = "\n".join(lines), "; ".join(finding.fix) or error.hint
     return error
 
 

@@ -10,12 +10,7 @@ from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import refusal_of
-from zdemo.diagnosis.rules.api_response import (
-    code_of,
-    finding_for_disagreement,
-    finding_for_no_example_api,
-    finding_for_other_api,
-)
+from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, finding_for_no_example_api, other_api
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
 from zdemo.http.api_call import Call, Route
@@ -76,7 +71,7 @@ def _identity(context: DoctorContext) -> Finding:
 def _agrees(context: DoctorContext) -> Finding:
     settings, introspection = context.settings, context.investigation.introspection
     if context.api and settings and (other := api_difference(context.api.api_url, settings)):
-        return finding_for_other_api(other, API_URL)
+        return other_api(other, API_URL)
     if not context.has_token:
         return skipped("PAT is not set, or cannot be sent")
     if settings is None or introspection is None:

@@ -9,16 +9,8 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
-from zdemo.config.address import (
-    INTERNAL_URL,
-    ISSUER,
-    ZitadelAddress,
-    is_loopback,
-    unused_internal_url,
-    why_withheld,
-)
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, is_setting, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.diagnosis.ask.facts import Facts, random_token
@@ -28,7 +20,7 @@ from zdemo.diagnosis.rules.odd_values import OddValue, odd_values
 from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.errors.response import Response
-from zdemo.http.api_call import LOCAL_SECONDS, Call, Route, call_api
+from zdemo.http.api_call import LOCAL_SECONDS, Call, Route, call_api, is_local
 
 if TYPE_CHECKING:
     from zdemo.guard.shared.redis_store import SharedState  # it needs the package redis
@@ -128,8 +120,8 @@ class DoctorContext:
         """Return the API's answer to one call; only for checks that build on the API's address."""
         assert self.api is not None  # noqa: S101  # as said above
         if (route, token) not in self._calls:
-            here = token is None and is_loopback(urlsplit(self.api.api_url).hostname or "")  # no ZITADEL is asked
-            seconds = min(self.step_seconds, LOCAL_SECONDS) if here else self.step_seconds
+            asks_nobody = token is None and is_local(self.api.api_url)
+            seconds = min(self.step_seconds, LOCAL_SECONDS if asks_nobody else LONGEST_STEP_SECONDS)
             try:
                 self._calls[route, token] = call_api(replace(self.api, timeout_seconds=seconds), route, token)
             except ConnectionFailed as failure:

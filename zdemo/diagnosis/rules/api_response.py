@@ -336,7 +336,7 @@ def findings_by_both(call: Call, token: str, here: Finding | None, issuer: str, 
     yield finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
 
 
-def finding_for_other_api(difference: str, setting: str) -> Finding:
+def other_api(difference: str, setting: str) -> Finding:
     """Return that the API said in which way it is not the one of these settings."""
     return Finding(
         id="call.disagrees",
