@@ -73,6 +73,11 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
     assert (ran.code, "is deactivated or locked" in ran.err) == (1, True)
 
 
+def test_a_fix_names_the_key_file_that_was_given(bare: Shell, planter: Planter) -> None:
+    env, key = settings(planter.url, PAT=VISITOR.pat), f"--admin-key {planter.key_file(bare.folder, ADMIN.id).name}"
+    assert f"zdemo role grant visitor read:messages {key}\n" in bare("introspect", *key.split(), **env).out
+
+
 def test_the_key_file_of_an_application(bare: Shell, planter: Planter) -> None:
     with key_site(bare.folder / "key.json"):
         named = "names the key file of an API application, not of a service account"

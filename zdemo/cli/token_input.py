@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -88,7 +89,7 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
         stdin = _stdin()
         token = stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if stdin else ""
     if token is not None and not token.strip():
-        raise MissingTokenError(f"the {what} is empty", hint=f"give the {what}'s text, or leave out {option}")
+        raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}, or leave out {option}")
     return token
 
 
@@ -128,14 +129,14 @@ def with_admin(
         if admin_pat is not None:
             raise UsageError("--admin-key cannot be combined with --admin-pat", hint="leave out one of them")
         token = _token_for_key(screen, environment.giving(USER_KEY_FILE, "--admin-key", admin_key))
-        return environment.giving(ADMIN_PAT, "--admin-key", token)
+        return environment.giving(ADMIN_PAT, f"--admin-key {shlex.quote(admin_key)}", token)
     if admin_pat is None:
         return environment
     question = ""
     if admin_pat == ASK:
         zitadel = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-pat", TO_BE_TYPED)).zitadel
         question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.variable)
-    token = given_token("--admin-pat", admin_pat, question=question) or ""
+    token = given_token("--admin-pat", admin_pat, question=question, what="administrator's PAT") or ""
     screen.hide(token.strip())
     return environment.giving(ADMIN_PAT, "--admin-pat", token)
 

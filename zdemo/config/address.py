@@ -147,9 +147,15 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str
     )
 
 
-def keeps_admin_pat(environment: Environment) -> bool:
-    """Return whether the next command finds an administrator's PAT too: one that was typed is kept nowhere."""
-    return ADMIN_PAT in environment and environment.setting(ADMIN_PAT) == ADMIN_PAT
+def admin_option(environment: Environment) -> str:
+    """Return the option, behind a blank, that the next command needs to act as an administrator.
+
+    It is empty where that command finds a PAT; one that was typed is kept nowhere.
+    """
+    option = environment.setting(ADMIN_PAT)
+    if ADMIN_PAT in environment and option == ADMIN_PAT:
+        return ""
+    return f" {option}" if option.startswith("--admin-key") else " --admin-pat"
 
 
 def is_withheld(environment: Environment, secret: str, *, setting: str, address: str) -> bool:

@@ -112,7 +112,7 @@ class Evidence:
     token's user, ``admin_pat_rights`` those of ZITADEL_ADMIN_PAT's; ``is_admin_pat``: both are one token.
     ``clock_ahead_seconds`` is how far this machine's clock is ahead of ZITADEL's. The records are what an
     administrator's PAT showed at ``looked_up_at`` (epoch seconds). ``token_kind`` is the form of the caller's token.
-    ``keeps_admin_pat``: the next command finds one, so a fix need not ask for it.
+    ``admin_option`` is what a command that acts as an administrator needs at its end.
     ``unusable_admin_pat`` is what to do before the administrator's PAT that is set can be used. ``with_ids``: the
     token's user or PAT ID is known; ``from_setup``: setup created it.
     """
@@ -131,7 +131,7 @@ class Evidence:
     token_kind: TokenKind | None = None
     late: frozenset[Probe] = frozenset()
     with_administrator: bool = False
-    keeps_admin_pat: bool = True
+    admin_option: str = ""
     unusable_admin_pat: str = ""
     with_ids: bool = False
     from_setup: bool = False

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from zdemo.config.address import keeps_admin_pat
+from zdemo.config.address import admin_option
 from zdemo.config.environment import COMMANDS, Environment, steps_with_env_file
 from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.evidence import Evidence
@@ -75,7 +75,7 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
         if not introspection.active:
             return finding_for_inactive(token, settings, now=now)
         role = error.role if isinstance(error, InsufficientScope) else None
-        evidence = Evidence(keeps_admin_pat=bool(options.emulator) or keeps_admin_pat(options.environment))
+        evidence = Evidence(admin_option="" if options.emulator else admin_option(options.environment))
         return finding_for_active(introspection, settings, evidence, role=role, now=now) or said
     if isinstance(error, InvalidRequest):
         return said  # more exact than what can be seen from outside

@@ -11,7 +11,7 @@ from zdemo.cli.emulator_env_file import with_env_file
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
 from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
-from zdemo.config.address import ADMIN_PAT, is_withheld, keeps_admin_pat
+from zdemo.config.address import ADMIN_PAT, admin_option, is_withheld
 from zdemo.config.environment import DEFAULT, read_environment
 from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
@@ -208,9 +208,8 @@ def grant_role(
     if create_role and define_role(project.client, project.id, user, role) and not as_json:
         project.screen.say(one_line(f"defined {role} in project {project.id}"))
     define = with_env_file(pasteable("zdemo role grant --create-role", user, role), env_file or DEFAULT)
-    if not keeps_admin_pat(project.environment) and " -- " not in define:
-        define += " --admin-pat"
-    change = grant(project.client, project.id, user, role, define=define)
+    option = "" if " -- " in define else admin_option(project.environment)
+    change = grant(project.client, project.id, user, role, define=define + option)
     return _show_outcome(project, change, as_json=as_json)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
-from zdemo.config.address import ADMIN_PAT, ZitadelAddress, keeps_admin_pat, why_withheld
+from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe
@@ -85,7 +85,7 @@ class Facts:
         *,
         admin_pat: str | None = None,
         unusable_admin_pat: str = "",
-        keeps_admin_pat: bool = True,
+        admin_option: str = "",
         ids: PatIds | None = None,
     ) -> None:
         self.settings, self.ids = settings, ids
@@ -93,7 +93,7 @@ class Facts:
         self.token = random_token() if token is None else token
         self._bearer = "".join(self.token.split())  # blanks that ZITADEL ignores cannot stand in a header field
         self.admin_pat, self.unusable_admin_pat = admin_pat or None, unusable_admin_pat
-        self.keeps_admin_pat = keeps_admin_pat
+        self.admin_option = admin_option
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
         self.replies: dict[Probe, Response | ConnectionFailed] = {}
         self._late: set[Probe] = set()
@@ -110,7 +110,7 @@ class Facts:
             token,
             admin_pat="" if unusable else environment.get(ADMIN_PAT, "").strip(),
             unusable_admin_pat=unusable,
-            keeps_admin_pat=keeps_admin_pat(environment),
+            admin_option=admin_option(environment),
             ids=ids or (pat_ids(environment, token) if token else None),
         )
 
@@ -186,7 +186,7 @@ class Facts:
             late=frozenset(late),
             with_administrator=self.admin_pat is not None,
             unusable_admin_pat=self.unusable_admin_pat,
-            keeps_admin_pat=self.keeps_admin_pat,
+            admin_option=self.admin_option,
             with_ids=self.ids is not None,
             from_setup=self.ids is not None and not self.ids.named_by,
         )

@@ -104,9 +104,9 @@ class RoleCase:
         return self.command("grant", self.user, self.role)
 
     def command(self, action: str, *names: str) -> str:
-        """Return a ``zdemo role`` command, which asks for an administrator's PAT unless it finds one."""
+        """Return a ``zdemo role`` command, with the option for an administrator that it needs."""
         words = pasteable(f"zdemo role {action}", *names)
-        return words if self.evidence.keeps_admin_pat or " -- " in words else f"{words} --admin-pat"
+        return words if " -- " in words else words + self.evidence.admin_option
 
     @property
     def define(self) -> str:
