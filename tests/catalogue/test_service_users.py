@@ -71,6 +71,9 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
     planter.user("DeactivateUser", READER.id)
     ran = bare(*line.split(), "--admin-key", file.name, **env)
     assert (ran.code, "is deactivated or locked" in ran.err) == (1, True)
+    with refusing_port() as port:
+        ran = bare(*line.split(), "--admin-key", file.name, **env | {"ZITADEL_DOMAIN": f"http://localhost:{port}"})
+    assert (ran.code, "nothing listens" in ran.all) == (1 if line.startswith("doctor") else 4, True)
 
 
 def test_a_fix_names_the_key_file_that_was_given(bare: Shell, planter: Planter) -> None:

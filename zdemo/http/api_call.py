@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from zdemo.config.address import is_loopback, without_default_port
 from zdemo.config.settings import API_URL, ClientSettings
@@ -202,12 +202,12 @@ def is_local(url: str) -> bool:
     return is_loopback(urlsplit(url).hostname or "")
 
 
-def identity_of(url: str) -> ApiIdentity:
+def identity_of(api_url: str) -> ApiIdentity:
     """Ask a zdemo API on this machine what it is; no other API is asked. Raises ConnectionFailed if none answers."""
     from zdemo.http.transport import Transport  # here, as above
 
-    if is_local(url):
-        with closing(Transport(urljoin(url, "/")[:-1], setting=API_URL)) as transport:
+    if is_local(api_url):
+        with closing(Transport(api_url, setting=API_URL)) as transport:
             answer = transport.send("GET", IDENTITY_PATH, timeout_seconds=LOCAL_SECONDS)
         match answer.json_object():
             case {"issuer": str(issuer), "client_id": str(client_id), "project_id": str() | None as project_id}:

@@ -53,7 +53,7 @@ def find_project_id(settings: AdminSettings, introspector: IntrospectionClient |
     if project_id is None:
         raise ZdemoError(
             "ZITADEL_ADMIN_PAT is not an active personal access token at this ZITADEL",
-            hint="create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
+            hint="set ZITADEL_PROJECT_ID, or create a new PAT for an administrator",
         )
     return project_id
 

@@ -35,7 +35,7 @@ from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, CheckReport, examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
-from zdemo.errors import ExitCode, UsageError
+from zdemo.errors import ExitCode, IntrospectionError, UsageError
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import API_CHECKS, Target
 
@@ -122,7 +122,10 @@ def doctor(
     output = "document" if as_json else "report" if junit_file == STANDARD_OUTPUT else "checks" if verbose else "groups"
     context = DoctorContext(env_file)
     hide_secrets(screen, context.environment)
-    context.environment = with_admin(screen, context.environment, admin_pat, admin_key)
+    try:
+        context.environment = with_admin(screen, context.environment, admin_pat, admin_key)
+    except IntrospectionError as error:  # the checks say why
+        screen.tell(f"note: --admin-key was not used: {error.message}")
     return _run(screen, checks, names, api, context, env_file, output, junit_file)
 
 

@@ -32,6 +32,7 @@ from zdemo.errors import (
 )
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.http.api_call import ROLE, Call, identity_of
+from zdemo.text.masking import without_secret_query
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.refused_credentials import introspection_error, read_answer
@@ -235,10 +236,10 @@ def _signature_fits(facts: Facts) -> bool | None:
     return True
 
 
-def api_difference(url: str, settings: Settings) -> str:
+def api_difference(api_url: str, settings: Settings) -> str:
     """Return in which way an API on this machine says that it is not the one of the settings; empty if it does not."""
     try:
-        return identity_of(url).difference(settings.issuer, settings.client_id, settings.project_id)
+        return identity_of(api_url).difference(settings.issuer, settings.client_id, settings.project_id)
     except ZdemoError:
         return ""
 
@@ -282,7 +283,8 @@ def explain(  # noqa: PLR0913  # each given by name
             for_role = code_of(call.answer) == "insufficient_scope"
             known = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
     finding = next(findings_by_both(call, token, known.finding, issuer, judged=known.introspection is not None))
-    if finding.id in ("call.disagrees", "call.api_cannot_ask") and (other := api_difference(call.url, settings)):
+    api_url = call.url.removesuffix(without_secret_query(call.route.path))
+    if finding.id in ("call.disagrees", "call.api_cannot_ask") and (other := api_difference(api_url, settings)):
         finding = other_api(other, call.setting).and_seen(finding.seen)
     more = f"zdemo introspect{again}  (what ZITADEL says about this token)"
     next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
