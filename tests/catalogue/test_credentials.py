@@ -48,7 +48,7 @@ NEW_SECRET = (
 
 def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter, caplog: pytest.LogCaptureFixture) -> None:
     env = settings(planter.url, CLIENT_ID="353545601679624999")
-    doctor(bare, env, "client.accepted").names(REFUSED, *CANDIDATES, OPEN, "ZITADEL_ADMIN_PAT", NEW_SECRET)
+    doctor(bare, env, "client.accepted").names(REFUSED, *CANDIDATES, OPEN, "doctor --admin-pat", NEW_SECRET)
     with serving(create_app(Settings.from_env(env))) as port:
         url = f"http://127.0.0.1:{port}/api/private"
         answer = requests.get(url, headers={"Authorization": f"Bearer {READER.pat}"}, timeout=PATIENCE_SECONDS)
@@ -125,7 +125,7 @@ def test_10_11_13_16_42_43_44_a_refused_client(
 ) -> None:
     values, token = plant(planter), (r"token is (dead|not valid)", "deleted PAT")
     output = introspect(bare, settings(planter.url, **values))
-    output.names(REFUSED, *CANDIDATES, OPEN, "ZITADEL_ADMIN_PAT", NEW_SECRET).never(*token)
+    output.names(REFUSED, *CANDIDATES, OPEN, "doctor --admin-pat", NEW_SECRET).never(*token)
     for output in both(bare, administered(planter.url, **values), "client.accepted"):
         output.names(REFUSED, *named).never(OPEN, never, *token)
         output.never(*(() if named is IS_WRONG else ("CLIENT_SECRET is wrong",)))

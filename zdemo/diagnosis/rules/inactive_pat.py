@@ -119,7 +119,7 @@ def _of_a_listed_pat(records: PatRecords, now: float) -> Iterator[Finding]:
         likely=certain,
         candidates=() if certain else (off_since, another),
         fix=(f"copy the whole PAT again, or {_new_pat(records)}" if certain else _new_pat(records),),
-        otherwise=() if certain else ("with ZITADEL_ADMIN_PAT of an IAM_OWNER, zdemo doctor shows which",),
+        otherwise=() if certain else ("with the PAT of an IAM_OWNER, zdemo doctor --admin-pat shows which",),
     )
 
 

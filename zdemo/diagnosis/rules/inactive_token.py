@@ -287,9 +287,8 @@ def _doubts(case: InactiveCase) -> tuple[str, ...]:
 def _ask_administrator(evidence: Evidence) -> str:
     if evidence.with_administrator and evidence.with_ids:
         return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
-    return evidence.unusable_admin_pat or (
-        "set ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which"
-    )
+    whose = "" if evidence.with_ids else ", with ZDEMO_PAT_USER_ID"
+    return evidence.unusable_admin_pat or f"zdemo doctor{evidence.admin_option}  (shows which{whose})"
 
 
 def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:

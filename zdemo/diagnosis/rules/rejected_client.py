@@ -157,7 +157,7 @@ def _open(case: ClientCase, odd: Iterable[str]) -> Finding:
         steps = ("check on the application's page in ZITADEL that it is active and lists the file's keyId", NEW_KEY)
     belongs = "the key file belongs" if key else "they belong"
     elsewhere = f"{belongs} to another ZITADEL, or this one was recreated since"
-    ask = evidence.unusable_admin_pat or "set ZITADEL_ADMIN_PAT: then zdemo doctor shows which it is"
+    ask = evidence.unusable_admin_pat or "zdemo doctor --admin-pat  (shows which it is)"
     seen_by_admin = "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
     return Finding(
         id="client.key_refused" if key else "client.refused",
