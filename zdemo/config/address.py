@@ -148,10 +148,7 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str
 
 
 def admin_option(environment: Environment) -> str:
-    """Return the option, behind a blank, that the next command needs to act as an administrator.
-
-    It is empty where that command finds a PAT; one that was typed is kept nowhere.
-    """
+    """Return the option, behind a blank, that an administrator's next command needs; empty where it finds a PAT."""
     option = environment.setting(ADMIN_PAT)
     if ADMIN_PAT in environment and option == ADMIN_PAT:
         return ""
