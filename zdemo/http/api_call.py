@@ -178,41 +178,30 @@ def call_api(
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ApiIdentity:
-    """Which ZITADEL an API asks, as which application, and whose roles count; all of them are empty if unknown."""
-
-    issuer: str = ""
-    client_id: str = ""
-    project_id: str | None = None
-
-    def difference(self, issuer: str, client_id: str, project_id: str | None) -> str:
-        """Return in which way the API is not what these values say, after "the API"; empty if it is not known to be."""
-        if self.issuer not in ("", without_default_port(issuer)):
-            return f"asks another ZITADEL: {one_line(self.issuer)}, not {issuer}"
-        if self.client_id not in ("", client_id):
-            return f"uses another application: client ID {one_line(self.client_id)}, not {client_id}"
-        if self.project_id and project_id not in (None, self.project_id):
-            return f"counts the roles of another project: {one_line(self.project_id)}, not {project_id}"
-        return ""
-
-
 def is_local(url: str) -> bool:
     """Return whether an API is on this machine."""
     return is_loopback(urlsplit(url).hostname or "")
 
 
-def identity_of(api_url: str) -> ApiIdentity:
-    """Ask a zdemo API on this machine what it is; no other API is asked. Raises ConnectionFailed if none answers."""
+def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id: str | None) -> str:
+    """Ask a zdemo API on this machine in which way it is not what these values say, after "the API".
+
+    Return an empty text if it is, or if that is unknown. Raises ConnectionFailed if nothing answers there.
+    """
     from zdemo.http.transport import Transport  # here, as above
 
-    if is_local(api_url):
-        with closing(Transport(api_url, setting=API_URL)) as transport:
-            answer = transport.send("GET", IDENTITY_PATH, timeout_seconds=LOCAL_SECONDS)
-        match answer.json_object():
-            case {"issuer": str(issuer), "client_id": str(client_id), "project_id": str() | None as project_id}:
-                return ApiIdentity(issuer=issuer, client_id=client_id, project_id=project_id)
-    return ApiIdentity()
+    if not is_local(api_url):
+        return ""
+    with closing(Transport(api_url, setting=API_URL)) as transport:
+        answer = transport.send("GET", IDENTITY_PATH, timeout_seconds=LOCAL_SECONDS)
+    match answer.json_object():
+        case {"issuer": str(other), "client_id": _} if other != without_default_port(issuer):
+            return f"asks another ZITADEL: {one_line(other)}, not {issuer}"
+        case {"issuer": _, "client_id": str(other)} if client_id and other != client_id:
+            return f"uses another application: client ID {one_line(other)}, not {client_id}"
+        case {"issuer": _, "project_id": str(other)} if project_id and other != project_id:
+            return f"counts the roles of another project: {one_line(other)}, not {project_id}"
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,8 +223,7 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str, issuer:
     headers, order = {"Authorization": f"Bearer {key}"} if key else {}, {"user_id": user_id}
     seconds = settings.timeout_seconds
     try:
-        identity = identity_of(settings.api_url)
-        if other := identity.difference(issuer, identity.client_id, project_id):
+        if other := ask_difference(settings.api_url, issuer, None, project_id):
             return Forgotten(why_not=other)
         with closing(Transport(settings.api_url, setting=settings.setting)) as transport:
             answer = transport.send("POST", FORGET_PATH, timeout_seconds=seconds, headers=headers, json=order)

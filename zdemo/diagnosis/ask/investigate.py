@@ -31,7 +31,7 @@ from zdemo.errors import (
     ZdemoError,
 )
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.http.api_call import ROLE, Call, identity_of
+from zdemo.http.api_call import ROLE, Call, ask_difference
 from zdemo.text.masking import without_secret_query
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
@@ -239,7 +239,7 @@ def _signature_fits(facts: Facts) -> bool | None:
 def api_difference(api_url: str, settings: Settings) -> str:
     """Return in which way an API on this machine says that it is not the one of the settings; empty if it does not."""
     try:
-        return identity_of(api_url).difference(settings.issuer, settings.client_id, settings.project_id)
+        return ask_difference(api_url, settings.issuer, settings.client_id, settings.project_id)
     except ZdemoError:
         return ""
 
