@@ -114,6 +114,7 @@ def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:
 NOW = 1_800_000_000.0
 INVALID = 'Bearer realm="zdemo", error="invalid_token"'
 ROLE_MISSING = 'Bearer realm="zdemo", error="insufficient_scope", scope="urn:x"'
+NO_JWT = 'Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt"'
 MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
 WANTS_TLS = b"Client sent an HTTP request to an HTTPS server.\n"
 FOREIGN = b"upstream connect error or disconnect/reset before headers"
@@ -150,6 +151,9 @@ def settings() -> Iterator[Settings]:
     ("what", "token", "name"),
     [
         (call(401, "Bearer"), None, "call.no_token"),
+        (call(401, INVALID, body=b""), None, "call.no_token"),
+        (call(401, NO_JWT, body=b""), READER.pat, "call.verifies_jwts"),
+        (call(422, body=b'{"msg":"Not enough segments"}'), READER.pat, "call.verifies_jwts"),
         (call(401, "Bearer"), "token", "call.token_not_seen"),
         (call(401, "Basic realm=x"), "token", "call.login"),
         (call(400, MALFORMED), "token", "call.invalid_request"),
@@ -179,6 +183,7 @@ def test_what_the_answer_alone_explains_is_not_asked_of_zitadel(what: Call, toke
         (call(401, INVALID), "A" * 71, {}, "token.dead", "deleted"),
         (call(401, INVALID), READER.pat, {}, "call.disagrees", "started before"),
         (call(401, ROLE_MISSING), READER.pat, {}, "call.disagrees", "started before"),
+        (call(401, INVALID, body=b""), READER.pat, {}, "call.disagrees", "verifies JWTs itself"),
         (call(503), READER.pat, {}, "call.api_cannot_ask", "does not reach ZITADEL"),
         (call(502), READER.pat, {"client_secret": "B" * 64}, "client.refused", "CLIENT_ID is wrong"),
         (call(401, INVALID), READER.pat, {"client_secret": "B" * 64}, "call.token_refused", "deleted"),

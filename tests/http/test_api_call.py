@@ -27,6 +27,9 @@ SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
 def test_a_bearer_challenge_is_taken_apart(value: str | None, found: tuple[str, str] | None) -> None:
     challenge = parse_challenge(value)
     assert (challenge and (challenge.error, challenge.scope)) == found
+    words = parse_challenge('Bearer error="invalid_token", error_description="it has expired"')
+    assert words
+    assert words.said == "invalid_token: it has expired"
 
 
 def called(status: int, body: bytes = b"{}", **headers: str) -> Call:
@@ -66,7 +69,7 @@ def test_the_document_holds_all_of_it() -> None:
         "status": 401,
         "milliseconds": 12.3,
         "body": {"a": "\u00fc"},
-        "challenge": {"text": "Bearer", "error": "", "scope": ""},
+        "challenge": {"text": "Bearer", "error": "", "scope": "", "description": ""},
         "why": "so",
     }
     assert as_json(called(200, b"no \xff JSON"), {})["body"] == "no \ufffd JSON"

@@ -85,6 +85,12 @@ class Challenge:
     text: str
     error: str
     scope: str
+    description: str = ""
+
+    @property
+    def said(self) -> str:
+        """The error, and what it means here, in the API's own words; empty without an error."""
+        return ": ".join(filter(None, (self.error, self.description)))
 
 
 def parse_challenge(value: str | None) -> Challenge | None:
@@ -93,7 +99,8 @@ def parse_challenge(value: str | None) -> Challenge | None:
     if scheme.lower() != "bearer":
         return None
     found = {name.lower(): quoted or plain for name, quoted, plain in re.findall(CHALLENGE_PARAMETER, rest)}
-    return Challenge(text=value or "", error=found.get("error", ""), scope=found.get("scope", ""))
+    said = {"error": found.get("error", ""), "description": found.get("error_description", "")}
+    return Challenge(text=value or "", scope=found.get("scope", ""), **said)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,6 @@ from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.http.api_call import (
     Call,
-    Challenge,
     Endpoint,
     Method,
     OtherRoute,
@@ -260,9 +259,10 @@ def show_call(
     rows = [("token", token)] if token else []
     if not call.accepted:
         refused = 400 <= call.answer.status < 500 and not call.is_page
-        rows.append(("refused" if refused else "failed", _message(call)))
-        if call.challenge:
-            rows.append(("challenge", _in_words(call.challenge, sent=bool(token))))
+        message, said = _message(call), call.challenge.said if call.challenge else ""
+        rows.append(("refused" if refused else "failed", message if call.answer.body else said or message))
+        if call.answer.body and said not in message:
+            rows.append(("challenge", said))
     screen.pairs(rows, indent=2, label_width=10)
     if call.accepted and not verbose:  # the exchange has the body
         screen.behind("  ", _message(call))
@@ -286,19 +286,6 @@ def _message(call: Call) -> str:
         return f"the answer is not a JSON object ({kind}, {size} bytes)" if size else "the answer has no body"
     text = body.strip() if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({size} bytes; --json shows all)"
-
-
-def _in_words(challenge: Challenge, *, sent: bool) -> str:
-    """Return what ``WWW-Authenticate`` says, in plain words (RFC 6750 §3)."""
-    words = {
-        "": f"a bearer token is required; no error code{'' if sent else ', because no token was sent'}",
-        "invalid_request": "the request is malformed",
-        "invalid_token": "this token is not valid (any more): get another one",
-        "insufficient_scope": "the token is valid, but does not have all that is required"
-        if not challenge.scope
-        else f"the token is valid, but this is required too: {challenge.scope}",
-    }
-    return words.get(challenge.error, challenge.text)
 
 
 def _show_exchange(screen: Screen, call: Call, bearer: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, rename_steps
-from zdemo.diagnosis.finding import Finding, first, quoted
+from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, first, quoted
 from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
@@ -26,6 +26,9 @@ COMPARE = (
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = "zdemo doctor  (shows what prevents it)"
 ASK_ZITADEL = "zdemo introspect --pat  (what ZITADEL says about this token)"
+VERIFIES_JWTS = "the API verifies JWTs itself, and this token is opaque (not a JWT)"
+GET_JWT = "zdemo token  (a JWT, if the Access Token Type of its service account is JWT)"
+ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
@@ -100,8 +103,17 @@ def finding_for_answer(call: Call, token: str | None, issuer: str, environment: 
             cause=f"{issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API",
             fix=(f"correct {call.setting}: the address of your API",),
         )
+    said = call.challenge.description if call.challenge else answer.text[:LONGEST_QUOTE]
+    is_refusal = 400 <= answer.status < 500 and not is_from_zdemo(answer)
+    if is_refusal and token_form(token or "").is_opaque and re.search(ABOUT_JWTS, said):
+        yield Finding(
+            id="call.verifies_jwts",
+            cause=VERIFIES_JWTS,
+            fix=(GET_JWT,),
+            otherwise=("or let the API ask ZITADEL about tokens (introspection), which works with both",),
+        )
     page = call.is_page and not code and is_zdemo  # others may leave out the code of an error
-    if answer.status == 401 and not code and not page and (is_zdemo or token is None):
+    if answer.status == 401 and not page and (token is None or (is_zdemo and not code)):
         if token is None:
             yield Finding(
                 id="call.no_token",
@@ -333,7 +345,10 @@ def findings_by_both(call: Call, token: str, here: Finding | None, issuer: str, 
     missing_role = code == "insufficient_scope" or status == 403
     if here and ((is_own and not code) or here.id.startswith("role.") == missing_role):
         yield here
-    yield finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
+    finding = finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
+    if here is None and not is_from_zdemo(call.answer) and token_form(token).is_opaque:
+        finding = replace(finding, candidates=(VERIFIES_JWTS, *finding.candidates), fix=(GET_JWT, *finding.fix))
+    yield finding
 
 
 def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:

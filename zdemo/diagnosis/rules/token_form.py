@@ -107,6 +107,11 @@ class TokenForm:
         return self.kind in ACCESS_TOKENS and not self.is_id_token
 
     @property
+    def is_opaque(self) -> bool:
+        """Whether only ZITADEL can read it: APIs that verify JWTs refuse it."""
+        return self.kind in ACCESS_TOKENS and self.kind is not TokenKind.JWT
+
+    @property
     def name(self) -> str:
         """The name of a token that ZITADEL accepts, whatever its form."""
         return self.kind if self.kind in ACCESS_TOKENS else "opaque token"
