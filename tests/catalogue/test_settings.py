@@ -184,7 +184,7 @@ def test_what_can_be_wrong_about_the_path_or_the_url_of_a_call(bare: Shell, zita
         url = f"http://127.0.0.1:{port}"
         env = settings(zitadel.url, ZDEMO_API_URL=url)
         wrong = call(bare, env, "scoped", "-X", "DELETE")
-        missing = call(bare, env, "/api/privat")
+        missing = call(bare, env, "/orders")
         dead = call(bare, env | {"PAT": "A" * 71}, f"{url}/api/private")
     wrong.names("does not take DELETE .405.; it takes", "zdemo call scoped$|zdemo call scoped ").never("inactive")
     missing.names("nothing there for GET .404.", "correct the path").never("zdemo serve")

@@ -21,7 +21,7 @@ from zdemo.diagnosis.ask.investigate import Investigation, explain
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.errors.response import Response
-from zdemo.http.api_call import Call, Route
+from zdemo.http.api_call import Call, Endpoint, Route, other_route
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}
@@ -114,6 +114,7 @@ def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:
 NOW = 1_800_000_000.0
 INVALID = 'Bearer realm="zdemo", error="invalid_token"'
 ROLE_MISSING = 'Bearer realm="zdemo", error="insufficient_scope", scope="urn:x"'
+LACKS = 'Bearer error="insufficient_scope"'
 NO_JWT = 'Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt"'
 MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
 WANTS_TLS = b"Client sent an HTTP request to an HTTPS server.\n"
@@ -122,12 +123,20 @@ ERROR_OF_ZDEMO = b'{"error":"zitadel_unavailable","error_description":"it is awa
 
 
 def call(
-    status: int, challenge: str = "", kind: str = "application/json", body: bytes = ERROR_OF_ZDEMO, **more: str
+    status: int,
+    challenge: str = "",
+    kind: str = "application/json",
+    body: bytes = ERROR_OF_ZDEMO,
+    route: Endpoint = Route.SCOPED,
+    **more: str,
 ) -> Call:
     """Answered as a zdemo API does, unless said otherwise."""
     fields = {"content-type": kind, **more} | ({"www-authenticate": challenge} if challenge else {})
     answer = Response(status=status, headers=fields, body=body, seconds=0.01, url="http://127.0.0.1:5000/api/private")
-    return Call(route=Route.SCOPED, url="http://127.0.0.1:5000/api/private-scoped", answer=answer)
+    return Call(route=route, url=f"http://127.0.0.1:5000{route.path}", answer=answer)
+
+
+MESSAGES = other_route("/messages", typed="/messages")
 
 
 def explained(what: Call, token: str | None, settings: Settings | None = None, again: str = "") -> Finding:
@@ -155,9 +164,11 @@ def settings() -> Iterator[Settings]:
         (call(401, NO_JWT, body=b""), READER.pat, "call.verifies_jwts"),
         (call(422, body=b'{"msg":"Not enough segments"}'), READER.pat, "call.verifies_jwts"),
         (call(401, "Bearer"), "token", "call.token_not_seen"),
+        (call(401, "Bearer", route=MESSAGES), "token", "call.token_not_seen"),
         (call(401, "Basic realm=x"), "token", "call.login"),
         (call(400, MALFORMED), "token", "call.invalid_request"),
         (call(404, kind="text/html", body=b""), "token", "call.no_such_route"),
+        (call(404, route=MESSAGES), "token", "call.not_found"),
         (call(401, body=b"{}"), "token", "call.refused_elsewhere"),
         (call(302), "token", "call.redirects"),
         (call(429), "token", "call.rate_limited"),
@@ -184,6 +195,8 @@ def test_what_the_answer_alone_explains_is_not_asked_of_zitadel(what: Call, toke
         (call(401, INVALID), READER.pat, {}, "call.disagrees", "started before"),
         (call(401, ROLE_MISSING), READER.pat, {}, "call.disagrees", "started before"),
         (call(401, INVALID, body=b""), READER.pat, {}, "call.disagrees", "verifies JWTs itself"),
+        (call(403, LACKS, route=MESSAGES), VISITOR.pat, {}, "call.no_role", ""),
+        (call(403, LACKS, route=MESSAGES), READER.pat, {}, "call.own_rules", "lacks a role"),
         (call(503), READER.pat, {}, "call.api_cannot_ask", "does not reach ZITADEL"),
         (call(502), READER.pat, {"client_secret": "B" * 64}, "client.refused", "CLIENT_ID is wrong"),
         (call(401, INVALID), READER.pat, {"client_secret": "B" * 64}, "call.token_refused", "deleted"),

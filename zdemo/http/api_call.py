@@ -114,6 +114,11 @@ class Call:
     method: Method = Method.GET
 
     @property
+    def path(self) -> str:
+        """The path that was called, without its query."""
+        return self.route.path.partition("?")[0]
+
+    @property
     def command(self) -> str:
         """The command that sends the same request again."""
         method = "" if self.method is Method.GET else f" -X {self.method}"

@@ -80,7 +80,8 @@ def target(text: str, url: str | None) -> CallTarget:
 
 
 def _unknown(text: str) -> UsageError:
-    if meant := did_you_mean(text, list(Route)):
+    names = {name: route for route in Route for name in (route, route.path.removeprefix("/api/"))}
+    if meant := names.get(did_you_mean(text, names)):
         return UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
     hint = f"did you mean /{text}?" if re.fullmatch(r"[\w.-]+(/[\w.-]*)+", text) else "zdemo call --help"
     return UsageError(f"unknown route: {text} ({KNOWN})", hint=hint)

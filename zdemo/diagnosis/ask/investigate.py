@@ -272,7 +272,7 @@ def explain(  # noqa: PLR0913  # each given by name
         with closing(Facts.of(environment, settings, token, ids)) as facts:
             for_role = code_of(call.answer) == "insufficient_scope"
             known = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
-    finding = next(findings_by_both(call, token, known.finding, issuer, judged=known.introspection is not None))
+    finding = next(findings_by_both(call, token, known.finding, issuer, known.introspection))
     more = f"zdemo introspect{again}  (what ZITADEL says about this token)"
     next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
     finding = replace(finding, otherwise=(*finding.otherwise, next_step))
