@@ -41,6 +41,13 @@ def test_17_a_token_that_is_cut(bare: Shell, zitadel: Emulator, token: str, name
         output.names(*named, "copy the whole").never("deleted", "refuses the API")
 
 
+def test_17_a_jwt_whose_signature_is_cut_or_too_long(bare: Shell, planter: Planter) -> None:
+    token = str(planter.tokens(AUDIENCE, jwt=True)["access_token"])
+    for output in both(bare, settings(planter.url, PAT=token[:-1]), "token.active", warned=("token.form",)):
+        output.names("cut off", "341 instead of 342", "fix copy the whole").never("session was ended", OPEN)
+    introspect(bare, settings(planter.url, PAT=f"{token}x")).names("signature does not match").never(OPEN)
+
+
 def does(*methods: str) -> Callable[[Planter], None]:
     def plant(planter: Planter) -> None:
         for method in methods:

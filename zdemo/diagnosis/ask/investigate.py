@@ -227,7 +227,7 @@ def _signature_fits(facts: Facts) -> bool | None:
 
     try:
         jwt.PyJWS().decode(facts.token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])
-    except jwt.InvalidSignatureError:
+    except jwt.DecodeError:  # also a signature that is not base64url
         return False
     except (jwt.PyJWTError, ValueError, TypeError):
         return None

@@ -235,11 +235,14 @@ def _by_form(case: InactiveCase) -> Iterator[Finding]:
     if form.missing:
         yield _copy("token.cut", f"the token is cut off (incomplete): {form.size}, {form.missing}", likely=likely)
     if kind is TokenKind.CUT:
+        is_whole = "." in case.token  # a JWE, whose parts are complete
+        unusual = "not valid, and its length is unusual" if is_whole else "cut off (incomplete)"
         yield Finding(
             id="token.cut",
-            cause=f"the token is not valid, and its length is unusual: {form.size}; {LENGTHS}",
+            cause=f"the token is {unusual}: {form.size}; {LENGTHS}",
+            likely=not is_whole,
             candidates=(
-                "it is cut off (incomplete), or something was added",
+                *(("it is cut off (incomplete), or something was added",) if is_whole else ()),
                 "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
                 *_doubts(case),
             ),
