@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.cli import Shell, settings
 from tests.support.connection_faults import relay
-from tests.support.named_causes import call
+from tests.support.named_causes import call, doctor
 from tests.support.upstream import answer, json_body, upstream
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, Emulator
@@ -60,6 +60,20 @@ def test_a_path_that_is_nearly_one_of_the_api(bare: Shell, zitadel: Emulator, pa
         output = call(bare, env, path)
     output.names(f"did you mean {meant}.* fix zdemo call {meant}" if meant else "nothing there for GET")
     output.never(*(() if meant else ("did you mean",)))
+
+
+def test_an_api_below_a_path(bare: Shell, zitadel: Emulator) -> None:
+    with (
+        serving(create_app(Settings.from_env(settings(zitadel.url)))) as port,
+        upstream(relay(f"http://127.0.0.1:{port}", prefix="/v1")) as proxy,
+    ):
+        env = settings(zitadel.url, ZDEMO_API_URL=f"{proxy.url}/v1")
+        doctor(bare, env)
+        env["ZDEMO_API_URL"] = f"http://127.0.0.1:{port}/v1"
+        for output in (doctor(bare, env, "api.identity"), call(bare, env)):
+            output.names("has no /v1/api/p", f"fix ZDEMO_API_URL=http://127.0.0.1:{port} ")
+        output = doctor(bare, env | {"ZDEMO_API_URL": f"{proxy.url}/v1/api/private"}, "settings.wellformed")
+        output.names("has the path of a route", f"fix ZDEMO_API_URL={proxy.url}/v1 ")
 
 
 def test_a_slash_too_many_at_another_api(bare: Shell, zitadel: Emulator) -> None:

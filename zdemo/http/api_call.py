@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
@@ -119,6 +120,11 @@ class Call:
         return self.route.path.partition("?")[0]
 
     @property
+    def below(self) -> str:
+        """The path in the API's address, below which its routes are."""
+        return urlsplit(self.answer.url).path.removesuffix(self.path)
+
+    @property
     def command(self) -> str:
         """The command that sends the same request again."""
         method = "" if self.method is Method.GET else f" -X {self.method}"
@@ -179,7 +185,8 @@ def call_api(
         if failure.kind is not FailureKind.REFUSED:
             raise
         what = f"{settings.api_url} refuses connections: the API is not running there"
-        hint = f"start it with zdemo serve, or correct {settings.setting}"
+        has_port = urlsplit(settings.api_url).port is not None
+        hint = f"start it with zdemo serve, or correct {settings.setting}" if has_port else failure.hint
         raise ConnectionFailed(what, hint=hint, kind=failure.kind, origin=failure.origin) from failure
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
+from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback, near_loopback
 from zdemo.config.names import assignment
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 
@@ -18,11 +18,11 @@ PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 _WORDS = {
     FailureKind.NAME_NOT_RESOLVED: (
         "the host name {host} does not resolve (DNS)",
-        "check the host name in {setting}; if it is right, check this machine's network and DNS",
+        "{check_name}",
     ),
     FailureKind.REFUSED: (
         "{host} port {port} refuses connections: nothing listens there",
-        "start {server}, or correct host and port in {setting}",
+        "{start}",
     ),
     FailureKind.NO_ROUTE: (
         "this machine has no route to {host} port {port} ({detail})",
@@ -151,19 +151,28 @@ def failed(
     port = parts.port or (443 if is_https else 80)
     proxy_host, proxy_port = proxy_address(proxy)
     netloc = parts.netloc if parts.port else f"{parts.netloc}:{port}"
+    near = near_loopback(host)
+    meant = assignment(setting, f"http://{near}" + (f":{parts.port}" if parts.port and ":" not in near else ""))
+    is_default = is_loopback(host) and not parts.port
+    usual = assignment(setting, f"http://{host}:{8080 if setting in (ISSUER, INTERNAL_URL, '--domain') else 5000}")
     values = {
+        "check_name": f"{meant}, if this machine is meant"
+        if near
+        else f"check the host name in {setting}; if it is right, check this machine's network and DNS",
+        "start": f"add the port, e.g. {usual}"
+        if is_default
+        else f"start {_server(setting, host)}, or correct host and port in {setting}",
         "host": host,
         "port": port,
         "netloc": netloc,
-        "with_http": assignment(setting, f"http://{netloc}"),
-        "with_https": assignment(setting, f"https://{netloc}"),
+        "with_http": assignment(setting, f"http://{netloc}{parts.path}"),
+        "with_https": assignment(setting, f"https://{netloc}{parts.path}"),
         "origin": origin,
         "seconds": round(seconds, 1) or seconds,
         "proxy": f" {proxy_host}" if proxy_host else "",
         "proxy_host": proxy_host,
         "proxy_port": proxy_port,
         "setting": setting,
-        "server": _server(setting, host),
         "allow_http": "" if is_loopback(host) else ", and ZDEMO_ALLOW_HTTP=1 in a network that you trust",
         "certificate_too": ", its certificate, its TLS versions" if is_https else "",
         "detail": NO_DETAIL,

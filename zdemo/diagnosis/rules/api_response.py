@@ -22,9 +22,7 @@ CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 Â
 CHALLENGE = "WWW-Authenticate"
 STARTED_BEFORE = "the API was started before its settings were changed"
 RESTART = "restart zdemo serve, if its settings were changed since then"
-COMPARE = (
-    "compare ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID of the API with the values here"
-)
+COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = "zdemo doctor  (shows what prevents it)"
 ASK_ZITADEL = "zdemo introspect --pat  (what ZITADEL says about this token)"
@@ -57,8 +55,8 @@ def code_of(answer: Response) -> str:
 
 
 @first
-def finding_before_the_api(answer: Response, setting: str) -> Iterator[Finding]:
-    """Return why a request did not get as far as a route of the API; ``None`` when it may have."""
+def finding_before_the_api(answer: Response, setting: str, below: str = "") -> Iterator[Finding]:
+    """Return why a request did not get as far as a route below this path of the API; ``None`` when it may have."""
     host = url(answer).netloc
     if "AirTunes" in answer.headers.get("server", ""):
         yield Finding(
@@ -67,9 +65,9 @@ def finding_before_the_api(answer: Response, setting: str) -> Iterator[Finding]:
             fix=("zdemo serve --port 5001", assignment(setting, "http://127.0.0.1:5001")),
         )
     if cause := expects_https(answer):
-        yield Finding(id="call.expects_tls", cause=cause, fix=(assignment(setting, f"https://{host}"),))
+        yield Finding(id="call.expects_tls", cause=cause, fix=(assignment(setting, f"https://{host}{below}"),))
     if 300 <= answer.status < 400:
-        target, moved = redirected_to(answer, setting)
+        target, moved = redirected_to(answer, setting, below)
         is_path = target.startswith("/")
         elsewhere = f"set {setting} to the address at which the API itself answers"
         yield Finding(
@@ -103,7 +101,7 @@ def finding_for_answer(call: Call, token: str | None, issuer: str, environment: 
     ``issuer`` is empty when it is unknown.
     """
     answer, code, is_zdemo = call.answer, code_of(call.answer), not isinstance(call.route, OtherRoute)
-    if before := finding_before_the_api(answer, call.setting):
+    if before := finding_before_the_api(answer, call.setting, call.below):
         yield before
     if issuer and call.url.startswith(f"{issuer}/"):
         yield Finding(
@@ -178,7 +176,7 @@ def _not_about_the_token(call: Call, code: str) -> Iterator[Finding]:
             fix=(meant.command,) if near else ("correct the path", f"correct {call.setting}, if another API is meant"),
         )
     if status == 404:
-        yield _no_such_route(answer, call.setting)
+        yield _no_such_route(call)
     if call.is_page:
         yield Finding(
             id="call.page",
@@ -195,8 +193,9 @@ def _not_about_the_token(call: Call, code: str) -> Iterator[Finding]:
     )
 
 
-def _no_such_route(answer: Response, setting: str) -> Finding:
-    parts = url(answer)
+def _no_such_route(call: Call) -> Finding:
+    answer, parts, setting = call.answer, url(call.answer), call.setting
+    origin = f"{parts.scheme}://{parts.netloc}"
     return Finding(
         id="call.no_such_route",
         cause=f"the server at {parts.netloc} has no {parts.path} ({described(answer)}), as the API of zdemo serve does",
@@ -205,7 +204,7 @@ def _no_such_route(answer: Response, setting: str) -> Finding:
             "the API has another path there, or a proxy in front of it changes the path",
         ),
         fix=(
-            f"correct {setting}: where zdemo serve runs",
+            assignment(setting, origin) if call.below else f"correct {setting}: where zdemo serve runs",
             "zdemo doctor --api URL  (for an API of your own: a URL that requires a token)",
         ),
     )
@@ -244,13 +243,14 @@ def _gateway(answer: Response, setting: str) -> Iterator[Finding]:
 
 
 @first
-def finding_for_no_example_api(answer: Response, setting: str) -> Iterator[Finding]:
+def finding_for_no_example_api(call: Call) -> Iterator[Finding]:
     """Return why the public route does not answer as that of the example API, as far as the answer shows it."""
-    if before := finding_before_the_api(answer, setting):
+    answer, setting = call.answer, call.setting
+    if before := finding_before_the_api(answer, setting, call.below):
         yield before
     yield from _gateway(answer, setting)
     if answer.status == 404:
-        yield _no_such_route(answer, setting)
+        yield _no_such_route(call)
     if answer.status in (401, 403):
         yield _refused_elsewhere(answer, setting, public=True)
 
