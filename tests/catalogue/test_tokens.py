@@ -307,6 +307,15 @@ def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, p
         output.names("http://localhost:59999", planter.url, "one issuer for all").never("expired", OPEN)
 
 
+def test_the_emulators_own_values_at_another_zitadel(bare: Shell) -> None:
+    for zitadel, named in (
+        (session_api(), ("token of zdemo's emulator", "fix use a token of your ZITADEL; zdemo setup")),
+        (answer(json_body({"error": "unauthorized_client"}), 400), ("CLIENT_SECRET are those of zdemo's emulator",)),
+    ):
+        with upstream(zitadel) as up:
+            introspect(bare, settings(up.url)).names(*named, "ZITADEL_DOMAIN=http://localhost:8484").never(OPEN)
+
+
 def test_doctor_asks_how_the_application_is_registered_only_when_nothing_else_is_wrong(
     bare: Shell, zitadel: Emulator
 ) -> None:

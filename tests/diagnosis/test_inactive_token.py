@@ -13,6 +13,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
+from zdemo.emulator import READER
 from zdemo.errors.response import Response
 
 CERTAIN, LIKELY, OPEN = Certainty
@@ -55,6 +56,7 @@ def jwt_of(kid: str = "k", **claims: Any) -> str:
         (f"Bearer {PAT}", "token.pasted", CERTAIN),
         (PAT[:-1], "token.cut", LIKELY),
         (jwt_of()[:-1], "token.cut", CERTAIN),
+        (READER.pat, "token.emulators", CERTAIN),
         (PAT + PAT, "token.doubled", CERTAIN),
         ("garbage", "token.too_short", CERTAIN),
         ("a.b.c", "token.damaged", CERTAIN),

@@ -14,6 +14,7 @@ from tests.config.test_key_file import content
 from tests.support import connection_faults
 from tests.support.cli import Shell
 from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
+from tests.support.secret_forms import PAT
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
@@ -38,7 +39,7 @@ def ask(paths: dict[str, Any], other: Any = REFUSED, seconds: float = 5) -> Inve
     """Ask a server that answers by path; ``other`` is for the paths that are not given."""
     with upstream(depending(lambda request: paths.get(request.target, other))) as up:
         settings = Settings(issuer=up.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=seconds)
-        return look(settings, READER.pat)
+        return look(settings, PAT)
 
 
 def test_a_good_token_has_no_finding(planter: Planter) -> None:
@@ -86,13 +87,13 @@ def test_what_hangs_is_not_waited_for_beyond_the_time_and_leaves_it_open() -> No
     assert (finding.id, finding.certainty) == ("role.missing", Certainty.OPEN)
 
 
-@pytest.mark.parametrize("server", [READER.pat[:40], CLIENT_SECRET])
+@pytest.mark.parametrize("server", [PAT[:40], CLIENT_SECRET])
 def test_a_server_that_echoes_what_it_was_sent_gives_nothing_away(server: str) -> None:
     page = answer(b"<p>no</p>", 404, headers={"Content-Type": "text/html", "Server": server})
-    claims = answer(json_body({"active": True, "sub": "1", "iss": READER.pat, **HAS_ROLE}))
+    claims = answer(json_body({"active": True, "sub": "1", "iss": PAT, **HAS_ROLE}))
     for found in (ask({}, page), ask({"/oauth/v2/introspect": claims})):
         assert found.notes or found.finding
-        assert not [secret for secret in (CLIENT_SECRET, READER.pat) if secret in str(found)]
+        assert not [secret for secret in (CLIENT_SECRET, PAT) if secret in str(found)]
 
 
 def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:

@@ -67,8 +67,33 @@ def test_refused_credentials_stay_open_with_all_candidates() -> None:
 def test_everything_refused_by_zitadel_is_another_or_a_recreated_one() -> None:
     finding = refused({USERINFO: DEAD, ADMINISTRATOR: DEAD})
     assert (finding.id, finding.certainty) == ("client.other_instance", LIKELY)
-    assert "recreated" in refused({USERINFO: DEAD}).candidates[0]
+    open_cause = refused({USERINFO: DEAD})
+    assert "recreated" in open_cause.candidates[0]
+    assert finding.fix[0] == open_cause.fix[0] == "correct ZITADEL_DOMAIN, if another ZITADEL is meant"
     assert "another ZITADEL" in refused_key({USERINFO: DEAD}).candidates[0]
+
+
+EMULATORS = ("353545601679624705", "zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000")
+
+
+@pytest.mark.parametrize(
+    ("client_id", "secret", "name", "fix"),
+    [
+        (SETTINGS.client_id, "s3cr" * 16, "client.refused", "compare CLIENT_ID"),
+        (SETTINGS.client_id, "s3cr" * 15, "client.refused", "copy CLIENT_SECRET again"),
+        (SETTINGS.client_id, f"{'s3cr' * 15}s-cr", "client.refused", "copy CLIENT_SECRET again"),
+        (SETTINGS.client_id[1:], "s3cr" * 16, "client.refused", "copy CLIENT_ID again"),
+        (*EMULATORS, "client.emulators", "ZITADEL_DOMAIN=http://localhost:8484"),
+    ],
+)
+def test_a_value_whose_form_is_wrong_or_known_is_the_first_cause(
+    client_id: str, secret: str, name: str, fix: str
+) -> None:
+    finding = refused({}, replace(SETTINGS, client_id=client_id, client_secret=secret))
+    assert (finding.id, finding.fix[0][: len(fix)]) == (name, fix)
+    assert finding.certainty is {"compare CLIENT_ID": OPEN, "ZITADEL_DOMAIN=http://localhost:8484": CERTAIN}.get(
+        fix, LIKELY
+    )
 
 
 @pytest.mark.parametrize(

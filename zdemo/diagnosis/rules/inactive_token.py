@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from zdemo.config.settings import Settings
+from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_jwt import findings_for_jwt
@@ -19,11 +20,20 @@ from zdemo.diagnosis.rules.token_form import (
     token_form,
 )
 from zdemo.diagnosis.rules.unusable_response import database_away
-from zdemo.diagnosis.wording import Lines, audience_scope, clock_words, described, health_lines, shown_list
+from zdemo.diagnosis.wording import (
+    EMULATORS_DOMAIN,
+    Lines,
+    audience_scope,
+    clock_words,
+    described,
+    health_lines,
+    shown_list,
+)
 from zdemo.zitadel.introspection_answer import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
 DATABASE_SICK = "zitadel.database_sick"
+EMULATORS_TOKENS = [BY_NAME[name].emulator for name in ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT")]
 ALIVE = "the token is alive, but not meant for this API"
 
 
@@ -84,6 +94,13 @@ def _rules(case: InactiveCase) -> Iterator[Finding]:
             id="token.another_value",
             cause=f"this is not a token but {what}",
             fix=("give the token itself, from where it is kept",),
+        )
+    zitadel = evidence.answer(Probe.TOKEN)
+    if case.token.strip() in EMULATORS_TOKENS and not (zitadel and zitadel.emulator):
+        yield Finding(
+            id="token.emulators",
+            cause="this is a token of zdemo's emulator, which is not what answers",
+            fix=("use a token of your ZITADEL; zdemo setup creates one", f"or {EMULATORS_DOMAIN}, if that is meant"),
         )
     if evidence.token_is_alive and form.kind is TokenKind.PAT:  # which is meant for every API
         yield Finding(
