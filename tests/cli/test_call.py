@@ -87,6 +87,19 @@ def test_the_curl_command_is_without_the_token_and_sends_nothing(shell: Shell) -
     assert ran.out == "curl -i -X POST -H \"Authorization: Bearer $PAT\" 'https://api.example/a?b=1&c=2'\n"
 
 
+def test_as_visitor_sends_the_other_token(shell: Shell) -> None:
+    env = {"ZDEMO_VISITOR_PAT": VISITOR.pat}
+    ran = shell("call", "scoped", "--as", "visitor", **env)
+    assert (ran.code, "token       visitor (zdem…y-00, from the environment)" in ran.out) == (1, True)
+    assert shell("call", "scoped", "--as", "reader", **env).code == 0
+    assert "Bearer $ZDEMO_VISITOR_PAT" in shell("call", "scoped", "--as", "visitor", "--curl", **env).out
+    missing, both = (
+        shell("call", "private", "--as", "visitor"),
+        shell("call", "private", "--as", "reader", "--pat", "x"),
+    )
+    assert ((missing.code, is_two_lines(missing)), (both.code, is_two_lines(both))) == ((3, True), (2, True))
+
+
 # --- watch
 
 

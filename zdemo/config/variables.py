@@ -128,11 +128,11 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_VISITOR_PAT",
-        sentence="The token of a user who does not have the role; the page of `zdemo serve` sends it as the visitor.",
+        sentence="The token of a user who does not have the role, for `zdemo call --as visitor` and the page.",
         emulator="zdemo-emulator-visitor-token-known-to-everybody-for-development-only-00",
         to_fill_in=True,
         secret=True,
-        commands="serve",
+        commands="call serve",
     ),
     Variable(
         name="ZITADEL_ADMIN_PAT",

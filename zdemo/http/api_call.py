@@ -225,10 +225,10 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str) -> Forg
     return Forgotten(why_not=f"{why_not} ({answer.status})" if is_refusal else "")
 
 
-def curl_command(settings: ClientSettings, route: Endpoint, *, with_token: bool, method: Method = Method.GET) -> str:
-    """Return the same request for curl, with ``$PAT`` for the token, which keeps it out of the shell's history."""
+def curl_command(settings: ClientSettings, route: Endpoint, *, variable: str, method: Method = Method.GET) -> str:
+    """Return the same request for curl, with a variable for the token, which keeps it out of the shell's history."""
     how = {Method.GET: "-i", Method.HEAD: "-I"}.get(method, f"-i -X {method}")
-    header = ' -H "Authorization: Bearer $PAT"' if with_token else ""
+    header = f' -H "Authorization: Bearer ${variable}"' if variable else ""
     return f"curl {how}{header} {shlex.quote(settings.api_url + route.path)}"
 
 

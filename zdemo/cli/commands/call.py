@@ -7,7 +7,7 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -22,7 +22,7 @@ from zdemo.config.address import DAMAGED_SCHEME, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, steps_with_env_file
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings
-from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
+from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.http.api_call import (
     Call,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
+TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
 # however long one waits
 NEVER_ACCEPTED = ("token.too_short", "token.cut", "token.doubled", "token.client_secret", "token.is_id_token")
 
@@ -103,6 +104,9 @@ def call(  # the options
         option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False),
     ] = Method.GET,
     pat: Pat = None,
+    caller: Annotated[
+        Literal["reader", "visitor"] | None, option("USER", "Whose token: reader (PAT) or visitor.", "--as")
+    ] = None,
     url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,
     as_json: Json = False,
     verbose: Annotated[
@@ -129,6 +133,7 @@ def call(  # the options
     Examples:
       zdemo call scoped
       zdemo call scoped --pat
+      zdemo call scoped --as visitor
       zdemo call /messages -X POST
       zdemo call https://api.example.com/messages
       zdemo call private --url http://127.0.0.1:5001 -v
@@ -152,14 +157,18 @@ def call(  # the options
         return ClientSettings.from_env(environment)
 
     environment = environment_with_token(screen, pat, env_file, {API_URL: (what.option, what.address)}, check=checked)
+    variable = TOKENS[caller or "reader"]
+    if caller:
+        environment = _with_token_of(environment, variable, pat)
     settings = checked(environment)
-    token = None if endpoint is Route.PUBLIC and pat is None else checked_token(environment)
+    is_asked_for = pat is not None or caller is not None
+    token = None if endpoint is Route.PUBLIC and not is_asked_for else checked_token(environment)
     if curl:
-        command = curl_command(settings, endpoint, with_token=token is not None, method=method)
+        command = curl_command(settings, endpoint, method=method, variable=variable if token else "")
         screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
         if token and environment.source("PAT") != EXPORTED:
             place = environment.source("PAT")
-            screen.tell(f"note: $PAT is not set in this shell; first set it to the token from {place}")
+            screen.tell(f"note: ${variable} is not set in this shell; first set it to the token from {place}")
         return ExitCode.YES
     if token:
         if API_URL not in environment.hidden:  # that is said with the outcome
@@ -170,7 +179,7 @@ def call(  # the options
     watched = Watch(screen, lambda: call_api(settings, endpoint, token, method), expect=expect) if watch else None
 
     def show(result: Call) -> Explanation | None:
-        explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")
+        explanation = _explanation(result, token, environment, again=" --pat" if is_asked_for else "")
         if explanation:
             explanation = replace(explanation, finding=steps_with_env_file(explanation.finding, env_file))
         names = (API_URL, *(["PAT"] if token or (route is not Route.PUBLIC and "PAT" not in environment) else []))
@@ -197,6 +206,14 @@ def call(  # the options
     if not as_json and (watched or result.answer.status == expect):
         screen.say(f"{result.answer.status} {watched or 'as expected'}")
     return _exit_code(screen, result, expect)
+
+
+def _with_token_of(environment: Environment, variable: str, pat: str | None) -> Environment:
+    if pat is not None:
+        raise UsageError("--as and --pat both name a token", hint="leave out one of them")
+    if variable not in environment:
+        raise MissingTokenError(f"{variable} is not set", hint="zdemo setup creates one; or set it in .env")
+    return environment.with_pat_of(variable)
 
 
 def _explanation(result: Call, token: str | None, environment: Environment, *, again: str) -> Explanation | None:
