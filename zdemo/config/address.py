@@ -56,11 +56,6 @@ def without_default_port(address: str) -> str:
     return address.removesuffix(f":{port}") if parts.port == port else address
 
 
-def api_address(text: str, *, allow_http: bool, example: str) -> str:
-    """Return the address of an API, which may be below a path; that of one of its routes is refused."""
-    return origin(text, allow_http=allow_http, example=example, with_path=True)
-
-
 def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False) -> str:
     """Return scheme, host and port of an address, without a slash at the end; and its path, if it may have one."""
 

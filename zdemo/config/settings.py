@@ -9,15 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zdemo.config.address import (
-    INTERNAL_URL,
-    ISSUER,
-    ZitadelAddress,
-    api_address,
-    origin,
-    unused_internal_url,
-    why_withheld,
-)
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, origin, unused_internal_url, why_withheld
 from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
@@ -98,11 +90,10 @@ class _Reader:
         raise SettingsError(list(self._fixes), hint="; ".join(steps), fixes=self._fixes)
 
     def _parser(self, variable: Variable) -> Callable[[str], Any]:
-        if variable.parse not in (origin, api_address):
+        if variable.parse is not origin:
             return variable.parse
-        return partial(
-            variable.parse, allow_http=self.value("ZDEMO_ALLOW_HTTP"), example=variable.example or variable.default
-        )
+        allow_http, example = self.value("ZDEMO_ALLOW_HTTP"), variable.example or variable.default
+        return partial(origin, allow_http=allow_http, example=example, with_path=variable.name == API_URL)
 
     def _parsed(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
         text = self.environment.get(name, "").strip()

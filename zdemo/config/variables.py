@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from zdemo.config.address import api_address, origin
+from zdemo.config.address import origin
 from zdemo.config.parsers import (
     DEFAULT_TIMEOUT_SECONDS,
     EXAMPLE_CLIENT_ID,
@@ -182,7 +182,7 @@ VARIABLES = (
         name="ZDEMO_API_URL",
         group="The API",
         sentence="Where `zdemo call` and `zdemo role` find the API; it may be below a path.",
-        parse=api_address,
+        parse=origin,
         default=DEFAULT_API_URL,
         field="api_url",
         commands="call role",

@@ -21,7 +21,7 @@ from zdemo.cli.watch import Watch
 from zdemo.config.address import DAMAGED_SCHEME, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, steps_with_env_file
 from zdemo.config.names import THE_URL, did_you_mean
-from zdemo.config.settings import API_URL, ClientSettings
+from zdemo.config.settings import API_URL, ClientSettings, Settings
 from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.http.api_call import (
@@ -219,8 +219,7 @@ def _with_token_of(environment: Environment, variable: str, pat: str | None) -> 
 def _explanation(result: Call, token: str | None, environment: Environment, *, again: str) -> Explanation | None:
     if result.accepted:
         return None
-    from zdemo.config.settings import Settings  # here, since a call without a token needs neither
-    from zdemo.diagnosis.ask.investigate import explain
+    from zdemo.diagnosis.ask.investigate import explain  # here, since an accepted call does not need it
 
     settings, unasked = None, ""
     try:
@@ -234,8 +233,7 @@ def _username(result: Call, token: str | None, environment: Environment) -> str:
     """Return the name of the user whose token the API accepted; no other API's token goes to ZITADEL for that."""
     if token is None or isinstance(result.route, OtherRoute):
         return ""
-    from zdemo.config.settings import Settings  # as above
-    from zdemo.diagnosis.ask.investigate import username_of
+    from zdemo.diagnosis.ask.investigate import username_of  # as above
 
     with suppress(SettingsError):
         return username_of(Settings.from_env(environment), token)

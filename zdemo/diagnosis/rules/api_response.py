@@ -274,21 +274,13 @@ def findings_by_the_api_alone(call: Call, token: str | None) -> Iterator[Finding
             cause=f"the token is valid, but does not have the role {call.role or 'that the API requires'}",
             fix=("zdemo introspect --pat  (shows which of the possible causes it is)",),
         )
-    if status == 403:  # without a challenge, which a zdemo API always sends (RFC 6750 §3)
+    if status == 403 or not code:  # a zdemo API always sends a challenge (RFC 6750 §3)
+        role = "the API requires a role, which is missing, or has further requirements"
+        dead, other = "the token is not active, or not meant for this API", "the API takes other credentials"
         yield Finding(
-            id="call.forbidden",
-            cause="the request was refused (403) without a challenge that says why",
-            candidates=(A_GATEWAY, "the API requires a role, which is missing, or has further requirements"),
-            fix=(ASK_ZITADEL, "check the log of the gateway"),
-        )
-    if not code:
-        yield Finding(
-            id="call.refused",
+            id="call.forbidden" if status == 403 else "call.refused",
             cause=f"the API refused the request ({status}) without a challenge that says why",
-            candidates=(
-                "the token is not active, or not meant for this API",
-                "the API takes other credentials than a bearer token",
-            ),
+            candidates=(A_GATEWAY, role) if status == 403 else (dead, other),
             fix=(ASK_ZITADEL, API_LOG),
         )
     form = token_form(token or "")

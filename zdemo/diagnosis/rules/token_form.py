@@ -21,12 +21,7 @@ JWE_PIECE = re.compile(  # of ZITADEL: header, key of 43 characters, IV of 16, c
     r"(?a:[\w-]*\.[\w-]{43}\.[\w-]{16}(\.[\w-]*){0,2}|([\w-]{0,43}\.[\w-]{16}\.|[\w-]{0,16}\.)?[\w-]+\.[\w-]{22})"
 )
 RSA = (342, 512, 683)  # characters of a signature with a key of 2048, 3072 and 4096 bits
-SIGNATURE_LENGTHS = dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSA) | {
-    "ES256": (86,),
-    "ES384": (128,),
-    "ES512": (176,),
-    "EdDSA": (86,),
-}
+CURVES = {"ES256": 86, "ES384": 128, "ES512": 176, "EdDSA": 86}
 PAT_LENGTH, OPAQUE_LENGTH = 71, 104  # before: 16 bytes of IV and what is sealed, base64url without padding
 LENGTHS = "a PAT usually has 277, an access token 288 (before v4.14: 71, 104)"
 IV_BYTES = 16
@@ -210,7 +205,8 @@ def _form_of_parts(text: str) -> TokenForm:
 def _missing_of_signature(signature: str, algorithm: str) -> str:
     """Return what proves that a JWT was cut at its end; its key may have one of several lengths."""
     size = len(signature)
-    whole = min(SIGNATURE_LENGTHS.get(algorithm, (size,)), key=lambda length: abs(length - size))
+    lengths = RSA if algorithm.startswith(("RS", "PS")) else (CURVES.get(algorithm, size),)
+    whole = min(lengths, key=lambda length: abs(length - size))
     return f"its signature has {size} instead of {whole} characters" if size < whole else ""
 
 
