@@ -88,11 +88,6 @@ class Challenge:
     scope: str
     description: str = ""
 
-    @property
-    def said(self) -> str:
-        """The error, and what it means here, in the API's own words; empty without an error."""
-        return ": ".join(filter(None, (self.error, self.description)))
-
 
 def parse_challenge(value: str | None) -> Challenge | None:
     """Return the bearer challenge in a ``WWW-Authenticate`` value, if there is one."""

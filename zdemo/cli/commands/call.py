@@ -275,7 +275,8 @@ def show_call(
     rows = [("token", token)] if token else []
     if not call.accepted:
         refused = 400 <= call.answer.status < 500 and not call.is_page
-        message, said = _message(call), call.challenge.said if call.challenge else ""
+        message, challenge = _message(call), call.challenge
+        said = ": ".join(filter(None, (challenge.error, challenge.description))) if challenge else ""
         rows.append(("refused" if refused else "failed", message if call.answer.body else said or message))
         if call.answer.body and said not in message:
             rows.append(("challenge", said))

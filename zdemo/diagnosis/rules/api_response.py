@@ -128,7 +128,7 @@ def finding_for_answer(call: Call, token: str | None, issuer: str, environment: 
                 otherwise=("or set PAT in .env",),
             )
         if not is_from_zdemo(answer) and answer.body.strip():
-            yield _refused_elsewhere(answer, call.setting, public=False)
+            yield _refused_elsewhere(answer, call.setting)
         yield Finding(
             id="call.token_not_seen",
             cause=f"a token was sent, but the API did not receive it: {CHANGED}"
@@ -148,11 +148,7 @@ def _not_about_the_token(call: Call, code: str) -> Iterator[Finding]:
         yield Finding(
             id="call.invalid_request",
             cause="the API says that the request is malformed, so it did not ask ZITADEL",
-            candidates=(
-                CHANGED,
-                "the query has an access_token, which is a second token",
-                *(("the API requires parameters that the request lacks",) if is_other else ()),
-            ),
+            candidates=(CHANGED, "the query has a second token, or the request lacks what the API requires"),
             fix=PASS_ON,
         )
     if status == 405:  # ``Allow`` says which methods the path takes (RFC 9110 §15.5.6)
@@ -210,10 +206,10 @@ def _no_such_route(call: Call) -> Finding:
     )
 
 
-def _refused_elsewhere(answer: Response, setting: str, *, public: bool) -> Finding:
-    """Return the finding for a 401 or 403 that the example API did not write; ``public``: its route is open."""
+def _refused_elsewhere(answer: Response, setting: str) -> Finding:
+    """Return the finding for a 401 or 403 that the example API did not write."""
     host, path = url(answer).netloc, url(answer).path
-    refuses = f"requires authentication for {path}" if public else "refuses the request"
+    refuses = f"requires authentication for {path}" if path.endswith(Route.PUBLIC.path) else "refuses the request"
     return Finding(
         id="call.refused_elsewhere",
         cause=f"what {refuses} at {host} is not zdemo serve ({described(answer)})",
@@ -252,7 +248,7 @@ def finding_for_no_example_api(call: Call) -> Iterator[Finding]:
     if answer.status == 404:
         yield _no_such_route(call)
     if answer.status in (401, 403):
-        yield _refused_elsewhere(answer, setting, public=True)
+        yield _refused_elsewhere(answer, setting)
 
 
 # --- a token that the API refused, or could not judge
