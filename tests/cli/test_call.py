@@ -90,7 +90,7 @@ def test_the_curl_command_is_without_the_token_and_sends_nothing(shell: Shell) -
 def test_as_visitor_sends_the_other_token(shell: Shell) -> None:
     env = {"ZDEMO_VISITOR_PAT": VISITOR.pat}
     ran = shell("call", "scoped", "--as", "visitor", **env)
-    assert (ran.code, "token       visitor (zdem…y-00, from the environment)" in ran.out) == (1, True)
+    assert (ran.code, "token       visitor (zdem…y-00, from ZDEMO_VISITOR_PAT)" in ran.out) == (1, True)
     assert shell("call", "scoped", "--as", "reader", **env).code == 0
     assert "Bearer $ZDEMO_VISITOR_PAT" in shell("call", "scoped", "--as", "visitor", "--curl", **env).out
     missing, both = (

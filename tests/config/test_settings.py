@@ -103,7 +103,7 @@ DOMAINS: list[tuple[str, str, str]] = [
     ("https://zita del.example", "has a space inside: …", f"give one address, for example {EXAMPLE}"),
     ("https://", "is not an address: …", ADDRESS),
     ("locahost:8080", "probably means localhost: …", "http://localhost:8080"),
-    ("127.0.0.18080/ui", "has a path: …", "http://127.0.0.1:8080"),
+    ("127.0.0.18080/ui", "probably means 127.0.0.1:8080: …", "http://127.0.0.1:8080"),
     ("\u201clocalhost:8080/ui\u201d", "has quotes around it: …", "http://localhost:8080"),
     ("https://zitadel\u200b.example", "contains an invisible character (U+200B)", "https://zitadel.example"),
     ("https://zitadel.example\r\nX", CONTROL, CORRECT),

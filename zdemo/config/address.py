@@ -80,27 +80,27 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         raise InvalidValue("is not an address", shown=shown, fix=f"give scheme, host and port, for example {example}")
     scheme, here = scheme.lower(), is_loopback(host)
     is_plain = scheme == "http" and not here and not allow_http
-    near = near_loopback(host) if is_plain or not scheme else ""
-    likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here or near else "https"
-    netloc = near or (f"[{host}]" if ":" in host else host)
+    allowed = "ZDEMO_ALLOW_HTTP=1 in a network that you trust"
+    if near := near_loopback(host) if is_plain or not scheme else "":
+        meant = re.sub(re.escape(host), near, text, count=1, flags=re.IGNORECASE)
+        raise InvalidValue(f"probably means {near}", corrected=again(meant), fix=allowed if is_plain else "")
+    likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"
     path = parts.path.rstrip("/")
     base = re.sub(ROUTE, "", path) if with_path and re.fullmatch(PATH, path) else ""
-    address = f"{likely}://{netloc}{f':{port}' if port and ':' not in near else ''}{base}"
+    address = f"{likely}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}{base}"
     checks = (
         (not scheme and here, "has no scheme (http:// or https://)"),
         (scheme not in ("", "http", "https"), "has a scheme other than http and https"),
         (parts.username is not None, "contains a user name or password"),
         (path != base, "has the path of a route" if with_path and re.search(ROUTE, path) else "has a path"),
         (bool(parts.query or parts.fragment), "has a query or fragment"),
-        (bool(near), f"probably means {near}"),
         (is_plain, "would send tokens and secrets over plain http"),
     )
     problem = next((words for is_wrong, words in checks if is_wrong), "")
     if not problem:
         return address
     may_be_password = "@" in parts.path + parts.query + parts.fragment  # a password may contain / or ?
-    may_be_allowed = is_plain and problem in [words for _, words in checks[-2:]]
-    fix = "ZDEMO_ALLOW_HTTP=1 in a network that you trust" if may_be_allowed else ""
+    fix = allowed if problem == checks[-1][1] else ""
     raise InvalidValue(problem, corrected="" if may_be_password else address, fix=fix)
 
 

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -102,13 +101,6 @@ class Environment(Mapping[str, str]):
             with_own = any(map(is_setting, self))  # and the emulator's would not fit to these
             init = "; zdemo init writes one to fill in" if with_own else f"; {INIT_EMULATOR}"
         return f"set {what} in the environment or in {self.file or '.env'}{init}"
-
-    def with_pat_of(self, variable: str) -> Environment:
-        """Return the same environment with another variable's token, and its place, as ``PAT``."""
-        other = copy(self)
-        other._values = self._values | {"PAT": self._values[variable]}
-        other.hidden = {name: value for name, value in self.hidden.items() if name != "PAT"}
-        return other
 
     def without(self, *names: str) -> Environment:
         """Return the same environment with these variables not set."""

@@ -7,6 +7,7 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from zdemo.cli.token_input import checked_token, environment_with_token, tell_hi
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.cli.watch import Watch
 from zdemo.config.address import DAMAGED_SCHEME, is_loopback
-from zdemo.config.environment import EXPORTED, Environment, steps_with_env_file
+from zdemo.config.environment import EXPORTED, Environment, read_environment, steps_with_env_file
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
 from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError, ZdemoError
@@ -156,10 +157,10 @@ def call(  # the options
             check_address(what.option, what.address, environment)
         return ClientSettings.from_env(environment)
 
-    environment = environment_with_token(screen, pat, env_file, {API_URL: (what.option, what.address)}, check=checked)
-    variable = TOKENS[caller or "reader"]
+    variable, options = TOKENS[caller or "reader"], {API_URL: (what.option, what.address)}
     if caller:
-        environment = _with_token_of(environment, variable, pat)
+        options["PAT"] = variable, _value_of(variable, pat, env_file)
+    environment = environment_with_token(screen, pat, env_file, options, check=checked)
     settings = checked(environment)
     is_asked_for = pat is not None or caller is not None
     token = None if endpoint is Route.PUBLIC and not is_asked_for else checked_token(environment)
@@ -208,12 +209,12 @@ def call(  # the options
     return _exit_code(screen, result, expect)
 
 
-def _with_token_of(environment: Environment, variable: str, pat: str | None) -> Environment:
+def _value_of(variable: str, pat: str | None, env_file: Path | None) -> str:
     if pat is not None:
         raise UsageError("--as and --pat both name a token", hint="leave out one of them")
-    if variable not in environment:
-        raise MissingTokenError(f"{variable} is not set", hint="zdemo setup creates one; or set it in .env")
-    return environment.with_pat_of(variable)
+    if value := read_environment(env_file).get(variable):
+        return value
+    raise MissingTokenError(f"{variable} is not set", hint="zdemo setup creates one; or set it in .env")
 
 
 def _explanation(result: Call, token: str | None, environment: Environment, *, again: str) -> Explanation | None:
