@@ -92,7 +92,7 @@ def test_nothing_fails_where_nothing_is_wrong_and_wrong_settings_are_named(site:
         (("ApplicationService/DeactivateApplication",), "application", ("the application {name} is inactive",)),
         (("ProjectService/DeactivateProject",), "project", ("the project {project}", "is inactive")),
         (("UserService/RemovePersonalAccessToken",), "PAT", ("the PAT was deleted",)),
-        (("UserService/DeactivateUser",), "user", ("is deactivated (inactive)",)),
+        (("UserService/DeactivateUser",), "user", ("is deactivated since",)),
         (("UserService/LockUser", "UserService/UnlockUser"), "user", ("was locked", "is active again")),
         (("UserService/DeleteUser",), "user", ("was removed",)),
     ],

@@ -350,6 +350,7 @@ def test_discovery_alone_that_is_blocked_stops_nothing(bare: Shell, zitadel: Emu
 
 
 MOVED = depending(lambda r: answer(b"", 301, headers={"Location": f"https://api.example{r.target}"}))
+TO_TLS = depending(lambda r: answer(b"", 308, headers={"Location": f"https://{r.headers['host']}{r.target}"}))
 WANTS_JWT = answer(json_body({"message": "Unauthorized"}), 401)
 BASIC = answer(b"<h1>401</h1>", 401, headers={**HTML, "WWW-Authenticate": 'Basic realm="ops"'})
 
@@ -364,6 +365,7 @@ BASIC = answer(b"<h1>401</h1>", 401, headers={**HTML, "WWW-Authenticate": 'Basic
         (answer(b"slow down", 429, headers={**PLAIN, "Retry-After": "7"}), ("limited .429.", "wait 7 s"), ()),
         (SAYS_HTTPS, ("expects https", "ZDEMO_API_URL=https"), ()),
         (MOVED, ("redirects requests to api.example", "ZDEMO_API_URL=https://api.example"), ()),
+        (TO_TLS, (r"redirects requests to https://127.0.0.1:\d+ .308.", "ZDEMO_API_URL=https://127.0.0.1"), ()),
     ],
 )
 def test_what_is_in_front_of_the_api_or_in_its_place_is_named(

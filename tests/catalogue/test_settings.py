@@ -1,5 +1,7 @@
 """The catalogue of faults: the settings."""
 
+import re
+
 import pytest
 
 from tests.support.cli import Shell, settings
@@ -8,7 +10,7 @@ from tests.support.planting import key_site
 from tests.support.upstream import refusing_port
 from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import Settings
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, Emulator
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
@@ -22,6 +24,11 @@ def test_33_a_value_that_hides_another_is_said_with_its_fix(bare: Shell, zitadel
     wrong = {"CLIENT_ID": "353545601679624999"}
     output = doctor(bare, wrong, "client.accepted", warned=(SHADOWED,))
     output.names(HIDES, r"unset CLIENT_ID \(if you want the value in .env\)")
+    assert re.findall(" fix (.*)", output.screen) == ["unset CLIENT_ID (if you want the value in .env)"]
+    bare.dotenv(**settings(zitadel.url, PAT=VISITOR.pat))
+    output = doctor(bare, settings(zitadel.url, **wrong), "client.accepted", warned=(SHADOWED,))
+    assert re.findall(" fix (.*)", output.screen) == ["unset CLIENT_ID (if you want the value in .env)"]
+    assert f"\n{SHADOWED}  PAT in the environment hides the one in .env\n" in output.ran.out
     introspect(bare, wrong).names(f"note: {HIDES}")
     same = introspect(bare, {"CLIENT_ID": CLIENT_ID}, "--pat", "A" * 71)  # an option hides nothing by mistake
     same.names("never says why").never("hides")
@@ -36,6 +43,8 @@ def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: S
     with key_site(bare.folder / "key.json") as site:  # of another ZITADEL
         output = doctor(bare, {KEY: str(site.file)}, "client.accepted", warned=(SHADOWED, WELLFORMED))
     output.names(f"{KEY} and CLIENT_SECRET are both set: the key file is used", "remove the one")
+    assert ("fix remove the one" in output.screen, "PAT" in output.screen) == (True, False), "it explains nothing"
+    assert f"\n{SHADOWED}  PAT is set twice in .env" in output.ran.out
 
 
 PLACES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {  # content of .env, and what doctor says
@@ -112,6 +121,7 @@ def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator) -> No
             "role grant",
         ),
         ({"PAT": "<your PAT>"}, "token.form", ("token is the example's value", "zdemo setup creates"), "expired"),
+        ({"ZITADEL_PROJECT_ID": CLIENT_ID}, "role.granted", (f"fix ZITADEL_PROJECT_ID={PROJECT_ID}",), "fix correct"),
         (
             {"ZITADEL_PROJECT_ID": "353545601679499999"},
             "role.granted",

@@ -99,7 +99,7 @@ def test_a_key_file_gets_a_token_and_what_is_typed_wins(own_stack: Stack, own_sh
     ran = shell("token", "--key-file", key.name, "--client-id", "reader")
     assert (ran.code, is_two_lines(ran)) == (2, True)
     code, screen = at_terminal(shell, "token", ZDEMO_USER_KEY_FILE=key.name)
-    assert (code, f"note: a token of user {VISITOR.id}, which expires in 11 hours\n" in screen) == (0, True)
+    assert (code, f"note: a token of user {VISITOR.id}, which expires in 12 hours\n" in screen) == (0, True)
 
 
 def test_what_is_missing_or_refused_is_named(reader: Shell, shell: Shell) -> None:

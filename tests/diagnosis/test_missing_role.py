@@ -168,7 +168,7 @@ def test_what_stands_out_is_remarked(introspection: Introspection, given: Settin
 
 def test_a_token_that_ends_soon_is_remarked() -> None:
     soon = Introspection(active=True, claims={"client_id": "x"}, expires_at=NOW + 90)
-    assert notes(soon, SETTINGS, now=NOW) == ("the token expires soon, in 1 minute",)
+    assert notes(soon, SETTINGS, now=NOW) == ("the token expires soon, in 90 seconds",)
     assert notes(soon, SETTINGS) == ()
     assert notes(Introspection(active=False), SETTINGS, ROLE, now=NOW) == ()
 

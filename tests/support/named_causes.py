@@ -65,7 +65,9 @@ def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, 
             failures[failing[0]].partition("\n")[0],
             re.findall("^fix: (.*)", failures[failing[0]], re.MULTILINE),
         )
-        assert all(words in flat(shown) for words in (cause.split("; ")[0][:40], *(step[:30] for step in fix[:1])))
+        fix += re.findall("^fix: (.*)", "\n".join(warnings.values()) if "  note " in shown else "", re.MULTILINE)
+        assert cause.split("; ")[0][:40] in flat(shown), ran.out
+        assert flat(re.split(r"\n  fix +", shown)[1].split("\n")[0])[:30] in flat(" ".join(fix)), ran.out
     told = "\n".join((failures | warnings)[name] for name in (*failing, *warned))
     return Output(ran=ran, blamed=flat(re.sub(r"^(\w+): ", r"\1 ", told, flags=re.MULTILINE)), screen=flat(shown))
 
@@ -76,8 +78,15 @@ def _may_be_long(line: str) -> bool:
 
 
 def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
+    """Run ``zdemo introspect``, and expect verdict, cause and fix in its first lines, on one screen; ``-v`` blames."""
     ran = _run(shell, env, "introspect", *arguments)
-    return Output(ran=ran, blamed=flat(ran.all))
+    if "--json" in arguments:
+        return Output(ran=ran, blamed=flat(ran.all))
+    first = [line.split(" ")[0] for line in ran.out.split("\n\n")[0].splitlines() if line[0] != " "]
+    assert first[:3] in ([], ["active", "why", "fix"]) or (ran.code, first[:2]) == (0, ["active", "who"]), ran.out
+    assert len(ran.all.splitlines()) <= HEIGHT, ran.all
+    full = _run(shell, env, "introspect", "-v", *arguments)
+    return Output(ran=ran, blamed=flat(full.err + full.out.partition("\nclaims\n")[0]), screen=flat(ran.all))
 
 
 def both(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ...] = ()) -> tuple[Output, Output]:

@@ -71,7 +71,7 @@ class RedisServer:
     def keys(self, kind: str = "*") -> list[bytes]:
         """Return the keys of a kind: answer, lease or orders."""
         with closing(self.client()) as client:
-            return sorted(map(bytes, client.scan_iter(f"zdemo:2:{kind}:*")))
+            return sorted(map(bytes, client.scan_iter(f"zdemo:3:{kind}:*")))
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from zdemo.cli.layout import step
 from zdemo.cli.screen import Screen
 from zdemo.config.file_io import read_file
-from zdemo.diagnosis.checks.check import Check, CheckReport, line_of, outcome_of, selected
+from zdemo.diagnosis.checks.check import SHADOWED, Check, CheckReport, line_of, outcome_of, selected
 from zdemo.diagnosis.finding import Certainty, Finding, Outcome
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.text.printable import printable
@@ -89,14 +89,21 @@ def stream_groups(
 def show_checks(
     screen: Screen, done: Sequence[CheckReport], seconds: float, command: str, *, verbose: bool = False
 ) -> None:
-    """Show the first failure with what may explain it, or all warnings; ``verbose`` shows all, as ``command`` does."""
+    """Show the first failure with what may explain it, then other warnings; ``verbose`` shows all, as ``command`` does.
+
+    Beside a failure, the line of the group says enough of a warning that only stops checks, such as a missing token.
+    """
     failures = [one for one in done if one.result.outcome is Outcome.FAIL]
     warnings = [one for one in done if one.result.outcome is Outcome.WARN]
-    for report in [*failures, *warnings] if verbose else failures[:1] or warnings:
-        explaining = [one for one in warnings if one is not report and one.explains(report)]
-        _show_check(screen, report, () if verbose else explaining, verbose=verbose)
+    first = failures[0] if failures and not verbose else None
+    others = [one for one in warnings if not (first and (one.result.stops or one.result.fix == first.result.fix))]
+    divided = [one.divided(first) if first else (None, one) for one in others]
+    notes, blocks = [note for note, _ in divided if note], [rest for _, rest in divided if rest]
+    for report in [*([first] if first else failures), *blocks]:
+        _show_check(screen, report, notes if report is first else (), verbose=verbose)
     count = Counter(one.result.outcome for one in done)
     numbers = [
+        (len(done), "check" if len(done) == 1 else "checks"),
         (count[Outcome.FAIL], "failed"),
         (count[Outcome.WARN], "warning" if count[Outcome.WARN] == 1 else "warnings"),
         (count[Outcome.PASS], "passed"),
@@ -111,31 +118,27 @@ def show_checks(
     _show_summary(screen, numbers, seconds, rows)
 
 
-def _show_check(screen: Screen, report: CheckReport, explaining: Sequence[CheckReport], *, verbose: bool) -> None:
+def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport], *, verbose: bool) -> None:
+    """Show a finding; the fix is that of the ``notes``, the warnings that explain it, unless evidence decides."""
     result = report.result
     _show_heading(screen, report.id, result.outcome, result.sentence, *result.also)
-    rows = [("warning", _in_short(warning)) for warning in explaining]
-    rows += result.seen if verbose else () if result.candidates else result.seen[:MOST_SEEN]
-    _show_rows(screen, [(label, step(text)) for label, text in rows])
-    candidates = result.candidates if verbose else () if explaining else result.candidates[:MOST_CANDIDATES]
+    decided = result.certainty is Certainty.CERTAIN and result.seen
+    theirs = [fix for one in notes if not decided or one.id == SHADOWED for fix in one.result.fix]
+    own = result.steps if verbose or result.outcome is Outcome.WARN else result.fix[:MOST_STEPS]
+    _show_rows(screen, [("note", step(one.result.text)) for one in notes])
+    _show_rows(screen, [("" if number else "fix", text) for number, text in enumerate(theirs or own)])
+    candidates = result.candidates if verbose else () if notes else result.candidates[:MOST_CANDIDATES]
     if candidates:
         screen.say(f"{' ' * INDENT}{_heading_of_candidates(result)}")
     for text in candidates:
         screen.behind(" " * 2 * INDENT, text, hang=INDENT)
-    steps = result.steps if verbose else result.fix[:MOST_STEPS]
-    _show_rows(screen, [("" if number else "fix", text) for number, text in enumerate(steps)])
+    seen = result.seen if verbose else () if notes or result.candidates else result.seen[:MOST_SEEN]
+    _show_rows(screen, [(label, step(text)) for label, text in seen])
 
 
 def _heading_of_candidates(result: Finding) -> str:
     """Return what stands above the possible causes: they are all that is known, or alternatives to a likely one."""
     return "it can be" if result.certainty is Certainty.OPEN else "or else"
-
-
-def _in_short(warning: CheckReport) -> str:
-    result = warning.result
-    if len(result.fix) > 1:  # one fix alone would seem to be that of what is said last
-        return f"{result.text}: zdemo doctor --explain {warning.id}"
-    return ": ".join((result.text, *result.fix))
 
 
 # --- verify: a grade for each group, then what failed

@@ -194,10 +194,10 @@ def drop(stream: IO[str]) -> None:
 
 
 def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence: bool = True) -> None:
-    """Show the cause, its evidence unless ``evidence`` is false, the candidates, and what to do next."""
-    seen = finding.seen if evidence else ()
+    """Show the cause and what to do next, then the candidates, and the evidence unless ``evidence`` is false."""
     label_width = 10 if indent else 12
-    screen.pairs([("why", finding.sentence), *seen], indent=indent, label_width=label_width)
+    fixes = [("" if i else "fix", fix) for i, fix in enumerate(finding.steps)]
+    screen.pairs([("why", finding.sentence), *fixes], indent=indent, label_width=label_width)
     if finding.candidates:
         screen.say()
         is_open = finding.certainty == "open"
@@ -205,6 +205,6 @@ def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence:
         screen.say(" " * indent + heading)
         for candidate in finding.candidates:
             screen.behind(" " * (indent + 2), candidate, hang=2)
+    if evidence and finding.seen:
         screen.say()
-    fixes = [("" if i else "fix", fix) for i, fix in enumerate(finding.steps)]
-    screen.pairs(fixes, indent=indent, label_width=label_width)
+        screen.pairs(finding.seen, indent=indent, label_width=label_width)

@@ -14,7 +14,7 @@ from zdemo.text.masking import QUOTES
 DEFAULT_TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 300.0
 AUTHENTICATION_SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
-REPLACE_EXAMPLE = "put your own there; zdemo setup creates what is missing"
+REPLACE_EXAMPLE = "set your own value; zdemo setup creates what is missing"
 LEAST_KEY = 16  # characters
 NEW_KEY = "make one with openssl rand -hex 24"
 EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"

@@ -33,8 +33,8 @@ LONGEST_SHOWN = 100  # characters of a value
 IDS = ("CLIENT_ID", "ZITADEL_PROJECT_ID")
 START_GUIDE = "how to get a ZITADEL: https://zitadel.com/docs/guides/start/quickstart"
 NOT_FROM_SETUP = {  # what setup itself needs
-    ISSUER: f"put your own there; {START_GUIDE}",
-    "ZITADEL_ADMIN_PAT": "put your own there",
+    ISSUER: f"set {ISSUER} to the address of your ZITADEL; {START_GUIDE}",
+    "ZITADEL_ADMIN_PAT": "set ZITADEL_ADMIN_PAT to the PAT of an administrator",
 }
 
 

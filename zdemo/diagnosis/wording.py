@@ -70,9 +70,9 @@ def shown_list(values: object) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in its largest fitting unit."""
-    name, size = next(((name, size) for name, size in UNITS if seconds >= size), UNITS[-1])
-    count = max(int(seconds // size), 0)
+    """Return a length of time, rounded, in the largest unit of which it has at least two."""
+    name, size = next(((name, size) for name, size in UNITS if seconds >= 2 * size), UNITS[-1])
+    count = max(round(seconds / size), 0)
     return f"{count} {name}{'' if count == 1 else 's'}"
 
 
@@ -104,7 +104,8 @@ def redirected_to(answer: Response, setting: str, below: str = "") -> tuple[str,
     is_here = not target.netloc or (scheme, target.netloc) == (url(answer).scheme, url(answer).netloc)
     if is_here and target.path.startswith("/") and not could_be_secret(target.path):
         return quoted(target.path, LONGEST_PATH), ()
-    if not host or scheme not in ("http", "https"):
-        return "another address", ()
+    if is_here or not host or scheme not in ("http", "https"):
+        return "another path" if is_here else "another address", ()
     moved = address(setting, scheme, host, port, below) if target.path == url(answer).path else ()
-    return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else ""), moved
+    shown = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+    return f"{scheme}://{shown}" if shown == url(answer).netloc else shown, moved

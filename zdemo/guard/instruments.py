@@ -33,7 +33,7 @@ running_clock = _running_clock()
 class Counters:
     """Counters since the start, and three gauges. Read the attributes at any time; change them under ``lock`` only.
 
-    Hold ``lock`` for one addition only: the warm path takes it too.
+    ``hits`` alone changes without it, on the warm path.
     """
 
     @renewed_after_fork

@@ -34,7 +34,6 @@ MOST_ENCODINGS = 3  # of a token in a path, besides the one that the server deco
 LONGEST_ESCAPE = len("%252541")  # of one letter then
 LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE * LONGEST_ESCAPE  # else a token at the end is not known
 LONGEST_LOGGED_METHOD = 16
-LONGEST_CALLER = 60  # characters; ZITADEL takes names of up to 200
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
 # What a trace keeps
@@ -69,7 +68,7 @@ def observed(
             source = caller = None
             if introspection:
                 source = introspection.source
-                caller = _shown_name(introspection.text("username") or introspection.text("sub")) or None
+                caller = introspection.caller or None
             reason = environ.get(REASON)
             log(method, path, int(status[:3]), outcome, identity, seconds * 1000, source, caller, reason)
             is_guarded = INTROSPECTION in environ
@@ -109,12 +108,6 @@ def _shown(text: str) -> str:
 
 def _without_tokens(text: str) -> str:
     return without_tokens(text).replace("…", "...")  # a path in the log is ASCII
-
-
-@lru_cache(maxsize=1024)
-def _shown_name(name: str) -> str:
-    """Return a caller's name as it is logged: what answers for ZITADEL may repeat a secret in it. Cached as above."""
-    return _without_tokens(name[:LONGEST_SEARCHED_PATH])[:LONGEST_CALLER]
 
 
 # --- traces, for the page: a request leaves one only while a page is open

@@ -273,7 +273,7 @@ def say_private(replies: Sequence[ApiReply]) -> Verdict:
     varies = re.compile(r"(?i)(?:^|[\s,])(?:authorization|\*)(?:$|[\s,])")
     wrong = [one for one in replies if not (_forbids_storing(one) or varies.search(one.header("vary")))]
     said = (wrong[0].header("cache-control") or "no Cache-Control") if wrong else ""
-    return unless(f"{in_words(wrong)}: {said}" if wrong else "", "each does")
+    return unless(f"{in_words(wrong)}: {said}" if wrong else "", "shared caches must not keep the answers")
 
 
 def _forbids_storing(reply: ApiReply) -> bool:

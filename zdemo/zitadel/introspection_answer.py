@@ -6,16 +6,19 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NoReturn, Protocol
 
 from zdemo.errors import GuardError, UnusableAnswer
 from zdemo.errors.response import Response, json_decoder
+from zdemo.text.masking import without_tokens
 
 INTROSPECTION_PATH = "/oauth/v2/introspect"
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105  # a path, not a secret
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
 RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"  # a scope, and the beginning of its claims
 LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been created, and a failing ZITADEL calls good tokens inactive
+LONGEST_SHOWN_NAME, LONGEST_SEARCHED_NAME = 60, 500  # characters; ZITADEL takes names of up to 200
 FARTHEST_SECONDS = 10**15  # about 30 million years from 1970: a float can hold it, and no clock gets there
 
 
@@ -60,6 +63,12 @@ class Introspection:
         """Return a text claim; empty if it is absent or not a text."""
         value = self.claims.get(name)
         return value if isinstance(value, str) else ""
+
+    @cached_property
+    def caller(self) -> str:
+        """The name of the token's user, else the user's ID, as a log shows it: what could be a secret is masked."""
+        name = self.text("username") or self.text("sub")
+        return without_tokens(name[:LONGEST_SEARCHED_NAME]).replace("…", "...")[:LONGEST_SHOWN_NAME]
 
     @property
     def scopes(self) -> tuple[str, ...]:

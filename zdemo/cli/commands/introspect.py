@@ -19,7 +19,7 @@ from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
-from zdemo.diagnosis.rules.active_token import refusal_of
+from zdemo.diagnosis.rules.active_token import SCOPE_NOTE, refusal_of
 from zdemo.diagnosis.rules.missing_role import own_project
 from zdemo.diagnosis.rules.token_form import TokenKind, token_form
 from zdemo.diagnosis.wording import span
@@ -33,13 +33,13 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.records import NEVER
 from zdemo.zitadel.refused_credentials import introspection_error, read_answer
 
-SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when the cause is shown
-
 
 def introspect(
     ctx: typer.Context,
     pat: Pat = None,
-    verbose: Annotated[bool, flag("Show every claim.", "--verbose", "-v", panel=OUTPUT_GROUP)] = False,
+    verbose: Annotated[
+        bool, flag("Show scopes, notes, other fixes, and every claim.", "--verbose", "-v", panel=OUTPUT_GROUP)
+    ] = False,
     as_json: Annotated[bool, flag("Print ZITADEL's answer unchanged.", "--json", panel=OUTPUT_GROUP)] = False,
     require: Annotated[str | None, option("ROLE", "Succeed only if the token has this role.")] = None,
     quiet: Annotated[
@@ -84,7 +84,6 @@ def introspect(
     if investigation.finding:
         investigation = replace(investigation, finding=steps_with_env_file(investigation.finding, env_file))
     error, finding = investigation.error, investigation.finding
-    tell_hidden(screen, environment)
     introspection = investigation.introspection
     is_open = introspection is None or (verbose and not introspection.active)
     is_read = is_open and token_form(token).kind is TokenKind.JWT
@@ -96,6 +95,7 @@ def introspect(
             screen.say()
     if is_read:
         show_unverified(screen, token, settings, now=now, verbose=verbose)
+    tell_hidden(screen, environment)
     if introspection is None:
         return error.exit_code if error else ExitCode.NO
     return _judge(introspection, settings, require, now=now)
@@ -141,42 +141,42 @@ def _judge(introspection: Introspection, settings: Settings, require: str | None
 def _show(
     screen: Screen, investigation: Investigation, settings: Settings, token: str, *, now: float, verbose: bool
 ) -> None:
-    """Show what ZITADEL says about a token, and what follows for each route."""
+    """Show the verdict, its cause and fix, then what ZITADEL says about a token, and what follows for each route."""
     introspection, finding = investigation.introspection, investigation.finding
+    if finding and not verbose:
+        finding = replace(finding, otherwise=())
     if introspection is None or not introspection.active:
         screen.say(f"{'active':<12}  {screen.mark('no' if introspection else 'unknown', 'red')}")
         if finding:
             show_finding(screen, finding)
-        if verbose and introspection:
-            show_claims(screen, introspection.claims)
-        return
-    screen.pairs(_about(introspection, token, now=now).items())
-    project = settings.project_id or own_project(introspection, settings)
-    show_roles(screen, introspection, project, settings.project_id)
-    _show_verdicts(screen, introspection, settings, now=now)
-    if finding:
-        screen.say()
-        new = tuple((label, text) for label, text in finding.seen if label not in SHOWN_ABOVE)
-        show_finding(screen, replace(finding, seen=new))
+    else:
+        expiry = _expiry(introspection, now=now)
+        screen.pairs([("active", f"yes, {'but ' if expiry.startswith('expired') else ''}{expiry}")])
+        if finding:
+            show_finding(screen, finding, evidence=verbose)
+            screen.say()
+        screen.pairs(_about(introspection, token, now=now, verbose=verbose).items())
+        project = settings.project_id or own_project(introspection, settings)
+        show_roles(screen, introspection, project, settings.project_id)
+        _show_verdicts(screen, introspection, settings, now=now)
     for note in investigation.notes:
-        screen.say()
-        screen.pairs([("note", note)], label_width=4)
-    if verbose:
+        if verbose or not (finding or note.startswith(SCOPE_NOTE)):
+            screen.say()
+            screen.pairs([("note", note)], label_width=4)
+    if verbose and introspection:
         show_claims(screen, introspection.claims)
 
 
-def _about(introspection: Introspection, token: str, *, now: float) -> dict[str, str]:
-    expiry = _expiry(introspection, now=now)
+def _about(introspection: Introspection, token: str, *, now: float, verbose: bool) -> dict[str, str]:
     name = introspection.text("username") or introspection.text("client_id") or "a user without a name"
     issued = introspection.claims.get("iat")
     since = f", issued {span(now - within_all_clocks(issued))} ago" if type(issued) is int else ""
     return {
-        "active": f"yes, {'but ' if expiry.startswith('expired') else ''}{expiry}",
         "who": one_line(f"{name} (user {introspection.text('sub') or 'unknown'})"),
         "token": f"{token_form(token).name} {masked(token)}{since}",
         "issuer": one_line(introspection.text("iss")) or "none",
         "audience": one_line(" ".join(introspection.audience)) or "none",
-        "scopes": "\n".join(introspection.scopes) or "none",
+        **({"scopes": "\n".join(introspection.scopes) or "none"} if verbose else {}),
     }
 
 
@@ -202,7 +202,7 @@ def _show_verdicts(screen: Screen, introspection: Introspection, settings: Setti
         screen.behind(f"{route.path:<21}", words, colour="red" if refusal else "green")
 
 
-ROLE_WIDTH, CLAIM_WIDTH = 20, 14
+ROLE_WIDTH, CLAIM_WIDTH = 17, 14
 TIMES = ("exp", "iat", "nbf", "auth_time", "updated_at")
 ROLES_CLAIM = re.compile(r"urn:zitadel:iam:org:project:(?:(.+):)?roles")
 LONG_WORD, ENDS_SHOWN = re.compile(r"[^ ]{77,}"), 37  # characters; a longer word is wider than most terminals
@@ -221,13 +221,12 @@ def moment(epoch_seconds: float) -> str:
 def show_roles(screen: Screen, introspection: Introspection, project: str | None, claim_of: str | None) -> None:
     """Show the roles in a project, and who granted them; ``claim_of`` is the project whose claim they are in."""
     screen.say()
-    screen.say(f"roles in project {one_line(project)}" if project else "roles in this API's project")
     roles = introspection.roles(claim_of)
-    if not roles:
-        screen.say("  none")
+    where = f"project {one_line(project)}" if project else "this API's project"
+    screen.say(f"roles in {where}{'' if roles else ': none'}")
     for key, organizations in sorted(roles.items()):
-        granted = ", ".join(f"{domain} ({org})" for org, domain in organizations.items())
-        screen.behind(pad(printable(f"  {key}"), ROLE_WIDTH), f"granted by {granted}")
+        granted = ", ".join(f"{org} ({domain})" for org, domain in organizations.items())
+        screen.behind(pad(printable(f"  {key}  "), ROLE_WIDTH), f"granted by organization {granted}")
 
 
 def show_claims(screen: Screen, claims: Mapping[str, Any], heading: str = "claims") -> None:
@@ -270,8 +269,7 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
         expires_at=within_all_clocks(expires) if type(expires) is int else None,
         audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
     )
-    rows = {"": NOT_VERIFIED, **_about(said, token, now=now)}
-    del rows["active"]
+    rows = {"": NOT_VERIFIED, **_about(said, token, now=now, verbose=verbose)}
     if form.is_id_token:
         rows["token"] += "\nan ID token, which no API accepts"
     rows["issuer"] += ", as in ZITADEL_DOMAIN"

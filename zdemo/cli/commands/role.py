@@ -159,7 +159,7 @@ def list_roles(
     screen.say(one_line(f"roles in project {name} ({project.id}){at}"))
     table = []
     for one in assignments:
-        by = f"granted by {one.organization_name} ({one.organization_id})"
+        by = f"granted by organization {one.organization_id} ({one.organization_name})"
         cells = one.login_name, ", ".join(one.role_keys) or "(no role)", by if one.active else INEFFECTIVE
         table.append([f"  {one_line(cells[0])}", *map(one_line, cells[1:])])
     screen.table(table or [["  no role is granted"]])

@@ -1,10 +1,12 @@
 """A check, and how checks run in order: a check is skipped if one that it needs has failed."""
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from zdemo.config.environment import is_setting
 from zdemo.diagnosis.finding import Finding, Outcome
 from zdemo.errors import ZdemoError
 
@@ -19,6 +21,20 @@ GROUPS = {  # by what stands before the dot of an ID; others have that as their 
     "admin": "administrator",
     "api": "API",
 }
+SHADOWED = "settings.shadowed"
+ADDRESS = ("ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL")
+CLIENT = (*ADDRESS, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
+USED = {  # the settings that decide about a check, by its ID or what stands before the dot; others name theirs
+    "net": ADDRESS,
+    "zitadel": ADDRESS,
+    "client": CLIENT,
+    "token": ("PAT",),
+    "role": ("CLIENT_ID", "PAT", "ZITADEL_PROJECT_ID"),
+    "admin": ("ZITADEL_ADMIN_PAT",),
+    "cache": ("ZDEMO_CACHE_URL",),
+    "api": ("ZDEMO_API_URL",),
+    "api.agrees": ("ZDEMO_API_URL", *CLIENT, "ZITADEL_PROJECT_ID"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +42,14 @@ class Check(Generic[S]):
     """One check of a subject, which makes a finding.
 
     ``needs`` are the checks that it builds on. ``verdict`` is what the line of its group says when it failed or warned,
-    unless the finding has a brief of its own. ``explains`` are the failures that a warning may cause: IDs or groups.
+    unless the finding has a brief of its own. ``explains`` is the ID of a failure that a warning is the cause of.
     """
 
     id: str
     what: str
     needs: tuple[str, ...] = ()
     verdict: str = ""
-    explains: tuple[str, ...] = ()
+    explains: str = ""
     group: str = ""
     examine: Callable[[S], Finding]
 
@@ -44,7 +60,7 @@ class Check(Generic[S]):
 
 
 def check(
-    name: str, what: str, *needs: str, verdict: str, explains: tuple[str, ...] = (), group: str = ""
+    name: str, what: str, *needs: str, verdict: str, explains: str = "", group: str = ""
 ) -> Callable[[Callable[[S], Finding]], Check[S]]:
     """Make a check of the function below."""
     beginning = name.partition(".")[0]
@@ -79,10 +95,27 @@ class CheckReport:
         """Whether it was requested, or is the reason why a requested one was skipped."""
         return self.requested or (not self.blockers and not self.result.satisfied)
 
-    def explains(self, failure: "CheckReport") -> bool:
-        """Return whether this warning may be the cause of a failure."""
-        may = self.check.explains
-        return self.result.outcome is Outcome.WARN and (failure.id in may or failure.id.partition(".")[0] in may)
+    def divided(self, failure: "CheckReport") -> "tuple[CheckReport | None, CheckReport | None]":
+        """Return what of this warning may be the cause of a failure, and the rest.
+
+        A warning about settings explains the failure of a check about which one of the same settings decides.
+        """
+        if self.check.group != "settings" or self.check.explains == failure.id:
+            return (self, None) if self.check.explains == failure.id else (None, self)
+        used = USED.get(failure.id) or USED.get(failure.id.partition(".")[0]) or _settings_in(failure.result.text)
+        rows = list(zip((self.result.cause, *self.result.also), self.result.fix, strict=True))
+        about = [row for row in rows if not _settings_in(" ".join(row)).isdisjoint(used)]
+        return self._with(about), self._with([row for row in rows if row not in about])
+
+    def _with(self, rows: Sequence[tuple[str, str]]) -> "CheckReport | None":
+        if not rows:
+            return None
+        (cause, *also), fix = zip(*rows, strict=True)
+        return replace(self, result=replace(self.result, cause=cause, also=tuple(also), fix=fix))
+
+
+def _settings_in(text: str) -> set[str]:
+    return set(filter(is_setting, re.findall(r"\w+", text)))
 
 
 def passed(evidence: str, *, brief: str = "") -> Finding:

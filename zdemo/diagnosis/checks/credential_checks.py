@@ -39,7 +39,6 @@ def _accepted(context: DoctorContext) -> Finding:
     "they are of the kind that the application is registered for",
     "client.accepted",
     verdict="another kind of client",
-    explains=("client.accepted",),
 )
 def _kind(context: DoctorContext) -> Finding:
     key = context.settings.key if context.settings else None
@@ -63,7 +62,7 @@ def _kind(context: DoctorContext) -> Finding:
     "PAT is a whole token, with nothing around it",
     "settings.readable",
     verdict="does not look like a whole token",
-    explains=("token.active",),
+    explains="token.active",
 )
 def _form(context: DoctorContext) -> Finding:
     if not context.token:
@@ -126,8 +125,7 @@ def _granted(context: DoctorContext) -> Finding:
     if introspection is None:
         return skipped("there is no introspection")
     roles = introspection.roles(context.settings.project_id if context.settings else None)
-    granted = ", ".join(f"{quoted(domain, 60)} ({quoted(org, 30)})" for org, domain in roles.get(ROLE, {}).items())
-    return passed(f"{ROLE}, granted by {granted}")
+    return passed(f"{ROLE}, granted by organization {' and '.join(quoted(org, 30) for org in roles.get(ROLE, {}))}")
 
 
 @check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", "zitadel.host", verdict="not valid")

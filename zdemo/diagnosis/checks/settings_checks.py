@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from zdemo.config.dotenv_file import load_dotenv
 from zdemo.config.environment import is_setting
 from zdemo.config.variables import VARIABLES
-from zdemo.diagnosis.checks.check import check, failed, passed, warned
+from zdemo.diagnosis.checks.check import SHADOWED, check, failed, passed, warned
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Finding, Outcome
 
@@ -17,7 +17,7 @@ NOT_SET = " is not set: "
     "settings.readable",
     "the .env file can be read, and each line is an assignment",
     verdict=".env is not read, or only in part",
-    explains=("settings.complete", "client", "token"),
+    explains="settings.complete",
 )
 def _readable(context: DoctorContext) -> Finding:
     if error := context.unreadable:
@@ -61,17 +61,15 @@ def _complete(context: DoctorContext) -> Finding:
 
 
 @check(
-    "settings.shadowed",
+    SHADOWED,
     "no environment variable hides another value in .env",
     "settings.readable",
     verdict="one value hides another",
-    explains=("settings", "net", "zitadel", "client", "token", "role", "admin", "cache", "api"),
 )
 def _shadowed(context: DoctorContext) -> Finding:
     exported = [name for name in context.environment.hidden if is_setting(name)]
     texts = [context.environment.hiding(name) for name in exported]
-    wanted = f"the value{'' if len(exported) == 1 else 's'} in {context.path}"
-    fix = [f"unset {' '.join(exported)}  (if you want {wanted})"] if exported else []
+    fix = [f"unset {name}  (if you want the value in {context.path})" for name in exported]
     repeated = load_dotenv(context.path).repeated if context.path.is_file() else {}
     for name in sorted(filter(is_setting, repeated)):
         (*others, last) = repeated[name]
@@ -88,7 +86,6 @@ def _shadowed(context: DoctorContext) -> Finding:
     "no value is quoted, has a space or a path, is swapped, or is of another kind",
     "settings.readable",
     verdict="a value looks wrong",
-    explains=("net", "zitadel", "client", "token", "role", "admin", "api.identity", "api.reachable"),
 )
 def _wellformed(context: DoctorContext) -> Finding:
     broken = [problem for problem in context.problems if NOT_SET not in problem]

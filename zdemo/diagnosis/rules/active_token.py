@@ -9,6 +9,7 @@ from zdemo.errors import InsufficientScope, InvalidToken, Refused
 from zdemo.guard.authorization import NO_ROLE, Policy, RequiredRoles, authorize
 from zdemo.zitadel.introspection_answer import Introspection
 
+SCOPE_NOTE = "scope also lists"
 SOON_SECONDS = 600
 SOON_FOR_A_PAT_SECONDS = 7 * 86_400
 
@@ -79,7 +80,7 @@ def notes(
         if of_pat:  # an API that checks ``scope`` would accept every PAT
             why = "For a PAT, ZITADEL lists every role of the project there, granted or not"
         names = f"role{'' if len(only_listed) == 1 else 's'} {shown_list(only_listed)}"
-        texts.append(f"scope also lists the {names}. {why}; only the roles above count.")
+        texts.append(f"{SCOPE_NOTE} the {names}. {why}; only the roles above count.")
     if near := near_miss(role, tuple(granted)) if role and role not in granted else "":
         texts.append(f"the role {quoted(near)} is not {role}: role keys must match exactly")
     if project and project not in introspection.audience:

@@ -1,5 +1,6 @@
 """What an administrator's records decide about a dead PAT, by recorded IDs; its text does not show its own."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -21,12 +22,12 @@ def finding_for_pat_records(records: PatRecords, now: float) -> Finding | None:
     finding = finding.and_seen((LOOKED_UP,))
     if finding.certainty is Certainty.OPEN or not records.named_by:  # setup's state file knows this very text
         return finding
-    names = " and ".join(records.named_by)
+    names, it = " and ".join(records.named_by), "it" if len(records.named_by) == 1 else "them"
     return replace(  # the token may have been replaced by hand, but not its recorded IDs
         finding,
         likely=True,
         candidates=(f"{records.variable} was replaced since, and is not the PAT of {names}",),
-        otherwise=(f"if {records.variable} was replaced by hand: set {names} to match it, or remove them",),
+        otherwise=(f"if {records.variable} was replaced by hand: set {names} to match it, or remove {it}",),
     )
 
 
@@ -55,14 +56,14 @@ def _decided(records: PatRecords, now: float) -> Iterator[Finding]:
             cause=f"the token's user ({user}) was removed{when}: no such user exists",
             fix=("use a PAT of another user; zdemo setup creates new users and PATs",),
         )
-    words = {"INACTIVE": ("deactivated (inactive)", "reactivate"), "LOCKED": ("locked", "unlock")}
+    words = {"INACTIVE": ("deactivated", "reactivate"), "LOCKED": ("locked", "unlock")}
     if records.state in words:
         state, again = words[records.state]
-        when = _when(records.last(*SWITCHED_OFF))
+        since = _when(records.last(*SWITCHED_OFF)).replace(" at", " since")
         yield Finding(
             id="token.user_locked" if records.state == "LOCKED" else "token.user_deactivated",
-            cause=f"the token's user {user} is {state}{when}; that ended all its tokens for good",
-            fix=(f"{again} the user and create a new PAT: the old one stays dead",),
+            cause=f"the token's user {user} is {state}{since}; that ended all its tokens for good",
+            fix=(f"{again} the user and create a new PAT: the old one never works again",),
         )
     if records.pat:
         yield from _of_a_listed_pat(records, now)
@@ -129,4 +130,4 @@ def _new_pat(records: PatRecords) -> str:
 
 
 def _when(event: UserEvent | None) -> str:
-    return f" at {quoted(event.when, 40)}" if event and event.when else ""
+    return " at " + re.sub(r"T([\d:]{8})[.\d]*Z$", r" \1 UTC", quoted(event.when, 40)) if event and event.when else ""

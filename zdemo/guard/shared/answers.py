@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
+from zdemo.guard.forget import hash_of
 from zdemo.guard.instruments import running_clock
 from zdemo.guard.shared.orders import LISTEN_SECONDS, OrderFeed
 from zdemo.guard.shared.redis_store import RedisStore, SharedState
@@ -88,9 +88,9 @@ class SharedAnswers:
 
     def question(self, token: str) -> Question:
         """Return the question about a token."""
-        token_hash = sha256(token.encode()).digest()
+        token_hash = hash_of(token)
         name = self._sealer.name(token_hash)
-        return Question(token_hash, name, answer_key=f"zdemo:2:answer:{name}", lease_key=f"zdemo:2:lease:{name}")
+        return Question(token_hash, name, answer_key=f"zdemo:3:answer:{name}", lease_key=f"zdemo:3:lease:{name}")
 
     def look(self, question: Question, *, lease_seconds: float = 0.0) -> Look | None:
         """Return what the store says, ``None`` if it cannot be asked; with ``lease_seconds``, take a free lease."""

@@ -39,7 +39,7 @@ class OrderFeed:
         listen_seconds: float = LISTEN_SECONDS,
     ) -> None:
         self._name = sealer.name(b"orders")
-        self.key = f"zdemo:2:orders:{self._name}"
+        self.key = f"zdemo:3:orders:{self._name}"
         self._store = store
         self._sealer = sealer
         self._keep_seconds = keep_seconds
