@@ -92,7 +92,8 @@ def test_as_visitor_sends_the_other_token(shell: Shell) -> None:
     ran = shell("call", "scoped", "--as", "visitor", **env)
     assert (ran.code, "token       visitor (zdem…y-00, from ZDEMO_VISITOR_PAT)" in ran.out) == (1, True)
     assert shell("call", "scoped", "--as", "reader", **env).code == 0
-    assert "Bearer $ZDEMO_VISITOR_PAT" in shell("call", "scoped", "--as", "visitor", "--curl", **env).out
+    curl = shell("call", "scoped", "--as", "visitor", "--curl", **env)
+    assert ("Bearer $ZDEMO_VISITOR_PAT" in curl.out, curl.err) == (True, "")
     missing, both = (
         shell("call", "private", "--as", "visitor"),
         shell("call", "private", "--as", "reader", "--pat", "x"),

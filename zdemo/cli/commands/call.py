@@ -167,8 +167,8 @@ def call(  # the options
     if curl:
         command = curl_command(settings, endpoint, method=method, variable=variable if token else "")
         screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
-        if token and environment.source("PAT") != EXPORTED:
-            place = environment.source("PAT")
+        place = (read_environment(env_file) if caller else environment).source(variable)
+        if token and place != EXPORTED:
             screen.tell(f"note: ${variable} is not set in this shell; first set it to the token from {place}")
         return ExitCode.YES
     if token:

@@ -27,9 +27,10 @@ API_LOG = "check the API's log: it names the cause"
 DOCTOR = "zdemo doctor  (shows what prevents it)"
 ASK_ZITADEL = "zdemo introspect --pat  (what ZITADEL says about this token)"
 VERIFIES_JWTS = "the API verifies JWTs itself, and this token is opaque (not a JWT)"
+VERIFIES_OTHERS = "the API verifies JWTs itself, for another issuer or audience"
 GET_JWT = "zdemo token  (a JWT, if the Access Token Type of its service account is JWT)"
 ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
-CHANGED = "a proxy in between removes, adds or replaces the Authorization header field"
+CHANGED = "a proxy in between removes or changes the Authorization header field"
 PASS_ON = (
     "nginx: proxy_set_header Authorization $http_authorization;",
     "Apache: WSGIPassAuthorization On  (mod_wsgi; for CGI and FastCGI: CGIPassAuth On)",
@@ -361,8 +362,10 @@ def findings_by_both(
     if here and ((is_own and not code) or here.id.startswith("role.") == missing_role):
         yield here
     finding = finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
-    if here is None and not is_from_zdemo(call.answer) and token_form(token).is_opaque:
-        finding = replace(finding, candidates=(VERIFIES_JWTS, *finding.candidates), fix=(GET_JWT, *finding.fix))
+    if here is None and not is_from_zdemo(call.answer):
+        is_opaque = token_form(token).is_opaque
+        verifies, fix = (VERIFIES_JWTS, (GET_JWT, *finding.fix)) if is_opaque else (VERIFIES_OTHERS, finding.fix)
+        finding = replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
     yield finding
 
 

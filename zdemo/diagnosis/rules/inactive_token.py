@@ -99,7 +99,7 @@ def _rules(case: InactiveCase) -> Iterator[Finding]:
     if case.token.strip() in EMULATORS_TOKENS and not (zitadel and zitadel.emulator):
         yield Finding(
             id="token.emulators",
-            cause="this is a token of zdemo's emulator, which is not what answers",
+            cause="this is a token of zdemo's emulator, but another ZITADEL answers",
             fix=("use a token of your ZITADEL; zdemo setup creates one", f"or {EMULATORS_DOMAIN}, if that is meant"),
         )
     if evidence.token_is_alive and form.kind is TokenKind.PAT:  # which is meant for every API

@@ -95,7 +95,7 @@ def _refusals(case: ClientCase) -> Iterator[Finding]:
     if (settings.client_id, settings.client_secret) == EMULATORS_PAIR and not case.answer.emulator:
         yield Finding(
             id="client.emulators",
-            cause="CLIENT_ID and CLIENT_SECRET are those of zdemo's emulator, which is not what answers",
+            cause="CLIENT_ID and CLIENT_SECRET are those of zdemo's emulator, but another ZITADEL answers",
             fix=(f"{EMULATORS_DOMAIN}, if the emulator is meant", "or zdemo setup, for those of your ZITADEL"),
         )
     yield from _service_user(case)
