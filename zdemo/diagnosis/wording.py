@@ -3,7 +3,7 @@
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from zdemo.config.variables import BY_NAME, EXAMPLE_INTERNAL_URL
+from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import Response
@@ -14,7 +14,6 @@ from zdemo.zitadel.refused_credentials import address, host_or_nothing
 Lines = tuple[tuple[str, str], ...]
 
 LONGEST_PATH = 200
-EMULATORS_DOMAIN = f"ZITADEL_DOMAIN={BY_NAME['ZITADEL_DOMAIN'].emulator}"
 MOST_ITEMS = 5  # of a list that came over the network
 SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's"
 CLOCK_COMPARED = ("clock", "compared with the Date of ZITADEL's answer")

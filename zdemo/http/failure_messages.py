@@ -151,17 +151,19 @@ def failed(
     port = parts.port or (443 if is_https else 80)
     proxy_host, proxy_port = proxy_address(proxy)
     netloc = parts.netloc if parts.port else f"{parts.netloc}:{port}"
-    near = near_loopback(host)
-    meant = assignment(setting, f"http://{near}" + (f":{parts.port}" if parts.port and ":" not in near else ""))
-    is_default = is_loopback(host) and not parts.port
-    usual = assignment(setting, f"http://{host}:{8080 if setting in (ISSUER, INTERNAL_URL, '--domain') else 5000}")
+    here, is_zitadels = is_loopback(host), setting in (ISSUER, INTERNAL_URL)
+    zitadel = "ZITADEL (zdemo emulator runs an emulated one)" if here else "ZITADEL there"
+    start = f"start {zitadel if is_zitadels else 'the server there'}, or correct host and port in {setting}"
+    if here and not parts.port:
+        usual = 8080 if is_zitadels or setting == "--domain" else 5000
+        start = f"add the port, e.g. {assignment(setting, f'http://{host}:{usual}')}"
+    check_name = f"check the host name in {setting}; if it is right, check this machine's network and DNS"
+    if near := near_loopback(host):
+        port_too = f":{parts.port}" if parts.port and ":" not in near else ""
+        check_name = f"{assignment(setting, f'http://{near}{port_too}')}, if this machine is meant"
     values = {
-        "check_name": f"{meant}, if this machine is meant"
-        if near
-        else f"check the host name in {setting}; if it is right, check this machine's network and DNS",
-        "start": f"add the port, e.g. {usual}"
-        if is_default
-        else f"start {_server(setting, host)}, or correct host and port in {setting}",
+        "check_name": check_name,
+        "start": start,
         "host": host,
         "port": port,
         "netloc": netloc,
@@ -173,7 +175,7 @@ def failed(
         "proxy_host": proxy_host,
         "proxy_port": proxy_port,
         "setting": setting,
-        "allow_http": "" if is_loopback(host) else ", and ZDEMO_ALLOW_HTTP=1 in a network that you trust",
+        "allow_http": "" if here else ", and ZDEMO_ALLOW_HTTP=1 in a network that you trust",
         "certificate_too": ", its certificate, its TLS versions" if is_https else "",
         "detail": NO_DETAIL,
         "status": "",
@@ -183,13 +185,6 @@ def failed(
     }
     message, hint = (text.format(**values) for text in _WORDS[kind])
     return ConnectionFailed(message, hint=hint, kind=kind, origin=origin, phase=phase)
-
-
-def _server(setting: str, host: str) -> str:
-    """Return what to start where nothing listens; an emulator runs on this machine alone."""
-    if setting not in (ISSUER, INTERNAL_URL):
-        return "the server there"
-    return "ZITADEL (zdemo emulator runs an emulated one)" if is_loopback(host) else "ZITADEL there"
 
 
 def proxy_of(origin: str, proxies: Mapping[str, str]) -> str:

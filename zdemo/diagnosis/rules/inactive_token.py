@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from zdemo.config.settings import Settings
-from zdemo.config.variables import BY_NAME
+from zdemo.config.variables import BY_NAME, EMULATORS_DOMAIN
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_jwt import findings_for_jwt
@@ -20,15 +20,7 @@ from zdemo.diagnosis.rules.token_form import (
     token_form,
 )
 from zdemo.diagnosis.rules.unusable_response import database_away
-from zdemo.diagnosis.wording import (
-    EMULATORS_DOMAIN,
-    Lines,
-    audience_scope,
-    clock_words,
-    described,
-    health_lines,
-    shown_list,
-)
+from zdemo.diagnosis.wording import Lines, audience_scope, clock_words, described, health_lines, shown_list
 from zdemo.zitadel.introspection_answer import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
