@@ -1,5 +1,7 @@
 """The catalogue of faults: what an API of one's own refuses, and what is in front of it."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.support.cli import Shell, settings
@@ -39,44 +41,33 @@ def test_an_api_that_refuses_for_a_reason_of_its_own(
     output.names(*named).never("restart zdemo serve", *filter(None, [never]))
 
 
+@pytest.fixture
+def api(zitadel: Emulator) -> Iterator[str]:
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
 @pytest.mark.parametrize(("value", "named"), [("Basic YTpi", "did not receive it"), ("Bearer a b", "malformed")])
-def test_a_proxy_that_changes_the_authorization(bare: Shell, zitadel: Emulator, value: str, named: str) -> None:
-    with (
-        serving(create_app(Settings.from_env(settings(zitadel.url)))) as port,
-        upstream(relay(f"http://127.0.0.1:{port}", authorization=value)) as proxy,
-    ):
+def test_a_proxy_that_changes_the_authorization(
+    bare: Shell, zitadel: Emulator, api: str, value: str, named: str
+) -> None:
+    with upstream(relay(api, authorization=value)) as proxy:
         for route in ("private", f"{proxy.url}/api/private"):
             output = call(bare, settings(zitadel.url, ZDEMO_API_URL=proxy.url), route)
             output.names(named, "nginx: proxy_set_header Authorization", "Apache", "Traefik").never("call .*-v")
 
 
-@pytest.mark.parametrize(
-    ("path", "meant"),
-    [("/api/private_scoped", "/api/private-scoped"), ("/private/", "/api/private"), ("/nowhere", "")],
-)
-def test_a_path_that_is_nearly_one_of_the_api(bare: Shell, zitadel: Emulator, path: str, meant: str) -> None:
-    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
-        env = settings(zitadel.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
-        output = call(bare, env, path)
-    output.names(f"did you mean {meant}.* fix zdemo call {meant}" if meant else "nothing there for GET")
-    output.never(*(() if meant else ("did you mean",)))
+def test_a_path_that_is_nearly_one_of_the_api(bare: Shell, zitadel: Emulator, api: str) -> None:
+    output = call(bare, settings(zitadel.url, ZDEMO_API_URL=api), "/api/private_scoped")
+    output.names("did you mean /api/private-scoped.* fix zdemo call /api/private-scoped")
+    with upstream(answer(json_body({"detail": "Not Found"}), 404)) as other:
+        output = call(bare, settings(zitadel.url), f"{other.url}/messages/", "-X", "POST")
+    output.names(f"did you mean /messages.* fix zdemo call {other.url}/messages -X POST")
 
 
-def test_an_api_below_a_path(bare: Shell, zitadel: Emulator) -> None:
-    with (
-        serving(create_app(Settings.from_env(settings(zitadel.url)))) as port,
-        upstream(relay(f"http://127.0.0.1:{port}", prefix="/v1")) as proxy,
-    ):
-        env = settings(zitadel.url, ZDEMO_API_URL=f"{proxy.url}/v1")
-        doctor(bare, env)
-        env["ZDEMO_API_URL"] = f"http://127.0.0.1:{port}/v1"
-        for output in (doctor(bare, env, "api.identity"), call(bare, env)):
-            output.names("has no /v1/api/p", f"fix ZDEMO_API_URL=http://127.0.0.1:{port} ")
-        output = doctor(bare, env | {"ZDEMO_API_URL": f"{proxy.url}/v1/api/private"}, "settings.wellformed")
-        output.names("has the path of a route", f"fix ZDEMO_API_URL={proxy.url}/v1 ")
-
-
-def test_a_slash_too_many_at_another_api(bare: Shell, zitadel: Emulator) -> None:
-    with upstream(answer(json_body({"detail": "Not Found"}), 404)) as api:
-        output = call(bare, settings(zitadel.url), f"{api.url}/messages/", "-X", "POST")
-    output.names(f"did you mean /messages.* fix zdemo call {api.url}/messages -X POST")
+def test_an_api_below_a_path(bare: Shell, zitadel: Emulator, api: str) -> None:
+    with upstream(relay(api, prefix="/v1")) as proxy:
+        doctor(bare, settings(zitadel.url, ZDEMO_API_URL=f"{proxy.url}/v1"))
+    env = settings(zitadel.url, ZDEMO_API_URL=f"{api}/v1")
+    for output in (doctor(bare, env, "api.identity"), call(bare, env)):
+        output.names("has no /v1/api/p", f"fix ZDEMO_API_URL={api} ")

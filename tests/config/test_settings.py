@@ -147,20 +147,16 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
     assert (allowed.issuer, allowed.internal_url) == (GOOD["ZITADEL_DOMAIN"], INTERNAL)
 
 
-@pytest.mark.parametrize(
-    ("host", "meant"),
-    [
-        *((host, "localhost:8080") for host in ("locahost:8080", "localhsot:8080", "localhost8080", "localhost.8080")),
-        *((host, "127.0.0.1:8080") for host in ("127.0.01:8080", "127.0.0.l:8080", "127.0.0:8080", "127.0.0.1.8080")),
-        *((host, "") for host in ("172.0.0.1", "10.0.0.1", "127.0.0.1.nip.io", "zitadel.localhost.example")),
-    ],
-)
-def test_a_name_that_is_nearly_this_machines_is_said_before_plain_http(host: str, meant: str) -> None:
+NEAR = ("locahost:8080", "localhsot:8080", "localhost8080", "127.0.01:8080", "127.0.0.l:8080", "127.0.0.1.8080")
+
+
+@pytest.mark.parametrize("host", [*NEAR, "172.0.0.1", "127.0.0.1.nip.io", "zitadel.localhost.example"])
+def test_a_name_that_is_nearly_this_machines_is_said_before_plain_http(host: str) -> None:
     with pytest.raises(SettingsError) as wrong:
         settings_with(ZITADEL_DOMAIN=f"http://{host}")
-    if meant:
-        assert wrong.value.problems[0].startswith(f"ZITADEL_DOMAIN probably means {meant[:9]}")
-    assert wrong.value.hint.startswith(f"ZITADEL_DOMAIN=http://{meant}, or" if meant else "ZITADEL_DOMAIN=https://")
+    meant = f"http://{'localhost' if host[0] == 'l' else '127.0.0.1'}:8080, or" if host in NEAR else f"https://{host}"
+    assert wrong.value.hint.startswith(f"ZITADEL_DOMAIN={meant}")
+    assert ("probably means" in wrong.value.problems[0]) == (host in NEAR)
 
 
 @pytest.mark.parametrize(
@@ -168,20 +164,17 @@ def test_a_name_that_is_nearly_this_machines_is_said_before_plain_http(host: str
     [
         ("/v1/", "/v1", ""),
         ("/api", "/api", ""),
-        ("/api/private", "", "has the path of a route"),
         ("/v1/api/private-scoped/", "/v1", "has the path of a route"),
         ("/a;b", "", "has a path"),
         ("/v1?x=1", "/v1", "has a query or fragment"),
     ],
 )
 def test_an_api_may_be_below_a_path_but_its_address_is_no_route(path: str, used: str, problem: str) -> None:
-    environment, address = {"ZDEMO_API_URL": f"https://api.example{path}"}, f"https://api.example{used}"
-    if not problem:
-        assert ClientSettings.from_env(environment).api_url == address
-        return
-    with pytest.raises(SettingsError, match=f"ZDEMO_API_URL {problem}") as wrong:
-        ClientSettings.from_env(environment)
-    assert wrong.value.hint == f"ZDEMO_API_URL={address}"
+    values, address = {"ZDEMO_API_URL": f"https://api.example{path}"}, f"https://api.example{used}"
+    if problem:
+        assert problems_of(ClientSettings.from_env, values)[0].startswith(f"ZDEMO_API_URL {problem}")
+        values = {"ZDEMO_API_URL": address}  # the corrected one
+    assert ClientSettings.from_env(values).api_url == address
 
 
 DOMAIN, OTHER_DOMAIN = {"ZITADEL_DOMAIN": GOOD["ZITADEL_DOMAIN"]}, {"ZITADEL_DOMAIN": "https://other.example"}
