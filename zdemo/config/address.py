@@ -60,8 +60,7 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
     """Return scheme, host and port of an address, without a slash at the end; and its path, if it may have one."""
 
     def again(candidate: str) -> str:
-        parse = partial(origin, allow_http=allow_http, example=example, with_path=with_path)
-        return corrected(candidate, parse)
+        return corrected(candidate, partial(origin, allow_http=allow_http, example=example, with_path=with_path))
 
     if any(c.isspace() for c in text):
         raise InvalidValue("has a space inside", fix=f"give one address, for example {example}")
