@@ -2,13 +2,12 @@
 
 import re
 
-from zdemo.verify.case import Stage
 from zdemo.verify.cases import CASES
 
 
 def test_each_case_says_what_is_asked_and_how_to_fix_it() -> None:
     for case in CASES:
-        assert re.fullmatch(r"(safe|correct|robust|polite)\.[a-z][a-z_]+", case.id)
+        assert re.fullmatch(r"(safe|correct|robust|polite|hardening)\.[a-z][a-z_]+", case.id)
         for text in (case.asked, case.must, case.wrong, case.source, case.fix):
             assert text == text.strip() != "", case.id
             assert not text.endswith("."), case.id
@@ -17,5 +16,6 @@ def test_each_case_says_what_is_asked_and_how_to_fix_it() -> None:
 
 
 def test_what_a_case_builds_on_is_asked_before_it() -> None:
-    first = {case.id for case in CASES if case.stage is Stage.FIRST}
-    assert {name for case in CASES for name in case.builds_on} <= first
+    order = [case.id for case in sorted(CASES, key=lambda case: case.stage)]
+    for case in CASES:
+        assert all(order.index(name) < order.index(case.id) for name in case.builds_on), case.id

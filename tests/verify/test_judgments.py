@@ -71,7 +71,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "robust.errors": ([[OK, INVALID, seen(503)]], [[OK, seen(500)]]),
     "safe.active": NOT_LET_IN,
     "safe.fail_open": NOT_LET_IN,
-    "safe.redirect": ([()], [("a token",)]),
+    "hardening.redirected_secrets": ([()], [("a token",)]),
     "safe.window_token": WINDOW,
     "safe.expiry_in_cache": WINDOW,
     "safe.stale": ([stale(seen(503), seen(500)), stale(INVALID, LATE)], [stale(seen(503), OK), stale(seen(302))]),
@@ -105,7 +105,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
         [{"reset": 0.1, "hang": 2.0}],
         [{"reset": 0.1, "hang": None}],
     ),
-    "robust.single_flight": (
+    "hardening.single_flight": (
         [flights(1), flights(4), flights(1, OK, seen(503), seen(429))],
         [flights(64), flights(5), flights(0), flights(1, OK, CUT), flights(1, OK, seen(500)), flights(1, seen(503))],
     ),
@@ -114,7 +114,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "polite.realm": ([[MISSING, OK]], [[MISSING, seen(401, "Bearer")]]),
     "polite.scope": ([seen(403, error("insufficient_scope", scope="a"))], [FORBIDDEN]),
     "polite.body": (
-        [[seen(401, body="{}", content_type=JSON), seen(401), seen(404, body="no", content_type="text/plain")]],
+        [[seen(401, body="{}", content_type=JSON), seen(401), seen(404, body="<p>", content_type=HTML)]],
         [
             [seen(401, body="<p>", content_type=HTML)],
             [seen(401, body="{", content_type="application/problem+json")],

@@ -16,8 +16,9 @@ from zdemo.diagnosis.checks.check import SHADOWED, Check, CheckReport, line_of, 
 from zdemo.diagnosis.finding import Certainty, Finding, Outcome
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.text.printable import printable
-from zdemo.verify.case import ACCEPTS, Case, CaseReport, Mark
+from zdemo.verify.case import ACCEPTS, Case, CaseReport, Group, Mark
 from zdemo.verify.examine import grade, in_groups
+from zdemo.verify.judgments import OPEN
 
 SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.SKIP: "-"}
 WORDS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.WARN: "warn", Outcome.SKIP: "skip"}
@@ -141,11 +142,11 @@ def _heading_of_candidates(result: Finding) -> str:
     return "it can be" if result.certainty is Certainty.OPEN else "or else"
 
 
-# --- verify: a grade for each group, then what failed
+# --- verify: what failed, then a grade for each group
 
-CASE_GROUP_WIDTH, GRADE_WIDTH = 8, 9
-MOST_IN_FULL, MOST_IN_GROUP, MOST_OF_LINE = 4, 5, 200
-OUTCOMES = {Mark.PASS: Outcome.PASS, Mark.FAIL: Outcome.FAIL, Mark.SKIP: Outcome.SKIP, Mark.UNASKED: Outcome.SKIP}
+CASE_GROUP_WIDTH, GRADE_WIDTH = 9, 8
+MOST_IN_FULL, MOST_IN_GROUP, MOST_PRINTED, MOST_OF_LINE = 4, 3, 4, 200
+OUTCOMES = dict(zip(Mark, (Outcome.PASS, Outcome.FAIL, Outcome.WARN, Outcome.SKIP, Outcome.SKIP), strict=True))
 COUNTED = {Mark.FAIL: "failed", Mark.UNASKED: "not asked", Mark.PASS: "passed", Mark.SKIP: "skipped"}
 
 
@@ -166,43 +167,54 @@ def _described(case: Case) -> dict[str, str]:
 def show_cases(
     screen: Screen, reports: Sequence[CaseReport], seconds: float, printed: Sequence[str], *, verbose: bool
 ) -> None:
-    """Show grades, then what failed, unsafe cases first; the API ``printed`` lines where it let nobody in."""
+    """Show what failed, the worst first, with what the API ``printed`` where it let nobody in; then the grades."""
     groups = in_groups(reports)
+    failures = [report for found in groups.values() for report in found if report.mark is Mark.FAIL]
+    if failures and failures[0].verdict.seen.startswith(OPEN) and not verbose:
+        screen.behind(f"{_mark(screen, Outcome.FAIL)} ", failures[0].verdict.seen)
+        return
     for report in (report for found in groups.values() for report in found if verbose):
         _show_line(screen, OUTCOMES[report.mark], f"{report.case.id:<{CASE_WIDTH}}", report.verdict.seen)
-    if verbose:
-        screen.say()
-    for group, found in groups.items():
-        passed, counted = grade(found)
-        lead = f"{group.value:<{CASE_GROUP_WIDTH}}  {f'{passed} of {counted}':>{GRADE_WIDTH}}"
-        wrong = [report.case.wrong for report in found if report.mark is Mark.FAIL]
-        more = len(wrong) - MOST_IN_GROUP
-        if not wrong:
-            screen.say(lead)
-        for text in wrong if more <= 1 else [*wrong[:MOST_IN_GROUP], f"and {more} others"]:
-            screen.behind(f"{lead}    {_mark(screen, Outcome.FAIL)} ", text)
-            lead = " " * len(lead)
-    failures = [report for found in groups.values() for report in found if report.mark is Mark.FAIL]
-    shown = failures if verbose else failures[:MOST_IN_FULL]
+    hints = [report for report in reports if report.mark is Mark.HINT]
+    shown = [*failures, *hints] if verbose else failures[:MOST_IN_FULL]
     for report in shown:
-        _show_heading(screen, report.case.id, Outcome.FAIL, report.case.wrong)
-        lines = printed if report.case.id == ACCEPTS else ()
-        _show_rows(
-            screen, [*_rows(report), *(("" if n else "printed", shortened(screen, t)) for n, t in enumerate(lines))]
-        )
-    if more := len(failures) - len(shown):
+        if verbose:
+            screen.say()
+        name = screen.mark(f"{report.case.id:<{HEADING_WIDTH}}", COLOURS[OUTCOMES[report.mark]])
+        screen.behind(f"{name}  ", report.case.wrong)
+        lines = printed[0 if verbose else -MOST_PRINTED :] if report.case.id == ACCEPTS else ()
+        texts = [("" if number else "printed", shortened(screen, line)) for number, line in enumerate(lines)]
+        _show_rows(screen, [*_rows(report, verbose=verbose), *texts])
+    if shown:
         screen.say()
-        screen.pairs([("more", f"{more} others failed; -v shows them in full")], label_width=HEADING_WIDTH)
+    _show_grades(screen, groups)
     reasons: dict[str, list[str]] = {}
     for report in reports:
-        if report.mark in (Mark.SKIP, Mark.UNASKED):
+        if report.mark is Mark.UNASKED or (report.mark is Mark.SKIP and (verbose or not failures)):
             reasons.setdefault(report.verdict.seen, []).append(report.case.id)
-    if reasons:
-        screen.say()
     skipped = [(ids[0] if len(ids) == 1 else f"{len(ids)} cases", reason) for reason, ids in reasons.items()]
-    screen.pairs([("skipped", f"{names}: {reason}") for names, reason in skipped], label_width=HEADING_WIDTH)
+    rows = [("skipped", f"{names}: {reason}") for names, reason in skipped]
+    if len(failures) > len(shown):
+        rows.append(("more", f"zdemo verify -v shows all {len(failures)}"))
     count = Counter(report.mark for report in reports)
-    _show_summary(screen, [(count[mark], word) for mark, word in COUNTED.items()], seconds)
+    numbers = [(count[mark], word) for mark, word in COUNTED.items()]
+    _show_summary(screen, [*numbers, (len(hints), "hint" if len(hints) == 1 else "hints")], seconds, rows)
+
+
+def _show_grades(screen: Screen, groups: Mapping[Group, Sequence[CaseReport]]) -> None:
+    for group, found in groups.items():
+        passed, counted = grade(found)
+        if not counted:
+            continue
+        lead = f"{group.value:<{CASE_GROUP_WIDTH}}  {f'{passed} of {counted}':>{GRADE_WIDTH}}    "
+        names = [report.case.id.partition(".")[2] for report in found if report.mark is Mark.FAIL]
+        if len(names) > MOST_IN_GROUP + 1:
+            names[MOST_IN_GROUP:] = [f"and {len(names) - MOST_IN_GROUP} others"]
+        if names:
+            lead += f"{_mark(screen, Outcome.FAIL)} "
+        if any(report.mark is Mark.HINT for report in found):
+            names = ["not counted: -v shows what failed, --strict counts it"]
+        screen.behind(lead, ", ".join(names))
 
 
 def shortened(screen: Screen, line: str) -> str:
@@ -210,8 +222,10 @@ def shortened(screen: Screen, line: str) -> str:
     return screen.redaction(line)[:MOST_OF_LINE]
 
 
-def _rows(report: CaseReport) -> list[tuple[str, str]]:
-    case = report.case
+def _rows(report: CaseReport, *, verbose: bool = True) -> list[tuple[str, str]]:
+    case, (first, *others) = report.case, report.verdict.seen.split("; ")
+    if not verbose:
+        return [("seen", f"{first}; and {len(others)} more" if others else first), ("fix", case.fix)]
     return [("seen", report.verdict.seen), ("must", f"{case.must} ({case.source})"), ("fix", case.fix)]
 
 
@@ -220,7 +234,7 @@ def cases_as_document(reports: Sequence[CaseReport], seconds: float) -> dict[str
     groups = in_groups(reports)
     grades = {group: grade(found) for group, found in groups.items()}
     return {
-        "passed": all(report.mark in (Mark.PASS, Mark.SKIP) for report in reports),
+        "passed": all(report.mark in (Mark.PASS, Mark.SKIP, Mark.HINT) for report in reports),
         "summary": {mark.value: sum(report.mark is mark for report in reports) for mark in Mark},
         "grades": {group.value: {"passed": passed, "of": of} for group, (passed, of) in grades.items()},
         "seconds": round(seconds, 3),

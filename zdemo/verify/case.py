@@ -6,7 +6,8 @@ from enum import IntEnum, StrEnum
 from functools import partial
 from typing import Any
 
-GUARDED, ACCEPTS = "safe.no_token", "correct.accepts"  # the cases that others build on
+GUARDED, UNKNOWN, ACCEPTS = "safe.no_token", "safe.unknown", "correct.accepts"  # the cases that others build on
+ROLES = ("safe.role_missing", "safe.scope_is_no_role")  # those on which all others about roles build
 
 
 class Group(StrEnum):
@@ -16,6 +17,7 @@ class Group(StrEnum):
     CORRECT = "correct"
     ROBUST = "robust"
     POLITE = "polite"
+    HARDENING = "hardening"  # what ZITADEL never sends, or what only costs it: counts with --strict alone
 
 
 class Needs(StrEnum):
@@ -23,6 +25,7 @@ class Needs(StrEnum):
 
     NOTHING = "nothing"
     EMULATOR = "emulator"  # users and tokens, faults, and answers that a ZITADEL never gives
+    ROLE = "role"  # the same, and a path that requires a role
 
 
 class Stage(IntEnum):
@@ -41,6 +44,7 @@ class Mark(StrEnum):
 
     PASS = "pass"  # noqa: S105  # not a password
     FAIL = "fail"
+    HINT = "hint"  # a failure that does not count
     SKIP = "skip"  # the case does not apply, or something that it needs is missing
     UNASKED = "unasked"  # the time was up
 
@@ -100,7 +104,9 @@ class Case:
             return self.basis
         if self.stage is Stage.LAST:
             return ()
-        return (GUARDED,) if self.needs is Needs.NOTHING else (GUARDED, ACCEPTS)
+        if self.needs is Needs.NOTHING:
+            return (GUARDED,)
+        return (GUARDED, UNKNOWN, ACCEPTS, *(ROLES if self.needs is Needs.ROLE else ()))
 
     @property
     def group(self) -> Group:
@@ -109,6 +115,7 @@ class Case:
 
 
 api_case = partial(Case, needs=Needs.NOTHING)
+role_case = partial(Case, needs=Needs.ROLE)
 final_case = partial(Case, needs=Needs.NOTHING, stage=Stage.LAST, ask=lambda run: run.api.replies)
 
 

@@ -12,6 +12,7 @@ from zdemo.verify.case import Mark, Verdict, bad, good, skip, unless
 from zdemo.verify.challenge import bearer_of, problem_of
 from zdemo.zitadel.introspection_client import basic_credentials
 
+OPEN = "open to everybody"
 PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then
 RECOVERY_SECONDS = 10.0  # after an outage, a valid token must be let in again by then
 MOST_FLIGHTS = 4  # introspections for simultaneous requests with one token: one per worker process
@@ -46,10 +47,16 @@ def _every(right: Test, seen: str = "") -> OnReplies:
 
 accepted = _one(lambda reply: 200 <= reply.status < 300)
 refused = _one(lambda reply: not reply.let_in)  # how it is refused is for other cases
-guarded = _one(lambda reply: reply.status in (400, 401, 403))  # another status shows that this is no guarded path
 preflight = _one(lambda reply: reply.status not in (0, 401, 403) and reply.status < 500)
 none_let_in = _every(lambda reply: not reply.let_in)
 ambiguous = _every(lambda reply: reply.status in (400, 401))  # two tokens: 400, or as for one that is not valid
+
+
+def guarded(reply: ApiReply) -> Verdict:
+    """Judge the answer to a request without a token; other statuses than these show that the path is not guarded."""
+    is_open = 200 <= reply.status < 300
+    seen = f"{OPEN}: {reply.in_words()} without a token" if is_open else reply.in_words()
+    return unless("" if reply.status in (400, 401, 403) else seen, seen)
 
 
 def no_way_around(replies: Sequence[ApiReply]) -> Verdict:
@@ -126,8 +133,8 @@ def names_scope(reply: ApiReply) -> Verdict:
 
 
 def readable(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge the bodies of refusals: JSON where they say so, and no web page."""
-    refusals = [one for one in replies if one.status >= 400 and one.body]
+    """Judge the bodies of a guard's refusals: JSON where they say so, and no web page."""
+    refusals = [one for one in replies if one.status in (400, 401, 403, *GATEWAY_STATUSES) and one.body]
     problems = dict.fromkeys(f"{one.status} with {what}" for one in refusals if (what := _unreadable(one)))
     return unless("; ".join(problems), "no web page, and JSON where it says so")
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +72,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         typer.Argument(metavar="COMMAND", help="Start the API with this command, which listens on {port}."),
     ] = None,
     path: Annotated[str | None, option("PATH", "A path that requires a token with the role.")] = None,
-    role: Annotated[str, option("ROLE", "The role that the path requires.", shows_default=True)] = ROLE,
+    role: Annotated[str | None, option("ROLE", f"The role that the path requires ({ROLE}).")] = None,
+    no_role: Annotated[bool, flag("The path requires a token, but no role.", "--no-role")] = False,
     public: Annotated[str | None, option("PATH", "A path that requires no token.")] = None,
     env: Annotated[
         list[str] | None,
@@ -94,6 +96,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         list[str] | None,
         option("ID|GROUP", "Ask this case or group, and the cases that it builds on. Repeatable.", autocompletion=_ids),
     ] = None,
+    strict: Annotated[bool, flag("Count the group hardening, too.", "--strict")] = False,
     list_cases: Annotated[bool, flag("List the cases: their IDs, and what is asked.", "--list")] = False,
     verbose: Annotated[
         bool, flag("Show every case with what was seen.", "-v", "--verbose", panel=OUTPUT_GROUP)
@@ -111,7 +114,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     Examples:
       zdemo verify --path /messages -- flask --app app run --port {port}
       zdemo verify --path /messages --role reader --env ISSUER={domain} -- npm start
-      zdemo verify --path /messages --only robust -- uvicorn app:app --port {port}
+      zdemo verify --path /messages --no-role --strict -- uvicorn app:app --port {port}
       zdemo verify --list
 
     Exit codes: 0 all is as it must be; 1 something is not; 2 wrong command line; 4 the API did not start, or ended, or
@@ -135,18 +138,26 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         env=env or [],
         path=path or "",
         public=public or "",
-        role=role,
+        role="" if no_role else role or ROLE,
         external_domain=external_domain,
         window_seconds=window,
         start_seconds=start_seconds,
     )
+    if no_role and role is not None:
+        raise UsageError("--role and --no-role exclude each other", hint="leave one out")
+    if role is not None and not role.strip():
+        raise UsageError("--role is empty", hint=f"for example --role {ROLE}, or --no-role")
     _check(target)
     if junit_file is not None:
         check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
     starting = emulated_run(screen, target)
     with starting as run, screen.waiting("asking") as wait:
-        reports = list(examine(run, names, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
+        if run.answer.status == HTTPStatus.NOT_FOUND:
+            raise UsageError(f"the API answers 404 to {target.path}: give --path a path that it has")
+        reports = list(
+            examine(run, names, strict=strict, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}"))
+        )
         printed = run.about_refusal
         screen.hide(*run.api.hidden)
     seconds = time.monotonic() - started
@@ -191,8 +202,6 @@ def _check(target: GradedApi) -> None:
             f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}",
             hint=f"give the command that starts it: {EXAMPLE}",
         )
-    if not target.role.strip():
-        raise UsageError("--role is empty", hint=f"for example --role {ROLE}")
     if not _leads_here(target.external_domain):
         raise UsageError(
             f"--external-domain does not lead to this machine: {target.external_domain}",

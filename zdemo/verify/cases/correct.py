@@ -5,7 +5,7 @@ from functools import partial
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import GUARDED, Case, Stage, api_case, final_case
+from zdemo.verify.case import GUARDED, UNKNOWN, Case, Stage, api_case, final_case, role_case
 from zdemo.verify.run import VerifyRun
 
 MALFORMED = ("Bearer", "Bearer two words", 'Bearer "quoted"')
@@ -116,8 +116,9 @@ CASES: tuple[Case, ...] = (
         fix='answer 401 with error="invalid_token" to a token that is not active',
         ask=lambda run: run.refused_garbage,
         judge=judgments.invalid_token,
+        basis=(GUARDED, UNKNOWN),
     ),
-    Case(
+    role_case(
         id="correct.insufficient_scope",
         asked="a valid token without the role",
         must="403 or 401, insufficient_scope",

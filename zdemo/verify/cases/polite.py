@@ -3,7 +3,7 @@
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import Case, Stage, api_case, final_case
+from zdemo.verify.case import Case, Stage, api_case, final_case, role_case
 from zdemo.verify.cases.safe import PREFLIGHT
 from zdemo.verify.run import VerifyRun
 
@@ -23,7 +23,7 @@ CASES: tuple[Case, ...] = (
         fix='send WWW-Authenticate: Bearer realm="…"',
         judge=judgments.named_realm,
     ),
-    Case(
+    role_case(
         id="polite.scope",
         asked="the challenge for a missing role",
         must="scope says what is missing",

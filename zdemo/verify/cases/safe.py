@@ -5,10 +5,12 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from functools import partial
+from operator import methodcaller
 
+from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import GUARDED, Case, Stage, api_case, final_case
+from zdemo.verify.case import ACCEPTS, GUARDED, ROLES, UNKNOWN, Case, Stage, api_case, final_case, role_case
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import roles_claim_of
 
@@ -21,6 +23,14 @@ INSIDERS = {  # what proxies say of those inside, and anybody can say too
     "X-Forwarded-User": "admin",
     "User-Agent": "kube-probe/1.30",
 }
+NOT_TRUE = {"active false": False, "active null": None, "no active": ...}
+READ_ROLES = "read roles from the keys of the claim urn:zitadel:iam:org:project:PROJECT_ID:roles"
+OUTAGES = ("internal-error", "rate-limited", "database-away", "not-json", "truncated", "reset")
+GONE = (  # name, what is asked, and the change of the user
+    ("deleted_pat", "that was deleted", "delete"),
+    ("deactivated_user", "whose user was deactivated", "deactivate"),
+    ("locked_user", "whose user was locked", "lock"),
+)
 LONG_AGO_SECONDS = 3600
 LATE_SECONDS = 10  # a few seconds of leeway are for clocks that differ
 
@@ -45,12 +55,14 @@ def _without_token(run: VerifyRun) -> list[ApiReply]:
     return asked
 
 
-def _expired(run: VerifyRun) -> list[ApiReply]:
-    late = {"active true, but exp 10 s ago": int(time.time()) - LATE_SECONDS}
-    return [
-        run.api.bearer(run.zitadel.person(run.role, seconds=-LONG_AGO_SECONDS).token),
-        *run.with_claims(("exp",), late),
-    ]
+def _fail_open(run: VerifyRun) -> list[ApiReply]:
+    """Ask with a token that nobody issued, while ZITADEL fails in each way."""
+    asked = []
+    for kind in OUTAGES:
+        run.outage(kind)
+        with run.api.in_outage(), run.zitadel.fault(kind):
+            asked.append(run.api.bearer(random_token()).about(f"ZITADEL: {kind}"))
+    return [*asked, *(reply.about(f"a valid token, ZITADEL: {kind}") for kind, reply in run.outages.items())]
 
 
 def _paths(run: VerifyRun) -> list[ApiReply]:
@@ -87,6 +99,8 @@ def _answers(run: VerifyRun) -> tuple[Sequence[str], str, str]:
 
 
 _refused = partial(Case, must="not let in: 401", judge=judgments.refused)
+odd_case = partial(Case, must="not let in: 4xx or 5xx", judge=judgments.none_let_in)
+without_role = partial(role_case, must="not let in: 403 or 401 insufficient_scope", judge=judgments.none_let_in)
 
 CASES: tuple[Case, ...] = (
     api_case(
@@ -100,6 +114,26 @@ CASES: tuple[Case, ...] = (
         judge=judgments.guarded,
         stage=Stage.FIRST,
         basis=(),
+    ),
+    api_case(
+        id="safe.unknown",
+        asked="a token of the right form that nobody issued",
+        must="not let in: 401",
+        wrong="accepted a token that nobody issued",
+        source="RFC 6750 section 3.1; RFC 7662 section 2.2",
+        fix="ask ZITADEL about each token, and refuse unless active is true",
+        ask=lambda run: run.refused_garbage,
+        judge=judgments.refused,
+        stage=Stage.FIRST,
+    ),
+    _refused(
+        id="safe.unsigned_jwt",
+        asked="a JWT with all claims, but alg none and no signature",
+        wrong="accepted a JWT that nobody signed",
+        source="RFC 8725 section 3.1",
+        fix="have the token introspected, or verify its signature with ZITADEL's keys and a fixed list of algorithms",
+        ask=_unsigned_jwt,
+        basis=(GUARDED, UNKNOWN),
     ),
     api_case(
         id="safe.head",
@@ -131,24 +165,42 @@ CASES: tuple[Case, ...] = (
         ask=lambda run: [run.api.send(headers={name: text}).about(name) for name, text in INSIDERS.items()],
         judge=judgments.none_let_in,
     ),
-    api_case(
-        id="safe.unknown",
-        asked="a token of the right form that nobody issued",
-        must="not let in: 401",
-        wrong="accepted a token that nobody issued",
-        source="RFC 6750 section 3.1; RFC 7662 section 2.2",
-        fix="have each token checked by introspection, and refuse unless active is true",
-        ask=lambda run: run.refused_garbage,
-        judge=judgments.refused,
+    Case(
+        id="safe.fail_open",
+        asked="tokens while ZITADEL answers 429, 500, 404, HTML or half an answer, or hangs up",
+        must="not let in",
+        wrong="let somebody in while ZITADEL could not answer",
+        source="RFC 7662 section 2.2: only active true is valid",
+        fix="refuse whenever no valid introspection answer came",
+        ask=_fail_open,
+        judge=judgments.none_let_in,
+        stage=Stage.OUTAGE,
     ),
-    _refused(
-        id="safe.unsigned_jwt",
-        asked="a JWT with all claims, but alg none and no signature",
-        wrong="accepted a JWT that nobody signed",
-        source="RFC 8725 section 3.1",
-        fix="have the token introspected, or verify its signature with ZITADEL's keys and a fixed list of algorithms",
-        ask=_unsigned_jwt,
-        basis=(GUARDED,),
+    odd_case(
+        id="safe.active",
+        asked="introspection answers in which active is false, null or missing, and all else as for a valid token",
+        wrong="ignored active: let in although it is not true",
+        source="RFC 7662 section 2.2",
+        fix="treat a token as active only if active is the JSON value true",
+        ask=lambda run: run.with_claims(("active",), NOT_TRUE),
+    ),
+    without_role(
+        id="safe.role_missing",
+        asked="a valid token whose user has another role of the project, and whose scope lists none",
+        wrong="let in without the role",
+        source="RFC 6750 section 3.1",
+        fix="require the role; give --no-role if the path requires none",
+        ask=lambda run: [run.api.bearer(run.zitadel.person("zdemo-verify-other", claims={"scope": "openid"}).token)],
+        basis=(GUARDED, UNKNOWN, ACCEPTS),
+    ),
+    without_role(
+        id="safe.scope_is_no_role",
+        asked="a token whose scope lists the role, but whose user does not have it",
+        wrong="took a scope for a role",
+        source="ZITADEL: the scope of a personal access token lists all roles of the project",
+        fix=READ_ROLES + ", never from scope",
+        ask=lambda run: [run.refused_visitor],
+        basis=(GUARDED, UNKNOWN, ACCEPTS, *ROLES[:1]),
     ),
     _refused(
         id="safe.query",
@@ -166,47 +218,40 @@ CASES: tuple[Case, ...] = (
         fix="take tokens from the Authorization header alone",
         ask=lambda run: run.api.send(form={"access_token": run.zitadel.person(run.role).token}),
     ),
-    Case(
+    _refused(
         id="safe.expired",
-        asked="a token that has expired, and an answer with active true whose exp was 10 s ago",
-        must="not let in: 401",
+        asked="a token that has expired",
         wrong="accepted an expired token",
-        source="RFC 6750 section 3.1; RFC 7662 section 2.2",
-        fix="refuse unless active is true and exp, if there is one, lies ahead; 5 s of leeway are enough",
-        ask=_expired,
-        judge=judgments.none_let_in,
+        source="ZITADEL: introspection answers active false; RFC 6750 section 3.1",
+        fix="refuse unless active is true",
+        ask=lambda run: run.api.bearer(run.zitadel.person(run.role, seconds=-LONG_AGO_SECONDS).token),
     ),
     _refused(
-        id="safe.not_yet_valid",
+        id="hardening.expired_answer",
+        asked="an answer with active true whose exp was 10 s ago",
+        wrong="accepted an expired token because active is true",
+        source="RFC 7662 section 2.2",
+        fix="refuse unless exp, if there is one, lies ahead; 5 s of leeway are enough",
+        ask=lambda run: run.with_claims(("exp",), {"exp 10 s ago": int(time.time()) - LATE_SECONDS})[0],
+    ),
+    _refused(
+        id="hardening.not_yet_valid",
         asked="a token whose nbf lies an hour ahead",
         wrong="accepted a token before its time",
         source="RFC 7662 section 2.2; RFC 7519 section 4.1.5",
         fix="compare nbf with the clock, with a few seconds of leeway",
         ask=lambda run: run.with_claims(("nbf",), {"an hour ahead": int(time.time()) + 3600})[0],
     ),
-    _refused(
-        id="safe.deleted_pat",
-        asked="a personal access token that was deleted",
-        wrong="accepted a deleted token",
-        source="ZITADEL: introspection answers active false; RFC 7662 section 2.2",
-        fix="refuse unless active is true",
-        ask=lambda run: run.after("delete"),
-    ),
-    _refused(
-        id="safe.deactivated_user",
-        asked="a token whose user was deactivated",
-        wrong="accepted the token of a deactivated user",
-        source="ZITADEL: introspection answers active false",
-        fix="ask ZITADEL about the token; a signature alone does not show that a user was deactivated",
-        ask=lambda run: run.after("deactivate"),
-    ),
-    _refused(
-        id="safe.locked_user",
-        asked="a token whose user was locked",
-        wrong="accepted the token of a locked user",
-        source="ZITADEL: introspection answers active false",
-        fix="ask ZITADEL about the token; a signature alone does not show that a user was locked",
-        ask=lambda run: run.after("lock"),
+    *(
+        _refused(
+            id=f"safe.{name}",
+            asked=f"a token {that}",
+            wrong=f"accepted a token {that}",
+            source="ZITADEL: introspection answers active false; RFC 7662 section 2.2",
+            fix="ask ZITADEL about the token, and refuse unless active is true; a signature alone does not show it",
+            ask=methodcaller("after", change),
+        )
+        for name, that, change in GONE
     ),
     Case(
         id="safe.audience",
@@ -218,19 +263,17 @@ CASES: tuple[Case, ...] = (
         ask=lambda run: run.api.bearer(run.zitadel.session(run.role, elsewhere=True)),
         judge=judgments.refused,
     ),
-    Case(
-        id="safe.audience_claim",
+    odd_case(
+        id="hardening.audience_claim",
         asked="a token whose aud names neither the project nor the client ID, or is missing",
-        must="not let in: 401 invalid_token; RFC 7662 leaves aud optional, but ZITADEL always sends it",
         wrong="accepted a token whose aud does not name the project or the client ID",
         source="RFC 7662 section 2.2; RFC 9700 section 2.3; ZITADEL: aud names each project that a token is for",
         fix="compare aud with your project ID and client ID, and refuse a token without aud",
         ask=lambda run: run.with_claims(("aud",), {"another aud": ["999", "998"], "no aud": ...}),
-        judge=judgments.none_let_in,
     ),
     # --- what must not be seen
     Case(
-        id="safe.redirect",
+        id="hardening.redirected_secrets",
         asked="an introspection that is redirected to another origin",
         must="neither token nor client credentials arrive there",
         wrong="sent a token or its client credentials to another origin",

@@ -1,20 +1,16 @@
-"""Cases of the group safe about ZITADEL's answers: which let nobody in, and for how long and for whom they count."""
+"""Cases of safe and hardening about ZITADEL's answers: which let nobody in, and for how long and whom they count."""
 
 from functools import partial
 
-from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import Case, Stage
+from zdemo.verify.case import Case, Needs, Stage, role_case
+from zdemo.verify.cases.safe import READ_ROLES, odd_case, without_role
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, roles_claim_of
 
-NOT_TRUE = {"a text": "false", "the text true": "true", "a number": 1, "null": None, "missing": ...}
-READ_ROLES = (
-    "read roles from the keys of the claim urn:zitadel:iam:org:project:PROJECT_ID:roles, which must be an object"
-)
+LIKE_TRUE = {"the text false": "false", "the text true": "true", "a number": 1}
 NOTHING_FOUND = "read no roles from a claim, or of a role, that is missing, empty or not an object, and refuse"
-OUTAGES = ("internal-error", "rate-limited", "database-away", "not-json", "truncated", "redirect", "reset")
 NO_REUSE = "keep ZITADEL's answers no longer than your removal window, and count their age from the question"
 CALLERS, ROUNDS = 12, 4  # at the same time, half of them without the role; and how often
 GRANTED = {"1": "example.com"}  # a role's value: an organization and its domain
@@ -47,16 +43,6 @@ def _claims(run: VerifyRun) -> list[ApiReply]:
     return run.with_claims((roles_claim_of(run.project_id), ROLES_CLAIM), values)
 
 
-def _fail_open(run: VerifyRun) -> list[ApiReply]:
-    """Ask with a token that nobody issued, while ZITADEL fails in each way."""
-    asked = []
-    for kind in OUTAGES:
-        run.outage(kind)
-        with run.api.in_outage(), run.zitadel.fault(kind):
-            asked.append(run.api.bearer(random_token()))
-    return [*asked, *run.outages.values()]
-
-
 def _changed(run: VerifyRun) -> list[ApiReply]:
     """Ask with tokens that were let in just before, with one letter near their end in another case."""
     asked = []
@@ -87,76 +73,38 @@ def _mixed(run: VerifyRun) -> list[ApiReply]:
 _window = partial(Case, judge=judgments.ended_in_time, stage=Stage.TIME)
 
 CASES: tuple[Case, ...] = (
-    Case(
-        id="safe.role_missing",
-        asked="a valid token whose user has another role of the project",
-        must="not let in: 403 or 401 insufficient_scope",
-        wrong="accepted a token with another role",
-        source="RFC 6750 section 3.1",
-        fix=READ_ROLES,
-        ask=lambda run: run.api.bearer(run.zitadel.person("zdemo-verify-other").token),
-        judge=judgments.refused,
-    ),
-    Case(
-        id="safe.scope_is_no_role",
-        asked="a token whose scope lists the role, but whose user does not have it",
-        must="not let in: 403 or 401 insufficient_scope",
-        wrong="took a scope for a role",
-        source="ZITADEL: the scope of a personal access token lists all roles of the project",
-        fix="never read roles from scope; " + READ_ROLES,
-        ask=lambda run: run.refused_visitor,
-        judge=judgments.refused,
-    ),
-    Case(
+    without_role(
         id="safe.near_miss",
         asked="roles whose names only resemble the required one",
-        must="not let in: 403 or 401 insufficient_scope",
         wrong="accepted a role whose name only resembles the required one",
         source="ZITADEL: role keys are compared as a whole",
         fix="compare role keys for equality: not as parts of a text, without changing case or removing blanks",
         ask=_near_misses,
-        judge=judgments.none_let_in,
     ),
-    Case(
+    without_role(
         id="safe.other_project",
         asked="a user who has the role in another project only",
-        must="not let in: 403 or 401 insufficient_scope",
         wrong="accepted a role in another project",
         source="ZITADEL: roles belong to a project",
         fix=READ_ROLES,
         ask=_other_project,
-        judge=judgments.none_let_in,
     ),
-    Case(
-        id="safe.roles_claim",
+    odd_case(
+        id="hardening.roles_claim",
+        needs=Needs.ROLE,
         asked="introspection answers whose roles claim is empty, null, a list or a text, or grants by no organization",
-        must="not let in: 4xx",
         wrong="let in when the roles claim grants nothing or is not an object",
         source="RFC 6750 section 3.1; ZITADEL: the claim is an object: role key, then organization ID, then domain",
         fix=NOTHING_FOUND,
         ask=_claims,
-        judge=judgments.none_let_in,
     ),
-    Case(
-        id="safe.active",
-        asked="introspection answers in which active is a text, a number, null or missing",
-        must="not let in: 4xx or 5xx",
-        wrong="let in although active is not true",
+    odd_case(
+        id="hardening.active",
+        asked="introspection answers in which active is a text or a number",
+        wrong="took a text or a number for active true",
         source="RFC 7662 section 2.2: active is a boolean",
         fix="treat a token as active only if active is the JSON value true",
-        ask=lambda run: run.with_claims(("active",), NOT_TRUE),
-        judge=judgments.none_let_in,
-    ),
-    Case(
-        id="safe.fail_open",
-        asked="tokens while ZITADEL answers 429, 500, 404, HTML, half an answer or a redirect, or hangs up",
-        must="not let in",
-        wrong="let somebody in while ZITADEL could not answer",
-        source="RFC 7662 section 2.2: only active true is valid",
-        fix="refuse whenever no valid introspection answer came",
-        ask=_fail_open,
-        judge=judgments.none_let_in,
-        stage=Stage.OUTAGE,
+        ask=lambda run: run.with_claims(("active",), LIKE_TRUE),
     ),
     _window(
         id="safe.window_token",
@@ -175,6 +123,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 7662 section 4: the age of cached answers",
         fix=NO_REUSE,
         ask=lambda run: run.windows["revoke"],
+        needs=Needs.ROLE,
     ),
     _window(
         id="safe.expiry_in_cache",
@@ -196,7 +145,7 @@ CASES: tuple[Case, ...] = (
         judge=judgments.none_let_in,
         stage=Stage.TIME,
     ),
-    Case(
+    role_case(
         id="safe.mixed_up",
         asked=f"{ROUNDS} times {CALLERS} requests at the same time, half of them with a token without the role",
         must="none of that half is let in",
