@@ -234,7 +234,8 @@ def test_doctor_and_introspect_do_without_an_administrators_pat_that_may_be_coll
     paths = {"/.well-known/openid-configuration": discovery, "/debug/ready": answer(b'"ok"')}
     pat = secrets.token_urlsafe(53)
     with upstream(depending(lambda request: paths.get(request.target, refused))) as up:
-        bare.dotenv(**settings(up.url.replace("127.0.0.1", "0.0.0.0"), ZDEMO_ALLOW_HTTP="1"))  # noqa: S104  # not loopback
+        url = up.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104  # not loopback
+        bare.dotenv(**settings(url, CLIENT_SECRET="B" * 64, ZDEMO_ALLOW_HTTP="1"))
         outputs = [command(bare, {"ZITADEL_ADMIN_PAT": pat}, *line) for line in (("introspect",), ("doctor", "-v"))]
         assert pat not in str([request.headers for request in up.requests])
     for output in outputs:

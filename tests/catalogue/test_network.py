@@ -14,16 +14,7 @@ from tests.support.cli import Shell, administered, settings
 from tests.support.connection_faults import relay
 from tests.support.files import update_dotenv
 from tests.support.named_causes import both, call, command, doctor
-from tests.support.upstream import (
-    Behaviour,
-    answer,
-    depending,
-    hang,
-    hang_up,
-    json_body,
-    refusing_port,
-    upstream,
-)
+from tests.support.upstream import Behaviour, answer, depending, hang, hang_up, json_body, refusing_port, upstream
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import examine

@@ -88,7 +88,7 @@ SWAPPED = {"PAT": CLIENT_SECRET, "CLIENT_SECRET": READER.pat}
     ("values", "named"),
     [
         ({"ZITADEL_DOMAIN": "{host}"}, ("ZITADEL_DOMAIN has no scheme", "fix ZITADEL_DOMAIN={url}")),
-        ({"ZDEMO_API_URL": "{url}/api"}, ("ZDEMO_API_URL has a path: {url}/api", "fix ZDEMO_API_URL={url}")),
+        ({"ZDEMO_API_URL": "{url}/api/private"}, ("has the path of a route: {url}/api/", "fix ZDEMO_API_URL={url} ")),
         ({"CLIENT_ID": f'"{CLIENT_ID}"'}, ("CLIENT_ID has quotes around it", f"fix CLIENT_ID={CLIENT_ID}")),
         ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, ("ADMIN_PAT has Bearer in front of it",)),
         ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, ("swapped", "exchange")),
@@ -167,9 +167,11 @@ def test_doctor_warns_without_a_token(bare: Shell, zitadel: Emulator) -> None:
 
 
 def test_an_option_that_is_wrong_is_to_be_corrected_itself(bare: Shell, zitadel: Emulator) -> None:
-    value = "https://127.0.0.1:5000/api"
+    value = "https://127.0.0.1:5000/api/private"
     output = command(bare, {"ZDEMO_API_URL": "http://127.0.0.1:9"}, "call", "public", "--url", value)
-    output.names(f"--url has a path: {value}", "hint: .*--url=https://127.0.0.1:5000").never("unset", "ZDEMO_API_URL")
+    output.names(f"--url has the path of a route: {value}", "hint: .*--url=https://127.0.0.1:5000").never(
+        "unset", "ZDEMO_API_URL"
+    )
     output = command(bare, {}, "call", "public", "--url", zitadel.url.replace("http:", "https:"))
     output.names("speaks plain http", f"--url={zitadel.url}").never("ZDEMO_API_URL")
     admin = {"ZITADEL_ADMIN_PAT": ADMIN.pat}
@@ -194,7 +196,7 @@ def test_what_can_be_wrong_about_the_path_or_the_url_of_a_call(bare: Shell, zita
         url = f"http://127.0.0.1:{port}"
         env = settings(zitadel.url, ZDEMO_API_URL=url)
         wrong = call(bare, env, "scoped", "-X", "DELETE")
-        missing = call(bare, env, "/api/privat")
+        missing = call(bare, env, "/orders")
         dead = call(bare, env | {"PAT": "A" * 71}, f"{url}/api/private")
     wrong.names("does not take DELETE .405.; it takes", "zdemo call scoped$|zdemo call scoped ").never("inactive")
     missing.names("nothing there for GET .404.", "correct the path").never("zdemo serve")

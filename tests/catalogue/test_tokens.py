@@ -41,6 +41,13 @@ def test_17_a_token_that_is_cut(bare: Shell, zitadel: Emulator, token: str, name
         output.names(*named, "copy the whole").never("deleted", "refuses the API")
 
 
+def test_17_a_jwt_whose_signature_is_cut_or_too_long(bare: Shell, planter: Planter) -> None:
+    token = str(planter.tokens(AUDIENCE, jwt=True)["access_token"])
+    for output in both(bare, settings(planter.url, PAT=token[:-1]), "token.active", warned=("token.form",)):
+        output.names("cut off", "341 instead of 342", "fix copy the whole").never("session was ended", OPEN)
+    introspect(bare, settings(planter.url, PAT=f"{token}x")).names("signature does not match").never(OPEN)
+
+
 def does(*methods: str) -> Callable[[Planter], None]:
     def plant(planter: Planter) -> None:
         for method in methods:
@@ -304,6 +311,15 @@ def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, p
     token = planter.tokens(AUDIENCE, jwt=True, host="localhost:59999")["access_token"]
     for output in both(bare, settings(planter.url, PAT=token), "token.active"):
         output.names("http://localhost:59999", planter.url, "one issuer for all").never("expired", OPEN)
+
+
+def test_the_emulators_own_values_at_another_zitadel(bare: Shell) -> None:
+    for zitadel, named in (
+        (session_api(), ("token of zdemo's emulator", "fix use a token of your ZITADEL; zdemo setup")),
+        (answer(json_body({"error": "unauthorized_client"}), 400), ("CLIENT_SECRET are those of zdemo's emulator",)),
+    ):
+        with upstream(zitadel) as up:
+            introspect(bare, settings(up.url)).names(*named, "ZITADEL_DOMAIN=http://localhost:8484").never(OPEN)
 
 
 def test_doctor_asks_how_the_application_is_registered_only_when_nothing_else_is_wrong(

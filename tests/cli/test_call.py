@@ -87,6 +87,18 @@ def test_the_curl_command_is_without_the_token_and_sends_nothing(shell: Shell) -
     assert ran.out == "curl -i -X POST -H \"Authorization: Bearer $PAT\" 'https://api.example/a?b=1&c=2'\n"
 
 
+def test_as_visitor_sends_the_other_token(shell: Shell) -> None:
+    env = {"ZDEMO_VISITOR_PAT": VISITOR.pat}
+    ran = shell("call", "scoped", "--as", "visitor", **env)
+    assert (ran.code, "token       visitor (zdem…y-00, from ZDEMO_VISITOR_PAT)" in ran.out) == (1, True)
+    assert shell("call", "scoped", "--as", "reader", **env).code == 0
+    curl = shell("call", "scoped", "--as", "visitor", "--curl", **env)
+    assert ("Bearer $ZDEMO_VISITOR_PAT" in curl.out, curl.err) == (True, "")
+    for more, code in (((), 3), (("--pat", "x"), 2)):
+        ran = shell("call", "private", "--as", "visitor", *more)
+        assert (ran.code, is_two_lines(ran)) == (code, True)
+
+
 # --- watch
 
 

@@ -104,7 +104,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         (
             "call https:/localhost/x",
             "the URL has a damaged scheme: https:/localhost/x",
-            "use https://localhost in the URL",
+            "use https://localhost/x in the URL",
         ),
         (
             "call https://localhost/x --url https://localhost",

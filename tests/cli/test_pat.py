@@ -23,7 +23,7 @@ def test_an_option_wins_over_the_environment_and_that_over_a_file(shell: Shell) 
     for ran, source in (
         (shell("call", "scoped", "--env-file", "other.env", PAT=""), "other.env"),
         (shell("call", "scoped", PAT=VISITOR.pat), "the environment"),
-        (shell("call", "scoped", "--pat", VISITOR.pat), "the command line"),
+        (shell("call", "scoped", "--pat", VISITOR.pat), "--pat"),
     ):
         assert (ran.code, f"from {source}" in ran.out) == (1, True)
 
@@ -39,7 +39,7 @@ def test_a_dash_reads_the_token_from_standard_input_without_its_line_end(shell: 
         (b" \n", "empty"),
         (b"\xff\xfe" + READER.pat.encode("utf-16-le"), "invisible"),
         (READER.pat.encode() + b"\nsecond line\n", "line end"),
-        (b"a" * (LONGEST_TOKEN + 1), "the token from the command line is longer than 16 KiB"),
+        (b"a" * (LONGEST_TOKEN + 1), "the token from --pat is longer than 16 KiB"),
     ],
 )
 def test_what_is_not_a_token_is_named_and_not_sent(shell: Shell, stdin: bytes, named: str) -> None:

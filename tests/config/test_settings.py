@@ -102,6 +102,8 @@ DOMAINS: list[tuple[str, str, str]] = [
     ("https://user:pass@zitadel.example", "contains a user name or password", "https://zitadel.example"),
     ("https://zita del.example", "has a space inside: …", f"give one address, for example {EXAMPLE}"),
     ("https://", "is not an address: …", ADDRESS),
+    ("locahost:8080", "probably means localhost: …", "http://localhost:8080"),
+    ("127.0.0.18080/ui", "probably means 127.0.0.1:8080: …", "http://127.0.0.1:8080"),
     ("\u201clocalhost:8080/ui\u201d", "has quotes around it: …", "http://localhost:8080"),
     ("https://zitadel\u200b.example", "contains an invisible character (U+200B)", "https://zitadel.example"),
     ("https://zitadel.example\r\nX", CONTROL, CORRECT),
@@ -143,6 +145,36 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
         settings_with(ZITADEL_INTERNAL_URL=INTERNAL)
     allowed = settings_with(ZITADEL_INTERNAL_URL=INTERNAL, ZDEMO_ALLOW_HTTP="1")
     assert (allowed.issuer, allowed.internal_url) == (GOOD["ZITADEL_DOMAIN"], INTERNAL)
+
+
+NEAR = ("locahost:8080", "localhsot:8080", "localhost8080", "127.0.01:8080", "127.0.0.l:8080", "127.0.0.1.8080")
+
+
+@pytest.mark.parametrize("host", [*NEAR, "172.0.0.1", "127.0.0.1.nip.io", "zitadel.localhost.example"])
+def test_a_name_that_is_nearly_this_machines_is_said_before_plain_http(host: str) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        settings_with(ZITADEL_DOMAIN=f"http://{host}")
+    meant = f"http://{'localhost' if host[0] == 'l' else '127.0.0.1'}:8080, or" if host in NEAR else f"https://{host}"
+    assert wrong.value.hint.startswith(f"ZITADEL_DOMAIN={meant}")
+    assert ("probably means" in wrong.value.problems[0]) == (host in NEAR)
+
+
+@pytest.mark.parametrize(
+    ("path", "used", "problem"),
+    [
+        ("/v1/", "/v1", ""),
+        ("/api", "/api", ""),
+        ("/v1/api/private-scoped/", "/v1", "has the path of a route"),
+        ("/a;b", "", "has a path"),
+        ("/v1?x=1", "/v1", "has a query or fragment"),
+    ],
+)
+def test_an_api_may_be_below_a_path_but_its_address_is_no_route(path: str, used: str, problem: str) -> None:
+    values, address = {"ZDEMO_API_URL": f"https://api.example{path}"}, f"https://api.example{used}"
+    if problem:
+        assert problems_of(ClientSettings.from_env, values)[0].startswith(f"ZDEMO_API_URL {problem}")
+        values = {"ZDEMO_API_URL": address}  # the corrected one
+    assert ClientSettings.from_env(values).api_url == address
 
 
 DOMAIN, OTHER_DOMAIN = {"ZITADEL_DOMAIN": GOOD["ZITADEL_DOMAIN"]}, {"ZITADEL_DOMAIN": "https://other.example"}

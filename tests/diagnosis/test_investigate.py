@@ -14,6 +14,7 @@ from tests.config.test_key_file import content
 from tests.support import connection_faults
 from tests.support.cli import Shell
 from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
+from tests.support.secret_forms import PAT
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
@@ -21,7 +22,7 @@ from zdemo.diagnosis.ask.investigate import Investigation, explain
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.errors.response import Response
-from zdemo.http.api_call import Call, Route
+from zdemo.http.api_call import Call, Endpoint, Route, other_route
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}
@@ -38,7 +39,7 @@ def ask(paths: dict[str, Any], other: Any = REFUSED, seconds: float = 5) -> Inve
     """Ask a server that answers by path; ``other`` is for the paths that are not given."""
     with upstream(depending(lambda request: paths.get(request.target, other))) as up:
         settings = Settings(issuer=up.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=seconds)
-        return look(settings, READER.pat)
+        return look(settings, PAT)
 
 
 def test_a_good_token_has_no_finding(planter: Planter) -> None:
@@ -86,13 +87,13 @@ def test_what_hangs_is_not_waited_for_beyond_the_time_and_leaves_it_open() -> No
     assert (finding.id, finding.certainty) == ("role.missing", Certainty.OPEN)
 
 
-@pytest.mark.parametrize("server", [READER.pat[:40], CLIENT_SECRET])
+@pytest.mark.parametrize("server", [PAT[:40], CLIENT_SECRET])
 def test_a_server_that_echoes_what_it_was_sent_gives_nothing_away(server: str) -> None:
     page = answer(b"<p>no</p>", 404, headers={"Content-Type": "text/html", "Server": server})
-    claims = answer(json_body({"active": True, "sub": "1", "iss": READER.pat, **HAS_ROLE}))
+    claims = answer(json_body({"active": True, "sub": "1", "iss": PAT, **HAS_ROLE}))
     for found in (ask({}, page), ask({"/oauth/v2/introspect": claims})):
         assert found.notes or found.finding
-        assert not [secret for secret in (CLIENT_SECRET, READER.pat) if secret in str(found)]
+        assert not [secret for secret in (CLIENT_SECRET, PAT) if secret in str(found)]
 
 
 def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:
@@ -114,6 +115,8 @@ def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:
 NOW = 1_800_000_000.0
 INVALID = 'Bearer realm="zdemo", error="invalid_token"'
 ROLE_MISSING = 'Bearer realm="zdemo", error="insufficient_scope", scope="urn:x"'
+LACKS = 'Bearer error="insufficient_scope"'
+NO_JWT = 'Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt"'
 MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
 WANTS_TLS = b"Client sent an HTTP request to an HTTPS server.\n"
 FOREIGN = b"upstream connect error or disconnect/reset before headers"
@@ -121,12 +124,20 @@ ERROR_OF_ZDEMO = b'{"error":"zitadel_unavailable","error_description":"it is awa
 
 
 def call(
-    status: int, challenge: str = "", kind: str = "application/json", body: bytes = ERROR_OF_ZDEMO, **more: str
+    status: int,
+    challenge: str = "",
+    kind: str = "application/json",
+    body: bytes = ERROR_OF_ZDEMO,
+    route: Endpoint = Route.SCOPED,
+    **more: str,
 ) -> Call:
     """Answered as a zdemo API does, unless said otherwise."""
     fields = {"content-type": kind, **more} | ({"www-authenticate": challenge} if challenge else {})
     answer = Response(status=status, headers=fields, body=body, seconds=0.01, url="http://127.0.0.1:5000/api/private")
-    return Call(route=Route.SCOPED, url="http://127.0.0.1:5000/api/private-scoped", answer=answer)
+    return Call(route=route, url=f"http://127.0.0.1:5000{route.path}", answer=answer)
+
+
+MESSAGES = other_route("/messages", typed="/messages")
 
 
 def explained(what: Call, token: str | None, settings: Settings | None = None, again: str = "") -> Finding:
@@ -150,10 +161,15 @@ def settings() -> Iterator[Settings]:
     ("what", "token", "name"),
     [
         (call(401, "Bearer"), None, "call.no_token"),
+        (call(401, INVALID, body=b""), None, "call.no_token"),
+        (call(401, NO_JWT, body=b""), READER.pat, "call.verifies_jwts"),
+        (call(422, body=b'{"msg":"Not enough segments"}'), READER.pat, "call.verifies_jwts"),
         (call(401, "Bearer"), "token", "call.token_not_seen"),
+        (call(401, "Bearer", route=MESSAGES), "token", "call.token_not_seen"),
         (call(401, "Basic realm=x"), "token", "call.login"),
         (call(400, MALFORMED), "token", "call.invalid_request"),
         (call(404, kind="text/html", body=b""), "token", "call.no_such_route"),
+        (call(404, route=MESSAGES), "token", "call.not_found"),
         (call(401, body=b"{}"), "token", "call.refused_elsewhere"),
         (call(302), "token", "call.redirects"),
         (call(429), "token", "call.rate_limited"),
@@ -179,6 +195,9 @@ def test_what_the_answer_alone_explains_is_not_asked_of_zitadel(what: Call, toke
         (call(401, INVALID), "A" * 71, {}, "token.dead", "deleted"),
         (call(401, INVALID), READER.pat, {}, "call.disagrees", "started before"),
         (call(401, ROLE_MISSING), READER.pat, {}, "call.disagrees", "started before"),
+        (call(401, INVALID, body=b""), READER.pat, {}, "call.disagrees", "verifies JWTs itself"),
+        (call(403, LACKS, route=MESSAGES), VISITOR.pat, {}, "call.no_role", ""),
+        (call(403, LACKS, route=MESSAGES), READER.pat, {}, "call.own_rules", "lacks a role"),
         (call(503), READER.pat, {}, "call.api_cannot_ask", "does not reach ZITADEL"),
         (call(502), READER.pat, {"client_secret": "B" * 64}, "client.refused", "CLIENT_ID is wrong"),
         (call(401, INVALID), READER.pat, {"client_secret": "B" * 64}, "call.token_refused", "deleted"),

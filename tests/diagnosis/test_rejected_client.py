@@ -13,6 +13,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.errors.response import Response
 from zdemo.zitadel.records import Application, Credential, Organization, Project
 from zdemo.zitadel.refused_credentials import answer_error
@@ -67,8 +68,27 @@ def test_refused_credentials_stay_open_with_all_candidates() -> None:
 def test_everything_refused_by_zitadel_is_another_or_a_recreated_one() -> None:
     finding = refused({USERINFO: DEAD, ADMINISTRATOR: DEAD})
     assert (finding.id, finding.certainty) == ("client.other_instance", LIKELY)
-    assert "recreated" in refused({USERINFO: DEAD}).candidates[0]
+    open_cause = refused({USERINFO: DEAD})
+    assert "recreated" in open_cause.candidates[0]
+    assert finding.fix[0] == open_cause.fix[0] == "correct ZITADEL_DOMAIN, if another ZITADEL is meant"
     assert "another ZITADEL" in refused_key({USERINFO: DEAD}).candidates[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "certainty", "fix"),
+    [
+        ({}, OPEN, "compare CLIENT_ID"),
+        ({"client_secret": "s3cr" * 15}, LIKELY, "copy CLIENT_SECRET again"),
+        ({"client_secret": "s3cr" * 15 + "s-cr"}, LIKELY, "copy CLIENT_SECRET again"),
+        ({"client_id": SETTINGS.client_id[1:]}, LIKELY, "copy CLIENT_ID again"),
+        ({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}, CERTAIN, "ZITADEL_DOMAIN=http://localhost:8484"),
+    ],
+)
+def test_a_value_whose_form_is_wrong_or_known_comes_first(
+    changed: dict[str, str], certainty: Certainty, fix: str
+) -> None:
+    finding = refused({}, replace(SETTINGS, **changed))  # type: ignore[arg-type]  # only texts change
+    assert (finding.certainty, finding.fix[0][: len(fix)]) == (certainty, fix)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ def test_a_jwe_that_lost_a_piece_inside_is_incomplete(kind: str, missing: int) -
         (jwe("PAT", id_length=5), "a user whose ID was chosen by hand"),
         (PAT[:-2], "a length that no token has; a PAT of this form has 71"),
         (".".join(jwt_of().split(".")[:2]), "2 of 3 (a JWT) or 5 (a JWE) parts"),
+        (jwt_of()[:-1], "its signature has 341 instead of 342"),
+        (jwt_of() + "c2" * 80, "its signature has 502 instead of 512"),
     ],
 )
 def test_what_is_missing_is_said(token: str, shown: str) -> None:

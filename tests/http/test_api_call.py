@@ -66,7 +66,7 @@ def test_the_document_holds_all_of_it() -> None:
         "status": 401,
         "milliseconds": 12.3,
         "body": {"a": "\u00fc"},
-        "challenge": {"text": "Bearer", "error": "", "scope": ""},
+        "challenge": {"text": "Bearer", "error": "", "scope": "", "description": ""},
         "why": "so",
     }
     assert as_json(called(200, b"no \xff JSON"), {})["body"] == "no \ufffd JSON"

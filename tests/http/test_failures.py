@@ -115,6 +115,19 @@ def test_every_kind_has_a_message_and_a_hint(kind: FailureKind) -> None:
     assert "ZITADEL_DOMAIN" not in failed(kind, ORIGIN, "ZDEMO_API_URL", seconds=5, detail="some detail").hint
 
 
+@pytest.mark.parametrize(
+    ("kind", "origin", "hint"),
+    [
+        (FailureKind.NAME_NOT_RESOLVED, "https://locahost:8080", "ZITADEL_DOMAIN=http://localhost:8080, if this"),
+        (FailureKind.REFUSED, "http://localhost", "add the port, e.g. ZITADEL_DOMAIN=http://localhost:8080"),
+        (FailureKind.REFUSED, "http://localhost:80", "start ZITADEL "),
+        (FailureKind.PLAIN_HTTP, "https://127.0.0.1:5000/v1", "ZITADEL_DOMAIN=http://127.0.0.1:5000/v1"),
+    ],
+)
+def test_a_misspelled_host_a_missing_port_and_a_path_are_in_the_hint(kind: FailureKind, origin: str, hint: str) -> None:
+    assert failed(kind, origin, "ZITADEL_DOMAIN").hint.startswith(hint)
+
+
 def tunnel(status: int) -> BaseException:
     return requests.exceptions.ProxyError(ProxyError("no", OSError(f"Tunnel connection failed: {status} {CANARY}")))
 

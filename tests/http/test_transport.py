@@ -7,18 +7,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.support.connection_faults import LARGE_BYTES
-from tests.support.upstream import (
-    LOOPBACK,
-    Behaviour,
-    answer,
-    depending,
-    hang,
-    hang_up,
-    http,
-    raw,
-    reset,
-    upstream,
-)
+from tests.support.upstream import LOOPBACK, Behaviour, answer, depending, hang, hang_up, http, raw, reset, upstream
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import Response

@@ -139,13 +139,16 @@ def relay(
     url: str,
     *,
     host: str | None = None,
+    authorization: str | None = None,
+    prefix: str = "",
     date_shift_seconds: float = 0,
     passes: Callable[[str], bool] = lambda _: True,
     changes: Callable[[str, bytes], bytes] = lambda _, body: body,
 ) -> Behaviour:
-    """Return a behaviour that forwards to ``url``, with another Host or Date; what does not pass gets no answer.
+    """Return a behaviour that forwards to ``url``, with another Host, Authorization or Date.
 
-    ``changes`` returns the body to send for a target and the body that came.
+    It takes ``prefix`` off each path; what does not pass gets no answer. ``changes`` returns the body to send for a
+    target and the body that came.
 
     It is also what ``HTTP_PROXY`` can name: a whole URL in the request line is reduced to its path.
     """
@@ -154,11 +157,12 @@ def relay(
     def behave(connection: Connection) -> bool:
         received = connection.received
         assert received is not None
-        target = re.sub("^http://[^/]+", "", received.target)
+        target = re.sub("^http://[^/]+", "", received.target).removeprefix(prefix)
         if not passes(target):
             return hang(connection)
         headers = {name: value for name, value in received.headers.items() if name not in HOP_BY_HOP}
         headers["host"] = host or headers["host"]
+        headers |= {"authorization": authorization} if authorization else {}
         behind = HTTPConnection(LOOPBACK, port, timeout=SECONDS)
         try:
             behind.request(received.method, target, received.body or None, headers)

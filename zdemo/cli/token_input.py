@@ -199,7 +199,8 @@ def checked_token(environment: Environment) -> str | None:
 
 
 def _source(environment: Environment) -> str:
-    return f"from {environment.source('PAT')}"
+    place = environment.source("PAT")
+    return f"from {environment.setting('PAT') if place == COMMAND_LINE else place}"
 
 
 def token_line(environment: Environment, token: str, username: str = "") -> str:

@@ -6,7 +6,9 @@ would go.
 
 import ipaddress
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from zdemo.config.environment import EXPORTED, Environment
@@ -18,6 +20,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_LABEL = 63  # RFC 1035 §2.3.4
 DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a host may be called http
 SCHEME_AND_MARKS = r"(?i)^(https?)[:;/\\]*"
+PATH, ROUTE = r"(/[\w.~-]+)*", r"/api/(public|private|private-scoped)$"
+NEAR_HOST = 0.87  # of 1: one edit; a host with one more label is another one
 NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
 
 
@@ -32,6 +36,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def near_loopback(host: str) -> str:
+    """Return the name of this machine that a host misspells, with a port that hangs on it; else empty."""
+    from difflib import get_close_matches  # here, because only mistakes need it
+
+    with suppress(ValueError):
+        ipaddress.ip_address(host)
+        return ""
+    if glued := re.fullmatch(r"(localhost|127\.0\.0\.1)\.?(\d{2,5})", host):
+        return f"{glued[1]}:{glued[2]}"
+    near = get_close_matches(host, ("localhost", "127.0.0.1"), 1, NEAR_HOST)
+    return near[0] if near and not is_loopback(host) else ""
+
+
 def without_default_port(address: str) -> str:
     """Return an origin as a ``Host`` field gives it, which omits the scheme's default port (RFC 9110 §7.2)."""
     parts = urlsplit(address)
@@ -39,11 +56,11 @@ def without_default_port(address: str) -> str:
     return address.removesuffix(f":{port}") if parts.port == port else address
 
 
-def origin(text: str, *, allow_http: bool, example: str) -> str:
-    """Return scheme, host and port of an address, without a slash at the end."""
+def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False) -> str:
+    """Return scheme, host and port of an address, without a slash at the end; and its path, if it may have one."""
 
     def again(candidate: str) -> str:
-        return corrected(candidate, lambda other: origin(other, allow_http=allow_http, example=example))
+        return corrected(candidate, partial(origin, allow_http=allow_http, example=example, with_path=with_path))
 
     if any(c.isspace() for c in text):
         raise InvalidValue("has a space inside", fix=f"give one address, for example {example}")
@@ -62,13 +79,19 @@ def origin(text: str, *, allow_http: bool, example: str) -> str:
         raise InvalidValue("is not an address", shown=shown, fix=f"give scheme, host and port, for example {example}")
     scheme, here = scheme.lower(), is_loopback(host)
     is_plain = scheme == "http" and not here and not allow_http
+    allowed = "ZDEMO_ALLOW_HTTP=1 in a network that you trust"
+    if near := near_loopback(host) if is_plain or not scheme else "":
+        meant = re.sub(re.escape(host), near, text, count=1, flags=re.IGNORECASE)
+        raise InvalidValue(f"probably means {near}", corrected=again(meant), fix=allowed if is_plain else "")
     likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"
-    address = f"{likely}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+    path = parts.path.rstrip("/")
+    base = re.sub(ROUTE, "", path) if with_path and re.fullmatch(PATH, path) else ""
+    address = f"{likely}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}{base}"
     checks = (
         (not scheme and here, "has no scheme (http:// or https://)"),
         (scheme not in ("", "http", "https"), "has a scheme other than http and https"),
         (parts.username is not None, "contains a user name or password"),
-        (bool(parts.path.strip("/")), "has a path"),
+        (path != base, "has the path of a route" if with_path and re.search(ROUTE, path) else "has a path"),
         (bool(parts.query or parts.fragment), "has a query or fragment"),
         (is_plain, "would send tokens and secrets over plain http"),
     )
@@ -76,7 +99,7 @@ def origin(text: str, *, allow_http: bool, example: str) -> str:
     if not problem:
         return address
     may_be_password = "@" in parts.path + parts.query + parts.fragment  # a password may contain / or ?
-    fix = "ZDEMO_ALLOW_HTTP=1 in a network that you trust" if problem == checks[-1][1] else ""
+    fix = allowed if problem == checks[-1][1] else ""
     raise InvalidValue(problem, corrected="" if may_be_password else address, fix=fix)
 
 

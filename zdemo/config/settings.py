@@ -14,14 +14,7 @@ from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
-from zdemo.config.variables import (
-    BY_NAME,
-    DEFAULT_CACHE_SIZE,
-    DEFAULT_CACHE_TTL_SECONDS,
-    SECRETS,
-    VARIABLES,
-    Variable,
-)
+from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, Variable
 from zdemo.errors import SettingsError
 from zdemo.text.masking import could_be_secret, holds_token
 
@@ -92,7 +85,8 @@ class _Reader:
     def _parser(self, variable: Variable) -> Callable[[str], Any]:
         if variable.parse is not origin:
             return variable.parse
-        return partial(origin, allow_http=self.value("ZDEMO_ALLOW_HTTP"), example=variable.example or variable.default)
+        allow_http, example = self.value("ZDEMO_ALLOW_HTTP"), variable.example or variable.default
+        return partial(origin, allow_http=allow_http, example=example, with_path=variable.name == API_URL)
 
     def _parsed(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
         text = self.environment.get(name, "").strip()

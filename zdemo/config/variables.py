@@ -27,6 +27,7 @@ DEFAULT_CACHE_TTL_SECONDS = 5.0
 DEFAULT_CACHE_SIZE = 10_000
 LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EMULATOR_PORT = 8484  # as in zdemo.emulator
+EMULATORS_DOMAIN = f"ZITADEL_DOMAIN=http://localhost:{EMULATOR_PORT}"
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "
 
@@ -128,11 +129,11 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_VISITOR_PAT",
-        sentence="The token of a user who does not have the role; the page of `zdemo serve` sends it as the visitor.",
+        sentence="The token of a user who does not have the role, for `zdemo call --as visitor` and the page.",
         emulator="zdemo-emulator-visitor-token-known-to-everybody-for-development-only-00",
         to_fill_in=True,
         secret=True,
-        commands="serve",
+        commands="call serve",
     ),
     Variable(
         name="ZITADEL_ADMIN_PAT",
@@ -181,7 +182,7 @@ VARIABLES = (
     Variable(
         name="ZDEMO_API_URL",
         group="The API",
-        sentence="Where `zdemo call` and `zdemo role` find the API.",
+        sentence="Where `zdemo call` and `zdemo role` find the API; it may be below a path.",
         parse=origin,
         default=DEFAULT_API_URL,
         field="api_url",

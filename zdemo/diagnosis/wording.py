@@ -90,8 +90,8 @@ def expects_https(answer: Response) -> str:
     return EXPECTS_HTTPS.format(netloc=url(answer).netloc) if says_so else ""
 
 
-def redirected_to(answer: Response, setting: str) -> tuple[str, tuple[str, ...]]:
-    """Return where a redirect leads, and what to set when the whole server has moved there.
+def redirected_to(answer: Response, setting: str, below: str = "") -> tuple[str, tuple[str, ...]]:
+    """Return where a redirect leads, and what to set when the whole server has moved there, or what is below a path.
 
     Of ``Location`` only another host is shown, or a path at this one: the rest may hold secrets.
     """
@@ -105,6 +105,6 @@ def redirected_to(answer: Response, setting: str) -> tuple[str, tuple[str, ...]]
         return quoted(target.path, LONGEST_PATH), ()
     if is_here or not host or scheme not in ("http", "https"):
         return "another path" if is_here else "another address", ()
-    moved = address(setting, scheme, host, port) if target.path == url(answer).path else ()
+    moved = address(setting, scheme, host, port, below) if target.path == url(answer).path else ()
     shown = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
     return f"{scheme}://{shown}" if shown == url(answer).netloc else shown, moved

@@ -90,6 +90,7 @@ class Challenge:
     text: str
     error: str
     scope: str
+    description: str = ""
 
 
 def parse_challenge(value: str | None) -> Challenge | None:
@@ -98,7 +99,8 @@ def parse_challenge(value: str | None) -> Challenge | None:
     if scheme.lower() != "bearer":
         return None
     found = {name.lower(): quoted or plain for name, quoted, plain in re.findall(CHALLENGE_PARAMETER, rest)}
-    return Challenge(text=value or "", error=found.get("error", ""), scope=found.get("scope", ""))
+    said = {"error": found.get("error", ""), "description": found.get("error_description", "")}
+    return Challenge(text=value or "", scope=found.get("scope", ""), **said)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,16 @@ class Call:
     answer: Response
     setting: str = API_URL
     method: Method = Method.GET
+
+    @property
+    def path(self) -> str:
+        """The path that was called, without its query."""
+        return self.route.path.partition("?")[0]
+
+    @property
+    def below(self) -> str:
+        """The path in the API's address, below which its routes are."""
+        return urlsplit(self.answer.url).path.removesuffix(self.path)
 
     @property
     def command(self) -> str:
@@ -172,7 +184,8 @@ def call_api(
         if failure.kind is not FailureKind.REFUSED:
             raise
         what = f"{settings.api_url} refuses connections: the API is not running there"
-        hint = f"start it with zdemo serve, or correct {settings.setting}"
+        has_port = urlsplit(settings.api_url).port is not None
+        hint = f"start it with zdemo serve, or correct {settings.setting}" if has_port else failure.hint
         raise ConnectionFailed(what, hint=hint, kind=failure.kind, origin=failure.origin) from failure
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
@@ -239,10 +252,10 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str, issuer:
     return Forgotten(why_not=f"did not forget its answers: {why_not} ({answer.status})" if is_refusal else "")
 
 
-def curl_command(settings: ClientSettings, route: Endpoint, *, with_token: bool, method: Method = Method.GET) -> str:
-    """Return the same request for curl, with ``$PAT`` for the token, which keeps it out of the shell's history."""
+def curl_command(settings: ClientSettings, route: Endpoint, *, variable: str, method: Method = Method.GET) -> str:
+    """Return the same request for curl, with a variable for the token, which keeps it out of the shell's history."""
     how = {Method.GET: "-i", Method.HEAD: "-I"}.get(method, f"-i -X {method}")
-    header = ' -H "Authorization: Bearer $PAT"' if with_token else ""
+    header = f' -H "Authorization: Bearer ${variable}"' if variable else ""
     return f"curl {how}{header} {shlex.quote(settings.api_url + route.path)}"
 
 

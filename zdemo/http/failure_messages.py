@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
+from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback, near_loopback
 from zdemo.config.names import assignment
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 
@@ -18,11 +18,11 @@ PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 _WORDS = {
     FailureKind.NAME_NOT_RESOLVED: (
         "the host name {host} does not resolve (DNS)",
-        "check the host name in {setting}; if it is right, check this machine's network and DNS",
+        "{check_name}",
     ),
     FailureKind.REFUSED: (
         "{host} port {port} refuses connections: nothing listens there",
-        "start {server}, or correct host and port in {setting}",
+        "{start}",
     ),
     FailureKind.NO_ROUTE: (
         "this machine has no route to {host} port {port} ({detail})",
@@ -151,20 +151,31 @@ def failed(
     port = parts.port or (443 if is_https else 80)
     proxy_host, proxy_port = proxy_address(proxy)
     netloc = parts.netloc if parts.port else f"{parts.netloc}:{port}"
+    here, is_zitadels = is_loopback(host), setting in (ISSUER, INTERNAL_URL)
+    zitadel = "ZITADEL (zdemo emulator runs an emulated one)" if here else "ZITADEL there"
+    start = f"start {zitadel if is_zitadels else 'the server there'}, or correct host and port in {setting}"
+    if here and not parts.port:
+        usual = 8080 if is_zitadels or setting == "--domain" else 5000
+        start = f"add the port, e.g. {assignment(setting, f'http://{host}:{usual}')}"
+    check_name = f"check the host name in {setting}; if it is right, check this machine's network and DNS"
+    if near := near_loopback(host):
+        port_too = f":{parts.port}" if parts.port and ":" not in near else ""
+        check_name = f"{assignment(setting, f'http://{near}{port_too}')}, if this machine is meant"
     values = {
+        "check_name": check_name,
+        "start": start,
         "host": host,
         "port": port,
         "netloc": netloc,
-        "with_http": assignment(setting, f"http://{netloc}"),
-        "with_https": assignment(setting, f"https://{netloc}"),
+        "with_http": assignment(setting, f"http://{netloc}{parts.path}"),
+        "with_https": assignment(setting, f"https://{netloc}{parts.path}"),
         "origin": origin,
         "seconds": round(seconds, 1) or seconds,
         "proxy": f" {proxy_host}" if proxy_host else "",
         "proxy_host": proxy_host,
         "proxy_port": proxy_port,
         "setting": setting,
-        "server": _server(setting, host),
-        "allow_http": "" if is_loopback(host) else ", and ZDEMO_ALLOW_HTTP=1 in a network that you trust",
+        "allow_http": "" if here else ", and ZDEMO_ALLOW_HTTP=1 in a network that you trust",
         "certificate_too": ", its certificate, its TLS versions" if is_https else "",
         "detail": NO_DETAIL,
         "status": "",
@@ -174,13 +185,6 @@ def failed(
     }
     message, hint = (text.format(**values) for text in _WORDS[kind])
     return ConnectionFailed(message, hint=hint, kind=kind, origin=origin, phase=phase)
-
-
-def _server(setting: str, host: str) -> str:
-    """Return what to start where nothing listens; an emulator runs on this machine alone."""
-    if setting not in (ISSUER, INTERNAL_URL):
-        return "the server there"
-    return "ZITADEL (zdemo emulator runs an emulated one)" if is_loopback(host) else "ZITADEL there"
 
 
 def proxy_of(origin: str, proxies: Mapping[str, str]) -> str:

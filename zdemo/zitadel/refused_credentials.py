@@ -154,10 +154,10 @@ def explain_instance_not_found(response: Response, hosts: InstanceNotFound) -> t
     return "host_unknown", f"ZITADEL has no instance for the host {name} ({response.issuer_setting}){domain}", fix
 
 
-def address(setting: str, scheme: str, host: str, port: int | None) -> tuple[str, ...]:
+def address(setting: str, scheme: str, host: str, port: int | None, path: str = "") -> tuple[str, ...]:
     """Return the assignment for another address, ready to paste, and the setting that plain http may need."""
     name = f"[{host}]" if ":" in host else host
-    assigned = assignment(setting, f"{scheme}://{name}" + (f":{port}" if port else ""))
+    assigned = assignment(setting, f"{scheme}://{name}" + (f":{port}" if port else "") + path)
     if scheme != "http" or is_loopback(host):
         return (assigned,)
     return assigned, "ZDEMO_ALLOW_HTTP=1  (needed for plain http)"

@@ -7,7 +7,8 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -19,22 +20,12 @@ from zdemo.cli.token_input import checked_token, environment_with_token, tell_hi
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.cli.watch import Watch
 from zdemo.config.address import DAMAGED_SCHEME, is_loopback
-from zdemo.config.environment import EXPORTED, Environment, steps_with_env_file
+from zdemo.config.environment import EXPORTED, Environment, read_environment, steps_with_env_file
 from zdemo.config.names import THE_URL, did_you_mean
-from zdemo.config.settings import API_URL, ClientSettings
-from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
+from zdemo.config.settings import API_URL, ClientSettings, Settings
+from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.http.api_call import (
-    Call,
-    Challenge,
-    Endpoint,
-    Method,
-    OtherRoute,
-    Route,
-    call_api,
-    curl_command,
-    other_route,
-)
+from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
 from zdemo.http.api_call import as_json as call_document
 from zdemo.text.masking import masked, without_secret_query
 from zdemo.text.printable import printable
@@ -45,6 +36,7 @@ if TYPE_CHECKING:
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
+TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
 # however long one waits
 NEVER_ACCEPTED = ("token.too_short", "token.cut", "token.doubled", "token.client_secret", "token.is_id_token")
 
@@ -81,7 +73,8 @@ def target(text: str, url: str | None) -> CallTarget:
 
 
 def _unknown(text: str) -> UsageError:
-    if meant := did_you_mean(text, list(Route)):
+    names = {name: route for route in Route for name in (route, route.path.removeprefix("/api/"))}
+    if meant := names.get(did_you_mean(text, names)):
         return UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
     hint = f"did you mean /{text}?" if re.fullmatch(r"[\w.-]+(/[\w.-]*)+", text) else "zdemo call --help"
     return UsageError(f"unknown route: {text} ({KNOWN})", hint=hint)
@@ -103,6 +96,9 @@ def call(  # the options
         option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False),
     ] = Method.GET,
     pat: Pat = None,
+    caller: Annotated[
+        Literal["reader", "visitor"] | None, option("USER", "Whose token: reader (PAT) or visitor.", "--as")
+    ] = None,
     url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,
     as_json: Json = False,
     verbose: Annotated[
@@ -129,6 +125,7 @@ def call(  # the options
     Examples:
       zdemo call scoped
       zdemo call scoped --pat
+      zdemo call scoped --as visitor
       zdemo call /messages -X POST
       zdemo call https://api.example.com/messages
       zdemo call private --url http://127.0.0.1:5001 -v
@@ -151,15 +148,19 @@ def call(  # the options
             check_address(what.option, what.address, environment)
         return ClientSettings.from_env(environment)
 
-    environment = environment_with_token(screen, pat, env_file, {API_URL: (what.option, what.address)}, check=checked)
+    variable, options = TOKENS[caller or "reader"], {API_URL: (what.option, what.address)}
+    if caller:
+        options["PAT"] = variable, _value_of(variable, pat, env_file)
+    environment = environment_with_token(screen, pat, env_file, options, check=checked)
     settings = checked(environment)
-    token = None if endpoint is Route.PUBLIC and pat is None else checked_token(environment)
+    is_asked_for = pat is not None or caller is not None
+    token = None if endpoint is Route.PUBLIC and not is_asked_for else checked_token(environment)
     if curl:
-        command = curl_command(settings, endpoint, with_token=token is not None, method=method)
+        command = curl_command(settings, endpoint, method=method, variable=variable if token else "")
         screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
-        if token and environment.source("PAT") != EXPORTED:
-            place = environment.source("PAT")
-            screen.tell(f"note: $PAT is not set in this shell; first set it to the token from {place}")
+        place = (read_environment(env_file) if caller else environment).source(variable)
+        if token and place != EXPORTED:
+            screen.tell(f"note: ${variable} is not set in this shell; first set it to the token from {place}")
         return ExitCode.YES
     if token:
         if API_URL not in environment.hidden:  # that is said with the outcome
@@ -170,7 +171,7 @@ def call(  # the options
     watched = Watch(screen, lambda: call_api(settings, endpoint, token, method), expect=expect) if watch else None
 
     def show(result: Call) -> Explanation | None:
-        explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")
+        explanation = _explanation(result, token, environment, again=" --pat" if is_asked_for else "")
         if explanation:
             explanation = replace(explanation, finding=steps_with_env_file(explanation.finding, env_file))
         names = (API_URL, *(["PAT"] if token or (route is not Route.PUBLIC and "PAT" not in environment) else []))
@@ -199,11 +200,18 @@ def call(  # the options
     return _exit_code(screen, result, expect)
 
 
+def _value_of(variable: str, pat: str | None, env_file: Path | None) -> str:
+    if pat is not None:
+        raise UsageError("--as and --pat both name a token", hint="leave out one of them")
+    if value := read_environment(env_file).get(variable):
+        return value
+    raise MissingTokenError(f"{variable} is not set", hint="zdemo setup creates one; or set it in .env")
+
+
 def _explanation(result: Call, token: str | None, environment: Environment, *, again: str) -> Explanation | None:
     if result.accepted:
         return None
-    from zdemo.config.settings import Settings  # here, since a call without a token needs neither
-    from zdemo.diagnosis.ask.investigate import explain
+    from zdemo.diagnosis.ask.investigate import explain  # here, since an accepted call does not need it
 
     settings, unasked = None, ""
     try:
@@ -217,8 +225,7 @@ def _username(result: Call, token: str | None, environment: Environment) -> str:
     """Return the name of the user whose token the API accepted; no other API's token goes to ZITADEL for that."""
     if token is None or isinstance(result.route, OtherRoute):
         return ""
-    from zdemo.config.settings import Settings  # as above
-    from zdemo.diagnosis.ask.investigate import username_of
+    from zdemo.diagnosis.ask.investigate import username_of  # as above
 
     with suppress(SettingsError):
         return username_of(Settings.from_env(environment), token)
@@ -260,9 +267,11 @@ def show_call(
     rows = [("token", token)] if token else []
     if not call.accepted:
         refused = 400 <= call.answer.status < 500 and not call.is_page
-        rows.append(("refused" if refused else "failed", _message(call)))
-        if call.challenge:
-            rows.append(("challenge", _in_words(call.challenge, sent=bool(token))))
+        message, challenge = _message(call), call.challenge
+        said = ": ".join(filter(None, (challenge.error, challenge.description))) if challenge else ""
+        rows.append(("refused" if refused else "failed", message if call.answer.body else said or message))
+        if call.answer.body and said not in message:
+            rows.append(("challenge", said))
     screen.pairs(rows, indent=2, label_width=10)
     if call.accepted and not verbose:  # the exchange has the body
         screen.behind("  ", _message(call))
@@ -286,19 +295,6 @@ def _message(call: Call) -> str:
         return f"the answer is not a JSON object ({kind}, {size} bytes)" if size else "the answer has no body"
     text = body.strip() if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({size} bytes; --json shows all)"
-
-
-def _in_words(challenge: Challenge, *, sent: bool) -> str:
-    """Return what ``WWW-Authenticate`` says, in plain words (RFC 6750 §3)."""
-    words = {
-        "": f"a bearer token is required; no error code{'' if sent else ', because no token was sent'}",
-        "invalid_request": "the request is malformed",
-        "invalid_token": "this token is not valid (any more): get another one",
-        "insufficient_scope": "the token is valid, but does not have all that is required"
-        if not challenge.scope
-        else f"the token is valid, but this is required too: {challenge.scope}",
-    }
-    return words.get(challenge.error, challenge.text)
 
 
 def _show_exchange(screen: Screen, call: Call, bearer: str) -> None:

@@ -229,7 +229,7 @@ def _signature_fits(facts: Facts) -> bool | None:
 
     try:
         jwt.PyJWS().decode(facts.token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])
-    except jwt.InvalidSignatureError:
+    except jwt.DecodeError:  # also a signature that is not base64url
         return False
     except (jwt.PyJWTError, ValueError, TypeError):
         return None
@@ -282,7 +282,7 @@ def explain(  # noqa: PLR0913  # each given by name
         with closing(Facts.of(environment, settings, token, ids)) as facts:
             for_role = code_of(call.answer) == "insufficient_scope"
             known = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
-    finding = next(findings_by_both(call, token, known.finding, issuer, judged=known.introspection is not None))
+    finding = next(findings_by_both(call, token, known.finding, issuer, known.introspection))
     api_url = call.url.removesuffix(without_secret_query(call.route.path))
     if finding.id in ("call.disagrees", "call.api_cannot_ask") and (other := api_difference(api_url, settings)):
         finding = other_api(other, call.setting).and_seen(finding.seen)

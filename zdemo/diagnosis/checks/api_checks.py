@@ -4,7 +4,7 @@ import time
 from urllib.parse import urlsplit
 
 from zdemo.config.parsers import CACHE_URL
-from zdemo.config.settings import API_URL, Settings
+from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import api_difference, explain
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
@@ -58,7 +58,7 @@ def _identity(context: DoctorContext) -> Finding:
         return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
     own = ("for an API of your own: zdemo doctor --api URL, with a URL that requires a token",)
     other = failed(f"the server at {host} is not a zdemo API: {described(public.answer)}", CORRECT, otherwise=own)
-    return finding_for_no_example_api(public.answer, API_URL) or other
+    return finding_for_no_example_api(public) or other
 
 
 @check(
@@ -71,7 +71,7 @@ def _identity(context: DoctorContext) -> Finding:
 def _agrees(context: DoctorContext) -> Finding:
     settings, introspection = context.settings, context.investigation.introspection
     if context.api and settings and (other := api_difference(context.api.api_url, settings)):
-        return other_api(other, API_URL)
+        return other_api(other, "ZDEMO_API_URL")
     if not context.has_token:
         return skipped("PAT is not set, or cannot be sent")
     if settings is None or introspection is None:

@@ -8,24 +8,34 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from zdemo.config.environment import Environment
-from zdemo.config.names import assignment, rename_steps
-from zdemo.diagnosis.finding import Finding, first, quoted
+from zdemo.config.names import assignment, did_you_mean, rename_steps
+from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, first, quoted
 from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.http.api_call import Call, Method, OtherRoute, parse_challenge
+from zdemo.http.api_call import Call, Method, OtherRoute, Route, parse_challenge
+from zdemo.text.printable import pasteable
+from zdemo.zitadel.introspection_answer import Introspection
 
 ERROR_OF_ZDEMO = {"error", "request_id"}  # in each refusal of a zdemo API
 CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 §3.1
 CHALLENGE = "WWW-Authenticate"
 STARTED_BEFORE = "the API was started before its settings were changed"
 RESTART = "restart zdemo serve, if its settings were changed since then"
-COMPARE = (
-    "compare ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID of the API with the values here"
-)
+COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = "zdemo doctor  (shows what prevents it)"
 ASK_ZITADEL = "zdemo introspect --pat  (what ZITADEL says about this token)"
+VERIFIES_JWTS = "the API verifies JWTs itself, and this token is opaque (not a JWT)"
+VERIFIES_OTHERS = "the API verifies JWTs itself, for another issuer or audience"
+GET_JWT = "zdemo token  (a JWT, if the Access Token Type of its service account is JWT)"
+ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
+CHANGED = "a proxy in between removes or changes the Authorization header field"
+PASS_ON = (
+    "nginx: proxy_set_header Authorization $http_authorization;",
+    "Apache: WSGIPassAuthorization On  (mod_wsgi; for CGI and FastCGI: CGIPassAuth On)",
+    "Traefik: basicAuth without removeHeader, and no Authorization in customRequestHeaders",
+)
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
@@ -46,8 +56,8 @@ def code_of(answer: Response) -> str:
 
 
 @first
-def finding_before_the_api(answer: Response, setting: str) -> Iterator[Finding]:
-    """Return why a request did not get as far as a route of the API; ``None`` when it may have."""
+def finding_before_the_api(answer: Response, setting: str, below: str = "") -> Iterator[Finding]:
+    """Return why a request did not get as far as a route below this path of the API; ``None`` when it may have."""
     host = url(answer).netloc
     if "AirTunes" in answer.headers.get("server", ""):
         yield Finding(
@@ -56,9 +66,9 @@ def finding_before_the_api(answer: Response, setting: str) -> Iterator[Finding]:
             fix=("zdemo serve --port 5001", assignment(setting, "http://127.0.0.1:5001")),
         )
     if cause := expects_https(answer):
-        yield Finding(id="call.expects_tls", cause=cause, fix=(assignment(setting, f"https://{host}"),))
+        yield Finding(id="call.expects_tls", cause=cause, fix=(assignment(setting, f"https://{host}{below}"),))
     if 300 <= answer.status < 400:
-        target, moved = redirected_to(answer, setting)
+        target, moved = redirected_to(answer, setting, below)
         is_path = target.startswith("/")
         elsewhere = f"set {setting} to the address at which the API itself answers"
         yield Finding(
@@ -92,7 +102,7 @@ def finding_for_answer(call: Call, token: str | None, issuer: str, environment: 
     ``issuer`` is empty when it is unknown.
     """
     answer, code, is_zdemo = call.answer, code_of(call.answer), not isinstance(call.route, OtherRoute)
-    if before := finding_before_the_api(answer, call.setting):
+    if before := finding_before_the_api(answer, call.setting, call.below):
         yield before
     if issuer and call.url.startswith(f"{issuer}/"):
         yield Finding(
@@ -100,8 +110,17 @@ def finding_for_answer(call: Call, token: str | None, issuer: str, environment: 
             cause=f"{issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API",
             fix=(f"correct {call.setting}: the address of your API",),
         )
+    said = call.challenge.description if call.challenge else answer.text[:LONGEST_QUOTE]
+    is_refusal = 400 <= answer.status < 500 and not is_from_zdemo(answer)
+    if is_refusal and token_form(token or "").is_opaque and re.search(ABOUT_JWTS, said):
+        yield Finding(
+            id="call.verifies_jwts",
+            cause=VERIFIES_JWTS,
+            fix=(GET_JWT,),
+            otherwise=("or let the API ask ZITADEL about tokens (introspection), which works with both",),
+        )
     page = call.is_page and not code and is_zdemo  # others may leave out the code of an error
-    if answer.status == 401 and not code and not page and (is_zdemo or token is None):
+    if answer.status == 401 and not page and (token is None or (not code and (is_zdemo or is_from_zdemo(answer)))):
         if token is None:
             yield Finding(
                 id="call.no_token",
@@ -110,12 +129,14 @@ def finding_for_answer(call: Call, token: str | None, issuer: str, environment: 
                 otherwise=("or set PAT in .env",),
             )
         if not is_from_zdemo(answer) and answer.body.strip():
-            yield _refused_elsewhere(answer, call.setting, public=False)
+            yield _refused_elsewhere(answer, call.setting)
         yield Finding(
             id="call.token_not_seen",
-            cause="a token was sent, but the API did not receive one",
-            candidates=("a proxy in between removes the Authorization header field", "the API needs another scheme"),
-            fix=(f"{call.command} -v  (the whole exchange)",),
+            cause=f"a token was sent, but the API did not receive it: {CHANGED}"
+            if is_from_zdemo(answer)
+            else "the API answers as if no token was sent",
+            candidates=() if is_from_zdemo(answer) else (CHANGED, "the API needs another scheme than Bearer"),
+            fix=PASS_ON,
         )
     judged = code in ("invalid_token", "insufficient_scope") or answer.status in (401, 403, *GATEWAY_STATUSES)
     if page or not judged:
@@ -128,7 +149,8 @@ def _not_about_the_token(call: Call, code: str) -> Iterator[Finding]:
         yield Finding(
             id="call.invalid_request",
             cause="the API says that the request is malformed, so it did not ask ZITADEL",
-            fix=(f"{call.command} -v  (the whole exchange)",),
+            candidates=(CHANGED, "the query has a second token, or the request lacks what the API requires"),
+            fix=PASS_ON,
         )
     if status == 405:  # ``Allow`` says which methods the path takes (RFC 9110 §15.5.6)
         words = re.findall(r"[A-Z]{1,20}", answer.headers.get("allow", "")[:200])
@@ -139,15 +161,19 @@ def _not_about_the_token(call: Call, code: str) -> Iterator[Finding]:
             cause=f"this path does not take {call.method} (405)" + (f"; it takes {', '.join(words)}" if words else ""),
             fix=(again,) if safe else ("use a method that the API's documentation names: -X METHOD",),
         )
-    if status == 404 and is_other:
+    if status == 404 and isinstance(call.route, OtherRoute):
+        known = [route.path for route in Route] if is_from_zdemo(answer) else [call.path.rstrip("/")]
+        near = did_you_mean(call.path, {*known} - {call.path})
+        meant = replace(call, route=replace(call.route, typed=call.route.typed.replace(call.path, near)))
+        open_causes = "the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"
         yield Finding(
             id="call.not_found",
-            cause=f"the API has nothing there for {call.method} (404)",
-            candidates=("the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"),
-            fix=("correct the path", f"correct {call.setting}, if another API is meant"),
+            cause=f"the API has nothing there for {call.method} (404)" + (f": did you mean {near}?" if near else ""),
+            candidates=() if near else open_causes,
+            fix=(meant.command,) if near else ("correct the path", f"correct {call.setting}, if another API is meant"),
         )
     if status == 404:
-        yield _no_such_route(answer, call.setting)
+        yield _no_such_route(call)
     if call.is_page:
         yield Finding(
             id="call.page",
@@ -164,8 +190,9 @@ def _not_about_the_token(call: Call, code: str) -> Iterator[Finding]:
     )
 
 
-def _no_such_route(answer: Response, setting: str) -> Finding:
-    parts = url(answer)
+def _no_such_route(call: Call) -> Finding:
+    answer, parts, setting = call.answer, url(call.answer), call.setting
+    origin = f"{parts.scheme}://{parts.netloc}"
     return Finding(
         id="call.no_such_route",
         cause=f"the server at {parts.netloc} has no {parts.path} ({described(answer)}), as the API of zdemo serve does",
@@ -174,23 +201,20 @@ def _no_such_route(answer: Response, setting: str) -> Finding:
             "the API has another path there, or a proxy in front of it changes the path",
         ),
         fix=(
-            f"correct {setting}: where zdemo serve runs",
+            assignment(setting, origin) if call.below else f"correct {setting}: where zdemo serve runs",
             "zdemo doctor --api URL  (for an API of your own: a URL that requires a token)",
         ),
     )
 
 
-def _refused_elsewhere(answer: Response, setting: str, *, public: bool) -> Finding:
-    """Return the finding for a 401 or 403 that the example API did not write; ``public``: its route is open."""
+def _refused_elsewhere(answer: Response, setting: str) -> Finding:
+    """Return the finding for a 401 or 403 that the example API did not write."""
     host, path = url(answer).netloc, url(answer).path
-    refuses = f"requires authentication for {path}" if public else "refuses the request"
+    refuses = f"requires authentication for {path}" if path.endswith(Route.PUBLIC.path) else "refuses the request"
     return Finding(
         id="call.refused_elsewhere",
         cause=f"what {refuses} at {host} is not zdemo serve ({described(answer)})",
-        candidates=(
-            "it is a gateway in front of the API that accepts other tokens, such as JWTs only",
-            "it is another API",
-        ),
+        candidates=("a gateway in front of the API takes other tokens, such as JWTs only", "it is another API"),
         fix=(f"zdemo doctor --api {url(answer).scheme}://{host}{path.replace('/api/public', '/api/private')}",),
         otherwise=(f"or correct {setting}: where zdemo serve runs",),
     )
@@ -216,15 +240,16 @@ def _gateway(answer: Response, setting: str) -> Iterator[Finding]:
 
 
 @first
-def finding_for_no_example_api(answer: Response, setting: str) -> Iterator[Finding]:
+def finding_for_no_example_api(call: Call) -> Iterator[Finding]:
     """Return why the public route does not answer as that of the example API, as far as the answer shows it."""
-    if before := finding_before_the_api(answer, setting):
+    answer, setting = call.answer, call.setting
+    if before := finding_before_the_api(answer, setting, call.below):
         yield before
     yield from _gateway(answer, setting)
     if answer.status == 404:
-        yield _no_such_route(answer, setting)
+        yield _no_such_route(call)
     if answer.status in (401, 403):
-        yield _refused_elsewhere(answer, setting, public=True)
+        yield _refused_elsewhere(answer, setting)
 
 
 # --- a token that the API refused, or could not judge
@@ -246,24 +271,13 @@ def findings_by_the_api_alone(call: Call, token: str | None) -> Iterator[Finding
             cause=f"the token is valid, but does not have the role {call.role or 'that the API requires'}",
             fix=("zdemo introspect --pat  (shows which of the possible causes it is)",),
         )
-    if status == 403:  # without a challenge, which a zdemo API always sends (RFC 6750 §3)
+    if status == 403 or not code:  # a zdemo API always sends a challenge (RFC 6750 §3)
+        role = "the API requires a role, which is missing, or has further requirements"
+        dead, other = "the token is not active, or not meant for this API", "the API takes other credentials"
         yield Finding(
-            id="call.forbidden",
-            cause="the request was refused (403) without a challenge that says why",
-            candidates=(
-                A_GATEWAY,
-                "the API accepts the token only with a role, which is missing, or has further requirements",
-            ),
-            fix=(ASK_ZITADEL, "check the log of the gateway"),
-        )
-    if not code:
-        yield Finding(
-            id="call.refused",
+            id="call.forbidden" if status == 403 else "call.refused",
             cause=f"the API refused the request ({status}) without a challenge that says why",
-            candidates=(
-                "the token is not active, or not meant for this API",
-                "the API takes other credentials than a bearer token",
-            ),
+            candidates=(A_GATEWAY, role) if status == 403 else (dead, other),
             fix=(ASK_ZITADEL, API_LOG),
         )
     form = token_form(token or "")
@@ -281,14 +295,16 @@ def findings_by_the_api_alone(call: Call, token: str | None) -> Iterator[Finding
     )
 
 
-def findings_by_both(call: Call, token: str, here: Finding | None, issuer: str, *, judged: bool) -> Iterator[Finding]:
+def findings_by_both(
+    call: Call, token: str, here: Finding | None, issuer: str, introspection: Introspection | None
+) -> Iterator[Finding]:
     """Yield the finding of the investigation if it explains the API's answer; else that the two disagree.
 
-    ``judged``: ZITADEL judged the token, so ``here`` is about it, and not about what prevents the question.
+    Without ``introspection``, ``here`` is not about the token, but about what prevents the question.
     """
     code, status = code_of(call.answer), call.answer.status
     if status in GATEWAY_STATUSES:
-        obstacle = None if judged else here  # most likely, the API cannot ask ZITADEL for the same reason
+        obstacle = None if introspection else here  # most likely, the API cannot ask ZITADEL for the same reason
         shown = obstacle.cause if obstacle else "ZITADEL answers, and tokens can be checked"
         for gateway in _gateway(call.answer, call.setting):
             yield replace(gateway, seen=(("from here", shown),))
@@ -305,17 +321,29 @@ def findings_by_both(call: Call, token: str, here: Finding | None, issuer: str, 
             ),
             fix=(API_LOG, RESTART, COMPARE),
         )
-    if not judged and here and here.id == "client.swapped_with_token":
+    if introspection is None and here and here.id == "client.swapped_with_token":
         yield here
-    if not judged:  # the API could ask ZITADEL, so what prevents that here is not why it refuses
+    if introspection is None:  # the API could ask ZITADEL, so what prevents that here is not why it refuses
         finding = next(findings_by_the_api_alone(call, token))
         if here and not is_from_zdemo(call.answer):
             cannot = "it is not a zdemo API, and answers like this when it cannot have tokens checked"
             finding = replace(finding, candidates=(*finding.candidates, cannot))
         seen = [("from here", f"the token cannot be checked: {here.cause}")] if here else []
         yield replace(finding.and_seen(seen), fix=(DOCTOR,)) if here else finding
+        return
     is_own = isinstance(call.route, OtherRoute) and code != "invalid_token"
     scope = call.challenge.scope if call.challenge else ""
+    roles = ", ".join(quoted(role, 60) for role in introspection.roles())
+    required = (("required", scope),) if scope else ()
+    if is_own and here is None and code == "insufficient_scope" and not roles:
+        user, role = introspection.text("username") or "USER", scope if scope and " " not in scope else "ROLE"
+        yield Finding(
+            id="call.no_role",
+            cause="the API requires more than a valid token, and ZITADEL shows no role for this one",
+            seen=required,
+            fix=(pasteable("zdemo role grant", quoted(user, 60), quoted(role, 60)),),
+            otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
+        )
     if is_own and here is None:  # ZITADEL has nothing against the token
         yield Finding(
             id="call.own_rules",
@@ -327,13 +355,18 @@ def findings_by_both(call: Call, token: str, here: Finding | None, issuer: str, 
                 *(("it takes other credentials than a bearer token",) if status == 401 else ()),
                 A_GATEWAY,
             ),
-            seen=(("required", scope),) if scope else (),
+            seen=(*required, ("roles", roles or "none")),
             fix=(API_LOG,),
         )
     missing_role = code == "insufficient_scope" or status == 403
     if here and ((is_own and not code) or here.id.startswith("role.") == missing_role):
         yield here
-    yield finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
+    finding = finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
+    if here is None and not is_from_zdemo(call.answer):
+        is_opaque = token_form(token).is_opaque
+        verifies, fix = (VERIFIES_JWTS, (GET_JWT, *finding.fix)) if is_opaque else (VERIFIES_OTHERS, finding.fix)
+        finding = replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
+    yield finding
 
 
 def other_api(difference: str, setting: str) -> Finding:
@@ -350,6 +383,7 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     """Return why the API and ZITADEL may disagree about a token; ``zitadel`` is what ZITADEL says of it."""
     is_own, code = isinstance(call.route, OtherRoute), code_of(call.answer)
     is_foreign = not call.accepted and not is_from_zdemo(call.answer)
+    passing = PASS_ON[:1] if code == "invalid_token" else ()
     can_be_reused = call.accepted or is_foreign or code == "insufficient_scope"  # of active tokens alone
     return Finding(
         id="call.disagrees",
@@ -363,5 +397,5 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
         ),
         seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
         fix=(COMPARE,) if is_own else (RESTART,),
-        otherwise=() if is_own else (COMPARE,),
+        otherwise=(*(() if is_own else (COMPARE,)), *(f"or, behind a proxy, in {step}" for step in passing)),
     )

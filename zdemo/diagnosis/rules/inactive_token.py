@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from zdemo.config.settings import Settings
+from zdemo.config.variables import BY_NAME, EMULATORS_DOMAIN
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_jwt import findings_for_jwt
@@ -24,6 +25,7 @@ from zdemo.zitadel.introspection_answer import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
 DATABASE_SICK = "zitadel.database_sick"
+EMULATORS_TOKENS = [BY_NAME[name].emulator for name in ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT")]
 ALIVE = "the token is alive, but not meant for this API"
 
 
@@ -84,6 +86,13 @@ def _rules(case: InactiveCase) -> Iterator[Finding]:
             id="token.another_value",
             cause=f"this is not a token but {what}",
             fix=("give the token itself, from where it is kept",),
+        )
+    zitadel = evidence.answer(Probe.TOKEN)
+    if case.token.strip() in EMULATORS_TOKENS and not (zitadel and zitadel.emulator):
+        yield Finding(
+            id="token.emulators",
+            cause="this is a token of zdemo's emulator, but another ZITADEL answers",
+            fix=("use a token of your ZITADEL; zdemo setup creates one", f"or {EMULATORS_DOMAIN}, if that is meant"),
         )
     if evidence.token_is_alive and form.kind is TokenKind.PAT:  # which is meant for every API
         yield Finding(
@@ -235,11 +244,14 @@ def _by_form(case: InactiveCase) -> Iterator[Finding]:
     if form.missing:
         yield _copy("token.cut", f"the token is cut off (incomplete): {form.size}, {form.missing}", likely=likely)
     if kind is TokenKind.CUT:
+        is_whole = "." in case.token  # a JWE, whose parts are complete
+        unusual = "not valid, and its length is unusual" if is_whole else "cut off (incomplete)"
         yield Finding(
             id="token.cut",
-            cause=f"the token is not valid, and its length is unusual: {form.size}; {LENGTHS}",
+            cause=f"the token is {unusual}: {form.size}; {LENGTHS}",
+            likely=not is_whole,
             candidates=(
-                "it is cut off (incomplete), or something was added",
+                *(("it is cut off (incomplete), or something was added",) if is_whole else ()),
                 "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
                 *_doubts(case),
             ),

@@ -9,7 +9,7 @@ from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Finding, first, quoted
 from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
-from zdemo.diagnosis.rules.unusable_response import database_away
+from zdemo.diagnosis.rules.unusable_response import LOST, NO_CLIENT, database_away
 from zdemo.diagnosis.wording import span
 from zdemo.errors.response import Response
 
@@ -17,7 +17,6 @@ NO_SECRET = "Errors.User.Machine.Secret.NotExisting"  # noqa: S105  # ZITADEL's 
 WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise
 UNKNOWN = "client not found"
 SIGNER = "the user's key"
-LOST_ON_THE_WAY = ("grant_type missing", "assertion missing", "client_id or client_assertion must be provided")
 KEY_REFUSED = ("invalid_grant", "server_error", "invalid_request", "invalid_client")  # the second before v4.14
 NEW_SECRET = (  # a step of a fix
     "only if it is lost: press Actions, Generate Client Secret on the user's page; it breaks programs with the old one"  # noqa: S105  # a sentence
@@ -58,7 +57,7 @@ def _refused(case: UserCase, error: str, description: str) -> Iterator[Finding]:
             cause=f"{case.user} is deactivated or locked",
             fix=("reactivate or unlock the user on its page in ZITADEL",),
         )
-    if not error or case.answer.status < 400 or description in LOST_ON_THE_WAY:
+    if not error or case.answer.status < 400 or description in (*LOST, NO_CLIENT):
         return
     if key and error in KEY_REFUSED:
         yield from _refused_key(case, key)

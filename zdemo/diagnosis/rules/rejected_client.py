@@ -1,12 +1,13 @@
 """Why ZITADEL refuses the API application's secret or key: only an administrator's records make most causes certain."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
+from zdemo.config.variables import BY_NAME, EMULATORS_DOMAIN
+from zdemo.diagnosis.evidence import ID_LENGTH, ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
-from zdemo.diagnosis.rules.odd_values import SWAPPED, TOKEN_SWAPPED, are_token_and_secret_swapped, odd_values
+from zdemo.diagnosis.rules.odd_values import SWAPPED, TOKEN_SWAPPED, OddValue, are_token_and_secret_swapped, odd_values
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
 from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, clock_words, described, url
 from zdemo.errors.response import Response
@@ -20,6 +21,7 @@ SIGNER = "the key of ZITADEL_KEY_FILE"
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
 COPY_SECRET = "copy CLIENT_SECRET again from where it is kept (64 characters)"  # noqa: S105  # a sentence
+EMULATORS_PAIR = BY_NAME["CLIENT_ID"].emulator, BY_NAME["CLIENT_SECRET"].emulator
 REGENERATE = (
     "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET "
     "to the new one; that breaks other deployments of the application"
@@ -80,24 +82,41 @@ def _refusals(case: ClientCase) -> Iterator[Finding]:
             yield clock
         if recorded:
             yield recorded.and_seen((LOOKED_UP,))
-        yield _open(case, ())
+        yield _open(case)
         return
-    values = {"CLIENT_ID": settings.client_id, "CLIENT_SECRET": settings.client_secret}
-    unusual = odd_values(values | {"ZITADEL_PROJECT_ID": settings.project_id or ""})
-    odd, secret = [value.what for value in unusual], settings.client_secret
-    if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
-        odd.append(f"CLIENT_SECRET has {len(secret)} characters, and ZITADEL's have {SECRET_LENGTH} letters and digits")
+    if (settings.client_id, settings.client_secret) == EMULATORS_PAIR and not case.answer.emulator:
+        yield Finding(
+            id="client.emulators",
+            cause="CLIENT_ID and CLIENT_SECRET are those of zdemo's emulator, but another ZITADEL answers",
+            fix=(f"{EMULATORS_DOMAIN}, if the emulator is meant", "or zdemo setup, for those of your ZITADEL"),
+        )
     yield from _service_user(case)
-    if are_token_and_secret_swapped(case.evidence.token_kind, secret):
+    if are_token_and_secret_swapped(case.evidence.token_kind, settings.client_secret):
         yield Finding(id=SWAPPED_WITH_TOKEN, cause=TOKEN_SWAPPED.what, likely=True, fix=(TOKEN_SWAPPED.fix,))
+    unusual = tuple(_unusual(settings))
     for value in unusual:
         if value.fatal:
             name = "client.swapped" if value == SWAPPED else "client.misplaced"
             yield Finding(id=name, cause=value.what, likely=True, fix=(value.fix,))
     yield from _everything_refused(case)
     for recorded in _recorded(case):
-        yield recorded.and_seen((*(("values", text) for text in odd), LOOKED_UP))
-    yield _open(case, odd)
+        yield recorded.and_seen((*(("values", value.what) for value in unusual), LOOKED_UP))
+    for value in unusual:
+        yield replace(_open(case), cause=f"{case.refused}: {value.what}", likely=True, fix=(value.fix,))
+    yield _open(case)
+
+
+def _unusual(settings: Settings) -> Iterator[OddValue]:
+    """Yield what is odd about the client ID and the secret, by their form alone."""
+    client_id, secret, project = settings.client_id, settings.client_secret, settings.project_id or ""
+    values = {"CLIENT_ID": client_id, "CLIENT_SECRET": secret, "ZITADEL_PROJECT_ID": project}
+    yield from (value for value in odd_values(values) if not value.what.startswith("ZITADEL_PROJECT_ID"))
+    if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
+        what = f"CLIENT_SECRET has {len(secret)} characters, and ZITADEL's have {SECRET_LENGTH}, letters and digits"
+        yield OddValue(what=what, fix=COPY_SECRET)
+    if ID_DIGITS.fullmatch(client_id) and len(client_id) != ID_LENGTH:
+        what = f"CLIENT_ID has {len(client_id)} digits, and ZITADEL's have {ID_LENGTH}"
+        yield OddValue(what=what, fix="copy CLIENT_ID again from the application's page in ZITADEL")
 
 
 def _service_user(case: ClientCase) -> Iterator[Finding]:
@@ -130,17 +149,16 @@ def _everything_refused(case: ClientCase) -> Iterator[Finding]:
             likely=True,
             seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
             fix=(
-                "set ZITADEL_ADMIN_PAT to the new administrator's PAT; then zdemo setup creates all the others again",
+                f"correct {case.answer.setting}, if another ZITADEL is meant",
+                "or set ZITADEL_ADMIN_PAT to the new administrator's PAT; then zdemo setup creates the others again",
             ),
-            otherwise=(f"or correct {case.answer.setting}, if another ZITADEL is meant",),
         )
 
 
-def _open(case: ClientCase, odd: Iterable[str]) -> Finding:
+def _open(case: ClientCase) -> Finding:
     evidence, key, client_id = case.evidence, case.settings.key, case.settings.client_id
     inactive = "the application, its project or its organization is inactive or deleted"
     wrong = (
-        *odd,
         "CLIENT_ID is wrong: mistyped, or not the application's client ID",
         "CLIENT_SECRET is wrong, or was regenerated (rotated) since",
         inactive,
@@ -157,6 +175,7 @@ def _open(case: ClientCase, odd: Iterable[str]) -> Finding:
         steps = ("check on the application's page in ZITADEL that it is active and lists the file's keyId", NEW_KEY)
     belongs = "the key file belongs" if key else "they belong"
     elsewhere = f"{belongs} to another ZITADEL, or this one was recreated since"
+    correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if evidence.token_is_dead else ()
     ask = evidence.unusable_admin_pat or "zdemo doctor --admin-pat  (shows which it is)"
     seen_by_admin = "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
     return Finding(
@@ -164,7 +183,7 @@ def _open(case: ClientCase, odd: Iterable[str]) -> Finding:
         cause=case.refused,
         candidates=(elsewhere, *wrong) if evidence.token_is_dead else (*wrong, elsewhere),
         seen=(CLOCK_COMPARED,) if ahead else (),
-        fix=(*steps, seen_by_admin if evidence.with_administrator else ask),
+        fix=(*correct, *steps, seen_by_admin if evidence.with_administrator else ask),
         otherwise=() if key else (REGENERATE,),
     )
 

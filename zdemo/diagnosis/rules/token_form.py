@@ -20,6 +20,8 @@ JWE_PARTS = 5  # RFC 7516 §3.1
 JWE_PIECE = re.compile(  # of ZITADEL: header, key of 43 characters, IV of 16, content, tag of 22
     r"(?a:[\w-]*\.[\w-]{43}\.[\w-]{16}(\.[\w-]*){0,2}|([\w-]{0,43}\.[\w-]{16}\.|[\w-]{0,16}\.)?[\w-]+\.[\w-]{22})"
 )
+RSA = (342, 512, 683)  # characters of a signature with a key of 2048, 3072 and 4096 bits
+CURVES = {"ES256": 86, "ES384": 128, "ES512": 176, "EdDSA": 86}
 PAT_LENGTH, OPAQUE_LENGTH = 71, 104  # before: 16 bytes of IV and what is sealed, base64url without padding
 LENGTHS = "a PAT usually has 277, an access token 288 (before v4.14: 71, 104)"
 IV_BYTES = 16
@@ -107,6 +109,11 @@ class TokenForm:
         return self.kind in ACCESS_TOKENS and not self.is_id_token
 
     @property
+    def is_opaque(self) -> bool:
+        """Whether only ZITADEL can read it: APIs that verify JWTs refuse it."""
+        return self.kind in ACCESS_TOKENS and self.kind is not TokenKind.JWT
+
+    @property
     def name(self) -> str:
         """The name of a token that ZITADEL accepts, whatever its form."""
         return self.kind if self.kind in ACCESS_TOKENS else "opaque token"
@@ -183,7 +190,8 @@ def _form_of_parts(text: str) -> TokenForm:
     is_foreign = names != JWE_ALGORITHMS and all(isinstance(name, str) for name in names) and not has_lost_names
     kind, missing, sealed = TokenKind.DAMAGED, "", 0
     if header and claims:
-        kind = TokenKind.JWT
+        missing = _missing_of_signature(parts[2], str(header.get("alg")))
+        kind = TokenKind.CUT if missing else TokenKind.JWT
     elif is_foreign and len(parts) == JWE_PARTS:
         pass  # stays as it is
     elif missing := _missing(text, parts, header):
@@ -192,6 +200,14 @@ def _form_of_parts(text: str) -> TokenForm:
         sealed = len(parts[3]) * 3 // 4
         kind = (WITH_KEY_ID if "kid" in header else WITHOUT_KEY_ID).get(sealed, TokenKind.CUT)
     return TokenForm(kind=kind, length=len(text), missing=missing, sealed_bytes=sealed, header=header, claims=claims)
+
+
+def _missing_of_signature(signature: str, algorithm: str) -> str:
+    """Return what proves that a JWT was cut at its end; its key may have one of several lengths."""
+    size = len(signature)
+    lengths = RSA if algorithm.startswith(("RS", "PS")) else (CURVES.get(algorithm, size),)
+    whole = min(lengths, key=lambda length: abs(length - size))
+    return f"its signature has {size} instead of {whole} characters" if size < whole else ""
 
 
 def _missing(text: str, parts: list[str], header: Mapping[str, Any]) -> str:
