@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask, Request, Response, request
@@ -158,17 +158,23 @@ def spare_threads(threads: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerApp:
-    """A recipe for the app of one worker; it can be sent to another process. Threads are per worker."""
+    """A recipe for the app of one worker; it can be sent to another process. Threads are per worker.
+
+    The log at a terminal repeats ``page_url``; with several workers, that of the first.
+    """
 
     settings: Settings
     threads: int
     json_logs: bool
     open_metrics: bool
+    page_url: str = field(default="", repr=False)  # it has a key
 
     def __call__(self, bus: Bus | None = None) -> Flask:
         """Set up logging and the interpreter, and return the app; ``bus`` leads to the other workers."""
         sys.setswitchinterval(SWITCH_SECONDS)
         log = log_in_batches(as_json=self.json_logs)
+        if self.page_url and not self.json_logs and (bus is None or bus.number == 1):
+            log.show_again(f"page      {self.page_url}")  # as wide as the time and the blanks behind it
         app = create_app(
             self.settings,
             threads=self.threads,

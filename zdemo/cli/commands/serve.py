@@ -111,7 +111,9 @@ def serve(
         from zdemo.server.app import WorkerApp, spare_threads
         from zdemo.serving.production import serve_forever
 
-        worker = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
+        worker = WorkerApp(
+            settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics, page_url=place.page_url
+        )
         page = _page_options(place, environment, settings)
         build = PagedApp(worker=worker, options=page) if page else worker
         all_threads = threads + spare_threads(threads) + (page.threads if page else 0)
