@@ -158,16 +158,13 @@ def spare_threads(threads: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerApp:
-    """A recipe for the app of one worker; it can be sent to another process. Threads are per worker.
-
-    The log at a terminal repeats ``page_url``; with several workers, that of the first.
-    """
+    """A recipe for the app of one worker; it can be sent to another process. Threads are per worker."""
 
     settings: Settings
     threads: int
     json_logs: bool
     open_metrics: bool
-    page_url: str = field(default="", repr=False)  # it has a key
+    page_url: str = field(default="", repr=False)  # it has a key; the first worker's log shows it again
 
     def __call__(self, bus: Bus | None = None) -> Flask:
         """Set up logging and the interpreter, and return the app; ``bus`` leads to the other workers."""

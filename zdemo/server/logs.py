@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TextIO, cast
 
 from zdemo.serving.forks import renewed_after_fork
@@ -37,20 +38,10 @@ PLAIN = "\x1b[0m"
 _Request = tuple[float, tuple[Any, ...]]  # when it was answered, in epoch seconds, and the values of its fields
 
 
-class Clock:
-    """Times for the log, each worked out once per second; by default the local time of day."""
-
-    def __init__(self, form: str = "%H:%M:%S", convert: Callable[[float], time.struct_time] = time.localtime) -> None:
-        self._form, self._convert = form, convert
-        self._last = (-1, "")
-
-    def __call__(self, epoch_seconds: float) -> str:
-        """Return a time as text."""
-        second, text = self._last
-        if int(epoch_seconds) != second:
-            text = time.strftime(self._form, self._convert(epoch_seconds))
-            self._last = (int(epoch_seconds), text)
-        return text
+def clock(form: str, convert: Callable[[float], time.struct_time]) -> Callable[[float], str]:
+    """Return a function that shows epoch seconds, and works each second out once."""
+    shown = lru_cache(maxsize=1)(lambda second: time.strftime(form, convert(second)))
+    return lambda epoch_seconds: shown(int(epoch_seconds))
 
 
 class RequestLines:
@@ -60,7 +51,7 @@ class RequestLines:
         self._stream = stream
         self._is_terminal = stream.isatty()
         self._coloured = shows_colour(stream)
-        self.clock = Clock()
+        self.clock = clock("%H:%M:%S", time.localtime)
 
     def line(  # noqa: PLR0913, PLR0917  # what ``app`` logs
         self,
@@ -89,10 +80,9 @@ class RequestLines:
     def laid_out(
         self, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str], mark: str = ""
     ) -> str:
-        """Return a line of these parts, or two at a narrow terminal, or for a long reason.
+        """Return a line of these parts, or two at a narrow terminal or for a long reason; ``mark`` says whose.
 
-        ``tail`` is how the answer came, how long it took, and its ID. ``mark`` says whose line it is, if that is not
-        the API.
+        ``tail`` is how the answer came, how long it took, and its ID.
         """
         cache, took, identity = tail
         what = what if len(what) <= LONGEST_WHAT else what[: LONGEST_WHAT - 1] + "…"
@@ -174,7 +164,7 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, requests: RequestLog = OWN_REQUESTS) -> None:
         super().__init__()
         self._requests = requests
-        self._clock = Clock("%Y-%m-%dT%H:%M:%S", time.gmtime)
+        self._clock = clock("%Y-%m-%dT%H:%M:%S", time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON text."""
@@ -287,15 +277,15 @@ class BatchingHandler(logging.Handler):
     def _write_batches(self) -> None:
         while True:
             is_away = self._again and self._lines_since >= LINES_BETWEEN
-            if self._some.wait(self._quiet_seconds if is_away else None):
+            has_new = self._some.wait(self._quiet_seconds if is_away else None)
+            if has_new:
                 self._urgent.wait(self._wait_seconds)  # for more lines
                 self._urgent.clear()
                 self._some.clear()
-                self._write(wait_seconds=-1)
             else:
                 self._waiting.append(self._again)
-                self._write(wait_seconds=-1)
-                self._lines_since = 0
+            self._write(wait_seconds=-1)
+            self._lines_since *= has_new
 
     def _write(self, *, wait_seconds: float) -> None:
         """Write all waiting lines, unless another thread writes for longer than ``wait_seconds`` (-1: no limit)."""
@@ -314,18 +304,13 @@ class BatchingHandler(logging.Handler):
             self._writing.release()
 
 
-def log_to_stderr(*, as_json: bool = False) -> None:
-    """Log one line per event to standard error, as soon as it comes; other libraries only from warnings on."""
-    stream = _stderr()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(stream))
-    _log_with(handler)
-
-
 def log_in_batches(
     *, as_json: bool = False, batch_seconds: float = BATCH_SECONDS, requests: RequestLog = OWN_REQUESTS
 ) -> BatchingHandler:
-    """Log the same for a server: a thread writes what has come within ``batch_seconds`` together."""
+    """Log to standard error, other libraries only from warnings on.
+
+    A thread writes what has come within ``batch_seconds`` together.
+    """
     stream = _stderr()
     formatter = JsonFormatter(requests) if as_json else TextFormatter(stream, requests)
     handler = BatchingHandler(stream, formatter, wait_seconds=batch_seconds)
