@@ -82,6 +82,8 @@ def test_a_known_token_is_shown_with_the_time_that_its_answer_has_left(api: Trac
         ("/api/public", "", "admitted: this needs no token", ""),
         ("/api/unknown", "", "no such path", "no such path"),
         ("/api/private", READER.pat[:-8], "the token is not active", "most likely, the token is cut off"),
+        ("/api/private", READER.pat, "admitted: the token is active", ""),
+        (SCOPED, VISITOR.pat, f"the role {ROLE} is missing", "the token is valid, but"),
     ],
 )
 def test_each_request_says_what_decided_and_why(
@@ -91,6 +93,9 @@ def test_each_request_says_what_decided_and_why(
     assert next(step["title"] for step in event["steps"] if "decides" in step) == decision
     assert ((event["why"] or {}).get("sentence", "")).startswith(sentence)
     assert (event["caller"] is None) == (not token)
+    past = api.past()
+    assert (titles(past), bool(past["why"])) == (titles(event), bool(sentence))
+    assert (past["is_past"], (past["caller"] or {}).get("token")) == (True, "(not kept)" if token else None)
 
 
 def test_a_zitadel_that_fails_is_shown_and_one_that_was_stopped_is_to_be_started() -> None:
@@ -101,6 +106,9 @@ def test_a_zitadel_that_fails_is_shown_and_one_that_was_stopped_is_to_be_started
         assert (event["status"], event["outcome"]) == (503, "service_unavailable")
         assert [step["ok"] for step in event["steps"] if step["from"] == "zitadel"] == [False]
         assert event["why"]["sentence"]
+        past = api.past()
+        assert (past["why"]["sentence"], past["why"]["fix"]) == (past["steps"][-2]["title"], ["zdemo doctor"])
+        assert "zitadel api: no usable answer" in titles(past)
         assert ("api", "cache") not in {(step["from"], step["to"]) for step in event["steps"]}, "there is no cache"
         emulator.faults.clear()
         emulator.faults.add(new_fault("stopped"))
@@ -179,7 +187,7 @@ def echo(received: Received) -> Behaviour:
 def test_no_secret_and_no_whole_token_is_in_a_feed_whatever_zitadel_echoes(emulator: Emulator, path: str) -> None:
     with upstream(depending(echo)) as zitadel:
         api = TracedApi(page_options(emulator, ZITADEL_DOMAIN=zitadel.url))
-        found = [api.event(path, token) for token in (READER.pat, VISITOR.pat, OPAQUE)]
+        found = [event for token in (READER.pat, VISITOR.pat, OPAQUE) for event in (api.event(path, token), api.past())]
     assert_no_secret(json.dumps(found, ensure_ascii=False))
 
 

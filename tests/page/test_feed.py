@@ -18,7 +18,7 @@ from zdemo.page.feed import (
     Feed,
     Watching,
 )
-from zdemo.server.observe import Trace, Watcher
+from zdemo.server.observe import MOST_PAST, PAST_FIELDS, Trace, Watcher
 from zdemo.serving.bus import Bus, Hub
 
 WAIT_SECONDS = 20.0
@@ -112,6 +112,17 @@ def test_nobody_watches_until_a_feed_is_open_and_for_a_while_after(worker: Worke
     empty = worker.watching.open()
     assert b"event: hello" in next(empty)
     assert empty.take(0) is None, "nothing is kept"
+
+
+def test_a_page_begins_with_the_last_requests_of_all_workers_from_before_it(two: tuple[Worker, Worker]) -> None:
+    for worker, identity in zip(two, "ab", strict=True):
+        assert worker.watcher.past is not None
+        for number in range(MOST_PAST + 1):
+            fields = dict.fromkeys(PAST_FIELDS) | {"id": f"{identity}{number}", "began": 0.0}
+            worker.watcher.past.append(tuple(fields.values()))
+    feed = two[0].watching.open()
+    found = {next_of(feed)["id"] for _ in range(2 * MOST_PAST)}
+    assert found == {f"{identity}{number}" for identity in "ab" for number in range(1, MOST_PAST + 1)}
 
 
 def test_a_flood_leaves_few_traces_and_the_feed_says_how_many_it_does_not_show(worker: Worker) -> None:

@@ -189,7 +189,5 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     change(own_site, "create_pat")
     change(own_site, "deactivate")
     why = sent(own_site, explain=False)["why"]
-    assert (why["certainty"], why["fix"]) == (
-        "certain",
-        ["press Reactivate, then Restore PAT: the old PAT never works again"],
-    )
+    press = "press Reactivate, then Restore PAT: deactivating ended the PAT"
+    assert (why["certainty"], why["fix"]) == ("certain", [press])

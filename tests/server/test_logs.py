@@ -21,7 +21,15 @@ from zdemo.emulator import READER, VISITOR, Emulator
 from zdemo.guard.flask_guard import open_route
 from zdemo.guard.instruments import REPEAT_SECONDS, RateLimitedLog
 from zdemo.server import create_app
-from zdemo.server.logs import ACCESS_FIELDS, ACCESS_LOG, BatchingHandler, JsonFormatter, RequestLines, TextFormatter
+from zdemo.server.logs import (
+    ACCESS_FIELDS,
+    ACCESS_LOG,
+    LINES_BETWEEN,
+    BatchingHandler,
+    JsonFormatter,
+    RequestLines,
+    TextFormatter,
+)
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import Introspection
 
@@ -236,8 +244,8 @@ def lines_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     ("columns", "expected"),
     [
         (40, ["403    2.9 ms  GET /api/private-scoped", "    reader lacks read:messages"]),
-        (80, ["CLOCK  403    2.9 ms  asked   0123…  GET /api/private-scoped", "    reader lacks read:messages"]),
-        (120, ["CLOCK  403    2.9 ms  asked   0123…  GET /api/private-scoped   reader lacks read:messages"]),
+        (80, ["CLOCK  403    2.9 ms  GET /api/private-scoped   reader lacks read:messages"]),
+        (92, ["CLOCK  403    2.9 ms  GET /api/private-scoped   reader lacks read:messages  asked   0123…"]),
     ],
 )
 def test_a_refusal_names_who_lacks_what_at_every_width(
@@ -293,6 +301,18 @@ def test_lines_are_written_soon_and_in_order_except_a_broken_one(capsys: pytest.
     first, second, _ = stream.getvalue().splitlines()
     assert (first, "  x x  " in second) == ("two", True)
     assert "Logging error" in capsys.readouterr().err
+
+
+def test_a_terminal_shows_a_line_again_when_others_have_pushed_it_away() -> None:
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        handler = BatchingHandler(stream, TextFormatter(stream))
+        handler.show_again("page  http://…", quiet_seconds=0.05)
+        for _ in range(2 * LINES_BETWEEN):
+            handler.log_request(*VALUES.values())
+    eventually("it stands below them", lambda: terminal.getvalue().endswith("\npage  http://…\n"))
+    eventually("a file has the others", lambda: file.getvalue().count("\n") == 2 * LINES_BETWEEN)
+    assert [text.count("page") for text in (terminal.getvalue(), file.getvalue())] == [1, 0]
 
 
 def test_a_stream_without_a_reader_keeps_no_request_waiting_and_drops_the_oldest_lines() -> None:

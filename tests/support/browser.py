@@ -104,6 +104,7 @@ def violations(page: Page, *rules: str) -> list[str]:
 
 
 PUBLIC, PRIVATE, SCOPED = "GET /api/public", "GET /api/private", "GET /api/private-scoped"
+EMULATOR = "ZITADEL (emulator)"  # a group of switches
 PASTED = "pasted"  # the caller whose token is typed into the page
 CACHE_SECONDS = 3.0  # long enough to see answers from before a change, short enough to wait for its end
 
@@ -267,11 +268,11 @@ def _of_zitadel(person: Visit) -> Iterator[str]:
     person.send(PUBLIC, "nobody")
     person.sees("GET /api/public")
     person.button("Stop ZITADEL").click()
-    expect(person.button("Start ZITADEL")).to_be_visible()
+    expect(person.button("Start ZITADEL", of=EMULATOR)).to_be_visible()
     person.send(PRIVATE, PASTED, "a-token-that-is-not-known")
     person.sees("503")
     yield "zitadel-stopped"
-    person.button("Start ZITADEL").click()
+    person.button("Start ZITADEL", of=EMULATOR).click()
     expect(person.button("Stop ZITADEL")).to_be_visible()
     person.button("Refused").click()
     yield "feed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -113,7 +114,7 @@ class TracedApi:
         self.options, self._app = options, create_app(options.settings)
         self._traces: list[Trace] = []
         watcher = self._app.extensions[WATCHER]
-        watcher.watching, watcher.ended = True, self._traces.append
+        watcher.watching, watcher.ended, watcher.past = True, self._traces.append, deque(maxlen=1)
 
     def event(self, path: str, token: str = READER.pat, **headers: str) -> dict[str, Any]:
         """Send a request and return its event; in names of headers ``_`` stands for a hyphen."""
@@ -122,7 +123,13 @@ class TracedApi:
             named["Authorization"] = f"Bearer {token}"
         with self._app.test_client().get(path, headers=named) as answer:
             answer.get_data()
-        trace = self._traces.pop()
+        return self._shown(self._traces.pop())
+
+    def past(self) -> dict[str, Any]:
+        """Return the event of the last request as for a page that was opened later."""
+        return self._shown(self._app.extensions[WATCHER].past_traces()[0])
+
+    def _shown(self, trace: Trace) -> dict[str, Any]:
         return event_of(trace, self.options, secrets_of(self.options), worker="1", now=time.time())
 
 

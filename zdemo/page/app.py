@@ -75,10 +75,10 @@ def paged(api: Flask, options: PageOptions, bus: Bus | None = None) -> WSGIApp:
 
     def dispatch(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        is_own = (path in paths or path.startswith(FILES)) and is_for_this_machine(environ)
-        if path == "/" and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            is_own = False
-        return (page if is_own else api)(environ, start_response)
+        if path not in paths and not path.startswith(FILES):
+            return api(environ, start_response)
+        is_own = path != "/" or environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        return (page if is_own and is_for_this_machine(environ) else api)(environ, start_response)
 
     return dispatch
 

@@ -24,7 +24,7 @@ from zdemo.page.page_state import (
     is_stopped,
     users_of_callers,
 )
-from zdemo.server.forgetting import FORGETTING, Forgetting
+from zdemo.server.forgetting import FORGETTING
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS
 from zdemo.zitadel.resources import (
@@ -61,7 +61,7 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
     answer is a state too, with what is wrong: no page can know that before it asks.
     """
     name, forgets, user_id = text_of(body, "change"), flag_of(body, "forget", False), ""
-    after = time.time()
+    after, forgetting = time.time(), context.app.extensions[FORGETTING]
     try:
         if name in OF_EMULATOR:
             done = _change_emulator(context, name, body)
@@ -73,7 +73,9 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
     except ZdemoError as error:
         return changes_document(context) | {"error": error_text(error)}
     at, text, shown, until = time.time(), done.text, done.shown_after_seconds, None
-    if done.old_answers_seconds and not (forgets and _forget(context, user_id)):
+    order = Forget.naming(user_id=user_id) if user_id else Forget.naming(everything=True)
+    # a number says that all workers have forgotten
+    if done.old_answers_seconds and not (forgets and isinstance(forgetting.everywhere(order), int)):
         until = at + done.old_answers_seconds
     answer = changes_document(context)
     if name == "reactivate" and any(user["id"] == user_id and user["pat"] == ENDED for user in answer["users"]):
@@ -85,13 +87,6 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
         role = body["role"] if name in ("grant", "revoke") else ""
         context.tell(CHANGED, made | {"change": name, "user_id": user_id, "role": role})
     return answer | made | {"error": None, "shown_after_ms": None if shown is None else round(shown * 1000, 1)}
-
-
-def _forget(context: PageContext, user_id: str) -> bool:
-    """Return whether all workers have forgotten the answers about a user, or all, from before a change."""
-    forgetting: Forgetting = context.app.extensions[FORGETTING]
-    order = Forget.naming(user_id=user_id) if user_id else Forget.naming(everything=True)
-    return isinstance(forgetting.everywhere(order), int)
 
 
 # --- users

@@ -5,6 +5,7 @@ Everything is text from here on, masked and limited in size: the page shows it a
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +21,7 @@ from zdemo.guard.authorization import bearer_token
 from zdemo.guard.instruments import running_clock
 from zdemo.http.api_call import FORGET_PATH, Route
 from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_proof
-from zdemo.page.explanations import why_of
+from zdemo.page.explanations import error_of_past, why_of
 from zdemo.page.page_context import CALLERS, PASTED, PageOptions
 from zdemo.server.forgetting import EVENTS_PATH
 from zdemo.server.observe import Trace
@@ -40,6 +41,7 @@ LONGEST_VALUE = 1_000  # characters of a header field
 MOST_LINES = 40
 MOST_ROLES = 12
 SHOWN_WHOLE = ("authorization", "www-authenticate")  # of the first, the token is masked before
+QUESTION = f"POST {INTROSPECTION_PATH}"
 ORDERS = {FORGET_PATH: "an order to forget", EVENTS_PATH: "ZITADEL reports a change: an order to forget"}
 FOUND = {
     Source.HIT: "kept answer found",
@@ -57,6 +59,9 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
     settings, token = options.settings, None
     with suppress(Refused):
         token = bearer_token(trace.authorization)
+    if trace.is_past:
+        token = None if trace.authorization is None else ""
+        trace.error = error_of_past(trace)
     mark = next((value for name, value in trace.request_headers if name == PAGE_HEADER), "")
     sender = caller_of(options.key, mark)  # empty if another program sent it
     event = {
@@ -69,12 +74,15 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
         "outcome": trace.outcome,
         "ms": round(trace.seconds * 1000, 1),
         "is_order": trace.path in ORDERS,
+        "is_past": trace.is_past,
         "caller": _caller(trace.introspection, token, sender),
         "source": trace.introspection.source if trace.introspection else None,
         "answer": _answer(trace.introspection, settings, now),
         "steps": _steps(trace, settings, token, now=now),
-        "why": why_of(trace, options, token, now=now),
+        "why": why_of(trace, options, token, now=trace.began_at),
     }
+    if trace.is_past:
+        return showable(event, hidden, without_tokens)  # ZITADEL may have repeated the token, which is not known
     own = Redaction()  # what is secret in this request alone
     own.hide(token or "", *(secret for exchange in trace.exchanges for secret in exchange.secrets))
     return showable(event, hidden, own)
@@ -89,7 +97,7 @@ def secrets_of(options: PageOptions) -> Redaction:
     return hidden
 
 
-def showable(event: Event, *redactions: Redaction) -> Event:
+def showable(event: Event, *redactions: Callable[[str], str]) -> Event:
     """Return an event without the secrets, and small enough to be sent."""
     event = concealed(event, *redactions)
     for length in CUTS:  # the first one takes what the steps left over
@@ -103,7 +111,7 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]}…"
 
 
-def concealed(part: Any, *redactions: Redaction) -> Any:
+def concealed(part: Any, *redactions: Callable[[str], str]) -> Any:
     """Return a part of a document without the secrets, and with every hidden character written out."""
 
     def shown(text: str) -> str:
@@ -117,12 +125,13 @@ def concealed(part: Any, *redactions: Redaction) -> Any:
 def _caller(introspection: Introspection | None, token: str | None, sender: str) -> dict[str, str] | None:
     if token is None:
         return None
-    name, user_id, kind = sender if sender != PASTED else "", "", token_form(token).kind.value
+    name, user_id, kind = sender if sender != PASTED else "", "", token_form(token).kind.value if token else ""
     if introspection and introspection.active:
         user_id = quoted(introspection.text("sub"), LONGEST_NAME)
         name = quoted(introspection.text("username"), LONGEST_NAME) or user_id
-        kind = token_form(token).name
-    return {"name": name, "user_id": user_id, "token": masked_unknown(token), "kind": kind}
+        kind = token_form(token).name if token else ""
+    shown = masked_unknown(token) if token else "(not kept)"
+    return {"name": name, "user_id": user_id, "token": shown, "kind": kind}
 
 
 def _answer(introspection: Introspection | None, settings: Settings, now: float) -> dict[str, Any] | None:
@@ -146,7 +155,12 @@ def _steps(trace: Trace, settings: Settings, token: str | None, *, now: float) -
         steps.append(_cache_step(trace, settings, now))
     for exchange in trace.exchanges:
         steps += _exchange_steps(trace, exchange, token)
-    if trace.error and failed and not trace.exchanges:
+    if trace.is_past and failed:
+        steps.append(_step("zitadel", "api", "no usable answer", ok=False))
+    elif trace.is_past and (found := trace.introspection) and found.source is Source.ASKED:
+        answer = _step("zitadel", "api", f"200 {'' if found.active else 'not '}active")
+        steps += [_step("api", "zitadel", QUESTION), answer]
+    elif trace.error and failed and not trace.exchanges:
         # the breaker is open, too many wait, or this one waited for another
         title = "another request asked" if trace.error.__cause__ else "ZITADEL was not asked"
         steps.append(_step("api", "zitadel", title, ok=False, lines=[["why", getattr(trace.error, "message", "")]]))
@@ -204,7 +218,7 @@ def _exchange_steps(trace: Trace, exchange: Exchange, token: str | None) -> list
     if not exchange.client_id:
         proof = ["client_assertion", "…  (a JWT, signed with the key of ZITADEL_KEY_FILE)"]
     sent = [proof, ["token", masked_unknown(token) if token else "…"]]
-    question = _step("api", "zitadel", f"POST {INTROSPECTION_PATH}", ms=began, lines=sent)
+    question = _step("api", "zitadel", QUESTION, ms=began, lines=sent)
     outcome = exchange.outcome
     if isinstance(outcome, ConnectionFailed):
         lines = [["hint", outcome.hint]]

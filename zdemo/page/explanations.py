@@ -14,11 +14,12 @@ from zdemo.diagnosis.rules.active_token import finding_for_active
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
-from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, ZdemoError
-from zdemo.errors.response import Response
+from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
+from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.http.api_call import Call, Method, OtherRoute, Route
 from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import is_stopped
+from zdemo.server.logs import LACKS
 from zdemo.server.observe import Trace
 
 OWN_REFUSALS = (400, 404, 405, 411, 413, 415)
@@ -66,18 +67,31 @@ def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float)
     return why_document(finding, call, options) if finding else None
 
 
+def error_of_past(trace: Trace) -> Refused | IntrospectionError | None:
+    """Return the error by which a past request was refused, as far as it is known; ``None`` for other answers."""
+    reason = trace.reason or ""
+    if trace.outcome == InsufficientScope.code:
+        return InsufficientScope([reason.removeprefix(LACKS)], status=trace.status)
+    if trace.outcome == InvalidToken.code:
+        return InvalidToken(reason, hint="zdemo introspect --pat  (what ZITADEL says about this token)")
+    if trace.status in GATEWAY_STATUSES:
+        return IntrospectionError(reason, hint="zdemo doctor")
+    return Refused(reason) if reason and trace.status != 401 else None  # else no token was sent
+
+
 def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, now: float) -> Finding | None:
     error, introspection, settings = trace.error, trace.introspection, options.settings
     if isinstance(error, IntrospectionError):
         return finding_for_error(error, settings)
     said = Finding(id="", cause=error.message, fix=(error.hint,) if error.hint else ()) if error else None
-    if isinstance(error, InvalidToken | InsufficientScope) and introspection and token:
-        if not introspection.active:
+    if isinstance(error, InvalidToken | InsufficientScope) and introspection:
+        if introspection.active:
+            role = error.role if isinstance(error, InsufficientScope) else None
+            evidence = Evidence(admin_option="" if options.emulator else admin_option(options.environment))
+            return finding_for_active(introspection, settings, evidence, role=role, now=now) or said
+        if token:
             return finding_for_inactive(token, settings, now=now)
-        role = error.role if isinstance(error, InsufficientScope) else None
-        evidence = Evidence(admin_option="" if options.emulator else admin_option(options.environment))
-        return finding_for_active(introspection, settings, evidence, role=role, now=now) or said
-    if isinstance(error, InvalidRequest):
+    if said and (trace.is_past or isinstance(error, InvalidRequest)):
         return said  # more exact than what can be seen from outside
     if own := finding_for_own_refusal(call):
         return own

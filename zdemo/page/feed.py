@@ -1,8 +1,9 @@
 """The feed: a stream of server-sent events for each open page, and how much of it there may be.
 
-While nobody watches, no request leaves a trace. A thread of its own makes events of the traces, once for all feeds.
-Every queue is bounded, and drops the oldest: a feed that is slow, or a flood of requests, costs no more than what is
-written here. A feed holds a thread of the server, but never one of the API's: the page has threads of its own.
+While nobody watches, a request leaves little, and nothing secret: the next feed begins with the last ones. A thread of
+its own makes events of the traces, once for all feeds. Every queue is bounded, and drops the oldest: a feed that is
+slow, or a flood of requests, costs no more than what is written here. A feed holds a thread of the server, but never
+one of the API's: the page has threads of its own.
 """
 
 import json
@@ -18,7 +19,7 @@ from weakref import WeakSet
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import new_request_id
 from zdemo.page.page_context import PageRefusal
-from zdemo.server.observe import Trace, Watcher
+from zdemo.server.observe import MOST_PAST, Trace, Watcher
 from zdemo.serving.bus import Bus
 from zdemo.serving.forks import renewed_after_fork
 
@@ -30,11 +31,7 @@ WATCH_SECONDS = 6.0  # how long the others believe it
 LINGER_SECONDS = 10.0  # how long a worker goes on after its last feed, which may just be connecting again
 WATCH, REQUEST = "watch", "request"  # topics of the bus
 CHANGED, EXPLAINED = "changed", "explained"  # topics too: what the page did, and what it found out
-FORGOTTEN = "forgotten"  # an order to forget has reached this worker
-
 BEAT_SECONDS = 2.0  # a client that has left is noticed at the next line
-BEAT = b":\n\n"
-
 SHORT_REQUESTS = 16  # threads that no feed takes
 RETRY_AFTER_SECONDS = 5
 
@@ -80,7 +77,7 @@ class Feed:
 
     def __next__(self) -> bytes:
         frame = self.take(BEAT_SECONDS)
-        return frame.data if frame else BEAT
+        return frame.data if frame else b":\n\n"
 
     def close(self) -> None:
         """End the feed."""
@@ -115,6 +112,7 @@ class Watching:
         self._thread: threading.Thread | None = None
         watcher.admits, watcher.ended = self._admits, self._ended
         watcher.forgot = self._forgot
+        watcher.past = deque(maxlen=MOST_PAST)
         bus.subscribe(WATCH, lambda _message: self._watch_for(WATCH_SECONDS))
         for name in (REQUEST, CHANGED, EXPLAINED):
             bus.subscribe(name, partial(self._receive, name))
@@ -140,7 +138,7 @@ class Watching:
 
     def _forgot(self, order: Forget, count: int) -> None:
         about = {"user_id": order.user_id, "everything": order.everything}  # not a token's hash, which no page needs
-        self._deliver(Frame(FORGOTTEN, {"count": count, **about}))
+        self._deliver(Frame("forgotten", {"count": count, **about}))
 
     def _receive(self, name: str, event: Event) -> None:
         self._deliver(Frame(name, event, str(event["id"])))
@@ -154,6 +152,8 @@ class Watching:
     def _watch_for(self, seconds: float) -> None:
         with self._changed:
             self._until = max(self._until, self._clock() + seconds)
+            if not self._watcher.watching:
+                self._traces.extend(self._watcher.past_traces())
             self._watcher.watching = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="page", daemon=True)

@@ -36,7 +36,6 @@ from zdemo.zitadel.role_assignments import find_project_id
 
 STATE_SECONDS = 4.0
 RESTART = "restart zdemo serve to pick up the new settings"
-NOT_LISTED = ("HEAD", "OPTIONS")
 TIMEOUT_SECONDS = 2.0
 INTROSPECTION = "/oauth/v2/introspect"
 STOPPED = {"fault": "stopped"}
@@ -218,7 +217,7 @@ def _routes(app: Flask) -> Iterator[dict[str, Any]]:
     for rule in app.url_map.iter_rules():
         if rule.arguments or rule.rule.startswith(PREFIX):
             continue
-        for method in sorted((rule.methods or set()).difference(NOT_LISTED)):
+        for method in sorted((rule.methods or set()).difference(("HEAD", "OPTIONS"))):
             guarded = rule.rule not in open_paths
             yield {"method": method, "path": rule.rule, "role": roles.get(rule.rule), "guarded": guarded}
 

@@ -26,7 +26,7 @@ MOST_EXPLANATIONS = 100
 PRESS = {
     "token.deleted": "press Restore PAT",
     "token.user_was_off": "press Restore PAT",
-    "token.user_deactivated": "press Reactivate, then Restore PAT: the old PAT never works again",
+    "token.user_deactivated": "press Reactivate, then Restore PAT: deactivating ended the PAT",
 }
 
 

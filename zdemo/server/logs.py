@@ -1,7 +1,7 @@
 """The log: one line per event, as text for people or as JSON, written in batches by a thread of its own.
 
-At a terminal, what has a fixed width stands first; elsewhere, a line has everything. The log's thread makes the lines,
-so that no request waits for them.
+At a terminal, what has a fixed width stands first, and what does not fit at the end is left out; elsewhere, a line has
+everything. The log's thread makes the lines, so that no request waits for them.
 """
 
 import json
@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TextIO, cast
 
 from zdemo.serving.forks import renewed_after_fork
@@ -25,6 +26,7 @@ ACCESS_FIELDS = ("method", "path", "status", "outcome", "request_id", "milliseco
 BATCH_SECONDS = 0.02  # a person who watches the log does not notice the delay
 MOST_WAITING = 20_000  # records of some 2 KB, while the stream takes none; the oldest are dropped
 END_SECONDS = 1.0  # how long the last lines may take when the process ends
+LINES_BETWEEN, QUIET_SECONDS = 5, 1.0  # a terminal shows a line again after so many others, and none for so long
 INDENT = "    "
 LACKS = "lacks "  # begins a reason that is about the caller
 REQUEST_WIDTH, WHO_WIDTH = 24, 26  # cells; longer texts move what follows
@@ -36,20 +38,10 @@ PLAIN = "\x1b[0m"
 _Request = tuple[float, tuple[Any, ...]]  # when it was answered, in epoch seconds, and the values of its fields
 
 
-class Clock:
-    """Times for the log, each worked out once per second; by default the local time of day."""
-
-    def __init__(self, form: str = "%H:%M:%S", convert: Callable[[float], time.struct_time] = time.localtime) -> None:
-        self._form, self._convert = form, convert
-        self._last = (-1, "")
-
-    def __call__(self, epoch_seconds: float) -> str:
-        """Return a time as text."""
-        second, text = self._last
-        if int(epoch_seconds) != second:
-            text = time.strftime(self._form, self._convert(epoch_seconds))
-            self._last = (int(epoch_seconds), text)
-        return text
+def clock(form: str, convert: Callable[[float], time.struct_time]) -> Callable[[float], str]:
+    """Return a function that shows epoch seconds, and works each second out once."""
+    shown = lru_cache(maxsize=1)(lambda second: time.strftime(form, convert(second)))
+    return lambda epoch_seconds: shown(int(epoch_seconds))
 
 
 class RequestLines:
@@ -59,7 +51,7 @@ class RequestLines:
         self._stream = stream
         self._is_terminal = stream.isatty()
         self._coloured = shows_colour(stream)
-        self.clock = Clock()
+        self.clock = clock("%H:%M:%S", time.localtime)
 
     def line(  # noqa: PLR0913, PLR0917  # what ``app`` logs
         self,
@@ -88,10 +80,9 @@ class RequestLines:
     def laid_out(
         self, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str], mark: str = ""
     ) -> str:
-        """Return a line of these parts, or two. ``tail`` is how the answer came, how long it took, and its ID.
+        """Return a line of these parts, or two at a narrow terminal or for a long reason; ``mark`` says whose.
 
-        ``mark`` says whose line it is, if that is not the API. At a terminal, columns of a fixed width come first, so
-        that none moves.
+        ``tail`` is how the answer came, how long it took, and its ID.
         """
         cache, took, identity = tail
         what = what if len(what) <= LONGEST_WHAT else what[: LONGEST_WHAT - 1] + "…"
@@ -103,16 +94,20 @@ class RequestLines:
             line = f"{clock}{request:<{REQUEST_WIDTH}}  {shown}  {what:<{WHO_WIDTH}}  {cache:<6} {took:>8}  {identity}"
             return line.rstrip()
         columns = columns_of(self._stream)
-        whose = mark or (f"{cache:<6}  {identity[:SHORT_ID]}…" if identity else "")
-        numbers = f"  {took:>8}  {f'{whose:<13}  ' if whose else ''}"
+        came = f"  {cache:<6}  {identity[:SHORT_ID]}…" if identity else ""
         if columns < LEAST_COLUMNS_WITH_CLOCK:
-            clock, numbers, request = "", f"  {took:>8}  ", f"{mark} {request}".lstrip()
-        room = columns - len(clock) - 3 - len(numbers)
-        request = _cut(request, room)
-        if what and max(cells(request), REQUEST_WIDTH) + 2 + cells(what) <= room:
-            request, what = f"{request}{' ' * (REQUEST_WIDTH - cells(request))}  {what}", ""
-        below = f"\n{INDENT}{_cut(what, columns - len(INDENT))}" if what else ""
-        return f"{clock}{shown}{numbers}{request}{below}"
+            clock = came = ""
+        took, request, below = f"  {took:>8}  ", f"{mark} {request}".lstrip(), ""
+        room = columns - len(clock) - 3 - len(took)
+        beside = room - 2 - cells(what)
+        if beside >= REQUEST_WIDTH:
+            request = _cut(request, beside)
+            request = f"{request}{' ' * (REQUEST_WIDTH - cells(request))}  {what}".rstrip()
+        else:
+            request, below = _cut(request, room), f"\n{INDENT}{_cut(what, columns - len(INDENT))}" if what else ""
+        if came and (free := room - cells(request) - len(came)) >= 0:
+            request += " " * free + came
+        return f"{clock}{shown}{took}{request}{below}"
 
 
 def _cut(text: str, width: int) -> str:
@@ -169,7 +164,7 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, requests: RequestLog = OWN_REQUESTS) -> None:
         super().__init__()
         self._requests = requests
-        self._clock = Clock("%Y-%m-%dT%H:%M:%S", time.gmtime)
+        self._clock = clock("%Y-%m-%dT%H:%M:%S", time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON text."""
@@ -223,6 +218,7 @@ class BatchingHandler(logging.Handler):
     ) -> None:
         super().__init__()
         self._stream = stream
+        self._again, self._quiet_seconds, self._lines_since = "", QUIET_SECONDS, 0
         self._request_line = formatter.request_line
         self.setFormatter(formatter)
         self._wait_seconds = wait_seconds
@@ -235,6 +231,10 @@ class BatchingHandler(logging.Handler):
         self._urgent = threading.Event()
         self._writing = threading.Lock()
         threading.Thread(target=self._write_batches, name="log", daemon=True).start()
+
+    def show_again(self, line: str, quiet_seconds: float = QUIET_SECONDS) -> None:
+        """At a terminal, show a line again whenever others have pushed it away and no more come."""
+        self._again, self._quiet_seconds = line if self._stream.isatty() else "", quiet_seconds
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Take a record without the base class's lock, which all threads would queue for: a deque is safe without."""
@@ -275,11 +275,17 @@ class BatchingHandler(logging.Handler):
         self._write(wait_seconds=END_SECONDS)
 
     def _write_batches(self) -> None:
-        while self._some.wait():
-            self._urgent.wait(self._wait_seconds)  # for more lines
-            self._urgent.clear()
-            self._some.clear()
+        while True:
+            is_away = self._again and self._lines_since >= LINES_BETWEEN
+            has_new = self._some.wait(self._quiet_seconds if is_away else None)
+            if has_new:
+                self._urgent.wait(self._wait_seconds)  # for more lines
+                self._urgent.clear()
+                self._some.clear()
+            else:
+                self._waiting.append(self._again)
             self._write(wait_seconds=-1)
+            self._lines_since *= has_new
 
     def _write(self, *, wait_seconds: float) -> None:
         """Write all waiting lines, unless another thread writes for longer than ``wait_seconds`` (-1: no limit)."""
@@ -291,24 +297,20 @@ class BatchingHandler(logging.Handler):
             if lines:
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()
+                self._lines_since += len(lines)
         except (OSError, ValueError, IndexError):
             pass  # the reader has gone, or the disk is full: the API runs on without its log
         finally:
             self._writing.release()
 
 
-def log_to_stderr(*, as_json: bool = False) -> None:
-    """Log one line per event to standard error, as soon as it comes; other libraries only from warnings on."""
-    stream = _stderr()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(stream))
-    _log_with(handler)
-
-
 def log_in_batches(
     *, as_json: bool = False, batch_seconds: float = BATCH_SECONDS, requests: RequestLog = OWN_REQUESTS
 ) -> BatchingHandler:
-    """Log the same for a server: a thread writes what has come within ``batch_seconds`` together."""
+    """Log to standard error, other libraries only from warnings on.
+
+    A thread writes what has come within ``batch_seconds`` together.
+    """
     stream = _stderr()
     formatter = JsonFormatter(requests) if as_json else TextFormatter(stream, requests)
     handler = BatchingHandler(stream, formatter, wait_seconds=batch_seconds)

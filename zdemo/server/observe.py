@@ -7,6 +7,7 @@ the request's ``environ``.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -36,6 +37,11 @@ LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE * LONGEST_ESCAPE 
 LONGEST_LOGGED_METHOD = 16
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
+MOST_PAST = 100  # requests that are kept while no page is open
+# What is kept of each, as fields of a trace: of the header fields, that there was a token, and those of a refusal
+PAST_FIELDS: tuple[str, ...] = ("id", "began", "method", "path", "request_headers", "status", "response_headers")
+PAST_FIELDS += ("seconds", "outcome", "reason", "introspection")
+WITH_TOKEN = (("Authorization", ""),)
 # What a trace keeps
 MOST_BODY_BYTES = 64 * 1024
 MOST_HEADERS = 40
@@ -69,15 +75,20 @@ def observed(
             if introspection:
                 source = introspection.source
                 caller = introspection.caller or None
-            reason = environ.get(REASON)
-            log(method, path, int(status[:3]), outcome, identity, seconds * 1000, source, caller, reason)
+            reason, code = environ.get(REASON), int(status[:3])
+            log(method, path, code, outcome, identity, seconds * 1000, source, caller, reason)
             is_guarded = INTROSPECTION in environ
             replaced = ("x-request-id", "cache-control") if is_guarded else ("x-request-id",)
             headers = [header for header in headers if header[0].lower() not in replaced]
             headers += [NO_STORE, VARY, (ID_HEADER, identity)] if is_guarded else [(ID_HEADER, identity)]
+            if watcher.past is not None:
+                asked = WITH_TOKEN if "HTTP_AUTHORIZATION" in environ else ()
+                kept = headers if reason else ()
+                known = identity, started, method, path, asked, code, kept, seconds
+                watcher.past.append((*known, outcome, reason, introspection))
             if trace is not None:
                 trace.method, trace.path = method, path
-                trace.answered(environ, int(status[:3]), headers, seconds)
+                trace.answered(environ, code, headers, seconds)
             return start_response(status, headers, *error)
 
         if trace is None:
@@ -110,7 +121,7 @@ def _without_tokens(text: str) -> str:
     return without_tokens(text).replace("…", "...")  # a path in the log is ASCII
 
 
-# --- traces, for the page: a request leaves one only while a page is open
+# --- traces, for the page: a request leaves a whole one only while a page is open
 
 
 @dataclass(kw_only=True)
@@ -118,7 +129,8 @@ class Trace:
     """One request: what it asked, what it caused and how it was answered. It holds the token, so it must not be kept.
 
     ``path``, ``outcome`` and ``reason`` are as in the log. ``began`` and the times of ``exchanges`` are of
-    ``time.perf_counter``, ``began_at`` is in epoch seconds.
+    ``time.perf_counter``, ``began_at`` is in epoch seconds. ``is_past``: no page was open when the request came, so
+    token, other header fields, body and exchanges are missing; an empty ``authorization`` says that there was one.
     """
 
     id: str
@@ -137,6 +149,7 @@ class Trace:
     error: Refused | IntrospectionError | None = None
     exchanges: list[Exchange] = field(default_factory=list, repr=False)
     too_old: Introspection | None = field(default=None, repr=False)
+    is_past: bool = False
 
     @property
     def authorization(self) -> str | None:
@@ -157,14 +170,21 @@ class Trace:
 class Watcher:
     """Hands the traces of an app's requests to ``ended``, and orders to ``forgot``, while ``watching`` is true.
 
-    ``admits`` limits how many requests per second leave a trace.
+    ``admits`` limits how many requests per second leave a trace. ``past`` has the last requests of an app with a page.
     """
 
     def __init__(self) -> None:
         self.watching = False
+        self.past: deque[tuple[Any, ...]] | None = None
         self.admits: Callable[[], bool] = lambda: True
         self.ended: Callable[[Trace], None] = lambda _trace: None
         self.forgot: Callable[[Forget, int], None] = lambda _order, _count: None
+
+    def past_traces(self) -> list[Trace]:
+        """Return the traces of the last requests, the oldest first."""
+        start = time.time() - time.perf_counter()
+        found = [dict(zip(PAST_FIELDS, values, strict=True)) for values in (self.past or deque()).copy()]
+        return [Trace(is_past=True, began_at=start + one["began"], **one) for one in found]
 
     def seeing(self, forget: Callable[[Forget], int]) -> Callable[[Forget], int]:
         """Return a function that forgets, and tells the page about it."""

@@ -116,7 +116,9 @@ def serve(
         from zdemo.server.app import WorkerApp, spare_threads
         from zdemo.serving.production import serve_forever
 
-        worker = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
+        worker = WorkerApp(
+            settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics, page_url=place.page_url
+        )
         page = _page_options(place, environment, settings)
         build = PagedApp(worker=worker, options=page) if page else worker
         all_threads = threads + spare_threads(threads) + (page.threads if page else 0)
@@ -157,12 +159,12 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
 def _log(*, as_json: bool, emulator: bool) -> None:
     """Log what happens in this process; the workers log for themselves."""
     from zdemo.cli.commands.emulator import BESIDE_THE_API, log_emulator
-    from zdemo.server.logs import log_to_stderr
+    from zdemo.server.logs import log_in_batches
 
     if emulator:
         log_emulator(mark=BESIDE_THE_API, as_json=as_json)
     else:
-        log_to_stderr(as_json=as_json)
+        log_in_batches(as_json=as_json, batch_seconds=0)
 
 
 class _JsonLogScreen(Screen):

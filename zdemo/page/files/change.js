@@ -49,7 +49,14 @@ function row(id, name, now, isOff, label, about, order) {
   const whyNot = order.user_id && state.setup.changes.emulator?.stopped ? STOPPED : "";
   const button = make(
     "button.small",
-    { type: "button", id, "aria-disabled": whyNot && "true", title: whyNot },
+    {
+      type: "button",
+      id,
+      "aria-disabled": whyNot && "true",
+      title: whyNot,
+      "data-fixes": isOff && label,
+      "data-user": order.user_id,
+    },
     label,
     about && spoken(` ${about}`),
     whyNot && spoken(`: ${whyNot}`),

@@ -73,6 +73,7 @@ function draw() {
   const left = window ? window.until - now() : 0;
   byId("window").dataset.state = !window ? "idle" : window.closed ? "closed" : "open";
   setText(byId("window-text"), textOf(window, left));
+  byId("window-bar").hidden = !window && state.setup?.ttl_seconds === 0;
   byId("window-bar").value =
     window && !window.closed ? Math.max(left, 0) / Math.max(window.until - window.from, 0.001) : 0;
 }

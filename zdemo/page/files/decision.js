@@ -1,6 +1,7 @@
 /** Why a request was answered so: the sentence, the rule, and what fixes it, all in the server's words. */
 
-import { make, spoken } from "./dom.js";
+import { byId, make, spoken } from "./dom.js";
+import { state } from "./state.js";
 
 const COMMAND = /^(zdemo|curl|unset|export|docker|python|pip)\b/;
 const REMARK = /\s{2,}\((.*)\)$/s;
@@ -30,7 +31,7 @@ export function decisionCard(event, step) {
     ),
     event.outcome === MISSING_ROLE && make("p.note", ROLES_CLAIM),
     candidates(why),
-    fixes(why.fix),
+    fixes(why.fix, event.caller),
   );
 }
 
@@ -41,10 +42,16 @@ function candidates(why) {
   return make("div.candidates", make("p", heading), make("ul", ...why.candidates.map((text) => make("li", text))));
 }
 
-/** Return what fixes a problem, with a button that copies what is a command. @param {string[] | undefined} texts */
-export function fixes(texts) {
+/**
+ * Return what fixes a problem: buttons for the switches that the texts name, then the texts, with their commands to copy.
+ * @param {string[] | undefined} texts
+ * @param {any} [caller]
+ */
+export function fixes(texts, caller) {
   if (!texts?.length) return null;
-  return make("div.fixes", make("b", "Fix"), make("ul", ...texts.map((text) => make("li", ...fix(text)))));
+  const buttons = switchButtons(texts.join("\n"), caller);
+  const items = [buttons, ...texts.map(fix)].filter((parts) => parts.length);
+  return make("div.fixes", make("b", "Fix"), make("ul", ...items.map((parts) => make("li", ...parts))));
 }
 
 function fix(text) {
@@ -52,6 +59,24 @@ function fix(text) {
   const remark = REMARK.exec(text)?.[1];
   const command = text.replace(REMARK, "");
   return [make("code", command), copyButton(command), remark && make("span.note", remark)];
+}
+
+/** Return a button for each switch of the caller's user, or of ZITADEL, that is off and that a text names. */
+function switchButtons(text, caller) {
+  const users = state.setup?.changes.users ?? [];
+  const user = caller?.user_id || users.find(({ name }) => name === caller?.name)?.id;
+  const switches = [...byId("changes").querySelectorAll("button[data-fixes]")];
+  const named = ({ dataset }) => new RegExp(`\\b${dataset.fixes}\\b`, "i").test(text);
+  return switches.filter((one) => named(one) && [undefined, user].includes(one.dataset.user)).map(switchButton);
+}
+
+function switchButton({ id, textContent }) {
+  const button = make("button.small", { type: "button", id: `fix-${id}` }, textContent);
+  button.addEventListener("click", () => {
+    byId(id).click();
+    byId("send").focus({ preventScroll: true }); // this button goes when the switch is on
+  });
+  return button;
 }
 
 function copyButton(command) {

@@ -22,6 +22,8 @@ const SOURCES = {
   shared: "from the shared store",
 };
 
+const PAST = ", before this page was open: its headers and bodies were not kept";
+
 /** Return the line with the answer and the request. */
 export function verdictOf(event) {
   const result = resultOf(event);
@@ -33,7 +35,7 @@ export function verdictOf(event) {
       ` ${event.status} ${wordOf(event)}`,
     ),
     make("code", `${event.method} ${event.path}`),
-    make("span.note", `request ${event.number}, ${timeOfDay(event.at)}`),
+    make("span.note", `request ${event.number}, ${timeOfDay(event.at)}${event.is_past ? PAST : ""}`),
   );
 }
 

@@ -50,8 +50,8 @@ function isShown(item) {
 
 function draw() {
   const items = (held ?? state.events).filter(isShown);
-  const next = new Map(items.map((item) => [item, rows.get(item) ?? row(item)]));
-  for (const [item, element] of rows) if (!next.has(item)) element.remove();
+  const next = new Map(items.map((item) => [item, rowNow(item) ?? row(item)]));
+  for (const [item, element] of rows) if (next.get(item) !== element) element.remove();
   // Rows that stay are not moved: a moved row would lose the focus.
   let newer = null;
   for (const element of [...next.values()].reverse()) {
@@ -80,6 +80,12 @@ function emptyText() {
     : "No request yet. The requests of all programs to the API appear here.";
 }
 
+/** Return the row of an item, if its number is still the same. */
+function rowNow(item) {
+  const element = rows.get(item);
+  return element?.number === item.number ? element : undefined;
+}
+
 function row(item) {
   if (item.note) return make("li.mark", make("span.when", timeOfDay(item.at)), make("span", item.note));
   const result = resultOf(item);
@@ -101,7 +107,7 @@ function row(item) {
     make("span.took", spoken(", "), milliseconds(item.ms)),
   );
   button.addEventListener("click", () => select(item, false));
-  return make("li", button);
+  return make("li", { number: item.number }, button);
 }
 
 /** Show which request the sequence shows, and give one row the tab stop. */

@@ -7,10 +7,10 @@ import { refreshState, startLive } from "./live.js";
 import { startSequence } from "./sequence.js";
 import { startTry } from "./try.js";
 
+startChange(); // before the sequence, which looks for switches
 startSequence();
 startFeed();
 startTry();
-startChange();
 startCountdown();
 refreshState();
 startLive();

@@ -139,12 +139,12 @@ function linesOf(step, seen) {
 function stepDetails(step, index, seen = []) {
   const details = make("div.details", { id: `step-${index}-details` });
   const lines = linesOf(step, seen);
-  if (lines.length) {
-    details.append(make("dl.wire", ...lines.map(([name, value]) => make("div", make("dt", name), make("dd", value)))));
-  }
   if (step.body) {
     const label = `Body: ${step.title}`;
     details.append(make("pre", { tabIndex: 0, role: "region", "aria-label": label }, step.body));
+  }
+  if (lines.length) {
+    details.append(make("dl.wire", ...lines.map(([name, value]) => make("div", make("dt", name), make("dd", value)))));
   }
   if (!details.childNodes.length) details.append(make("p.note", "Nothing more to show for this step."));
   return details;

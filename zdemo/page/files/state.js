@@ -137,9 +137,18 @@ export function addEvent(event) {
   if (reasons.has(event.id)) event.why = reasons.get(event.id);
   seen.set(event.id, event);
   limit(seen);
-  keep(event);
+  if (event.is_past) {
+    keepInTime(event); // each worker tells of those that it answered
+    countAgain();
+  } else keep(event);
   if (state.wanted === event.id) select(event, state.follow);
-  else if (state.follow && !state.paused) select(event, true);
+  else if (state.follow && !state.paused) setFollow(true);
+}
+
+/** Number the requests in their order. */
+function countAgain() {
+  const requests = state.events.filter((item) => item.id);
+  requests.forEach((request, index) => (request.number = state.count - requests.length + index + 1));
 }
 
 /**
@@ -148,8 +157,11 @@ export function addEvent(event) {
  * @param {number} [at]
  */
 export function addNote(text, at = now()) {
-  const before = state.events.findLastIndex((item) => item.at <= at);
-  keep({ note: text, at }, before + 1);
+  keepInTime({ note: text, at });
+}
+
+function keepInTime(item) {
+  keep(item, state.events.findLastIndex(({ at }) => at <= item.at) + 1);
 }
 
 function keep(item, index = state.events.length) {

@@ -10,6 +10,7 @@ const OTHER = "other";
 const PASTED = "pasted";
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const EVERY_MS = 1000;
+const FIRST = { route: "GET /api/private-scoped", caller: "reader" };
 
 let timer = 0;
 let repeating = false;
@@ -51,7 +52,7 @@ function needs(route) {
 function setOptions(select, options) {
   const shown = [...select.options].map((option) => [option.value, option.text]);
   if (JSON.stringify(shown) === JSON.stringify(options)) return;
-  const before = select.value || remembered(select.id);
+  const before = select.value || remembered(select.id) || FIRST[select.id];
   select.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
   if (options.some(([value]) => value === before)) select.value = before;
 }
