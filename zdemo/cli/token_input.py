@@ -45,6 +45,16 @@ def at_terminal() -> bool:
     return stdin is not None and stdin.isatty()
 
 
+def typed_secret(question: str) -> str:
+    """Ask for a secret without echo."""
+    import getpass  # here, since it is rarely needed
+
+    try:
+        return getpass.getpass(broken(question), stream=sys.stderr)
+    except EOFError:
+        raise typer.Abort from None
+
+
 def token_question(token: str, origin: str, environment: Environment, address: str) -> str:
     """Return the question for a token that goes to ``origin``, with what gave that address.
 
@@ -74,12 +84,7 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
                 f"{option} asks for the {what}, but there is no terminal to ask on",
                 hint=f"give the {what}, or {option} - to read it from standard input",
             )
-        import getpass  # here, since it is rarely needed
-
-        try:
-            token = getpass.getpass(broken(question), stream=sys.stderr)
-        except EOFError:
-            raise typer.Abort from None
+        token = typed_secret(question)
     elif value == FROM_STDIN:
         stdin = _stdin()
         token = stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if stdin else ""

@@ -74,6 +74,18 @@ class Dotenv:
             pieces.append(statement + end)
         self._parse("".join(pieces))
 
+    def set_value(self, name: str, value: str) -> None:
+        """Give a variable another value; what else its statement holds, such as a comment, stays where possible."""
+        left, _, right = self.statement(name).partition("=")
+        changed = f"{left}={right.replace(self.values.get(name, ''), value, 1)}"
+        self.put(name, changed if Dotenv(changed).values == {name: value} else assignment(name, value))
+
+    def rename(self, name: str, right: str) -> None:
+        """Give the statement of a variable that counts another name; those that have it must be blank, and go."""
+        while right in self.values:
+            self.put(right, "")
+        self.put(name, self.statement(name).replace(name, right, 1))
+
     def _numbered(self) -> Iterator[tuple[Binding, int]]:
         """Yield each statement with the number of its line; python-dotenv counts the blank lines before it, too."""
         at, ends = 0, [end.end() for end in LINE_END.finditer(self.text)]

@@ -27,11 +27,17 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str
 
 
 def rename_steps(environment: Environment, right: str = "") -> list[str]:
-    """Return what to rename to a setting that is not set; with ``right``, only to this one.
+    """Return what to rename to a setting that is not set; with ``right``, only to this one."""
+    found = misnamed(environment, right)
+    return [f"rename {name} to {meant} in {environment.source(name)}" for name, meant in found.items()]
+
+
+def misnamed(environment: Environment, right: str = "") -> dict[str, str]:
+    """Return the variables with a wrong name, each with the setting that is meant, as ``rename_steps`` finds them.
 
     In the process's environment only names with zdemo's prefixes count: the others belong to other programs.
     """
-    steps = []
+    found = {}
     for name in environment:
         place = environment.source(name)
         if name in BY_NAME or (place == EXPORTED and not name.startswith(PREFIXES)):
@@ -39,5 +45,5 @@ def rename_steps(environment: Environment, right: str = "") -> list[str]:
         near = (did_you_mean(form, BY_NAME, least=NEAR_VARIABLE) for form in (name, re.sub(BEFORE_NAME, "", name)))
         meant = next(filter(None, near), "")
         if meant and meant not in environment and right in ("", meant):
-            steps.append(f"rename {name} to {meant} in {place}")
-    return steps
+            found[name] = meant
+    return found

@@ -131,7 +131,8 @@ def denied_status(text: str) -> int:
 def credential(text: str) -> str:
     """Return an ID, a secret or a token, which has no space inside."""
     if scheme := AUTHENTICATION_SCHEME.match(text):
-        raise InvalidValue(f"has {scheme[1]} in front of it")
+        bare = text[scheme.end() :].strip()
+        raise InvalidValue(f"has {scheme[1]} in front of it", corrected=corrected(bare, credential))
     if any(c.isspace() for c in text):
         raise InvalidValue("has a space inside")
     return text

@@ -8,8 +8,17 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, origin, unused_internal_url, why_withheld
+from zdemo.config.address import (
+    INTERNAL_URL,
+    ISSUER,
+    ZitadelAddress,
+    is_loopback,
+    origin,
+    unused_internal_url,
+    why_withheld,
+)
 from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
@@ -106,6 +115,16 @@ class _Reader:
         steps = [assignment(self.environment.setting(name), error.corrected) if may_be_shown else ""]
         steps.append(NOT_FROM_SETUP.get(name, error.fix) if error.fix == REPLACE_EXAMPLE else error.fix)
         self._fixes[problem] = ", or ".join(filter(None, steps)) or self.environment.correction(name)
+
+
+def certain_correction(environment: Environment, name: str) -> str:
+    """Return the value that was meant in place of a wrong one; empty where it is right, or another is as likely."""
+    try:
+        parsed(environment[name].strip(), _Reader(environment)._parser(BY_NAME[name]))
+    except InvalidValue as error:
+        is_here = is_loopback(urlsplit(error.corrected).hostname or "")  # so a name that is misspelled is harmless
+        return error.corrected if (is_here or not error.fix) and "@" not in environment[name] else ""
+    return ""
 
 
 def _shown(name: str, text: str) -> str:

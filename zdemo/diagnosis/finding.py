@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec
 
 P = ParamSpec("P")
@@ -31,6 +32,41 @@ class Certainty(StrEnum):
     OPEN = "open"
 
 
+@dataclass(frozen=True)
+class SetVariable:
+    """Give a variable another value; a person pastes it where ``value`` is empty."""
+
+    name: str
+    value: str = field(default="", repr=False)  # it may be a secret
+
+
+@dataclass(frozen=True)
+class RenameVariable:
+    """Give a misspelled variable its right name."""
+
+    name: str
+    right: str
+
+
+@dataclass(frozen=True)
+class TightenMode:
+    """Let only its owner read a file."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class GrantRole:
+    """Grant a user a role in the API's project."""
+
+    user_id: str
+    user: str
+    role: str
+
+
+Repair = SetVariable | RenameVariable | TightenMode | GrantRole
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """Why a token is refused, or why ZITADEL or the API cannot be used; also the result of a check.
@@ -38,7 +74,8 @@ class Finding:
     ``id`` is stable and dotted. When the cause is open, it says only what is known, and ``candidates`` are the possible
     causes, most likely first; those of a ``likely`` cause are the alternatives. ``seen`` is the evidence: pairs of
     label and text. ``fix`` is the least harmful fix: steps that a person can take or paste. ``otherwise`` are for
-    where the fix is not possible or does not help. A finding never holds a token or a secret.
+    where the fix is not possible or does not help. ``repair`` is the fix where zdemo can make it itself: one change
+    that is certain, harmless and reversible. Apart from that, a finding never holds a token or a secret.
 
     Of a check, ``cause`` is the evidence where nothing is wrong, ``also`` are sentences about further faults, and
     ``brief`` is what the line of its group says. ``stops``: a check that builds on it makes no sense.
@@ -51,6 +88,7 @@ class Finding:
     seen: tuple[tuple[str, str], ...] = ()
     fix: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
+    repair: Repair | None = None
     outcome: Outcome = Outcome.FAIL
     also: tuple[str, ...] = ()
     brief: str = ""

@@ -136,13 +136,21 @@ def write_state(env_path: Path, state: SetupState) -> None:
                     (path.parent / IGNORE).unlink()
                 path.parent.rmdir()
             return
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        if not (path.parent / IGNORE).exists():
-            (path.parent / IGNORE).write_text("*\n")
     except OSError as error:
         raise not_written(path, error) from None
+    make_folder(path.parent)
     document = _Document(files=entries)
     replace_file(path, json.dumps(asdict(document), indent=2) + "\n")
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for what belongs to a ``.env``, unless it exists: git ignores it, and others cannot read it."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not (folder / IGNORE).exists():
+            (folder / IGNORE).write_text("*\n")
+    except OSError as error:
+        raise not_written(folder, error) from None
 
 
 def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None:

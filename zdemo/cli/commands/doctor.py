@@ -16,7 +16,9 @@ import typer
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, check_address
 from zdemo.cli.emulator_env_file import with_env_file
 from zdemo.cli.layout import step
+from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.reports import (
+    HEADING_WIDTH,
     STANDARD_OUTPUT,
     check_report,
     junit,
@@ -34,7 +36,7 @@ from zdemo.config.parsers import CACHE_URL
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, CheckReport, examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
-from zdemo.diagnosis.finding import Outcome
+from zdemo.diagnosis.finding import Outcome, Repair
 from zdemo.errors import ExitCode, IntrospectionError, UsageError
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import API_CHECKS, Target
@@ -84,6 +86,8 @@ def doctor(
         str | None,
         option("ID", "Explain this check, and how to fix what it finds.", "--explain", autocompletion=_all_ids),
     ] = None,
+    fix: Annotated[bool, flag("Show what can be fixed here, ask, change it, and check again.", "--fix")] = False,
+    yes: Annotated[bool, flag("With --fix, do not ask.", "--yes")] = False,
     junit_file: Junit = None,
     admin_pat: AdminPat = None,
     admin_key: AdminKey = None,
@@ -97,6 +101,7 @@ def doctor(
       zdemo doctor
       zdemo doctor --only token.active
       zdemo doctor --explain token.active
+      zdemo doctor --fix
       zdemo doctor --api http://127.0.0.1:5000/api/private
 
     Variables: all of zdemo's, see docs/settings.md
@@ -112,6 +117,8 @@ def doctor(
             raise _unknown(explained, [check.id for check in EVERY_CHECK], "IDs")
         explain(screen, found, as_json=as_json)
         return ExitCode.YES
+    if (yes and not fix) or (fix and (as_json or junit_file or api)):
+        raise UsageError("--yes needs --fix, which takes neither --json, --junit nor --api", hint="zdemo doctor --fix")
     checks: Sequence[Check[Any]] = CHECKS if api is None else API_CHECKS
     names = _ids_of(tuple(only or ()), checks)
     if list_checks:
@@ -120,13 +127,20 @@ def doctor(
     if junit_file is not None:
         check_report(junit_file, "doctor", as_json=as_json)
     output = "document" if as_json else "report" if junit_file == STANDARD_OUTPUT else "checks" if verbose else "groups"
-    context = DoctorContext(env_file)
-    hide_secrets(screen, context.environment)
-    try:
-        context.environment = with_admin(screen, context.environment, admin_pat, admin_key)
-    except IntrospectionError as error:  # the checks say why
-        screen.tell(f"note: --admin-key was not used: {error.message}")
-    return _run(screen, checks, names, api, context, env_file, output, junit_file)
+    tried = set[Repair]()
+    while True:
+        context = DoctorContext(env_file)
+        hide_secrets(screen, context.environment)
+        try:
+            context.environment = with_admin(screen, context.environment, admin_pat, admin_key)
+        except IntrospectionError as error:  # the checks say why
+            screen.tell(f"note: --admin-key was not used: {error.message}")
+        if admin_pat:  # which is asked for once
+            admin_pat = context.environment["ZITADEL_ADMIN_PAT"]
+        code, done = _run(screen, checks, names, api, context, env_file, output, junit_file, fix)
+        if not fix or not repair(ctx, done, context.environment, tried, yes=yes):
+            return code
+        screen.say()
 
 
 def _unknown(name: str, known: Sequence[str], listed: str) -> UsageError:
@@ -215,7 +229,8 @@ def _run(
     env_file: Path | None,
     output: str,
     junit_file: str | None,
-) -> ExitCode:
+    fix: bool,
+) -> tuple[ExitCode, Sequence[CheckReport]]:
     """Run the checks; ``output`` is a document, a report, all checks, or groups."""
     started, environment = time.monotonic(), context.environment
     has_store = CACHE_URL in environment or any(name.startswith(OF_STORE) for name in only)
@@ -238,10 +253,13 @@ def _run(
         screen.document(_as_document(done, seconds))
     elif output != "report":
         show_checks(screen, done, seconds, command, verbose=output == "checks")
+        if not fix and can_repair(done, environment):
+            step = f"{with_env_file('zdemo doctor --fix', env_file or DEFAULT)}  (asks first)"
+            screen.pairs([("fix it", step)], label_width=HEADING_WIDTH)
     if junit_file is not None:
         write_report(screen, junit_file, junit("doctor", reported_checks(done), seconds, screen.redaction))
     failed = any(one.result.outcome is Outcome.FAIL or (only and not one.result.satisfied) for one in done)
-    return ExitCode.NO if failed else ExitCode.YES
+    return ExitCode.NO if failed else ExitCode.YES, done
 
 
 def _examined(

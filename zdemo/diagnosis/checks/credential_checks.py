@@ -1,8 +1,11 @@
 """Checks of the API application's credentials, of PAT and its role, and of the administrator's PAT."""
 
+from dataclasses import replace
+
 from zdemo.config.names import rename_steps
 from zdemo.diagnosis.checks.check import check, failed, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
+from zdemo.diagnosis.checks.settings_checks import correction_of, renaming_of
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
@@ -68,11 +71,12 @@ def _form(context: DoctorContext) -> Finding:
     if not context.token:
         known = rename_steps(context.environment, "PAT")
         step = known[0] if known else "set PAT to a user's token; zdemo setup creates one"
-        return warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT, stops=True)
+        found = warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT, stops=True)
+        return replace(found, repair=renaming_of(context.environment, "PAT"))
     if misplaced := context.misplaced("PAT"):
         return skipped(misplaced)
     if problem := paste_problem(context.token):
-        return problem
+        return replace(problem, repair=correction_of(context.environment, "PAT"))
     form = token_form(context.token)
     if form.is_access_token:
         return passed(form.described)

@@ -1,16 +1,36 @@
 """Checks of the settings: readable, complete, not hidden by others, and of the right kind."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from zdemo.config.dotenv_file import load_dotenv
-from zdemo.config.environment import is_setting
-from zdemo.config.variables import VARIABLES
+from zdemo.config.environment import Environment, is_setting
+from zdemo.config.names import NEAR_VARIABLE, did_you_mean, misnamed
+from zdemo.config.settings import certain_correction
+from zdemo.config.variables import BY_NAME, VARIABLES
 from zdemo.diagnosis.checks.check import SHADOWED, check, failed, passed, warned
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
-from zdemo.diagnosis.finding import Finding, Outcome
+from zdemo.diagnosis.finding import Finding, Outcome, RenameVariable, SetVariable, TightenMode
 
 SETUP = "zdemo setup  (creates all of them in your ZITADEL)"
 NOT_SET = " is not set: "
+
+
+def correction_of(environment: Environment, *texts: str) -> SetVariable | None:
+    """Return the repair of the first variable that begins one of these texts and whose value shows the right one."""
+    names = (text.split(" ", 1)[0] for text in texts)
+    found = ((name, certain_correction(environment, name)) for name in names if name in environment)
+    return next((SetVariable(name, value) for name, value in found if value), None)
+
+
+def renaming_of(environment: Environment, right: str = "") -> RenameVariable | None:
+    """Return the repair of the first variable that alone is misspelled; with ``right``, for this setting."""
+    found = misnamed(environment, right)
+    for name, meant in found.items():
+        is_misspelled = did_you_mean(name, BY_NAME, least=NEAR_VARIABLE) == meant  # not the name of another program
+        if is_misspelled and [*found.values()].count(meant) == 1:
+            return RenameVariable(name, meant)
+    return None
 
 
 @check(
@@ -51,7 +71,8 @@ def _complete(context: DoctorContext) -> Finding:
         unset = [problem.split(" ", 1)[0] for problem in missing if not context.problems[problem]]
         steps = (context.environment.completion(unset), SETUP) if unset else ()
         first, *also = missing
-        return failed(first, *renames, *steps, also=also)
+        found = failed(first, *renames, *steps, also=also)
+        return replace(found, repair=renaming_of(context.environment))
     known = [variable.name for variable in VARIABLES if variable.name in context.environment]
     by_place: dict[str, list[str]] = {}
     for name in known:
@@ -91,7 +112,8 @@ def _wellformed(context: DoctorContext) -> Finding:
     broken = [problem for problem in context.problems if NOT_SET not in problem]
     if broken:
         first, *also = broken
-        return failed(first, *dict.fromkeys(context.problems[problem] for problem in broken), also=also)
+        found = failed(first, *dict.fromkeys(context.problems[problem] for problem in broken), also=also)
+        return replace(found, repair=correction_of(context.environment, *broken))
     odd = context.odd
     warnings = context.settings.warnings if context.settings else ()
     if context.api_is_zitadel:
@@ -100,12 +122,14 @@ def _wellformed(context: DoctorContext) -> Finding:
     if not odd and not warnings:
         return passed("each value has the form that its variable needs")
     fatal = any(value.fatal for value in odd)
+    key = context.settings and any("chmod 600" in warning for warning in warnings) and context.settings.key
     first, *also = (*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))
     return Finding(
         outcome=Outcome.FAIL if fatal else Outcome.WARN,
         cause=first,
         also=tuple(also),
         fix=(*(value.fix for value in odd), *(warning.rpartition(": ")[2] for warning in warnings)),
+        repair=renaming_of(context.environment) or (TightenMode(key.path) if key else None),
     )
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER
+from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import Finding, Outcome, quoted
+from zdemo.diagnosis.finding import Finding, Outcome, SetVariable, quoted
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
 from zdemo.diagnosis.rules.unusable_response import (
@@ -105,16 +105,24 @@ def _tls(context: DoctorContext) -> Finding:
     failure = context.evidence.failure(Probe.DISCOVERY)
     if context.zitadel.server.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
-            return failed_with(failure)
+            return replace(failed_with(failure), repair=_with_scheme("https", context))
         return _plain(context.evidence)
     if problem := context.unusable_bundle:
         return failed_with(problem)
     if failure and failure.kind in TLS_KINDS:
         clock = f"; this machine's date is {datetime.now(UTC):%Y-%m-%d}" if failure.kind in ABOUT_TIME else ""
-        return failed(failure.message + clock, failure.hint)
+        repair = _with_scheme("http", context) if failure.kind is FailureKind.PLAIN_HTTP else None
+        return replace(failed(failure.message + clock, failure.hint), repair=repair)
     if failure:
         return nothing_to_check("there was no answer to judge by")
     return passed("the certificate is trusted, has the right name, and is in time", brief="certificate trusted")
+
+
+def _with_scheme(scheme: str, context: DoctorContext) -> SetVariable | None:
+    """Return the repair that gives the server's address another scheme; plain http is only for this machine."""
+    parts = urlsplit(context.zitadel.server)
+    is_safe = parts.port and (scheme == "https" or is_loopback(parts.hostname or ""))
+    return SetVariable(context.zitadel.setting, f"{scheme}://{parts.netloc}") if is_safe else None
 
 
 def _plain(evidence: Evidence) -> Finding:

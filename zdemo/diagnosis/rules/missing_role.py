@@ -8,7 +8,7 @@ from functools import cached_property
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.finding import Finding, GrantRole, quoted
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors import ROLE_SCOPE
 from zdemo.text.printable import pasteable
@@ -244,6 +244,7 @@ def _rules(case: RoleCase) -> Iterator[Finding]:
             id="role.not_granted",
             cause=f"the token is valid, but the role {case.role} is not granted to its user, who {has}",
             fix=(case.grant,),
+            repair=GrantRole(case.introspection.text("sub"), case.user, case.role),
         )
     yield _open(case)
 

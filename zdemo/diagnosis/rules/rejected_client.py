@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from zdemo.config.settings import Settings
 from zdemo.config.variables import BY_NAME, EMULATORS_DOMAIN
 from zdemo.diagnosis.evidence import ID_LENGTH, ClientRecords, Evidence, Probe
-from zdemo.diagnosis.finding import Certainty, Finding, quoted
+from zdemo.diagnosis.finding import Certainty, Finding, SetVariable, quoted
 from zdemo.diagnosis.rules.odd_values import SWAPPED, TOKEN_SWAPPED, OddValue, are_token_and_secret_swapped, odd_values
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
 from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, clock_words, described, url
@@ -102,7 +102,8 @@ def _refusals(case: ClientCase) -> Iterator[Finding]:
     for recorded in _recorded(case):
         yield recorded.and_seen((*(("values", value.what) for value in unusual), LOOKED_UP))
     for value in unusual:
-        yield replace(_open(case), cause=f"{case.refused}: {value.what}", likely=True, fix=(value.fix,))
+        repair = SetVariable("CLIENT_SECRET") if value.fix == COPY_SECRET else None
+        yield replace(_open(case), cause=f"{case.refused}: {value.what}", likely=True, fix=(value.fix,), repair=repair)
     yield _open(case)
 
 
@@ -239,6 +240,7 @@ def _recorded(case: ClientCase) -> Iterator[Finding]:
                 "active",
                 fix=(COPY_SECRET,),
                 otherwise=(REGENERATE,),
+                repair=SetVariable("CLIENT_SECRET"),
             )
     elif records:
         yield from _no_application(records, case)
@@ -253,6 +255,7 @@ def _no_application(records: ClientRecords, case: ClientCase) -> Iterator[Findin
             cause=f"{case.refused}: {variable} is the resource ID of the application {quoted(app.name, 60)}, not its "
             "client ID",
             fix=(f"{correct}{app.client_id}",),
+            repair=None if case.settings.key else SetVariable("CLIENT_ID", app.client_id),
         )
     if records.whole_instance:
         yield Finding(

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from zdemo.config.address import is_loopback
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
-from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.finding import Finding, SetVariable, quoted
 from zdemo.diagnosis.rules.api_response import is_from_zdemo
 from zdemo.diagnosis.rules.rejected_client import ClientCase, finding_for_credentials
 from zdemo.diagnosis.wording import (
@@ -122,7 +123,9 @@ def _unusable(case: ResponseCase) -> Iterator[Finding]:
     if not away and (not_found := instance_not_found(case.answer)):  # ZITADEL's 404 names the hosts concerned
         hosts = f"ZITADEL saw {not_found.host or 'none'}; its ExternalDomain is {not_found.domain or 'unknown'}"
         name, cause, fix = explain_instance_not_found(case.answer, not_found)
-        yield Finding(id=f"zitadel.{name}", cause=cause, seen=(("hosts", hosts),), fix=fix)
+        is_here = all(is_loopback(host.partition(":")[0]) for host in (not_found.host, not_found.domain))
+        repair = SetVariable(*fix[0].split("=", 1)) if is_here and "=" in fix[0] else None
+        yield Finding(id=f"zitadel.{name}", cause=cause, seen=(("hosts", hosts),), fix=fix, repair=repair)
     if away or case.evidence.database_away:
         yield database_away(f"{url(case.answer).scheme}://{case.host}")
     if case.answer.status == NETWORK_LOGIN:  # a captive portal
@@ -227,7 +230,8 @@ def database_away(origin: str, seen: Lines = ()) -> Finding:
 
 def _expects_https(case: ResponseCase) -> Iterator[Finding]:
     if cause := expects_https(case.answer):
-        yield Finding(id="net.expects_tls", cause=cause, fix=(f"{case.answer.setting}=https://{case.host}",))
+        repair = SetVariable(case.answer.setting, f"https://{case.host}")
+        yield Finding(id="net.expects_tls", cause=cause, fix=(f"{repair.name}={repair.value}",), repair=repair)
 
 
 def _other_server(case: ResponseCase) -> Iterator[Finding]:

@@ -1,0 +1,124 @@
+"""What ``zdemo doctor --fix`` does: show a change as a diff, ask, keep the file as it was, and change it."""
+
+import os
+import shlex
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from difflib import ndiff
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import typer
+
+from zdemo.cli.screen import Screen
+from zdemo.cli.token_input import agreed, at_terminal, typed_secret
+from zdemo.config.address import ADMIN_PAT
+from zdemo.config.dotenv_file import Dotenv, load_dotenv
+from zdemo.config.environment import Environment
+from zdemo.config.file_io import check_writable, create_file, replace_file
+from zdemo.config.variables import SECRETS
+from zdemo.diagnosis.checks.check import CheckReport
+from zdemo.diagnosis.finding import GrantRole, Outcome, RenameVariable, Repair, SetVariable, TightenMode
+from zdemo.errors import SettingsError
+from zdemo.setup.state_file import FOLDER, make_folder
+from zdemo.text.masking import could_be_secret, without_tokens
+
+COLOURS = {"-": "red", "+": "green"}
+
+
+def can_repair(done: Sequence[CheckReport], environment: Environment) -> bool:
+    """Return whether zdemo can make the repair of a finding here."""
+    return any(report.result.repair and not _why_not(report.result.repair, environment) for report in done)
+
+
+def _why_not(wanted: Repair, environment: Environment) -> str:
+    if isinstance(wanted, TightenMode):
+        return "" if os.geteuid() in (0, wanted.path.stat().st_uid) else f"{wanted.path} belongs to another user"
+    if isinstance(wanted, GrantRole):
+        return "" if ADMIN_PAT in environment else f"it needs {ADMIN_PAT}, or --admin-pat at the end of the line"
+    if isinstance(wanted, SetVariable) and not wanted.value and not at_terminal():
+        return f"it asks for {wanted.name} at a terminal"
+    place = environment.source(wanted.name)
+    return "" if place == str(environment.file) else f"{wanted.name} comes from {place}, not from a file"
+
+
+def repair(
+    ctx: typer.Context, done: Sequence[CheckReport], environment: Environment, tried: set[Repair], *, yes: bool
+) -> bool:
+    """Make the repairs that were not ``tried`` and that the person agrees to; return whether there was one."""
+    screen: Screen = ctx.obj
+    made = False
+    for report in done:
+        wanted = report.result.repair
+        if wanted is None or wanted in tried:
+            continue
+        tried.add(wanted)
+        if why := _why_not(wanted, environment):
+            screen.tell(f"note: --fix cannot repair {report.id}: {why}")
+            continue
+        screen.say()
+        if isinstance(wanted, SetVariable) and not wanted.value:
+            if not at_terminal():
+                screen.tell(f"note: --fix asks for {wanted.name} at a terminal")
+                continue
+            pasted = typed_secret(f"{wanted.name}, not shown (Enter to skip): ").strip()
+            screen.hide(pasted)
+            wanted = SetVariable(wanted.name, pasted)
+            if not pasted:
+                continue
+        lines, make = _planned(ctx, wanted, environment)
+        for line in lines:
+            screen.behind(f"{line[0]} ", without_tokens(line[2:]), colour=COLOURS[line[0]])
+        if not yes and not at_terminal():
+            screen.tell("nothing was changed: there is no terminal to ask on; --yes makes this change")
+        elif yes or agreed("Make this change?"):
+            make()
+            made = True
+    if any(report.result.outcome is Outcome.FAIL and report.result.repair is None for report in done) and not made:
+        screen.tell("note: the rest needs you: --fix only changes what is certain")
+    return made
+
+
+def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tuple[list[str], Callable[[], object]]:
+    """Return the lines of a diff for a repair, and what makes it."""
+    if isinstance(wanted, GrantRole):
+        from zdemo.cli.commands.role import grant_role  # here, since most repairs change a file
+
+        given = environment.source(ADMIN_PAT).startswith("--")
+        admin_pat = environment[ADMIN_PAT] if given else None
+        names = (ctx, wanted.user_id, wanted.role)
+        grant = partial(grant_role, *names, admin_pat=admin_pat, env_file=environment.file)
+        return [f"+ {wanted.user}  {wanted.role}"], grant
+    if isinstance(wanted, TightenMode):
+        path, mode = wanted.path, stat.S_IMODE(wanted.path.stat().st_mode)
+        right = mode & stat.S_IRWXU
+        return [f"- {mode:04o} {path}", f"+ {right:04o} {path}"], partial(path.chmod, right)
+    path, value = Path(environment.source(wanted.name)), environment[wanted.name]
+    if (target := Path(os.path.realpath(path))).parent != Path(os.path.realpath(path.parent)):
+        hint = f"zdemo doctor --fix --env-file {shlex.quote(str(target))}"
+        raise SettingsError([f"{path} is a link to {target}, which others may use; nothing was changed"], hint=hint)
+    check_writable(path)
+    before, after = load_dotenv(path), load_dotenv(path)
+    if isinstance(wanted, SetVariable):
+        after.set_value(wanted.name, wanted.value)
+    else:
+        after.rename(wanted.name, wanted.right)
+    if could_be_secret(value) or (isinstance(wanted, RenameVariable) and wanted.right in SECRETS):
+        ctx.obj.hide(value)
+    lines = [line for line in ndiff(before.text.splitlines(), after.text.splitlines()) if line[0] in COLOURS]
+    return lines, partial(_write, ctx.obj, path, before, after, (wanted.name, value))
+
+
+def _write(screen: Screen, path: Path, before: Dotenv, after: Dotenv, examined: tuple[str, str]) -> None:
+    """Replace ``.env``, and keep a copy of it, unless somebody changed it or the variable that was examined."""
+    if load_dotenv(path).text != before.text or examined not in before.values.items():
+        raise SettingsError([f"{path} has changed meanwhile"], hint="zdemo doctor --fix; this one changed nothing")
+    make_folder(path.parent / FOLDER)
+    for copy in (path.parent / FOLDER / f"{path.name}.{number}" for number in count(1)):
+        with suppress(FileExistsError):
+            create_file(copy, before.text)
+            break
+    replace_file(path, after.text, like=before.status)
+    screen.say(f"changed {path}; as it was before: {copy}")
