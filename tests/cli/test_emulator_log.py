@@ -43,7 +43,7 @@ def shown(
     ("columns", "lines"),
     [
         (40, ["200    2.9 ms  ZITADEL POST /oauth/v2/i…", "    emulator-api, zdem…-000: expired 3 …"]),
-        (80, ["CLOCK  200    2.9 ms  ZITADEL        POST /oauth/v2/introspect", f"    {WHOSE}"]),
+        (80, ["CLOCK  200    2.9 ms  ZITADEL POST /oauth/v2/introspect", f"    {WHOSE}"]),
         (0, [f"CLOCK  ZITADEL  POST /oauth/v2/introspect  200  {WHOSE}{' ' * 11}2.9 ms"]),
     ],
 )
