@@ -66,6 +66,7 @@ LEFT = [
     "ZITADEL_DOMAIN=http://zitadel.invalid:{at}",
     "ZITADEL_DOMAIN=http://me:hunter22@localhost:{at}",
     f"CLIENT_ID={CLIENT_ID[:-1]}",
+    f"CLIENT_ID={CLIENT_ID}\nCLEINT_ID={CLIENT_ID}1\nCLIENT_ID=",
 ]
 
 
@@ -124,10 +125,20 @@ def test_a_pasted_secret_is_taken_without_being_shown(bare: Shell, shared_stack:
         assert CLIENT_SECRET not in shown
 
 
+UNUSUAL = ["zag12", r"'zag\'zig zug'", '"ZAG=\nzig zug=" # zog', "'\"zag\\'zig zug\"'"]
+
+
+@pytest.mark.parametrize("value", UNUSUAL)
+def test_no_form_of_a_secret_is_in_a_diff(bare: Shell, shared_stack: Stack, value: str) -> None:
+    dotenv(bare.folder, shared_stack.emulator.url, "CLIENT_SECRET=", f"export CLEINT_SECRET={value}")
+    ran = bare(*FIX, "--yes", COLUMNS="40")
+    assert ("+ export CLIENT_SECRET=" in ran.out, re.findall("(?i)z[aiou]g", ran.all)) == (True, [])
+
+
 def test_a_missing_role_is_granted_and_a_key_file_is_kept_from_others(bare: Shell, own_stack: Stack) -> None:
     dotenv(bare.folder, own_stack.emulator.url, f"PAT={VISITOR.pat}", "ZITADEL_ADMIN_PAT=")
     assert "role.granted: it needs ZITADEL_ADMIN_PAT" in bare(*FIX, "--yes").err
-    ran = bare(*FIX, "--yes", ZITADEL_ADMIN_PAT=ADMIN.pat)
+    ran = bare(*FIX, "--yes", "--admin-pat", "-", stdin=ADMIN.pat)
     assert re.search("\\+ visitor  read:messages\ngranted read:messages to visitor(?s:.*)✓ role", ran.out)
     with key_site(bare.folder / "app.json") as site:
         site.file.chmod(0o644)

@@ -1,6 +1,7 @@
 """What ``zdemo doctor --fix`` does: show a change as a diff, ask, keep the file as it was, and change it."""
 
 import os
+import re
 import shlex
 import stat
 from collections.abc import Callable, Sequence
@@ -16,14 +17,14 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import agreed, at_terminal, typed_secret
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.dotenv_file import Dotenv, load_dotenv
-from zdemo.config.environment import Environment
+from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.file_io import check_writable, create_file, replace_file
 from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.checks.check import CheckReport
 from zdemo.diagnosis.finding import GrantRole, Outcome, RenameVariable, Repair, SetVariable, TightenMode
 from zdemo.errors import SettingsError
 from zdemo.setup.state_file import FOLDER, make_folder
-from zdemo.text.masking import could_be_secret, without_tokens
+from zdemo.text.masking import QUOTES, could_be_secret, without_tokens
 
 COLOURS = {"-": "red", "+": "green"}
 
@@ -41,7 +42,10 @@ def _why_not(wanted: Repair, environment: Environment) -> str:
     if isinstance(wanted, SetVariable) and not wanted.value and not at_terminal():
         return f"it asks for {wanted.name} at a terminal"
     place = environment.source(wanted.name)
-    return "" if place == str(environment.file) else f"{wanted.name} comes from {place}, not from a file"
+    if place != str(environment.file):
+        return f"{wanted.name} comes from {place}, not from a file"
+    is_twice = isinstance(wanted, RenameVariable) and wanted.right in load_dotenv(Path(place)).repeated
+    return f"{wanted.right} is set twice in {place}" if is_twice else ""
 
 
 def repair(
@@ -86,8 +90,7 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
     if isinstance(wanted, GrantRole):
         from zdemo.cli.commands.role import grant_role  # here, since most repairs change a file
 
-        given = environment.source(ADMIN_PAT).startswith("--")
-        admin_pat = environment[ADMIN_PAT] if given else None
+        admin_pat = environment[ADMIN_PAT] if environment.source(ADMIN_PAT) == COMMAND_LINE else None
         names = (ctx, wanted.user_id, wanted.role)
         grant = partial(grant_role, *names, admin_pat=admin_pat, env_file=environment.file)
         return [f"+ {wanted.user}  {wanted.role}"], grant
@@ -102,12 +105,18 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
     check_writable(path)
     before, after = load_dotenv(path), load_dotenv(path)
     if isinstance(wanted, SetVariable):
-        after.set_value(wanted.name, wanted.value)
+        name, right = wanted.name, wanted.value
+        after.set_value(name, right)
     else:
-        after.rename(wanted.name, wanted.right)
-    if could_be_secret(value) or (isinstance(wanted, RenameVariable) and wanted.right in SECRETS):
-        ctx.obj.hide(value)
+        name, right = wanted.right, value
+        after.rename(wanted.name, name)
     lines = [line for line in ndiff(before.text.splitlines(), after.text.splitlines()) if line[0] in COLOURS]
+    begin, values = "|".join(map(re.escape, (wanted.name, name))), {"-": value, "+": right}
+    word = rf"(^(?:export +)?(?:{begin}) *=)|[^\s{QUOTES}]+"  # the name of the variable stays
+    hidden = [sign for sign in values if name in SECRETS or could_be_secret(values[sign])]
+    for number, (sign, _, *text) in enumerate(lines):
+        if sign in hidden:
+            lines[number] = f"{sign} {re.sub(word, lambda found: found[1] or '…', ''.join(text))}"
     return lines, partial(_write, ctx.obj, path, before, after, (wanted.name, value))
 
 
