@@ -79,6 +79,8 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
 def test_a_fix_names_the_key_file_that_was_given(bare: Shell, planter: Planter) -> None:
     env, key = settings(planter.url, PAT=VISITOR.pat), f"--admin-key {planter.key_file(bare.folder, ADMIN.id).name}"
     assert f"zdemo role grant visitor read:messages {key}\n" in bare("introspect", *key.split(), **env).out
+    assert f"  zdemo doctor --fix {key}\n" in bare("doctor", *key.split(), **env).out
+    assert "hint:  set ZITADEL_PROJECT_ID, or use" in bare("role", "list", *key.split(), **env).err
 
 
 def test_the_key_file_of_an_application(bare: Shell, planter: Planter) -> None:

@@ -107,7 +107,8 @@ def test_a_missing_role_is_told_apart(
 
 
 def test_a_login_name_is_quoted_for_the_shell() -> None:
-    assert find(pat(more={"username": "a b;\x1b c"})).fix[0] == "zdemo role grant 'a b; c' read:messages"
+    for name, named in (("a b; c", "'a b; c'"), ("admin\u200b", "1"), ("admin\x1b", "1"), ("x" * 200, "1")):
+        assert find(pat(more={"username": name})).fix[0] == f"zdemo role grant {named} read:messages"
 
 
 @pytest.mark.parametrize("introspection", [pat(ROLE), pat(), session(ROLE)])

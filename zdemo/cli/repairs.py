@@ -44,8 +44,9 @@ def _why_not(wanted: Repair, environment: Environment) -> str:
     place = environment.source(wanted.name)
     if place != str(environment.file):
         return f"{wanted.name} comes from {place}, not from a file"
-    is_twice = isinstance(wanted, RenameVariable) and wanted.right in load_dotenv(Path(place)).repeated
-    return f"{wanted.right} is set twice in {place}" if is_twice else ""
+    if isinstance(wanted, RenameVariable) and wanted.right in load_dotenv(Path(place)).repeated:
+        return f"{wanted.right} is set twice in {place}"
+    return ""
 
 
 def repair(
@@ -64,9 +65,6 @@ def repair(
             continue
         screen.say()
         if isinstance(wanted, SetVariable) and not wanted.value:
-            if not at_terminal():
-                screen.tell(f"note: --fix asks for {wanted.name} at a terminal")
-                continue
             pasted = typed_secret(f"{wanted.name}, not shown (Enter to skip): ").strip()
             screen.hide(pasted)
             wanted = SetVariable(wanted.name, pasted)
@@ -105,19 +103,17 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
     check_writable(path)
     before, after = load_dotenv(path), load_dotenv(path)
     if isinstance(wanted, SetVariable):
-        name, right = wanted.name, wanted.value
-        after.set_value(name, right)
+        name, new = wanted.name, wanted.value
+        after.set_value(name, new)
     else:
-        name, right = wanted.right, value
+        name, new = wanted.right, value
         after.rename(wanted.name, name)
     lines = [line for line in ndiff(before.text.splitlines(), after.text.splitlines()) if line[0] in COLOURS]
-    begin, values = "|".join(map(re.escape, (wanted.name, name))), {"-": value, "+": right}
-    word = rf"(^(?:export +)?(?:{begin}) *=)|[^\s{QUOTES}]+"  # the name of the variable stays
-    hidden = [sign for sign in values if name in SECRETS or could_be_secret(values[sign])]
-    for number, (sign, _, *text) in enumerate(lines):
-        if sign in hidden:
-            lines[number] = f"{sign} {re.sub(word, lambda found: found[1] or '…', ''.join(text))}"
-    return lines, partial(_write, ctx.obj, path, before, after, (wanted.name, value))
+    begin = "|".join(map(re.escape, (wanted.name, name)))
+    word = rf"(^[-+] (?:(?:export +)?(?:{begin}) *=)?)|[^\s{QUOTES}]+"  # the name of the variable stays
+    hidden = [sign for sign, text in (("-", value), ("+", new)) if name in SECRETS or could_be_secret(text)]
+    shown = [re.sub(word, lambda found: found[1] or "…", line) if line[0] in hidden else line for line in lines]
+    return shown, partial(_write, ctx.obj, path, before, after, (wanted.name, value))
 
 
 def _write(screen: Screen, path: Path, before: Dotenv, after: Dotenv, examined: tuple[str, str]) -> None:

@@ -19,6 +19,7 @@ from zdemo.text.printable import one_line
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
 FORGET_PATH = "/-/forget"
 IDENTITY_PATH = "/-/identity"
+LONGEST_IDENTITY = 120  # characters that are shown of what an API says it is
 LOCAL_SECONDS = 2.0  # for what an API on this machine answers without asking ZITADEL
 STORE_ERROR = "store_unconfirmed"  # the API forgot, and the store did not take the order
 CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when needed
@@ -209,11 +210,11 @@ def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id:
         answer = transport.send("GET", IDENTITY_PATH, timeout_seconds=LOCAL_SECONDS)
     match answer.json_object():
         case {"issuer": str(other), "client_id": _} if other != without_default_port(issuer):
-            return f"asks another ZITADEL: {one_line(other)}, not {issuer}"
+            return f"asks another ZITADEL: {one_line(other[:LONGEST_IDENTITY])}, not {issuer}"
         case {"issuer": _, "client_id": str(other)} if client_id and other != client_id:
-            return f"uses another application: client ID {one_line(other)}, not {client_id}"
+            return f"uses another application: client ID {one_line(other[:LONGEST_IDENTITY])}, not {client_id}"
         case {"issuer": _, "project_id": str(other)} if project_id and other != project_id:
-            return f"counts the roles of another project: {one_line(other)}, not {project_id}"
+            return f"counts the roles of another project: {one_line(other[:LONGEST_IDENTITY])}, not {project_id}"
     return ""
 
 

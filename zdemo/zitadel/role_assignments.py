@@ -52,8 +52,8 @@ def find_project_id(settings: AdminSettings, introspector: IntrospectionClient |
     project_id = project_behind(introspector.client_id, introspector.introspect(settings.admin_pat).audience)
     if project_id is None:
         raise ZdemoError(
-            "ZITADEL_ADMIN_PAT is not an active personal access token at this ZITADEL",
-            hint="set ZITADEL_PROJECT_ID, or create a new PAT for an administrator",
+            "the administrator's token is not an active personal access token: it does not show the API's project",
+            hint="set ZITADEL_PROJECT_ID, or use an administrator's PAT that is active",
         )
     return project_id
 

@@ -30,6 +30,7 @@ from zdemo.cli.reports import (
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
 from zdemo.cli.usage import flag, option
+from zdemo.config.address import ADMIN_PAT, admin_option
 from zdemo.config.environment import DEFAULT, Environment, steps_with_env_file
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
@@ -254,7 +255,8 @@ def _run(
     elif output != "report":
         show_checks(screen, done, seconds, command, verbose=output == "checks")
         if not fix and can_repair(done, environment):
-            step = f"{with_env_file('zdemo doctor --fix', env_file or DEFAULT)}  (asks first)"
+            given = admin_option(environment) if ADMIN_PAT in environment else ""
+            step = f"{with_env_file('zdemo doctor --fix', env_file or DEFAULT)}{given}  (asks first)"
             screen.pairs([("fix it", step)], label_width=HEADING_WIDTH)
     if junit_file is not None:
         write_report(screen, junit_file, junit("doctor", reported_checks(done), seconds, screen.redaction))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, did_you_mean, rename_steps
 from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, first, quoted
+from zdemo.diagnosis.rules.missing_role import user_of
 from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
@@ -336,12 +337,12 @@ def findings_by_both(
     roles = ", ".join(quoted(role, 60) for role in introspection.roles())
     required = (("required", scope),) if scope else ()
     if is_own and here is None and code == "insufficient_scope" and not roles:
-        user, role = introspection.text("username") or "USER", scope if scope and " " not in scope else "ROLE"
+        role = scope if scope and " " not in scope else "ROLE"
         yield Finding(
             id="call.no_role",
             cause="the API requires more than a valid token, and ZITADEL shows no role for this one",
             seen=required,
-            fix=(pasteable("zdemo role grant", quoted(user, 60), quoted(role, 60)),),
+            fix=(pasteable("zdemo role grant", user_of(introspection), quoted(role, 60)),),
             otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
         )
     if is_own and here is None:  # ZITADEL has nothing against the token

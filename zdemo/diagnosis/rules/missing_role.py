@@ -32,6 +32,12 @@ def may_list_own_assignments(introspection: Introspection) -> bool:
     return is_pat(introspection) or OWN_API_SCOPE in introspection.scopes
 
 
+def user_of(introspection: Introspection) -> str:
+    """Return the token's user as commands take it: the ID if hidden characters make the name look like another's."""
+    names = (introspection.text(name) for name in ("username", "preferred_username", "sub"))
+    return next((name for name in names if name and name == quoted(name)), "USER")
+
+
 def own_project(introspection: Introspection, settings: Settings) -> str | None:
     """Return the project that the API application belongs to; ``None`` when the introspection does not show it.
 
@@ -93,25 +99,19 @@ class RoleCase:
         return tuple(a for a in self.evidence.assignments or () if self.role in a.role_keys)
 
     @property
-    def user(self) -> str:
-        """The token's user, as commands take it."""
-        names = (self.introspection.text(name) for name in ("username", "preferred_username", "sub"))
-        return quoted(next(filter(None, names), "USER"))
-
-    @property
     def grant(self) -> str:
         """The command that grants the role."""
-        return self.command("grant", self.user, self.role)
+        return self.command("grant", self.role)
 
-    def command(self, action: str, *names: str) -> str:
-        """Return a ``zdemo role`` command, with the option for an administrator that it needs."""
-        words = pasteable(f"zdemo role {action}", *names)
+    def command(self, action: str, *roles: str) -> str:
+        """Return a ``zdemo role`` command for the user, with the option for an administrator that it needs."""
+        words = pasteable(f"zdemo role {action}", user_of(self.introspection), *roles)
         return words if " -- " in words else words + self.evidence.admin_option
 
     @property
     def define(self) -> str:
         """The command that defines the role in the project, and grants it."""
-        return f"{self.command('grant --create-role', self.user, self.role)}  (defines the role first)"
+        return f"{self.command('grant --create-role', self.role)}  (defines the role first)"
 
     @property
     def seen(self) -> Lines:
@@ -244,7 +244,7 @@ def _rules(case: RoleCase) -> Iterator[Finding]:
             id="role.not_granted",
             cause=f"the token is valid, but the role {case.role} is not granted to its user, who {has}",
             fix=(case.grant,),
-            repair=GrantRole(case.introspection.text("sub"), case.user, case.role),
+            repair=GrantRole(case.introspection.text("sub"), user_of(case.introspection), case.role),
         )
     yield _open(case)
 
@@ -291,7 +291,7 @@ def _open(case: RoleCase) -> Finding:
             "its role assignment is deactivated",
             *((spelled,) if case.defined is None else ()),
         ),
-        fix=(f"{case.command('list', case.user)}  (shows the user's roles in this project)", case.grant),
+        fix=(f"{case.command('list')}  (shows the user's roles in this project)", case.grant),
         otherwise=() if may_list_own_assignments(case.introspection) else (scope,),
     )
 
