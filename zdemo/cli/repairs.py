@@ -79,7 +79,7 @@ def repair(
             make()
             made = True
     if any(report.result.outcome is Outcome.FAIL and report.result.repair is None for report in done) and not made:
-        screen.tell("note: the rest needs you: --fix only changes what is certain")
+        screen.tell("note: --fix cannot do the rest: it changes only what is certain")
     return made
 
 
@@ -119,11 +119,11 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
 def _write(screen: Screen, path: Path, before: Dotenv, after: Dotenv, examined: tuple[str, str]) -> None:
     """Replace ``.env``, and keep a copy of it, unless somebody changed it or the variable that was examined."""
     if load_dotenv(path).text != before.text or examined not in before.values.items():
-        raise SettingsError([f"{path} has changed meanwhile"], hint="zdemo doctor --fix; this one changed nothing")
+        raise SettingsError([f"{path} has changed meanwhile"], hint="run zdemo doctor --fix again; nothing was changed")
     make_folder(path.parent / FOLDER)
     for copy in (path.parent / FOLDER / f"{path.name}.{number}" for number in count(1)):
         with suppress(FileExistsError):
             create_file(copy, before.text)
             break
     replace_file(path, after.text, like=before.status)
-    screen.say(f"changed {path}; as it was before: {copy}")
+    screen.say(f"changed {path}; the old one is in {copy}")

@@ -97,7 +97,7 @@ def call(  # the options
     ] = Method.GET,
     pat: Pat = None,
     caller: Annotated[
-        Literal["reader", "visitor"] | None, option("USER", "Whose token: reader (PAT) or visitor.", "--as")
+        Literal["reader", "visitor"] | None, option("USER", "Whose token to send: reader (PAT) or visitor.", "--as")
     ] = None,
     url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,
     as_json: Json = False,
