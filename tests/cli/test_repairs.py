@@ -146,3 +146,11 @@ def test_a_missing_role_is_granted_and_a_key_file_is_kept_from_others(bare: Shel
         shown = bare(*FIX, "--yes").out.split()  # a long path wraps
         assert f"- 0644 {site.file} + 0600 {site.file}" in " ".join(shown)
         assert site.file.stat().st_mode & 0o777 == 0o600
+        site.file.chmod(0o644)
+
+        def gone() -> str:
+            site.file.unlink()
+            return "y\n"
+
+        code, text = at_terminal(bare, *FIX, when=ASKED, typed=gone)
+        assert (code, "cannot be written: No such file" in " ".join(text.split())) == (3, True)

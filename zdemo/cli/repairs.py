@@ -18,7 +18,7 @@ from zdemo.cli.token_input import agreed, at_terminal, typed_secret
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.dotenv_file import Dotenv, load_dotenv
 from zdemo.config.environment import COMMAND_LINE, Environment
-from zdemo.config.file_io import check_writable, create_file, replace_file
+from zdemo.config.file_io import check_writable, create_file, not_written, replace_file
 from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.checks.check import CheckReport
 from zdemo.diagnosis.finding import GrantRole, Outcome, RenameVariable, Repair, SetVariable, TightenMode
@@ -76,7 +76,10 @@ def repair(
         if not yes and not at_terminal():
             screen.tell("nothing was changed: there is no terminal to ask on; --yes makes this change")
         elif yes or agreed("Make this change?"):
-            make()
+            try:
+                make()
+            except OSError as error:  # a mode that cannot be changed: secrets are often mounted read-only
+                raise not_written(Path(error.filename), error) from None
             made = True
     if any(report.result.outcome is Outcome.FAIL and report.result.repair is None for report in done) and not made:
         screen.tell("note: --fix cannot do the rest: it changes only what is certain")
@@ -89,8 +92,7 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
         from zdemo.cli.commands.role import grant_role  # here, since most repairs change a file
 
         admin_pat = environment[ADMIN_PAT] if environment.source(ADMIN_PAT) == COMMAND_LINE else None
-        names = (ctx, wanted.user_id, wanted.role)
-        grant = partial(grant_role, *names, admin_pat=admin_pat, env_file=environment.file)
+        grant = partial(grant_role, ctx, wanted.user_id, wanted.role, admin_pat=admin_pat, env_file=environment.file)
         return [f"+ {wanted.user}  {wanted.role}"], grant
     if isinstance(wanted, TightenMode):
         path, mode = wanted.path, stat.S_IMODE(wanted.path.stat().st_mode)
@@ -109,8 +111,7 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
         name, new = wanted.right, value
         after.rename(wanted.name, name)
     lines = [line for line in ndiff(before.text.splitlines(), after.text.splitlines()) if line[0] in COLOURS]
-    begin = "|".join(map(re.escape, (wanted.name, name)))
-    word = rf"(^[-+] (?:(?:export +)?(?:{begin}) *=)?)|[^\s{QUOTES}]+"  # the name of the variable stays
+    word = rf"(^[-+] (?:(?:export +)?(?:{re.escape(wanted.name)}|{name}) *=)?)|[^\s{QUOTES}]+"  # keeps the name
     hidden = [sign for sign, text in (("-", value), ("+", new)) if name in SECRETS or could_be_secret(text)]
     shown = [re.sub(word, lambda found: found[1] or "…", line) if line[0] in hidden else line for line in lines]
     return shown, partial(_write, ctx.obj, path, before, after, (wanted.name, value))
