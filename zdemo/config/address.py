@@ -80,9 +80,10 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
     except (ValueError, UnicodeError):
         host, port, parts = "", None, urlsplit("")
     if not _is_host(host) or port == 0:
-        shown, is_port = "" if re.search(NOT_A_PORT, rest) else None, re.match(WRONG_PORT, rest)
-        problem = "has a port that is not a number from 1 to 65535" if is_port else "is not an address"
-        raise InvalidValue(problem, shown=shown, fix=f"give scheme, host and port, for example {example}")
+        shown = "" if re.search(NOT_A_PORT, rest) else None
+        if re.match(WRONG_PORT, rest):
+            raise InvalidValue("has a port that is not a number from 1 to 65535", shown=shown)
+        raise InvalidValue("is not an address", shown=shown, fix=f"give scheme, host and port, for example {example}")
     scheme, here = scheme.lower(), is_loopback(host)
     is_plain = scheme == "http" and not here and not allow_http
     allowed = "ZDEMO_ALLOW_HTTP=1 in a network that you trust"
