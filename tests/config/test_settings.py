@@ -108,6 +108,11 @@ DOMAINS: list[tuple[str, str, str]] = [
     ("http://localhost:-1", "has a port that is not a number from 1 to 65535", CORRECT),
     ("<http://localhost:8080>", "has other characters around it: …", "http://localhost:8080"),
     ("https://zitadel.example,", "has other characters around it: …", "https://zitadel.example"),
+    (
+        "http://l\u043ecalhost:8080",
+        "probably means localhost: …",
+        "http://localhost:8080, or ZDEMO_ALLOW_HTTP=1 in a network that you trust",
+    ),
     ("8080", "probably means localhost:8080: …", "http://localhost:8080"),
     ("localhost.localdomain:8080", "probably means localhost: …", "http://localhost:8080"),
     ("0.0.0.0:8080", "probably means localhost: …", "http://localhost:8080"),

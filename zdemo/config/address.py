@@ -29,12 +29,9 @@ NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine itself, so that plain http to it is private."""
     name = host.strip("[]").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
+    with suppress(ValueError):
         return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def near_loopback(host: str) -> str:
@@ -87,8 +84,9 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
     scheme, here = scheme.lower(), is_loopback(host)
     is_plain = scheme == "http" and not here and not allow_http
     allowed = "ZDEMO_ALLOW_HTTP=1 in a network that you trust"
-    if near := near_loopback(host) if is_plain or not scheme else "":
-        meant = re.sub(re.escape(host), near, text, count=1, flags=re.IGNORECASE)
+    typed = parts.hostname or ""  # perhaps with a letter of another alphabet
+    if near := near_loopback(typed) if is_plain or not scheme else "":
+        meant = re.sub(re.escape(typed), near, text, count=1, flags=re.IGNORECASE)
         raise InvalidValue(f"probably means {near}", corrected=again(meant), fix=allowed if is_plain else "")
     likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"
     path = parts.path.rstrip("/")
