@@ -30,6 +30,7 @@ LINES_BETWEEN, QUIET_SECONDS = 5, 1.0  # a terminal shows a line again after so 
 INDENT = "    "
 LACKS = "lacks "  # begins a reason that is about the caller
 REQUEST_WIDTH, WHO_WIDTH = 24, 26  # cells; longer texts move what follows
+LEAST_REQUEST = 20  # cells, so that the reason may stand beside it
 LEAST_COLUMNS_WITH_CLOCK = 80
 LONGEST_WHAT = 160  # characters
 SHORT_ID = 4
@@ -100,9 +101,9 @@ class RequestLines:
         took, request, below = f"  {took:>8}  ", f"{mark} {request}".lstrip(), ""
         room = columns - len(clock) - 3 - len(took)
         beside = room - 2 - cells(what)
-        if beside >= REQUEST_WIDTH:
+        if beside >= LEAST_REQUEST:
             request = _cut(request, beside)
-            request = f"{request}{' ' * (REQUEST_WIDTH - cells(request))}  {what}".rstrip()
+            request = f"{request}{' ' * (min(beside, REQUEST_WIDTH) - cells(request))}  {what}".rstrip()
         else:
             request, below = _cut(request, room), f"\n{INDENT}{_cut(what, columns - len(INDENT))}" if what else ""
         if came and (free := room - cells(request) - len(came)) >= 0:
