@@ -22,13 +22,7 @@ from zdemo.guard.flask_guard import EXTENSION, logger, protect, refusal, refusal
 from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
 from zdemo.guard.instruments import Counters
 from zdemo.http.api_call import FORGET_PATH, IDENTITY_PATH
-from zdemo.server.forgetting import (
-    EVENTS_PATH,
-    FORGETTING,
-    Forgetting,
-    forgetting_route,
-    zitadel_events_route,
-)
+from zdemo.server.forgetting import EVENTS_PATH, FORGETTING, Forgetting, forgetting_route, zitadel_events_route
 from zdemo.server.logs import log_in_batches, log_request
 from zdemo.server.observe import WATCHER, Watcher, observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies

@@ -312,21 +312,13 @@ def log_in_batches(
 
     A thread writes what has come within ``batch_seconds`` together.
     """
-    stream = _stderr()
+    # Python has no standard error if that was closed; the API runs on without its log, and nowhere stays open
+    stream = cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     formatter = JsonFormatter(requests) if as_json else TextFormatter(stream, requests)
     handler = BatchingHandler(stream, formatter, wait_seconds=batch_seconds)
-    _log_with(handler)
-    return handler
-
-
-def _stderr() -> TextIO:
-    """Return standard error, or nowhere: Python has none if it was closed, and the API runs on without its log."""
-    return cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # stays open
-
-
-def _log_with(handler: logging.Handler) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("zdemo").setLevel(logging.INFO)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # probes may exceed the pool by a few, which is fine
+    return handler

@@ -71,10 +71,7 @@ def observed(
             if metrics is not None:
                 metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
             method, path = _shown_request(request.method[:LONGEST_SEARCHED_PATH], request.path[:LONGEST_SEARCHED_PATH])
-            source = caller = None
-            if introspection:
-                source = introspection.source
-                caller = introspection.caller or None
+            source, caller = (introspection.source, introspection.caller or None) if introspection else (None, None)
             reason, code = environ.get(REASON), int(status[:3])
             log(method, path, code, outcome, identity, seconds * 1000, source, caller, reason)
             is_guarded = INTROSPECTION in environ
@@ -113,12 +110,9 @@ def _shown(text: str) -> str:
     decoded = text
     for _ in range(MOST_ENCODINGS):
         decoded = unquote(decoded)
-    hidden = _without_tokens(decoded)
-    return quote(_without_tokens(text) if hidden == decoded else hidden, safe=PATH_CHARACTERS)
-
-
-def _without_tokens(text: str) -> str:
-    return without_tokens(text).replace("…", "...")  # a path in the log is ASCII
+    hidden = without_tokens(decoded)
+    shown = without_tokens(text) if hidden == decoded else hidden
+    return quote(shown.replace("…", "..."), safe=PATH_CHARACTERS)  # a path in the log is ASCII
 
 
 # --- traces, for the page: a request leaves a whole one only while a page is open
