@@ -46,6 +46,15 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+SMALL_PAGE = (
+    '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>zdemo</title>\n'
+    '<link rel="stylesheet" href="/-/files/page.css">\n'
+    '<link rel="icon" href="/-/files/icon.svg" type="image/svg+xml">\n'  # else the browser asks the API for one
+    "<main>\n<h1>zdemo</h1>\n<p>{}</p>\n"
+    "<p>Open the address that zdemo serve printed at its start, in the row “page”: type or paste it, with its key. "
+    "The browser must accept its cookie.</p>\n</main>\n</html>\n"
+)
 FILES = f"{PREFIX}files/"
 OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
 EVENT_STREAM = "text/event-stream"
@@ -136,7 +145,8 @@ def _answer_errors(page: Flask, hidden: Redaction) -> None:
     @page.errorhandler(PageRefusal)
     def refuse(refusal: PageRefusal) -> Response:
         if request.path in OF_PEOPLE:
-            response = Response(_small_page(refusal.description), mimetype="text/html")
+            sentence = f"{refusal.description[:1].upper()}{refusal.description[1:]}."
+            response = Response(SMALL_PAGE.format(escape(sentence)), mimetype="text/html")
         else:
             response = jsonify(refusal.document)
         response.status_code = refusal.status
@@ -160,19 +170,6 @@ def _answer_errors(page: Flask, hidden: Redaction) -> None:
     def fail_unexpectedly(error: Exception) -> Response:
         log.error("the page failed", exc_info=error)
         return refuse(PageRefusal(500, "internal_server_error", "unexpected error; see this API's log"))
-
-
-def _small_page(text: str) -> str:
-    sentence = f"{text[:1].upper()}{text[1:]}."
-    return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>zdemo</title>\n'
-        '<link rel="stylesheet" href="/-/files/page.css">\n'
-        '<link rel="icon" href="/-/files/icon.svg" type="image/svg+xml">\n'  # else the browser asks the API for one
-        f"<main>\n<h1>zdemo</h1>\n<p>{escape(sentence)}</p>\n"
-        "<p>Open the address that zdemo serve printed at its start, in the row “page”: type or paste it, with its key. "
-        "The browser must accept its cookie.</p>\n</main>\n</html>\n"
-    )
 
 
 def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: PageSlots, hidden: Redaction) -> None:

@@ -47,10 +47,10 @@ Body = Mapping[str, Any]
 
 
 class Done(NamedTuple):
-    """What was changed, which is empty if that was so before."""
+    """What was changed, which is empty if that was so before; of a user's change, the words before the name."""
 
     text: str = ""
-    old_answers_seconds: float = 0.0  # how long the API may use older answers
+    old_answers_seconds: float = 0.0  # how long the API may use older answers, at most
     shown_after_seconds: float | None = None  # the time until ZITADEL showed the change
 
 
@@ -92,10 +92,6 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
 # --- users
 
 
-# what was done, before the caller's name; the seconds until ZITADEL showed it, and how long older answers may be used
-Made = tuple[str, float | None, float] | None  # ``None``: it was so before
-
-
 class _Order(NamedTuple):
     """Who changes what: the administrator, the user of a caller's token, and what else was asked for."""
 
@@ -113,34 +109,32 @@ def _change_user(context: PageContext, name: str, user_id: str, body: Body) -> D
         known = {user.id: user for user in users_of_callers(context, admin)}
         if user_id not in known:
             raise PageRefusal(404, "unknown_user", "the page changes only the users of its callers' tokens")
-        made = OF_USERS[name](_Order(options, admin, known[user_id], body))
-    if made is None:
-        return Done()
-    words, shown, most = made
-    return Done(f"{words} {known[user_id].caller.id}", min(options.settings.cache_ttl_seconds, most), shown)
+        done = OF_USERS[name](_Order(options, admin, known[user_id], body))
+    seconds = min(options.settings.cache_ttl_seconds, done.old_answers_seconds)
+    return Done(f"{done.text} {known[user_id].caller.id}", seconds, done.shown_after_seconds) if done.text else done
 
 
-def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Made:
+def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Done:
     client, role = order.admin.client, text_of(order.body, "role")
     found = find_user(client, order.user.id)
     if found and found.id != order.user.id:  # ZITADEL finds by name too; if it finds none, it says why below
         raise PageRefusal(404, "unknown_user", "another user has this user's ID as a name")
     made = how(client, order.admin.project_id, order.user.id, role)
     if made.outcome is ChangeOutcome.UNCHANGED:
-        return None
+        return Done()
     token = order.user.caller.token or ""
     shown = _shown(lambda: wait_until_shown(client, made, introspector=order.admin.introspector, token=token))
-    return one_line(f"granted {role} to" if how is grant else f"revoked {role} from"), shown, math.inf
+    return Done(one_line(f"granted {role} to" if how is grant else f"revoked {role} from"), math.inf, shown)
 
 
-def _deactivate(order: _Order) -> Made:
+def _deactivate(order: _Order) -> Done:
     if user_id_of_token(order.admin.client) == order.user.id:  # the page could not reactivate it
         raise ZdemoError("this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes", hint=OTHER_PAT)
     deactivate_user(order.admin.client, order.user.id)
-    return "deactivated", _until_active(order, is_active=False), math.inf
+    return Done("deactivated", math.inf, _until_active(order, is_active=False))
 
 
-def _reactivate(order: _Order) -> Made:
+def _reactivate(order: _Order) -> Done:
     client, user_id = order.admin.client, order.user.id
     reactivate_user(client, user_id)
 
@@ -148,10 +142,10 @@ def _reactivate(order: _Order) -> Made:
         user = get_user(client, user_id)
         return user is not None and user.state == "ACTIVE"
 
-    return "reactivated", _shown(lambda: wait_until(is_shown)), 0
+    return Done("reactivated", 0, _shown(lambda: wait_until(is_shown)))
 
 
-def _delete_pat(order: _Order) -> Made:
+def _delete_pat(order: _Order) -> Done:
     client, user = order.admin.client, order.user
     if order.admin.token == user.caller.token:
         raise ZdemoError("this is ZITADEL_ADMIN_PAT itself, with which the page makes its changes", hint=OTHER_PAT)
@@ -160,17 +154,17 @@ def _delete_pat(order: _Order) -> Made:
         what = f"the user has {len(known)} PATs, and ZITADEL does not say which of them this is"
         raise ZdemoError(what, hint="delete it in the Management Console")
     remove_pat(client, user.id, user.pat_id)
-    return "deleted the PAT of", _until_active(order, is_active=False), math.inf
+    return Done("deleted the PAT of", math.inf, _until_active(order, is_active=False))
 
 
-def _create_pat(order: _Order) -> Made:
+def _create_pat(order: _Order) -> Done:
     if not order.options.emulator:
         what = "ZITADEL does not restore a deleted PAT, and a new one has another text"
         hint = "create one with zdemo setup, or in the Management Console, and restart zdemo serve"
         raise PageRefusal(409, "deleted_for_good", what, hint=hint)
     ask_emulator(order.options, "POST", "pats", {"user_id": order.user.id})
     # the API may think that it is inactive
-    return "restored the PAT of", _until_active(order, is_active=True), LONGEST_INACTIVE_SECONDS
+    return Done("restored the PAT of", LONGEST_INACTIVE_SECONDS, _until_active(order, is_active=True))
 
 
 def _until_active(order: _Order, *, is_active: bool) -> float | None:
@@ -185,7 +179,7 @@ def _shown(wait: Callable[[], float | None]) -> float | None:
     return None
 
 
-OF_USERS: Mapping[str, Callable[[_Order], Made]] = {
+OF_USERS: Mapping[str, Callable[[_Order], Done]] = {
     "grant": lambda order: _change_role(order, grant),
     "revoke": lambda order: _change_role(order, revoke),
     "deactivate": _deactivate,
