@@ -15,7 +15,7 @@ from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
-from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, Rotation, make_plan
+from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, Rotation, make_plan
 from zdemo.setup.setup_files import SETTINGS, SetupFiles
 from zdemo.setup.teardown import Item, Teardown, plan_teardown, tear_down
 from zdemo.text.printable import one_line, printable
@@ -45,8 +45,17 @@ class SetupRun:
         new_keys = [files.key_file(options.app_name)] if current.auth is Auth.KEY else []
         warn_of_git(screen, files.path, [*files.key_files(), *new_keys])
         if self.dry_run:
-            return self._show_only(plan)
-        if not self._agree_to(plan, options.app_name):
+            if self.as_json:
+                screen.document(plan_document(plan, dry_run=True, seconds=None))
+            if plan.rotation:
+                again = "to create a new one, add --rotate-secret, or type yes when asked"
+                screen.tell(f"note: {plan.rotation.why}; {again}")
+            screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
+            return ExitCode.YES
+        if any(plan.to_do(ObjectKind.ENV)):
+            files.check_writable()
+        self._confirm_rotation(plan.rotation, options.app_name)
+        if plan.changes and not self._confirm("Make these changes?", "make them"):
             return self._declined(plan_document(plan, dry_run=True, seconds=None))
         start = time.monotonic()
         if plan.changes:
@@ -57,40 +66,18 @@ class SetupRun:
             screen.document(plan_document(plan, dry_run=False, seconds=shown))
         else:
             show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
-        self._warn_about_settings()
+        if files.warning:
+            screen.tell(f"warning: {files.warning}")
+        for name in SETTINGS:
+            if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
+                screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
         return ExitCode.YES
-
-    def _agree_to(self, plan: Plan, application: str) -> bool:
-        """Return whether the person agrees to the plan. Raises ZdemoError if it cannot be carried out."""
-        if any(plan.to_do(ObjectKind.ENV)):
-            self.files.check_writable()
-        if plan.rotation:
-            self._confirm_rotation(plan.rotation, application)
-        return not plan.changes or self._confirm("Make these changes?", "make them")
 
     def _declined(self, document: object) -> int:
         """Say that nothing was changed; the document is that of --dry-run."""
         if self.as_json:
             self.screen.document(document)
         self.screen.tell(NOTHING_CHANGED)
-        return ExitCode.YES
-
-    def _warn_about_settings(self) -> None:
-        files = self.files
-        if files.warning:
-            self.screen.tell(f"warning: {files.warning}")
-        for name in SETTINGS:
-            if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
-                self.screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
-
-    def _show_only(self, plan: Plan) -> int:
-        if self.as_json:
-            self.screen.document(plan_document(plan, dry_run=True, seconds=None))
-        if plan.rotation:
-            self.screen.tell(
-                f"note: {plan.rotation.why}; to create a new one, add --rotate-secret, or type yes when asked"
-            )
-        self.screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
         return ExitCode.YES
 
     def _confirm(self, question: str, what: str) -> bool:
@@ -107,8 +94,10 @@ class SetupRun:
             raise UsageError("there are changes to confirm, but no terminal to ask on", hint=hint)
         return agreed(question)
 
-    def _confirm_rotation(self, rotation: Rotation, application: str) -> None:
+    def _confirm_rotation(self, rotation: Rotation | None, application: str) -> None:
         """Raise ZdemoError unless the person agrees now: a new secret in place of a lost one needs more than --yes."""
+        if rotation is None:
+            return
         hint = (
             f"{rotation.instead}, or add --rotate-secret: it creates a new one, and the old one stops working wherever "
             f"it is in use; {NOTHING_CHANGED}"
@@ -222,14 +211,17 @@ def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> Any:
         "dry_run": dry_run,
         "changed": plan.changes and not dry_run,
         "needs_rotation": plan.rotation is not None,
-        "steps": [_step_document(step) for step in plan.steps],
+        "steps": [
+            {
+                "what": WORDS.get(step.kind, str(step.kind)),
+                "name": step.name,
+                "action": "leave" if step.action is Action.LEAVE else str(step.action),
+                "note": step.note,
+            }
+            for step in plan.steps
+        ],
         "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
     }
-
-
-def _step_document(step: PlanStep) -> dict[str, str]:
-    action = "leave" if step.action is Action.LEAVE else str(step.action)
-    return {"what": WORDS.get(step.kind, str(step.kind)), "name": step.name, "action": action, "note": step.note}
 
 
 def teardown_document(teardown: Teardown, *, dry_run: bool) -> Any:
