@@ -65,10 +65,9 @@ def repair(
             continue
         screen.say()
         if isinstance(wanted, SetVariable) and not wanted.value:
-            pasted = typed_secret(f"{wanted.name}, not shown (Enter to skip): ").strip()
-            screen.hide(pasted)
-            wanted = SetVariable(wanted.name, pasted)
-            if not pasted:
+            wanted = SetVariable(wanted.name, typed_secret(f"{wanted.name}, not shown (Enter to skip): ").strip())
+            screen.hide(wanted.value)
+            if not wanted.value:
                 continue
         lines, make = _planned(ctx, wanted, environment)
         for line in lines:
@@ -91,9 +90,8 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
     if isinstance(wanted, GrantRole):
         from zdemo.cli.commands.role import grant_role  # here, since most repairs change a file
 
-        admin_pat = environment[ADMIN_PAT] if environment.source(ADMIN_PAT) == COMMAND_LINE else None
-        grant = partial(grant_role, ctx, wanted.user_id, wanted.role, admin_pat=admin_pat, env_file=environment.file)
-        return [f"+ {wanted.user}  {wanted.role}"], grant
+        grant = partial(grant_role, ctx, wanted.user_id, wanted.role, admin_pat=environment[ADMIN_PAT])
+        return [f"+ {wanted.user}  {wanted.role}"], partial(grant, env_file=environment.file)
     if isinstance(wanted, TightenMode):
         path, mode = wanted.path, stat.S_IMODE(wanted.path.stat().st_mode)
         right = mode & stat.S_IRWXU
@@ -114,12 +112,12 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
     word = rf"(^[-+] (?:(?:export +)?(?:{re.escape(wanted.name)}|{name}) *=)?)|[^\s{QUOTES}]+"  # keeps the name
     hidden = [sign for sign, text in (("-", value), ("+", new)) if name in SECRETS or could_be_secret(text)]
     shown = [re.sub(word, lambda found: found[1] or "…", line) if line[0] in hidden else line for line in lines]
-    return shown, partial(_write, ctx.obj, path, before, after, (wanted.name, value))
+    return shown, partial(_write, ctx.obj, path, before, after)
 
 
-def _write(screen: Screen, path: Path, before: Dotenv, after: Dotenv, examined: tuple[str, str]) -> None:
-    """Replace ``.env``, and keep a copy of it, unless somebody changed it or the variable that was examined."""
-    if load_dotenv(path).text != before.text or examined not in before.values.items():
+def _write(screen: Screen, path: Path, before: Dotenv, after: Dotenv) -> None:
+    """Replace ``.env``, and keep a copy of it, unless somebody changed it."""
+    if load_dotenv(path).text != before.text:
         raise SettingsError([f"{path} has changed meanwhile"], hint="run zdemo doctor --fix again; nothing was changed")
     make_folder(path.parent / FOLDER)
     for copy in (path.parent / FOLDER / f"{path.name}.{number}" for number in count(1)):
