@@ -77,21 +77,16 @@ def _null(mode: int) -> TextIO:
 
 def _run(screen: Screen, arguments: Sequence[str]) -> int:
     program = typer.main.get_command(app)
-    arguments = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else arguments
+    arguments = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else list(arguments)
+    if "--" not in arguments and arguments[-1:] and arguments[-1] in WITH_OPTIONAL_VALUE:
+        arguments[-1] += f"={ASK}"  # Typer has no optional values
     try:
-        result = program(args=_with_asking(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
+        result = program(args=arguments, prog_name="zdemo", standalone_mode=False, obj=screen)
     except CommandLineError:  # without a command, Typer has shown the help
         return int(ExitCode.USAGE)
     if result == INTERRUPTED:  # how Typer reports Ctrl-C
         screen.interrupted()
     return int(result) if isinstance(result, int) else int(ExitCode.YES)
-
-
-def _with_asking(arguments: Sequence[str]) -> list[str]:
-    """Mark a bare option at the end that may have a value: Typer has no optional values."""
-    *others, last = arguments or [""]
-    asks = last in WITH_OPTIONAL_VALUE and "--" not in others
-    return [*others, f"{last}={ASK}"] if asks else list(arguments)
 
 
 def _unforeseen(fault: Exception) -> tuple[str, str]:

@@ -109,18 +109,11 @@ def tell_start(
         page = f", page on {place.page_url}" if place.page_url else ""
         screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}{page}")
     else:
-        rows = [
-            (
-                f"emulator {place.emulator_name}" if place.emulator_name else "ZITADEL",
-                str(settings.zitadel),
-                verdict,
-            ),
-            ("API", place.url, _cache(settings)),
-        ]
+        name = f"emulator {place.emulator_name}" if place.emulator_name else "ZITADEL"
+        rows = [(name, str(settings.zitadel), verdict), ("API", place.url, _cache(settings))]
         screen.table(rows, stream=screen.stderr)
         if place.page_url:  # too wide for a column
-            label_width = max(len(label) for label, *_ in rows)
-            screen.behind(f"{'page':<{label_width}}  ", place.page_url, stream=screen.stderr)
+            screen.behind(f"{'page':<{len(name)}}  ", place.page_url, stream=screen.stderr)
         screen.tell("")
         screen.tell("in another terminal")
         for step in _steps(environment, place, screen.width(screen.stderr) - len(STEP_LEAD)):
@@ -160,9 +153,7 @@ def _steps(environment: Environment, place: ServeAddress, width: int) -> Iterato
     mine = environment.file or DEFAULT
     steps = with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
     *init, first, second = (continued(step, width) for step in steps)
-    yield from (with_remark(step, "writes the emulator's settings") for step in init)
-    yield first
-    yield second
+    yield from (*(with_remark(step, "writes the emulator's settings") for step in init), first, second)
 
 
 def _known_url(environment: Environment, place: ServeAddress) -> str:
