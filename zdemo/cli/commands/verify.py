@@ -6,8 +6,8 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -49,7 +49,6 @@ from zdemo.verify.cases import CASES
 from zdemo.verify.examine import examine, requested
 
 if TYPE_CHECKING:
-    from zdemo.verify.emulated_issuer import EmulatedIssuer
     from zdemo.verify.run import VerifyRun
 
 KEY_FILE = "ZITADEL_KEY_FILE"
@@ -151,8 +150,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     if junit_file is not None:
         check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
-    starting = emulated_run(screen, target)
-    with starting as run, screen.waiting("asking") as wait:
+    with emulated_run(screen, target) as run, screen.waiting("asking") as wait:
         if run.answer.status == HTTPStatus.NOT_FOUND:
             raise UsageError(f"the API answers 404 to {target.path}: give --path a path that it has")
         reports = list(
@@ -168,14 +166,6 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     elif junit_file != STANDARD_OUTPUT:
         show_cases(screen, reports, seconds, printed, verbose=verbose)
     return exit_code(reports, names)
-
-
-def _leads_here(name: str) -> bool:
-    """Return whether the API will find the emulator, which listens on IPv4's loopback, by this name."""
-    try:
-        return is_loopback(socket.gethostbyname(name))
-    except (OSError, UnicodeError):
-        return False
 
 
 def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
@@ -202,7 +192,10 @@ def _check(target: GradedApi) -> None:
             f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}",
             hint=f"give the command that starts it: {EXAMPLE}",
         )
-    if not _leads_here(target.external_domain):
+    leads_here = False  # to the emulator, which listens on IPv4's loopback
+    with suppress(OSError, UnicodeError):
+        leads_here = is_loopback(socket.gethostbyname(target.external_domain))
+    if not leads_here:
         raise UsageError(
             f"--external-domain does not lead to this machine: {target.external_domain}",
             hint=f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}",
@@ -230,53 +223,37 @@ class GradedApi:
 
 @contextmanager
 def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
-    """Run an emulator and the API in front of it; yield what the cases ask with."""
-    from zdemo.emulator import World, emulate
-    from zdemo.emulator.seed import random_start
-    from zdemo.verify.emulated_issuer import emulated_issuer
-
-    with ExitStack() as stack:
-        start = random_start(World(external_domain=target.external_domain))
-        needs_file = _reads_key_file() or any("{key_file}" in text for text in (*target.env, *target.command))
-        files = stack.enter_context(key_files(start)) if needs_file else {}
-        running = stack.enter_context(emulate(start.world))
-        issuer = stack.enter_context(emulated_issuer(running, start.project_id))
-        values = {**exported(start, running.url), **files}
-        yield stack.enter_context(_started_run(screen, target, values, issuer))
-
-
-def _reads_key_file() -> bool:
-    """Return whether the folder's ``.env``, which the API may read, names a key file."""
-    try:
-        return bool(read_dotenv(Path(".env")).get(KEY_FILE, "").strip())
-    except SettingsError:
-        return False
-
-
-@contextmanager
-def _started_run(
-    screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: EmulatedIssuer
-) -> Iterator[VerifyRun]:
-    """Start the API and wait until it answers; yield what the cases ask with."""
+    """Run an emulator, start the API in front of it, and wait until it answers; yield what the cases ask with."""
     from zdemo.serving.programs import SUPPORTED
 
     if not SUPPORTED:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")
+    from zdemo.emulator import World, emulate
+    from zdemo.emulator.seed import random_start
     from zdemo.verify.api_client import MOST_SECONDS, ApiClient, RunBudget
     from zdemo.verify.api_process import LOOPBACK, api_running, free_port
+    from zdemo.verify.emulated_issuer import emulated_issuer
     from zdemo.verify.judgments import secrets_of
     from zdemo.verify.run import VerifyRun, last_lines
 
-    port = free_port()
-    origin = f"http://{LOOPBACK}:{port}"
-    own = {*FOR_THE_API, *([KEY_FILE] if _reads_key_file() else []), *(text.partition("=")[0] for text in target.env)}
-    kept = {name: text for name, text in variables(values, port, target.env).items() if name in own}  # no token
-    environment, withdrawn = command_environment(os.environ, {PORT: str(port), **kept})
-    command = expanded(target.command, placeholders(values, port))
-    screen.hide(values["CLIENT_SECRET"])
-    if withdrawn:
-        screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
-    with api_running(command, environment) as api:
+    reads_key_file = False  # the folder's ``.env``, which the API may read, names one
+    with suppress(SettingsError):
+        reads_key_file = bool(read_dotenv(Path(".env")).get(KEY_FILE, "").strip())
+    start = random_start(World(external_domain=target.external_domain))
+    with ExitStack() as stack:
+        needs_file = reads_key_file or any("{key_file}" in text for text in (*target.env, *target.command))
+        files = stack.enter_context(key_files(start)) if needs_file else {}
+        running = stack.enter_context(emulate(start.world))
+        issuer = stack.enter_context(emulated_issuer(running, start.project_id))
+        values, port = {**exported(start, running.url), **files}, free_port()
+        own = {*FOR_THE_API, *([KEY_FILE] if reads_key_file else []), *(text.partition("=")[0] for text in target.env)}
+        kept = {name: text for name, text in variables(values, port, target.env).items() if name in own}  # no token
+        environment, withdrawn = command_environment(os.environ, {PORT: str(port), **kept})
+        screen.hide(start.client_secret)
+        if withdrawn:
+            screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
+        command, origin = expanded(target.command, placeholders(values, port)), f"http://{LOOPBACK}:{port}"
+        api = stack.enter_context(api_running(command, environment))
         try:
             with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):
                 api.wait_until_it_answers(origin, target.path, target.start_seconds)
@@ -285,17 +262,16 @@ def _started_run(
                 screen.behind("  ", shortened(screen, line), stream=screen.stderr)
             raise
         budget = RunBudget(MOST_SECONDS + target.window_seconds)
-        with closing(ApiClient(origin, target.path, budget, patient=True)) as api_client:
-            yield VerifyRun(
-                api=api_client,
-                issuer=issuer,
-                role=target.role,
-                budget=budget,
-                public=target.public,
-                window_seconds=target.window_seconds,
-                printed=api.printed,
-                gone=api.gone,
-                secrets=secrets_of(values["CLIENT_ID"], values["CLIENT_SECRET"]),
-                project_id=values["ZITADEL_PROJECT_ID"],
-                issuer_url=values["ZITADEL_DOMAIN"],
-            )
+        yield VerifyRun(
+            api=stack.enter_context(closing(ApiClient(origin, target.path, budget, patient=True))),
+            issuer=issuer,
+            role=target.role,
+            budget=budget,
+            public=target.public,
+            window_seconds=target.window_seconds,
+            printed=api.printed,
+            gone=api.gone,
+            secrets=secrets_of(start.client_id, start.client_secret),
+            project_id=start.project_id,
+            issuer_url=running.url,
+        )
