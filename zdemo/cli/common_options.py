@@ -88,7 +88,8 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
 def check_needs_emulator(ctx: typer.Context, *names: str) -> None:
     """Refuse options, by their Python names, that mean nothing without --emulator."""
     for name in () if ctx.params["emulator"] else names:
-        if is_typed(ctx, name):
+        source: Any = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
             raise UsageError(f"--{name.replace('_', '-')} needs --emulator", hint="add --emulator")
 
 
@@ -102,12 +103,6 @@ def free_port_near(host: str, port: int, *others: int) -> int:
             listen(host, other).close()
             return other
     return near[0]
-
-
-def is_typed(ctx: Any, name: str) -> bool:
-    """Return whether the command line gives an option, by its Python name."""
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 @contextmanager

@@ -37,7 +37,7 @@ from zdemo.zitadel.resources import (
     user_id_of_token,
 )
 from zdemo.zitadel.role_assignments import Change as RoleChange
-from zdemo.zitadel.role_assignments import ChangeOutcome, grant, revoke, wait_until, wait_until_shown
+from zdemo.zitadel.role_assignments import ChangeOutcome, grant, is_shown, revoke, wait_until
 
 CHANGE_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 10.0
@@ -122,8 +122,8 @@ def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Done:
     made = how(client, order.admin.project_id, order.user.id, role)
     if made.outcome is ChangeOutcome.UNCHANGED:
         return Done()
-    token = order.user.caller.token or ""
-    shown = _shown(lambda: wait_until_shown(client, made, introspector=order.admin.introspector, token=token))
+    asked, token = order.admin.introspector, order.user.caller.token or ""
+    shown = _shown(lambda: wait_until(lambda: is_shown(client, made, introspector=asked, token=token)))
     return Done(one_line(f"granted {role} to" if how is grant else f"revoked {role} from"), math.inf, shown)
 
 
@@ -138,11 +138,11 @@ def _reactivate(order: _Order) -> Done:
     client, user_id = order.admin.client, order.user.id
     reactivate_user(client, user_id)
 
-    def is_shown() -> bool:
+    def is_active() -> bool:
         user = get_user(client, user_id)
         return user is not None and user.state == "ACTIVE"
 
-    return Done("reactivated", 0, _shown(lambda: wait_until(is_shown)))
+    return Done("reactivated", 0, _shown(lambda: wait_until(is_active)))
 
 
 def _delete_pat(order: _Order) -> Done:

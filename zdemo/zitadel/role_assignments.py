@@ -177,13 +177,6 @@ def wait_until(
     return clock() - start
 
 
-def wait_until_shown(
-    client: ManagementClient, change: Change, *, introspector: Introspector | None, token: str
-) -> float | None:
-    """Wait until ZITADEL shows the change; return the seconds that took, or ``None`` when it does not in time."""
-    return wait_until(lambda: is_shown(client, change, introspector=introspector, token=token))
-
-
 def is_shown(client: ManagementClient, change: Change, *, introspector: Introspector | None, token: str) -> bool:
     """Return whether ZITADEL shows the change.
 

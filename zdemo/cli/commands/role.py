@@ -28,10 +28,11 @@ from zdemo.zitadel.role_assignments import (
     define_role,
     find_project_id,
     grant,
+    is_shown,
     require_project,
     require_user,
     revoke,
-    wait_until_shown,
+    wait_until,
 )
 
 User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
@@ -249,7 +250,8 @@ def _show_outcome(project: _Project, change: Change, *, as_json: bool, unchanged
     sharing, api_url, told = False, "", Forgotten()
     if is_new:
         with screen.waiting("waiting until ZITADEL shows it"):
-            seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
+            asked, token = project.introspector, project.token
+            seconds = wait_until(lambda: is_shown(project.client, change, introspector=asked, token=token))
             if seconds is not None:
                 sharing, api_url, told = make_apis_forget(project, change.user.id)
     if as_json:
@@ -264,23 +266,16 @@ def _show_outcome(project: _Project, change: Change, *, as_json: bool, unchanged
             }
         )
     elif is_new:
-        _show_change(screen, change, seconds, project)
-        if seconds is not None:
+        again = "; its deactivated assignment is active again" if change.outcome is ChangeOutcome.ACTIVATED else ""
+        done, to = ("revoked", "from") if change.outcome is ChangeOutcome.REMOVED else ("granted", "to")
+        screen.say(one_line(f"{done} {change.role} {to} {change.user.login_name} in project {project.id}{again}"))
+        if seconds is None:
+            what = f"ZITADEL accepted the change, but does not show it after {GIVE_UP_SECONDS:g} s"
+            screen.error(what, "its lists can lag behind by up to 60 s: look again with zdemo role list")
+        else:
+            screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
             show_followers(screen, api_url, told, sharing=sharing)
     else:
         at = f" in the emulator {project.client.emulator}" if project.client.emulator else ""
         screen.say(one_line(f"no change: {change.user.login_name} {unchanged} {change.role}{at}"))
     return ExitCode.NO_ANSWER if is_new and seconds is None else ExitCode.YES
-
-
-def _show_change(screen: Screen, change: Change, seconds: float | None, project: _Project) -> None:
-    again = "; its deactivated assignment is active again" if change.outcome is ChangeOutcome.ACTIVATED else ""
-    done, to = ("revoked", "from") if change.outcome is ChangeOutcome.REMOVED else ("granted", "to")
-    screen.say(one_line(f"{done} {change.role} {to} {change.user.login_name} in project {change.project_id}{again}"))
-    if seconds is None:
-        screen.error(
-            f"ZITADEL accepted the change, but does not show it after {GIVE_UP_SECONDS:g} s",
-            "its lists can lag behind by up to 60 s: look again with zdemo role list",
-        )
-        return
-    screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
