@@ -71,7 +71,6 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "robust.errors": ([[OK, INVALID, seen(503)]], [[OK, seen(500)]]),
     "safe.active": NOT_LET_IN,
     "safe.fail_open": NOT_LET_IN,
-    "hardening.redirected_secrets": ([()], [("a token",)]),
     "safe.window_token": WINDOW,
     "safe.expiry_in_cache": WINDOW,
     "safe.stale": ([stale(seen(503), seen(500)), stale(INVALID, LATE)], [stale(seen(503), OK), stale(seen(302))]),

@@ -27,16 +27,12 @@ class RunBudget:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._end = time.monotonic() + seconds
+        self.end = time.monotonic() + seconds  # on the monotonic clock
 
     @property
     def is_spent(self) -> bool:
         """Whether no further case should begin."""
-        return time.monotonic() >= self._end
-
-    def at_most(self, seconds: float) -> float:
-        """Return the time that a step may take which would like to have this much."""
-        return max(LEAST_SECONDS, min(seconds, self._end - time.monotonic()))
+        return time.monotonic() >= self.end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +153,8 @@ class ApiClient:
         repeated = [("Authorization", value) for value in authorization[1:]]
 
         def request() -> Response | ConnectionFailed:
-            left = self._budget.at_most(self._seconds if seconds is None else seconds)
+            wanted = self._seconds if seconds is None else seconds
+            left = max(LEAST_SECONDS, min(wanted, self._budget.end - time.monotonic()))
             try:
                 return self._transport.send(
                     method, target, timeout_seconds=left, headers=fields, repeated=repeated, form=form

@@ -172,37 +172,26 @@ def _accepts(target: Target) -> Finding:
     return failed(f"{reply.in_words()} for PAT", "zdemo introspect  (what ZITADEL says about this token)")
 
 
-CASES_AS_CHECKS = {  # by the end of their IDs: the case, what is checked, the check that it builds on, its verdict
-    "other_scheme": ("correct.other_scheme", "another scheme: treated as no token", "api.no_token", "another scheme"),
-    "malformed": ("correct.malformed", "a malformed header: 400 invalid_request", "api.no_token", "a malformed header"),
-    "too_long": ("robust.too_long", "a token of 16 KiB: refused", "api.no_token", "a long token"),
-    "scheme_case": (
-        "correct.scheme_case",
-        "bearer is Bearer: case does not matter",
-        "api.garbage",
-        "bearer in small letters",
-    ),
-    "both_ways": (
-        "polite.two_ways",
-        "a token in header and query: 400 invalid_request",
-        "api.no_token",
-        "two tokens are not refused",
-    ),
-    "caching": ("polite.cached_refusal", "refusals are not cached", "api.no_token", "refusals may be cached"),
-}
-GROUPS = {"both_ways": QUERY, "caching": "caching"}  # the others are about refusals
-
-
-def _same_as(name: str) -> Check[Target]:
+def _same_as(case: str, name: str, what: str, verdict: str, need: str = "api.no_token") -> Check[Target]:
     """Return a check that asks and judges as a case of ``zdemo verify`` does; that of a polite case only warns."""
-    case, what, need, verdict = CASES_AS_CHECKS[name]
     wrong = warned if case.startswith("polite.") else failed
-    make = check(f"api.{name}", what, need, verdict=verdict, group=GROUPS.get(name, REFUSALS))
+    group = {"both_ways": QUERY, "caching": "caching"}.get(name, REFUSALS)
+    make = check(f"api.{name}", what, need, verdict=verdict, group=group)
     return make(lambda target: _judged(target, BY_ID[case], wrong))
 
 
+IN_SMALL_LETTERS = "bearer is Bearer: case does not matter", "bearer in small letters"
+IN_TWO_WAYS = "a token in header and query: 400 invalid_request", "two tokens are not refused"
 API_CHECKS: tuple[Check[Target], ...] = (
-    *(_reachable, _no_token, *map(_same_as, ("other_scheme", "malformed", "too_long"))),
-    *(_garbage, _same_as("scheme_case")),
-    *(_query, _same_as("both_ways"), _same_as("caching"), _accepts),
+    _reachable,
+    _no_token,
+    _same_as("correct.other_scheme", "other_scheme", "another scheme: treated as no token", "another scheme"),
+    _same_as("correct.malformed", "malformed", "a malformed header: 400 invalid_request", "a malformed header"),
+    _same_as("robust.too_long", "too_long", "a token of 16 KiB: refused", "a long token"),
+    _garbage,
+    _same_as("correct.scheme_case", "scheme_case", *IN_SMALL_LETTERS, "api.garbage"),
+    _query,
+    _same_as("polite.two_ways", "both_ways", *IN_TWO_WAYS),
+    _same_as("polite.cached_refusal", "caching", "refusals are not cached", "refusals may be cached"),
+    _accepts,
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import Mark, Verdict, bad, good, skip, unless
+from zdemo.verify.case import Verdict, bad, good, skip, unless
 from zdemo.verify.challenge import bearer_of, problem_of
 from zdemo.zitadel.introspection_client import basic_credentials
 
@@ -82,12 +82,7 @@ unchallenged = _refused_as("", 401)  # without a token: a challenge without an e
 invalid_token = _refused_as("invalid_token", 401)
 insufficient_scope = _refused_as("insufficient_scope", 403, 401)
 invalid_request = _refused_as("invalid_request", 400)
-
-
-def all_malformed(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge the answers to malformed headers."""
-    wrong = [verdict.seen for verdict in map(invalid_request, replies) if verdict.mark is not Mark.PASS]
-    return unless("; ".join(dict.fromkeys(wrong)), in_words(replies))
+all_malformed = _every(lambda reply: reply.status == 400 and reply.error == "invalid_request")
 
 
 def same(replies: Sequence[ApiReply]) -> Verdict:
@@ -165,9 +160,7 @@ def retry_after(replies: Sequence[ApiReply]) -> Verdict:
 def like_get(replies: Sequence[ApiReply]) -> Verdict:
     """Judge HEAD with a valid token: as GET but without a body, or not offered."""
     get, head = replies
-    if not head.status:
-        return bad(head.in_words())
-    right = head.status in (get.status, 405, 501) and not head.body
+    right = head.status in (get.status, 405, 501) and head.status and not head.body
     return unless("" if right else f"{get.in_words()}, but {head.in_words()}", head.in_words())
 
 
@@ -188,10 +181,9 @@ def prompt(reply: ApiReply | None) -> Verdict:
     """Judge the answer to a request that needs no ZITADEL, while others wait for it."""
     if reply is None:
         return skip("--public was not given")
-    if not reply.status:
-        return bad(reply.in_words())
-    seen = f"{reply.in_words()} after {reply.seconds:.1f} s"
-    return unless(seen if reply.seconds > PUBLIC_SECONDS or reply.status >= 500 else "", seen)
+    right = 0 < reply.status < 500 and reply.seconds <= PUBLIC_SECONDS
+    seen = f"{reply.in_words()} after {reply.seconds:.1f} s" if reply.status else reply.in_words()
+    return unless("" if right else seen, seen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,12 +239,6 @@ def single_flight(seen: tuple[Sequence[ApiReply], int]) -> Verdict:
 
 
 # --- what an API shows that it should not
-
-
-def stayed_here(sent: Sequence[str]) -> Verdict:
-    """Judge what of the token and the credentials arrived at the address that a redirect of ZITADEL named."""
-    followed = f"the API followed the redirect and sent {' and '.join(sent)} there"
-    return unless(followed if sent else "", "nothing secret went there")
 
 
 def nothing_leaked(seen: tuple[Sequence[str], str, str]) -> Verdict:

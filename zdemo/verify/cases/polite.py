@@ -2,17 +2,10 @@
 
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
-from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Stage, api_case, final_case, role_case
 from zdemo.verify.cases.safe import PREFLIGHT
-from zdemo.verify.run import VerifyRun
 
-
-def _two_ways(run: VerifyRun) -> ApiReply:
-    token = random_token()
-    return run.api.send(f"Bearer {token}", query=token)
-
-
+MADE_UP = random_token()
 CASES: tuple[Case, ...] = (
     final_case(
         id="polite.realm",
@@ -40,7 +33,7 @@ CASES: tuple[Case, ...] = (
         wrong="did not answer 400 invalid_request to a token that was sent in two ways",
         source="RFC 6750 sections 2 and 3.1",
         fix="answer 400 invalid_request when a token is sent in two ways",
-        ask=_two_ways,
+        ask=lambda run: run.api.send(f"Bearer {MADE_UP}", query=MADE_UP),
         judge=judgments.invalid_request,
     ),
     final_case(

@@ -14,25 +14,15 @@ ODD = ("Bearer \x80\xff\xfe", "Bearer a\tb", "Bearer %00%0d%0a", "Bearer " + "="
 GATEWAY = "502, 503 or 504"
 SOURCE = "RFC 9110 section 15.6; a 401 would make the client throw away a good token"
 UNAVAILABLE = "answer 503 with Retry-After when ZITADEL cannot say whether a token is active"
-KINDS = (  # of failure: ID, fault of the emulator, what ZITADEL does, and the fix
-    ("internal_error", "internal-error", "answers 500", UNAVAILABLE),
-    ("rate_limited", "rate-limited", "answers 429", UNAVAILABLE),
-    (
-        "database_away",
-        "database-away",
-        "has no database (500 with QUERY-d3fas; 404 before v4.14)",
-        "take no status but 200 for an answer about the token",
-    ),
-    ("not_json", "not-json", "answers 200 with a web page", "read the answer as JSON, and handle that it is none"),
-    ("truncated", "truncated", "breaks off in the middle of its answer", UNAVAILABLE),
-    ("redirect", "redirect", "redirects to another origin", "follow no redirects when asking ZITADEL"),
-    ("reset", "reset", "resets the connection", "handle connection errors: " + UNAVAILABLE),
-    (
-        "drip",
-        "drip",
-        "sends its answer byte by byte",
-        "bound the whole request to ZITADEL, not only each read: " + UNAVAILABLE,
-    ),
+KINDS = (  # of failure: the emulator's fault, what ZITADEL does, and the fix
+    ("internal-error", "answers 500", UNAVAILABLE),
+    ("rate-limited", "answers 429", UNAVAILABLE),
+    ("database-away", "has no database (500 with QUERY-d3fas; 404 before v4.14)", "take only 200 for an answer"),
+    ("not-json", "answers 200 with a web page", "read the answer as JSON, and handle that it is none"),
+    ("truncated", "breaks off in the middle of its answer", UNAVAILABLE),
+    ("redirect", "redirects to another origin", "follow no redirects when asking ZITADEL"),
+    ("reset", "resets the connection", "handle connection errors: " + UNAVAILABLE),
+    ("drip", "sends its answer byte by byte", "bound the whole request to ZITADEL, not only each read: " + UNAVAILABLE),
 )
 UNUSUAL = ("redirect", "drip")  # ZITADEL never does these
 
@@ -48,7 +38,7 @@ _prompt = partial(Case, fix=_ENOUGH_THREADS, judge=judgments.prompt, stage=Stage
 CASES: tuple[Case, ...] = (
     *(
         Case(
-            id=f"{'hardening' if name in UNUSUAL else 'robust'}.{name}",
+            id=f"{'hardening' if kind in UNUSUAL else 'robust'}.{kind.replace('-', '_')}",
             asked=f"a valid token while ZITADEL {does}",
             must=GATEWAY,
             wrong=f"did not answer 503 while ZITADEL {does}",
@@ -58,7 +48,7 @@ CASES: tuple[Case, ...] = (
             judge=judgments.outage,
             stage=Stage.OUTAGE,
         )
-        for name, kind, does, fix in KINDS
+        for kind, does, fix in KINDS
     ),
     Case(
         id="robust.hang",

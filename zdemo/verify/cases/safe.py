@@ -10,7 +10,7 @@ from operator import methodcaller
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import ACCEPTS, GUARDED, ROLES, UNKNOWN, Case, Stage, api_case, final_case, role_case
+from zdemo.verify.case import ACCEPTS, GUARDED, ROLES, UNKNOWN, Case, Needs, Stage, api_case, final_case, role_case
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import roles_claim_of
 
@@ -80,10 +80,14 @@ def _spellings(path: str) -> list[str]:
     return [f"{one}{rest}" for one in (f"/{path}", f"{path}/", f"/.{path}", f"{path}%20", path.upper(), *encoded)]
 
 
-def _redirect(run: VerifyRun) -> tuple[str, ...]:
+def _redirect(run: VerifyRun) -> tuple[Sequence[str], str, str]:
     run.outage("redirect")
     arrived = b"".join(run.zitadel.collected).decode("latin-1")
-    return judgments.leaks_in(arrived, run.api.hidden, run.secrets)
+    return (
+        judgments.leaks_in(arrived, run.api.hidden, run.secrets),
+        "the request to the other origin",
+        "what went there",
+    )
 
 
 def _output(run: VerifyRun) -> tuple[Sequence[str], str, str]:
@@ -115,15 +119,14 @@ CASES: tuple[Case, ...] = (
         stage=Stage.FIRST,
         basis=(),
     ),
-    api_case(
+    _refused(
         id="safe.unknown",
+        needs=Needs.NOTHING,
         asked="a token of the right form that nobody issued",
-        must="not let in: 401",
         wrong="accepted a token that nobody issued",
         source="RFC 6750 section 3.1; RFC 7662 section 2.2",
         fix="ask ZITADEL about each token, and refuse unless active is true",
         ask=lambda run: run.refused_garbage,
-        judge=judgments.refused,
         stage=Stage.FIRST,
     ),
     _refused(
@@ -253,15 +256,13 @@ CASES: tuple[Case, ...] = (
         )
         for name, that, change in GONE
     ),
-    Case(
+    _refused(
         id="safe.audience",
         asked="a live token made for another project, whose user has the role there",
-        must="not let in: 401 invalid_token",
         wrong="accepted a token of another project",
         source="RFC 7662 section 4; ZITADEL: introspection answers active false, userinfo answers 200",
         fix="ask introspection with the API's own client credentials; userinfo knows no audience",
         ask=lambda run: run.api.bearer(run.zitadel.session(run.role, elsewhere=True)),
-        judge=judgments.refused,
     ),
     odd_case(
         id="hardening.audience_claim",
@@ -280,7 +281,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 section 5.3; RFC 9110 section 15.4",
         fix="follow no redirects when asking ZITADEL",
         ask=_redirect,
-        judge=judgments.stayed_here,
+        judge=judgments.nothing_leaked,
         stage=Stage.OUTAGE,
     ),
     Case(

@@ -10,8 +10,6 @@ from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, roles_claim_of
 
 LIKE_TRUE = {"the text false": "false", "the text true": "true", "a number": 1}
-NOTHING_FOUND = "read no roles from a claim, or of a role, that is missing, empty or not an object, and refuse"
-NO_REUSE = "keep ZITADEL's answers no longer than your removal window, and count their age from the question"
 CALLERS, ROUNDS = 12, 4  # at the same time, half of them without the role; and how often
 GRANTED = {"1": "example.com"}  # a role's value: an organization and its domain
 
@@ -70,7 +68,14 @@ def _mixed(run: VerifyRun) -> list[ApiReply]:
     return [asked for token, asked in pairs if token == visitor]
 
 
-_window = partial(Case, judge=judgments.ended_in_time, stage=Stage.TIME)
+_window = partial(
+    Case,
+    must="refused within --window seconds",
+    source="RFC 7662 section 4: the age of cached answers",
+    fix="keep ZITADEL's answers no longer than your removal window, and count their age from the question",
+    judge=judgments.ended_in_time,
+    stage=Stage.TIME,
+)
 
 CASES: tuple[Case, ...] = (
     without_role(
@@ -95,7 +100,7 @@ CASES: tuple[Case, ...] = (
         asked="introspection answers whose roles claim is empty, null, a list or a text, or grants by no organization",
         wrong="let in when the roles claim grants nothing or is not an object",
         source="RFC 6750 section 3.1; ZITADEL: the claim is an object: role key, then organization ID, then domain",
-        fix=NOTHING_FOUND,
+        fix="read no roles from a claim, or of a role, that is missing, empty or not an object, and refuse",
         ask=_claims,
     ),
     odd_case(
@@ -109,19 +114,13 @@ CASES: tuple[Case, ...] = (
     _window(
         id="safe.window_token",
         asked="a token that the API has let in before, after it was deleted",
-        must="refused within --window seconds",
         wrong="kept letting in a deleted token",
-        source="RFC 7662 section 4: the age of cached answers",
-        fix=NO_REUSE,
         ask=lambda run: run.windows["delete"],
     ),
     _window(
         id="safe.window_role",
         asked="a token that the API has let in before, after its role was removed",
-        must="refused within --window seconds",
         wrong="kept letting in a token whose role was removed",
-        source="RFC 7662 section 4: the age of cached answers",
-        fix=NO_REUSE,
         ask=lambda run: run.windows["revoke"],
         needs=Needs.ROLE,
     ),
