@@ -40,18 +40,9 @@ def test_alive_whatever_zitadel_does() -> None:
         assert up.requests == []
 
 
-@pytest.mark.parametrize(
-    ("data", "status"),
-    [
-        (request("/-/identity"), 200),
-        (request("/-/identity", host="api.example.com"), 403),
-        (request("/-/identity", "Origin: http://127.0.0.1:5000"), 403),
-        (request("/-/identity", "X-Forwarded-For: 1.2.3.4"), 403),
-    ],
-)
-def test_only_a_program_on_this_machine_learns_which_zitadel_the_api_asks(data: bytes, status: int, api: Api) -> None:
-    reply = api.send(data)
-    assert (reply.status, "issuer" in reply.json) == (status, status == 200)
+def test_only_a_program_on_this_machine_learns_which_zitadel_the_api_asks(api: Api) -> None:
+    replies = [api.send(request("/-/identity", **more)) for more in ({}, {"host": "api.example.com"})]
+    assert [(reply.status, "issuer" in reply.json) for reply in replies] == [(200, True), (403, False)]
 
 
 @pytest.mark.parametrize(
