@@ -19,6 +19,7 @@ from zdemo.config.settings import Settings
 from zdemo.errors import drop_frames
 from zdemo.guard.build import build_introspector
 from zdemo.guard.flask_guard import EXTENSION, logger, protect, refusal, refusal_of_http, request_id
+from zdemo.guard.forget import Forget
 from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
 from zdemo.guard.instruments import Counters
 from zdemo.http.api_call import FORGET_PATH, IDENTITY_PATH
@@ -73,7 +74,14 @@ def create_app(
     add_example_routes(app)
     app.register_blueprint(operations(settings, introspector, metrics.text if metrics else None))
     guard: Guard = app.extensions[EXTENSION]
-    forgetting = Forgetting(watcher.seeing(guard.obey), guard.publish, bus or Bus())
+
+    def obey(order: Forget) -> int:
+        count = guard.obey(order)
+        if watcher.watching:
+            watcher.forgot(order, count)
+        return count
+
+    forgetting = Forgetting(obey, guard.publish, bus or Bus())
     app.extensions |= {FORGETTING: forgetting, WATCHER: watcher}
     app.register_blueprint(forgetting_route(forgetting, settings.forget_key))
     if settings.events_key:

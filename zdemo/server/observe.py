@@ -180,17 +180,6 @@ class Watcher:
         found = [dict(zip(PAST_FIELDS, values, strict=True)) for values in (self.past or deque()).copy()]
         return [Trace(is_past=True, began_at=start + one["began"], **one) for one in found]
 
-    def seeing(self, forget: Callable[[Forget], int]) -> Callable[[Forget], int]:
-        """Return a function that forgets, and tells the page about it."""
-
-        def watched(order: Forget) -> int:
-            count = forget(order)
-            if self.watching:
-                self.forgot(order, count)
-            return count
-
-        return watched
-
 
 class _TracedBody:
     """The body of an answer on its way; the trace gets a part of it."""

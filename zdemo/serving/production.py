@@ -108,26 +108,11 @@ def serve_forever(
 
     A worker that ends is replaced. Raises ChildProcessError if the new one ends within seconds.
     """
-    server = _server(listener, workers=workers, threads=threads)
-    for one in (signal.SIGINT, signal.SIGTERM):  # Granian does that later
-        signal.signal(one, server.signal_handler_interrupt)
-    resource_tracker.ensure_running()  # a helper process; starting it unblocks these two
-    signals = block_stop_signals()
-    if server.interrupt_signal or has_arrived(signals):
-        return
-    if CAN_BLOCK:  # else the handlers do
-        threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()
-    server.listeners, server.hub = one_per_worker(listener, workers), Hub()
-    worker = Worker(place=address(listener), count=workers, pin=pin)
-    server.serve(spawn_target=worker, target_loader=build, wrap_loader=False)
-
-
-def _server(listener: socket.socket, *, workers: int, threads: int) -> _Server:
     # A forked worker would inherit locks that threads of this process hold, such as an emulator's.
     multiprocessing.set_start_method("spawn", force=True)
     # New processes start with python -c, which would import modules of the working directory, from a clone perhaps.
     os.environ["PYTHONSAFEPATH"] = "1"
-    return _Server(
+    server = _Server(
         "zdemo",
         interface=Interfaces.WSGI,
         workers=workers,
@@ -140,6 +125,17 @@ def _server(listener: socket.socket, *, workers: int, threads: int) -> _Server:
         workers_kill_timeout=KILL_SECONDS,
         process_name=f"zdemo serve: {address(listener)}",
     )
+    for one in (signal.SIGINT, signal.SIGTERM):  # Granian does that later
+        signal.signal(one, server.signal_handler_interrupt)
+    resource_tracker.ensure_running()  # a helper process; starting it unblocks these two
+    signals = block_stop_signals()
+    if server.interrupt_signal or has_arrived(signals):
+        return
+    if CAN_BLOCK:  # else the handlers do
+        threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()
+    server.listeners, server.hub = one_per_worker(listener, workers), Hub()
+    worker = Worker(place=address(listener), count=workers, pin=pin)
+    server.serve(spawn_target=worker, target_loader=build, wrap_loader=False)
 
 
 def _pass_on(signals: Collection[signal.Signals], stop: Callable[[], object]) -> None:
