@@ -43,16 +43,6 @@ WORDS = (  # Click's, and zdemo's
 )
 
 
-def _sections(text: str) -> tuple[str, str]:
-    """Return the paragraphs without a label, and those with one."""
-    plain, labelled = list[str](), list[str]()
-    for paragraph in re.split(r"\n{2,}", text.replace("[", r"\[").strip()):
-        is_example = paragraph.startswith(EXAMPLES)
-        kind = labelled if is_example or LABEL.match(paragraph) else plain
-        kind.append(paragraph if is_example else " ".join(paragraph.split()))
-    return "\n\n".join(plain), "\n\n".join(labelled)
-
-
 class _Helped:
     """What a command and a group have in common."""
 
@@ -67,8 +57,13 @@ class _Helped:
         rich_utils.MAX_WIDTH = columns_of(sys.stdout)
         rich_utils.FORCE_TERMINAL = shows_colour(sys.stdout)
         names = variables_of(ctx.command_path.partition(" ")[2].partition(" ")[0])
-        variables = f"\n\nVariables: {', '.join(names)}" if names else ""
-        self.help, self.epilog = _sections(f"{self.help or ''}{variables}")
+        text = f"{self.help or ''}\n\nVariables: {', '.join(names)}" if names else self.help or ""
+        plain, labelled = list[str](), list[str]()
+        for paragraph in re.split(r"\n{2,}", text.replace("[", r"\[").strip()):
+            is_example = paragraph.startswith(EXAMPLES)
+            kind = labelled if is_example or LABEL.match(paragraph) else plain
+            kind.append(paragraph if is_example else " ".join(paragraph.split()))
+        self.help, self.epilog = "\n\n".join(plain), "\n\n".join(labelled)
         super().format_help(ctx, formatter)  # type: ignore[misc]  # Typer's
 
     def get_params(self, ctx: Any) -> list[Any]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import typer
 
     from zdemo.emulator.seed import Start
-    from zdemo.serving.programs import Signals
 
 
 PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
@@ -154,7 +153,7 @@ def run_with_emulator(
     if not SUPPORTED:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo emulator --json")
     from zdemo.emulator import emulate
-    from zdemo.serving.programs import signals_noted
+    from zdemo.serving.programs import process_group, run_in_foreground, signals_noted
 
     screen: Screen = ctx.obj
     with ExitStack() as stack:
@@ -167,23 +166,17 @@ def run_with_emulator(
         screen.tell(f"ZITADEL (emulator {new.world.name}) on {running.url}, for {command[0]}")
         if withdrawn:
             screen.tell(f"note: the command does not get your {', '.join(withdrawn)}")
-        return _run(screen, signals, command, environment, os.path.dirname(next(iter(files.values()), "")))
-
-
-def _run(screen: Screen, signals: Signals, command: Sequence[str], environment: Mapping[str, str], folder: str) -> int:
-    from zdemo.serving.programs import process_group, run_in_foreground
-
-    if code := signals.ending():
-        return code
-    try:
-        with process_group(folder) as group:
-            return run_in_foreground(group, signals, command, environment)
-    except FileNotFoundError:
-        screen.error(f"command not found: {command[0]}", "check its spelling, or give its path")
-        return NOT_FOUND
-    except OSError as error:
-        screen.error(f"{command[0]} cannot be executed: {error.strerror}", "check that it is a program: ls -l")
-        return NOT_EXECUTABLE
+        if code := signals.ending():
+            return code
+        try:
+            with process_group(os.path.dirname(next(iter(files.values()), ""))) as group:
+                return run_in_foreground(group, signals, command, environment)
+        except FileNotFoundError:
+            screen.error(f"command not found: {command[0]}", "check its spelling, or give its path")
+            return NOT_FOUND
+        except OSError as error:
+            screen.error(f"{command[0]} cannot be executed: {error.strerror}", "check that it is a program: ls -l")
+            return NOT_EXECUTABLE
 
 
 def variables(values: Mapping[str, str], port: int, others: Iterable[str]) -> dict[str, str]:

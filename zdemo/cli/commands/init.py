@@ -63,19 +63,15 @@ def init(
     warn_of_git(screen, path)
     for name in read_environment(path).shadowed:
         screen.tell(f"warning: {name} in the environment hides the one in {path}: unset {name}")
-    screen.pairs(_next_steps(path, serve_emulator(emulator_port, api_url) if emulator else ""), label_width=4)
-    return ExitCode.YES
-
-
-def _next_steps(path: Path, serve: str) -> list[tuple[str, str]]:
     steps = {
         "zdemo setup": "creates what is needed in your ZITADEL, and fills it in",
         "zdemo doctor": "says what is missing, if you fill it in by hand",
     }
-    if serve:
-        steps = {serve: "runs the API and the emulator, and says what to try"}
+    if emulator:
+        steps = {serve_emulator(emulator_port, api_url): "runs the API and the emulator, and says what to try"}
     rows = [with_remark(with_env_file(command, path), what) for command, what in steps.items()]
-    return [("" if number else "next", row) for number, row in enumerate(rows)]
+    screen.pairs([("" if number else "next", row) for number, row in enumerate(rows)], label_width=4)
+    return ExitCode.YES
 
 
 def _refusal(path: Path, emulator_port: int | None, api_url: str) -> ZdemoError:
