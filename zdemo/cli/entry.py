@@ -26,7 +26,11 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and return its exit code."""
-    _open_closed_streams()
+    # streams that are closed (``>&-``): writing to standard output fails, standard error is dropped
+    if cast("TextIO | None", sys.stdout) is None:
+        sys.stdout = _null(os.O_RDONLY)
+    if cast("TextIO | None", sys.stderr) is None:
+        sys.stderr = _null(os.O_WRONLY)
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
     words = [word for argument in arguments for word in _secret_words(argument)]
@@ -61,14 +65,6 @@ def _secret_words(argument: str) -> Iterable[str]:
     # messages escape what cannot be printed, and name a path without // and ./
     printed = "".join(c if c.isprintable() else "=" for c in argument).split("=")
     return (argument, *argument.split("=", 1), *printed, *filter(could_be_secret, re.split("[/:]", argument)))
-
-
-def _open_closed_streams() -> None:
-    """Open streams that are closed (``>&-``): writing to standard output fails, standard error is dropped."""
-    if cast("TextIO | None", sys.stdout) is None:
-        sys.stdout = _null(os.O_RDONLY)
-    if cast("TextIO | None", sys.stderr) is None:
-        sys.stderr = _null(os.O_WRONLY)
 
 
 def _null(mode: int) -> TextIO:

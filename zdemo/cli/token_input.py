@@ -123,12 +123,23 @@ def with_admin(
 ) -> Environment:
     """Return the environment with the administrator's token of ``--admin-pat`` or ``--admin-key``, and hide that.
 
+    The key is a service account's, which gets an access token for ZITADEL's own API (RFC 7523 §2.1).
     Raises SettingsError, before anyone types it, if it is not clear where the token would go.
     """
     if admin_key is not None:
         if admin_pat is not None:
             raise UsageError("--admin-key cannot be combined with --admin-pat", hint="leave out one of them")
-        token = _token_for_key(screen, environment.giving(USER_KEY_FILE, "--admin-key", admin_key))
+        from zdemo.diagnosis.ask.token_request import request_token  # here, since most people have a PAT
+        from zdemo.diagnosis.rules.missing_role import OWN_API_SCOPE
+
+        settings = UserSettings.from_env(environment.giving(USER_KEY_FILE, "--admin-key", admin_key))
+        others = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-key", TO_BE_TYPED)).warnings
+        for warning in settings.warnings:
+            if warning not in others:  # which the command tells
+                screen.tell(f"warning: {warning}")
+        with screen.waiting(f"asking {settings.zitadel}"):
+            token = request_token(settings, ("openid", OWN_API_SCOPE), now=time.time()).text
+        screen.hide(token)
         return environment.giving(ADMIN_PAT, f"--admin-key {shlex.quote(admin_key)}", token)
     if admin_pat is None:
         return environment
@@ -139,22 +150,6 @@ def with_admin(
     token = given_token("--admin-pat", admin_pat, question=question, what="administrator's PAT") or ""
     screen.hide(token.strip())
     return environment.giving(ADMIN_PAT, "--admin-pat", token)
-
-
-def _token_for_key(screen: Screen, environment: Environment) -> str:
-    """Return an access token for ZITADEL's own API, which a service account's key gets (RFC 7523 §2.1)."""
-    from zdemo.diagnosis.ask.token_request import request_token  # here, since most people have a PAT
-    from zdemo.diagnosis.rules.missing_role import OWN_API_SCOPE
-
-    settings = UserSettings.from_env(environment)
-    others = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-key", TO_BE_TYPED)).warnings
-    for warning in settings.warnings:
-        if warning not in others:  # which the command tells
-            screen.tell(f"warning: {warning}")
-    with screen.waiting(f"asking {settings.zitadel}"):
-        token = request_token(settings, ("openid", OWN_API_SCOPE), now=time.time()).text
-    screen.hide(token)
-    return token
 
 
 def hide_secrets(screen: Screen, environment: Environment) -> None:

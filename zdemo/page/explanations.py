@@ -60,7 +60,12 @@ def why_document(finding: Finding, call: Call, options: PageOptions) -> dict[str
 
 def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float) -> dict[str, Any] | None:
     """Return why a request was refused or failed, as the page shows it; ``None`` for one that was let in."""
-    call = _call(trace)
+    route = next((route for route in Route if route.path == trace.path), None)
+    headers = {name.lower(): value for name, value in trace.response_headers}
+    url = f"http://127.0.0.1{trace.path}"
+    answer = Response(status=trace.status, headers=headers, body=trace.body, seconds=trace.seconds, url=url)
+    method = Method(trace.method) if trace.method in list(Method) else Method.GET
+    call = Call(route=route or OtherRoute(path=trace.path, typed=trace.path), url=url, answer=answer, method=method)
     finding = _finding(trace, call, options, token, now)
     if finding and isinstance(trace.error, IntrospectionError):
         finding = with_fix_if_stopped(finding, options)
@@ -97,13 +102,3 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
         return own
     explanation = explain(call, token, None, Environment({}), unasked="", again=" --pat", now=now)
     return explanation.finding if explanation else None
-
-
-def _call(trace: Trace) -> Call:
-    """Return the request as the one who sent it saw it."""
-    route = next((route for route in Route if route.path == trace.path), None)
-    headers = {name.lower(): value for name, value in trace.response_headers}
-    url = f"http://127.0.0.1{trace.path}"
-    answer = Response(status=trace.status, headers=headers, body=trace.body, seconds=trace.seconds, url=url)
-    method = Method(trace.method) if trace.method in list(Method) else Method.GET
-    return Call(route=route or OtherRoute(path=trace.path, typed=trace.path), url=url, answer=answer, method=method)

@@ -175,7 +175,10 @@ def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -
 
 def explain(screen: Screen, check: Check[Any], *, as_json: bool) -> None:
     """Print what a check means and how to fix what it finds."""
-    _, _, rest = _page().partition(f'<a id="{check.id}"></a>\n### {check.id}\n')
+    package = files("zdemo")  # in a wheel, it has a copy of the page (``force-include`` in pyproject.toml)
+    copy = package / "texts" / "troubleshooting.md"
+    page = (copy if copy.is_file() else Path(str(package)).parent / TROUBLESHOOTING).read_text(encoding="utf-8")
+    _, _, rest = page.partition(f'<a id="{check.id}"></a>\n### {check.id}\n')
     text = re.split(r"^(?:<a id=|#{1,3} )", rest, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
     if as_json:
         screen.document({"id": check.id, "what": check.what, "text": text})
@@ -189,13 +192,6 @@ def explain(screen: Screen, check: Check[Any], *, as_json: bool) -> None:
     commands = [("see also", f"zdemo doctor --explain {name}") for name in related]
     api = "" if check.id in {own.id for own in CHECKS} else "--api URL "
     screen.pairs([*commands, ("check it", f"zdemo doctor {api}--only {check.id}")], label_width=LABEL_WIDTH)
-
-
-def _page() -> str:
-    """Return the text of docs/troubleshooting.md: a wheel's copy (``force-include`` in pyproject.toml), or itself."""
-    package = files("zdemo")
-    copy = package / "texts" / "troubleshooting.md"
-    return (copy if copy.is_file() else Path(str(package)).parent / TROUBLESHOOTING).read_text(encoding="utf-8")
 
 
 def _show_block(screen: Screen, block: str) -> None:
