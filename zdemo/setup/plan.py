@@ -107,7 +107,17 @@ def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".
         rotation=_rotation(current, steps, file),
         file=file,
     )
-    _check_permissions(plan)
+    if current.permissions is None:
+        return plan
+    changed = {step.kind for step in plan.steps if step.action is not Action.LEAVE}
+    needed = [permission for permission, kinds in PERMISSIONS.items() if kinds & changed]
+    own = f":{current.project.id}" if current.project else ":"
+    missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
+    if missing:
+        who = f"{current.admin.login_name} ({', '.join(current.admin.roles) or 'none'})"
+        hint = "make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; "
+        what = f"the administrator role of {who} is too small: it lacks {', '.join(missing)}"
+        raise ZdemoError(what, hint=hint + NOTHING_CHANGED)
     return plan
 
 
@@ -115,23 +125,6 @@ def domain_line(present: str, issuer: str) -> str:
     """Return ``ZITADEL_DOMAIN`` as it stands in ``.env`` when that means the issuer, else the issuer."""
     same = present.rstrip("/").lower() in (issuer.lower(), issuer.removeprefix("https://").lower())
     return present if same else issuer
-
-
-def _check_permissions(plan: Plan) -> None:
-    current = plan.current
-    if current.permissions is None:
-        return
-    changed = {step.kind for step in plan.steps if step.action is not Action.LEAVE}
-    needed = [permission for permission, kinds in PERMISSIONS.items() if kinds & changed]
-    own = f":{current.project.id}" if current.project else ":"
-    missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
-    if missing:
-        raise ZdemoError(
-            f"the administrator role of {current.admin.login_name} ({', '.join(current.admin.roles) or 'none'}) is too "
-            f"small: it lacks {', '.join(missing)}",
-            hint="make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; "
-            + NOTHING_CHANGED,
-        )
 
 
 def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
@@ -284,7 +277,19 @@ def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
             f"use --role '{near}', or choose another --project-name",
         )
     for user in current.users:
-        yield from _of_assignment(user, current)
+        # what setup did not create keeps its assignments
+        held = user.assignment
+        if held is None or current.owns(user.user) or current.owns(current.project):
+            continue
+        has_role = held.active and role in held.role_keys
+        other = f"or choose another {user.fields.option}"
+        if user is current.visitor and role in held.role_keys:
+            what = f"{user.name} has {role}, which the visitor must not have, and setup did not create this user"
+            yield what, f"{pasteable('zdemo role revoke', user.name, role)}, {other}"
+        if user is current.reader and not has_role:
+            what = f"{user.name} has a role assignment in {options.project_name} without an active {role}"
+            grant = pasteable("zdemo role grant", user.name, role)
+            yield f"{what}, and setup created neither the user nor the project", f"{grant}, {other}"
 
 
 def _problems(thing: Project | Application | User, current: CurrentState) -> Iterator[tuple[str, str]]:
@@ -305,21 +310,3 @@ def _problems(thing: Project | Application | User, current: CurrentState) -> Ite
         yield f"is {word}: ZITADEL refuses its credentials", "make it active in the Management Console, or "
     if isinstance(thing, Application) and auth not in (None, thing.auth) and not current.owns(thing):
         yield f"uses {thing.auth}, and setup did not create it", f"use --auth {thing.auth}, or "
-
-
-def _of_assignment(held_by: CurrentUser, current: CurrentState) -> Iterator[tuple[str, str]]:
-    """Do not change the assignment of a user whom setup did not create, in a project that it did not create."""
-    assignment, role = held_by.assignment, current.options.role
-    if assignment is None or current.owns(held_by.user) or current.owns(current.project):
-        return
-    if held_by is current.visitor and role in assignment.role_keys:
-        yield (
-            f"{held_by.name} has {role}, which the visitor must not have, and setup did not create this user",
-            f"{pasteable('zdemo role revoke', held_by.name, role)}, or choose another {held_by.fields.option}",
-        )
-    if held_by is current.reader and not (assignment.active and role in assignment.role_keys):
-        yield (
-            f"{held_by.name} has a role assignment in {current.options.project_name} without an active {role}, and "
-            "setup created neither the user nor the project",
-            f"{pasteable('zdemo role grant', held_by.name, role)}, or choose another {held_by.fields.option}",
-        )

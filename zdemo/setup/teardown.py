@@ -114,11 +114,7 @@ class Recorded:
             for grant in resources.list_project_grants(client, self._project_id):
                 name = _named(grant.organization_name or "the organization", grant.organization_id)
                 yield Item(what="Project Grant", name=f"to {name}")
-        yield from self._assignments_of_others()
-
-    def _assignments_of_others(self) -> Iterator[Item]:
-        """Yield the role assignments that go, except those that setup or ``zdemo role`` can have made."""
-        state, client = self._state, self._client
+        # the role assignments that go, except those that setup or ``zdemo role`` can have made
         projects, users = {self._project_id, state.shared_project_id} - {""}, {user.id for user in self._users.values()}
         listed = [a for project_id in projects for a in resources.list_assignments(client, project_id=project_id)]
         listed += [a for user_id in users for a in resources.list_assignments(client, user_id=user_id)]

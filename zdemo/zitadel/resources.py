@@ -230,7 +230,6 @@ def create_application_key(
 # --- users and their tokens
 
 USER = "user.v2.User"
-USER_EQUALS = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"
 _USERS = TypedRpc(User, "result", USER, "ListUsers", old=True)
 list_pats = TypedRpc(Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
 list_user_keys = TypedRpc(Credential, "result", USER, "ListKeys").list_of("userIdFilter", "id")
@@ -245,7 +244,7 @@ remove_pat = Rpc(USER, "RemovePersonalAccessToken", "userId", "tokenId").remove
 
 def find_user(client: ManagementClient, name: str) -> User | None:
     """Return the user with this login name, username or ID; ``None`` when the administrator sees no such user."""
-    by_login_name = _where("loginNameQuery", loginName=name, method=USER_EQUALS)
+    by_login_name = _where("loginNameQuery", loginName=name, method="TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE")
     by_id = _where("inUserIdsQuery", userIds=[name])
     return next(_USERS.list(client, _where("orQuery", queries=[by_login_name, _by_username(name), by_id])), None)
 

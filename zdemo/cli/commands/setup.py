@@ -135,13 +135,21 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
 
 
 def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, asks: bool) -> Environment:
-    """Merge option, environment and ``.env``; ask for what is missing if a person is at a terminal."""
+    """Merge option, environment and ``.env``; ask for what is missing if a person is at a terminal.
+
+    Raises UsageError where no one can be asked which ZITADEL is meant.
+    """
     given, options = ({}, {}) if domain is None else ({ISSUER: domain}, {ISSUER: "--domain"})
     environment = _layers(given, options, files)
     hide_secrets(screen, environment)
     is_from_file = environment.source("ZITADEL_DOMAIN") == str(files.path)
     if is_from_file and not files.state.zitadel and are_emulators(files.values):
-        given["ZITADEL_DOMAIN"] = _meant_domain(environment, files, asks=asks)
+        emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
+        if not asks:
+            hint = f"add --domain, for example --domain {EXAMPLE_DOMAIN}; the emulator is --domain {emulator}"
+            raise UsageError(f"{what}, so it is not clear which ZITADEL to set up", hint=hint)
+        question = f"{what}. Which ZITADEL do you want to set up? [{emulator}] "
+        given["ZITADEL_DOMAIN"] = typed_line(question) or emulator
     elif asks and "ZITADEL_DOMAIN" not in environment:
         given["ZITADEL_DOMAIN"] = typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
     environment = _layers(given, options, files)
@@ -160,15 +168,3 @@ def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -
         for place, values in layers.items()
     }
     return Environment(used, options=options, file=files.path)
-
-
-def _meant_domain(environment: Environment, files: SetupFiles, *, asks: bool) -> str:
-    """Ask for the ZITADEL to set up. Raises UsageError where no one can be asked."""
-    emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
-    if not asks:
-        raise UsageError(
-            f"{what}, so it is not clear which ZITADEL to set up",
-            hint=f"add --domain, for example --domain {EXAMPLE_DOMAIN}; the emulator is --domain {emulator}",
-        )
-    question = f"{what}. Which ZITADEL do you want to set up? [{emulator}] "
-    return typed_line(question) or emulator
