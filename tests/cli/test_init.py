@@ -35,13 +35,7 @@ def names_in(text: str) -> list[str]:
 # --- a new file
 
 
-@pytest.mark.parametrize(
-    ("file", "option"),
-    [
-        (".env", ""),
-        ("sub folder/my.env", " --env-file 'sub folder/my.env'"),
-    ],
-)
+@pytest.mark.parametrize(("file", "option"), [(".env", ""), ("sub folder/my.env", " --env-file 'sub folder/my.env'")])
 def test_the_emulators_settings_are_those_of_the_example(bare: Shell, file: str, option: str) -> None:
     (bare.folder / "sub folder").mkdir()
     ran = bare("init", "--emulator", "--env-file", file)
@@ -83,13 +77,7 @@ def test_what_the_environment_hides_and_git_would_take_is_named(bare: Shell) -> 
 # --- at a terminal
 
 
-@pytest.mark.parametrize(
-    ("typed", "wrote"),
-    [
-        ("\n", "a skeleton to fill in"),
-        ("E\n", "the settings of the emulator"),
-    ],
-)
+@pytest.mark.parametrize(("typed", "wrote"), [("\n", "a skeleton to fill in"), ("E\n", "the settings of the emulator")])
 def test_a_terminal_asks_which_settings(bare: Shell, typed: str, wrote: str) -> None:
     code, screen = at_terminal(bare, "init", when=QUESTION, typed=typed)
     assert code == 0
@@ -112,10 +100,7 @@ def test_a_file_that_appears_meanwhile_is_not_touched(bare: Shell) -> None:
 
 
 EXISTING: dict[str, tuple[Callable[[Path], object], str]] = {
-    "other settings": (
-        lambda path: path.write_text(OTHERS),
-        "sets ZITADEL_DOMAIN, CLIENT_ID, CLIENT_SECRET",
-    ),
+    "other settings": (lambda path: path.write_text(OTHERS), "sets ZITADEL_DOMAIN, CLIENT_ID, CLIENT_SECRET"),
     "broken link": (lambda path: path.symlink_to("nowhere"), "is a link to a file that does not exist"),
 }
 

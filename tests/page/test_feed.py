@@ -12,12 +12,7 @@ import requests
 from tests.support.page_site import PageSite, events, page_site
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.page.feed import (
-    LINGER_SECONDS,
-    MOST_PER_SECOND,
-    Feed,
-    Watching,
-)
+from zdemo.page.feed import LINGER_SECONDS, MOST_PER_SECOND, Feed, Watching
 from zdemo.server.observe import MOST_PAST, PAST_FIELDS, Trace, Watcher
 from zdemo.serving.bus import Bus, Hub
 

@@ -100,10 +100,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "robust.internal_error": OUTAGE,
     "robust.hang": OUTAGE,
     "robust.public_while_hanging": ([seen(200), seen(404)], [seen(200, seconds=2.5), seen(503), LATE]),
-    "robust.recovery": (
-        [{"reset": 0.1, "hang": 2.0}],
-        [{"reset": 0.1, "hang": None}],
-    ),
+    "robust.recovery": ([{"reset": 0.1, "hang": 2.0}], [{"reset": 0.1, "hang": None}]),
     "hardening.single_flight": (
         [flights(1), flights(4), flights(1, OK, seen(503), seen(429))],
         [flights(64), flights(5), flights(0), flights(1, OK, CUT), flights(1, OK, seen(500)), flights(1, seen(503))],

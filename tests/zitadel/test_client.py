@@ -109,11 +109,7 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
     [
         (_error("Errors.Token.Invalid (AUTH-7fs1e)", 401), ManagementError, "ZITADEL_ADMIN_PAT is not valid"),
         (_error("membership not found (AUTHZ-cdgFk)", 404, "5"), ManagementError, "not an administrator"),
-        (
-            _error("No matching permissions found (AUTH-5mWD2)", 403),
-            ManagementError,
-            "user is too small",
-        ),
+        (_error("No matching permissions found (AUTH-5mWD2)", 403), ManagementError, "user is too small"),
         (_error("Something else (X-1)", 400), ManagementError, "ZITADEL says: Something else (X-1)"),
         (_error("Not Found", 404, "5"), ManagementError, "too old"),
         (FAULTS["404, unknown path"].behaviour, UnusableAnswer, "is not ZITADEL's v2 API (404, text/plain)"),

@@ -11,13 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.support.any_text import texts
-from tests.support.connection_faults import (
-    ACTIVE,
-    FAULTS,
-    INACTIVE,
-    PAT_CLAIMS,
-    Fault,
-)
+from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, PAT_CLAIMS, Fault
 from tests.support.upstream import upstream
 from zdemo.config.settings import Settings
 from zdemo.errors import IntrospectionError, UnusableAnswer, ZitadelUnavailable

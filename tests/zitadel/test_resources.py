@@ -7,13 +7,7 @@ import pytest
 
 from tests.support.upstream import answer, json_body, upstream
 from zdemo.config.address import ZitadelAddress
-from zdemo.emulator import (
-    ADMIN,
-    ORGANIZATION_ID,
-    PROJECT_ID,
-    READER,
-    Emulator,
-)
+from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, READER, Emulator
 from zdemo.errors import ManagementError, UnusableAnswer
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
@@ -79,10 +73,7 @@ def test_the_administrator_and_the_rights(client: ManagementClient, emulator: Em
     with ManagementClient(ZitadelAddress(emulator.url), READER.pat, timeout_seconds=5) as own:
         assert resources.whoami(own).login_name == "reader"
         assert resources.list_memberships(own) == ()
-        for remove, id_ in (
-            (resources.delete_project, PROJECT_ID),
-            (resources.delete_user, ADMIN.id),
-        ):
+        for remove, id_ in ((resources.delete_project, PROJECT_ID), (resources.delete_user, ADMIN.id)):
             with pytest.raises(ManagementError, match="not an administrator"):
                 remove(own, id_)
 

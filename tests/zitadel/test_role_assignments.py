@@ -24,15 +24,7 @@ from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.resources import create_assignment, list_assignments
-from zdemo.zitadel.role_assignments import (
-    GIVE_UP_SECONDS,
-    Change,
-    ChangeOutcome,
-    grant,
-    is_shown,
-    revoke,
-    wait_until,
-)
+from zdemo.zitadel.role_assignments import GIVE_UP_SECONDS, Change, ChangeOutcome, grant, is_shown, revoke, wait_until
 
 ROLE = "read:messages"
 Do = Callable[[ManagementClient, str, str, str], Change]
