@@ -61,7 +61,18 @@ class Recorded:
             list_of, remove = partial(resources.list_pats, client), partial(resources.remove_pat, client)
             yield from _issued_to_others("PAT of", fields.issued(state), user_id, list_of, remove)
         if shared:
-            yield from self._in_shared_project(shared)
+            # what setup created in a project that it found; a role that it added there stays: others may use it
+            listed = resources.list_assignments(client, project_id=shared)
+            made = next((assignment for assignment in listed if assignment.id == state.assignment_id), None)
+            if state.assignment_id and not (made and made.user_id in self._own_users):
+                name = made.login_name if made else state.assignment_id
+                delete = partial(resources.delete_assignment, client, state.assignment_id)
+                yield Item(what="role for", name=name, found=made is not None, remove=delete)
+            list_of = partial(resources.list_application_keys, client)
+            remove_key = partial(resources.delete_application_key, client, shared)
+            yield from _issued_to_others("key of", state.keys, self._application_id, list_of, remove_key)
+            note = "setup added it to a project that it did not create"
+            yield from (Item(what="role", name=role, stays=True, note=note) for role in state.added_roles)
         if self._application_id:
             application = self._application
             owner_id = (application.project_id if application else "") or shared or self._project_id
@@ -74,24 +85,6 @@ class Recorded:
             yield _object("project", self._project, self._project_id, delete, "with its roles and applications")
         for file in self._files.key_files():
             yield Item(what="key file", name=str(file), remove=partial(Path.unlink, file, missing_ok=True))
-
-    def _in_shared_project(self, project_id: str) -> Iterator[Item]:
-        """Yield what setup created in a project that it found. A role that it added there stays: others may use it."""
-        state, client = self._state, self._client
-        listed = resources.list_assignments(client, project_id=project_id)
-        made = next((assignment for assignment in listed if assignment.id == state.assignment_id), None)
-        if state.assignment_id and not (made and made.user_id in self._own_users):
-            yield Item(
-                what="role for",
-                name=made.login_name if made else state.assignment_id,
-                found=made is not None,
-                remove=partial(resources.delete_assignment, client, state.assignment_id),
-            )
-        list_of = partial(resources.list_application_keys, client)
-        remove = partial(resources.delete_application_key, client, project_id)
-        yield from _issued_to_others("key of", state.keys, self._application_id, list_of, remove)
-        for role in state.added_roles:
-            yield Item(what="role", name=role, stays=True, note="setup added it to a project that it did not create")
 
     def added_by_others(self) -> Iterator[Item]:
         """Yield what would go with setup's objects although setup did not record it."""

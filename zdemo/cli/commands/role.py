@@ -66,10 +66,9 @@ class _Project:
         try:
             settings = AdminSettings.from_env(environment)
         except SettingsError as error:
-            if ADMIN_PAT in environment or len(error.problems) > 1:
-                raise
-            hint = f"add --admin-pat at the end of the line, which asks for it; or {error.hint}"
-            raise SettingsError(error.problems, hint=hint) from None
+            if ADMIN_PAT not in environment and len(error.problems) == 1:
+                error.hint = f"add --admin-pat at the end of the line, which asks for it; or {error.hint}"
+            raise
         tell_warnings(screen, settings)
         if "ZITADEL_DOMAIN" not in environment.hidden:  # that is said in the next line
             tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")

@@ -18,6 +18,7 @@ def _repeated(run: VerifyRun) -> list[ApiReply]:
 
 
 _accepted = partial(Case, must="2xx", judge=judgments.accepted)
+_no_error = partial(api_case, must="401 with WWW-Authenticate: Bearer and no error code", judge=judgments.unchallenged)
 
 CASES: tuple[Case, ...] = (
     _accepted(
@@ -30,25 +31,21 @@ CASES: tuple[Case, ...] = (
         stage=Stage.FIRST,
         basis=(GUARDED,),
     ),
-    api_case(
+    _no_error(
         id="correct.no_token",
         asked="a request without a token",
-        must="401 with WWW-Authenticate: Bearer and no error code",
         wrong="did not answer 401 with a challenge to a request without a token",
         source="RFC 6750 sections 3 and 3.1",
         fix='answer 401 with WWW-Authenticate: Bearer realm="…", and no error code where no token was sent',
         ask=lambda run: run.bare,
-        judge=judgments.unchallenged,
     ),
-    api_case(
+    _no_error(
         id="correct.other_scheme",
         asked="Authorization: Basic …",
-        must="401 with WWW-Authenticate: Bearer and no error code",
         wrong="did not treat another scheme as no token",
         source="RFC 6750 section 3.1; RFC 9110 section 11.6.1",
         fix="treat other schemes than Bearer as no token: 401 with a challenge and no error code",
         ask=lambda run: run.api.send("Basic Zm9vOmJhcg=="),
-        judge=judgments.unchallenged,
     ),
     api_case(
         id="correct.scheme_case",

@@ -10,7 +10,7 @@ from operator import methodcaller
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import ACCEPTS, GUARDED, ROLES, UNKNOWN, Case, Needs, Stage, api_case, final_case, role_case
+from zdemo.verify.case import ACCEPTS, GUARDED, ROLES, UNKNOWN, Case, Needs, Stage, api_case, role_case
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import roles_claim_of
 
@@ -103,6 +103,7 @@ def _answers(run: VerifyRun) -> tuple[Sequence[str], str, str]:
 
 
 _refused = partial(Case, must="not let in: 401", judge=judgments.refused)
+_secretless = partial(Case, must="no token and no secret", judge=judgments.nothing_leaked, stage=Stage.LAST)
 odd_case = partial(Case, must="not let in: 4xx or 5xx", judge=judgments.none_let_in)
 without_role = partial(role_case, must="not let in: 403 or 401 insufficient_scope", judge=judgments.none_let_in)
 
@@ -304,25 +305,21 @@ CASES: tuple[Case, ...] = (
         ask=lambda run: [run.api.send(headers=FOREIGN), run.api.send(method="OPTIONS", headers=PREFLIGHT)],
         judge=judgments.no_borrowed_rights,
     ),
-    Case(
+    _secretless(
         id="safe.output",
         asked="what the API printed during the run",
-        must="no token and no secret",
         wrong="prints tokens or secrets",
         source="RFC 6750 section 5.3; CWE-532",
         fix="log neither the Authorization header nor the requests to ZITADEL",
         ask=_output,
-        judge=judgments.nothing_leaked,
-        stage=Stage.LAST,
     ),
-    final_case(
+    _secretless(
         id="safe.answers",
+        needs=Needs.NOTHING,
         asked="all answers of the API",
-        must="no token and no secret",
         wrong="shows tokens or secrets in its answers",
         source="RFC 6750 section 5.3",
         fix="repeat no token in answers and error messages",
         ask=_answers,
-        judge=judgments.nothing_leaked,
     ),
 )
