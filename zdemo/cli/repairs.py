@@ -17,7 +17,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import agreed, at_terminal, typed_secret
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.dotenv_file import Dotenv, load_dotenv
-from zdemo.config.environment import COMMAND_LINE, Environment
+from zdemo.config.environment import Environment
 from zdemo.config.file_io import check_writable, create_file, not_written, replace_file
 from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.checks.check import CheckReport
