@@ -1,6 +1,7 @@
 """The catalogue of faults: the settings."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -74,6 +75,17 @@ def test_what_is_wrong_with_the_file_is_named(bare: Shell, place: str) -> None:
     else:
         path.write_text(content)
     doctor(bare, {}, failing, warned=warned).names(*named).never("this is none")
+
+
+def test_a_file_of_another_name_or_folder_is_pointed_out(bare: Shell) -> None:
+    inside = replace(bare, folder=bare.folder / "src")
+    inside.folder.mkdir()
+    bare.dotenv(PAT="x")
+    output = doctor(inside, {"CLIENTID": "7"}, "settings.complete", warned=("token.form",))
+    output.names("fix add --env-file ../.env, or set them in the environment").never("init")
+    named = {**settings("http://localhost:1"), "ZITADEL_DOMAIN": "", "CLIENT_SECRET": "", "CLIENTSECRET": "x"}
+    bare.dotenv(**named)
+    doctor(bare, {}, "settings.complete").names("rename CLIENTSECRET to CLIENT_SECRET", "fix set ZITADEL_DOMAIN in")
 
 
 def test_a_file_that_is_named_and_missing_is_an_error(bare: Shell) -> None:

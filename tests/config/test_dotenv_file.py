@@ -50,8 +50,12 @@ REFUSED: list[tuple[str, str | bytes, tuple[str, ...]]] = [
     ("too large", "A=1\n#" + "x" * (64 << 10), ("is larger than 64 KiB",)),
     (
         "wrong lines",
-        "# comment\n\nA=1\n\n\nsecret words here\r\nB=2\n=secret\nC='secret\n",
-        tuple(f"line {number} is not an assignment" for number in (6, 8, 9)),
+        '# comment\n\nA=1\n\n\nsecret words here\r\nB=2\n=secret\nC=\'secret\nD="secret" x\n',
+        (
+            *(f"line {number} is not an assignment" for number in (6, 8)),
+            "line 9 never closes a quote",
+            "line 10 is not an assignment",
+        ),
     ),
 ]
 

@@ -120,6 +120,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_path_of_a_file_that_does_not_exist_is_shown(folder: Path) -> None:
     missing = refusal(lambda: read_key_file("none.json", folder))
     assert (str(missing), missing.shown) == ("names a file that does not exist", str(folder / "none.json"))
+    assert missing.fix == "correct the path"
 
 
 def test_what_is_not_a_file_is_named_and_not_waited_for(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_a_value_whose_form_is_wrong_or_known_comes_first(
 ) -> None:
     finding = refused({}, replace(SETTINGS, **changed))  # type: ignore[arg-type]  # only texts change
     assert (finding.certainty, finding.fix[0][: len(fix)]) == (certainty, fix)
+    assert (finding.candidates != ()) == (certainty is OPEN)
 
 
 @pytest.mark.parametrize(

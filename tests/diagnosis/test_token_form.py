@@ -85,7 +85,6 @@ def test_what_is_missing_is_said(token: str, shown: str) -> None:
         (f'{{"access_token":"{PAT}"}}', "JSON"),
         (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
         (f"http://localhost/#access_token={PAT}", 'has ":" inside'),
-        (base64.b64encode(f"353545601679624705:{PAT}".encode()).decode(), "ID and secret"),
     ],
 )
 def test_what_a_paste_left_is_named(token: str, named: str) -> None:

@@ -1,6 +1,7 @@
 """Responses that are not introspections, and connections that fail: one finding each, and never a wrong one."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -94,6 +95,22 @@ def test_a_response_that_is_not_an_introspection_is_named(came: Response, name: 
     if came.status in (302, 404, 429):  # the token and the credentials have no part in these
         assert "token" not in str(finding).lower()
         assert "credential" not in str(finding).lower()
+
+
+@pytest.mark.parametrize(
+    ("came", "fix"),
+    [
+        (moved_to("https://sso.example.com/login"), "exempt /oauth, "),
+        (moved_to("/auth/oauth/v2/introspect"), "correct ZITADEL_DOMAIN: .* does not run below a path"),
+        (
+            proxied(moved_to("http://hotel.example/login")),
+            "log in to the proxy proxy.example, or add 127.0.0.1 to NO_PROXY",
+        ),
+        (page(404, {"server": "kong"}), "correct ZITADEL_DOMAIN: .*; or give the proxy there a route to ZITADEL"),
+    ],
+)
+def test_the_fix_fits_to_what_answers(came: Response, fix: str) -> None:
+    assert re.match(fix, "; ".join(find(came).fix))
 
 
 def test_of_a_redirect_only_the_host_is_shown() -> None:

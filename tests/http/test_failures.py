@@ -134,13 +134,19 @@ def tunnel(status: int) -> BaseException:
 
 PROXIED: list[tuple[BaseException, FailureKind, str]] = [
     (tunnel(403), FailureKind.PROXY, r"does not let requests through to zitadel.example \(403\)"),
-    (tunnel(407), FailureKind.PROXY_LOGIN, "user name and password"),
+    (tunnel(407), FailureKind.PROXY_LOGIN, "refuses the user name and password"),
     (tunnel(503), FailureKind.PROXY_WITHOUT_WAY, r"cannot connect to zitadel.example port 8443 \(503\)"),
     (
         requests.exceptions.ProxyError(ProxyError("no", tls("WRONG_VERSION_NUMBER"))),
         FailureKind.PROXY_PLAIN_HTTP,
         "the proxy proxy.example speaks plain http",
     ),
+    (
+        requests.exceptions.ProxyError(ProxyError("no", socket.gaierror(-2, CANARY))),
+        FailureKind.PROXY,
+        r"let requests through to zitadel.example \(the proxy's name does not resolve\)",
+    ),
+    (requests.exceptions.SSLError(tls("WRONG_VERSION_NUMBER")), FailureKind.PROXY, r"\(it answers in its place\)"),
 ]
 
 

@@ -22,29 +22,29 @@ DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a ho
 SCHEME_AND_MARKS = r"(?i)^(https?)[:;/\\]*"
 PATH, ROUTE = r"(/[\w.~-]+)*", r"/api/(public|private|private-scoped)$"
 NEAR_HOST = 0.87  # of 1: one edit; a host with one more label is another one
+WRONG_PORT = r"[\w.-]+:-?\d\w*(/|$)"
 NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
 
 
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine itself, so that plain http to it is private."""
     name = host.strip("[]").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
+    with suppress(ValueError):
         return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def near_loopback(host: str) -> str:
     """Return the name of this machine that a host misspells, with a port that hangs on it; else empty."""
     from difflib import get_close_matches  # here, because only mistakes need it
 
+    if host in ("0.0.0.0", "localhost.localdomain"):  # noqa: S104  # an address to listen on, not to connect to
+        return "localhost"
     with suppress(ValueError):
         ipaddress.ip_address(host)
         return ""
-    if glued := re.fullmatch(r"(localhost|127\.0\.0\.1)\.?(\d{2,5})", host):
-        return f"{glued[1]}:{glued[2]}"
+    if glued := re.fullmatch(r"(localhost|127\.0\.0\.1)?\.?(\d{2,5})", host):  # or nothing but a port
+        return f"{glued[1] or 'localhost'}:{glued[2]}"
     near = get_close_matches(host, ("localhost", "127.0.0.1"), 1, NEAR_HOST)
     return near[0] if near and not is_loopback(host) else ""
 
@@ -64,6 +64,8 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
 
     if any(c.isspace() for c in text):
         raise InvalidValue("has a space inside", fix=f"give one address, for example {example}")
+    if (bare := text.strip("<>,;")) != text:
+        raise InvalidValue("has other characters around it", corrected=again(bare))
     if DAMAGED_SCHEME.match(text):
         raise InvalidValue("has a damaged scheme", corrected=again(re.sub(SCHEME_AND_MARKS, r"\1://", text)))
     scheme, _, rest = text.partition("://") if "://" in text else ("", "", text)
@@ -76,12 +78,15 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         host, port, parts = "", None, urlsplit("")
     if not _is_host(host) or port == 0:
         shown = "" if re.search(NOT_A_PORT, rest) else None
+        if re.match(WRONG_PORT, rest):
+            raise InvalidValue("has a port that is not a number from 1 to 65535", shown=shown)
         raise InvalidValue("is not an address", shown=shown, fix=f"give scheme, host and port, for example {example}")
     scheme, here = scheme.lower(), is_loopback(host)
     is_plain = scheme == "http" and not here and not allow_http
     allowed = "ZDEMO_ALLOW_HTTP=1 in a network that you trust"
-    if near := near_loopback(host) if is_plain or not scheme else "":
-        meant = re.sub(re.escape(host), near, text, count=1, flags=re.IGNORECASE)
+    typed = parts.hostname or ""  # perhaps with a letter of another alphabet
+    if near := near_loopback(typed) if is_plain or not scheme else "":
+        meant = re.sub(re.escape(typed), near, text, count=1, flags=re.IGNORECASE)
         raise InvalidValue(f"probably means {near}", corrected=again(meant), fix=allowed if is_plain else "")
     likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"
     path = parts.path.rstrip("/")

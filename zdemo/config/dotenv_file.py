@@ -15,6 +15,7 @@ from zdemo.errors import SettingsError
 LARGEST_BYTES = 64 << 10  # python-dotenv's time grows with the square of the spaces in a row
 MOST_PROBLEMS = 10  # that a message names
 PLAIN_VALUE = r"[A-Za-z0-9_./:@%+,=-]*"
+OPEN_QUOTE = re.compile(r"""[^=]+=\s*(['"])(?!.*\1)""")
 LINE_END = re.compile(r"\r\n|\n|\r")
 
 
@@ -38,9 +39,10 @@ class Dotenv:
         return {b.key: b.value or "" for b in self._bindings if b.key is not None}
 
     @property
-    def wrong_lines(self) -> list[int]:
-        """The numbers of lines that are not assignments."""
-        return [line for binding, line in self._numbered() if binding.error]
+    def wrong_lines(self) -> list[str]:
+        """The lines that are not assignments, and why, as messages name them."""
+        wrong = ((line, OPEN_QUOTE.match(b.original.string)) for b, line in self._numbered() if b.error)
+        return [f"line {line} {'never closes a quote' if opened else 'is not an assignment'}" for line, opened in wrong]
 
     @property
     def repeated(self) -> dict[str, tuple[int, ...]]:
@@ -139,7 +141,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a ``.env`` file. Raises SettingsError if it cannot be read, or has wrong lines."""
     dotenv = load_dotenv(path)
     if wrong := dotenv.wrong_lines:
-        problems = [f"{path} line {number} is not an assignment" for number in wrong[:MOST_PROBLEMS]]
+        problems = [f"{path} {problem}" for problem in wrong[:MOST_PROBLEMS]]
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
-        raise SettingsError(problems + more, hint="write one NAME=value per line; a comment begins with #")
+        raise SettingsError(problems + more, hint="write one NAME=value per line, quotes in pairs; # begins a comment")
     return dotenv.values

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 DEFAULT = Path(".env")
+NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
 INIT_EMULATOR = "zdemo init --emulator writes one with the emulator's settings"
@@ -98,6 +99,8 @@ class Environment(Mapping[str, str]):
         """Return the advice to set missing variables, which a message has named unless ``by_name``."""
         what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
         init = ""
+        if self._can_init and (other := next(filter(Path.is_file, map(Path, NEARBY)), None)):
+            return f"add --env-file {other}, or set {what} in the environment or in .env"
         if self._can_init:  # where a .env exists, zdemo init refuses
             with_own = any(map(is_setting, self))  # and the emulator's would not fit to these
             init = "; zdemo init writes one to fill in" if with_own else f"; {INIT_EMULATOR}"

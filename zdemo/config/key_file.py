@@ -64,7 +64,7 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
     try:
         content, status = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:
-        raise InvalidValue("names a file that does not exist", shown=str(path), fix=kind.new_key) from None
+        raise InvalidValue("names a file that does not exist", shown=str(path), fix="correct the path") from None
     except NotAFileError as error:
         raise InvalidValue(f"names {error.strerror}", shown=str(path), fix="give a key file") from None
     except OSError as error:

@@ -21,7 +21,7 @@ EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"
 EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_CLIENT_ID = "312909075212468229"  # ZITADEL makes no ID twice: it holds the time and the machine
 WORDS = re.compile(
-    r"(?i)<[^<>\d][^<>]{0,30}>|…|\.{2,}|-+|x{3,8}"
+    r"(?i)<[^<>\d:][^<>:]{0,30}>|…|\.{2,}|-+|x{3,8}"
     r"|change[-_ ]?(me|it|this)|replace[-_ ]?(me|it|this)|insert[-_ ]?here|to[-_ ]?do|tbd|placeholder"
     r"|your[-_ ]?(own[-_ ])?(pat|token|access[-_ ]token|secret|client[-_ ]?(id|secret)|project[-_ ]?id"
     r"|(personal[-_ ]access|admin)[-_ ]?(token|pat)|domain|issuer|instance)([-_ ]?here)?"

@@ -16,14 +16,8 @@ PROXY_SCHEMES = ("http", "https")
 PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 _WORDS = {
-    FailureKind.NAME_NOT_RESOLVED: (
-        "the host name {host} does not resolve (DNS)",
-        "{check_name}",
-    ),
-    FailureKind.REFUSED: (
-        "{host} port {port} refuses connections: nothing listens there",
-        "{start}",
-    ),
+    FailureKind.NAME_NOT_RESOLVED: ("the host name {host} does not resolve (DNS)", "{check_name}"),
+    FailureKind.REFUSED: ("{host} port {port} refuses connections: nothing listens there", "{start}"),
     FailureKind.NO_ROUTE: (
         "this machine has no route to {host} port {port} ({detail})",
         "check the network, a VPN or a firewall, and the host in {setting}",
@@ -75,9 +69,9 @@ _WORDS = {
         "set HTTPS_PROXY and HTTP_PROXY to an http proxy, or add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_LOGIN: (
-        "the proxy{proxy} requires a user name and password (407)",
-        "put them into HTTP_PROXY and HTTPS_PROXY: http://USER:PASSWORD@{proxy_host}:{proxy_port}; or add {host} to "
-        "NO_PROXY",
+        "the proxy{proxy} {login} (407)",
+        "put the right ones into HTTP_PROXY and HTTPS_PROXY: http://USER:PASSWORD@{proxy_host}:{proxy_port}; or add "
+        "{host} to NO_PROXY",
     ),
     FailureKind.PROXY_WITHOUT_WAY: (
         "the proxy{proxy} cannot connect to {host} port {port}{status}",
@@ -115,11 +109,8 @@ def ca_bundle_of(environment: Mapping[str, str]) -> CaBundle | None:
 
 def why_untrusted(verify_code: int) -> str:
     """Return why OpenSSL does not trust a certificate, as far as its code tells."""
-    if verify_code == SELF_SIGNED:
-        return "it is self-signed"
-    if verify_code == SELF_SIGNED_CA:
-        return "its CA is unknown here"
-    return "its CA is unknown here, or the server omits the intermediate certificates"
+    known = {SELF_SIGNED: "it is self-signed", SELF_SIGNED_CA: "its CA is unknown here"}
+    return known.get(verify_code, "its CA is unknown here, or the server omits the intermediate certificates")
 
 
 def how_to_trust(verify_code: int, bundle: CaBundle | None) -> str:
@@ -128,8 +119,7 @@ def how_to_trust(verify_code: int, bundle: CaBundle | None) -> str:
     fix = f"name the PEM file of the {what}: export REQUESTS_CA_BUNDLE=/path/to/ca.pem (the system's store is not read)"
     if bundle:
         fix = f"add the {what} to {bundle.path}, the PEM file that {bundle.variable} names"
-    is_whole = verify_code in (SELF_SIGNED, SELF_SIGNED_CA)
-    return fix if is_whole else f"{fix}; or let the server send its whole chain"
+    return fix if verify_code in (SELF_SIGNED, SELF_SIGNED_CA) else f"{fix}; or let the server send its whole chain"
 
 
 def failed(
@@ -172,6 +162,7 @@ def failed(
         "origin": origin,
         "seconds": round(seconds, 1) or seconds,
         "proxy": f" {proxy_host}" if proxy_host else "",
+        "login": "refuses the user name and password" if "@" in proxy else "requires a user name and password",
         "proxy_host": proxy_host,
         "proxy_port": proxy_port,
         "setting": setting,

@@ -137,19 +137,23 @@ def explained(
             hint=f"correct the path, e.g. {name}=/etc/ssl/certs/ca-certificates.crt, or unset {name}",
         )
     code = next((e.verify_code for e in errors if isinstance(e, ssl.SSLCertVerificationError)), 0)
-    status = _tunnel_status(errors)
+    kind, silent = _kind(errors), "it does not answer"
+    if any(isinstance(e, socket.gaierror) for e in errors):
+        silent = "the proxy's name does not resolve"
+    elif proxy and kind is FailureKind.PLAIN_HTTP:  # it accepts CONNECT, and answers what follows itself
+        kind, silent = FailureKind.PROXY, "it answers in its place"
     phase = Phase.CONNECTION if any(isinstance(e, ConnectTimeoutError) for e in errors) else Phase.ANSWER
     if any(isinstance(e, ResolveTimeout) for e in errors):
         phase = Phase.NAME
     return failed(
-        _kind(errors),
+        kind,
         origin,
         setting,
         seconds=seconds,
         proxy=proxy,
         phase=phase,
         detail=_detail(errors),
-        status=f" ({status})" if status else " (it does not answer)",
+        status=f" ({_tunnel_status(errors) or silent})",
         untrusted=why_untrusted(code),
         trust=how_to_trust(code, ca_bundle),
     )

@@ -69,10 +69,9 @@ def _complete(context: DoctorContext) -> Finding:
     if missing:
         renames = [context.problems[problem] for problem in missing if context.problems[problem]]
         unset = [problem.split(" ", 1)[0] for problem in missing if not context.problems[problem]]
-        steps = (context.environment.completion(unset), SETUP) if unset else ()
+        steps = (context.environment.completion(unset, by_name=bool(renames)), SETUP) if unset else ()
         first, *also = missing
-        found = failed(first, *renames, *steps, also=also)
-        return replace(found, repair=renaming_of(context.environment))
+        return replace(failed(first, *renames, *steps, also=also), repair=renaming_of(context.environment))
     known = [variable.name for variable in VARIABLES if variable.name in context.environment]
     by_place: dict[str, list[str]] = {}
     for name in known:

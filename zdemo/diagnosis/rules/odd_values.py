@@ -73,7 +73,7 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
             fix = f"decode {name} first: base64 -d"
             yield OddValue(what=f"{name} {error}", fix=fix, fatal=True, names=(name,))
         elif error:
-            yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value alone")
+            yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value itself, and nothing else")
     for one, other, why, fatal in SAME:
         if one in values and values[one] == values.get(other):
             what = f"{one} and {other} hold the same value: {why}"

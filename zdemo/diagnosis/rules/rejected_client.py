@@ -103,7 +103,8 @@ def _refusals(case: ClientCase) -> Iterator[Finding]:
         yield recorded.and_seen((*(("values", value.what) for value in unusual), LOOKED_UP))
     for value in unusual:
         repair = SetVariable("CLIENT_SECRET") if value.fix == COPY_SECRET else None
-        yield replace(_open(case), cause=f"{case.refused}: {value.what}", likely=True, fix=(value.fix,), repair=repair)
+        what = f"{case.refused}: {value.what}"
+        yield replace(_open(case), cause=what, likely=True, candidates=(), fix=(value.fix,), repair=repair)
     yield _open(case)
 
 

@@ -145,11 +145,14 @@ def _unusable(case: ResponseCase) -> Iterator[Finding]:
         )
     if 300 <= case.answer.status < 400:  # single sign-on in front of ZITADEL, or a host that has moved
         target, moved = redirected_to(case.answer, case.answer.setting)
+        if case.answer.proxy and not moved:
+            moved = (f"log in to the proxy {case.answer.proxy}, or add {url(case.answer).hostname} to NO_PROXY",)
+        if case.path in target[1:]:  # the same path, below another
+            moved = (f"correct {case.answer.setting}: ZITADEL has a host of its own, and does not run below a path",)
         yield Finding(
             id="zitadel.redirects",
             cause=f"{case.host} redirects requests to {target} ({case.answer.status}); the redirect was not followed",
             fix=moved or ("exempt /oauth, /oidc and /.well-known from the single sign-on in front of ZITADEL",),
-            otherwise=() if moved else (f"or set {case.answer.setting} to an address at which ZITADEL itself answers",),
         )
     yield from _expects_https(case)
     description = str(case.answer.json_object().get("error_description", ""))
@@ -258,11 +261,12 @@ def _filtered(case: ResponseCase) -> Finding:
 
 
 def _another(case: ResponseCase, *, likely: bool) -> Finding:
+    is_missing = case.answer.status == 404 and "server" in case.answer.headers
     return Finding(
         id="zitadel.other_server",
         cause=f"the server at {case.host} is not a ZITADEL but another server ({described(case.answer)})",
         likely=likely,
-        fix=(correct_address(case.answer),),
+        fix=(correct_address(case.answer), *(("or give the proxy there a route to ZITADEL",) if is_missing else ())),
     )
 
 
