@@ -43,9 +43,9 @@ def find(
     return finding_for_inactive(token, settings, Evidence(replies=replies, signature_fits=fits), now=NOW)
 
 
-def jwt_of(kid: str = "k", **claims: Any) -> str:
+def jwt_of(kid: str = "k", alg: str = "RS256", **claims: Any) -> str:
     claims = {"iss": ISSUER, "aud": [PROJECT], "exp": int(NOW) + 60, "jti": "V2_1-at_1", "nbf": 1} | claims
-    parts = ({"alg": "RS256", "kid": kid}, {name: value for name, value in claims.items() if value is not None})
+    parts = ({"alg": alg, "kid": kid}, {name: value for name, value in claims.items() if value is not None})
     encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
     return ".".join([*encoded, "c2" * 171])
 
@@ -149,6 +149,8 @@ def test_what_was_not_answered_is_said_and_kept_among_the_candidates() -> None:
         (jwt_of(iss="http://localhost:59999"), DISCOVERY, True, "token.other_issuer"),
         (jwt_of(azp="reader", at_hash="x", jti=None, exp=1), DISCOVERY, True, "token.is_id_token"),
         (jwt_of(), DISCOVERY, False, "token.damaged"),
+        (jwt_of(alg="none"), DISCOVERY, None, "token.damaged"),
+        (jwt_of(alg="HS256", exp=1), DISCOVERY, None, "token.damaged"),
         (jwt_of(exp=1), DISCOVERY, True, "token.expired"),
         (jwt_of(aud=["1"]), DISCOVERY, True, "token.other_audience"),
         (jwt_of(kid="x"), DISCOVERY, None, "token.unknown_key"),

@@ -57,6 +57,7 @@ def test_a_jwe_that_lost_a_piece_inside_is_incomplete(kind: str, missing: int) -
         (jwe("PAT", id_length=5), "a user whose ID was chosen by hand"),
         (PAT[:-2], "a length that no token has; a PAT of this form has 71"),
         (".".join(jwt_of().split(".")[:2]), "2 of 3 (a JWT) or 5 (a JWE) parts"),
+        (jwt_of()[3:], "its beginning is missing"),
         (jwt_of()[:-1], "its signature has 341 instead of 342"),
         (jwt_of() + "c2" * 80, "its signature has 502 instead of 512"),
     ],
@@ -81,6 +82,9 @@ def test_what_is_missing_is_said(token: str, shown: str) -> None:
         (f"{PAT}\xe9", "U+00E9"),
         (f"{PAT[:4]}\u2026{PAT[-4:]}", "shortened"),
         ("$PAT", "variable"),
+        (f'{{"access_token":"{PAT}"}}', "JSON"),
+        (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
+        (f"http://localhost/#access_token={PAT}", 'has ":" inside'),
     ],
 )
 def test_what_a_paste_left_is_named(token: str, named: str) -> None:

@@ -291,6 +291,8 @@ def _message(call: Call) -> str:
         if not call.accepted and isinstance(code := body.get("error"), str):
             return ": ".join(filter(None, (code, str(body.get("error_description", "")))))
     kind = call.answer.media_type or "no media type"
+    if isinstance(body, str) and (title := re.search(r"(?i)<title>([^<]{1,100})", body)):
+        return f"a web page: {' '.join(title[1].split())} ({kind}, {size} bytes)"
     if isinstance(body, str) and kind != "text/plain":
         return f"the answer is not a JSON object ({kind}, {size} bytes)" if size else "the answer has no body"
     text = body.strip() if isinstance(body, str) else json.dumps(body, ensure_ascii=False)

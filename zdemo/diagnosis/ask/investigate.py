@@ -288,5 +288,6 @@ def explain(  # noqa: PLR0913  # each given by name
         finding = other_api(other, call.setting).and_seen(finding.seen)
     more = f"zdemo introspect{again}  (what ZITADEL says about this token)"
     next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
-    finding = replace(finding, otherwise=(*finding.otherwise, next_step))
+    if finding.candidates:
+        finding = replace(finding, otherwise=(*finding.otherwise, next_step))
     return Explanation(finding=finding, username=username_in(known.introspection))

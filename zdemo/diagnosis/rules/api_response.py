@@ -80,12 +80,13 @@ def finding_before_the_api(answer: Response, setting: str, below: str = "") -> I
             otherwise=() if moved else ("or exempt the API from the login",),
         )
     challenge = answer.headers.get(CHALLENGE.lower(), "")
-    if answer.status == 401 and challenge.lower().startswith("basic") and "bearer" not in challenge.lower():
+    scheme = challenge.partition(" ")[0]
+    if answer.status == 401 and re.fullmatch(r"[\w-]{2,20}", scheme) and "bearer" not in challenge.lower():
+        asks = "a user name and password" if scheme.lower() == "basic" else f"other credentials, of the scheme {scheme}"
         yield Finding(
             id="call.login",
-            cause=f"something at {host} asks for a user name and password (401, {quoted(challenge, 60)}), "
-            "not for a bearer token",
-            candidates=("a proxy in front of the API requires a login of its own", "another server answers there"),
+            cause=f"something at {host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token",
+            candidates=("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens"),
             fix=("let the proxy pass requests for the API without that login", f"correct {setting}, if it is another"),
         )
     if answer.status == 429:
@@ -111,7 +112,7 @@ def finding_for_answer(call: Call, token: str | None, issuer: str, environment: 
             cause=f"{issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API",
             fix=(f"correct {call.setting}: the address of your API",),
         )
-    said = call.challenge.description if call.challenge else answer.text[:LONGEST_QUOTE]
+    said = f"{call.challenge.description if call.challenge else ''} {answer.text[:LONGEST_QUOTE]}"
     is_refusal = 400 <= answer.status < 500 and not is_from_zdemo(answer)
     if is_refusal and token_form(token or "").is_opaque and re.search(ABOUT_JWTS, said):
         yield Finding(
@@ -226,14 +227,13 @@ def _gateway(answer: Response, setting: str) -> Iterator[Finding]:
     if answer.status in GATEWAY_STATUSES and not is_from_zdemo(answer):
         yield Finding(
             id="call.gateway",
-            cause=f"the answer does not come from a zdemo API ({described(answer)})",
+            cause=f"a proxy or gateway answers for the API, or the API failed ({described(answer)})",
             candidates=(
                 "a proxy or gateway answers in place of the API, which is down, starting, or elsewhere",
                 "another API answers, and it fails or cannot have the token checked",
             ),
             fix=(
-                "start the API (zdemo serve), or correct its address in the proxy's configuration: the proxy's log "
-                "says more",
+                "start the API (zdemo serve), or correct its address in the proxy's configuration (its log says more)",
                 f"correct {setting}, if another server is meant",
                 "check the API's log",
             ),
@@ -346,15 +346,17 @@ def findings_by_both(
             otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
         )
     if is_own and here is None:  # ZITADEL has nothing against the token
+        filtered = (A_GATEWAY,) if status == 401 or call.answer.media_type == "text/html" else ()
         yield Finding(
             id="call.own_rules",
-            cause=f"{issuer} says that the token is active, and its audience fits the settings here: the API refuses "
-            "it for a reason of its own",
+            cause=f"{issuer} says that the token is active: the API refuses it for a reason of its own",
             candidates=(
+                *((VERIFIES_JWTS,) if status == 401 and token_form(token).is_opaque else ()),
+                *filtered,
                 "the user lacks a role or a right that the API requires",
                 "the API uses another application or project than this command line",
-                *(("it takes other credentials than a bearer token",) if status == 401 else ()),
-                A_GATEWAY,
+                *(() if filtered else (A_GATEWAY,)),
+                CHANGED,
             ),
             seen=(*required, ("roles", roles or "none")),
             fix=(API_LOG,),

@@ -31,7 +31,6 @@ def findings_for_jwt(form: TokenForm, settings: Settings, evidence: Evidence, no
             id="token.other_issuer",
             cause=f"the token's issuer is {shown}, but this ZITADEL is {own}{why}",
             likely=not discovered,
-            seen=(("issuers", f"token: {shown}, ZITADEL: {own}"),),
             fix=(f"use one issuer for all: request the token from {own}",),
             otherwise=(f"or, if {shown} is the ZITADEL that is meant: ZITADEL_DOMAIN={shown}",),
         )
@@ -48,6 +47,12 @@ def findings_for_jwt(form: TokenForm, settings: Settings, evidence: Evidence, no
             cause="the JWT's signature does not match its content: it was changed, or a part of it is missing",
             seen=(("signature", "wrong by the key of this ZITADEL that the JWT names"),),
             fix=("copy the whole token again, or request a new one",),
+        )
+    if (algorithm := quoted(form.header.get("alg"), 20)).upper().startswith(("NONE", "HS")):
+        yield Finding(
+            id="token.damaged",
+            cause=f"the JWT's algorithm is {algorithm}, which ZITADEL never uses: another product made it",
+            fix=(f"request a token from {issuer}, e.g. with zdemo token",),
         )
     if missing := [name for name in CLAIMS if name not in claims]:  # who issued it is open
         yield Finding(
@@ -70,8 +75,7 @@ def findings_for_jwt(form: TokenForm, settings: Settings, evidence: Evidence, no
     if project and project not in audience and settings.client_id not in audience:
         yield Finding(
             id="token.other_audience",
-            cause="the token is not meant for this API: its audience names neither this API application nor its "
-            "project. It is also no longer alive",
+            cause="the token is not meant for this API (by its audience), and is no longer alive",
             seen=(("audience", shown_list(audience)),),
             fix=(f"request a new one with the scope {audience_scope(project)}",),
         )

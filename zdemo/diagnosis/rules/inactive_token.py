@@ -280,17 +280,14 @@ def _by_form(case: InactiveCase) -> Iterator[Finding]:
     if kind in (TokenKind.REFRESH, TokenKind.CODE):
         what = f"this is not an access token but {'an' if kind is TokenKind.CODE else 'a'} {kind}"
         yield Finding(id="token.another_value", cause=what, fix=(form.fix,))
-    yield _copy("token.too_short", f"this is not a whole token of ZITADEL: {form.size}; {LENGTHS}")
+    yield _copy("token.too_short", f"this is not a token of ZITADEL, or only a piece of one: {form.size}; {LENGTHS}")
 
 
 def _doubts(case: InactiveCase) -> tuple[str, ...]:
     """Return what is not about this token alone, and what no probe could rule out."""
     evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {case.settings.issuer}"]
     if evidence.administrator_is_active is False:
-        doubts.append(
-            "ZITADEL_ADMIN_PAT is inactive as well: both may belong to another (or a recreated) ZITADEL, or ZITADEL "
-            "cannot read its tokens"
-        )
+        doubts.append("ZITADEL_ADMIN_PAT is inactive as well: both may be of another (or a recreated) ZITADEL")
     if not evidence.token_is_dead and case.form.kind is not TokenKind.PAT:
         doubts.append("it is alive, but not meant for this API (userinfo did not show it)")
     return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")
@@ -299,8 +296,8 @@ def _doubts(case: InactiveCase) -> tuple[str, ...]:
 def _ask_administrator(evidence: Evidence) -> str:
     if evidence.with_administrator and evidence.with_ids:
         return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
-    whose = "" if evidence.with_ids else ", with ZDEMO_PAT_USER_ID"
-    return evidence.unusable_admin_pat or f"zdemo doctor{evidence.admin_option}  (shows which{whose})"
+    when = "shows which" if evidence.with_ids else "with PAT and ZDEMO_PAT_USER_ID set"
+    return evidence.unusable_admin_pat or f"zdemo doctor{evidence.admin_option}  ({when})"
 
 
 def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:

@@ -214,7 +214,7 @@ def _missing(text: str, parts: list[str], header: Mapping[str, Any]) -> str:
     """Return what proves that a JWT or a JWE of ZITADEL was cut; empty when nothing does."""
     piece = JWE_PIECE.fullmatch(text)
     if not text.startswith("eyJ"):
-        return "its beginning is missing" if piece else ""
+        return "its beginning is missing" if piece or (len(parts) == 3 and _json_part(parts[1])) else ""
     is_jwe = piece or text.startswith(JWE_START) or "enc" in header
     if len(parts) < (JWE_PARTS if is_jwe else 3):
         return f"{len(parts)} of {JWE_PARTS if is_jwe else '3 (a JWT) or 5 (a JWE)'} parts"
@@ -291,6 +291,8 @@ def _matching(pattern: str, problem: str) -> Callable[[str], str]:
 _LOOKS = (
     lambda text: MASKED if is_masked(text.strip("\"'` ")) else "",
     lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else "",
+    _matching(r'\A\s*\{\s*"', "is JSON instead of the value alone"),
+    _matching("-----BEGIN", "is a private key or a certificate"),
     _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
     _base64,
     _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),
@@ -311,7 +313,7 @@ def paste_problem(token: str) -> Finding | None:
         return None
     if not token.strip():
         return Finding(id="token.empty", cause="the token is empty", fix=("set PAT in the environment or in .env",))
-    problem = form.problem or "has a character that tokens do not have"
+    problem = form.problem or next(f'has "{c}" inside' for c in token.strip() if not B64TOKEN.fullmatch(c))
     return Finding(
         id="token.pasted",
         cause=f"the token {problem}",
