@@ -26,9 +26,7 @@ RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = "zdemo doctor  (shows what prevents it)"
-ASK_ZITADEL = "zdemo introspect --pat  (what ZITADEL says about this token)"
 VERIFIES_JWTS = "the API verifies JWTs itself, and this token is opaque (not a JWT)"
-VERIFIES_OTHERS = "the API verifies JWTs itself, for another issuer or audience"
 GET_JWT = "zdemo token  (a JWT, if the Access Token Type of its service account is JWT)"
 ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
 CHANGED = "a proxy in between removes or changes the Authorization header field"
@@ -198,10 +196,7 @@ def _no_such_route(call: Call) -> Finding:
     return Finding(
         id="call.no_such_route",
         cause=f"the server at {parts.netloc} has no {parts.path} ({described(answer)}), as the API of zdemo serve does",
-        candidates=(
-            "it is an API of your own, or another server",
-            "the API has another path there, or a proxy in front of it changes the path",
-        ),
+        candidates=("it is an API of your own, or another server", "a proxy in front of it changes the path"),
         fix=(
             assignment(setting, origin) if call.below else f"correct {setting}: where zdemo serve runs",
             "zdemo doctor --api URL  (for an API of your own: a URL that requires a token)",
@@ -235,7 +230,6 @@ def _gateway(answer: Response, setting: str) -> Iterator[Finding]:
             fix=(
                 "start the API (zdemo serve), or correct its address in the proxy's configuration (its log says more)",
                 f"correct {setting}, if another server is meant",
-                "check the API's log",
             ),
         )
 
@@ -279,7 +273,7 @@ def findings_by_the_api_alone(call: Call, token: str | None) -> Iterator[Finding
             id="call.forbidden" if status == 403 else "call.refused",
             cause=f"the API refused the request ({status}) without a challenge that says why",
             candidates=(A_GATEWAY, role) if status == 403 else (dead, other),
-            fix=(ASK_ZITADEL, API_LOG),
+            fix=("zdemo introspect --pat  (what ZITADEL says about this token)", API_LOG),
         )
     form = token_form(token or "")
     odd = () if form.is_access_token or not token else (f"it does not look like an access token: {form.described}",)
@@ -367,7 +361,8 @@ def findings_by_both(
     finding = finding_for_disagreement(call, here.cause if here else "it is accepted", issuer)
     if here is None and not is_from_zdemo(call.answer):
         is_opaque = token_form(token).is_opaque
-        verifies, fix = (VERIFIES_JWTS, (GET_JWT, *finding.fix)) if is_opaque else (VERIFIES_OTHERS, finding.fix)
+        verifies = VERIFIES_JWTS if is_opaque else "the API verifies JWTs itself, for another issuer or audience"
+        fix = (GET_JWT, *finding.fix) if is_opaque else finding.fix
         finding = replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
     yield finding
 
@@ -386,7 +381,7 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     """Return why the API and ZITADEL may disagree about a token; ``zitadel`` is what ZITADEL says of it."""
     is_own, code = isinstance(call.route, OtherRoute), code_of(call.answer)
     is_foreign = not call.accepted and not is_from_zdemo(call.answer)
-    passing = PASS_ON[:1] if code == "invalid_token" else ()
+    passing = PASS_ON[: code == "invalid_token"]
     can_be_reused = call.accepted or is_foreign or code == "insufficient_scope"  # of active tokens alone
     return Finding(
         id="call.disagrees",
