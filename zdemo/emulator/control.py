@@ -208,7 +208,8 @@ def _checked(body: Answer, fields: Fields) -> Answer:
 
 # --- time and the way back ---
 
-AGING = ("created", "changed", "expires", "expiration", "auth_time")  # fields that hold a time
+# Fields that hold a time
+AGING = ("created", "changed", "expires", "expiration", "auth_time", "user_checked", "password_checked")
 
 
 class Timeline:
@@ -220,7 +221,7 @@ class Timeline:
         self.advanced = timedelta()
 
     def _state(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self._world).items() if isinstance(v, dict | list | set)}
+        return {k: v for k, v in vars(self._world).items() if isinstance(v, dict | list | set | str)}
 
     def reset(self) -> None:
         """Put everything back as it was at the beginning."""
@@ -245,8 +246,10 @@ class Timeline:
         for owner in (owner for group in owners for owner in group.values()):
             for inner in ("roles", "grants", "keys", "pats", "metadata"):
                 yield from map(vars, getattr(owner, inner, {}).values())
-        for group in (*owners, world.organizations, world.authorizations, world.administrators, world.session_tokens):
+        groups = (*owners, world.organizations, world.authorizations, world.administrators, world.session_tokens)
+        for group in (*groups, world.login_sessions, world.auth_requests, world.refresh_tokens):
             yield from map(vars, group.values())
+        yield from (vars(refresh_token.access) for refresh_token in world.refresh_tokens.values())
         for event in world.events:
             yield from (vars(event), event.payload)
         yield from (vars(ended.token) for ended in world.ended_tokens.values())
@@ -265,5 +268,5 @@ class Timeline:
 
 def _make_older(fields: dict[str, Any], seconds: float) -> None:
     for name in AGING:
-        if fields.get(name, NEVER) != NEVER:
+        if fields.get(name) not in (None, NEVER):
             fields[name] -= seconds

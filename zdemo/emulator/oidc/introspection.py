@@ -54,7 +54,7 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
         "token_type": "Bearer",
         "exp": int(token.expires),
         "iat": issued,
-        "auth_time": session and int(session.auth_time),
+        "auth_time": session and session.auth_time and int(session.auth_time),
         "nbf": issued,
         "sub": user.id,
         "aud": audience,
@@ -96,7 +96,8 @@ def userinfo(world: World, form: Form) -> Response:
             "access_denied", "access token invalid", status=401, parent=str(refusal), reason=refusal.reason
         ) from refusal
     user = world.users[token.user_id]
-    claims = user_claims(world, user, token.scopes) | requested_roles(world, user, token.scopes)
+    application = world.application_of(token.client_id) if isinstance(token, SessionToken) else None
+    claims = user_claims(world, user, token.scopes) | requested_roles(world, user, token.scopes, application)
     return json_response({"sub": user.id} | claims)
 
 
@@ -110,5 +111,5 @@ def revoke(world: World, form: Form) -> Response:
         token = live_token(world, text)
         if not isinstance(token, SessionToken) or token.client_id != client.client_id:
             raise OAuthError("invalid_client", "token was not issued for this client", status=401)
-        world.end_session(token, "the token was revoked")
+        world.end_access_token(token, "the token was revoked")
     return Response(status=200, content_type=JSON)

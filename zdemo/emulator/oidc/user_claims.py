@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zdemo.emulator.entities import User
+from zdemo.emulator.entities import Application, User
 from zdemo.emulator.token_texts import encoded
 from zdemo.emulator.world import World
 
@@ -54,12 +54,23 @@ def introspection_roles(world: World, user: User, scopes: list[str], project_id:
     return {PROJECT_ROLES: roles, roles_claim(project_id): roles} if roles else {}
 
 
-def requested_roles(world: World, user: User, scopes: list[str]) -> Claims:
-    """Return the role claims outside introspection: only of projects whose audience and roles the scopes name."""
+def requested_roles(world: World, user: User, scopes: list[str], application: Application | None = None) -> Claims:
+    """Return the role claims outside introspection: only of projects whose audience and roles the scopes name.
+
+    Of a login, a role scope names the project of the application too, whose roles come in both claims.
+    """
+    own = application.project_id if application and _role_keys(scopes) else ""
     if ROLES_SCOPE not in scopes and not _role_keys(scopes):
         return {}
-    found = _granted(world, user, audience(world, scopes), scopes)
-    return {roles_claim(project): roles for project, roles in found.items() if roles}
+    found = _granted(world, user, [*audience(world, scopes), *filter(None, [own])], scopes)
+    both = {PROJECT_ROLES: found[own]} if own and found[own] else {}
+    return both | {roles_claim(project): roles for project, roles in found.items() if roles}
+
+
+def login_audience(world: World, application: Application, scopes: list[str]) -> list[str]:
+    """Return who the tokens of a login are for: the clients of the project, the project, and what the scopes name."""
+    clients = [a.client_id for a in world.applications.values() if a.project_id == application.project_id]
+    return list(dict.fromkeys([*clients, application.project_id, *audience(world, scopes)]))
 
 
 def roles_claim(project_id: str) -> str:
