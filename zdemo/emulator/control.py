@@ -16,6 +16,7 @@ from typing import Any
 from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.incoming import RequestRecords, read_body
+from zdemo.emulator.login.sessions import set_auto_login
 from zdemo.emulator.world import World
 from zdemo.serving.loopback import is_loopback_address, names_loopback
 
@@ -83,7 +84,7 @@ class Control:
             raise Refused(str(error), 400) from None
         if name == "requests":
             return {"requests": [asdict(record) for record in list(self.records)]}
-        state, part = self._state(), {"clock": "advanced_seconds", "faults": "faults"}.get(name)
+        state, part = self._state(), {"clock": "advanced_seconds", "faults": "faults", "login": "auto_login"}.get(name)
         return {part: state[part]} if part else state
 
     def _state(self) -> Answer:
@@ -112,6 +113,7 @@ class Control:
             "advanced_seconds": self.timeline.advanced.total_seconds(),
             "faults": [{"fault": fault.pop("kind"), **{k: v for k, v in fault.items() if v}} for fault in faults],
             "requests": len(self.records),
+            "auto_login": self.world.auto_login,
             "projects": projects,
             "users": users,
             "assignments": assignments,
@@ -154,6 +156,13 @@ def _made(body: Answer) -> Fault:
     return new_fault(body.pop("fault", ""), **body)
 
 
+def _log_in(control: Control, body: Answer) -> None:
+    try:
+        set_auto_login(control.world, body.get("user", ""))
+    except KeyError as error:
+        raise Refused(f"unknown person: {error.args[0]}", 404) from None
+
+
 def _restore_pats(control: Control, body: Answer) -> None:
     try:
         control.timeline.restore_pats(body.get("user_id", ""))
@@ -173,6 +182,7 @@ ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Control, Answer], None]]]] =
         "POST": (FAULT, lambda control, body: control.faults.add(_made(body))),
         "DELETE": (FAULT, lambda control, body: control.faults.remove(_made(body)) if body else control.faults.clear()),
     },
+    "login": {"GET": LOOK, "POST": ({"user": str}, _log_in), "DELETE": ({}, _log_in)},
     "requests": {"GET": LOOK, "DELETE": ({}, lambda control, _: control.records.clear())},
     "pats": {"POST": ({"user_id": str}, _restore_pats)},
 }

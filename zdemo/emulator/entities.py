@@ -221,6 +221,7 @@ class RefreshToken(Entity):
 
     text: str = field(repr=False)
     expires: float
+    scopes: list[str]  # of the login, of which an access token can have fewer
     access: SessionToken
     ended: bool = False
 
@@ -261,6 +262,7 @@ class AuthRequest(Entity):
     state: str = ""
     nonce: str = ""
     challenge: str = ""
+    challenge_method: str = ""
     prompt: list[str] = field(default_factory=list)
     ui_locales: list[str] = field(default_factory=list)
     login_hint: str = ""

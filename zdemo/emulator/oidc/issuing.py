@@ -5,6 +5,7 @@ from typing import Any
 
 from zdemo.emulator.entities import Application, LoginSession, RefreshToken, SessionToken, User
 from zdemo.emulator.incoming import current_origin
+from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, encoded, new_token_text
@@ -24,8 +25,8 @@ _KNOWN_PREFIXES = (
     claims.AUDIENCE_PREFIX,
     claims.ROLE_SCOPE_PREFIX,
     claims.ROLE_ORGANIZATION_PREFIX,
-    f"{claims.ORGANIZATION_ID}:",
-    f"{claims.ORGANIZATION_DOMAIN}:",
+    f"{ORGANIZATION_ID}:",
+    f"{ORGANIZATION_DOMAIN}:",
     "urn:zitadel:iam:org:idp:id:",
 )
 
@@ -39,7 +40,9 @@ def known_scopes(scope: str | None) -> list[str]:
 
 def need_grant(application: Application, grant: str, name: str) -> None:
     """Raise OAuthError if an application lacks a grant type, such as ``REFRESH_TOKEN``; ``name`` is OAuth's word."""
-    if f"OIDC_GRANT_TYPE_{grant}" not in application.oidc_list("grantTypes"):
+    if f"OIDC_GRANT_TYPE_{grant}" not in (
+        application.oidc_list("grantTypes") or ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"]
+    ):
         raise OAuthError("unauthorized_client", f'grant_type "{name}" not allowed')
 
 
@@ -103,33 +106,40 @@ def active(user: User) -> User:
 
 
 def token_answer(
-    world: World, token: SessionToken, application: Application | None = None, *, as_jwt: bool | None = None
+    world: World,
+    token: SessionToken,
+    application: Application | None = None,
+    *,
+    as_jwt: bool | None = None,
+    login_scopes: list[str] | None = None,
 ) -> dict[str, Any]:
     """Add an access token to the world, and return the token response (RFC 6749 §5.1), which names no scope.
 
-    By default the application, or else the service account, says whether the access token is a JWT.
+    By default the application, or else the service account, says whether the access token is a JWT. ``login_scopes``
+    are those of the login if the token has fewer. With ``offline_access`` among them there is a refresh token.
     """
-    user = world.users[token.user_id]
+    user, login_scopes = world.users[token.user_id], login_scopes or token.scopes
     if as_jwt is None:
         as_jwt = application.jwt_access_tokens if application else user.jwt_access_tokens
     if as_jwt:
         token.token = signed(world, access_token_claims(world, token, current_origin().issuer))
     world.add_access_token(token)
     answer: dict[str, Any] = {"access_token": token.token, "token_type": "Bearer"}
-    if application and "offline_access" in token.scopes:
-        answer["refresh_token"] = _new_refresh_token(world, token)
+    if application and "offline_access" in login_scopes:
+        answer["refresh_token"] = _new_refresh_token(world, token, login_scopes)
     answer["expires_in"] = LIFETIME_SECONDS - 1  # the whole seconds that remain when the response is written
     if "openid" in token.scopes:
         answer["id_token"] = signed(world, id_token_claims(world, token, application))
     return answer
 
 
-def _new_refresh_token(world: World, access: SessionToken) -> str:
+def _new_refresh_token(world: World, access: SessionToken, scopes: list[str]) -> str:
     now = world.now()
     token_id = f"{access.id.partition('-')[0]}-rt_{world.new_id()}"
     text = new_token_text(token_id, access.user_id, PAT_KEY_NAME)
-    new = RefreshToken(id=token_id, created=now, text=text, expires=now + REFRESH_SECONDS, access=access)
-    world.refresh_tokens[canonical(text)] = new
+    world.refresh_tokens[canonical(text)] = RefreshToken(
+        id=token_id, created=now, text=text, expires=now + REFRESH_SECONDS, scopes=scopes, access=access
+    )
     drop_oldest(world.refresh_tokens)
     return text
 

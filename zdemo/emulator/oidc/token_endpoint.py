@@ -1,4 +1,4 @@
-"""The token endpoint: the two grants of service accounts (RFC 6749 §4.4, RFC 7523 §2.1); no logins."""
+"""The token endpoint, with the two grants of service accounts (RFC 6749 §4.4, RFC 7523 §2.1)."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ from flask import Response
 
 from zdemo.emulator.entities import User
 from zdemo.emulator.incoming import note, shown_client
+from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import (
     BadAssertion,
@@ -16,13 +17,12 @@ from zdemo.emulator.oidc.client_authentication import (
     same_secret,
 )
 from zdemo.emulator.oidc.issuing import active, known_scopes, new_token, token_answer
+from zdemo.emulator.oidc.login_grants import authorization_code, refresh_token
 from zdemo.emulator.oidc.responses import OAuthError, json_response
 from zdemo.emulator.tokens import MalformedJWT, unverified_claims
 from zdemo.emulator.world import World
 
 _LOGIN_GRANTS = {  # grants that exchange the result of a login: the parameter, and ZITADEL's text for an unknown one
-    "authorization_code": ("code", "Errors.User.Code.Invalid"),
-    "refresh_token": ("refresh_token", "Errors.User.RefreshToken.Invalid"),
     "urn:ietf:params:oauth:grant-type:device_code": ("device_code", "Errors.DeviceAuth.NotExisting"),
     "urn:ietf:params:oauth:grant-type:token-exchange": ("subject_token", "subject_token invalid"),
 }
@@ -85,6 +85,8 @@ def _service_account_tokens(world: World, user: User, form: Form, amr: list[str]
 _GRANTS: dict[str, Callable[[World, Form], Response]] = {
     "client_credentials": _client_credentials,
     "urn:ietf:params:oauth:grant-type:jwt-bearer": _jwt_bearer,
+    "authorization_code": authorization_code,
+    "refresh_token": refresh_token,
 }
 
 
@@ -93,8 +95,8 @@ def _allowed_scopes(world: World, user: User, scope: str | None) -> list[str]:
     known = known_scopes(scope)
     organization = world.organizations.get(user.organization_id)
     own = {
-        f"{claims.ORGANIZATION_ID}:{user.organization_id}",
-        f"{claims.ORGANIZATION_DOMAIN}:{organization.primary_domain if organization else ''}",
+        f"{ORGANIZATION_ID}:{user.organization_id}",
+        f"{ORGANIZATION_DOMAIN}:{organization.primary_domain if organization else ''}",
     }
-    foreign = (f"{claims.ORGANIZATION_ID}:", f"{claims.ORGANIZATION_DOMAIN}:")
+    foreign = (f"{ORGANIZATION_ID}:", f"{ORGANIZATION_DOMAIN}:")
     return [scope for scope in known if scope in own or not scope.startswith(foreign)]

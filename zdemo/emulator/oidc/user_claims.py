@@ -3,6 +3,7 @@
 from typing import Any
 
 from zdemo.emulator.entities import Application, User
+from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
 from zdemo.emulator.token_texts import encoded
 from zdemo.emulator.world import World
 
@@ -12,8 +13,6 @@ Roles = dict[str, dict[str, str]]  # role key -> ID of the authorization's organ
 OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "offline_access")
 METADATA = "urn:zitadel:iam:user:metadata"
 RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"
-ORGANIZATION_ID = "urn:zitadel:iam:org:id"
-ORGANIZATION_DOMAIN = "urn:zitadel:iam:org:domain:primary"
 PROJECT_ROLES = "urn:zitadel:iam:org:project:roles"
 ROLES_SCOPE = "urn:zitadel:iam:org:projects:roles"
 ROLE_SCOPE_PREFIX = "urn:zitadel:iam:org:project:role:"
@@ -57,12 +56,15 @@ def introspection_roles(world: World, user: User, scopes: list[str], project_id:
 def requested_roles(world: World, user: User, scopes: list[str], application: Application | None = None) -> Claims:
     """Return the role claims outside introspection: only of projects whose audience and roles the scopes name.
 
-    Of a login, a role scope names the project of the application too, whose roles come in both claims.
+    Of a login, they name the project of the application too, whose roles come in both claims.
     """
-    own = application.project_id if application and _role_keys(scopes) else ""
     if ROLES_SCOPE not in scopes and not _role_keys(scopes):
         return {}
-    found = _granted(world, user, [*audience(world, scopes), *filter(None, [own])], scopes)
+    projects, own = audience(world, scopes), ""
+    if application and (projects or _role_keys(scopes)):
+        own = application.project_id
+        projects.append(own)
+    found = _granted(world, user, projects, scopes)
     both = {PROJECT_ROLES: found[own]} if own and found[own] else {}
     return both | {roles_claim(project): roles for project, roles in found.items() if roles}
 
