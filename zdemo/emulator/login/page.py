@@ -140,8 +140,8 @@ def _page(world: World, title: str, text: str = "", *, status: int = 200, **cont
     html = render_template("page.html", title=title, text=text, nonce=nonce, emulator=world.name, **content)
     answer = Response(html, status, content_type=HTML)
     forbid_storing(answer)
-    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'"
-    answer.headers["Content-Security-Policy"] = policy
+    policy = f"default-src 'none'; img-src data:; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'"
+    answer.headers["Content-Security-Policy"] = policy  # without form-action, which redirects to applications break
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Referrer-Policy"] = "same-origin"  # with no-referrer, browsers send forms with the origin null
     return answer
