@@ -6,7 +6,7 @@ import requests
 from tests.support.emulator_target import TIMEOUT_SECONDS
 from tests.support.logins import CALLBACK, Client, claims, told
 from zdemo.emulator.login.sessions import add_person, set_auto_login
-from zdemo.emulator.seed import ADA
+from zdemo.emulator.seed import PERSON_ID
 
 NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
 
@@ -20,7 +20,7 @@ def automatic(public: Client) -> Client:
 def test_authorize_answers_at_once(automatic: Client) -> None:
     for change in ({}, {"prompt": "none"}, {"prompt": "login"}, {"max_age": "0"}):
         tokens = automatic.exchange(told(automatic.authorize(headers=NAVIGATION, **change))["code"]).json()
-        assert (claims(tokens["id_token"])["sub"], claims(tokens["id_token"])["amr"]) == (ADA.id, ["pwd"])
+        assert (claims(tokens["id_token"])["sub"], claims(tokens["id_token"])["amr"]) == (PERSON_ID, ["pwd"])
 
 
 def test_a_hint_chooses_somebody_else_or_the_page(automatic: Client) -> None:

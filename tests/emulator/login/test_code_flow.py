@@ -11,7 +11,7 @@ from tests.support.emulator_target import KEYS, USERINFO, answer, basic, bearer,
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import BYE, CALLBACK, VERIFIER, Client, add_client, claims, told
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, Emulator
-from zdemo.emulator.seed import ADA
+from zdemo.emulator.seed import PERSON_ID
 from zdemo.emulator.token_texts import encoded
 
 OFFLINE = "openid profile email offline_access"
@@ -55,7 +55,7 @@ def test_a_login_gives_tokens_that_say_who_it_was(public: Client, clock: Clock) 
     half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
     assert decoded == {
         "iss": public.emulator.url,
-        "sub": ADA.id,
+        "sub": PERSON_ID,
         "aud": audience,
         "exp": int(clock.now) + 43200,
         "iat": int(clock.now),
@@ -72,7 +72,7 @@ def test_a_login_gives_tokens_that_say_who_it_was(public: Client, clock: Clock) 
     assert (asked["auth_time"], asked["username"], asked[ROLES]) == (int(clock.now), "ada", GRANTED)
     said = userinfo(public, tokens["access_token"])
     assert said == {
-        "sub": ADA.id,
+        "sub": PERSON_ID,
         "name": "Ada Lovelace",
         "given_name": "Ada",
         "family_name": "Lovelace",
@@ -96,7 +96,7 @@ def test_only_what_the_scopes_ask_for_comes(public: Client) -> None:
     assert userinfo(public, role["access_token"])[ROLES] == GRANTED
     assert ROLES not in claims(role["id_token"])
     all_roles = public.log_in(scope="openid urn:zitadel:iam:org:projects:roles")
-    assert userinfo(public, all_roles["access_token"]) == {"sub": ADA.id}
+    assert userinfo(public, all_roles["access_token"]) == {"sub": PERSON_ID}
 
 
 def test_an_application_can_ask_for_more_in_its_tokens(emulator: Emulator) -> None:
@@ -111,7 +111,7 @@ def test_an_application_can_ask_for_more_in_its_tokens(emulator: Emulator) -> No
         GRANTED,
     )
     assert (told_in_access_token[ROLES], "email" in told_in_access_token) == (GRANTED, False)
-    assert introspected(telling, tokens["access_token"])["sub"] == ADA.id
+    assert introspected(telling, tokens["access_token"])["sub"] == PERSON_ID
 
 
 def test_a_project_that_asserts_roles_adds_the_scopes(public: Client) -> None:
@@ -272,7 +272,7 @@ def test_a_code_ends_with_time_and_with_the_login(public: Client, clock: Clock) 
     assert answer(public.exchange(late)) == oauth_refusal("invalid_request", "Errors.User.Code.Invalid")
     code = public.code()
     public.emulator.world.login_sessions.clear()
-    assert answer(public.exchange(code)) == oauth_refusal("invalid_request", "Errors.AuthRequest.NoCode")
+    assert answer(public.exchange(code)) == oauth_refusal("invalid_request", "Errors.Session.Terminated")
 
 
 def test_a_public_client_without_a_challenge_gets_a_code_but_no_tokens(public: Client) -> None:
@@ -350,8 +350,8 @@ def test_revoking_either_token_works_for_the_client_it_was_issued_to(public: Cli
 
 def test_switching_a_person_off_ends_their_logins(public: Client) -> None:
     tokens, world = public.log_in(scope=OFFLINE), public.emulator.world
-    world.set_user_state(world.users[str(ADA.id)], "INACTIVE", "user.deactivated")
-    world.set_user_state(world.users[str(ADA.id)], "ACTIVE", "user.reactivated")
+    world.set_user_state(world.users[PERSON_ID], "INACTIVE", "user.deactivated")
+    world.set_user_state(world.users[PERSON_ID], "ACTIVE", "user.reactivated")
     assert introspected(public, tokens["access_token"]) == {"active": False}
     assert public.refresh(tokens).status_code == 400
 

@@ -21,7 +21,7 @@ from zdemo.emulator.login.sessions import (
     person_of,
 )
 from zdemo.emulator.oidc.issuing import new_token
-from zdemo.emulator.seed import ADA, known_world
+from zdemo.emulator.seed import PERSON, PERSON_PASSWORD, known_world
 from zdemo.emulator.world import MOST_KEPT, World
 
 
@@ -58,7 +58,7 @@ def a_request(world: World, redirect_uri: str = "http://localhost/callback") -> 
 
 
 def test_a_session_says_what_was_checked_and_when(world: World, clock: Clock, ada: User) -> None:
-    assert (ADA.username, check_password(ada, ADA.password), check_password(ada, "x")) == ("ada", True, False)
+    assert (PERSON, check_password(ada, PERSON_PASSWORD), check_password(ada, "x")) == ("ada", True, False)
     empty, by_user, by_password = add_session(world), add_session(world, ada), add_session(world, ada, password=True)
     assert [session.amr for session in (empty, by_user, by_password)] == [[], [], ["pwd"]]
     clock.now += 5

@@ -37,9 +37,11 @@ def callback_with_error(world: World, request: AuthRequest, error: str, descript
 
 def _callback(request: AuthRequest, answer: dict[str, str]) -> str:
     filled = {name: value for name, value in (answer | {"state": request.state}).items() if value}
-    before, hash, fragment = request.redirect_uri.partition("#")
+    before, _, fragment = request.redirect_uri.partition("#")
+    if request.response_mode == "fragment":
+        return f"{before}#{urlencode(filled)}"
     separator = "&" if "?" in before else "?"
-    return f"{before}{separator}{urlencode(filled)}{hash}{fragment}"
+    return f"{before}{separator}{urlencode(filled)}{'#' if fragment else ''}{fragment}"
 
 
 def request_of_code(world: World, code: str) -> AuthRequest | None:

@@ -11,14 +11,8 @@ from flask import Flask, Response, render_template, request
 
 from zdemo.emulator.entities import Application, AuthRequest, User
 from zdemo.emulator.incoming import note
-from zdemo.emulator.login.auth_requests import (
-    callback_with_code,
-    callback_with_error,
-    organizations_of,
-    people_of,
-    remembered,
-)
-from zdemo.emulator.login.browser import browser_of, is_foreign, new_browser, remember
+from zdemo.emulator.login import auth_requests
+from zdemo.emulator.login.browser import browser_of, is_foreign, remember
 from zdemo.emulator.login.sessions import add_person, add_session, person_of
 from zdemo.emulator.oidc.authorize import LOGIN_V1, LOGIN_V2
 from zdemo.emulator.oidc.end_session import DONE_V1, DONE_V2
@@ -28,13 +22,11 @@ from zdemo.emulator.world import World
 MOST_LISTED = 100  # people
 LONGEST_NAME = 200
 ASKS = {"login", "select_account", "create"}  # prompts with which a remembered login is not enough
-NOT_LOGGED_IN = {  # for prompt=none, by login version (ZITADEL)
-    "V1": (
-        "interaction_required",
-        "Unfortunately, the user may be not logged in and/or additional interaction is required.",
-    ),
-    "V2": ("login_required", "The user is not logged in."),
-}
+NOT_LOGGED_IN = ("login_required", "The user is not logged in.")  # for prompt=none
+NOT_LOGGED_IN_V1 = (
+    "interaction_required",
+    "Unfortunately, the user may be not logged in and/or additional interaction is required.",
+)
 
 
 def register(app: Flask, world: World) -> None:
@@ -54,90 +46,80 @@ def _login(world: World) -> Response:
     asked = world.auth_requests.get(request.values.get("authRequest") or request.values.get("authRequestID", ""))
     application = world.application_of(asked.client_id) if asked else None
     if asked is None or application is None or asked.answered:
-        note(reason="the login was answered before, or is unknown")
-        return _page(world, "This login is over", "Go back to the application, and log in again.", status=400)
+        return _refused(world, "This login is over", "Go back to the application, and log in again.")
     if request.method != "POST":
         return _offered(world, application, asked)
     if is_foreign(request):
-        note(reason="another web page sent the form")
-        return _page(world, "This form came from another page", status=403)
+        return _refused(world, "This form came from another page", status=403)
     if "cancel" in request.form:
-        return redirect(callback_with_error(world, asked, "access_denied", "The person cancelled the login."))
+        error = ("access_denied", "The person cancelled the login.")
+        return redirect(auth_requests.callback_with_error(world, asked, *error))
     return _chosen(world, application, asked)
 
 
 def _offered(world: World, application: Application, asked: AuthRequest) -> Response:
     """Answer at once for a browser that is logged in, or show the people."""
-    sessions = remembered(world, asked, browser_of(request))
-    hinted = asked.login_hint.casefold()
-    fitting = [s for s in sessions if hinted in ("", world.users[s.user_id].username.casefold())]
+    sessions = auth_requests.remembered(world, asked, browser_of(request))
+    hint = asked.login_hint.casefold()
+    fitting = [s for s in sessions if hint in ("", world.users[s.user_id].username.casefold())]
     if fitting and not ASKS & set(asked.prompt):
         note(user=world.users[fitting[0].user_id].username)
-        return redirect(callback_with_code(world, asked, fitting[0]))
+        return redirect(auth_requests.callback_with_code(world, asked, fitting[0]))
     if "none" in asked.prompt:
-        return redirect(callback_with_error(world, asked, *NOT_LOGGED_IN["V2" if asked.id.startswith("V2_") else "V1"]))
+        error = NOT_LOGGED_IN if asked.id.startswith("V2_") else NOT_LOGGED_IN_V1
+        return redirect(auth_requests.callback_with_error(world, asked, *error))
     known = {session.user_id for session in sessions}
-    people = sorted(people_of(world, asked), key=lambda user: user.username.casefold() != hinted)
-    here = [_row(world, application, asked, user) for user in people if user.id in known]
-    others = [_row(world, application, asked, user) for user in people if user.id not in known]
-    return _page(
-        world,
-        f"Log in to {application.name}",
-        request=asked,
-        groups=[
-            ("Logged in with this browser", here),
-            ("Everybody else" if known else "Log in as", others[:MOST_LISTED]),
-        ],
-        more=max(0, len(others) - MOST_LISTED),
-        creates="create" in asked.prompt,
-        unknown="" if person_of(world, hinted) else asked.login_hint,
-    )
-
-
-def _row(world: World, application: Application, asked: AuthRequest, user: User) -> dict[str, Any]:
-    held = [
-        key
-        for a in world.authorizations.values()
-        if (a.user_id, a.project_id) == (user.id, application.project_id) and a.active
-        for key in a.role_keys
+    people = sorted(auth_requests.people_of(world, asked), key=lambda user: user.username.casefold() != hint)
+    others = [user for user in people if user.id not in known]
+    roles: dict[str, list[str]] = {}
+    for one in world.authorizations.values():
+        if one.project_id == application.project_id and one.active:
+            roles.setdefault(one.user_id, []).extend(one.role_keys)
+    groups = [
+        ("Logged in with this browser", [user for user in people if user.id in known]),
+        ("Everybody else" if known else "Log in as", others[:MOST_LISTED]),
     ]
-    hinted = user.username.casefold() == asked.login_hint.casefold()
-    return {"username": user.username, "name": user.name, "roles": ", ".join(held), "hinted": hinted}
+    shown: dict[str, Any] = {"groups": groups, "roles": roles, "more": len(others) - MOST_LISTED, "hint": hint}
+    shown["unknown"] = "" if person_of(world, hint) else asked.login_hint
+    return _page(world, f"Log in to {application.name}", asked=asked, **shown)
 
 
 def _chosen(world: World, application: Application, asked: AuthRequest) -> Response:
     """Log in as the person of the form, who is new if nobody has this name, and remember the browser."""
     name = request.form.get("person", "").strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        return _page(world, "This is not a login name", "Go back, and enter another one.", status=400)
-    user = next((user for user in people_of(world, asked) if user.username.casefold() == name.casefold()), None)
-    if user is None:
-        if any(user.username.casefold() == name.casefold() for user in world.users.values()):
-            return _page(world, f"{name} cannot log in here", "Go back, and choose somebody else.", status=400)
-        user = _new_person(world, application, asked, name)
+        return _refused(world, "This is not a login name", "Go back, and enter another one.")
+    named = [user for user in world.users.values() if user.username.casefold() == name.casefold()]
+    user = named[0] if named else _new_person(world, application, asked, name)
+    if user not in auth_requests.people_of(world, asked):
+        return _refused(world, f"{name} cannot log in here", "Go back, and choose somebody else.")
     note(user=user.username)
     browser = browser_of(request)
-    sessions = remembered(world, asked, browser)
+    known = [s for s in auth_requests.remembered(world, asked, browser) if s.user_id == user.id]
     if not any(session.browser == browser for session in world.login_sessions.values()):
-        browser = new_browser()
-    again = [session for session in sessions if session.user_id == user.id and "login" not in asked.prompt]
-    session = again[0] if again else add_session(world, user, password=True, browser=browser)
-    answer = redirect(callback_with_code(world, asked, session))
+        browser = secrets.token_urlsafe()  # not one that another page of this site may have set
+    session = known[0] if known else add_session(world, user, password=True, browser=browser)
+    answer = redirect(auth_requests.callback_with_code(world, asked, session))
     remember(answer, browser)
     return answer
 
 
 def _new_person(world: World, application: Application, asked: AuthRequest, name: str) -> User:
     given, _, family = name.partition("@")[0].replace(".", " ").title().partition(" ")
-    organization = next(iter(organizations_of(world, asked)), None)
-    owner = organization.id if organization else world.projects[application.project_id].organization_id
+    named = auth_requests.organizations_of(world, asked)
+    owner = named[0].id if named else world.projects[application.project_id].organization_id
     email = name if "@" in name else f"{name}@example.com"
     return add_person(world, owner, name, given, family or "Person", email=email)
 
 
-def _page(world: World, title: str, text: str = "", *, status: int = 200, **content: Any) -> Response:
+def _refused(world: World, title: str, text: str = "", status: int = 400) -> Response:
+    note(reason=title[:1].lower() + title[1:])
+    return _page(world, title, status, text=text)
+
+
+def _page(world: World, title: str, status: int = 200, **content: Any) -> Response:
     nonce = secrets.token_urlsafe(16)
-    html = render_template("page.html", title=title, text=text, nonce=nonce, emulator=world.name, **content)
+    html = render_template("page.html", title=title, nonce=nonce, emulator=world.name, **content)
     answer = Response(html, status, content_type=HTML)
     forbid_storing(answer)
     policy = f"default-src 'none'; img-src data:; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'"

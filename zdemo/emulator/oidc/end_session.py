@@ -1,10 +1,10 @@
 """The end of a login, at the wish of an application (OpenID Connect RP-Initiated Logout)."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, request
 
-from zdemo.emulator.entities import Application
 from zdemo.emulator.incoming import note
 from zdemo.emulator.login.browser import browser_of
 from zdemo.emulator.login.sessions import end_session as end_login
@@ -14,46 +14,35 @@ from zdemo.emulator.oidc.responses import OAuthError, redirect
 from zdemo.emulator.tokens import BadSignature, MalformedJWT, own_claims
 from zdemo.emulator.world import World
 
-DONE_V1 = "/ui/login/logout/done"
-DONE_V2 = "/logout/done"
-WHY = "the person logged out"
+DONE_V1, DONE_V2 = "/ui/login/logout/done", "/logout/done"
 
 
 def end_session(world: World, form: Form) -> Response:
     """End the session of an ID token, or else those of the browser, and go where the application wants."""
-    hint, client_id, wanted = form.last("id_token_hint"), form.last("client_id"), form.last("post_logout_redirect_uri")
-    claims = {}
-    if hint:
-        try:
-            claims = own_claims(world, hint)
-        except (MalformedJWT, BadSignature) as error:
-            raise OAuthError("invalid_request", "id_token_hint invalid", parent=str(error)) from error
-        if client_id and client_id != claims.get("azp"):
-            raise OAuthError("invalid_request", "client_id does not match azp of id_token_hint")
-        client_id = str(claims.get("azp", ""))
-    location = DONE_V2 if hint else DONE_V1
+    hint, client_id, wanted = (form.last(name) for name in ("id_token_hint", "client_id", "post_logout_redirect_uri"))
+    claims = _claims(world, hint) if hint else {}
+    if hint and client_id not in ("", claims.get("azp")):
+        raise OAuthError("invalid_request", "client_id does not match azp of id_token_hint")
+    client_id, location = str(claims.get("azp", client_id)), DONE_V2 if hint else DONE_V1
     if client_id:
         application, why_not = find_active(world, client_id)
         if application is None or application.kind != "oidc":
             raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not)
-        if wanted:
-            _check_registered(application, wanted)
-            location = wanted
-    _end(world, str(claims.get("sid", "")))
+        if wanted and not is_registered(application, application.oidc_list("postLogoutRedirectUris"), wanted):
+            raise OAuthError("invalid_request", "post_logout_redirect_uri invalid")
+        location = wanted or location
+    session_id, browser = claims.get("sid"), browser_of(request)
+    for session in list(world.login_sessions.values()):
+        if session.id == session_id if hint else browser and session.browser == browser:
+            note(user=world.users[session.user_id].username if session.user_id in world.users else "")
+            end_login(world, session, "the person logged out")
     if state := form.last("state"):
         location += ("&" if "?" in location else "?") + urlencode({"state": state})
     return redirect(location)
 
 
-def _check_registered(application: Application, uri: str) -> None:
-    if not is_registered(application, application.oidc_list("postLogoutRedirectUris"), uri):
-        raise OAuthError("invalid_request", "post_logout_redirect_uri invalid")
-
-
-def _end(world: World, session_id: str) -> None:
-    browser = "" if session_id else browser_of(request)
-    for session in list(world.login_sessions.values()):
-        if session.id == session_id or (browser and session.browser == browser):
-            if user := world.users.get(session.user_id):
-                note(user=user.username)
-            end_login(world, session, WHY)
+def _claims(world: World, hint: str) -> dict[str, Any]:
+    try:
+        return own_claims(world, hint)
+    except (MalformedJWT, BadSignature) as error:
+        raise OAuthError("invalid_request", "id_token_hint invalid", parent=str(error)) from error

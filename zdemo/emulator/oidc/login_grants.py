@@ -26,11 +26,12 @@ def authorization_code(world: World, form: Form) -> Response:
     request = request_of_code(world, form.last("code"))
     if request is None:
         raise OAuthError("invalid_request", "Errors.User.Code.Invalid", reason="the code is unknown or too old")
-    _check_client(application, request.client_id, "authorization request")
+    if not request.code:
+        raise OAuthError("invalid_request", "Errors.AuthRequest.NoCode", reason="the code was used before")
     session = live_session(world, request.session_id)
-    if not request.code or session is None:
-        reason = "the code was used before" if session else "the login has ended"
-        raise OAuthError("invalid_request", "Errors.AuthRequest.NoCode", reason=reason)
+    if session is None:
+        raise OAuthError("invalid_request", "Errors.Session.Terminated")
+    _check_client(application, request.client_id, "authorization request")
     if request.challenge or application.auth_method == "OIDC_AUTH_METHOD_TYPE_NONE":
         _check_verifier(request, form.last("code_verifier"))
     if form.last("redirect_uri") != request.redirect_uri:
