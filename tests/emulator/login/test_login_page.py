@@ -173,6 +173,7 @@ def test_an_application_that_is_gone_ends_its_login(public: Client) -> None:
         ({"Origin": "http://localhost:{port}"}, True),
         ({"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost:{port}"}, True),
         ({"Origin": "http://localhost:3000"}, False),
+        ({"Origin": "http://evil.example", "Host": "evil.example", "X-Forwarded-Host": "localhost"}, False),
         ({"Origin": "null"}, False),
         ({"Sec-Fetch-Site": "cross-site"}, False),
         ({"Sec-Fetch-Site": "same-site"}, False),

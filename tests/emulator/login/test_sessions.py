@@ -8,16 +8,13 @@ from zdemo.emulator.login.auth_requests import (
     CODE_SECONDS,
     add_request,
     callback_with_code,
-    callback_with_error,
     request_of_code,
 )
 from zdemo.emulator.login.sessions import (
     add_session,
     check_password,
     end_session,
-    has_token,
     live_session,
-    new_session_token,
     person_of,
 )
 from zdemo.emulator.oidc.issuing import new_token
@@ -44,15 +41,8 @@ def ada(world: World) -> User:
     return found
 
 
-def a_request(world: World, redirect_uri: str = "http://localhost/callback") -> AuthRequest:
-    made = AuthRequest(
-        id=f"V2_{world.new_id()}",
-        created=world.now(),
-        client_id="c",
-        redirect_uri=redirect_uri,
-        scopes=["openid"],
-        state="a state",
-    )
+def a_request(world: World) -> AuthRequest:
+    made = AuthRequest(id=f"V2_{world.new_id()}", created=world.now(), client_id="c", redirect_uri="/", scopes=[])
     add_request(world, made)
     return made
 
@@ -81,13 +71,6 @@ def test_a_session_ends_by_time_with_its_user_and_by_order(world: World, clock: 
     assert live_session(world, alive.id) is None
 
 
-def test_a_new_session_token_ends_the_old_one(world: World) -> None:
-    session = add_session(world)
-    first = session.token
-    second = new_session_token(world, session)
-    assert (has_token(session, first), has_token(session, f" {second}\n"), len(second)) == (False, True, 283)
-
-
 def token_of(world: World, ada: User, session: LoginSession) -> str:
     token = new_token(world, ada, "c", ["openid"], ["c"], amr=[], auth_time=None, session_id=session.id)
     world.add_access_token(token)
@@ -114,20 +97,12 @@ def test_the_world_keeps_no_more_tokens_than_that(world: World, ada: User) -> No
 
 
 def test_a_code_lives_ten_minutes(world: World, clock: Clock, ada: User) -> None:
-    request = a_request(world, "http://localhost/callback?from=a#top")
-    address = callback_with_code(world, request, add_session(world, ada))
-    assert address == f"http://localhost/callback?from=a&code={request.code}&state=a+state#top"
+    request = a_request(world)
+    callback_with_code(world, request, add_session(world, ada))
     clock.now += CODE_SECONDS - 1
     assert (request_of_code(world, request.code), len(request.code)) == (request, 233)
     clock.now += 1
     assert (request_of_code(world, request.code), CODE_SECONDS) == (None, 600)
-
-
-def test_an_error_names_only_what_there_is(world: World) -> None:
-    request = a_request(world)
-    request.state = ""
-    assert callback_with_error(world, request, "access_denied") == "http://localhost/callback?error=access_denied"
-    assert request.answered
 
 
 def test_the_oldest_request_goes_with_its_code(world: World, ada: User) -> None:

@@ -27,7 +27,6 @@ def remember(answer: Response, browser: str) -> None:
 
 def is_foreign(request: Request) -> bool:
     """Return whether a page of another origin sent a form; programs other than browsers name no origin."""
-    own = {current_origin().issuer, f"http://{request.host}", f"https://{request.host}"}
     if "Origin" in request.headers:
-        return request.headers["Origin"] not in own
+        return request.headers["Origin"].partition("://")[2] != current_origin().requested_host
     return request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
