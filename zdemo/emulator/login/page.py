@@ -47,6 +47,7 @@ def _login(world: World) -> Response:
     application = world.application_of(asked.client_id) if asked else None
     if asked is None or application is None or asked.answered:
         return _refused(world, "This login is over", "Go back to the application, and log in again.")
+    note(client=application.name)
     if request.method != "POST":
         return _offered(world, application, asked)
     if is_foreign(request):

@@ -40,9 +40,8 @@ def known_scopes(scope: str | None) -> list[str]:
 
 def need_grant(application: Application, grant: str, name: str) -> None:
     """Raise OAuthError if an application lacks a grant type, such as ``REFRESH_TOKEN``; ``name`` is OAuth's word."""
-    if f"OIDC_GRANT_TYPE_{grant}" not in (
-        application.oidc_list("grantTypes") or ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"]
-    ):
+    held = application.oidc_list("grantTypes") or ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"]
+    if f"OIDC_GRANT_TYPE_{grant}" not in held:
         raise OAuthError("unauthorized_client", f'grant_type "{name}" not allowed')
 
 
