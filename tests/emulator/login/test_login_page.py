@@ -125,11 +125,11 @@ def test_the_prompt_login_makes_a_new_login(public: Client, clock: Clock) -> Non
 
 
 def test_one_browser_knows_several_people(public: Client) -> None:
-    add(public.emulator.world, "eve")
+    add_client(public.emulator).log_in("elsewhere")
     public.log_in()
     public.log_in("eve", prompt="select_account")
-    page = shown(public, prompt="select_account").partition("Everybody else")
-    assert (listed(page[0]), page[1]) == (["ada", "eve"], "")
+    here, _, others = shown(public, prompt="select_account").partition("Everybody else")
+    assert (listed(here), listed(others)) == (["ada", "eve"], ["elsewhere"])
     assert claims(public.log_in(login_hint="ada")["id_token"])["sub"] == public_id(public, "ada")
     assert claims(public.log_in()["id_token"])["sub"] == public_id(public, "eve")
 

@@ -36,7 +36,7 @@ def _is_native(application: Application) -> bool:
 
 def _loopback(uri: str) -> tuple[str, str] | None:
     """Return path and query of a URI on this machine that every browser reads alike, or None."""
-    if not uri.isascii() or not uri.isprintable() or any(c in uri for c in " \\@#"):
+    if not uri.isascii() or not uri.isprintable():
         return None
     try:
         parts = urlsplit(uri)
