@@ -139,6 +139,7 @@ NONE_ALONE = "The prompt parameter `none` must only be used as a single value"
         ({"redirect_uri": CALLBACK.replace("3000", "3001")}, NO_REDIRECT),
         ({"redirect_uri": "x", "prompt": "none login"}, NONE_ALONE),
         ({"response_type": None}, f"The response type is missing in your request. {ASK}"),
+        ({"state": "x" * 16384}, "error parsing form"),
         ({"max_age": "-1"}, "error decoding form"),
         ({"max_age": "9" * 5000}, "error decoding form"),
         ({"request": "x"}, "parsing of request failed: token contains an invalid number of segments"),

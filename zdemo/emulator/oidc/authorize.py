@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, request
 
 from zdemo.emulator.entities import Application, AuthRequest
-from zdemo.emulator.incoming import note
+from zdemo.emulator.incoming import FREE_BYTES, note
 from zdemo.emulator.login import auth_requests
 from zdemo.emulator.login.sessions import add_session, person_of
 from zdemo.emulator.oidc.client_authentication import Form, find_active
@@ -51,6 +51,8 @@ def _login_version(application: Application) -> dict[str, Any]:
 
 def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
     """Return the application and its request. Raises OAuthError, which is shown to the person."""
+    if len(request.query_string) > FREE_BYTES:
+        raise OAuthError("invalid_request", "error parsing form", reason="more than the emulator keeps of a request")
     max_age, prompt, redirect_uri = _max_age(form), form.last("prompt").split(), form.last("redirect_uri")
     if form.last("request"):
         raise OAuthError("invalid_request", "parsing of request failed: token contains an invalid number of segments")
