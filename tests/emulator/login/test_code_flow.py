@@ -81,6 +81,15 @@ def test_only_what_the_scopes_ask_for_comes(public: Client) -> None:
     assert userinfo(public, all_roles["access_token"]) == {"sub": PERSON_ID}
 
 
+def test_the_answer_can_be_in_the_fragment(emulator: Emulator) -> None:
+    client = add_client(emulator, redirectUris=[f"{CALLBACK}?from=a"])
+    answers = [
+        client.choose(client.login_page(redirect_uri=f"{CALLBACK}?from=a", **more)).headers["Location"]
+        for more in ({}, {"response_mode": "fragment"})
+    ]
+    assert [address.partition("code=")[0] for address in answers] == [f"{CALLBACK}?from=a&", f"{CALLBACK}?from=a#"]
+
+
 def test_an_application_can_ask_for_more_in_its_tokens(emulator: Emulator) -> None:
     words = ("idTokenRoleAssertion", "idTokenUserinfoAssertion", "accessTokenRoleAssertion")
     telling = add_client(emulator, **dict.fromkeys(words, True), accessTokenType="OIDC_TOKEN_TYPE_JWT")

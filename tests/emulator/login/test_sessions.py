@@ -105,10 +105,11 @@ def test_a_code_lives_ten_minutes(world: World, clock: Clock, ada: User) -> None
     assert (request_of_code(world, request.code), CODE_SECONDS) == (None, 600)
 
 
-def test_the_oldest_request_goes_with_its_code(world: World, ada: User) -> None:
+def test_the_oldest_requests_and_codes_go(world: World, ada: User) -> None:
     oldest = a_request(world)
-    callback_with_code(world, oldest, add_session(world, ada))
     for number in range(MOST_KEPT):
-        world.auth_requests[str(number)] = a_request(world)
-    add_request(world, a_request(world))
-    assert (len(world.auth_requests), request_of_code(world, oldest.code)) == (MOST_KEPT, None)
+        world.auth_requests[str(number)] = world.codes[str(number)] = oldest
+    latest = a_request(world)
+    callback_with_code(world, latest, add_session(world, ada))
+    for kept in (world.auth_requests, world.codes):
+        assert (len(kept), list(kept.values())[-1]) == (MOST_KEPT, latest)

@@ -145,6 +145,8 @@ def _show(screen: Screen, start: Start, url: str) -> None:
     screen.say(f"ZITADEL (emulator {start.world.name}) on {url}; Ctrl-C stops it")
     if start.world.other_domains:
         screen.say(f"it also answers to {', '.join(start.world.other_domains)}")
+    if start.world.auto_login:
+        screen.say(f"it logs {start.world.auto_login} in without the login page")
     screen.say("its state is in memory and ends with it")
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
     screen.pairs(rows, label_width=len("CLIENT_SECRET"))

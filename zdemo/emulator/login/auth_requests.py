@@ -16,8 +16,7 @@ CODE_SECONDS = 600
 def add_request(world: World, request: AuthRequest) -> None:
     """Keep a request until it is answered, or until many others came after it."""
     world.auth_requests[request.id] = request
-    for old in drop_oldest(world.auth_requests):
-        world.codes.pop(canonical(old.code), None)
+    drop_oldest(world.auth_requests)
 
 
 def callback_with_code(world: World, request: AuthRequest, session: LoginSession) -> str:
@@ -25,6 +24,7 @@ def callback_with_code(world: World, request: AuthRequest, session: LoginSession
     request.answered, request.session_id, request.code = True, session.id, sealed(request.id)
     world.touch(request)
     world.codes[canonical(request.code)] = request
+    drop_oldest(world.codes)
     return _callback(request, {"code": request.code})
 
 
@@ -37,11 +37,8 @@ def callback_with_error(world: World, request: AuthRequest, error: str, descript
 
 def _callback(request: AuthRequest, answer: dict[str, str]) -> str:
     filled = {name: value for name, value in (answer | {"state": request.state}).items() if value}
-    before, _, fragment = request.redirect_uri.partition("#")
-    if request.response_mode == "fragment":
-        return f"{before}#{urlencode(filled)}"
-    separator = "&" if "?" in before else "?"
-    return f"{before}{separator}{urlencode(filled)}{'#' if fragment else ''}{fragment}"
+    mark = "#" if request.response_mode == "fragment" else "&" if "?" in request.redirect_uri else "?"
+    return f"{request.redirect_uri}{mark}{urlencode(filled)}"
 
 
 def request_of_code(world: World, code: str) -> AuthRequest | None:

@@ -34,13 +34,9 @@ def person_of(world: World, login_name: str) -> User | None:
     return next((user for user in people(world) if user.username.casefold() == login_name), None)
 
 
-def people(world: World, organization_id: str = "") -> list[User]:
-    """Return the humans who can log in, of one organization or of all."""
-    return [
-        user
-        for user in world.users.values()
-        if not user.machine and user.state == "ACTIVE" and organization_id in ("", user.organization_id)
-    ]
+def people(world: World) -> list[User]:
+    """Return the humans who can log in."""
+    return [user for user in world.users.values() if not user.machine and user.state == "ACTIVE"]
 
 
 def set_auto_login(world: World, login_name: str) -> None:
