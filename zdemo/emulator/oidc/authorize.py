@@ -41,7 +41,7 @@ def _is_script() -> bool:
     """Return whether a script of a web page sent the request, which could learn where the answer leads."""
     if "Sec-Fetch-Site" in request.headers:
         return request.headers.get("Sec-Fetch-Mode") != "navigate"
-    return request.method == "GET" and "Origin" in request.headers
+    return "Origin" in request.headers
 
 
 def _login_version(application: Application) -> dict[str, Any]:
