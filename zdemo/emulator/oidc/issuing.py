@@ -45,35 +45,14 @@ def need_grant(application: Application, grant: str, name: str) -> None:
         raise OAuthError("unauthorized_client", f'grant_type "{name}" not allowed')
 
 
-def new_token(  # noqa: PLR0913 - what a token says
-    world: World,
-    user: User,
-    client_id: str,
-    scopes: list[str],
-    audience: list[str],
-    *,
-    amr: list[str],
-    auth_time: float | None,
-    session_id: str = "",
-    nonce: str = "",
+def new_token(
+    world: World, user: User, client_id: str, scopes: list[str], audience: list[str], **login: Any
 ) -> SessionToken:
-    """Return a new access token, which ``token_answer`` adds to the world."""
-    now = world.now()
-    token_id = f"V2_{world.new_id()}-at_{world.new_id()}"
-    return SessionToken(
-        id=token_id,
-        created=now,
-        user_id=user.id,
-        token=new_token_text(token_id, user.id),
-        expires=int(now) + LIFETIME_SECONDS,
-        scopes=scopes,
-        audience=audience,
-        client_id=client_id,
-        amr=amr,
-        auth_time=auth_time,
-        session_id=session_id,
-        nonce=nonce,
-    )
+    """Return a new access token, which ``token_answer`` adds to the world; ``login`` are the token's other fields."""
+    id, now = f"V2_{world.new_id()}-at_{world.new_id()}", world.now()
+    fields = {"client_id": client_id, "scopes": scopes, "audience": audience, "user_id": user.id, **login}
+    text, expires = new_token_text(id, user.id), int(now) + LIFETIME_SECONDS
+    return SessionToken(id=id, created=now, token=text, expires=expires, **fields)
 
 
 def login_token(
@@ -83,17 +62,9 @@ def login_token(
     user = world.users.get(session.user_id)
     if user is None:
         raise OAuthError("invalid_request", "Errors.User.NotFound")
-    return new_token(
-        world,
-        active(user),
-        application.client_id,
-        scopes,
-        claims.login_audience(world, application, scopes),
-        amr=session.amr,
-        auth_time=session.auth_time,
-        session_id=session.id,
-        nonce=nonce,
-    )
+    login = {"amr": session.amr, "auth_time": session.auth_time, "session_id": session.id, "nonce": nonce}
+    audience = claims.login_audience(world, application, scopes)
+    return new_token(world, active(user), application.client_id, scopes, audience, **login)
 
 
 def active(user: User) -> User:

@@ -1,7 +1,6 @@
 """The grants of the token endpoint for people who have logged in: a code, and a refresh token (RFC 6749 §4.1, §6)."""
 
 from hashlib import sha256
-from typing import Any
 
 from flask import Response
 
@@ -63,8 +62,8 @@ def refresh_token(world: World, form: Form) -> Response:
     note(user=user.username)
     held.ended = True
     world.end_access_token(old, "the token was replaced by a refresh")
-    said: dict[str, Any] = {name: getattr(old, name) for name in ("amr", "auth_time", "session_id", "nonce")}
-    token = new_token(world, user, old.client_id, scopes, old.audience, **said)
+    login = {name: getattr(old, name) for name in ("amr", "auth_time", "session_id", "nonce")}
+    token = new_token(world, user, old.client_id, scopes, old.audience, **login)
     return json_response(token_answer(world, token, application, login_scopes=held.scopes))
 
 
