@@ -256,7 +256,6 @@ class AuthRequest(Entity):
 
     client_id: str
     redirect_uri: str
-    response_type: str = "code"
     response_mode: str = ""
     scopes: list[str]
     state: str = ""

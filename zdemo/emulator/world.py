@@ -93,7 +93,8 @@ class World:
     def _end_token(self, token: PersonalAccessToken | SessionToken, user: User, why: str) -> None:
         self.ended_tokens.setdefault(token.id, EndedToken(token, user.username, why))
         for ended in drop_oldest(self.ended_tokens):
-            self.token_ids.pop(canonical(ended.token.token), None)
+            if isinstance(ended.token, SessionToken):  # a PAT can be restored
+                self.token_ids.pop(canonical(ended.token.token), None)
 
     def _add(self, objects: dict[str, E], make: type[E], id: str | None, **fields: Any) -> E:
         made = make(id=id or self.new_id(), created=self.now(), **fields)
