@@ -59,6 +59,17 @@ def test_the_command_gets_a_whole_zitadel_of_its_own(bare: Shell) -> None:
     assert not Path(first["ZITADEL_KEY_FILE"]).parent.exists(), "its key files are removed"
 
 
+def test_the_command_finds_a_person_logged_in(bare: Shell) -> None:
+    script = """
+import os
+from urllib.request import Request, urlopen
+address = os.environ["ZITADEL_DOMAIN"] + "/_zdemo/login"
+print(urlopen(Request(address, headers={"X-Zdemo-Control": "1"})).read().decode())
+"""
+    ran = bare("emulator", "--auto-login", "ADA", "--", sys.executable, "-c", script)
+    assert ran.document == {"auto_login": "ada"}
+
+
 def test_its_words_go_to_standard_error_and_options_behind_the_dashes_are_the_commands(bare: Shell) -> None:
     ran = bare("emulator", "--", "sh", "-c", "cat; echo $0 $*; exit 7", "--json", "--help", "--pat", stdin="typed\n")
     assert (ran.code, ran.out) == (7, "typed\n--json --help --pat\n")
@@ -110,6 +121,7 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         (("--env", "domain", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
         (("--env", "A=1"), 2, "--env needs a command", "-- COMMAND"),
         (("npm", "test"), 2, "", ""),
+        (("--auto-login", "reader", *START), 2, "unknown person: reader", "known: ada"),
         (("--json", *START), 2, "--json cannot be combined with a command", ""),
         (("--seed", "seed.json", *START), 3, "users[0].username: has a control character", "docs/emulator.md"),
         (("--seed", "seed.json", "--port", "0"), 3, "users[0].username: has a control character", "docs/emulator.md"),

@@ -56,6 +56,7 @@ def test_chosen_values_are_kept() -> None:
         (f"{USER}usrname = 1", "seed.toml, line 3: users[0].usrname: unknown field", "docs/emulator.md"),
         ("[[users]]\nname = 'x'", "seed.toml, line 1: users[0]: username is missing", ""),
         (f"users = 7\n{PROJECT}", "seed.toml, line 1: users: expected a list, got a number", ""),
+        (f'auto_login = "ada"\n{USER}', "seed.toml, line 1: auto_login: unknown person: ada", ""),
         (f'{USER}state = "inactiv"', "line 3: users[0].state: unknown value: inactiv", "docs/emulator.md"),
         (f'{USER}administrator = "OWNER"', "users[0].administrator: unknown value: OWNER", ""),
         (f"{TOKEN}expires = 2030-01-01", "line 4: users[0].tokens[0].expires: expected a time with its zone", ""),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from zdemo.emulator.entities import NEVER, Entity
+from zdemo.emulator.login.sessions import add_person
 from zdemo.emulator.token_texts import (
     PAT_KEY_NAME,
     application_key_file,
@@ -28,6 +29,10 @@ APPLICATION_NAME = "emulator-api"
 CLIENT_ID = "353545601679624705"
 CLIENT_SECRET = "zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000"  # noqa: S105 - public on purpose
 AUTHORIZATION_ID = "353545601680083457"
+PERSON = "ada"  # a human, who has the role of the reader
+PERSON_ID = "353545601680148993"
+PERSON_PASSWORD = "Known-to-everybody-1"  # noqa: S105 - public on purpose
+PERSON_AUTHORIZATION_ID = "353545601680214529"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +102,7 @@ def known_start() -> Start:
     """Return a new world with the objects above; its administrator is that of a ZITADEL's first start."""
     world = World()
     world.zitadel_project_id = ZITADEL_PROJECT_ID
-    ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID)
+    ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID, PERSON_ID, PERSON_AUTHORIZATION_ID)
     start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET, ids, CLIENT_ID)
     owners = (world.organizations, world.projects, world.applications, world.users)
     objects: list[Entity] = [entity for group in owners for entity in group.values()]
@@ -115,7 +120,7 @@ def random_start(world: World | None = None) -> Start:
         user_id, token_id = world.new_id(), world.new_id()
         pat, secret = new_token_text(token_id, user_id, PAT_KEY_NAME), new_secret() if known.secret else ""
         users.append(replace(known, id=user_id, token_id=token_id, pat=pat, secret=secret))
-    return _filled(world, tuple(users), new_secret(), (None, None, None, None))
+    return _filled(world, tuple(users), new_secret(), (None,) * 6)
 
 
 def known_world() -> World:
@@ -126,7 +131,7 @@ def known_world() -> World:
 def _filled(
     world: World, users: tuple[KnownUser, ...], secret: str, ids: tuple[str | None, ...], client_id: str = ""
 ) -> Start:
-    """Add all objects; the IDs are those of the organization, the project, the application and the assignment."""
+    """Add all objects; the IDs are those of organization, project, application, assignment, and the person's two."""
     organization = world.add_organization(ORGANIZATION_NAME, id=ids[0])
     project = world.add_project(organization.id, PROJECT_NAME, id=ids[1])
     for key, display_name in PROJECT_ROLES.items():
@@ -142,6 +147,10 @@ def _filled(
     world.add_authorization(reader.id, project.id, organization.id, list(reader.roles), id=ids[3])
     world.add_administrator(admin.id, ("instance", ""), ["IAM_OWNER"])
     world.add_administrator(admin.id, ("organization", organization.id), ["ORG_OWNER"])
+    names = (PERSON, PERSON.title(), "Lovelace")
+    address = f"{PERSON}@example.com"
+    person = add_person(world, organization.id, *names, email=address, password=PERSON_PASSWORD, id=ids[4])
+    world.add_authorization(person.id, project.id, organization.id, list(reader.roles), id=ids[5])
     return start_of(world, users)
 
 

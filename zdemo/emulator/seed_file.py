@@ -14,6 +14,7 @@ import msgspec
 
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import NEVER, Organization, Project, User
+from zdemo.emulator.login.sessions import set_auto_login
 from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, start_of
 from zdemo.emulator.token_texts import canonical, new_secret
 from zdemo.emulator.world import World
@@ -113,6 +114,7 @@ class Seed(Table):
     organizations: list[SeededOrganization] = []
     projects: list[SeededProject] = []
     users: list[SeededUser] = []
+    auto_login: Text | None = None  # the person who is logged in without the login page
 
 
 def _text(kind: type[T], value: object) -> T:
@@ -220,6 +222,10 @@ class Seeding:
         if not any(user.administrator for user in self._users):
             admin = SeededUser(username=Text(ADMIN.username), administrator="IAM_OWNER", tokens=[Token()])
             self._add_user(admin, "users")
+        try:
+            set_auto_login(self._world, self._content.auto_login or "")
+        except KeyError as error:
+            raise self.error("auto_login", f"unknown person: {error.args[0]}") from None
         return start_of(self._world, tuple(self._users))
 
     def _add_project(self, table: SeededProject, path: str) -> None:

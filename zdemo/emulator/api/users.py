@@ -146,6 +146,7 @@ def create_user(call: Call) -> Answer:
     )
     if human:
         user.human = {part: content for part, content in human.items() if part != "password"}
+        user.password = human.get("password", {}).get("password")
     else:
         user.description = machine.get("description", "")
         user.jwt_access_tokens = machine.get("accessTokenType") == JWT
