@@ -163,7 +163,10 @@ class Metadata(Entity):
 
 @dataclass(kw_only=True)
 class User(Entity):
-    """A service account (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``."""
+    """A service account (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``.
+
+    ``name`` is a human's display name.
+    """
 
     organization_id: str
     username: str
@@ -174,10 +177,13 @@ class User(Entity):
     jwt_access_tokens: bool = False
     secret: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)  # a human's
+    password_changed: float | None = None
+    password_change_required: bool = False
+    wrong_passwords: int = 0  # since the last right one
     keys: dict[str, PublicKey] = field(default_factory=dict)
     pats: dict[str, PersonalAccessToken] = field(default_factory=dict)
     metadata: dict[str, Metadata] = field(default_factory=dict)
-    human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone, as sent
+    human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone
 
 
 @dataclass(kw_only=True)
