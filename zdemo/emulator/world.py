@@ -73,6 +73,7 @@ class World:
         self.administrators: dict[str, Administrator] = {}
         self.answer_changes: dict[str, Mapping[str, object]] = {}  # of introspection, by token ID; ... leaves one out
         self.features: dict[str, object] = {}
+        self.security: dict[str, object] = {}  # settings that are on
         self.events: list[Event] = []  # what happened to users
         self.ended_tokens: dict[str, EndedToken] = {}  # before their time
         self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more

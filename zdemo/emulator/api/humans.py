@@ -16,8 +16,8 @@ CODE_LENGTH = 6
 GENDER = t.enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
 RULES = (  # the default password complexity policy
     (r".{8,}", "Password is too short", "COMMA-HuJf6"),
-    (r"[a-z]", "Password must contain lower letter", "COMMA-co3Xw"),
-    (r"[A-Z]", "Password must contain upper letter", "COMMA-VoaRj"),
+    (r"[a-z]", "Password must contain lower case", "COMMA-co3Xw"),
+    (r"[A-Z]", "Password must contain upper case", "COMMA-VoaRj"),
     (r"[0-9]", "Password must contain number", "COMMA-ZBv4H"),
     (r"[^0-9a-zA-Z]", "Password must contain symbol", "COMMA-ZDLwA"),
 )

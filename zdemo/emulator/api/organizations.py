@@ -1,6 +1,17 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
-from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, OPTIONAL, Message, Repeated, Sub, enum, moment
+from zdemo.emulator.api.fields import (
+    ANYTHING,
+    FLAG,
+    ID,
+    OPTIONAL,
+    Message,
+    Repeated,
+    Sub,
+    enum,
+    moment,
+    without_defaults,
+)
 from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, text_query
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
@@ -68,7 +79,7 @@ def add_organization(call: Call) -> Answer:
 # --- the instance's features and settings ---
 
 FEATURES = Service("zitadel.feature.v2.FeatureService", "/v2/features/instance")
-SETTINGS = Service("zitadel.settings.v2.SettingsService", "/v2/settings")
+SETTINGS = Service("zitadel.settings.v2.SettingsService", "/v2")
 _FLAGS = (
     "loginDefaultOrg",
     "userSchema",
@@ -107,7 +118,7 @@ def reset_instance_features(call: Call) -> Answer:
     return {"details": _instance_details(call)}
 
 
-@SETTINGS.method("GetGeneralSettings", permission="policy.read", rest="GET")
+@SETTINGS.method("GetGeneralSettings", permission="policy.read", rest="GET /settings")
 def get_general_settings(call: Call) -> Answer:
     """Show the languages and the default organization."""
     default = call.world.default_organization
@@ -117,3 +128,21 @@ def get_general_settings(call: Call) -> Answer:
         "supportedLanguages": LOCALES,
         "allowedLanguages": LOCALES,
     }
+
+
+@SETTINGS.method("GetSecuritySettings", permission="iam.policy.read", rest="GET /settings/security")
+def get_security_settings(call: Call) -> Answer:
+    """Show whether service accounts can get tokens of other users."""
+    return {"details": _instance_details(call), "settings": {"embeddedIframe": {}, **call.world.security}}
+
+
+@SETTINGS.method(
+    "SetSecuritySettings", permission="iam.policy.write", rest="PUT /policies/security", enableImpersonation=FLAG
+)
+def set_security_settings(call: Call) -> Answer:
+    """Replace the settings; no change is refused."""
+    settings = without_defaults(call.body)
+    if settings == call.world.security:
+        raise FailedPrecondition("No changes", "POLICY-EWsf3")
+    call.world.security = settings
+    return {"details": _instance_details(call)}

@@ -4,10 +4,11 @@ from functools import partial
 
 from zdemo.emulator.api.fields import FLAG, ID, OPTIONAL, Count, FieldType, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
-from zdemo.emulator.api.service import Answer, Call, Refusal, Service, permissions
+from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api.users import JWT, TOKEN_TYPE, details, show_user
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import Administrator, Event, Organization, User
+from zdemo.emulator.rights import permissions
 from zdemo.emulator.token_texts import new_secret
 
 MAX_EVENTS = 1000
