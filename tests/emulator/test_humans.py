@@ -94,6 +94,12 @@ def test_an_address_without_an_at_sign_is_refused_and_a_code_has_six_signs(admin
     admin.do("UserService/DeleteUser", userId=made["userId"])
 
 
+def test_errors_of_v1_are_not_stored(admin: Api) -> None:
+    paths = (f"{FIELDS['BY_NAME']}nobody", f"/v2/users/{NOBODY}")
+    answers = [admin.rest("GET", path) for path in paths]
+    assert [(a.status_code, a.headers.get("Cache-Control")) for a in answers] == [(404, "no-store"), (404, None)]
+
+
 def test_wrong_passwords_are_counted_in_both_protocols(admin: Api, human: str) -> None:
     wrong = {"password": {"password": "Ab-45678"}, "currentPassword": "x"}
     connect = admin.ask("UserService/UpdateHumanUser", userId=human, password=wrong).json()["details"][0]

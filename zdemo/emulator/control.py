@@ -219,7 +219,16 @@ def _checked(body: Answer, fields: Fields) -> Answer:
 # --- time and the way back ---
 
 # Fields that hold a time
-AGING = ("created", "changed", "expires", "expiration", "auth_time", "user_checked", "password_checked")
+AGING = (
+    "created",
+    "changed",
+    "expires",
+    "expiration",
+    "auth_time",
+    "user_checked",
+    "password_checked",
+    "password_changed",
+)
 
 
 class Timeline:

@@ -244,6 +244,8 @@ class LoginSession(Entity):
     metadata: dict[str, bytes] = field(default_factory=dict)
     user_agent: dict[str, object] = field(default_factory=dict)  # as sent
     browser: str = field(default="", repr=False)
+    creator: str = ""  # ID of the user who made it by the API
+    ended: bool = False
 
     @property
     def auth_time(self) -> float:

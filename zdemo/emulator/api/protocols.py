@@ -71,7 +71,10 @@ def rest(world: World, routes: Map) -> Response:
         message = _read(method.request, _content().strip() or b"{}", request.args if request.method == "GET" else {})
         return _answer(world, method, message | dict(path_fields), JSON)
     except ZitadelError as error:
-        return _error(error, rest=True)
+        response = _error(error, rest=True)
+        if not request.path.startswith("/v2/"):  # v1 alone forbids to store errors too
+            forbid_storing(response)
+        return response
 
 
 def preflight() -> Response:

@@ -1,0 +1,127 @@
+"""What login pages of one's own call: the Session API, and the requests of applications and devices."""
+
+import pytest
+
+from tests.support.emulator_target import NOBODY
+from tests.support.stories import Objects, stories
+from tests.support.workshop import HUMAN, User, Workshop
+
+PASSWORD = "Zdemo-Passw0rd.1"  # of ``HUMAN``
+FIELDS = {
+    "NO": NOBODY,
+    "human": "checks.user.userId=<human.id>",
+    "by_name": "checks.user.loginName=<UPPER>",
+    "password": f"checks.password.password={PASSWORD}",
+    "this": "sessionId=<session.sessionId>",
+    "with_token": "sessionId=<session.sessionId> sessionToken=<session.sessionToken>",
+    "listed": "queries.0.idsQuery.ids.0=<session.sessionId>",
+    "of_human": "queries.0.userIdQuery.id=<human.id>",
+}
+STORIES = stories("""
+# a session has what was checked in it, even nothing
+S/CreateSession -> :details,sessionId,sessionToken details:sequence,changeDate,resourceOwner
+S/GetSession sessionId=<made.sessionId> -> session:id,creationDate,changeDate,sequence
+S/CreateSession @human -> sessionToken
+S/GetSession sessionId=<made.sessionId> -> session.factors:user session.factors.user.loginName=<human.username>
+S/CreateSession @by_name @password lifetime=3600s metadata.k=dg== userAgent.ip=1.2.3.4 -> sessionToken
+S/GetSession sessionId=<made.sessionId> -> session.factors:user,password session.factors.password:verifiedAt
+S/GetSession sessionId=<made.sessionId> -> session.metadata.k=dg== session.userAgent.ip=1.2.3.4 session.expirationDate
+S/GetSession sessionId=<made.sessionId> -> session.factors.user:verifiedAt,id,loginName,displayName,organizationId
+POST /v2/sessions checks.user.userId=<visitor.id> -> sessionId
+S/GetSession sessionId=<made.sessionId> -> session.factors.user:verifiedAt,id,loginName,organizationId
+
+# a session is not begun for somebody unknown, with a wrong password, or without the permission
+S/CreateSession checks.user.userId=<NO> -> 404 User could not be found (QUERY-Dfbg2)
+S/CreateSession checks.user.loginName=<NO> -> 404 QUERY-Dfbg2
+S/CreateSession @human checks.password.password=x -> 400 Password is invalid (COMMAND-3M0fs)
+S/CreateSession @password -> 400 User ID missing (COMMAND-Sfw3f)
+S/CreateSession checks.user.userId=<visitor.id> @password -> 400 User has not set a password (COMMAND-3nJ4t)
+S/CreateSession lifetime=0s -> 400 invalid CreateSessionRequest.Lifetime: value must be greater than 0s
+S/CreateSession checks.user.userId= -> 400 invalid CreateSessionRequest.Checks: <EMBEDDED>: <CHECKS>
+visitor: S/CreateSession @human -> 404 membership not found (AUTHZ-cdgFk)
+ORG_OWNER: S/CreateSession @human -> 404 AUTHZ-cdgFk
+S/ListSessions @of_human -> details:timestamp
+U/LockUser userId=<human.id> -> details
+S/CreateSession @human -> 400 Errors.User.NotActive (SESSION-Gj4ko)
+
+# a change gives a new token, and the old one ends; without a change there is none
+S/SetSession @with_token metadata.k=dg== -> :details,sessionToken
+S/GetSession @with_token -> 403 Errors.PermissionDenied (QUERY-dsfr3)
+S/GetSession @this sessionToken=<made.sessionToken> -> session.metadata.k=dg==
+S/SetSession @this metadata.k=dg== -> :details
+S/SetSession @this metadata.k= lifetime=60.5s -> :details,sessionToken
+GET /v2/sessions/<session.sessionId>?sessionToken=<made.sessionToken> -> session.metadata=null session.expirationDate
+PATCH /v2/sessions/<session.sessionId> @password -> :details,sessionToken
+S/SetSession @this checks.password.password=x -> 400 COMMAND-3M0fs
+S/SetSession @this checks.user.userId=<visitor.id> -> 400 user change not possible ()
+visitor: S/SetSession @this metadata.k=dg== -> 404 AUTHZ-cdgFk
+S/SetSession sessionId=<own_id> metadata.k=dg== -> :details,sessionToken
+S/GetSession sessionId=<own_id> -> session.metadata.k=dg==
+
+# a session is read by its user, its creator, by those who have its token or the permission
+visitor: S/GetSession @with_token -> session.id=<session.sessionId>
+visitor: S/GetSession @this -> 404 AUTHZ-cdgFk
+ORG_USER_MANAGER: S/GetSession @this -> session
+S/CreateSession checks.user.userId=<visitor.id> -> sessionId
+visitor: S/GetSession sessionId=<made.sessionId> -> session
+S/GetSession sessionId=<NO> -> 404 Session does not exist (QUERY-SFeaa)
+
+# sessions are found, and counted for those who may not see them
+S/ListSessions @listed -> details:totalResult,timestamp sessions.0.id=<session.sessionId>
+S/ListSessions @listed queries.1.userIdQuery.id=<visitor.id> -> :details details:timestamp
+S/ListSessions @of_human queries.1.creationDateQuery='{"creationDate":"2020-01-01T00:00:00Z","method":1}' -> sessions
+S/ListSessions @of_human queries.1.expirationDateQuery.expirationDate=2020-01-01T00:00:00Z -> sessions=null
+POST /v2/sessions/search @of_human -> details.totalResult="1" sessions.0.factors.user
+visitor: S/ListSessions @listed -> :details details.totalResult="1"
+
+# a session is deleted by its token, by its user or with the permission, and again; an unknown one too
+visitor: S/DeleteSession @this -> 404 AUTHZ-cdgFk
+visitor: S/DeleteSession @this sessionToken=x -> 403 Session Token is invalid (COMMAND-sGr42)
+visitor: S/DeleteSession @with_token -> details:sequence,changeDate,resourceOwner
+S/DeleteSession @this -> details:sequence,changeDate,resourceOwner
+S/DeleteSession sessionId=<NO> -> details:resourceOwner
+S/GetSession @this -> 404 QUERY-SFeaa
+S/ListSessions @listed -> details:timestamp
+S/SetSession @this metadata.k=dg== -> 400 Session already terminated (COMMAND-Hewfq)
+DELETE /v2/sessions/<session.sessionId> -> details
+
+# the token of a session opens nothing else
+session: U/ListUsers -> 403 authentication required (AUTHZ-Kl3p0)
+introspect app=app token=<session.sessionToken> -> :active
+userinfo token=<session.sessionToken> -> 401 access token invalid
+""")
+
+
+class Session(dict[str, str]):
+    """The answer to CreateSession, for stories."""
+
+    @property
+    def pat(self) -> str:
+        return self["sessionToken"]
+
+
+@pytest.fixture
+def human(workshop: Workshop) -> User:
+    """A user of this test alone."""
+    return workshop.user(pat=False, machine=None, human=HUMAN)
+
+
+@pytest.fixture
+def session(human: User, workshop: Workshop) -> Session:
+    """A session in which the human and the password were checked."""
+    checks = {"user": {"userId": human.id}, "password": {"password": PASSWORD}}
+    made = Session(workshop.admin.do("SessionService/CreateSession", checks=checks))
+    workshop.remove_later("SessionService/DeleteSession", sessionId=made["sessionId"])
+    return made
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_story_of_login_pages(objects: Objects, story: str, human: User) -> None:
+    objects |= {
+        "UPPER": human.username.upper(),
+        "own_id": objects["name"],
+        "EMBEDDED": "embedded message failed validation | caused by",
+        "CHECKS": "invalid Checks.User: embedded message failed validation | caused by: "
+        "invalid CheckUser.UserId: value length must be between 1 and 200 runes, inclusive",
+    }
+    objects.tell(STORIES[story])
