@@ -69,8 +69,6 @@ S/GetSession sessionId=<NO> -> 404 Session does not exist (QUERY-SFeaa)
 # sessions are found, and counted for those who may not see them
 S/ListSessions @listed -> details:totalResult,timestamp sessions.0.id=<session.sessionId>
 S/ListSessions @listed queries.1.userIdQuery.id=<visitor.id> -> :details details:timestamp
-S/ListSessions @of_human queries.1.creationDateQuery='{"creationDate":"2020-01-01T00:00:00Z","method":1}' -> sessions
-S/ListSessions @of_human queries.1.expirationDateQuery.expirationDate=2020-01-01T00:00:00Z -> sessions=null
 POST /v2/sessions/search @of_human -> details.totalResult="1" sessions.0.factors.user
 visitor: S/ListSessions @listed -> :details details.totalResult="1"
 

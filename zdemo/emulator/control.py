@@ -266,7 +266,7 @@ class Timeline:
             for inner in ("roles", "grants", "keys", "pats", "metadata"):
                 yield from map(vars, getattr(owner, inner, {}).values())
         groups = (*owners, world.organizations, world.authorizations, world.administrators, world.session_tokens)
-        for group in (*groups, world.login_sessions, world.auth_requests, world.refresh_tokens):
+        for group in (*groups, world.login_sessions, world.auth_requests, world.refresh_tokens, world.device_requests):
             yield from map(vars, group.values())
         yield from (vars(refresh_token.access) for refresh_token in world.refresh_tokens.values())
         for event in world.events:

@@ -279,6 +279,18 @@ class AuthRequest(Entity):
     session_id: str = ""
 
 
+@dataclass(kw_only=True)
+class DeviceRequest(Entity):
+    """A request of a device, whose code is ``id``; ``state`` is ``pending``, ``approved``, ``denied`` or ``done``."""
+
+    user_code: str
+    client_id: str
+    scopes: list[str]
+    expires: float
+    state: str = "pending"
+    session: LoginSession | None = None  # of the person who said yes
+
+
 @dataclass(frozen=True)
 class EndedToken:
     """A token that ended before its time, of the user who then had this name."""

@@ -11,6 +11,7 @@ from zdemo.emulator.entities import (
     Application,
     Authorization,
     AuthRequest,
+    DeviceRequest,
     EndedToken,
     Entity,
     Event,
@@ -67,6 +68,7 @@ class World:
         self.token_ids: dict[str, tuple[str, str]] = {}  # ID and user of each opaque token, by its canonical text
         self.login_sessions: dict[str, LoginSession] = {}
         self.auth_requests: dict[str, AuthRequest] = {}
+        self.device_requests: dict[str, DeviceRequest] = {}
         self.codes: dict[str, AuthRequest] = {}  # by canonical text, also when used
         self.refresh_tokens: dict[str, RefreshToken] = {}  # by canonical text
         self.auto_login = ""  # the username of the person who is logged in without being asked

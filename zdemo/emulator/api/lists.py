@@ -23,8 +23,6 @@ TEXT_METHODS = tuple(
 TIME_METHODS = ("EQUALS", "AFTER", "AFTER_OR_EQUALS", "BEFORE", "BEFORE_OR_EQUALS")
 TEXT_METHOD = Enum(tuple(f"TEXT_FILTER_METHOD_{m}" for m in TEXT_METHODS))
 QUERY_METHOD = Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
-TIME_QUERY_METHODS = ("EQUALS", "GREATER", "GREATER_OR_EQUALS", "LESS", "LESS_OR_EQUALS")
-TIME_QUERY_METHOD = Enum(tuple(f"TIMESTAMP_QUERY_METHOD_{m}" for m in TIME_QUERY_METHODS))
 TIME_METHOD = Enum(tuple(f"TIMESTAMP_FILTER_METHOD_{m}" for m in TIME_METHODS))
 PAGE = {"offset": Count(), "limit": Count(32), "asc": FLAG}
 
@@ -83,13 +81,11 @@ def ids_filter(of: Getter) -> Filter:
     return one_of_filter("InIDsFilter", "ids", Repeated(Text(1, 200), unique=True), of)
 
 
-def time_filter(
-    of: Getter, name: str = "TimestampFilter", field: str = "timestamp", methods: Enum = TIME_METHOD
-) -> Filter:
+def time_filter(of: Getter) -> Filter:
     """Make the filter ``{timestamp, method}`` for a time of a row."""
-    message = Message(name, **{field: Time(), "method": methods})
+    message = Message("TimestampFilter", timestamp=Time(), method=TIME_METHOD)
     return Filter(
-        Sub(message), lambda w, row, f: time_matches(value_of(w, row, of), f.get(field, 0.0), f.get("method"))
+        Sub(message), lambda w, row, f: time_matches(value_of(w, row, of), f.get("timestamp", 0.0), f.get("method"))
     )
 
 
@@ -109,7 +105,7 @@ def text_matches(text: str, pattern: str, method: str | None) -> bool:
 
 def time_matches(when: float, limit: float, method: str | None) -> bool:
     """Compare times by ZITADEL's word for a method; without one they must be equal."""
-    word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1].replace("GREATER", "AFTER").replace("LESS", "BEFORE")
+    word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]
     return {
         "AFTER": when > limit,
         "AFTER_OR_EQUALS": when >= limit,

@@ -1,7 +1,6 @@
-"""zitadel.session.v2.SessionService: the sessions of people who log in, for login pages of one's own."""
+"""For login pages of one's own: zitadel.session.v2.SessionService and zitadel.oidc.v2.OIDCService."""
 
 import base64
-from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
@@ -18,6 +17,8 @@ from zdemo.emulator.api_errors import (
 )
 from zdemo.emulator.entities import NEVER, LoginSession, User
 from zdemo.emulator.login import sessions
+from zdemo.emulator.login.auth_requests import callback_with_code, callback_with_error
+from zdemo.emulator.token_texts import PAT_KEY_NAME, sealed, unsealed
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.session.v2.SessionService", "/v2/sessions")
@@ -39,18 +40,13 @@ _CHANGES: dict[str, t.FieldType] = {
     "challenges": t.ANYTHING,
     "lifetime": t.Duration(),
 }
-_USER_AGENT = t.Message(
-    "UserAgent",
-    **dict.fromkeys(("fingerprintId", "ip", "description"), t.TEXT),
-    header=t.Map(t.Sub(t.Message("HeaderValues", values=t.Repeated(t.TEXT)))),
-)
 _TOKEN = t.Text(1, 500, optional=True)
 
 
 # --- make and change ---
 
 
-@SERVICE.method("CreateSession", permission=AUTHENTICATED, rest="POST", **_CHANGES, userAgent=t.Sub(_USER_AGENT))
+@SERVICE.method("CreateSession", permission=AUTHENTICATED, rest="POST", **_CHANGES, userAgent=t.ANYTHING)
 def create_session(call: Call) -> Answer:
     """Begin a session with the checks of the request, even none; the user can be a service account."""
     user = _user_to_check(call)
@@ -71,7 +67,7 @@ def set_session(call: Call) -> Answer:
     held = call.world.login_sessions.get(call.body["sessionId"])
     call.need("session.write", _owner(call.world, held))
     session = held or _new_session(call, call.body["sessionId"])
-    need_active(call.world, session)
+    _active(call.world, session)
     if not _apply(call, session, user):
         return _details(call, session)
     if held is None:
@@ -131,7 +127,7 @@ def _owner(world: World, session: LoginSession | None) -> str:
     return user.organization_id if user else world.id
 
 
-def need_active(world: World, session: LoginSession | None) -> LoginSession:
+def _active(world: World, session: LoginSession | None) -> LoginSession:
     """Return a session that has not ended. Raises FailedPrecondition."""
     session = existing(session, FailedPrecondition("Session does not exist", "COMMAND-Flk38"))
     if session.ended:
@@ -141,7 +137,7 @@ def need_active(world: World, session: LoginSession | None) -> LoginSession:
     return session
 
 
-def need_token(session: LoginSession | None, token: str) -> None:
+def _need_token(session: LoginSession | None, token: str) -> None:
     """Refuse another token than that of the session. Raises PermissionDenied."""
     if session is None or not sessions.has_token(session, token):
         raise PermissionDenied("Session Token is invalid", "COMMAND-sGr42")
@@ -155,7 +151,7 @@ def delete_session(call: Call) -> Answer:
     """End a session, one's own or by its token without a permission; again or an unknown one is accepted."""
     session = call.world.login_sessions.get(call.body["sessionId"])
     if token := call.body.get("sessionToken"):
-        need_token(session, token)
+        _need_token(session, token)
     elif session is None or session.user_id != call.caller.id:
         call.need("session.delete", _owner(call.world, session))
     if session is None:
@@ -202,18 +198,6 @@ def get_session(call: Call) -> Answer:
     return {"session": _show(call.world, session)}
 
 
-def _expiry(_: World, session: LoginSession) -> float:
-    return session.expires if session.expires != NEVER else float("nan")  # which no comparison matches
-
-
-def _time_query(name: str, field: str, of: lists.Getter) -> lists.Filter:
-    return lists.time_filter(of, name, field, lists.TIME_QUERY_METHOD)
-
-
-def _agent(_: World, session: LoginSession) -> Any:
-    return session.user_agent.get("fingerprintId")
-
-
 lists.DetailsListing[LoginSession](
     rows=lambda call: [session for session in call.world.login_sessions.values() if not session.ended],
     visible=_sees,
@@ -222,11 +206,115 @@ lists.DetailsListing[LoginSession](
         "idsQuery": lists.one_of_filter("IDsQuery", "ids", t.Repeated(t.TEXT), "id"),
         "userIdQuery": lists.equal_filter("UserIDQuery", "id", t.TEXT, "user_id"),
         "creatorQuery": lists.equal_filter("CreatorQuery", "id", t.Text(most=200), "creator"),
-        "userAgentQuery": lists.equal_filter("UserAgentQuery", "fingerprintId", t.Text(most=200), _agent),
-        "creationDateQuery": _time_query("CreationDateQuery", "creationDate", "created"),
-        "expirationDateQuery": _time_query("ExpirationDateQuery", "expirationDate", _expiry),
     },
     columns=lists.columns("SESSION_FIELD_NAME", CREATION_DATE="created"),
     result="sessions",
     counts_all=True,
 ).serve(SERVICE, "ListSessions", "POST /search")
+
+
+# --- the requests of applications and devices ---
+
+OIDC = Service("zitadel.oidc.v2.OIDCService", "/v2/oidc")
+_REASONS = (
+    "UNSPECIFIED INVALID_REQUEST UNAUTHORIZED_CLIENT ACCESS_DENIED UNSUPPORTED_RESPONSE_TYPE INVALID_SCOPE "
+    "SERVER_ERROR TEMPORARY_UNAVAILABLE INTERACTION_REQUIRED LOGIN_REQUIRED ACCOUNT_SELECTION_REQUIRED "
+    "CONSENT_REQUIRED INVALID_REQUEST_URI INVALID_REQUEST_OBJECT REQUEST_NOT_SUPPORTED "
+    "REQUEST_URI_NOT_SUPPORTED REGISTRATION_NOT_SUPPORTED"
+)
+_OTHER_WORDS = {"unspecified": "server_error", "temporary_unavailable": "temporarily_unavailable"}  # of OAuth
+_ERROR = t.Message("AuthorizationError", error=t.enum("ERROR_REASON", *_REASONS.split()), errorDescription=t.TEXT)
+_PROMPTS = ("none", "login", "consent", "select_account", "create")
+_SESSION = t.Sub(t.Message("Session", sessionId=t.ID, sessionToken=t.Text(1, 500)))
+
+
+def _session(call: Call) -> LoginSession:
+    """Return the session of the request, which has its token. Raises ZitadelError."""
+    given = call.body["session"]
+    session = _active(call.world, call.world.login_sessions.get(given["sessionId"]))
+    _need_token(session, given["sessionToken"])
+    return session
+
+
+@OIDC.method("GetAuthRequest", rest="GET /auth_requests/<authRequestId>", authRequestId=t.ID)
+def get_auth_request(call: Call) -> Answer:
+    """Show what an application asked for, until it has its answer."""
+    request = call.world.auth_requests.get(call.body["authRequestId"])
+    if request is None or not request.id.startswith("V2_") or (request.answered and not request.code):
+        raise NotFound("Auth Request does not exist", "QUERY-Thee9")
+    call.need("session.read", call.world.id)
+    shown = {
+        "id": request.id,
+        "creationDate": t.moment(request.created),
+        "clientId": request.client_id,
+        "scope": request.scopes,
+        "redirectUri": request.redirect_uri,
+        "prompt": [f"PROMPT_{word.upper()}" for word in request.prompt if word in _PROMPTS],
+        "uiLocales": request.ui_locales,
+        "loginHint": request.login_hint,
+        "maxAge": None if request.max_age is None else f"{request.max_age}s",
+    }
+    return {"authRequest": t.without_defaults(shown)}
+
+
+@OIDC.method(
+    "CreateCallback",
+    t.OneOf("CallbackKind", ("session", "error"), required=True),
+    rest="POST /auth_requests/<authRequestId>",
+    authRequestId=t.ID,
+    session=_SESSION,
+    error=t.Sub(_ERROR),
+)
+def create_callback(call: Call) -> Answer:
+    """Answer the request of an application once, with a code for the person of a session or with an error."""
+    request, error = call.world.auth_requests.get(call.body["authRequestId"]), call.body.get("error")
+    if request is None and error is None:
+        raise NotFound("Auth Request does not exist", "COMMAND-jae5P")
+    if request is None or request.answered:
+        error_id = "COMMAND-Sx208nt" if error is None else "COMMAND-Sx202nt"
+        raise FailedPrecondition("Auth Request has already been handled", error_id)
+    call.need("session.link", call.world.id)
+    if error is None:
+        url = callback_with_code(call.world, request, _session(call))
+    else:
+        word = error.get("error", "ERROR_REASON_UNSPECIFIED").removeprefix("ERROR_REASON_").lower()
+        url = callback_with_error(call.world, request, _OTHER_WORDS.get(word, word), error.get("errorDescription", ""))
+    return {"details": details(request, call.world.id), "callbackUrl": url}
+
+
+_NO_DEVICE = "Device Authorization Request does not exist"
+
+
+@OIDC.method("GetDeviceAuthorizationRequest", rest="GET /device_authorization/<userCode>", userCode=t.Text(9, 9))
+def get_device_authorization_request(call: Call) -> Answer:
+    """Show the request of a device, found by the code that the person types; its ID is another text each time."""
+    requests = call.world.device_requests.values()
+    found = next((r for r in requests if (r.user_code, r.state) == (call.body["userCode"], "pending")), None)
+    request = existing(found, NotFound(_NO_DEVICE, "QUERY-Sah9a"))
+    call.need("session.read", call.world.id)
+    id = sealed(request.id, PAT_KEY_NAME)
+    shown: Answer = {"id": id, "clientId": request.client_id, "scope": request.scopes}
+    if application := call.world.application_of(request.client_id):
+        project = call.world.projects[application.project_id]
+        shown |= {"appName": application.name, "projectName": project.name}
+    return {"deviceAuthorizationRequest": t.without_defaults(shown)}
+
+
+@OIDC.method(
+    "AuthorizeOrDenyDeviceAuthorization",
+    t.OneOf("Decision", ("session", "deny"), required=True),
+    rest="POST /device_authorization/<deviceAuthorizationId>",
+    deviceAuthorizationId=t.Text(1, 500),
+    session=_SESSION,
+    deny=t.ANYTHING,
+)
+def decide_device_authorization(call: Call) -> Answer:
+    """Say yes to a device for the person of a session, or no."""
+    denied, found = "deny" in call.body, call.world.device_requests.get(unsealed(call.body["deviceAuthorizationId"]))
+    request = existing(found, NotFound(_NO_DEVICE, "COMMAND-gee5A" if denied else "COMMAND-D2hf2"))
+    if not denied and request.state != "pending":
+        raise FailedPrecondition("Device Authorization Request has already been handled", "COMMAND-D30Jf")
+    call.need("session.link", call.world.id)
+    request.session = None if denied else _session(call)
+    request.state = "denied" if denied else "approved"
+    return {}

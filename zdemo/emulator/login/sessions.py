@@ -105,6 +105,8 @@ def live_session(world: World, session_id: str) -> LoginSession | None:
 
 def end_session(world: World, session: LoginSession, why: str) -> None:
     """End a session, its access tokens and its refresh tokens."""
+    if session.ended:
+        return
     session.ended = True
     world.touch(session)
     _end_tokens(world, session, why)

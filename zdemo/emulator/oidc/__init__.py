@@ -10,7 +10,8 @@ from werkzeug.routing import BaseConverter
 from zdemo.emulator.incoming import current_origin
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.authorize import authorize
-from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, oidc_client
+from zdemo.emulator.oidc.client_authentication import Form
+from zdemo.emulator.oidc.device import device_authorization
 from zdemo.emulator.oidc.end_session import end_session
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
 from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, json_response, not_found, preflight
@@ -116,11 +117,6 @@ def _keys(world: World, _form: Form) -> Response:
     return answer
 
 
-def _device_authorization(world: World, form: Form) -> Response:
-    oidc_client(world, ClientCredentials.of_request(form))
-    raise OAuthError("invalid_request", "the zdemo emulator has no device authorization", status=501)
-
-
 _ENDPOINTS: dict[str, Endpoint] = {
     DISCOVERY: _discovery,
     "/oauth/v2/keys": _keys,
@@ -129,6 +125,6 @@ _ENDPOINTS: dict[str, Endpoint] = {
     "/oauth/v2/revoke": revoke,
     "/oidc/v1/userinfo": userinfo,
     "/oauth/v2/authorize": authorize,
-    "/oauth/v2/device_authorization": _device_authorization,
+    "/oauth/v2/device_authorization": device_authorization,
     "/oidc/v1/end_session": end_session,
 }

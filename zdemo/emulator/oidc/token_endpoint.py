@@ -7,6 +7,7 @@ from flask import Response
 from zdemo.emulator.entities import User
 from zdemo.emulator.incoming import note, shown_client
 from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
+from zdemo.emulator.oidc import device
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import (
     BadAssertion,
@@ -23,7 +24,6 @@ from zdemo.emulator.tokens import MalformedJWT, unverified_claims
 from zdemo.emulator.world import World
 
 _LOGIN_GRANTS = {  # grants that exchange the result of a login: the parameter, and ZITADEL's text for an unknown one
-    "urn:ietf:params:oauth:grant-type:device_code": ("device_code", "Errors.DeviceAuth.NotExisting"),
     "urn:ietf:params:oauth:grant-type:token-exchange": ("subject_token", "subject_token invalid"),
 }
 
@@ -87,6 +87,7 @@ _GRANTS: dict[str, Callable[[World, Form], Response]] = {
     "urn:ietf:params:oauth:grant-type:jwt-bearer": _jwt_bearer,
     "authorization_code": authorization_code,
     "refresh_token": refresh_token,
+    device.GRANT: device.device_tokens,
 }
 
 
