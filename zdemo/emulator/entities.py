@@ -219,6 +219,7 @@ class SessionToken(Entity):
     auth_time: float | None
     session_id: str = ""  # of the login, if there was one
     nonce: str = ""
+    actor: dict[str, object] | None = None  # who impersonates the user (RFC 8693 §4.1)
 
 
 @dataclass(kw_only=True)

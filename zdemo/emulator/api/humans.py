@@ -40,27 +40,24 @@ _VERIFICATION = t.OneOf("Verification", tuple(_CODE))
 _NEW_PASSWORD = t.Sub(t.Message("Password", password=t.ID, changeRequired=t.FLAG))
 _LANGUAGE_AND_GENDER = {"preferredLanguage": t.Text(1, 10, optional=True), "gender": GENDER}
 _OTHER_NAMES = {"nickName": t.OPTIONAL, "displayName": t.OPTIONAL}
-PROFILE = t.Message("SetHumanProfile", givenName=t.ID, familyName=t.ID, **_OTHER_NAMES, **_LANGUAGE_AND_GENDER)
-ANY_PROFILE = t.Message(
-    "UpdateUserRequest_Human_Profile",
-    **dict.fromkeys(("givenName", "familyName"), t.OPTIONAL),
-    **_OTHER_NAMES,
-    **_LANGUAGE_AND_GENDER,
-)
-EMAIL = t.Message("SetHumanEmail", _VERIFICATION, email=_EmailAddress(1, 200), **_CODE)
-PHONE = t.Message("SetHumanPhone", _VERIFICATION, phone=t.Text(most=200), **_CODE)
+_PROFILE = t.Message("SetHumanProfile", givenName=t.ID, familyName=t.ID, **_OTHER_NAMES, **_LANGUAGE_AND_GENDER)
+_EMAIL = t.Message("SetHumanEmail", _VERIFICATION, email=_EmailAddress(1, 200), **_CODE)
+_PHONE = t.Message("SetHumanPhone", _VERIFICATION, phone=t.Text(most=200), **_CODE)
 NEW_PARTS: dict[str, t.FieldType] = {
-    "profile": t.Sub(PROFILE, required=True),
-    "email": t.Sub(EMAIL, required=True),
-    "phone": t.Sub(PHONE),
+    "profile": t.Sub(_PROFILE, required=True),
+    "email": t.Sub(_EMAIL, required=True),
+    "phone": t.Sub(_PHONE),
     "password": _NEW_PASSWORD,
 }
 CHANGED_PARTS: dict[str, t.FieldType] = {
-    "profile": t.Sub(PROFILE),
-    "email": t.Sub(EMAIL),
-    "phone": t.Sub(PHONE),
+    "profile": t.Sub(_PROFILE),
+    "email": t.Sub(_EMAIL),
+    "phone": t.Sub(_PHONE),
     "password": t.Sub(t.Message("SetPassword", password=_NEW_PASSWORD, currentPassword=t.OPTIONAL)),
 }
+_NAMES = dict.fromkeys(("givenName", "familyName"), t.OPTIONAL) | _OTHER_NAMES
+_SOME_OF_PROFILE = t.Message("UpdateUserRequest_Human_Profile", **_NAMES, **_LANGUAGE_AND_GENDER)
+PARTS_OF_UPDATE_USER = CHANGED_PARTS | {"profile": t.Sub(_SOME_OF_PROFILE)}
 
 
 # --- changes ---

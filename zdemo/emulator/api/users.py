@@ -3,19 +3,8 @@
 import base64
 
 from zdemo.emulator.api import fields as t
-from zdemo.emulator.api import lists
-from zdemo.emulator.api.humans import (
-    ANY_PROFILE,
-    CHANGED_PARTS,
-    NEW_PARTS,
-    change_password,
-    check_rules,
-    display_name,
-    full_name,
-    set_parts,
-    set_password,
-    show_human,
-)
+from zdemo.emulator.api import humans, lists
+from zdemo.emulator.api.humans import display_name
 from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Handler, Service
 from zdemo.emulator.api_errors import (
     FailedPrecondition,
@@ -57,7 +46,7 @@ def show_user(_: World, user: User, *, v1: bool = False) -> Answer:
         "userName" if v1 else "username": user.username,
         "loginNames": [user.username],
         "preferredLoginName": user.username,
-        **({"machine": t.without_defaults(machine)} if user.machine else {"human": show_human(user, v1)}),
+        **({"machine": t.without_defaults(machine)} if user.machine else {"human": humans.show_human(user, v1)}),
     }
 
 
@@ -84,7 +73,7 @@ _MACHINE = t.Message(
     organizationId=t.ID,
     userId=t.OPTIONAL,
     username=t.OPTIONAL,
-    human=t.Sub(t.Message("CreateUserRequest_Human", **NEW_PARTS)),
+    human=t.Sub(t.Message("CreateUserRequest_Human", **humans.NEW_PARTS)),
     machine=t.Sub(_MACHINE),
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
@@ -114,7 +103,7 @@ def create_user(call: Call) -> Answer:
     userId=t.OPTIONAL,
     username=t.OPTIONAL,
     organization=t.Sub(t.Message("Organization", orgId=t.Text())),
-    **NEW_PARTS,
+    **humans.NEW_PARTS,
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
 def add_human_user(call: Call) -> Answer:
@@ -132,12 +121,12 @@ def _add_human(call: Call, organization_id: str, username: str | None, parts: An
     if (id := call.body.get("userId")) in call.world.users:
         raise FailedPrecondition("Errors.User.AlreadyExisting", "COMMAND-7yiox1isql")
     if "password" in parts:
-        check_rules(parts["password"]["password"])
-    name = full_name(parts["profile"])
+        humans.check_rules(parts["password"]["password"])
+    name = humans.full_name(parts["profile"])
     user = call.world.add_user(organization_id, username, name, machine=False, id=id, by=call.caller.id)
     if "password" in parts:
-        set_password(call, user, parts["password"])
-    codes = set_parts(user, parts)
+        humans.set_password(call, user, parts["password"])
+    codes = humans.set_parts(user, parts)
     _set_metadata(call, user)
     return user, codes
 
@@ -153,7 +142,7 @@ _UPDATE_MACHINE = t.Message(
     rest="PATCH /<userId>",
     userId=t.ID,
     username=t.OPTIONAL,
-    human=t.Sub(t.Message("UpdateUserRequest_Human", **(CHANGED_PARTS | {"profile": t.Sub(ANY_PROFILE)}))),
+    human=t.Sub(t.Message("UpdateUserRequest_Human", **humans.PARTS_OF_UPDATE_USER)),
     machine=t.Sub(_UPDATE_MACHINE),
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
@@ -172,7 +161,7 @@ def update_user(call: Call) -> Answer:
     rest="PUT /human/<userId>",
     userId=t.ID,
     username=t.OPTIONAL,
-    **CHANGED_PARTS,
+    **humans.CHANGED_PARTS,
 )
 def update_human_user(call: Call) -> Answer:
     """Change what the request has of a human."""
@@ -190,12 +179,12 @@ def _update(call: Call, machine: Answer | None, human: Answer) -> tuple[User, An
     if username.lower() != user.username.lower():
         call.world.check_username(username)
     if "password" in human:
-        change_password(call, user, human["password"])
+        humans.change_password(call, user, human["password"])
     if username != user.username:
         user.username = username
         call.world.log(user, "user.username.changed", call.caller.id, userName=username)
     if machine is None:
-        codes = set_parts(user, human)
+        codes = humans.set_parts(user, human)
     else:
         user.name = machine.get("name", user.name)
         user.description = machine.get("description", user.description)
