@@ -1,10 +1,17 @@
 """What login pages of one's own call: the Session API, and the requests of applications and devices."""
 
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
 import pytest
 
-from tests.support.emulator_target import NOBODY
+from tests.support.emulator_target import NOBODY, Api, Server, error_id
+from tests.support.logins import CALLBACK, Client, add_administrator, add_client
 from tests.support.stories import Objects, stories
 from tests.support.workshop import HUMAN, User, Workshop
+from zdemo.emulator import ADMIN, Emulator
+from zdemo.emulator.seed import ADA, VISITOR
 
 PASSWORD = "Zdemo-Passw0rd.1"  # of ``HUMAN``
 FIELDS = {
@@ -90,6 +97,9 @@ userinfo token=<session.sessionToken> -> 401 access token invalid
 """)
 
 
+# --- sessions ---
+
+
 class Session(dict[str, str]):
     """The answer to CreateSession, for stories."""
 
@@ -123,3 +133,90 @@ def test_a_story_of_login_pages(objects: Objects, story: str, human: User) -> No
         "invalid CheckUser.UserId: value length must be between 1 and 200 runes, inclusive",
     }
     objects.tell(STORIES[story])
+
+
+# --- the requests of applications ---
+
+
+@pytest.fixture
+def client(own: Emulator) -> Client:
+    """An application with a login page of its own."""
+    return add_client(own, loginVersion={"loginV2": {"baseUri": "http://login.example/"}})
+
+
+@pytest.fixture
+def login(own: Emulator, near: Server) -> Api:
+    """The API as the login page calls it."""
+    return Api(near, add_administrator(own, "IAM_LOGIN_CLIENT")[1])
+
+
+def asked(client: Client, **change: str) -> str:
+    """The ID of a new request, which the login page hears of."""
+    address, _, id = client.login_page(**change).partition("?authRequest=")
+    assert address == "http://login.example/login"
+    return id
+
+
+def ada_in(login: Api) -> dict[str, Any]:
+    """A session of ada, to answer with."""
+    checks = {"user": {"loginName": "ada"}, "password": {"password": ADA.password}}
+    made = login.do("SessionService/CreateSession", checks=checks)
+    return {"session": {name: made[name] for name in ("sessionId", "sessionToken")}}
+
+
+def test_a_login_page_of_ones_own_reads_the_request_and_answers_it_once(client: Client, login: Api) -> None:
+    id = asked(client, prompt="login", login_hint="ada", ui_locales="de", max_age="60", scope="openid profile x")
+    shown = login.do("OIDCService/GetAuthRequest", authRequestId=id)["authRequest"]
+    assert shown.pop("creationDate")
+    assert shown == {
+        "id": id,
+        "clientId": client.client_id,
+        "scope": ["openid", "profile"],
+        "redirectUri": CALLBACK,
+        "prompt": ["PROMPT_LOGIN"],
+        "uiLocales": ["de"],
+        "loginHint": "ada",
+        "maxAge": "0s",
+    }
+    answered = login.rest("POST", f"/v2/oidc/auth_requests/{id}", ada_in(login)).json()
+    assert set(answered["details"]) == {"sequence", "changeDate", "resourceOwner"}
+    address, _, query = answered["callbackUrl"].partition("?")
+    code = dict(parse_qsl(query))
+    assert (address, code["state"]) == (CALLBACK, "a state")
+    refused = login.ask("OIDCService/CreateCallback", authRequestId=id, **ada_in(login))
+    assert error_id(refused) == (400, "COMMAND-Sx208nt")
+    tokens = client.exchange(code["code"]).json()
+    assert "id_token" in tokens
+    assert error_id(login.ask("OIDCService/GetAuthRequest", authRequestId=id)) == (404, "QUERY-Thee9")
+
+
+def test_a_login_page_of_ones_own_says_no(client: Client, login: Api) -> None:
+    id = asked(client)
+    refusal = {"error": "ERROR_REASON_TEMPORARY_UNAVAILABLE", "errorDescription": "no thanks"}
+    address = login.do("OIDCService/CreateCallback", authRequestId=id, error=refusal)["callbackUrl"]
+    words = "error=temporarily_unavailable&error_description=no+thanks&state=a+state"
+    assert address == f"{CALLBACK}?{words}"
+    refused = login.ask("OIDCService/CreateCallback", authRequestId=id, error=refusal)
+    assert error_id(refused) == (400, "COMMAND-Sx202nt")
+
+
+def test_only_a_login_client_with_a_session_answers(own: Emulator, near: Server, client: Client, login: Api) -> None:
+    id, owner, session = asked(client), Api(near, ADMIN.pat), ada_in(login)
+    assert owner.ask("OIDCService/GetAuthRequest", authRequestId=id).status_code == 200
+    ended = ada_in(login)
+    login.do("SessionService/DeleteSession", sessionId=ended["session"]["sessionId"])
+    brief = ada_in(login)
+    changed = login.do("SessionService/SetSession", sessionId=brief["session"]["sessionId"], lifetime="0.001s")
+    brief["session"]["sessionToken"] = changed["sessionToken"]
+    own.control.timeline.advance(timedelta(seconds=1))
+    for api, body, refusal in (
+        (owner, session, (403, "AUTH-AWfge")),
+        (Api(near, VISITOR.pat), session, (404, "AUTHZ-cdgFk")),
+        (login, {"authRequestId": "V2_7"} | session, (404, "COMMAND-jae5P")),
+        (login, {"session": {"sessionId": "7", "sessionToken": "x"}}, (400, "COMMAND-Flk38")),
+        (login, {"session": session["session"] | {"sessionToken": "x"}}, (403, "COMMAND-sGr42")),
+        (login, ended, (400, "COMMAND-Hewfq")),
+        (login, brief, (400, "COMMAND-Hkl3d")),
+    ):
+        assert error_id(api.ask("OIDCService/CreateCallback", **({"authRequestId": id} | body))) == refusal
+    assert login.ask("OIDCService/CreateCallback", authRequestId=id).status_code == 400

@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from tests.support.emulator_target import USERINFO, answer, basic, bearer, oauth_refusal
-from tests.support.logins import Client, add_client
+from tests.support.logins import Client, add_administrator, add_client
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator, emulate
-from zdemo.emulator.entities import NEVER, User
+from zdemo.emulator.entities import NEVER
 from zdemo.emulator.oidc.token_exchange import ACCESS, GRANT, ID, JWT, REFRESH, USER_ID
 from zdemo.emulator.seed import ADA, READER, VISITOR
 from zdemo.emulator.token_texts import new_key_pair
@@ -57,16 +57,6 @@ def introspected(emulator: Emulator, token: str) -> dict[str, Any]:
 def claims_of(token: str) -> dict[str, Any]:
     claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return claims
-
-
-def actor_of(emulator: Emulator, role: str) -> tuple[User, str]:
-    """A service account that may impersonate, and its PAT."""
-    world = emulator.world
-    with world.lock:
-        user = world.add_user(next(iter(world.organizations)), f"actor-{world.new_id()}", "Actor")
-        resource = ("instance", "") if role.startswith("IAM") else ("organization", user.organization_id)
-        world.add_administrator(user.id, resource, [role])
-        return user, world.add_pat(user, NEVER).token
 
 
 def as_ada(app: Client, actor: str, **form: Any) -> requests.Response:
@@ -164,13 +154,13 @@ def test_an_id_token_has_no_scopes_and_needs_the_claims_of_the_organization(
 
 def test_it_is_off_by_default(own: Emulator) -> None:
     app = add_client(own, "BASIC", grantTypes=GRANTS)
-    status, body = answer(as_ada(app, actor_of(own, "IAM_END_USER_IMPERSONATOR")[1]))
+    status, body = answer(as_ada(app, add_administrator(own, "IAM_END_USER_IMPERSONATOR")[1]))
     assert (status, body["error_description"]) == (403, "Errors.TokenExchange.Impersonation.PolicyDisabled")
 
 
 @pytest.mark.parametrize("role", ["IAM_END_USER_IMPERSONATOR", "IAM_ADMIN_IMPERSONATOR", "ORG_END_USER_IMPERSONATOR"])
 def test_the_token_is_of_the_user_and_says_who_acts(emulator: Emulator, app: Client, role: str) -> None:
-    actor, pat = actor_of(emulator, role)
+    actor, pat = add_administrator(emulator, role)
     made = as_ada(app, pat, scope="openid profile email").json()
     act = {"iss": emulator.url, "sub": actor.id}
     said, id_token = introspected(emulator, made["access_token"]), claims_of(made["id_token"])
@@ -185,7 +175,7 @@ def test_the_token_is_of_the_user_and_says_who_acts(emulator: Emulator, app: Cli
 
 
 def test_an_actor_who_is_impersonated_is_named_with_who_acts_for_them(emulator: Emulator, app: Client) -> None:
-    world, (actor, pat) = emulator.world, actor_of(emulator, "IAM_END_USER_IMPERSONATOR")
+    world, (actor, pat) = emulator.world, add_administrator(emulator, "IAM_END_USER_IMPERSONATOR")
     with world.lock:
         world.add_administrator(ADA_ID, ("instance", ""), ["IAM_END_USER_IMPERSONATOR"])
     first = as_ada(app, pat, scope="openid").json()["access_token"]
@@ -197,7 +187,7 @@ def test_an_actor_who_is_impersonated_is_named_with_who_acts_for_them(emulator: 
 
 def test_an_application_names_the_user_in_an_assertion_of_its_own(emulator: Emulator, app: Client) -> None:
     private, public = new_key_pair()
-    world, (_, pat) = emulator.world, actor_of(emulator, "IAM_END_USER_IMPERSONATOR")
+    world, (_, pat) = emulator.world, add_administrator(emulator, "IAM_END_USER_IMPERSONATOR")
     with world.lock:
         key = world.add_key(app.application, public, NEVER)
     now = int(world.now())
@@ -229,7 +219,7 @@ def test_who_may_not(
 
 
 def test_what_the_actors_token_lacks_is_not_given(emulator: Emulator, app: Client) -> None:
-    _, pat = actor_of(emulator, "IAM_END_USER_IMPERSONATOR")
+    _, pat = add_administrator(emulator, "IAM_END_USER_IMPERSONATOR")
     for scope in ("offline_access", f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"):
         refusal = oauth_refusal("invalid_scope", f'scope "{scope}" not found in subject or actor token')
         assert answer(as_ada(app, pat, scope=f"openid {scope}")) == refusal
