@@ -11,7 +11,7 @@ from tests.support.logins import CALLBACK, Client, add_administrator, add_client
 from tests.support.stories import Objects, stories
 from tests.support.workshop import HUMAN, User, Workshop
 from zdemo.emulator import ADMIN, Emulator
-from zdemo.emulator.seed import ADA, VISITOR
+from zdemo.emulator.seed import PERSON_PASSWORD, VISITOR
 
 PASSWORD = "Zdemo-Passw0rd.1"  # of ``HUMAN``
 FIELDS = {
@@ -159,7 +159,7 @@ def asked(client: Client, **change: str) -> str:
 
 def ada_in(login: Api) -> dict[str, Any]:
     """A session of ada, to answer with."""
-    checks = {"user": {"loginName": "ada"}, "password": {"password": ADA.password}}
+    checks = {"user": {"loginName": "ada"}, "password": {"password": PERSON_PASSWORD}}
     made = login.do("SessionService/CreateSession", checks=checks)
     return {"session": {name: made[name] for name in ("sessionId", "sessionToken")}}
 

@@ -12,12 +12,11 @@ from tests.support.logins import Client, add_administrator, add_client
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator, emulate
 from zdemo.emulator.entities import NEVER
 from zdemo.emulator.oidc.token_exchange import ACCESS, GRANT, ID, JWT, REFRESH, USER_ID
-from zdemo.emulator.seed import ADA, READER, VISITOR
+from zdemo.emulator.seed import PERSON_ID, READER, VISITOR
 from zdemo.emulator.token_texts import new_key_pair
 
 GRANTS = [f"OIDC_GRANT_TYPE_{grant}" for grant in ("AUTHORIZATION_CODE", "REFRESH_TOKEN", "TOKEN_EXCHANGE")]
 OWNER = "urn:zitadel:iam:user:resourceowner"
-ADA_ID = ADA.id or ""
 NO_SUBJECT = oauth_refusal("invalid_request", "subject_token invalid")
 NO_ACTOR = oauth_refusal("invalid_request", "actor_token invalid")
 
@@ -60,7 +59,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 def as_ada(app: Client, actor: str, **form: Any) -> requests.Response:
-    return exchange(app, ADA_ID, USER_ID, actor_token=actor, actor_token_type=ACCESS, **form)
+    return exchange(app, PERSON_ID, USER_ID, actor_token=actor, actor_token_type=ACCESS, **form)
 
 
 # --- the same user ---
@@ -88,10 +87,10 @@ def test_without_scopes_the_new_token_has_those_of_the_subject(app: Client, toke
 
 def test_other_kinds_of_tokens_are_issued(emulator: Emulator, app: Client, tokens: dict[str, Any]) -> None:
     access = exchange(app, tokens["access_token"], scope="openid", requested_token_type=JWT).json()
-    assert (access["issued_token_type"], introspected(emulator, access["access_token"])["sub"]) == (JWT, ADA.id)
+    assert (access["issued_token_type"], introspected(emulator, access["access_token"])["sub"]) == (JWT, PERSON_ID)
     made = exchange(app, tokens["access_token"], scope="openid", requested_token_type=ID).json()
     assert (made["issued_token_type"], made["token_type"], "id_token" in made) == (ID, "N_A", False)
-    assert (claims_of(made["access_token"])["sub"], "jti" in claims_of(made["access_token"])) == (ADA_ID, False)
+    assert (claims_of(made["access_token"])["sub"], "jti" in claims_of(made["access_token"])) == (PERSON_ID, False)
 
 
 def test_a_pat_is_for_every_application(emulator: Emulator, app: Client) -> None:
@@ -164,7 +163,7 @@ def test_the_token_is_of_the_user_and_says_who_acts(emulator: Emulator, app: Cli
     made = as_ada(app, pat, scope="openid profile email").json()
     act = {"iss": emulator.url, "sub": actor.id}
     said, id_token = introspected(emulator, made["access_token"]), claims_of(made["id_token"])
-    assert (said["sub"], said["username"], said["act"], id_token["act"]) == (ADA_ID, "ada", act, act)
+    assert (said["sub"], said["username"], said["act"], id_token["act"]) == (PERSON_ID, "ada", act, act)
     assert list(said["urn:zitadel:iam:org:project:roles"]) == ["read:messages"]
     shown = requests.get(emulator.url + USERINFO, headers=bearer(made["access_token"]), timeout=5).json()
     assert (shown["email"], "act" in shown) == ("ada@example.com", False)
@@ -177,12 +176,12 @@ def test_the_token_is_of_the_user_and_says_who_acts(emulator: Emulator, app: Cli
 def test_an_actor_who_is_impersonated_is_named_with_who_acts_for_them(emulator: Emulator, app: Client) -> None:
     world, (actor, pat) = emulator.world, add_administrator(emulator, "IAM_END_USER_IMPERSONATOR")
     with world.lock:
-        world.add_administrator(ADA_ID, ("instance", ""), ["IAM_END_USER_IMPERSONATOR"])
+        world.add_administrator(PERSON_ID, ("instance", ""), ["IAM_END_USER_IMPERSONATOR"])
     first = as_ada(app, pat, scope="openid").json()["access_token"]
     form = {"actor_token": first, "actor_token_type": ACCESS, "scope": "openid"}
     second = exchange(app, READER.id, USER_ID, **form).json()
     inner = {"iss": emulator.url, "sub": actor.id}
-    assert claims_of(second["id_token"])["act"] == {"iss": emulator.url, "sub": ADA.id, "act": inner}
+    assert claims_of(second["id_token"])["act"] == {"iss": emulator.url, "sub": PERSON_ID, "act": inner}
 
 
 def test_an_application_names_the_user_in_an_assertion_of_its_own(emulator: Emulator, app: Client) -> None:
@@ -191,13 +190,13 @@ def test_an_application_names_the_user_in_an_assertion_of_its_own(emulator: Emul
     with world.lock:
         key = world.add_key(app.application, public, NEVER)
     now = int(world.now())
-    said = {"iss": "the application", "sub": ADA.id, "aud": emulator.url, "iat": now, "exp": now + 60}
+    said = {"iss": "the application", "sub": PERSON_ID, "aud": emulator.url, "iat": now, "exp": now + 60}
     form = {"actor_token": pat, "actor_token_type": ACCESS, "scope": "openid"}
 
     def ask(signer: str, **change: Any) -> requests.Response:
         return exchange(app, jwt.encode(said | change, signer, "RS256", {"kid": key.id}), JWT, **form)
 
-    assert claims_of(ask(private).json()["id_token"])["sub"] == ADA.id
+    assert claims_of(ask(private).json()["id_token"])["sub"] == PERSON_ID
     for refused in (ask(new_key_pair()[0]), ask(private, sub="7"), ask(private, exp=now - 60)):
         assert answer(refused) == NO_SUBJECT
 
@@ -225,4 +224,4 @@ def test_what_the_actors_token_lacks_is_not_given(emulator: Emulator, app: Clien
         assert answer(as_ada(app, pat, scope=f"openid {scope}")) == refusal
     unknown = exchange(app, "7", USER_ID, actor_token=pat, actor_token_type=ACCESS)
     assert answer(unknown) == NO_SUBJECT
-    assert answer(exchange(app, ADA_ID, USER_ID, actor_token=pat, actor_token_type=USER_ID)) == NO_ACTOR
+    assert answer(exchange(app, PERSON_ID, USER_ID, actor_token=pat, actor_token_type=USER_ID)) == NO_ACTOR
