@@ -47,13 +47,11 @@ visitor: F/GetInstanceFeatures -> details
 ORG_OWNER: F/SetInstanceFeatures debugOidcParentError=false -> 403 AUTH-5mWD2
 
 # impersonation is off until an owner of the instance allows it
-T/GetSecuritySettings -> settings:embeddedIframe
 PUT /v2/policies/security enableImpersonation=true -> :details
 T/SetSecuritySettings enableImpersonation=true -> 400 No changes (POLICY-EWsf3)
-GET /v2/settings/security -> settings.enableImpersonation=true
 ORG_OWNER: T/SetSecuritySettings enableImpersonation=false -> 403 AUTH-5mWD2
 T/SetSecuritySettings enableImpersonation=false -> details:sequence,changeDate,resourceOwner
-GET /v2/settings/security -> settings.enableImpersonation=null
+PUT /v2/policies/security -> 400 POLICY-EWsf3
 
 # users see their own assignments, and change themselves
 Z/CreateAuthorization @user @project @home roleKeys.0=read:messages -> id

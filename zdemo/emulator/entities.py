@@ -289,6 +289,7 @@ class DeviceRequest(Entity):
     scopes: list[str]
     expires: float
     state: str = "pending"
+    names: list[str] = field(default_factory=list)  # the last texts by which login pages name it
     session: LoginSession | None = None  # of the person who said yes
 
 

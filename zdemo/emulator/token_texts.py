@@ -10,7 +10,6 @@ import re
 import secrets
 import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from contextlib import suppress
 
 from zdemo.emulator.entities import Application, PublicKey, User
 
@@ -44,20 +43,6 @@ def sealed(content: str, kid: str = "") -> str:
     encrypted = AESGCM(key).encrypt(nonce, content.encode(), protected.encode())
     parts = (wrapped[:KEY_BYTES], nonce, encrypted[:-TAG_BYTES], encrypted[-TAG_BYTES:])
     return ".".join((protected, *map(encoded, parts)))
-
-
-def unsealed(text: str) -> str:
-    """Return the content of a JWE of this process, or an empty text for anything else."""
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    protected, *parts = canonical(text).split(".")
-    with suppress(InvalidTag, KeyError, TypeError, ValueError):
-        wrapped, nonce, content, tag = (decoded(part) or b"" for part in parts)
-        header = json.loads(decoded(protected) or b"")
-        key = AESGCM(_KEY).decrypt(decoded(header["iv"]) or b"", wrapped + (decoded(header["tag"]) or b""), None)
-        return AESGCM(key).decrypt(nonce, content + tag, protected.encode()).decode()
-    return ""
 
 
 def canonical(text: str) -> str:

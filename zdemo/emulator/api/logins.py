@@ -12,13 +12,12 @@ from zdemo.emulator.api_errors import (
     InvalidArgument,
     NotFound,
     PermissionDenied,
-    Unimplemented,
     existing,
 )
 from zdemo.emulator.entities import NEVER, LoginSession, User
 from zdemo.emulator.login import sessions
 from zdemo.emulator.login.auth_requests import callback_with_code, callback_with_error
-from zdemo.emulator.token_texts import PAT_KEY_NAME, sealed, unsealed
+from zdemo.emulator.token_texts import PAT_KEY_NAME, sealed
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.session.v2.SessionService", "/v2/sessions")
@@ -84,7 +83,7 @@ def _user_to_check(call: Call) -> User | None:
     """Return the user whom the request names, who is active. Raises ZitadelError."""
     checks = call.body.get("checks", {})
     if not checks.keys().isdisjoint(_OTHER_CHECKS) or "challenges" in call.body:
-        raise Unimplemented("the zdemo emulator checks users and passwords only")
+        raise FailedPrecondition("the zdemo emulator checks users and passwords only")
     if "user" not in checks:
         return None
     id, name = checks["user"].get("userId", ""), checks["user"].get("loginName", "").casefold()
@@ -292,8 +291,8 @@ def get_device_authorization_request(call: Call) -> Answer:
     found = next((r for r in requests if (r.user_code, r.state) == (call.body["userCode"], "pending")), None)
     request = existing(found, NotFound(_NO_DEVICE, "QUERY-Sah9a"))
     call.need("session.read", call.world.id)
-    id = sealed(request.id, PAT_KEY_NAME)
-    shown: Answer = {"id": id, "clientId": request.client_id, "scope": request.scopes}
+    request.names = [*request.names[-9:], sealed(request.id, PAT_KEY_NAME)]
+    shown: Answer = {"id": request.names[-1], "clientId": request.client_id, "scope": request.scopes}
     if application := call.world.application_of(request.client_id):
         project = call.world.projects[application.project_id]
         shown |= {"appName": application.name, "projectName": project.name}
@@ -310,7 +309,8 @@ def get_device_authorization_request(call: Call) -> Answer:
 )
 def decide_device_authorization(call: Call) -> Answer:
     """Say yes to a device for the person of a session, or no."""
-    denied, found = "deny" in call.body, call.world.device_requests.get(unsealed(call.body["deviceAuthorizationId"]))
+    id, denied = call.body["deviceAuthorizationId"], "deny" in call.body
+    found = next((r for r in call.world.device_requests.values() if id in r.names), None)
     request = existing(found, NotFound(_NO_DEVICE, "COMMAND-gee5A" if denied else "COMMAND-D2hf2"))
     if not denied and request.state != "pending":
         raise FailedPrecondition("Device Authorization Request has already been handled", "COMMAND-D30Jf")

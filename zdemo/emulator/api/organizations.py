@@ -130,17 +130,11 @@ def get_general_settings(call: Call) -> Answer:
     }
 
 
-@SETTINGS.method("GetSecuritySettings", permission="iam.policy.read", rest="GET /settings/security")
-def get_security_settings(call: Call) -> Answer:
-    """Show whether service accounts can get tokens of other users."""
-    return {"details": _instance_details(call), "settings": {"embeddedIframe": {}, **call.world.security}}
-
-
 @SETTINGS.method(
     "SetSecuritySettings", permission="iam.policy.write", rest="PUT /policies/security", enableImpersonation=FLAG
 )
 def set_security_settings(call: Call) -> Answer:
-    """Replace the settings; no change is refused."""
+    """Set whether tokens of other users can be had; no change is refused."""
     settings = without_defaults(call.body)
     if settings == call.world.security:
         raise FailedPrecondition("No changes", "POLICY-EWsf3")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 from werkzeug.routing import BaseConverter
 
-from zdemo.emulator.incoming import current_origin
+from zdemo.emulator.incoming import FREE_BYTES, current_origin
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.authorize import authorize
 from zdemo.emulator.oidc.client_authentication import Form
@@ -98,6 +98,8 @@ def _unknown_path(**_: str) -> Response:
 
 
 def _answer(endpoint: Endpoint, world: World) -> Response:
+    if endpoint in (authorize, device_authorization) and (request.content_length or 0) > FREE_BYTES:
+        raise OAuthError("invalid_request", "error parsing form", reason="more than the emulator keeps of a request")
     with world.lock:
         return endpoint(world, Form())
 
