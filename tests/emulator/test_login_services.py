@@ -11,7 +11,7 @@ from tests.support.logins import CALLBACK, Client, add_administrator, add_client
 from tests.support.stories import Objects, stories
 from tests.support.workshop import HUMAN, User, Workshop
 from zdemo.emulator import ADMIN, Emulator
-from zdemo.emulator.seed import PERSON_PASSWORD, VISITOR
+from zdemo.emulator.seed import PERSON_ID, PERSON_PASSWORD, VISITOR
 
 PASSWORD = "Zdemo-Passw0rd.1"  # of ``HUMAN``
 FIELDS = {
@@ -62,6 +62,8 @@ PATCH /v2/sessions/<session.sessionId> @password -> :details,sessionToken
 S/SetSession @this checks.password.password=x -> 400 COMMAND-3M0fs
 S/SetSession @this checks.user.userId=<visitor.id> -> 400 user change not possible ()
 visitor: S/SetSession @this metadata.k=dg== -> 404 AUTHZ-cdgFk
+U/LockUser userId=<human.id> -> details
+S/SetSession @this @password -> 400 User is locked (COMMAND-JLK35)
 S/SetSession sessionId=<own_id> metadata.k=dg== -> :details,sessionToken
 S/GetSession sessionId=<own_id> -> session.metadata.k=dg==
 
@@ -220,3 +222,11 @@ def test_only_a_login_client_with_a_session_answers(own: Emulator, near: Server,
     ):
         assert error_id(api.ask("OIDCService/CreateCallback", **({"authRequestId": id} | body))) == refusal
     assert login.ask("OIDCService/CreateCallback", authRequestId=id).status_code == 400
+
+
+def test_people_change_their_passwords_when_they_know_the_current_one(own: Emulator, near: Server) -> None:
+    token = add_client(own).log_in(scope="openid urn:zitadel:iam:org:project:id:zitadel:aud")["access_token"]
+    ada, new = Api(near, token), {"password": {"password": "Ab-45678"}}
+    refused = ada.ask("UserService/UpdateHumanUser", userId=PERSON_ID, password=new)
+    assert error_id(refused) == (404, "AUTHZ-cdgFk")
+    ada.do("UserService/UpdateHumanUser", userId=PERSON_ID, password=new | {"currentPassword": PERSON_PASSWORD})
