@@ -128,6 +128,23 @@ def test_only_a_login_client_with_the_token_of_a_session_says_yes(
     assert device.ask().json()["error"] == "authorization_pending"
 
 
+@pytest.mark.usefixtures("emulator_only")
+def test_a_person_says_yes_or_no_on_the_emulators_page(device: Device, server: Server) -> None:
+    page, code = "/device", device.shown["user_code"]
+    assert 'name="user_code"' in server.get(page).text
+    assert "No device waits with this code." in server.get(f"{page}?user_code=x").text
+    assert 'value="ada"' in server.get(f"{page}?user_code={code.lower()}").text
+    foreign = server.post_form(page, [("authRequest", code), ("person", "ada")], {"Origin": "https://evil.example"})
+    assert foreign.status_code == 403
+    assert "not a login name" in server.post_form(page, [("authRequest", code)]).text
+    assert device.ask().json()["error"] == "authorization_pending"
+    assert "is connected" in server.post_form(page, [("authRequest", code), ("person", "ada")]).text
+    assert device.ask().status_code == 200
+    other = Device(server, device.app)
+    refused = server.post_form(page, [("authRequest", other.shown["user_code"]), ("cancel", "1")])
+    assert ("gets no tokens" in refused.text, other.ask().json()["error"]) == (True, "access_denied")
+
+
 def test_a_code_ends_after_five_minutes(own: Emulator, near: Server) -> None:
     admin = Api(near, ADMIN.pat)
     project = admin.do("ProjectService/CreateProject", organizationId=ORGANIZATION_ID, name="p")["projectId"]

@@ -17,6 +17,7 @@ from zdemo.emulator.api_errors import (
 from zdemo.emulator.entities import NEVER, LoginSession, User
 from zdemo.emulator.login import sessions
 from zdemo.emulator.login.auth_requests import callback_with_code, callback_with_error
+from zdemo.emulator.oidc.device import waiting_device
 from zdemo.emulator.token_texts import PAT_KEY_NAME, sealed
 from zdemo.emulator.world import World
 
@@ -287,9 +288,7 @@ _NO_DEVICE = "Device Authorization Request does not exist"
 @OIDC.method("GetDeviceAuthorizationRequest", rest="GET /device_authorization/<userCode>", userCode=t.Text(9, 9))
 def get_device_authorization_request(call: Call) -> Answer:
     """Show the request of a device, found by the code that the person types; its ID is another text each time."""
-    requests = call.world.device_requests.values()
-    found = next((r for r in requests if (r.user_code, r.state) == (call.body["userCode"], "pending")), None)
-    request = existing(found, NotFound(_NO_DEVICE, "QUERY-Sah9a"))
+    request = existing(waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
     call.need("session.read", call.world.id)
     request.names = [*request.names[-9:], sealed(request.id, PAT_KEY_NAME)]
     shown: Answer = {"id": request.names[-1], "clientId": request.client_id, "scope": request.scopes}

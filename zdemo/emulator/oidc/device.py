@@ -52,6 +52,12 @@ def _half() -> str:
     return "".join(secrets.choice(USER_CODE_CHARACTERS) for _ in range(4))
 
 
+def waiting_device(world: World, user_code: str) -> DeviceRequest | None:
+    """Return the request of a device that has no answer yet, by the code that it shows."""
+    requests = world.device_requests.values()
+    return next((one for one in requests if (one.user_code, one.state) == (user_code, "pending")), None)
+
+
 def device_tokens(world: World, form: Form) -> Response:
     """Give a device its tokens, once, when the person said yes. Raises OAuthError until then."""
     client = oidc_client(world, ClientCredentials.of_request(form))
