@@ -1,17 +1,6 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
-from zdemo.emulator.api.fields import (
-    ANYTHING,
-    FLAG,
-    ID,
-    OPTIONAL,
-    Message,
-    Repeated,
-    Sub,
-    enum,
-    moment,
-    without_defaults,
-)
+from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, OPTIONAL, Message, Repeated, Sub, enum, moment
 from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, text_query
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
@@ -135,7 +124,7 @@ def get_general_settings(call: Call) -> Answer:
 )
 def set_security_settings(call: Call) -> Answer:
     """Set whether tokens of other users can be had; no change is refused."""
-    settings = without_defaults(call.body)
+    settings: Answer = {name: on for name, on in call.body.items() if on}
     if settings == call.world.security:
         raise FailedPrecondition("No changes", "POLICY-EWsf3")
     call.world.security = settings

@@ -160,7 +160,7 @@ def _authenticated(world: World, header: str | None) -> User:
         reason = "the Authorization header is not Bearer and a token"
         raise Unauthenticated("invalid auth header", "AUTH-toLo1", reason=reason)
     note(token=masked(parts[1]))
-    if any(session.token == parts[1] for session in world.login_sessions.values()):
+    if any(session.token == parts[1] and not session.ended for session in world.login_sessions.values()):
         raise PermissionDenied("authentication required", "AUTHZ-Kl3p0", reason="the token of a login session")
     try:
         token = live_token(world, parts[1])

@@ -5,6 +5,8 @@ a browser that logged in before is asked again, and what ``prompt=none`` gets.
 """
 
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, render_template, request
@@ -33,19 +35,14 @@ NOT_LOGGED_IN_V1 = (
 
 
 def register(app: Flask, world: World) -> None:
-    """Add the login page and the page after a logout."""
+    """Add the login page, the page for devices, and the page after a logout."""
 
-    def locked_login() -> Response:
+    def locked(answer: Callable[[World], Response]) -> Response:
         with world.lock:
-            return _login(world)
+            return answer(world)
 
-    def locked_device() -> Response:
-        with world.lock:
-            return _device(world)
-
-    for path in (LOGIN_V1, f"{LOGIN_V2}/login"):
-        app.add_url_rule(path, path, locked_login, methods=["GET", "POST"])
-    app.add_url_rule(DEVICE, DEVICE, locked_device, methods=["GET", "POST"])
+    for path, answer in ((LOGIN_V1, _login), (f"{LOGIN_V2}/login", _login), (DEVICE, _device)):
+        app.add_url_rule(path, path, partial(locked, answer), methods=["GET", "POST"])
     for path in (DONE_V1, DONE_V2):
         app.add_url_rule(path, path, lambda: _page(world, "You are logged out"))
 
