@@ -10,8 +10,8 @@ import jwt
 import requests
 
 from tests.support.emulator_target import TIMEOUT_SECONDS
-from zdemo.emulator import PROJECT_ID, Emulator
-from zdemo.emulator.entities import Application
+from zdemo.emulator import ORGANIZATION_ID, PROJECT_ID, Emulator
+from zdemo.emulator.entities import NEVER, Application, User
 from zdemo.emulator.token_texts import encoded, new_secret
 
 CALLBACK = "http://localhost:3000/callback"
@@ -36,6 +36,16 @@ def add_client(emulator: Emulator, method: str = "NONE", /, **settings: object) 
     made.oidc = SETTINGS | settings
     made.secret = new_secret() if method in ("BASIC", "POST") else None
     return Client(emulator, made)
+
+
+def add_administrator(emulator: Emulator, role: str) -> tuple[User, str]:
+    """A service account with an administrator role, of the instance or of the organization, and its PAT."""
+    world = emulator.world
+    with world.lock:
+        user = world.add_user(ORGANIZATION_ID, f"robot-{world.new_id()}", "Robot")
+        resource = ("instance", "") if role.startswith("IAM") else ("organization", ORGANIZATION_ID)
+        world.add_administrator(user.id, resource, [role])
+        return user, world.add_pat(user, NEVER).token
 
 
 @dataclass

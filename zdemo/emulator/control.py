@@ -219,7 +219,8 @@ def _checked(body: Answer, fields: Fields) -> Answer:
 # --- time and the way back ---
 
 # Fields that hold a time
-AGING = ("created", "changed", "expires", "expiration", "auth_time", "user_checked", "password_checked")
+AGING = ("created", "changed", "expires", "expiration", "auth_time")
+AGING += ("user_checked", "password_checked", "password_changed")
 
 
 class Timeline:
@@ -257,7 +258,7 @@ class Timeline:
             for inner in ("roles", "grants", "keys", "pats", "metadata"):
                 yield from map(vars, getattr(owner, inner, {}).values())
         groups = (*owners, world.organizations, world.authorizations, world.administrators, world.session_tokens)
-        for group in (*groups, world.login_sessions, world.auth_requests, world.refresh_tokens):
+        for group in (*groups, world.login_sessions, world.auth_requests, world.refresh_tokens, world.device_requests):
             yield from map(vars, group.values())
         yield from (vars(refresh_token.access) for refresh_token in world.refresh_tokens.values())
         for event in world.events:

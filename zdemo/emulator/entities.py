@@ -163,7 +163,10 @@ class Metadata(Entity):
 
 @dataclass(kw_only=True)
 class User(Entity):
-    """A service account (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``."""
+    """A service account (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``.
+
+    ``name`` is a human's display name.
+    """
 
     organization_id: str
     username: str
@@ -174,10 +177,13 @@ class User(Entity):
     jwt_access_tokens: bool = False
     secret: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)  # a human's
+    password_changed: float | None = None
+    password_change_required: bool = False
+    wrong_passwords: int = 0  # since the last right one
     keys: dict[str, PublicKey] = field(default_factory=dict)
     pats: dict[str, PersonalAccessToken] = field(default_factory=dict)
     metadata: dict[str, Metadata] = field(default_factory=dict)
-    human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone, as sent
+    human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone
 
 
 @dataclass(kw_only=True)
@@ -213,6 +219,7 @@ class SessionToken(Entity):
     auth_time: float | None
     session_id: str = ""  # of the login, if there was one
     nonce: str = ""
+    actor: dict[str, object] | None = None  # who impersonates the user (RFC 8693 §4.1)
 
 
 @dataclass(kw_only=True)
@@ -238,6 +245,8 @@ class LoginSession(Entity):
     metadata: dict[str, bytes] = field(default_factory=dict)
     user_agent: dict[str, object] = field(default_factory=dict)  # as sent
     browser: str = field(default="", repr=False)
+    creator: str = ""  # ID of the user who made it by the API
+    ended: bool = False
 
     @property
     def auth_time(self) -> float:
@@ -269,6 +278,19 @@ class AuthRequest(Entity):
     answered: bool = False
     code: str = field(default="", repr=False)  # empty again once it was used
     session_id: str = ""
+
+
+@dataclass(kw_only=True)
+class DeviceRequest(Entity):
+    """A request of a device, whose code is ``id``; ``state`` is ``pending``, ``approved``, ``denied`` or ``done``."""
+
+    user_code: str
+    client_id: str
+    scopes: list[str]
+    expires: float
+    state: str = "pending"
+    names: list[str] = field(default_factory=list)  # the last texts by which login pages name it
+    session: LoginSession | None = None  # of the person who said yes
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from zdemo.emulator.entities import (
     Application,
     Authorization,
     AuthRequest,
+    DeviceRequest,
     EndedToken,
     Entity,
     Event,
@@ -67,12 +68,14 @@ class World:
         self.token_ids: dict[str, tuple[str, str]] = {}  # ID and user of each opaque token, by its canonical text
         self.login_sessions: dict[str, LoginSession] = {}
         self.auth_requests: dict[str, AuthRequest] = {}
+        self.device_requests: dict[str, DeviceRequest] = {}
         self.codes: dict[str, AuthRequest] = {}  # by canonical text, also when used
         self.refresh_tokens: dict[str, RefreshToken] = {}  # by canonical text
         self.auto_login = ""  # the username of the person who is logged in without being asked
         self.administrators: dict[str, Administrator] = {}
         self.answer_changes: dict[str, Mapping[str, object]] = {}  # of introspection, by token ID; ... leaves one out
         self.features: dict[str, object] = {}
+        self.security: dict[str, object] = {}  # settings that are on
         self.events: list[Event] = []  # what happened to users
         self.ended_tokens: dict[str, EndedToken] = {}  # before their time
         self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more

@@ -5,12 +5,13 @@ Whoever calls these functions holds ``world.lock``.
 
 from urllib.parse import urlencode
 
-from zdemo.emulator.entities import AuthRequest, LoginSession, Organization, User
+from zdemo.emulator.entities import AuthRequest, DeviceRequest, LoginSession, Organization, User
 from zdemo.emulator.login.sessions import live_session, people
 from zdemo.emulator.token_texts import canonical, sealed
 from zdemo.emulator.world import World, drop_oldest
 
 CODE_SECONDS = 600
+Asked = AuthRequest | DeviceRequest
 
 
 def add_request(world: World, request: AuthRequest) -> None:
@@ -58,12 +59,12 @@ def names_unknown_organization(world: World, request: AuthRequest) -> bool:
     return None in _named(world, request)
 
 
-def organizations_of(world: World, request: AuthRequest) -> list[Organization]:
+def organizations_of(world: World, request: Asked) -> list[Organization]:
     """Return the organizations that the scopes name; with none, people of all can log in."""
     return [organization for organization in _named(world, request) if organization]
 
 
-def _named(world: World, request: AuthRequest) -> list[Organization | None]:
+def _named(world: World, request: Asked) -> list[Organization | None]:
     found: list[Organization | None] = []
     for prefix, attribute in ((ORGANIZATION_ID, "id"), (ORGANIZATION_DOMAIN, "primary_domain")):
         names = [scope.removeprefix(f"{prefix}:") for scope in request.scopes if scope.startswith(f"{prefix}:")]
@@ -71,7 +72,7 @@ def _named(world: World, request: AuthRequest) -> list[Organization | None]:
     return found
 
 
-def people_of(world: World, request: AuthRequest) -> list[User]:
+def people_of(world: World, request: Asked) -> list[User]:
     """Return the people who may log in."""
     ids = [organization.id for organization in organizations_of(world, request)]
     return [user for user in people(world) if not ids or user.organization_id in ids]

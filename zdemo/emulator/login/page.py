@@ -5,6 +5,8 @@ a browser that logged in before is asked again, and what ``prompt=none`` gets.
 """
 
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, render_template, request
@@ -12,9 +14,12 @@ from flask import Flask, Response, render_template, request
 from zdemo.emulator.entities import Application, AuthRequest, User
 from zdemo.emulator.incoming import note
 from zdemo.emulator.login import auth_requests
+from zdemo.emulator.login.auth_requests import Asked
 from zdemo.emulator.login.browser import browser_of, is_foreign, remember
 from zdemo.emulator.login.sessions import add_person, add_session, person_of
 from zdemo.emulator.oidc.authorize import LOGIN_V1, LOGIN_V2
+from zdemo.emulator.oidc.device import PAGE as DEVICE
+from zdemo.emulator.oidc.device import waiting_device
 from zdemo.emulator.oidc.end_session import DONE_V1, DONE_V2
 from zdemo.emulator.oidc.responses import HTML, forbid_storing, redirect
 from zdemo.emulator.world import World
@@ -30,14 +35,14 @@ NOT_LOGGED_IN_V1 = (
 
 
 def register(app: Flask, world: World) -> None:
-    """Add the login page and the page after a logout."""
+    """Add the login page, the page for devices, and the page after a logout."""
 
-    def locked_login() -> Response:
+    def locked(answer: Callable[[World], Response]) -> Response:
         with world.lock:
-            return _login(world)
+            return answer(world)
 
-    for path in (LOGIN_V1, f"{LOGIN_V2}/login"):
-        app.add_url_rule(path, path, locked_login, methods=["GET", "POST"])
+    for path, answer in ((LOGIN_V1, _login), (f"{LOGIN_V2}/login", _login), (DEVICE, _device)):
+        app.add_url_rule(path, path, partial(locked, answer), methods=["GET", "POST"])
     for path in (DONE_V1, DONE_V2):
         app.add_url_rule(path, path, lambda: _page(world, "You are logged out"))
 
@@ -85,16 +90,35 @@ def _offered(world: World, application: Application, asked: AuthRequest) -> Resp
     return _page(world, f"Log in to {application.name}", asked=asked, **shown)
 
 
+def _device(world: World) -> Response:
+    """Ask for the code that a device shows, then let a person say yes or no to it."""
+    code = (request.values.get("authRequest") or request.values.get("user_code", "")).upper()
+    asked = waiting_device(world, code)
+    application = world.application_of(asked.client_id) if asked else None
+    if asked is None or application is None:
+        return _page(world, "Connect a device", asks_code=True, text="No device waits with this code." if code else "")
+    note(client=application.name)
+    if request.method != "POST":
+        shown = {"id": code, "client_id": asked.client_id, "redirect_uri": "the device", "prompt": []}
+        groups = [("Log in as", auth_requests.people_of(world, asked)[:MOST_LISTED])]
+        return _page(world, f"Connect {application.name}", asked=shown, groups=groups, roles={}, more=0, unknown="")
+    if is_foreign(request):
+        return _refused(world, "This form came from another page", status=403)
+    if "cancel" in request.form:
+        asked.state = "denied"
+        return _page(world, "The device gets no tokens")
+    user = _person(world, application, asked)
+    if isinstance(user, Response):
+        return user
+    asked.state, asked.session = "approved", add_session(world, user, password=True)
+    return _page(world, "The device is connected", text="Go back to it.")
+
+
 def _chosen(world: World, application: Application, asked: AuthRequest) -> Response:
-    """Log in as the person of the form, who is new if nobody has this name, and remember the browser."""
-    name = request.form.get("person", "").strip()
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        return _refused(world, "This is not a login name", "Go back, and enter another one.")
-    named = [user for user in world.users.values() if user.username.casefold() == name.casefold()]
-    user = named[0] if named else _new_person(world, application, asked, name)
-    if user not in auth_requests.people_of(world, asked):
-        return _refused(world, f"{name} cannot log in here", "Go back, and choose somebody else.")
-    note(user=user.username)
+    """Log in as the person of the form, and remember the browser."""
+    user = _person(world, application, asked)
+    if isinstance(user, Response):
+        return user
     browser = browser_of(request)
     known = [s for s in auth_requests.remembered(world, asked, browser) if s.user_id == user.id]
     if not any(session.browser == browser for session in world.login_sessions.values()):
@@ -105,7 +129,20 @@ def _chosen(world: World, application: Application, asked: AuthRequest) -> Respo
     return answer
 
 
-def _new_person(world: World, application: Application, asked: AuthRequest, name: str) -> User:
+def _person(world: World, application: Application, asked: Asked) -> User | Response:
+    """Return the person of the form, who is new if nobody has this name, or a page that says why not."""
+    name = request.form.get("person", "").strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        return _refused(world, "This is not a login name", "Go back, and enter another one.")
+    named = [user for user in world.users.values() if user.username.casefold() == name.casefold()]
+    user = named[0] if named else _new_person(world, application, asked, name)
+    if user not in auth_requests.people_of(world, asked):
+        return _refused(world, f"{name} cannot log in here", "Go back, and choose somebody else.")
+    note(user=user.username)
+    return user
+
+
+def _new_person(world: World, application: Application, asked: Asked, name: str) -> User:
     given, _, family = name.partition("@")[0].replace(".", " ").title().partition(" ")
     named = auth_requests.organizations_of(world, asked)
     owner = named[0].id if named else world.projects[application.project_id].organization_id

@@ -71,6 +71,11 @@ def add_session(
     if user:
         session.user_id, session.user_checked = user.id, now
         session.password_checked = now if password else None
+    return keep_session(world, session)
+
+
+def keep_session(world: World, session: LoginSession) -> LoginSession:
+    """Add a new session to the world, with a token."""
     new_session_token(world, session)
     world.login_sessions[session.id] = session
     for old in drop_oldest(world.login_sessions):
@@ -92,7 +97,7 @@ def has_token(session: LoginSession, text: str) -> bool:
 def live_session(world: World, session_id: str) -> LoginSession | None:
     """Return a session that has not ended; a user whom it has is there and active."""
     session = world.login_sessions.get(session_id)
-    if session is None or session.expires <= world.now():
+    if session is None or session.ended or session.expires <= world.now():
         return None
     user = world.users.get(session.user_id)
     return session if not session.user_id or (user and user.state == "ACTIVE") else None
@@ -100,7 +105,10 @@ def live_session(world: World, session_id: str) -> LoginSession | None:
 
 def end_session(world: World, session: LoginSession, why: str) -> None:
     """End a session, its access tokens and its refresh tokens."""
-    world.login_sessions.pop(session.id, None)
+    if session.ended:
+        return
+    session.ended = True
+    world.touch(session)
     _end_tokens(world, session, why)
 
 

@@ -49,6 +49,10 @@ class Form:
         """Return a parameter like ``find``, but an empty text when it is absent."""
         return self.find(name) or ""
 
+    def all(self, name: str) -> list[str]:
+        """Return all values of a parameter."""
+        return [value for key, value in self._pairs if key == name]
+
     def first(self, name: str) -> str:
         """Return the first of several parameters, or an empty text when it is absent."""
         return next((value for key, value in self._pairs if key == name), "")

@@ -42,7 +42,7 @@ def introspect(world: World, form: Form) -> Response:
 def _active(world: World, token: Token, application: Application) -> dict[str, Any]:
     """Return the answer in the order of ZITADEL's fields. Raises TokenRefused for a token for other applications."""
     user = world.users[token.user_id]
-    audience, scopes = _audience_and_scopes(world, token, application)
+    audience, scopes = audience_and_scopes(world, token, application)
     if not {application.client_id, application.project_id} & set(audience):
         raise TokenRefused("ID=OIDC-sdg3G Message=token is not valid for this client", _for_others(world, audience))
     claims = user_claims(world, user, scopes)
@@ -61,6 +61,7 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
         "sub": user.id,
         "aud": audience,
         "amr": session and session.amr,
+        "act": session and session.actor,
         "iss": current_origin().issuer,
         "jti": token.id,
         "username": claims.get("preferred_username"),
@@ -76,7 +77,7 @@ def _for_others(world: World, audience: list[str]) -> str:
     return f"audience: the token is for {', '.join(names.get(one, one) for one in audience)}"
 
 
-def _audience_and_scopes(world: World, token: Token, application: Application) -> tuple[list[str], list[str]]:
+def audience_and_scopes(world: World, token: Token, application: Application) -> tuple[list[str], list[str]]:
     """Return audience and scopes; ZITADEL adds the application, its project and all its roles to those of a PAT."""
     if not isinstance(token, PersonalAccessToken):
         return token.audience, token.scopes

@@ -21,7 +21,7 @@ SCOPE_MISSING = (
 
 _KNOWN_SCOPES = {*claims.OPENID_SCOPES, claims.METADATA, claims.RESOURCE_OWNER, claims.ROLES_SCOPE}
 _KNOWN_SCOPES |= {"groups", "urn:zitadel:iam:user:groups"}
-_KNOWN_PREFIXES = (
+KNOWN_PREFIXES = (
     claims.AUDIENCE_PREFIX,
     claims.ROLE_SCOPE_PREFIX,
     claims.ROLE_ORGANIZATION_PREFIX,
@@ -35,7 +35,7 @@ def known_scopes(scope: str | None) -> list[str]:
     """Return the scopes that exist. Raises OAuthError if there is no such parameter."""
     if scope is None:
         raise OAuthError("invalid_request", SCOPE_MISSING, reason="no scope")
-    return [s for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(_KNOWN_PREFIXES)]
+    return [s for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(KNOWN_PREFIXES)]
 
 
 def need_grant(application: Application, grant: str, name: str) -> None:
@@ -136,6 +136,7 @@ def access_token_claims(world: World, token: SessionToken, issuer: str) -> dict[
         "nbf": issued,
         "client_id": token.client_id,
         "jti": token.id,
+        **({"act": token.actor} if token.actor else {}),
         **_asserted(world, token, "accessTokenRoleAssertion"),
     }
 
@@ -143,8 +144,8 @@ def access_token_claims(world: World, token: SessionToken, issuer: str) -> dict[
 def id_token_claims(world: World, token: SessionToken, application: Application | None) -> dict[str, Any]:
     """Return the claims of an ID token, which for a key assertion expires at once (ZITADEL v4)."""
     issued = int(token.created)
-    optional = {"auth_time": token.auth_time and int(token.auth_time), "nonce": token.nonce, "amr": token.amr}
-    optional["sid"] = token.session_id
+    optional: dict[str, Any] = {"auth_time": token.auth_time and int(token.auth_time), "nonce": token.nonce}
+    optional |= {"amr": token.amr, "sid": token.session_id, "act": token.actor}
     full = claims.user_claims(world, world.users[token.user_id], token.scopes)
     return {
         "iss": current_origin().issuer,

@@ -7,13 +7,13 @@ from flask import Response
 from zdemo.emulator.entities import User
 from zdemo.emulator.incoming import note, shown_client
 from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
+from zdemo.emulator.oidc import device, token_exchange
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import (
     BadAssertion,
     ClientCredentials,
     Form,
     check_assertion,
-    oidc_client,
     same_secret,
 )
 from zdemo.emulator.oidc.issuing import active, known_scopes, new_token, token_answer
@@ -22,21 +22,12 @@ from zdemo.emulator.oidc.responses import OAuthError, json_response
 from zdemo.emulator.tokens import MalformedJWT, unverified_claims
 from zdemo.emulator.world import World
 
-_LOGIN_GRANTS = {  # grants that exchange the result of a login: the parameter, and ZITADEL's text for an unknown one
-    "urn:ietf:params:oauth:grant-type:device_code": ("device_code", "Errors.DeviceAuth.NotExisting"),
-    "urn:ietf:params:oauth:grant-type:token-exchange": ("subject_token", "subject_token invalid"),
-}
-
 
 def token(world: World, form: Form) -> Response:
     """Answer a token request by its grant type."""
     grant = form.first("grant_type")
     if not grant:
         raise OAuthError("invalid_request", "grant_type missing")
-    if grant in _LOGIN_GRANTS:  # without logins every code and token is unknown
-        parameter, unknown = _LOGIN_GRANTS[grant]
-        oidc_client(world, ClientCredentials.of_request(form))
-        raise OAuthError("invalid_request", unknown if form.last(parameter) else f"{parameter} missing")
     if grant not in _GRANTS:
         raise OAuthError("unsupported_grant_type", f"{grant} not supported")
     return _GRANTS[grant](world, form)
@@ -87,6 +78,8 @@ _GRANTS: dict[str, Callable[[World, Form], Response]] = {
     "urn:ietf:params:oauth:grant-type:jwt-bearer": _jwt_bearer,
     "authorization_code": authorization_code,
     "refresh_token": refresh_token,
+    device.GRANT: device.device_tokens,
+    token_exchange.GRANT: token_exchange.token_exchange,
 }
 
 
