@@ -219,8 +219,9 @@ def _checked(body: Answer, fields: Fields) -> Answer:
 # --- time and the way back ---
 
 # Fields that hold a time
-AGING = ("created", "changed", "expires", "expiration", "auth_time")
-AGING += ("user_checked", "password_checked", "password_changed")
+AGING = frozenset(
+    ("created", "changed", "expires", "expiration", "auth_time", "user_checked", "password_checked", "password_changed")
+)
 
 
 class Timeline:
