@@ -25,6 +25,7 @@ PARTS = {  # what is missing, besides fields
     "/oidc/v1/end_session": "back-channel logout",
     "CreateSession": "other checks than user and password",
     "SetSession": "other checks than user and password",
+    "CreateUser": "`hashedPassword`, `idpLinks`, `totpSecret`",  # the SDK mixes its message up with UpdateUser's
 }
 FIELD = re.compile(r"^    (\w+): (.+?)(?: = (.*))?$", re.MULTILINE)  # of a model of the SDK: name, type, description
 MOST_NAMED = 8  # methods in one cell
