@@ -21,7 +21,7 @@ SDK = distribution("zitadel-client")
 FILES = Path(str(SDK.locate_file("zitadel_client")))
 PAGE = ROOT / "docs" / "emulator.md"
 PARTS = {  # what is missing, besides fields
-    "/oauth/v2/authorize": "the implicit flow, `form_post`, request objects",
+    "/oauth/v2/authorize": "the implicit flow, `form_post`, request objects, patterns in redirect URIs",
     "/oidc/v1/end_session": "back-channel logout",
     "CreateSession": "other checks than user and password",
     "SetSession": "other checks than user and password",
