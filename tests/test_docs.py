@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from tests.support import processes
+from tests.support import processes, supported
 from tests.support.processes import ROOT
 from tests.support.readme import PAGES, README, WITH_CONSOLES, Command, commands, consoles, essence, pages, run, stage
 from tests.test_architecture import ORDER
@@ -173,6 +173,11 @@ def test_every_variable_that_the_code_names_is_in_the_table_of_settings() -> Non
 def test_what_is_written_about_the_settings_is_what_their_table_says(path: Path) -> None:
     """``python -m tests.support.readme`` writes it."""
     assert path.read_text(encoding="utf-8") == pages()[path]
+
+
+def test_the_table_of_what_the_emulator_supports_is_that_of_its_methods() -> None:
+    """``python -m tests.support.readme`` writes it."""
+    assert supported.PAGE.read_text(encoding="utf-8") == supported.page()
 
 
 def test_every_check_is_documented_and_nothing_else_is() -> None:

@@ -1,4 +1,4 @@
-"""The guides for other languages show lines of their examples, and these examples run with their real packages."""
+"""The guides show lines of their examples, and these examples run with their real packages."""
 
 import re
 import shutil
@@ -7,13 +7,22 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
+
+from tests.support.processes import running_process
+from tests.support.served import served
+from tests.support.upstream import free_port
+from tests.support.waiting import eventually
+from zdemo.emulator import seed
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS / "examples"
-BLOCK = re.compile(r"^```(?:js|go)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(?:js|go|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LONGEST_SECONDS = 300  # Go compiles the SDK once
 NO_NETWORK = re.compile(r"ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|E403|no such host|dial tcp|403 Forbidden|timeout")
 TESTS = {"node": ["npm", "test"], "go": ["go", "test", "-count=1", "./..."]}
+SHOWN = {"node": ["node/api.test.js"], "go": ["go/main_test.go"], "login": ["login_app.py", "node/front-end.html"]}
+API_TESTS = {"node": ["npm", "test", "--", "api.test.js"], "go": TESTS["go"]}
 INSTALL = {"node": ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"], "go": ["go", "mod", "download"]}
 
 
@@ -42,14 +51,46 @@ def test_an_example_passes_with_the_emulator_and_fails_with_another_token(exampl
     emulator = [sys.executable, "-m", "zdemo", "emulator"]
     passed = run(*emulator, "--", *TESTS[example.name], folder=example)
     assert passed.returncode == 0, passed.stdout + passed.stderr
-    failed = run(*emulator, "--env", "PAT={visitor_pat}", "--", *TESTS[example.name], folder=example)
+    if example.name == "node":
+        assert ("ada logs in" in passed.stdout) is Path("/usr/bin/chromium").exists(), passed.stdout
+    failed = run(*emulator, "--env", "PAT={visitor_pat}", "--", *API_TESTS[example.name], folder=example)
     assert failed.returncode == 1, failed.stdout + failed.stderr
     assert "a user with the role passes" in failed.stdout.replace("_", " ")
 
 
-@pytest.mark.parametrize("language", TESTS)
-def test_a_guide_shows_lines_of_its_example(language: str) -> None:
-    (shown,) = BLOCK.findall((DOCS / "guides" / f"{language}.md").read_text(encoding="utf-8"))
-    (test,) = (path for path in (EXAMPLES / language).iterdir() if "test" in path.name)
-    lines = {line.strip() for line in test.read_text(encoding="utf-8").splitlines()}
-    assert {line.strip() for line in shown.splitlines()} <= lines
+@pytest.mark.thorough
+def test_the_flask_app_logs_a_person_in_and_calls_the_api(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "login_app.py", tmp_path)
+    emulator, port = free_port(), free_port()
+    with served(tmp_path, {}, "--emulator", "--emulator-port", str(emulator)) as api:
+        environment = {
+            "ZITADEL_DOMAIN": f"http://localhost:{emulator}",
+            "ZDEMO_APP_CLIENT_ID": seed.APP_CLIENT_ID,
+            "ZDEMO_API_URL": f"http://127.0.0.1:{api.port}",
+        }
+        command = [sys.executable, "-m", "flask", "--app", "login_app", "run", "--port", str(port)]
+        with running_process(command, tmp_path, environment):
+            seen = [_seen_by(person, f"http://localhost:{port}/") for person in ("ada", "eve")]
+    assert seen == [("Ada Lovelace", 200, None), ("Eve Person", 401, "insufficient_scope")]
+
+
+def _seen_by(person: str, address: str) -> tuple[str, int, str | None]:
+    """Log a person in with a new browser; return their name, the API's status, and its error."""
+    with requests.Session() as browser:
+
+        def login_page() -> str:
+            try:
+                return browser.get(address).url
+            except requests.ConnectionError:
+                return ""
+
+        shown = browser.post(eventually("the login page comes", login_page), {"person": person}).json()
+    return shown["name"], shown["status"], shown["api"].get("error")
+
+
+@pytest.mark.parametrize("guide", SHOWN)
+def test_a_guide_shows_lines_of_its_examples(guide: str) -> None:
+    blocks = BLOCK.findall((DOCS / "guides" / f"{guide}.md").read_text(encoding="utf-8"))
+    for shown, path in zip(blocks, SHOWN[guide], strict=True):
+        lines = {line.strip() for line in (EXAMPLES / path).read_text(encoding="utf-8").splitlines()}
+        assert {line.strip() for line in shown.splitlines()} <= lines

@@ -23,8 +23,8 @@ OTHER_PROGRAMS = (answer(b"Forbidden", 403), answer(b"[]"), answer(json_body({"f
 def test_list_shows_who_has_which_role(shell: Shell) -> None:
     ran = shell("role", "list")
     assert (ran.code, ran.err, PROJECT_ID in ran.out) == (0, "", True)
-    (row,) = [line for line in ran.out.splitlines() if "read:messages" in line]
-    assert row.split()[:2] == ["reader", "read:messages"]
+    rows = [line.split()[:2] for line in ran.out.splitlines() if "read:messages" in line]
+    assert rows == [["reader", "read:messages"], ["ada", "read:messages"]]
     for name in ("READER", READER.id):
         (found,) = shell("role", "list", name, "--json").document["assignments"]
         assert (found["user"]["login_name"], found["roles"], found["active"]) == ("reader", ["read:messages"], True)

@@ -53,10 +53,21 @@ def written(path: Path) -> str:
 def test_the_command_gets_a_whole_zitadel_of_its_own(bare: Shell) -> None:
     first, second = (bare(*python(SHOW)).document for _ in range(2))
     names = "ZITADEL_DOMAIN CLIENT_ID CLIENT_SECRET ZITADEL_PROJECT_ID PAT ZDEMO_VISITOR_PAT ZITADEL_ADMIN_PAT"
-    for name in (*names.split(), "ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE"):
+    for name in (*names.split(), "ZDEMO_APP_CLIENT_ID", "ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE"):
         assert first[name] not in ("", second[name]), f"{name} does not tell two emulators apart"
     assert first["CLIENT_SECRET"] != CLIENT_SECRET
     assert not Path(first["ZITADEL_KEY_FILE"]).parent.exists(), "its key files are removed"
+
+
+def test_the_command_finds_a_person_logged_in(bare: Shell) -> None:
+    script = """
+import os
+from urllib.request import Request, urlopen
+address = os.environ["ZITADEL_DOMAIN"] + "/_zdemo/login"
+print(urlopen(Request(address, headers={"X-Zdemo-Control": "1"})).read().decode())
+"""
+    ran = bare("emulator", "--auto-login", "ADA", "--", sys.executable, "-c", script)
+    assert ran.document == {"auto_login": "ada"}
 
 
 def test_its_words_go_to_standard_error_and_options_behind_the_dashes_are_the_commands(bare: Shell) -> None:
@@ -110,6 +121,7 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         (("--env", "domain", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
         (("--env", "A=1"), 2, "--env needs a command", "-- COMMAND"),
         (("npm", "test"), 2, "", ""),
+        (("--auto-login", "reader", *START), 2, "unknown person: reader", "known: ada"),
         (("--json", *START), 2, "--json cannot be combined with a command", ""),
         (("--seed", "seed.json", *START), 3, "users[0].username: has a control character", "docs/emulator.md"),
         (("--seed", "seed.json", "--port", "0"), 3, "users[0].username: has a control character", "docs/emulator.md"),

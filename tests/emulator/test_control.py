@@ -34,7 +34,7 @@ def test_the_state_names_the_emulator_as_every_answer_does(own: Emulator, near: 
     assert (status, state["name"], state["advanced_seconds"], state["faults"]) == (200, own.world.name, 0, [])
     assert near.get("/debug/healthz").headers[NAME] == near.get("/nothing").headers[NAME] == own.world.name
     assert READER.pat not in str(state)
-    assert [user["username"] for user in state["users"]] == ["reader", "visitor", "zdemo-admin"]
+    assert [user["username"] for user in state["users"]] == ["reader", "visitor", "zdemo-admin", "ada"]
     near.post_form(INTROSPECT, [("token", "x" * 71)], basic(CLIENT_ID, "wrong"))
     record = ask(near, "GET", "requests")[1]["requests"][-1]
     assert (record["method"], record["path"], record["status"]) == ("POST", INTROSPECT, 400)

@@ -110,6 +110,11 @@ def test_a_form_has_a_hundred_parameters_and_the_size_of_the_limit_at_most(serve
     assert server.post_form(INTROSPECT, form, CLIENT).json()["active"] is True
 
 
+@pytest.mark.parametrize("path", ["/oauth/v2/authorize", "/oauth/v2/device_authorization"])
+def test_a_request_that_is_kept_is_small(server: Server, path: str) -> None:
+    assert answer(server.post_form(path, [("client_id", "7"), ("scope", "a" * FREE_BYTES)])) == UNREADABLE_FORM
+
+
 def test_a_message_has_so_many_values_at_most(admin: Api) -> None:
     ids = [str(number) for number in range(MOST_VALUES - 10)]
     assert admin.ask("ProjectService/ListProjects", filters=[{"inProjectIdsFilter": {"ids": ids}}]).status_code == 200

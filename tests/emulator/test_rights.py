@@ -46,6 +46,13 @@ visitor: F/GetInstanceFeatures -> details
 # the features are for an owner of the instance to set
 ORG_OWNER: F/SetInstanceFeatures debugOidcParentError=false -> 403 AUTH-5mWD2
 
+# impersonation is off until an owner of the instance allows it
+PUT /v2/policies/security enableImpersonation=true -> :details
+T/SetSecuritySettings enableImpersonation=true -> 400 No changes (POLICY-EWsf3)
+ORG_OWNER: T/SetSecuritySettings enableImpersonation=false -> 403 AUTH-5mWD2
+T/SetSecuritySettings enableImpersonation=false -> details:sequence,changeDate,resourceOwner
+PUT /v2/policies/security -> 400 POLICY-EWsf3
+
 # users see their own assignments, and change themselves
 Z/CreateAuthorization @user @project @home roleKeys.0=read:messages -> id
 user: Z/ListAuthorizations filters.0.inUserIds.ids='["<user.id>","<both.id>"]' -> pagination.totalResult=2

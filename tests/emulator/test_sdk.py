@@ -1,6 +1,7 @@
 """ZITADEL's official Python SDK provisions an API on the emulator, unchanged, in each of its three ways to log in."""
 
 import base64
+import re
 import warnings
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,31 @@ def test_what_the_sdk_sets_up_is_what_an_api_sees(own: Emulator, tmp_path: Path)
             zitadel.projects.get_project(sdk.models.ProjectServiceGetProjectRequest(project_id=NOBODY))
         assert (refused.value.code, refused.value.response_body["code"]) == (404, "not_found")
     set_up(sdk.models, administrator, own.url)
+    log_in(sdk.models, administrator)
+
+
+def log_in(models: Any, zitadel: Any) -> None:
+    """What the SDK's own tests do with humans and sessions."""
+
+    def call(api: Any, name: str, **fields: Any) -> Any:
+        kind = "User" if api is zitadel.users else "Session"
+        request = getattr(models, f"{kind}Service{name}Request").from_dict(fields)
+        return getattr(api, re.sub("(?<!^)([A-Z])", r"_\1", name).lower())(request)
+
+    people, sessions = zitadel.users, zitadel.sessions
+    profile, email = {"givenName": "Eve", "familyName": "Human"}, {"email": "eve@example.com", "isVerified": True}
+    password = {"password": {"password": "Ab-45678", "changeRequired": False}}
+    user_id = call(people, "AddHumanUser", profile=profile, email=email, **password).user_id
+    call(people, "UpdateHumanUser", userId=user_id, profile=profile | {"givenName": "Eva"})
+    checks = {"user": {"userId": user_id}, "password": {"password": "Ab-45678"}}
+    made = call(sessions, "CreateSession", checks=checks, lifetime="18000s")
+    changed = call(sessions, "SetSession", sessionId=made.session_id, metadata={"k": "dg=="})
+    shown = call(sessions, "GetSession", sessionId=made.session_id, sessionToken=changed.session_token).session
+    assert (shown.factors.user.id, shown.factors.user.login_name) == (user_id, "eve@example.com")
+    found = {"queries": [{"idsQuery": {"ids": [made.session_id]}}]}
+    assert [one.id for one in call(sessions, "ListSessions", **found).sessions] == [made.session_id]
+    call(sessions, "DeleteSession", sessionId=made.session_id)
+    assert not call(sessions, "ListSessions", **found).sessions
 
 
 def set_up(models: Any, zitadel: Any, url: str) -> None:

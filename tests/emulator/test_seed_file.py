@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.emulator_target import USERINFO, Server
 from zdemo.emulator import NEVER, emulate
+from zdemo.emulator.login.sessions import check_password
 from zdemo.emulator.seed import SeedError
 from zdemo.emulator.seed_file import seeded_start
 
@@ -49,6 +50,26 @@ def test_chosen_values_are_kept() -> None:
     assert (assignment.user_id, assignment.role_keys) == (ada.id, ["read"])
 
 
+def test_people_have_passwords_and_roles_and_a_login_client_is_nobodys_administrator() -> None:
+    people = [
+        {"username": "eve", "password": SECRET, "assignments": [{"project": "shop", "roles": ["read"]}]},
+        {"username": "bob", "given_name": "Bob", "family_name": "B", "email": "b@c.d", "state": "inactive"},
+    ]
+    users = [{"username": "login", "administrator": "IAM_LOGIN_CLIENT", "tokens": [{}]}]
+    content = {"users": users, "people": people, "projects": [{"name": "shop", "roles": ["read"]}]}
+    start = seeded_start(json.dumps(content), "seed.json")
+    login, eve, bob, admin = start.world.users.values()
+    assert (eve.name, eve.human["email"]["email"], check_password(eve, SECRET)) == (
+        "Eve Example",
+        "eve@example.com",
+        True,
+    )
+    assert (bob.name, bob.human["email"]["email"], bob.password, bob.state) == ("Bob B", "b@c.d", None, "INACTIVE")
+    assert [a.role_keys for a in start.world.authorizations.values()] == [["read"]]
+    assert [known.username for known in start.users] == [admin.username]
+    assert [a.roles for a in start.world.administrators.values() if a.user_id == login.id] == [["IAM_LOGIN_CLIENT"]]
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
@@ -56,7 +77,11 @@ def test_chosen_values_are_kept() -> None:
         (f"{USER}usrname = 1", "seed.toml, line 3: users[0].usrname: unknown field", "docs/emulator.md"),
         ("[[users]]\nname = 'x'", "seed.toml, line 1: users[0]: username is missing", ""),
         (f"users = 7\n{PROJECT}", "seed.toml, line 1: users: expected a list, got a number", ""),
+        (f'auto_login = "ada"\n{USER}', "seed.toml, line 1: auto_login: unknown person: ada", ""),
         (f'{USER}state = "inactiv"', "line 3: users[0].state: unknown value: inactiv", "docs/emulator.md"),
+        ('[[people]]\npassword = "x"', "seed.toml, line 1: people[0]: username is missing", ""),
+        (f'[[people]]\nusername = "a"\npassword = "{SECRET} "', "line 3: people[0].password: must be 1 to 512", ""),
+        (f"{USER}[[people]]\nusername = 'ADA'", "line 3: people[0]: user already exists", ""),
         (f'{USER}administrator = "OWNER"', "users[0].administrator: unknown value: OWNER", ""),
         (f"{TOKEN}expires = 2030-01-01", "line 4: users[0].tokens[0].expires: expected a time with its zone", ""),
         (f"{TOKEN}expires_in = {'9' * 6000}", "seed.toml: not valid TOML", ""),

@@ -34,20 +34,20 @@ def test_a_forgotten_exit_holds_no_program_at_its_end(rest: str, tmp_path: Path)
 
 
 def test_users_have_the_given_roles_which_come_and_go(zitadel_emulator: ZitadelEmulator) -> None:
-    pat = zitadel_emulator.user("ada", ROLE, "write:messages")
+    pat = zitadel_emulator.user("robot", ROLE, "write:messages")
     assert set(introspect(zitadel_emulator, pat).roles(zitadel_emulator.project_id)) == {ROLE, "write:messages"}
     assert not introspect(zitadel_emulator, zitadel_emulator.user("bob")).roles()
     for change, has_role in ((zitadel_emulator.revoke, False), (zitadel_emulator.grant, True)):
-        change("ada", ROLE)
-        change("ada", ROLE)
+        change("robot", ROLE)
+        change("robot", ROLE)
         assert introspect(zitadel_emulator, pat).has_role(ROLE) is has_role
-    zitadel_emulator.remove("ada")
+    zitadel_emulator.remove("robot")
     assert not introspect(zitadel_emulator, pat).active
 
 
 def test_each_test_has_its_own_with_the_known_users(zitadel_emulator: ZitadelEmulator) -> None:
-    """Whatever the other test did, ada is free."""
-    assert zitadel_emulator.user("ada")
+    """Whatever the other test did, robot is free."""
+    assert zitadel_emulator.user("robot")
     assert introspect(zitadel_emulator, zitadel_emulator.admin_pat).active
     with pytest.raises(ValueError, match="the username is taken: Reader"):
         zitadel_emulator.user("Reader")

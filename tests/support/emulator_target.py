@@ -29,6 +29,9 @@ PACKAGES = {
     "InternalPermissionService": "zitadel.internal_permission.v2",
     "OrganizationService": "zitadel.org.v2",
     "FeatureService": "zitadel.feature.v2",
+    "OIDCService": "zitadel.oidc.v2",
+    "SessionService": "zitadel.session.v2",
+    "SettingsService": "zitadel.settings.v2",
 }
 
 Form = Iterable[tuple[str, str]]

@@ -1,7 +1,8 @@
 """The consoles in README.md and docs/, and what stands about the settings in .env.example and docs/settings.md.
 
-``python -m tests.support.readme`` writes the settings, runs every ``$ zdemo …`` in a ``console`` block, and replaces
-the output below it. ``tests/test_docs.py`` runs them too, and compares. A line ``…`` stands for lines left out.
+``python -m tests.support.readme`` writes the settings, and the table of what the emulator supports. It runs every
+``$ zdemo …`` in a ``console`` block, and replaces the output below it. ``tests/test_docs.py`` runs them too,
+and compares. A line ``…`` stands for lines left out.
 """
 
 import os
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support import supported
 from tests.support.files import update_dotenv
 from tests.support.processes import ROOT, forker
 from zdemo.config.dotenv_file import read_dotenv
@@ -156,5 +158,6 @@ def pages() -> dict[Path, str]:
 if __name__ == "__main__":
     for path, text in pages().items():
         path.write_text(text, encoding="utf-8")
+    supported.PAGE.write_text(supported.page(), encoding="utf-8")
     for page in WITH_CONSOLES:
         rewrite(page)

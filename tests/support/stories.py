@@ -28,10 +28,13 @@ from tests.support.workshop import KEY_APP, Workshop, later
 
 SERVICES = {
     "A": "ApplicationService",
+    "D": "OIDCService",
     "F": "FeatureService",
     "I": "InternalPermissionService",
     "O": "OrganizationService",
     "P": "ProjectService",
+    "S": "SessionService",
+    "T": "SettingsService",
     "U": "UserService",
     "Z": "AuthorizationService",
 }

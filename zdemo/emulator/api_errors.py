@@ -22,12 +22,14 @@ CODES = {
 class ZitadelError(Exception):
     """An error answer: Connect's word, ZITADEL's text, and its error ID, without which there are no ``details``.
 
-    ``reason`` is for the emulator's records alone.
+    ``reason`` is for the emulator's records alone. ``failed_attempts`` counts wrong passwords.
     """
 
-    def __init__(self, text: str, id: str | None = None, *, code: str = "unknown", reason: str = "") -> None:
+    def __init__(
+        self, text: str, id: str | None = None, *, code: str = "unknown", reason: str = "", failed_attempts: int = 0
+    ) -> None:
         super().__init__(text if id is None else f"{text} ({id})")
-        self.text, self.id, self.code = text, id, code
+        self.text, self.id, self.code, self.failed_attempts = text, id, code, failed_attempts
         self.reason = reason or str(self)
 
 

@@ -30,6 +30,7 @@ from zdemo.emulator.incoming import (
     notes_of,
     read_body,
 )
+from zdemo.emulator.login import page
 from zdemo.emulator.oidc.responses import PLAIN, OAuthError, is_preflight, not_found
 from zdemo.emulator.world import World
 
@@ -62,7 +63,7 @@ log = logging.getLogger("zdemo.emulator")
 
 def create_app(world: World, records: RequestRecords | None = None, faults: Faults | None = None) -> Flask:
     """Build the application around a world, which it reads and changes; it adds each request to ``records``."""
-    app = Flask("zdemo.emulator", static_folder=None)
+    app = Flask("zdemo.emulator", static_folder=None, template_folder="login")
     app.url_map.merge_slashes = False
     app.before_request(lambda: _choose_instance(world))
     app.after_request(_keep_robots_away)
@@ -71,6 +72,7 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     for path, (content, media) in HEALTH.items():
         app.add_url_rule(path, path, partial(Response, content, content_type=media))
     oidc.register(app, world)
+    page.register(app, world)
     api.register(app, world)
     faulty = Faulty(app.wsgi_app, faults or Faults(), world.external_domain)
     app.wsgi_app = _Front(faulty, RequestRecords() if records is None else records)  # type: ignore[method-assign]  # Flask's own way to wrap it

@@ -16,6 +16,7 @@ from typing import Any
 from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.incoming import RequestRecords, read_body
+from zdemo.emulator.login.sessions import set_auto_login
 from zdemo.emulator.world import World
 from zdemo.serving.loopback import is_loopback_address, names_loopback
 
@@ -83,7 +84,7 @@ class Control:
             raise Refused(str(error), 400) from None
         if name == "requests":
             return {"requests": [asdict(record) for record in list(self.records)]}
-        state, part = self._state(), {"clock": "advanced_seconds", "faults": "faults"}.get(name)
+        state, part = self._state(), {"clock": "advanced_seconds", "faults": "faults", "login": "auto_login"}.get(name)
         return {part: state[part]} if part else state
 
     def _state(self) -> Answer:
@@ -112,6 +113,7 @@ class Control:
             "advanced_seconds": self.timeline.advanced.total_seconds(),
             "faults": [{"fault": fault.pop("kind"), **{k: v for k, v in fault.items() if v}} for fault in faults],
             "requests": len(self.records),
+            "auto_login": self.world.auto_login,
             "projects": projects,
             "users": users,
             "assignments": assignments,
@@ -154,6 +156,13 @@ def _made(body: Answer) -> Fault:
     return new_fault(body.pop("fault", ""), **body)
 
 
+def _log_in(control: Control, body: Answer) -> None:
+    try:
+        set_auto_login(control.world, body.get("user", ""))
+    except KeyError as error:
+        raise Refused(f"unknown person: {error.args[0]}", 404) from None
+
+
 def _restore_pats(control: Control, body: Answer) -> None:
     try:
         control.timeline.restore_pats(body.get("user_id", ""))
@@ -173,6 +182,7 @@ ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Control, Answer], None]]]] =
         "POST": (FAULT, lambda control, body: control.faults.add(_made(body))),
         "DELETE": (FAULT, lambda control, body: control.faults.remove(_made(body)) if body else control.faults.clear()),
     },
+    "login": {"GET": LOOK, "POST": ({"user": str}, _log_in), "DELETE": ({}, _log_in)},
     "requests": {"GET": LOOK, "DELETE": ({}, lambda control, _: control.records.clear())},
     "pats": {"POST": ({"user_id": str}, _restore_pats)},
 }
@@ -208,7 +218,10 @@ def _checked(body: Answer, fields: Fields) -> Answer:
 
 # --- time and the way back ---
 
-AGING = ("created", "changed", "expires", "expiration", "auth_time")  # fields that hold a time
+# Fields that hold a time
+AGING = frozenset(
+    ("created", "changed", "expires", "expiration", "auth_time", "user_checked", "password_checked", "password_changed")
+)
 
 
 class Timeline:
@@ -220,7 +233,7 @@ class Timeline:
         self.advanced = timedelta()
 
     def _state(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self._world).items() if isinstance(v, dict | list | set)}
+        return {k: v for k, v in vars(self._world).items() if isinstance(v, dict | list | set | str)}
 
     def reset(self) -> None:
         """Put everything back as it was at the beginning."""
@@ -245,8 +258,10 @@ class Timeline:
         for owner in (owner for group in owners for owner in group.values()):
             for inner in ("roles", "grants", "keys", "pats", "metadata"):
                 yield from map(vars, getattr(owner, inner, {}).values())
-        for group in (*owners, world.organizations, world.authorizations, world.administrators, world.session_tokens):
+        groups = (*owners, world.organizations, world.authorizations, world.administrators, world.session_tokens)
+        for group in (*groups, world.login_sessions, world.auth_requests, world.refresh_tokens, world.device_requests):
             yield from map(vars, group.values())
+        yield from (vars(refresh_token.access) for refresh_token in world.refresh_tokens.values())
         for event in world.events:
             yield from (vars(event), event.payload)
         yield from (vars(ended.token) for ended in world.ended_tokens.values())
@@ -265,5 +280,5 @@ class Timeline:
 
 def _make_older(fields: dict[str, Any], seconds: float) -> None:
     for name in AGING:
-        if fields.get(name, NEVER) != NEVER:
+        if fields.get(name) not in (None, NEVER):
             fields[name] -= seconds

@@ -123,6 +123,16 @@ class Application(Switchable):
     keys: dict[str, PublicKey] = field(default_factory=dict)
     oidc: dict[str, object] = field(default_factory=dict)  # an OIDC application's other settings, as sent
 
+    def oidc_list(self, name: str) -> list[str]:
+        """Return a setting that is a list, such as ``redirectUris``."""
+        values = self.oidc.get(name)
+        return [str(value) for value in values] if isinstance(values, list) else []
+
+    @property
+    def jwt_access_tokens(self) -> bool:
+        """Whether the access tokens of logins are JWTs."""
+        return self.oidc.get("accessTokenType") == "OIDC_TOKEN_TYPE_JWT"
+
 
 @dataclass(kw_only=True)
 class PublicKey(Entity):
@@ -153,7 +163,10 @@ class Metadata(Entity):
 
 @dataclass(kw_only=True)
 class User(Entity):
-    """A service account (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``."""
+    """A service account (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``.
+
+    ``name`` is a human's display name.
+    """
 
     organization_id: str
     username: str
@@ -163,10 +176,14 @@ class User(Entity):
     state: str = "ACTIVE"
     jwt_access_tokens: bool = False
     secret: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)  # a human's
+    password_changed: float | None = None
+    password_change_required: bool = False
+    wrong_passwords: int = 0  # since the last right one
     keys: dict[str, PublicKey] = field(default_factory=dict)
     pats: dict[str, PersonalAccessToken] = field(default_factory=dict)
     metadata: dict[str, Metadata] = field(default_factory=dict)
-    human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone, as sent
+    human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone
 
 
 @dataclass(kw_only=True)
@@ -199,7 +216,81 @@ class SessionToken(Entity):
     audience: list[str]
     client_id: str
     amr: list[str]
-    auth_time: float
+    auth_time: float | None
+    session_id: str = ""  # of the login, if there was one
+    nonce: str = ""
+    actor: dict[str, object] | None = None  # who impersonates the user (RFC 8693 §4.1)
+
+
+@dataclass(kw_only=True)
+class RefreshToken(Entity):
+    """A refresh token and the access token that it replaces; ``ended`` is set when it was used or revoked."""
+
+    text: str = field(repr=False)
+    expires: float
+    scopes: list[str]  # of the login, of which an access token can have fewer
+    access: SessionToken
+    ended: bool = False
+
+
+@dataclass(kw_only=True)
+class LoginSession(Entity):
+    """What was checked about a person who logs in, and when; ``browser`` is the secret of the cookie that holds it."""
+
+    token: str = field(default="", repr=False)
+    expires: float = NEVER
+    user_id: str = ""
+    user_checked: float | None = None
+    password_checked: float | None = None
+    metadata: dict[str, bytes] = field(default_factory=dict)
+    user_agent: dict[str, object] = field(default_factory=dict)  # as sent
+    browser: str = field(default="", repr=False)
+    creator: str = ""  # ID of the user who made it by the API
+    ended: bool = False
+
+    @property
+    def auth_time(self) -> float:
+        """When the person last proved something."""
+        return max(self.user_checked or self.created, self.password_checked or self.created)
+
+    @property
+    def amr(self) -> list[str]:
+        """How the person logged in, as tokens say it (RFC 8176)."""
+        return ["pwd"] if self.password_checked else []
+
+
+@dataclass(kw_only=True)
+class AuthRequest(Entity):
+    """A request of an application to log somebody in; its ID begins with ``V2_``, except for login version 1."""
+
+    client_id: str
+    redirect_uri: str
+    response_mode: str = ""
+    scopes: list[str]
+    state: str = ""
+    nonce: str = ""
+    challenge: str = ""
+    challenge_method: str = ""
+    prompt: list[str] = field(default_factory=list)
+    ui_locales: list[str] = field(default_factory=list)
+    login_hint: str = ""
+    max_age: int | None = None  # seconds; 0 for the prompt ``login``
+    answered: bool = False
+    code: str = field(default="", repr=False)  # empty again once it was used
+    session_id: str = ""
+
+
+@dataclass(kw_only=True)
+class DeviceRequest(Entity):
+    """A request of a device, whose code is ``id``; ``state`` is ``pending``, ``approved``, ``denied`` or ``done``."""
+
+    user_code: str
+    client_id: str
+    scopes: list[str]
+    expires: float
+    state: str = "pending"
+    names: list[str] = field(default_factory=list)  # the last texts by which login pages name it
+    session: LoginSession | None = None  # of the person who said yes
 
 
 @dataclass(frozen=True)

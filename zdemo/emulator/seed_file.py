@@ -14,6 +14,7 @@ import msgspec
 
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import NEVER, Organization, Project, User
+from zdemo.emulator.login.sessions import add_person, set_auto_login
 from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, start_of
 from zdemo.emulator.token_texts import canonical, new_secret
 from zdemo.emulator.world import World
@@ -64,20 +65,37 @@ class Assignment(Table):
     roles: list[Text]
 
 
-class SeededUser(Table):
-    """A service account."""
+Administrator = Literal[
+    "IAM_OWNER", "IAM_OWNER_VIEWER", "IAM_LOGIN_CLIENT", "ORG_OWNER", "ORG_OWNER_VIEWER", "ORG_USER_MANAGER"
+]
+
+
+class Account(Table):
+    """What service accounts and people have."""
 
     username: Text
     id: Code | None = None
-    name: Text | None = None
     organization: Text | None = None
     state: Literal["active", "inactive", "locked"] = "active"
-    secret: Code | None = None
-    administrator: (
-        Literal["IAM_OWNER", "IAM_OWNER_VIEWER", "ORG_OWNER", "ORG_OWNER_VIEWER", "ORG_USER_MANAGER"] | None
-    ) = None
+    administrator: Administrator | None = None
     assignments: list[Assignment] = []
+
+
+class SeededUser(Account):
+    """A service account."""
+
+    name: Text | None = None
+    secret: Code | None = None
     tokens: list[Token] = []
+
+
+class SeededPerson(Account):
+    """Somebody who can log in."""
+
+    given_name: Text | None = None
+    family_name: Text = Text("Example")
+    email: Text | None = None
+    password: Code | None = None
 
 
 class SeededApplication(Table):
@@ -113,6 +131,8 @@ class Seed(Table):
     organizations: list[SeededOrganization] = []
     projects: list[SeededProject] = []
     users: list[SeededUser] = []
+    people: list[SeededPerson] = []
+    auto_login: Text | None = None  # the person who is logged in without the login page
 
 
 def _text(kind: type[T], value: object) -> T:
@@ -217,9 +237,15 @@ class Seeding:
             self._add_project(project, f"projects[{number}]")
         for number, user in enumerate(self._content.users):
             self._add_user(user, f"users[{number}]")
+        for number, person in enumerate(self._content.people):
+            self._add_person(person, f"people[{number}]")
         if not any(user.administrator for user in self._users):
             admin = SeededUser(username=Text(ADMIN.username), administrator="IAM_OWNER", tokens=[Token()])
             self._add_user(admin, "users")
+        try:
+            set_auto_login(self._world, self._content.auto_login or "")
+        except KeyError as error:
+            raise self.error("auto_login", f"unknown person: {error.args[0]}") from None
         return start_of(self._world, tuple(self._users))
 
     def _add_project(self, table: SeededProject, path: str) -> None:
@@ -249,15 +275,9 @@ class Seeding:
         user = self._world.add_user(organization.id, table.username, table.name or table.username, id=table.id)
         user.secret = table.secret
         pats = [self._add_pat(user, token, f"{path}.tokens[{n}].token") for n, token in enumerate(table.tokens)]
-        for number, assignment in enumerate(table.assignments):
-            self._assign(user, assignment, f"{path}.assignments[{number}]")
-        if table.administrator:
-            of_instance = table.administrator.startswith("IAM_")
-            resource = ("instance", "") if of_instance else ("organization", organization.id)
-            self._world.add_administrator(user.id, resource, [table.administrator])
-        if table.state != "active":
-            event = f"user.{'deactivated' if table.state == 'inactive' else 'locked'}"
-            self._world.set_user_state(user, STATES[table.state], event)
+        self._set_up(user, table, path)
+        if table.administrator == "IAM_LOGIN_CLIENT":
+            return  # which is not handed out as an administrator, nor as a user without a role
         self._users.append(
             KnownUser(
                 id=user.id,
@@ -269,6 +289,25 @@ class Seeding:
                 administrator=bool(table.administrator),
             )
         )
+
+    def _add_person(self, table: SeededPerson, path: str) -> None:
+        organization, name = self._organization(table, path), table.username
+        self.at = path
+        given, email = table.given_name or name.title(), table.email or f"{name.partition('@')[0]}@example.com"
+        names = (name, given, table.family_name)
+        user = add_person(self._world, organization.id, *names, email=email, password=table.password, id=table.id)
+        self._set_up(user, table, path)
+
+    def _set_up(self, user: User, table: Account, path: str) -> None:
+        for number, assignment in enumerate(table.assignments):
+            self._assign(user, assignment, f"{path}.assignments[{number}]")
+        if table.administrator:
+            of_instance = table.administrator.startswith("IAM_")
+            resource = ("instance", "") if of_instance else ("organization", user.organization_id)
+            self._world.add_administrator(user.id, resource, [table.administrator])
+        if table.state != "active":
+            event = f"user.{'deactivated' if table.state == 'inactive' else 'locked'}"
+            self._world.set_user_state(user, STATES[table.state], event)
 
     def _add_pat(self, user: User, table: Token, path: str) -> str:
         if table.token and canonical(table.token) in self._world.token_ids:
@@ -285,7 +324,7 @@ class Seeding:
         self.at = path
         self._world.add_authorization(user.id, project.id, user.organization_id, list(table.roles))
 
-    def _organization(self, table: SeededProject | SeededUser, path: str) -> Organization:
+    def _organization(self, table: SeededProject | Account, path: str) -> Organization:
         if table.organization is None:
             return next(iter(self._organizations.values()))
         return self._named(self._organizations, table.organization, f"{path}.organization", "organization")

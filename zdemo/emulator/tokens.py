@@ -61,14 +61,8 @@ def _stored(world: World, token_id: str, user_id: str) -> Token | None:
 def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
     if len(decoded(text) or b"") >= OLD_IV_BYTES:
         raise TokenRefused("ID=OIDC-rei1O Message=invalid token format", UNKNOWN)
-    issuer = current_origin().issuer
     try:
-        claims = unverified_claims(text)
-        if claims.get("iss") != issuer:
-            got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a log line
-            raise MalformedJWT(f"issuer does not match: Expected: {issuer}, got: {got}")
-        public = {kid: private.public_key() for kid, private in _KEYS.get(world, {}).items()}
-        verify_with(public, text, [ALGORITHM])
+        claims = own_claims(world, text)
         expires = claims.get("exp")
         if not isinstance(expires, int | float):
             raise MalformedJWT("token has no time at which it expires")
@@ -123,6 +117,17 @@ def signed(world: World, claims: dict[str, Any]) -> str:
 
     kid, private = next(iter(_keys(world).items()))
     return jwt.encode(claims, private, algorithm=ALGORITHM, headers={"kid": kid})
+
+
+def own_claims(world: World, text: str) -> dict[str, Any]:
+    """Return the claims of a JWT of this emulator, expired or not. Raises MalformedJWT and BadSignature."""
+    issuer, claims = current_origin().issuer, unverified_claims(text)
+    if claims.get("iss") != issuer:
+        got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a log line
+        raise MalformedJWT(f"issuer does not match: Expected: {issuer}, got: {got}")
+    public = {kid: private.public_key() for kid, private in _KEYS.get(world, {}).items()}
+    verify_with(public, text, [ALGORITHM])
+    return claims
 
 
 def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None:

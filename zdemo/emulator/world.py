@@ -10,15 +10,19 @@ from zdemo.emulator.entities import (
     Administrator,
     Application,
     Authorization,
+    AuthRequest,
+    DeviceRequest,
     EndedToken,
     Entity,
     Event,
     IdGenerator,
+    LoginSession,
     Organization,
     PersonalAccessToken,
     Project,
     ProjectGrant,
     PublicKey,
+    RefreshToken,
     Role,
     SessionToken,
     User,
@@ -27,6 +31,9 @@ from zdemo.emulator.entities import (
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text
 
 E = TypeVar("E", bound=Entity)
+T = TypeVar("T")
+
+MOST_KEPT = 10_000  # tokens, logins and requests of each kind; the oldest go first
 
 # Of every PAT that is made through the API
 PAT_SCOPES = ("openid", "profile", "urn:zitadel:iam:user:metadata", "urn:zitadel:iam:user:resourceowner")
@@ -59,9 +66,16 @@ class World:
         self.authorizations: dict[str, Authorization] = {}
         self.session_tokens: dict[str, SessionToken] = {}
         self.token_ids: dict[str, tuple[str, str]] = {}  # ID and user of each opaque token, by its canonical text
+        self.login_sessions: dict[str, LoginSession] = {}
+        self.auth_requests: dict[str, AuthRequest] = {}
+        self.device_requests: dict[str, DeviceRequest] = {}
+        self.codes: dict[str, AuthRequest] = {}  # by canonical text, also when used
+        self.refresh_tokens: dict[str, RefreshToken] = {}  # by canonical text
+        self.auto_login = ""  # the username of the person who is logged in without being asked
         self.administrators: dict[str, Administrator] = {}
         self.answer_changes: dict[str, Mapping[str, object]] = {}  # of introspection, by token ID; ... leaves one out
         self.features: dict[str, object] = {}
+        self.security: dict[str, object] = {}  # settings that are on
         self.events: list[Event] = []  # what happened to users
         self.ended_tokens: dict[str, EndedToken] = {}  # before their time
         self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more
@@ -81,6 +95,9 @@ class World:
 
     def _end_token(self, token: PersonalAccessToken | SessionToken, user: User, why: str) -> None:
         self.ended_tokens.setdefault(token.id, EndedToken(token, user.username, why))
+        for ended in drop_oldest(self.ended_tokens):
+            if isinstance(ended.token, SessionToken):  # a PAT can be restored
+                self.token_ids.pop(canonical(ended.token.token), None)
 
     def _add(self, objects: dict[str, E], make: type[E], id: str | None, **fields: Any) -> E:
         made = make(id=id or self.new_id(), created=self.now(), **fields)
@@ -204,6 +221,10 @@ class World:
         if _is_taken(name, names) or ("application", project_id, name.lower()) in self._kept_taken:
             raise taken("Application already exists")
 
+    def application_of(self, client_id: str) -> Application | None:
+        """Return the application with this client ID."""
+        return next((a for a in self.applications.values() if a.client_id == client_id), None)
+
     def add_key(self, owner: Application | User, pem: str, expires: float) -> PublicKey:
         """Add the public half of a key pair to an application or a user."""
         return self._add(owner.keys, PublicKey, None, owner_id=owner.id, expires=expires, pem=pem)
@@ -244,7 +265,7 @@ class World:
             for pat in user.pats.values():
                 pat.dead = True
                 self._end_token(pat, user, why)
-            self._end_sessions(user, why)
+            self._end_tokens(user, why)
         self.log(user, event, by)
         return self.touch(user)
 
@@ -252,30 +273,39 @@ class World:
         """Remove a user with its tokens, keys, authorizations and administrator roles."""
         for pat in user.pats.values():
             self._end_token(pat, user, "the user was removed")
-        self._end_sessions(user, "the user was removed")
+        self._end_tokens(user, "the user was removed")
+        _remove(self.login_sessions, lambda session: session.user_id == user.id)
         self._remove_authorizations(lambda a: a.user_id == user.id)
         _remove(self.administrators, lambda a: a.user_id == user.id)
         del self.users[user.id]
         self.log(user, "user.removed", by)
         return self.touch(user)
 
-    def _end_sessions(self, user: User, why: str) -> None:
-        for token in [token for token in self.session_tokens.values() if token.user_id == user.id]:
-            self.end_session(token, why)
+    def _end_tokens(self, user: User, why: str) -> None:
+        self.end_tokens(lambda token: token.user_id == user.id, why)
 
-    def add_session(self, token: SessionToken) -> None:
+    def end_tokens(self, matches: Callable[[SessionToken], bool], why: str) -> None:
+        """End the access tokens that match, and the refresh tokens that belong to such."""
+        for token in [token for token in self.session_tokens.values() if matches(token)]:
+            self.end_access_token(token, why)
+        for refresh_token in self.refresh_tokens.values():
+            refresh_token.ended = refresh_token.ended or matches(refresh_token.access)
+
+    def add_access_token(self, token: SessionToken) -> None:
         """Add a token of the token endpoint."""
         self.session_tokens[token.id] = token
         self._remember_text(token)
+        for old in drop_oldest(self.session_tokens):
+            self.token_ids.pop(canonical(old.token), None)
 
     def _remember_text(self, token: PersonalAccessToken | SessionToken) -> None:
         if text := canonical(token.token):  # a JWT has none
             self.token_ids[text] = (token.id, token.user_id)
 
-    def end_session(self, token: SessionToken, why: str) -> None:
-        """End a token of the token endpoint."""
-        del self.session_tokens[token.id]
-        self._end_token(token, self.users[token.user_id], why)
+    def end_access_token(self, token: SessionToken, why: str) -> None:
+        """End a token of the token endpoint, if it has not ended yet."""
+        if self.session_tokens.pop(token.id, None):
+            self._end_token(token, self.users[token.user_id], why)
 
     def add_pat(
         self,
@@ -335,6 +365,11 @@ class World:
         """Return a user's administrator roles of a resource, or None."""
         found = (a for a in self.administrators.values() if (a.user_id, a.resource) == (user_id, resource))
         return next(found, None)
+
+
+def drop_oldest(objects: dict[str, T], most: int = MOST_KEPT) -> list[T]:
+    """Remove and return what came first, until there are no more than ``most``."""
+    return [objects.pop(next(iter(objects))) for _ in range(len(objects) - most)]
 
 
 def _is_taken(name: str, names: Iterable[str]) -> bool:

@@ -115,7 +115,7 @@ class ZitadelEmulator:
 
     def jwt(self, username: str) -> str:
         """Return a new access token of a user that is a JWT, for this project, and valid for 12 hours."""
-        from zdemo.emulator.oidc.token_endpoint import issue_jwt
+        from zdemo.emulator.oidc.issuing import issue_jwt
 
         with self._world.lock:
             return issue_jwt(self._world, self._user(username), self.project_id, self.url)

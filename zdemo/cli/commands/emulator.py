@@ -63,6 +63,10 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         bool, flag("End when standard input is closed, for example when a test runner ends.", "--until-stdin-closes")
     ] = False,
     seed: Annotated[Path | None, option("FILE", "Start with the objects of this TOML or JSON file.")] = None,
+    auto_login: Annotated[
+        str | None,
+        option("USER", "Log this person in at once, without the login page, for tests without a browser."),
+    ] = None,
     external_domain: Annotated[
         list[str] | None,
         option(
@@ -77,8 +81,8 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     """Run the built-in ZITADEL emulator, alone or for one command.
 
     COMMAND gets the address, the credentials and the tokens as variables: ZITADEL_DOMAIN, CLIENT_ID, CLIENT_SECRET,
-    ZITADEL_PROJECT_ID, PAT, ZDEMO_VISITOR_PAT, ZITADEL_ADMIN_PAT, ZITADEL_KEY_FILE and ZDEMO_USER_KEY_FILE. For other
-    programs, --json prints them.
+    ZITADEL_PROJECT_ID, PAT, ZDEMO_VISITOR_PAT, ZITADEL_ADMIN_PAT, ZDEMO_APP_CLIENT_ID, ZITADEL_KEY_FILE and
+    ZDEMO_USER_KEY_FILE. For other programs, --json prints them.
 
     Examples:
       zdemo emulator
@@ -95,6 +99,8 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     check_exposure(screen, host, expose=expose_emulator)
     port = port if port is not None else 0 if command else EMULATOR_PORT
     start = new_start(port, seed, external_domain or [])
+    if auto_login:
+        _log_in(start, auto_login)
     if command:
         if as_json or until_stdin_closes:
             option_given = "--json" if as_json else "--until-stdin-closes"
@@ -125,12 +131,25 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     return ExitCode.YES
 
 
+def _log_in(start: Start, login_name: str) -> None:
+    from zdemo.emulator.login.sessions import people, set_auto_login
+
+    try:
+        set_auto_login(start.world, login_name)
+    except KeyError:
+        known = ", ".join(user.username for user in people(start.world)) or "none"
+        raise UsageError(f"unknown person: {login_name}", hint=f"known: {known}") from None
+
+
 def _show(screen: Screen, start: Start, url: str) -> None:
     screen.say(f"ZITADEL (emulator {start.world.name}) on {url}; Ctrl-C stops it")
     if start.world.other_domains:
         screen.say(f"it also answers to {', '.join(start.world.other_domains)}")
+    if start.world.auto_login:
+        screen.say(f"it logs {start.world.auto_login} in without the login page")
     screen.say("its state is in memory and ends with it")
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
+    rows += [("app", f"{start.app_client_id} (for people who log in)")] if start.app_client_id else []
     screen.pairs(rows, label_width=len("CLIENT_SECRET"))
     width = max(len(user.username) for user in start.users)
     for user in start.users:
@@ -148,6 +167,7 @@ def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dic
         "project": start.project_id,
         "client_id": start.client_id,
         "client_secret": start.client_secret,
+        "app_client_id": start.app_client_id,
         "users": [{"id": u.id, "username": u.username, "pat": u.pat, "roles": list(u.roles)} for u in start.users],
         "env": dict(values),
     }

@@ -8,6 +8,7 @@ from werkzeug.routing import Map, Rule
 from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
     applications,
     authorizations,
+    logins,
     organizations,
     projects,
     protocols,

@@ -5,10 +5,11 @@ from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
-from zdemo.emulator.api.service import PREFIXES, ROLES, Answer, Call, Refusal, Service, switch
-from zdemo.emulator.api.users import display_name
+from zdemo.emulator.api.humans import display_name
+from zdemo.emulator.api.service import Answer, Call, Refusal, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.entities import Administrator, Authorization, Project, User
+from zdemo.emulator.rights import PREFIXES, ROLES
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")

@@ -14,6 +14,7 @@ ABSENT: Any = object()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_TIME = "0001-01-01T00:00:00Z"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+DURATION = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
 MAX_DIGITS = 20  # of a 64-bit integer
 
 
@@ -91,12 +92,15 @@ class Text(FieldType):
         text = "" if value is ABSENT else value
         if "\0" in text:
             raise ZitadelError('ERROR: invalid byte sequence for encoding "UTF8": 0x00 (SQLSTATE 22021)')  # PostgreSQL
+        if self.least and self.least == self.most != len(text):
+            raise InvalidError(f"value length must be {self.least} runes")
         if self.least and not self.least <= len(text) <= self.most:
             raise InvalidError(f"value length must be between {self.least} and {self.most} runes, inclusive")
         if self.most and len(text) > self.most:
             raise InvalidError(f"value length must be at most {self.most} runes")
 
 
+TEXT = Text()
 ID = Text(1, 200)  # an ID, a name or a key that must be there
 OPTIONAL = Text(1, 200, optional=True)
 
@@ -182,6 +186,19 @@ class Time(FieldType):
             raise InvalidError("value is required")
 
 
+class Duration(FieldType):
+    """A number of seconds that is not zero, such as ``3600s`` or ``1.5s``."""
+
+    def _read(self, value: Any) -> float:
+        if not DURATION.fullmatch(value):
+            raise ValueError
+        return float(value[:-1])
+
+    def _check(self, value: Any) -> None:
+        if value is not ABSENT and value <= 0:
+            raise InvalidError("value must be greater than 0s")
+
+
 @dataclass(frozen=True)
 class Data(FieldType):
     """Bytes, as base64 of either alphabet, with or without padding."""
@@ -209,6 +226,16 @@ class Repeated(FieldType):
             raise TypeError
         read = [self.of._read(item) for item in value]
         return [item for item in read if item is not ABSENT]
+
+
+@dataclass(frozen=True)
+class Map(FieldType):
+    """An object whose members have names of the client's choice, and values of one type."""
+
+    of: FieldType
+
+    def _read(self, value: Any) -> dict[str, Any]:
+        return {TEXT._read(name): self.of._read(content) for name, content in value.items()}
 
 
 # --- messages ---

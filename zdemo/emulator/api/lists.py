@@ -200,6 +200,7 @@ class Listing(_List[Row]):
 class DetailsListing(_List[Row]):
     """A ``List...`` method of the older form, with ``query`` and ``queries`` in and ``details`` and ``result`` out."""
 
+    result: str = "result"
     counts_all: bool = False  # also what the caller cannot see
 
     def serve(self, service: Service, name: str, rest: str) -> None:
@@ -221,7 +222,7 @@ class DetailsListing(_List[Row]):
             matches = [row for row in matches if self.visible(call, row)]
         total, shown = self.page(call, matches, call.body.get("query", {}), len(matches))
         head: Answer = {"details": {**total, "timestamp": moment(call.world.now())}}
-        return {**head, "result": shown} if shown else head
+        return {**head, self.result: shown} if shown else head
 
 
 def _check_nesting(queries: Iterable[Mapping[str, Any]], level: int = 0) -> None:

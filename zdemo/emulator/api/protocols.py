@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import zlib
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -22,7 +23,7 @@ from zdemo.emulator.world import World
 
 MALFORMED = "the body is not valid JSON for this method"
 MOST_VALUES = 5000  # the emulator's own limit: a list of filters is compared with each row
-DETAIL = "zitadel.v1.ErrorDetail"
+DETAIL, CREDENTIALS_DETAIL = "zitadel.v1.ErrorDetail", "zitadel.v1.CredentialsCheckError"
 _GRPC = ("application/grpc", "application/grpc-web")
 ACCEPT_POST = ", ".join(
     [f"{kind}{codec}" for kind in _GRPC for codec in ("", "+json", "+json; charset=utf-8", "+proto")]
@@ -67,10 +68,13 @@ def rest(world: World, routes: Map) -> Response:
     except NotFound:
         return _as_json(404, {"code": 5, "message": "Not Found"})
     try:
-        message = _read(method.request, _content().strip() or b"{}")
+        message = _read(method.request, _content().strip() or b"{}", request.args if request.method == "GET" else {})
         return _answer(world, method, message | dict(path_fields), JSON)
     except ZitadelError as error:
-        return _error(error, rest=True)
+        response = _error(error, rest=True)
+        if not request.path.startswith("/v2/"):  # v1 alone forbids to store errors too
+            forbid_storing(response)
+        return response
 
 
 def preflight() -> Response:
@@ -121,10 +125,15 @@ def _content() -> bytes:
     return content
 
 
-def _read(message: Message, content: bytes) -> dict[str, Any]:
-    """Return the message in a JSON text, without NaN, which ``int`` refuses. Raises InvalidArgument."""
+def _read(message: Message, content: bytes, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the message in a JSON text, without NaN, which ``int`` refuses. Raises InvalidArgument.
+
+    ``query`` has fields too, as texts.
+    """
+    words = {"true": True, "false": False}
     try:
-        return message.read(json.loads(content.decode(), parse_constant=int))
+        sent = {name: words.get(value, value) for name, value in (query or {}).items()}
+        return message.read(sent) | message.read(json.loads(content.decode(), parse_constant=int))
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(MALFORMED, reason=f"{MALFORMED}: {error}") from None
 
@@ -154,11 +163,15 @@ def _error(error: ZitadelError, rest: bool) -> Response:
     number, status = CODES[error.code]
     body: dict[str, Any] = {"code": number if rest else error.code, "message": str(error)}
     if error.id is not None:
-        shown = {"id": error.id, "message": error.text} if error.id else {"message": error.text}
+        kind = CREDENTIALS_DETAIL if error.failed_attempts else DETAIL
+        shown: dict[str, Any] = {"id": error.id, "message": error.text} if error.id else {"message": error.text}
         detail = (_field(1, error.id) if error.id else b"") + _field(2, error.text)
+        if error.failed_attempts:
+            shown["failedAttempts"] = error.failed_attempts
+            detail += b"\x18" + _varint(error.failed_attempts)  # field 3, a number
         value = base64.b64encode(detail).decode().rstrip("=")
-        of_rest = {"@type": f"type.googleapis.com/{DETAIL}", **shown}
-        body["details"] = [of_rest if rest else {"type": DETAIL, "value": value, "debug": shown}]
+        of_rest = {"@type": f"type.googleapis.com/{kind}", **shown}
+        body["details"] = [of_rest if rest else {"type": kind, "value": value, "debug": shown}]
     response = _as_json(status, body)
     if rest and status == 401:
         response.headers["WWW-Authenticate"] = str(error)
@@ -167,8 +180,12 @@ def _error(error: ZitadelError, rest: bool) -> Response:
 
 def _field(number: int, text: str) -> bytes:
     content = text.encode(errors="replace")
-    length, size = len(content), b""
-    while length > 127:
-        size += bytes([length & 127 | 128])
-        length >>= 7
-    return bytes([number << 3 | 2]) + size + bytes([length]) + content
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    more = b""
+    while number > 127:
+        more += bytes([number & 127 | 128])
+        number >>= 7
+    return more + bytes([number])

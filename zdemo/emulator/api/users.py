@@ -1,16 +1,15 @@
 """zitadel.user.v2.UserService: users, switching them on and off, and searching them."""
 
 import base64
-import re
-from typing import Any
 
 from zdemo.emulator.api import fields as t
-from zdemo.emulator.api import lists
-from zdemo.emulator.api.service import Answer, Call, Handler, Service
+from zdemo.emulator.api import humans, lists
+from zdemo.emulator.api.humans import display_name
+from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Handler, Service
 from zdemo.emulator.api_errors import (
     FailedPrecondition,
-    InvalidArgument,
     NotFound,
+    PermissionDenied,
     Unimplemented,
     ZitadelError,
     existing,
@@ -21,14 +20,6 @@ from zdemo.emulator.world import World
 SERVICE = Service("zitadel.user.v2.UserService", "/v2/users")
 TOKEN_TYPE = t.enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
 JWT = TOKEN_TYPE.words[1]
-GENDER = t.enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
-PASSWORD_RULES = (  # the default password complexity policy
-    (r".{8,}", "Password is too short", "COMMA-HuJf6"),
-    (r"[a-z]", "Password must contain lower letter", "COMMA-co3Xw"),
-    (r"[A-Z]", "Password must contain upper letter", "COMMA-VoaRj"),
-    (r"[0-9]", "Password must contain number", "COMMA-ZBv4H"),
-    (r"[^0-9a-zA-Z]", "Password must contain symbol", "COMMA-ZDLwA"),
-)
 
 
 # --- how users are shown ---
@@ -40,13 +31,8 @@ def details(entity: Entity, organization_id: str, *, created: bool = False) -> A
     return shown | ({"creationDate": t.moment(entity.created)} if created else {})
 
 
-def display_name(user: User) -> str:
-    """Return a human's display name; service accounts have none."""
-    return "" if user.machine else str(user.human.get("profile", {}).get("displayName") or user.name)
-
-
-def show_user(_: World, user: User, *, id_field: str = "userId", name_field: str = "username") -> Answer:
-    """Return a user as lists show it; the v1 API has other names for two fields."""
+def show_user(_: World, user: User, *, v1: bool = False) -> Answer:
+    """Return a user as lists show it; the v1 API has other names for some fields."""
     machine = {
         "name": user.name,
         "description": user.description,
@@ -54,29 +40,13 @@ def show_user(_: World, user: User, *, id_field: str = "userId", name_field: str
         "accessTokenType": JWT if user.jwt_access_tokens else "",
     }
     return {
-        id_field: user.id,
+        "id" if v1 else "userId": user.id,
         "details": details(user, user.organization_id, created=True),
         "state": f"USER_STATE_{user.state}",
-        name_field: user.username,
+        "userName" if v1 else "username": user.username,
         "loginNames": [user.username],
         "preferredLoginName": user.username,
-        **({"machine": t.without_defaults(machine)} if user.machine else {"human": _show_human(user)}),
-    }
-
-
-def _show_human(user: User) -> Answer:
-    profile, email = user.human.get("profile", {}), user.human.get("email", {})
-    return {
-        "profile": {
-            "givenName": profile.get("givenName", ""),
-            "familyName": profile.get("familyName", ""),
-            "nickName": profile.get("nickName", ""),
-            "displayName": display_name(user),
-            "preferredLanguage": profile.get("preferredLanguage", "und"),
-            "gender": profile.get("gender", GENDER.words[0]),
-        },
-        "email": t.without_defaults({name: email.get(name) for name in ("email", "isVerified")}),
-        "phone": user.human.get("phone", {}),
+        **({"machine": t.without_defaults(machine)} if user.machine else {"human": humans.show_human(user, v1)}),
     }
 
 
@@ -94,23 +64,6 @@ _METADATA = t.Message("Metadata", key=t.ID, value=t.Data(most=500000))
 _MACHINE = t.Message(
     "CreateUserRequest_Machine", name=t.ID, description=t.Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
 )
-_LANGUAGE_AND_GENDER = {"preferredLanguage": t.Text(1, 10, optional=True), "gender": GENDER}
-_PROFILE = t.Message(
-    "SetHumanProfile",
-    givenName=t.ID,
-    familyName=t.ID,
-    nickName=t.OPTIONAL,
-    displayName=t.OPTIONAL,
-    **_LANGUAGE_AND_GENDER,
-)
-_EMAIL = t.Message("SetHumanEmail", email=t.ID, isVerified=t.FLAG)
-_HUMAN = t.Message(
-    "CreateUserRequest_Human",
-    profile=t.Sub(_PROFILE, required=True),
-    email=t.Sub(_EMAIL, required=True),
-    phone=t.Sub(t.Message("SetHumanPhone", phone=t.Text(most=200), isVerified=t.FLAG)),
-    password=t.Sub(t.Message("Password", password=t.ID, changeRequired=t.FLAG)),
-)
 
 
 @SERVICE.method(
@@ -120,46 +73,66 @@ _HUMAN = t.Message(
     organizationId=t.ID,
     userId=t.OPTIONAL,
     username=t.OPTIONAL,
-    human=t.Sub(_HUMAN),
+    human=t.Sub(t.Message("CreateUserRequest_Human", **humans.NEW_PARTS)),
     machine=t.Sub(_MACHINE),
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
 def create_user(call: Call) -> Answer:
     """Create a service account or a human."""
     body = call.body
-    human: Answer | None = body.get("human")
-    machine: Answer = body.get("machine", {})
-    if human and "password" in human:
-        for pattern, text, error_id in PASSWORD_RULES:
-            if not re.search(pattern, human["password"]["password"]):
-                raise InvalidArgument(text, error_id)
     if body["organizationId"] not in call.world.organizations:
         raise FailedPrecondition("Organisation not found", "COMMAND-QXPGs")
+    if "human" in body:
+        user, codes = _add_human(call, body["organizationId"], body.get("username"), body["human"])
+        return {"id": user.id, "creationDate": t.moment(user.created), **codes}
     call.need("user.write", body["organizationId"])
+    machine = body["machine"]
     user = call.world.add_user(
-        body["organizationId"],
-        body.get("username"),
-        _full_name(human["profile"]) if human else machine["name"],
-        machine=human is None,
-        id=body.get("userId"),
-        by=call.caller.id,
+        body["organizationId"], body.get("username"), machine["name"], id=body.get("userId"), by=call.caller.id
     )
-    if human:
-        user.human = {part: content for part, content in human.items() if part != "password"}
-    else:
-        user.description = machine.get("description", "")
-        user.jwt_access_tokens = machine.get("accessTokenType") == JWT
+    user.description = machine.get("description", "")
+    user.jwt_access_tokens = machine.get("accessTokenType") == JWT
     _set_metadata(call, user)
     return {"id": user.id, "creationDate": t.moment(user.created)}
 
 
+@SERVICE.method(
+    "AddHumanUser",
+    permission=AUTHENTICATED,
+    rest="POST /human",
+    userId=t.OPTIONAL,
+    username=t.OPTIONAL,
+    organization=t.Sub(t.Message("Organization", orgId=t.Text())),
+    **humans.NEW_PARTS,
+    metadata=t.Repeated(t.Sub(_METADATA)),
+)
+def add_human_user(call: Call) -> Answer:
+    """Create a human, whose username is the e-mail address unless the request has one."""
+    body = call.body
+    organization_id = body.get("organization", {}).get("orgId") or call.organization_id
+    if organization_id not in call.world.organizations:
+        raise PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
+    user, codes = _add_human(call, organization_id, body.get("username", body["email"]["email"]), body)
+    return {"userId": user.id, "details": details(user, user.organization_id), **codes}
+
+
+def _add_human(call: Call, organization_id: str, username: str | None, parts: Answer) -> tuple[User, Answer]:
+    call.need("user.write", organization_id)
+    if (id := call.body.get("userId")) in call.world.users:
+        raise FailedPrecondition("Errors.User.AlreadyExisting", "COMMAND-7yiox1isql")
+    if "password" in parts:
+        humans.check_rules(parts["password"]["password"])
+    name = humans.full_name(parts["profile"])
+    user = call.world.add_user(organization_id, username, name, machine=False, id=id, by=call.caller.id)
+    if "password" in parts:
+        humans.set_password(call, user, parts["password"])
+    codes = humans.set_parts(user, parts)
+    _set_metadata(call, user)
+    return user, codes
+
+
 _UPDATE_MACHINE = t.Message(
     "UpdateUserRequest_Machine", name=t.OPTIONAL, description=t.Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
-)
-_UPDATE_PROFILE = t.Message(
-    "UpdateUserRequest_Human_Profile",
-    **dict.fromkeys(("givenName", "familyName", "nickName", "displayName"), t.OPTIONAL),
-    **_LANGUAGE_AND_GENDER,
 )
 
 
@@ -169,7 +142,7 @@ _UPDATE_PROFILE = t.Message(
     rest="PATCH /<userId>",
     userId=t.ID,
     username=t.OPTIONAL,
-    human=t.Sub(t.Message("UpdateUserRequest_Human", profile=t.Sub(_UPDATE_PROFILE), email=t.Sub(_EMAIL))),
+    human=t.Sub(t.Message("UpdateUserRequest_Human", **humans.PARTS_OF_UPDATE_USER)),
     machine=t.Sub(_UPDATE_MACHINE),
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
@@ -178,34 +151,48 @@ def update_user(call: Call) -> Answer:
     body = call.body
     if "machine" not in body and "human" not in body:
         raise Unimplemented("user type is not implemented", "")
+    user, codes = _update(call, body.get("machine"), body.get("human", {}))
+    return {"changeDate": t.moment(user.changed), **codes}
+
+
+@SERVICE.method(
+    "UpdateHumanUser",
+    permission=AUTHENTICATED,
+    rest="PUT /human/<userId>",
+    userId=t.ID,
+    username=t.OPTIONAL,
+    **humans.CHANGED_PARTS,
+)
+def update_human_user(call: Call) -> Answer:
+    """Change what the request has of a human."""
+    user, codes = _update(call, None, call.body)
+    return {"details": details(user, user.organization_id), **codes}
+
+
+def _update(call: Call, machine: Answer | None, human: Answer) -> tuple[User, Answer]:
     unknown = NotFound("User could not be found", "COMMAND-ugjs0upun6")
     user = permitted_user(call, "user.write", unknown, self_service=True)
-    if user.machine != ("machine" in body):
+    if user.machine == (machine is None):
         raise unknown
-    before = show_user(call.world, user)
-    username = body.get("username", user.username)
+    before, codes = (show_user(call.world, user), user.password), {}
+    username = call.body.get("username", user.username)
+    if username.lower() != user.username.lower():
+        call.world.check_username(username)
+    if "password" in human:
+        humans.change_password(call, user, human["password"])
     if username != user.username:
-        if username.lower() != user.username.lower():
-            call.world.check_username(username)
         user.username = username
         call.world.log(user, "user.username.changed", call.caller.id, userName=username)
-    if user.machine:
-        change = body["machine"]
-        user.name = change.get("name", user.name)
-        user.description = change.get("description", user.description)
-        user.jwt_access_tokens = change.get("accessTokenType", JWT if user.jwt_access_tokens else "") == JWT
+    if machine is None:
+        codes = humans.set_parts(user, human)
     else:
-        for part, content in body["human"].items():
-            user.human[part] = {**user.human.get(part, {}), **content}
-        user.name = _full_name(user.human.get("profile", {}))
+        user.name = machine.get("name", user.name)
+        user.description = machine.get("description", user.description)
+        user.jwt_access_tokens = machine.get("accessTokenType", JWT if user.jwt_access_tokens else "") == JWT
     _set_metadata(call, user)
-    if show_user(call.world, user) != before:
+    if (show_user(call.world, user), user.password) != before:
         call.world.touch(user)
-    return {"changeDate": t.moment(user.changed)}
-
-
-def _full_name(profile: dict[str, Any]) -> str:
-    return f"{profile.get('givenName', '')} {profile.get('familyName', '')}".strip()
+    return user, codes
 
 
 # --- metadata ---

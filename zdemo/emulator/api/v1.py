@@ -4,12 +4,15 @@ from functools import partial
 
 from zdemo.emulator.api.fields import FLAG, ID, OPTIONAL, Count, FieldType, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
-from zdemo.emulator.api.service import Answer, Call, Refusal, Service, permissions
+from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api.users import JWT, TOKEN_TYPE, details, show_user
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import Administrator, Event, Organization, User
+from zdemo.emulator.rights import permissions
+from zdemo.emulator.token_texts import new_secret
 
 MAX_EVENTS = 1000
+unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 SERVICE = Service("")
 
 _MACHINE: dict[str, FieldType] = {"name": ID, "description": Text(most=500), "accessTokenType": TOKEN_TYPE}
@@ -53,6 +56,38 @@ def update_machine(call: Call) -> Answer:
     return {"details": details(user, user.organization_id)}
 
 
+@SERVICE.method(
+    "GenerateMachineSecret",
+    permission="user.write",
+    rest="PUT /management/v1/users/<userId>/secret",
+    userId=Text(),
+)
+def generate_machine_secret(call: Call) -> Answer:
+    """Give a service account of the call's organization a new secret."""
+    user = call.world.users.get(call.body["userId"])
+    if user is None or user.organization_id != call.organization_id:
+        raise unknown_user()
+    if not user.machine:
+        raise FailedPrecondition("Errors.User.NotExisting", "COMMAND-x8910n")
+    user.secret = new_secret()
+    made = {"creationDate": moment(call.world.touch(user)), "sequence": str(user.sequence)}
+    shown = made | {"resourceOwner": user.organization_id}
+    return {"clientId": user.username, "clientSecret": user.secret, "details": shown}
+
+
+@SERVICE.method(
+    "GetUserByLoginNameGlobal",
+    permission="user.global.read",
+    rest="GET /management/v1/global/users/_by_login_name",
+    loginName=ID,
+)
+def get_user_by_login_name(call: Call) -> Answer:
+    """Show a user of any organization, found without regard to case."""
+    name = call.body["loginName"].lower()
+    found = next((user for user in call.world.users.values() if user.username.lower() == name), None)
+    return {"user": show_user(call.world, existing(found, unknown_user()), v1=True)}
+
+
 def _set_machine(user: User, body: Answer) -> None:
     user.name = body["name"]
     user.description = body.get("description", "")
@@ -62,7 +97,7 @@ def _set_machine(user: User, body: Answer) -> None:
 @SERVICE.method("GetMyUser", rest="GET /auth/v1/users/me")
 def get_my_user(call: Call) -> Answer:
     """Show the caller's user."""
-    return {"user": show_user(call.world, call.caller, id_field="id", name_field="userName")}
+    return {"user": show_user(call.world, call.caller, v1=True)}
 
 
 @SERVICE.method("ListMyMemberships", rest="POST /auth/v1/memberships/me/_search")

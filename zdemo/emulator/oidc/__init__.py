@@ -4,12 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 from werkzeug.routing import BaseConverter
 
-from zdemo.emulator.incoming import current_origin
+from zdemo.emulator.incoming import FREE_BYTES, current_origin
 from zdemo.emulator.oidc import user_claims as claims
-from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, oidc_client
+from zdemo.emulator.oidc.authorize import authorize
+from zdemo.emulator.oidc.client_authentication import Form
+from zdemo.emulator.oidc.device import device_authorization
+from zdemo.emulator.oidc.end_session import end_session
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
 from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, json_response, not_found, preflight
 from zdemo.emulator.oidc.token_endpoint import token
@@ -95,6 +98,8 @@ def _unknown_path(**_: str) -> Response:
 
 
 def _answer(endpoint: Endpoint, world: World) -> Response:
+    if endpoint in (authorize, device_authorization) and (request.content_length or 0) > FREE_BYTES:
+        raise OAuthError("invalid_request", "error parsing form", reason="more than the emulator keeps of a request")
     with world.lock:
         return endpoint(world, Form())
 
@@ -114,22 +119,6 @@ def _keys(world: World, _form: Form) -> Response:
     return answer
 
 
-def _authorize(world: World, form: Form) -> Response:
-    client_id = form.last("client_id")
-    if all(client_id != application.client_id for application in world.applications.values()):
-        raise OAuthError("invalid_request", "Errors.App.NotFound")
-    return _end_session(world, form)
-
-
-def _device_authorization(world: World, form: Form) -> Response:
-    oidc_client(world, ClientCredentials.of_request(form))
-    return _end_session(world, form)
-
-
-def _end_session(_world: World, _form: Form) -> Response:
-    raise OAuthError("invalid_request", "the zdemo emulator has no logins", status=501)
-
-
 _ENDPOINTS: dict[str, Endpoint] = {
     DISCOVERY: _discovery,
     "/oauth/v2/keys": _keys,
@@ -137,7 +126,7 @@ _ENDPOINTS: dict[str, Endpoint] = {
     "/oauth/v2/token": token,
     "/oauth/v2/revoke": revoke,
     "/oidc/v1/userinfo": userinfo,
-    "/oauth/v2/authorize": _authorize,
-    "/oauth/v2/device_authorization": _device_authorization,
-    "/oidc/v1/end_session": _end_session,
+    "/oauth/v2/authorize": authorize,
+    "/oauth/v2/device_authorization": device_authorization,
+    "/oidc/v1/end_session": end_session,
 }

@@ -49,6 +49,10 @@ class Form:
         """Return a parameter like ``find``, but an empty text when it is absent."""
         return self.find(name) or ""
 
+    def all(self, name: str) -> list[str]:
+        """Return all values of a parameter."""
+        return [value for key, value in self._pairs if key == name]
+
     def first(self, name: str) -> str:
         """Return the first of several parameters, or an empty text when it is absent."""
         return next((value for key, value in self._pairs if key == name), "")
@@ -133,7 +137,7 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
     assertion = credentials.client_assertion
     claims = unverified_claims(assertion) if assertion else {}
     client_id = claims.get("iss") if assertion else credentials.client_id
-    application, why_not = _find_active(world, client_id)
+    application, why_not = find_active(world, client_id)
     if application is None:
         raise _unauthorized("sql: no rows in result set", why_not)
     if assertion:
@@ -158,12 +162,14 @@ def oidc_client(world: World, credentials: ClientCredentials) -> Application:
     try:
         claims = unverified_claims(assertion) if assertion else {}
     except MalformedJWT as error:
-        raise OAuthError("invalid_client", "invalid assertion", parent=str(error)) from error
-    application, why_not = _find_active(world, claims.get("iss") if assertion else credentials.client_id)
+        raise OAuthError("invalid_client", parent=str(error)) from error
+    application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None or application.kind != "oidc":
         reason = why_not or "an API application, not an OIDC client"
         raise OAuthError("invalid_client", "no active client not found", reason=reason)
     if application.auth_method == "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT":
+        if not assertion:
+            raise OAuthError("invalid_client", "empty client assertion")
         try:
             check_assertion(world, assertion, claims, application.keys)
         except BadAssertion as error:
@@ -181,8 +187,9 @@ def same_secret(held: str, given: str) -> bool:
     return hmac.compare_digest(held.encode(), given.encode())
 
 
-def _find_active(world: World, client_id: object) -> tuple[Application | None, str]:
-    application = next((a for a in world.applications.values() if a.client_id == client_id), None)
+def find_active(world: World, client_id: object) -> tuple[Application | None, str]:
+    """Return the active application with a client ID, or why there is none."""
+    application = world.application_of(client_id) if isinstance(client_id, str) else None
     if application is None:
         note(client=shown_client(client_id))
         return None, world.ended_clients.get(str(client_id), "unknown client")

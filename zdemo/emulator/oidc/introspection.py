@@ -10,9 +10,11 @@ from zdemo.emulator.incoming import current_origin, masked, note
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, introspection_client, oidc_client
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
 from zdemo.emulator.oidc.user_claims import ROLE_SCOPE_PREFIX, introspection_roles, requested_roles, user_claims
+from zdemo.emulator.token_texts import canonical
 from zdemo.emulator.tokens import MalformedJWT, Token, TokenRefused, live_token
 from zdemo.emulator.world import World
 
+REVOKED = "the token was revoked"
 INACTIVE: dict[str, Any] = {"active": False}
 
 
@@ -40,7 +42,7 @@ def introspect(world: World, form: Form) -> Response:
 def _active(world: World, token: Token, application: Application) -> dict[str, Any]:
     """Return the answer in the order of ZITADEL's fields. Raises TokenRefused for a token for other applications."""
     user = world.users[token.user_id]
-    audience, scopes = _audience_and_scopes(world, token, application)
+    audience, scopes = audience_and_scopes(world, token, application)
     if not {application.client_id, application.project_id} & set(audience):
         raise TokenRefused("ID=OIDC-sdg3G Message=token is not valid for this client", _for_others(world, audience))
     claims = user_claims(world, user, scopes)
@@ -54,11 +56,12 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
         "token_type": "Bearer",
         "exp": int(token.expires),
         "iat": issued,
-        "auth_time": session and int(session.auth_time),
+        "auth_time": session and session.auth_time and int(session.auth_time),
         "nbf": issued,
         "sub": user.id,
         "aud": audience,
         "amr": session and session.amr,
+        "act": session and session.actor,
         "iss": current_origin().issuer,
         "jti": token.id,
         "username": claims.get("preferred_username"),
@@ -74,7 +77,7 @@ def _for_others(world: World, audience: list[str]) -> str:
     return f"audience: the token is for {', '.join(names.get(one, one) for one in audience)}"
 
 
-def _audience_and_scopes(world: World, token: Token, application: Application) -> tuple[list[str], list[str]]:
+def audience_and_scopes(world: World, token: Token, application: Application) -> tuple[list[str], list[str]]:
     """Return audience and scopes; ZITADEL adds the application, its project and all its roles to those of a PAT."""
     if not isinstance(token, PersonalAccessToken):
         return token.audience, token.scopes
@@ -96,7 +99,8 @@ def userinfo(world: World, form: Form) -> Response:
             "access_denied", "access token invalid", status=401, parent=str(refusal), reason=refusal.reason
         ) from refusal
     user = world.users[token.user_id]
-    claims = user_claims(world, user, token.scopes) | requested_roles(world, user, token.scopes)
+    application = world.application_of(token.client_id) if isinstance(token, SessionToken) else None
+    claims = user_claims(world, user, token.scopes) | requested_roles(world, user, token.scopes, application)
     return json_response({"sub": user.id} | claims)
 
 
@@ -106,9 +110,18 @@ def revoke(world: World, form: Form) -> Response:
     text = form.last("token")
     if not text:
         raise OAuthError("invalid_request", "token missing")
+    if refresh_token := world.refresh_tokens.get(canonical(text)):
+        _check_issued_for(client, refresh_token.access)
+        refresh_token.ended = True
+        world.end_access_token(refresh_token.access, REVOKED)
+        return Response(status=200, content_type=JSON)
     with suppress(TokenRefused):
         token = live_token(world, text)
-        if not isinstance(token, SessionToken) or token.client_id != client.client_id:
-            raise OAuthError("invalid_client", "token was not issued for this client", status=401)
-        world.end_session(token, "the token was revoked")
+        world.end_access_token(_check_issued_for(client, token), REVOKED)
     return Response(status=200, content_type=JSON)
+
+
+def _check_issued_for(client: Application, token: Token) -> SessionToken:
+    if not isinstance(token, SessionToken) or token.client_id != client.client_id:
+        raise OAuthError("invalid_client", "token was not issued for this client", status=401)
+    return token

@@ -5,7 +5,9 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from email.utils import formatdate
+from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, g, request
 
@@ -13,6 +15,7 @@ from zdemo.emulator.incoming import note
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
 CHUNKED_FROM = 2048  # Go's buffer: longer responses are sent in chunks, without a Content-Length
 COOKIE_BYTES = 126
 COOKIE_SECONDS = 365 * 24 * 3600
@@ -21,6 +24,7 @@ ALLOWED_HEADERS = frozenset(
     ("accept", "accept-language", "authorization", "content-type", "origin", "x-requested-with")
 )
 
+_URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))  # sent as they are
 _GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
@@ -56,6 +60,17 @@ def json_response(body: dict[str, Any], status: int = 200) -> Response:
     if len(text) > CHUNKED_FROM:
         answer.automatically_set_content_length = False
         del answer.headers["Content-Length"]
+    return answer
+
+
+def redirect(location: str) -> Response:
+    """Return Go's redirect, whose body is for GET alone."""
+    location = quote(location, safe=_URL_CHARACTERS)
+    is_get = request.method == "GET"
+    answer = Response(f'<a href="{escape(location)}">Found</a>.\n\n' if is_get else "", 302, content_type=HTML)
+    if not is_get:
+        del answer.headers["Content-Type"]
+    answer.headers["Location"] = location
     return answer
 
 

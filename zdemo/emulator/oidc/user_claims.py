@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from zdemo.emulator.entities import User
+from zdemo.emulator.entities import Application, User
+from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
 from zdemo.emulator.token_texts import encoded
 from zdemo.emulator.world import World
 
@@ -12,8 +13,6 @@ Roles = dict[str, dict[str, str]]  # role key -> ID of the authorization's organ
 OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "offline_access")
 METADATA = "urn:zitadel:iam:user:metadata"
 RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"
-ORGANIZATION_ID = "urn:zitadel:iam:org:id"
-ORGANIZATION_DOMAIN = "urn:zitadel:iam:org:domain:primary"
 PROJECT_ROLES = "urn:zitadel:iam:org:project:roles"
 ROLES_SCOPE = "urn:zitadel:iam:org:projects:roles"
 ROLE_SCOPE_PREFIX = "urn:zitadel:iam:org:project:role:"
@@ -54,12 +53,26 @@ def introspection_roles(world: World, user: User, scopes: list[str], project_id:
     return {PROJECT_ROLES: roles, roles_claim(project_id): roles} if roles else {}
 
 
-def requested_roles(world: World, user: User, scopes: list[str]) -> Claims:
-    """Return the role claims outside introspection: only of projects whose audience and roles the scopes name."""
+def requested_roles(world: World, user: User, scopes: list[str], application: Application | None = None) -> Claims:
+    """Return the role claims outside introspection: only of projects whose audience and roles the scopes name.
+
+    Of a login, they name the project of the application too, whose roles come in both claims.
+    """
     if ROLES_SCOPE not in scopes and not _role_keys(scopes):
         return {}
-    found = _granted(world, user, audience(world, scopes), scopes)
-    return {roles_claim(project): roles for project, roles in found.items() if roles}
+    projects, own = audience(world, scopes), ""
+    if application and (projects or _role_keys(scopes)):
+        own = application.project_id
+        projects.append(own)
+    found = _granted(world, user, projects, scopes)
+    both = {PROJECT_ROLES: found[own]} if own and found[own] else {}
+    return both | {roles_claim(project): roles for project, roles in found.items() if roles}
+
+
+def login_audience(world: World, application: Application, scopes: list[str]) -> list[str]:
+    """Return who the tokens of a login are for: the clients of the project, the project, and what the scopes name."""
+    clients = [a.client_id for a in world.applications.values() if a.project_id == application.project_id]
+    return list(dict.fromkeys([*clients, application.project_id, *audience(world, scopes)]))
 
 
 def roles_claim(project_id: str) -> str:

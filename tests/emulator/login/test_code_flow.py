@@ -1,0 +1,384 @@
+"""The code flow as an application sees it: authorize, code, tokens, refresh, userinfo, the end of a session."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.emulator_target import USERINFO, Server, answer, basic, bearer, oauth_refusal
+from tests.support.introspector_doubles import Clock
+from tests.support.logins import BYE, CALLBACK, VERIFIER, Client, add_client, claims, told
+from tests.support.oauth import ASSERTION_TYPE, assertion, verified
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, NEVER, ORGANIZATION_ID, PROJECT_ID, Emulator
+from zdemo.emulator.seed import APP_CLIENT_ID, APP_ID, PERSON_ID
+from zdemo.emulator.token_texts import application_key_file, encoded, new_key_pair
+
+OFFLINE = "openid profile email offline_access"
+ROLE = "urn:zitadel:iam:org:project:role:read:messages"
+ROLES = "urn:zitadel:iam:org:project:roles"
+GRANTED = {"read:messages": {ORGANIZATION_ID: "zitadel.localhost"}}
+ASK = "If you have any questions, you may contact the administrator of the application."
+NO_REDIRECT = f"The requested redirect_uri is missing in the client configuration. {ASK}"
+HTTP = f"This client's redirect_uri is http and is not allowed. {ASK}"
+
+
+def introspected(client: Client, token: str, by: tuple[str, str] = (CLIENT_ID, CLIENT_SECRET)) -> Any:
+    return client.send("POST", "/oauth/v2/introspect", data={"token": token}, headers=basic(*by)).json()
+
+
+def userinfo(client: Client, token: str) -> Any:
+    return client.send("GET", USERINFO, headers=bearer(token)).json()
+
+
+# --- the whole way
+
+
+def test_a_login_gives_tokens_that_say_who_it_was(public: Client, clock: Clock) -> None:
+    sent = told(public.choose(public.login_page(scope=OFFLINE)))
+    assert (list(sent), sent["state"]) == (["code", "state"], "a state")
+    tokens = public.exchange(sent["code"]).json()
+    assert list(tokens) == ["access_token", "token_type", "refresh_token", "expires_in", "id_token"]
+    assert (len(tokens["access_token"]), len(tokens["refresh_token"])) == (288, 310)
+
+    _, decoded = verified(Server(public.emulator.url), tokens["id_token"], expired=True)
+    audience = [CLIENT_ID, APP_CLIENT_ID, public.client_id, PROJECT_ID]
+    (session,) = public.emulator.world.login_sessions.values()
+    half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
+    assert decoded == {
+        "iss": public.emulator.url,
+        "sub": PERSON_ID,
+        "aud": audience,
+        "exp": int(clock.now) + 43200,
+        "iat": int(clock.now),
+        "auth_time": int(clock.now),
+        "nonce": "a nonce",
+        "amr": ["pwd"],
+        "sid": session.id,
+        "azp": public.client_id,
+        "client_id": public.client_id,
+        "at_hash": encoded(half),
+    }
+    asked = introspected(public, tokens["access_token"])
+    assert (asked["client_id"], asked["aud"], asked["amr"]) == (public.client_id, audience, ["pwd"])
+    assert (asked["auth_time"], asked["username"], asked[ROLES]) == (int(clock.now), "ada", GRANTED)
+    said = userinfo(public, tokens["access_token"])
+    assert (said["sub"], said["name"], said["email"], ROLES in said) == (
+        PERSON_ID,
+        "Ada Lovelace",
+        "ada@example.com",
+        False,
+    )
+
+
+def test_only_what_the_scopes_ask_for_comes(public: Client) -> None:
+    tokens = public.log_in(scope="profile")
+    assert tokens.keys() == {"access_token", "token_type", "expires_in"}
+    role = public.log_in(scope=f"openid {ROLE}")
+    assert userinfo(public, role["access_token"])[ROLES] == GRANTED
+    assert ROLES not in claims(role["id_token"])
+    all_roles = public.log_in(scope="openid urn:zitadel:iam:org:projects:roles")
+    assert userinfo(public, all_roles["access_token"]) == {"sub": PERSON_ID}
+
+
+def test_the_answer_can_be_in_the_fragment(emulator: Emulator) -> None:
+    client = add_client(emulator, redirectUris=[f"{CALLBACK}?from=a"])
+    answers = [
+        client.choose(client.login_page(redirect_uri=f"{CALLBACK}?from=a", **more)).headers["Location"]
+        for more in ({}, {"response_mode": "fragment"})
+    ]
+    assert [address.partition("code=")[0] for address in answers] == [f"{CALLBACK}?from=a&", f"{CALLBACK}?from=a#"]
+
+
+def test_an_application_can_ask_for_more_in_its_tokens(emulator: Emulator) -> None:
+    words = ("idTokenRoleAssertion", "idTokenUserinfoAssertion", "accessTokenRoleAssertion")
+    telling = add_client(emulator, **dict.fromkeys(words, True), accessTokenType="OIDC_TOKEN_TYPE_JWT")
+    tokens = telling.log_in(scope=f"openid email {ROLE}")
+    own = f"urn:zitadel:iam:org:project:{PROJECT_ID}:roles"
+    told_in_id_token, told_in_access_token = claims(tokens["id_token"]), claims(tokens["access_token"])
+    assert (told_in_id_token["email"], told_in_id_token[own]) == ("ada@example.com", GRANTED)
+    assert (told_in_access_token[ROLES], "email" in told_in_access_token) == (GRANTED, False)
+    assert introspected(telling, tokens["access_token"])["sub"] == PERSON_ID
+
+
+def test_a_project_that_asserts_roles_adds_the_scopes(public: Client) -> None:
+    public.emulator.world.projects[PROJECT_ID].role_assertion = True
+    tokens = public.log_in()
+    assert userinfo(public, tokens["access_token"])[ROLES] == GRANTED
+    assert (
+        introspected(public, tokens["access_token"])["scope"]
+        == f"openid {ROLE} {ROLE.replace('read:messages', 'admin')}"
+    )
+
+
+def test_authorize_takes_a_form_and_echoes_the_origin(public: Client) -> None:
+    asked = public.authorize("POST", {"Origin": "https://app.example"})
+    assert asked.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert (asked.headers["Location"].partition("=")[0], asked.text) == ("/ui/v2/login/login?authRequest", "")
+    shown = public.authorize()
+    assert shown.text == f'<a href="{shown.headers["Location"]}">Found</a>.\n\n'
+
+
+@pytest.mark.parametrize(
+    ("version", "start"),
+    [
+        ({"loginV1": {}}, "/ui/login/login?authRequestID=3"),
+        ({"loginV2": {}}, "/ui/v2/login/login?authRequest=V2_3"),
+        ({"loginV2": {"baseUri": "http://login.example/base/"}}, "http://login.example/base/login?authRequest=V2_3"),
+        ("nonsense", "/ui/v2/login/login?authRequest=V2_"),
+    ],
+)
+def test_an_application_chooses_the_login_page(emulator: Emulator, version: object, start: str) -> None:
+    assert add_client(emulator, loginVersion=version).login_page().startswith(start[:-1])
+
+
+# --- authorize refuses
+
+
+NONE_ALONE = "The prompt parameter `none` must only be used as a single value"
+
+
+@pytest.mark.parametrize(
+    ("change", "description"),
+    [
+        ({"client_id": None}, "auth request is missing client_id"),
+        ({"client_id": "x"}, "Errors.App.NotFound"),
+        ({"client_id": CLIENT_ID}, "Errors.App.NotFound"),
+        ({"redirect_uri": f"{CALLBACK}/"}, NO_REDIRECT),
+        ({"redirect_uri": CALLBACK.replace("3000", "3001")}, NO_REDIRECT),
+        ({"redirect_uri": "x", "prompt": "none login"}, NONE_ALONE),
+        ({"response_type": None}, f"The response type is missing in your request. {ASK}"),
+        ({"state": "x" * 16384}, "error parsing form"),
+        ({"max_age": "-1"}, "error decoding form"),
+        ({"max_age": "9" * 5000}, "error decoding form"),
+        ({"request": "x"}, "parsing of request failed: token contains an invalid number of segments"),
+    ],
+)
+def test_a_bad_request_is_refused_without_a_redirect(public: Client, change: dict[str, Any], description: str) -> None:
+    refused = public.authorize(**change)
+    assert answer(refused) == oauth_refusal("invalid_request", description)
+    assert "Location" not in refused.headers
+
+
+def test_two_bad_requests_have_errors_of_their_own(public: Client) -> None:
+    what = f"The requested response type is missing in the client configuration. {ASK}"
+    assert answer(public.authorize(response_type="token")) == oauth_refusal("unauthorized_client", what)
+    status, refusal = answer(public.authorize(redirect_uri=None))
+    assert (status, refusal["error"]) == (500, "server_error")
+
+
+def test_a_request_without_a_scope_is_refused(public: Client) -> None:
+    for scope in (None, ""):
+        refused = answer(public.authorize(scope=scope))
+        assert (refused[0], refused[1]["error_description"].partition(".")[0]) == (
+            400,
+            "The scope of your request is missing",
+        )
+
+
+def test_an_unknown_organization_is_told_to_the_application(public: Client) -> None:
+    for scope in ("urn:zitadel:iam:org:id:1", "urn:zitadel:iam:org:domain:primary:x.localhost"):
+        sent = told(public.authorize(scope=f"openid {scope}"))
+        assert sent == {"error": "invalid_request", "error_description": "Errors.Org.NotFound", "state": "a state"}
+    for scope in (f"urn:zitadel:iam:org:id:{ORGANIZATION_ID}", "urn:zitadel:iam:org:domain:primary:zitadel.localhost"):
+        assert public.log_in(scope=f"openid {scope}")["id_token"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "allowed"),
+    [
+        ("http://localhost:49152/callback", True),
+        ("http://127.0.0.1:1/callback", True),
+        ("http://[::1]:8080/callback", True),
+        ("com.example.app:/callback", True),
+        ("http://localhost:49152/other", False),
+        ("http://localhost:49152/callback?more", False),
+        ("http://localhost@evil.example/callback", False),
+        ("http://evil.example\\@localhost/callback", False),
+        ("http://localhost.evil.example/callback", False),
+        ("http://evil.example/callback", False),
+        ("http://localhost:99999/callback", False),
+        ("http://[::1/callback", False),
+        ("com.example.app:/other", False),
+    ],
+)
+def test_a_native_application_may_use_any_loopback_port(emulator: Emulator, uri: str, allowed: bool) -> None:
+    native = {"applicationType": "OIDC_APP_TYPE_NATIVE", "developmentMode": False}
+    client = add_client(emulator, redirectUris=["http://localhost/callback", "com.example.app:/callback"], **native)
+    assert client.authorize(redirect_uri=uri).status_code == (302 if allowed else 400)
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "uri", "refusal"),
+    [
+        ("NONE", "USER_AGENT", CALLBACK, HTTP),
+        ("NONE", "USER_AGENT", "https://app.example/callback", ""),
+        ("BASIC", "WEB", CALLBACK, ""),
+        ("BASIC", "WEB", "app:/x", f"This client's redirect_uri is using a custom schema and is not allowed. {ASK}"),
+        ("NONE", "NATIVE", "http://app.example/callback", HTTP),
+    ],
+)
+def test_without_development_mode_http_is_for_few(
+    emulator: Emulator, method: str, kind: str, uri: str, refusal: str
+) -> None:
+    settings = {"redirectUris": [uri], "applicationType": f"OIDC_APP_TYPE_{kind}", "developmentMode": False}
+    asked = add_client(emulator, method, **settings).authorize(redirect_uri=uri)
+    assert asked.status_code == 302 if not refusal else answer(asked) == oauth_refusal("invalid_request", refusal)
+
+
+# --- codes
+
+
+def test_a_code_is_for_one_client_one_address_one_verifier_and_one_use(public: Client) -> None:
+    other, code = add_client(public.emulator), public.code()
+    where = "client_id does not correspond to the client_id in the authorization request"
+    for client, change, refusal in (
+        (other, {}, ("invalid_client", where)),
+        (public, {"redirect_uri": BYE}, ("invalid_grant", "redirect_uri does not correspond")),
+        (public, {"code_verifier": "x"}, ("invalid_grant", "invalid code_verifier")),
+        (public, {"code_verifier": ""}, ("invalid_request", "code_verifier required")),
+        (public, {"redirect_uri": ""}, ("invalid_request", "redirect_uri missing")),
+        (public, {"code": ""}, ("invalid_request", "code missing")),
+        (public, {"code": code[:-2]}, ("invalid_request", "Errors.User.Code.Invalid")),
+    ):
+        assert answer(client.exchange(code, **change)) == oauth_refusal(*refusal), change
+    assert public.exchange(code).status_code == 200
+    assert answer(public.exchange(code)) == oauth_refusal("invalid_request", "Errors.AuthRequest.NoCode")
+
+
+def test_a_code_ends_with_time_and_with_the_login(public: Client, clock: Clock) -> None:
+    late = public.code()
+    clock.now += 600
+    assert answer(public.exchange(late)) == oauth_refusal("invalid_request", "Errors.User.Code.Invalid")
+    code = public.code()
+    public.emulator.world.login_sessions.clear()
+    assert answer(public.exchange(code)) == oauth_refusal("invalid_request", "Errors.Session.Terminated")
+
+
+def test_a_public_client_without_a_challenge_gets_a_code_but_no_tokens(public: Client) -> None:
+    code = public.code(code_challenge=None, code_challenge_method=None)
+    assert answer(public.exchange(code)) == oauth_refusal("invalid_grant", "invalid code_verifier")
+    plain = public.code(code_challenge=VERIFIER, code_challenge_method="plain")
+    assert public.exchange(plain).status_code == 200
+
+
+def test_confidential_clients_prove_who_they_are(emulator: Emulator, clock: Clock) -> None:
+    client = add_client(emulator, "BASIC")
+    no_pkce = {"code_challenge": None, "code_challenge_method": None}
+    form = {"grant_type": "authorization_code", "redirect_uri": CALLBACK}
+    by_header = form | {"code": client.code(**no_pkce)}
+    secret = client.application.secret or ""
+    assert client.send("POST", "/oauth/v2/token", data=by_header, headers=basic(client.client_id, secret)).ok
+    code = client.code(**no_pkce)
+    for given, what in (({}, "empty client secret"), ({"client_secret": "x"}, "invalid secret")):
+        refused = client.token("authorization_code", client=False, client_id=client.client_id, code=code, **given)
+        assert answer(refused) == oauth_refusal("invalid_client", what)
+    signing = add_client(emulator, "PRIVATE_KEY_JWT")
+    asked = signing.exchange("x")
+    assert answer(asked) == oauth_refusal("invalid_client", "empty client assertion")
+    asked = signing.exchange("x", client_assertion="x", client_assertion_type=ASSERTION_TYPE)
+    assert answer(asked) == oauth_refusal("invalid_client")
+    private, public_half = new_key_pair()
+    key = emulator.world.add_key(signing.application, public_half, NEVER)
+    key_file = json.loads(application_key_file(signing.application, key, private))
+    signed = assertion(key_file, emulator.url, iat=int(clock.now), exp=int(clock.now) + 60)
+    assert signing.exchange(signing.code(), client_assertion=signed, client_assertion_type=ASSERTION_TYPE).ok
+
+
+def test_a_grant_type_that_the_application_lacks_is_refused(emulator: Emulator) -> None:
+    client = add_client(emulator, grantTypes=[])
+    tokens = client.log_in(scope="openid offline_access")
+    refused = client.refresh(tokens)
+    assert answer(refused) == oauth_refusal("unauthorized_client", 'grant_type "refresh_token" not allowed')
+
+
+# --- refresh, revocation, end of session
+
+
+def test_a_refresh_replaces_both_tokens(public: Client, clock: Clock) -> None:
+    first, other = public.log_in(scope=OFFLINE), add_client(public.emulator)
+    logged_in = int(clock.now)
+    clock.now += 60
+    where = "client_id does not correspond to the client_id in the refresh token"
+    assert answer(other.refresh(first)) == oauth_refusal("invalid_client", where)
+    assert answer(public.refresh(first, scope="openid phone")) == oauth_refusal("invalid_scope")
+    fewer = public.refresh(first, scope="openid").json()
+    assert introspected(public, fewer["access_token"])["scope"] == "openid"
+    again = claims(fewer["id_token"])
+    assert (again["auth_time"], again["iat"], again["nonce"]) == (logged_in, logged_in + 60, "a nonce")
+    assert introspected(public, first["access_token"]) == {"active": False}
+    old = oauth_refusal("invalid_request", "Errors.OIDCSession.RefreshTokenInvalid")
+    assert answer(public.refresh(first)) == old
+    full = public.refresh(fewer).json()
+    assert introspected(public, full["access_token"])["scope"] == OFFLINE
+    unknown = oauth_refusal("invalid_request", "Errors.User.RefreshToken.Invalid")
+    assert answer(public.refresh({"refresh_token": full["access_token"]})) == unknown
+    assert introspected(public, full["refresh_token"]) == {"active": False}
+    clock.now += 31 * 86400
+    assert answer(public.refresh(full)) == old
+
+
+def test_revoking_either_token_works_for_the_client_it_was_issued_to(public: Client) -> None:
+    tokens, other = public.log_in(scope=OFFLINE), add_client(public.emulator)
+    foreign = (401, {"error": "invalid_client", "error_description": "token was not issued for this client"})
+    for name in ("refresh_token", "access_token"):
+        asked = other.send("POST", "/oauth/v2/revoke", data={"token": tokens[name], "client_id": other.client_id})
+        assert answer(asked) == foreign
+    for name in ("refresh_token", "access_token"):
+        tokens = public.log_in(scope=OFFLINE)
+        asked = public.send("POST", "/oauth/v2/revoke", data={"token": tokens[name], "client_id": public.client_id})
+        assert (asked.status_code, asked.text) == (200, "")
+        assert introspected(public, tokens["access_token"]) == {"active": False}
+    assert public.refresh(tokens).ok, "only the access token was revoked"
+
+
+def test_switching_a_person_off_ends_their_logins(public: Client) -> None:
+    tokens, world = public.log_in(scope=OFFLINE), public.emulator.world
+    world.set_user_state(world.users[PERSON_ID], "INACTIVE", "user.deactivated")
+    world.set_user_state(world.users[PERSON_ID], "ACTIVE", "user.reactivated")
+    assert introspected(public, tokens["access_token"]) == {"active": False}
+    assert public.refresh(tokens).status_code == 400
+
+
+def logout(client: Client, **query: str) -> Any:
+    return client.send("GET", "/oidc/v1/end_session", params=query)
+
+
+def test_end_session_ends_the_login_and_goes_to_registered_addresses_only(public: Client) -> None:
+    tokens = public.log_in(scope=OFFLINE)
+    hint = {"id_token_hint": tokens["id_token"]}
+    for query, what in (
+        (hint | {"post_logout_redirect_uri": "http://evil.example"}, "post_logout_redirect_uri invalid"),
+        (hint | {"client_id": "x"}, "client_id does not match azp of id_token_hint"),
+        ({"id_token_hint": "x"}, "id_token_hint invalid"),
+        ({"id_token_hint": tokens["id_token"][:-9] + "AAAAAAAAA"}, "id_token_hint invalid"),
+        ({"client_id": "x"}, "Errors.App.NotFound"),
+    ):
+        assert answer(logout(public, **query)) == oauth_refusal("invalid_request", what)
+    assert introspected(public, tokens["access_token"])["active"]
+    done = logout(public, **hint, post_logout_redirect_uri=BYE, state="s t")
+    assert (done.status_code, done.headers["Location"]) == (302, f"{BYE}?state=s+t")
+    assert introspected(public, tokens["access_token"]) == {"active": False}
+    assert public.refresh(tokens).status_code == 400
+    assert told(public.send("GET", public.login_page(prompt="none")))["error"] == "login_required"
+    assert logout(public, **hint).headers["Location"] == "/logout/done", "an ended login ends again"
+
+
+def test_end_session_without_a_hint_ends_the_logins_of_the_browser(public: Client) -> None:
+    elsewhere = add_client(public.emulator).log_in()
+    tokens = public.log_in()
+    done = logout(public, post_logout_redirect_uri="http://evil.example")
+    assert done.headers["Location"] == "/ui/login/logout/done"
+    assert [introspected(public, t["access_token"])["active"] for t in (tokens, elsewhere)] == [False, True]
+    page = public.send("GET", done.headers["Location"])
+    assert (page.status_code, "You are logged out" in page.text) == (200, True)
+    assert logout(public, client_id=public.client_id, post_logout_redirect_uri=BYE).headers["Location"] == BYE
+
+
+def test_the_known_application_takes_any_loopback_port_and_no_other_host(emulator: Emulator) -> None:
+    known = Client(emulator, emulator.world.applications[APP_ID])
+    for address in ("http://localhost:5173", "http://127.0.0.1:1/callback", "http://[::1]:65535/auth/callback"):
+        code = told(known.choose(known.login_page(redirect_uri=address)), address)["code"]
+        assert known.exchange(code, redirect_uri=address).status_code == 200
+    for address in ("http://localhost.example/callback", "http://192.0.2.1:3000/callback", "http://localhost:3000/any"):
+        assert known.authorize(redirect_uri=address).status_code == 400

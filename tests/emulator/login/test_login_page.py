@@ -1,0 +1,196 @@
+"""The emulator's own login page: whom it lists, whom it knows again, and that no other page can use its forms."""
+
+import pytest
+
+from tests.support.emulator_target import bearer
+from tests.support.introspector_doubles import Clock
+from tests.support.logins import Client, add_client, claims, hidden, listed, told
+from zdemo.emulator import PROJECT_ID, World
+from zdemo.emulator.login.page import MOST_LISTED
+from zdemo.emulator.login.sessions import add_person
+
+LOGIN_REQUIRED = {"error": "login_required", "error_description": "The user is not logged in.", "state": "a state"}
+
+
+def add(world: World, username: str, organization_id: str = "") -> str:
+    owner = organization_id or next(iter(world.organizations))
+    return add_person(world, owner, username, username.title(), "Person", email=f"{username}@example.com").id
+
+
+def shown(client: Client, **change: str) -> str:
+    answer = client.send("GET", client.login_page(**change))
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+# --- who is listed, and who can log in
+
+
+def test_it_lists_people_with_their_roles_and_says_what_it_is(public: Client) -> None:
+    world = public.emulator.world
+    add(world, "eve<script>")
+    world.set_user_state(world.users[add(world, "gone")], "INACTIVE", "user.deactivated")
+    page = public.send("GET", public.login_page())
+    assert listed(page.text) == ["ada", "eve&lt;script&gt;"]
+    for text in (
+        "This is an emulator of ZITADEL",
+        world.name,
+        "Ada Lovelace",
+        "read:messages",
+        public.application.name,
+    ):
+        assert text in page.text
+    assert ("<script" in page.text, page.headers["Cache-Control"]) == (False, "no-store")
+    policy = page.headers["Content-Security-Policy"]
+    assert ("default-src 'none'" in policy, "frame-ancestors 'none'" in policy) == (True, True)
+    assert not any(header.lower().startswith("access-control-") for header in page.headers)
+
+
+def test_of_many_people_it_lists_some(public: Client) -> None:
+    for number in range(MOST_LISTED + 5):
+        add(public.emulator.world, f"p{number}")
+    page = shown(public)
+    assert (len(listed(page)), "6 more people" in page) == (MOST_LISTED, True)
+    assert claims(public.log_in(f"P{MOST_LISTED + 4}")["id_token"])["sub"] in public.emulator.world.users
+
+
+def test_a_hint_comes_first(public: Client) -> None:
+    add(public.emulator.world, "eve")
+    assert listed(shown(public, login_hint="EVE")) == ["eve", "ada"]
+    assert 'value="nobody"' in shown(public, login_hint="nobody")
+
+
+def test_a_new_name_makes_a_person(public: Client) -> None:
+    tokens = public.log_in("grace.hopper@navy.example", scope="openid profile email")
+    said = public.send("GET", "/oidc/v1/userinfo", headers=bearer(tokens["access_token"])).json()
+    assert (said["name"], said["email"]) == ("Grace Hopper", "grace.hopper@navy.example")
+    assert "autofocus" in shown(add_client(public.emulator), prompt="create").partition("Somebody else")[2]
+
+
+@pytest.mark.parametrize("name", ["reader", " ", "a\nb", "x" * 201])
+def test_others_cannot_log_in(public: Client, name: str) -> None:
+    people = len(public.emulator.world.users)
+    refused = public.choose(public.login_page(), name)
+    assert (refused.status_code, len(public.emulator.world.users)) == (400, people)
+
+
+def test_the_scope_of_an_organization_restricts_who_logs_in(public: Client) -> None:
+    world = public.emulator.world
+    other = world.add_organization("Other")
+    add(world, "eve", other.id)
+    scope = f"openid urn:zitadel:iam:org:id:{other.id}"
+    assert listed(shown(public, scope=scope)) == ["eve"]
+    assert public.choose(public.login_page(scope=scope), "ada").status_code == 400
+    sub = claims(public.log_in("new", scope=scope)["id_token"])["sub"]
+    assert world.users[sub].organization_id == other.id
+
+
+def test_cancel_is_told_to_the_application(public: Client) -> None:
+    answer = public.choose(public.login_page(), cancel="1")
+    assert (told(answer)["error"], told(answer)["state"]) == ("access_denied", "a state")
+
+
+def test_a_request_is_answered_once(public: Client) -> None:
+    page = public.login_page()
+    form = hidden(public.send("GET", page).text) | {"person": "ada"}
+    assert public.send("POST", page, data=form).status_code == 302
+    for again in (public.send("POST", page, data=form), public.send("GET", page), public.send("GET", page[:-1])):
+        assert (again.status_code, "This login is over" in again.text) == (400, True)
+
+
+# --- who is known again
+
+
+def test_a_browser_that_logged_in_is_known_again(public: Client, clock: Clock) -> None:
+    first = public.log_in()
+    clock.now += 100
+    again = public.exchange(told(public.send("GET", public.login_page(prompt="none")))["code"]).json()
+    one, two = claims(first["id_token"]), claims(again["id_token"])
+    assert (one["sid"], one["auth_time"]) == (two["sid"], two["auth_time"])
+    for change in ({"prompt": "login"}, {"prompt": "select_account"}, {"max_age": "100"}, {"login_hint": "eve"}):
+        assert "Log in to" in shown(public, **change), change
+    assert told(public.send("GET", public.login_page(max_age="101")))["code"]
+    assert "Logged in with this browser" in shown(public, prompt="select_account")
+    assert told(public.send("GET", public.login_page(prompt="none", max_age="100"))) == LOGIN_REQUIRED
+
+
+def test_the_prompt_login_makes_a_new_login(public: Client, clock: Clock) -> None:
+    first = public.log_in()
+    clock.now += 100
+    second = public.log_in(prompt="login")
+    chosen = public.log_in(prompt="select_account")
+    one, two, three = (claims(tokens["id_token"]) for tokens in (first, second, chosen))
+    assert (two["auth_time"] - one["auth_time"], two["sid"] != one["sid"]) == (100, True)
+    assert three["sid"] == two["sid"], "the latest login of this person"
+
+
+def test_one_browser_knows_several_people(public: Client) -> None:
+    add_client(public.emulator).log_in("elsewhere")
+    public.log_in()
+    public.log_in("eve", prompt="select_account")
+    here, _, others = shown(public, prompt="select_account").partition("Everybody else")
+    assert (listed(here), listed(others)) == (["ada", "eve"], ["elsewhere"])
+    assert claims(public.log_in(login_hint="ada")["id_token"])["sub"] == public_id(public, "ada")
+    assert claims(public.log_in()["id_token"])["sub"] == public_id(public, "eve")
+
+
+def public_id(client: Client, username: str) -> str:
+    return next(user.id for user in client.emulator.world.users.values() if user.username == username)
+
+
+def test_a_made_up_cookie_is_replaced(public: Client) -> None:
+    made_up = {"Cookie": f"zdemo-login-{public.emulator.port}=known-to-an-attacker"}
+    page = public.login_page()
+    form = hidden(public.send("GET", page, headers=made_up).text) | {"person": "ada"}
+    cookie = public.send("POST", page, data=form, headers=made_up).headers["Set-Cookie"]
+    (session,) = public.emulator.world.login_sessions.values()
+    assert cookie == f"zdemo-login-{public.emulator.port}={session.browser}; HttpOnly; Path=/; SameSite=Lax"
+    assert len(session.browser) > len("known-to-an-attacker")
+
+
+def test_prompt_none_is_answered_by_the_login_page(public: Client) -> None:
+    page = public.login_page(prompt="none")
+    assert page.startswith("/ui/v2/login/login?"), "authorize does not decide"
+    assert told(public.send("GET", page)) == LOGIN_REQUIRED
+    old = add_client(public.emulator, loginVersion={"loginV1": {}})
+    answer = told(old.send("GET", old.login_page(prompt="none")))
+    assert answer["error"] == "interaction_required"
+
+
+def test_an_application_that_is_gone_ends_its_login(public: Client) -> None:
+    page = public.login_page()
+    public.emulator.world.remove_project(public.emulator.world.projects[PROJECT_ID])
+    assert public.send("GET", page).status_code == 400
+
+
+# --- other pages
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({}, True),
+        ({"Origin": "http://localhost:{port}"}, True),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost:{port}"}, True),
+        ({"Origin": "http://localhost:3000"}, False),
+        ({"Origin": "http://evil.example", "Host": "evil.example", "X-Forwarded-Host": "localhost"}, False),
+        ({"Origin": "null"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+    ],
+)
+def test_only_the_page_itself_and_programs_send_its_forms(
+    public: Client, headers: dict[str, str], allowed: bool
+) -> None:
+    page = public.login_page()
+    form = hidden(public.send("GET", page).text) | {"person": "ada"}
+    sent = {name: value.format(port=public.emulator.port) for name, value in headers.items()}
+    answer = public.send("POST", page, data=form, headers=sent)
+    assert answer.status_code == (302 if allowed else 403)
+    (request,) = public.emulator.world.auth_requests.values()
+    assert request.answered == allowed
+
+
+def test_another_host_name_has_no_login_page(public: Client) -> None:
+    answer = public.send("GET", public.login_page(), headers={"Host": "evil.example"})
+    assert answer.status_code == 404

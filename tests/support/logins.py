@@ -1,0 +1,136 @@
+"""What an OIDC client and a browser do to log a person in at the emulator: plain requests, no scripts."""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import jwt
+import requests
+
+from tests.support.emulator_target import TIMEOUT_SECONDS
+from zdemo.emulator import ORGANIZATION_ID, PROJECT_ID, Emulator
+from zdemo.emulator.entities import NEVER, Application, User
+from zdemo.emulator.token_texts import encoded, new_secret
+
+CALLBACK = "http://localhost:3000/callback"
+BYE = "http://localhost:3000/bye"
+VERIFIER = "a-verifier-that-is-long-enough-for-the-rules-of-pkce-0000"
+CHALLENGE = encoded(hashlib.sha256(VERIFIER.encode()).digest())
+SETTINGS: dict[str, object] = {
+    "redirectUris": [CALLBACK],
+    "postLogoutRedirectUris": [BYE],
+    "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
+    "grantTypes": ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE", "OIDC_GRANT_TYPE_REFRESH_TOKEN"],
+    "applicationType": "OIDC_APP_TYPE_USER_AGENT",
+    "developmentMode": True,
+}
+
+
+def add_client(emulator: Emulator, method: str = "NONE", /, **settings: object) -> "Client":
+    """An OIDC application of the known project; ``method`` is the end of ZITADEL's word for its authentication."""
+    world = emulator.world
+    auth_method = f"OIDC_AUTH_METHOD_TYPE_{method}"
+    made = world.add_application(world.projects[PROJECT_ID], f"app-{world.new_id()}", "oidc", auth_method)
+    made.oidc = SETTINGS | settings
+    made.secret = new_secret() if method in ("BASIC", "POST") else None
+    return Client(emulator, made)
+
+
+def add_administrator(emulator: Emulator, role: str) -> tuple[User, str]:
+    """A service account with an administrator role, of the instance or of the organization, and its PAT."""
+    world = emulator.world
+    with world.lock:
+        user = world.add_user(ORGANIZATION_ID, f"robot-{world.new_id()}", "Robot")
+        resource = ("instance", "") if role.startswith("IAM") else ("organization", ORGANIZATION_ID)
+        world.add_administrator(user.id, resource, [role])
+        return user, world.add_pat(user, NEVER).token
+
+
+@dataclass
+class Client:
+    """An application, and the browser of a person who uses it."""
+
+    emulator: Emulator
+    application: Application
+    browser: requests.Session = field(default_factory=requests.Session)
+
+    @property
+    def client_id(self) -> str:
+        return self.application.client_id
+
+    def send(self, method: str, address: str, **more: Any) -> requests.Response:
+        address = self.emulator.url + address if address.startswith("/") else address
+        return self.browser.request(method, address, allow_redirects=False, timeout=TIMEOUT_SECONDS, **more)
+
+    def authorize(self, method: str = "GET", headers: dict[str, str] | None = None, **change: Any) -> requests.Response:
+        """An authorization request; a parameter given as None is left out."""
+        asked = {"client_id": self.client_id, "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid"}
+        asked |= {"code_challenge": CHALLENGE, "code_challenge_method": "S256", "state": "a state", "nonce": "a nonce"}
+        query = urlencode({name: value for name, value in (asked | change).items() if value is not None})
+        if method == "POST":
+            sent = {"Content-Type": "application/x-www-form-urlencoded"} | (headers or {})
+            return self.send("POST", "/oauth/v2/authorize", data=query, headers=sent)
+        return self.send("GET", f"/oauth/v2/authorize?{query}", headers=headers)
+
+    def login_page(self, **change: Any) -> str:
+        """The address of the login page for a new request."""
+        return self.authorize(**change).headers["Location"]
+
+    def choose(self, page: str, person: str = "ada", **form: str) -> requests.Response:
+        """Click on a person of the login page, unless it knows the browser."""
+        shown = self.send("GET", page)
+        if shown.status_code == 302:
+            return shown
+        return self.send("POST", page, data=hidden(shown.text) | {"person": person} | form)
+
+    def code(self, person: str = "ada", /, **change: Any) -> str:
+        """Log in, and return the code."""
+        return told(self.choose(self.login_page(**change), person))["code"]
+
+    def token(self, grant: str, *, client: bool = True, **form: Any) -> requests.Response:
+        """Ask the token endpoint, with the client's credentials in the form."""
+        own = {"client_id": self.client_id} | (
+            {"client_secret": self.application.secret} if self.application.secret else {}
+        )
+        return self.send("POST", "/oauth/v2/token", data={"grant_type": grant, **(own if client else {}), **form})
+
+    def exchange(self, code: str, /, **change: Any) -> requests.Response:
+        form = {"code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER} | change
+        return self.token("authorization_code", **form)
+
+    def log_in(self, person: str = "ada", /, **change: Any) -> dict[str, Any]:
+        """The whole code flow, to the tokens."""
+        answer = self.exchange(self.code(person, **change))
+        assert answer.status_code == 200, answer.text
+        tokens: dict[str, Any] = answer.json()
+        return tokens
+
+    def refresh(self, tokens: dict[str, Any], **form: Any) -> requests.Response:
+        return self.token("refresh_token", refresh_token=tokens["refresh_token"], **form)
+
+
+def told(answer: requests.Response, callback: str = CALLBACK) -> dict[str, str]:
+    """The parameters with which a browser is sent back to the application."""
+    assert answer.status_code == 302, answer.text
+    address = answer.headers["Location"]
+    assert address.startswith(f"{callback}?"), address
+    return dict(parse_qsl(urlsplit(address).query))
+
+
+def hidden(page: str) -> dict[str, str]:
+    """The hidden field of a login page."""
+    (value,) = set(re.findall(r'name="authRequest" value="(\w+)"', page))
+    return {"authRequest": value}
+
+
+def listed(page: str) -> list[str]:
+    """The login names on a login page, in order."""
+    return re.findall(r'name="person" value="([^"]+)"', page.partition("Somebody else")[0])
+
+
+def claims(token: str) -> dict[str, Any]:
+    """The claims of a JWT, whose signature is not checked."""
+    found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return found

@@ -1,0 +1,157 @@
+"""The parts of a human that requests have: profile, addresses and password, how they are set, checked and shown."""
+
+import re
+import secrets
+import string
+from typing import Any
+
+from zdemo.emulator.api import fields as t
+from zdemo.emulator.api.service import Answer, Call
+from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
+from zdemo.emulator.entities import User
+from zdemo.emulator.login.sessions import check_password
+
+CODE_CHARACTERS = string.ascii_uppercase + string.digits
+CODE_LENGTH = 6
+GENDER = t.enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
+RULES = (  # the default password complexity policy
+    (r".{8,}", "Password is too short", "COMMA-HuJf6"),
+    (r"[a-z]", "Password must contain lower case", "COMMA-co3Xw"),
+    (r"[A-Z]", "Password must contain upper case", "COMMA-VoaRj"),
+    (r"[0-9]", "Password must contain number", "COMMA-ZBv4H"),
+    (r"[^0-9a-zA-Z]", "Password must contain symbol", "COMMA-ZDLwA"),
+)
+
+
+# --- what requests hold ---
+
+
+class _EmailAddress(t.Text):
+    """An e-mail address, by ZITADEL's rough rule."""
+
+    def _check(self, value: Any) -> None:
+        super()._check(value)
+        if not re.fullmatch(r"[^\s@]+@[^\s@]+", value):
+            raise t.InvalidError("value must be a valid email address | caused by: mail: missing '@' or angle-addr")
+
+
+_CODE = {"returnCode": t.ANYTHING, "sendCode": t.ANYTHING, "isVerified": t.FLAG}
+_VERIFICATION = t.OneOf("Verification", tuple(_CODE))
+_NEW_PASSWORD = t.Sub(t.Message("Password", password=t.ID, changeRequired=t.FLAG))
+_LANGUAGE_AND_GENDER = {"preferredLanguage": t.Text(1, 10, optional=True), "gender": GENDER}
+_OTHER_NAMES = {"nickName": t.OPTIONAL, "displayName": t.OPTIONAL}
+_PROFILE = t.Message("SetHumanProfile", givenName=t.ID, familyName=t.ID, **_OTHER_NAMES, **_LANGUAGE_AND_GENDER)
+_EMAIL = t.Message("SetHumanEmail", _VERIFICATION, email=_EmailAddress(1, 200), **_CODE)
+_PHONE = t.Message("SetHumanPhone", _VERIFICATION, phone=t.Text(most=200), **_CODE)
+NEW_PARTS: dict[str, t.FieldType] = {
+    "profile": t.Sub(_PROFILE, required=True),
+    "email": t.Sub(_EMAIL, required=True),
+    "phone": t.Sub(_PHONE),
+    "password": _NEW_PASSWORD,
+}
+CHANGED_PARTS: dict[str, t.FieldType] = {
+    "profile": t.Sub(_PROFILE),
+    "email": t.Sub(_EMAIL),
+    "phone": t.Sub(_PHONE),
+    "password": t.Sub(t.Message("SetPassword", password=_NEW_PASSWORD, currentPassword=t.OPTIONAL)),
+}
+_NAMES = dict.fromkeys(("givenName", "familyName"), t.OPTIONAL) | _OTHER_NAMES
+_SOME_OF_PROFILE = t.Message("UpdateUserRequest_Human_Profile", **_NAMES, **_LANGUAGE_AND_GENDER)
+PARTS_OF_UPDATE_USER = CHANGED_PARTS | {"profile": t.Sub(_SOME_OF_PROFILE)}
+
+
+# --- changes ---
+
+
+def full_name(profile: Answer) -> str:
+    """Return the display name of a profile that has none."""
+    return f"{profile.get('givenName', '')} {profile.get('familyName', '')}".strip()
+
+
+def set_parts(user: User, parts: Answer) -> Answer:
+    """Set profile, e-mail address and phone number, and return the codes that the request asks for.
+
+    The display name stays when the other names change (ZITADEL).
+    """
+    profile, codes = parts.get("profile", {}), {}
+    user.human["profile"] = user.human.get("profile", {}) | profile
+    user.name = profile.get("displayName", user.name)
+    for kind in ("email", "phone"):
+        if sent := parts.get(kind):
+            held = user.human.get(kind, {})
+            same = held.get(kind) == sent.get(kind)
+            verified = sent.get("isVerified") or (same and held.get("isVerified"))
+            user.human[kind] = t.without_defaults({kind: sent.get(kind), "isVerified": verified})
+            if "returnCode" in sent and not same:
+                codes[f"{kind}Code"] = "".join(secrets.choice(CODE_CHARACTERS) for _ in range(CODE_LENGTH))
+    return codes
+
+
+def check_rules(password: str) -> None:
+    """Raise InvalidArgument for a password that breaks a rule."""
+    for pattern, text, error_id in RULES:
+        if not re.search(pattern, password):
+            raise InvalidArgument(text, error_id)
+
+
+def set_password(call: Call, user: User, sent: Answer) -> None:
+    """Set the password of a request, which keeps the rules."""
+    user.password, user.password_changed = sent["password"], call.world.now()
+    user.password_change_required = sent.get("changeRequired", False)
+
+
+def change_password(call: Call, user: User, sent: Answer) -> None:
+    """Set another password, for callers who know the current one or have the permission. Raises ZitadelError."""
+    if "currentPassword" in sent:
+        need_password(user, sent["currentPassword"])
+    else:
+        call.need("user.write", user.organization_id)
+    if "password" not in sent:
+        raise InvalidArgument("Password is empty", "COMMAND-3klek4sbns")
+    check_rules(sent["password"]["password"])
+    set_password(call, user, sent["password"])
+
+
+def need_password(user: User, text: str) -> None:
+    """Raise an error unless this is the password of a user who is not locked; wrong ones are counted."""
+    if user.state == "LOCKED":
+        raise FailedPrecondition("User is locked", "COMMAND-JLK35")
+    if user.password is None:
+        raise FailedPrecondition("User has not set a password", "COMMAND-3nJ4t")
+    if not check_password(user, text):
+        user.wrong_passwords += 1
+        raise InvalidArgument("Password is invalid", "COMMAND-3M0fs", failed_attempts=user.wrong_passwords)
+    user.wrong_passwords = 0
+
+
+# --- how humans are shown ---
+
+
+def display_name(user: User) -> str:
+    """Return a human's display name; service accounts have none."""
+    return "" if user.machine else user.name
+
+
+def show_human(user: User, v1: bool) -> Answer:
+    """Return the human parts of a user; the v1 API has other names, and leaves out what is empty."""
+    profile, email = user.human.get("profile", {}), user.human.get("email", {})
+    password = {
+        "passwordChangeRequired": user.password_change_required and not v1,
+        "passwordChanged": user.password and t.moment(user.password_changed or user.created),
+    }
+    shown: Answer = {
+        "firstName" if v1 else "givenName": profile.get("givenName", ""),
+        "lastName" if v1 else "familyName": profile.get("familyName", ""),
+        "nickName": profile.get("nickName", ""),
+        "displayName": display_name(user),
+        "preferredLanguage": profile.get("preferredLanguage", "und"),
+        "gender": profile.get("gender", "" if v1 else GENDER.words[0]),
+    }
+    return {
+        "profile": t.without_defaults(shown) if v1 else shown,
+        "email": t.without_defaults(
+            {"email": email.get("email"), "isEmailVerified" if v1 else "isVerified": email.get("isVerified")}
+        ),
+        "phone": user.human.get("phone", {}),
+        **t.without_defaults(password),
+    }

@@ -1,0 +1,319 @@
+"""For login pages of one's own: zitadel.session.v2.SessionService and zitadel.oidc.v2.OIDCService."""
+
+import base64
+
+from zdemo.emulator.api import fields as t
+from zdemo.emulator.api import lists
+from zdemo.emulator.api.humans import display_name, need_password
+from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
+from zdemo.emulator.api.users import details
+from zdemo.emulator.api_errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    existing,
+)
+from zdemo.emulator.entities import NEVER, LoginSession, User
+from zdemo.emulator.login import sessions
+from zdemo.emulator.login.auth_requests import callback_with_code, callback_with_error
+from zdemo.emulator.oidc.device import waiting_device
+from zdemo.emulator.token_texts import PAT_KEY_NAME, sealed
+from zdemo.emulator.world import World
+
+SERVICE = Service("zitadel.session.v2.SessionService", "/v2/sessions")
+
+_OTHER_CHECKS = ("webAuthN", "idpIntent", "totp", "otpSms", "otpEmail", "recoveryCode")
+_CHECK_USER = t.Message(
+    "CheckUser", t.OneOf("Search", ("userId", "loginName"), required=True), userId=t.ID, loginName=t.ID
+)
+_CHANGES: dict[str, t.FieldType] = {
+    "checks": t.Sub(
+        t.Message(
+            "Checks",
+            user=t.Sub(_CHECK_USER),
+            password=t.Sub(t.Message("CheckPassword", password=t.ID)),
+            **dict.fromkeys(_OTHER_CHECKS, t.ANYTHING),
+        )
+    ),
+    "metadata": t.Map(t.Data()),
+    "challenges": t.ANYTHING,
+    "lifetime": t.Duration(),
+}
+_TOKEN = t.Text(1, 500, optional=True)
+
+
+# --- make and change ---
+
+
+@SERVICE.method("CreateSession", permission=AUTHENTICATED, rest="POST", **_CHANGES, userAgent=t.ANYTHING)
+def create_session(call: Call) -> Answer:
+    """Begin a session with the checks of the request, even none; the user can be a service account."""
+    user = _user_to_check(call)
+    call.need("session.write", call.world.id)
+    session = _new_session(call, call.world.new_id())
+    _apply(call, session, user)
+    session.user_agent = call.body.get("userAgent", {})
+    sessions.keep_session(call.world, session)
+    return {**_details(call, session), "sessionId": session.id, "sessionToken": session.token}
+
+
+@SERVICE.method(
+    "SetSession", permission=AUTHENTICATED, rest="PATCH /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN, **_CHANGES
+)
+def set_session(call: Call) -> Answer:
+    """Change a session, which gives it a new token. An unknown one is created (ZITADEL)."""
+    user = _user_to_check(call)
+    held = call.world.login_sessions.get(call.body["sessionId"])
+    call.need("session.write", _owner(call.world, held))
+    session = held or _new_session(call, call.body["sessionId"])
+    _active(call.world, session)
+    if not _apply(call, session, user):
+        return _details(call, session)
+    if held is None:
+        sessions.keep_session(call.world, session)
+    call.world.touch(session)
+    return {**_details(call, session), "sessionToken": sessions.new_session_token(call.world, session)}
+
+
+def _new_session(call: Call, id: str) -> LoginSession:
+    return LoginSession(id=id, created=call.world.now(), creator=call.caller.id)
+
+
+def _user_to_check(call: Call) -> User | None:
+    """Return the user whom the request names, who is active. Raises ZitadelError."""
+    checks = call.body.get("checks", {})
+    if not checks.keys().isdisjoint(_OTHER_CHECKS) or "challenges" in call.body:
+        raise FailedPrecondition("the zdemo emulator checks users and passwords only")
+    if "user" not in checks:
+        return None
+    id, name = checks["user"].get("userId", ""), checks["user"].get("loginName", "").casefold()
+    users = call.world.users
+    found = users.get(id) or next((user for user in users.values() if user.username.casefold() == name), None)
+    user = existing(found, NotFound("User could not be found", "QUERY-Dfbg2"))
+    if user.state != "ACTIVE":
+        raise FailedPrecondition("Errors.User.NotActive", "SESSION-Gj4ko")
+    return user
+
+
+def _apply(call: Call, session: LoginSession, user: User | None) -> bool:
+    """Do the checks, then set what the request has; return whether there was anything. Raises ZitadelError."""
+    body, now = call.body, call.world.now()
+    password = body.get("checks", {}).get("password")
+    if user and session.user_id not in ("", user.id):
+        raise InvalidArgument("user change not possible", "")
+    if password:
+        unknown = FailedPrecondition("User ID missing", "COMMAND-Sfw3f")
+        need_password(existing(user or call.world.users.get(session.user_id), unknown), password["password"])
+    metadata = {name: value for name, value in (session.metadata | body.get("metadata", {})).items() if value}
+    changed = bool(user or password or "lifetime" in body or metadata != session.metadata)
+    session.metadata = metadata
+    if user:
+        session.user_id, session.user_checked = user.id, now
+    if password:
+        session.password_checked = now
+    if "lifetime" in body:
+        session.expires = now + body["lifetime"]
+    return changed
+
+
+def _details(call: Call, session: LoginSession) -> Answer:
+    return {"details": details(session, call.world.id)}
+
+
+def _owner(world: World, session: LoginSession | None) -> str:
+    """Return the organization whose administrators have permissions for a session, or the ID of the instance."""
+    user = world.users.get(session.user_id) if session else None
+    return user.organization_id if user else world.id
+
+
+def _active(world: World, session: LoginSession | None) -> LoginSession:
+    """Return a session that has not ended. Raises FailedPrecondition."""
+    session = existing(session, FailedPrecondition("Session does not exist", "COMMAND-Flk38"))
+    if session.ended:
+        raise FailedPrecondition("Session already terminated", "COMMAND-Hewfq")
+    if session.expires <= world.now():
+        raise FailedPrecondition("Session has expired", "COMMAND-Hkl3d")
+    return session
+
+
+def _need_token(session: LoginSession | None, token: str) -> None:
+    """Refuse another token than that of the session. Raises PermissionDenied."""
+    if session is None or not sessions.has_token(session, token):
+        raise PermissionDenied("Session Token is invalid", "COMMAND-sGr42")
+
+
+# --- end ---
+
+
+@SERVICE.method("DeleteSession", rest="DELETE /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN)
+def delete_session(call: Call) -> Answer:
+    """End a session, one's own or by its token without a permission; again or an unknown one is accepted."""
+    session = call.world.login_sessions.get(call.body["sessionId"])
+    if token := call.body.get("sessionToken"):
+        _need_token(session, token)
+    elif session is None or session.user_id != call.caller.id:
+        call.need("session.delete", _owner(call.world, session))
+    if session is None:
+        return {"details": {"resourceOwner": call.world.id}}
+    if not session.ended:
+        sessions.end_session(call.world, session, "the session was deleted")
+    return _details(call, session)
+
+
+# --- read ---
+
+
+def _show(world: World, session: LoginSession) -> Answer:
+    user = world.users.get(session.user_id)
+    shown: Answer = {"id": session.id, **t.dates(session), "sequence": str(session.sequence)}
+    if user and session.user_checked:
+        factor = {"verifiedAt": t.moment(session.user_checked), "id": user.id, "loginName": user.username}
+        factor |= {"displayName": display_name(user), "organizationId": user.organization_id}
+        password = {"password": {"verifiedAt": t.moment(session.password_checked)}} if session.password_checked else {}
+        shown["factors"] = {"user": t.without_defaults(factor), **password}
+    if session.metadata:
+        shown["metadata"] = {name: base64.b64encode(value).decode() for name, value in session.metadata.items()}
+    if session.user_agent:
+        shown["userAgent"] = session.user_agent
+    return shown | ({"expirationDate": t.moment(session.expires)} if session.expires != NEVER else {})
+
+
+def _sees(call: Call, session: LoginSession) -> bool:
+    is_own = call.caller.id in (session.creator, session.user_id)
+    return is_own or call.may("session.read", _owner(call.world, session))
+
+
+@SERVICE.method("GetSession", rest="GET /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN)
+def get_session(call: Call) -> Answer:
+    """Show a session to its user, its creator, who has its token, or with the permission."""
+    session = call.world.login_sessions.get(call.body["sessionId"])
+    if session is None or session.ended:
+        raise NotFound("Session does not exist", "QUERY-SFeaa")
+    if token := call.body.get("sessionToken"):
+        if not sessions.has_token(session, token):
+            raise PermissionDenied("Errors.PermissionDenied", "QUERY-dsfr3")
+    elif not _sees(call, session):
+        call.need("session.read", _owner(call.world, session))
+    return {"session": _show(call.world, session)}
+
+
+lists.DetailsListing[LoginSession](
+    rows=lambda call: [session for session in call.world.login_sessions.values() if not session.ended],
+    visible=_sees,
+    show=_show,
+    filters={
+        "idsQuery": lists.one_of_filter("IDsQuery", "ids", t.Repeated(t.TEXT), "id"),
+        "userIdQuery": lists.equal_filter("UserIDQuery", "id", t.TEXT, "user_id"),
+        "creatorQuery": lists.equal_filter("CreatorQuery", "id", t.Text(most=200), "creator"),
+    },
+    columns=lists.columns("SESSION_FIELD_NAME", CREATION_DATE="created"),
+    result="sessions",
+    counts_all=True,
+).serve(SERVICE, "ListSessions", "POST /search")
+
+
+# --- the requests of applications and devices ---
+
+OIDC = Service("zitadel.oidc.v2.OIDCService", "/v2/oidc")
+_REASONS = (
+    "UNSPECIFIED INVALID_REQUEST UNAUTHORIZED_CLIENT ACCESS_DENIED UNSUPPORTED_RESPONSE_TYPE INVALID_SCOPE "
+    "SERVER_ERROR TEMPORARY_UNAVAILABLE INTERACTION_REQUIRED LOGIN_REQUIRED ACCOUNT_SELECTION_REQUIRED "
+    "CONSENT_REQUIRED INVALID_REQUEST_URI INVALID_REQUEST_OBJECT REQUEST_NOT_SUPPORTED "
+    "REQUEST_URI_NOT_SUPPORTED REGISTRATION_NOT_SUPPORTED"
+)
+_OTHER_WORDS = {"unspecified": "server_error", "temporary_unavailable": "temporarily_unavailable"}  # of OAuth
+_ERROR = t.Message("AuthorizationError", error=t.enum("ERROR_REASON", *_REASONS.split()), errorDescription=t.TEXT)
+_PROMPTS = ("none", "login", "consent", "select_account", "create")
+_SESSION = t.Sub(t.Message("Session", sessionId=t.ID, sessionToken=t.Text(1, 500)))
+
+
+def _session(call: Call) -> LoginSession:
+    """Return the session of the request, which has its token. Raises ZitadelError."""
+    given = call.body["session"]
+    session = _active(call.world, call.world.login_sessions.get(given["sessionId"]))
+    _need_token(session, given["sessionToken"])
+    return session
+
+
+@OIDC.method("GetAuthRequest", rest="GET /auth_requests/<authRequestId>", authRequestId=t.ID)
+def get_auth_request(call: Call) -> Answer:
+    """Show what an application asked for, until it has its answer."""
+    request = call.world.auth_requests.get(call.body["authRequestId"])
+    if request is None or not request.id.startswith("V2_") or (request.answered and not request.code):
+        raise NotFound("Auth Request does not exist", "QUERY-Thee9")
+    call.need("session.read", call.world.id)
+    shown = {
+        "id": request.id,
+        "creationDate": t.moment(request.created),
+        "clientId": request.client_id,
+        "scope": request.scopes,
+        "redirectUri": request.redirect_uri,
+        "prompt": [f"PROMPT_{word.upper()}" for word in request.prompt if word in _PROMPTS],
+        "uiLocales": request.ui_locales,
+        "loginHint": request.login_hint,
+        "maxAge": None if request.max_age is None else f"{request.max_age}s",
+    }
+    return {"authRequest": t.without_defaults(shown)}
+
+
+@OIDC.method(
+    "CreateCallback",
+    t.OneOf("CallbackKind", ("session", "error"), required=True),
+    rest="POST /auth_requests/<authRequestId>",
+    authRequestId=t.ID,
+    session=_SESSION,
+    error=t.Sub(_ERROR),
+)
+def create_callback(call: Call) -> Answer:
+    """Answer the request of an application once, with a code for the person of a session or with an error."""
+    request, error = call.world.auth_requests.get(call.body["authRequestId"]), call.body.get("error")
+    if request is None and error is None:
+        raise NotFound("Auth Request does not exist", "COMMAND-jae5P")
+    if request is None or request.answered:
+        error_id = "COMMAND-Sx208nt" if error is None else "COMMAND-Sx202nt"
+        raise FailedPrecondition("Auth Request has already been handled", error_id)
+    call.need("session.link", call.world.id)
+    if error is None:
+        url = callback_with_code(call.world, request, _session(call))
+    else:
+        word = error.get("error", "ERROR_REASON_UNSPECIFIED").removeprefix("ERROR_REASON_").lower()
+        url = callback_with_error(call.world, request, _OTHER_WORDS.get(word, word), error.get("errorDescription", ""))
+    return {"details": details(request, call.world.id), "callbackUrl": url}
+
+
+_NO_DEVICE = "Device Authorization Request does not exist"
+
+
+@OIDC.method("GetDeviceAuthorizationRequest", rest="GET /device_authorization/<userCode>", userCode=t.Text(9, 9))
+def get_device_authorization_request(call: Call) -> Answer:
+    """Show the request of a device, found by the code that the person types; its ID is another text each time."""
+    request = existing(waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
+    call.need("session.read", call.world.id)
+    request.names = [*request.names[-9:], sealed(request.id, PAT_KEY_NAME)]
+    shown: Answer = {"id": request.names[-1], "clientId": request.client_id, "scope": request.scopes}
+    if application := call.world.application_of(request.client_id):
+        project = call.world.projects[application.project_id]
+        shown |= {"appName": application.name, "projectName": project.name}
+    return {"deviceAuthorizationRequest": t.without_defaults(shown)}
+
+
+@OIDC.method(
+    "AuthorizeOrDenyDeviceAuthorization",
+    t.OneOf("Decision", ("session", "deny"), required=True),
+    rest="POST /device_authorization/<deviceAuthorizationId>",
+    deviceAuthorizationId=t.Text(1, 500),
+    session=_SESSION,
+    deny=t.ANYTHING,
+)
+def decide_device_authorization(call: Call) -> Answer:
+    """Say yes to a device for the person of a session, or no."""
+    id, denied = call.body["deviceAuthorizationId"], "deny" in call.body
+    found = next((r for r in call.world.device_requests.values() if id in r.names), None)
+    request = existing(found, NotFound(_NO_DEVICE, "COMMAND-gee5A" if denied else "COMMAND-D2hf2"))
+    if not denied and request.state != "pending":
+        raise FailedPrecondition("Device Authorization Request has already been handled", "COMMAND-D30Jf")
+    call.need("session.link", call.world.id)
+    request.session = None if denied else _session(call)
+    request.state = "denied" if denied else "approved"
+    return {}

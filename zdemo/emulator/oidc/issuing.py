@@ -1,0 +1,172 @@
+"""New tokens: access tokens, opaque or JWTs, ID tokens and refresh tokens, and the scopes that they can have."""
+
+import hashlib
+from typing import Any
+
+from zdemo.emulator.entities import Application, LoginSession, RefreshToken, SessionToken, User
+from zdemo.emulator.incoming import current_origin
+from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
+from zdemo.emulator.oidc import user_claims as claims
+from zdemo.emulator.oidc.responses import OAuthError
+from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, encoded, new_token_text
+from zdemo.emulator.tokens import signed
+from zdemo.emulator.world import World, drop_oldest
+
+LIFETIME_SECONDS = 12 * 3600
+REFRESH_SECONDS = 30 * 24 * 3600  # ZITADEL's default for one that is not used
+SCOPE_MISSING = (
+    "The scope of your request is missing. Please ensure some scopes are requested. If you have any questions, you "
+    "may contact the administrator of the application."
+)
+
+_KNOWN_SCOPES = {*claims.OPENID_SCOPES, claims.METADATA, claims.RESOURCE_OWNER, claims.ROLES_SCOPE}
+_KNOWN_SCOPES |= {"groups", "urn:zitadel:iam:user:groups"}
+KNOWN_PREFIXES = (
+    claims.AUDIENCE_PREFIX,
+    claims.ROLE_SCOPE_PREFIX,
+    claims.ROLE_ORGANIZATION_PREFIX,
+    f"{ORGANIZATION_ID}:",
+    f"{ORGANIZATION_DOMAIN}:",
+    "urn:zitadel:iam:org:idp:id:",
+)
+
+
+def known_scopes(scope: str | None) -> list[str]:
+    """Return the scopes that exist. Raises OAuthError if there is no such parameter."""
+    if scope is None:
+        raise OAuthError("invalid_request", SCOPE_MISSING, reason="no scope")
+    return [s for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(KNOWN_PREFIXES)]
+
+
+def need_grant(application: Application, grant: str, name: str) -> None:
+    """Raise OAuthError if an application lacks a grant type, such as ``REFRESH_TOKEN``; ``name`` is OAuth's word."""
+    held = application.oidc_list("grantTypes") or ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"]
+    if f"OIDC_GRANT_TYPE_{grant}" not in held:
+        raise OAuthError("unauthorized_client", f'grant_type "{name}" not allowed')
+
+
+def new_token(
+    world: World, user: User, client_id: str, scopes: list[str], audience: list[str], **login: Any
+) -> SessionToken:
+    """Return a new access token, which ``token_answer`` adds to the world; ``login`` are the token's other fields."""
+    id, now = f"V2_{world.new_id()}-at_{world.new_id()}", world.now()
+    fields = {"client_id": client_id, "scopes": scopes, "audience": audience, "user_id": user.id, **login}
+    text, expires = new_token_text(id, user.id), int(now) + LIFETIME_SECONDS
+    return SessionToken(id=id, created=now, token=text, expires=expires, **fields)
+
+
+def login_token(
+    world: World, application: Application, session: LoginSession, scopes: list[str], nonce: str = ""
+) -> SessionToken:
+    """Return a new access token for the person of a session, like ``new_token``. Raises OAuthError for nobody."""
+    user = world.users.get(session.user_id)
+    if user is None:
+        raise OAuthError("invalid_request", "Errors.User.NotFound")
+    login = {"amr": session.amr, "auth_time": session.auth_time, "session_id": session.id, "nonce": nonce}
+    audience = claims.login_audience(world, application, scopes)
+    return new_token(world, active(user), application.client_id, scopes, audience, **login)
+
+
+def active(user: User) -> User:
+    """Return the user. Raises OAuthError for one who was switched off."""
+    if user.state != "ACTIVE":
+        state = "locked" if user.state == "LOCKED" else "deactivated"
+        raise OAuthError("invalid_request", "Errors.User.NotActive", reason=f"the user is {state}")
+    return user
+
+
+def token_answer(
+    world: World,
+    token: SessionToken,
+    application: Application | None = None,
+    *,
+    as_jwt: bool | None = None,
+    login_scopes: list[str] | None = None,
+) -> dict[str, Any]:
+    """Add an access token to the world, and return the token response (RFC 6749 §5.1), which names no scope.
+
+    By default the application, or else the service account, says whether the access token is a JWT. ``login_scopes``
+    are those of the login if the token has fewer. With ``offline_access`` among them there is a refresh token.
+    """
+    user, login_scopes = world.users[token.user_id], login_scopes or token.scopes
+    if as_jwt is None:
+        as_jwt = application.jwt_access_tokens if application else user.jwt_access_tokens
+    if as_jwt:
+        token.token = signed(world, access_token_claims(world, token, current_origin().issuer))
+    world.add_access_token(token)
+    answer: dict[str, Any] = {"access_token": token.token, "token_type": "Bearer"}
+    if application and "offline_access" in login_scopes:
+        answer["refresh_token"] = _new_refresh_token(world, token, login_scopes)
+    answer["expires_in"] = LIFETIME_SECONDS - 1  # the whole seconds that remain when the response is written
+    if "openid" in token.scopes:
+        answer["id_token"] = signed(world, id_token_claims(world, token, application))
+    return answer
+
+
+def _new_refresh_token(world: World, access: SessionToken, scopes: list[str]) -> str:
+    now = world.now()
+    token_id = f"{access.id.partition('-')[0]}-rt_{world.new_id()}"
+    text = new_token_text(token_id, access.user_id, PAT_KEY_NAME)
+    world.refresh_tokens[canonical(text)] = RefreshToken(
+        id=token_id, created=now, text=text, expires=now + REFRESH_SECONDS, scopes=scopes, access=access
+    )
+    drop_oldest(world.refresh_tokens)
+    return text
+
+
+def issue_jwt(world: World, user: User, project_id: str, issuer: str) -> str:
+    """Issue an access token that is a JWT, for a project and with its roles, and return its text."""
+    for_project = f"{claims.AUDIENCE_PREFIX}{project_id}{claims.AUDIENCE_SUFFIX}"
+    scopes = ["openid", "profile", for_project, claims.ROLES_SCOPE]
+    token = new_token(world, user, user.username, scopes, [project_id], amr=["pwd"], auth_time=world.now())
+    token.token = signed(world, access_token_claims(world, token, issuer))
+    world.add_access_token(token)
+    return token.token
+
+
+def access_token_claims(world: World, token: SessionToken, issuer: str) -> dict[str, Any]:
+    """Return the claims of a JWT access token: no scope, no name, and only the roles that the scopes request."""
+    issued = int(token.created)
+    return {
+        "iss": issuer,
+        "sub": token.user_id,
+        "aud": token.audience or [token.client_id],
+        "exp": int(token.expires),
+        "iat": issued,
+        "nbf": issued,
+        "client_id": token.client_id,
+        "jti": token.id,
+        **({"act": token.actor} if token.actor else {}),
+        **_asserted(world, token, "accessTokenRoleAssertion"),
+    }
+
+
+def id_token_claims(world: World, token: SessionToken, application: Application | None) -> dict[str, Any]:
+    """Return the claims of an ID token, which for a key assertion expires at once (ZITADEL v4)."""
+    issued = int(token.created)
+    optional: dict[str, Any] = {"auth_time": token.auth_time and int(token.auth_time), "nonce": token.nonce}
+    optional |= {"amr": token.amr, "sid": token.session_id, "act": token.actor}
+    full = claims.user_claims(world, world.users[token.user_id], token.scopes)
+    return {
+        "iss": current_origin().issuer,
+        "sub": token.user_id,
+        "aud": token.audience if application else [*token.audience, token.client_id],
+        "exp": int(token.expires) if application or token.amr else issued,
+        "iat": issued,
+        **{name: value for name, value in optional.items() if value},
+        "azp": token.client_id,
+        "client_id": token.client_id,
+        "at_hash": encoded(hashlib.sha256(token.token.encode()).digest()[:16]),
+        **(full if application and application.oidc.get("idTokenUserinfoAssertion") else {}),
+        **_asserted(world, token, "idTokenRoleAssertion"),
+    }
+
+
+def _asserted(world: World, token: SessionToken, assertion: str) -> dict[str, Any]:
+    """Return the ``urn:`` claims, with roles if the application, if there is one, asserts them."""
+    user = world.users[token.user_id]
+    application = world.application_of(token.client_id)
+    custom = claims.custom_claims(world, user, token.scopes)
+    if application and not application.oidc.get(assertion):
+        return custom
+    return custom | claims.requested_roles(world, user, token.scopes, application)

@@ -1,0 +1,159 @@
+"""Token exchange (RFC 8693): another token of the same user, or of somebody else whom an actor impersonates."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response
+
+from zdemo.emulator import tokens
+from zdemo.emulator.entities import Application, PersonalAccessToken, User
+from zdemo.emulator.incoming import current_origin, note
+from zdemo.emulator.oidc import client_authentication as clients
+from zdemo.emulator.oidc import issuing
+from zdemo.emulator.oidc import user_claims as claims
+from zdemo.emulator.oidc.client_authentication import Form
+from zdemo.emulator.oidc.introspection import audience_and_scopes
+from zdemo.emulator.oidc.responses import OAuthError, json_response
+from zdemo.emulator.rights import memberships, permissions
+from zdemo.emulator.world import World
+
+GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS, REFRESH, ID, JWT = (
+    f"urn:ietf:params:oauth:token-type:{kind}" for kind in ("access_token", "refresh_token", "id_token", "jwt")
+)
+USER_ID = "urn:zitadel:params:oauth:token-type:user_id"
+TYPES = (ACCESS, REFRESH, ID, JWT, USER_ID)
+# Of these scopes, and of those for organizations, projects and roles, an impersonated user gets only what the actor has
+RESTRICTED = ("offline_access", claims.ROLES_SCOPE, claims.PROJECT_ROLES)
+
+
+@dataclass
+class _Given:
+    """What a given token says about its user and itself."""
+
+    user: User
+    scopes: list[str] = field(default_factory=list)
+    audience: list[str] = field(default_factory=list)
+    amr: list[str] = field(default_factory=list)
+    auth_time: float | None = None
+    actor: dict[str, Any] | None = None
+
+
+def token_exchange(world: World, form: Form) -> Response:
+    """Exchange a token for another one. Raises OAuthError."""
+    client = clients.oidc_client(world, clients.ClientCredentials.of_request(form))
+    issuing.need_grant(client, "TOKEN_EXCHANGE", GRANT)
+    _check_form(form)
+    subject = _given(world, form, client, "subject", TYPES)
+    actor = subject
+    if form.last("subject_token_type") in (USER_ID, JWT) or form.last("actor_token"):
+        if not world.security.get("enableImpersonation"):
+            what = "Errors.TokenExchange.Impersonation.PolicyDisabled"
+            raise OAuthError("invalid_request", what, status=403)
+        actor = _given(world, form, client, "actor", (ACCESS, ID))
+    audience, scopes = _audience(form, subject, actor), _scopes(form, subject, actor)
+    acts = actor.actor
+    if actor is not subject:
+        _need_impersonation(world, actor.user, subject.user)
+        acts = {"iss": current_origin().issuer, "sub": actor.user.id} | ({"act": acts} if acts else {})
+    user, id = issuing.active(subject.user), client.client_id
+    token = issuing.new_token(world, user, id, scopes, audience, amr=actor.amr, auth_time=actor.auth_time)
+    token.actor = acts
+    kind = form.last("requested_token_type") or ACCESS
+    if kind in (REFRESH, USER_ID):
+        raise OAuthError("invalid_request", "Errors.TokenExchange.Token.TypeNotSupported")
+    head: dict[str, Any] = {"issued_token_type": kind, "scope": " ".join(scopes)}
+    if kind == ID:
+        said = issuing.id_token_claims(world, token, client)
+        del said["at_hash"]
+        head |= {"token_type": "N_A", "expires_in": issuing.LIFETIME_SECONDS - 1}
+        return json_response({"access_token": tokens.signed(world, said), **head})
+    return json_response(issuing.token_answer(world, token, client, as_jwt=kind == JWT) | head)
+
+
+def _check_form(form: Form) -> None:
+    for name in ("subject_token", "subject_token_type"):
+        if not form.last(name):
+            raise OAuthError("invalid_request", f"{name} missing")
+    for name in ("subject_token_type", "requested_token_type", "actor_token_type"):
+        if form.last(name) not in ("", *TYPES):
+            raise OAuthError("invalid_request", f"{name} is not supported")
+    if form.find("resource") is not None:
+        raise OAuthError("invalid_target", "resource parameter not supported")
+
+
+def _given(world: World, form: Form, client: Application, role: str, allowed: tuple[str, ...]) -> _Given:
+    """Return what the subject token or the actor token says. Raises OAuthError for one that is of no use."""
+    text, kind = form.last(f"{role}_token"), form.last(f"{role}_token_type")
+    try:
+        if not text or kind not in allowed:
+            raise tokens.MalformedJWT("the token or its type is missing, or the type is not allowed")
+        return _READERS[kind](world, client, text)
+    except (clients.BadAssertion, tokens.BadSignature, KeyError, tokens.MalformedJWT, tokens.TokenRefused) as error:
+        reason = f"{role}: {getattr(error, 'reason', error)}"
+        raise OAuthError("invalid_request", f"{role}_token invalid", parent=str(error), reason=reason) from error
+
+
+def _of_access_token(world: World, client: Application, text: str) -> _Given:
+    token = tokens.live_token(world, text)
+    audience, scopes = audience_and_scopes(world, token, client)
+    if not {client.client_id, client.project_id} & set(audience):
+        raise tokens.MalformedJWT("the token is for others")
+    user = world.users[token.user_id]
+    if isinstance(token, PersonalAccessToken):
+        return _Given(user, scopes, audience)
+    return _Given(user, scopes, audience, token.amr, actor=token.actor)
+
+
+def _of_id_token(world: World, _: Application, text: str) -> _Given:
+    """Read an ID token, which counts only with the claims of the scope for the user's organization (ZITADEL)."""
+    said = tokens.own_claims(world, text)
+    if not said.get(f"{claims.RESOURCE_OWNER}:id"):
+        raise tokens.MalformedJWT(f"an ID token without the scope {claims.RESOURCE_OWNER}")
+    user = world.users[said["sub"]]
+    return _Given(user, [], said["aud"], said.get("amr", []), said.get("auth_time"), said.get("act"))
+
+
+def _of_assertion(world: World, client: Application, text: str) -> _Given:
+    """Read a JWT that the application signed with its own key, about any user."""
+    said = tokens.unverified_claims(text)
+    clients.check_assertion(world, text, said | {"iss": said.get("sub")}, client.keys)
+    return _Given(world.users[str(said.get("sub"))], str(said.get("scope", "")).split())
+
+
+_READERS: dict[str, Callable[[World, Application, str], _Given]] = {
+    ACCESS: _of_access_token,
+    ID: _of_id_token,
+    JWT: _of_assertion,
+    USER_ID: lambda world, _, text: _Given(world.users[text]),
+}
+
+
+def _audience(form: Form, subject: _Given, actor: _Given) -> list[str]:
+    wanted = form.all("audience")
+    for one in wanted:
+        if one not in (*subject.audience, *actor.audience):
+            raise OAuthError("invalid_target", f"audience {json.dumps(one)} not found in subject or actor token")
+    return wanted or subject.audience or actor.audience
+
+
+def _scopes(form: Form, subject: _Given, actor: _Given) -> list[str]:
+    """Return the scopes of the new token: those of the given ones, and of an impersonated user what is harmless."""
+    wanted = form.last("scope").split() or subject.scopes or actor.scopes
+    anything_harmless = actor is not subject and not subject.scopes
+    for scope in wanted:
+        harmless = scope not in RESTRICTED and not scope.startswith(issuing.KNOWN_PREFIXES)
+        if scope not in (*subject.scopes, *actor.scopes) and not (anything_harmless and harmless):
+            raise OAuthError("invalid_scope", f"scope {json.dumps(scope)} not found in subject or actor token")
+    return issuing.known_scopes(" ".join(wanted) or None)
+
+
+def _need_impersonation(world: World, actor: User, user: User) -> None:
+    note(user=actor.username)
+    if not memberships(world, actor, user.organization_id):
+        raise OAuthError("invalid_request", "membership not found", status=404, reason="the actor has no role here")
+    if "impersonation" not in permissions(world, actor, user.organization_id):
+        what = "No matching permissions found"
+        raise OAuthError("invalid_request", what, status=403, reason="the actor may not impersonate")
