@@ -98,6 +98,8 @@ def _assignments_of(
         cannot = not define or near.casefold() == role.casefold()  # ZITADEL refuses keys that differ only in case
         more = "role keys are compared exactly" if cannot else f"to define it: {define}"
         hint = f"did you mean {near}? {more[0].upper()}{more[1:]}" if near else f"the project has {known}; {more}"
+        if name in keys:
+            hint = f"write the user first, then the role {name}"
         raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
     user = require_user(client, name)
     return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)
