@@ -53,7 +53,7 @@ def written(path: Path) -> str:
 def test_the_command_gets_a_whole_zitadel_of_its_own(bare: Shell) -> None:
     first, second = (bare(*python(SHOW)).document for _ in range(2))
     names = "ZITADEL_DOMAIN CLIENT_ID CLIENT_SECRET ZITADEL_PROJECT_ID PAT ZDEMO_VISITOR_PAT ZITADEL_ADMIN_PAT"
-    for name in (*names.split(), "ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE"):
+    for name in (*names.split(), "ZDEMO_APP_CLIENT_ID", "ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE"):
         assert first[name] not in ("", second[name]), f"{name} does not tell two emulators apart"
     assert first["CLIENT_SECRET"] != CLIENT_SECRET
     assert not Path(first["ZITADEL_KEY_FILE"]).parent.exists(), "its key files are removed"

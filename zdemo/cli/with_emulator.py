@@ -35,13 +35,14 @@ PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
     "admin_pat": "ZITADEL_ADMIN_PAT",
     "key_file": "ZITADEL_KEY_FILE",
     "user_key_file": "ZDEMO_USER_KEY_FILE",
+    "app_client_id": "ZDEMO_APP_CLIENT_ID",
 }
 SECRETS = ("client_secret", "pat", "visitor_pat", "admin_pat")  # placeholders that no command line may show
 ADDRESS_PARTS = ("host", "port")  # placeholders too; of the domain
 NAMES = (*PLACEHOLDERS, *ADDRESS_PARTS)
 PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")  # is no secret, so messages may name it
 WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
-WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_CACHE_URL")
+WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID", "ZDEMO_CACHE_URL")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LARGEST_SEED_BYTES = 1 << 20
@@ -97,6 +98,7 @@ def exported(start: Start, url: str) -> dict[str, str]:
         "PAT": start.pat,
         "ZDEMO_VISITOR_PAT": start.visitor_pat,
         "ZITADEL_ADMIN_PAT": start.admin_pat,
+        "ZDEMO_APP_CLIENT_ID": start.app_client_id,
     }
     return {name: value for name, value in values.items() if value}
 

@@ -180,6 +180,14 @@ VARIABLES = (
         commands="token",
     ),
     Variable(
+        name="ZDEMO_APP_CLIENT_ID",
+        group="People who log in",
+        sentence="The client ID of an OIDC application for people: public, with PKCE and a loopback redirect URI.",
+        missing="the client ID of an OIDC application for people; zdemo setup --app creates one",
+        emulator="353545601680345601",
+        commands="token",
+    ),
+    Variable(
         name="ZDEMO_API_URL",
         group="The API",
         sentence="Where `zdemo call` and `zdemo role` find the API; it may be below a path.",

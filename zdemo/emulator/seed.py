@@ -1,8 +1,9 @@
 """The world that the emulator starts with. Its tokens and secrets are meant to be public."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from zdemo.emulator.entities import NEVER, Entity
+from zdemo.emulator.entities import NEVER, Application, Entity, Project
 from zdemo.emulator.login.sessions import add_person
 from zdemo.emulator.token_texts import (
     PAT_KEY_NAME,
@@ -33,6 +34,14 @@ PERSON = "ada"  # a human, who has the role of the reader
 PERSON_ID = "353545601680148993"
 PERSON_PASSWORD = "Known-to-everybody-1"  # noqa: S105 - public on purpose
 PERSON_AUTHORIZATION_ID = "353545601680214529"
+APP_ID = "353545601680280065"
+APP_NAME = "emulator-app"
+APP_CLIENT_ID = "353545601680345601"  # for people who log in: public, with PKCE, and no secret
+_APP_PATHS = (
+    *("", "/", "/authorize", "/auth", "/auth/callback", "/api/auth/callback/zitadel", "/callback", "/login/callback"),
+    *("/oauth2/callback", "/oidc/callback", "/signin-oidc", "/signout-callback-oidc", "/silent-renew", "/logout"),
+)
+APP_REDIRECT_URIS = tuple(f"http://localhost{path}" for path in _APP_PATHS)  # and with any port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +105,15 @@ class Start:
     pat: str = field(repr=False)
     visitor_pat: str = field(repr=False)
     admin_pat: str = field(repr=False)
+    app_client_id: str = ""
 
 
 def known_start() -> Start:
     """Return a new world with the objects above; its administrator is that of a ZITADEL's first start."""
     world = World()
     world.zitadel_project_id = ZITADEL_PROJECT_ID
-    ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID, PERSON_ID, PERSON_AUTHORIZATION_ID)
-    start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET, ids, CLIENT_ID)
+    ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID, PERSON_ID, PERSON_AUTHORIZATION_ID, APP_ID)
+    start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET, ids, (CLIENT_ID, APP_CLIENT_ID))
     owners = (world.organizations, world.projects, world.applications, world.users)
     objects: list[Entity] = [entity for group in owners for entity in group.values()]
     objects += [*world.projects[PROJECT_ID].roles.values(), *world.authorizations.values()]
@@ -120,7 +130,7 @@ def random_start(world: World | None = None) -> Start:
         user_id, token_id = world.new_id(), world.new_id()
         pat, secret = new_token_text(token_id, user_id, PAT_KEY_NAME), new_secret() if known.secret else ""
         users.append(replace(known, id=user_id, token_id=token_id, pat=pat, secret=secret))
-    return _filled(world, tuple(users), new_secret(), (None,) * 6)
+    return _filled(world, tuple(users), new_secret(), (None,) * 7)
 
 
 def known_world() -> World:
@@ -129,15 +139,19 @@ def known_world() -> World:
 
 
 def _filled(
-    world: World, users: tuple[KnownUser, ...], secret: str, ids: tuple[str | None, ...], client_id: str = ""
+    world: World,
+    users: tuple[KnownUser, ...],
+    secret: str,
+    ids: tuple[str | None, ...],
+    client_ids: tuple[str, str] = ("", ""),
 ) -> Start:
-    """Add all objects; the IDs are those of organization, project, application, assignment, and the person's two."""
+    """Add all objects; the IDs are of organization, project, API, assignment, the person, her assignment, and app."""
     organization = world.add_organization(ORGANIZATION_NAME, id=ids[0])
     project = world.add_project(organization.id, PROJECT_NAME, id=ids[1])
     for key, display_name in PROJECT_ROLES.items():
         world.add_role(project, key, display_name)
     application = world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC", id=ids[2])
-    application.client_id, application.secret = client_id or application.client_id, secret
+    application.client_id, application.secret = client_ids[0] or application.client_id, secret
     for known, name in zip(users, ("Reader", "Visitor", "Administrator"), strict=True):
         user = world.add_user(organization.id, known.username, name, id=known.id)
         user.secret = known.secret or None
@@ -151,12 +165,31 @@ def _filled(
     address = f"{PERSON}@example.com"
     person = add_person(world, organization.id, *names, email=address, password=PERSON_PASSWORD, id=ids[4])
     world.add_authorization(person.id, project.id, organization.id, list(reader.roles), id=ids[5])
+    add_app(world, project, APP_NAME, APP_REDIRECT_URIS, id=ids[6], client_id=client_ids[1])
     return start_of(world, users)
+
+
+def add_app(
+    world: World, project: Project, name: str, uris: Iterable[str], *, id: str | None = None, client_id: str = ""
+) -> Application:
+    """Add an OIDC application for web and native clients: public, with PKCE, and any port of a loopback address."""
+    app = world.add_application(project, name, "oidc", "OIDC_AUTH_METHOD_TYPE_NONE", id=id)
+    app.client_id = client_id or app.client_id
+    app.oidc = {
+        "redirectUris": list(uris),
+        "postLogoutRedirectUris": list(uris),
+        "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
+        "grantTypes": [f"OIDC_GRANT_TYPE_{kind}" for kind in ("AUTHORIZATION_CODE", "REFRESH_TOKEN", "DEVICE_CODE")],
+        "applicationType": "OIDC_APP_TYPE_NATIVE",
+        "developmentMode": True,  # so that http works with other hosts too
+    }
+    return app
 
 
 def start_of(world: World, users: tuple[KnownUser, ...]) -> Start:
     """Return what the clients of a new world need: the first object of each kind."""
     basic = next((a for a in world.applications.values() if a.secret), None)
+    app = next((a for a in world.applications.values() if a.auth_method == "OIDC_AUTH_METHOD_TYPE_NONE"), None)
     with_pat = [user for user in users if user.pat]
     others = [user for user in with_pat if not user.administrator]
     return Start(
@@ -168,6 +201,7 @@ def start_of(world: World, users: tuple[KnownUser, ...]) -> Start:
         pat=next((user.pat for user in others if user.roles), ""),
         visitor_pat=next((user.pat for user in others if not user.roles), ""),
         admin_pat=next((user.pat for user in with_pat if user.administrator), ""),
+        app_client_id=app.client_id if app else "",
     )
 
 

@@ -11,7 +11,7 @@ from tests.support.introspector_doubles import Clock
 from tests.support.logins import BYE, CALLBACK, VERIFIER, Client, add_client, claims, told
 from tests.support.oauth import ASSERTION_TYPE, assertion, verified
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, NEVER, ORGANIZATION_ID, PROJECT_ID, Emulator
-from zdemo.emulator.seed import PERSON_ID
+from zdemo.emulator.seed import APP_CLIENT_ID, APP_ID, PERSON_ID
 from zdemo.emulator.token_texts import application_key_file, encoded, new_key_pair
 
 OFFLINE = "openid profile email offline_access"
@@ -42,7 +42,7 @@ def test_a_login_gives_tokens_that_say_who_it_was(public: Client, clock: Clock) 
     assert (len(tokens["access_token"]), len(tokens["refresh_token"])) == (288, 310)
 
     _, decoded = verified(Server(public.emulator.url), tokens["id_token"], expired=True)
-    audience = [CLIENT_ID, public.client_id, PROJECT_ID]
+    audience = [CLIENT_ID, APP_CLIENT_ID, public.client_id, PROJECT_ID]
     (session,) = public.emulator.world.login_sessions.values()
     half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
     assert decoded == {
@@ -373,3 +373,12 @@ def test_end_session_without_a_hint_ends_the_logins_of_the_browser(public: Clien
     page = public.send("GET", done.headers["Location"])
     assert (page.status_code, "You are logged out" in page.text) == (200, True)
     assert logout(public, client_id=public.client_id, post_logout_redirect_uri=BYE).headers["Location"] == BYE
+
+
+def test_the_known_application_takes_any_loopback_port_and_no_other_host(emulator: Emulator) -> None:
+    known = Client(emulator, emulator.world.applications[APP_ID])
+    for address in ("http://localhost:5173", "http://127.0.0.1:1/callback", "http://[::1]:65535/auth/callback"):
+        code = told(known.choose(known.login_page(redirect_uri=address)), address)["code"]
+        assert known.exchange(code, redirect_uri=address).status_code == 200
+    for address in ("http://localhost.example/callback", "http://192.0.2.1:3000/callback", "http://localhost:3000/any"):
+        assert known.authorize(redirect_uri=address).status_code == 400

@@ -81,8 +81,8 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     """Run the built-in ZITADEL emulator, alone or for one command.
 
     COMMAND gets the address, the credentials and the tokens as variables: ZITADEL_DOMAIN, CLIENT_ID, CLIENT_SECRET,
-    ZITADEL_PROJECT_ID, PAT, ZDEMO_VISITOR_PAT, ZITADEL_ADMIN_PAT, ZITADEL_KEY_FILE and ZDEMO_USER_KEY_FILE. For other
-    programs, --json prints them.
+    ZITADEL_PROJECT_ID, PAT, ZDEMO_VISITOR_PAT, ZITADEL_ADMIN_PAT, ZDEMO_APP_CLIENT_ID, ZITADEL_KEY_FILE and
+    ZDEMO_USER_KEY_FILE. For other programs, --json prints them.
 
     Examples:
       zdemo emulator
@@ -149,6 +149,7 @@ def _show(screen: Screen, start: Start, url: str) -> None:
         screen.say(f"it logs {start.world.auto_login} in without the login page")
     screen.say("its state is in memory and ends with it")
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
+    rows += [("app", f"{start.app_client_id} (for people who log in)")] if start.app_client_id else []
     screen.pairs(rows, label_width=len("CLIENT_SECRET"))
     width = max(len(user.username) for user in start.users)
     for user in start.users:
@@ -166,6 +167,7 @@ def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dic
         "project": start.project_id,
         "client_id": start.client_id,
         "client_secret": start.client_secret,
+        "app_client_id": start.app_client_id,
         "users": [{"id": u.id, "username": u.username, "pat": u.pat, "roles": list(u.roles)} for u in start.users],
         "env": dict(values),
     }
