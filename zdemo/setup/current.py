@@ -9,6 +9,7 @@ from zdemo.http.api_call import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
 from zdemo.zitadel.records import Administrator, Application, Auth, Project, RoleAssignment, User
 
+LOGIN_APP_NAME = "zdemo-login"
 LONGEST_NAME = 200  # characters (ZITADEL: of every name and role key)
 BROKEN_IN_ROLES = '"{},\\'  # ZITADEL loses or splits assignments of roles whose keys contain one of these
 
@@ -25,6 +26,7 @@ class SetupOptions:
     auth: Auth | None = None
     pat_hours: int = 30 * 24
     rotate_secret: bool = False
+    login_app: bool = False
 
     def auth_for(self, application: Application | None) -> Auth:
         """Return how the application is to authenticate."""
@@ -133,6 +135,7 @@ class CurrentState:
     issued_keys: tuple[str, ...]
     reader: CurrentUser
     visitor: CurrentUser
+    login_app: Application | None = None
     foreign_admin_pat: bool = False
 
     @property

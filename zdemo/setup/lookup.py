@@ -8,7 +8,16 @@ from pathlib import Path
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.new_dotenv import is_public, usable_at
 from zdemo.errors import CredentialsRefused, ZdemoError
-from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
+from zdemo.setup.current import (
+    LOGIN_APP_NAME,
+    READER,
+    VISITOR,
+    CredentialState,
+    CurrentState,
+    CurrentUser,
+    SetupOptions,
+    UserFields,
+)
 from zdemo.setup.plan import domain_line
 from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import SetupState, digest, lost_credentials, state_path
@@ -38,6 +47,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     if project and state.application_id:
         application = resources.get_application(client, state.application_id) or application
     application = application if project else None
+    login_app = _login_app(client, state, project) if options.login_app else None
     users = _users(client, state, names, admin)
     if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
         check_same_zitadel(state, files.path, client.issuer)
@@ -58,8 +68,18 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         issued_keys=tuple(key.id for key in state.keys if key.id in keys and keys[key.id] == key.expires),
         reader=reader,
         visitor=visitor,
+        login_app=login_app,
         foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.has_token(admin_pat),
     )
+
+
+def _login_app(client: ManagementClient, state: SetupState, project: Project | None) -> Application | None:
+    """Return the application for people, the recorded one, or that with its name."""
+    if project is None:
+        return None
+    recorded = resources.get_application(client, state.login_app_id) if state.login_app_id else None
+    named = resources.list_applications(client, project_id=project.id, name=LOGIN_APP_NAME)
+    return recorded or next(named, None)
 
 
 def settle(state: SetupState) -> None:
