@@ -159,7 +159,7 @@ def refused(answer: Mapping[str, Any]) -> LoginRefused:
     """Return the error in ZITADEL's words, with what to do."""
     said = ": ".join(str(answer[name]) for name in ("error", "error_description") if answer.get(name))[:300]
     hint = next((hint for words, hint in HINTS.items() if words in said), AGAIN)
-    error = LoginRefused(f"ZITADEL refuses the login: {said}", hint=hint)
+    error = LoginRefused(f"ZITADEL refuses the login: {said or 'no reason given'}", hint=hint)
     error.code = str(answer.get("error", ""))
     return error
 
