@@ -24,6 +24,7 @@ from zdemo.zitadel.login import CodeFlow, LoginClient
 from zdemo.zitadel.records import Auth
 
 ROLE = "read:messages"
+APP: dict[str, Any] = {"login_app_name": "zdemo-login"}
 
 
 # --- from nothing, and again
@@ -51,15 +52,15 @@ def test_a_first_run_creates_everything_and_a_second_changes_nothing(desk: Desk)
 def test_an_application_for_people_comes_and_goes(desk: Desk, workshop: Workshop) -> None:
     desk.run()
     with pytest.raises(Cut):  # after it is created, before its client ID is known here
-        desk.run(CountingClient(desk.target, 1, before=False), login_app=True)
-    desk.run(login_app=True)
-    assert not desk.run(login_app=True).changes
+        desk.run(CountingClient(desk.target, 1, before=False), **APP)
+    desk.run(**APP)
+    assert not desk.run(**APP).changes
     assert not desk.run().changes
     app = desk.api.do("ApplicationService/GetApplication", applicationId=desk.state.login_app_id)["application"]
     client_id = app["oidcConfiguration"]["clientId"]
     assert (desk.env["ZDEMO_APP_CLIENT_ID"], len(desk.applications(desk.state.project_id))) == (client_id, 2)
     update_dotenv(desk.path, {"ZDEMO_APP_CLIENT_ID": "another"})
-    desk.run(login_app=True)
+    desk.run(**APP)
     flow = CodeFlow(client_id, ["openid"], "http://127.0.0.1:1/callback")
     settings = LoginSettings.from_env({"ZITADEL_DOMAIN": desk.target[0], "ZDEMO_APP_CLIENT_ID": client_id})
     with closing(LoginClient(settings)) as login:
@@ -73,10 +74,10 @@ def test_an_application_for_people_comes_and_goes(desk: Desk, workshop: Workshop
     desk.api.do("ApplicationService/CreateApplication", projectId=project.id, name="zdemo-login", apiConfiguration={})
     elsewhere = desk.with_options(project_name=project.name)
     with pytest.raises(ZdemoError, match="people cannot log in to it"):
-        eventually("it is listed", lambda: elsewhere.plan(login_app=True).current.login_app)
+        eventually("it is listed", lambda: elsewhere.plan(**APP).current.login_app)
     (other,) = desk.applications(project.id)
     desk.api.do("ApplicationService/DeleteApplication", projectId=project.id, applicationId=other)
-    elsewhere.run(login_app=True)
+    elsewhere.run(**APP)
     elsewhere.tear_down()
     assert desk.applications(project.id) == []
 

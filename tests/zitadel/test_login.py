@@ -40,7 +40,8 @@ def test_the_address_takes_the_answer_of_its_own_login_alone() -> None:
     flow, other = (CodeFlow(APP_CLIENT_ID, SCOPES) for _ in range(2))
     assert flow.path != other.path
     with serving(flow) as port:
-        here = f"http://127.0.0.1:{port}/callback?code=x"
+        flow.redirect_uri = f"http://127.0.0.1:{port}/callback"
+        here = f"{flow.redirect_uri}?code=x"
         state = flow.path.partition("state=")[2].partition("&")[0]
         foreign = other.path.partition("state=")[2].partition("&")[0]
         for address in (here, f"{here}&state=", f"{here}&state={foreign}", f"{here}&state=%C3%A4", f"{here}&state=%FF"):

@@ -9,7 +9,6 @@ from zdemo.http.api_call import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
 from zdemo.zitadel.records import Administrator, Application, Auth, Project, RoleAssignment, User
 
-LOGIN_APP_NAME = "zdemo-login"
 LONGEST_NAME = 200  # characters (ZITADEL: of every name and role key)
 BROKEN_IN_ROLES = '"{},\\'  # ZITADEL loses or splits assignments of roles whose keys contain one of these
 
@@ -26,7 +25,7 @@ class SetupOptions:
     auth: Auth | None = None
     pat_hours: int = 30 * 24
     rotate_secret: bool = False
-    login_app: bool = False
+    login_app_name: str = ""  # of one for people, if it is wanted
 
     def auth_for(self, application: Application | None) -> Auth:
         """Return how the application is to authenticate."""

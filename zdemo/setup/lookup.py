@@ -8,16 +8,7 @@ from pathlib import Path
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.new_dotenv import is_public, usable_at
 from zdemo.errors import CredentialsRefused, ZdemoError
-from zdemo.setup.current import (
-    LOGIN_APP_NAME,
-    READER,
-    VISITOR,
-    CredentialState,
-    CurrentState,
-    CurrentUser,
-    SetupOptions,
-    UserFields,
-)
+from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
 from zdemo.setup.plan import domain_line
 from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import SetupState, digest, lost_credentials, state_path
@@ -42,12 +33,8 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     projects = resources.list_projects(client, name=options.project_name, organization_id=home)
     named = next((project for project in projects if project.organization_id == home), None)
     project = (resources.get_project(client, state.project_id) if state.project_id else None) or named
-    project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
-    application = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
-    if project and state.application_id:
-        application = resources.get_application(client, state.application_id) or application
-    application = application if project else None
-    login_app = _login_app(client, state, project) if options.login_app else None
+    application = _application(client, project, state.application_id, options.app_name)
+    login_app = _application(client, project, state.login_app_id, options.login_app_name)
     users = _users(client, state, names, admin)
     if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
         check_same_zitadel(state, files.path, client.issuer)
@@ -73,13 +60,13 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     )
 
 
-def _login_app(client: ManagementClient, state: SetupState, project: Project | None) -> Application | None:
-    """Return the application for people, the recorded one, or that with its name."""
-    if project is None:
-        return None
-    recorded = resources.get_application(client, state.login_app_id) if state.login_app_id else None
-    named = resources.list_applications(client, project_id=project.id, name=LOGIN_APP_NAME)
-    return recorded or next(named, None)
+def _application(client: ManagementClient, project: Project | None, recorded_id: str, name: str) -> Application | None:
+    """Return the recorded application, or that with the name; ``None`` without a name."""
+    project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
+    found = next(resources.list_applications(client, project_id=project_id, name=name), None) if name else None
+    if project and name and recorded_id:
+        found = resources.get_application(client, recorded_id) or found
+    return found if project else None
 
 
 def settle(state: SetupState) -> None:

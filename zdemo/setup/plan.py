@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from zdemo.config.settings import APP_CLIENT_ID
 from zdemo.errors import ZdemoError
-from zdemo.setup.current import LOGIN_APP_NAME, CredentialState, CurrentState, CurrentUser
+from zdemo.setup.current import CredentialState, CurrentState, CurrentUser
 from zdemo.text.printable import pasteable
 from zdemo.zitadel.records import Application, Auth, Project, User, moment_of
 
@@ -161,8 +161,8 @@ def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
     yield PlanStep(kind, name, *_credential_action(current))
     if removed := len(current.lost_keys) + len(replaced_keys(current)):
         yield PlanStep(ObjectKind.KEY, name, Action.REMOVE, f"{removed} replaced, or lost by an interrupted run")
-    if options.login_app:
-        yield needed(ObjectKind.LOGIN_APP, LOGIN_APP_NAME, current.login_app, "PKCE, no secret")
+    if options.login_app_name:
+        yield needed(ObjectKind.LOGIN_APP, options.login_app_name, current.login_app, "PKCE, no secret")
     yield from _assignment_steps(current)
     for user in current.users:
         yield from _pat_steps(user, options.pat_period, file)
@@ -252,7 +252,7 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
         "CLIENT_SECRET": secret or (key and current.state.wrote("CLIENT_SECRET", value["CLIENT_SECRET"])),
         "ZITADEL_KEY_FILE": key or (secret and bool(value["ZITADEL_KEY_FILE"])),
         **{user.fields.setting: (ObjectKind.PAT, user.name) in new for user in current.users},
-        APP_CLIENT_ID: current.options.login_app and value[APP_CLIENT_ID] != login_client_id,
+        APP_CLIENT_ID: bool(current.options.login_app_name) and value[APP_CLIENT_ID] != login_client_id,
         "ZITADEL_ADMIN_PAT": current.foreign_admin_pat,
     }
     names = [name for name, other in differs.items() if other]
@@ -272,7 +272,7 @@ def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
     """Yield each conflict, and what resolves it."""
     options, role = current.options, current.options.role
     if current.login_app and not current.login_app.is_for_people:
-        what = f"the application {LOGIN_APP_NAME} exists, and people cannot log in to it from a terminal"
+        what = f"the application {current.login_app.name} exists, and people cannot log in to it from a terminal"
         yield what, "rename it, or set its type to Native and its authentication method to None"
     rows: tuple[tuple[str, Project | Application | User | None, str, str], ...] = (
         ("project", current.project, options.project_name, "--project-name"),

@@ -25,6 +25,8 @@ CALLBACK = urlsplit(REDIRECT_URI).path
 LOGIN_SECONDS = 300.0  # also how long a device code lives in ZITADEL
 SLOWER_SECONDS, LONGEST_PAUSE_SECONDS = 5, 60  # RFC 8628 §3.5
 AGAIN = "run the command again to start another login"
+TOO_LATE = f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes"
+NO_BROWSER = "run the command again; without a browser on this machine: zdemo token --device"
 KIND = "OIDC application without a secret; zdemo setup --app creates one"
 HINTS = {  # what ZITADEL's error or its description contains
     "redirect_uri": f"add {REDIRECT_URI} to the application's redirect URIs; its type must be Native",
@@ -56,14 +58,15 @@ class CodeFlow:
         return f"{AUTHORIZE_PATH}?{urlencode({**query, 'code_challenge': challenge, 'code_challenge_method': 'S256'})}"
 
     def answer_in(self, address: str) -> dict[str, str]:
-        """Return the parameters of an address; empty unless it has the state of this login."""
-        given = dict(parse_qsl(address.partition("?")[2]))
+        """Return the parameters of an address; empty unless it is that of the program, with the state of this login."""
+        place, _, query = address.partition("?")
+        given = dict(parse_qsl(query)) if place == self.redirect_uri else {}
         return given if hmac.compare_digest(given.get("state", "").encode(), self._state.encode()) else {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
         """Take the answer to this login, and tell the person."""
         is_here = (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("GET", CALLBACK)
-        answer = self.answer_in(f"?{environ['QUERY_STRING']}") if is_here else {}
+        answer = self.answer_in(f"{self.redirect_uri}?{environ['QUERY_STRING']}") if is_here else {}
         start_response("200 OK" if answer else "404 Not Found", HEADERS)
         told = "You are logged in" if "code" in answer else "You are not logged in"
         try:
@@ -77,7 +80,7 @@ class CodeFlow:
         try:
             return self._answers.get(timeout=seconds)
         except Empty:
-            raise too_late() from None
+            raise ZdemoError(TOO_LATE, hint=NO_BROWSER) from None
 
 
 class LoginClient:
@@ -107,7 +110,7 @@ class LoginClient:
     def redeem(self, flow: CodeFlow, answer: Mapping[str, str]) -> IssuedToken:
         """Exchange the code of an answer for a token."""
         if "code" not in answer:
-            raise refused(answer)
+            raise LoginRefused(answer)
         sent = {"grant_type": "authorization_code", "code": answer["code"], "code_verifier": flow.verifier}
         return self._token(flow.scopes, **sent, redirect_uri=flow.redirect_uri)
 
@@ -132,7 +135,7 @@ class LoginClient:
                     raise
                 interval += SLOWER_SECONDS if error.code == "slow_down" else 0
             if waited + interval > min(device.seconds, LOGIN_SECONDS):
-                raise too_late()
+                raise ZdemoError(TOO_LATE, hint=NO_BROWSER)
             pause(min(interval, LONGEST_PAUSE_SECONDS))
             waited += interval
 
@@ -144,27 +147,16 @@ class LoginClient:
 
 
 class LoginRefused(ZdemoError):
-    """A login that ZITADEL or the person refuses; ``code`` is the error of OAuth."""
+    """An error of OAuth in ZITADEL's words, with what to do; ``code`` is its name."""
 
-    code = ""
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        self.code = str(answer.get("error", "no reason given"))
+        said = f"{self.code}: {answer.get('error_description') or ''}"[:300].rstrip(": ")
+        hint = next((hint for words, hint in HINTS.items() if words in said), AGAIN)
+        super().__init__(f"ZITADEL refuses the login: {said}", hint=hint)
 
 
 def refusal(answer: Response) -> ZdemoError:
     """Return the error that an answer means."""
     body = answer.json_object()
-    return refused(body) if answer.status < 500 and "error" in body else answer_error(answer)
-
-
-def refused(answer: Mapping[str, Any]) -> LoginRefused:
-    """Return the error in ZITADEL's words, with what to do."""
-    said = ": ".join(str(answer[name]) for name in ("error", "error_description") if answer.get(name))[:300]
-    hint = next((hint for words, hint in HINTS.items() if words in said), AGAIN)
-    error = LoginRefused(f"ZITADEL refuses the login: {said or 'no reason given'}", hint=hint)
-    error.code = str(answer.get("error", ""))
-    return error
-
-
-def too_late() -> ZdemoError:
-    """Return the error for a person who did not log in."""
-    what = f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes"
-    return ZdemoError(what, hint="run the command again; without a browser on this machine: zdemo token --device")
+    return LoginRefused(body) if answer.status < 500 and "error" in body else answer_error(answer)

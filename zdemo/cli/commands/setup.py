@@ -84,7 +84,7 @@ def setup(
         auth=Auth(auth) if auth else None,
         pat_hours=pat_days * 24,
         rotate_secret=rotate_secret,
-        login_app=app,
+        login_app_name="zdemo-login" if app else "",
     )
     options.check()
     if teardown and (rotate_secret or auth):
