@@ -201,13 +201,11 @@ class _Run:
             where = f"; its client secret is in {self.files.path}"
         self.report.tell(f"application {step.name}: created ({application_id}){where}")
 
-    def create_login_app(self, step: PlanStep) -> None:
-        login_app_id = self.choose_id("login_app_id")
-        made = resources.create_login_app(
-            self.client, self.project_id, login_app_id, step.name, resources.LOGIN_APP_CONFIGURATION
-        )
+    def create_app(self, step: PlanStep) -> None:
+        app_id, configuration = self.choose_id("login_app_id"), resources.LOGIN_APP
+        made = resources.create_login_app(self.client, self.project_id, app_id, step.name, configuration)
         self.login_client_id = made.client_id
-        self.report.tell(f"application {step.name}: created ({login_app_id})")
+        self.report.tell(f"application {step.name}: created ({app_id})")
 
     def change_method(self, step: PlanStep) -> None:
         configuration = resources.api_configuration(self.current.auth)

@@ -37,7 +37,7 @@ class ObjectKind(StrEnum):
     METHOD = "authentication"
     SECRET = "client secret"  # noqa: S105  # a word of the table
     KEY = "key file"
-    LOGIN_APP = "login app"
+    APP = "login app"
     ASSIGNMENT = "role for"
     PAT = "PAT of"
     ENV = ".env"
@@ -47,13 +47,7 @@ PERMISSIONS = {  # what changes need (ZITADEL)
     "user.write": {ObjectKind.USER, ObjectKind.PAT},
     "project.create": {ObjectKind.PROJECT},
     "project.role.write": {ObjectKind.ROLE},
-    "project.app.write": {
-        ObjectKind.APPLICATION,
-        ObjectKind.METHOD,
-        ObjectKind.SECRET,
-        ObjectKind.KEY,
-        ObjectKind.LOGIN_APP,
-    },
+    "project.app.write": {ObjectKind.APPLICATION, ObjectKind.APP, ObjectKind.METHOD, ObjectKind.SECRET, ObjectKind.KEY},
     "user.grant.write": {ObjectKind.ASSIGNMENT},
 }
 
@@ -162,7 +156,7 @@ def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
     if removed := len(current.lost_keys) + len(replaced_keys(current)):
         yield PlanStep(ObjectKind.KEY, name, Action.REMOVE, f"{removed} replaced, or lost by an interrupted run")
     if options.login_app_name:
-        yield needed(ObjectKind.LOGIN_APP, options.login_app_name, current.login_app, "PKCE, no secret")
+        yield needed(ObjectKind.APP, options.login_app_name, current.login_app, "PKCE, no secret")
     yield from _assignment_steps(current)
     for user in current.users:
         yield from _pat_steps(user, options.pat_period, file)

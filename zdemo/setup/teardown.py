@@ -71,10 +71,8 @@ class Recorded:
             yield _object("application", application, self._application_id, None if goes else delete, note)
         if app_id := state.login_app_id:
             delete = partial(resources.delete_application, client, shared, app_id)
-            found = resources.get_application(client, app_id)
-            yield _object(
-                "application", found, app_id, delete if shared else None, "" if shared else "with its project"
-            )
+            found, note = resources.get_application(client, app_id), "" if shared else "with its project"
+            yield _object("application", found, app_id, delete if shared else None, note)
         if self._project_id:
             delete = partial(resources.delete_project, client, self._project_id)
             yield _object("project", self._project, self._project_id, delete, "with its roles and applications")

@@ -135,7 +135,7 @@ class LoginClient:
                     raise
                 interval += SLOWER_SECONDS if error.code == "slow_down" else 0
             if waited + interval > min(device.seconds, LOGIN_SECONDS):
-                raise ZdemoError(TOO_LATE, hint=NO_BROWSER)
+                raise ZdemoError(TOO_LATE, hint=AGAIN)
             pause(min(interval, LONGEST_PAUSE_SECONDS))
             waited += interval
 

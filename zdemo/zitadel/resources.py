@@ -179,7 +179,7 @@ list_application_keys = TypedRpc(Credential, "keys", APPLICATION, "ListApplicati
 _NEW_APPLICATION = TypedRpc(
     NewApplication, "apiConfiguration", APPLICATION, "CreateApplication", *APPLICATION_IDS, "name", "apiConfiguration"
 )
-LOGIN_APP_CONFIGURATION = {
+LOGIN_APP = {  # the configuration of an application for people at a terminal
     "redirectUris": [REDIRECT_URI],
     "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
     "grantTypes": [f"OIDC_GRANT_TYPE_{name}" for name in ("AUTHORIZATION_CODE", "REFRESH_TOKEN", "DEVICE_CODE")],
