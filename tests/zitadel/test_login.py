@@ -39,6 +39,8 @@ def get(address: str) -> requests.Response:
 def test_the_address_takes_the_answer_of_its_own_login_alone() -> None:
     flow, other = (CodeFlow(APP_CLIENT_ID, SCOPES) for _ in range(2))
     assert flow.path != other.path
+    assert "prompt=select_account" in flow.path, "a browser that is logged in can choose somebody else"
+    assert flow.answer_in(f"https://zitadel.example{flow.path}") == {}, "a redirect to https repeats the state"
     with serving(flow) as port:
         flow.redirect_uri = f"http://127.0.0.1:{port}/callback"
         here = f"{flow.redirect_uri}?code=x"
