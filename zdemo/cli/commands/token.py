@@ -57,8 +57,8 @@ def _scopes(incomplete: str) -> list[str]:
 
 def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ctx: typer.Context,
-    login: Annotated[bool, flag("Get a person's token: log in in the browser.", "--login")] = False,
-    device: Annotated[bool, flag("The same without a browser here: log in on another device.", "--device")] = False,
+    login: Annotated[bool, flag("Get a person's token by a login in the browser.", "--login")] = False,
+    device: Annotated[bool, flag("The same with a browser on another device.", "--device")] = False,
     client_id: Annotated[
         str | None,
         option(
