@@ -122,7 +122,11 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         who = "the person who logged in"
     else:
         issued, who = _of_service_account(screen, env_file, (client_id, client_secret, key_file), requested)
-    _tell_whose(screen, who, issued.expires_in)
+    if screen.stderr.isatty():  # in a script, standard error stays empty
+        from zdemo.diagnosis.wording import span
+
+        expires = "" if issued.expires_in is None else f", which expires in {span(issued.expires_in)}"
+        screen.tell(f"note: a token of {who}{expires}")
     document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
     indent = 2 if screen.stdout.isatty() else None
     screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
@@ -159,9 +163,15 @@ def _of_service_account(
     tell_warnings(screen, settings)
     tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
     from zdemo.diagnosis.ask.token_request import request_token  # here, because help and completion need no requests
+    from zdemo.diagnosis.rules.odd_values import odd_values
+    from zdemo.diagnosis.wording import audience_scope
 
     scopes = requested or _usual(settings)
-    _warn_about_audience(screen, scopes, settings)
+    if not any(re.fullmatch(audience_scope(".+"), one) for one in scopes):
+        fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
+        screen.tell(f"warning: {WITHOUT_AUDIENCE}: {fix}")
+    for odd in odd_values({"ZITADEL_PROJECT_ID": settings.project_id or ""}):
+        screen.tell(f"warning: {odd.what}: {odd.fix}")
     try:
         with screen.waiting(f"asking {settings.zitadel}"):
             issued = request_token(settings, scopes, now=time.time())
@@ -219,23 +229,3 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
     screen.hide(secret)
     named = (settings.variables[0], "the typed secret", settings.variables[2])
     return replace(settings, client_secret=secret, variables=named)
-
-
-def _warn_about_audience(screen: Screen, scopes: Iterable[str], settings: UserSettings) -> None:
-    from zdemo.diagnosis.rules.odd_values import odd_values
-    from zdemo.diagnosis.wording import audience_scope
-
-    if not any(re.fullmatch(audience_scope(".+"), scope) for scope in scopes):
-        fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
-        screen.tell(f"warning: {WITHOUT_AUDIENCE}: {fix}")
-    for odd in odd_values({"ZITADEL_PROJECT_ID": settings.project_id or ""}):
-        screen.tell(f"warning: {odd.what}: {odd.fix}")
-
-
-def _tell_whose(screen: Screen, who: str, seconds: int | None) -> None:
-    """Tell a person whose token it is, and for how long; in a script, standard error stays empty."""
-    if not screen.stderr.isatty():
-        return
-    from zdemo.diagnosis.wording import span
-
-    screen.tell(f"note: a token of {who}" + (f", which expires in {span(seconds)}" if seconds is not None else ""))
