@@ -36,11 +36,16 @@ def test_chosen_values_are_kept() -> None:
         },
         {"username": "bob", "state": "locked", "administrator": "ORG_OWNER"},
     ]
-    applications = [{"name": "api", "client_id": "7", "client_secret": SECRET}]
+    applications = [{"name": "front", "auth": "none", "client_id": "8", "redirect_uris": ["http://localhost/back"]}]
+    applications += [{"name": "api", "client_id": "7", "client_secret": SECRET}]
     projects = [{"name": "shop", "id": "p-1", "roles": ["read"], "applications": applications}]
     start = seeded_start(json.dumps({"users": users, "projects": projects}), "seed.json")
     ada, bob = start.world.users["ada-1"], list(start.world.users.values())[1]
     assert (start.pat, start.client_id, start.client_secret, start.project_id) == (SECRET, "7", SECRET, "p-1")
+    front = start.world.application_of("8")
+    assert start.app_client_id == "8"
+    assert front is not None
+    assert front.oidc_list("redirectUris") == ["http://localhost/back"]
     expiries = [pat.expires for pat in ada.pats.values()]
     assert expiries[::2] == [1893456000.0, NEVER]
     assert 0 < expiries[1] - start.world.now() <= 60
@@ -94,6 +99,7 @@ def test_people_have_passwords_and_roles_and_a_login_client_is_nobodys_administr
         (f"{USER}\n{USER}", "line 4: users[1]: user already exists", ""),
         (f"{USER}{ASSIGNMENT}'shp'\nroles=['read']\n{PROJECT}", "line 4: users[0].assignments[0].project: un", "shop"),
         (f"{PROJECT}{USER}{ASSIGNMENT}'shop'\nroles=['red']", "line 8: users[0].assignments[0].roles[0]: un", "read"),
+        (f"{APPLICATION}redirect_uris=['x:y']", 'applications[0].redirect_uris: needs auth = "none"', ""),
         (f"{APPLICATION}auth='basicc'", "auth: unknown value: basicc", "docs"),
         (
             f"{APPLICATION}auth='private_key_jwt'\nclient_secret='{SECRET}'",

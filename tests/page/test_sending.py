@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.support.page_site import KEY, PageSite, events, page_options, page_site
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
+from zdemo.emulator.seed import PERSON_ID
 from zdemo.page import PageContext
 from zdemo.page.page_context import PageRefusal
 from zdemo.page.sending import send
@@ -55,6 +57,25 @@ def test_a_request_that_is_admitted_needs_no_reason(site: PageSite) -> None:
     assert sent(site, method="POST")["status"] == 405
     assert sent(site, method="HEAD")["status"] == 200
     assert sent(site, path="/api/private?x=1")["status"] == 200
+
+
+def test_a_person_of_the_emulator_is_logged_in_at_the_first_request_and_again_when_that_ended(
+    own_site: PageSite,
+) -> None:
+    assert [caller["id"] for caller in own_site.get("/-/state").json()["callers"]][-1] == "ada"
+    assert [sent(own_site, caller="ada")["status"] for _ in range(2)] == [200, 200]
+    world = own_site.emulator.world
+    assert len(world.login_sessions) == 1
+    own_site.emulator.control.timeline.advance(timedelta(hours=13))
+    assert [sent(own_site, caller="ada")["status"] for _ in range(2)] == [401, 200]
+    assert {world.users[one.user_id].username for one in world.login_sessions.values()} == {"ada"}
+    own_site.emulator.control.timeline.advance(timedelta(hours=13))
+    world.set_user_state(world.users[PERSON_ID], "INACTIVE", "user.deactivated")
+    assert sent(own_site, caller="ada")["status"] == 401
+    failed = sent(own_site, caller="ada")
+    assert (failed["status"], "ZITADEL refuses the login" in failed["error"]) == (None, True)
+    with page_site(beside=False) as other:
+        assert refused(other.open(), caller="ada")[0] == 400
 
 
 def test_a_missing_role_is_explained_with_its_rule_and_its_fix_and_not_asked_for_each_second(site: PageSite) -> None:

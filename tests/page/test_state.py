@@ -43,6 +43,7 @@ def test_the_state_shows_addresses_routes_callers_users_and_switches(site: PageS
         {"id": "nobody", "name": "nobody", "about": "sends no token"},
         {"id": "reader", "name": "reader", "about": "PAT zdem…-000"},
         {"id": "visitor", "name": "visitor", "about": "PAT zdem…y-00"},
+        {"id": "ada", "name": "ada", "about": "a person, whom the page logs in"},
     ]
     reader = {"id": READER.id, "name": "reader", "roles": ["read:messages"], "state": "active", "pat": "present"}
     assert shown["changes"] == {

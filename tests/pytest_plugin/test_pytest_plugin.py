@@ -3,6 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
+import jwt
 import pytest
 
 from tests.support.processes import run_script
@@ -53,3 +54,26 @@ def test_each_test_has_its_own_with_the_known_users(zitadel_emulator: ZitadelEmu
         zitadel_emulator.user("Reader")
     with pytest.raises(ValueError, match="unknown user: eve"):
         zitadel_emulator.grant("eve", ROLE)
+
+
+def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
+    subject = zitadel_emulator.person("eve", ROLE)
+    client_id = zitadel_emulator.app("https://shop.example/callback")
+    for person, client in (("ada", zitadel_emulator.app_client_id), ("EVE", client_id)):
+        tokens = zitadel_emulator.login(person, scopes="openid profile offline_access", client_id=client)
+        found = introspect(zitadel_emulator, tokens["access_token"])
+        assert (found.text("username"), found.text("client_id")) == (person.lower(), client)
+        assert found.has_role(ROLE, zitadel_emulator.project_id)
+        assert "refresh_token" in tokens
+    claims = jwt.decode(tokens["id_token"], options={"verify_signature": False})
+    assert (claims["sub"], claims["iss"], claims["azp"]) == (subject, zitadel_emulator.url, client_id)
+    assert "refresh_token" not in zitadel_emulator.login("eve")
+    zitadel_emulator.deactivate("eve")
+    for call, message in (
+        (lambda: zitadel_emulator.login("eve"), "nobody can log in as eve"),
+        (lambda: zitadel_emulator.login("reader"), "nobody can log in as reader"),
+        (lambda: zitadel_emulator.login("ada", client_id=zitadel_emulator.client_id), "unknown application"),
+        (lambda: zitadel_emulator.person("Ada"), "the username is taken: Ada"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()

@@ -42,7 +42,7 @@ def test_a_new_file_has_its_settings_under_comments_and_goes_again(tmp_path: Pat
     SetupFiles(path).write({"ZITADEL_DOMAIN": "a"})
     SetupFiles(path).write({"ZITADEL_PROJECT_ID": "b", "CLIENT_ID": "c", "CLIENT_SECRET": "d e"})
     SetupFiles(path).write({"PAT": "f"})
-    first, second, third, _ = COMMENTS.values()
+    first, second, third, *_ = COMMENTS.values()
     assert path.read_text() == (
         f"{first}\nZITADEL_DOMAIN=a\nZITADEL_PROJECT_ID=b\n\n{second}\nCLIENT_ID=c\nCLIENT_SECRET='d e'\n\n"
         f"{third}\nPAT=f\n"

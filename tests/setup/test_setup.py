@@ -2,25 +2,29 @@
 
 import secrets
 import stat
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.support.desk import CountingClient, Desk, KeptReport
+from tests.support.desk import CountingClient, Cut, Desk, KeptReport
 from tests.support.files import update_dotenv
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop
+from zdemo.config.settings import LoginSettings
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.plan import Action, ObjectKind
 from zdemo.setup.setup_files import SETTINGS, SetupFiles
 from zdemo.setup.state_file import state_path
+from zdemo.zitadel.login import CodeFlow, LoginClient
 from zdemo.zitadel.records import Auth
 
 ROLE = "read:messages"
+APP: dict[str, Any] = {"login_app_name": "zdemo-login"}
 
 
 # --- from nothing, and again
@@ -38,11 +42,44 @@ def test_a_first_run_creates_everything_and_a_second_changes_nothing(desk: Desk)
     assert client.changes == []
     assert (desk.path.read_bytes(), state_path(desk.path).read_bytes()) == before
     assert desk.path.read_text().startswith(text)
-    assert set(desk.env) - {"A"} == set(SETTINGS) - {"ZITADEL_KEY_FILE"}
+    assert set(desk.env) - {"A"} == set(SETTINGS) - {"ZITADEL_KEY_FILE", "ZDEMO_APP_CLIENT_ID"}
     for path in (desk.path, state_path(desk.path)):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert desk.target[1] not in path.read_text(), "the administrator's PAT is written nowhere"
     assert not any(secret in state_path(desk.path).read_text() for secret in (desk.env["PAT"], "CLIENT_SECRET="))
+
+
+def test_an_application_for_people_comes_and_goes(desk: Desk, workshop: Workshop) -> None:
+    desk.run()
+    with pytest.raises(Cut):  # after it is created, before its client ID is known here
+        desk.run(CountingClient(desk.target, 1, before=False), **APP)
+    desk.run(**APP)
+    assert not desk.run(**APP).changes
+    assert not desk.run().changes
+    app = desk.api.do("ApplicationService/GetApplication", applicationId=desk.state.login_app_id)["application"]
+    client_id = app["oidcConfiguration"]["clientId"]
+    assert (desk.env["ZDEMO_APP_CLIENT_ID"], len(desk.applications(desk.state.project_id))) == (client_id, 2)
+    update_dotenv(desk.path, {"ZDEMO_APP_CLIENT_ID": "another"})
+    desk.run(**APP)
+    flow = CodeFlow(client_id, ["openid"], "http://127.0.0.1:1/callback")
+    settings = LoginSettings.from_env({"ZITADEL_DOMAIN": desk.target[0], "ZDEMO_APP_CLIENT_ID": client_id})
+    with closing(LoginClient(settings)) as login:
+        assert "authRequest=" in login.begin(flow)
+        assert login.begin_device(["openid"]).user_code
+    desk.tear_down()
+    desk.is_gone()
+    assert desk.env["ZDEMO_APP_CLIENT_ID"] == "another"
+
+    project = workshop.project()
+    desk.api.do("ApplicationService/CreateApplication", projectId=project.id, name="zdemo-login", apiConfiguration={})
+    elsewhere = desk.with_options(project_name=project.name)
+    with pytest.raises(ZdemoError, match="people cannot log in to it"):
+        eventually("it is listed", lambda: elsewhere.plan(**APP).current.login_app)
+    (other,) = desk.applications(project.id)
+    desk.api.do("ApplicationService/DeleteApplication", projectId=project.id, applicationId=other)
+    elsewhere.run(**APP)
+    elsewhere.tear_down()
+    assert desk.applications(project.id) == []
 
 
 # --- what ZITADEL shows only once

@@ -31,6 +31,7 @@ API_URL = "ZDEMO_API_URL"
 FORGET_KEY = "ZDEMO_FORGET_KEY"
 EVENTS_KEY = "ZDEMO_EVENTS_KEY"
 USER_ID, USER_SECRET, USER_KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
+APP_CLIENT_ID = "ZDEMO_APP_CLIENT_ID"
 LONGEST_SHOWN = 100  # characters of a value
 IDS = ("CLIENT_ID", "ZITADEL_PROJECT_ID")
 START_GUIDE = "how to get a ZITADEL: https://zitadel.com/docs/guides/start/quickstart"
@@ -238,6 +239,21 @@ class UserSettings(ZitadelSettings):
             variables=tuple(map(environment.setting, (USER_ID, USER_SECRET, USER_KEY_FILE))),
             **values,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginSettings(ZitadelSettings):
+    """Where people log in, and the client ID of the application that they log in to."""
+
+    client_id: str
+
+    @classmethod
+    def from_env(cls, variables: Mapping[str, str]) -> LoginSettings:
+        """Make settings of variables, as ``Settings.from_env`` does."""
+        reader = _Reader(variables)
+        values, client_id = cls._read(reader), reader.required(APP_CLIENT_ID)
+        reader.finish()
+        return cls(client_id=client_id, **values)
 
 
 @dataclass(frozen=True, kw_only=True)

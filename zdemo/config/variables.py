@@ -181,7 +181,7 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_APP_CLIENT_ID",
-        group="People who log in",
+        group="People who log in, for `zdemo token --login`",
         sentence="The client ID of an OIDC application for people: public, with PKCE and a loopback redirect URI.",
         missing="the client ID of an OIDC application for people; zdemo setup --app creates one",
         emulator="353545601680345601",

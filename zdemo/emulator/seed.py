@@ -37,11 +37,9 @@ PERSON_AUTHORIZATION_ID = "353545601680214529"
 APP_ID = "353545601680280065"
 APP_NAME = "emulator-app"
 APP_CLIENT_ID = "353545601680345601"  # for people who log in: public, with PKCE, and no secret
-_APP_PATHS = (
-    *("", "/", "/authorize", "/auth", "/auth/callback", "/api/auth/callback/zitadel", "/callback", "/login/callback"),
-    *("/oauth2/callback", "/oidc/callback", "/signin-oidc", "/signout-callback-oidc", "/silent-renew", "/logout"),
-)
-APP_REDIRECT_URIS = tuple(f"http://localhost{path}" for path in _APP_PATHS)  # and with any port
+_PATHS = "callback authorize auth auth/callback api/auth/callback/zitadel login/callback oauth2/callback oidc/callback "
+_PATHS += "signin-oidc signout-callback-oidc silent-renew logout"
+APP_REDIRECT_URIS = ("http://localhost", *(f"http://localhost/{path}" for path in ("", *_PATHS.split())))  # any port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +110,8 @@ def known_start() -> Start:
     """Return a new world with the objects above; its administrator is that of a ZITADEL's first start."""
     world = World()
     world.zitadel_project_id = ZITADEL_PROJECT_ID
-    ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID, PERSON_ID, PERSON_AUTHORIZATION_ID, APP_ID)
-    start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET, ids, (CLIENT_ID, APP_CLIENT_ID))
+    ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID, PERSON_ID, PERSON_AUTHORIZATION_ID)
+    start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET, (*ids, CLIENT_ID, APP_ID, APP_CLIENT_ID))
     owners = (world.organizations, world.projects, world.applications, world.users)
     objects: list[Entity] = [entity for group in owners for entity in group.values()]
     objects += [*world.projects[PROJECT_ID].roles.values(), *world.authorizations.values()]
@@ -130,7 +128,7 @@ def random_start(world: World | None = None) -> Start:
         user_id, token_id = world.new_id(), world.new_id()
         pat, secret = new_token_text(token_id, user_id, PAT_KEY_NAME), new_secret() if known.secret else ""
         users.append(replace(known, id=user_id, token_id=token_id, pat=pat, secret=secret))
-    return _filled(world, tuple(users), new_secret(), (None,) * 7)
+    return _filled(world, tuple(users), new_secret(), (None,) * 9)
 
 
 def known_world() -> World:
@@ -138,20 +136,14 @@ def known_world() -> World:
     return known_start().world
 
 
-def _filled(
-    world: World,
-    users: tuple[KnownUser, ...],
-    secret: str,
-    ids: tuple[str | None, ...],
-    client_ids: tuple[str, str] = ("", ""),
-) -> Start:
-    """Add all objects; the IDs are of organization, project, API, assignment, the person, her assignment, and app."""
+def _filled(world: World, users: tuple[KnownUser, ...], secret: str, ids: tuple[str | None, ...]) -> Start:
+    """Add all objects; the IDs are in the order of ``known_start``."""
     organization = world.add_organization(ORGANIZATION_NAME, id=ids[0])
     project = world.add_project(organization.id, PROJECT_NAME, id=ids[1])
     for key, display_name in PROJECT_ROLES.items():
         world.add_role(project, key, display_name)
     application = world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC", id=ids[2])
-    application.client_id, application.secret = client_ids[0] or application.client_id, secret
+    application.client_id, application.secret = ids[6] or application.client_id, secret
     for known, name in zip(users, ("Reader", "Visitor", "Administrator"), strict=True):
         user = world.add_user(organization.id, known.username, name, id=known.id)
         user.secret = known.secret or None
@@ -165,7 +157,7 @@ def _filled(
     address = f"{PERSON}@example.com"
     person = add_person(world, organization.id, *names, email=address, password=PERSON_PASSWORD, id=ids[4])
     world.add_authorization(person.id, project.id, organization.id, list(reader.roles), id=ids[5])
-    add_app(world, project, APP_NAME, APP_REDIRECT_URIS, id=ids[6], client_id=client_ids[1])
+    add_app(world, project, APP_NAME, APP_REDIRECT_URIS, id=ids[7], client_id=ids[8] or "")
     return start_of(world, users)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import NEVER, Organization, Project, User
 from zdemo.emulator.login.sessions import add_person, set_auto_login
-from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, start_of
+from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, add_app, start_of
 from zdemo.emulator.token_texts import canonical, new_secret
 from zdemo.emulator.world import World
 
@@ -99,11 +99,12 @@ class SeededPerson(Account):
 
 
 class SeededApplication(Table):
-    """An API application."""
+    """An API application, or with ``none`` one for people who log in."""
 
     name: Text
     id: Code | None = None
-    auth: Literal["basic", "private_key_jwt"] = "basic"
+    auth: Literal["basic", "private_key_jwt", "none"] = "basic"
+    redirect_uris: list[Text] = []
     client_id: Code | None = None
     client_secret: Code | None = None
 
@@ -265,6 +266,11 @@ class Seeding:
         if any(a.client_id == table.client_id for a in self._world.applications.values()):
             raise self.error(f"{path}.client_id", "another application has this client ID")
         self.at = path
+        if table.auth == "none":
+            add_app(self._world, project, table.name, table.redirect_uris, id=table.id, client_id=table.client_id or "")
+            return
+        if table.redirect_uris:
+            raise self.error(f"{path}.redirect_uris", 'needs auth = "none"')
         made = self._world.add_application(project, table.name, "api", AUTH[table.auth], id=table.id)
         made.client_id = table.client_id or made.client_id
         made.secret = (table.client_secret or new_secret()) if table.auth == "basic" else None

@@ -16,7 +16,8 @@ PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when the
 # whose token the page can send, and the variables that hold some of them
 NOBODY, PASTED = "nobody", "pasted"
 VARIABLES = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
-CALLERS = (NOBODY, PASTED, *VARIABLES)
+PERSON = "ada"  # of the emulator, whose token the page gets by a login
+CALLERS = (NOBODY, PASTED, PERSON, *VARIABLES)
 
 Why = dict[str, Any] | None
 
@@ -49,7 +50,7 @@ class PageContext:
 
     ``user_ids`` are those of the callers, as far as they were seen: ZITADEL does not say whose a dead token was.
     ``pat_ids`` are those of their PATs. ``tell`` sends an event with this name to all open pages.
-    ``explanations`` has why requests were refused, until a change.
+    ``explanations`` has why requests were refused, until a change. ``logins`` has the tokens of people.
     """
 
     options: PageOptions
@@ -58,6 +59,7 @@ class PageContext:
     pat_ids: dict[str, str] = field(default_factory=dict)
     tell: Callable[[str, Mapping[str, Any]], None] = lambda _name, _event: None
     explanations: dict[Hashable, Why] = field(default_factory=dict)
+    logins: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 class PageRefusal(Exception):

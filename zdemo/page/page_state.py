@@ -24,7 +24,7 @@ from zdemo.http.api_call import ROLE, Route
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX
-from zdemo.page.page_context import NOBODY, PASTED, VARIABLES, PageContext, PageOptions, PageRefusal, text_of
+from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageContext, PageOptions, PageRefusal, text_of
 from zdemo.setup.state_file import issued_pat
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line
@@ -55,7 +55,7 @@ class PageCaller:
     def about(self) -> str:
         """What may be shown of the token, and where it comes from."""
         if self.token is None:
-            return "sends no token"
+            return "a person, whom the page logs in" if self.id == PERSON else "sends no token"
         kind = token_form(self.token).name.replace(TokenKind.PAT, "PAT")
         return f"{kind} {masked(self.token)}" + (f" from {self.place}" if self.place else "")
 
@@ -197,6 +197,7 @@ def state(context: PageContext) -> dict[str, Any]:
     """Return the state of the page."""
     options = context.options
     callers = [PageCaller(id=NOBODY), *callers_with_token(options.environment)]
+    callers += [PageCaller(id=PERSON)] if options.emulator else []
     return {
         "api": options.api_url,
         "zitadel": str(options.settings.zitadel),

@@ -2,22 +2,26 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from zdemo.config.settings import ClientSettings
+from zdemo.config.settings import APP_CLIENT_ID, ClientSettings, LoginSettings
+from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.evidence import PatIds
 from zdemo.diagnosis.rules.api_response import code_of
-from zdemo.errors import ConnectionFailed
+from zdemo.errors import ConnectionFailed, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.http.api_call import Call, Method, Route, call_api, other_route
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.explanations import finding_for_own_refusal, why_document, with_fix_if_stopped
 from zdemo.page.feed import EXPLAINED
-from zdemo.page.page_context import VARIABLES, PageContext, PageRefusal, Why, error_text, flag_of, text_of
+from zdemo.page.page_context import PERSON, VARIABLES, PageContext, PageRefusal, Why, error_text, flag_of, text_of
 from zdemo.page.page_state import PageCaller, caller_in
+from zdemo.zitadel.login import CodeFlow, LoginClient, LoginRefused
+from zdemo.zitadel.resources import REDIRECT_URI
 
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer
@@ -40,13 +44,17 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
         what = f"the path must begin with /, and have at most {LONGEST_PATH} characters"
         raise PageRefusal(400, "invalid_path", what, hint="for example /api/private")
     endpoint = next((route for route in Route if route.path == path), None) or other_route(path, typed=path)
-    caller, with_reason = caller_in(body, options.environment), flag_of(body, "explain", True)
+    with_reason = flag_of(body, "explain", True)
     settings = ClientSettings(api_url=options.api_url, timeout_seconds=options.settings.timeout_seconds + MORE_SECONDS)
     try:
+        is_person = options.emulator and body.get("caller") == PERSON
+        caller = _person(context) if is_person else caller_in(body, options.environment)
         mark = {PAGE_HEADER: mark_of(options.key, caller.id)}
         call = call_api(settings, endpoint, caller.token, Method(method), headers=mark)
-    except ConnectionFailed as failure:
+    except (ConnectionFailed, IntrospectionError, LoginRefused) as failure:
         return {"id": None, "status": None, "ms": None, "why": None, "error": error_text(failure)}
+    if call.answer.status == 401:
+        context.logins.pop(caller.id, None)  # the next request logs in again
     identity, why = call.answer.headers.get("x-request-id"), _why(context, call, caller, is_new=with_reason)
     if why and caller.token:  # without a token, the feed knows as much
         context.tell(EXPLAINED, {"request": identity, "why": why})
@@ -57,6 +65,23 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
         "why": why,
         "error": None,
     }
+
+
+def _person(context: PageContext) -> PageCaller:
+    """Return the person with their token, as one click on the emulator's login page gives it. Raises ZdemoError."""
+    if PERSON not in context.logins:
+        settings = context.options.settings
+        client_id, seconds = BY_NAME[APP_CLIENT_ID].emulator, settings.timeout_seconds
+        flow = CodeFlow(client_id, ["openid", "profile"], REDIRECT_URI)
+        where = LoginSettings(issuer=settings.issuer, client_id=client_id, timeout_seconds=seconds)
+        with closing(LoginClient(where)) as client:
+            shown = client.begin(flow)
+            answer = flow.answer_in(shown)
+            if not answer:
+                clicked = client.send("POST", f"/{shown.lstrip('/')}", person=PERSON)
+                answer = flow.answer_in(clicked.headers.get("location", ""))
+            context.logins[PERSON] = client.redeem(flow, answer).text
+    return PageCaller(id=PERSON, token=context.logins[PERSON])
 
 
 def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) -> Why:

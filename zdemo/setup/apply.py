@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.file_io import replace_file
+from zdemo.config.settings import APP_CLIENT_ID
 from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.setup.current import CurrentUser
 from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line, replaced_keys, rotates
@@ -79,7 +80,8 @@ def apply_plan(
         if step.action is not Action.LEAVE and step.kind is not ObjectKind.ENV:
             run.carry_out(step)
             check()
-    files.write({"ZITADEL_PROJECT_ID": run.project_id, "CLIENT_ID": run.client_id})
+    login = {APP_CLIENT_ID: run.login_client_id} if run.login_client_id else {}
+    files.write({"ZITADEL_PROJECT_ID": run.project_id, "CLIENT_ID": run.client_id, **login})
     files.record(rotating=False, unfinished=False)
     if any(plan.to_do(ObjectKind.ENV)):
         report.tell(f"settings: written to {files.path}")
@@ -102,6 +104,7 @@ class _Run:
         self.current = self.plan.current
         self.home = self.current.admin.organization_id  # where everything is created
         self.role = self.current.options.role
+        self.login_client_id = self.current.login_app.client_id if self.current.login_app else ""
 
     @property
     def project_id(self) -> str:
@@ -197,6 +200,12 @@ class _Run:
             self.write_secret(made.client_secret)
             where = f"; its client secret is in {self.files.path}"
         self.report.tell(f"application {step.name}: created ({application_id}){where}")
+
+    def create_app(self, step: PlanStep) -> None:
+        app_id, configuration = self.choose_id("login_app_id"), resources.LOGIN_APP
+        made = resources.create_login_app(self.client, self.project_id, app_id, step.name, configuration)
+        self.login_client_id = made.client_id
+        self.report.tell(f"application {step.name}: created ({app_id})")
 
     def change_method(self, step: PlanStep) -> None:
         configuration = resources.api_configuration(self.current.auth)

@@ -25,6 +25,7 @@ class SetupOptions:
     auth: Auth | None = None
     pat_hours: int = 30 * 24
     rotate_secret: bool = False
+    login_app_name: str = ""  # of one for people, if it is wanted
 
     def auth_for(self, application: Application | None) -> Auth:
         """Return how the application is to authenticate."""
@@ -133,6 +134,7 @@ class CurrentState:
     issued_keys: tuple[str, ...]
     reader: CurrentUser
     visitor: CurrentUser
+    login_app: Application | None = None
     foreign_admin_pat: bool = False
 
     @property

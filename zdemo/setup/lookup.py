@@ -33,11 +33,8 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     projects = resources.list_projects(client, name=options.project_name, organization_id=home)
     named = next((project for project in projects if project.organization_id == home), None)
     project = (resources.get_project(client, state.project_id) if state.project_id else None) or named
-    project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
-    application = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
-    if project and state.application_id:
-        application = resources.get_application(client, state.application_id) or application
-    application = application if project else None
+    application = _application(client, project, state.application_id, options.app_name)
+    login_app = _application(client, project, state.login_app_id, options.login_app_name)
     users = _users(client, state, names, admin)
     if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
         check_same_zitadel(state, files.path, client.issuer)
@@ -58,8 +55,18 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         issued_keys=tuple(key.id for key in state.keys if key.id in keys and keys[key.id] == key.expires),
         reader=reader,
         visitor=visitor,
+        login_app=login_app,
         foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.has_token(admin_pat),
     )
+
+
+def _application(client: ManagementClient, project: Project | None, recorded_id: str, name: str) -> Application | None:
+    """Return the recorded application, or that with the name; ``None`` without a name."""
+    project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
+    found = next(resources.list_applications(client, project_id=project_id, name=name), None) if name else None
+    if project and name and recorded_id:
+        found = resources.get_application(client, recorded_id) or found
+    return found if project else None
 
 
 def settle(state: SetupState) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from zdemo.config.settings import APP_CLIENT_ID
 from zdemo.errors import ZdemoError
 from zdemo.setup.current import CredentialState, CurrentState, CurrentUser
 from zdemo.text.printable import pasteable
@@ -36,6 +37,7 @@ class ObjectKind(StrEnum):
     METHOD = "authentication"
     SECRET = "client secret"  # noqa: S105  # a word of the table
     KEY = "key file"
+    APP = "login app"
     ASSIGNMENT = "role for"
     PAT = "PAT of"
     ENV = ".env"
@@ -45,7 +47,7 @@ PERMISSIONS = {  # what changes need (ZITADEL)
     "user.write": {ObjectKind.USER, ObjectKind.PAT},
     "project.create": {ObjectKind.PROJECT},
     "project.role.write": {ObjectKind.ROLE},
-    "project.app.write": {ObjectKind.APPLICATION, ObjectKind.METHOD, ObjectKind.SECRET, ObjectKind.KEY},
+    "project.app.write": {ObjectKind.APPLICATION, ObjectKind.APP, ObjectKind.METHOD, ObjectKind.SECRET, ObjectKind.KEY},
     "user.grant.write": {ObjectKind.ASSIGNMENT},
 }
 
@@ -146,6 +148,8 @@ def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
     yield PlanStep(kind, name, *_credential_action(current))
     if removed := len(current.lost_keys) + len(replaced_keys(current)):
         yield PlanStep(ObjectKind.KEY, name, Action.REMOVE, f"{removed} replaced, or lost by an interrupted run")
+    if options.login_app_name:
+        yield needed(ObjectKind.APP, options.login_app_name, current.login_app, "PKCE, no secret")
     yield from _assignment_steps(current)
     for user in current.users:
         yield from _pat_steps(user, options.pat_period, file)
@@ -226,6 +230,7 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
     kinds = {kind for kind, _ in new}
     value = defaultdict(str, {name: text.strip() for name, text in settings.items()})
     project, application, domain = current.project, current.application, value["ZITADEL_DOMAIN"]
+    login_client_id = current.login_app.client_id if current.login_app else None
     secret, key = ObjectKind.SECRET in kinds, ObjectKind.KEY in kinds
     differs = {
         "ZITADEL_DOMAIN": domain_line(domain, current.issuer) != domain,
@@ -234,6 +239,7 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
         "CLIENT_SECRET": secret or (key and current.state.wrote("CLIENT_SECRET", value["CLIENT_SECRET"])),
         "ZITADEL_KEY_FILE": key or (secret and bool(value["ZITADEL_KEY_FILE"])),
         **{user.fields.setting: (ObjectKind.PAT, user.name) in new for user in current.users},
+        APP_CLIENT_ID: bool(current.options.login_app_name) and value[APP_CLIENT_ID] != login_client_id,
         "ZITADEL_ADMIN_PAT": current.foreign_admin_pat,
     }
     names = [name for name, other in differs.items() if other]
@@ -252,6 +258,9 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
 def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
     """Yield each conflict, and what resolves it."""
     options, role = current.options, current.options.role
+    if current.login_app and not current.login_app.is_for_people:
+        what = f"the application {current.login_app.name} exists, and people cannot log in to it from a terminal"
+        yield what, "rename it, or set its type to Native and its authentication method to None"
     rows: tuple[tuple[str, Project | Application | User | None, str, str], ...] = (
         ("project", current.project, options.project_name, "--project-name"),
         ("application", current.application, options.app_name, "--app-name"),

@@ -24,7 +24,7 @@ from zdemo.zitadel.management import ManagementClient
 KEY_FILES = "*.key.json"
 SETTINGS = (
     *("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", "PAT"),
-    "ZDEMO_VISITOR_PAT",
+    *("ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID"),
 )
 """The settings that setup writes."""
 
@@ -33,6 +33,7 @@ COMMENTS = {  # what stands above a setting that setup adds
     "CLIENT_ID": "# the credentials of the API application",
     "PAT": "# the token of the user with the role; zdemo call and zdemo introspect send it",
     "ZDEMO_VISITOR_PAT": "# the token of the user without the role",
+    "ZDEMO_APP_CLIENT_ID": "# the client ID of the application for people; zdemo token --login",
 }
 LONGEST_KEY_NAME = 60  # characters of up to four bytes; a file name has 255 at most (Linux, macOS)
 

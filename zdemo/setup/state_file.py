@@ -20,7 +20,7 @@ FOLDER, FILE, IGNORE = ".zdemo", "setup.json", ".gitignore"
 VERSION = 1
 LARGEST_BYTES = 1 << 20  # of a state file
 DIGEST_DIGITS = 12  # of SHA-256: enough to recognize a value, too few to recover a secret from
-ID_FIELDS = ("project_id", "application_id", "reader_id", "visitor_id")
+ID_FIELDS = ("project_id", "application_id", "reader_id", "visitor_id", "login_app_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,7 @@ class SetupState:
     application_id: str = ""
     reader_id: str = ""
     visitor_id: str = ""
+    login_app_id: str = ""
     shared_project_id: str = ""
     added_roles: tuple[str, ...] = ()
     assignment_id: str = ""

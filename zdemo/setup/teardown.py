@@ -80,6 +80,10 @@ class Recorded:
             delete = partial(resources.delete_application, client, owner_id, self._application_id)
             note = "with its project" if goes else ""
             yield _object("application", application, self._application_id, None if goes else delete, note)
+        if app_id := state.login_app_id:
+            delete = partial(resources.delete_application, client, shared, app_id)
+            found, note = resources.get_application(client, app_id), "" if shared else "with its project"
+            yield _object("application", found, app_id, delete if shared else None, note)
         if self._project_id:
             delete = partial(resources.delete_project, client, self._project_id)
             yield _object("project", self._project, self._project_id, delete, "with its roles and applications")
@@ -99,7 +103,7 @@ class Recorded:
             yield from _unknown("key of", application.name, keys, state.keys)
         if self._project:
             for other in resources.list_applications(client, project_id=self._project_id):
-                if other.id != self._application_id:
+                if other.id not in (self._application_id, state.login_app_id):
                     yield Item(what="application", name=_named(other.name, other.id))
             for role in resources.list_roles(client, self._project_id):
                 if role not in state.added_roles:

@@ -5,10 +5,10 @@ It is a context manager, so it works with unittest and everything else, and need
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,8 +23,8 @@ EXPIRED_SECONDS = 60.0  # how long ago an expired token expired
 class ZitadelEmulator:
     """An emulated ZITADEL on a free port during a ``with`` block.
 
-    It has a project with the role ``read:messages``, an API application, and the users ``reader`` and ``visitor``.
-    ``url`` is the ZITADEL domain (the issuer) for the API under test.
+    It has a project with the role ``read:messages``, an API application and one for people who log in, the service
+    accounts ``reader`` and ``visitor``, and the person ``ada``. ``url`` is the issuer for the API under test.
     """
 
     def __init__(self) -> None:
@@ -68,6 +68,11 @@ class ZitadelEmulator:
         return self._values.client_secret
 
     @property
+    def app_client_id(self) -> str:
+        """The client ID of an OIDC application for people: PKCE, no secret, and any loopback port."""
+        return self._values.app_client_id
+
+    @property
     def project_id(self) -> str:
         """The project that the roles belong to."""
         return self._values.project_id
@@ -104,6 +109,50 @@ class ZitadelEmulator:
         for role in roles:
             self.grant(username, role)
         return pat.token
+
+    def person(self, username: str, *roles: str) -> str:
+        """Create a human with these roles, who can log in; return the user's ID. Raises what ``user`` raises."""
+        from zdemo.emulator.login.sessions import add_person
+
+        with self._world.lock:
+            if self._find(username):
+                raise ValueError(f"the username is taken: {username}")
+            address = username if "@" in username else f"{username}@example.com"
+            names = (username, username.partition("@")[0].title(), "Example")
+            person = add_person(self._world, self._organization_id, *names, email=address)
+        for role in roles:
+            self.grant(username, role)
+        return person.id
+
+    def app(self, redirect_uri: str) -> str:
+        """Create an OIDC application for people, without a secret, and return its client ID."""
+        from zdemo.emulator.seed import add_app
+
+        with self._world.lock:
+            project, name = self._world.projects[self.project_id], f"app-{self._world.new_id()}"
+            return add_app(self._world, project, name, [redirect_uri]).client_id
+
+    def login(
+        self, username: str, *, scopes: Iterable[str] = ("openid", "profile", "email"), client_id: str = ""
+    ) -> dict[str, Any]:
+        """Log a person in, and return what the token endpoint answers, such as ``access_token`` and ``id_token``.
+
+        The application is that of ``app_client_id`` if there is no other ``client_id``. ``offline_access`` among the
+        scopes gives a ``refresh_token``. Raises ValueError for an unknown or inactive person, or application.
+        """
+        from zdemo.emulator.login.sessions import add_session, person_of
+        from zdemo.emulator.oidc.issuing import known_scopes, login_token, token_answer
+
+        world, scope = self._world, scopes if isinstance(scopes, str) else " ".join(scopes)
+        with world.lock:
+            person, application = person_of(world, username), world.application_of(client_id or self.app_client_id)
+            if person is None:
+                raise ValueError(f"nobody can log in as {username}")
+            if application is None or application.kind != "oidc":
+                raise ValueError(f"unknown application for people: {client_id}")
+            session = add_session(world, person, password=True)
+            token = login_token(world, application, session, known_scopes(scope))
+            return token_answer(world, token, application, issuer=self.url)
 
     def expired_token(self, username: str) -> str:
         """Return a new personal access token of a user that expired a minute ago."""

@@ -10,6 +10,7 @@ T = TypeVar("T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MOMENT = 253402300799999  # the year 9999, ZITADEL's date for no expiry, in milliseconds since 1970
 NEVER = LAST_MOMENT // 1000  # the same in seconds
+NATIVE, NO_SECRET = "OIDC_APP_TYPE_NATIVE", "OIDC_AUTH_METHOD_TYPE_NONE"
 KEY_METHOD = "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"
 
 
@@ -111,11 +112,17 @@ class Application:
     is_api: bool = _at("apiConfiguration", default=False, convert=bool)
     method: str = _at("apiConfiguration.authMethodType", "oidcConfiguration.authMethodType")
     project_id: str = _at("projectId")
+    kind: str = _at("oidcConfiguration.applicationType")
 
     @property
     def auth(self) -> Auth:
         """Return how an API application authenticates."""
         return Auth.KEY if self.method == KEY_METHOD else Auth.BASIC
+
+    @property
+    def is_for_people(self) -> bool:
+        """Return whether people can log in to it from a program on any port of their machine."""
+        return (self.kind, self.method) == (NATIVE, NO_SECRET)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +195,17 @@ class NewApplication:
 
     client_id: str = _at("clientId", default=MISSING)
     client_secret: str = _at("clientSecret", secret=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDevice:
+    """A login that a device began (RFC 8628 §3.2); ``seconds`` is how long it can go on."""
+
+    code: str = _at("device_code", default=MISSING, secret=True)
+    user_code: str = _at("user_code", default=MISSING)
+    address: str = _at("verification_uri_complete", "verification_uri", default=MISSING)
+    seconds: int = _at("expires_in", default=300)
+    interval: int = _at("interval", default=5)
 
 
 @dataclass(frozen=True, kw_only=True)

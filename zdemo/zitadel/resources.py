@@ -16,6 +16,8 @@ from zdemo.errors import ManagementError, UnusableAnswer
 from zdemo.zitadel.management import ManagementClient, answered, is_missing, management_error
 from zdemo.zitadel.records import (
     KEY_METHOD,
+    NATIVE,
+    NO_SECRET,
     Administrator,
     Application,
     Auth,
@@ -37,6 +39,7 @@ from zdemo.zitadel.records import (
 )
 
 T = TypeVar("T")
+REDIRECT_URI = "http://127.0.0.1/callback"  # of a native application: ZITADEL then allows any loopback port
 Fields = dict[str, Any]
 PAGE_SIZE = 100
 MOST_PAGES = 1000  # no project is that large; a list that repeats itself would be read without end
@@ -176,6 +179,15 @@ list_application_keys = TypedRpc(Credential, "keys", APPLICATION, "ListApplicati
 _NEW_APPLICATION = TypedRpc(
     NewApplication, "apiConfiguration", APPLICATION, "CreateApplication", *APPLICATION_IDS, "name", "apiConfiguration"
 )
+LOGIN_APP = {  # the configuration of an application for people at a terminal
+    "redirectUris": [REDIRECT_URI],
+    "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
+    "grantTypes": [f"OIDC_GRANT_TYPE_{name}" for name in ("AUTHORIZATION_CODE", "REFRESH_TOKEN", "DEVICE_CODE")],
+    "applicationType": NATIVE,
+    "authMethodType": NO_SECRET,
+}
+_NEW_LOGIN_APP = ("CreateApplication", *APPLICATION_IDS, "name", "oidcConfiguration")
+create_login_app = TypedRpc(NewApplication, "oidcConfiguration", APPLICATION, *_NEW_LOGIN_APP).create
 _NEW_KEY = Rpc(APPLICATION, "CreateApplicationKey", *APPLICATION_IDS, "expirationDate")
 get_application = TypedRpc(Application, "application", APPLICATION, "GetApplication", "applicationId").get
 set_application_auth = Rpc(APPLICATION, "UpdateApplication", *APPLICATION_IDS, "apiConfiguration").do

@@ -39,6 +39,7 @@ def setup(
     rotate_secret: Annotated[
         bool, flag("Create a new client secret or key; the old one stops working.", "--rotate-secret")
     ] = False,
+    app: Annotated[bool, flag("Also create an application for people: zdemo token --login.", "--app")] = False,
     domain: Annotated[str | None, option("URL", "Your ZITADEL. Default: ZITADEL_DOMAIN.", panel=SETTINGS_GROUP)] = None,
     admin_pat: AdminPat = None,
     admin_key: AdminKey = None,
@@ -83,6 +84,7 @@ def setup(
         auth=Auth(auth) if auth else None,
         pat_hours=pat_days * 24,
         rotate_secret=rotate_secret,
+        login_app_name="zdemo-login" if app else "",
     )
     options.check()
     if teardown and (rotate_secret or auth):

@@ -1,4 +1,4 @@
-"""``zdemo token``: print an access token of a service account, and nothing else, on standard output."""
+"""``zdemo token``: print an access token of a service account or a person, and nothing else, on standard output."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,8 +25,19 @@ from zdemo.cli.token_input import (
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
-from zdemo.config.settings import USER_ID, USER_KEY_FILE, USER_SECRET, UserSettings
+from zdemo.config.settings import (
+    APP_CLIENT_ID,
+    USER_ID,
+    USER_KEY_FILE,
+    USER_SECRET,
+    LoginSettings,
+    UserSettings,
+    ZitadelSettings,
+)
 from zdemo.errors import SCOPE_TOKEN, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from zdemo.zitadel.introspection_client import IssuedToken
 
 ROLES_SCOPE = "urn:zitadel:iam:org:projects:roles"
 OFTEN_REQUESTED = (
@@ -44,13 +55,16 @@ def _scopes(incomplete: str) -> list[str]:
     return [scope for scope in OFTEN_REQUESTED if scope.startswith(incomplete)]
 
 
-def token(
+def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ctx: typer.Context,
+    login: Annotated[bool, flag("Get a person's token by a login in the browser.", "--login")] = False,
+    device: Annotated[bool, flag("The same with a browser on another device.", "--device")] = False,
     client_id: Annotated[
         str | None,
         option(
             "NAME",
-            "The service account's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID.",
+            "The service account's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID. Of a person's "
+            "token, the client ID of the application. Default: ZDEMO_APP_CLIENT_ID.",
             panel=SETTINGS_GROUP,
         ),
     ] = None,
@@ -81,7 +95,7 @@ def token(
         bool, flag("Print token, type, lifetime and scope as JSON.", "--json", panel=OUTPUT_GROUP)
     ] = False,
 ) -> int:
-    """Get an access token of a service account, and print it.
+    """Get an access token of a service account, or of a person who logs in, and print it.
 
     It requests the scopes that put the user's name, the roles and the project of ZITADEL_PROJECT_ID into the token;
     docs/commands.md lists them.
@@ -90,24 +104,69 @@ def token(
       zdemo token
       zdemo token --client-id reader
       zdemo token --key-file reader.json | zdemo introspect --pat -
-      zdemo token | zdemo call scoped --pat -
+      zdemo token --login | zdemo call scoped --pat -
 
-    Exit codes: 0 the token is on standard output; 1 ZITADEL refuses the user; 3 a setting or the secret is missing or
-    wrong; 4 no answer from ZITADEL
+    Exit codes: 0 the token is on standard output; 1 ZITADEL refuses the user, or nobody logs in; 3 a setting or the
+    secret is missing or wrong; 4 no answer from ZITADEL
 
     More: docs/commands.md, docs/how-zitadel-answers.md
     """
     screen: Screen = ctx.obj
     requested = _requested(scope)
-    settings, environment = _settings(screen, env_file, client_id, client_secret, key_file)
+    if login or device:
+        if client_secret is not None or key_file is not None or (login and device):
+            named = "--device" if login and device else "--key-file" if key_file is not None else "--client-secret"
+            with_what = "--login" if login else "--device"
+            raise UsageError(f"{named} cannot be combined with {with_what}", hint=f"leave out {named}")
+        issued = _of_person(screen, env_file, client_id, requested, device=device)
+        who = "the person who logged in"
+    else:
+        issued, who = _of_service_account(screen, env_file, (client_id, client_secret, key_file), requested)
+    if screen.stderr.isatty():  # in a script, standard error stays empty
+        from zdemo.diagnosis.wording import span
+
+        expires = "" if issued.expires_in is None else f", which expires in {span(issued.expires_in)}"
+        screen.tell(f"note: a token of {who}{expires}")
+    document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
+    indent = 2 if screen.stdout.isatty() else None
+    screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
+    return ExitCode.YES
+
+
+def _of_person(
+    screen: Screen, env_file: Path | None, client_id: str | None, requested: list[str], *, device: bool
+) -> "IssuedToken":
+    from zdemo.cli.commands.token_login import token_of_person  # here, because it loads a server
+
+    environment = read_environment(env_file, {APP_CLIENT_ID: ("--client-id", client_id)})
+    hide_secrets(screen, environment)
+    settings = LoginSettings.from_env(environment)
+    tell_warnings(screen, settings)
+    try:
+        return token_of_person(screen, settings, requested or _usual(settings), device=device)
+    finally:
+        tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
+
+
+def _usual(settings: ZitadelSettings) -> list[str]:
+    from zdemo.diagnosis.wording import audience_scope
+
+    audience = [audience_scope(settings.project_id)] if settings.project_id else []
+    return ["openid", "profile", ROLES_SCOPE, *audience]
+
+
+def _of_service_account(
+    screen: Screen, env_file: Path | None, given: Iterable[str | None], requested: list[str]
+) -> "tuple[IssuedToken, str]":
+    """Return the token, and whose it is."""
+    settings, environment = _settings(screen, env_file, *given)
     tell_warnings(screen, settings)
     tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
     from zdemo.diagnosis.ask.token_request import request_token  # here, because help and completion need no requests
     from zdemo.diagnosis.rules.odd_values import odd_values
-    from zdemo.diagnosis.wording import audience_scope, span
+    from zdemo.diagnosis.wording import audience_scope
 
-    audience = [audience_scope(settings.project_id)] if settings.project_id else []
-    scopes = requested or ["openid", "profile", ROLES_SCOPE, *audience]
+    scopes = requested or _usual(settings)
     if not any(re.fullmatch(audience_scope(".+"), one) for one in scopes):
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
         screen.tell(f"warning: {WITHOUT_AUDIENCE}: {fix}")
@@ -119,14 +178,7 @@ def token(
     finally:
         names = (ISSUER, INTERNAL_URL, USER_ID, USER_SECRET, USER_KEY_FILE, "ZITADEL_PROJECT_ID")
         tell_hidden(screen, environment, *names)
-    if screen.stderr.isatty():  # in a script, standard error stays empty
-        who = f"user {settings.key.subject}" if settings.key else settings.client_id
-        expires = "" if issued.expires_in is None else f", which expires in {span(issued.expires_in)}"
-        screen.tell(f"note: a token of {who}{expires}")
-    document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
-    indent = 2 if screen.stdout.isatty() else None
-    screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
-    return ExitCode.YES
+    return issued, f"user {settings.key.subject}" if settings.key else settings.client_id
 
 
 def _requested(options: Iterable[str] | None) -> list[str]:

@@ -82,24 +82,26 @@ def token_answer(
     *,
     as_jwt: bool | None = None,
     login_scopes: list[str] | None = None,
+    issuer: str = "",
 ) -> dict[str, Any]:
     """Add an access token to the world, and return the token response (RFC 6749 §5.1), which names no scope.
 
     By default the application, or else the service account, says whether the access token is a JWT. ``login_scopes``
-    are those of the login if the token has fewer. With ``offline_access`` among them there is a refresh token.
+    are those of the login if the token has fewer. With ``offline_access`` among them there is a refresh token. The
+    default ``issuer`` is that of the current request.
     """
     user, login_scopes = world.users[token.user_id], login_scopes or token.scopes
     if as_jwt is None:
         as_jwt = application.jwt_access_tokens if application else user.jwt_access_tokens
     if as_jwt:
-        token.token = signed(world, access_token_claims(world, token, current_origin().issuer))
+        token.token = signed(world, access_token_claims(world, token, issuer or current_origin().issuer))
     world.add_access_token(token)
     answer: dict[str, Any] = {"access_token": token.token, "token_type": "Bearer"}
     if application and "offline_access" in login_scopes:
         answer["refresh_token"] = _new_refresh_token(world, token, login_scopes)
     answer["expires_in"] = LIFETIME_SECONDS - 1  # the whole seconds that remain when the response is written
     if "openid" in token.scopes:
-        answer["id_token"] = signed(world, id_token_claims(world, token, application))
+        answer["id_token"] = signed(world, id_token_claims(world, token, application, issuer))
     return answer
 
 
@@ -119,7 +121,7 @@ def issue_jwt(world: World, user: User, project_id: str, issuer: str) -> str:
     for_project = f"{claims.AUDIENCE_PREFIX}{project_id}{claims.AUDIENCE_SUFFIX}"
     scopes = ["openid", "profile", for_project, claims.ROLES_SCOPE]
     token = new_token(world, user, user.username, scopes, [project_id], amr=["pwd"], auth_time=world.now())
-    token.token = signed(world, access_token_claims(world, token, issuer))
+    token.token = signed(world, access_token_claims(world, token, issuer or current_origin().issuer))
     world.add_access_token(token)
     return token.token
 
@@ -141,14 +143,16 @@ def access_token_claims(world: World, token: SessionToken, issuer: str) -> dict[
     }
 
 
-def id_token_claims(world: World, token: SessionToken, application: Application | None) -> dict[str, Any]:
+def id_token_claims(
+    world: World, token: SessionToken, application: Application | None, issuer: str = ""
+) -> dict[str, Any]:
     """Return the claims of an ID token, which for a key assertion expires at once (ZITADEL v4)."""
     issued = int(token.created)
     optional: dict[str, Any] = {"auth_time": token.auth_time and int(token.auth_time), "nonce": token.nonce}
     optional |= {"amr": token.amr, "sid": token.session_id, "act": token.actor}
     full = claims.user_claims(world, world.users[token.user_id], token.scopes)
     return {
-        "iss": current_origin().issuer,
+        "iss": issuer or current_origin().issuer,
         "sub": token.user_id,
         "aud": token.audience if application else [*token.audience, token.client_id],
         "exp": int(token.expires) if application or token.amr else issued,

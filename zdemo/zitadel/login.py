@@ -1,0 +1,162 @@
+"""How a program lets a person log in: in a browser that returns with a code (RFC 8252), or as a device (RFC 8628)."""
+
+import hmac
+import secrets
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from queue import Empty, SimpleQueue
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from zdemo.config.settings import LoginSettings
+from zdemo.errors import ConnectionFailed, ZdemoError
+from zdemo.errors.response import Response
+from zdemo.zitadel.introspection_answer import TOKEN_PATH
+from zdemo.zitadel.introspection_client import IssuedToken, issued_token
+from zdemo.zitadel.records import NewDevice, read
+from zdemo.zitadel.refused_credentials import answer_error, introspection_error
+from zdemo.zitadel.resources import REDIRECT_URI
+
+AUTHORIZE_PATH, DEVICE_PATH = "/oauth/v2/authorize", "/oauth/v2/device_authorization"
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+CALLBACK = urlsplit(REDIRECT_URI).path
+LOGIN_SECONDS = 300.0  # also how long a device code lives in ZITADEL
+SLOWER_SECONDS, LONGEST_PAUSE_SECONDS = 5, 60  # RFC 8628 §3.5
+AGAIN = "run the command again to start another login"
+TOO_LATE = f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes"
+NO_BROWSER = "run the command again; without a browser on this machine: zdemo token --device"
+KIND = "OIDC application without a secret; zdemo setup --app creates one"
+HINTS = {  # what ZITADEL's error or its description contains
+    "redirect_uri": f"add {REDIRECT_URI} to the application's redirect URIs; its type must be Native",
+    "not allowed": "allow the grant type on the application's page (Authorization Code, or Device Code)",
+    **dict.fromkeys(("App.NotFound", "invalid_client"), f"give the client ID of an active {KIND}"),
+}
+PAGE = '<!doctype html><html lang="en"><meta name="color-scheme" content="light dark"><title>zdemo</title><h1>{}</h1>'
+HEADERS = [
+    ("Content-Type", "text/html"),
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'"),
+]
+
+
+class CodeFlow:
+    """A login in a browser, and the app for the address that ZITADEL sends the browser to, which is set once known."""
+
+    def __init__(self, client_id: str, scopes: Sequence[str], redirect_uri: str = "") -> None:
+        self.client_id, self.scopes, self.redirect_uri = client_id, scopes, redirect_uri
+        self._state, self.verifier = secrets.token_urlsafe(), secrets.token_urlsafe(48)
+        self._answers: SimpleQueue[dict[str, str]] = SimpleQueue()
+
+    @property
+    def path(self) -> str:
+        """The authorization request (RFC 6749 §4.1.1); the person chooses who they are also if they are logged in."""
+        challenge = urlsafe_b64encode(sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
+        query = {"client_id": self.client_id, "redirect_uri": self.redirect_uri, "response_type": "code"}
+        query |= {"scope": " ".join(self.scopes), "state": self._state, "prompt": "select_account"}
+        return f"{AUTHORIZE_PATH}?{urlencode({**query, 'code_challenge': challenge, 'code_challenge_method': 'S256'})}"
+
+    def answer_in(self, address: str) -> dict[str, str]:
+        """Return the parameters of an address; empty unless it is that of the program, with the state of this login."""
+        place, _, query = address.partition("?")
+        given = dict(parse_qsl(query)) if place == self.redirect_uri else {}
+        return given if hmac.compare_digest(given.get("state", "").encode(), self._state.encode()) else {}
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        """Take the answer to this login, and tell the person."""
+        is_here = (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("GET", CALLBACK)
+        answer = self.answer_in(f"{self.redirect_uri}?{environ['QUERY_STRING']}") if is_here else {}
+        start_response("200 OK" if answer else "404 Not Found", HEADERS)
+        told = "You are logged in" if "code" in answer else "You are not logged in"
+        try:
+            yield PAGE.format(f"{told}. You can close this page." if answer else "No login waits for this.").encode()
+        finally:  # after the page was sent: the server ends with the login
+            if answer:
+                self._answers.put(answer)
+
+    def wait(self, seconds: float = LOGIN_SECONDS) -> dict[str, str]:
+        """Return the answer. Raises ZdemoError if none comes in time."""
+        try:
+            return self._answers.get(timeout=seconds)
+        except Empty:
+            raise ZdemoError(TOO_LATE, hint=NO_BROWSER) from None
+
+
+class LoginClient:
+    """What a program asks ZITADEL for a login. All methods raise ZdemoError if it refuses, or does not answer."""
+
+    def __init__(self, settings: LoginSettings) -> None:
+        from zdemo.http.transport import Transport  # here, because help and completion need no requests
+
+        self._settings, self._transport = settings, Transport.to_zitadel(settings.zitadel)
+        self.close = self._transport.close
+
+    def send(self, method: str, path: str, **form: str) -> Response:
+        """Return the answer to a request, whatever its status."""
+        seconds, headers = self._settings.timeout_seconds, {"Accept": "application/json"}
+        try:
+            return self._transport.send(method, path, timeout_seconds=seconds, headers=headers, form=form or None)
+        except ConnectionFailed as failure:
+            raise introspection_error(failure) from failure
+
+    def begin(self, flow: CodeFlow) -> str:
+        """Return where ZITADEL sends the browser; a login that it refuses to begin would leave the person there."""
+        answer = self.send("GET", flow.path)
+        if answer.status not in (302, 303):
+            raise refusal(answer)
+        return answer.headers.get("location", "")
+
+    def redeem(self, flow: CodeFlow, answer: Mapping[str, str]) -> IssuedToken:
+        """Exchange the code of an answer for a token."""
+        if "code" not in answer:
+            raise LoginRefused(answer)
+        sent = {"grant_type": "authorization_code", "code": answer["code"], "code_verifier": flow.verifier}
+        return self._token(flow.scopes, **sent, redirect_uri=flow.redirect_uri)
+
+    def begin_device(self, scopes: Sequence[str]) -> NewDevice:
+        """Return the code for the person, and that for ``wait_for_device``."""
+        answer = self.send("POST", DEVICE_PATH, client_id=self._settings.client_id, scope=" ".join(scopes))
+        try:
+            return read(NewDevice, answer.json_object())
+        except (ValueError, TypeError):
+            raise refusal(answer) from None
+
+    def wait_for_device(
+        self, device: NewDevice, scopes: Sequence[str], *, pause: Callable[[float], None] = time.sleep
+    ) -> IssuedToken:
+        """Ask until the person has logged in; ``pause`` waits for so many seconds."""
+        waited, interval = 0, max(device.interval, 1)
+        while True:
+            try:
+                return self._token(scopes, grant_type=DEVICE_GRANT, device_code=device.code)
+            except LoginRefused as error:
+                if error.code not in ("authorization_pending", "slow_down"):
+                    raise
+                interval += SLOWER_SECONDS if error.code == "slow_down" else 0
+            if waited + interval > min(device.seconds, LOGIN_SECONDS):
+                raise ZdemoError(TOO_LATE, hint=AGAIN)
+            pause(min(interval, LONGEST_PAUSE_SECONDS))
+            waited += interval
+
+    def _token(self, scopes: Sequence[str], **form: str) -> IssuedToken:
+        answer = self.send("POST", TOKEN_PATH, client_id=self._settings.client_id, **form)
+        if issued := issued_token(answer, scopes):
+            return issued
+        raise refusal(answer)
+
+
+class LoginRefused(ZdemoError):
+    """An error of OAuth in ZITADEL's words, with what to do; ``code`` is its name."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        self.code = str(answer.get("error", "no reason given"))
+        said = f"{self.code}: {answer.get('error_description') or ''}"[:300].rstrip(": ")
+        hint = next((hint for words, hint in HINTS.items() if words in said), AGAIN)
+        super().__init__(f"ZITADEL refuses the login: {said}", hint=hint)
+
+
+def refusal(answer: Response) -> ZdemoError:
+    """Return the error that an answer means."""
+    body = answer.json_object()
+    return LoginRefused(body) if answer.status < 500 and "error" in body else answer_error(answer)
