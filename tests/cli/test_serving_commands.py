@@ -49,6 +49,7 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
             "project": PROJECT_ID,
             "client_id": CLIENT_ID,
             "client_secret": CLIENT_SECRET,
+            "app_client_id": env["ZDEMO_APP_CLIENT_ID"],
         }
         assert [user["pat"] for user in users] == [READER.pat, VISITOR.pat, ADMIN.pat]
         assert users[0] == {"id": READER.id, "username": "reader", "pat": READER.pat, "roles": ["read:messages"]}

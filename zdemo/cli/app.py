@@ -15,7 +15,7 @@ COMMANDS = {  # name: summary and panel in `zdemo --help`; the module in zdemo.c
     "init": ("Write a first .env, for the emulator or for your ZITADEL.", FIRST),
     "serve": ("Run the API: three routes, guarded by token introspection.", API),
     "call": ("Send one request to an API, and explain the response.", API),
-    "token": ("Get an access token of a service account, and print it.", API),
+    "token": ("Print an access token of a service account or a person.", API),
     "verify": ("Grade any API that takes bearer tokens, in any language.", API),
     "introspect": ("Ask ZITADEL about a token, and explain the answer.", TOKENS),
     "doctor": ("Find out what is wrong, and how to fix it.", TOKENS),

@@ -95,7 +95,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         bool, flag("Print token, type, lifetime and scope as JSON.", "--json", panel=OUTPUT_GROUP)
     ] = False,
 ) -> int:
-    """Get an access token of a service account, or of a person who logs in, and print it.
+    """Print an access token of a service account or a person.
 
     It requests the scopes that put the user's name, the roles and the project of ZITADEL_PROJECT_ID into the token;
     docs/commands.md lists them.
