@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from tests.support.emulator_target import DISCOVERY, USERINFO, Api, Server, bearer
+from tests.support.logins import add_administrator
 from tests.support.oauth import GetToken, OAuth
 from tests.support.stories import Objects
 from tests.support.workshop import KEY_APP, WEB_APP, App, Organization, Pat, Project, User, Workshop, find_organization
@@ -185,3 +186,9 @@ def near(own: Emulator) -> Iterator[Server]:
     server = Server(own.url)
     yield server
     server.close()
+
+
+@pytest.fixture
+def login(own: Emulator, near: Server) -> Api:
+    """Its API as a login page calls it."""
+    return Api(near, add_administrator(own, "IAM_LOGIN_CLIENT")[1])

@@ -1,7 +1,6 @@
 """What an active answer and userinfo hold, which claims a scope asks for, and what revocation ends."""
 
 import base64
-import re
 import time
 from typing import Any
 
@@ -16,8 +15,6 @@ from zdemo.emulator import ADMIN, READER, Emulator
 FOREVER_EPOCH = 253402300799  # 9999-12-31T23:59:59Z
 PAT_SCOPES = ["openid", "profile", METADATA, OWNER]
 ALL_ROLES = [f"{ROLE_SCOPE}admin", f"{ROLE_SCOPE}read:messages"]
-ALWAYS = {"active", "token_type", "sub", "aud", "exp", "iat", "nbf", "iss", "jti", "scope"}
-PROFILE = {"username", "preferred_username", "name", "updated_at"}
 DOMAIN, ID = "urn:zitadel:iam:org:domain:primary", "urn:zitadel:iam:org:id"
 OWNERS = {f"{OWNER}:id", f"{OWNER}:name", f"{OWNER}:primary_domain"}
 
@@ -51,21 +48,6 @@ def test_the_claims_of_a_pat(oauth: OAuth, app: App, project: Project, issuer: s
         f"{OWNER}:primary_domain": project.organization.primary_domain,
         **({ROLES: roles, roles_of(project): roles} if who == "reader" else {}),
     }
-
-
-@pytest.mark.parametrize("scopes", [["openid"], ["openid", "profile"]], ids=" ".join)
-def test_the_claims_of_an_access_token(
-    oauth: OAuth, app: App, project: Project, reader: User, reader_token: GetToken, scopes: list[str]
-) -> None:
-    claims = oauth.claims(app, reader_token(*scopes, audience(project)))
-    session = {"client_id", "auth_time", "amr", ROLES, roles_of(project)}
-    assert set(claims) == ALWAYS | session | (PROFILE if "profile" in scopes else set())
-    assert claims["client_id"] == reader.username
-    assert (claims["aud"], claims["amr"]) == ([project.id], ["pwd"])
-    assert claims["scope"] == " ".join([*scopes, audience(project)])
-    assert re.fullmatch(r"V2_\d+-at_\d+", claims["jti"])
-    assert claims["exp"] - claims["iat"] == 12 * 60 * 60
-    assert type(claims["auth_time"]) is int
 
 
 def test_a_role_key_comes_through_whole_whatever_the_flags_of_the_project(

@@ -23,13 +23,6 @@ FIELDS = {
     "inactive": ":active active=false",
 }
 STORIES = stories("""
-# a change of a grant shows on tokens that exist
-roles @pat -> :
-Z/CreateAuthorization @user @project organizationId=<organization.id> roleKeys='["r","s"]' -> id
-roles @pat -> :r,s
-Z/UpdateAuthorization id=<made.id> roleKeys.0=s -> changeDate
-roles @pat -> :s
-
 # a grant without roles, a deactivated and a deleted one give no claim
 roles @pat -> :
 Z/UpdateAuthorization id=<assignment> roleKeys=[] -> changeDate
@@ -119,15 +112,6 @@ U/AddPersonalAccessToken @user expirationDate=<tomorrow> -> token
 introspect app=own_app token=<made.token> -> active=true
 U/ListPersonalAccessTokens filters.0.userIdFilter.id=<user.id> -> result.1 pagination.totalResult=2
 
-# all tokens of a locked user end, and do not come back
-token @login @scope -> access_token
-U/LockUser @user -> details
-introspect @pat -> @inactive
-introspect @issued -> @inactive
-token @login -> 400 invalid_request
-U/UnlockUser @user -> details
-introspect @pat -> @inactive
-
 # all tokens of a deleted user end
 token @login @scope -> access_token
 U/DeleteUser @user -> details
@@ -142,23 +126,19 @@ token @login -> 400 invalid_request
 U/RemoveSecret @user -> deletionDate
 token login=<user.username> secret=<made.deletionDate> -> 400 invalid_request
 
-# an application is refused while it is off, and once it is deleted
+# an application is refused while it is off
 introspect @pat -> active=true
 A/DeactivateApplication @app -> deactivationDate
 introspect @pat -> 400 unauthorized_client
 A/ReactivateApplication @app -> reactivationDate
 introspect @pat -> active=true
-A/DeleteApplication @app -> deletionDate
-introspect @pat -> 400 unauthorized_client
 
-# an application is refused while its project is off, and once it is deleted
+# an application is refused while its project is off
 introspect @pat -> active=true
 P/DeactivateProject @project -> changeDate
 introspect @pat -> 400 unauthorized_client
 P/ActivateProject @project -> changeDate
 introspect @pat -> active=true
-P/DeleteProject @project -> deletionDate
-introspect @pat -> 400 unauthorized_client
 
 # a new secret ends the old one of an application
 introspect @pat -> active=true

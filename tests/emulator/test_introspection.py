@@ -4,8 +4,6 @@ import base64
 import json
 import secrets
 import string
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -124,7 +122,6 @@ def test_a_body_that_is_not_a_form_holds_no_token(ask: Asker, media: str | None,
 
 
 BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
-Change = Callable[[str], str]
 
 
 def changed(text: str, at: int) -> str:
@@ -139,42 +136,30 @@ def spellings(part: str, spare_bits: int) -> list[str]:
     return [part[:-1] + last for last in BASE64URL[first : first + size]]
 
 
-def with_part(place: int, change: Change) -> Change:
-    return lambda pat: ".".join(change(p) if at == place else p for at, p in enumerate(pat.split(".")))
-
-
 def encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-SAME: list[Change] = [
-    *(
-        partial(lambda where, blank, pat: where.format(blank, pat[:40], pat[40:]), where, blank)
-        for blank in (" ", "\t", "\n", "\r\n", "\u00a0", "\u2003")
-        for where in ("{0}{1}{2}", "{1}{2}{0}", "{1}{0}{2}")
-    )
-]
-OTHERS: list[Change] = [
-    *(text.format for text in ("Bearer {}", '"{}"', "{}=", "{}\u200b", "{}A", "{}.x", ".{}")),
-    *(lambda pat, end=end: pat[:end] for end in (-1, -10, 71, 80)),
-    lambda pat: pat[1:],
-    lambda pat: pat.rpartition(".")[0],
-    lambda pat: pat.rpartition(".")[0] + ".",
-    with_part(0, lambda part: changed(part, len(part) - 6)),
-    with_part(0, lambda part: encoded(json.dumps(json.loads(unpadded(part))).encode())),
-    *(with_part(place, lambda part: changed(part, 0)) for place in (1, 2, 3, 4)),
-    lambda pat: (pat + "-").translate(str.maketrans("-_", "+/")),
-]
+def others(pat: str) -> list[str]:
+    """Texts that look like a PAT and are not it."""
+    parts = pat.split(".")
+    damaged = [(0, changed(parts[0], len(parts[0]) - 6)), *((at, changed(parts[at], 0)) for at in (1, 2, 3, 4))]
+    damaged.append((0, encoded(json.dumps(json.loads(unpadded(parts[0]))).encode())))
+    return [
+        *(text.format(pat) for text in ("Bearer {}", '"{}"', "{}=", "{}\u200b", "{}A", "{}.x", ".{}")),
+        *(pat[:end] for end in (-1, -10, 71, 80)),
+        *(pat[1:], pat.rpartition(".")[0], pat.rpartition(".")[0] + "."),
+        *(".".join([*parts[:at], part, *parts[at + 1 :]]) for at, part in damaged),
+        (pat + "-").translate(str.maketrans("-_", "+/")),
+    ]
 
 
 def test_a_pat_has_several_spellings(oauth: OAuth, app: App, reader: User) -> None:
-    tokens = [change(reader.pat) for change in SAME]
-    parts = reader.pat.split(".")
-    for place, spare_bits in ((0, 4), (1, 2), (3, 4), (4, 4)):
-        tokens += [
-            ".".join([*parts[:place], spelling, *parts[place + 1 :]])
-            for spelling in spellings(parts[place], spare_bits)
-        ]
+    pat, parts = reader.pat, reader.pat.split(".")
+    blanks, places = (" ", "\t", "\n", "\r\n", "\u00a0", "\u2003"), ("{0}{1}{2}", "{1}{2}{0}", "{1}{0}{2}")
+    tokens = [place.format(blank, pat[:40], pat[40:]) for blank in blanks for place in places]
+    for at, spare_bits in ((0, 4), (1, 2), (3, 4), (4, 4)):
+        tokens += [".".join([*parts[:at], same, *parts[at + 1 :]]) for same in spellings(parts[at], spare_bits)]
     assert [token for token in tokens if oauth.claims(app, token).get("sub") != reader.id] == []
 
 
@@ -182,8 +167,7 @@ def test_what_is_not_a_token_or_not_this_one_is_inactive(
     oauth: OAuth, app: App, reader: User, reader_secret: str
 ) -> None:
     garbage = ["garbage", "A", "A" * 71, "A" * 104, "=", " ", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "ä", "A" * 65536]
-    others = [change(reader.pat) for change in OTHERS]
-    tokens = [*garbage, *others, app.secret, reader_secret, reader.id]
+    tokens = [*garbage, *others(reader.pat), app.secret, reader_secret, reader.id]
     assert [token for token in tokens if answer(oauth.introspection(app, token)) != INACTIVE] == []
     assert oauth.introspection(app, "garbage").text == '{"active":false}\n'
 
@@ -196,8 +180,8 @@ def test_a_pat_of_the_form_before_v4_14_is_active_and_only_line_ends_in_it_are_i
 
     pat = READER.pat
     assert all(map(active, [*spellings(pat, 2), pat + "\n", "\r" + pat, pat[:30] + "\r\n" + pat[30:]]))
-    others = [*(text.format(pat) for text in ("{} ", " {}", "\t{}", "{}=", "Bearer {}", "{}A", "{}AA")), pat[:70]]
-    assert not any(map(active, [*others, pat[:30] + "\u00a0" + pat[30:], changed(pat, 40)]))
+    longer = [*(text.format(pat) for text in ("{} ", " {}", "\t{}", "{}=", "Bearer {}", "{}A", "{}AA")), pat[:70]]
+    assert not any(map(active, [*longer, pat[:30] + "\u00a0" + pat[30:], changed(pat, 40)]))
 
 
 def test_a_user_id_of_ones_own_choice_changes_the_pat(workshop: Workshop, oauth: OAuth, app: App) -> None:

@@ -1,13 +1,12 @@
 """What login pages of one's own call: the Session API, and the requests of applications and devices."""
 
 from datetime import timedelta
-from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
 from tests.support.emulator_target import NOBODY, Api, Server, error_id
-from tests.support.logins import CALLBACK, Client, add_administrator, add_client
+from tests.support.logins import CALLBACK, Client, add_client, session_of_ada
 from tests.support.stories import Objects, stories
 from tests.support.workshop import HUMAN, User, Workshop
 from zdemo.emulator import ADMIN, Emulator
@@ -146,24 +145,11 @@ def client(own: Emulator) -> Client:
     return add_client(own, loginVersion={"loginV2": {"baseUri": "http://login.example/"}})
 
 
-@pytest.fixture
-def login(own: Emulator, near: Server) -> Api:
-    """The API as the login page calls it."""
-    return Api(near, add_administrator(own, "IAM_LOGIN_CLIENT")[1])
-
-
 def asked(client: Client, **change: str) -> str:
     """The ID of a new request, which the login page hears of."""
     address, _, id = client.login_page(**change).partition("?authRequest=")
     assert address == "http://login.example/login"
     return id
-
-
-def ada_in(login: Api) -> dict[str, Any]:
-    """A session of ada, to answer with."""
-    checks = {"user": {"loginName": "ada"}, "password": {"password": PERSON_PASSWORD}}
-    made = login.do("SessionService/CreateSession", checks=checks)
-    return {"session": {name: made[name] for name in ("sessionId", "sessionToken")}}
 
 
 def test_a_login_page_of_ones_own_reads_the_request_and_answers_it_once(client: Client, login: Api) -> None:
@@ -180,12 +166,12 @@ def test_a_login_page_of_ones_own_reads_the_request_and_answers_it_once(client: 
         "loginHint": "ada",
         "maxAge": "0s",
     }
-    answered = login.rest("POST", f"/v2/oidc/auth_requests/{id}", ada_in(login)).json()
+    answered = login.rest("POST", f"/v2/oidc/auth_requests/{id}", session_of_ada(login)).json()
     assert set(answered["details"]) == {"sequence", "changeDate", "resourceOwner"}
     address, _, query = answered["callbackUrl"].partition("?")
     code = dict(parse_qsl(query))
     assert (address, code["state"]) == (CALLBACK, "a state")
-    refused = login.ask("OIDCService/CreateCallback", authRequestId=id, **ada_in(login))
+    refused = login.ask("OIDCService/CreateCallback", authRequestId=id, **session_of_ada(login))
     assert error_id(refused) == (400, "COMMAND-Sx208nt")
     tokens = client.exchange(code["code"]).json()
     assert "id_token" in tokens
@@ -203,11 +189,11 @@ def test_a_login_page_of_ones_own_says_no(client: Client, login: Api) -> None:
 
 
 def test_only_a_login_client_with_a_session_answers(own: Emulator, near: Server, client: Client, login: Api) -> None:
-    id, owner, session = asked(client), Api(near, ADMIN.pat), ada_in(login)
+    id, owner, session = asked(client), Api(near, ADMIN.pat), session_of_ada(login)
     assert owner.ask("OIDCService/GetAuthRequest", authRequestId=id).status_code == 200
-    ended = ada_in(login)
+    ended = session_of_ada(login)
     login.do("SessionService/DeleteSession", sessionId=ended["session"]["sessionId"])
-    brief = ada_in(login)
+    brief = session_of_ada(login)
     changed = login.do("SessionService/SetSession", sessionId=brief["session"]["sessionId"], lifetime="0.001s")
     brief["session"]["sessionToken"] = changed["sessionToken"]
     own.control.timeline.advance(timedelta(seconds=1))

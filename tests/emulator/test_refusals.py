@@ -35,13 +35,10 @@ FIELDS = {
 }
 LINES = """
 P/CreateProject @home name= -> 400 invalid CreateProjectRequest.Name: <LENGTH>
-P/CreateProject @home name=<project.name> -> 409 Project already exists on organization (V3-DKcYh)
 P/CreateProject @home name=<PROJECT_NAME> -> 409 Project already exists on organization (V3-DKcYh)
 P/CreateProject @home @project name=x -> 409 Errors.Project.AlreadyExisting (COMMAND-opamwu)
 P/GetProject @no_project -> 404 QUERY-fk2fs
-P/UpdateProject @no_project name=x -> 404 COMMAND-3M9sd
 P/AddProjectRole @no_project roleKey=r displayName=R -> 400 COMMAND-EbFMN
-P/AddProjectRole @project roleKey=admin displayName=R -> 409 Role already exists (V3-DKcYh)
 P/AddProjectRole @project roleKey=ADMIN displayName=R -> 409 Role already exists (V3-DKcYh)
 P/UpdateProjectRole @project roleKey=no -> 404 Role doesn't exist (COMMAND-vv8M9)
 P/ListProjects @over -> 400 Limit exceeded (QUERY-4M0fs)
@@ -52,33 +49,26 @@ A/CreateApplication @project name=x -> 400 invalid CreateApplicationRequest.Appl
 A/CreateApplication @project name=<APP_NAME> apiConfiguration={} -> 409 Application already exists (V3-DKcYh)
 A/CreateApplication @no_project name=x apiConfiguration={} -> 400 COMMAND-EbFMN
 A/UpdateApplication @no_app name=x -> 404 COMMAND-28di9
-A/GetApplication applicationId=<NO> -> 404 QUERY-pCP8P
 A/GetApplication applicationId=<app.client_id> -> 404 Errors.App.NotExisting (QUERY-pCP8P)
-A/GenerateClientSecret @no_app -> 404 COMMAND-Kd92s
 A/DeleteApplication @no_app -> 404 COMMAND-0po9s
 A/CreateApplicationKey @no_app @forever -> 400 COMMAND-sak25
 A/CreateApplicationKey @app @forever -> 400 Chosen Auth Method does not require a key (COMMAND-Dff54)
 A/CreateApplicationKey @key_app @past -> 400 <TOO_EARLY>
 A/GetApplicationKey keyId=<NO> -> 404 Errors.AuthNKey.NotFound (QUERY-Dgr3g)
 A/DeleteApplicationKey @key_app keyId=<NO> -> 404 Application key not found (COMMAND-4m77G)
-U/CreateUser @home @bot username=<USERNAME> -> 409 User already exists (V3-DKcYh)
-U/CreateUser @away @bot username=<visitor.username> -> 409 User already exists (V3-DKcYh)
+U/CreateUser @away @bot username=<USERNAME> -> 409 User already exists (V3-DKcYh)
 U/CreateUser @home @visitor @bot -> 400 Errors.User.AlreadyExisting (COMMAND-k2una)
 U/CreateUser @home -> 400 invalid CreateUserRequest.UserType: value is required
 U/CreateUser organizationId=<NO> @bot -> 400 Organisation not found (COMMAND-QXPGs)
-U/GetUserByID @no_user -> 404 QUERY-Dfbg2
 U/SetUserMetadata @visitor -> 400 Metadata list is empty (META-9mm2d)
-U/DeleteUserMetadata @visitor -> 400 Metadata list is empty (META-9mm2d)
 U/DeleteUserMetadata @visitor keys.0=no -> 404 One or more keys do not exist (META-2nnds)
 U/LockUser @no_user -> 404 COMMAND-450yxuqrh1
 U/DeleteUser @no_user -> 404 COMMAND-bd4ir1mblj
-U/AddSecret @no_user -> 400 COMMAND-x8910n
 U/AddSecret @human -> 400 Errors.User.NotExisting (COMMAND-x8910n)
 U/RemoveSecret @no_user -> 400 COMMAND-x7s802
 U/AddKey @no_user @forever -> 400 COMMAND-bnipwm1
 U/AddKey @visitor @past -> 400 <TOO_EARLY>
 U/AddKey @visitor @forever publicKey=<NO_KEY> -> 400 COMMAND-5F3h1
-U/AddKey @no_user @past publicKey=<NO_KEY> -> 400 COMMAND-5F3h1
 U/RemoveKey @visitor keyId=<NO> -> 404 Machine key not found (COMMAND-4m77G)
 U/AddPersonalAccessToken @no_user @forever -> 400 COMMAND-Dggw2
 U/AddPersonalAccessToken @visitor -> 400 invalid AddPersonalAccessTokenRequest.ExpirationDate: value is required
@@ -88,10 +78,8 @@ U/RemovePersonalAccessToken @visitor tokenId=<NO> -> 404 Personal Access Token n
 Z/CreateAuthorization @assign userId=<reader.id> -> 409 User grant already exists (V3-DKcYh)
 Z/CreateAuthorization @assign @no_user -> 400 User could not be found (COMMAND-4f8sg)
 Z/CreateAuthorization @assign @no_project -> 400 Project Grant not found (COMMAND-4m9ff)
-Z/CreateAuthorization @assign organizationId=<NO> -> 400 Project Grant not found (COMMAND-4m9ff)
 Z/CreateAuthorization @assign @away -> 400 Project Grant not found (COMMAND-4m9ff)
 Z/CreateAuthorization @assign roleKeys.0=no -> 400 Errors.Project.Role.NotFound (COMMAND-mm9F4)
-Z/CreateAuthorization @assign roleKeys.0=Admin -> 400 COMMAND-mm9F4
 Z/UpdateAuthorization id=<NO> roleKeys.0=admin -> 404 COMMAND-3M9sd
 Z/ActivateAuthorization id=<NO> -> 404 COMMAND-Lp0gs
 Z/DeleteAuthorization id=<NO> -> deletionDate=0001-01-01T00:00:00Z

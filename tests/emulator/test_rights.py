@@ -23,9 +23,7 @@ STORIES = stories("""
 # without an administrator role there is no membership
 visitor: P/ListProjects -> <NO_MEMBERSHIP>
 visitor: P/ListProjects pagination.limit=1001 -> <NO_MEMBERSHIP>
-visitor: P/GetProject @project -> <NO_MEMBERSHIP>
 visitor: P/GetProject projectId= -> <NO_MEMBERSHIP>
-visitor: P/ListProjectRoles @project -> <NO_MEMBERSHIP>
 visitor: P/ListProjectRoles projectId= -> <NO_MEMBERSHIP>
 visitor: P/CreateProject @home name=x -> <NO_MEMBERSHIP>
 visitor: P/AddProjectRole @project roleKey=x displayName=X -> <NO_MEMBERSHIP>

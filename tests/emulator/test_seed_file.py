@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.emulator_target import USERINFO, Server
 from zdemo.emulator import NEVER, emulate
-from zdemo.emulator.login.sessions import check_password
 from zdemo.emulator.seed import SeedError
 from zdemo.emulator.seed_file import seeded_start
 
@@ -64,11 +63,7 @@ def test_people_have_passwords_and_roles_and_a_login_client_is_nobodys_administr
     content = {"users": users, "people": people, "projects": [{"name": "shop", "roles": ["read"]}]}
     start = seeded_start(json.dumps(content), "seed.json")
     login, eve, bob, admin = start.world.users.values()
-    assert (eve.name, eve.human["email"]["email"], check_password(eve, SECRET)) == (
-        "Eve Example",
-        "eve@example.com",
-        True,
-    )
+    assert (eve.name, eve.human["email"]["email"], eve.password) == ("Eve Example", "eve@example.com", SECRET)
     assert (bob.name, bob.human["email"]["email"], bob.password, bob.state) == ("Bob B", "b@c.d", None, "INACTIVE")
     assert [a.role_keys for a in start.world.authorizations.values()] == [["read"]]
     assert [known.username for known in start.users] == [admin.username]

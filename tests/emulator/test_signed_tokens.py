@@ -9,20 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import Api, Server, answer
-from tests.support.oauth import (
-    ACCESS_FORM,
-    INACTIVE,
-    PAT_FORM,
-    ROLE_SCOPE,
-    GetToken,
-    OAuth,
-    audience,
-    form_of,
-    roles_of,
-    unpadded,
-    verified,
-)
-from tests.support.waiting import eventually
+from tests.support.oauth import INACTIVE, ROLE_SCOPE, GetToken, OAuth, audience, roles_of, unpadded, verified
 from tests.support.workshop import App, Organization, Project, User, Workshop
 
 STANDARD = {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id"}
@@ -99,33 +86,6 @@ def test_a_jwt_is_bound_to_its_content_its_project_and_its_issuer(
     elsewhere = f"{oauth.server.hostname}:59999"
     assert answer(oauth.introspection(app, signed, elsewhere)) == INACTIVE
     assert oauth.introspection(app, reader.pat, elsewhere).json()["active"], "a PAT is bound to no issuer"
-
-
-def test_a_jwt_dies_at_introspection_with_its_user_while_its_signature_stays_good(
-    workshop: Workshop, admin: Api, oauth: OAuth, app: App
-) -> None:
-    user = workshop.jwt_user()
-    token = oauth.access_token(user, workshop.secret(user), audience(app.project))
-    eventually("the JWT is active", lambda: oauth.active(app, token))
-    admin.do("UserService/LockUser", userId=user.id)
-    assert answer(oauth.introspection(app, token)) == INACTIVE
-    assert verified(oauth.server, token)[1]["sub"] == user.id
-
-
-def test_a_pat_stays_opaque_and_the_token_type_is_switched_by_the_v1_api(
-    workshop: Workshop, admin: Api, oauth: OAuth, app: App, signer: User
-) -> None:
-    pat = workshop.pat(signer.id).token
-    assert (form_of(pat), oauth.active(app, pat)) == (PAT_FORM, True)
-    user = workshop.user(pat=False)
-    secret = workshop.secret(user)
-    assert form_of(oauth.access_token(user, secret, "openid")) == ACCESS_FORM
-    body = {"name": user.name, "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
-    path = f"/management/v1/users/{user.id}/machine"
-    assert admin.rest("PUT", path, body).status_code == 200
-    eventually("the next token is a JWT", lambda: oauth.access_token(user, secret, "openid").count(".") == 2)
-    unchanged = admin.rest("PUT", path, body)
-    assert (unchanged.status_code, unchanged.json()["code"]) == (400, 9)
 
 
 def test_an_id_token_has_exactly_these_claims(

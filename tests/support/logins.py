@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import jwt
 import requests
 
-from tests.support.emulator_target import TIMEOUT_SECONDS
-from zdemo.emulator import ORGANIZATION_ID, PROJECT_ID, Emulator
+from tests.support.emulator_target import INTROSPECT, TIMEOUT_SECONDS, Api, basic
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, Emulator
 from zdemo.emulator.entities import NEVER, Application, User
+from zdemo.emulator.seed import PERSON_PASSWORD
 from zdemo.emulator.token_texts import encoded, new_secret
 
 CALLBACK = "http://localhost:3000/callback"
@@ -46,6 +47,13 @@ def add_administrator(emulator: Emulator, role: str) -> tuple[User, str]:
         resource = ("instance", "") if role.startswith("IAM") else ("organization", ORGANIZATION_ID)
         world.add_administrator(user.id, resource, [role])
         return user, world.add_pat(user, NEVER).token
+
+
+def session_of_ada(login: Api) -> dict[str, Any]:
+    """A session with a checked password, in the form in which a login page answers with it."""
+    checks = {"user": {"loginName": "ada"}, "password": {"password": PERSON_PASSWORD}}
+    made = login.do("SessionService/CreateSession", checks=checks)
+    return {"session": {name: made[name] for name in ("sessionId", "sessionToken")}}
 
 
 @dataclass
@@ -106,6 +114,10 @@ class Client:
         assert answer.status_code == 200, answer.text
         tokens: dict[str, Any] = answer.json()
         return tokens
+
+    def introspect(self, token: str) -> Any:
+        """What the API of the known world is told about a token."""
+        return self.send("POST", INTROSPECT, data={"token": token}, headers=basic(CLIENT_ID, CLIENT_SECRET)).json()
 
     def refresh(self, tokens: dict[str, Any], **form: Any) -> requests.Response:
         return self.token("refresh_token", refresh_token=tokens["refresh_token"], **form)

@@ -7,8 +7,8 @@ can send only after a CORS preflight, which is refused. A request with a browser
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, is_dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -245,26 +245,13 @@ class Timeline:
         """Make all objects older, as if this time had passed; the clock stays, since clients live in the same time."""
         seconds = duration.total_seconds()
         with self._world.lock:
-            for fields in {id(fields): fields for fields in self._fields()}.values():
+            found: dict[int, dict[str, Any]] = {}
+            _collect(self._state(), found)
+            for fields in found.values():
                 _make_older(fields, seconds)
             for id_ in self._world.removed:
                 self._world.removed[id_] -= seconds
             self.advanced += duration
-
-    def _fields(self) -> Iterator[dict[str, Any]]:
-        """Yield the fields of all objects; those of a token that has ended but is still listed come twice."""
-        world = self._world
-        owners = (world.projects, world.applications, world.users)
-        for owner in (owner for group in owners for owner in group.values()):
-            for inner in ("roles", "grants", "keys", "pats", "metadata"):
-                yield from map(vars, getattr(owner, inner, {}).values())
-        groups = (*owners, world.organizations, world.authorizations, world.administrators, world.session_tokens)
-        for group in (*groups, world.login_sessions, world.auth_requests, world.refresh_tokens, world.device_requests):
-            yield from map(vars, group.values())
-        yield from (vars(refresh_token.access) for refresh_token in world.refresh_tokens.values())
-        for event in world.events:
-            yield from (vars(event), event.payload)
-        yield from (vars(ended.token) for ended in world.ended_tokens.values())
 
     def restore_pats(self, user_id: str) -> None:
         """Give a user the personal access tokens of the beginning. Raises KeyError if the user was not there then."""
@@ -278,7 +265,18 @@ class Timeline:
             user.pats |= pats
 
 
+def _collect(value: Any, found: dict[int, dict[str, Any]]) -> None:
+    """Find the fields of all objects inside, each once."""
+    fields = vars(value) if is_dataclass(value) else value
+    if isinstance(fields, dict) and id(fields) not in found:
+        found[id(fields)] = fields
+        for one in fields.values():
+            _collect(one, found)
+    for one in fields if isinstance(fields, list) else ():
+        _collect(one, found)
+
+
 def _make_older(fields: dict[str, Any], seconds: float) -> None:
     for name in AGING:
-        if fields.get(name) not in (None, NEVER):
+        if isinstance(fields.get(name), int | float) and fields[name] != NEVER:
             fields[name] -= seconds

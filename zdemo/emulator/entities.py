@@ -128,11 +128,6 @@ class Application(Switchable):
         values = self.oidc.get(name)
         return [str(value) for value in values] if isinstance(values, list) else []
 
-    @property
-    def jwt_access_tokens(self) -> bool:
-        """Whether the access tokens of logins are JWTs."""
-        return self.oidc.get("accessTokenType") == "OIDC_TOKEN_TYPE_JWT"
-
 
 @dataclass(kw_only=True)
 class PublicKey(Entity):
@@ -261,10 +256,14 @@ class LoginSession(Entity):
 
 @dataclass(kw_only=True)
 class AuthRequest(Entity):
-    """A request of an application to log somebody in; its ID begins with ``V2_``, except for login version 1."""
+    """A request of an application to log somebody in; its ID begins with ``V2_``, except for login version 1.
+
+    Of a device, which has a ``user_code``, ``code`` is the device code. No ``session_id`` in an answer means no.
+    """
 
     client_id: str
-    redirect_uri: str
+    redirect_uri: str = ""
+    user_code: str = ""
     response_mode: str = ""
     scopes: list[str]
     state: str = ""
@@ -278,19 +277,6 @@ class AuthRequest(Entity):
     answered: bool = False
     code: str = field(default="", repr=False)  # empty again once it was used
     session_id: str = ""
-
-
-@dataclass(kw_only=True)
-class DeviceRequest(Entity):
-    """A request of a device, whose code is ``id``; ``state`` is ``pending``, ``approved``, ``denied`` or ``done``."""
-
-    user_code: str
-    client_id: str
-    scopes: list[str]
-    expires: float
-    state: str = "pending"
-    names: list[str] = field(default_factory=list)  # the last texts by which login pages name it
-    session: LoginSession | None = None  # of the person who said yes
 
 
 @dataclass(frozen=True)

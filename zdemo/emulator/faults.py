@@ -248,9 +248,5 @@ class Faulty:
         if path.startswith("/debug/"):
             status = 412 if path == "/debug/ready" else 500
             return status, f"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=({failed})"
-        origin = Origin.of(environ)
-        return 500, (
-            f"unable to set instance using origin &{{{origin.instance_host} {origin.public_host} {origin.scheme}}} "
-            f"(ExternalDomain is {self._external_domain}): ID=QUERY-d3fas Message=An internal error occurred "
-            f"Parent=({failed})"
-        )
+        why = f"ID=QUERY-d3fas Message=An internal error occurred Parent=({failed})"
+        return 500, Origin.of(environ).unable(self._external_domain, why)

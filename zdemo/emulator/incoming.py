@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
-from flask import g, request
+from flask import Request, Response, g, request
 from werkzeug.exceptions import ClientDisconnected
 
 # --- which instance ---
@@ -71,11 +71,12 @@ class Origin:
         found = any(name in domains for name in (self.instance_domain, self.instance_host))
         if found and any(name in domains for name in (public, self.requested_host)):
             return ""
-        error_id = "QUERY-IuGh1" if found else "QUERY-1kIjX"
-        return (
-            f"unable to set instance using origin &{{{self.instance_host} {self.public_host} {self.scheme}}} "
-            f"(ExternalDomain is {external_domain}): ID={error_id} Message={_NOT_FOUND}"
-        )
+        return self.unable(external_domain, f"ID={'QUERY-IuGh1' if found else 'QUERY-1kIjX'} Message={_NOT_FOUND}")
+
+    def unable(self, external_domain: str, why: str) -> str:
+        """Return what ZITADEL says when it cannot choose the instance."""
+        shown = f"&{{{self.instance_host} {self.public_host} {self.scheme}}}"
+        return f"unable to set instance using origin {shown} (ExternalDomain is {external_domain}): {why}"
 
 
 def current_origin() -> Origin:
@@ -94,6 +95,34 @@ def _forwarded(value: str) -> dict[str, str]:
         text = match[2]
         pairs.setdefault(match[1].lower(), re.sub(r"\\(.)", r"\1", text[1:-1]) if text[0] == '"' else text)
     return pairs
+
+
+# --- the cookie by which a browser that logged in is known again: a random text, which sessions hold ---
+#
+# Browsers send it for pages of the same site alone, so also for a frame that renews a login silently.
+
+
+def _cookie() -> str:
+    """Return the cookie's name, with the port, since browsers send cookies to all ports of a host."""
+    return f"zdemo-login-{current_origin().requested_host.rpartition(':')[2]}"
+
+
+def browser_of(request: Request) -> str:
+    """Return the browser's text, or an empty one."""
+    return request.cookies.get(_cookie(), "")
+
+
+def remember(answer: Response, browser: str) -> None:
+    """Give the browser its text, until it is closed."""
+    secure = current_origin().scheme == "https"
+    answer.set_cookie(_cookie(), browser, httponly=True, samesite="Lax", secure=secure)
+
+
+def is_foreign(request: Request) -> bool:
+    """Return whether a page of another origin sent a form; programs other than browsers name no origin."""
+    if "Origin" in request.headers:
+        return request.headers["Origin"].partition("://")[2] != current_origin().requested_host
+    return request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
 
 
 # --- bodies: read to their end before anything else happens, within limits of size and memory ---

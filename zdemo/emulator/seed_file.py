@@ -31,9 +31,6 @@ TYPES["datetime"] = "a time with its zone, for example 2030-01-01T00:00:00Z"
 _ERROR = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)  # of msgspec
 
 
-# --- what a file holds ---
-
-
 class Text(str):
     """A text that is shown."""
 

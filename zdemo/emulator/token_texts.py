@@ -5,6 +5,7 @@ kind: with 18-digit IDs, a PAT has 277 characters and an access token 288. Token
 without dots, and stay valid.
 """
 
+import hmac
 import json
 import re
 import secrets
@@ -76,6 +77,11 @@ def encoded(data: bytes) -> str:
 def new_secret() -> str:
     """Return a client secret of 64 letters and digits."""
     return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(SECRET_LENGTH))
+
+
+def same_secret(held: str, given: str) -> bool:
+    """Compare two secrets in constant time."""
+    return hmac.compare_digest(held.encode(), given.encode())
 
 
 def new_key_pair() -> tuple[str, str]:

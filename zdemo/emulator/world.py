@@ -11,7 +11,6 @@ from zdemo.emulator.entities import (
     Application,
     Authorization,
     AuthRequest,
-    DeviceRequest,
     EndedToken,
     Entity,
     Event,
@@ -68,7 +67,7 @@ class World:
         self.token_ids: dict[str, tuple[str, str]] = {}  # ID and user of each opaque token, by its canonical text
         self.login_sessions: dict[str, LoginSession] = {}
         self.auth_requests: dict[str, AuthRequest] = {}
-        self.device_requests: dict[str, DeviceRequest] = {}
+        self.device_requests: dict[str, AuthRequest] = {}  # by device code
         self.codes: dict[str, AuthRequest] = {}  # by canonical text, also when used
         self.refresh_tokens: dict[str, RefreshToken] = {}  # by canonical text
         self.auto_login = ""  # the username of the person who is logged in without being asked
@@ -80,7 +79,7 @@ class World:
         self.ended_tokens: dict[str, EndedToken] = {}  # before their time
         self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more
         self.removed: dict[str, float] = {}  # when a project or an authorization was removed
-        self._kept_taken: set[tuple[str, ...]] = set()  # what stays taken after its project was removed
+        self._kept_taken: set[str] = set()  # IDs of applications whose projects were removed
 
     def touch(self, entity: Entity) -> float:
         """Count a change of an object, and return its time."""
@@ -94,8 +93,8 @@ class World:
         self.events.append(Event(sequence, self.now(), kind, user.id, user.organization_id, by, payload))
 
     def _end_token(self, token: PersonalAccessToken | SessionToken, user: User, why: str) -> None:
-        self.ended_tokens.setdefault(token.id, EndedToken(token, user.username, why))
-        for ended in drop_oldest(self.ended_tokens):
+        ended_before = self.ended_tokens.get(token.id)
+        for ended in keep(self.ended_tokens, token.id, ended_before or EndedToken(token, user.username, why)):
             if isinstance(ended.token, SessionToken):  # a PAT can be restored
                 self.token_ids.pop(canonical(ended.token.token), None)
 
@@ -150,11 +149,10 @@ class World:
             raise taken("Project already exists on organization")
 
     def remove_project(self, project: Project) -> None:
-        """Remove a project and what is in it. ZITADEL does not free the IDs and names of its applications and roles."""
+        """Remove a project and what is in it. ZITADEL does not free the IDs of its applications."""
         for application in [a for a in self.applications.values() if a.project_id == project.id]:
             self.remove_application(application, "the project was removed")
-            self._kept_taken |= {("application", application.id), ("application", project.id, application.name.lower())}
-        self._kept_taken |= {("role", project.id, key.lower()) for key in project.roles}
+            self._kept_taken.add(application.id)
         self._remove_authorizations(lambda a: a.project_id == project.id)
         _remove(self.administrators, lambda a: a.resource == ("project", project.id))
         del self.projects[project.id]
@@ -162,7 +160,7 @@ class World:
 
     def add_role(self, project: Project, key: str, display_name: str, group: str = "") -> Role:
         """Add a role to a project."""
-        if _is_taken(key, project.roles) or ("role", project.id, key.lower()) in self._kept_taken:
+        if _is_taken(key, project.roles):
             raise taken("Role already exists")
         return self._add(project.roles, Role, key, project_id=project.id, display_name=display_name, group=group)
 
@@ -209,7 +207,7 @@ class World:
         self, project: Project, name: str, kind: str, auth_method: str, id: str | None = None
     ) -> Application:
         """Add an application without a secret, in place of the one that has the given ID if there is one (ZITADEL)."""
-        if id and ("application", id) in self._kept_taken:
+        if id in self._kept_taken:
             raise taken("Application already exists")
         self.check_application_name(project.id, name)
         fields = {"project_id": project.id, "name": name, "kind": kind, "auth_method": auth_method}
@@ -217,8 +215,7 @@ class World:
 
     def check_application_name(self, project_id: str, name: str) -> None:
         """Raise ``AlreadyExists`` if another application of the project has the name."""
-        names = (a.name for a in self.applications.values() if a.project_id == project_id)
-        if _is_taken(name, names) or ("application", project_id, name.lower()) in self._kept_taken:
+        if _is_taken(name, (a.name for a in self.applications.values() if a.project_id == project_id)):
             raise taken("Application already exists")
 
     def application_of(self, client_id: str) -> Application | None:
@@ -252,9 +249,13 @@ class World:
         self.log(made, "user.machine.added" if machine else "user.human.added", by, userName=username)
         return made
 
+    def user_named(self, username: str) -> User | None:
+        """Return the user of the instance with this username, which is the login name too, whatever its case."""
+        return next((user for user in self.users.values() if user.username.lower() == username.lower()), None)
+
     def check_username(self, username: str) -> None:
         """Raise ``AlreadyExists`` if another user of the instance has the username."""
-        if _is_taken(username, (user.username for user in self.users.values())):
+        if self.user_named(username):
             raise taken("User already exists")
 
     def set_user_state(self, user: User, state: str, event: str, by: str = "") -> float:
@@ -262,18 +263,13 @@ class World:
         user.state = state
         if state != "ACTIVE":
             why = f"the user was {'locked' if state == 'LOCKED' else 'deactivated'}"
-            for pat in user.pats.values():
-                pat.dead = True
-                self._end_token(pat, user, why)
-            self._end_tokens(user, why)
+            self._end_all(user, why)
         self.log(user, event, by)
         return self.touch(user)
 
     def remove_user(self, user: User, by: str = "") -> float:
         """Remove a user with its tokens, keys, authorizations and administrator roles."""
-        for pat in user.pats.values():
-            self._end_token(pat, user, "the user was removed")
-        self._end_tokens(user, "the user was removed")
+        self._end_all(user, "the user was removed")
         _remove(self.login_sessions, lambda session: session.user_id == user.id)
         self._remove_authorizations(lambda a: a.user_id == user.id)
         _remove(self.administrators, lambda a: a.user_id == user.id)
@@ -281,7 +277,10 @@ class World:
         self.log(user, "user.removed", by)
         return self.touch(user)
 
-    def _end_tokens(self, user: User, why: str) -> None:
+    def _end_all(self, user: User, why: str) -> None:
+        for pat in user.pats.values():
+            pat.dead = True
+            self._end_token(pat, user, why)
         self.end_tokens(lambda token: token.user_id == user.id, why)
 
     def end_tokens(self, matches: Callable[[SessionToken], bool], why: str) -> None:
@@ -293,9 +292,8 @@ class World:
 
     def add_access_token(self, token: SessionToken) -> None:
         """Add a token of the token endpoint."""
-        self.session_tokens[token.id] = token
         self._remember_text(token)
-        for old in drop_oldest(self.session_tokens):
+        for old in keep(self.session_tokens, token.id, token):
             self.token_ids.pop(canonical(old.token), None)
 
     def _remember_text(self, token: PersonalAccessToken | SessionToken) -> None:
@@ -367,9 +365,10 @@ class World:
         return next(found, None)
 
 
-def drop_oldest(objects: dict[str, T], most: int = MOST_KEPT) -> list[T]:
-    """Remove and return what came first, until there are no more than ``most``."""
-    return [objects.pop(next(iter(objects))) for _ in range(len(objects) - most)]
+def keep(objects: dict[str, T], key: str, new: T) -> list[T]:
+    """Add an object; remove and return what came first, until there are no more than ``MOST_KEPT``."""
+    objects[key] = new
+    return [objects.pop(next(iter(objects))) for _ in range(len(objects) - MOST_KEPT)]
 
 
 def _is_taken(name: str, names: Iterable[str]) -> bool:

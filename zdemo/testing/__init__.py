@@ -150,7 +150,7 @@ class ZitadelEmulator:
                 raise ValueError(f"nobody can log in as {username}")
             if application is None or application.kind != "oidc":
                 raise ValueError(f"unknown application for people: {client_id}")
-            session = add_session(world, person, password=True)
+            session = add_session(world, person)
             token = login_token(world, application, session, known_scopes(scope))
             return token_answer(world, token, application, issuer=self.url)
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import Client, add_client
-from zdemo.emulator import Emulator, emulate, known_world
+from zdemo.emulator import Emulator, World, emulate, known_world
 
 
 @pytest.fixture
@@ -15,10 +15,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def emulator(clock: Clock) -> Iterator[Emulator]:
-    """An emulator of this test alone, with a clock that stands."""
+def world(clock: Clock) -> World:
+    """The known world, with a clock that stands."""
     world = known_world()
     world.now = clock
+    return world
+
+
+@pytest.fixture
+def emulator(world: World) -> Iterator[Emulator]:
     with emulate(world) as running:
         yield running
 

@@ -1,14 +1,17 @@
 """The emulator's own login page: whom it lists, whom it knows again, and that no other page can use its forms."""
 
 import pytest
+import requests
 
-from tests.support.emulator_target import bearer
+from tests.support.emulator_target import TIMEOUT_SECONDS, bearer
 from tests.support.introspector_doubles import Clock
-from tests.support.logins import Client, add_client, claims, hidden, listed, told
+from tests.support.logins import CALLBACK, Client, add_client, claims, hidden, listed, told
 from zdemo.emulator import PROJECT_ID, World
 from zdemo.emulator.login.page import MOST_LISTED
-from zdemo.emulator.login.sessions import add_person
+from zdemo.emulator.login.sessions import add_person, set_auto_login
+from zdemo.emulator.seed import PERSON_ID
 
+NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
 LOGIN_REQUIRED = {"error": "login_required", "error_description": "The user is not logged in.", "state": "a state"}
 
 
@@ -32,14 +35,8 @@ def test_it_lists_people_with_their_roles_and_says_what_it_is(public: Client) ->
     world.set_user_state(world.users[add(world, "gone")], "INACTIVE", "user.deactivated")
     page = public.send("GET", public.login_page())
     assert listed(page.text) == ["ada", "eve&lt;script&gt;"]
-    for text in (
-        "This is an emulator of ZITADEL",
-        world.name,
-        "Ada Lovelace",
-        "read:messages",
-        public.application.name,
-    ):
-        assert text in page.text
+    texts = ("This is an emulator of ZITADEL", world.name, "Ada Lovelace", "read:messages", public.application.name)
+    assert [text for text in texts if text not in page.text] == []
     assert ("<script" in page.text, page.headers["Cache-Control"]) == (False, "no-store")
     policy = page.headers["Content-Security-Policy"]
     assert ("default-src 'none'" in policy, "frame-ancestors 'none'" in policy) == (True, True)
@@ -194,3 +191,83 @@ def test_only_the_page_itself_and_programs_send_its_forms(
 def test_another_host_name_has_no_login_page(public: Client) -> None:
     answer = public.send("GET", public.login_page(), headers={"Host": "evil.example"})
     assert answer.status_code == 404
+
+
+# --- logins without the page: --auto-login and the control interface
+
+
+@pytest.fixture
+def automatic(public: Client) -> Client:
+    set_auto_login(public.emulator.world, "ADA")
+    return public
+
+
+def test_authorize_answers_at_once(automatic: Client) -> None:
+    for change in ({}, {"prompt": "none"}, {"prompt": "login"}, {"max_age": "0"}):
+        tokens = automatic.exchange(told(automatic.authorize(headers=NAVIGATION, **change))["code"]).json()
+        assert (claims(tokens["id_token"])["sub"], claims(tokens["id_token"])["amr"]) == (PERSON_ID, ["pwd"])
+
+
+def test_a_hint_chooses_somebody_else_or_the_page(automatic: Client) -> None:
+    world = automatic.emulator.world
+    eve = world.users[add(world, "eve")]
+    tokens = automatic.exchange(told(automatic.authorize(login_hint="Eve"))["code"]).json()
+    assert claims(tokens["id_token"])["sub"] == eve.id
+    other = world.add_organization("Other")
+    world.set_user_state(eve, "INACTIVE", "user.deactivated")
+    for change in (
+        {"login_hint": "nobody"},
+        {"login_hint": "eve"},
+        {"login_hint": "reader"},
+        {"scope": f"openid urn:zitadel:iam:org:id:{other.id}"},
+    ):
+        assert automatic.login_page(**change).startswith("/ui/v2/login/login?"), change
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Origin": "http://evil.example"},
+    ],
+)
+def test_a_script_of_a_web_page_gets_no_code(automatic: Client, headers: dict[str, str]) -> None:
+    answer = automatic.authorize(headers=headers)
+    assert answer.headers["Location"].startswith("/ui/v2/login/login?")
+    assert automatic.emulator.world.codes == {}
+
+
+def test_an_address_that_is_not_registered_gets_no_code(automatic: Client) -> None:
+    assert automatic.authorize(redirect_uri=f"{CALLBACK}/").status_code == 400
+
+
+def test_the_control_interface_switches_it(public: Client) -> None:
+    def ask(method: str, json: object = None) -> tuple[int, object]:
+        headers, address = {"X-Zdemo-Control": "1"}, f"{public.emulator.url}/_zdemo/login"
+        answer = requests.request(method, address, json=json, headers=headers, timeout=TIMEOUT_SECONDS)
+        return answer.status_code, answer.json()
+
+    assert ask("GET") == (200, {"auto_login": ""})
+    assert ask("POST", {"user": "ada"}) == (200, {"auto_login": "ada"})
+    assert told(public.authorize())["code"]
+    assert ask("POST", {"user": "reader"}) == (404, {"error": "unknown person: reader"})
+    assert ask("DELETE") == (200, {"auto_login": ""})
+    assert public.login_page()
+    ask("POST", {"user": "ada"})
+    public.emulator.control.reset()
+    assert ask("GET") == (200, {"auto_login": ""})
+    assert (public.emulator.world.login_sessions, public.emulator.world.codes) == ({}, {})
+
+
+def test_time_that_passes_makes_logins_older(public: Client) -> None:
+    tokens = public.log_in(scope="openid offline_access")
+    code = public.code()
+    headers = {"X-Zdemo-Control": "1"}
+    body = {"advance": {"minutes": 11}}
+    answer = requests.post(f"{public.emulator.url}/_zdemo/clock", json=body, headers=headers, timeout=TIMEOUT_SECONDS)
+    assert answer.ok
+    assert public.exchange(code).status_code == 400
+    assert "Log in to" in public.send("GET", public.login_page(max_age="600")).text
+    before, after = claims(tokens["id_token"]), claims(public.refresh(tokens).json()["id_token"])
+    assert before["auth_time"] - after["auth_time"] == 660

@@ -17,7 +17,7 @@ from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
     v1,
 )
 from zdemo.emulator.api.service import REST, SERVICES
-from zdemo.emulator.oidc.responses import is_preflight
+from zdemo.emulator.oidc.responses import is_preflight, preflight
 from zdemo.emulator.world import World
 
 __all__ = ["HEALTH_PATHS", "SERVICES", "register"]
@@ -32,7 +32,7 @@ def register(app: Flask, world: World) -> None:
 
     def answer(path: str) -> Response:
         if is_preflight():
-            return protocols.preflight()
+            return preflight()
         service, _, method = path.partition("/")
         if service and service in SERVICES:
             return protocols.connect(world, SERVICES[service], method)

@@ -10,12 +10,12 @@ from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
 from zdemo.emulator.entities import Application, PublicKey
-from zdemo.emulator.token_texts import application_key_file, new_secret
+from zdemo.emulator.token_texts import application_key_file, new_key_pair, new_secret
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.application.v2.ApplicationService")
 STATE = t.enum("APPLICATION_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
-TYPE = t.enum("APPLICATION_TYPE", "UNSPECIFIED", "OIDC", "API", "SAML", refuses_first=True)
+TYPE = t.enum("APPLICATION_TYPE", "UNSPECIFIED", "OIDC", "API", "SAML")
 API_METHOD = t.enum("API_AUTH_METHOD_TYPE", "BASIC", "PRIVATE_KEY_JWT")
 OIDC_METHOD = t.enum("OIDC_AUTH_METHOD_TYPE", "BASIC", "POST", "NONE", "PRIVATE_KEY_JWT")
 WITH_SECRET = (API_METHOD.words[0], *OIDC_METHOD.words[:2])
@@ -187,7 +187,6 @@ Listing[Application](
         "APPLICATION_SORT_BY", ID="id", NAME="name", STATE="state", CREATION_DATE="created", CHANGE_DATE="changed"
     ),
     zero_is_a_column=True,
-    page_last=True,
 ).serve(SERVICE, "ListApplications")
 
 
@@ -223,7 +222,7 @@ def create_application_key(call: Call) -> Answer:
     if not application.auth_method.endswith("PRIVATE_KEY_JWT"):
         raise FailedPrecondition("Chosen Auth Method does not require a key", "COMMAND-Dff54")
     expires = check_expiry(call)
-    private, public = call.new_key_pair()
+    private, public = new_key_pair()
     key = call.world.add_key(application, public, expires)
     content = application_key_file(application, key, private)
     return {"keyId": key.id, "creationDate": t.moment(key.created), "keyDetails": in_base64(content)}
@@ -282,5 +281,4 @@ Listing[PublicKey](
         TYPE=lambda *_: "",  # all are JSON
     ),
     zero_is_a_column=True,
-    page_last=True,
 ).serve(SERVICE, "ListApplicationKeys", projectId=t.Text(most=200))

@@ -5,7 +5,6 @@ from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
-from zdemo.emulator.api.humans import display_name
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.entities import Administrator, Authorization, Project, User
@@ -13,7 +12,7 @@ from zdemo.emulator.rights import PREFIXES, ROLES
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
-_STATE = t.enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", refuses_first=True)
+_STATE = t.enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
 _ROLES = t.Repeated(t.ID, unique=True)
 
 
@@ -23,7 +22,7 @@ def show_user(user: User) -> Answer:
         {
             "id": user.id,
             "preferredLoginName": user.username,
-            "displayName": display_name(user),
+            "displayName": "" if user.machine else user.name,
             "organizationId": user.organization_id,
         }
     )
@@ -115,10 +114,6 @@ def delete_authorization(call: Call) -> Answer:
     return {"deletionDate": t.moment(when) if when else t.NO_TIME}
 
 
-def _display_name(world: World, row: Authorization | Administrator) -> str:
-    return display_name(world.users[row.user_id])
-
-
 _ROLE_KEY = t.Message("RoleKeyQuery", key=t.Text(most=200), method=lists.TEXT_METHOD)
 
 lists.Listing[Authorization](
@@ -136,16 +131,11 @@ lists.Listing[Authorization](
         "userPreferredLoginName": lists.text_filter(
             "UserPreferredLoginNameQuery", "loginName", "user.username", least=1
         ),
-        "userDisplayName": lists.text_filter("UserDisplayNameQuery", "displayName", _display_name, least=1),
         "projectId": lists.id_filter("IDFilter", "project_id"),
         "projectName": lists.text_filter("ProjectNameQuery", "name", "project.name"),
         "roleKey": lists.Filter(
             t.Sub(_ROLE_KEY),
             lambda _, a, f: any(lists.text_matches(k, f.get("key", ""), f.get("method")) for k in a.role_keys),
-        ),
-        "projectGrantId": lists.id_filter(
-            "IDFilter",
-            lambda w, a: grant.id if (grant := w.projects[a.project_id].grants.get(a.organization_id)) else "",
         ),
     },
     columns=lists.columns(
@@ -271,13 +261,6 @@ lists.Listing[Administrator](
     filter_name="AdministratorSearchFilter",
     filters={
         "inUserIdsFilter": lists.ids_filter("user_id"),
-        "creationDate": lists.time_filter("created"),
-        "changeDate": lists.time_filter("changed"),
-        "userOrganizationId": lists.id_filter("IDFilter", "user.organization_id"),
-        "userPreferredLoginName": lists.text_filter(
-            "UserPreferredLoginNameFilter", "preferredLoginName", "user.username"
-        ),
-        "userDisplayName": lists.text_filter("UserDisplayNameFilter", "displayName", _display_name),
         "resource": lists.Filter(
             t.Sub(t.Message("ResourceFilter", t.OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES)),
             lambda _, a, f: a.resource == _resource(f),

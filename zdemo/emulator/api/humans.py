@@ -9,7 +9,7 @@ from zdemo.emulator.api import fields as t
 from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
 from zdemo.emulator.entities import User
-from zdemo.emulator.login.sessions import check_password
+from zdemo.emulator.token_texts import same_secret
 
 CODE_CHARACTERS = string.ascii_uppercase + string.digits
 CODE_LENGTH = 6
@@ -21,9 +21,6 @@ RULES = (  # the default password complexity policy
     (r"[0-9]", "Password must contain number", "COMMA-ZBv4H"),
     (r"[^0-9a-zA-Z]", "Password must contain symbol", "COMMA-ZDLwA"),
 )
-
-
-# --- what requests hold ---
 
 
 class _EmailAddress(t.Text):
@@ -58,14 +55,6 @@ CHANGED_PARTS: dict[str, t.FieldType] = {
 _NAMES = dict.fromkeys(("givenName", "familyName"), t.OPTIONAL) | _OTHER_NAMES
 _SOME_OF_PROFILE = t.Message("UpdateUserRequest_Human_Profile", **_NAMES, **_LANGUAGE_AND_GENDER)
 PARTS_OF_UPDATE_USER = CHANGED_PARTS | {"profile": t.Sub(_SOME_OF_PROFILE)}
-
-
-# --- changes ---
-
-
-def full_name(profile: Answer) -> str:
-    """Return the display name of a profile that has none."""
-    return f"{profile.get('givenName', '')} {profile.get('familyName', '')}".strip()
 
 
 def set_parts(user: User, parts: Answer) -> Answer:
@@ -118,18 +107,10 @@ def need_password(user: User, text: str) -> None:
         raise FailedPrecondition("User is locked", "COMMAND-JLK35")
     if user.password is None:
         raise FailedPrecondition("User has not set a password", "COMMAND-3nJ4t")
-    if not check_password(user, text):
+    if not same_secret(user.password, text):
         user.wrong_passwords += 1
         raise InvalidArgument("Password is invalid", "COMMAND-3M0fs", failed_attempts=user.wrong_passwords)
     user.wrong_passwords = 0
-
-
-# --- how humans are shown ---
-
-
-def display_name(user: User) -> str:
-    """Return a human's display name; service accounts have none."""
-    return "" if user.machine else user.name
 
 
 def show_human(user: User, v1: bool) -> Answer:
@@ -143,7 +124,7 @@ def show_human(user: User, v1: bool) -> Answer:
         "firstName" if v1 else "givenName": profile.get("givenName", ""),
         "lastName" if v1 else "familyName": profile.get("familyName", ""),
         "nickName": profile.get("nickName", ""),
-        "displayName": display_name(user),
+        "displayName": user.name,
         "preferredLanguage": profile.get("preferredLanguage", "und"),
         "gender": profile.get("gender", "" if v1 else GENDER.words[0]),
     }

@@ -24,7 +24,7 @@ TIME_METHODS = ("EQUALS", "AFTER", "AFTER_OR_EQUALS", "BEFORE", "BEFORE_OR_EQUAL
 TEXT_METHOD = Enum(tuple(f"TEXT_FILTER_METHOD_{m}" for m in TEXT_METHODS))
 QUERY_METHOD = Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
 TIME_METHOD = Enum(tuple(f"TIMESTAMP_FILTER_METHOD_{m}" for m in TIME_METHODS))
-PAGE = {"offset": Count(), "limit": Count(32), "asc": FLAG}
+PAGE = {"offset": Count(), "limit": Count(), "asc": FLAG}
 
 
 def value_of(world: World, row: Any, get: Getter) -> Any:
@@ -114,9 +114,6 @@ def time_matches(when: float, limit: float, method: str | None) -> bool:
     }.get(word, when == limit)
 
 
-# --- sorting columns ---
-
-
 def columns(prefix: str, **of: Getter) -> dict[str, Getter]:
     """Return the sorting columns by their words."""
     return {f"{prefix}_{word}": get for word, get in of.items()}
@@ -168,7 +165,6 @@ class Listing(_List[Row]):
     result: str
     filter_name: str
     zero_is_a_column: bool = False
-    page_last: bool = False  # whether the pagination of the answer follows the rows
 
     def serve(
         self, service: Service, name: str, permission: str = AUTHENTICATED, rest: str = "", **fields: FieldType
@@ -180,7 +176,7 @@ class Listing(_List[Row]):
             rest=rest,
             **fields,
             pagination=Sub(Message("PaginationRequest", **PAGE)),
-            sortingColumn=Enum((*(() if self.zero_is_a_column else ("",)), *self.columns), lenient=True),
+            sortingColumn=Enum((*(() if self.zero_is_a_column else ("",)), *self.columns)),
             filters=Repeated(Sub(self.filter_message(self.filter_name, "Filter"))),
         )(self.answer)
 
@@ -192,8 +188,7 @@ class Listing(_List[Row]):
             raise InvalidArgument("Limit exceeded", "QUERY-4M0fs")
         total, shown = self.page(call, self.matches(call, call.body.get("filters", ())), page, DEFAULT_LIMIT)
         head: Answer = {"pagination": {**total, "appliedLimit": str(limit)}}
-        rows: Answer = {self.result: shown} if shown else {}
-        return {**rows, **head} if self.page_last else {**head, **rows}
+        return {**head, self.result: shown} if shown else head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +204,7 @@ class DetailsListing(_List[Row]):
             name,
             rest=rest,
             query=Sub(Message("ListQuery", **PAGE)),
-            sortingColumn=Enum(("", *self.columns), lenient=True),
+            sortingColumn=Enum(("", *self.columns)),
             queries=Repeated(Sub(self.filter_message("SearchQuery", "Query"))),
         )(self.answer)
 

@@ -4,21 +4,14 @@ import base64
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
-from zdemo.emulator.api.humans import display_name, need_password
+from zdemo.emulator.api.humans import need_password
 from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
 from zdemo.emulator.api.users import details
-from zdemo.emulator.api_errors import (
-    FailedPrecondition,
-    InvalidArgument,
-    NotFound,
-    PermissionDenied,
-    existing,
-)
+from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import NEVER, LoginSession, User
 from zdemo.emulator.login import sessions
-from zdemo.emulator.login.auth_requests import callback_with_code, callback_with_error
-from zdemo.emulator.oidc.device import waiting_device
-from zdemo.emulator.token_texts import PAT_KEY_NAME, sealed
+from zdemo.emulator.login.sessions import callback_with_code, callback_with_error, decide, waiting_device
+from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, same_secret, sealed
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.session.v2.SessionService", "/v2/sessions")
@@ -41,9 +34,6 @@ _CHANGES: dict[str, t.FieldType] = {
     "lifetime": t.Duration(),
 }
 _TOKEN = t.Text(1, 500, optional=True)
-
-
-# --- make and change ---
 
 
 @SERVICE.method("CreateSession", permission=AUTHENTICATED, rest="POST", **_CHANGES, userAgent=t.ANYTHING)
@@ -87,9 +77,8 @@ def _user_to_check(call: Call) -> User | None:
         raise FailedPrecondition("the zdemo emulator checks users and passwords only")
     if "user" not in checks:
         return None
-    id, name = checks["user"].get("userId", ""), checks["user"].get("loginName", "").casefold()
-    users = call.world.users
-    found = users.get(id) or next((user for user in users.values() if user.username.casefold() == name), None)
+    asked = checks["user"]
+    found = call.world.users.get(asked.get("userId", "")) or call.world.user_named(asked.get("loginName", ""))
     user = existing(found, NotFound("User could not be found", "QUERY-Dfbg2"))
     if user.state != "ACTIVE":
         raise FailedPrecondition("Errors.User.NotActive", "SESSION-Gj4ko")
@@ -137,13 +126,10 @@ def _active(world: World, session: LoginSession | None) -> LoginSession:
     return session
 
 
-def _need_token(session: LoginSession | None, token: str) -> None:
+def _need_token(session: LoginSession | None, token: str, *refusal: str) -> None:
     """Refuse another token than that of the session. Raises PermissionDenied."""
-    if session is None or not sessions.has_token(session, token):
-        raise PermissionDenied("Session Token is invalid", "COMMAND-sGr42")
-
-
-# --- end ---
+    if session is None or not same_secret(canonical(session.token), canonical(token)):
+        raise PermissionDenied(*(refusal or ("Session Token is invalid", "COMMAND-sGr42")))
 
 
 @SERVICE.method("DeleteSession", rest="DELETE /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN)
@@ -161,15 +147,12 @@ def delete_session(call: Call) -> Answer:
     return _details(call, session)
 
 
-# --- read ---
-
-
 def _show(world: World, session: LoginSession) -> Answer:
     user = world.users.get(session.user_id)
     shown: Answer = {"id": session.id, **t.dates(session), "sequence": str(session.sequence)}
     if user and session.user_checked:
         factor = {"verifiedAt": t.moment(session.user_checked), "id": user.id, "loginName": user.username}
-        factor |= {"displayName": display_name(user), "organizationId": user.organization_id}
+        factor |= {"displayName": "" if user.machine else user.name, "organizationId": user.organization_id}
         password = {"password": {"verifiedAt": t.moment(session.password_checked)}} if session.password_checked else {}
         shown["factors"] = {"user": t.without_defaults(factor), **password}
     if session.metadata:
@@ -191,8 +174,7 @@ def get_session(call: Call) -> Answer:
     if session is None or session.ended:
         raise NotFound("Session does not exist", "QUERY-SFeaa")
     if token := call.body.get("sessionToken"):
-        if not sessions.has_token(session, token):
-            raise PermissionDenied("Errors.PermissionDenied", "QUERY-dsfr3")
+        _need_token(session, token, "Errors.PermissionDenied", "QUERY-dsfr3")
     elif not _sees(call, session):
         call.need("session.read", _owner(call.world, session))
     return {"session": _show(call.world, session)}
@@ -285,13 +267,13 @@ def create_callback(call: Call) -> Answer:
 _NO_DEVICE = "Device Authorization Request does not exist"
 
 
-@OIDC.method("GetDeviceAuthorizationRequest", rest="GET /device_authorization/<userCode>", userCode=t.Text(9, 9))
+@OIDC.method("GetDeviceAuthorizationRequest", rest="GET /device_authorization/<userCode>", userCode=t.ID)
 def get_device_authorization_request(call: Call) -> Answer:
     """Show the request of a device, found by the code that the person types; its ID is another text each time."""
     request = existing(waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
     call.need("session.read", call.world.id)
-    request.names = [*request.names[-9:], sealed(request.id, PAT_KEY_NAME)]
-    shown: Answer = {"id": request.names[-1], "clientId": request.client_id, "scope": request.scopes}
+    request.id = sealed(request.code, PAT_KEY_NAME)
+    shown: Answer = {"id": request.id, "clientId": request.client_id, "scope": request.scopes}
     if application := call.world.application_of(request.client_id):
         project = call.world.projects[application.project_id]
         shown |= {"appName": application.name, "projectName": project.name}
@@ -309,11 +291,10 @@ def get_device_authorization_request(call: Call) -> Answer:
 def decide_device_authorization(call: Call) -> Answer:
     """Say yes to a device for the person of a session, or no."""
     id, denied = call.body["deviceAuthorizationId"], "deny" in call.body
-    found = next((r for r in call.world.device_requests.values() if id in r.names), None)
+    found = next((r for r in call.world.device_requests.values() if r.id == id), None)
     request = existing(found, NotFound(_NO_DEVICE, "COMMAND-gee5A" if denied else "COMMAND-D2hf2"))
-    if not denied and request.state != "pending":
+    if not denied and request.answered:
         raise FailedPrecondition("Device Authorization Request has already been handled", "COMMAND-D30Jf")
     call.need("session.link", call.world.id)
-    request.session = None if denied else _session(call)
-    request.state = "denied" if denied else "approved"
+    decide(call.world, request, None if denied else _session(call))
     return {}

@@ -1,6 +1,6 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
-from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, OPTIONAL, Message, Repeated, Sub, enum, moment
+from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, OPTIONAL, enum, moment
 from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, text_query
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
@@ -40,28 +40,13 @@ DetailsListing[Organization](
     counts_all=True,
 ).serve(SERVICE, "ListOrganizations", "POST /v2/organizations/_search")
 
-_ADMIN = Message("AddOrganizationRequest_Admin", userId=OPTIONAL, roles=Repeated(ID))
-
 
 @SERVICE.method(
-    "AddOrganization",
-    permission="org.create",
-    rest="POST /v2/organizations",
-    name=ID,
-    organizationId=OPTIONAL,
-    orgId=OPTIONAL,
-    admins=Repeated(Sub(_ADMIN)),
+    "AddOrganization", permission="org.create", rest="POST /v2/organizations", name=ID, organizationId=OPTIONAL
 )
 def add_organization(call: Call) -> Answer:
-    """Add an organization, with existing users as its administrators if the request names some."""
-    body = call.body
-    admins = [admin for admin in body.get("admins", ()) if "userId" in admin]
-    if any(admin["userId"] not in call.world.users for admin in admins):
-        raise FailedPrecondition("User could not be found", "ORG-GoXOn")
-    made = call.world.add_organization(body["name"], id=body.get("organizationId", body.get("orgId")))
-    for admin in admins:
-        roles = admin.get("roles") or ["ORG_OWNER"]
-        call.world.add_administrator(admin["userId"], ("organization", made.id), roles)
+    """Add an organization."""
+    made = call.world.add_organization(call.body["name"], id=call.body.get("organizationId"))
     return {"details": details(made, made.id), "organizationId": made.id}
 
 
@@ -69,14 +54,8 @@ def add_organization(call: Call) -> Answer:
 
 FEATURES = Service("zitadel.feature.v2.FeatureService", "/v2/features/instance")
 SETTINGS = Service("zitadel.settings.v2.SettingsService", "/v2")
-_FLAGS = (
-    "loginDefaultOrg",
-    "userSchema",
-    "debugOidcParentError",
-    "oidcSingleV1SessionTermination",
-    "permissionCheckV2",
-    "consoleUseV2UserApi",
-)
+_FLAGS: tuple[str, ...] = ("loginDefaultOrg", "userSchema", "debugOidcParentError", "oidcSingleV1SessionTermination")
+_FLAGS += ("permissionCheckV2", "consoleUseV2UserApi")
 
 
 def _instance_details(call: Call) -> Answer:
@@ -97,13 +76,6 @@ def get_instance_features(call: Call) -> Answer:
 def set_instance_features(call: Call) -> Answer:
     """Set the features in the request."""
     call.world.features.update(call.body)
-    return {"details": _instance_details(call)}
-
-
-@FEATURES.method("ResetInstanceFeatures", permission="iam.feature.delete", rest="DELETE")
-def reset_instance_features(call: Call) -> Answer:
-    """Forget all features that were set."""
-    call.world.features.clear()
     return {"details": _instance_details(call)}
 
 

@@ -223,13 +223,8 @@ def update_project_grant(call: Call) -> Answer:
     return {"changeDate": t.moment(grant.changed)}
 
 
-def _grant_to_switch(call: Call) -> ProjectGrant:
-    permitted_project(call, "project.grant.write", no_project())
-    return _existing_grant(call)[1]
-
-
 for name, active in (("DeactivateProjectGrant", False), ("ActivateProjectGrant", True)):  # which tokens do not show
-    SERVICE.method(name, **_GRANT)(switch(_grant_to_switch, active))
+    SERVICE.method(name, **_GRANT)(switch(lambda call: _existing_grant(call)[1], active))
 
 
 @SERVICE.method("DeleteProjectGrant", **_GRANT)

@@ -14,11 +14,10 @@ from werkzeug.http import parse_options_header
 from werkzeug.routing import Map
 
 from zdemo.emulator.api.fields import Message
-from zdemo.emulator.api.service import KeyPairNeeded, Method, Service, run
+from zdemo.emulator.api.service import Method, Service, run
 from zdemo.emulator.api_errors import CODES, InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
 from zdemo.emulator.incoming import LARGEST_BODY_BYTES, TOO_LARGE, note
 from zdemo.emulator.oidc.responses import JSON, PLAIN, allow_origin, forbid_storing
-from zdemo.emulator.token_texts import new_key_pair
 from zdemo.emulator.world import World
 
 MALFORMED = "the body is not valid JSON for this method"
@@ -77,25 +76,9 @@ def rest(world: World, routes: Map) -> Response:
         return response
 
 
-def preflight() -> Response:
-    """Return 204 with the method and headers that the browser asked about."""
-    response = _plain(204)
-    response.headers["Access-Control-Allow-Methods"] = request.headers["Access-Control-Request-Method"]
-    if names := request.headers.get("Access-Control-Request-Headers"):
-        response.headers["Access-Control-Allow-Headers"] = names
-    return response
-
-
 def _answer(world: World, method: Method, message: dict[str, Any], media: str) -> Response:
-    """Run a method, with the world locked for no longer than it must. Raises ZitadelError."""
-    key_pair = None
-    while True:
-        try:
-            with world.lock:
-                response = _as_json(200, run(world, method, message, request.headers, key_pair), media)
-            break
-        except KeyPairNeeded:
-            key_pair = new_key_pair()
+    with world.lock:
+        response = _as_json(200, run(world, method, message, request.headers), media)
     forbid_storing(response)
     if request.accept_encodings["gzip"] and "gzip" in request.headers.get("Accept-Encoding", ""):
         response.set_data(gzip.compress(response.get_data(), compresslevel=1))

@@ -15,13 +15,7 @@ from zdemo.emulator.tokens import TokenRefused, live_token
 from zdemo.emulator.world import World
 
 Answer = dict[str, Any]
-KeyPair = tuple[str, str]  # the private half and the public half, as PEM
 AUTHENTICATED = "authenticated"  # the permission of methods that any valid token can call
-OWN_AUDIENCE = "urn:zitadel:iam:org:project:id:zitadel:aud"  # the scope that opens ZITADEL's own APIs
-
-
-class KeyPairNeeded(Exception):
-    """A method needs a new key pair, which takes too long to make while the world is locked."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +26,6 @@ class Call:
     caller: User
     organization_id: str
     body: dict[str, Any]
-    key_pair: KeyPair | None = None
-
-    def new_key_pair(self) -> KeyPair:
-        """Return a new key pair. The method is run twice up to here, so it must not have changed anything yet."""
-        if self.key_pair is None:
-            raise KeyPairNeeded
-        return self.key_pair
 
     def may(self, permission: str, organization_id: str, resource_id: str = "") -> bool:
         """Return whether the caller has a permission in an organization or for this one project."""
@@ -72,12 +59,6 @@ class Call:
             vars(entity).update(values)
             self.world.touch(entity)
         return entity.changed
-
-    def set_active(self, entity: Switchable, active: bool, refusal: tuple[str, str] | None = None) -> float:
-        """Switch an object on or off like ``change``; with a ``refusal`` no change is refused."""
-        if refusal and entity.active == active:
-            raise FailedPrecondition(*refusal)
-        return self.change(entity, active=active)
 
 
 Handler = Callable[[Call], Answer]
@@ -126,21 +107,29 @@ class Service:
 def switch(
     find: Callable[[Call], Switchable], active: bool, refusal: Refusal | None = None, date: str = "changeDate"
 ) -> Handler:
-    """Return what switches the object of a request on or off, and answers with the date of its last change."""
-    return lambda call: {date: moment(call.set_active(find(call), active, refusal))}
+    """Return what switches the object of a request on or off, and answers with the date of its last change.
+
+    With a ``refusal`` no change is refused.
+    """
+
+    def change(call: Call) -> Answer:
+        entity = find(call)
+        if refusal and entity.active == active:
+            raise FailedPrecondition(*refusal)
+        return {date: moment(call.change(entity, active=active))}
+
+    return change
 
 
-def run(
-    world: World, method: Method, body: dict[str, Any], headers: Headers, key_pair: KeyPair | None = None
-) -> Answer:
-    """Authenticate, check the permission, validate, then run the method. Raises KeyPairNeeded to be run again."""
+def run(world: World, method: Method, body: dict[str, Any], headers: Headers) -> Answer:
+    """Authenticate, check the permission, validate, then run the method. Raises ZitadelError."""
     caller = _authenticated(world, headers.get("Authorization"))
     organization_id = headers.get("x-zitadel-orgid", "")
     if organization_id and organization_id not in world.organizations:
         raise PermissionDenied(
             "Organisation doesn't exist", "AUTH-Bs7Ds", reason="x-zitadel-orgid names no organization"
         )
-    call = Call(world, caller, organization_id or caller.organization_id, body, key_pair)
+    call = Call(world, caller, organization_id or caller.organization_id, body)
     call.enter(method.permission)
     try:
         method.request.check(body)
@@ -166,10 +155,7 @@ def _authenticated(world: World, header: str | None) -> User:
         token = live_token(world, parts[1])
     except TokenRefused as refusal:
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=refusal.reason) from refusal
-    for_zitadel = isinstance(token, PersonalAccessToken) or (
-        OWN_AUDIENCE in token.scopes or world.zitadel_project_id in token.audience
-    )
-    if not for_zitadel:
+    if not isinstance(token, PersonalAccessToken) and world.zitadel_project_id not in token.audience:
         reason = "audience: the token is not for ZITADEL's own APIs"
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=reason)
     return world.users[token.user_id]

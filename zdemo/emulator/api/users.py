@@ -1,10 +1,10 @@
 """zitadel.user.v2.UserService: users, switching them on and off, and searching them."""
 
 import base64
+from collections.abc import Callable, Iterable
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import humans, lists
-from zdemo.emulator.api.humans import display_name
 from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Handler, Service
 from zdemo.emulator.api_errors import (
     FailedPrecondition,
@@ -20,9 +20,6 @@ from zdemo.emulator.world import World
 SERVICE = Service("zitadel.user.v2.UserService", "/v2/users")
 TOKEN_TYPE = t.enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
 JWT = TOKEN_TYPE.words[1]
-
-
-# --- how users are shown ---
 
 
 def details(entity: Entity, organization_id: str, *, created: bool = False) -> Answer:
@@ -60,7 +57,7 @@ def permitted_user(call: Call, permission: str, unknown: ZitadelError, *, self_s
 
 # --- create and change ---
 
-_METADATA = t.Message("Metadata", key=t.ID, value=t.Data(most=500000))
+_METADATA = t.Message("Metadata", key=t.ID, value=t.Data())
 _MACHINE = t.Message(
     "CreateUserRequest_Machine", name=t.ID, description=t.Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
 )
@@ -84,16 +81,25 @@ def create_user(call: Call) -> Answer:
         raise FailedPrecondition("Organisation not found", "COMMAND-QXPGs")
     if "human" in body:
         user, codes = _add_human(call, body["organizationId"], body.get("username"), body["human"])
-        return {"id": user.id, "creationDate": t.moment(user.created), **codes}
-    call.need("user.write", body["organizationId"])
-    machine = body["machine"]
-    user = call.world.add_user(
-        body["organizationId"], body.get("username"), machine["name"], id=body.get("userId"), by=call.caller.id
-    )
-    user.description = machine.get("description", "")
-    user.jwt_access_tokens = machine.get("accessTokenType") == JWT
+    else:
+        user, codes = add_machine(call, body["organizationId"], body.get("username"), body["machine"]), {}
+    return {"id": user.id, "creationDate": t.moment(user.created), **codes}
+
+
+def add_machine(call: Call, organization_id: str, username: str | None, machine: Answer) -> User:
+    """Create a service account with the ID and the metadata of the request."""
+    call.need("user.write", organization_id)
+    id, by = call.body.get("userId"), call.caller.id
+    user = call.world.add_user(organization_id, username, machine["name"], id=id, by=by)
+    set_machine(user, machine)
     _set_metadata(call, user)
-    return {"id": user.id, "creationDate": t.moment(user.created)}
+    return user
+
+
+def set_machine(user: User, machine: Answer) -> None:
+    """Replace what a service account has by what the request has."""
+    user.name, user.description = machine["name"], machine.get("description", "")
+    user.jwt_access_tokens = machine.get("accessTokenType") == JWT
 
 
 @SERVICE.method(
@@ -122,7 +128,7 @@ def _add_human(call: Call, organization_id: str, username: str | None, parts: An
         raise FailedPrecondition("Errors.User.AlreadyExisting", "COMMAND-7yiox1isql")
     if "password" in parts:
         humans.check_rules(parts["password"]["password"])
-    name = humans.full_name(parts["profile"])
+    name = "{givenName} {familyName}".format(**parts["profile"])
     user = call.world.add_user(organization_id, username, name, machine=False, id=id, by=call.caller.id)
     if "password" in parts:
         humans.set_password(call, user, parts["password"])
@@ -186,16 +192,12 @@ def _update(call: Call, machine: Answer | None, human: Answer) -> tuple[User, An
     if machine is None:
         codes = humans.set_parts(user, human)
     else:
-        user.name = machine.get("name", user.name)
-        user.description = machine.get("description", user.description)
-        user.jwt_access_tokens = machine.get("accessTokenType", JWT if user.jwt_access_tokens else "") == JWT
+        held = {"name": user.name, "description": user.description}
+        set_machine(user, held | {"accessTokenType": JWT if user.jwt_access_tokens else ""} | machine)
     _set_metadata(call, user)
     if (show_user(call.world, user), user.password) != before:
         call.world.touch(user)
     return user, codes
-
-
-# --- metadata ---
 
 
 def _set_metadata(call: Call, user: User) -> None:
@@ -247,19 +249,12 @@ lists.Listing[Metadata](
         one for u in call.world.users.values() if u.id == call.body["userId"] for one in u.metadata.values()
     ],
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
-    show=lambda _, one: {
-        **t.dates(one),
-        "key": one.id,
-        "value": base64.b64encode(one.value).decode(),
-    },
+    show=lambda _, one: {**t.dates(one), "key": one.id, "value": base64.b64encode(one.value).decode()},
     result="metadata",
     filter_name="MetadataSearchFilter",
     filters={"keyFilter": lists.text_filter("MetadataKeyFilter", "key", "id")},
     columns={},
 ).serve(SERVICE, "ListUserMetadata", rest="POST /<userId>/metadata/search", userId=t.ID)
-
-
-# --- states ---
 
 
 def _transition(before: str, after: str, event: str, unknown: str, refusal: str, refusal_id: str) -> Handler:
@@ -295,8 +290,9 @@ def delete_user(call: Call) -> Answer:
 # --- reading and searching ---
 
 
-def _group(name: str) -> t.FieldType:
-    return t.Sub(t.Message(name, queries=t.Repeated(t.Sub(lambda: _QUERY))))
+def _group(name: str, holds: Callable[[Iterable[bool]], bool]) -> lists.Filter:
+    message = t.Message(name, queries=t.Repeated(t.Sub(lambda: _QUERY)))
+    return lists.Filter(t.Sub(message), lambda w, u, f: holds(USERS.passes(w, u, q) for q in f.get("queries", ())))
 
 
 def _human(part: str, name: str) -> lists.Getter:
@@ -313,25 +309,16 @@ USERS: lists.DetailsListing[User] = lists.DetailsListing(
     filters={
         "userNameQuery": lists.text_query("UserNameQuery", "userName", "username"),
         "loginNameQuery": lists.text_query("LoginNameQuery", "loginName", "username"),
-        "displayNameQuery": lists.text_query("DisplayNameQuery", "displayName", lambda _, u: display_name(u) or u.name),
-        "firstNameQuery": lists.text_query("FirstNameQuery", "firstName", _human("profile", "givenName")),
-        "lastNameQuery": lists.text_query("LastNameQuery", "lastName", _human("profile", "familyName")),
-        "nickNameQuery": lists.text_query("NickNameQuery", "nickName", _human("profile", "nickName")),
+        "displayNameQuery": lists.text_query("DisplayNameQuery", "displayName", "name"),
         "emailQuery": lists.text_query("EmailQuery", "emailAddress", _human("email", "email"), least=0),
-        "phoneQuery": lists.text_query("PhoneQuery", "number", _human("phone", "phone"), least=0, most=20),
         "typeQuery": lists.equal_filter(
             "TypeQuery", "type", _TYPES, lambda _, u: "TYPE_MACHINE" if u.machine else "TYPE_HUMAN"
         ),
         "stateQuery": lists.equal_filter("StateQuery", "state", _STATES, lambda _, u: f"USER_STATE_{u.state}"),
         "inUserIdsQuery": lists.one_of_filter("InUserIDQuery", "userIds", _TEXTS, "id"),
-        "inUserEmailsQuery": lists.one_of_filter("InUserEmailsQuery", "userEmails", _TEXTS, _human("email", "email")),
         "organizationIdQuery": lists.id_filter("OrganizationIdQuery", "organization_id", "organizationId"),
-        "andQuery": lists.Filter(
-            _group("AndQuery"), lambda w, u, f: all(USERS.passes(w, u, q) for q in f.get("queries", ()))
-        ),
-        "orQuery": lists.Filter(
-            _group("OrQuery"), lambda w, u, f: any(USERS.passes(w, u, q) for q in f.get("queries", ()))
-        ),
+        "andQuery": _group("AndQuery", all),
+        "orQuery": _group("OrQuery", any),
         "notQuery": lists.Filter(
             t.Sub(t.Message("NotQuery", query=t.Sub(lambda: _QUERY))),
             lambda w, u, f: not USERS.passes(w, u, f.get("query", {})),
@@ -343,7 +330,7 @@ USERS: lists.DetailsListing[User] = lists.DetailsListing(
         FIRST_NAME=_human("profile", "givenName"),
         LAST_NAME=_human("profile", "familyName"),
         NICK_NAME=_human("profile", "nickName"),
-        DISPLAY_NAME=lambda _, u: display_name(u) or u.name,
+        DISPLAY_NAME="name",
         EMAIL=_human("email", "email"),
         STATE="state",
         TYPE="machine",

@@ -4,10 +4,10 @@ from functools import partial
 
 from zdemo.emulator.api.fields import FLAG, ID, OPTIONAL, Count, FieldType, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
-from zdemo.emulator.api.service import Answer, Call, Refusal, Service
-from zdemo.emulator.api.users import JWT, TOKEN_TYPE, details, show_user
+from zdemo.emulator.api.service import Answer, Call, Handler, Service, switch
+from zdemo.emulator.api.users import TOKEN_TYPE, add_machine, details, set_machine, show_user
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, PermissionDenied, existing
-from zdemo.emulator.entities import Administrator, Event, Organization, User
+from zdemo.emulator.entities import Administrator, Event, Organization
 from zdemo.emulator.rights import permissions
 from zdemo.emulator.token_texts import new_secret
 
@@ -28,11 +28,7 @@ _MACHINE: dict[str, FieldType] = {"name": ID, "description": Text(most=500), "ac
 )
 def add_machine_user(call: Call) -> Answer:
     """Create a service account in the call's organization, also one whose access tokens are JWTs."""
-    body = call.body
-    user = call.world.add_user(
-        call.organization_id, body["userName"], body["name"], id=body.get("userId"), by=call.caller.id
-    )
-    _set_machine(user, body)
+    user = add_machine(call, call.organization_id, call.body["userName"], call.body)
     return {"userId": user.id, "details": details(user, user.organization_id)}
 
 
@@ -48,19 +44,16 @@ def update_machine(call: Call) -> Answer:
     user = call.world.users.get(call.body["userId"])
     if user is None or not user.machine or user.organization_id != call.organization_id:
         raise NotFound("User could not be found", "COMMAND-5M0od")
-    before = (user.name, user.description, user.jwt_access_tokens)
-    _set_machine(user, call.body)
-    if (user.name, user.description, user.jwt_access_tokens) == before:
+    before = show_user(call.world, user)
+    set_machine(user, call.body)
+    if show_user(call.world, user) == before:
         raise FailedPrecondition("Errors.User.NotChanged", "COMMAND-2n8vs")
     call.world.touch(user)
     return {"details": details(user, user.organization_id)}
 
 
 @SERVICE.method(
-    "GenerateMachineSecret",
-    permission="user.write",
-    rest="PUT /management/v1/users/<userId>/secret",
-    userId=Text(),
+    "GenerateMachineSecret", permission="user.write", rest="PUT /management/v1/users/<userId>/secret", userId=Text()
 )
 def generate_machine_secret(call: Call) -> Answer:
     """Give a service account of the call's organization a new secret."""
@@ -83,15 +76,8 @@ def generate_machine_secret(call: Call) -> Answer:
 )
 def get_user_by_login_name(call: Call) -> Answer:
     """Show a user of any organization, found without regard to case."""
-    name = call.body["loginName"].lower()
-    found = next((user for user in call.world.users.values() if user.username.lower() == name), None)
-    return {"user": show_user(call.world, existing(found, unknown_user()), v1=True)}
-
-
-def _set_machine(user: User, body: Answer) -> None:
-    user.name = body["name"]
-    user.description = body.get("description", "")
-    user.jwt_access_tokens = body.get("accessTokenType") == JWT
+    user = existing(call.world.user_named(call.body["loginName"]), unknown_user())
+    return {"user": show_user(call.world, user, v1=True)}
 
 
 @SERVICE.method("GetMyUser", rest="GET /auth/v1/users/me")
@@ -104,11 +90,10 @@ def get_my_user(call: Call) -> Answer:
 def list_my_memberships(call: Call) -> Answer:
     """List the caller's administrator roles in all organizations."""
     mine = [a for a in call.world.administrators.values() if a.user_id == call.caller.id]
-    head = {"totalResult": str(len(mine))} if mine else {}
-    answer: Answer = {"details": {**head, "viewTimestamp": moment(call.world.now())}}
-    if mine:
-        answer["result"] = [_show_membership(call, administrator) for administrator in mine]
-    return answer
+    total = {"totalResult": str(len(mine))} if mine else {}
+    rows = [_show_membership(call, administrator) for administrator in mine]
+    head: Answer = {"details": {**total, "viewTimestamp": moment(call.world.now())}}
+    return head | ({"result": rows} if rows else {})
 
 
 def _show_membership(call: Call, administrator: Administrator) -> Answer:
@@ -145,9 +130,6 @@ def get_iam(call: Call) -> Answer:
     return {"globalOrgId": id, "defaultOrgId": id, "iamProjectId": call.world.zitadel_project_id}
 
 
-# --- the call's organization ---
-
-
 def _organization(call: Call) -> Organization:
     unknown = PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
     return existing(call.world.organizations.get(call.organization_id), unknown)
@@ -159,11 +141,10 @@ def get_my_org(call: Call) -> Answer:
     return {"org": show_organization(call.world, _organization(call), states="ORG_STATE")}
 
 
-def _set_active(call: Call, *, active: bool, refusal: Refusal) -> Answer:
+def _switched(change: Handler, call: Call) -> Answer:
     """Switch the organization on or off; while it is off, its applications cannot introspect."""
-    organization = _organization(call)
-    call.set_active(organization, active, refusal)
-    return {"details": details(organization, organization.id)}
+    change(call)
+    return {"details": details(_organization(call), call.organization_id)}
 
 
 for name, active, refusal in (
@@ -171,7 +152,7 @@ for name, active, refusal in (
     ("Reactivate", True, ("Organisation is already active", "EVENT-bfnrh")),
 ):
     rest = f"POST /management/v1/orgs/me/_{name.lower()}"
-    change = partial(_set_active, active=active, refusal=refusal)
+    change = partial(_switched, switch(_organization, active, refusal))
     SERVICE.method(f"{name}Org", permission="org.write", rest=rest)(change)
 
 
@@ -186,22 +167,16 @@ def remove_org(call: Call) -> Answer:
     return {"details": details(organization, organization.id)}
 
 
-# --- the log of what happened to users ---
-
-
 @SERVICE.method(
     "ListEvents",
     permission="events.read",
     rest="POST /admin/v1/events/_search",
-    sequence=Count(),
-    limit=Count(32),
+    limit=Count(),
     asc=FLAG,
     editorUserId=Text(most=200),
     eventTypes=Repeated(Text(most=200)),
     aggregateId=Text(most=200),
     aggregateTypes=Repeated(Text(most=200)),
-    resourceOwner=Text(most=200),
-    creationDate=Time(),
     **{"from": Time()},
 )
 def list_events(call: Call) -> Answer:
@@ -213,10 +188,9 @@ def list_events(call: Call) -> Answer:
         for event in call.world.events
         if body.get("editorUserId", "") in ("", event.editor)
         and body.get("aggregateId", "") in ("", event.aggregate_id)
-        and body.get("resourceOwner", "") in ("", event.organization_id)
         and (not kinds or event.type in kinds)
         and (not aggregates or "user" in aggregates)
-        and event.created >= body.get("from", body.get("creationDate", 0.0))
+        and event.created >= body.get("from", 0.0)
     ]
     if not body.get("asc"):
         events.reverse()

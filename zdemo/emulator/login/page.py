@@ -5,22 +5,15 @@ a browser that logged in before is asked again, and what ``prompt=none`` gets.
 """
 
 import secrets
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from flask import Flask, Response, render_template, request
 
-from zdemo.emulator.entities import Application, AuthRequest, User
-from zdemo.emulator.incoming import note
-from zdemo.emulator.login import auth_requests
-from zdemo.emulator.login.auth_requests import Asked
-from zdemo.emulator.login.browser import browser_of, is_foreign, remember
-from zdemo.emulator.login.sessions import add_person, add_session, person_of
-from zdemo.emulator.oidc.authorize import LOGIN_V1, LOGIN_V2
-from zdemo.emulator.oidc.device import PAGE as DEVICE
-from zdemo.emulator.oidc.device import waiting_device
-from zdemo.emulator.oidc.end_session import DONE_V1, DONE_V2
+from zdemo.emulator.entities import Application, AuthRequest, LoginSession, User
+from zdemo.emulator.incoming import browser_of, is_foreign, note, remember
+from zdemo.emulator.login import sessions
+from zdemo.emulator.oidc.authorize import DONE_V1, DONE_V2, LOGIN_V1, LOGIN_V2
+from zdemo.emulator.oidc.login_grants import DEVICE_PAGE as DEVICE
 from zdemo.emulator.oidc.responses import HTML, forbid_storing, redirect
 from zdemo.emulator.world import World
 
@@ -37,19 +30,24 @@ NOT_LOGGED_IN_V1 = (
 def register(app: Flask, world: World) -> None:
     """Add the login page, the page for devices, and the page after a logout."""
 
-    def locked(answer: Callable[[World], Response]) -> Response:
+    def locked() -> Response:
         with world.lock:
-            return answer(world)
+            return _login(world)
 
-    for path, answer in ((LOGIN_V1, _login), (f"{LOGIN_V2}/login", _login), (DEVICE, _device)):
-        app.add_url_rule(path, path, partial(locked, answer), methods=["GET", "POST"])
+    for path in (LOGIN_V1, f"{LOGIN_V2}/login", DEVICE):
+        app.add_url_rule(path, path, locked, methods=["GET", "POST"])
     for path in (DONE_V1, DONE_V2):
         app.add_url_rule(path, path, lambda: _page(world, "You are logged out"))
 
 
 def _login(world: World) -> Response:
-    asked = world.auth_requests.get(request.values.get("authRequest") or request.values.get("authRequestID", ""))
+    """Show who can log in, or answer the request of an application or of a device as the form says."""
+    device, code = request.path == DEVICE, request.values.get("user_code", "").upper()
+    id = request.values.get("authRequest") or request.values.get("authRequestID", "")
+    asked = sessions.waiting_device(world, code) if device else world.auth_requests.get(id)
     application = world.application_of(asked.client_id) if asked else None
+    if device and (asked is None or application is None):
+        return _page(world, "Connect a device", asks_code=True, text="No device waits with this code." if code else "")
     if asked is None or application is None or asked.answered:
         return _refused(world, "This login is over", "Go back to the application, and log in again.")
     note(client=application.name)
@@ -57,25 +55,47 @@ def _login(world: World) -> Response:
         return _offered(world, application, asked)
     if is_foreign(request):
         return _refused(world, "This form came from another page", status=403)
-    if "cancel" in request.form:
-        error = ("access_denied", "The person cancelled the login.")
-        return redirect(auth_requests.callback_with_error(world, asked, *error))
-    return _chosen(world, application, asked)
+    return _answer(world, asked, None) if "cancel" in request.form else _chosen(world, application, asked)
+
+
+def _chosen(world: World, application: Application, asked: AuthRequest) -> Response:
+    """Log in as the person of the form, and remember the browser."""
+    user = _person(world, application, asked)
+    if isinstance(user, Response):
+        return user
+    browser = browser_of(request)
+    known = [s for s in sessions.remembered(world, asked, browser) if s.user_id == user.id]
+    if not any(session.browser == browser for session in world.login_sessions.values()):
+        browser = secrets.token_urlsafe()  # not one that another page of this site may have set
+    session = known[0] if known else sessions.add_session(world, user, browser)
+    answer = _answer(world, asked, session)
+    remember(answer, browser)
+    return answer
+
+
+def _answer(world: World, asked: AuthRequest, session: LoginSession | None) -> Response:
+    if asked.user_code:
+        sessions.decide(world, asked, session)
+        return _page(world, "The device is connected" if session else "The device gets no tokens")
+    if session:
+        return redirect(sessions.callback_with_code(world, asked, session))
+    error = ("access_denied", "The person cancelled the login.")
+    return redirect(sessions.callback_with_error(world, asked, *error))
 
 
 def _offered(world: World, application: Application, asked: AuthRequest) -> Response:
-    """Answer at once for a browser that is logged in, or show the people."""
-    sessions = auth_requests.remembered(world, asked, browser_of(request))
+    """Answer an application at once for a browser that is logged in, or show the people."""
+    mine = sessions.remembered(world, asked, browser_of(request))
     hint = asked.login_hint.casefold()
-    fitting = [s for s in sessions if hint in ("", world.users[s.user_id].username.casefold())]
-    if fitting and not ASKS & set(asked.prompt):
+    fitting = [s for s in mine if hint in ("", world.users[s.user_id].username.casefold())]
+    if fitting and not asked.user_code and not ASKS & set(asked.prompt):
         note(user=world.users[fitting[0].user_id].username)
-        return redirect(auth_requests.callback_with_code(world, asked, fitting[0]))
+        return _answer(world, asked, fitting[0])
     if "none" in asked.prompt:
         error = NOT_LOGGED_IN if asked.id.startswith("V2_") else NOT_LOGGED_IN_V1
-        return redirect(auth_requests.callback_with_error(world, asked, *error))
-    known = {session.user_id for session in sessions}
-    people = sorted(auth_requests.people_of(world, asked), key=lambda user: user.username.casefold() != hint)
+        return redirect(sessions.callback_with_error(world, asked, *error))
+    known = {session.user_id for session in mine}
+    people = sorted(sessions.people_of(world, asked), key=lambda user: user.username.casefold() != hint)
     others = [user for user in people if user.id not in known]
     roles: dict[str, list[str]] = {}
     for one in world.authorizations.values():
@@ -86,68 +106,28 @@ def _offered(world: World, application: Application, asked: AuthRequest) -> Resp
         ("Everybody else" if known else "Log in as", others[:MOST_LISTED]),
     ]
     shown: dict[str, Any] = {"groups": groups, "roles": roles, "more": len(others) - MOST_LISTED, "hint": hint}
-    shown["unknown"] = "" if person_of(world, hint) else asked.login_hint
+    shown["unknown"] = "" if sessions.person_of(world, hint) else asked.login_hint
     return _page(world, f"Log in to {application.name}", asked=asked, **shown)
 
 
-def _device(world: World) -> Response:
-    """Ask for the code that a device shows, then let a person say yes or no to it."""
-    code = (request.values.get("authRequest") or request.values.get("user_code", "")).upper()
-    asked = waiting_device(world, code)
-    application = world.application_of(asked.client_id) if asked else None
-    if asked is None or application is None:
-        return _page(world, "Connect a device", asks_code=True, text="No device waits with this code." if code else "")
-    note(client=application.name)
-    if request.method != "POST":
-        shown = {"id": code, "client_id": asked.client_id, "redirect_uri": "the device", "prompt": []}
-        groups = [("Log in as", auth_requests.people_of(world, asked)[:MOST_LISTED])]
-        return _page(world, f"Connect {application.name}", asked=shown, groups=groups, roles={}, more=0, unknown="")
-    if is_foreign(request):
-        return _refused(world, "This form came from another page", status=403)
-    if "cancel" in request.form:
-        asked.state = "denied"
-        return _page(world, "The device gets no tokens")
-    user = _person(world, application, asked)
-    if isinstance(user, Response):
-        return user
-    asked.state, asked.session = "approved", add_session(world, user, password=True)
-    return _page(world, "The device is connected", text="Go back to it.")
-
-
-def _chosen(world: World, application: Application, asked: AuthRequest) -> Response:
-    """Log in as the person of the form, and remember the browser."""
-    user = _person(world, application, asked)
-    if isinstance(user, Response):
-        return user
-    browser = browser_of(request)
-    known = [s for s in auth_requests.remembered(world, asked, browser) if s.user_id == user.id]
-    if not any(session.browser == browser for session in world.login_sessions.values()):
-        browser = secrets.token_urlsafe()  # not one that another page of this site may have set
-    session = known[0] if known else add_session(world, user, password=True, browser=browser)
-    answer = redirect(auth_requests.callback_with_code(world, asked, session))
-    remember(answer, browser)
-    return answer
-
-
-def _person(world: World, application: Application, asked: Asked) -> User | Response:
+def _person(world: World, application: Application, asked: AuthRequest) -> User | Response:
     """Return the person of the form, who is new if nobody has this name, or a page that says why not."""
     name = request.form.get("person", "").strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         return _refused(world, "This is not a login name", "Go back, and enter another one.")
-    named = [user for user in world.users.values() if user.username.casefold() == name.casefold()]
-    user = named[0] if named else _new_person(world, application, asked, name)
-    if user not in auth_requests.people_of(world, asked):
+    user = world.user_named(name) or _new_person(world, application, asked, name)
+    if user not in sessions.people_of(world, asked):
         return _refused(world, f"{name} cannot log in here", "Go back, and choose somebody else.")
     note(user=user.username)
     return user
 
 
-def _new_person(world: World, application: Application, asked: Asked, name: str) -> User:
+def _new_person(world: World, application: Application, asked: AuthRequest, name: str) -> User:
     given, _, family = name.partition("@")[0].replace(".", " ").title().partition(" ")
-    named = auth_requests.organizations_of(world, asked)
-    owner = named[0].id if named else world.projects[application.project_id].organization_id
+    named = [one.id for one in sessions.organizations_of(world, asked) if one]
+    owner = named[0] if named else world.projects[application.project_id].organization_id
     email = name if "@" in name else f"{name}@example.com"
-    return add_person(world, owner, name, given, family or "Person", email=email)
+    return sessions.add_person(world, owner, name, given, family or "Person", email=email)
 
 
 def _refused(world: World, title: str, text: str = "", status: int = 400) -> Response:

@@ -1,10 +1,14 @@
-"""People who log in, and their sessions. Whoever calls these functions holds ``world.lock``."""
+"""People who log in, their sessions, and what asks for them. Whoever calls these functions holds ``world.lock``."""
 
-import hmac
+from urllib.parse import urlencode
 
-from zdemo.emulator.entities import NEVER, LoginSession, User
-from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text
-from zdemo.emulator.world import World, drop_oldest
+from zdemo.emulator.entities import AuthRequest, LoginSession, Organization, User
+from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text, sealed
+from zdemo.emulator.world import World, keep
+
+CODE_SECONDS = 600
+ORGANIZATION_ID = "urn:zitadel:iam:org:id"  # scopes, with the ID or the domain after a colon
+ORGANIZATION_DOMAIN = "urn:zitadel:iam:org:domain:primary"
 
 
 def add_person(  # noqa: PLR0913 - what a person is made of
@@ -30,8 +34,8 @@ def add_person(  # noqa: PLR0913 - what a person is made of
 
 def person_of(world: World, login_name: str) -> User | None:
     """Return the active human with this login name, without regard to case."""
-    login_name = login_name.casefold()
-    return next((user for user in people(world) if user.username.casefold() == login_name), None)
+    user = world.user_named(login_name)
+    return user if user in people(world) else None
 
 
 def people(world: World) -> list[User]:
@@ -48,37 +52,18 @@ def set_auto_login(world: World, login_name: str) -> None:
         world.auto_login = user.username if user else ""
 
 
-def check_password(user: User, password: str) -> bool:
-    """Return whether this is the user's password."""
-    return bool(user.password) and hmac.compare_digest(str(user.password).encode(), password.encode())
-
-
-# --- sessions ---
-
-
-def add_session(
-    world: World,
-    user: User | None = None,
-    *,
-    password: bool = False,
-    expires: float = NEVER,
-    browser: str = "",
-    id: str | None = None,
-) -> LoginSession:
-    """Add a session, in which the user, and with ``password`` the password too, was checked now."""
+def add_session(world: World, user: User, browser: str = "") -> LoginSession:
+    """Add a session, in which the user and the password were checked now."""
     now = world.now()
-    session = LoginSession(id=id or world.new_id(), created=now, expires=expires, browser=browser)
-    if user:
-        session.user_id, session.user_checked = user.id, now
-        session.password_checked = now if password else None
-    return keep_session(world, session)
+    made = LoginSession(id=world.new_id(), created=now, browser=browser, user_id=user.id)
+    made.user_checked = made.password_checked = now
+    return keep_session(world, made)
 
 
 def keep_session(world: World, session: LoginSession) -> LoginSession:
     """Add a new session to the world, with a token."""
     new_session_token(world, session)
-    world.login_sessions[session.id] = session
-    for old in drop_oldest(world.login_sessions):
+    for old in keep(world.login_sessions, session.id, session):
         _end_tokens(world, old, "the emulator keeps no more logins")
     return session
 
@@ -87,11 +72,6 @@ def new_session_token(world: World, session: LoginSession) -> str:
     """Give a session a new token, and return it; the old one ends."""
     session.token = new_token_text(f"sess_{world.new_id()}", session.id, PAT_KEY_NAME)
     return session.token
-
-
-def has_token(session: LoginSession, text: str) -> bool:
-    """Return whether this is the session's token."""
-    return hmac.compare_digest(canonical(session.token), canonical(text))
 
 
 def live_session(world: World, session_id: str) -> LoginSession | None:
@@ -114,3 +94,71 @@ def end_session(world: World, session: LoginSession, why: str) -> None:
 
 def _end_tokens(world: World, session: LoginSession, why: str) -> None:
     world.end_tokens(lambda token: token.session_id == session.id, why)
+
+
+# --- the requests of applications and devices to log somebody in, and the answers to them ---
+
+
+def callback_with_code(world: World, request: AuthRequest, session: LoginSession) -> str:
+    """Answer a request, which is not answered yet, with a code for the person of a session."""
+    request.code = sealed(request.id)
+    keep(world.codes, canonical(request.code), request)
+    decide(world, request, session)
+    return _callback(request, {"code": request.code})
+
+
+def callback_with_error(world: World, request: AuthRequest, error: str, description: str = "") -> str:
+    """Answer a request, which is not answered yet, with an error (RFC 6749 §4.1.2.1)."""
+    decide(world, request, None)
+    return _callback(request, {"error": error, "error_description": description})
+
+
+def decide(world: World, request: AuthRequest, session: LoginSession | None) -> None:
+    """Answer a request with the session of a person, or with no."""
+    request.answered, request.session_id = True, session.id if session else ""
+    world.touch(request)
+
+
+def _callback(request: AuthRequest, answer: dict[str, str]) -> str:
+    filled = {name: value for name, value in (answer | {"state": request.state}).items() if value}
+    mark = "#" if request.response_mode == "fragment" else "&" if "?" in request.redirect_uri else "?"
+    return f"{request.redirect_uri}{mark}{urlencode(filled)}"
+
+
+def request_of_code(world: World, code: str) -> AuthRequest | None:
+    """Return the request that a code answers, also when the code was used, or None once it is too old."""
+    request = world.codes.get(canonical(code))
+    return request if request and request.changed + CODE_SECONDS > world.now() else None
+
+
+def waiting_device(world: World, user_code: str) -> AuthRequest | None:
+    """Return the request of a device that has no answer yet, by the code that it shows."""
+    requests = world.device_requests.values()
+    return next((one for one in requests if one.user_code == user_code and not one.answered), None)
+
+
+def organizations_of(world: World, request: AuthRequest) -> list[Organization | None]:
+    """Return the organizations that the scopes name, None for an unknown one; with none, people of all can log in."""
+    found: list[Organization | None] = []
+    for prefix, attribute in ((ORGANIZATION_ID, "id"), (ORGANIZATION_DOMAIN, "primary_domain")):
+        names = [scope.removeprefix(f"{prefix}:") for scope in request.scopes if scope.startswith(f"{prefix}:")]
+        found += [next((o for o in world.organizations.values() if getattr(o, attribute) == n), None) for n in names]
+    return found
+
+
+def people_of(world: World, request: AuthRequest) -> list[User]:
+    """Return the people who may log in."""
+    ids = [organization.id for organization in organizations_of(world, request) if organization]
+    return [user for user in people(world) if not ids or user.organization_id in ids]
+
+
+def remembered(world: World, request: AuthRequest, browser: str) -> list[LoginSession]:
+    """Return the sessions of a browser that may answer, one for each person, the latest first."""
+    allowed = {user.id for user in people_of(world, request)}
+    oldest = world.now() - request.max_age if request.max_age is not None else 0
+    found = {
+        session.user_id: session
+        for session in world.login_sessions.values()
+        if browser and session.browser == browser and session.user_id in allowed and session.auth_time > oldest
+    }
+    return [session for session in reversed(found.values()) if live_session(world, session.id)]

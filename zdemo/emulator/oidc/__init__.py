@@ -9,29 +9,17 @@ from werkzeug.routing import BaseConverter
 
 from zdemo.emulator.incoming import FREE_BYTES, current_origin
 from zdemo.emulator.oidc import user_claims as claims
-from zdemo.emulator.oidc.authorize import authorize
+from zdemo.emulator.oidc.authorize import authorize, end_session
 from zdemo.emulator.oidc.client_authentication import Form
-from zdemo.emulator.oidc.device import device_authorization
-from zdemo.emulator.oidc.end_session import end_session
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
+from zdemo.emulator.oidc.login_grants import device_authorization
 from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, json_response, not_found, preflight
 from zdemo.emulator.oidc.token_endpoint import token
 from zdemo.emulator.tokens import jwk_set
 from zdemo.emulator.world import World
 
 DISCOVERY = "/.well-known/openid-configuration"
-ENDPOINTS = {
-    "authorization_endpoint": "/oauth/v2/authorize",
-    "token_endpoint": "/oauth/v2/token",
-    "introspection_endpoint": "/oauth/v2/introspect",
-    "userinfo_endpoint": "/oidc/v1/userinfo",
-    "revocation_endpoint": "/oauth/v2/revoke",
-    "end_session_endpoint": "/oidc/v1/end_session",
-    "device_authorization_endpoint": "/oauth/v2/device_authorization",
-    "jwks_uri": "/oauth/v2/keys",
-}
 LOCALES = "ar bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh".split()  # noqa: SIM905 - readable
-KEYS_CACHE_CONTROL = "max-age=300, must-revalidate"
 
 _RS256 = ["RS256"]
 _CLAIMS = (
@@ -83,7 +71,7 @@ def register(app: Flask, world: World) -> None:
     """Add the endpoints, which answer every HTTP method (ZITADEL)."""
     app.url_map.converters["anything"] = _Anything
     blueprint = Blueprint("oidc", __name__)
-    for path, endpoint in _ENDPOINTS.items():
+    for path, endpoint in ((DISCOVERY, _discovery), *ENDPOINTS.values()):
         blueprint.add_url_rule(path, endpoint.__name__, partial(_answer, endpoint, world), methods=ANY_METHOD)
     for prefix in PREFIXES:
         blueprint.add_url_rule(f"{prefix}<anything:_>", view_func=_unknown_path, methods=ANY_METHOD)
@@ -98,35 +86,32 @@ def _unknown_path(**_: str) -> Response:
 
 
 def _answer(endpoint: Endpoint, world: World) -> Response:
-    if endpoint in (authorize, device_authorization) and (request.content_length or 0) > FREE_BYTES:
+    size = len(request.query_string) + (request.content_length or 0)
+    if size > FREE_BYTES and endpoint in (authorize, device_authorization):
         raise OAuthError("invalid_request", "error parsing form", reason="more than the emulator keeps of a request")
     with world.lock:
         return endpoint(world, Form())
 
 
-# --- endpoints ---
-
-
 def _discovery(_world: World, _form: Form) -> Response:
     issuer = current_origin().issuer
-    addresses = {name: issuer + path for name, path in ENDPOINTS.items()}
+    addresses = {name: issuer + path for name, (path, _) in ENDPOINTS.items()}
     return json_response({"issuer": issuer, **addresses, **_ABILITIES})
 
 
 def _keys(world: World, _form: Form) -> Response:
     answer = json_response(jwk_set(world))
-    answer.headers["Cache-Control"] = KEYS_CACHE_CONTROL
+    answer.headers["Cache-Control"] = "max-age=300, must-revalidate"
     return answer
 
 
-_ENDPOINTS: dict[str, Endpoint] = {
-    DISCOVERY: _discovery,
-    "/oauth/v2/keys": _keys,
-    "/oauth/v2/introspect": introspect,
-    "/oauth/v2/token": token,
-    "/oauth/v2/revoke": revoke,
-    "/oidc/v1/userinfo": userinfo,
-    "/oauth/v2/authorize": authorize,
-    "/oauth/v2/device_authorization": device_authorization,
-    "/oidc/v1/end_session": end_session,
+ENDPOINTS: dict[str, tuple[str, Endpoint]] = {
+    "authorization_endpoint": ("/oauth/v2/authorize", authorize),
+    "token_endpoint": ("/oauth/v2/token", token),
+    "introspection_endpoint": ("/oauth/v2/introspect", introspect),
+    "userinfo_endpoint": ("/oidc/v1/userinfo", userinfo),
+    "revocation_endpoint": ("/oauth/v2/revoke", revoke),
+    "end_session_endpoint": ("/oidc/v1/end_session", end_session),
+    "device_authorization_endpoint": ("/oauth/v2/device_authorization", device_authorization),
+    "jwks_uri": ("/oauth/v2/keys", _keys),
 }

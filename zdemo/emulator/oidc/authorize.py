@@ -1,36 +1,39 @@
-"""The authorization endpoint: it keeps the request of an application, and sends the browser to a login page."""
+"""Where a login begins and ends: applications send browsers here, and get them back at registered addresses alone."""
 
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from flask import Response, request
 
 from zdemo.emulator.entities import Application, AuthRequest
-from zdemo.emulator.incoming import FREE_BYTES, note
-from zdemo.emulator.login import auth_requests
-from zdemo.emulator.login.sessions import add_session, person_of
+from zdemo.emulator.incoming import browser_of, note
+from zdemo.emulator.login import sessions
 from zdemo.emulator.oidc.client_authentication import Form, find_active
 from zdemo.emulator.oidc.issuing import known_scopes
-from zdemo.emulator.oidc.redirect_uris import ASK, check_redirect_uri
 from zdemo.emulator.oidc.responses import OAuthError, redirect
 from zdemo.emulator.oidc.user_claims import ROLE_SCOPE_PREFIX
-from zdemo.emulator.world import World
+from zdemo.emulator.tokens import BadSignature, MalformedJWT, own_claims
+from zdemo.emulator.world import World, keep
+from zdemo.serving.loopback import names_loopback
 
 LOGIN_V1, LOGIN_V2 = "/ui/login/login", "/ui/v2/login"
 LARGEST_AGE = 2**32
 CODE = "OIDC_RESPONSE_TYPE_CODE"
+ASK = "If you have any questions, you may contact the administrator of the application."
+DONE_V1, DONE_V2 = "/ui/login/logout/done", "/logout/done"
 
 
 def authorize(world: World, form: Form) -> Response:
     """Answer an authorization request; only an unknown organization is told to the application (ZITADEL)."""
     application, asked = _checked(world, form)
-    auth_requests.add_request(world, asked)
-    if auth_requests.names_unknown_organization(world, asked):
-        error = ("invalid_request", "Errors.Org.NotFound")
-        return redirect(auth_requests.callback_with_error(world, asked, *error))
-    user = person_of(world, asked.login_hint or world.auto_login) if world.auto_login and not _is_script() else None
-    if user and user in auth_requests.people_of(world, asked):
+    keep(world.auth_requests, asked.id, asked)
+    if None in sessions.organizations_of(world, asked):
+        return redirect(sessions.callback_with_error(world, asked, "invalid_request", "Errors.Org.NotFound"))
+    name = "" if not world.auto_login or _is_script() else asked.login_hint or world.auto_login
+    user = sessions.person_of(world, name)
+    if user and user in sessions.people_of(world, asked):
         note(user=user.username)
-        return redirect(auth_requests.callback_with_code(world, asked, add_session(world, user, password=True)))
+        return redirect(sessions.callback_with_code(world, asked, sessions.add_session(world, user)))
     own = _login_version(application).get("loginV2")
     base = own.get("baseUri") if isinstance(own, dict) else None
     page = f"{str(base or LOGIN_V2).rstrip('/')}/login?authRequest="
@@ -51,8 +54,6 @@ def _login_version(application: Application) -> dict[str, Any]:
 
 def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
     """Return the application and its request. Raises OAuthError, which is shown to the person."""
-    if len(request.query_string) > FREE_BYTES:
-        raise OAuthError("invalid_request", "error parsing form", reason="more than the emulator keeps of a request")
     max_age, prompt, redirect_uri = _max_age(form), form.last("prompt").split(), form.last("redirect_uri")
     if form.last("request"):
         raise OAuthError("invalid_request", "parsing of request failed: token contains an invalid number of segments")
@@ -98,3 +99,76 @@ def _max_age(form: Form) -> int | None:
     if text and not (text.isascii() and text.isdigit() and int(text[:20]) < LARGEST_AGE):
         raise OAuthError("invalid_request", "error decoding form", reason="max_age is not a number of seconds")
     return int(text) if text else None
+
+
+# --- which addresses an application may be sent to ---
+
+
+def check_redirect_uri(application: Application, uri: str) -> None:
+    """Raise OAuthError if no code may be sent to this URI (ZITADEL)."""
+    what, scheme = "", uri.partition(":")[0].lower()
+    if not is_registered(application, application.oidc_list("redirectUris"), uri):
+        what = "The requested redirect_uri is missing in the client configuration."
+    elif scheme == "http" and not application.oidc.get("developmentMode"):
+        public = application.auth_method == "OIDC_AUTH_METHOD_TYPE_NONE"
+        if not _loopback(uri) if _is_native(application) else public:
+            what = "This client's redirect_uri is http and is not allowed."
+    elif scheme not in ("http", "https") and not _is_native(application):
+        what = "This client's redirect_uri is using a custom schema and is not allowed."
+    if what:
+        raise OAuthError("invalid_request", f"{what} {ASK}")
+
+
+def is_registered(application: Application, registered: list[str], uri: str) -> bool:
+    """Return whether a URI is one of those, for a native one also with another loopback host or port (RFC 8252)."""
+    given = _loopback(uri) if _is_native(application) else None
+    return uri in registered or (given is not None and given in map(_loopback, registered))
+
+
+def _is_native(application: Application) -> bool:
+    return application.oidc.get("applicationType") == "OIDC_APP_TYPE_NATIVE"
+
+
+def _loopback(uri: str) -> tuple[str, str] | None:
+    """Return path and query of a URI on this machine that every browser reads alike, or None."""
+    if not uri.isascii() or not uri.isprintable():
+        return None
+    try:
+        parts = urlsplit(uri)
+        return (parts.path, parts.query) if parts.scheme in ("http", "https") and names_loopback(parts.netloc) else None
+    except ValueError:
+        return None
+
+
+# --- the end of a login, at the wish of an application (OpenID Connect RP-Initiated Logout) ---
+
+
+def end_session(world: World, form: Form) -> Response:
+    """End the session of an ID token, or else those of the browser, and go where the application wants."""
+    hint, client_id, wanted = (form.last(name) for name in ("id_token_hint", "client_id", "post_logout_redirect_uri"))
+    claims = _claims(world, hint) if hint else {}
+    if hint and client_id not in ("", claims.get("azp")):
+        raise OAuthError("invalid_request", "client_id does not match azp of id_token_hint")
+    client_id, location = str(claims.get("azp", client_id)), DONE_V2 if hint else DONE_V1
+    if client_id:
+        application, why_not = find_active(world, client_id)
+        if application is None or application.kind != "oidc":
+            raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not)
+        if wanted and not is_registered(application, application.oidc_list("postLogoutRedirectUris"), wanted):
+            raise OAuthError("invalid_request", "post_logout_redirect_uri invalid")
+        location = wanted or location
+    session_id, browser = claims.get("sid"), browser_of(request)
+    for session in list(world.login_sessions.values()):
+        if session.id == session_id if hint else browser and session.browser == browser:
+            note(user=world.users[session.user_id].username if session.user_id in world.users else "")
+            sessions.end_session(world, session, "the person logged out")
+    if state := form.last("state"):
+        location += ("&" if "?" in location else "?") + urlencode({"state": state})
+    return redirect(location)
+
+
+def _claims(world: World, hint: str) -> dict[str, Any]:
+    try:
+        return own_claims(world, hint)
+    except (MalformedJWT, BadSignature) as error:
+        raise OAuthError("invalid_request", "id_token_hint invalid", parent=str(error)) from error

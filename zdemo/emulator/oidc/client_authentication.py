@@ -1,6 +1,5 @@
 """How applications and service accounts prove who they are: by a secret, or by an assertion (RFC 7523)."""
 
-import hmac
 import re
 from base64 import b64decode
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from flask import request
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.incoming import TOO_LARGE, ago, current_origin, note, shown_client
 from zdemo.emulator.oidc.responses import OAuthError
+from zdemo.emulator.token_texts import same_secret
 from zdemo.emulator.tokens import BadSignature, MalformedJWT, key_id_of, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
@@ -52,10 +52,6 @@ class Form:
     def all(self, name: str) -> list[str]:
         """Return all values of a parameter."""
         return [value for key, value in self._pairs if key == name]
-
-    def first(self, name: str) -> str:
-        """Return the first of several parameters, or an empty text when it is absent."""
-        return next((value for key, value in self._pairs if key == name), "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +152,9 @@ def _unauthorized(parent: str, reason: str) -> OAuthError:
     return OAuthError("unauthorized_client", parent=parent, reason=reason)
 
 
-def oidc_client(world: World, credentials: ClientCredentials) -> Application:
-    """Return the active OIDC application behind the credentials, which no API application is. Raises OAuthError."""
+def oidc_client(world: World, form: Form) -> Application:
+    """Return the active OIDC application of a request, which no API application is. Raises OAuthError."""
+    credentials = ClientCredentials.of_request(form)
     assertion = credentials.client_assertion
     try:
         claims = unverified_claims(assertion) if assertion else {}
@@ -180,11 +177,6 @@ def oidc_client(world: World, credentials: ClientCredentials) -> Application:
         if not same_secret(application.secret or "", credentials.client_secret):
             raise OAuthError("invalid_client", "invalid secret")
     return application
-
-
-def same_secret(held: str, given: str) -> bool:
-    """Compare two secrets in constant time."""
-    return hmac.compare_digest(held.encode(), given.encode())
 
 
 def find_active(world: World, client_id: object) -> tuple[Application | None, str]:

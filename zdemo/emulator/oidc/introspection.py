@@ -106,7 +106,7 @@ def userinfo(world: World, form: Form) -> Response:
 
 def revoke(world: World, form: Form) -> Response:
     """End a token that was issued to the OIDC application that asks; an unknown one counts as ended (RFC 7009 §2.2)."""
-    client = oidc_client(world, ClientCredentials.of_request(form))
+    client = oidc_client(world, form)
     text = form.last("token")
     if not text:
         raise OAuthError("invalid_request", "token missing")

@@ -5,12 +5,12 @@ from typing import Any
 
 from zdemo.emulator.entities import Application, LoginSession, RefreshToken, SessionToken, User
 from zdemo.emulator.incoming import current_origin
-from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
+from zdemo.emulator.login.sessions import ORGANIZATION_DOMAIN, ORGANIZATION_ID
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, encoded, new_token_text
 from zdemo.emulator.tokens import signed
-from zdemo.emulator.world import World, drop_oldest
+from zdemo.emulator.world import World, keep
 
 LIFETIME_SECONDS = 12 * 3600
 REFRESH_SECONDS = 30 * 24 * 3600  # ZITADEL's default for one that is not used
@@ -38,13 +38,6 @@ def known_scopes(scope: str | None) -> list[str]:
     return [s for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(KNOWN_PREFIXES)]
 
 
-def need_grant(application: Application, grant: str, name: str) -> None:
-    """Raise OAuthError if an application lacks a grant type, such as ``REFRESH_TOKEN``; ``name`` is OAuth's word."""
-    held = application.oidc_list("grantTypes") or ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"]
-    if f"OIDC_GRANT_TYPE_{grant}" not in held:
-        raise OAuthError("unauthorized_client", f'grant_type "{name}" not allowed')
-
-
 def new_token(
     world: World, user: User, client_id: str, scopes: list[str], audience: list[str], **login: Any
 ) -> SessionToken:
@@ -63,8 +56,9 @@ def login_token(
     if user is None:
         raise OAuthError("invalid_request", "Errors.User.NotFound")
     login = {"amr": session.amr, "auth_time": session.auth_time, "session_id": session.id, "nonce": nonce}
-    audience = claims.login_audience(world, application, scopes)
-    return new_token(world, active(user), application.client_id, scopes, audience, **login)
+    clients = [a.client_id for a in world.applications.values() if a.project_id == application.project_id]
+    audience = dict.fromkeys([*clients, application.project_id, *claims.audience(world, scopes)])
+    return new_token(world, active(user), application.client_id, scopes, list(audience), **login)
 
 
 def active(user: User) -> User:
@@ -92,28 +86,22 @@ def token_answer(
     """
     user, login_scopes = world.users[token.user_id], login_scopes or token.scopes
     if as_jwt is None:
-        as_jwt = application.jwt_access_tokens if application else user.jwt_access_tokens
+        of_login = application and application.oidc.get("accessTokenType") == "OIDC_TOKEN_TYPE_JWT"
+        as_jwt = bool(of_login) if application else user.jwt_access_tokens
     if as_jwt:
         token.token = signed(world, access_token_claims(world, token, issuer or current_origin().issuer))
     world.add_access_token(token)
     answer: dict[str, Any] = {"access_token": token.token, "token_type": "Bearer"}
     if application and "offline_access" in login_scopes:
-        answer["refresh_token"] = _new_refresh_token(world, token, login_scopes)
+        id = f"{token.id.partition('-')[0]}-rt_{world.new_id()}"
+        text, expires = new_token_text(id, user.id, PAT_KEY_NAME), world.now() + REFRESH_SECONDS
+        made = RefreshToken(id=id, created=world.now(), text=text, expires=expires, scopes=login_scopes, access=token)
+        keep(world.refresh_tokens, canonical(text), made)
+        answer["refresh_token"] = text
     answer["expires_in"] = LIFETIME_SECONDS - 1  # the whole seconds that remain when the response is written
     if "openid" in token.scopes:
         answer["id_token"] = signed(world, id_token_claims(world, token, application, issuer))
     return answer
-
-
-def _new_refresh_token(world: World, access: SessionToken, scopes: list[str]) -> str:
-    now = world.now()
-    token_id = f"{access.id.partition('-')[0]}-rt_{world.new_id()}"
-    text = new_token_text(token_id, access.user_id, PAT_KEY_NAME)
-    world.refresh_tokens[canonical(text)] = RefreshToken(
-        id=token_id, created=now, text=text, expires=now + REFRESH_SECONDS, scopes=scopes, access=access
-    )
-    drop_oldest(world.refresh_tokens)
-    return text
 
 
 def issue_jwt(world: World, user: User, project_id: str, issuer: str) -> str:

@@ -1,52 +1,99 @@
-"""The grants of the token endpoint for people who have logged in: a code, and a refresh token (RFC 6749 §4.1, §6)."""
+"""The grants for people who have logged in: a code, a device code (RFC 8628) and a refresh token (RFC 6749)."""
 
+import secrets
 from hashlib import sha256
+from typing import Any
 
 from flask import Response
 
 from zdemo.emulator.entities import Application, AuthRequest
-from zdemo.emulator.incoming import note
-from zdemo.emulator.login.auth_requests import request_of_code
-from zdemo.emulator.login.sessions import live_session
-from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, oidc_client, same_secret
-from zdemo.emulator.oidc.issuing import active, known_scopes, login_token, need_grant, new_token, token_answer
+from zdemo.emulator.incoming import current_origin, note
+from zdemo.emulator.login.sessions import live_session, request_of_code
+from zdemo.emulator.oidc.client_authentication import Form, oidc_client
+from zdemo.emulator.oidc.issuing import active, known_scopes, login_token, new_token, token_answer
 from zdemo.emulator.oidc.responses import OAuthError, json_response
-from zdemo.emulator.token_texts import canonical, encoded
-from zdemo.emulator.world import World
+from zdemo.emulator.token_texts import canonical, encoded, same_secret
+from zdemo.emulator.world import World, keep
+
+DEVICE_PAGE = "/device"
+CODE_BYTES = 16
+USER_CODE_CHARACTERS = "BCDFGHJKLMNPQRSTVWXZ"
+LIFETIME_SECONDS, INTERVAL_SECONDS = 300, 5
+PENDING = (
+    "The client SHOULD repeat the access token request to the token endpoint, after interval from device "
+    "authorization response."
+)
 
 
-def authorization_code(world: World, form: Form) -> Response:
+def authorization_code(world: World, form: Form, application: Application) -> dict[str, Any]:
     """Exchange a code, once, for the tokens of a login."""
-    application = oidc_client(world, ClientCredentials.of_request(form))
-    need_grant(application, "AUTHORIZATION_CODE", "authorization_code")
-    for name in ("code", "redirect_uri"):
-        if not form.last(name):
-            raise OAuthError("invalid_request", f"{name} missing")
     request = request_of_code(world, form.last("code"))
     if request is None:
         raise OAuthError("invalid_request", "Errors.User.Code.Invalid", reason="the code is unknown or too old")
     if not request.code:
         raise OAuthError("invalid_request", "Errors.AuthRequest.NoCode", reason="the code was used before")
-    session = live_session(world, request.session_id)
-    if session is None:
-        raise OAuthError("invalid_request", "Errors.Session.Terminated")
-    _check_client(application, request.client_id, "authorization request")
+    _check_client(application, request.client_id)
     if request.challenge or application.auth_method == "OIDC_AUTH_METHOD_TYPE_NONE":
         _check_verifier(request, form.last("code_verifier"))
     if form.last("redirect_uri") != request.redirect_uri:
         raise OAuthError("invalid_grant", "redirect_uri does not correspond")
+    return _tokens(world, application, request)
+
+
+def device_authorization(world: World, form: Form) -> Response:
+    """Keep the request of a device, also of an application without the grant type (ZITADEL)."""
+    client = oidc_client(world, form)
+    code, page = secrets.token_urlsafe(CODE_BYTES), current_origin().issuer + DEVICE_PAGE
+    shown = "".join(secrets.choice(USER_CODE_CHARACTERS) for _ in range(8))
+    made = AuthRequest(
+        id=code,
+        created=world.now(),
+        client_id=client.client_id,
+        scopes=known_scopes(form.last("scope")),
+        code=code,
+        user_code=f"{shown[:4]}-{shown[4:]}",
+    )
+    keep(world.device_requests, code, made)
+    return json_response(
+        {
+            "device_code": code,
+            "user_code": made.user_code,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?user_code={made.user_code}",
+            "expires_in": LIFETIME_SECONDS,
+            "interval": INTERVAL_SECONDS,
+        }
+    )
+
+
+def device_code(world: World, form: Form, application: Application) -> dict[str, Any]:
+    """Give a device its tokens, once, when the person said yes. Raises OAuthError until then."""
+    request = world.device_requests.get(form.last("device_code"))
+    _check_client(application, request.client_id if request else "")
+    assert request  # noqa: S101 - every client has an ID
+    if not request.answered:
+        if request.created + LIFETIME_SECONDS <= world.now():
+            raise OAuthError("expired_token", 'The "device_code" has expired.')
+        raise OAuthError("authorization_pending", PENDING)
+    if not request.session_id:
+        raise OAuthError("access_denied", "The authorization request was denied.")
+    if not request.code:
+        raise OAuthError("invalid_grant", reason="the device code was used")
+    return _tokens(world, application, request)
+
+
+def _tokens(world: World, application: Application, request: AuthRequest) -> dict[str, Any]:
+    session = live_session(world, request.session_id)
+    if session is None:
+        raise OAuthError("invalid_request", "Errors.Session.Terminated")
     token = login_token(world, application, session, request.scopes, request.nonce)
     note(user=world.users[token.user_id].username)
     request.code = ""
-    return json_response(token_answer(world, token, application))
+    return token_answer(world, token, application)
 
 
-def refresh_token(world: World, form: Form) -> Response:
+def refresh_token(world: World, form: Form, application: Application) -> dict[str, Any]:
     """Exchange a refresh token, once, for new tokens; the access token from before ends too."""
-    application = oidc_client(world, ClientCredentials.of_request(form))
-    need_grant(application, "REFRESH_TOKEN", "refresh_token")
-    if not form.last("refresh_token"):
-        raise OAuthError("invalid_request", "refresh_token missing")
     held = world.refresh_tokens.get(canonical(form.last("refresh_token")))
     if held is None:
         raise OAuthError("invalid_request", "Errors.User.RefreshToken.Invalid", reason="unknown refresh token")
@@ -64,10 +111,10 @@ def refresh_token(world: World, form: Form) -> Response:
     world.end_access_token(old, "the token was replaced by a refresh")
     login = {name: getattr(old, name) for name in ("amr", "auth_time", "session_id", "nonce")}
     token = new_token(world, user, old.client_id, scopes, old.audience, **login)
-    return json_response(token_answer(world, token, application, login_scopes=held.scopes))
+    return token_answer(world, token, application, login_scopes=held.scopes)
 
 
-def _check_client(application: Application, client_id: str, where: str) -> None:
+def _check_client(application: Application, client_id: str, where: str = "authorization request") -> None:
     if application.client_id != client_id:
         raise OAuthError("invalid_client", f"client_id does not correspond to the client_id in the {where}")
 

@@ -1,42 +1,53 @@
 """The token endpoint, with the two grants of service accounts (RFC 6749 §4.4, RFC 7523 §2.1)."""
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Response
 
 from zdemo.emulator.entities import User
 from zdemo.emulator.incoming import note, shown_client
-from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
-from zdemo.emulator.oidc import device, token_exchange
+from zdemo.emulator.login.sessions import ORGANIZATION_DOMAIN, ORGANIZATION_ID
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import (
     BadAssertion,
     ClientCredentials,
     Form,
     check_assertion,
-    same_secret,
+    oidc_client,
 )
 from zdemo.emulator.oidc.issuing import active, known_scopes, new_token, token_answer
-from zdemo.emulator.oidc.login_grants import authorization_code, refresh_token
+from zdemo.emulator.oidc.login_grants import authorization_code, device_code, refresh_token
 from zdemo.emulator.oidc.responses import OAuthError, json_response
+from zdemo.emulator.oidc.token_exchange import token_exchange
+from zdemo.emulator.token_texts import same_secret
 from zdemo.emulator.tokens import MalformedJWT, unverified_claims
 from zdemo.emulator.world import World
 
 
 def token(world: World, form: Form) -> Response:
     """Answer a token request by its grant type."""
-    grant = form.first("grant_type")
+    grant = next(iter(form.all("grant_type")), "")  # the first of several (ZITADEL)
     if not grant:
         raise OAuthError("invalid_request", "grant_type missing")
-    if grant not in _GRANTS:
+    if grant in _OF_SERVICE_ACCOUNTS:
+        return json_response(_OF_SERVICE_ACCOUNTS[grant](world, form))
+    if grant not in _OF_APPLICATIONS:
         raise OAuthError("unsupported_grant_type", f"{grant} not supported")
-    return _GRANTS[grant](world, form)
+    application = oidc_client(world, form)
+    held = application.oidc_list("grantTypes") or ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"]
+    if f"OIDC_GRANT_TYPE_{grant.rpartition(':')[2].replace('-', '_').upper()}" not in held:
+        raise OAuthError("unauthorized_client", f'grant_type "{grant}" not allowed')
+    answer, *required = _OF_APPLICATIONS[grant]
+    for name in required:
+        if not form.last(name):
+            raise OAuthError("invalid_request", f"{name} missing")
+    return json_response(answer(world, form, application))
 
 
-def _client_credentials(world: World, form: Form) -> Response:
+def _client_credentials(world: World, form: Form) -> dict[str, Any]:
     credentials = ClientCredentials.of_request(form)
-    login = credentials.client_id.casefold()  # the login name is the username here
-    user = next((user for user in world.users.values() if user.username.casefold() == login), None)
+    user = world.user_named(credentials.client_id)
     if user is None:
         note(client=shown_client(credentials.client_id))
         raise OAuthError("invalid_client", "client not found", reason="no user has this login name")
@@ -48,7 +59,7 @@ def _client_credentials(world: World, form: Form) -> Response:
     return _service_account_tokens(world, user, form, ["pwd"])
 
 
-def _jwt_bearer(world: World, form: Form) -> Response:
+def _jwt_bearer(world: World, form: Form) -> dict[str, Any]:
     assertion = form.last("assertion")
     if not assertion:
         raise OAuthError("invalid_request", "assertion missing")
@@ -66,20 +77,22 @@ def _jwt_bearer(world: World, form: Form) -> Response:
     return _service_account_tokens(world, user, form, [])
 
 
-def _service_account_tokens(world: World, user: User, form: Form, amr: list[str]) -> Response:
-    scopes = _allowed_scopes(world, user, form.find("scope"))
+def _service_account_tokens(world: World, user: User, form: Form, amr: list[str]) -> dict[str, Any]:
+    scopes, login = _allowed_scopes(world, user, form.find("scope")), {"amr": amr, "auth_time": world.now()}
     audience = claims.audience(world, scopes)
-    token = new_token(world, active(user), user.username, scopes, audience, amr=amr, auth_time=world.now())
-    return json_response(token_answer(world, token))
+    return token_answer(world, new_token(world, active(user), user.username, scopes, audience, **login))
 
 
-_GRANTS: dict[str, Callable[[World, Form], Response]] = {
+_URN = "urn:ietf:params:oauth:grant-type:"
+_OF_SERVICE_ACCOUNTS: dict[str, Callable[[World, Form], dict[str, Any]]] = {
     "client_credentials": _client_credentials,
-    "urn:ietf:params:oauth:grant-type:jwt-bearer": _jwt_bearer,
-    "authorization_code": authorization_code,
-    "refresh_token": refresh_token,
-    device.GRANT: device.device_tokens,
-    token_exchange.GRANT: token_exchange.token_exchange,
+    f"{_URN}jwt-bearer": _jwt_bearer,
+}
+_OF_APPLICATIONS: dict[str, tuple[Any, ...]] = {  # what answers, and the parameters that must be there
+    "authorization_code": (authorization_code, "code", "redirect_uri"),
+    "refresh_token": (refresh_token, "refresh_token"),
+    f"{_URN}device_code": (device_code, "device_code"),
+    f"{_URN}token-exchange": (token_exchange, "subject_token", "subject_token_type"),
 }
 
 

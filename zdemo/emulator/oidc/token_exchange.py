@@ -2,24 +2,20 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Response
-
 from zdemo.emulator import tokens
-from zdemo.emulator.entities import Application, PersonalAccessToken, User
+from zdemo.emulator.entities import Application, PersonalAccessToken, SessionToken, User
 from zdemo.emulator.incoming import current_origin, note
 from zdemo.emulator.oidc import client_authentication as clients
 from zdemo.emulator.oidc import issuing
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import Form
 from zdemo.emulator.oidc.introspection import audience_and_scopes
-from zdemo.emulator.oidc.responses import OAuthError, json_response
+from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.rights import memberships, permissions
 from zdemo.emulator.world import World
 
-GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS, REFRESH, ID, JWT = (
     f"urn:ietf:params:oauth:token-type:{kind}" for kind in ("access_token", "refresh_token", "id_token", "jwt")
 )
@@ -29,23 +25,18 @@ TYPES = (ACCESS, REFRESH, ID, JWT, USER_ID)
 RESTRICTED = ("offline_access", claims.ROLES_SCOPE, claims.PROJECT_ROLES)
 
 
-@dataclass
-class _Given:
-    """What a given token says about its user and itself."""
-
-    user: User
-    scopes: list[str] = field(default_factory=list)
-    audience: list[str] = field(default_factory=list)
-    amr: list[str] = field(default_factory=list)
-    auth_time: float | None = None
-    actor: dict[str, Any] | None = None
+def _said(world: World, user_id: str, scopes: list[str], audience: list[str], **more: Any) -> SessionToken:
+    """Return what a given token says about its user and itself. Raises KeyError for an unknown user."""
+    return issuing.new_token(world, world.users[user_id], "", scopes, audience, **{"amr": [], "auth_time": None} | more)
 
 
-def token_exchange(world: World, form: Form) -> Response:
+def token_exchange(world: World, form: Form, client: Application) -> dict[str, Any]:
     """Exchange a token for another one. Raises OAuthError."""
-    client = clients.oidc_client(world, clients.ClientCredentials.of_request(form))
-    issuing.need_grant(client, "TOKEN_EXCHANGE", GRANT)
-    _check_form(form)
+    for name in ("subject_token_type", "requested_token_type", "actor_token_type"):
+        if form.last(name) not in ("", *TYPES):
+            raise OAuthError("invalid_request", f"{name} is not supported")
+    if form.find("resource") is not None:
+        raise OAuthError("invalid_target", "resource parameter not supported")
     subject = _given(world, form, client, "subject", TYPES)
     actor = subject
     if form.last("subject_token_type") in (USER_ID, JWT) or form.last("actor_token"):
@@ -56,9 +47,9 @@ def token_exchange(world: World, form: Form) -> Response:
     audience, scopes = _audience(form, subject, actor), _scopes(form, subject, actor)
     acts = actor.actor
     if actor is not subject:
-        _need_impersonation(world, actor.user, subject.user)
-        acts = {"iss": current_origin().issuer, "sub": actor.user.id} | ({"act": acts} if acts else {})
-    user, id = issuing.active(subject.user), client.client_id
+        _need_impersonation(world, world.users[actor.user_id], world.users[subject.user_id])
+        acts = {"iss": current_origin().issuer, "sub": actor.user_id} | ({"act": acts} if acts else {})
+    user, id = issuing.active(world.users[subject.user_id]), client.client_id
     token = issuing.new_token(world, user, id, scopes, audience, amr=actor.amr, auth_time=actor.auth_time)
     token.actor = acts
     kind = form.last("requested_token_type") or ACCESS
@@ -69,22 +60,11 @@ def token_exchange(world: World, form: Form) -> Response:
         said = issuing.id_token_claims(world, token, client)
         del said["at_hash"]
         head |= {"token_type": "N_A", "expires_in": issuing.LIFETIME_SECONDS - 1}
-        return json_response({"access_token": tokens.signed(world, said), **head})
-    return json_response(issuing.token_answer(world, token, client, as_jwt=kind == JWT) | head)
+        return {"access_token": tokens.signed(world, said), **head}
+    return issuing.token_answer(world, token, client, as_jwt=kind == JWT) | head
 
 
-def _check_form(form: Form) -> None:
-    for name in ("subject_token", "subject_token_type"):
-        if not form.last(name):
-            raise OAuthError("invalid_request", f"{name} missing")
-    for name in ("subject_token_type", "requested_token_type", "actor_token_type"):
-        if form.last(name) not in ("", *TYPES):
-            raise OAuthError("invalid_request", f"{name} is not supported")
-    if form.find("resource") is not None:
-        raise OAuthError("invalid_target", "resource parameter not supported")
-
-
-def _given(world: World, form: Form, client: Application, role: str, allowed: tuple[str, ...]) -> _Given:
+def _given(world: World, form: Form, client: Application, role: str, allowed: tuple[str, ...]) -> SessionToken:
     """Return what the subject token or the actor token says. Raises OAuthError for one that is of no use."""
     text, kind = form.last(f"{role}_token"), form.last(f"{role}_token_type")
     try:
@@ -96,42 +76,40 @@ def _given(world: World, form: Form, client: Application, role: str, allowed: tu
         raise OAuthError("invalid_request", f"{role}_token invalid", parent=str(error), reason=reason) from error
 
 
-def _of_access_token(world: World, client: Application, text: str) -> _Given:
+def _of_access_token(world: World, client: Application, text: str) -> SessionToken:
     token = tokens.live_token(world, text)
     audience, scopes = audience_and_scopes(world, token, client)
     if not {client.client_id, client.project_id} & set(audience):
         raise tokens.MalformedJWT("the token is for others")
-    user = world.users[token.user_id]
-    if isinstance(token, PersonalAccessToken):
-        return _Given(user, scopes, audience)
-    return _Given(user, scopes, audience, token.amr, actor=token.actor)
+    more = {} if isinstance(token, PersonalAccessToken) else {"amr": token.amr, "actor": token.actor}
+    return _said(world, token.user_id, scopes, audience, **more)
 
 
-def _of_id_token(world: World, _: Application, text: str) -> _Given:
+def _of_id_token(world: World, _: Application, text: str) -> SessionToken:
     """Read an ID token, which counts only with the claims of the scope for the user's organization (ZITADEL)."""
     said = tokens.own_claims(world, text)
     if not said.get(f"{claims.RESOURCE_OWNER}:id"):
         raise tokens.MalformedJWT(f"an ID token without the scope {claims.RESOURCE_OWNER}")
-    user = world.users[said["sub"]]
-    return _Given(user, [], said["aud"], said.get("amr", []), said.get("auth_time"), said.get("act"))
+    more = {"amr": said.get("amr", []), "auth_time": said.get("auth_time"), "actor": said.get("act")}
+    return _said(world, said["sub"], [], said["aud"], **more)
 
 
-def _of_assertion(world: World, client: Application, text: str) -> _Given:
+def _of_assertion(world: World, client: Application, text: str) -> SessionToken:
     """Read a JWT that the application signed with its own key, about any user."""
     said = tokens.unverified_claims(text)
     clients.check_assertion(world, text, said | {"iss": said.get("sub")}, client.keys)
-    return _Given(world.users[str(said.get("sub"))], str(said.get("scope", "")).split())
+    return _said(world, str(said.get("sub")), str(said.get("scope", "")).split(), [])
 
 
-_READERS: dict[str, Callable[[World, Application, str], _Given]] = {
+_READERS: dict[str, Callable[[World, Application, str], SessionToken]] = {
     ACCESS: _of_access_token,
     ID: _of_id_token,
     JWT: _of_assertion,
-    USER_ID: lambda world, _, text: _Given(world.users[text]),
+    USER_ID: lambda world, _, text: _said(world, text, [], []),
 }
 
 
-def _audience(form: Form, subject: _Given, actor: _Given) -> list[str]:
+def _audience(form: Form, subject: SessionToken, actor: SessionToken) -> list[str]:
     wanted = form.all("audience")
     for one in wanted:
         if one not in (*subject.audience, *actor.audience):
@@ -139,7 +117,7 @@ def _audience(form: Form, subject: _Given, actor: _Given) -> list[str]:
     return wanted or subject.audience or actor.audience
 
 
-def _scopes(form: Form, subject: _Given, actor: _Given) -> list[str]:
+def _scopes(form: Form, subject: SessionToken, actor: SessionToken) -> list[str]:
     """Return the scopes of the new token: those of the given ones, and of an impersonated user what is harmless."""
     wanted = form.last("scope").split() or subject.scopes or actor.scopes
     anything_harmless = actor is not subject and not subject.scopes

@@ -1,9 +1,10 @@
 """The claims about a user, by the scopes of the token and, for roles, by the project of the asking application."""
 
+from collections.abc import Callable
 from typing import Any
 
 from zdemo.emulator.entities import Application, User
-from zdemo.emulator.login.auth_requests import ORGANIZATION_DOMAIN, ORGANIZATION_ID
+from zdemo.emulator.login.sessions import ORGANIZATION_DOMAIN, ORGANIZATION_ID
 from zdemo.emulator.token_texts import encoded
 from zdemo.emulator.world import World
 
@@ -69,12 +70,6 @@ def requested_roles(world: World, user: User, scopes: list[str], application: Ap
     return both | {roles_claim(project): roles for project, roles in found.items() if roles}
 
 
-def login_audience(world: World, application: Application, scopes: list[str]) -> list[str]:
-    """Return who the tokens of a login are for: the clients of the project, the project, and what the scopes name."""
-    clients = [a.client_id for a in world.applications.values() if a.project_id == application.project_id]
-    return list(dict.fromkeys([*clients, application.project_id, *audience(world, scopes)]))
-
-
 def roles_claim(project_id: str) -> str:
     """Return the name of the claim that holds the roles of one project."""
     return f"urn:zitadel:iam:org:project:{project_id}:roles"
@@ -123,14 +118,9 @@ def _profile(user: User) -> Claims:
     return claims | {"updated_at": int(user.changed), "preferred_username": user.username}
 
 
-def _email(user: User) -> Claims:
-    email = user.human.get("email", {})
-    return _filled({"email": email.get("email"), "email_verified": email.get("isVerified") is True})
-
-
-def _phone(user: User) -> Claims:
-    phone = user.human.get("phone", {})
-    return _filled({"phone_number": phone.get("phone"), "phone_number_verified": phone.get("isVerified") is True})
+def _address(user: User, kind: str, claim: str) -> Claims:
+    held = user.human.get(kind, {})
+    return _filled({claim: held.get(kind), f"{claim}_verified": held.get("isVerified") is True})
 
 
 def _filled(claims: Claims) -> Claims:
@@ -138,4 +128,8 @@ def _filled(claims: Claims) -> Claims:
     return {name: value for name, value in claims.items() if value}
 
 
-_CLAIMS_OF_SCOPE = {"profile": _profile, "email": _email, "phone": _phone}
+_CLAIMS_OF_SCOPE: dict[str, Callable[[User], Claims]] = {
+    "profile": _profile,
+    "email": lambda user: _address(user, "email", "email"),
+    "phone": lambda user: _address(user, "phone", "phone_number"),
+}
