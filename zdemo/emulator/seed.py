@@ -38,6 +38,7 @@ APP_ID = "353545601680280065"
 APP_NAME = "emulator-app"
 APP_CLIENT_ID = "353545601680345601"  # for people who log in: public, with PKCE, and no secret
 _PATHS = "callback authorize auth auth/callback api/auth/callback/zitadel login/callback oauth2/callback oidc/callback "
+_PATHS += "oidc/callback/ complete/oidc/ auth/callback/zitadel login/oauth2/code/zitadel "  # Django, Auth.js, Spring
 _PATHS += "signin-oidc signout-callback-oidc silent-renew logout"
 APP_REDIRECT_URIS = ("http://localhost", *(f"http://localhost/{path}" for path in ("", *_PATHS.split())))  # any port
 

@@ -352,7 +352,8 @@ def test_end_session_without_a_hint_ends_the_logins_of_the_browser(public: Clien
 
 def test_the_known_application_takes_any_loopback_port_and_no_other_host(emulator: Emulator) -> None:
     known = Client(emulator, emulator.world.applications[APP_ID])
-    for address in ("http://localhost:5173", "http://127.0.0.1:1/callback", "http://[::1]:65535/auth/callback"):
+    usual = ("http://localhost:5173", "http://127.0.0.1:1/callback", "http://[::1]:65535/auth/callback")
+    for address in (*usual, "http://localhost:8000/oidc/callback/", "http://localhost:8000/complete/oidc/"):  # Django
         code = told(known.choose(known.login_page(redirect_uri=address)), address)["code"]
         assert known.exchange(code, redirect_uri=address).status_code == 200
     for address in ("http://localhost.example/callback", "http://192.0.2.1:3000/callback", "http://localhost:3000/any"):
