@@ -17,7 +17,7 @@ from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError
 from zdemo.cli.with_emulator import PLACEHOLDER
 from zdemo.errors import ExitCode, ZdemoError
-from zdemo.text.masking import could_be_secret, secret_query_values, token_like
+from zdemo.text.masking import could_be_secret, secret_query_values
 
 WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
@@ -32,7 +32,6 @@ def run(arguments: Sequence[str]) -> int:
     if cast("TextIO | None", sys.stderr) is None:
         sys.stderr = _null(os.O_WRONLY)
     screen = Screen()
-    screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
     words = [word for argument in arguments for word in _secret_words(argument)]
     screen.redaction.hide_words(*words, *(word.lstrip("-") for word in words))
     as_json = "--json" in takewhile(lambda word: word != "--", arguments)  # the others are another program's
