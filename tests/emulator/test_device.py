@@ -105,6 +105,7 @@ def test_a_person_says_yes_or_no_on_the_emulators_page(device: Device, near: Ser
 
 
 def test_a_code_ends_after_five_minutes(own: Emulator, device: Device) -> None:
-    for seconds, error in ((299, "authorization_pending"), (2, "expired_token")):
+    for seconds, error, text in ((299, "authorization_pending", "Log in"), (2, "expired_token", "No device waits")):
         own.control.timeline.advance(timedelta(seconds=seconds))
         assert device.ask().json()["error"] == error
+        assert text in device.app.send("GET", f"/device?user_code={device.shown['user_code']}").text

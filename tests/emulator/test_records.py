@@ -25,6 +25,7 @@ from zdemo.emulator import (
     emulate,
     known_world,
 )
+from zdemo.emulator.app import LONGEST_NOTE
 from zdemo.emulator.incoming import RequestRecord
 from zdemo.emulator.token_texts import new_key_pair
 
@@ -227,3 +228,9 @@ def test_every_request_has_a_record(path: str, more: dict[str, Any], status: int
     assert (desk.last.reason.startswith(reason), bool(desk.last.reason)) == (True, bool(reason))
     assert UNKNOWN not in desk.last.path
     assert desk.last.milliseconds >= 0
+
+
+def test_a_record_is_short_whatever_was_sent(desk: Desk) -> None:
+    for form in ({"grant_type": "x" * 400_000}, {"grant_type": "client_credentials", "client_assertion": "x"}):
+        desk.send("POST", "/oauth/v2/token", data=form | {"client_assertion_type": "x" * 400_000})
+        assert len(desk.last.reason) == LONGEST_NOTE

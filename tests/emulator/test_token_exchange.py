@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from tests.support.emulator_target import USERINFO, answer, bearer, oauth_refusal
+from tests.support.introspector_doubles import Clock
 from tests.support.logins import Client, add_administrator, add_client, claims
 from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, Emulator, emulate
 from zdemo.emulator.entities import NEVER
@@ -147,6 +148,26 @@ def test_the_token_is_of_the_user_and_says_who_acts(emulator: Emulator, app: Cli
     assert (shown["email"], "act" in shown) == ("ada@example.com", False)
     again = exchange(app, made["access_token"], scope="openid", requested_token_type=JWT).json()
     assert claims(again["access_token"])["act"] == act
+
+
+def test_a_refreshed_token_still_says_who_acts(emulator: Emulator, app: Client, tokens: dict[str, Any]) -> None:
+    actor, pat = add_administrator(emulator, "IAM_END_USER_IMPERSONATOR")
+    form = {"actor_token": pat, "actor_token_type": ACCESS}
+    made = app.refresh(exchange(app, tokens["access_token"], **form).json()).json()
+    act = {"iss": emulator.url, "sub": actor.id}
+    assert (app.introspect(made["access_token"])["act"], claims(made["id_token"])["act"]) == (act, act)
+
+
+def test_an_actors_id_token_counts_until_it_expires(own: Emulator) -> None:
+    own.world.now = clock = Clock()
+    own.world.security["enableImpersonation"] = True
+    own.world.add_administrator(PERSON_ID, ("instance", ""), ["IAM_END_USER_IMPERSONATOR"])
+    app = add_client(own, "BASIC", grantTypes=GRANTS)
+    id_token = app.log_in("ada", scope=f"openid {OWNER}")["id_token"]
+    form = {"actor_token": id_token, "actor_token_type": ID, "scope": "openid"}
+    assert exchange(app, READER.id, USER_ID, **form).status_code == 200
+    clock.now = claims(id_token)["exp"]
+    assert answer(exchange(app, READER.id, USER_ID, **form)) == NO_ACTOR
 
 
 def test_an_actor_who_is_impersonated_is_named_with_who_acts_for_them(emulator: Emulator, app: Client) -> None:

@@ -41,6 +41,7 @@ REASONS = {404: "no such path", 405: "the path does not allow this method"}  # w
 CODES = {404: (5, "Not Found"), 405: (12, "Method Not Allowed")}  # gRPC's numbers
 INTERNAL = (13, "Internal Server Error")
 PATH_LIMIT = 200
+LONGEST_NOTE = 500  # characters of a reason, which can repeat what was sent, or of a name
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
 LONGEST_HOST = 100
 MOST_LARGE_AT_ONCE = 2  # requests with a large or a packed body; to read it takes up to 50 times its size
@@ -102,7 +103,8 @@ class _Front:
 
         path = environ["PATH_INFO"]
         body = self._answer(environ, path, start)
-        notes, status = notes_of(environ), int(statuses[-1]) if statuses else 0  # nothing was sent
+        notes = {name: text[:LONGEST_NOTE] for name, text in notes_of(environ).items()}
+        status = int(statuses[-1]) if statuses else 0  # nothing was sent
         record = RequestRecord(
             at=at,
             method=_shown(environ["REQUEST_METHOD"]),

@@ -270,8 +270,8 @@ class AuthRequest(Entity):
     nonce: str = ""
     challenge: str = ""
     challenge_method: str = ""
-    prompt: list[str] = field(default_factory=list)
-    ui_locales: list[str] = field(default_factory=list)
+    prompt: str = ""  # as it came: a list of many short words would take 20 times the memory
+    ui_locales: str = ""
     login_hint: str = ""
     max_age: int | None = None  # seconds; 0 for the prompt ``login``
     answered: bool = False

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -144,6 +145,7 @@ NONE_ALONE = "The prompt parameter `none` must only be used as a single value"
         ({"state": "x" * 16384}, "error parsing form"),
         ({"max_age": "-1"}, "error decoding form"),
         ({"max_age": "9" * 5000}, "error decoding form"),
+        ({"max_age": "0" * 20 + "9" * 400}, "error decoding form"),
         ({"request": "x"}, "parsing of request failed: token contains an invalid number of segments"),
         ({"redirect_uri": None}, NO_ADDRESS),
         ({"response_type": "token"}, NO_TYPE),
@@ -167,6 +169,17 @@ def test_an_unknown_organization_is_told_to_the_application(public: Client) -> N
         assert public.log_in(scope=f"openid {scope}")["id_token"]
 
 
+def test_a_request_of_many_words_takes_little_memory(public: Client) -> None:
+    words: dict[str, Any] = {"ui_locales": "ab " * 1000, "scope": "openid " * 1000, "prompt": "xy " * 300}
+    assert public.authorize(**words).status_code == 302
+    tracemalloc.start()
+    for _ in range(20):
+        public.authorize(**words)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 20 * 40_000
+
+
 @pytest.mark.parametrize(
     ("uri", "allowed"),
     [
@@ -182,6 +195,7 @@ def test_an_unknown_organization_is_told_to_the_application(public: Client) -> N
         ("http://evil.example/callback", False),
         ("http://localhost:99999/callback", False),
         ("http://[::1/callback", False),
+        (" http://localhost:49152/callback", False),
         ("com.example.app:/other", False),
     ],
 )

@@ -8,7 +8,7 @@ from tests.support.introspector_doubles import Clock
 from tests.support.logins import CALLBACK, Client, add_client, claims, hidden, listed, told
 from zdemo.emulator import PROJECT_ID, World
 from zdemo.emulator.login.page import MOST_LISTED
-from zdemo.emulator.login.sessions import add_person, set_auto_login
+from zdemo.emulator.login.sessions import add_person, add_session, set_auto_login
 from zdemo.emulator.seed import PERSON_ID
 
 NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
@@ -145,6 +145,12 @@ def test_a_made_up_cookie_is_replaced(public: Client) -> None:
     assert len(session.browser) > len("known-to-an-attacker")
 
 
+def test_a_browser_is_known_again_whoever_logged_in_without_one(public: Client) -> None:
+    add_session(public.emulator.world, public.emulator.world.users[PERSON_ID])
+    public.log_in()
+    assert told(public.send("GET", public.login_page(prompt="none")))["code"]
+
+
 def test_prompt_none_is_answered_by_the_login_page(public: Client) -> None:
     page = public.login_page(prompt="none")
     assert page.startswith("/ui/v2/login/login?"), "authorize does not decide"
@@ -230,6 +236,7 @@ def test_a_hint_chooses_somebody_else_or_the_page(automatic: Client) -> None:
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": "http://evil.example"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"},
         {"Origin": "http://evil.example"},
+        {"Host": "evil.example:8484", "X-Forwarded-Host": "localhost:8484"},  # DNS rebinding
     ],
 )
 def test_a_script_of_a_web_page_gets_no_code(automatic: Client, headers: dict[str, str]) -> None:

@@ -231,8 +231,8 @@ def get_auth_request(call: Call) -> Answer:
         "clientId": request.client_id,
         "scope": request.scopes,
         "redirectUri": request.redirect_uri,
-        "prompt": [f"PROMPT_{word.upper()}" for word in request.prompt if word in _PROMPTS],
-        "uiLocales": request.ui_locales,
+        "prompt": [f"PROMPT_{word.upper()}" for word in request.prompt.split() if word in _PROMPTS],
+        "uiLocales": request.ui_locales.split(),
         "loginHint": request.login_hint,
         "maxAge": None if request.max_age is None else f"{request.max_age}s",
     }

@@ -14,6 +14,7 @@ from zdemo.emulator.incoming import browser_of, is_foreign, note, remember
 from zdemo.emulator.login import sessions
 from zdemo.emulator.oidc.authorize import DONE_V1, DONE_V2, LOGIN_V1, LOGIN_V2
 from zdemo.emulator.oidc.login_grants import DEVICE_PAGE as DEVICE
+from zdemo.emulator.oidc.login_grants import LIFETIME_SECONDS as DEVICE_SECONDS
 from zdemo.emulator.oidc.responses import HTML, forbid_storing, redirect
 from zdemo.emulator.world import World
 
@@ -45,6 +46,8 @@ def _login(world: World) -> Response:
     device, code = request.path == DEVICE, request.values.get("user_code", "").upper()
     id = request.values.get("authRequest") or request.values.get("authRequestID", "")
     asked = sessions.waiting_device(world, code) if device else world.auth_requests.get(id)
+    if device and asked and asked.created + DEVICE_SECONDS <= world.now():
+        asked = None
     application = world.application_of(asked.client_id) if asked else None
     if device and (asked is None or application is None):
         return _page(world, "Connect a device", asks_code=True, text="No device waits with this code." if code else "")
@@ -65,7 +68,7 @@ def _chosen(world: World, application: Application, asked: AuthRequest) -> Respo
         return user
     browser = browser_of(request)
     known = [s for s in sessions.remembered(world, asked, browser) if s.user_id == user.id]
-    if not any(session.browser == browser for session in world.login_sessions.values()):
+    if browser not in {session.browser for session in world.login_sessions.values() if session.browser}:
         browser = secrets.token_urlsafe()  # not one that another page of this site may have set
     session = known[0] if known else sessions.add_session(world, user, browser)
     answer = _answer(world, asked, session)
@@ -88,10 +91,10 @@ def _offered(world: World, application: Application, asked: AuthRequest) -> Resp
     mine = sessions.remembered(world, asked, browser_of(request))
     hint = asked.login_hint.casefold()
     fitting = [s for s in mine if hint in ("", world.users[s.user_id].username.casefold())]
-    if fitting and not asked.user_code and not ASKS & set(asked.prompt):
+    if fitting and not asked.user_code and not ASKS & set(asked.prompt.split()):
         note(user=world.users[fitting[0].user_id].username)
         return _answer(world, asked, fitting[0])
-    if "none" in asked.prompt:
+    if "none" in asked.prompt.split():
         error = NOT_LOGGED_IN if asked.id.startswith("V2_") else NOT_LOGGED_IN_V1
         return redirect(sessions.callback_with_error(world, asked, *error))
     known = {session.user_id for session in mine}

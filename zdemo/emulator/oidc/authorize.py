@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 from flask import Response, request
 
 from zdemo.emulator.entities import Application, AuthRequest
-from zdemo.emulator.incoming import browser_of, note
+from zdemo.emulator.incoming import browser_of, current_origin, note
 from zdemo.emulator.login import sessions
 from zdemo.emulator.oidc.client_authentication import Form, find_active
 from zdemo.emulator.oidc.issuing import known_scopes
@@ -44,7 +44,8 @@ def _is_script() -> bool:
     """Return whether a script of a web page sent the request, which could learn where the answer leads."""
     if "Sec-Fetch-Site" in request.headers:
         return request.headers.get("Sec-Fetch-Mode") != "navigate"
-    return "Origin" in request.headers
+    other_host = request.headers.get("Host") != current_origin().requested_host  # DNS rebinding, with a forged header
+    return other_host or "Origin" in request.headers
 
 
 def _login_version(application: Application) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _login_version(application: Application) -> dict[str, Any]:
 
 def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
     """Return the application and its request. Raises OAuthError, which is shown to the person."""
-    max_age, prompt, redirect_uri = _max_age(form), form.last("prompt").split(), form.last("redirect_uri")
+    max_age, prompt, redirect_uri = _max_age(form), form.last("prompt"), form.last("redirect_uri")
     if form.last("request"):
         raise OAuthError("invalid_request", "parsing of request failed: token contains an invalid number of segments")
     if not form.last("client_id"):
@@ -64,7 +65,7 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
         raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not)
     if not redirect_uri:
         raise OAuthError("server_error", "auth request is missing redirect_uri", status=500)
-    if "none" in prompt and len(prompt) > 1:
+    if "none" in prompt.split() and prompt.split() != ["none"]:
         raise OAuthError("invalid_request", "The prompt parameter `none` must only be used as a single value")
     scopes = known_scopes(form.find("scope") or None)
     check_redirect_uri(application, redirect_uri)
@@ -88,15 +89,15 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
         challenge=form.last("code_challenge"),
         challenge_method=form.last("code_challenge_method"),
         prompt=prompt,
-        ui_locales=form.last("ui_locales").split(),
+        ui_locales=form.last("ui_locales"),
         login_hint=form.last("login_hint"),
-        max_age=0 if "login" in prompt else max_age,
+        max_age=0 if "login" in prompt.split() else max_age,
     )
 
 
 def _max_age(form: Form) -> int | None:
     text = form.last("max_age")
-    if text and not (text.isascii() and text.isdigit() and int(text[:20]) < LARGEST_AGE):
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) < LARGEST_AGE):
         raise OAuthError("invalid_request", "error decoding form", reason="max_age is not a number of seconds")
     return int(text) if text else None
 
@@ -131,7 +132,7 @@ def _is_native(application: Application) -> bool:
 
 def _loopback(uri: str) -> tuple[str, str] | None:
     """Return path and query of a URI on this machine that every browser reads alike, or None."""
-    if not uri.isascii() or not uri.isprintable():
+    if not uri.isascii() or not uri.isprintable() or " " in uri:
         return None
     try:
         parts = urlsplit(uri)

@@ -109,7 +109,7 @@ def refresh_token(world: World, form: Form, application: Application) -> dict[st
     note(user=user.username)
     held.ended = True
     world.end_access_token(old, "the token was replaced by a refresh")
-    login = {name: getattr(old, name) for name in ("amr", "auth_time", "session_id", "nonce")}
+    login = {name: getattr(old, name) for name in ("amr", "auth_time", "session_id", "nonce", "actor")}
     token = new_token(world, user, old.client_id, scopes, old.audience, **login)
     return token_answer(world, token, application, login_scopes=held.scopes)
 

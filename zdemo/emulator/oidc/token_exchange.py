@@ -88,6 +88,8 @@ def _of_access_token(world: World, client: Application, text: str) -> SessionTok
 def _of_id_token(world: World, _: Application, text: str) -> SessionToken:
     """Read an ID token, which counts only with the claims of the scope for the user's organization (ZITADEL)."""
     said = tokens.own_claims(world, text)
+    if said["exp"] <= world.now():
+        raise tokens.MalformedJWT("an ID token that expired")
     if not said.get(f"{claims.RESOURCE_OWNER}:id"):
         raise tokens.MalformedJWT(f"an ID token without the scope {claims.RESOURCE_OWNER}")
     more = {"amr": said.get("amr", []), "auth_time": said.get("auth_time"), "actor": said.get("act")}
@@ -120,10 +122,10 @@ def _audience(form: Form, subject: SessionToken, actor: SessionToken) -> list[st
 def _scopes(form: Form, subject: SessionToken, actor: SessionToken) -> list[str]:
     """Return the scopes of the new token: those of the given ones, and of an impersonated user what is harmless."""
     wanted = form.last("scope").split() or subject.scopes or actor.scopes
-    anything_harmless = actor is not subject and not subject.scopes
+    given, anything_harmless = {*subject.scopes, *actor.scopes}, actor is not subject and not subject.scopes
     for scope in wanted:
         harmless = scope not in RESTRICTED and not scope.startswith(issuing.KNOWN_PREFIXES)
-        if scope not in (*subject.scopes, *actor.scopes) and not (anything_harmless and harmless):
+        if scope not in given and not (anything_harmless and harmless):
             raise OAuthError("invalid_scope", f"scope {json.dumps(scope)} not found in subject or actor token")
     return issuing.known_scopes(" ".join(wanted) or None)
 
