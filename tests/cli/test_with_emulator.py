@@ -59,15 +59,11 @@ def test_the_command_gets_a_whole_zitadel_of_its_own(bare: Shell) -> None:
     assert not Path(first["ZITADEL_KEY_FILE"]).parent.exists(), "its key files are removed"
 
 
-def test_the_command_finds_a_person_logged_in(bare: Shell) -> None:
-    script = """
-import os
-from urllib.request import Request, urlopen
-address = os.environ["ZITADEL_DOMAIN"] + "/_zdemo/login"
-print(urlopen(Request(address, headers={"X-Zdemo-Control": "1"})).read().decode())
-"""
-    ran = bare("emulator", "--auto-login", "ADA", "--", sys.executable, "-c", script)
-    assert ran.document == {"auto_login": "ada"}
+def test_the_command_can_log_a_person_in_without_a_browser(bare: Shell) -> None:
+    command = (sys.executable, "-m", "zdemo", "token", "--login", "--json", "--scope", "openid email")
+    ran = bare("emulator", "--auto-login", "ADA", "--", *command)
+    assert list(ran.document) == ["access_token", "token_type", "expires_in", "scope"]
+    assert (ran.code, len(ran.lines), ran.document["scope"]) == (0, 1, "openid email")
 
 
 def test_its_words_go_to_standard_error_and_options_behind_the_dashes_are_the_commands(bare: Shell) -> None:

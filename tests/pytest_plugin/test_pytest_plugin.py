@@ -3,7 +3,6 @@
 from contextlib import closing
 from pathlib import Path
 
-import jwt
 import pytest
 
 from tests.support.processes import run_script
@@ -64,9 +63,8 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
         found = introspect(zitadel_emulator, tokens["access_token"])
         assert (found.text("username"), found.text("client_id")) == (person.lower(), client)
         assert found.has_role(ROLE, zitadel_emulator.project_id)
-        assert "refresh_token" in tokens
-    claims = jwt.decode(tokens["id_token"], options={"verify_signature": False})
-    assert (claims["sub"], claims["iss"], claims["azp"]) == (subject, zitadel_emulator.url, client_id)
+        assert {"refresh_token", "id_token"} < tokens.keys()
+    assert found.text("sub") == subject
     assert "refresh_token" not in zitadel_emulator.login("eve")
     zitadel_emulator.deactivate("eve")
     for call, message in (

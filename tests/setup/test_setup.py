@@ -20,7 +20,7 @@ from zdemo.setup.current import SetupOptions
 from zdemo.setup.plan import Action, ObjectKind
 from zdemo.setup.setup_files import SETTINGS, SetupFiles
 from zdemo.setup.state_file import state_path
-from zdemo.zitadel.login import CodeFlow, LoginClient
+from zdemo.zitadel.login import Login
 from zdemo.zitadel.records import Auth
 
 ROLE = "read:messages"
@@ -61,11 +61,10 @@ def test_an_application_for_people_comes_and_goes(desk: Desk, workshop: Workshop
     assert (desk.env["ZDEMO_APP_CLIENT_ID"], len(desk.applications(desk.state.project_id))) == (client_id, 2)
     update_dotenv(desk.path, {"ZDEMO_APP_CLIENT_ID": "another"})
     desk.run(**APP)
-    flow = CodeFlow(client_id, ["openid"], "http://127.0.0.1:1/callback")
     settings = LoginSettings.from_env({"ZITADEL_DOMAIN": desk.target[0], "ZDEMO_APP_CLIENT_ID": client_id})
-    with closing(LoginClient(settings)) as login:
-        assert "authRequest=" in login.begin(flow)
-        assert login.begin_device(["openid"]).user_code
+    with closing(Login(settings, ["openid"], "http://127.0.0.1:1/callback")) as login:
+        assert "authRequest=" in login.begin()
+        assert login.begin_device().user_code
     desk.tear_down()
     desk.is_gone()
     assert desk.env["ZDEMO_APP_CLIENT_ID"] == "another"

@@ -147,6 +147,10 @@ class Workshop:
         first_pat = self.pat(made) if pat else None
         return User(id=made, username=username, name=f"Bot {username}", organization=owner, first_pat=first_pat)
 
+    def human(self) -> User:
+        """A person with the password of ``HUMAN``."""
+        return self.user(pat=False, machine=None, human=HUMAN)
+
     def jwt_user(self) -> User:
         """A service account whose access tokens are JWTs, which takes the v1 API."""
         username = self.name("jwt-user")
@@ -181,8 +185,9 @@ class Workshop:
         return made
 
     def administrator(self, role: str | None, *, of: Organization | None = None) -> User:
-        """A service account with a PAT in the home organization, with an administrator role in one."""
-        user, resource = self.user(), {"organizationId": (of or self.home).id}
+        """A service account with a PAT in the home organization, with a role in one, or in the instance (IAM_…)."""
+        in_instance, user = (role or "").startswith("IAM_"), self.user()
+        resource = {"instance": True} if in_instance else {"organizationId": (of or self.home).id}
         fields = {"userId": user.id, "resource": resource, "roles": [role]}
         if role:
             self.admin.do("InternalPermissionService/CreateAdministrator", **fields)

@@ -15,10 +15,9 @@ from zdemo.emulator.seed import APP_CLIENT_ID
 from zdemo.errors import ZdemoError
 from zdemo.serving.embedded import serving
 from zdemo.zitadel.introspection_client import IssuedToken
-from zdemo.zitadel.login import CodeFlow, LoginClient
+from zdemo.zitadel.login import Login
 from zdemo.zitadel.records import NewDevice
 
-SCOPES = ["openid"]
 NATIVE = {"applicationType": "OIDC_APP_TYPE_NATIVE", "developmentMode": False}
 
 
@@ -28,35 +27,31 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-def client(url: str, client_id: str = APP_CLIENT_ID) -> LoginClient:
-    return LoginClient(LoginSettings.from_env({"ZITADEL_DOMAIN": url, "ZDEMO_APP_CLIENT_ID": client_id}))
-
-
-def get(address: str) -> requests.Response:
-    return requests.get(address, timeout=TIMEOUT_SECONDS)
+def login_at(url: str, client_id: str = APP_CLIENT_ID, redirect_uri: str = "") -> Login:
+    settings = LoginSettings.from_env({"ZITADEL_DOMAIN": url, "ZDEMO_APP_CLIENT_ID": client_id})
+    return Login(settings, ["openid"], redirect_uri)
 
 
 def test_the_address_takes_the_answer_of_its_own_login_alone() -> None:
-    flow, other = (CodeFlow(APP_CLIENT_ID, SCOPES) for _ in range(2))
-    assert flow.path != other.path
-    assert "prompt=select_account" in flow.path, "a browser that is logged in can choose somebody else"
-    assert flow.answer_in(f"https://zitadel.example{flow.path}") == {}, "a redirect to https repeats the state"
-    with serving(flow) as port:
-        flow.redirect_uri = f"http://127.0.0.1:{port}/callback"
-        here = f"{flow.redirect_uri}?code=x"
-        state = flow.path.partition("state=")[2].partition("&")[0]
-        foreign = other.path.partition("state=")[2].partition("&")[0]
-        for address in (here, f"{here}&state=", f"{here}&state={foreign}", f"{here}&state=%C3%A4", f"{here}&state=%FF"):
-            assert get(address).status_code == 404
-        assert get(f"http://127.0.0.1:{port}/?state={state}").status_code == 404
-        assert requests.post(f"{here}&state={state}", timeout=TIMEOUT_SECONDS).status_code == 404
+    login, other = (login_at("https://zitadel.example") for _ in range(2))
+    assert "prompt=select_account" in login.path, "a browser that is logged in can choose somebody else"
+    assert login.answer_in(f"https://zitadel.example{login.path}") == {}, "a redirect to https repeats the state"
+    state, foreign = (one.path.partition("state=")[2].partition("&")[0] for one in (login, other))
+    with serving(login) as port:
+        login.redirect_uri = here = f"http://127.0.0.1:{port}/callback"
+        foreign_ones = [f"{here}?code=x{more}" for more in ("", "&state=", f"&state={foreign}", "&state=%FF")]
+        for address in (*foreign_ones, f"http://127.0.0.1:{port}/?code=x&state={state}"):
+            assert requests.get(address, timeout=TIMEOUT_SECONDS).status_code == 404
+        assert requests.post(f"{here}?code=x&state={state}", timeout=TIMEOUT_SECONDS).status_code == 404
         with pytest.raises(ZdemoError, match="nobody logged in") as late:
-            flow.wait(0)
+            login.wait(0)
         assert "--device" in late.value.hint
-        page = get(f"{here}&state={state}")
-        assert (page.status_code, page.headers["Cache-Control"]) == (200, "no-store")
-        assert "close this page" in page.text
-        assert flow.wait()["code"] == "x"
+        page = requests.get(f"{here}?code=x&state={state}", timeout=TIMEOUT_SECONDS)
+        assert (page.headers["Cache-Control"], "close this page" in page.text) == ("no-store", True)
+        assert login.wait()["code"] == "x"
+    with pytest.raises(ZdemoError, match="access_denied") as cancelled:
+        login.redeem({"error": "access_denied"})
+    assert cancelled.value.hint == "run the command again to start another login"
 
 
 @pytest.mark.parametrize(
@@ -71,10 +66,10 @@ def test_an_application_that_cannot_do_it_is_explained(
     emulator: Emulator, method: str, settings: dict[str, object], hint: str
 ) -> None:
     person = add_client(emulator, method, **settings)
-    with closing(client(emulator.url, person.client_id)) as login:
-        flow = CodeFlow(person.client_id, SCOPES, CALLBACK if settings else "http://127.0.0.1:1/callback")
-        with pytest.raises(ZdemoError, match="ZITADEL refuses the login: ") as refused:
-            login.redeem(flow, flow.answer_in(person.choose(login.begin(flow)).headers["Location"]))
+    redirect_uri = CALLBACK if settings else "http://127.0.0.1:1/callback"
+    refusal = pytest.raises(ZdemoError, match="ZITADEL refuses the login: ")
+    with closing(login_at(emulator.url, person.client_id, redirect_uri)) as login, refusal as refused:
+        login.redeem(login.answer_in(person.choose(login.begin()).headers["Location"]))
     assert hint in refused.value.hint
 
 
@@ -82,7 +77,7 @@ def test_a_device_asks_until_the_person_has_answered(emulator: Emulator) -> None
     person, paused = add_client(emulator), list[float]()
 
     def device(seconds: int = 300, **form: str) -> IssuedToken:
-        began = login.begin_device(SCOPES)
+        began = login.begin_device()
         shown = NewDevice(code=began.code, user_code="", address="", seconds=seconds)
 
         def pause(seconds: float) -> None:
@@ -90,9 +85,9 @@ def test_a_device_asks_until_the_person_has_answered(emulator: Emulator) -> None
             if form:
                 person.send("POST", "/device", data={"user_code": began.user_code, **form})
 
-        return login.wait_for_device(shown, SCOPES, pause=pause)
+        return login.wait_for_device(shown, pause=pause)
 
-    with closing(client(emulator.url)) as login:
+    with closing(login_at(emulator.url)) as login:
         assert device(person="ada").text.startswith("eyJ")
         for seconds, form, words in ((300, {"cancel": "1"}, "access_denied"), (12, {}, "nobody logged in")):
             with pytest.raises(ZdemoError, match=words):
@@ -104,6 +99,6 @@ def test_a_device_that_asks_too_often_slows_down() -> None:
     paused, device = list[float](), NewDevice(code="c", user_code="", address="", interval=0)
     refused = [answer(json_body({"error": error}), 400) for error in ("slow_down", "slow_down", "expired_token")]
     late = pytest.raises(ZdemoError, match="expired_token")
-    with upstream(*refused) as zitadel, closing(client(zitadel.url)) as login, late:
-        login.wait_for_device(device, SCOPES, pause=paused.append)
+    with upstream(*refused) as zitadel, closing(login_at(zitadel.url)) as login, late:
+        login.wait_for_device(device, pause=paused.append)
     assert paused == [6, 11]

@@ -50,8 +50,9 @@ DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells report it
 
 
-def new_start(port: int, seed: Path | None, domains: Sequence[str]) -> Start:
-    """Return a new world: that of a file, one of its own for a free port, or the one that everybody knows."""
+def new_start(port: int, seed: Path | None, domains: Sequence[str], person: str) -> Start:
+    """Return a new world: that of a file, one of its own for a free port, or the known one; it logs ``person`` in."""
+    from zdemo.emulator.login.sessions import people, set_auto_login
     from zdemo.emulator.seed import SeedError, known_start, random_start
     from zdemo.emulator.seed_file import seeded_start
 
@@ -69,6 +70,11 @@ def new_start(port: int, seed: Path | None, domains: Sequence[str]) -> Start:
         except SeedError as error:
             raise SettingsError([str(error)], hint=error.hint or SEED_DOCS) from None
     start.world.other_domains = tuple(dict.fromkeys(domain.lower() for domain in domains))
+    try:
+        set_auto_login(start.world, person or start.world.auto_login)
+    except KeyError:
+        known = ", ".join(user.username for user in people(start.world)) or "none"
+        raise UsageError(f"unknown person: {person}", hint=f"known: {known}") from None
     return start
 
 
@@ -89,16 +95,7 @@ def _seed_text(path: Path) -> str:
 
 def exported(start: Start, url: str) -> dict[str, str]:
     """Return the variables that a client of a new world needs; key files have their own, see ``key_files``."""
-    values = {
-        "ZITADEL_DOMAIN": url,
-        "CLIENT_ID": start.client_id,
-        "CLIENT_SECRET": start.client_secret,
-        "ZITADEL_PROJECT_ID": start.project_id,
-        "PAT": start.pat,
-        "ZDEMO_VISITOR_PAT": start.visitor_pat,
-        "ZITADEL_ADMIN_PAT": start.admin_pat,
-        "ZDEMO_APP_CLIENT_ID": start.app_client_id,
-    }
+    values = {variable: getattr(start, name, "") for name, variable in PLACEHOLDERS.items()} | {"ZITADEL_DOMAIN": url}
     return {name: value for name, value in values.items() if value}
 
 

@@ -62,6 +62,12 @@ def audience_scope(project_id: str | None) -> str:
     return f"urn:zitadel:iam:org:project:id:{project_id or 'PROJECT_ID'}:aud"
 
 
+def usual_scopes(project_id: str | None) -> list[str]:
+    """Return the scopes that put a user's name, the roles and the project into a token."""
+    audience = [audience_scope(project_id)] if project_id else []
+    return ["openid", "profile", "urn:zitadel:iam:org:projects:roles", *audience]
+
+
 def shown_list(values: object) -> str:
     """Return a claim that is a text or a list of texts as one text."""
     items = values if isinstance(values, list) else [values]

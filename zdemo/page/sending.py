@@ -20,7 +20,7 @@ from zdemo.page.explanations import finding_for_own_refusal, why_document, with_
 from zdemo.page.feed import EXPLAINED
 from zdemo.page.page_context import PERSON, VARIABLES, PageContext, PageRefusal, Why, error_text, flag_of, text_of
 from zdemo.page.page_state import PageCaller, caller_in
-from zdemo.zitadel.login import CodeFlow, LoginClient, LoginRefused
+from zdemo.zitadel.login import Login, LoginRefused
 from zdemo.zitadel.resources import REDIRECT_URI
 
 LONGEST_PATH = 2000  # characters
@@ -58,13 +58,8 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
     identity, why = call.answer.headers.get("x-request-id"), _why(context, call, caller, is_new=with_reason)
     if why and caller.token:  # without a token, the feed knows as much
         context.tell(EXPLAINED, {"request": identity, "why": why})
-    return {
-        "id": identity,
-        "status": call.answer.status,
-        "ms": round(call.answer.seconds * 1000, 1),
-        "why": why,
-        "error": None,
-    }
+    seen = {"id": identity, "status": call.answer.status, "ms": round(call.answer.seconds * 1000, 1)}
+    return {**seen, "why": why, "error": None}
 
 
 def _person(context: PageContext) -> PageCaller:
@@ -72,15 +67,14 @@ def _person(context: PageContext) -> PageCaller:
     if PERSON not in context.logins:
         settings = context.options.settings
         client_id, seconds = BY_NAME[APP_CLIENT_ID].emulator, settings.timeout_seconds
-        flow = CodeFlow(client_id, ["openid", "profile"], REDIRECT_URI)
         where = LoginSettings(issuer=settings.issuer, client_id=client_id, timeout_seconds=seconds)
-        with closing(LoginClient(where)) as client:
-            shown = client.begin(flow)
-            answer = flow.answer_in(shown)
+        with closing(Login(where, ["openid", "profile"], REDIRECT_URI)) as login:
+            shown = login.begin()
+            answer = login.answer_in(shown)
             if not answer:
-                clicked = client.send("POST", f"/{shown.lstrip('/')}", person=PERSON)
-                answer = flow.answer_in(clicked.headers.get("location", ""))
-            context.logins[PERSON] = client.redeem(flow, answer).text
+                clicked = login.send("POST", f"/{shown.lstrip('/')}", person=PERSON)
+                answer = login.answer_in(clicked.headers.get("location", ""))
+            context.logins[PERSON] = login.redeem(answer).text
     return PageCaller(id=PERSON, token=context.logins[PERSON])
 
 

@@ -73,17 +73,12 @@ class Recorded:
             yield from _issued_to_others("key of", state.keys, self._application_id, list_of, remove_key)
             note = "setup added it to a project that it did not create"
             yield from (Item(what="role", name=role, stays=True, note=note) for role in state.added_roles)
-        if self._application_id:
-            application = self._application
-            owner_id = (application.project_id if application else "") or shared or self._project_id
+        for app_id in filter(None, (self._application_id, state.login_app_id)):
+            found = self._application if app_id == self._application_id else resources.get_application(client, app_id)
+            owner_id = (found.project_id if found else "") or shared or self._project_id
             goes = owner_id == self._project_id
-            delete = partial(resources.delete_application, client, owner_id, self._application_id)
-            note = "with its project" if goes else ""
-            yield _object("application", application, self._application_id, None if goes else delete, note)
-        if app_id := state.login_app_id:
-            delete = partial(resources.delete_application, client, shared, app_id)
-            found, note = resources.get_application(client, app_id), "" if shared else "with its project"
-            yield _object("application", found, app_id, delete if shared else None, note)
+            delete = partial(resources.delete_application, client, owner_id, app_id)
+            yield _object("application", found, app_id, None if goes else delete, "with its project" if goes else "")
         if self._project_id:
             delete = partial(resources.delete_project, client, self._project_id)
             yield _object("project", self._project, self._project_id, delete, "with its roles and applications")

@@ -23,7 +23,7 @@ AUTHORIZE_PATH, DEVICE_PATH = "/oauth/v2/authorize", "/oauth/v2/device_authoriza
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 CALLBACK = urlsplit(REDIRECT_URI).path
 LOGIN_SECONDS = 300.0  # also how long a device code lives in ZITADEL
-SLOWER_SECONDS, LONGEST_PAUSE_SECONDS = 5, 60  # RFC 8628 §3.5
+SLOWER_SECONDS = 5  # RFC 8628 §3.5
 AGAIN = "run the command again to start another login"
 TOO_LATE = f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes"
 NO_BROWSER = "run the command again; without a browser on this machine: zdemo token --device"
@@ -34,27 +34,30 @@ HINTS = {  # what ZITADEL's error or its description contains
     **dict.fromkeys(("App.NotFound", "invalid_client"), f"give the client ID of an active {KIND}"),
 }
 PAGE = '<!doctype html><html lang="en"><meta name="color-scheme" content="light dark"><title>zdemo</title><h1>{}</h1>'
-HEADERS = [
-    ("Content-Type", "text/html"),
-    ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'"),
-]
+HEADERS = [("Content-Type", "text/html"), ("Cache-Control", "no-store")]
 
 
-class CodeFlow:
-    """A login in a browser, and the app for the address that ZITADEL sends the browser to, which is set once known."""
+class Login:
+    """A login of a person, in a browser or on a device, and the app for the address that ZITADEL sends the browser to.
 
-    def __init__(self, client_id: str, scopes: Sequence[str], redirect_uri: str = "") -> None:
-        self.client_id, self.scopes, self.redirect_uri = client_id, scopes, redirect_uri
-        self._state, self.verifier = secrets.token_urlsafe(), secrets.token_urlsafe(48)
+    ``redirect_uri`` is set once it is known. What asks ZITADEL raises ZdemoError if it refuses, or does not answer.
+    """
+
+    def __init__(self, settings: LoginSettings, scopes: Sequence[str], redirect_uri: str = "") -> None:
+        from zdemo.http.transport import Transport  # here, because help and completion need no requests
+
+        self.settings, self.redirect_uri, self._scopes = settings, redirect_uri, scopes
+        self._state, self._verifier = secrets.token_urlsafe(), secrets.token_urlsafe(48)
         self._answers: SimpleQueue[dict[str, str]] = SimpleQueue()
+        self._transport = Transport.to_zitadel(settings.zitadel)
+        self.close = self._transport.close
 
     @property
     def path(self) -> str:
         """The authorization request (RFC 6749 §4.1.1); the person chooses who they are also if they are logged in."""
-        challenge = urlsafe_b64encode(sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
-        query = {"client_id": self.client_id, "redirect_uri": self.redirect_uri, "response_type": "code"}
-        query |= {"scope": " ".join(self.scopes), "state": self._state, "prompt": "select_account"}
+        challenge = urlsafe_b64encode(sha256(self._verifier.encode()).digest()).rstrip(b"=").decode()
+        query = {"client_id": self.settings.client_id, "redirect_uri": self.redirect_uri, "response_type": "code"}
+        query |= {"scope": " ".join(self._scopes), "state": self._state, "prompt": "select_account"}
         return f"{AUTHORIZE_PATH}?{urlencode({**query, 'code_challenge': challenge, 'code_challenge_method': 'S256'})}"
 
     def answer_in(self, address: str) -> dict[str, str]:
@@ -82,66 +85,54 @@ class CodeFlow:
         except Empty:
             raise ZdemoError(TOO_LATE, hint=NO_BROWSER) from None
 
-
-class LoginClient:
-    """What a program asks ZITADEL for a login. All methods raise ZdemoError if it refuses, or does not answer."""
-
-    def __init__(self, settings: LoginSettings) -> None:
-        from zdemo.http.transport import Transport  # here, because help and completion need no requests
-
-        self._settings, self._transport = settings, Transport.to_zitadel(settings.zitadel)
-        self.close = self._transport.close
-
     def send(self, method: str, path: str, **form: str) -> Response:
         """Return the answer to a request, whatever its status."""
-        seconds, headers = self._settings.timeout_seconds, {"Accept": "application/json"}
+        seconds, headers = self.settings.timeout_seconds, {"Accept": "application/json"}
         try:
             return self._transport.send(method, path, timeout_seconds=seconds, headers=headers, form=form or None)
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
 
-    def begin(self, flow: CodeFlow) -> str:
+    def begin(self) -> str:
         """Return where ZITADEL sends the browser; a login that it refuses to begin would leave the person there."""
-        answer = self.send("GET", flow.path)
+        answer = self.send("GET", self.path)
         if answer.status not in (302, 303):
             raise refusal(answer)
         return answer.headers.get("location", "")
 
-    def redeem(self, flow: CodeFlow, answer: Mapping[str, str]) -> IssuedToken:
+    def redeem(self, answer: Mapping[str, str]) -> IssuedToken:
         """Exchange the code of an answer for a token."""
         if "code" not in answer:
             raise LoginRefused(answer)
-        sent = {"grant_type": "authorization_code", "code": answer["code"], "code_verifier": flow.verifier}
-        return self._token(flow.scopes, **sent, redirect_uri=flow.redirect_uri)
+        sent = {"code": answer["code"], "code_verifier": self._verifier, "redirect_uri": self.redirect_uri}
+        return self._token("authorization_code", **sent)
 
-    def begin_device(self, scopes: Sequence[str]) -> NewDevice:
+    def begin_device(self) -> NewDevice:
         """Return the code for the person, and that for ``wait_for_device``."""
-        answer = self.send("POST", DEVICE_PATH, client_id=self._settings.client_id, scope=" ".join(scopes))
+        answer = self.send("POST", DEVICE_PATH, client_id=self.settings.client_id, scope=" ".join(self._scopes))
         try:
             return read(NewDevice, answer.json_object())
         except (ValueError, TypeError):
             raise refusal(answer) from None
 
-    def wait_for_device(
-        self, device: NewDevice, scopes: Sequence[str], *, pause: Callable[[float], None] = time.sleep
-    ) -> IssuedToken:
+    def wait_for_device(self, device: NewDevice, *, pause: Callable[[float], None] = time.sleep) -> IssuedToken:
         """Ask until the person has logged in; ``pause`` waits for so many seconds."""
         waited, interval = 0, max(device.interval, 1)
         while True:
             try:
-                return self._token(scopes, grant_type=DEVICE_GRANT, device_code=device.code)
+                return self._token(DEVICE_GRANT, device_code=device.code)
             except LoginRefused as error:
                 if error.code not in ("authorization_pending", "slow_down"):
                     raise
                 interval += SLOWER_SECONDS if error.code == "slow_down" else 0
             if waited + interval > min(device.seconds, LOGIN_SECONDS):
                 raise ZdemoError(TOO_LATE, hint=AGAIN)
-            pause(min(interval, LONGEST_PAUSE_SECONDS))
+            pause(interval)
             waited += interval
 
-    def _token(self, scopes: Sequence[str], **form: str) -> IssuedToken:
-        answer = self.send("POST", TOKEN_PATH, client_id=self._settings.client_id, **form)
-        if issued := issued_token(answer, scopes):
+    def _token(self, grant: str, **form: str) -> IssuedToken:
+        answer = self.send("POST", TOKEN_PATH, grant_type=grant, client_id=self.settings.client_id, **form)
+        if issued := issued_token(answer, self._scopes):
             return issued
         raise refusal(answer)
 

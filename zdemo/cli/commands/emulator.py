@@ -98,9 +98,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     screen: Screen = ctx.obj
     check_exposure(screen, host, expose=expose_emulator)
     port = port if port is not None else 0 if command else EMULATOR_PORT
-    start = new_start(port, seed, external_domain or [])
-    if auto_login:
-        _log_in(start, auto_login)
+    start = new_start(port, seed, external_domain or [], auto_login or "")
     if command:
         if as_json or until_stdin_closes:
             option_given = "--json" if as_json else "--until-stdin-closes"
@@ -129,16 +127,6 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             stop_when_stdin_closes()
         wait_for(signals)
     return ExitCode.YES
-
-
-def _log_in(start: Start, login_name: str) -> None:
-    from zdemo.emulator.login.sessions import people, set_auto_login
-
-    try:
-        set_auto_login(start.world, login_name)
-    except KeyError:
-        known = ", ".join(user.username for user in people(start.world)) or "none"
-        raise UsageError(f"unknown person: {login_name}", hint=f"known: {known}") from None
 
 
 def _show(screen: Screen, start: Start, url: str) -> None:

@@ -25,26 +25,17 @@ from zdemo.cli.token_input import (
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
-from zdemo.config.settings import (
-    APP_CLIENT_ID,
-    USER_ID,
-    USER_KEY_FILE,
-    USER_SECRET,
-    LoginSettings,
-    UserSettings,
-    ZitadelSettings,
-)
+from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, UserSettings
 from zdemo.errors import SCOPE_TOKEN, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from zdemo.zitadel.introspection_client import IssuedToken
 
-ROLES_SCOPE = "urn:zitadel:iam:org:projects:roles"
 OFTEN_REQUESTED = (
     "openid",
     "profile",
     "email",
-    ROLES_SCOPE,
+    "urn:zitadel:iam:org:projects:roles",
     "urn:zitadel:iam:user:resourceowner",
     "urn:zitadel:iam:user:metadata",
 )
@@ -114,12 +105,16 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     screen: Screen = ctx.obj
     requested = _requested(scope)
     if login or device:
-        if client_secret is not None or key_file is not None or (login and device):
-            named = "--device" if login and device else "--key-file" if key_file is not None else "--client-secret"
+        of_accounts = {"--key-file": key_file is not None, "--client-secret": client_secret is not None}
+        others = {"--device": login and device, **of_accounts}
+        if named := next((name for name, given in others.items() if given), None):
             with_what = "--login" if login else "--device"
             raise UsageError(f"{named} cannot be combined with {with_what}", hint=f"leave out {named}")
-        issued = _of_person(screen, env_file, client_id, requested, device=device)
-        who = "the person who logged in"
+        from zdemo.cli.commands.token_login import token_of_person  # here, because it loads a server
+
+        environment = read_environment(env_file, {APP_CLIENT_ID: ("--client-id", client_id)})
+        hide_secrets(screen, environment)
+        issued, who = token_of_person(screen, environment, requested, device=device), "the person who logged in"
     else:
         issued, who = _of_service_account(screen, env_file, (client_id, client_secret, key_file), requested)
     if screen.stderr.isatty():  # in a script, standard error stays empty
@@ -133,28 +128,6 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     return ExitCode.YES
 
 
-def _of_person(
-    screen: Screen, env_file: Path | None, client_id: str | None, requested: list[str], *, device: bool
-) -> "IssuedToken":
-    from zdemo.cli.commands.token_login import token_of_person  # here, because it loads a server
-
-    environment = read_environment(env_file, {APP_CLIENT_ID: ("--client-id", client_id)})
-    hide_secrets(screen, environment)
-    settings = LoginSettings.from_env(environment)
-    tell_warnings(screen, settings)
-    try:
-        return token_of_person(screen, settings, requested or _usual(settings), device=device)
-    finally:
-        tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
-
-
-def _usual(settings: ZitadelSettings) -> list[str]:
-    from zdemo.diagnosis.wording import audience_scope
-
-    audience = [audience_scope(settings.project_id)] if settings.project_id else []
-    return ["openid", "profile", ROLES_SCOPE, *audience]
-
-
 def _of_service_account(
     screen: Screen, env_file: Path | None, given: Iterable[str | None], requested: list[str]
 ) -> "tuple[IssuedToken, str]":
@@ -164,9 +137,9 @@ def _of_service_account(
     tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
     from zdemo.diagnosis.ask.token_request import request_token  # here, because help and completion need no requests
     from zdemo.diagnosis.rules.odd_values import odd_values
-    from zdemo.diagnosis.wording import audience_scope
+    from zdemo.diagnosis.wording import audience_scope, usual_scopes
 
-    scopes = requested or _usual(settings)
+    scopes = requested or usual_scopes(settings.project_id)
     if not any(re.fullmatch(audience_scope(".+"), one) for one in scopes):
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
         screen.tell(f"warning: {WITHOUT_AUDIENCE}: {fix}")

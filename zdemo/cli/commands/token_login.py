@@ -6,49 +6,56 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from zdemo.cli.screen import Screen
-from zdemo.config.settings import LoginSettings
+from zdemo.cli.token_input import tell_hidden, tell_warnings
+from zdemo.config.address import INTERNAL_URL, ISSUER
+from zdemo.config.environment import Environment
+from zdemo.config.settings import APP_CLIENT_ID, LoginSettings
 from zdemo.diagnosis.ask.token_request import explained
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.diagnosis.wording import usual_scopes
 from zdemo.errors import IntrospectionError
 from zdemo.serving.embedded import serving
 from zdemo.zitadel.introspection_client import IssuedToken
-from zdemo.zitadel.login import CALLBACK, LOGIN_SECONDS, CodeFlow, LoginClient
+from zdemo.zitadel.login import CALLBACK, LOGIN_SECONDS, Login
 
 WAITING = f"waiting for the login, at most {LOGIN_SECONDS / 60:g} minutes"
 
 
-def token_of_person(screen: Screen, settings: LoginSettings, scopes: Sequence[str], *, device: bool) -> IssuedToken:
+def token_of_person(screen: Screen, environment: Environment, requested: Sequence[str], *, device: bool) -> IssuedToken:
     """Let a person log in, and return their token. Raises ZdemoError if that fails, or takes too long."""
-    with closing(LoginClient(settings)) as client:
-        try:
-            return _as_device(screen, client, scopes) if device else _in_browser(screen, client, settings, scopes)
-        except IntrospectionError as error:
-            raise explained(error, finding_for_error(error)) from error
+    settings = LoginSettings.from_env(environment)
+    tell_warnings(screen, settings)
+    try:
+        with closing(Login(settings, requested or usual_scopes(settings.project_id))) as login:
+            return _as_device(screen, login) if device else _in_browser(screen, login)
+    except IntrospectionError as error:
+        raise explained(error, finding_for_error(error)) from error
+    finally:
+        tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
 
 
-def _in_browser(screen: Screen, client: LoginClient, settings: LoginSettings, scopes: Sequence[str]) -> IssuedToken:
-    flow = CodeFlow(settings.client_id, scopes)
-    with serving(flow) as port:
-        flow.redirect_uri = f"http://127.0.0.1:{port}{CALLBACK}"
-        answer = flow.answer_in(client.begin(flow))  # empty, but for zdemo emulator --auto-login
+def _in_browser(screen: Screen, login: Login) -> IssuedToken:
+    with serving(login) as port:
+        login.redirect_uri = f"http://127.0.0.1:{port}{CALLBACK}"
+        answer = login.answer_in(login.begin())  # empty, but for zdemo emulator --auto-login
         if not answer:
-            address = settings.issuer + flow.path
+            address = login.settings.issuer + login.path
             screen.tell("open this address on this machine, unless a browser opens now:")
             screen.tell(address)
             if not _open_browser(address):
                 screen.tell("note: if your browser is on another machine, press Ctrl-C, and use zdemo token --device")
             with screen.waiting(WAITING):
-                answer = flow.wait()
-        return client.redeem(flow, answer)
+                answer = login.wait()
+        return login.redeem(answer)
 
 
-def _as_device(screen: Screen, client: LoginClient, scopes: Sequence[str]) -> IssuedToken:
-    device = client.begin_device(scopes)
+def _as_device(screen: Screen, login: Login) -> IssuedToken:
+    device = login.begin_device()
     screen.tell("open this address in any browser:")
     screen.tell(device.address)
     screen.tell(f"note: the code is {device.user_code}")
     with screen.waiting(WAITING):
-        return client.wait_for_device(device, scopes)
+        return login.wait_for_device(device)
 
 
 def _open_browser(address: str) -> bool:
