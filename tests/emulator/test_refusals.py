@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.emulator_target import NOBODY
 from tests.support.stories import Objects
-from tests.support.workshop import FOREVER, HUMAN, Workshop
+from tests.support.workshop import FOREVER, Workshop
 
 FIELDS = {
     "LENGTH": "value length must be between 1 and 200 runes, inclusive",
@@ -101,7 +101,7 @@ visitor: U/AddSecret @no_user -> 400 COMMAND-x8910n
 @pytest.fixture(scope="module")
 def human(workshop: Workshop) -> str:
     """The ID of a user who is a human."""
-    return workshop.user(pat=False, machine=None, human=HUMAN).id
+    return workshop.human().id
 
 
 @pytest.mark.parametrize("line", LINES)
