@@ -11,6 +11,8 @@ from tests.support.upstream import free_port
 from zdemo.emulator import emulate
 from zdemo.serving.embedded import LOOPBACK, serving
 
+pytestmark = pytest.mark.thorough
+
 
 def app(environ: dict[str, Any], start: Any) -> Iterator[bytes]:
     """An application whose start page renews the login in a frame, and whose callback shows what it is told."""
