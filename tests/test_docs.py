@@ -223,6 +223,7 @@ def test_nothing_suggests_to_overwrite_a_dotenv() -> None:
     assert [path for path in files if OVERWRITING.search(path.read_text(encoding="utf-8"))] == []
 
 
+@pytest.mark.thorough
 def test_json_documents_have_the_keys_that_are_documented() -> None:
     rows = re.findall(r"^\| `zdemo ([^`]+)` \| (`.*) \|$", section(page("commands.md"), "## JSON"), re.MULTILINE)
     with stage(DOCS / "commands.md") as place:

@@ -40,6 +40,7 @@ def test_the_candidates_are_those_that_may_stand_there(bare: Shell, line: str, f
     assert (ran.code, ran.err, ran.out.split()) == (0, "", found)
 
 
+@pytest.mark.thorough
 def test_the_script_completes_what_is_typed_and_falls_back_to_files(shell: Shell) -> None:
     program = shell.folder / "zdemo"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zdemo "$@"\n')

@@ -106,6 +106,7 @@ def test_a_table_breaks_between_words_and_becomes_lines_where_they_do_not_fit(
 WORDS = st.lists(texts(VISIBLE, least=1), min_size=1)
 
 
+@pytest.mark.thorough
 @given(WORDS, st.integers(1, 120))
 def test_no_word_is_broken_or_lost_and_only_single_words_are_too_long(words: list[str], width: int) -> None:
     for lines in (filled(" ".join(words), width), behind("label  ", " ".join(words), width)):

@@ -146,6 +146,7 @@ def test_whatever_a_server_repeats(shell: Shell, echo: str) -> None:
         assert_silent(shell("introspect", "--json", ZITADEL_DOMAIN=server.url, CLIENT_SECRET=ODD), PAT, ODD)
 
 
+@pytest.mark.thorough
 def test_in_the_log_of_the_api(shell: Shell) -> None:
     with (
         upstream(*ECHOES.values()) as server,

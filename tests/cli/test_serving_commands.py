@@ -102,6 +102,7 @@ def test_where_a_port_is_taken_a_free_one_is_named(line: str, option: str, shell
 # --- the API
 
 
+@pytest.mark.thorough
 def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an_object(shell: Shell) -> None:
     with refusing_port() as closed:
         env = {"ZITADEL_DOMAIN": f"http://127.0.0.1:{closed}"}
@@ -115,6 +116,7 @@ def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an
     assert lines[-1]["path"] == "/api/private"
 
 
+@pytest.mark.thorough
 def test_what_is_wrong_is_told_at_the_start_without_a_secret_and_there_may_be_no_page(shell: Shell) -> None:
     port = free_port()
     store = f"redis://:a-password-of-the-store@127.0.0.1:{port}"

@@ -144,6 +144,7 @@ def test_the_token_is_typed_without_echo_or_comes_from_standard_input(desk: Shel
 # --- secrets
 
 
+@pytest.mark.thorough
 def test_yes_alone_never_replaces_a_secret(desk: Shell, zitadel: Emulator) -> None:
     restart = "restart zdemo serve to pick up the new settings"
     assert restart not in desk(*YES).out
@@ -248,6 +249,7 @@ def test_a_second_setup_in_the_folder_is_refused_and_a_dry_run_is_not(desk: Shel
         assert desk(*DRY).code == 0
 
 
+@pytest.mark.thorough
 def test_the_state_of_another_zitadel_is_not_touched(desk: Shell, zitadel: Emulator) -> None:
     known = names_of(zitadel)
     desk(*YES)
@@ -285,6 +287,7 @@ def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None
     assert (again.code, "nothing to remove" in again.out) == (0, True), "it needs no settings"
 
 
+@pytest.mark.thorough
 def test_what_others_add_while_the_question_is_open_stops_teardown(desk: Shell, zitadel: Emulator) -> None:
     desk(*YES)
     world, project_id = zitadel.world, read_state(desk.folder / ".env").project_id
@@ -302,6 +305,7 @@ def test_what_others_add_while_the_question_is_open_stops_teardown(desk: Shell, 
     assert (names_of(zitadel), (desk.folder / ".env").read_bytes()) == (made, env)
 
 
+@pytest.mark.thorough
 def test_an_owner_cannot_delete_an_application_in_somebody_elses_project(desk: Shell, zitadel: Emulator) -> None:
     home = next(iter(zitadel.world.organizations))
     zitadel.world.administrators.clear()
@@ -323,6 +327,7 @@ def test_a_missing_folder_is_said_first(desk: Shell) -> None:
     assert (ran.code, ran.lines[0]) == (3, "error: missing/.env cannot be written: there is no folder missing")
 
 
+@pytest.mark.thorough
 def test_a_read_only_file_is_refused_before_anything_is_created_or_removed(desk: Shell, zitadel: Emulator) -> None:
     path, before = desk.folder / ".env", names_of(zitadel)
     path.write_text("A=1\n")
@@ -338,6 +343,7 @@ def test_a_read_only_file_is_refused_before_anything_is_created_or_removed(desk:
     assert (ran.code, ran.lines[-2:], "own" in names_of(zitadel)) == (3, refusal, True)
 
 
+@pytest.mark.thorough
 def test_a_link_out_of_the_folder_is_followed_only_by_a_person_who_sees_where_it_leads(
     zitadel: Emulator, tmp_path: Path
 ) -> None:
@@ -367,6 +373,7 @@ def test_a_variable_in_the_environment_that_hides_what_is_written_is_named(desk:
     assert all(f"unset {name}" in ran.err for name in ("PAT", "CLIENT_ID"))
 
 
+@pytest.mark.thorough
 @needs_git
 def test_secrets_that_git_has_or_would_take_are_said(desk: Shell) -> None:
     def said(*arguments: str) -> list[str]:

@@ -162,6 +162,7 @@ def test_an_api_that_never_answers_is_ended(bare: Shell) -> None:
 # --- screens and documents
 
 
+@pytest.mark.thorough
 def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
     ran = bare(*python(CLOSED, "--junit", "verify.xml"))
     assert ran.code == 1
@@ -180,6 +181,7 @@ def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
     assert (again.code, "would overwrite pid" in again.err) == (2, True)
 
 
+@pytest.mark.thorough
 def test_the_document_is_complete_json_and_a_report_may_be_replaced(bare: Shell) -> None:
     for _ in range(2):
         ran = bare(*python(CLOSED, "--only", "correct.no_token", "--json", "--junit", "verify.xml"))
@@ -280,6 +282,7 @@ def test_a_plain_guard_passes_unless_strict(bare: Shell) -> None:
     assert (ran.code, "✗" in ran.out, " hints" in ran.out) == (0, False, True), ran.all
 
 
+@pytest.mark.thorough
 def test_the_guard_in_one_file_has_the_weaknesses_that_the_page_shows(bare: Shell) -> None:
     [console] = consoles(ROOT / "docs" / "verify.md")
     [shown] = commands(console)
@@ -294,6 +297,7 @@ def test_the_guard_in_one_file_has_the_weaknesses_that_the_page_shows(bare: Shel
 # --- endings
 
 
+@pytest.mark.thorough
 def test_no_process_is_left_when_it_is_killed(bare: Shell) -> None:
     script = CLOSED.replace("    def do_GET(self):\n", "    def do_GET(self):\n        import time; time.sleep(600)\n")
     with bare.running(*python(script, "--start-seconds", "600")) as process:
@@ -304,6 +308,7 @@ def test_no_process_is_left_when_it_is_killed(bare: Shell) -> None:
         eventually("the API has ended", lambda: not is_running(pid))
 
 
+@pytest.mark.thorough
 def test_ctrl_c_during_the_questions_leaves_no_process_and_no_half_answer(bare: Shell) -> None:
     waits = (
         "        if self.headers.get('Authorization'):\n            open('asked', 'w'); import time; time.sleep(600)\n"

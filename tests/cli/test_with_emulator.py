@@ -59,6 +59,7 @@ def test_the_command_gets_a_whole_zitadel_of_its_own(bare: Shell) -> None:
     assert not Path(first["ZITADEL_KEY_FILE"]).parent.exists(), "its key files are removed"
 
 
+@pytest.mark.thorough
 def test_the_command_can_log_a_person_in_without_a_browser(bare: Shell) -> None:
     command = (sys.executable, "-m", "zdemo", "token", "--login", "--json", "--scope", "openid email")
     ran = bare("emulator", "--auto-login", "ADA", "--", *command)
@@ -72,6 +73,7 @@ def test_its_words_go_to_standard_error_and_options_behind_the_dashes_are_the_co
     assert ran.err.startswith("ZITADEL (emulator ")
 
 
+@pytest.mark.thorough
 def test_key_files_work_and_are_private(bare: Shell) -> None:
     script = """
 import json, os, pathlib, stat
@@ -160,6 +162,7 @@ def test_nothing_is_left_of_a_stubborn_command(tmp_path: Path) -> None:
         eventually("the key files are removed", lambda: not list(tmp_path.glob("*/zdemo-emulator-*")))
 
 
+@pytest.mark.thorough
 def test_a_command_has_the_terminal_and_its_keys_reach_it_once(bare: Shell) -> None:
     """Through a real shell with job control, as a person does it."""
     (bare.folder / "count.py").write_text(COUNTING)

@@ -133,8 +133,8 @@ def call(
 ) -> Call:
     """Answered as a zdemo API does, unless said otherwise."""
     fields = {"content-type": kind, **more} | ({"www-authenticate": challenge} if challenge else {})
-    answer = Response(status=status, headers=fields, body=body, seconds=0.01, url="http://127.0.0.1:5000/api/private")
-    return Call(route=route, url=f"http://127.0.0.1:5000{route.path}", answer=answer)
+    answer = Response(status=status, headers=fields, body=body, seconds=0.01, url="http://127.0.0.1:1/api/private")
+    return Call(route=route, url=f"http://127.0.0.1:1{route.path}", answer=answer)
 
 
 MESSAGES = other_route("/messages", typed="/messages")

@@ -185,6 +185,7 @@ def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tm
         page.process.communicate(timeout=STOP_SECONDS)
 
 
+@pytest.mark.thorough
 def test_an_administrators_pat_reaches_the_page_and_no_list_of_processes(tmp_path: Path) -> None:
     (tmp_path / "admin.pat").write_text(ADMIN.pat)
     program = ("/bin/sh", "-c", f'exec {sys.executable} -m zdemo "$@" < admin.pat', "sh")
@@ -232,6 +233,7 @@ def test_a_page_that_stops_reading_holds_up_nobody(shared: Page) -> None:
         assert last in other.read_until(b'"id":"%s"' % last)
 
 
+@pytest.mark.thorough
 def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one(shared: Page) -> None:
     with opened(shared.port, shared.proofs) as feed:
         stream = [feed.start]
@@ -250,6 +252,7 @@ def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one
     opens_again(shared.port, shared.proofs)
 
 
+@pytest.mark.thorough
 def test_with_the_emulator_the_page_has_its_tokens_and_none_of_the_persons(shared: Page) -> None:
     """Two workers: each of them can restore what the other one has deleted."""
     assert [caller["about"] for caller in shared.state()["callers"][1:3]] == ["PAT zdem…-000", "PAT zdem…y-00"]

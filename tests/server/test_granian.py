@@ -35,6 +35,7 @@ def running(zitadel: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield process
 
 
+@pytest.mark.thorough
 def test_each_answer_is_the_one_in_the_table(running: Served) -> None:
     check_rows(running)
 

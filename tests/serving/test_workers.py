@@ -67,6 +67,7 @@ def check_processes(running: Served, count: int, *, is_bound: bool) -> None:
     assert all(len(one) == 1 if is_bound else one == allowed for one in used)
 
 
+@pytest.mark.thorough
 def test_nothing_is_left_of_a_server_that_was_killed(tmp_path: Path) -> None:
     with (
         upstream(hang) as up,
@@ -126,6 +127,7 @@ def test_a_worker_that_ends_again_and_again_ends_the_server_with_a_reason(tmp_pa
 # At once, Ctrl-C reaches Python itself, which may answer with a traceback.
 
 
+@pytest.mark.thorough
 def test_ctrl_c_while_it_starts_ends_it_quietly(tmp_path: Path) -> None:
     """As Ctrl-C at a terminal, it reaches the whole process group, at the moment when a worker starts."""
     with started(tmp_path, AWAY, "--workers", "2", "--port", str(free_port())) as process:
@@ -137,6 +139,7 @@ def test_ctrl_c_while_it_starts_ends_it_quietly(tmp_path: Path) -> None:
     assert not re.search(r"Traceback|Error|Exception", log.partition("in another terminal\n")[2])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["missing", "file"])
 def test_a_folder_for_metrics_that_cannot_be_used_is_refused_with_what_to_do(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
@@ -147,6 +150,7 @@ def test_a_folder_for_metrics_that_cannot_be_used_is_refused_with_what_to_do(nam
     assert f"set {METRICS_FOLDER} to a folder" in ran.err
 
 
+@pytest.mark.thorough
 def test_clients_beyond_the_limit_of_open_files_take_none_from_the_others(tmp_path: Path) -> None:
     """There are more than may be open at all; the token of the client that came first must still be checked."""
     few = f"ulimit -n {FEW_FILES}"

@@ -71,6 +71,7 @@ ROTATIONS: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("first", "change", "number", "before"),
     [
@@ -125,6 +126,7 @@ ROWS: list[tuple[Auth, tuple[str, ...]]] = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("auth", "names"),
     [pytest.param(auth, names, id=f"{' and '.join(names)}, {auth}") for auth, names in ROWS],

@@ -49,6 +49,7 @@ def test_a_first_run_creates_everything_and_a_second_changes_nothing(desk: Desk)
     assert not any(secret in state_path(desk.path).read_text() for secret in (desk.env["PAT"], "CLIENT_SECRET="))
 
 
+@pytest.mark.thorough
 def test_an_application_for_people_comes_and_goes(desk: Desk, workshop: Workshop) -> None:
     desk.run()
     with pytest.raises(Cut):  # after it is created, before its client ID is known here
@@ -84,6 +85,7 @@ def test_an_application_for_people_comes_and_goes(desk: Desk, workshop: Workshop
 # --- what ZITADEL shows only once
 
 
+@pytest.mark.thorough
 def test_a_lost_secret_needs_consent(desk: Desk) -> None:
     desk.run()
     for value, words in (("x" * 64, "refuses the CLIENT_SECRET"), (None, "only once")):
@@ -95,6 +97,7 @@ def test_a_lost_secret_needs_consent(desk: Desk) -> None:
     desk.is_complete()
 
 
+@pytest.mark.thorough
 def test_a_new_key_stops_no_other_and_needs_no_consent(desk: Desk) -> None:
     desk.run(auth=Auth.KEY)
     file = desk.path.parent / desk.env["ZITADEL_KEY_FILE"]
@@ -119,6 +122,7 @@ def test_the_key_file_of_somebody_else_is_not_overwritten(desk: Desk) -> None:
     assert file.read_text() == '{"keyId":"1"}'
 
 
+@pytest.mark.thorough
 def test_a_pat_whose_line_is_gone_stays_valid(desk: Desk, workshop: Workshop) -> None:
     desk.run()
     first = desk.state.reader_pats[-1].id
@@ -158,6 +162,7 @@ def test_a_role_that_was_moved_is_moved_back(desk: Desk, workshop: Workshop) -> 
     desk.is_complete()
 
 
+@pytest.mark.thorough
 def test_a_deactivated_assignment_is_activated(desk: Desk) -> None:
     desk.run()
     desk.api.do("AuthorizationService/DeactivateAuthorization", id=desk.state.assignment_id)
@@ -259,6 +264,7 @@ SWITCHES: list[tuple[str, str, str, str]] = [
 ]
 
 
+@pytest.mark.thorough
 def test_what_is_deactivated_is_refused_and_works_when_it_is_active_again(desk: Desk) -> None:
     desk.run()
     ids = {name: getattr(desk.state, f"{name}_id") for name in ("reader", "visitor", "application", "project")}
@@ -332,6 +338,7 @@ def test_what_another_organization_has_is_refused(desk: Desk, workshop: Workshop
     SetupFiles(desk.path).restore()
 
 
+@pytest.mark.thorough
 def test_an_owner_of_the_organization_can_do_everything(desk: Desk, workshop: Workshop) -> None:
     owned = desk_of(desk, workshop.administrator("ORG_OWNER").pat)
     eventually("the role shows", lambda: not problem(owned))

@@ -92,6 +92,7 @@ def test_lists_are_read_to_their_end_in_no_more_requests_than_needed(
         assert len(server.requests) == requests
 
 
+@pytest.mark.thorough
 def test_a_list_that_does_not_end_is_left() -> None:
     endless = {"authorizations": [{"id": "1"}], "pagination": {"totalResult": "99999999999"}}
     with client_of(answer(json_body(endless))) as (client, server):
