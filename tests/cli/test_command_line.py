@@ -169,6 +169,7 @@ def test_a_stream_that_is_closed_or_full_is_no_crash(
     assert (ended, first) == (code, f"error: {error}" if error else "")
 
 
+@pytest.mark.thorough
 def test_a_reader_that_leaves_and_a_folder_that_is_gone_are_no_crash(shell: Shell) -> None:
     """In a shell, since Python writes its last words when it ends."""
     zdemo = '"$1" -m zdemo'

@@ -66,6 +66,7 @@ SCREENS = (
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("line", SCREENS)
 def test_text_follows_the_terminal_and_breaks_between_words(shell: Shell, line: str) -> None:
     """The words are the same at each width, so none is broken or lost. What is too long for a line stands alone."""

@@ -191,6 +191,7 @@ def test_the_document_is_complete_json_and_a_report_may_be_replaced(bare: Shell)
     assert ElementTree.fromstring(ran.out).attrib["failures"] == "0"  # noqa: S314  # zdemo has just written it
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("first", FAULTS)
 def test_one_fault_of_a_guard_is_named_first(bare: Shell, first: str) -> None:
     only = ("--only", first.split()[0]) if first.startswith("safe.") else ()

@@ -48,6 +48,7 @@ def pieces(size: int) -> Iterator[bytes]:
     yield b"}"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("path", "code"), [(CONNECT, "resource_exhausted"), (REST, 8)])
 def test_a_message_may_be_as_large_as_the_limit_and_no_larger(server: Server, path: str, code: str | int) -> None:
     just = b"{}".ljust(LARGEST_BODY_BYTES)

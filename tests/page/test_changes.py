@@ -78,6 +78,7 @@ def test_a_role_that_is_revoked_passes_until_the_window_closes_and_every_page_he
     assert last["text"] == f"granted {ROLE} to reader", "nobody is told of what was so before"
 
 
+@pytest.mark.thorough
 def test_no_window_opens_without_a_cache_or_if_the_api_forgets_at_once(site: PageSite, foreign: PageSite) -> None:
     assert changed(foreign, "revoke", user_id=READER.id, role=ROLE)["until"] is None
     assert foreign.call(SCOPED).status_code == 401

@@ -180,6 +180,7 @@ def test_each_request_is_drawn_step_by_step_and_explained_without_whole_tokens(p
     latest(person, "unknown")
 
 
+@pytest.mark.thorough
 def test_changes_are_made_and_an_answer_from_before_is_called_so_unless_the_api_forgets(person: Visit) -> None:
     from_before = "Admitted by an answer from before the change"
     person.send(SCOPED, "reader")

@@ -169,6 +169,7 @@ def test_an_unknown_organization_is_told_to_the_application(public: Client) -> N
         assert public.log_in(scope=f"openid {scope}")["id_token"]
 
 
+@pytest.mark.thorough
 def test_a_request_of_many_words_takes_little_memory(public: Client) -> None:
     words: dict[str, Any] = {"ui_locales": "ab " * 1000, "scope": "openid " * 1000, "prompt": "xy " * 300}
     assert public.authorize(**words).status_code == 302
