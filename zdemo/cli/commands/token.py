@@ -110,7 +110,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         if named := next((name for name, given in others.items() if given), None):
             with_what = "--login" if login else "--device"
             raise UsageError(f"{named} cannot be combined with {with_what}", hint=f"leave out {named}")
-        from zdemo.cli.commands.token_login import token_of_person  # here, because it loads a server
+        from zdemo.cli.token_login import token_of_person  # here, because it loads a server
 
         environment = read_environment(env_file, {APP_CLIENT_ID: ("--client-id", client_id)})
         hide_secrets(screen, environment)
