@@ -135,6 +135,7 @@ def test_no_form_of_a_secret_is_in_a_diff(bare: Shell, shared_stack: Stack, valu
     assert ("+ export CLIENT_SECRET=" in ran.out, re.findall("(?i)z[aiou]g", ran.all)) == (True, [])
 
 
+@pytest.mark.thorough
 def test_a_missing_role_is_granted_and_a_key_file_is_kept_from_others(bare: Shell, own_stack: Stack) -> None:
     dotenv(bare.folder, own_stack.emulator.url, f"PAT={VISITOR.pat}", "ZITADEL_ADMIN_PAT=")
     assert "role.granted: it needs ZITADEL_ADMIN_PAT" in bare(*FIX, "--yes").err

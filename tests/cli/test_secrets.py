@@ -138,6 +138,7 @@ ECHOES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("echo", ECHOES)
 def test_whatever_a_server_repeats(shell: Shell, echo: str) -> None:
     with upstream(ECHOES[echo]) as server:

@@ -182,6 +182,7 @@ def test_nothing_is_read_again_after_the_first_removal(slow_zitadel: Lagging, sl
     assert not any(name.startswith(READS) for name in slow_zitadel.methods[first:])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [pytest.param(1, marks=pytest.mark.thorough), 3])
 def test_a_next_run_that_is_shown_removed_objects_completes_the_teardown(
     slow_zitadel: Lagging, slow_desk: Desk, number: int

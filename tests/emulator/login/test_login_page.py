@@ -208,6 +208,7 @@ def automatic(public: Client) -> Client:
     return public
 
 
+@pytest.mark.thorough
 def test_authorize_answers_at_once(automatic: Client) -> None:
     for change in ({}, {"prompt": "none"}, {"prompt": "login"}, {"max_age": "0"}):
         tokens = automatic.exchange(told(automatic.authorize(headers=NAVIGATION, **change))["code"]).json()
