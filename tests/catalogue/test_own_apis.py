@@ -14,23 +14,18 @@ from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
 NO_JWT = "An error occurred while attempting to decode the Jwt: Malformed token"  # Spring Security
+INVALID = 'Bearer error="invalid_token"'
 ORDERS = 'Bearer error="insufficient_scope", scope="orders:read"'
 
 
 @pytest.mark.parametrize(
     ("pat", "status", "challenge", "named", "never"),
     [
-        (
-            READER.pat,
-            401,
-            f'Bearer error="invalid_token", error_description="{NO_JWT}"',
-            (NO_JWT, "fix zdemo token"),
-            "",
-        ),
-        (READER.pat, 401, 'Bearer error="invalid_token"', ("one of these.* verifies JWTs itself", "zdemo token"), ""),
+        (READER.pat, 401, f'{INVALID}, error_description="{NO_JWT}"', (NO_JWT, "fix zdemo token"), ""),
+        (READER.pat, 401, INVALID, ("one of these.* verifies JWTs itself", "zdemo token"), ""),
         (VISITOR.pat, 403, ORDERS, ("no role for this one", "fix zdemo role grant visitor orders:read"), "log"),
         (READER.pat, 403, ORDERS, ("required orders:read roles read:messages", "API's log"), "no role"),
-        ("", 401, 'Bearer error="invalid_token"', ("requires a token, and none was sent",), "deleted"),
+        ("", 401, INVALID, ("requires a token, and none was sent",), "deleted"),
     ],
 )
 def test_an_api_that_refuses_for_a_reason_of_its_own(
@@ -48,9 +43,7 @@ def api(zitadel: Emulator) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("value", "named"), [("Basic YTpi", "did not receive it"), ("Bearer a b", "malformed")])
-def test_a_proxy_that_changes_the_authorization(
-    bare: Shell, zitadel: Emulator, api: str, value: str, named: str
-) -> None:
+def test_a_proxy_that_changes_it(bare: Shell, zitadel: Emulator, api: str, value: str, named: str) -> None:
     with upstream(relay(api, authorization=value)) as proxy:
         for route in ("private", f"{proxy.url}/api/private"):
             output = call(bare, settings(zitadel.url, ZDEMO_API_URL=proxy.url), route)

@@ -29,7 +29,6 @@ REPAIRED = [  # lines of .env, and what they become; {at} is where ZITADEL liste
     ((QUOTED,), (f"CLIENT_ID={CLIENT_ID} # mine",)),
     (("CLIENT_ID=", RIGHT.replace("CLIENT", "CLEINT")), (RIGHT,)),
     ((RIGHT.replace("CLIENT", "CLEINT"), "CLIENT_ID= # yours"), (RIGHT,)),
-    ((f"CLIENT_SECRET=`{CLIENT_SECRET}`",), (f"CLIENT_SECRET={CLIENT_SECRET}",)),
     (
         ("CLIENT_ID=", f"CLEINT_SECRET='\"{CLIENT_SECRET}'", f"CLIENT_IDD={CLIENT_ID}", "CLIENT_SECRET="),
         (f"CLIENT_SECRET='{CLIENT_SECRET}'", f"CLIENT_ID={CLIENT_ID}"),
@@ -125,10 +124,7 @@ def test_a_pasted_secret_is_taken_without_being_shown(bare: Shell, shared_stack:
         assert CLIENT_SECRET not in shown
 
 
-UNUSUAL = ["zag12", r"'zag\'zig zug'", '"ZAG=\nzig zug=" # zog', "'\"zag\\'zig zug\"'"]
-
-
-@pytest.mark.parametrize("value", UNUSUAL)
+@pytest.mark.parametrize("value", ["zag12", r"'zag\'zig zug'", '"ZAG=\nzig zug=" # zog', "'\"zag\\'zig zug\"'"])
 def test_no_form_of_a_secret_is_in_a_diff(bare: Shell, shared_stack: Stack, value: str) -> None:
     dotenv(bare.folder, shared_stack.emulator.url, "CLIENT_SECRET=", f"export CLEINT_SECRET={value}")
     ran = bare(*FIX, "--yes", COLUMNS="40")
