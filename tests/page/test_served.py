@@ -61,6 +61,7 @@ class Opened:
         return received
 
     def is_over(self) -> bool:
+        self.sock.settimeout(PATIENCE_SECONDS)  # read_for leaves a shorter one
         try:
             while self.sock.recv(1 << 16):
                 pass
