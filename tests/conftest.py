@@ -36,10 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run two workers per processor with ``-n auto``, and let idle ones take over: many tests wait for a server."""
+    """Run two workers per processor with ``-n auto``, and let idle ones take over: many tests wait for a server.
+
+    Thorough tests have one each: their servers and browsers use the processors, too.
+    """
     if config.option.dist == "no":
         config.option.dist = "worksteal"
-    return 2 * (os.cpu_count() or 1)
+    return (1 if config.option.markexpr == "thorough" else 2) * (os.cpu_count() or 1)
 
 
 def _take_signals() -> None:
