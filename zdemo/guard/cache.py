@@ -248,7 +248,8 @@ class CachingIntrospector:
     def _kept(self, key: bytes) -> Introspection | None:
         """Return a usable answer, and count it. Without a lock: a store is a dictionary, and entries never change.
 
-        CPython lets no other thread in between the reading and the writing of a number, so that no hit is lost.
+        With its global lock, CPython lets no other thread in between reading and writing a number, so no hit is lost;
+        without that lock, the count may be a little low.
         """
         entry = self._active.get(key) or self._inactive.get(key)
         if entry is None or self._clock() >= entry.fresh_until or self._wall_clock() >= entry.fresh_until_wall:
