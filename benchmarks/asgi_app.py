@@ -66,7 +66,7 @@ _APPS: dict[str, ASGIApp] = {
     "/cpu": Starlette(routes=[Route("/cpu", _cpu)]),
 }
 _OTHERS = _with(
-    protect(FastAPI()),
+    protect(FastAPI(), open_routes=["/api/public"]),
     ("/api/public", []),
     ("/api/private", [Depends(requires_token)]),
     ("/api/private-scoped", [Depends(_reader)]),
