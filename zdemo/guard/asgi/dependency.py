@@ -44,11 +44,11 @@ class TokenDependency(SecurityBase):
             _refuse_arguments(connection)
         call = _call_of(connection)
         if call.introspection:
-            call.require(self._roles, call.introspection)  # at once: also where nobody awaits it
+            return _as_awaitable(call.require(self._roles, call.introspection))  # at once: also where nobody awaits it
         return self._decide(connection, call)
 
     async def _decide(self, connection: HTTPConnection, call: GuardedCall) -> Introspection:
-        return call.require(self._roles, call.introspection or await call.ask(connection.scope))  # on an open route
+        return call.require(self._roles, await call.ask(connection.scope))  # on an open route
 
     __call__.__wrapped__ = _decide  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited
 
@@ -90,6 +90,10 @@ class _RequiresToken(TokenDependency):
 
 
 requires_token = _RequiresToken(NO_ROLE)
+
+
+async def _as_awaitable(introspection: Introspection) -> Introspection:
+    return introspection
 
 
 def _call_of(connection: HTTPConnection) -> GuardedCall:

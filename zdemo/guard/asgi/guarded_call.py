@@ -2,13 +2,14 @@
 
 from collections import deque
 from contextvars import ContextVar
+from functools import cached_property
 
 from anyio import move_on_after
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope
 
 from zdemo.guard.asgi.pool import IntrospectionPool
-from zdemo.guard.authorization import NO_ROLE, RequiredRoles, authorize, bearer_token, refuse_second_token
+from zdemo.guard.authorization import RequiredRoles, authorize, bearer_token, refuse_second_token
 from zdemo.guard.guard import LARGEST_FORM_BYTES, Guard, new_request_id
 from zdemo.zitadel.introspection_answer import Introspection
 
@@ -50,11 +51,15 @@ class GuardedCall:
     def __init__(self, app: Starlette, guard: Guard, pool: IntrospectionPool, form: Form | None) -> None:
         self.app = app
         self.guard = guard
-        self.request_id = new_request_id()
         self.looked = False
         self.introspection: Introspection | None = None  # of a token that was admitted
         self._pool = pool
         self._form = form
+
+    @cached_property
+    def request_id(self) -> str:
+        """The ID of this request, which only a refusal needs."""
+        return new_request_id()
 
     async def ask(self, scope: Scope) -> Introspection:
         """Return what ZITADEL says about the token of the request, or raise why the request is refused."""
@@ -71,7 +76,6 @@ class GuardedCall:
         return introspection
 
     def require(self, roles: RequiredRoles, introspection: Introspection) -> Introspection:
-        """Return what ZITADEL says about the token of an admitted request, or raise InsufficientScope."""
-        if roles != NO_ROLE:
-            authorize(introspection, self.guard.policy, now=self.guard.now(), roles=roles)
+        """Return what ZITADEL says about the token of an admitted request, or raise Refused."""
+        authorize(introspection, self.guard.policy, now=self.guard.now(), roles=roles)
         return introspection

@@ -23,7 +23,7 @@ from zdemo.zitadel.introspection_answer import Introspector
 
 logger = logging.getLogger("zdemo.asgi")
 App = TypeVar("App", bound=Starlette)
-PRIVATE = [(b"cache-control", b"no-store"), (b"vary", b"Authorization")]
+NO_STORE, VARY = (b"cache-control", b"no-store"), (b"vary", b"Authorization")
 PREFLIGHT = {b"origin", b"access-control-request-method"}
 DENIAL = "websocket.http.response"  # the extension of servers that answer a refused handshake with a response
 POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
@@ -139,8 +139,9 @@ class GuardMiddleware:
 
 def _private(message: Message) -> Message:
     """Keep an answer that depends on the caller out of shared caches."""
-    kept = [field for field in message.get("headers", ()) if field[0].lower() != b"cache-control"]
-    return {**message, "headers": [*(field for field in kept if tuple(field) not in PRIVATE), *PRIVATE]}
+    fields = message.get("headers", ())
+    kept = [field for field in fields if field[0].lower() != NO_STORE[0] and tuple(field) != VARY]
+    return {**message, "headers": [*kept, NO_STORE, VARY]}
 
 
 async def _answer_refusal(request: Request, refused: Exception) -> Response:
