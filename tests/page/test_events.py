@@ -224,6 +224,8 @@ MANY_ROLES = {f"role-{number}-{'x' * 300}": {"1": "y"} for number in range(2_000
 )
 def test_a_huge_answer_becomes_a_small_event(emulator: Emulator, more: dict[str, Any], status: int) -> None:
     with upstream(answer(json_body({**CLAIMS, **more}))) as zitadel:
-        event = TracedApi(page_options(emulator, ZITADEL_DOMAIN=zitadel.url)).event(SCOPED, OPAQUE)
+        api = TracedApi(page_options(emulator, ZITADEL_DOMAIN=zitadel.url))
+        event = api.event(SCOPED, OPAQUE)
+    assert api.past()["answer"] is None, "its claims are not kept"
     assert (event["status"], bool(event["why"]["sentence"])) == (status, True)
     assert len(json.dumps(event)) <= LARGEST_EVENT_BYTES

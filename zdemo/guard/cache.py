@@ -17,8 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from sys import getsizeof
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.guard.bulkhead import Bulkhead, Pacer
@@ -38,20 +37,6 @@ LEAST_BYTES = 1024 * 1024
 OWN_BYTES = 500  # of an entry and its place in the store, without the claims
 
 
-def memory_of(claims: Any) -> int:
-    """Return about how many bytes decoded JSON takes in memory."""
-    total, values = 0, [claims]
-    while values:
-        value = values.pop()
-        total += getsizeof(value)
-        if isinstance(value, dict):
-            values += value
-            values += value.values()
-        elif isinstance(value, list):
-            values += value
-    return total
-
-
 class Entry:
     """An answer, and until when it may be used by either clock. It never changes."""
 
@@ -61,7 +46,7 @@ class Entry:
         self.introspection = introspection
         self.fresh_until = fresh_until
         self.fresh_until_wall = fresh_until_wall  # epoch seconds
-        self.size = OWN_BYTES + memory_of(introspection.claims)
+        self.size = OWN_BYTES + introspection.size
 
 
 class Store:

@@ -242,7 +242,7 @@ def _decision(trace: Trace, settings: Settings, now: float) -> Step:
     elif trace.path in ORDERS:
         title = ORDERS[trace.path]
     elif trace.introspection is None:
-        title = "admitted: this needs no token"
+        title = "admitted" if trace.is_past and trace.request_headers else "admitted: this needs no token"
     else:
         role = next((route.role for route in Route if route.path == trace.path), None)
         title = "admitted: the token is active" + (f" and has the role {role}" if role else "")

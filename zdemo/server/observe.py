@@ -10,11 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from flask import Request
+from werkzeug.wsgi import ClosingIterator
 
 from zdemo.errors import IntrospectionError, Refused, drop_frames
 from zdemo.guard.flask_guard import ID_HEADER, INTROSPECTION, NO_STORE, OBSERVED, OUTCOME, REASON, REQUEST_ID, VARY
@@ -38,6 +39,7 @@ LONGEST_LOGGED_METHOD = 16
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
 MOST_PAST = 100  # requests that are kept while no page is open
+LARGEST_PAST = 16 * 1024  # bytes of claims, in memory; of a request with more, no claims are kept
 # What is kept of each, as fields of a trace: of the header fields, that there was a token, and those of a refusal
 PAST_FIELDS: tuple[str, ...] = ("id", "began", "method", "path", "request_headers", "status", "response_headers")
 PAST_FIELDS += ("seconds", "outcome", "reason", "introspection")
@@ -71,7 +73,11 @@ def observed(
             if metrics is not None:
                 metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
             method, path = _shown_request(request.method[:LONGEST_SEARCHED_PATH], request.path[:LONGEST_SEARCHED_PATH])
-            source, caller = (introspection.source, introspection.caller or None) if introspection else (None, None)
+            source = caller = kept = None
+            if introspection:
+                source, caller = introspection.source, introspection.caller or None
+                if introspection.size <= LARGEST_PAST:
+                    kept = introspection
             reason, code = environ.get(REASON), int(status[:3])
             log(method, path, code, outcome, identity, seconds * 1000, source, caller, reason)
             is_guarded = INTROSPECTION in environ
@@ -80,9 +86,8 @@ def observed(
             headers += [NO_STORE, VARY, (ID_HEADER, identity)] if is_guarded else [(ID_HEADER, identity)]
             if watcher.past is not None:
                 asked = WITH_TOKEN if "HTTP_AUTHORIZATION" in environ else ()
-                kept = headers if reason else ()
-                known = identity, started, method, path, asked, code, kept, seconds
-                watcher.past.append((*known, outcome, reason, introspection))
+                known = identity, started, method, path, asked, code, headers if reason else (), seconds
+                watcher.past.append((*known, outcome, reason, kept))
             if trace is not None:
                 trace.method, trace.path = method, path
                 trace.answered(environ, code, headers, seconds)
@@ -92,7 +97,7 @@ def observed(
             return app(environ, start)
         token = watched.set(trace)
         try:
-            return _TracedBody(app(environ, start), trace, watcher.ended)
+            return _traced(app(environ, start), trace, watcher.ended)
         finally:
             watched.reset(token)
 
@@ -181,34 +186,14 @@ class Watcher:
         return [Trace(is_past=True, began_at=start + one["began"], **one) for one in found]
 
 
-class _TracedBody:
-    """The body of an answer on its way; the trace gets a part of it."""
+def _traced(body: Iterable[bytes], trace: Trace, ended: Callable[[Trace], None]) -> Iterable[bytes]:
+    """Return the body of an answer on its way; the trace gets a part of it, and has ``ended`` when that is closed."""
 
-    def __init__(self, body: Iterable[bytes], trace: Trace, ended: Callable[[Trace], None]) -> None:
-        self._body, self._chunks = body, iter(body)
-        self._trace, self._ended = trace, ended
-        self._is_closed = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        chunk = next(self._chunks)
-        if (room := MOST_BODY_BYTES - len(self._trace.body)) > 0:
-            self._trace.body += chunk[:room]
+    def note(chunk: bytes) -> bytes:
+        trace.body += chunk[: MOST_BODY_BYTES - len(trace.body)]
         return chunk
 
-    def close(self) -> None:
-        """End the app's answer, as every WSGI server does, and then the trace."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        try:
-            close: Any = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._ended(self._trace)
+    return ClosingIterator(map(note, body), [getattr(body, "close", lambda: None), partial(ended, trace)])
 
 
 def _headers(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from sys import getsizeof
 from typing import Any, NoReturn, Protocol
 
 from zdemo.errors import GuardError, UnusableAnswer
@@ -69,6 +70,19 @@ class Introspection:
         """The name of the token's user, else the user's ID, as a log shows it: what could be a secret is masked."""
         name = self.text("username") or self.text("sub")
         return without_tokens(name[:LONGEST_SEARCHED_NAME]).replace("…", "...")[:LONGEST_SHOWN_NAME]
+
+    @cached_property
+    def size(self) -> int:
+        """About how many bytes the claims take in memory."""
+        total, values = 0, [self.claims]
+        while values:
+            value: Any = values.pop()
+            total += getsizeof(value)
+            if isinstance(value, dict):
+                values += [*value, *value.values()]
+            elif isinstance(value, list):
+                values += value
+        return total
 
     @property
     def scopes(self) -> tuple[str, ...]:
