@@ -211,7 +211,8 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
     def open_feed() -> Response:
         if request.method == "HEAD":
             return Response(content_type=EVENT_STREAM)
-        slots.take(feed=True)
+        slots.take_feed()
+        g.has_slot = False  # the feed gives it back
         feed = watching.open(request.headers.get("Last-Event-ID", ""), partial(slots.give_back, feed=True))
         return Response(feed, content_type=EVENT_STREAM)
 

@@ -137,12 +137,8 @@ def _deactivate(order: _Order) -> Done:
 def _reactivate(order: _Order) -> Done:
     client, user_id = order.admin.client, order.user.id
     reactivate_user(client, user_id)
-
-    def is_active() -> bool:
-        user = get_user(client, user_id)
-        return user is not None and user.state == "ACTIVE"
-
-    return Done("reactivated", 0, _shown(lambda: wait_until(is_active)))
+    shown = _shown(lambda: wait_until(lambda: getattr(get_user(client, user_id), "state", "") == "ACTIVE"))
+    return Done("reactivated", 0, shown)
 
 
 def _delete_pat(order: _Order) -> Done:

@@ -232,14 +232,15 @@ class PageSlots:
         self.most_feeds = max(threads - SHORT_REQUESTS, threads // 2)
         self._all, self._feeds = threading.Semaphore(threads), threading.Semaphore(self.most_feeds)
 
-    def take(self, *, feed: bool = False) -> None:
-        """Take a slot, or a second one for a feed, which ``give_back`` ends. Raises PageRefusal."""
-        if feed and not self._feeds.acquire(blocking=False):
-            raise _too_many(f"{self.most_feeds} pages are open, the limit of this API; close one")
+    def take(self) -> None:
+        """Take a slot. Raises PageRefusal."""
         if not self._all.acquire(blocking=False):
-            if feed:
-                self._feeds.release()
             raise _too_many("too many requests to the page at a time")
+
+    def take_feed(self) -> None:
+        """Let a request that has a slot keep it as a feed. Raises PageRefusal."""
+        if not self._feeds.acquire(blocking=False):
+            raise _too_many(f"{self.most_feeds} pages are open, the limit of this API; close one")
 
     def give_back(self, *, feed: bool = False) -> None:
         """Give back a slot."""

@@ -54,20 +54,9 @@ class RequestLines:
         self._coloured = shows_colour(stream)
         self.clock = clock("%H:%M:%S", time.localtime)
 
-    def line(  # noqa: PLR0913, PLR0917  # what ``app`` logs
-        self,
-        created: float,
-        method: str,
-        path: str,
-        status: int,
-        _outcome: str,
-        identity: str,
-        milliseconds: float,
-        cache: str | None,
-        caller: str | None,
-        reason: str | None,
-    ) -> str:
-        """Return the line, or two at a narrow terminal, of a request that the API answered."""
+    def line(self, created: float, *values: Any) -> str:
+        """Return the line, or two at a narrow terminal, of a request, from the values of ``ACCESS_FIELDS``."""
+        method, path, status, _, identity, milliseconds, cache, caller, reason = values
         who = caller or reason or ""
         if caller and reason:
             who = f"{caller} {reason}" if reason.startswith(LACKS) else f"{caller}: {reason}"

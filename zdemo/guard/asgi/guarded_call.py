@@ -2,6 +2,7 @@
 
 from collections import deque
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cached_property
 
 from anyio import move_on_after
@@ -45,16 +46,16 @@ class Form:
         return message
 
 
+@dataclass
 class GuardedCall:
     """A request to ``app``. ``looked`` tells whether its token was looked at, whatever came of that."""
 
-    def __init__(self, app: Starlette, guard: Guard, pool: IntrospectionPool, form: Form | None) -> None:
-        self.app = app
-        self.guard = guard
-        self.looked = False
-        self.introspection: Introspection | None = None  # of a token that was admitted
-        self._pool = pool
-        self._form = form
+    app: Starlette
+    guard: Guard
+    pool: IntrospectionPool
+    form: Form | None
+    looked: bool = False
+    introspection: Introspection | None = None  # of a token that was admitted
 
     @cached_property
     def request_id(self) -> str:
@@ -68,9 +69,9 @@ class GuardedCall:
         token = bearer_token(b",".join(fields).decode("latin-1") if fields else None)
         if scope["query_string"]:
             refuse_second_token(scope["query_string"])
-        if self._form:
-            refuse_second_token(await self._form.start())
-        introspection = await self._pool.introspect(token)
+        if self.form:
+            refuse_second_token(await self.form.start())
+        introspection = await self.pool.introspect(token)
         authorize(introspection, self.guard.policy, now=self.guard.now())
         self.introspection = introspection
         return introspection

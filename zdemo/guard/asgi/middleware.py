@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from inspect import isclass
 from typing import Any, NoReturn, TypeVar
 
@@ -18,7 +19,7 @@ from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
 from zdemo.guard.asgi.guarded_call import SCOPE_KEY, Form, GuardedCall, in_request
 from zdemo.guard.asgi.pool import IntrospectionPool
-from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, Refusal, failure_of, is_ambiguous, refusal_of
+from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, failure_of, is_ambiguous, refusal_of
 from zdemo.zitadel.introspection_answer import Introspector
 
 logger = logging.getLogger("zdemo.asgi")
@@ -52,8 +53,8 @@ def protect(
     if app.middleware_stack is not None:
         raise GuardError("protect(app) was called after the app has started", hint="call it where the app is made")
     app.state.zdemo = guard = Guard.of(settings, introspector, open_routes, threads=threads, log=logger)
-    app.exception_handlers.setdefault(Refused, _answer_refusal)
-    app.exception_handlers.setdefault(IntrospectionError, _answer_failure)
+    for kind in (Refused, IntrospectionError):
+        app.exception_handlers.setdefault(kind, _answer)
     pool = IntrospectionPool(guard.introspector, threads=threads)
     build = app.build_middleware_stack
 
@@ -73,32 +74,24 @@ def protect(
     return app
 
 
+@dataclass(frozen=True)
 class GuardMiddleware:
-    """The layer that admits a request, or refuses it by the ``handlers`` of the app."""
+    """The layer that admits a request, or refuses it by the ``handlers`` of the protected app."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        protected: Starlette,
-        guard: Guard,
-        pool: IntrospectionPool,
-        handlers: Mapping[Any, ExceptionHandler],
-    ) -> None:
-        self._app = app
-        self._protected = protected
-        self._guard = guard
-        self._pool = pool
-        self._handlers = handlers
+    app: ASGIApp
+    protected: Starlette
+    guard: Guard
+    pool: IntrospectionPool
+    handlers: Mapping[Any, ExceptionHandler]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, a websocket, or the start and the end of the app."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         types = [value.partition(b";")[0] for name, value in scope["headers"] if name == b"content-type"]
         form = Form(receive) if any(kind.strip().lower() == FORM.encode() for kind in types) else None
-        call = scope[SCOPE_KEY] = GuardedCall(self._protected, self._guard, self._pool, form)
+        call = scope[SCOPE_KEY] = GuardedCall(self.protected, self.guard, self.pool, form)
 
         async def send_private(message: Message) -> None:
             if call.looked and message["type"].endswith("http.response.start"):
@@ -117,12 +110,12 @@ class GuardMiddleware:
                 return
         before = in_request.set(True)
         try:
-            await self._app(scope, form.receive if form else receive, send_private)
+            await self.app(scope, form.receive if form else receive, send_private)
         finally:
             in_request.reset(before)
 
     def _is_open(self, scope: Scope) -> bool:
-        routes = self._guard.open_routes
+        routes = self.guard.open_routes
         if routes is None or not routes.include(get_route_path(scope)):
             return False
         return not is_ambiguous(scope["path"], (scope.get("raw_path") or b"").decode("latin-1"))
@@ -134,7 +127,7 @@ class GuardMiddleware:
         if scope["type"] == "websocket" and DENIAL not in (scope.get("extensions") or {}):
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
         else:
-            await ExceptionMiddleware(refused, handlers=self._handlers)(scope, receive, send)
+            await ExceptionMiddleware(refused, handlers=self.handlers)(scope, receive, send)
 
 
 def _private(message: Message) -> Message:
@@ -144,21 +137,9 @@ def _private(message: Message) -> Message:
     return {**message, "headers": [*kept, NO_STORE, VARY]}
 
 
-async def _answer_refusal(request: Request, refused: Exception) -> Response:
-    assert isinstance(refused, Refused)  # noqa: S101  # for mypy: Starlette's type of handlers says Exception
-    return _answer(request, refusal_of(refused))
-
-
-async def _answer_failure(request: Request, error: Exception) -> Response:
-    assert isinstance(error, IntrospectionError)  # noqa: S101  # likewise
+async def _answer(request: Request, error: Exception) -> Response:
     call: GuardedCall = request.scope[SCOPE_KEY]
-    return _answer(request, failure_of(error, call.guard.log, call.request_id))
-
-
-def _answer(request: Request, refusal: Refusal) -> Response:
-    call: GuardedCall = request.scope[SCOPE_KEY]
-    return JSONResponse(
-        refusal.body(call.request_id),
-        status_code=refusal.status,
-        headers={"X-Request-ID": call.request_id, **refusal.headers},
-    )
+    assert isinstance(error, Refused | IntrospectionError)  # noqa: S101  # Starlette's type of handlers says Exception
+    refusal = refusal_of(error) if isinstance(error, Refused) else failure_of(error, call.guard.log, call.request_id)
+    headers = {"X-Request-ID": call.request_id, **refusal.headers}
+    return JSONResponse(refusal.body(call.request_id), status_code=refusal.status, headers=headers)

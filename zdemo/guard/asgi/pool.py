@@ -5,8 +5,6 @@ as the bulkhead lets ask or wait; the others wait on the event loop, so that cli
 """
 
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from anyio import CapacityLimiter, move_on_after, to_thread
@@ -39,33 +37,26 @@ class IntrospectionPool:
 
     async def introspect(self, token: str) -> Introspection:
         """Do as the introspector does. A request that is cancelled leaves at once; its thread ends by itself."""
-        answer = self._remembered(token)
-        if answer is not None:
+        if answer := self._remembered(token):
             return answer
-        places = self._current_places()
+        places, borrower = self._current_places(), object()
         known = self._cache is not None and self._cache.is_known(token)
-        async with self._place(places.known if known else places.unknown):
-            answer = self._remembered(token)  # it may have come meanwhile
-            if answer is not None:
+        place = places.known if known else places.unknown
+        with move_on_after(self._wait_seconds) as waiting:
+            await place.acquire_on_behalf_of(borrower)
+        if waiting.cancelled_caught:
+            raise too_many_waiting(self._counters)
+        try:
+            if answer := self._remembered(token):  # it may have come meanwhile
                 return answer
             return await to_thread.run_sync(
                 self._introspector.introspect, token, limiter=places.threads, abandon_on_cancel=True
             )
+        finally:
+            place.release_on_behalf_of(borrower)
 
     def _remembered(self, token: str) -> Introspection | None:
         return self._cache.remembered(token) if self._cache else None
-
-    @asynccontextmanager
-    async def _place(self, places: CapacityLimiter) -> AsyncIterator[None]:
-        borrower = object()
-        with move_on_after(self._wait_seconds) as waiting:
-            await places.acquire_on_behalf_of(borrower)
-        if waiting.cancelled_caught:
-            raise too_many_waiting(self._counters)
-        try:
-            yield
-        finally:
-            places.release_on_behalf_of(borrower)
 
     def _current_places(self) -> _Places:
         places = self._places.get(None)
