@@ -152,7 +152,7 @@ def run_with_emulator(
     if not SUPPORTED:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo emulator --json")
     from zdemo.emulator import emulate
-    from zdemo.serving.programs import process_group, run_in_foreground, signals_noted
+    from zdemo.serving.programs import Foreground, process_group, signals_noted
 
     screen: Screen = ctx.obj
     with ExitStack() as stack:
@@ -169,7 +169,7 @@ def run_with_emulator(
             return code
         try:
             with process_group(os.path.dirname(next(iter(files.values()), ""))) as group:
-                return run_in_foreground(group, signals, command, environment)
+                return Foreground(group, signals).run(command, environment)
         except FileNotFoundError:
             screen.error(f"command not found: {command[0]}", "check its spelling, or give its path")
             return NOT_FOUND

@@ -184,7 +184,7 @@ class CachingIntrospector:
         self.counters = counters or Counters()
         self.shared = shared
         if shared:
-            shared.subscribe(self._obey)
+            shared.orders.subscribe(self._obey)
 
     def introspect(self, token: str, *, own: bool = False) -> Introspection:
         """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL.
@@ -213,7 +213,7 @@ class CachingIntrospector:
     def forget(self, order: Forget) -> int:
         """Drop the answers that an order names, and return how many there were; none that is on its way is kept."""
         if self.shared:
-            self.shared.note(order)
+            self.shared.orders.note(order)
         return self._drop(order)
 
     def _obey(self, order: Forget, why: str) -> None:
@@ -246,9 +246,10 @@ class CachingIntrospector:
         """Tell whether either clock has reached its moment."""
         return self._clock() >= moment or self._wall_clock() >= moment_wall
 
-    def _ask(self, token: str, *, known: bool) -> Introspection:
+    def _ask(self, token: str, *, known: bool, sent_at: float | None = None) -> Introspection:
         self.counters.count("misses")
-        return self._inner.introspect(token, known=known)
+        answer = self._inner.introspect(token, known=known)
+        return answer if sent_at is None else answer.asked_by(sent_at)
 
     def _seconds_for(self, answer: Introspection) -> float:
         return self._ttl_seconds if answer.active else self._inactive_seconds
@@ -266,18 +267,13 @@ class CachingIntrospector:
                     leads = True
                     flight = self._flights[key] = Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
             if leads:
-                return self._lead(flight, key, token, known=known)
+                ask = partial(self._ask, token, known=known, sent_at=flight.sent_at)
+                return flight.lead(ask, partial(self._land, flight, key))
             self.counters.count("joins")
             answer = flight.outcome(self._timeout_seconds)
             # A shared answer may have been too old already when this request came
             if answer.asked_at is None or came_at < answer.asked_at + self._seconds_for(answer):
                 return answer
-
-    def _lead(self, flight: Flight, key: bytes, token: str, *, known: bool) -> Introspection:
-        return flight.lead(
-            lambda: self._ask(token, known=known).asked_by(flight.sent_at),
-            lambda answer: self._land(flight, key, answer),
-        )
 
     def _land(self, flight: Flight, key: bytes, answer: Introspection | None) -> None:
         """Forget the flight and keep its answer, unless a later flight, which knows better, has replaced it."""

@@ -144,7 +144,7 @@ class Guard:
     def publish(self, order: Forget) -> bool:
         """Tell all who share the store, if there is one; return whether that worked."""
         shared = self.introspector.shared if isinstance(self.introspector, CachingIntrospector) else None
-        return shared is None or shared.publish_forget(order)
+        return shared is None or shared.orders.publish(order)
 
 
 class Refusal(NamedTuple):

@@ -9,7 +9,6 @@ import os
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from html import escape
 from http import HTTPStatus
@@ -62,16 +61,9 @@ EVENT_STREAM = "text/event-stream"
 log = logging.getLogger("zdemo.page")
 
 
-@dataclass(frozen=True, kw_only=True)
-class PagedApp:
-    """A recipe for the app of one worker with the page beside it; it can be sent to another process."""
-
-    worker: WorkerApp
-    options: PageOptions
-
-    def __call__(self, bus: Bus) -> WSGIApp:
-        """Set up the worker, and return the app; ``bus`` leads to the other workers."""
-        return paged(self.worker(bus), self.options, bus)
+def paged_worker(worker: WorkerApp, options: PageOptions, bus: Bus) -> WSGIApp:
+    """Return the app of one worker with the page beside it; ``bus`` leads to the other workers."""
+    return paged(worker(bus), options, bus)
 
 
 def paged(api: Flask, options: PageOptions, bus: Bus | None = None) -> WSGIApp:

@@ -100,7 +100,7 @@ def operations(settings: Settings, introspector: Introspector, metrics_text: Cal
         if error := readiness.error():
             raise error.copy()
         # If answers are not shared as they should be, the log says why.
-        return jsonify(status="ready" if shared is None or shared.state.ok else "degraded")
+        return jsonify(status="ready" if shared is None or shared.store.state.ok else "degraded")
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:

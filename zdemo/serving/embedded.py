@@ -20,7 +20,7 @@ from werkzeug.wsgi import get_input_stream
 
 from zdemo.serving import WSGIApp
 from zdemo.serving.listening import listen
-from zdemo.serving.signals import stop_signals_blocked
+from zdemo.serving.signals import STOPPING, inherited_mask
 
 LOOPBACK = "127.0.0.1"
 SOCKET = "werkzeug.socket"  # key in a request's environment for its connection
@@ -114,7 +114,7 @@ def serving(
     """
     with listen(host, port) as listener:
         server = _Server(listener, _with_ends(app), on_http2)
-    with stop_signals_blocked():
+    with inherited_mask("SIG_BLOCK", STOPPING):
         thread = threading.Thread(
             target=server.serve_forever, args=(STOP_CHECK_SECONDS,), name=f"serving:{server.port}", daemon=True
         )

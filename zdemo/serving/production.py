@@ -30,7 +30,7 @@ from setproctitle import setproctitle
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus, Hub
 from zdemo.serving.listening import BACKLOG, address, one_per_worker
-from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, sigterm_unblocked, wait_for
+from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, inherited_mask, wait_for
 
 HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
 KILL_SECONDS = 10  # how long a worker may take to stop
@@ -59,7 +59,7 @@ class _Server(MPServer):
         self._shd = holder
         pipe = self.hub.open() if self.workers > 1 else None
         worker = super()._spawn_worker(**arguments | {"target": replace(arguments["target"], pipe=pipe)})
-        with sigterm_unblocked():
+        with inherited_mask("SIG_UNBLOCK", [signal.SIGTERM]):  # until it blocks that itself
             worker.inner.start()
         if pipe:
             pipe.close()  # the worker has its own now, and the hub sees its end when the worker ends

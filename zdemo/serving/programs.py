@@ -172,122 +172,100 @@ def signals_noted() -> Iterator[Signals]:
         os.close(writer)
 
 
-def run_in_foreground(
-    group: ProcessGroup, signals: Signals, command: Sequence[str], environment: Mapping[str, str]
-) -> int:
-    """Run a program in a group to its end, and return its exit code. Raises OSError if it cannot be run."""
-    terminal = _Terminal(group)
-    if all(map(os.isatty, (0, 1, 2))):
-        terminal.give()
-    try:
-        return _Run(group, signals, terminal, group.start(command, environment)).wait()
-    finally:
-        terminal.take()
-        terminal.close()
+class Foreground:
+    """A program that runs in a group, with the terminal, which belongs to one process group at a time."""
 
-
-class _Terminal:
-    """The terminal of this process, if it has one, which belongs to one process group at a time."""
-
-    def __init__(self, group: ProcessGroup) -> None:
-        self._group = group
+    def __init__(self, group: ProcessGroup, signals: Signals) -> None:
+        self._group, self._signals = group, signals
         self._own = os.getpgrp()
-        self.given = False
-        self._descriptor = -1
-        with suppress(OSError):
-            self._descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-        self.exists = self._descriptor >= 0
-
-    def give(self) -> bool:
-        """Give the terminal to the group, unless it is another's; return whether the group has it."""
-        if self._owner() == self._own:
-            self._move(self._group.id)
-            self.given = True
-        return self._owner() == self._group.id
-
-    def take(self) -> None:
-        """Take the terminal for this process's group, unless it is another's."""
-        if self.given and self._owner() != self._own:
-            self._move(self._own)
-
-    def close(self) -> None:
-        """Leave the terminal to its owner."""
-        if self.exists:
-            os.close(self._descriptor)
-
-    def _owner(self) -> int:
-        with suppress(OSError):
-            return os.tcgetpgrp(self._descriptor)
-        return -1
-
-    def _move(self, group: int) -> None:
-        """Make a group its owner; a process outside the owning group would be stopped by SIGTTOU for it."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
-        with suppress(OSError):
-            os.tcsetpgrp(self._descriptor, group)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _Run:
-    """A program that runs, the signals for it, and its stops."""
-
-    def __init__(
-        self, group: ProcessGroup, signals: Signals, terminal: _Terminal, process: subprocess.Popen[bytes]
-    ) -> None:
-        self._group, self._signals, self._terminal, self._process = group, signals, terminal, process
+        self._terminal = -1  # a descriptor, if there is one
+        self._has_given = False
         self._kill_at: float | None = None
 
-    def wait(self) -> int:
-        """Pass signals on until the program has ended, and return its exit code."""
-        while (code := self._look()) is None:
-            left = None if self._kill_at is None else max(0.0, self._kill_at - time.monotonic())
-            for number in self._signals.wait(left):
-                self._pass_on(number)
-            if self._kill_at is not None and time.monotonic() >= self._kill_at:
-                os.kill(self._process.pid, signal.SIGKILL)
-        return code
+    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
+        """Run a program to its end, and return its exit code. Raises OSError if it cannot be run."""
+        with suppress(OSError):
+            self._terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        try:
+            if all(map(os.isatty, (0, 1, 2))):
+                self._give()
+            process = self._group.start(command, environment)
+            while (code := self._look(process)) is None:
+                left = None if self._kill_at is None else max(0.0, self._kill_at - time.monotonic())
+                for number in self._signals.wait(left):
+                    self._pass_on(number, process.pid)
+                if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                    os.kill(process.pid, signal.SIGKILL)
+            return code
+        finally:
+            self._take()
+            if self._terminal >= 0:
+                os.close(self._terminal)
 
-    def _look(self) -> int | None:
+    def _look(self, process: subprocess.Popen[bytes]) -> int | None:
         """Return the exit code if the program has ended; follow it if it was stopped."""
-        pid, status = os.waitpid(self._process.pid, os.WNOHANG | os.WUNTRACED)
+        pid, status = os.waitpid(process.pid, os.WNOHANG | os.WUNTRACED)
         if not pid:
             return None
         if os.WIFSTOPPED(status):
             self._stopped(signal.Signals(os.WSTOPSIG(status)))
             return None
-        self._process.returncode = os.waitstatus_to_exitcode(status)
+        process.returncode = os.waitstatus_to_exitcode(status)
         return os.WEXITSTATUS(status) if os.WIFEXITED(status) else SIGNALLED + os.WTERMSIG(status)
 
-    def _pass_on(self, number: signal.Signals) -> None:
+    def _pass_on(self, number: signal.Signals, pid: int) -> None:
         if number.name == "SIGCONT":
             self._continue()
         elif number.name in _OF_THE_KEYBOARD:
             self._group.send(number)
         elif number.name in _OTHERS:
-            os.kill(self._process.pid, number)
+            os.kill(pid, number)
             if number == signal.SIGTERM and self._kill_at is None:
                 self._kill_at = time.monotonic() + GRACE_SECONDS
 
     def _stopped(self, number: signal.Signals) -> None:
         """Give the program the terminal that it waits for, or stop with it, as Ctrl-Z should do."""
-        if number.name in _WANTS_TERMINAL and self._terminal.give():
+        if number.name in _WANTS_TERMINAL and self._give():
             self._group.send(signal.SIGCONT)
             return
-        if not self._terminal.exists:
+        if self._terminal < 0:
             return  # nobody typed Ctrl-Z; whoever stopped the program continues it
-        self._terminal.take()
+        self._take()
         if _is_orphaned():
             self._continue()
             return
         # SIGTSTP stops this process until SIGCONT arrives. The system may give it to another thread, which takes time.
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.killpg(os.getpgrp(), signal.SIGTSTP)
+        os.killpg(self._own, signal.SIGTSTP)
 
     def _continue(self) -> None:
         signal.signal(signal.SIGTSTP, self._signals.note)
-        if self._terminal.given:
-            self._terminal.give()
+        if self._has_given:
+            self._give()
         self._group.send(signal.SIGCONT)
+
+    def _give(self) -> bool:
+        """Give the terminal to the group, unless it is another's; return whether the group has it."""
+        if self._owner() == self._own:
+            self._hand_to(self._group.id)
+            self._has_given = True
+        return self._owner() == self._group.id
+
+    def _take(self) -> None:
+        if self._has_given and self._owner() != self._own:
+            self._hand_to(self._own)
+
+    def _owner(self) -> int:
+        with suppress(OSError):
+            return os.tcgetpgrp(self._terminal)
+        return -1
+
+    def _hand_to(self, group: int) -> None:
+        # Else SIGTTOU would stop this process where it is outside the owning group
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
+        with suppress(OSError):
+            os.tcsetpgrp(self._terminal, group)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _is_orphaned() -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, a supervisor, a terminal that is closed
-_STOPPING = frozenset(signal.Signals[name] for name in _NAMES if hasattr(signal, name))
+STOPPING = frozenset(signal.Signals[name] for name in _NAMES if hasattr(signal, name))
 CAN_BLOCK = hasattr(signal, "pthread_sigmask")  # not on Windows
 POLL_SECONDS = 0.5  # on Windows, where a wait without end does not notice Ctrl-C
 
@@ -21,8 +21,8 @@ def block_stop_signals() -> Collection[signal.Signals]:
     The threads and processes that this thread starts afterwards block them too. ``nohup`` excludes SIGHUP.
     """
     if CAN_BLOCK:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-    return [one for one in _STOPPING if one.name != "SIGHUP" or signal.getsignal(one) is not signal.SIG_IGN]
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    return [one for one in STOPPING if one.name != "SIGHUP" or signal.getsignal(one) is not signal.SIG_IGN]
 
 
 def has_arrived(signals: Collection[signal.Signals]) -> bool:
@@ -31,21 +31,8 @@ def has_arrived(signals: Collection[signal.Signals]) -> bool:
 
 
 @contextmanager
-def stop_signals_blocked() -> Iterator[None]:
-    """Keep them from the threads and processes that this thread starts during the block."""
-    with _masked("SIG_BLOCK", _STOPPING):
-        yield
-
-
-@contextmanager
-def sigterm_unblocked() -> Iterator[None]:
-    """Let SIGTERM end the processes that this thread starts during the block, until they block it themselves."""
-    with _masked("SIG_UNBLOCK", [signal.SIGTERM]):
-        yield
-
-
-@contextmanager
-def _masked(how: str, signals: Collection[signal.Signals]) -> Iterator[None]:
+def inherited_mask(how: str, signals: Collection[signal.Signals]) -> Iterator[None]:
+    """Block signals (``SIG_BLOCK``) or not (``SIG_UNBLOCK``) in what this thread starts during the block."""
     if not CAN_BLOCK:
         yield
         return

@@ -23,7 +23,7 @@ ORDERS = [OF_USER, Forget.naming(token=A_TOKEN), EVERYTHING]
 
 def received(by: Worker) -> list[tuple[Forget, str]]:
     orders: list[tuple[Forget, str]] = []
-    by.answers.subscribe(lambda order, why: orders.append((order, why)))
+    by.answers.orders.subscribe(lambda order, why: orders.append((order, why)))
     return orders
 
 
@@ -50,13 +50,13 @@ def test_a_stored_answer_is_not_believed_after_an_order_about_it(
 ) -> None:
     one.ask()
     assert other.ask().source is SHARED
-    assert one.answers.publish_forget(order)
+    assert one.answers.orders.publish(order)
     new = stack.enter_context(worker(store.url))
     assert [each.ask().source for each in (new, other, one)] == [ASKED, SHARED, SHARED]
 
 
 def test_an_answer_that_was_on_its_way_is_not_believed(one: Worker, other: Worker) -> None:
-    one.meanwhile = lambda: other.answers.publish_forget(OF_USER)
+    one.meanwhile = lambda: other.answers.orders.publish(OF_USER)
     one.ask()
     assert other.ask().source is ASKED
 
@@ -64,9 +64,9 @@ def test_an_answer_that_was_on_its_way_is_not_believed(one: Worker, other: Worke
 def test_an_order_that_only_this_worker_knows_holds_too(one: Worker, other: Worker) -> None:
     """It came from the other workers of this machine, and the store does not take it."""
     one.ask()
-    other.answers.note(OF_USER)
+    other.answers.orders.note(OF_USER)
     assert other.ask().source is ASKED
-    other.meanwhile = lambda: other.answers.note(OF_USER)
+    other.meanwhile = lambda: other.answers.orders.note(OF_USER)
     other.ask("another")
     assert one.ask("another").source is ASKED
 
@@ -79,9 +79,9 @@ def test_workers_hear_an_order_without_a_request_and_need_the_documented_permiss
     one, other = (stack.enter_context(worker(url)) for _ in range(2))
     assert [each.ask().source for each in (one, other)] == [ASKED, SHARED]
     orders = received(other)
-    assert one.answers.publish_forget(OF_USER)
+    assert one.answers.orders.publish(OF_USER)
     eventually("the order has come", lambda: orders == [(OF_USER, GIVEN)])
-    assert [each.answers.counters.shared_failures for each in (one, other)] == [0, 0]
+    assert [each.answers.store.counters.shared_failures for each in (one, other)] == [0, 0]
     documented = (Path(__file__).parents[3] / "docs/performance.md").read_text(encoding="utf-8")
     assert PERMISSIONS in " ".join(documented.split())
 
@@ -92,12 +92,12 @@ def test_a_worker_that_was_cut_off_forgets_everything(one: Worker, other: Worker
     cut_off(store)
     eventually("it has forgotten", lambda: orders[:1] == [(EVERYTHING, CUT_OFF)])
     assert other.ask().source is ASKED
-    one.answers.publish_forget(OF_USER)
+    one.answers.orders.publish(OF_USER)
     eventually("it listens again", lambda: orders[-1] == (OF_USER, GIVEN))
 
 
 def test_who_has_missed_as_many_as_are_kept_forgets_everything(one: Worker, store: RedisServer) -> None:
-    one.answers.publish_forget(Forget(user_id="2"))
+    one.answers.orders.publish(Forget(user_id="2"))
     [key] = store.keys("orders")
     with closing(store.client()) as client, client.pipeline() as pipe:
         for _ in range(MOST_ORDERS):
@@ -114,12 +114,12 @@ def test_what_others_write_among_the_orders_is_not_followed(
 ) -> None:
     other.ask()
     orders = received(other)
-    one.answers.publish_forget(Forget(user_id="2"))
+    one.answers.orders.publish(Forget(user_id="2"))
     [key] = store.keys("orders")
     value = b"garbage"
     if kind == "of another application":
         stranger = stack.enter_context(worker(store.url, settings=replace(SETTINGS, client_secret="another")))
-        stranger.answers.publish_forget(EVERYTHING)
+        stranger.answers.orders.publish(EVERYTHING)
         [theirs] = set(store.keys("orders")) - {key}
         value = sealed_orders(store, theirs)[0]
     store.run("XADD", key, "*", "other" if kind == "not an order" else "order", value)
@@ -140,11 +140,11 @@ def test_an_order_counts_for_answers_from_before_it_and_inactive_ones_may_be_abo
     one: Worker, order: Forget, answer: Introspection, seconds_after: float, forgotten: bool, by_store: bool
 ) -> None:
     asked_at, asked_at_stored = one.now() + seconds_after, 1000 + seconds_after
-    one.answers.note(order, 1000.0 if by_store else None)
+    one.answers.orders.note(order, 1000.0 if by_store else None)
     one.ahead = TTL
     times = (1e12, asked_at_stored) if by_store else (asked_at, 1e12)
     forgot = one.answers.orders.forgot
     assert forgot(answer, b"", asked_at=times[0], asked_at_stored=times[1]) == forgotten
     one.ahead = 3 * TTL
-    one.answers.note(Forget(user_id="3"))
+    one.answers.orders.note(Forget(user_id="3"))
     assert not forgot(ACTIVE, b"", asked_at=0, asked_at_stored=0), "the first is not kept any more"

@@ -25,7 +25,7 @@ class TestSharing:
         assert one.ask().source is ASKED
         shared = other.ask()
         assert (shared, shared.source, other.asked) == (answer, SHARED, [])
-        counters = other.answers.counters
+        counters = other.answers.store.counters
         assert (counters.shared_hits, counters.shared_misses, counters.shared_rejected) == (1, 0, 0)
 
     def test_a_failure_is_not_shared_and_the_next_asks_at_once(self, one: Worker, other: Worker) -> None:
@@ -46,7 +46,7 @@ class TestSharing:
         one.outcome, one.meanwhile = Introspection(active=True, claims={"active": True, "sub": "visible-user"}), look
         one.ask("visible-token")
         assert store.keys("lease") == []
-        one.answers.publish_forget(Forget(user_id="visible-user"))
+        one.answers.orders.publish(Forget(user_id="visible-user"))
         look()
         assert sorted(key.split(b":")[2] for key in seen) == [b"answer", b"lease", b"orders"]
         assert b"visible" not in repr(seen).encode()
@@ -75,7 +75,7 @@ class TestAge:
         store.run("SET", question.answer_key, Sealer(SETTINGS).seal_answer(question.name, answer, **times) or b"")
         got = one.ask()
         assert got.source is (ASKED if age is None else SHARED)
-        assert one.answers.counters.shared_rejected == (age is None)
+        assert one.answers.store.counters.shared_rejected == (age is None)
         if age is not None:
             assert got.asked_at is not None
             assert age <= one.now() - got.asked_at < age + TIMEOUT
@@ -106,7 +106,7 @@ def test_whoever_writes_to_the_store_gains_nothing(one: Worker, other: Worker, s
     values = {"copied": copied, "garbage": b"x" * 99, "huge": bytes(2**20)}
     store.run("SET", key, values.get(change, mine))  # type: ignore[arg-type]  # bytes
     assert other.ask() == INACTIVE
-    assert (other.asked, other.sleeps, other.answers.counters.shared_rejected) == ([A_TOKEN], [], 1)
+    assert (other.asked, other.sleeps, other.answers.store.counters.shared_rejected) == ([A_TOKEN], [], 1)
     if change != "old":
         assert one.ask() == INACTIVE, "it replaced what was there"
 

@@ -77,14 +77,14 @@ def check_answers(introspector: CachingIntrospector) -> None:
 
 def check_said(shared: SharedAnswers, caplog: pytest.LogCaptureFixture, reason: str, hint: str) -> None:
     """The log says what is wrong and what to do, once and without a secret; on a busy machine it may say more."""
-    assert not shared.state.ok
-    assert shared.counters.shared_failures > 0
+    assert not shared.store.state.ok
+    assert shared.store.counters.shared_failures > 0
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert len(set(said)) == len(said)
     [matching] = [text for text in said if reason in text]
     assert matching.startswith("answers are not shared: ")
     assert hint in matching
-    assert PASSWORD not in caplog.text + repr(shared.state)
+    assert PASSWORD not in caplog.text + repr(shared.store.state)
 
 
 def check_it_shares(introspector: CachingIntrospector, shared: SharedAnswers, server: RedisServer) -> None:
@@ -93,7 +93,7 @@ def check_it_shares(introspector: CachingIntrospector, shared: SharedAnswers, se
 
     def shares() -> bool:
         introspector.introspect(next(tokens), own=True)
-        return bool(server.keys("answer")) and shared.state.ok
+        return bool(server.keys("answer")) and shared.store.state.ok
 
     eventually("an answer is stored", shares)
 
@@ -103,7 +103,7 @@ def test_requests_are_answered_as_without_a_store_that_ended(
 ) -> None:
     with redis_server() as server, api(zitadel, server.url) as (introspector, shared):
         assert introspector.introspect("before", own=True).source is Source.ASKED
-        assert shared.state.ok
+        assert shared.store.state.ok
         server.stop()
         check_answers(introspector)
         check_said(shared, caplog, "refuses connections", "start it")
@@ -114,7 +114,7 @@ def test_requests_are_answered_as_without_a_store_that_is_full(
 ) -> None:
     with api(zitadel, server.url) as (introspector, shared):
         assert introspector.introspect("before", own=True).source is Source.ASKED
-        assert shared.state.ok
+        assert shared.store.state.ok
         server.run("CONFIG", "SET", "maxmemory", 1)
         check_answers(introspector)
         check_said(shared, caplog, "it is full", "maxmemory")
@@ -128,7 +128,7 @@ def test_a_store_that_hangs_and_goes_on_is_used_again(
         with server.stopped():
             check_answers(introspector)
             check_said(shared, caplog, "does not answer in time", "network")
-        eventually("the store is in use again", lambda: shared.state.ok)
+        eventually("the store is in use again", lambda: shared.store.state.ok)
 
 
 @pytest.mark.parametrize("user", [f":not-{PASSWORD}@", f":{PASSWORD}@"])

@@ -100,7 +100,7 @@ def make_apis_forget(project: _Project, user_id: str) -> tuple[bool, str, Forgot
     api, environment, sharing = project.api, project.environment, False
     if api and api.cache_url:
         with suppress(SettingsError), closing(shared_answers(api)) as answers:
-            sharing = answers.publish_forget(Forget(user_id=user_id))
+            sharing = answers.orders.publish(Forget(user_id=user_id))
     try:
         settings = ClientSettings.from_env(environment)
     except SettingsError:

@@ -7,6 +7,7 @@ import logging
 import os
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Annotated
@@ -112,7 +113,7 @@ def serve(
         tell_start(screen, environment, settings, place, as_json=json_logs)
         if emulator and not json_logs:  # below the banner
             _log(as_json=False, emulator=True)
-        from zdemo.page import PagedApp
+        from zdemo.page import paged_worker
         from zdemo.server.app import WorkerApp, spare_threads
         from zdemo.serving.production import serve_forever
 
@@ -120,7 +121,7 @@ def serve(
             settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics, page_url=place.page_url
         )
         page = _page_options(place, environment, settings)
-        build = PagedApp(worker=worker, options=page) if page else worker
+        build = partial(paged_worker, worker, page) if page else worker
         all_threads = threads + spare_threads(threads) + (page.threads if page else 0)
         pin = workers > 1 if pin is None else pin
         try:

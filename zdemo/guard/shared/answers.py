@@ -67,7 +67,7 @@ class SharedAnswers:
         clock: Callable[[], float] = running_clock,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store = store
+        self.store = store
         self._sealer = sealer
         self._ttl_seconds = ttl_seconds
         self._clock = clock
@@ -75,16 +75,6 @@ class SharedAnswers:
         self.orders = OrderFeed(
             store, sealer, keep_seconds=ttl_seconds + LATE_SECONDS, clock=clock, listen_seconds=listen_seconds
         )
-        self.operation_seconds = store.operation_seconds
-        self.counters = store.counters
-        self.subscribe = self.orders.subscribe
-        self.note = self.orders.note
-        self.publish_forget = self.orders.publish
-
-    @property
-    def state(self) -> SharedState:
-        """Whether answers are shared; if not, why, and what to do."""
-        return self._store.state
 
     def question(self, token: str) -> Question:
         """Return the question about a token."""
@@ -95,7 +85,7 @@ class SharedAnswers:
     def look(self, question: Question, *, lease_seconds: float = 0.0) -> Look | None:
         """Return what the store says, ``None`` if it cannot be asked; with ``lease_seconds``, take a free lease."""
         self.orders.listen()
-        return self._store.run(lambda redis: self._look(redis, question, lease_seconds), writes=lease_seconds > 0)
+        return self.store.run(lambda redis: self._look(redis, question, lease_seconds), writes=lease_seconds > 0)
 
     def _look(self, redis: Any, question: Question, lease_seconds: float) -> Look:
         sent_at, sent_at_wall = self._clock(), self._wall_clock()
@@ -115,7 +105,7 @@ class SharedAnswers:
         if answer and look.lease_until:
             redis.delete(question.lease_key)
         if not answer and not lease_seconds:  # it is counted at the first look of each question
-            self.counters.count("shared_rejected")
+            self.store.counters.count("shared_rejected")
         return look._replace(answer=answer)
 
     def _believed(self, question: Question, look: Look, value: bytes) -> Introspection | None:
@@ -154,7 +144,7 @@ class SharedAnswers:
                 pipe.execute()
 
         if value or has_lease:
-            self._store.run(write, writes=True)
+            self.store.run(write, writes=True)
 
     def tried(self, token: str) -> SharedState:
         """Return whether the store works, after a question about a token that nobody has, and a lease for it."""
@@ -164,12 +154,12 @@ class SharedAnswers:
             self._look(redis, question, TRIAL_SECONDS)
             redis.delete(question.lease_key)
 
-        return self._store.tried(ask)
+        return self.store.tried(ask)
 
     def close(self) -> None:
         """Stop listening to orders, and close the connections."""
         self.orders.close()
-        self._store.close()
+        self.store.close()
 
 
 class DeadlineIntrospector(Protocol):
@@ -204,14 +194,14 @@ class SharedIntrospector:
         question = self._answers.question(token)
         look = self._wait_for_turn(question, began + self._lease_seconds)
         if look and look.answer:
-            self._answers.counters.count("shared_hits")
+            self._answers.store.counters.count("shared_hits")
             return look.answer
-        self._answers.counters.count("shared_misses")
+        self._answers.store.counters.count("shared_misses")
         deadline = began + self._timeout_seconds
         if look is None:
             return self._inner.introspect(token, known=known, deadline=deadline)
         answer = None
-        deadline -= self._answers.operation_seconds  # to give the lease back, and the answer to the others
+        deadline -= self._answers.store.operation_seconds  # to give the lease back, and the answer to the others
         try:
             answer = self._inner.introspect(token, known=known, deadline=deadline)
         finally:
