@@ -1,7 +1,6 @@
 """What a watched request asked ZITADEL: noted for it alone, also where another thread asks in its place."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -9,25 +8,18 @@ from tests.support.apis import settings_for
 from tests.support.connection_faults import ACTIVE
 from tests.support.upstream import Upstream, answer, hang_up, upstream
 from tests.support.waiting import eventually
-from zdemo.errors import ConnectionFailed, IntrospectionError, Refused, ZitadelUnavailable
+from zdemo.errors import ConnectionFailed, ZitadelUnavailable
 from zdemo.errors.response import Response
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
-from zdemo.zitadel.introspection_answer import Introspection
+from zdemo.server.observe import Trace
 from zdemo.zitadel.introspection_client import Exchange
 from zdemo.zitadel.introspection_client import watched as watching
 
 
-@dataclass
-class Request:
-    exchanges: list[Exchange] = field(default_factory=list)
-    too_old: Introspection | None = None
-    error: Refused | IntrospectionError | None = None
-
-
 @pytest.fixture
 def watched() -> Iterator[list[Exchange]]:
-    noted = Request()
+    noted = Trace(id="1", began=0.0)
     token = watching.set(noted)
     yield noted.exchanges
     watching.reset(token)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from requests.exceptions import ChunkedEncodingError
 
 from tests.support.cli import Shell, settings
-from tests.support.page_site import proofs_of
+from tests.support.page_site import events, proofs_of
 from tests.support.processes import processes
 from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
@@ -32,90 +31,40 @@ from zdemo.page.page_context import PAGE_THREADS
 SMALL_BUFFER = 4096  # bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """One connection on which a feed was requested: the status, and the start of what came."""
-
-    sock: socket.socket
-    status: int
-    start: bytes
-
-    def read_until(self, mark: bytes) -> bytes:
-        """Return what comes until a mark has come and its event is whole, or the connection ends."""
-        received, end = self.start, time.monotonic() + PATIENCE_SECONDS
-        while not (mark in received and received.partition(mark)[2].count(b"\n\n")) and (
-            more := self.sock.recv(1 << 16)
-        ):
-            received += more
-            assert time.monotonic() < end, f"{mark!r} does not come"  # lines to notice who has left come for ever
-        return received
-
-    def read_for(self, seconds: float) -> bytes:
-        received, end = b"", time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self.sock.settimeout(left)
-            try:
-                received += self.sock.recv(1 << 16)
-            except TimeoutError:
-                break
-        return received
-
-    def is_over(self) -> bool:
-        self.sock.settimeout(PATIENCE_SECONDS)  # read_for leaves a shorter one
-        try:
-            while self.sock.recv(1 << 16):
-                pass
-        except TimeoutError:
-            return False
-        except ConnectionError:
-            return True
-        return True
+def opened(page: Page) -> requests.Response:
+    """Open a feed; it is open until it is closed or dropped."""
+    return requests.get(f"{page.url}/-/feed", headers=page.proofs, stream=True, timeout=PATIENCE_SECONDS)
 
 
 @contextmanager
-def opened(port: int, proofs: Mapping[str, str], *, small_buffer: bool = False) -> Iterator[Opened]:
-    """Request a feed, and read what comes up to its first event."""
-    fields = [f"{name}: {value}" for name, value in proofs.items()]
+def unread(page: Page) -> Iterator[None]:
+    """Open a feed that nobody reads during the block."""
+    fields = [f"{name}: {value}" for name, value in page.proofs.items()]
     with socket.socket() as sock:
-        if small_buffer:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         sock.settimeout(PATIENCE_SECONDS)
-        sock.connect((LOOPBACK, port))
-        sock.sendall(request("/-/feed", *fields, host=f"{LOOPBACK}:{port}", close=False))
-        received = b""
-        while b"hello" not in received and b"too_many_pages" not in received:
-            more = sock.recv(1 << 16)
-            assert more, received
-            received += more
-        yield Opened(sock=sock, status=int(received.split()[1]), start=received)
+        sock.connect((LOOPBACK, page.port))
+        sock.sendall(request("/-/feed", *fields, host=f"{LOOPBACK}:{page.port}", close=False))
+        assert sock.recv(12) == b"HTTP/1.1 200"
+        yield
 
 
-@contextmanager
-def many_opened(port: int, proofs: Mapping[str, str], most: int) -> Iterator[list[Opened]]:
-    """Open feeds until one is refused, which is the last of the list; at most so many."""
-    with ExitStack() as stack:
-        found: list[Opened] = []
-        while len(found) < most and (not found or found[-1].status == 200):
-            found.append(stack.enter_context(opened(port, proofs)))
-        yield found
+def read_to_its_end(feed: requests.Response) -> None:
+    with suppress(ChunkedEncodingError):  # else a time-out fails the test
+        for _ in feed.iter_content(1 << 16):
+            pass
 
 
-def events_in(stream: bytes) -> list[dict[str, Any]]:
-    lines = [line for line in stream.split(b"\n") if line.startswith(b"data: {") and line.endswith(b"}")]
-    return [json.loads(line.removeprefix(b"data: ")) for line in lines]
-
-
-def opens_again(port: int, proofs: Mapping[str, str]) -> None:
+def opens_again(page: Page) -> None:
     def status() -> int:
-        with opened(port, proofs) as found:
-            return found.status
+        with opened(page) as feed:
+            return feed.status_code
 
     eventually("a feed can be opened", status, lambda found: found == 200)
 
 
 THREADS = 8  # of the API
 STOP_SECONDS = 5  # for an end that waits for no feed; running requests may take 9
-READ_SECONDS = 0.2
 LONG_PATH = "/" + "long-name/" * 19
 OWN = {
     "PAT": "own-pat-of-the-person-0123456789abcdefghijABCDEFGHIJ",
@@ -174,14 +123,14 @@ def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = N
 def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tmp_path: Path) -> None:
     most = PageSlots(PAGE_THREADS).most_feeds
     with served_page(tmp_path) as page:
-        with many_opened(page.port, page.proofs, most + 1) as feeds, ThreadPoolExecutor(4 * THREADS) as pool:
-            assert [feed.status for feed in feeds] == [200] * most + [503]
-            assert b'"error":"too_many_pages"' in feeds[-1].start
-            assert b"retry-after: 5" in feeds[-1].start.lower()
+        with ExitStack() as stack, ThreadPoolExecutor(4 * THREADS) as pool:
+            feeds = [stack.enter_context(opened(page)) for _ in range(most + 1)]
+            assert [feed.status_code for feed in feeds] == [200] * most + [503]
+            assert (feeds[-1].json()["error"], feeds[-1].headers["Retry-After"]) == ("too_many_pages", "5")
             answers = list(pool.map(lambda _: page.call(), range(20 * THREADS)))
             assert {answer.status_code for answer in answers} == {200}
             assert page.state()["api"] == page.url
-        opens_again(page.port, page.proofs)  # the slots of those that have left are free
+        opens_again(page)  # the slots of those that have left are free
         page.process.send_signal(signal.SIGTERM)
         page.process.communicate(timeout=STOP_SECONDS)
 
@@ -211,46 +160,45 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A page of two workers. Open feeds, one of which is not read, do not delay its end."""
     with served_page(tmp_path_factory.mktemp("page"), "--workers", "2", env=OWN) as page:
         yield page
-        with (
-            many_opened(page.port, page.proofs, 8) as feeds,
-            opened(page.port, page.proofs, small_buffer=True),
-        ):
+        with unread(page), ExitStack() as stack:
+            feeds = [stack.enter_context(opened(page)) for _ in range(8)]
             call_often(page)
             page.process.send_signal(signal.SIGINT)
             page.process.communicate(timeout=STOP_SECONDS)
             assert page.process.returncode == 0
-            assert all(feed.is_over() for feed in feeds)
+            for feed in feeds:
+                read_to_its_end(feed)
 
 
-def call_often(page: Page) -> bytes:
+def call_often(page: Page) -> str:
     """Call until a feed that is not read is full; return the last request's ID."""
-    return [page.call(LONG_PATH).headers["X-Request-ID"] for _ in range(90)][-1].encode()
+    return [page.call(LONG_PATH).headers["X-Request-ID"] for _ in range(90)][-1]
 
 
 @pytest.mark.thorough
 def test_a_page_that_stops_reading_holds_up_nobody(shared: Page) -> None:
-    with opened(shared.port, shared.proofs, small_buffer=True), opened(shared.port, shared.proofs) as other:
+    with unread(shared), opened(shared) as other:
         last = call_often(shared)
-        assert last in other.read_until(b'"id":"%s"' % last)
+        assert any(document.get("id") == last for _, document in events(other))
 
 
 @pytest.mark.thorough
 def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one(shared: Page) -> None:
-    with opened(shared.port, shared.proofs) as feed:
-        stream = [feed.start]
+    with opened(shared) as feed:
+        found, workers = events(feed), set[str]()
+        _, hello = next(found)
 
         def seen() -> set[str]:
             shared.call("/api/public")
-            stream.append(feed.read_for(READ_SECONDS))
-            return {event["worker"] for event in events_in(b"".join(stream)) if "id" in event}
+            workers.add(next(document["worker"] for name, document in found if name == "request"))
+            return workers
 
-        found = eventually("the feed has requests of both workers", seen, lambda found: len(found) == 2)
-        assert found == shared.workers()
-        (hello, *_) = events_in(feed.start)
+        eventually("the feed has requests of both workers", seen, lambda workers: len(workers) == 2)
+        assert workers == shared.workers()
         os.kill(int(hello["worker"]), signal.SIGKILL)
-        assert feed.is_over()
+        read_to_its_end(feed)
     eventually("another takes its place", lambda: len(shared.workers() - {hello["worker"]}) == 2)
-    opens_again(shared.port, shared.proofs)
+    opens_again(shared)
 
 
 @pytest.mark.thorough
