@@ -7,13 +7,7 @@ import pytest
 from tests.support.apis import PRIVATE, PUBLIC, Endpoint, plain_api, settings_for
 from tests.support.asgi_apis import example_app, on_uvicorn, starlette_app
 from tests.support.connection_faults import FAULTS, INACTIVE
-from tests.support.rows import (
-    JUDGED_PROJECT,
-    OF_THE_GUARD,
-    check,
-    check_body,
-    check_rows,
-)
+from tests.support.rows import JUDGED_PROJECT, OF_THE_GUARD, check, check_body, check_rows
 from tests.support.upstream import Upstream, reset, upstream
 from zdemo.config.settings import Settings
 from zdemo.zitadel.introspection_client import IntrospectionClient

@@ -6,10 +6,10 @@ from wsgiref.validate import validator
 import pytest
 
 from tests.support.apis import PRIVATE, SCOPED, Api, Time, asking, plain_api, protected_api, running, settings_for
-from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, ROWS, check, check_body, check_rows
+from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, ROWS, check, check_rows
 from tests.support.upstream import reset, upstream
 from zdemo.config.settings import Settings
-from zdemo.emulator import READER, VISITOR, emulate
+from zdemo.emulator import READER, emulate
 from zdemo.server import create_app
 
 # wsgiref's validator does not support chunked bodies, and warns about methods that RFC 2616 lacks.
@@ -41,16 +41,6 @@ def test_zitadel_is_not_asked_where_it_need_not_be() -> None:
     with upstream(reset) as up, plain_api(settings_for(up.url)) as api:
         check_rows(api, {name: row for name, row in ROWS.items() if not row.asks})
         assert up.requests == []
-
-
-def test_the_status_of_a_missing_role_is_a_setting(settings: Settings) -> None:
-    with plain_api(settings_for(settings.issuer, role_denied_status=403)) as api:
-        reply = api.get(SCOPED, VISITOR.pat)
-        assert reply.status == 403
-        assert reply.one("www-authenticate") == INSUFFICIENT_SCOPE
-        check_body(reply, "insufficient_scope", description="the role read:messages is missing")
-        assert api.get(SCOPED, READER.pat).status == 200
-        assert api.get(SCOPED, "unknown").status == 401
 
 
 @pytest.mark.parametrize(("target", "challenge"), [(SCOPED, INSUFFICIENT_SCOPE), (PRIVATE, INVALID_TOKEN)])

@@ -17,7 +17,6 @@ from tests.support.apis import (
     settings_for,
 )
 from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED, FAULTS
-from tests.support.processes import run_python
 from tests.support.rows import check_body
 from tests.support.upstream import after, hang, upstream
 from tests.support.waiting import eventually
@@ -126,8 +125,3 @@ def test_metrics_are_an_unknown_path_unless_they_are_open(api: Api) -> None:
     metrics, unknown = (api.get(target, None) for target in ("/metrics", "/nowhere"))
     assert metrics.status == 404
     assert metrics.json | {"request_id": ""} == unknown.json | {"request_id": ""}
-
-
-def test_without_metrics_their_library_is_not_loaded() -> None:
-    script = "import sys; from zdemo.server.app import create_app; print('prometheus_client' in sys.modules)"
-    assert run_python(script) == "False\n"

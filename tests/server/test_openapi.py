@@ -145,6 +145,7 @@ OTHERS = [
 def test_what_it_answers_elsewhere_is_described(strict: Api, document: Json) -> None:
     for data in OTHERS:
         check_described(data, strict.send(data), document)
+    assert strict.get(SCOPED, VISITOR.pat).status == 403
 
 
 @pytest.mark.parametrize(("fault", "status"), [("503 as HTML", 503), ("400 unauthorized_client", 502)])

@@ -67,10 +67,7 @@ def test_a_body_over_the_limit_is_refused_with_a_time_to_try_again(api: Api) -> 
 def test_slow_bodies_elsewhere_keep_no_order_to_forget_out(settings: Settings) -> None:
     order, event = b'{"everything":true}', b'{"aggregateID":"1","aggregateType":"user","event_type":"user.locked"}'
     signed = f"ZITADEL-Signature: {signature(event)}"
-    with (
-        plain_api(replace(settings, events_key=EVENTS_KEY)) as api,
-        slow_clients(api.port, SLOW["chunks"], THREADS),
-    ):
+    with plain_api(replace(settings, events_key=EVENTS_KEY)) as api, slow_clients(api.port, SLOW["chunks"], THREADS):
         eventually("bodies are being read", lambda: api.send(COMPLETE), lambda reply: reply.status == 413)
         assert api.send(request("/-/forget", JSON, method="POST", body=order)).status == 200
         assert api.send(request("/-/zitadel-events", signed, method="POST", body=event)).status == 200

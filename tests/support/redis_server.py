@@ -46,7 +46,7 @@ class RedisServer:
 
     def start(self) -> None:
         port = ("--port", "0", "--tls-port", str(self.port)) if self.tls else ("--port", str(self.port))
-        command = [self.program, *port, "--bind", LOOPBACK, "--save", "", "--dir", str(self.folder)]
+        command = [self.program, *port, "--bind", LOOPBACK, "--save", "", "--hz", "100", "--dir", str(self.folder)]
         command += ["--unixsocket", f"{self.folder}/socket", "--enable-debug-command", "yes", *self.options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603  # the test's own

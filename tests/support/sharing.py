@@ -20,7 +20,7 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 TTL = 60.0
 TIMEOUT = 5.0
 OPERATION_SECONDS = 2.0  # of a test on a busy machine
-LISTEN_SECONDS = 0.1  # after which a worker may end
+LISTEN_SECONDS = 0.02  # after which a worker may end
 A_TOKEN = "a-token"
 SETTINGS = settings_for("https://acme.example")
 

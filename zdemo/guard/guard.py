@@ -27,6 +27,7 @@ from zdemo.zitadel.introspection_answer import Introspector
 DEFAULT_THREADS = 128
 FORM = "application/x-www-form-urlencoded"
 LARGEST_FORM_BYTES = 64 * 1024  # that are searched for a second token
+FORM_SECONDS = 3.0  # a later form is not searched
 # What some part between client and view may take for another path, as it is or still escaped.
 AMBIGUOUS = re.compile(r"\.\.|//|\\|%(?:25)*(?:2e|2f|5c)", re.IGNORECASE)
 ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)  # of an absolute target
@@ -97,13 +98,17 @@ def _is_path(route: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """What a protected app needs. ``now`` returns epoch seconds."""
+    """What a protected app needs. ``now`` returns epoch seconds.
+
+    A guard that takes no thread for it waits up to ``form_seconds`` for a form.
+    """
 
     introspector: Introspector
     policy: Policy
     open_routes: OpenRoutes | None
     log: RateLimitedLog
     now: Callable[[], float] = time.time
+    form_seconds: float = FORM_SECONDS
 
     @classmethod
     def of(  # what is handed to ``protect``

@@ -51,10 +51,7 @@ MOST_HEADER_BYTES = 64 * 1024  # of all of them
 
 
 def observed(
-    app: WSGIApp,
-    metrics: Metrics | None = None,
-    watcher: Watcher | None = None,
-    log: Callable[..., None] = log_request,
+    app: WSGIApp, metrics: Metrics | None = None, watcher: Watcher | None = None, log: Callable[..., None] = log_request
 ) -> WSGIApp:
     """Return ``app`` with the layer around it; ``log`` takes the values of ``ACCESS_FIELDS``."""
     watcher = watcher or Watcher()

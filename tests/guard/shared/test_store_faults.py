@@ -136,10 +136,7 @@ def test_the_password_is_used_and_never_shown(
     zitadel: Emulator, server: RedisServer, caplog: pytest.LogCaptureFixture, user: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with (
-        server.asking(PASSWORD),
-        api(zitadel, f"redis://{user}{LOOPBACK}:{server.port}") as (introspector, shared),
-    ):
+    with server.asking(PASSWORD), api(zitadel, f"redis://{user}{LOOPBACK}:{server.port}") as (introspector, shared):
         if user == f":{PASSWORD}@":
             check_it_shares(introspector, shared, server)
         else:

@@ -15,7 +15,6 @@ from zdemo.guard.guard import LARGEST_FORM_BYTES, Guard, new_request_id
 from zdemo.zitadel.introspection_answer import Introspection
 
 SCOPE_KEY = "zdemo"
-READ_SECONDS = 3.0  # a later form is not searched; waiting for it takes no thread
 in_request: ContextVar[bool] = ContextVar("zdemo_in_request", default=False)
 
 
@@ -32,9 +31,9 @@ class Form:
         """Return the next message for the app."""
         return self._for_app.popleft() if self._for_app else await self._take()
 
-    async def start(self) -> bytes:
-        """Return the start of the form, and wait for it, but for no longer than ``READ_SECONDS``."""
-        with move_on_after(READ_SECONDS):
+    async def start(self, wait_seconds: float) -> bytes:
+        """Return the start of the form, and wait for it, but for no longer than ``wait_seconds``."""
+        with move_on_after(wait_seconds):
             while not self._complete and len(self._start) < LARGEST_FORM_BYTES:
                 self._for_app.append(await self._take())
         return bytes(self._start)
@@ -70,7 +69,7 @@ class GuardedCall:
         if scope["query_string"]:
             refuse_second_token(scope["query_string"])
         if self.form:
-            refuse_second_token(await self.form.start())
+            refuse_second_token(await self.form.start(self.guard.form_seconds))
         introspection = await self.pool.introspect(token)
         authorize(introspection, self.guard.policy, now=self.guard.now())
         self.introspection = introspection

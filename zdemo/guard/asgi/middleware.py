@@ -63,7 +63,7 @@ def protect(
         added: list[Any] = app.user_middleware
         cors = [layer for layer in added if isclass(layer.cls) and issubclass(layer.cls, CORSMiddleware)]
         handlers = {key: value for key, value in app.exception_handlers.items() if key not in (500, Exception)}
-        layer = Middleware(GuardMiddleware, protected=app, guard=guard, pool=pool, handlers=handlers)
+        layer = Middleware(GuardMiddleware, protected=app, guard=app.state.zdemo, pool=pool, handlers=handlers)
         app.user_middleware = [*cors, layer, *(layer for layer in added if layer not in cors)]
         try:
             return build()
