@@ -16,7 +16,7 @@ from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, converse, request
 from zdemo.asgi import protect, requires_token
-from zdemo.guard.asgi.pool import IntrospectionPool
+from zdemo.guard.asgi.guarded_call import IntrospectionPool
 from zdemo.guard.build import Limits, protected
 from zdemo.zitadel.introspection_answer import Introspection
 

@@ -25,7 +25,9 @@ from zdemo.guard.breaker import FAILURES_THAT_OPEN, PAUSE_SECONDS, PROBE_SECONDS
 from zdemo.guard.build import PACING_SECONDS, Limits
 from zdemo.guard.bulkhead import Bulkhead
 from zdemo.guard.protection import STALL_SECONDS, ProtectedIntrospector
+from zdemo.server.observe import Trace
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
+from zdemo.zitadel.introspection_client import watched
 
 TOKEN = "an-unknown-token"
 TIMEOUT = 5.0
@@ -185,6 +187,23 @@ def test_the_log_has_the_begin_and_the_end_of_an_outage(caplog: pytest.LogCaptur
         setup.ask()
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
     assert TOKEN not in caplog.text
+
+
+def test_a_probe_is_noted_for_the_request_that_it_answers() -> None:
+    """Another thread sends it."""
+    noted: list[object] = []
+
+    class Noting(Scripted):
+        def introspect(self, token: str, *, known: bool = False) -> Introspection:
+            noted.append(watched.get())
+            return super().introspect(token, known=known)
+
+    setup, trace = opened(Noting()), Trace(id="1", began=0.0)
+    setup.clock.advance(PROBE_SECONDS)
+    before = watched.set(trace)
+    setup.fails()
+    watched.reset(before)
+    assert noted[FAILURES_THAT_OPEN:] == [trace]
 
 
 class TestStack:

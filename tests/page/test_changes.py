@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.page_site import PageSite, events, page_site
+from tests.support.page_site import PageSite, page_site
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import ADMIN, READER, VISITOR, new_fault
 
@@ -70,8 +70,8 @@ def test_a_role_that_is_revoked_passes_until_the_window_closes_and_every_page_he
     unchanged = changed(site, "revoke", user_id=VISITOR.id, role=ROLE)
     assert (unchanged["shown_after_ms"], unchanged["until"], unchanged["text"]) == (None, None, "")
     assert user(changed(site, "grant", user_id=READER.id, role=ROLE))["roles"] == [ROLE]
-    with site.session.get(f"{site.url}/-/feed", stream=True, timeout=PATIENCE_SECONDS) as feed:
-        told = (document for name, document in events(feed) if name == "changed")
+    with site.feed() as found_events:
+        told = (document for name, document in found_events if name == "changed")
         found, last = next(told), next(told)
     what = {"text": f"revoked {ROLE} from reader", "change": "revoke", "user_id": READER.id, "role": ROLE}
     assert found == what | {name: answer[name] for name in ("after", "at", "until")} | {"id": found["id"]}

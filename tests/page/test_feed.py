@@ -3,13 +3,12 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import requests
 
-from tests.support.page_site import PageSite, events, page_site
+from tests.support.page_site import PageSite, page_site
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.page.feed import LINGER_SECONDS, MOST_PER_SECOND, Feed, Watching
@@ -25,19 +24,8 @@ def site() -> Iterator[PageSite]:
         yield site.open()
 
 
-@contextmanager
-def feed(site: PageSite, last_id: str = "") -> Iterator[Iterator[tuple[str, Any]]]:
-    """Open a feed; yield its events by name, after the first one."""
-    headers = {"Last-Event-ID": last_id} if last_id else {}
-    with site.session.get(f"{site.url}/-/feed", stream=True, headers=headers, timeout=PATIENCE_SECONDS) as answer:
-        assert answer.headers["Content-Type"] == "text/event-stream"
-        found = events(answer)
-        assert next(found)[0] == "hello"
-        yield found
-
-
 def test_a_page_that_connects_again_gets_what_it_missed(site: PageSite) -> None:
-    with feed(site) as found:
+    with site.feed() as found:
         site.call("/api/private")
         forget = requests.post(f"{site.url}/-/forget", json={"everything": True}, timeout=PATIENCE_SECONDS)
         forgotten = next(document for name, document in found if name == "forgotten")
@@ -46,7 +34,7 @@ def test_a_page_that_connects_again_gets_what_it_missed(site: PageSite) -> None:
         for _ in range(3):  # one after the other, since an answer can reach its caller before it reaches the feed
             ids.append(site.call("/api/public").headers["X-Request-ID"])
             assert any(document["id"] == ids[-1] for _, document in found)
-    with feed(site, last_id=ids[0]) as found:
+    with site.feed(ids[0]) as found:
         assert [next(found)[1]["id"] for _ in range(2)] == ids[1:]
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.page_site import KEY, PageSite, events, page_options, page_site
-from tests.support.wire import PATIENCE_SECONDS
+from tests.support.page_site import KEY, PageSite, page_options, page_site
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
 from zdemo.emulator.seed import PERSON_ID
 from zdemo.page import PageContext
@@ -180,8 +179,7 @@ def test_an_error_of_a_server_in_zitadels_place_does_not_repeat_a_secret_also_no
         assert ["ZITADEL says" in one.text for one in answers] == [True, True]
         knows[0] = False
         answers.append(site.post("/-/send", {"method": "GET", "path": "/api/private", "caller": "reader"}))
-        with site.session.get(f"{site.url}/-/feed", stream=True, timeout=PATIENCE_SECONDS) as feed:
-            explained = str(next(document for name, document in events(feed) if name == "explained"))
+        explained = str(site.hears("explained"))
     assert "not for" in explained
     assert not [secret for secret in SECRETS for text in [explained, *(one.text for one in answers)] if secret in text]
 
@@ -204,8 +202,7 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     assert len(own_site.emulator.requests) == before + 1, "by the API, which keeps no answers"
     assert sent(own_site)["why"] == why
     for _ in range(2):  # every page hears of it, also one that is opened later
-        with own_site.session.get(f"{own_site.url}/-/feed", stream=True, timeout=PATIENCE_SECONDS) as feed:
-            found = next(document for name, document in events(feed) if name == "explained")
+        found = own_site.hears("explained")
         assert (found["request"], found["why"]) == (answer["id"], why)
     change(own_site, "create_pat")
     change(own_site, "deactivate")

@@ -54,6 +54,22 @@ class PageSite:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.session.post(f"{self.url}{path}", json=document, headers=named, timeout=PATIENCE_SECONDS)
 
+    @contextmanager
+    def feed(self, last_id: str = "") -> Iterator[Iterator[tuple[str, Any]]]:
+        """Open a feed; yield its events by name, after the first one."""
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        url = f"{self.url}/-/feed"
+        with self.session.get(url, stream=True, headers=headers, timeout=PATIENCE_SECONDS) as answer:
+            assert answer.headers["Content-Type"] == "text/event-stream"
+            found = events(answer)
+            assert next(found)[0] == "hello"
+            yield found
+
+    def hears(self, name: str) -> dict[str, Any]:
+        """Return the first document of this name in a new feed."""
+        with self.feed() as found:
+            return next(document for one, document in found if one == name)
+
     def call(self, path: str, token: str = READER.pat) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)

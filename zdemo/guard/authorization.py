@@ -46,18 +46,16 @@ def bearer_token(authorization: str | None) -> str:
 
 
 def _without_token(authorization: str | None) -> NoToken | InvalidRequest:
-    """Return why a header field holds no token."""
-    if authorization is None:
-        return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
-    if SECOND_CREDENTIALS.search(authorization):
-        return InvalidRequest("more than one Authorization header field", hint="send exactly one")
-    if not authorization.isascii() or EMPTY_PART.search(authorization):
-        return InvalidRequest(
-            "the Authorization header field is empty or has bytes beyond ASCII", hint="send Authorization: Bearer TOKEN"
-        )
-    if not BEARER.match(authorization):
-        return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
-    return InvalidRequest("the Authorization header field holds no token", hint="send Authorization: Bearer TOKEN")
+    if authorization is not None:
+        if SECOND_CREDENTIALS.search(authorization):
+            return InvalidRequest("more than one Authorization header field", hint="send exactly one")
+        if not authorization.isascii() or EMPTY_PART.search(authorization):
+            what = "the Authorization header field is empty or has bytes beyond ASCII"
+            return InvalidRequest(what, hint="send Authorization: Bearer TOKEN")
+        if BEARER.match(authorization):
+            what = "the Authorization header field holds no token"
+            return InvalidRequest(what, hint="send Authorization: Bearer TOKEN")
+    return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
 
 
 def refuse_second_token(query_or_form: bytes) -> None:

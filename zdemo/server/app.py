@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask, Request, Response, request
 from flask.json.provider import DefaultJSONProvider
 from flask.sessions import NullSession, SessionInterface
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from zdemo.config.settings import Settings
 from zdemo.errors import drop_frames
@@ -26,7 +26,7 @@ from zdemo.http.api_call import FORGET_PATH, IDENTITY_PATH
 from zdemo.server.forgetting import EVENTS_PATH, FORGETTING, Forgetting, forgetting_route, zitadel_events_route
 from zdemo.server.logs import log_in_batches, log_request
 from zdemo.server.observe import WATCHER, Watcher, observed
-from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies
+from zdemo.server.request_bodies import cut_connection_after, limit_bodies
 from zdemo.server.routes import add_example_routes, operations
 from zdemo.serving.bus import Bus
 from zdemo.zitadel.introspection_answer import Introspector
@@ -96,7 +96,7 @@ def _answer_http_error(error: HTTPException) -> Response:
     if request.routing_exception is error:  # no route was found, and the request keeps the error
         drop_frames(error)
     response = refusal(refusal_of_http(error))
-    return cut_connection_after(response) if isinstance(error, BodyTooSlow) else response
+    return cut_connection_after(response) if isinstance(error, RequestTimeout) else response
 
 
 def _answer_unexpected(error: Exception) -> Response:

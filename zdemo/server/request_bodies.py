@@ -22,6 +22,7 @@ from zdemo.guard.flask_guard import BODY_READER
 
 LARGEST_BODY_BYTES = 64 * 1024
 TOO_LARGE = "the request body is larger than 64 KiB"
+TOO_SLOW = "the request body did not come in time"
 READ_SECONDS = 3.0
 WAIT_SECONDS = 0.1
 RETRY_AFTER_SECONDS = 1
@@ -38,12 +39,6 @@ class TooManyBodiesAtOnce(RequestEntityTooLarge):
         return [*super().get_headers(*args, **kwargs), ("Retry-After", str(RETRY_AFTER_SECONDS))]
 
 
-class BodyTooSlow(RequestTimeout):
-    """A body that did not come within ``READ_SECONDS``."""
-
-    description = "the request body did not come in time"
-
-
 class BodyReader:
     """Reads the bodies of requests; as many threads as ``places`` may wait for one, and as many for a place."""
 
@@ -54,14 +49,14 @@ class BodyReader:
     def __call__(self, environ: dict[str, Any]) -> None:
         """Read a body into memory, and put it in the place of the stream.
 
-        Raises RequestEntityTooLarge, TooManyBodiesAtOnce, BodyTooSlow, or ClientDisconnected.
+        Raises RequestEntityTooLarge, TooManyBodiesAtOnce, RequestTimeout, or ClientDisconnected.
         """
         if not has_body(environ) or isinstance(environ["wsgi.input"], BytesIO) or environ["REQUEST_METHOD"] == "HEAD":
             return  # the body of a HEAD means nothing, and its connection could not be cut
         try:
             body = self._start(environ).result(self._read_seconds)
         except TimeoutError:
-            raise BodyTooSlow from None
+            raise RequestTimeout(TOO_SLOW) from None
         if len(body) > LARGEST_BODY_BYTES:
             raise RequestEntityTooLarge(TOO_LARGE)
         environ["wsgi.input"] = BytesIO(body)
@@ -127,7 +122,7 @@ def cut_connection_after(response: Response) -> Response:
     def pieces() -> Iterator[bytes]:
         yield body
         time.sleep(FLUSH_SECONDS)
-        raise ConnectionResetError(errno.ECONNRESET, BodyTooSlow.description)
+        raise ConnectionResetError(errno.ECONNRESET, TOO_SLOW)
 
     response.headers["Connection"] = "close"
     response.response = pieces()

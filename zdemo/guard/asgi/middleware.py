@@ -17,8 +17,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
-from zdemo.guard.asgi.guarded_call import SCOPE_KEY, Form, GuardedCall, in_request
-from zdemo.guard.asgi.pool import IntrospectionPool
+from zdemo.guard.asgi.guarded_call import SCOPE_KEY, Form, GuardedCall, IntrospectionPool, in_request
 from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, failure_of, is_ambiguous, refusal_of
 from zdemo.zitadel.introspection_answer import Introspector
 
