@@ -243,7 +243,6 @@ class CachingIntrospector:
         return entry.introspection
 
     def _is_past(self, moment: float, moment_wall: float) -> bool:
-        """Tell whether either clock has reached its moment."""
         return self._clock() >= moment or self._wall_clock() >= moment_wall
 
     def _ask(self, token: str, *, known: bool, sent_at: float | None = None) -> Introspection:

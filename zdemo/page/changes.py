@@ -123,7 +123,7 @@ def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Done:
     if made.outcome is ChangeOutcome.UNCHANGED:
         return Done()
     asked, token = order.admin.introspector, order.user.caller.token or ""
-    shown = _shown(lambda: wait_until(lambda: is_shown(client, made, introspector=asked, token=token)))
+    shown = _shown(lambda: is_shown(client, made, introspector=asked, token=token))
     return Done(one_line(f"granted {role} to" if how is grant else f"revoked {role} from"), math.inf, shown)
 
 
@@ -137,8 +137,7 @@ def _deactivate(order: _Order) -> Done:
 def _reactivate(order: _Order) -> Done:
     client, user_id = order.admin.client, order.user.id
     reactivate_user(client, user_id)
-    shown = _shown(lambda: wait_until(lambda: getattr(get_user(client, user_id), "state", "") == "ACTIVE"))
-    return Done("reactivated", 0, shown)
+    return Done("reactivated", 0, _shown(lambda: getattr(get_user(client, user_id), "state", "") == "ACTIVE"))
 
 
 def _delete_pat(order: _Order) -> Done:
@@ -165,13 +164,13 @@ def _create_pat(order: _Order) -> Done:
 
 def _until_active(order: _Order, *, is_active: bool) -> float | None:
     token = order.user.caller.token or ""
-    return _shown(lambda: wait_until(lambda: order.admin.introspector.introspect(token).active is is_active))
+    return _shown(lambda: order.admin.introspector.introspect(token).active is is_active)
 
 
-def _shown(wait: Callable[[], float | None]) -> float | None:
+def _shown(is_so: Callable[[], bool]) -> float | None:
     """Wait until ZITADEL shows a change. It has been made, so a ZITADEL that fails now is no error of the change."""
     with suppress(ZdemoError):
-        return wait()
+        return wait_until(is_so)
     return None
 
 

@@ -148,7 +148,6 @@ def _answer(introspection: Introspection | None, settings: Settings, now: float)
 
 
 def _steps(trace: Trace, settings: Settings, token: str | None, *, now: float) -> list[Step]:
-    """Return the steps in the order in which they happened."""
     steps = [_step("caller", "api", f"{trace.method} {trace.path}", ms=0.0, lines=_request_lines(trace, token))]
     failed = isinstance(trace.error, IntrospectionError)
     if settings.cache_ttl_seconds and (trace.introspection or failed):
@@ -212,7 +211,6 @@ def _cache_step(trace: Trace, settings: Settings, now: float) -> Step:
 
 
 def _exchange_steps(trace: Trace, exchange: Exchange, token: str | None) -> list[Step]:
-    """Return the question to ZITADEL, and its answer."""
     began, ended = (round((moment - trace.began) * 1000, 1) for moment in (exchange.began, exchange.ended))
     proof = ["Authorization", f"Basic …  (client ID {exchange.client_id})"]
     if not exchange.client_id:
@@ -251,7 +249,6 @@ def _decision(trace: Trace, settings: Settings, now: float) -> Step:
 
 
 def _checks(trace: Trace, settings: Settings, now: float) -> Lines:
-    """Return what the decision looked at."""
     introspection = trace.introspection
     if introspection is None:
         return [["hint", trace.error.hint]] if isinstance(trace.error, Refused) and trace.error.hint else []

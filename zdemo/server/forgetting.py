@@ -15,7 +15,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from hashlib import sha256
-from io import BytesIO
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -142,10 +141,8 @@ def forgetting_route(forgetting: Forgetting, key: str | None) -> Blueprint:
 
 
 def _body(read_body: BodyReader) -> bytes:
-    """Return the body of the request; empty if it has none."""
     read_body(request.environ)
-    stream = request.environ["wsgi.input"]
-    return stream.read() if isinstance(stream, BytesIO) else b""
+    return request.get_data()
 
 
 def order_in(body: bytes) -> Forget | None:

@@ -101,7 +101,6 @@ class RequestLines:
 
 
 def _cut(text: str, width: int) -> str:
-    """Return as much of a text as so many cells hold."""
     if cells(text) <= width:
         return text
     while cells(text) >= width:

@@ -34,7 +34,6 @@ class _Handler(WSGIRequestHandler):
     default_request_version = "HTTP/1.0"  # also a broken request gets a status line
 
     def send_response(self, code: int, message: str | None = None) -> None:
-        """Begin a response."""
         self.send_response_only(code, message)
         self.send_header("Date", self.date_time_string())
 
@@ -64,7 +63,6 @@ class _Server(ThreadedWSGIServer):
         thread.start()
 
     def end(self) -> None:
-        """Stop, and end every connection."""
         self.shutdown()
         for sock in self._connections.values():
             with suppress(OSError):  # closed already

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple, Protocol
 
 from zdemo.guard.forget import hash_of
@@ -54,32 +55,26 @@ class Look(NamedTuple):
     answer: Introspection | None = None
 
 
+@dataclass(eq=False)
 class SharedAnswers:
     """The answers in a store, as far as they can be believed. Thread-safe; it starts a thread at its first use."""
 
-    def __init__(
-        self,
-        store: RedisStore,
-        sealer: Sealer,
-        *,
-        ttl_seconds: float,
-        listen_seconds: float = LISTEN_SECONDS,
-        clock: Callable[[], float] = running_clock,
-        wall_clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.store = store
-        self._sealer = sealer
-        self._ttl_seconds = ttl_seconds
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self.orders = OrderFeed(
-            store, sealer, keep_seconds=ttl_seconds + LATE_SECONDS, clock=clock, listen_seconds=listen_seconds
-        )
+    store: RedisStore
+    sealer: Sealer
+    _: KW_ONLY
+    ttl_seconds: float
+    listen_seconds: float = LISTEN_SECONDS
+    clock: Callable[[], float] = running_clock
+    wall_clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        keep, listen = self.ttl_seconds + LATE_SECONDS, self.listen_seconds
+        self.orders = OrderFeed(self.store, self.sealer, keep_seconds=keep, clock=self.clock, listen_seconds=listen)
 
     def question(self, token: str) -> Question:
         """Return the question about a token."""
         token_hash = hash_of(token)
-        name = self._sealer.name(token_hash)
+        name = self.sealer.name(token_hash)
         return Question(token_hash, name, answer_key=f"zdemo:3:answer:{name}", lease_key=f"zdemo:3:lease:{name}")
 
     def look(self, question: Question, *, lease_seconds: float = 0.0) -> Look | None:
@@ -88,7 +83,7 @@ class SharedAnswers:
         return self.store.run(lambda redis: self._look(redis, question, lease_seconds), writes=lease_seconds > 0)
 
     def _look(self, redis: Any, question: Question, lease_seconds: float) -> Look:
-        sent_at, sent_at_wall = self._clock(), self._wall_clock()
+        sent_at, sent_at_wall = self.clock(), self.wall_clock()
         with redis.pipeline(transaction=False) as pipe:
             if lease_seconds:  # first, so that an answer that came before it was free is seen
                 pipe.set(question.lease_key, b"1", nx=True, px=round(1000 * lease_seconds))
@@ -111,29 +106,29 @@ class SharedAnswers:
     def _believed(self, question: Question, look: Look, value: bytes) -> Introspection | None:
         """Return the answer in a value of the store, if all speaks for it."""
         try:
-            answer, stored_at, stored_at_wall = self._sealer.open_answer(question.name, value)
+            answer, stored_at, stored_at_wall = self.sealer.open_answer(question.name, value)
         except Unbelievable:
             return None
         asked_at = look.sent_at - max(look.now - stored_at, look.sent_at_wall - stored_at_wall)
-        if stored_at > look.now or self._clock() - asked_at >= self._seconds_for(answer):
+        if stored_at > look.now or self.clock() - asked_at >= self._seconds_for(answer):
             return None
         if self.orders.forgot(answer, question.token_hash, asked_at=asked_at, asked_at_stored=stored_at):
             return None
         return answer.as_from(Source.SHARED).asked_by(asked_at)
 
     def _seconds_for(self, answer: Introspection) -> float:
-        return self._ttl_seconds if answer.active else min(self._ttl_seconds, LONGEST_INACTIVE_SECONDS)
+        return self.ttl_seconds if answer.active else min(self.ttl_seconds, LONGEST_INACTIVE_SECONDS)
 
     def end(self, question: Question, look: Look, answer: Introspection | None) -> None:
         """Give the lease back, and keep ZITADEL's answer to a question sent after ``look``, if there is one."""
-        now = self._clock()
+        now = self.clock()
         has_lease = now < look.lease_until
         value, milliseconds = None, 0
         if answer and not self.orders.forgot(
             answer, question.token_hash, asked_at=look.sent_at, asked_at_stored=look.now
         ):
             milliseconds = int(1000 * (look.sent_at + self._seconds_for(answer) - now))
-            value = self._sealer.seal_answer(question.name, answer, asked_at=look.now, asked_at_wall=look.sent_at_wall)
+            value = self.sealer.seal_answer(question.name, answer, asked_at=look.now, asked_at_wall=look.sent_at_wall)
 
         def write(redis: Any) -> None:
             with redis.pipeline(transaction=False) as pipe:
@@ -169,53 +164,46 @@ class DeadlineIntrospector(Protocol):
         """Do as a ``PriorityIntrospector`` does; ``deadline`` is on the running clock."""
 
 
+@dataclass(eq=False)
 class SharedIntrospector:
     """Looks into the store, and asks ``inner`` if it has no answer. Takes at most ``timeout_seconds``. Thread-safe."""
 
-    def __init__(
-        self,
-        inner: DeadlineIntrospector,
-        answers: SharedAnswers,
-        *,
-        timeout_seconds: float,
-        clock: Callable[[], float] = running_clock,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._inner = inner
-        self._answers = answers
-        self._timeout_seconds = timeout_seconds
-        self._lease_seconds = min(LONGEST_LEASE_SECONDS, LEASE_SHARE * timeout_seconds)
-        self._clock = clock
-        self._sleep = sleep
+    inner: DeadlineIntrospector
+    answers: SharedAnswers
+    _: KW_ONLY
+    timeout_seconds: float
+    clock: Callable[[], float] = running_clock
+    sleep: Callable[[float], None] = time.sleep
 
     def introspect(self, token: str, *, known: bool) -> Introspection:
         """Return the shared answer, or ZITADEL's."""
-        began = self._clock()
-        question = self._answers.question(token)
-        look = self._wait_for_turn(question, began + self._lease_seconds)
+        began = self.clock()
+        question = self.answers.question(token)
+        look = self._wait_for_turn(question)
         if look and look.answer:
-            self._answers.store.counters.count("shared_hits")
+            self.answers.store.counters.count("shared_hits")
             return look.answer
-        self._answers.store.counters.count("shared_misses")
-        deadline = began + self._timeout_seconds
+        self.answers.store.counters.count("shared_misses")
+        deadline = began + self.timeout_seconds
         if look is None:
-            return self._inner.introspect(token, known=known, deadline=deadline)
+            return self.inner.introspect(token, known=known, deadline=deadline)
         answer = None
-        deadline -= self._answers.store.operation_seconds  # to give the lease back, and the answer to the others
+        deadline -= self.answers.store.operation_seconds  # to give the lease back, and the answer to the others
         try:
-            answer = self._inner.introspect(token, known=known, deadline=deadline)
+            answer = self.inner.introspect(token, known=known, deadline=deadline)
         finally:
-            self._answers.end(question, look, answer)
+            self.answers.end(question, look, answer)
         return answer
 
-    def _wait_for_turn(self, question: Question, until: float) -> Look | None:
+    def _wait_for_turn(self, question: Question) -> Look | None:
         """Return an answer, or that it is this caller's turn to ask; ``None`` if the store cannot be asked."""
-        look = self._answers.look(question)
-        pause = FIRST_PAUSE_SECONDS
+        lease_seconds = min(LONGEST_LEASE_SECONDS, LEASE_SHARE * self.timeout_seconds)
+        until, pause = self.clock() + lease_seconds, FIRST_PAUSE_SECONDS
+        look = self.answers.look(question)
         while look and not look.answer:
-            look = self._answers.look(question, lease_seconds=self._lease_seconds)
-            if not look or look.answer or look.lease_until or self._clock() >= until:
+            look = self.answers.look(question, lease_seconds=lease_seconds)
+            if not look or look.answer or look.lease_until or self.clock() >= until:
                 break
-            self._sleep(pause)
+            self.sleep(pause)
             pause = min(PAUSE_GROWTH * pause, LONGEST_PAUSE_SECONDS)
         return look
