@@ -74,6 +74,8 @@ def test_a_new_role_is_defined_on_request_and_the_list_shows_users_who_cannot_us
         assert row.split()[:2] == ["visitor", "write:x"]
         (found,) = own_shell("role", "list", "visitor", "--json").document["assignments"]
         assert found["user"]["state"] == state.lower()
+        ran = own_shell("role", "grant", "visitor", "write:x")
+        assert (ran.out[:9], ran.err) == ("no change", f"note: {words}, so ZITADEL still refuses their tokens\n")
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,10 @@ def grant_role(
     define = with_env_file(pasteable("zdemo role grant --create-role", user, role), env_file or DEFAULT)
     option = "" if " -- " in define else admin_option(project.environment)
     change = grant(project.client, project.id, user, role, define=define + option)
-    return _show_outcome(project, change, as_json=as_json)
+    code = _show_outcome(project, change, as_json=as_json)
+    if why := ENDED.get(change.user.state):
+        project.screen.tell(f"note: {why}, so ZITADEL still refuses their tokens")
+    return code
 
 
 @role.command("revoke", cls=HelpedCommand, short_help="Revoke a role from a user in the project.")

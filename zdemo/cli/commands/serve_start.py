@@ -115,10 +115,11 @@ def tell_start(
         if place.page_url:  # too wide for a column
             screen.behind(f"{'page':<{len(name)}}  ", place.page_url, stream=screen.stderr)
         screen.tell("")
-        screen.tell("in another terminal")
-        for step in _steps(environment, place, screen.width(screen.stderr) - len(STEP_LEAD)):
-            screen.behind(STEP_LEAD, step, stream=screen.stderr)
-        screen.tell("")
+        if verdict in (ACCEPTED, LATE):  # a fault comes first, and its fix is the next step
+            screen.tell("in another terminal")
+            for step in _steps(environment, place, screen.width(screen.stderr) - len(STEP_LEAD)):
+                screen.behind(STEP_LEAD, step, stream=screen.stderr)
+            screen.tell("")
     if store and not store.ok:
         screen.tell(f"warning: {store.reason}, so answers are not shared")
         screen.behind("fix      ", store.hint, stream=screen.stderr)

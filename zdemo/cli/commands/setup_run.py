@@ -200,6 +200,8 @@ def show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) ->
         screen.behind(lead, "restart zdemo serve to pick up the new settings")
         lead = " " * len(lead)
     screen.behind(lead, "zdemo serve, and in another terminal zdemo call scoped")
+    if options.login_app_name:
+        screen.behind(" " * len(lead), "zdemo token --login, for the token of a person who logs in")
 
 
 def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> Any:
