@@ -29,7 +29,6 @@ READY = "READY> "
         ("zdemo doctor --only ", IDS),
         ("zdemo doctor --explain api.q", ["api.query"]),
         ("zdemo verify --only saf", ["safe", *(case.id for case in CASES if case.id.startswith("safe."))]),
-        ("zdemo token --scope o", ["openid"]),
         ("zdemo role grant ", []),  # only ZITADEL knows, and no key asks it
         ("zdemo setup --auth ", ["basic", "private-key-jwt"]),
     ],

@@ -1,15 +1,13 @@
 """Lines of text: where they are broken, what hangs below what, and how wide they are."""
 
 import io
-import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.any_text import VISIBLE, texts
-from tests.support.processes import run_python
-from zdemo.cli.layout import ASIDE, behind, continued, filled, headline, wrapped
+from zdemo.cli.layout import ASIDE, behind, filled, headline, wrapped
 from zdemo.cli.screen import Screen
 from zdemo.text.columns import cells
 
@@ -33,17 +31,6 @@ def test_a_command_is_never_cut(command: str) -> None:
         assert max(map(len, lines)) <= 49
     lines = behind("  fix         ", f"run {command} now", 20)
     assert command in lines or cells(command) <= 20, "what is longer than the line stands alone, at the left"
-
-
-def test_a_command_in_several_lines_is_the_same_to_a_shell() -> None:
-    command = "zdemo init --emulator --emulator-port 8490 --api-url http://[::1]:5010 --env-file 'a --port/b  c.env'"
-    widths = (40, 100, 120)
-    texts = [continued(command, width) for width in widths]
-    assert all(max(map(len, text.split("\n"))) <= width for text, width in zip(texts, widths, strict=True))
-    assert ["\n" in text for text in texts] == [width < len(command) for width in widths]
-    script = "\n".join(f"printf '%s\\n' {text}" for text in texts)
-    words = run_python("import os, sys; os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])", script)
-    assert words.splitlines() == shlex.split(command) * len(widths)
 
 
 REMARKED = f"zdemo introspect{ASIDE}what ZITADEL says)"

@@ -125,7 +125,7 @@ def test_the_path_of_a_file_that_does_not_exist_is_shown(folder: Path) -> None:
 
 def test_what_is_not_a_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
     path = other_than_a_file("a named pipe", tmp_path)
-    assert str(refusal(lambda: read_key_file(str(path), tmp_path))) == "names a named pipe, not a file"
+    assert str(refusal(lambda: read_key_file(str(path), tmp_path))) == "names something other than a file"
 
 
 def test_the_key_itself_in_place_of_the_path_is_not_repeated(folder: Path) -> None:

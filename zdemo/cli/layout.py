@@ -4,7 +4,6 @@ Texts may have colours. Those from elsewhere must have gone through ``printable`
 """
 
 import re
-import shlex
 
 from zdemo.text.columns import cells
 from zdemo.text.printable import printable
@@ -54,19 +53,6 @@ def filled(paragraph: str, width: int) -> list[str]:
             line, gap = "", indent
         line, gap = f"{line}{gap}{word}", blanks
     return [one.replace(GLUE, " ") for one in (*lines, line)]
-
-
-def continued(command: str, width: int) -> str:
-    """Return a command in lines that a shell joins, broken before options, if it is wider than ``width``."""
-    if cells(command) <= width:
-        return command
-    parts: list[list[str]] = [[]]
-    for word in shlex.split(command):
-        if word.startswith("-"):
-            parts.append([])
-        parts[-1].append(word)
-    glued = " ".join(shlex.join(part).replace(" ", GLUE) for part in parts)
-    return f" \\\n{' ' * BELOW}".join(filled(glued, width - 2 * BELOW))
 
 
 def behind(lead: str, text: str, width: int, *, hang: int = 0) -> list[str]:

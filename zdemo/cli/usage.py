@@ -7,7 +7,7 @@ settings. ``rich_help_panel`` of an option is its panel.
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -167,6 +167,11 @@ def option(
 def flag(text: str, *names: str, panel: str | None = None) -> Any:
     """Return an option without a value."""
     return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
+def completing(names: Mapping[str, str]) -> Callable[[str], list[tuple[str, str]]]:
+    """Return what completes these names, each of which has a text that describes it."""
+    return lambda incomplete: [row for row in names.items() if row[0].startswith(incomplete)]
 
 
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:

@@ -154,8 +154,6 @@ def unused_internal_url(environment: Environment) -> str:
     place, stronger = environment.source(INTERNAL_URL), environment.source(ISSUER)
     if place in ("", stronger) or (stronger != EXPORTED and ISSUER not in environment.shadowed):
         return ""
-    if environment.file is None or place != str(environment.file):
-        return f"{INTERNAL_URL} is not used: {environment.setting(ISSUER)} names another ZITADEL: export both to use it"
     why = f"{INTERNAL_URL} in {place} is not used, because {environment.setting(ISSUER)} comes from {stronger}"
     return f"{why}: export both" + (f", or unset {ISSUER}" if stronger == EXPORTED else "")
 

@@ -11,13 +11,6 @@ from pathlib import Path
 
 from zdemo.errors import SettingsError
 
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 PREFIX, SUFFIX = ".env.zdemo-", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
 LEFTOVER = re.compile(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp")  # as tempfile names them
 PROBE_BYTES = 16 << 10
@@ -38,9 +31,9 @@ class NotAFileError(OSError):
 
 def check_is_file(status: os.stat_result) -> None:
     """Raise NotAFileError for a folder, a named pipe, a socket or a device."""
-    kind = stat.S_IFMT(status.st_mode)
-    if kind != stat.S_IFREG:
-        raise NotAFileError(0, f"{KINDS.get(kind, 'something else')}, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        is_folder = stat.S_ISDIR(status.st_mode)
+        raise NotAFileError(0, "a folder, not a file" if is_folder else "something other than a file")
 
 
 def read_file(path: Path, most_bytes: int) -> tuple[bytes, os.stat_result]:

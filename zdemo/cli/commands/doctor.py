@@ -3,7 +3,7 @@
 import re
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from importlib.resources import files
@@ -29,7 +29,7 @@ from zdemo.cli.reports import (
 )
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
-from zdemo.cli.usage import flag, option
+from zdemo.cli.usage import completing, flag, option
 from zdemo.config.address import ADMIN_PAT, admin_option
 from zdemo.config.environment import DEFAULT, Environment, steps_with_env_file
 from zdemo.config.names import did_you_mean
@@ -47,22 +47,12 @@ LINK = r"\[([^\]]+)\]\(([^)]+)\)"
 INDENT = " " * 4
 LABEL_WIDTH = 8
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
+IDS = {check.id: check.what for check in EVERY_CHECK}
 
 
-def _names(checks: Sequence[Check[Any]]) -> list[str]:
-    """Return the IDs of checks, and the groups that they are in."""
-    return [*(check.id for check in checks), *dict.fromkeys(check.group for check in checks)]
-
-
-def _check_names_that_fit(incomplete: str) -> list[tuple[str, str]]:
-    what = {check.id: check.what for check in CHECKS}
-    return [
-        (name, what.get(name, "all checks of this group")) for name in _names(CHECKS) if name.startswith(incomplete)
-    ]
-
-
-def _all_ids(incomplete: str) -> list[tuple[str, str]]:
-    return [(check.id, check.what) for check in EVERY_CHECK if check.id.startswith(incomplete)]
+def _names(checks: Sequence[Check[Any]]) -> dict[str, str]:
+    """Return the IDs of checks, and the groups that they are in, each with what it stands for."""
+    return {check.id: check.what for check in checks} | {check.group: "all checks of this group" for check in checks}
 
 
 def doctor(
@@ -76,7 +66,7 @@ def doctor(
         option(
             "ID|GROUP",
             "Run this check or group, and the checks that it builds on. Repeatable.",
-            autocompletion=_check_names_that_fit,
+            autocompletion=completing(_names(CHECKS)),
         ),
     ] = None,
     list_checks: Annotated[
@@ -85,7 +75,7 @@ def doctor(
     api: Annotated[str | None, option("URL", "Check any API that takes bearer tokens, at this URL.")] = None,
     explained: Annotated[
         str | None,
-        option("ID", "Explain this check, and how to fix what it finds.", "--explain", autocompletion=_all_ids),
+        option("ID", "Explain this check, and how to fix what it finds.", "--explain", autocompletion=completing(IDS)),
     ] = None,
     fix: Annotated[bool, flag("Show what can be fixed here, ask, change it, and check again.", "--fix")] = False,
     yes: Annotated[bool, flag("With --fix, do not ask.", "--yes")] = False,
@@ -115,7 +105,7 @@ def doctor(
     if explained is not None:
         found = next((check for check in EVERY_CHECK if check.id == explained), None)
         if found is None:
-            raise _unknown(explained, [check.id for check in EVERY_CHECK], "IDs")
+            raise _unknown(explained, IDS, "IDs")
         explain(screen, found, as_json=as_json)
         return ExitCode.YES
     if (yes and not fix) or (fix and (as_json or junit_file or api)):
@@ -144,7 +134,7 @@ def doctor(
         screen.say()
 
 
-def _unknown(name: str, known: Sequence[str], listed: str) -> UsageError:
+def _unknown(name: str, known: Iterable[str], listed: str) -> UsageError:
     near = did_you_mean(name, known)
     hint = f"did you mean {near}?" if near else f"zdemo doctor --list shows the {listed}"
     return UsageError(f"unknown check: {name}", hint=hint)

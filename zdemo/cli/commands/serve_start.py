@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_settings, with_env_file
-from zdemo.cli.layout import continued, with_remark
+from zdemo.cli.layout import with_remark
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import DEFAULT, EXPORTED, Environment, steps_with_env_file
 from zdemo.config.parsers import shown_address
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 ACCEPTED, LATE = "credentials accepted", "no answer yet"
 MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
-STEP_LEAD = "  "
 REVOKE = "zdemo role revoke reader read:messages"
 
 
@@ -117,8 +115,8 @@ def tell_start(
         screen.tell("")
         if verdict in (ACCEPTED, LATE):  # a fault comes first, and its fix is the next step
             screen.tell("in another terminal")
-            for step in _steps(environment, place, screen.width(screen.stderr) - len(STEP_LEAD)):
-                screen.behind(STEP_LEAD, step, stream=screen.stderr)
+            for step in _steps(environment, place):
+                screen.behind("  ", step, stream=screen.stderr)
             screen.tell("")
     if store and not store.ok:
         screen.tell(f"warning: {store.reason}, so answers are not shared")
@@ -144,17 +142,15 @@ def _cache(settings: Settings) -> str:
     return f"cache {ttl:g} s, shared at {shown_address(url)}" if url else f"cache {ttl:g} s"
 
 
-def _steps(environment: Environment, place: ServeAddress, width: int) -> Iterator[str]:
-    """Return what can be typed next, in lines of ``width``; each works as it stands, and overwrites nothing."""
+def _steps(environment: Environment, place: ServeAddress) -> list[str]:
+    """Return what can be typed next; each works as it stands, and overwrites nothing."""
     call = "zdemo call scoped" if place.emulator_port or environment.get("PAT") else "zdemo call public"
     call += "" if place.url == _known_url(environment, place) else f" --url {place.url}"
-    if not place.emulator_port:
-        yield continued(with_env_file(call, environment.file or DEFAULT), width)
-        return
     mine = environment.file or DEFAULT
-    steps = with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
-    *init, first, second = (continued(step, width) for step in steps)
-    yield from (*(with_remark(step, "writes the emulator's settings") for step in init), first, second)
+    if not place.emulator_port:
+        return [with_env_file(call, mine)]
+    *init, first, second = with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
+    return [*(with_remark(step, "writes the emulator's settings") for step in init), first, second]
 
 
 def _known_url(environment: Environment, place: ServeAddress) -> str:

@@ -31,19 +31,7 @@ from zdemo.errors import SCOPE_TOKEN, ExitCode, UsageError
 if TYPE_CHECKING:
     from zdemo.zitadel.introspection_client import IssuedToken
 
-OFTEN_REQUESTED = (
-    "openid",
-    "profile",
-    "email",
-    "urn:zitadel:iam:org:projects:roles",
-    "urn:zitadel:iam:user:resourceowner",
-    "urn:zitadel:iam:user:metadata",
-)
 WITHOUT_AUDIENCE = "no scope names a project, so introspection will call the token inactive at every API"
-
-
-def _scopes(incomplete: str) -> list[str]:
-    return [scope for scope in OFTEN_REQUESTED if scope.startswith(incomplete)]
 
 
 def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
@@ -79,8 +67,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ] = None,
     env_file: EnvFile = None,
     scope: Annotated[
-        list[str] | None,
-        option("SCOPE", "Request this scope instead of the usual ones; can be repeated.", autocompletion=_scopes),
+        list[str] | None, option("SCOPE", "Request this scope instead of the usual ones; can be repeated.")
     ] = None,
     as_json: Annotated[
         bool, flag("Print token, type, lifetime and scope as JSON.", "--json", panel=OUTPUT_GROUP)

@@ -28,7 +28,7 @@ from zdemo.cli.reports import (
     write_report,
 )
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import OUTPUT_GROUP, flag, option
+from zdemo.cli.usage import OUTPUT_GROUP, completing, flag, option
 from zdemo.cli.with_emulator import (
     check_command,
     check_extra,
@@ -56,12 +56,8 @@ FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_
 PORT = "PORT"
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
 LOCAL = "localhost"
+NAMES = {group.value: f"all cases of the group {group.value}" for group in Group} | {c.id: c.asked for c in CASES}
 EXAMPLE = "zdemo verify --path /messages -- flask --app app run --port {port}"
-
-
-def _ids(incomplete: str) -> list[tuple[str, str]]:
-    names = [(group.value, f"all cases of the group {group.value}") for group in Group]
-    return [row for row in (*names, *((case.id, case.asked) for case in CASES)) if row[0].startswith(incomplete)]
 
 
 def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
@@ -93,7 +89,11 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ] = 30,
     only: Annotated[
         list[str] | None,
-        option("ID|GROUP", "Ask this case or group, and the cases that it builds on. Repeatable.", autocompletion=_ids),
+        option(
+            "ID|GROUP",
+            "Ask this case or group, and the cases that it builds on. Repeatable.",
+            autocompletion=completing(NAMES),
+        ),
     ] = None,
     strict: Annotated[bool, flag("Count the group hardening, too.", "--strict")] = False,
     list_cases: Annotated[bool, flag("List the cases: their IDs, and what is asked.", "--list")] = False,
@@ -123,10 +123,9 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     """
     screen: Screen = ctx.obj
     names = tuple(only or ())
-    known = [*(group.value for group in Group), *(case.id for case in CASES)]
     for name in names:
-        if name not in known:
-            near = did_you_mean(name, known)
+        if name not in NAMES:
+            near = did_you_mean(name, NAMES)
             hint = f"did you mean {near}?" if near else "zdemo verify --list shows the IDs"
             raise UsageError(f"unknown case: {name}", hint=hint)
     if list_cases:
