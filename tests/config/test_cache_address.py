@@ -29,9 +29,9 @@ def test_the_address_is_shown_without_a_password(url: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        (f"http://:{PASSWORD}@h", "begin with redis://"),
+        (f"http://:{PASSWORD}@h", "begins with redis://"),
         (f"redis://:{PASSWORD}@", "has no host"),
-        (f"redis://:{PASSWORD}@h:port", "is not the URL"),
+        (f"redis://:{PASSWORD}@h:port", "is not a valid URL"),
         (f"redis://:{PASSWORD}#5@h", "has a # in it"),
         (f"redis://:{PASSWORD}@h/one", "number of a database"),
         (f"redis://h?password={PASSWORD}", "not supported"),

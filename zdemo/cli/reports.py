@@ -46,15 +46,6 @@ def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
     screen.behind(f"{_mark(screen, outcome)} {name}", step(text))
 
 
-def _show_heading(screen: Screen, name: str, outcome: Outcome, *texts: str) -> None:
-    """Show a name in the colour of its outcome, with the texts beside it."""
-    screen.say()
-    lead = f"{name:<{HEADING_WIDTH}}  "
-    for text in texts:
-        screen.behind(lead.replace(name, screen.mark(name, COLOURS[outcome]), 1), step(text))
-        lead = " " * len(lead)
-
-
 def _show_rows(screen: Screen, rows: Sequence[tuple[str, str]]) -> None:
     screen.pairs(rows, indent=INDENT, label_width=LABEL_WIDTH)
 
@@ -122,7 +113,11 @@ def show_checks(
 def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport], *, verbose: bool) -> None:
     """Show a finding; the fix is that of the ``notes``, the warnings that explain it, unless evidence decides."""
     result = report.result
-    _show_heading(screen, report.id, result.outcome, result.sentence, *result.also)
+    screen.say()
+    name = screen.mark(f"{report.id:<{HEADING_WIDTH}}", COLOURS[result.outcome])
+    screen.behind(f"{name}  ", step(result.sentence))
+    for text in result.also:
+        screen.behind(" " * (HEADING_WIDTH + 2), step(text))
     decided = result.certainty is Certainty.CERTAIN and result.seen
     theirs = [fix for one in notes if not decided or one.id == SHADOWED for fix in one.result.fix]
     own = result.steps if verbose or result.outcome is Outcome.WARN else result.fix[:MOST_STEPS]
@@ -308,8 +303,9 @@ def check_report(name: str, command: str, *, as_json: bool) -> None:
         raise UsageError(f"--junit would overwrite {name}, which is not a report of zdemo {command}", hint=example)
 
 
-def write_report(screen: Screen, name: str, text: str) -> None:
-    """Write the report to a file, or to standard output."""
+def write_report(screen: Screen, name: str, command: str, cases: Sequence[ReportedCase], *, seconds: float) -> None:
+    """Write the report of a command to a file, or to standard output."""
+    text = _junit(command, cases, seconds, screen.redaction)
     if name == STANDARD_OUTPUT:
         screen.document(text)
         return
@@ -319,9 +315,7 @@ def write_report(screen: Screen, name: str, text: str) -> None:
         raise ZdemoError(f"cannot write {name}: {error.strerror}", hint="choose another file") from None
 
 
-def junit(command: str, cases: Sequence[ReportedCase], seconds: float, hidden: Callable[[str], str]) -> str:
-    """Return the report of a command; ``hidden`` removes secrets from a text."""
-
+def _junit(command: str, cases: Sequence[ReportedCase], seconds: float, hidden: Callable[[str], str]) -> str:
     def clean(text: str) -> str:
         return NOT_XML.sub("", printable(hidden(text)))
 

@@ -161,34 +161,29 @@ def shown_address(url: str) -> str:
 
 def cache_url(text: str) -> str:
     """Return the URL of a store, if the package for it is installed. Raises InvalidValue, which never shows it."""
-    if "#" in text:
-        raise _not_a_store("has a # in it: write %23 in a password")
+    fix = f"give one like {EXAMPLE_STORE}, rediss://:PASSWORD@HOST:6379 or unix:///PATH"
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(text.partition("#")[0])
         host, _, options = parts.hostname, parts.port, dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     except ValueError:
-        raise _not_a_store("is not the URL of a Redis or Valkey") from None
-    if parts.scheme not in STORE_OPTIONS:
-        raise _not_a_store("does not begin with redis://, rediss:// or unix://")
-    if set(options) - STORE_OPTIONS[parts.scheme]:
-        known = ", ".join(sorted(STORE_OPTIONS[parts.scheme])) or "no options"
-        raise _not_a_store(f"has an option that is not supported ({parts.scheme}:// takes {known})")
-    database = parts.path.removeprefix("/")
-    if parts.scheme == "unix":
-        if not database or host:
-            raise _not_a_store("is not the path of a Unix socket, which begins with unix:///")
-        database = options.get("db", "")
-    elif not host:
-        raise _not_a_store("has no host")
-    if database and not re.fullmatch("[0-9]{1,5}", database):
-        raise _not_a_store("has a path that is not the number of a database")
-    if parts.scheme == "rediss" and not all(map(os.path.isfile, options.values())):
-        raise _not_a_store("names a file of certificates that does not exist")
+        host, options, parts = None, {}, urlsplit("")
+    takes, is_socket = STORE_OPTIONS.get(parts.scheme, set()), parts.scheme == "unix"
+    database = options.get("db", "") if is_socket else parts.path.removeprefix("/")
+    files = (path for name, path in options.items() if name != "db")
+    checks = (
+        ("#" in text, "has a # in it: write %23 in a password"),
+        (parts.scheme not in STORE_OPTIONS, "is not a valid URL that begins with redis://, rediss:// or unix://"),
+        (
+            set(options) - takes,
+            f"has an option that is not supported with {parts.scheme}://",
+        ),
+        (is_socket and (host or not parts.path.strip("/")), "is not the path of a Unix socket: unix:///PATH"),
+        (not is_socket and not host, "has no host"),
+        (database and not re.fullmatch("[0-9]{1,5}", database), "has a path that is not the number of a database"),
+        (not all(map(os.path.isfile, files)), "names a file of certificates that does not exist"),
+    )
+    if problem := next((words for is_wrong, words in checks if is_wrong), ""):
+        raise InvalidValue(problem, shown="", fix=fix)
     if not find_spec("redis"):
         raise InvalidValue("needs the package redis, which is not installed", shown="", fix="pip install redis")
     return text
-
-
-def _not_a_store(problem: str) -> InvalidValue:
-    fix = f"give one like {EXAMPLE_STORE}, rediss://:PASSWORD@HOST:6379 or unix:///PATH"
-    return InvalidValue(problem, shown="", fix=fix)

@@ -5,22 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from zdemo.config import parsers
 from zdemo.config.address import origin
-from zdemo.config.parsers import (
-    DEFAULT_TIMEOUT_SECONDS,
-    EXAMPLE_CLIENT_ID,
-    EXAMPLE_DOMAIN,
-    EXAMPLE_STORE,
-    LONGEST_TIMEOUT_SECONDS,
-    cache_url,
-    credential,
-    denied_status,
-    flag,
-    number,
-    own_key,
-    positive_integer,
-    token,
-)
 
 DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
@@ -45,7 +31,7 @@ class Variable:
     name: str
     sentence: str
     group: str = ""
-    parse: Callable[..., Any] = credential
+    parse: Callable[..., Any] = parsers.credential
     default: Any = None
     field: str = ""
     missing: str = ""
@@ -68,8 +54,8 @@ VARIABLES = (
         group="ZITADEL",
         sentence="The address of your ZITADEL, exactly as in its issuer: scheme, host and port.",
         parse=origin,
-        missing=f"the address of your ZITADEL, e.g. {EXAMPLE_DOMAIN}",
-        example=EXAMPLE_DOMAIN,
+        missing=f"the address of your ZITADEL, e.g. {parsers.EXAMPLE_DOMAIN}",
+        example=parsers.EXAMPLE_DOMAIN,
         emulator=f"http://localhost:{EMULATOR_PORT}",
         to_fill_in=True,
         commands="call demo introspect role serve setup token",
@@ -95,7 +81,8 @@ VARIABLES = (
         name="CLIENT_ID",
         group="The API application",
         sentence="The client ID of the API application, if its authentication method is Basic.",
-        missing=f"the API application's client ID, e.g. {EXAMPLE_CLIENT_ID}; or set ZITADEL_KEY_FILE, if it uses a key",
+        missing=f"the API application's client ID, e.g. {parsers.EXAMPLE_CLIENT_ID}; or set "
+        "ZITADEL_KEY_FILE, if it uses a key",
         emulator="353545601679624705",
         to_fill_in=True,
         commands="call introspect role serve",
@@ -139,7 +126,7 @@ VARIABLES = (
         name="ZITADEL_ADMIN_PAT",
         sentence="An administrator's token, for `role`, `setup`, `demo --live`, the switches on the page of `zdemo "
         "serve`, and for causes that only an administrator can see. The API does not need it.",
-        parse=token,
+        parse=parsers.token,
         missing="the personal access token of an administrator (ORG_OWNER)",
         emulator="zdemo-emulator-admin-token-known-to-everybody-for-development-only-0000",
         secret=True,
@@ -200,7 +187,7 @@ VARIABLES = (
         name="ZDEMO_CACHE_TTL",
         sentence="How many seconds the API may reuse an active answer of ZITADEL. This is the removal window: the "
         "longest time a removed role or a deleted token can still pass. 0 turns the cache off.",
-        parse=number(0, LONGEST_CACHE_TTL_SECONDS),
+        parse=parsers.number(0, LONGEST_CACHE_TTL_SECONDS),
         default=DEFAULT_CACHE_TTL_SECONDS,
         field="cache_ttl_seconds",
         emulator="0",
@@ -209,7 +196,7 @@ VARIABLES = (
     Variable(
         name="ZDEMO_CACHE_SIZE",
         sentence="How many active tokens each worker keeps, in at most 8 KiB of memory per token on average.",
-        parse=positive_integer,
+        parse=parsers.positive_integer,
         default=DEFAULT_CACHE_SIZE,
         field="cache_size",
         commands="serve",
@@ -218,9 +205,9 @@ VARIABLES = (
         name="ZDEMO_CACHE_URL",
         sentence="A Redis or Valkey in which workers and machines share ZITADEL's answers: `redis://`, `rediss://` "
         "(TLS) or `unix://`. It needs the package redis.",
-        parse=cache_url,
+        parse=parsers.cache_url,
         field="cache_url",
-        example=EXAMPLE_STORE,
+        example=parsers.EXAMPLE_STORE,
         commands="role serve",
     ),
     Variable(
@@ -235,7 +222,7 @@ VARIABLES = (
         name="ZDEMO_FORGET_KEY",
         sentence="A key of at least 16 characters that you make up, which an order to forget must then have. "
         "Without it, the order must come from a program on the same machine.",
-        parse=own_key,
+        parse=parsers.own_key,
         field="forget_key",
         secret=True,
         commands="role serve",
@@ -244,7 +231,7 @@ VARIABLES = (
         name="ZDEMO_ROLE_DENIED_STATUS",
         sentence="The status for a valid token without the role: 401, as ZITADEL's example documents, or 403, as "
         "RFC 6750 recommends.",
-        parse=denied_status,
+        parse=parsers.denied_status,
         default=401,
         field="role_denied_status",
         commands="serve",
@@ -253,15 +240,15 @@ VARIABLES = (
         name="ZDEMO_TIMEOUT",
         group="Requests",
         sentence="How many seconds one introspection may take in all, including a retry.",
-        parse=number(0, LONGEST_TIMEOUT_SECONDS, least_excluded=True),
-        default=DEFAULT_TIMEOUT_SECONDS,
+        parse=parsers.number(0, parsers.LONGEST_TIMEOUT_SECONDS, least_excluded=True),
+        default=parsers.DEFAULT_TIMEOUT_SECONDS,
         field="timeout_seconds",
         commands="call introspect role serve setup token",
     ),
     Variable(
         name="ZDEMO_ALLOW_HTTP",
         sentence="1 lets tokens and secrets travel over plain http to hosts other than this machine.",
-        parse=flag,
+        parse=parsers.flag,
         default=False,
         commands="call introspect role serve setup token",
     ),

@@ -19,13 +19,7 @@ from urllib3.exceptions import SSLError as TLSError
 
 from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.http.deadline import (
-    LEAST_REQUEST_SECONDS,
-    SHORTEST_TIMEOUT_SECONDS,
-    ResolveTimeout,
-    StaleConnection,
-    resolve,
-)
+from zdemo.http import deadline
 from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, how_to_trust, why_untrusted
 
 CERTIFICATE_KINDS = {
@@ -56,7 +50,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def may_retry(error: BaseException) -> bool:
     """Return whether the request was certainly not processed: refused, or sent on a stale connection of the pool."""
-    return any(isinstance(e, ConnectionRefusedError | StaleConnection) for e in chain(error))
+    return any(isinstance(e, ConnectionRefusedError | deadline.StaleConnection) for e in chain(error))
 
 
 def _reason(error: ssl.SSLError) -> str:
@@ -143,7 +137,7 @@ def explained(
     elif proxy and kind is FailureKind.PLAIN_HTTP:  # it accepts CONNECT, and answers what follows itself
         kind, silent = FailureKind.PROXY, "it answers in its place"
     phase = Phase.CONNECTION if any(isinstance(e, ConnectTimeoutError) for e in errors) else Phase.ANSWER
-    if any(isinstance(e, ResolveTimeout) for e in errors):
+    if any(isinstance(e, deadline.ResolveTimeout) for e in errors):
         phase = Phase.NAME
     return failed(
         kind,
@@ -197,15 +191,15 @@ def speaks_tls(host: str, port: int, seconds: float) -> bool:
 def _answer(host: str, port: int, greeting: bytes, seconds: float) -> bytes:
     """Return the beginning of the answer to a greeting; empty when none comes in time."""
     end = time.monotonic() + seconds
-    if seconds < LEAST_REQUEST_SECONDS:
+    if seconds < deadline.LEAST_REQUEST_SECONDS:
         return b""
     try:
-        family, kind, protocol, _, address = resolve(host, port, seconds)[0]
+        family, kind, protocol, _, address = deadline.resolve(host, port, seconds)[0]
         with socket.socket(family, kind, protocol) as sock:
-            sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
+            sock.settimeout(max(end - time.monotonic(), deadline.SHORTEST_TIMEOUT_SECONDS))
             sock.connect(address)
             sock.sendall(greeting)
-            sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
+            sock.settimeout(max(end - time.monotonic(), deadline.SHORTEST_TIMEOUT_SECONDS))
             return sock.recv(16)
     except OSError:
         return b""

@@ -4,16 +4,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from zdemo import errors
 from zdemo.config.address import is_loopback
 from zdemo.config.names import assignment
-from zdemo.errors import (
-    ConnectionFailed,
-    CredentialsRefused,
-    FailureKind,
-    IntrospectionError,
-    UnusableAnswer,
-    ZitadelUnavailable,
-)
 from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_answer import Introspection, parse_introspection, unusable_answer
 
@@ -35,23 +28,23 @@ KEY_REFUSED = (
 )
 
 
-def answer_error(response: Response, *, with_key: bool = False) -> IntrospectionError:
+def answer_error(response: Response, *, with_key: bool = False) -> errors.IntrospectionError:
     """Return the error for a status other than 200 (ZITADEL v4); ``with_key``: a key file authenticated the request."""
     status = response.status
     if status == 429 or status >= 500 or (status == 404 and DATABASE_AWAY in response.text):
         return _unavailable(response)
     if hosts := instance_not_found(response):
         _, cause, fix = explain_instance_not_found(response, hosts)
-        return UnusableAnswer(cause, hint="; ".join(fix), answer=response)
+        return errors.UnusableAnswer(cause, hint="; ".join(fix), answer=response)
     # ZITADEL says it with 400, other servers with 401 or 403
     if names_our_client(response) if status == 400 else status in (401, 403) and response.media_type != "text/html":
-        return CredentialsRefused(
+        return errors.CredentialsRefused(
             f"ZITADEL refuses the API application's {'key' if with_key else 'credentials'}",
             hint=KEY_REFUSED if with_key else CREDENTIALS_REFUSED,
             answer=response,
         )
     if 300 <= status < 400:
-        return UnusableAnswer(
+        return errors.UnusableAnswer(
             "the introspection endpoint redirects; redirects are not followed",
             hint=f"set {response.setting} to the address that does not redirect; exempt /oauth from single sign-on",
             answer=response,
@@ -67,7 +60,7 @@ def names_our_client(response: Response) -> bool:
     return response.json_object().get("error") in CLIENT_ERRORS
 
 
-def _unavailable(response: Response) -> ZitadelUnavailable:
+def _unavailable(response: Response) -> errors.ZitadelUnavailable:
     """Return the error for a response that means "not now"."""
     if response.status == 429:
         message, hint = "ZITADEL limits the requests of this API (429)", "wait; ask ZITADEL's operator about the limit"
@@ -78,12 +71,12 @@ def _unavailable(response: Response) -> ZitadelUnavailable:
     wait = response.headers.get("retry-after", "")
     seconds = int(wait[:9]) if wait.isascii() and wait.isdigit() else 1
     seconds = max(1, min(seconds, MOST_RETRY_AFTER_SECONDS))
-    return ZitadelUnavailable(message, hint=hint, answer=response, retry_after_seconds=seconds)
+    return errors.ZitadelUnavailable(message, hint=hint, answer=response, retry_after_seconds=seconds)
 
 
-def introspection_error(failure: ConnectionFailed) -> IntrospectionError:
+def introspection_error(failure: errors.ConnectionFailed) -> errors.IntrospectionError:
     """Return the introspection error for a failed connection: 502 for a response that is too large, else 503."""
-    kind = UnusableAnswer if failure.kind is FailureKind.TOO_LARGE else ZitadelUnavailable
+    kind = errors.UnusableAnswer if failure.kind is errors.FailureKind.TOO_LARGE else errors.ZitadelUnavailable
     return kind(failure.message, hint=failure.hint, failure=failure)
 
 

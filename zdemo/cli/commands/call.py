@@ -6,9 +6,9 @@ import json
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
@@ -41,26 +41,20 @@ TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
 NEVER_ACCEPTED = ("token.too_short", "token.cut", "token.doubled", "token.client_secret", "token.is_id_token")
 
 
-@dataclass(frozen=True, kw_only=True)
-class CallTarget:
+class CallTarget(NamedTuple):
     """An endpoint, and the address that the command line gives for the API; ``option`` is what gives it."""
 
     endpoint: Endpoint
     address: str | None
     option: str = "--url"
 
-    @property
-    def is_url(self) -> bool:
-        """Whether the whole URL was typed."""
-        return self.option == THE_URL
-
 
 def target(text: str, url: str | None) -> CallTarget:
     """Return what an argument names; ``url`` is the value of ``--url``. Raises UsageError if it names nothing."""
     if text in list(Route):
-        return CallTarget(endpoint=Route(text), address=url)
+        return CallTarget(Route(text), url)
     if text.startswith("/"):
-        return CallTarget(endpoint=other_route(text, typed=text), address=url)
+        return CallTarget(other_route(text, typed=text), url)
     if "://" not in text and not DAMAGED_SCHEME.match(text):
         raise _unknown(text)
     if url is not None:
@@ -69,7 +63,7 @@ def target(text: str, url: str | None) -> CallTarget:
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
     path = rest[len(host) :]
     endpoint = other_route(path if path.startswith("/") else f"/{path}", typed=text)
-    return CallTarget(endpoint=endpoint, address=f"{scheme}{mark}{host}", option=THE_URL)
+    return CallTarget(endpoint, f"{scheme}{mark}{host}", THE_URL)
 
 
 def _unknown(text: str) -> UsageError:
@@ -138,17 +132,16 @@ def call(  # the options
     More: docs/commands.md, docs/api.md
     """
     screen: Screen = ctx.obj
-    what = target(route, url)
-    endpoint = what.endpoint
+    endpoint, address, named = target(route, url)
     if watch and not method.is_safe:
         raise UsageError(f"--watch repeats the request, which may be wrong for {method}", hint="leave out --watch")
 
     def checked(environment: Environment) -> ClientSettings:
-        if what.address is not None:
-            check_address(what.option, what.address, environment)
+        if address is not None:
+            check_address(named, address, environment)
         return ClientSettings.from_env(environment)
 
-    variable, options = TOKENS[caller or "reader"], {API_URL: (what.option, what.address)}
+    variable, options = TOKENS[caller or "reader"], {API_URL: (named, address)}
     if caller:
         options["PAT"] = variable, _value_of(variable, pat, env_file)
     environment = environment_with_token(screen, pat, env_file, options, check=checked)
@@ -165,7 +158,7 @@ def call(  # the options
     if token:
         if API_URL not in environment.hidden:  # that is said with the outcome
             tell_mixed_sources(screen, environment, "PAT", API_URL)
-        if what.is_url and pat is None and not is_loopback(urlsplit(settings.api_url).hostname or ""):
+        if named == THE_URL and pat is None and not is_loopback(urlsplit(settings.api_url).hostname or ""):
             screen.tell(f"note: the token {token_line(environment, token)} goes to {settings.api_url}")
 
     watched = Watch(screen, lambda: call_api(settings, endpoint, token, method), expect=expect) if watch else None

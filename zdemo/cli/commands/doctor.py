@@ -13,20 +13,11 @@ from typing import Annotated, Any
 
 import typer
 
+from zdemo.cli import reports
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, check_address
 from zdemo.cli.emulator_env_file import with_env_file
 from zdemo.cli.layout import step
 from zdemo.cli.repairs import can_repair, repair
-from zdemo.cli.reports import (
-    HEADING_WIDTH,
-    STANDARD_OUTPUT,
-    check_report,
-    junit,
-    reported_checks,
-    show_checks,
-    stream_groups,
-    write_report,
-)
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
 from zdemo.cli.usage import completing, flag, option
@@ -116,8 +107,10 @@ def doctor(
         _show_list(screen, checks, as_json=as_json)
         return ExitCode.YES
     if junit_file is not None:
-        check_report(junit_file, "doctor", as_json=as_json)
-    output = "document" if as_json else "report" if junit_file == STANDARD_OUTPUT else "checks" if verbose else "groups"
+        reports.check_report(junit_file, "doctor", as_json=as_json)
+    output = "document" if as_json else "checks" if verbose else "groups"
+    if not as_json and junit_file == reports.STANDARD_OUTPUT:
+        output = "report"
     tried = set[Repair]()
     while True:
         context = DoctorContext(env_file)
@@ -230,7 +223,8 @@ def _run(
     else:
         subject, command = _target(environment, api), f"{command} --api {shlex.quote(api)}"
     with closing(subject):
-        done = list(stream_groups(screen, checks, _examined(checks, subject, only, env_file), only, show=output))
+        examined = _examined(checks, subject, only, env_file)
+        done = list(reports.stream_groups(screen, checks, examined, only, show=output))
     failed = any(one.result.outcome is Outcome.FAIL for one in done)
     if api is None and only and not failed and any(not one.result.satisfied for one in done):
         why_not = _examined(CHECKS, context, WHY_NOT, env_file)
@@ -239,13 +233,13 @@ def _run(
     if output == "document":
         screen.document(_as_document(done, seconds))
     elif output != "report":
-        show_checks(screen, done, seconds, command, verbose=output == "checks")
+        reports.show_checks(screen, done, seconds, command, verbose=output == "checks")
         if not fix and can_repair(done, environment):
             given = admin_option(environment) if ADMIN_PAT in environment else ""
             step = f"{with_env_file('zdemo doctor --fix', env_file or DEFAULT)}{given}  (asks first)"
-            screen.pairs([("fix it", step)], label_width=HEADING_WIDTH)
+            screen.pairs([("fix it", step)], label_width=reports.HEADING_WIDTH)
     if junit_file is not None:
-        write_report(screen, junit_file, junit("doctor", reported_checks(done), seconds, screen.redaction))
+        reports.write_report(screen, junit_file, "doctor", reports.reported_checks(done), seconds=seconds)
     failed = any(one.result.outcome is Outcome.FAIL or (only and not one.result.satisfied) for one in done)
     return ExitCode.NO if failed else ExitCode.YES, done
 

@@ -12,18 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zdemo.cli import with_emulator
 from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import flag, option
-from zdemo.cli.with_emulator import (
-    NAMES,
-    check_extra,
-    exported,
-    key_files,
-    new_start,
-    run_with_emulator,
-    stop_when_stdin_closes,
-)
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
 from zdemo.text.printable import one_line
@@ -32,6 +24,9 @@ if TYPE_CHECKING:
     from zdemo.emulator import Emulator
     from zdemo.emulator.seed import Start
     from zdemo.server.logs import RequestLines, RequestLog
+
+
+PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in with_emulator.NAMES)
 
 
 def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
@@ -54,7 +49,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         list[str] | None,
         option(
             "NAME=TEXT",
-            f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}.",
+            f"Export another variable to COMMAND. Placeholders: {PLACEHOLDERS}.",
             "--env",
         ),
     ] = None,
@@ -98,7 +93,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     screen: Screen = ctx.obj
     check_exposure(screen, host, expose=expose_emulator)
     port = port if port is not None else 0 if command else EMULATOR_PORT
-    start = new_start(port, seed, external_domain or [], auto_login or "")
+    start = with_emulator.new_start(port, seed, external_domain or [], auto_login or "")
     if command:
         if as_json or until_stdin_closes:
             option_given = "--json" if as_json else "--until-stdin-closes"
@@ -106,8 +101,8 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
                 f"{option_given} cannot be combined with a command",
                 hint=f"leave out {option_given}: standard input and output belong to the command",
             )
-        check_extra(env or [])
-        return run_with_emulator(ctx, command, env or [], start, host=host, port=port)
+        with_emulator.check_extra(env or [])
+        return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
     from zdemo.emulator import emulate  # here, since a line of help needs no server
@@ -116,15 +111,15 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     signals = block_stop_signals()
     log_emulator()
     with ExitStack() as stack:
-        values = stack.enter_context(key_files(start)) if as_json else {}
+        values = stack.enter_context(with_emulator.key_files(start)) if as_json else {}
         with port_explained(host, port):
             running = stack.enter_context(emulate(start.world, host=host, port=port))
         if as_json:
-            screen.document(_document(start, running, {**exported(start, running.url), **values}))
+            screen.document(_document(start, running, {**with_emulator.exported(start, running.url), **values}))
         else:
             _show(screen, start, running.url)
         if until_stdin_closes:
-            stop_when_stdin_closes()
+            with_emulator.stop_when_stdin_closes()
         wait_for(signals)
     return ExitCode.YES
 

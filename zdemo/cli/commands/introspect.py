@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -121,14 +122,12 @@ def _without_words(
 
 def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Introspection:
     """Ask ZITADEL, print its answer unchanged if it is JSON, and read it."""
-    client = IntrospectionClient(settings)
-    try:
+    with closing(IntrospectionClient(settings)) as client:
         screen.hide(*client.secrets)
-        answer = client.ask(token)
-    except ConnectionFailed as failure:
-        raise introspection_error(failure) from failure
-    finally:
-        client.close()
+        try:
+            answer = client.ask(token)
+        except ConnectionFailed as failure:
+            raise introspection_error(failure) from failure
     if show and (found := answer.json()) is not None:
         screen.document(found, as_it_came=answer.text.rstrip("\n"))
     return read_answer(answer, with_key=settings.key is not None)
@@ -278,7 +277,6 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
     rows["issuer"] += ", as in ZITADEL_DOMAIN"
     if said.text("iss") != settings.issuer:
         rows["issuer"] = f"{one_line(said.text('iss')) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
-    rows["audience"] += f"\n{_audience(said.audience, settings)}"
     screen.pairs(
         [("not verified", rows.pop("")), *rows.items(), ("expiry", _expiry(said, now=now).removeprefix("expires "))]
     )
@@ -292,13 +290,3 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
     if verbose:
         show_claims(screen, form.header, "header, not verified")
         show_claims(screen, claims, "claims, not verified")
-
-
-def _audience(names: Collection[str], settings: Settings) -> str:
-    """Return whether an audience names this API, as far as the settings tell."""
-    own = {settings.client_id: "CLIENT_ID", settings.project_id: "ZITADEL_PROJECT_ID"}
-    if named := next((setting for value, setting in own.items() if value in names), ""):
-        return f"it names this API ({named})"
-    if settings.project_id:
-        return "it names neither this API's project (ZITADEL_PROJECT_ID) nor its client ID"
-    return "without ZITADEL_PROJECT_ID it is not known whether that is this API's project"

@@ -14,24 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.common_options import (
-    EMULATOR_HOST,
-    AdminPat,
-    EmulatorPort,
-    EnvFile,
-    Expose,
-    Host,
-    Port,
-    check_exposure,
-    check_needs_emulator,
-    free_port_near,
-    port_explained,
-)
+from zdemo.cli import common_options
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import flag, option
+from zdemo.config.dotenv_file import Dotenv
 from zdemo.config.environment import DEFAULT, Environment, read_environment
+from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import Settings
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError, ZdemoError
@@ -40,14 +30,16 @@ if TYPE_CHECKING:
     from zdemo.cli.commands.serve_start import ServeAddress
     from zdemo.page import PageOptions
 
+NEEDED = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
+OF_THE_PAGE = ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT")
 NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def serve(
     ctx: typer.Context,
-    host: Host = "127.0.0.1",
-    port: Port = 5000,
+    host: common_options.Host = "127.0.0.1",
+    port: common_options.Port = 5000,
     threads: Annotated[int, option("COUNT", "Threads per worker.", shows_default=True, min=4, max=1024)] = 128,
     workers: Annotated[int, option("COUNT", "Worker processes.", shows_default=True, min=1, max=64)] = 1,
     pin: Annotated[
@@ -58,15 +50,15 @@ def serve(
         ),
     ] = None,
     emulator: Annotated[bool, flag("Run the built-in ZITADEL emulator beside the API.", "--emulator")] = False,
-    emulator_port: EmulatorPort = EMULATOR_PORT,
-    expose_emulator: Expose = False,
+    emulator_port: common_options.EmulatorPort = EMULATOR_PORT,
+    expose_emulator: common_options.Expose = False,
     json_logs: Annotated[bool, flag("Log one JSON object per line.", "--json-logs")] = False,
     open_metrics: Annotated[
         bool, flag("Serve /metrics, to everybody who reaches the API. Off by default.", "--open-metrics")
     ] = False,
     no_page: Annotated[bool, flag("Serve no page that shows the requests.", "--no-page")] = False,
-    admin_pat: AdminPat = None,
-    env_file: EnvFile = None,
+    admin_pat: common_options.AdminPat = None,
+    env_file: common_options.EnvFile = None,
 ) -> int:
     """Run the API: three routes, guarded by token introspection.
 
@@ -85,7 +77,7 @@ def serve(
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
-    check_needs_emulator(ctx, "emulator_port", "expose_emulator")
+    common_options.check_needs_emulator(ctx, "emulator_port", "expose_emulator")
     screen: Screen = ctx.obj
     if admin_pat is not None and (emulator or no_page):
         named = "--emulator" if emulator else "--no-page"
@@ -96,12 +88,12 @@ def serve(
         _log(as_json=True, emulator=emulator)
         screen = _JsonLogScreen(redaction=screen.redaction)
     if emulator:
-        check_exposure(screen, host, expose=expose_emulator)
+        common_options.check_exposure(screen, host, expose=expose_emulator)
         environment = _with_emulator(screen, environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     with ExitStack() as stack:
-        with port_explained(host, port):
+        with common_options.port_explained(host, port):
             listener = stack.enter_context(listen(host, port))
         place = ServeAddress(host, port, page_key="" if no_page else new_key())
         if emulator:
@@ -178,20 +170,12 @@ class _JsonLogScreen(Screen):
 
 def _with_emulator(screen: Screen, environment: Environment, port: int) -> Environment:
     """Return the environment with the emulator's settings in place of the person's."""
-    from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
-
-    variables = {
-        "ZITADEL_DOMAIN": f"http://localhost:{port}",
-        "CLIENT_ID": CLIENT_ID,
-        "CLIENT_SECRET": CLIENT_SECRET,
-        "ZITADEL_PROJECT_ID": PROJECT_ID,
-    }
-    shadowed = [name for name, value in variables.items() if environment.get(name, value).strip() != value]
+    variables = Dotenv(emulator_text(port)).values
+    shadowed = [name for name in NEEDED if environment.get(name, variables[name]).strip() != variables[name]]
     shadowed += [name for name in NOT_THE_EMULATORS if name in environment]
     if shadowed:
         screen.tell(f"note: --emulator ignores your {', '.join(shadowed)}")
-    variables |= {"PAT": READER.pat, "ZDEMO_VISITOR_PAT": VISITOR.pat, "ZITADEL_ADMIN_PAT": ADMIN.pat}  # of the page
-    options = {name: ("--emulator", value) for name, value in variables.items()}
+    options = {name: ("--emulator", variables[name]) for name in (*NEEDED, *OF_THE_PAGE)}
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
@@ -205,7 +189,7 @@ def _start_emulator(stack: ExitStack, port: int, api_port: int, env_file: Path) 
         if error.errno != errno.EADDRINUSE:
             raise
         commands = ", then ".join(with_emulator_settings(env_file, "zdemo serve", port=port))
-        other = free_port_near(EMULATOR_HOST, port, api_port)
+        other = common_options.free_port_near(common_options.EMULATOR_HOST, port, api_port)
         raise ZdemoError(
             f"the emulator's port, {port}, is taken",
             hint=f"choose another one: --emulator-port {other}; or, if an emulator runs there already: {commands}",

@@ -15,30 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zdemo.cli import reports, with_emulator
 from zdemo.cli.common_options import Json, Junit
-from zdemo.cli.reports import (
-    STANDARD_OUTPUT,
-    cases_as_document,
-    check_report,
-    junit,
-    reported_cases,
-    shortened,
-    show_cases,
-    show_list,
-    write_report,
-)
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import OUTPUT_GROUP, completing, flag, option
-from zdemo.cli.with_emulator import (
-    check_command,
-    check_extra,
-    command_environment,
-    expanded,
-    exported,
-    key_files,
-    placeholders,
-    variables,
-)
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.names import did_you_mean
@@ -129,7 +109,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
             hint = f"did you mean {near}?" if near else "zdemo verify --list shows the IDs"
             raise UsageError(f"unknown case: {name}", hint=hint)
     if list_cases:
-        show_list(screen, requested(CASES, names), as_json=as_json)
+        reports.show_list(screen, requested(CASES, names), as_json=as_json)
         return ExitCode.YES
     target = GradedApi(
         command=command or [],
@@ -147,24 +127,22 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         raise UsageError("--role is empty", hint=f"for example --role {ROLE}, or --no-role")
     _check(target)
     if junit_file is not None:
-        check_report(junit_file, "verify", as_json=as_json)
+        reports.check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
     with emulated_run(screen, target) as run, screen.waiting("asking") as wait:
         if run.answer.status == HTTPStatus.NOT_FOUND:
             raise UsageError(f"the API answers 404 to {target.path}: give --path a path that it has")
-        reports = list(
-            examine(run, names, strict=strict, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}"))
-        )
+        done = list(examine(run, names, strict=strict, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
         printed = run.about_refusal
         screen.hide(*run.api.hidden)
     seconds = time.monotonic() - started
     if junit_file:
-        write_report(screen, junit_file, junit("verify", reported_cases(reports), seconds, screen.redaction))
+        reports.write_report(screen, junit_file, "verify", reports.reported_cases(done), seconds=seconds)
     if as_json:
-        screen.document(cases_as_document(reports, seconds))
-    elif junit_file != STANDARD_OUTPUT:
-        show_cases(screen, reports, seconds, printed, verbose=verbose)
-    return exit_code(reports, names)
+        screen.document(reports.cases_as_document(done, seconds))
+    elif junit_file != reports.STANDARD_OUTPUT:
+        reports.show_cases(screen, done, seconds, printed, verbose=verbose)
+    return exit_code(done, names)
 
 
 def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
@@ -199,8 +177,8 @@ def _check(target: GradedApi) -> None:
             f"--external-domain does not lead to this machine: {target.external_domain}",
             hint=f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}",
         )
-    check_command(target.command)
-    check_extra(target.env)
+    with_emulator.check_command(target.command)
+    with_emulator.check_extra(target.env)
 
 
 # --- the API and the emulator
@@ -241,24 +219,26 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     start = random_start(World(external_domain=target.external_domain))
     with ExitStack() as stack:
         needs_file = reads_key_file or any("{key_file}" in text for text in (*target.env, *target.command))
-        files = stack.enter_context(key_files(start)) if needs_file else {}
+        files = stack.enter_context(with_emulator.key_files(start)) if needs_file else {}
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
-        values, port = {**exported(start, running.url), **files}, free_port()
+        values, port = {**with_emulator.exported(start, running.url), **files}, free_port()
         own = {*FOR_THE_API, *([KEY_FILE] if reads_key_file else []), *(text.partition("=")[0] for text in target.env)}
-        kept = {name: text for name, text in variables(values, port, target.env).items() if name in own}  # no token
-        environment, withdrawn = command_environment(os.environ, {PORT: str(port), **kept})
+        given = with_emulator.variables(values, port, target.env)
+        kept = {name: text for name, text in given.items() if name in own}  # no token
+        environment, withdrawn = with_emulator.command_environment(os.environ, {PORT: str(port), **kept})
         screen.hide(start.client_secret)
         if withdrawn:
             screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
-        command, origin = expanded(target.command, placeholders(values, port)), f"http://{LOOPBACK}:{port}"
+        command = with_emulator.expanded(target.command, with_emulator.placeholders(values, port))
+        origin = f"http://{LOOPBACK}:{port}"
         api = stack.enter_context(api_running(command, environment))
         try:
             with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):
                 api.wait_until_it_answers(origin, target.path, target.start_seconds)
         except ZdemoError:
             for line in last_lines(api.printed()):
-                screen.behind("  ", shortened(screen, line), stream=screen.stderr)
+                screen.behind("  ", reports.shortened(screen, line), stream=screen.stderr)
             raise
         budget = RunBudget(MOST_SECONDS + target.window_seconds)
         yield VerifyRun(
