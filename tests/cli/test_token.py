@@ -51,9 +51,6 @@ def test_scopes_replace_the_usual_ones(reader: Shell) -> None:
     assert (ran.code, f"--scope {AUDIENCE}" in ran.err) == (0, True)
     ran = reader("token", ZITADEL_PROJECT_ID="")
     assert (ran.code, "set ZITADEL_PROJECT_ID" in ran.err) == (0, True)
-    for scope in ("", ' " '):
-        ran = reader("token", "--scope", scope)
-        assert (ran.code, ran.out, is_two_lines(ran)) == (2, "", True)
 
 
 def test_the_secret_comes_from_standard_input_or_a_prompt_and_never_from_the_command_line(reader: Shell) -> None:

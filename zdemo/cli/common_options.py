@@ -30,7 +30,6 @@ def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None
 
 
 def _token(what: str, name: str, default: str) -> Any:
-    """Return an option for a token, which may be asked for."""
     how = f"- reads it from standard input; a bare {name} at the end of the line asks for it."
     text = f"{what} {how} Default: {default}."
     return option("TEXT", text, name, panel=SETTINGS_GROUP, callback=token_text)

@@ -1,6 +1,5 @@
 """The reports of ``zdemo doctor`` and ``zdemo verify``: a line for each group, then in full what failed; and JUnit."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,19 +22,14 @@ from zdemo.verify.judgments import OPEN
 SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.SKIP: "-"}
 WORDS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.WARN: "warn", Outcome.SKIP: "skip"}
 COLOURS = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.WARN: "yellow", Outcome.SKIP: "bright_black"}
-WITH_SIGNS = re.compile(r"utf-?8", re.IGNORECASE)
 CHECK_WIDTH, CASE_WIDTH, LABEL_WIDTH, INDENT = 20, 30, 12, 2
 HEADING_WIDTH = INDENT + LABEL_WIDTH
 
 
 def marks(stream: IO[str]) -> Mapping[Outcome, str]:
-    """Return the mark of each outcome, all of one width: signs where the terminal can show them, else words.
-
-    ``LC_CTYPE`` does not count: Python sets it itself where ``LANG`` is ``C``.
-    """
-    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or "utf-8"
+    """Return the mark of each outcome, all of one width: signs where the stream can hold them, else words."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    return SIGNS if WITH_SIGNS.search(locale) and WITH_SIGNS.fullmatch(encoding) else WORDS
+    return SIGNS if re.fullmatch("(?i)utf-?8", encoding) else WORDS
 
 
 def _mark(screen: Screen, outcome: Outcome) -> str:

@@ -175,7 +175,6 @@ def completing(names: Mapping[str, str]) -> Callable[[str], list[tuple[str, str]
 
 
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
-    """Return an error of Click in zdemo's words."""
     options = [name for p in ctx.command.params if p.param_type_name == "option" for name in p.opts]
     message, hint = str(error.message).removesuffix("."), f"{ctx.command_path} --help"
     if type(error).__name__ == "NoSuchOption":

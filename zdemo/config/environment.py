@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -151,10 +152,7 @@ def steps_with_env_file(found: T, path: Path | None) -> T:
     if path in (None, DEFAULT):
         return found
     option = f" --env-file {shlex.quote(str(path))}"
-
-    def with_option(step: str) -> str:
-        return COMMANDS.sub(lambda command: command[0] + option, step)
-
+    with_option = partial(COMMANDS.sub, lambda command: command[0] + option)
     steps = {name: tuple(map(with_option, getattr(found, name))) for name in ("fix", "otherwise")}
     changed: T = replace(cast(Any, found), **steps)
     return changed

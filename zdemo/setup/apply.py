@@ -22,7 +22,6 @@ from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep
 from zdemo.setup.setup_files import SetupFiles, key_in
 from zdemo.setup.state_file import IssuedCredential, digest, new_id
 from zdemo.zitadel import resources
-from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient, is_taken_name
 from zdemo.zitadel.records import Auth, milliseconds
@@ -298,7 +297,16 @@ def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> flo
 
     def shown() -> bool:
         nonlocal problem
-        problem = _problem(files, introspector, role)
+        problem = ""
+        try:
+            for name, has_role in (("PAT", True), ("ZDEMO_VISITOR_PAT", False)):
+                found = introspector.introspect(files.get(name))
+                if not found.active:
+                    problem = f"{name} is not active"
+                elif found.has_role(role, files.get("ZITADEL_PROJECT_ID")) != has_role:
+                    problem = f"{name} {'does not have' if has_role else 'has'} {role}"
+        except IntrospectionError as error:  # a new secret is refused for some milliseconds
+            problem = error.message
         return not problem
 
     with closing(IntrospectionClient(settings)) as introspector:
@@ -311,17 +319,3 @@ def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> flo
     if files.wrote("CLIENT_SECRET"):
         files.record(secret_written=True)  # a run may have been killed before it could
     return seconds
-
-
-def _problem(files: SetupFiles, introspector: Introspector, role: str) -> str:
-    """Return what introspection does not show yet; empty when it shows everything."""
-    try:
-        for name, has_role in (("PAT", True), ("ZDEMO_VISITOR_PAT", False)):
-            found = introspector.introspect(files.get(name))
-            if not found.active:
-                return f"{name} is not active"
-            if found.has_role(role, files.get("ZITADEL_PROJECT_ID")) != has_role:
-                return f"{name} {'does not have' if has_role else 'has'} {role}"
-    except IntrospectionError as error:  # a new secret is refused for some milliseconds
-        return error.message
-    return ""

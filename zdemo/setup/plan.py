@@ -225,7 +225,6 @@ def _pat_steps(user: CurrentUser, period: str, file: str) -> Iterator[PlanStep]:
 
 
 def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict[str, str]) -> PlanStep:
-    """Return the row that names the settings which get another value."""
     new = {(step.kind, step.name) for step in steps if step.action in (Action.CREATE, Action.CHANGE)}
     kinds = {kind for kind, _ in new}
     value = defaultdict(str, {name: text.strip() for name, text in settings.items()})
@@ -256,7 +255,6 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
 
 
 def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
-    """Yield each conflict, and what resolves it."""
     options, role = current.options, current.options.role
     if current.login_app and not current.login_app.is_for_people:
         what = f"the application {current.login_app.name} exists, and people cannot log in to it from a terminal"

@@ -141,23 +141,18 @@ def management_error(answer: Response) -> ZdemoError:
             hint=f"check {answer.setting}, and whether a proxy in front of it answers in its place",
             answer=answer,
         )
-    message, hint = _words(answer.status, error_id, text)
+    message, hint = f"ZITADEL says: {text}", ""
     if not error_id and code in NO_SUCH_SERVICE:
         message, hint = TOO_OLD
+    elif answer.status == 401 or error_id == SESSION_TOKEN:
+        message, hint = ADMIN_PAT_REFUSED
+    elif error_id == NO_MEMBERSHIP:
+        message = "ZITADEL_ADMIN_PAT is a valid token, but its user is not an administrator there (no membership)"
+        hint = f"{BIGGER_ROLE}, or use an administrator's PAT"
+    elif answer.status == 403:
+        message = "the administrator role of ZITADEL_ADMIN_PAT's user is too small for this (no permission)"
+        hint = BIGGER_ROLE
     return ManagementError(message, hint=hint, answer=answer, code=code, error_id=error_id)
-
-
-def _words(status: int, error_id: str, text: str) -> tuple[str, str]:
-    if status == 401 or error_id == SESSION_TOKEN:
-        return ADMIN_PAT_REFUSED
-    if error_id == NO_MEMBERSHIP:
-        return (
-            "ZITADEL_ADMIN_PAT is a valid token, but its user is not an administrator there (no membership)",
-            f"{BIGGER_ROLE}, or use an administrator's PAT",
-        )
-    if status == 403:
-        return "the administrator role of ZITADEL_ADMIN_PAT's user is too small for this (no permission)", BIGGER_ROLE
-    return f"ZITADEL says: {text}", ""
 
 
 def is_missing(error: ManagementError) -> bool:

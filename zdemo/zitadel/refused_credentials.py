@@ -61,7 +61,6 @@ def names_our_client(response: Response) -> bool:
 
 
 def _unavailable(response: Response) -> errors.ZitadelUnavailable:
-    """Return the error for a response that means "not now"."""
     if response.status == 429:
         message, hint = "ZITADEL limits the requests of this API (429)", "wait; ask ZITADEL's operator about the limit"
     elif DATABASE_AWAY in response.text:

@@ -22,7 +22,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
 from zdemo.cli.usage import completing, flag, option
 from zdemo.config.address import ADMIN_PAT, admin_option
-from zdemo.config.environment import DEFAULT, Environment, steps_with_env_file
+from zdemo.config.environment import DEFAULT, steps_with_env_file
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
 from zdemo.diagnosis.checks import CHECKS
@@ -145,7 +145,6 @@ def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, 
 
 
 def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -> None:
-    """Show the IDs of checks and what they check."""
     if as_json:
         facts = ("id", "group", "what", "needs", "anchor")
         screen.document({"checks": [{name: getattr(check, name) for name in facts} for check in checks]})
@@ -221,7 +220,12 @@ def _run(
         for token in ("PAT", "ZITADEL_ADMIN_PAT"):
             tell_mixed_sources(screen, environment, token, "ZITADEL_DOMAIN")
     else:
-        subject, command = _target(environment, api), f"{command} --api {shlex.quote(api)}"
+        typed = re.split(r"(?<![:/])/|[?#]", api, maxsplit=1)[0]  # not by urlsplit, which raises errors of its own
+        origin = check_address("--api", typed, environment, example="http://127.0.0.1:5000/api/private")
+        path, token = api.removeprefix(typed).partition("#")[0].removeprefix("/"), environment.get("PAT", "").strip()
+        is_sent = token.isascii() and token.isprintable()
+        subject = Target(origin=origin, path=f"/{path}", token=token if is_sent else "")
+        command += f" --api {shlex.quote(api)}"
     with closing(subject):
         examined = _examined(checks, subject, only, env_file)
         done = list(reports.stream_groups(screen, checks, examined, only, show=output))
@@ -249,15 +253,6 @@ def _examined(
 ) -> Iterator[CheckReport]:
     for report in examine(checks, subject, only):
         yield replace(report, result=steps_with_env_file(report.result, env_file))
-
-
-def _target(environment: Environment, url: str) -> Target:
-    """Return the API at a URL."""
-    typed = re.split(r"(?<![:/])/|[?#]", url, maxsplit=1)[0]  # not by urlsplit, which raises errors of its own
-    origin = check_address("--api", typed, environment, example="http://127.0.0.1:5000/api/private")
-    path = f"/{url.removeprefix(typed).partition('#')[0].removeprefix('/')}"
-    token = environment.get("PAT", "").strip()
-    return Target(origin=origin, path=path, token=token if token.isascii() and token.isprintable() else "")
 
 
 def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:

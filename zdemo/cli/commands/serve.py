@@ -126,7 +126,6 @@ def serve(
 
 
 def _page_options(place: ServeAddress, environment: Environment, settings: Settings) -> PageOptions | None:
-    """Return how the page is served; ``None`` if it is not."""
     from zdemo.emulator import READER, VISITOR
     from zdemo.page import PageOptions
 
@@ -169,7 +168,6 @@ class _JsonLogScreen(Screen):
 
 
 def _with_emulator(screen: Screen, environment: Environment, port: int) -> Environment:
-    """Return the environment with the emulator's settings in place of the person's."""
     variables = Dotenv(emulator_text(port)).values
     shadowed = [name for name in NEEDED if environment.get(name, variables[name]).strip() != variables[name]]
     shadowed += [name for name in NOT_THE_EMULATORS if name in environment]
@@ -180,7 +178,6 @@ def _with_emulator(screen: Screen, environment: Environment, port: int) -> Envir
 
 
 def _start_emulator(stack: ExitStack, port: int, api_port: int, env_file: Path) -> str:
-    """Run the emulator until the stack ends, and return its name."""
     from zdemo.emulator import emulate
 
     try:

@@ -125,7 +125,6 @@ def tell_start(
 
 
 def _state_of_store(settings: Settings) -> SharedState | None:
-    """Return whether the store works; ``None`` if it is not used."""
     if not (settings.cache_url and settings.cache_ttl_seconds):
         return None
     from zdemo.guard.build import shared_answers  # here, since most APIs have no store
@@ -135,7 +134,6 @@ def _state_of_store(settings: Settings) -> SharedState | None:
 
 
 def _cache(settings: Settings) -> str:
-    """Return for how long answers are reused, and where they are shared."""
     url, ttl = settings.cache_url, settings.cache_ttl_seconds
     if not ttl:
         return "no cache: the store is not used" if url else "no cache"

@@ -26,7 +26,7 @@ from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, UserSettings
-from zdemo.errors import SCOPE_TOKEN, ExitCode, UsageError
+from zdemo.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from zdemo.zitadel.introspection_client import IssuedToken
@@ -90,7 +90,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     More: docs/commands.md, docs/how-zitadel-answers.md
     """
     screen: Screen = ctx.obj
-    requested = _requested(scope)
+    requested = [one for option in scope or () for one in option.split()]  # one may hold several, as in OAuth
     if login or device:
         of_accounts = {"--key-file": key_file is not None, "--client-secret": client_secret is not None}
         others = {"--device": login and device, **of_accounts}
@@ -118,7 +118,6 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
 def _of_service_account(
     screen: Screen, env_file: Path | None, given: Iterable[str | None], requested: list[str]
 ) -> "tuple[IssuedToken, str]":
-    """Return the token, and whose it is."""
     settings, environment = _settings(screen, env_file, *given)
     tell_warnings(screen, settings)
     tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
@@ -139,16 +138,6 @@ def _of_service_account(
         names = (ISSUER, INTERNAL_URL, USER_ID, USER_SECRET, USER_KEY_FILE, "ZITADEL_PROJECT_ID")
         tell_hidden(screen, environment, *names)
     return issued, f"user {settings.key.subject}" if settings.key else settings.client_id
-
-
-def _requested(options: Iterable[str] | None) -> list[str]:
-    """Return the scopes that options give; one may hold several, as in OAuth requests."""
-    scopes = [scope for option in options or () for scope in option.split()]
-    if options and not scopes:
-        raise UsageError("--scope is empty", hint="e.g. --scope openid, or leave it out")
-    if odd := next((scope for scope in scopes if not SCOPE_TOKEN.fullmatch(scope)), None):
-        raise UsageError(f"not a scope: {odd}", hint="a scope has no quotes, backslashes or letters beyond ASCII")
-    return scopes
 
 
 def _settings(
