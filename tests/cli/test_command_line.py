@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,21 +127,32 @@ def test_a_wrong_command_line_is_named_by_what_was_typed(bare: Shell, line: str,
     assert ran.lines == [f"error: {error}", f"hint:  {hint}"]
 
 
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [("call private --json --nothing-like-it", 2), ("introspect --json", 3), ("call private --pat - --json", 3)],
-)
-def test_an_error_is_a_document_where_one_is_asked_for(bare: Shell, line: str, code: int) -> None:
-    ran = bare(*line.split())
-    assert ran.code == code
-    assert ran.document.keys() == {"error", "hint"}
-    assert ran.document["error"].split(";")[0] in ran.lines[0]
-    assert ran.lines[-1] == f"hint:  {ran.document['hint']}"
-
-
 def test_an_error_behind_a_document_does_not_write_a_second(shell: Shell) -> None:
     ran = shell("call", "private", "--json", "--expect", "401")
     assert (ran.code, ran.document["status"], "is 200, not 401" in ran.err) == (1, 200, True)
+
+
+DOCUMENTS = (
+    *("call private", "call scoped --pat nobody", "call nonsense", "role list", "role grant visitor read:messages"),
+    *("doctor", "doctor --list", "doctor --explain net.tls", "setup --dry-run", "setup --teardown --dry-run"),
+)
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Return the objects in a document."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(item)
+
+
+@pytest.mark.parametrize("line", DOCUMENTS)
+def test_names_have_one_style_and_numbers_say_what_was_measured_and_no_more(own_shell: Shell, line: str) -> None:
+    for found in objects(own_shell(*line.split(), "--json").document):
+        for key, value in found.items():
+            assert re.fullmatch("[a-z_]+", key), key
+            digits = 1 if "milliseconds" in key.lower() else 3
+            assert not isinstance(value, float) or value == round(value, digits), key
 
 
 FULL = "the answer cannot be written: No space left on device"

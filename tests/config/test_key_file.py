@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.support.files import other_than_a_file
 from zdemo.config.key_file import APPLICATION, LARGEST_BYTES, SERVICE_USER, KeyKind, parse_key_file, read_key_file
 from zdemo.config.parsers import InvalidValue
 
@@ -121,11 +120,6 @@ def test_the_path_of_a_file_that_does_not_exist_is_shown(folder: Path) -> None:
     missing = refusal(lambda: read_key_file("none.json", folder))
     assert (str(missing), missing.shown) == ("names a file that does not exist", str(folder / "none.json"))
     assert missing.fix == "correct the path"
-
-
-def test_what_is_not_a_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
-    path = other_than_a_file("a named pipe", tmp_path)
-    assert str(refusal(lambda: read_key_file(str(path), tmp_path))) == "names something other than a file"
 
 
 def test_the_key_itself_in_place_of_the_path_is_not_repeated(folder: Path) -> None:
