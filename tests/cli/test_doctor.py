@@ -89,26 +89,21 @@ def test_every_check_can_be_explained_without_marks_of_markdown(check: Check[Any
 @pytest.mark.parametrize(
     ("only", "env", "code", "expected"),
     [
-        (["role.granted"], {}, 0, {"role.granted": "pass"}),
+        ("role.granted", {}, 0, {"role.granted": "pass"}),
         (
-            ["role.granted", "clock.skew"],
+            "role.granted clock.skew",
             WRONG,
             1,
             {"clock.skew": "pass", "client.accepted": "fail", "role.granted": "skip"},
         ),
-        (["TOKEN"], {}, 0, {"token.form": "pass", "token.active": "pass", "token.audience": "pass"}),
-        (
-            ["net.tls"],
-            {"ZITADEL_DOMAIN": ""},
-            1,
-            {"settings.complete": "fail", "net.resolve": "skip", "net.tls": "skip"},
-        ),
+        ("TOKEN", {}, 0, {"token.form": "pass", "token.active": "pass", "token.audience": "pass"}),
+        ("net.resolve", {"ZITADEL_DOMAIN": ""}, 1, {"settings.complete": "fail", "net.resolve": "skip"}),
     ],
 )
 def test_only_what_is_asked_for_and_what_it_needs_is_shown(
-    shell: Shell, only: list[str], env: dict[str, str], code: int, expected: dict[str, str]
+    shell: Shell, only: str, env: dict[str, str], code: int, expected: dict[str, str]
 ) -> None:
-    ran = shell("doctor", "--json", *(word for name in only for word in ("--only", name)), **env)
+    ran = shell("doctor", "--json", *(word for name in only.split() for word in ("--only", name)), **env)
     assert (ran.code, outcomes(ran.document)) == (code, expected)
 
 

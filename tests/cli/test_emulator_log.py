@@ -23,39 +23,29 @@ INACTIVE = RequestRecord(
     token="zdem…-000",  # masked
     reason="expired 3 s ago",
 )
-CREATED = RequestRecord(
+LISTED = RequestRecord(
     method="POST", path="/zitadel.user.v2.UserService/ListUsers", status=200, milliseconds=2.94, user="zdemo-admin"
 )
 WHOSE = "emulator-api, zdem…-000: expired 3 s ago"
 
 
-def shown(
-    record: RequestRecord, columns: int, monkeypatch: pytest.MonkeyPatch, mark: str = BESIDE_THE_API
-) -> list[str]:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setenv("NO_COLOR", "1")
-    formatter = TextFormatter(Terminal() if columns else io.StringIO(), requests_log(mark))
-    event = logging.LogRecord(REQUESTS_LOG, logging.INFO, "", 1, "", astuple(record), None)
-    return [re.sub(r"^\d\d:\d\d:\d\d", "CLOCK", line) for line in formatter.format(event).splitlines()]
-
-
 @pytest.mark.parametrize(
-    ("columns", "lines"),
+    ("record", "columns", "lines"),
     [
-        (40, ["200    2.9 ms  ZITADEL POST /oauth/v2/i…", "    emulator-api, zdem…-000: expired 3 …"]),
-        (80, ["CLOCK  200    2.9 ms  ZITADEL POST /oauth/v2/introspect", f"    {WHOSE}"]),
-        (0, [f"CLOCK  ZITADEL  POST /oauth/v2/introspect  200  {WHOSE}{' ' * 11}2.9 ms"]),
+        (INACTIVE, 40, ["200    2.9 ms  ZITADEL POST /oauth/v2/i…", "    emulator-api, zdem…-000: expired 3 …"]),
+        (INACTIVE, 80, ["CLOCK  200    2.9 ms  ZITADEL POST /oauth/v2/introspect", f"    {WHOSE}"]),
+        (INACTIVE, 0, [f"CLOCK  ZITADEL  POST /oauth/v2/introspect  200  {WHOSE}{' ' * 11}2.9 ms"]),
+        (LISTED, 80, ["CLOCK  200    2.9 ms  ZITADEL POST UserService/ListUsers  zdemo-admin"]),
     ],
 )
-def test_a_line_says_whose_it_is_and_the_reason(
-    columns: int, lines: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_line_says_whose_it_is_the_reason_and_the_service_without_its_package(
+    record: RequestRecord, columns: int, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert shown(INACTIVE, columns, monkeypatch) == lines
-
-
-def test_a_service_is_shown_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    (line,) = shown(CREATED, 80, monkeypatch, mark="")
-    assert line.startswith("CLOCK  200    2.9 ms  POST UserService/ListUsers  zdemo-admin")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    formatter = TextFormatter(Terminal() if columns else io.StringIO(), requests_log(BESIDE_THE_API))
+    event = logging.LogRecord(REQUESTS_LOG, logging.INFO, "", 1, "", astuple(record), None)
+    assert re.sub(r"(?m)^\d\d:\d\d:\d\d", "CLOCK", formatter.format(event)).splitlines() == lines
 
 
 def test_commands_name_the_emulator_unless_its_name_is_strange(shell: Shell, shared_stack: Stack) -> None:

@@ -43,7 +43,7 @@ server.serve_forever()
 """
 SERVED = "\nimport sys\napp.run(port=int(sys.argv[1]), threaded=True)\n"
 PLAIN = EXAMPLE.read_text(encoding="utf-8").replace("/api/private-scoped", "/messages") + SERVED
-ASKS, CHECKS_ROLE = "    g.claims = claims = introspect(match[1])", "        if not isinstance(grants, dict)"
+ASKS, ROLE = "    g.claims = claims = introspect(match[1])", "        if not isinstance(grants, dict)"
 FAULTS = {  # of that guard, by what the first lines say: where it is, and what stands before it
     "open to everybody: GET /messages 200 without a token": ('        deny(401, "send', "        return Response()\n"),
     "safe.unknown accepted a token that nobody issued": (ASKS, "    return Response()\n"),
@@ -52,11 +52,8 @@ FAULTS = {  # of that guard, by what the first lines say: where it is, and what 
         '        return {"active": True, "aud": [CLIENT_ID], ROLES: {ROLE: {"1": "x"}}}\n',
     ),
     "safe.active ignored active": ("    is_ours = ", '    claims = claims | {"active": True}\n'),
-    "safe.scope_is_no_role took a scope for a role": (
-        CHECKS_ROLE,
-        '        grants = role in str(g.claims) and {"1": ""}\n',
-    ),
-    "safe.role_missing let in without the role": (CHECKS_ROLE, "        return\n"),
+    "safe.scope_is_no_role took a scope for a role": (ROLE, '        grants = role in str(g.claims) and {"1": ""}\n'),
+    "safe.role_missing let in without the role": (ROLE, "        return\n"),
 }
 SILENT = "import time; print('not yet', flush=True); time.sleep(600)"
 FAST = ("--env", "ZDEMO_CACHE_TTL=0.5", "--env", "ZDEMO_TIMEOUT=2", "--window", "3")
@@ -98,11 +95,7 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         ),
         (("--path", "/m", "flask", "--", "run"), "unexpected argument: flask", "put -- in front of the command to run"),
         (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
-        (
-            ("--path", "/m", "--external-domain", "x y", "--", "true"),
-            "does not lead to this machine: x y",
-            "/etc/hosts",
-        ),
+        (("--path", "/m", "--external-domain", "x y", "--", "true"), "not lead to this machine: x y", "/etc/hosts"),
         (("--path", "/m", "--", "no-such-program"), "command not found: no-such-program", "check its spelling"),
     ],
 )

@@ -127,10 +127,7 @@ ROWS: list[tuple[Auth, tuple[str, ...]]] = [
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("auth", "names"),
-    [pytest.param(auth, names, id=f"{' and '.join(names)}, {auth}") for auth, names in ROWS],
-)
+@pytest.mark.parametrize(("auth", "names"), ROWS)
 def test_what_was_deleted_by_hand_is_created_again(desk: Desk, auth: Auth, names: tuple[str, ...]) -> None:
     desk.run(auth=auth)
     before = desk.state

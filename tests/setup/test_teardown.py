@@ -19,7 +19,6 @@ from zdemo.setup.current import SetupOptions
 from zdemo.zitadel.records import Auth
 
 ROLE = "read:messages"
-Change = Callable[[Desk, Workshop], object]
 
 
 def refusal(desk: Desk) -> str:
@@ -40,47 +39,27 @@ def assign(desk: Desk, workshop: Workshop, user_id: str, project_id: str, *roles
     desk.api.do("AuthorizationService/CreateAuthorization", **ids, roleKeys=list(roles))
 
 
-def add_editor(desk: Desk, _workshop: Workshop) -> None:
-    desk.api.do("ProjectService/AddProjectRole", projectId=desk.state.project_id, roleKey="editor", displayName="E")
-
-
-def more_roles(desk: Desk, workshop: Workshop) -> None:
-    assign(desk, workshop, desk.state.visitor_id, desk.state.project_id, ROLE, "editor")
-
-
-def project_grant(desk: Desk, workshop: Workshop) -> None:
-    ids = {"projectId": desk.state.project_id, "grantedOrganizationId": workshop.organization().id}
-    desk.api.do("ProjectService/CreateProjectGrant", **ids, roleKeys=[ROLE])
-
-
-def application(desk: Desk, _workshop: Workshop) -> None:
+def do(desk: Desk, method: str, **more: Any) -> None:
+    """Call a method of ZITADEL about the project, the application or the reader."""
     ids = {"projectId": desk.state.project_id}
-    desk.api.do("ApplicationService/CreateApplication", **ids, name="shop", apiConfiguration={})
+    ids |= {"applicationId": desk.state.application_id} if method.endswith("Key") else {}
+    ids = {"userId": desk.state.reader_id} if method.startswith("User") else ids
+    desk.api.do(method, **ids, **more)
 
 
-def application_key(desk: Desk, _workshop: Workshop) -> None:
-    ids = {"projectId": desk.state.project_id, "applicationId": desk.state.application_id}
-    desk.api.do("ApplicationService/CreateApplicationKey", **ids, expirationDate=later(days=1))
-
-
-def user_key(desk: Desk, _workshop: Workshop) -> None:
-    desk.api.do("UserService/AddKey", userId=desk.state.reader_id, expirationDate=later(days=1))
-
-
-ADDITIONS: list[tuple[str, Change]] = [
-    ("role editor", add_editor),
-    ("application shop (", application),
-    ("role for ", lambda desk, w: assign(desk, w, w.user(pat=False).id, desk.state.project_id, ROLE)),
-    ("role for {.visitor_name}: ", more_roles),
-    ("Project Grant to ", project_grant),
-    ("PAT of {.visitor_name} (", lambda desk, w: w.pat(desk.state.visitor_id)),
-    ("key of {.reader_name} (", user_key),
-    ("client secret {.reader_name}", lambda d, _: d.api.do("UserService/AddSecret", userId=d.state.reader_id)),
-    (
-        "role for {.reader_name}: buyer in ",
-        lambda d, w: assign(d, w, d.state.reader_id, w.project("buyer").id, "buyer"),
-    ),
-    ("key of {.app_name} (", application_key),
+SOON, GRANT = later(days=1), "ProjectService/CreateProjectGrant"
+APPLICATION = "ApplicationService/CreateApplication"
+ADDITIONS: list[tuple[str, Callable[[Desk, Workshop], object]]] = [
+    ("role editor", lambda d, _: do(d, "ProjectService/AddProjectRole", roleKey="editor", displayName="E")),
+    ("application shop (", lambda d, _: do(d, APPLICATION, name="shop", apiConfiguration={})),
+    ("role for ", lambda d, w: assign(d, w, w.user(pat=False).id, d.state.project_id, ROLE)),
+    ("role for {.visitor_name}: ", lambda d, w: assign(d, w, d.state.visitor_id, d.state.project_id, ROLE, "editor")),
+    ("Project Grant to ", lambda d, w: do(d, GRANT, grantedOrganizationId=w.organization().id, roleKeys=[ROLE])),
+    ("PAT of {.visitor_name} (", lambda d, w: w.pat(d.state.visitor_id)),
+    ("key of {.reader_name} (", lambda d, _: do(d, "UserService/AddKey", expirationDate=SOON)),
+    ("client secret {.reader_name}", lambda d, _: do(d, "UserService/AddSecret")),
+    ("role for {.reader_name}: b in ", lambda d, w: assign(d, w, d.state.reader_id, w.project("b").id, "b")),
+    ("key of {.app_name} (", lambda d, _: do(d, f"{APPLICATION}Key", expirationDate=SOON)),
 ]
 
 

@@ -95,13 +95,10 @@ def show_checks(
         (count[Outcome.PASS], "passed"),
         (count[Outcome.SKIP], "skipped"),
     ]
-    more = [f"zdemo doctor --explain {one.id}" for one in (failures or warnings)[:1]]
-    also = ", ".join(one.id for one in failures[1:])
-    rows = [
-        ("also", "" if verbose else also),
-        ("more", ", ".join([*([] if verbose else [command]), *more] if more else [])),
-    ]
-    _show_summary(screen, numbers, seconds, rows)
+    also, more = "", [f"zdemo doctor --explain {one.id}" for one in (failures or warnings)[:1]]
+    if not verbose:
+        also, more = ", ".join(one.id for one in failures[1:]), [command, *more] if more else []
+    _show_summary(screen, numbers, seconds, [("also", also), ("more", ", ".join(more))])
 
 
 def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport], *, verbose: bool) -> None:

@@ -173,10 +173,7 @@ def cache_url(text: str) -> str:
     checks = (
         ("#" in text, "has a # in it: write %23 in a password"),
         (parts.scheme not in STORE_OPTIONS, "is not a valid URL that begins with redis://, rediss:// or unix://"),
-        (
-            set(options) - takes,
-            f"has an option that is not supported with {parts.scheme}://",
-        ),
+        (set(options) - takes, f"has an option that is not supported with {parts.scheme}://"),
         (is_socket and (host or not parts.path.strip("/")), "is not the path of a Unix socket: unix:///PATH"),
         (not is_socket and not host, "has no host"),
         (database and not re.fullmatch("[0-9]{1,5}", database), "has a path that is not the number of a database"),

@@ -47,11 +47,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     ] = None,
     env: Annotated[
         list[str] | None,
-        option(
-            "NAME=TEXT",
-            f"Export another variable to COMMAND. Placeholders: {PLACEHOLDERS}.",
-            "--env",
-        ),
+        option("NAME=TEXT", f"Export another variable to COMMAND. Placeholders: {PLACEHOLDERS}.", "--env"),
     ] = None,
     as_json: Annotated[bool, flag("Print one JSON document when the emulator is ready, then serve.", "--json")] = False,
     until_stdin_closes: Annotated[

@@ -43,11 +43,7 @@ def serve(
     threads: Annotated[int, option("COUNT", "Threads per worker.", shows_default=True, min=4, max=1024)] = 128,
     workers: Annotated[int, option("COUNT", "Worker processes.", shows_default=True, min=1, max=64)] = 1,
     pin: Annotated[
-        bool | None,
-        flag(
-            "Keep each worker on one processor (Linux); --no-pin turns it off. On with several workers.",
-            "--pin/--no-pin",
-        ),
+        bool | None, flag("Keep each worker on one processor (Linux). On with several workers.", "--pin/--no-pin")
     ] = None,
     emulator: Annotated[bool, flag("Run the built-in ZITADEL emulator beside the API.", "--emulator")] = False,
     emulator_port: common_options.EmulatorPort = EMULATOR_PORT,

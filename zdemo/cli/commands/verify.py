@@ -60,20 +60,14 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ] = LOCAL,
     window: Annotated[
         float,
-        option(
-            "SECONDS", "How long a deleted token or removed role may still pass.", shows_default=True, min=0, max=600
-        ),
+        option("SECONDS", "How long a deleted token or role may still pass.", shows_default=True, min=0, max=600),
     ] = 10,
     start_seconds: Annotated[
         float, option("SECONDS", "How long the API may take to start.", shows_default=True, min=1, max=600)
     ] = 30,
     only: Annotated[
         list[str] | None,
-        option(
-            "ID|GROUP",
-            "Ask this case or group, and the cases that it builds on. Repeatable.",
-            autocompletion=completing(NAMES),
-        ),
+        option("ID|GROUP", "Ask this case or group, and what it needs. Repeatable.", autocompletion=completing(NAMES)),
     ] = None,
     strict: Annotated[bool, flag("Count the group hardening, too.", "--strict")] = False,
     list_cases: Annotated[bool, flag("List the cases: their IDs, and what is asked.", "--list")] = False,
