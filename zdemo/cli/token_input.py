@@ -80,10 +80,8 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
     token = value
     if value == ASK:
         if not at_terminal():
-            raise UsageError(
-                f"{option} asks for the {what}, but there is no terminal to ask on",
-                hint=f"give the {what}, or {option} - to read it from standard input",
-            )
+            hint = f"give the {what}, or {option} - to read it from standard input"
+            raise UsageError(f"{option} asks for the {what}, but there is no terminal to ask on", hint=hint)
         token = typed_secret(question)
     elif value == FROM_STDIN:
         stdin = _stdin()

@@ -151,10 +151,8 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     if same:
         return same[0]
     meant = did_you_mean(word, choices)
-    raise UsageError(
-        f"invalid value for {max(param.opts, key=len)}: {word}{'' if meant else f' ({takes})'}",
-        hint=f"did you mean {meant}?" if meant else f"{ctx.command_path} --help",
-    )
+    hint = f"did you mean {meant}?" if meant else f"{ctx.command_path} --help"
+    raise UsageError(f"invalid value for {max(param.opts, key=len)}: {word}{'' if meant else f' ({takes})'}", hint=hint)
 
 
 def option(

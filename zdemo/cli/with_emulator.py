@@ -58,10 +58,8 @@ def new_start(port: int, seed: Path | None, domains: Sequence[str], person: str)
 
     for domain in domains:
         if not DOMAIN.fullmatch(domain):
-            raise UsageError(
-                f"invalid value for --external-domain: {domain} (NAME or NAME:PORT)",
-                hint="for example: --external-domain zitadel:8484",
-            )
+            hint = "for example: --external-domain zitadel:8484"
+            raise UsageError(f"invalid value for --external-domain: {domain} (NAME or NAME:PORT)", hint=hint)
     if seed is None:
         start = random_start() if port == 0 else known_start()
     else:
@@ -111,10 +109,8 @@ def key_files(start: Start) -> Iterator[dict[str, str]]:
             folder = stack.enter_context(TemporaryDirectory(prefix="zdemo-emulator-"))
             written = {name: _written(Path(folder, file), text) for name, (file, text) in contents.items() if text}
         except OSError as error:
-            raise ZdemoError(
-                f"the key files cannot be written: {error.strerror}",
-                hint="set TMPDIR to a folder that this user can write to",
-            ) from None
+            hint = "set TMPDIR to a folder that this user can write to"
+            raise ZdemoError(f"the key files cannot be written: {error.strerror}", hint=hint) from None
         yield written
 
 
@@ -206,10 +202,8 @@ def check_command(words: Iterable[str]) -> None:
     """Raise UsageError for a secret in a command: everybody on the machine can read the list of processes."""
     for name in SECRETS:
         if any(f"{{{name}}}" in word for word in words):
-            raise UsageError(
-                f"{{{name}}} would show a secret in the list of processes",
-                hint=f"export it instead: --env {PLACEHOLDERS[name]}={{{name}}}",
-            )
+            hint = f"export it instead: --env {PLACEHOLDERS[name]}={{{name}}}"
+            raise UsageError(f"{{{name}}} would show a secret in the list of processes", hint=hint)
 
 
 def command_environment(own: Mapping[str, str], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

@@ -61,10 +61,8 @@ def apply_plan(
     for step in plan.to_do(ObjectKind.KEY):
         file = files.key_file(step.name)
         if step.action is Action.CREATE and os.path.lexists(file) and file not in files.key_files():
-            raise ZdemoError(
-                f"{file} exists, and setup did not write it",
-                hint=f"move it away, or choose another --app-name, and run setup again; {NOTHING_CHANGED}",
-            )
+            hint = f"move it away, or choose another --app-name, and run setup again; {NOTHING_CHANGED}"
+            raise ZdemoError(f"{file} exists, and setup did not write it", hint=hint)
     shared_id = current.project.id if current.project and not current.owns(current.project) else ""
     files.record(
         zitadel=current.issuer,
@@ -312,10 +310,9 @@ def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> flo
     with closing(IntrospectionClient(settings)) as introspector:
         seconds = wait_until(shown)
     if seconds is None:
-        raise ZdemoError(
-            f"everything is created, but introspection does not show it after {GIVE_UP_SECONDS:g} s: {problem}",
-            hint="ZITADEL's reads can lag behind by up to 60 s: run the command again",
-        )
+        what = f"everything is created, but introspection does not show it after {GIVE_UP_SECONDS:g} s: {problem}"
+        hint = "ZITADEL's reads can lag behind by up to 60 s: run the command again"
+        raise ZdemoError(what, hint=hint)
     if files.wrote("CLIENT_SECRET"):
         files.record(secret_written=True)  # a run may have been killed before it could
     return seconds

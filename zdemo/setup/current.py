@@ -49,20 +49,15 @@ class SetupOptions:
         for option, name in names.items():
             is_visible = not any(unicodedata.category(character).startswith("C") for character in name)
             if not name.strip() or name != name.strip() or not is_visible or len(name) > LONGEST_NAME:
-                raise UsageError(
-                    f"{option} is empty or too long, has a control character, or a space at an end",
-                    hint=f"give {option} 1 to {LONGEST_NAME} visible characters",
-                )
+                what = f"{option} is empty or too long, has a control character, or a space at an end"
+                hint = f"give {option} 1 to {LONGEST_NAME} visible characters"
+                raise UsageError(what, hint=hint)
         if set(self.role) & set(BROKEN_IN_ROLES) or self.role == "NULL":
-            raise UsageError(
-                f"--role {self.role}: ZITADEL accepts this key, and then loses or splits it",
-                hint=f"choose a key other than NULL without any of {BROKEN_IN_ROLES}, e.g. read:messages",
-            )
+            hint = f"choose a key other than NULL without any of {BROKEN_IN_ROLES}, e.g. read:messages"
+            raise UsageError(f"--role {self.role}: ZITADEL accepts this key, and then loses or splits it", hint=hint)
         if self.reader_name.casefold() == self.visitor_name.casefold():
-            raise UsageError(
-                f"--reader-name and --visitor-name are the same: {self.visitor_name}",
-                hint="give two names: one of the users has the role, the other does not",
-            )
+            hint = "give two names: one of the users has the role, the other does not"
+            raise UsageError(f"--reader-name and --visitor-name are the same: {self.visitor_name}", hint=hint)
 
 
 class CredentialState(StrEnum):

@@ -65,10 +65,8 @@ def only_setup_in_folder(env_path: Path) -> Iterator[None]:
             for place in (folder, folder / FOLDER):
                 remove_leftovers(place)
         except BlockingIOError:
-            raise ZdemoError(
-                f"another zdemo setup is running in {folder}",
-                hint="wait until it has finished, then run zdemo setup again; nothing was changed",
-            ) from None
+            hint = "wait until it has finished, then run zdemo setup again; nothing was changed"
+            raise ZdemoError(f"another zdemo setup is running in {folder}", hint=hint) from None
         except (ImportError, OSError):
             pass
         yield
@@ -82,10 +80,8 @@ class SetupFiles:
         if path.is_dir():
             raise SettingsError([f"{path} is a folder, not a file"], hint="name another file with --env-file")
         if not path.parent.is_dir():
-            raise SettingsError(
-                [f"{path} cannot be written: there is no folder {path.parent}"],
-                hint=f"mkdir -p {path.parent}, or correct --env-file",
-            )
+            hint = f"mkdir -p {path.parent}, or correct --env-file"
+            raise SettingsError([f"{path} cannot be written: there is no folder {path.parent}"], hint=hint)
         self.path = path
         self.values: dict[str, str] = read_dotenv(path) if os.path.lexists(path) else {}
         self.state = read_state(path)

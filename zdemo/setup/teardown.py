@@ -183,10 +183,8 @@ class Teardown:
         """Raise ZdemoError when others added something that would go too."""
         if self.added_by_others:
             names = "; ".join(f"{item.what} {item.name}" for item in self.added_by_others)
-            raise ZdemoError(
-                f"others added to what setup created: {names}; nothing was removed",
-                hint=f"remove it in the Management Console, or delete the whole project or user there; then {AGAIN}",
-            )
+            hint = f"remove it in the Management Console, or delete the whole project or user there; then {AGAIN}"
+            raise ZdemoError(f"others added to what setup created: {names}; nothing was removed", hint=hint)
 
 
 def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:

@@ -104,10 +104,8 @@ class Introspection:
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> NoReturn:
         """Raise GuardError: without ``Depends``, FastAPI would take it for a part of a request or of a response."""
-        raise GuardError(
-            "an Introspection cannot be a body, a parameter or a response",
-            hint="write Annotated[Introspection, Depends(requires_token())], and return the claims that you need",
-        )
+        hint = "write Annotated[Introspection, Depends(requires_token())], and return the claims that you need"
+        raise GuardError("an Introspection cannot be a body, a parameter or a response", hint=hint)
 
     def _roles_claim(self, project_id: str | None) -> dict[str, Any]:
         claim = self.claims.get(roles_claim_of(project_id) if project_id else ROLES_CLAIM)
@@ -189,9 +187,6 @@ def within_all_clocks(seconds: int) -> int:
 
 def unusable_answer(what: str, response: Response) -> UnusableAnswer:
     """Return the error for an introspection response that cannot be used; ``what`` continues its subject."""
-    media_type = response.media_type or "no media type"
-    return UnusableAnswer(
-        f"the introspection response {what} ({response.status}, {media_type})",
-        hint=f"check {response.setting} and any proxy in front of ZITADEL: ZITADEL does not answer like this",
-        answer=response,
-    )
+    message = f"the introspection response {what} ({response.status}, {response.media_type or 'no media type'})"
+    hint = f"check {response.setting} and any proxy in front of ZITADEL: ZITADEL does not answer like this"
+    return UnusableAnswer(message, hint=hint, answer=response)

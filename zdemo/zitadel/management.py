@@ -135,12 +135,10 @@ def management_error(answer: Response) -> ZdemoError:
         return answer_error(answer)
     error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
     if not text or answer.status in (200, 501):
-        return UnusableAnswer(
-            f"what answers at {answer.setting} is not ZITADEL's v2 API ({answer.status}, "
-            f"{answer.media_type or 'no media type'})",
-            hint=f"check {answer.setting}, and whether a proxy in front of it answers in its place",
-            answer=answer,
-        )
+        seen = f"{answer.status}, {answer.media_type or 'no media type'}"
+        message = f"what answers at {answer.setting} is not ZITADEL's v2 API ({seen})"
+        hint = f"check {answer.setting}, and whether a proxy in front of it answers in its place"
+        return UnusableAnswer(message, hint=hint, answer=answer)
     message, hint = f"ZITADEL says: {text}", ""
     if not error_id and code in NO_SUCH_SERVICE:
         message, hint = TOO_OLD

@@ -38,17 +38,13 @@ def answer_error(response: Response, *, with_key: bool = False) -> errors.Intros
         return errors.UnusableAnswer(cause, hint="; ".join(fix), answer=response)
     # ZITADEL says it with 400, other servers with 401 or 403
     if names_our_client(response) if status == 400 else status in (401, 403) and response.media_type != "text/html":
-        return errors.CredentialsRefused(
-            f"ZITADEL refuses the API application's {'key' if with_key else 'credentials'}",
-            hint=KEY_REFUSED if with_key else CREDENTIALS_REFUSED,
-            answer=response,
-        )
+        message = f"ZITADEL refuses the API application's {'key' if with_key else 'credentials'}"
+        hint = KEY_REFUSED if with_key else CREDENTIALS_REFUSED
+        return errors.CredentialsRefused(message, hint=hint, answer=response)
     if 300 <= status < 400:
-        return errors.UnusableAnswer(
-            "the introspection endpoint redirects; redirects are not followed",
-            hint=f"set {response.setting} to the address that does not redirect; exempt /oauth from single sign-on",
-            answer=response,
-        )
+        message = "the introspection endpoint redirects; redirects are not followed"
+        hint = f"set {response.setting} to the address that does not redirect; exempt /oauth from single sign-on"
+        return errors.UnusableAnswer(message, hint=hint, answer=response)
     return unusable_answer("is not an answer", response)
 
 

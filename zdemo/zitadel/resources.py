@@ -115,10 +115,9 @@ class TypedRpc(Rpc, Generic[T]):
             if not rows or offset >= paging.total:
                 return
         name = self._path.rpartition("/")[2]
-        raise UnusableAnswer(
-            f"ZITADEL's list does not end ({name}): after {MOST_PAGES} pages it announces more",
-            hint=f"check {client.zitadel.setting}, and whether a proxy in front of it sends one page again and again",
-        )
+        what = f"ZITADEL's list does not end ({name}): after {MOST_PAGES} pages it announces more"
+        hint = f"check {client.zitadel.setting}, and whether a proxy in front of it sends one page again and again"
+        raise UnusableAnswer(what, hint=hint)
 
     def list_of(self, name: str, field: str) -> Callable[[ManagementClient, str], tuple[T, ...]]:
         """Return a function that returns the objects of an owner, whose ID is that field of a filter."""

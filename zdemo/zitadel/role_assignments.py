@@ -45,16 +45,13 @@ def find_project_id(settings: AdminSettings, introspector: IntrospectionClient |
     if settings.project_id:
         return settings.project_id
     if introspector is None:
-        raise SettingsError(
-            ["ZITADEL_PROJECT_ID is not set: the project's ID, e.g. 312909075212468225"],
-            hint="set it, or set CLIENT_ID and CLIENT_SECRET to use the API application's project",
-        )
+        hint = "set it, or set CLIENT_ID and CLIENT_SECRET to use the API application's project"
+        raise SettingsError(["ZITADEL_PROJECT_ID is not set: the project's ID, e.g. 312909075212468225"], hint=hint)
     project_id = project_behind(introspector.client_id, introspector.introspect(settings.admin_pat).audience)
     if project_id is None:
-        raise ZdemoError(
-            "the administrator's token is not an active personal access token: it does not show the API's project",
-            hint="set ZITADEL_PROJECT_ID, or use an administrator's PAT that is active",
-        )
+        what = "the administrator's token is not an active personal access token: it does not show the API's project"
+        hint = "set ZITADEL_PROJECT_ID, or use an administrator's PAT that is active"
+        raise ZdemoError(what, hint=hint)
     return project_id
 
 

@@ -93,10 +93,8 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     if command:
         if as_json or until_stdin_closes:
             option_given = "--json" if as_json else "--until-stdin-closes"
-            raise UsageError(
-                f"{option_given} cannot be combined with a command",
-                hint=f"leave out {option_given}: standard input and output belong to the command",
-            )
+            hint = f"leave out {option_given}: standard input and output belong to the command"
+            raise UsageError(f"{option_given} cannot be combined with a command", hint=hint)
         with_emulator.check_extra(env or [])
         return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:

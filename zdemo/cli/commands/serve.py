@@ -183,10 +183,8 @@ def _start_emulator(stack: ExitStack, port: int, api_port: int, env_file: Path) 
             raise
         commands = ", then ".join(with_emulator_settings(env_file, "zdemo serve", port=port))
         other = common_options.free_port_near(common_options.EMULATOR_HOST, port, api_port)
-        raise ZdemoError(
-            f"the emulator's port, {port}, is taken",
-            hint=f"choose another one: --emulator-port {other}; or, if an emulator runs there already: {commands}",
-        ) from None
+        hint = f"choose another one: --emulator-port {other}; or, if an emulator runs there already: {commands}"
+        raise ZdemoError(f"the emulator's port, {port}, is taken", hint=hint) from None
 
 
 def _keep_metrics(stack: ExitStack, *, shared: bool) -> None:
@@ -201,7 +199,6 @@ def _keep_metrics(stack: ExitStack, *, shared: bool) -> None:
         else:
             os.environ.pop(METRICS_FOLDER, None)
     except OSError as error:
-        raise ZdemoError(
-            f"no metrics can be kept in {chosen or 'a temporary folder'}: {error.strerror}",
-            hint=f"set {METRICS_FOLDER if chosen else 'TMPDIR'} to a folder that this user can write to",
-        ) from None
+        what = f"no metrics can be kept in {chosen or 'a temporary folder'}: {error.strerror}"
+        hint = f"set {METRICS_FOLDER if chosen else 'TMPDIR'} to a folder that this user can write to"
+        raise ZdemoError(what, hint=hint) from None

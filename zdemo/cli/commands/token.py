@@ -145,10 +145,8 @@ def _settings(
 ) -> tuple[UserSettings, Environment]:
     """Return the settings, and where they come from; a secret that is missing is asked for at a terminal."""
     if key_file is not None and (client_id is not None or client_secret is not None):
-        raise UsageError(
-            "--key-file cannot be combined with --client-id or --client-secret",
-            hint="leave out --key-file or the others",
-        )
+        hint = "leave out --key-file or the others"
+        raise UsageError("--key-file cannot be combined with --client-id or --client-secret", hint=hint)
     if client_secret not in (None, ASK, FROM_STDIN):
         hint = "a bare --client-secret at the end of the line asks for it; --client-secret - reads standard input"
         raise UsageError("--client-secret does not take the secret itself: others can read command lines", hint=hint)

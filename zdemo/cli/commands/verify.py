@@ -159,18 +159,15 @@ def _check(target: GradedApi) -> None:
     if not target.command:
         raise UsageError("the command that starts the API is missing", hint=EXAMPLE)
     if "://" in target.command[0]:
-        raise UsageError(
-            f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}",
-            hint=f"give the command that starts it: {EXAMPLE}",
-        )
+        what = f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}"
+        hint = f"give the command that starts it: {EXAMPLE}"
+        raise UsageError(what, hint=hint)
     leads_here = False  # to the emulator, which listens on IPv4's loopback
     with suppress(OSError, UnicodeError):
         leads_here = is_loopback(socket.gethostbyname(target.external_domain))
     if not leads_here:
-        raise UsageError(
-            f"--external-domain does not lead to this machine: {target.external_domain}",
-            hint=f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}",
-        )
+        hint = f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}"
+        raise UsageError(f"--external-domain does not lead to this machine: {target.external_domain}", hint=hint)
     with_emulator.check_command(target.command)
     with_emulator.check_extra(target.env)
 
