@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.errors.response import Response
-from zdemo.verify.api_client import ApiReply
+from zdemo.verify.api_client import ApiReply, no_answer
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.judgments import Measured, leaks_in
@@ -25,13 +24,14 @@ def seen(status: int, challenge: str = "", body: str = "", seconds: float = 0.01
     """Return a request and its answer; underscores in the names of fields stand for hyphens."""
     headers = {name.replace("_", "-"): value for name, value in fields.items()}
     headers |= {"www-authenticate": challenge} if challenge else {}
-    reply = Response(status=status, headers=headers, body=body.encode(), seconds=seconds, url="http://api/messages")
-    return ApiReply(line="GET /messages", response=reply)
+    return ApiReply(
+        line="GET /messages", status=status, headers=headers, body=body.encode(), seconds=seconds, url="http://api"
+    )
 
 
 def broken(kind: FailureKind) -> ApiReply:
     """Return a request that got no answer."""
-    return ApiReply(line="GET /messages", response=ConnectionFailed("", hint="", kind=kind, origin="http://api"))
+    return no_answer("GET /messages", ConnectionFailed("", hint="", kind=kind, origin="http://api"))
 
 
 LATE, CUT = broken(FailureKind.TIMEOUT), broken(FailureKind.HUNG_UP)

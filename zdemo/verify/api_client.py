@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.verify.challenge import bearer_of
+from zdemo.verify.challenge import OneChallenge, bearer_of
 
 MOST_SECONDS = 120.0  # of a run, besides the removal window, which it may have to wait for
 LEAST_SECONDS = 0.2
@@ -36,26 +36,16 @@ class RunBudget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiReply:
-    """A request, as a person would name it, and what came of it."""
+class ApiReply(Response):
+    """An API's answer, with ``line``, its request in words; with status 0 and ``failure`` where no answer came."""
 
     line: str
-    response: Response | ConnectionFailed
-
-    @property
-    def status(self) -> int:
-        """The status; 0 where no answer came."""
-        return self.response.status if isinstance(self.response, Response) else 0
+    failure: ConnectionFailed | None = None
 
     @property
     def timed_out(self) -> bool:
         """Whether no answer came in time."""
-        return isinstance(self.response, ConnectionFailed) and self.response.kind is FailureKind.TIMEOUT
-
-    @property
-    def seconds(self) -> float:
-        """How long the answer took."""
-        return self.response.seconds if isinstance(self.response, Response) else 0.0
+        return self.failure is not None and self.failure.kind is FailureKind.TIMEOUT
 
     @property
     def challenge(self) -> str:
@@ -63,15 +53,24 @@ class ApiReply:
         return self.header("www-authenticate")
 
     @property
+    def bearer(self) -> OneChallenge | None:
+        """The bearer challenge; ``None`` without one, or when the header field is malformed."""
+        return bearer_of(self.challenge)
+
+    @property
     def error(self) -> str | None:
         """The error code of the bearer challenge, which may be empty; ``None`` without a challenge."""
-        challenge = bearer_of(self.challenge)
-        return challenge.parameters.get("error", "") if challenge else None
+        return self.bearer.parameters.get("error", "") if self.bearer else None
 
     @property
     def let_in(self) -> bool:
         """Whether the API did what was asked; a redirect counts, since nobody knows where it leads."""
         return 0 < self.status < 400
+
+    @property
+    def whole(self) -> str:
+        """Header fields and body as text."""
+        return "\n".join([*(f"{name}: {value}" for name, value in self.headers.items()), self.text])
 
     def about(self, what: str) -> ApiReply:
         """Return the same, with words behind the request that say what was special about it."""
@@ -79,27 +78,18 @@ class ApiReply:
 
     def header(self, name: str) -> str:
         """Return a header field, whose name is in lower case; empty where it is missing."""
-        return self.response.headers.get(name, "") if isinstance(self.response, Response) else ""
-
-    @property
-    def body(self) -> bytes:
-        """The body of the answer; empty where none came."""
-        return self.response.body if isinstance(self.response, Response) else b""
-
-    @property
-    def text(self) -> str:
-        """The whole answer as text; empty where none came."""
-        if not isinstance(self.response, Response):
-            return ""
-        return "\n".join([*(f"{name}: {value}" for name, value in self.response.headers.items()), self.response.text])
+        return self.headers.get(name, "")
 
     def in_words(self) -> str:
         """Return what was seen, in a few words."""
-        if not isinstance(self.response, Response):
-            broke = "the connection broke without an answer"
-            return f"{self.line}: {'no answer in time' if self.timed_out else broke}"
-        code = f", {quoted(self.error, 40)}" if self.error else ""
-        return f"{self.line} {self.status}{code}"
+        if self.failure:
+            return f"{self.line}: {'no answer in time' if self.timed_out else 'the connection broke without an answer'}"
+        return f"{self.line} {self.status}" + (f", {quoted(self.error, 40)}" if self.error else "")
+
+
+def no_answer(line: str, failure: ConnectionFailed) -> ApiReply:
+    """Return the reply to a request without an answer."""
+    return ApiReply(line=line, failure=failure, status=0, headers={}, body=b"", seconds=0, url=failure.origin)
 
 
 class ApiClient:
@@ -152,22 +142,23 @@ class ApiClient:
         fields = dict(headers or {}) | ({"Authorization": authorization[0]} if authorization else {})
         repeated = [("Authorization", value) for value in authorization[1:]]
 
-        def request() -> Response | ConnectionFailed:
+        line = f"{method} {urlsplit(path).path or path}"
+
+        def request() -> ApiReply:
             wanted = self._seconds if seconds is None else seconds
             left = max(LEAST_SECONDS, min(wanted, self._budget.end - time.monotonic()))
             try:
-                return self._transport.send(
+                answer = self._transport.send(
                     method, target, timeout_seconds=left, headers=fields, repeated=repeated, form=form
                 )
             except ConnectionFailed as failure:
-                return failure
+                return no_answer(line, failure)
+            return ApiReply(line=line, **vars(answer))
 
-        response = request()
-        is_away = isinstance(response, Response) and response.status in GATEWAY_STATUSES
-        if self._patient and not self._in_outage and is_away:
+        reply = request()
+        if self._patient and not self._in_outage and reply.status in GATEWAY_STATUSES:
             time.sleep(PAUSE_SECONDS)
-            response = request()
-        reply = ApiReply(line=f"{method} {urlsplit(path).path or path}", response=response)
+            reply = request()
         with self._lock:
             self.hidden.update(value.partition(" ")[2] for value in authorization)
             self.visible.update(filter(None, (query, *(form or {}).values())))

@@ -14,9 +14,8 @@ from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, pass
 from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import finding_before_the_api
-from zdemo.errors import ConnectionFailed
-from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.verify.api_client import ApiClient, RunBudget
+from zdemo.errors.response import GATEWAY_STATUSES
+from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import VerifyRun
@@ -28,7 +27,6 @@ MUST_REFUSE = "check the API's log: it must refuse the request, not fail"
 ONLY_THE_HEADER = "take tokens from the Authorization header alone (RFC 6750 section 2.3, RFC 9700)"
 REFUSALS, QUERY = "refusals", "query"  # groups of checks
 BY_ID = {case.id: case for case in CASES}
-Reply = Response | ConnectionFailed
 
 
 @dataclass
@@ -41,7 +39,7 @@ class Target:
     moved: bool = False
 
     @cached_property
-    def bare(self) -> Reply:
+    def bare(self) -> ApiReply:
         """The answer to a request without a token; where an origin has nothing at /, zdemo's own route is examined."""
         first = self.run.bare
         if self.path == "/" and first.status == 404:
@@ -49,9 +47,9 @@ class Target:
             second = self.run.api.send()
             if second.status not in (0, 404):
                 self.path, self.moved, self.run.bare = ZDEMO_ROUTE, True, second
-                return second.response
+                return second
             self.run.api.path = self.path
-        return first.response
+        return first
 
     @cached_property
     def run(self) -> VerifyRun:
@@ -76,8 +74,8 @@ def _judged(target: Target, case: Case, wrong: Callable[..., Finding] = failed) 
 @check("api.reachable", "the URL answers", verdict="does not answer")
 def _reachable(target: Target) -> Finding:
     reply = target.bare
-    if isinstance(reply, ConnectionFailed):
-        return failed_with(reply)
+    if reply.failure:
+        return failed_with(reply.failure)
     answers = f"answers {reply.status} in {reply.seconds * 1000:.0f} ms"
     if target.moved:
         return passed(f"{target.origin} has nothing at / (404), so {target.path} is examined: it {answers}")
@@ -98,8 +96,6 @@ def _shown(path: str) -> str:
 def _no_token(target: Target) -> Finding:
     """Expect a challenge without an error code, because no token was presented (RFC 6750 §3.1)."""
     reply = target.bare
-    if not isinstance(reply, Response):
-        return skipped("it did not answer")
     if reply.status == 401:
         return _judged(target, BY_ID["correct.no_token"])
     if reply.status < 300:
@@ -108,7 +104,7 @@ def _no_token(target: Target) -> Finding:
     return _neither(reply, _shown(target.path))
 
 
-def _neither(reply: Response, path: str) -> Finding:
+def _neither(reply: ApiReply, path: str) -> Finding:
     if before := finding_before_the_api(reply, OPTION):
         fix = (f"{step}{path}" if step.startswith(f"{OPTION}=") else step for step in before.fix)
         return failed(before.cause, *fix, otherwise=before.otherwise)
@@ -141,8 +137,8 @@ def _query(target: Target) -> Finding:
     """Send only a made-up token: a real one would end up in logs."""
     run = target.run
     reply = run.api.send(query=random_token())
-    if isinstance(reply.response, ConnectionFailed):
-        return failed(reply.response.message, MUST_REFUSE)
+    if reply.failure:
+        return failed(reply.failure.message, MUST_REFUSE)
     if reply.status < 300:
         what = f"a token in the query is accepted ({reply.status}): URLs end up in logs and histories"
         return failed(what, ONLY_THE_HEADER)
@@ -163,8 +159,8 @@ def _accepts(target: Target) -> Finding:
     if not target.token:
         return skipped("PAT is not set")
     reply = target.run.api.bearer(target.token)
-    if isinstance(reply.response, ConnectionFailed):
-        return failed_with(reply.response)
+    if reply.failure:
+        return failed_with(reply.failure)
     if reply.status < 300:
         return passed(f"{reply.status}")
     if reply.status in (401, 403) and reply.error == "insufficient_scope":

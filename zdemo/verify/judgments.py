@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zdemo.diagnosis.finding import quoted
-from zdemo.errors.response import GATEWAY_STATUSES, Response
+from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Verdict, bad, good, skip, unless
-from zdemo.verify.challenge import bearer_of, problem_of
+from zdemo.verify.challenge import problem_of
 from zdemo.zitadel.introspection_client import basic_credentials
 
 OPEN = "open to everybody"
 PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then
 RECOVERY_SECONDS = 10.0  # after an outage, a valid token must be let in again by then
+MOST_SHOWN = 6  # answers
 MOST_FLIGHTS = 4  # introspections for simultaneous requests with one token: one per worker process
 LIKE_A_TRACE = ("Traceback (most recent call last)", "\tat ", "goroutine ", "panicked at", "System.Exception")
 
@@ -24,8 +25,9 @@ OnReplies = Callable[[Sequence[ApiReply]], Verdict]
 
 
 def in_words(replies: Sequence[ApiReply]) -> str:
-    """Return what was seen, each answer once."""
-    return "; ".join(dict.fromkeys(reply.in_words() for reply in replies))
+    """Return what was seen: each answer once, and not all of many."""
+    seen = list(dict.fromkeys(reply.in_words() for reply in replies))
+    return "; ".join(seen[:MOST_SHOWN]) + (" …" if len(seen) > MOST_SHOWN else "")
 
 
 def _one(right: Test) -> OnReply:
@@ -33,12 +35,18 @@ def _one(right: Test) -> OnReply:
     return lambda reply: unless("" if right(reply) else reply.in_words(), reply.in_words())
 
 
-def _every(right: Test, seen: str = "") -> OnReplies:
-    """Return the judgment that each reply must pass a test; ``seen`` is said of all, with their number in it."""
+def _every(right: Test, seen: str = "", *, among: Test = bool, none: str = "") -> OnReplies:
+    """Return the judgment that each reply must pass a test, or each ``among`` them, of which there may be ``none``.
+
+    ``seen`` is said of all, with their number in it.
+    """
 
     def judge(replies: Sequence[ApiReply]) -> Verdict:
-        wrong = [reply for reply in replies if not right(reply)]
-        return unless(in_words(wrong), seen.format(len(replies)) if seen else in_words(replies))
+        judged = [reply for reply in replies if among(reply)]
+        if none and not judged:
+            return skip(none)
+        wrong = [reply for reply in judged if not right(reply)]
+        return unless(in_words(wrong), seen.format(len(judged)) if seen else in_words(judged))
 
     return judge
 
@@ -92,13 +100,24 @@ def same(replies: Sequence[ApiReply]) -> Verdict:
     return unless(f"{first.in_words()}, but {in_words(wrong)}" if wrong else "", first.in_words())
 
 
-def challenged(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge whether each 401 has a challenge."""
-    refusals = [one for one in replies if one.status == 401]
-    if not refusals:
-        return skip("the API never answered 401")
-    wrong = [one for one in refusals if not one.challenge.strip()]
-    return unless(f"{len(wrong)} of {len(refusals)} have none" if wrong else "", f"{len(refusals)} have one")
+challenged = _every(
+    lambda reply: bool(reply.challenge.strip()),
+    "{} have one",
+    among=lambda reply: reply.status == 401,
+    none="the API never answered 401",
+)
+named_realm = _every(
+    lambda reply: reply.bearer is not None and bool(reply.bearer.parameters),
+    "each has one",
+    among=lambda reply: reply.bearer is not None,
+    none="the API never sent a bearer challenge",
+)
+retry_after = _every(
+    lambda reply: bool(reply.header("retry-after")),
+    "each says when to come back",
+    among=lambda reply: reply.status == 503,
+    none="the API never answered 503",
+)
 
 
 def well_formed(replies: Sequence[ApiReply]) -> Verdict:
@@ -110,20 +129,11 @@ def well_formed(replies: Sequence[ApiReply]) -> Verdict:
     return unless("; ".join(problems), f"{len(texts)} different challenges")
 
 
-def named_realm(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge whether each bearer challenge has at least one parameter."""
-    found = [bearer for one in replies if (bearer := bearer_of(one.challenge))]
-    if not found:
-        return skip("the API never sent a bearer challenge")
-    return unless("" if all(one.parameters for one in found) else "Bearer without a parameter", "each has one")
-
-
 def names_scope(reply: ApiReply) -> Verdict:
     """Judge whether a refusal for a missing role says what is missing."""
-    challenge = bearer_of(reply.challenge)
-    if challenge is None or challenge.parameters.get("error") != "insufficient_scope":
+    if reply.bearer is None or reply.error != "insufficient_scope":
         return skip("the API does not answer insufficient_scope")
-    scope = challenge.parameters.get("scope", "")
+    scope = reply.bearer.parameters.get("scope", "")
     return unless("" if scope else "insufficient_scope without scope", f"scope={quoted(scope, 60)}")
 
 
@@ -135,26 +145,17 @@ def readable(replies: Sequence[ApiReply]) -> Verdict:
 
 
 def _unreadable(reply: ApiReply) -> str:
-    assert isinstance(reply.response, Response)  # noqa: S101  # it has a body
-    media = reply.response.media_type
+    media = reply.media_type
     if not media:
         return "a body, but no Content-Type"
     if media == "text/html":
         return "a web page"
     if media == "application/json" or media.endswith("+json"):
         try:
-            json.loads(reply.response.text)
+            json.loads(reply.text)
         except (ValueError, RecursionError):
             return "a body that is not JSON, but says so"
     return ""
-
-
-def retry_after(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge whether each 503 says when to come back."""
-    fields = [one.header("retry-after") for one in replies if one.status == 503]
-    if not fields:
-        return skip("the API never answered 503")
-    return unless("" if all(fields) else "503 without Retry-After", f"Retry-After: {fields[0]}")
 
 
 def like_get(replies: Sequence[ApiReply]) -> Verdict:
@@ -247,18 +248,22 @@ def nothing_leaked(seen: tuple[Sequence[str], str, str]) -> Verdict:
     return unless(f"{' and '.join(found)} in {where}" if found else "", f"none in {looked_at}")
 
 
-def no_trace(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge whether an answer shows the API's inside."""
-    wrong = [one for one in replies if any(sign in one.text for sign in LIKE_A_TRACE)]
-    return unless(f"a stack trace in the answer: {in_words(wrong)}" if wrong else "", "no stack trace")
+no_trace = _every(lambda reply: not any(sign in reply.whole for sign in LIKE_A_TRACE), "no stack trace")
+
+
+def _directives(reply: ApiReply) -> set[str]:
+    return {part.partition("=")[0].strip() for part in reply.header("cache-control").lower().split(",")}
+
+
+def _forbids_storing(reply: ApiReply) -> bool:
+    return not _directives(reply).isdisjoint(("no-store", "private", "no-cache"))
 
 
 def kept_private(reply: ApiReply) -> Verdict:
     """Judge whether shared caches may keep what a token was needed for (RFC 9111 §3.5)."""
-    directives = _directives(reply)
-    shared = any(name in directives for name in ("public", "s-maxage", "must-revalidate"))
-    allowed = f"Cache-Control: {reply.header('cache-control')}" if shared and not _forbids_storing(reply) else ""
-    return unless(allowed, reply.header("cache-control") or "no Cache-Control")
+    said = reply.header("cache-control") or "no Cache-Control"
+    shared = not _directives(reply).isdisjoint(("public", "s-maxage", "must-revalidate"))
+    return unless(f"Cache-Control: {said}" if shared and not _forbids_storing(reply) else "", said)
 
 
 def say_private(replies: Sequence[ApiReply]) -> Verdict:
@@ -267,14 +272,6 @@ def say_private(replies: Sequence[ApiReply]) -> Verdict:
     wrong = [one for one in replies if not (_forbids_storing(one) or varies.search(one.header("vary")))]
     said = (wrong[0].header("cache-control") or "no Cache-Control") if wrong else ""
     return unless(f"{in_words(wrong)}: {said}" if wrong else "", "shared caches must not keep the answers")
-
-
-def _forbids_storing(reply: ApiReply) -> bool:
-    return not _directives(reply).isdisjoint(("no-store", "private", "no-cache"))
-
-
-def _directives(reply: ApiReply) -> set[str]:
-    return {part.partition("=")[0].strip() for part in reply.header("cache-control").lower().split(",")}
 
 
 def no_borrowed_rights(replies: Sequence[ApiReply]) -> Verdict:

@@ -97,7 +97,7 @@ def _output(run: VerifyRun) -> tuple[Sequence[str], str, str]:
 
 
 def _answers(run: VerifyRun) -> tuple[Sequence[str], str, str]:
-    texts = [reply.text for reply in run.api.replies]
+    texts = [reply.whole for reply in run.api.replies]
     found = judgments.leaks_in("\n".join(texts), run.api.hidden - run.api.visible, run.secrets)
     return found, "an answer", f"{len(texts)} answers"
 
