@@ -8,8 +8,7 @@ import pytest
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.rules.active_token import finding_for_active, notes
-from zdemo.diagnosis.rules.missing_role import near_miss
+from zdemo.diagnosis.rules.active_token import finding_for_active, near_miss, notes
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.records import RoleAssignment
 

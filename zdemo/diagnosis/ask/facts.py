@@ -19,29 +19,11 @@ from zdemo.diagnosis.rules.token_form import TokenForm, paste_problem, token_for
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.setup.state_file import issued_pat
+from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import TOKEN_PATH
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Application, Project, RoleAssignment
-from zdemo.zitadel.resources import (
-    MOST_EVENTS,
-    USERINFO,
-    WHOAMI,
-    find_application,
-    find_user,
-    get_application,
-    get_organization,
-    get_project,
-    get_user,
-    list_application_keys,
-    list_applications,
-    list_assignments_of,
-    list_memberships,
-    list_pats,
-    list_projects,
-    list_user_events,
-    manager_roles,
-)
 
 T = TypeVar("T")
 
@@ -201,10 +183,6 @@ class Facts:
     def _introspect(self, token: str, **more: str) -> Response:
         return self._client.ask(token, timeout_seconds=self.seconds_left, **more)
 
-    def _made_up_client(self) -> Response:
-        client_id = "".join(secrets.choice("0123456789") for _ in range(18))
-        return self._introspect(random_token(), authorization=basic_credentials(client_id, secrets.token_hex(32)))
-
     def _own_pair_at_token_endpoint(self) -> Response:
         """Send the credentials where only a service account's are accepted (RFC 6749 §4.4); a token is discarded."""
         own = basic_credentials(self.settings.client_id, self.settings.client_secret)
@@ -212,10 +190,6 @@ class Facts:
         return self._send("POST", TOKEN_PATH, headers={"Authorization": own}, form=form)
 
     # --- with the token itself
-
-    @cached_property
-    def _own(self) -> ManagementClient:
-        return self._management(self._bearer)
 
     def _management(self, token: str) -> ManagementClient:
         address, transport = self.settings.zitadel, self._client.transport
@@ -227,19 +201,16 @@ class Facts:
             self._late.add(Probe.ASSIGNMENTS)
             return None
         try:
-            return list_assignments_of(self._own, user_id)[0]
-        except IntrospectionError as error:
-            reply = error.answer or error.failure
-        except ManagementError as error:
-            reply = error.answer
-        if reply:
-            self.replies[Probe.ASSIGNMENTS] = reply
+            return resources.list_assignments_of(self._management(self._bearer), user_id)[0]
+        except (IntrospectionError, ManagementError) as error:
+            if reply := error.answer or (error.failure if isinstance(error, IntrospectionError) else None):
+                self.replies[Probe.ASSIGNMENTS] = reply
         return None
 
     def own_rights(self) -> tuple[str, ...]:
         """Return the administrator roles of the token's user, by the token itself; empty when ZITADEL does not say."""
         try:
-            return manager_roles(self._own) if self.has_time else ()
+            return resources.manager_roles(self._management(self._bearer)) if self.has_time else ()
         except ZdemoError:
             return ()
 
@@ -263,22 +234,22 @@ class Facts:
 
     def application(self, client: ManagementClient) -> Application | None:
         """Return the application of the client ID, as the administrator sees it."""
-        return find_application(client, self.settings.client_id)
+        return resources.find_application(client, self.settings.client_id)
 
     def client_records(self, client: ManagementClient) -> ClientRecords:
         """Return what the client ID belongs to, up to the first thing that is inactive."""
         application = self.application(client)
         if application is None:
-            with_own_id = get_application(client, self.settings.client_id)
-            whole = with_own_id is None and any(m.whole_instance for m in list_memberships(client))
+            with_own_id = resources.get_application(client, self.settings.client_id)
+            whole = with_own_id is None and any(m.whole_instance for m in resources.list_memberships(client))
             return ClientRecords(whole_instance=whole, with_own_id=with_own_id)
         found = ClientRecords(application=application)
         if application.active:
             found = replace(found, project=_project_of(client, application, self.settings.project_id))
         if found.project and found.project.active:
-            found = replace(found, organization=get_organization(client, found.project.organization_id))
+            found = replace(found, organization=resources.get_organization(client, found.project.organization_id))
         if self.settings.key:
-            found = replace(found, keys=list_application_keys(client, application.id))
+            found = replace(found, keys=resources.list_application_keys(client, application.id))
         return found
 
     def pat_records(self, client: ManagementClient) -> PatRecords | None:
@@ -286,7 +257,7 @@ class Facts:
         ids = self.ids
         if ids is None:
             return None
-        user = (get_user if ids.user.isdigit() else find_user)(client, ids.user)
+        user = (resources.get_user if ids.user.isdigit() else resources.find_user)(client, ids.user)
         user_id = user.id if user else ids.user
         records = PatRecords(
             **vars(ids) | {"user": quoted((user and (user.login_name or user.username)) or ids.user, 60)},
@@ -295,26 +266,26 @@ class Facts:
         )
         if records.id_bytes not in (None, self.form.sealed_bytes):
             return None
-        events = list_user_events(client, user_id, DECISIVE_EVENTS)
+        events = resources.list_user_events(client, user_id, DECISIVE_EVENTS)
         return replace(
             records,
-            pats=list_pats(client, user_id) if records.state == "ACTIVE" else None,
+            pats=resources.list_pats(client, user_id) if records.state == "ACTIVE" else None,
             events=events,
-            all_events=events is None or len(events) < MOST_EVENTS,
+            all_events=events is None or len(events) < resources.MOST_EVENTS,
         )
 
     def assignments(self, user_id: str) -> tuple[RoleAssignment, ...] | None:
         """Return a user's role assignments; ``None`` when the administrator does not see all of them."""
-        found = self.look_up(lambda client: list_assignments_of(client, user_id))
+        found = self.look_up(lambda client: resources.list_assignments_of(client, user_id))
         return None if found is None or found[1] else found[0]
 
 
 def _project_of(client: ManagementClient, application: Application, likely: str | None) -> Project | None:
     """Return the application's project. Some versions of ZITADEL do not name it: then search in each project."""
     if application.project_id:
-        return get_project(client, application.project_id)
-    for project in sorted(list_projects(client), key=lambda project: project.id != likely):
-        if application.id in [other.id for other in list_applications(client, project_id=project.id)]:
+        return resources.get_project(client, application.project_id)
+    for project in sorted(resources.list_projects(client), key=lambda project: project.id != likely):
+        if application.id in [other.id for other in resources.list_applications(client, project_id=project.id)]:
             return project
     return None
 
@@ -326,14 +297,18 @@ def random_token() -> str:
     return ".".join((base64.urlsafe_b64encode(header.encode()).decode().rstrip("="), *parts))
 
 
+def _made_up_client() -> str:
+    return basic_credentials("".join(secrets.choice("0123456789") for _ in range(18)), secrets.token_hex(32))
+
+
 _REQUESTS: Mapping[Probe, Callable[[Facts], Response]] = {
     Probe.TOKEN: lambda facts: facts._introspect(facts.token),
-    Probe.MADE_UP_CLIENT: Facts._made_up_client,
+    Probe.MADE_UP_CLIENT: lambda facts: facts._introspect(random_token(), authorization=_made_up_client()),
     Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: Facts._own_pair_at_token_endpoint,
     Probe.ADMINISTRATOR: lambda facts: facts._introspect(facts.admin_pat or random_token()),
-    Probe.ADMINISTRATOR_USERINFO: lambda facts: facts._get(USERINFO, facts.admin_pat or random_token()),
-    Probe.USERINFO: lambda facts: facts._get(USERINFO, facts._bearer),
-    Probe.WHOAMI: lambda facts: facts._get(WHOAMI, facts._bearer),
+    Probe.ADMINISTRATOR_USERINFO: lambda facts: facts._get(resources.USERINFO, facts.admin_pat or random_token()),
+    Probe.USERINFO: lambda facts: facts._get(resources.USERINFO, facts._bearer),
+    Probe.WHOAMI: lambda facts: facts._get(resources.WHOAMI, facts._bearer),
     Probe.READY: lambda facts: facts._get("/debug/ready"),
     Probe.HEALTH: lambda facts: facts._get("/debug/healthz"),
     Probe.DISCOVERY: lambda facts: facts._get("/.well-known/openid-configuration"),

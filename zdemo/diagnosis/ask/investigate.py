@@ -8,7 +8,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.evidence import Evidence, PatIds, Probe
 from zdemo.diagnosis.finding import Finding, quoted, without_secrets
-from zdemo.diagnosis.rules.active_token import finding_for_active, notes, refusal_of
+from zdemo.diagnosis.rules.active_token import finding_for_active, may_list_own_assignments, notes, refusal_of
 from zdemo.diagnosis.rules.api_response import (
     DOCTOR,
     code_of,
@@ -18,7 +18,6 @@ from zdemo.diagnosis.rules.api_response import (
     other_api,
 )
 from zdemo.diagnosis.rules.inactive_token import finding_by_records, finding_for_inactive, zitadel_is_sick
-from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import (

@@ -98,7 +98,7 @@ class DoctorContext:
 
     def misplaced(self, *names: str) -> str:
         """Return that a check needs ``settings.wellformed``, if one of these holds another variable's value."""
-        wrong = [name for odd in self.odd if odd.fatal for name in odd.names if name in names]
+        wrong = [name for odd in self.odd for name in odd.names if name in names]
         return f"needs settings.wellformed: {wrong[0]}" if wrong else ""
 
     @property

@@ -120,11 +120,10 @@ def _wellformed(context: DoctorContext) -> Finding:
         return failed(what, "correct the wrong one: the API is where zdemo serve runs (http://127.0.0.1:5000)")
     if not odd and not warnings:
         return passed("each value has the form that its variable needs")
-    fatal = any(value.fatal for value in odd)
     key = context.settings and any("chmod 600" in warning for warning in warnings) and context.settings.key
     first, *also = (*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))
     return Finding(
-        outcome=Outcome.FAIL if fatal else Outcome.WARN,
+        outcome=Outcome.FAIL if any(value.names for value in odd) else Outcome.WARN,
         cause=first,
         also=tuple(also),
         fix=(*(value.fix for value in odd), *(warning.rpartition(": ")[2] for warning in warnings)),

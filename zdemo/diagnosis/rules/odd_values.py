@@ -20,24 +20,21 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
 
 @dataclass(frozen=True, kw_only=True)
 class OddValue:
-    """What is odd about a value, never with the value; if ``fatal``, the variables ``names`` cannot work."""
+    """What is odd about a value, never with the value; ``names`` are the variables that cannot work so."""
 
     what: str
     fix: str
-    fatal: bool = False
     names: tuple[str, ...] = ()
 
 
 SWAPPED = OddValue(
     what="CLIENT_ID holds what looks like a secret, and CLIENT_SECRET holds an ID: they are swapped",
     fix="exchange the values of CLIENT_ID and CLIENT_SECRET",
-    fatal=True,
     names=("CLIENT_ID", "CLIENT_SECRET"),
 )
 TOKEN_SWAPPED = OddValue(
     what="CLIENT_SECRET holds what looks like a personal access token, and PAT a client secret: they are swapped",
     fix="exchange the values of CLIENT_SECRET and PAT",
-    fatal=True,
     names=("CLIENT_SECRET", "PAT"),
 )
 
@@ -71,14 +68,13 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
         error = paste_error(values.get(name, ""))
         if error == BASE64 and "ZITADEL_KEY_FILE" not in values:
             fix = f"decode {name} first: base64 -d"
-            yield OddValue(what=f"{name} {error}", fix=fix, fatal=True, names=(name,))
+            yield OddValue(what=f"{name} {error}", fix=fix, names=(name,))
         elif error:
             yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value itself, and nothing else")
     for one, other, why, fatal in SAME:
         if one in values and values[one] == values.get(other):
             what = f"{one} and {other} hold the same value: {why}"
-            names = (one, other) if fatal else ()
-            yield OddValue(what=what, fix=f"correct {one} or {other}", fatal=fatal, names=names)
+            yield OddValue(what=what, fix=f"correct {one} or {other}", names=(one, other) if fatal else ())
 
 
 def _kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
@@ -91,7 +87,6 @@ def _kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
         yield OddValue(
             what=f"CLIENT_ID {f'has the form of a {kind}' if fatal else other}",
             fix="set CLIENT_ID to the API application's client ID, from the application's page in ZITADEL",
-            fatal=fatal,
             names=("CLIENT_ID",) if fatal else (),
         )
     text = values.get("CLIENT_SECRET")
@@ -100,7 +95,6 @@ def _kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
         yield OddValue(
             what="CLIENT_SECRET has the form of a personal access token",
             fix="set CLIENT_SECRET to the client secret, 64 letters and digits, from where it is kept",
-            fatal=True,
             names=("CLIENT_SECRET",),
         )
     if "ZITADEL_PROJECT_ID" in values and not values["ZITADEL_PROJECT_ID"].isdigit():

@@ -95,7 +95,7 @@ def _refusals(case: ClientCase) -> Iterator[Finding]:
         yield Finding(id=SWAPPED_WITH_TOKEN, cause=TOKEN_SWAPPED.what, likely=True, fix=(TOKEN_SWAPPED.fix,))
     unusual = tuple(_unusual(settings))
     for value in unusual:
-        if value.fatal:
+        if value.names:
             name = "client.swapped" if value == SWAPPED else "client.misplaced"
             yield Finding(id=name, cause=value.what, likely=True, fix=(value.fix,))
     yield from _everything_refused(case)
