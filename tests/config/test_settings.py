@@ -143,11 +143,12 @@ def test_a_bad_value_is_shown_with_what_is_wrong_and_the_corrected_one(
     assert list(wrong.value.fixes.values()) == [wrong.value.hint]
 
 
-@pytest.mark.parametrize("host", ["zitadel.example", "localhost.example", "10.0.0.1"])
+@pytest.mark.parametrize("host", ["zitadel.example", "localhost.example", "10.0.0.1", "host.docker.internal"])
 def test_plain_http_is_for_this_machine(host: str) -> None:
     with pytest.raises(SettingsError, match="over plain http") as wrong:
         settings_with(ZITADEL_DOMAIN=f"http://{host}:80")
-    assert wrong.value.hint == f"ZITADEL_DOMAIN=https://{host}:80, or ZDEMO_ALLOW_HTTP=1 in a network that you trust"
+    with_https = "" if host == "host.docker.internal" else f"ZITADEL_DOMAIN=https://{host}:80, or "
+    assert wrong.value.hint == f"{with_https}ZDEMO_ALLOW_HTTP=1 in a network that you trust"
     with pytest.raises(SettingsError, match="ZITADEL_INTERNAL_URL would send tokens and secrets over plain http"):
         settings_with(ZITADEL_INTERNAL_URL=INTERNAL)
     allowed = settings_with(ZITADEL_INTERNAL_URL=INTERNAL, ZDEMO_ALLOW_HTTP="1")

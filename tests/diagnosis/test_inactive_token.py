@@ -148,7 +148,7 @@ def test_what_was_not_answered_is_said_and_kept_among_the_candidates() -> None:
     [
         (jwt_of(iss="http://localhost:59999"), DISCOVERY, True, "token.other_issuer"),
         (jwt_of(azp="reader", at_hash="x", jti=None, exp=1), DISCOVERY, True, "token.is_id_token"),
-        (jwt_of(), DISCOVERY, False, "token.damaged"),
+        (jwt_of(iss="http://localhost:59999"), DISCOVERY, False, "token.damaged"),
         (jwt_of(alg="none"), DISCOVERY, None, "token.damaged"),
         (jwt_of(alg="HS256", exp=1), DISCOVERY, None, "token.damaged"),
         (jwt_of(exp=1), DISCOVERY, True, "token.expired"),

@@ -85,6 +85,8 @@ def test_what_is_missing_is_said(token: str, shown: str) -> None:
         (f'{{"access_token":"{PAT}"}}', "JSON"),
         (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
         (f"http://localhost/#access_token={PAT}", 'has ":" inside'),
+        (jwt_of().upper(), "their case counts"),
+        (jwe("PAT").lower(), "their case counts"),
     ],
 )
 def test_what_a_paste_left_is_named(token: str, named: str) -> None:
@@ -92,7 +94,7 @@ def test_what_a_paste_left_is_named(token: str, named: str) -> None:
     assert finding is not None
     assert finding.id == "token.pasted"
     assert named in finding.cause
-    assert "token alone" in " ".join(finding.fix)
+    assert ("copy it again" if "case" in named else "token alone") in " ".join(finding.fix)
     assert PAT not in str(finding)
 
 
@@ -104,6 +106,9 @@ def test_base64_of_a_token_is_to_be_decoded(token: str, padded: bool) -> None:
     assert finding is not None
     assert "base64" in finding.cause
     assert finding.fix[0].endswith("base64 -d")
+    pair = paste_problem(base64.b64encode(b"312909075212468231:" + text.encode()).decode())
+    assert pair is not None
+    assert ("ID:secret" in pair.cause, pair.fix[0][:14]) == (True, "give a token: ")
 
 
 @pytest.mark.parametrize(

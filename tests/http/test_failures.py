@@ -4,7 +4,7 @@ import errno
 import re
 import socket
 import ssl
-from http.client import IncompleteRead, RemoteDisconnected
+from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
 from itertools import pairwise
 
 import pytest
@@ -147,6 +147,7 @@ PROXIED: list[tuple[BaseException, FailureKind, str]] = [
         r"let requests through to zitadel.example \(the proxy's name does not resolve\)",
     ),
     (requests.exceptions.SSLError(tls("WRONG_VERSION_NUMBER")), FailureKind.PROXY, r"\(it answers in its place\)"),
+    (aborted(BadStatusLine("SSH-2.0")), FailureKind.BROKEN, "through the proxy proxy.example port 3128, is not HTTP"),
 ]
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from itertools import pairwise
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from zdemo.emulator import PROJECT_ID, emulate
 from zdemo.serving.embedded import LOOPBACK, serving
@@ -20,6 +20,18 @@ from zdemo.verify.run import VerifyRun
 def client() -> Iterator[ApiClient]:
     app = Flask("closed")
     app.register_error_handler(404, lambda _: Response(status=401, headers={"WWW-Authenticate": 'Bearer realm="x"'}))
+    with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/messages", RunBudget(60))) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def of_jwts() -> Iterator[ApiClient]:
+    app = Flask("verifies")
+
+    @app.get("/messages")
+    def messages() -> tuple[str, int]:
+        return "", 200 if request.headers.get("Authorization", "").count(".") == 2 else 401
+
     with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/messages", RunBudget(60))) as client:
         yield client
 
@@ -45,6 +57,11 @@ def test_what_builds_on_a_failed_case_is_not_asked(client: ApiClient, issuer: Em
     assert all(one.mark is Mark.SKIP for one in reports if "correct.accepts" in one.case.builds_on)
     passed, counted = grade(in_groups(reports)["safe"])  # type: ignore[index]  # a group is its text
     assert 0 < passed <= counted < len(in_groups(reports)["safe"])  # type: ignore[index]  # as above
+
+
+def test_an_api_that_verifies_jwts_itself_is_named(of_jwts: ApiClient, issuer: EmulatedIssuer) -> None:
+    (report,) = examine(a_run(of_jwts, issuer), ["correct.accepts"])
+    assert "a JWT is let in: the API verifies JWTs itself" in report.verdict.seen
 
 
 def test_a_case_that_was_not_requested_shows_only_if_it_failed(client: ApiClient, issuer: EmulatedIssuer) -> None:

@@ -105,7 +105,8 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         return address
     may_be_password = "@" in parts.path + parts.query + parts.fragment  # a password may contain / or ?
     fix = allowed if problem == checks[-1][1] else ""
-    raise InvalidValue(problem, corrected="" if may_be_password else address, fix=fix)
+    has_no_https = bool(fix) and host.endswith(".docker.internal")  # this machine, as containers name it
+    raise InvalidValue(problem, corrected="" if may_be_password or has_no_https else address, fix=fix)
 
 
 def _is_host(host: str) -> bool:

@@ -83,8 +83,8 @@ _WORDS = {
         "use http:// in HTTPS_PROXY and HTTP_PROXY: http://{proxy_host}:{proxy_port}",
     ),
     FailureKind.BROKEN: (
-        "the answer from {origin} is not HTTP, or is cut off",
-        "check host and port in {setting}, then that server and the proxies in between",
+        "the answer from {origin}{through} is not HTTP, or is cut off",
+        "check {proxy_too}host and port in {setting}, then that server and the proxies in between",
     ),
     FailureKind.TOO_LARGE: (
         "the answer from {origin} is larger than {detail}",
@@ -163,6 +163,8 @@ def failed(
         "seconds": round(seconds, 1) or seconds,
         "proxy": f" {proxy_host}" if proxy_host else "",
         "login": "refuses the user name and password" if "@" in proxy else "requires a user name and password",
+        "through": f", through the proxy {proxy_host} port {proxy_port}," if proxy_host else "",
+        "proxy_too": "HTTP_PROXY and HTTPS_PROXY, then " if proxy_host else "",
         "proxy_host": proxy_host,
         "proxy_port": proxy_port,
         "setting": setting,

@@ -84,6 +84,8 @@ class VerifyRun:
         if not reply.let_in:
             time.sleep(PRINTING_SECONDS)
             self.about_refusal = last_lines(self.printed())
+            if self.api.bearer(self.zitadel.session(self.role, as_jwt=True)).let_in:
+                reply = reply.about("but a JWT is let in: the API verifies JWTs itself, instead of asking ZITADEL")
         return reply
 
     @cached_property

@@ -203,6 +203,13 @@ def _jwt(case: InactiveCase) -> Iterator[Finding]:
     knows_its_key = None  # unknown
     if isinstance(keys, list):
         knows_its_key = any(isinstance(key, dict) and key.get("kid") == form.header.get("kid") for key in keys)
+    if evidence.signature_fits is False:
+        yield Finding(
+            id="token.damaged",
+            cause="the JWT's signature does not match its content: it was changed, or a part of it is missing",
+            seen=(("signature", "wrong by the key of this ZITADEL that the JWT names"),),
+            fix=("copy the whole token again, or request a new one",),
+        )
     discovered, named = quoted(evidence.body(Probe.DISCOVERY).get("issuer")), claims.get("iss")
     if isinstance(named, str) and named != (discovered or issuer):
         own, shown = discovered or issuer, quoted(named)
@@ -224,13 +231,6 @@ def _jwt(case: InactiveCase) -> Iterator[Finding]:
             cause="this is an ID token: it tells the client who logged in, and no API accepts it",
             seen=(("claims", "at_hash or azp, and no jti: an ID token (OpenID Connect Core §2)"),),
             fix=("send the access_token from the same answer of the token endpoint",),
-        )
-    if evidence.signature_fits is False:
-        yield Finding(
-            id="token.damaged",
-            cause="the JWT's signature does not match its content: it was changed, or a part of it is missing",
-            seen=(("signature", "wrong by the key of this ZITADEL that the JWT names"),),
-            fix=("copy the whole token again, or request a new one",),
         )
     if (algorithm := quoted(form.header.get("alg"), 20)).upper().startswith(("NONE", "HS")):
         yield Finding(

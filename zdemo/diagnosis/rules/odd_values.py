@@ -66,7 +66,7 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
         yield TOKEN_SWAPPED
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))
-        if error == BASE64 and "ZITADEL_KEY_FILE" not in values:
+        if error.startswith(BASE64) and "ZITADEL_KEY_FILE" not in values:
             fix = f"decode {name} first: base64 -d"
             yield OddValue(what=f"{name} {error}", fix=fix, names=(name,))
         elif error:

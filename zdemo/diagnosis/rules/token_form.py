@@ -32,13 +32,18 @@ OLD_CLIENT_ID = re.compile(r"[0-9]{15,20}@.+")  # ZITADEL before v2.50
 BASE64URL = re.compile(r"[A-Za-z0-9_.-]+")  # of one or more parts
 CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
-BASE64 = "is base64-encoded, as in a Kubernetes secret"
+BASE64 = "is base64-encoded"
+OF_KUBERNETES = f"{BASE64}, as in a Kubernetes secret"
+PAIR = f"{BASE64}: a client's ID and secret (ID:secret), as Basic authentication sends them"
+CASE = "was changed to capital or small letters, and their case counts"
 PATH = "is the path of a file instead of its content"
 EXAMPLE = "is the example's value"
 FIXES = {
     MASKED: "put the token itself there, from where it is kept",
     EXAMPLE: "put a user's token there; zdemo setup creates one",
-    BASE64: "decode it first: base64 -d",
+    OF_KUBERNETES: "decode it first: base64 -d",
+    PAIR: "give a token: a PAT, or an access token from the token endpoint",
+    CASE: "copy it again, from where it was not changed",
     PATH: "give the content of the file, e.g. PAT=$(cat FILE)",
 }
 COPY = "copy the whole token, and nothing else"
@@ -244,7 +249,10 @@ def _base64(text: str) -> str:
         inner = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
     except (ValueError, binascii.Error):
         return ""
-    return BASE64 if B64TOKEN.fullmatch(inner.strip().replace(":", "")) else ""  # also a pair of Basic
+    name, colon, secret = inner.strip().partition(":")
+    if not B64TOKEN.fullmatch(name + secret):
+        return ""
+    return PAIR if colon else OF_KUBERNETES
 
 
 def _word_in_front(text: str) -> str:
@@ -295,6 +303,7 @@ _LOOKS = (
     _matching("-----BEGIN", "is a private key or a certificate"),
     _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
     _base64,
+    _matching(r"\A(?!eyJ)(?i:eyj)[\w-]*\.[\w-]*\.", CASE),  # a JWT or JWE begins with {"
     _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),
     _matching(r"…|\.\.\.", 'has "…" inside: it was shortened for display'),
     _word_in_front,
