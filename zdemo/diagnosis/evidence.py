@@ -17,18 +17,14 @@ ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 
 @dataclass(frozen=True, kw_only=True)
 class ClientRecords:
-    """What a client ID belongs to, up to the first thing that is inactive; ``keys`` only when zdemo uses a key file.
+    """What a client ID belongs to, up to the first thing that is inactive."""
 
-    Without an application, ``with_own_id`` is one whose resource ID this is; ``whole_instance``: the administrator sees
-    everything, so what is not listed does not exist.
-    """
-
-    whole_instance: bool = False
+    whole_instance: bool = False  # whether the administrator sees everything: what is not listed does not exist
     application: Application | None = None
     project: Project | None = None
     organization: Organization | None = None
-    keys: tuple[Credential, ...] | None = None
-    with_own_id: Application | None = None
+    keys: tuple[Credential, ...] | None = None  # only when zdemo uses a key file
+    with_own_id: Application | None = None  # without an application: one whose resource ID this is
 
     @property
     def all_visible(self) -> bool:
@@ -38,30 +34,23 @@ class ClientRecords:
 
 @dataclass(frozen=True, kw_only=True)
 class PatIds:
-    """Whose PAT a token is (an ID or a login name), and which; ``pat_id`` may be empty.
+    """Whose PAT a token is, and which."""
 
-    ``named_by`` are the variables that hold the IDs, empty when setup's state file proves that they are this token's.
-    """
-
-    user: str
-    pat_id: str = ""
+    user: str  # an ID or a login name
+    pat_id: str = ""  # empty when it is unknown
     variable: str = "PAT"
-    named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")
+    named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # none where setup's state file knows the token
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatRecords(PatIds):
-    """The user of a PAT and, when the PAT's ID is known, the PAT; IDs that are not known are empty.
+    """The user of a PAT and, when the PAT's ID is known, the PAT."""
 
-    ``state`` is ``ACTIVE``, ``INACTIVE``, ``LOCKED`` or ``REMOVED``. ``events`` are ``None`` when the administrator may
-    not read them; ``all_events`` is false when older ones are missing.
-    """
-
-    user_id: str
-    state: str
+    user_id: str  # empty when it is unknown
+    state: str  # ``ACTIVE``, ``INACTIVE``, ``LOCKED`` or ``REMOVED``
     pats: tuple[Credential, ...] | None = None
-    events: tuple[UserEvent, ...] | None = None
-    all_events: bool = True
+    events: tuple[UserEvent, ...] | None = None  # ``None`` when the administrator may not read them
+    all_events: bool = True  # false when older ones are missing
 
     @property
     def pat(self) -> Credential | None:
@@ -105,36 +94,26 @@ class Probe(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The replies by probe. A probe without a reply was not sent: there was no time, or no need.
+    """What is known about a token, and about the ZITADEL that was asked; what is ``None`` is unknown."""
 
-    ``late`` are the probes that were needed and got no response in time; what is ``None`` is unknown.
-    ``assignments_from`` names the token that ZITADEL was asked with. ``own_rights`` are the administrator roles of the
-    token's user, ``admin_pat_rights`` those of ZITADEL_ADMIN_PAT's; ``is_admin_pat``: both are one token.
-    ``clock_ahead_seconds`` is how far this machine's clock is ahead of ZITADEL's. The records are what an
-    administrator's PAT showed at ``looked_up_at`` (epoch seconds). ``token_kind`` is the form of the caller's token.
-    ``admin_option`` is what a command that acts as an administrator needs at its end.
-    ``unusable_admin_pat`` is what to do before the administrator's PAT that is set can be used. ``with_ids``: the
-    token's user or PAT ID is known; ``from_setup``: setup created it.
-    """
-
-    replies: Mapping[Probe, Response | ConnectionFailed] = field(default_factory=dict)
-    assignments: tuple[RoleAssignment, ...] | None = None
-    assignments_from: str = "the token itself"
-    own_rights: tuple[str, ...] = ()
-    is_admin_pat: bool = False
-    admin_pat_rights: tuple[str, ...] | None = None
-    signature_fits: bool | None = None
-    clock_ahead_seconds: float | None = None
-    client_records: ClientRecords | None = None
-    pat_records: PatRecords | None = None
-    looked_up_at: float = 0
+    replies: Mapping[Probe, Response | ConnectionFailed] = field(default_factory=dict)  # without those not sent
+    late: frozenset[Probe] = frozenset()  # what was needed, and got no response in time
     token_kind: TokenKind | None = None
-    late: frozenset[Probe] = frozenset()
-    with_administrator: bool = False
-    admin_option: str = ""
-    unusable_admin_pat: str = ""
-    with_ids: bool = False
-    from_setup: bool = False
+    signature_fits: bool | None = None
+    clock_ahead_seconds: float | None = None  # how far this machine's clock is ahead of ZITADEL's
+    assignments: tuple[RoleAssignment, ...] | None = None
+    assignments_from: str = "the token itself"  # with which ZITADEL was asked
+    own_rights: tuple[str, ...] = ()  # the administrator roles of the token's user
+    is_admin_pat: bool = False  # whether the token is ZITADEL_ADMIN_PAT
+    admin_pat_rights: tuple[str, ...] | None = None
+    with_administrator: bool = False  # whether there is an administrator's PAT
+    unusable_admin_pat: str = ""  # what to do before the one that is set can be used
+    admin_option: str = ""  # what a command that acts as an administrator needs at its end
+    with_ids: bool = False  # whether the ID of the token's user, or of the PAT, is known
+    from_setup: bool = False  # whether setup created the token
+    client_records: ClientRecords | None = None  # what the administrator's PAT showed
+    pat_records: PatRecords | None = None
+    looked_up_at: float = 0  # epoch seconds
 
     def answer(self, probe: Probe) -> Response | None:
         """Return the response to a probe, if one came."""
@@ -172,11 +151,6 @@ class Evidence:
         """Whether userinfo accepts the token: JSON with the user's ID, which no catch-all page has."""
         subject = self.body(Probe.USERINFO).get("sub")
         return self.status(Probe.USERINFO) == 200 and isinstance(subject, str) and subject != ""
-
-    @property
-    def token_is_dead(self) -> bool:
-        """Whether userinfo refuses the token."""
-        return self.refused(Probe.USERINFO)
 
     def refused(self, probe: Probe) -> bool:
         """Return whether ZITADEL's JSON refuses: the 401 of a proxy says nothing about a token."""

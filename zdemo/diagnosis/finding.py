@@ -71,28 +71,21 @@ Repair = SetVariable | RenameVariable | TightenMode | GrantRole
 class Finding:
     """Why a token is refused, or why ZITADEL or the API cannot be used; also the result of a check.
 
-    ``id`` is stable and dotted. When the cause is open, it says only what is known, and ``candidates`` are the possible
-    causes, most likely first; those of a ``likely`` cause are the alternatives. ``seen`` is the evidence: pairs of
-    label and text. ``fix`` is the least harmful fix: steps that a person can take or paste. ``otherwise`` are for
-    where the fix is not possible or does not help. ``repair`` is the fix where zdemo can make it itself: one change
-    that is certain, harmless and reversible. Apart from that, a finding never holds a token or a secret.
-
-    Of a check, ``cause`` is the evidence where nothing is wrong, ``also`` are sentences about further faults, and
-    ``brief`` is what the line of its group says. ``stops``: a check that builds on it makes no sense.
+    Apart from ``repair``, a finding never holds a token or a secret.
     """
 
-    id: str = ""
-    cause: str
+    id: str = ""  # stable and dotted
+    cause: str  # only what is known, when the cause is open; of a check where nothing is wrong, the evidence
     likely: bool = False
-    candidates: tuple[str, ...] = ()
-    seen: tuple[tuple[str, str], ...] = ()
-    fix: tuple[str, ...] = ()
-    otherwise: tuple[str, ...] = ()
-    repair: Repair | None = None
+    candidates: tuple[str, ...] = ()  # most likely first: of an open cause, or the alternatives to a likely one
+    seen: tuple[tuple[str, str], ...] = ()  # the evidence: label and text
+    fix: tuple[str, ...] = ()  # the least harmful: steps that a person can take or paste
+    otherwise: tuple[str, ...] = ()  # where the fix is not possible or does not help
+    repair: Repair | None = None  # the fix where zdemo can make it: one change, certain, harmless and reversible
     outcome: Outcome = Outcome.FAIL
-    also: tuple[str, ...] = ()
-    brief: str = ""
-    stops: bool = False
+    also: tuple[str, ...] = ()  # sentences about further faults that a check found
+    brief: str = ""  # what the line of a check's group says
+    stops: bool = False  # whether a check that builds on this one makes no sense
 
     @property
     def satisfied(self) -> bool:

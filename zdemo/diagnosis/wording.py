@@ -3,7 +3,6 @@
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import Response
@@ -43,12 +42,6 @@ def health_lines(evidence: Evidence) -> Lines:
 def url(answer: Response) -> SplitResult:
     """Return the URL that an answer came from, in its parts."""
     return urlsplit(answer.url)
-
-
-def correct_address(answer: Response) -> str:
-    """Return the advice for an address at which another server than ZITADEL answers."""
-    example = EXAMPLE_INTERNAL_URL if answer.issuer else "http://localhost:8080"
-    return f"correct {answer.setting}: host and port of your ZITADEL, e.g. {answer.setting}={example}"
 
 
 def wait(answer: Response) -> str:

@@ -29,21 +29,16 @@ DECODER = json_decoder()
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """An HTTP response, read to the end. Header names are in lower case.
-
-    ``proxy`` is the host of the environment's proxy that it came through, which may have written it. ``issuer`` is that
-    of ZITADEL if the request went to ``ZITADEL_INTERNAL_URL`` in its place, and else empty. ``issuer_setting`` is what
-    gave ZITADEL's own address, as messages name it: a variable or an option.
-    """
+    """An HTTP response, read to the end."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str]  # names are in lower case
     body: bytes = field(repr=False)
     seconds: float
     url: str
-    proxy: str = ""
-    issuer: str = ""
-    issuer_setting: str = "ZITADEL_DOMAIN"
+    proxy: str = ""  # the host of the environment's proxy that it came through, which may have written it
+    issuer: str = ""  # ZITADEL's, if the request went to ``ZITADEL_INTERNAL_URL`` in its place
+    issuer_setting: str = "ZITADEL_DOMAIN"  # the variable or option that gave ZITADEL's own address
 
     @property
     def setting(self) -> str:

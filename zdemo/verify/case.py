@@ -79,23 +79,19 @@ def unless(problem: str, seen: str) -> Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One case. ``ask`` takes the run and returns what was seen, and ``judge`` judges that alone, so it is pure.
-
-    ``asked`` and ``wrong`` complete the sentences "asked: …" and "✗ …". ``basis`` is for a case that builds on others
-    than its needs tell.
-    """
+    """One case."""
 
     id: str
-    asked: str
+    asked: str  # completes "asked: …"
     must: str
-    wrong: str
+    wrong: str  # completes "✗ …"
     source: str
     fix: str
-    ask: Callable[[Any], Any]
-    judge: Callable[[Any], Verdict]
+    ask: Callable[[Any], Any]  # takes the run, and returns what was seen
+    judge: Callable[[Any], Verdict]  # judges that alone, so it is pure
     needs: Needs = Needs.EMULATOR
     stage: Stage = Stage.PLAIN
-    basis: tuple[str, ...] | None = None
+    basis: tuple[str, ...] | None = None  # the cases that it builds on, where its needs do not tell
 
     @property
     def builds_on(self) -> tuple[str, ...]:

@@ -43,11 +43,7 @@ class Hang:
 
 @dataclass(kw_only=True)
 class VerifyRun:
-    """The API, and who makes its tokens, unless only cases that need nothing are asked.
-
-    ``printed`` returns what the API has printed so far, and ``gone`` how it ended, if it did. ``secrets`` must not be
-    seen anywhere; they have names.
-    """
+    """The API, and who makes its tokens, unless only cases that need nothing are asked."""
 
     api: ApiClient
     issuer: EmulatedIssuer | None
@@ -55,9 +51,9 @@ class VerifyRun:
     budget: RunBudget
     public: str = ""
     window_seconds: float = 10.0
-    printed: Callable[[], bytes] = bytes
-    gone: Callable[[], str] = str
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    printed: Callable[[], bytes] = bytes  # what the API has printed so far
+    gone: Callable[[], str] = str  # how it ended, if it did
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # by name: they must not be seen anywhere
     project_id: str = ""
     issuer_url: str = ""
     outages: dict[str, ApiReply] = field(default_factory=dict)

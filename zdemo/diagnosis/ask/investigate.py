@@ -8,15 +8,8 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.evidence import Evidence, PatIds, Probe
 from zdemo.diagnosis.finding import Finding, quoted, without_secrets
+from zdemo.diagnosis.rules import api_response
 from zdemo.diagnosis.rules.active_token import finding_for_active, may_list_own_assignments, notes, refusal_of
-from zdemo.diagnosis.rules.api_response import (
-    DOCTOR,
-    code_of,
-    finding_for_answer,
-    findings_by_both,
-    findings_by_the_api_alone,
-    other_api,
-)
 from zdemo.diagnosis.rules.inactive_token import finding_by_records, finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
@@ -43,16 +36,12 @@ MAY_BE_SESSIONS = (TokenKind.SESSION_API, TokenKind.CUT)  # the second: IDs of a
 
 @dataclass(frozen=True, kw_only=True)
 class Investigation:
-    """What ZITADEL says about a token, and why the API would refuse it.
+    """What ZITADEL says about a token, and why the API would refuse it."""
 
-    ``answer`` is ZITADEL's response to the introspection, and ``error`` says why there is no introspection.
-    ``finding`` is ``None`` when the token is active, in time, meant for this API, and has the required role.
-    """
-
-    answer: Response | None = field(default=None, repr=False)
+    answer: Response | None = field(default=None, repr=False)  # to the introspection
     introspection: Introspection | None = field(default=None, repr=False)
-    error: ZdemoError | None = None
-    finding: Finding | None = None
+    error: ZdemoError | None = None  # why there is no introspection
+    finding: Finding | None = None  # none for an active token, in time and for this API, with the required role
     notes: tuple[str, ...] = ()
 
 
@@ -245,11 +234,11 @@ def api_difference(api_url: str, settings: Settings) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """The most likely cause; ``unasked`` says why ZITADEL was not asked. Names that are not known are empty."""
+    """The most likely cause."""
 
     finding: Finding
-    unasked: str = ""
-    username: str = ""
+    unasked: str = ""  # why ZITADEL was not asked
+    username: str = ""  # empty when it is unknown
 
 
 def explain(  # noqa: PLR0913  # each given by name
@@ -273,20 +262,20 @@ def explain(  # noqa: PLR0913  # each given by name
     if call.accepted:
         return None
     issuer = settings.issuer if settings else ""
-    if alone := finding_for_answer(call, token, issuer, environment):
+    if alone := api_response.finding_for_answer(call, token, issuer, environment):
         return Explanation(finding=alone)
     if settings is None or token is None:
-        return Explanation(finding=next(findings_by_the_api_alone(call, token)), unasked=unasked)
+        return Explanation(finding=next(api_response.findings_by_the_api_alone(call, token)), unasked=unasked)
     if known is None:
         with closing(Facts.of(environment, settings, token, ids)) as facts:
-            for_role = code_of(call.answer) == "insufficient_scope"
+            for_role = api_response.code_of(call.answer) == "insufficient_scope"
             known = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
-    finding = next(findings_by_both(call, token, known.finding, issuer, known.introspection))
+    finding = next(api_response.findings_by_both(call, token, known.finding, issuer, known.introspection))
     api_url = call.url.removesuffix(without_secret_query(call.route.path))
     if finding.id in ("call.disagrees", "call.api_cannot_ask") and (other := api_difference(api_url, settings)):
-        finding = other_api(other, call.setting).and_seen(finding.seen)
+        finding = api_response.other_api(other, call.setting).and_seen(finding.seen)
     more = f"zdemo introspect{again}  (what ZITADEL says about this token)"
-    next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
+    next_step = api_response.DOCTOR if call.answer.status in GATEWAY_STATUSES else more
     if finding.candidates:
         finding = replace(finding, otherwise=(*finding.otherwise, next_step))
     return Explanation(finding=finding, username=username_in(known.introspection))

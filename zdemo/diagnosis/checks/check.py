@@ -39,17 +39,13 @@ USED = {  # the settings that decide about a check, by its ID or what stands bef
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[S]):
-    """One check of a subject, which makes a finding.
-
-    ``needs`` are the checks that it builds on. ``verdict`` is what the line of its group says when it failed or warned,
-    unless the finding has a brief of its own. ``explains`` is the ID of a failure that a warning is the cause of.
-    """
+    """One check of a subject, which makes a finding."""
 
     id: str
     what: str
-    needs: tuple[str, ...] = ()
-    verdict: str = ""
-    explains: str = ""
+    needs: tuple[str, ...] = ()  # the checks that it builds on
+    verdict: str = ""  # said by the line of its group when it failed or warned, and its finding has no brief
+    explains: str = ""  # the ID of a failure that a warning is the cause of
     group: str = ""
     examine: Callable[[S], Finding]
 
@@ -73,16 +69,12 @@ def check(
 
 @dataclass(frozen=True, kw_only=True)
 class CheckReport:
-    """A check that ran or was skipped, and its result.
-
-    ``requested``: it was asked for, and does not only support another check. ``blockers`` are the first checks on the
-    way to it that were not satisfied: because of them it was skipped. ``seconds`` is how long it took.
-    """
+    """A check that ran or was skipped, and its result."""
 
     check: Check[Any]
     result: Finding
-    requested: bool = True
-    blockers: tuple[Check[Any], ...] = ()
+    requested: bool = True  # whether it was asked for, and does not only support another check
+    blockers: tuple[Check[Any], ...] = ()  # the first unsatisfied checks on the way to it, for which it was skipped
     seconds: float = 0.0
 
     @property

@@ -11,12 +11,7 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, Outcome, SetVariable, quoted
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
-from zdemo.diagnosis.rules.unusable_response import (
-    finding_for_error,
-    finding_for_issuer,
-    finding_for_server,
-    zitadels_signs,
-)
+from zdemo.diagnosis.rules.unusable_response import finding_for_error, finding_for_server, zitadels_signs
 from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
 from zdemo.errors import FailureKind, Phase
 from zdemo.http.failure_messages import failed as connection_failed
@@ -197,7 +192,20 @@ def _issuer(context: DoctorContext) -> Finding:
     issuer = quoted(context.evidence.body(Probe.DISCOVERY).get("issuer"))
     if not issuer:
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
-    return finding_for_issuer(issuer, audience_of(context.zitadel.issuer)) or passed(issuer)
+    requested = audience_of(context.zitadel.issuer)
+    if issuer == requested:
+        return passed(issuer)
+    fix = "let the proxy in front of ZITADEL pass Host with its port unchanged"
+    if issuer.partition("://")[0] != requested.partition("://")[0]:
+        fix = "set ExternalSecure of ZITADEL to what its users see, or let the proxy send X-Forwarded-Proto"
+    return Finding(
+        id="zitadel.issuer_differs",
+        cause=f"ZITADEL was requested at {requested}, but its issuer is {issuer}: JWTs, and assertions signed with a "
+        "key, for one of the two are refused at the other",
+        seen=(("issuer", f"discovery says {issuer}"),),
+        fix=(fix,),
+        otherwise=(f"or, if that answers from here: ZITADEL_DOMAIN={issuer}",),
+    )
 
 
 @check(

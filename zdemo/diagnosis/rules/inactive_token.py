@@ -30,17 +30,14 @@ ALIVE = "the token is alive, but not meant for this API"
 
 
 @dataclass(frozen=True, kw_only=True)
-class InactiveCase:
-    """A token that introspection calls inactive; ``now`` is in epoch seconds."""
-
-    token: str
+class _Case:
+    token: str  # which introspection calls inactive
     settings: Settings
     evidence: Evidence
-    now: float
+    now: float  # epoch seconds
 
     @cached_property
     def form(self) -> TokenForm:
-        """The form of the token."""
         return token_form(self.token)
 
     @property
@@ -51,7 +48,7 @@ class InactiveCase:
         if evidence.status(Probe.MADE_UP_CLIENT) == 400 or evidence.administrator_is_active:
             lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}"))
         lines.append(("form", self.form.described))
-        if evidence.token_is_dead:
+        if evidence.refused(Probe.USERINFO):
             lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
         elif evidence.token_is_alive:
             lines.append(("userinfo", "accepted: the token is alive"))
@@ -68,13 +65,13 @@ class InactiveCase:
 
 def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NOTHING, *, now: float) -> Finding:
     """Return why a token is inactive, as far as it can be known: never a wrong single cause."""
-    case = InactiveCase(token=token, settings=settings, evidence=evidence, now=now)
+    case = _Case(token=token, settings=settings, evidence=evidence, now=now)
     if obvious := zitadel_is_sick(settings.zitadel.server, evidence) or paste_problem(token):
         return obvious
     return next(_rules(case)).and_seen(case.seen)
 
 
-def _rules(case: InactiveCase) -> Iterator[Finding]:
+def _rules(case: _Case) -> Iterator[Finding]:
     evidence, form, settings = case.evidence, case.form, case.settings
     values = {
         settings.client_id: "the API application's client ID (CLIENT_ID)",
@@ -150,7 +147,7 @@ def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
     )
 
 
-def _alive_elsewhere(case: InactiveCase) -> Iterator[Finding]:
+def _alive_elsewhere(case: _Case) -> Iterator[Finding]:
     """Find which project is wrong: that of the token, or ZITADEL_PROJECT_ID; only ZITADEL can read an opaque token."""
     audience, configured = case.form.claims.get("aud"), case.settings.project_id
     shown = case.evidence.body(Probe.ADMINISTRATOR).get("aud")  # a PAT's, which names this application's project
@@ -195,7 +192,7 @@ def _alive_elsewhere(case: InactiveCase) -> Iterator[Finding]:
     )
 
 
-def _jwt(case: InactiveCase) -> Iterator[Finding]:
+def _jwt(case: _Case) -> Iterator[Finding]:
     """Yield why a JWT is inactive that userinfo does not accept either, by its unverified claims, the surest first."""
     form, settings, evidence, now = case.form, case.settings, case.evidence, case.now
     claims, issuer = form.claims, settings.issuer
@@ -280,7 +277,7 @@ def _jwt(case: InactiveCase) -> Iterator[Finding]:
         id="token.ended",
         cause=f"the claims of the JWT are in order (issuer {issuer}, not expired), but ZITADEL calls it inactive",
         candidates=(
-            *(() if evidence.token_is_dead else (not_shown,)),
+            *(() if evidence.refused(Probe.USERINFO) else (not_shown,)),
             "its session was ended, or it was revoked",
             "its user was deactivated, locked or removed since it was issued",
             *((damaged,) if evidence.signature_fits is None else ()),
@@ -299,7 +296,7 @@ def finding_by_records(form: TokenForm, evidence: Evidence) -> Finding | None:
     return finding_for_pat_records(records, evidence.looked_up_at) if fits else None
 
 
-def _by_form(case: InactiveCase) -> Iterator[Finding]:
+def _by_form(case: _Case) -> Iterator[Finding]:
     """Yield the finding by the form alone, with all that it can be."""
     form, kind, from_setup = case.form, case.form.kind, case.evidence.from_setup
     if kind is TokenKind.PAT:
@@ -378,12 +375,12 @@ def _by_form(case: InactiveCase) -> Iterator[Finding]:
     yield _copy("token.too_short", f"this is not a token of ZITADEL, or only a piece of one: {form.size}; {LENGTHS}")
 
 
-def _doubts(case: InactiveCase) -> tuple[str, ...]:
+def _doubts(case: _Case) -> tuple[str, ...]:
     """Return what is not about this token alone, and what no probe could rule out."""
     evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {case.settings.issuer}"]
     if evidence.administrator_is_active is False:
         doubts.append("ZITADEL_ADMIN_PAT is inactive as well: both may be of another (or a recreated) ZITADEL")
-    if not evidence.token_is_dead and case.form.kind is not TokenKind.PAT:
+    if not evidence.refused(Probe.USERINFO) and case.form.kind is not TokenKind.PAT:
         doubts.append("it is alive, but not meant for this API (userinfo did not show it)")
     return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")
 

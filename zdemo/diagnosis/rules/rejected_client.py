@@ -49,7 +49,7 @@ def finding_for_credentials(case: ClientCase) -> Finding:
     finding = next(_refusals(case))
     oauth_error = (quoted(case.answer.json_object().get(name)) for name in ("error", "error_description"))
     seen = [("answer", f"{described(case.answer)}: {' '.join(filter(None, oauth_error))}")]
-    if case.evidence.token_is_dead:
+    if case.evidence.refused(Probe.USERINFO):
         seen.append(("userinfo", "refuses the caller as well: everything may be from another ZITADEL"))
     return finding.and_seen(seen)
 
@@ -143,7 +143,7 @@ def _service_user(case: ClientCase) -> Iterator[Finding]:
 
 def _everything_refused(case: ClientCase) -> Iterator[Finding]:
     """Find that all three are refused: the only thing they have in common is the instance that created them."""
-    if case.evidence.token_is_dead and case.evidence.refused(Probe.ADMINISTRATOR_USERINFO):
+    if case.evidence.refused(Probe.USERINFO) and case.evidence.refused(Probe.ADMINISTRATOR_USERINFO):
         yield Finding(
             id="client.other_instance",
             cause="everything is refused at once: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This "
@@ -175,15 +175,15 @@ def _open(case: ClientCase) -> Finding:
         changed = "clientId or keyId in the key file was changed"
         wrong = (*clock, "the key was deleted in ZITADEL, or has expired", inactive, changed)
         steps = ("check on the application's page in ZITADEL that it is active and lists the file's keyId", NEW_KEY)
-    belongs = "the key file belongs" if key else "they belong"
+    belongs, is_dead = "the key file belongs" if key else "they belong", evidence.refused(Probe.USERINFO)
     elsewhere = f"{belongs} to another ZITADEL, or this one was recreated since"
-    correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if evidence.token_is_dead else ()
+    correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if is_dead else ()
     ask = evidence.unusable_admin_pat or "zdemo doctor --admin-pat  (shows which it is)"
     seen_by_admin = "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
     return Finding(
         id="client.key_refused" if key else "client.refused",
         cause=case.refused,
-        candidates=(elsewhere, *wrong) if evidence.token_is_dead else (*wrong, elsewhere),
+        candidates=(elsewhere, *wrong) if is_dead else (*wrong, elsewhere),
         seen=(CLOCK_COMPARED,) if ahead else (),
         fix=(*correct, *steps, seen_by_admin if evidence.with_administrator else ask),
         otherwise=() if key else (REGENERATE,),

@@ -81,22 +81,16 @@ NOT_WHOLE = (TokenKind.CUT, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKN
 
 @dataclass(frozen=True, kw_only=True)
 class TokenForm:
-    """The form of a token.
-
-    ``problem`` is a predicate that says what is wrong with the text ("has quotes around it"), or empty.
-    ``sendable``: it can stand in an Authorization header field (RFC 6750 §2.1). ``missing`` is what proves that a token
-    was cut; without it, the token may be whole, with an ID of unusual length. ``sealed_bytes`` are the IDs in an opaque
-    token. ``header`` (also of a JWE) and ``claims`` of a JWT are unverified.
-    """
+    """The form of a token."""
 
     kind: TokenKind
     length: int
-    problem: str = ""
-    sendable: bool = True
-    missing: str = ""
-    sealed_bytes: int = 0
-    header: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    problem: str = ""  # a predicate that says what is wrong with the text: "has quotes around it"
+    sendable: bool = True  # whether it can stand in an Authorization header field (RFC 6750 §2.1)
+    missing: str = ""  # proves that a token was cut; without it, one of unusual length may be whole
+    sealed_bytes: int = 0  # the IDs in an opaque token
+    header: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of a JWT or JWE, unverified
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of a JWT, unverified
 
     @property
     def is_id_token(self) -> bool:

@@ -5,20 +5,12 @@ from dataclasses import dataclass
 
 from zdemo.config.address import is_loopback
 from zdemo.config.settings import Settings
+from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, SetVariable, quoted
 from zdemo.diagnosis.rules.api_response import is_from_zdemo
 from zdemo.diagnosis.rules.rejected_client import ClientCase, finding_for_credentials
-from zdemo.diagnosis.wording import (
-    Lines,
-    correct_address,
-    described,
-    expects_https,
-    health_lines,
-    redirected_to,
-    url,
-    wait,
-)
+from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
 from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
@@ -40,26 +32,21 @@ NO_CLIENT = "client_id or client_assertion must be provided"  # likewise, when n
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResponseCase:
-    """A response that is not an introspection, or not a discovery document; ``error`` says what it is instead."""
-
+class _Case:  # a response that is not an introspection, or not a discovery document
     answer: Response
-    error: IntrospectionError
+    error: IntrospectionError  # what it is instead
     evidence: Evidence
 
     @property
     def host(self) -> str:
-        """Host and port that answered."""
         return url(self.answer).netloc
 
     @property
     def path(self) -> str:
-        """The path that was requested."""
         return url(self.answer).path
 
     @property
     def request(self) -> str:
-        """Method and path of the request."""
         return f"{'POST' if self.path in (INTROSPECTION_PATH, TOKEN_PATH) else 'GET'} {self.path}"
 
     @property
@@ -69,7 +56,6 @@ class ResponseCase:
 
     @property
     def seen(self) -> Lines:
-        """The response and the health checks as evidence."""
         return (("answer", f"{described(self.answer)} at {self.path}"), *health_lines(self.evidence))
 
 
@@ -86,13 +72,13 @@ def finding_for_error(
         return Finding(id="zitadel.unavailable", cause=error.message, fix=(error.hint,))
     if isinstance(error, CredentialsRefused) and settings:
         return finding_for_credentials(ClientCase(answer=answer, settings=settings, evidence=evidence))
-    case = ResponseCase(answer=answer, error=error, evidence=evidence)
+    case = _Case(answer=answer, error=error, evidence=evidence)
     return next(_unusable(case)).and_seen(case.seen)
 
 
 def finding_for_server(answer: Response, evidence: Evidence) -> Finding:
     """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
-    case = ResponseCase(answer=answer, error=answer_error(answer), evidence=evidence)
+    case = _Case(answer=answer, error=answer_error(answer), evidence=evidence)
     return next(_no_discovery(case)).and_seen(case.seen)
 
 
@@ -117,7 +103,7 @@ def _failure(failure: ConnectionFailed, evidence: Evidence) -> Iterator[Finding]
     )
 
 
-def _unusable(case: ResponseCase) -> Iterator[Finding]:
+def _unusable(case: _Case) -> Iterator[Finding]:
     """Yield what a response that is not an introspection means, the surest first; the last one leaves it open."""
     away = DATABASE_AWAY in case.answer.text
     if not away and (not_found := instance_not_found(case.answer)):  # ZITADEL's 404 names the hosts concerned
@@ -193,7 +179,7 @@ def _unusable(case: ResponseCase) -> Iterator[Finding]:
     )
 
 
-def _no_discovery(case: ResponseCase) -> Iterator[Finding]:
+def _no_discovery(case: _Case) -> Iterator[Finding]:
     """Yield what a response that is not a discovery document means, the surest first."""
     answer, body = case.answer, case.answer.json_object()
     if case.evidence.is_ready and answer.status in REFUSALS:
@@ -206,18 +192,23 @@ def _no_discovery(case: ResponseCase) -> Iterator[Finding]:
         yield Finding(
             id="zitadel.is_the_api",
             cause=f"the server at {case.host} is not a ZITADEL but a zdemo API",
-            fix=(correct_address(answer), f"set the API's own address with ZDEMO_API_URL=http://{case.host}"),
+            fix=(_correct_address(answer), f"set the API's own address with ZDEMO_API_URL=http://{case.host}"),
         )
     if answer.status == 200 and "issuer" in body:
         yield Finding(
             id="zitadel.other_issuer",
             cause=f"the server at {case.host} is not a ZITADEL but another authorization server "
             f"(issuer {quoted(body.get('issuer'))})",
-            fix=(correct_address(answer),),
+            fix=(_correct_address(answer),),
         )
     if body and 200 <= answer.status < 500 and answer.status != 429 and not case.evidence.is_ready:
         yield _another(case, likely=True)
     yield from _unusable(case)
+
+
+def _correct_address(answer: Response) -> str:
+    example = EXAMPLE_INTERNAL_URL if answer.issuer else "http://localhost:8080"
+    return f"correct {answer.setting}: host and port of your ZITADEL, e.g. {answer.setting}={example}"
 
 
 def database_away(origin: str, seen: Lines = ()) -> Finding:
@@ -231,13 +222,13 @@ def database_away(origin: str, seen: Lines = ()) -> Finding:
     )
 
 
-def _expects_https(case: ResponseCase) -> Iterator[Finding]:
+def _expects_https(case: _Case) -> Iterator[Finding]:
     if cause := expects_https(case.answer):
         repair = SetVariable(case.answer.setting, f"https://{case.host}")
         yield Finding(id="net.expects_tls", cause=cause, fix=(f"{repair.name}={repair.value}",), repair=repair)
 
 
-def _other_server(case: ResponseCase) -> Iterator[Finding]:
+def _other_server(case: _Case) -> Iterator[Finding]:
     body, is_page = case.answer.json_object(), case.answer.media_type == "text/html"
     if body and (case.answer.status != 200 or "active" in body):
         return
@@ -248,7 +239,7 @@ def _other_server(case: ResponseCase) -> Iterator[Finding]:
     yield _another(case, likely=not is_page)
 
 
-def _filtered(case: ResponseCase) -> Finding:
+def _filtered(case: _Case) -> Finding:
     return Finding(
         id="zitadel.filtered",
         cause=f"another server than ZITADEL answers at {case.host} and refuses the request ({described(case.answer)})",
@@ -260,17 +251,17 @@ def _filtered(case: ResponseCase) -> Finding:
     )
 
 
-def _another(case: ResponseCase, *, likely: bool) -> Finding:
+def _another(case: _Case, *, likely: bool) -> Finding:
     is_missing = case.answer.status == 404 and "server" in case.answer.headers
     return Finding(
         id="zitadel.other_server",
         cause=f"the server at {case.host} is not a ZITADEL but another server ({described(case.answer)})",
         likely=likely,
-        fix=(correct_address(case.answer), *(("or give the proxy there a route to ZITADEL",) if is_missing else ())),
+        fix=(_correct_address(case.answer), *(("or give the proxy there a route to ZITADEL",) if is_missing else ())),
     )
 
 
-def _own_proxy(case: ResponseCase) -> Iterator[Finding]:
+def _own_proxy(case: _Case) -> Iterator[Finding]:
     """Find an answer that the environment's proxy may have written itself."""
     answer, host = case.answer, case.host
     limited = answer.status == 429 or 300 <= answer.status < 400
@@ -289,7 +280,7 @@ def _own_proxy(case: ResponseCase) -> Iterator[Finding]:
     )
 
 
-def _gateway(case: ResponseCase) -> Iterator[Finding]:
+def _gateway(case: _Case) -> Iterator[Finding]:
     """Find a proxy that does not reach ZITADEL, or that does not pass this path to a ZITADEL that is ready."""
     is_proxys = case.answer.media_type == "text/html" or "server" in case.answer.headers  # ZITADEL sends neither
     if case.answer.status not in GATEWAY_STATUSES or not is_proxys:
@@ -313,7 +304,7 @@ def _gateway(case: ResponseCase) -> Iterator[Finding]:
     )
 
 
-def _in_between(case: ResponseCase) -> Finding:
+def _in_between(case: _Case) -> Finding:
     """Return the finding when ZITADEL answers its readiness check, but something else answers this path."""
     return Finding(
         id="zitadel.in_between",
@@ -332,20 +323,3 @@ def zitadels_signs(evidence: Evidence) -> str:
     if discovery and (INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text):
         return "its answers are ZITADEL's"
     return "its health check is ZITADEL's" if evidence.is_healthy and discovery is None else ""
-
-
-def finding_for_issuer(issuer: str, requested: str) -> Finding | None:
-    """Find an issuer other than the address requested (RFC 8414): ZITADEL makes it from the request it gets."""
-    if issuer == requested:
-        return None
-    fix = "let the proxy in front of ZITADEL pass Host with its port unchanged"
-    if issuer.partition("://")[0] != requested.partition("://")[0]:
-        fix = "set ExternalSecure of ZITADEL to what its users see, or let the proxy send X-Forwarded-Proto"
-    return Finding(
-        id="zitadel.issuer_differs",
-        cause=f"ZITADEL was requested at {requested}, but its issuer is {issuer}: JWTs, and assertions signed with a "
-        "key, for one of the two are refused at the other",
-        seen=(("issuer", f"discovery says {issuer}"),),
-        fix=(fix,),
-        otherwise=(f"or, if that answers from here: ZITADEL_DOMAIN={issuer}",),
-    )
