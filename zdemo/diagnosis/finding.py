@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
-
-P = ParamSpec("P")
 
 LONGEST_QUOTE = 120  # characters of a text that came over the network
 LEAST_SECRET = 16  # characters; ZITADEL's secrets are longer, and a shorter text may be an ordinary word
@@ -129,16 +125,6 @@ class Finding:
             fix=tuple(without_secrets(text, known) for text in self.fix),
             otherwise=tuple(without_secrets(text, known) for text in self.otherwise),
         )
-
-
-def first(rules: Callable[P, Iterator[Finding]]) -> Callable[P, Finding | None]:
-    """Make one function of rules in order: it returns what the first one that decides yields."""
-
-    @wraps(rules)
-    def decided(*args: P.args, **kwargs: P.kwargs) -> Finding | None:
-        return next(rules(*args, **kwargs), None)
-
-    return decided
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:

@@ -96,8 +96,6 @@ class ApiClient:
     """The sender. ``path`` requires a token, and a request may take ``seconds``.
 
     A ``patient`` one asks once more where an API on a busy machine could not reach ZITADEL in time.
-    Texts in ``hidden`` were sent in a header, where nobody else sees them; those in ``visible`` in a URL or form, which
-    logs hold without any fault of the API.
     """
 
     def __init__(
@@ -115,8 +113,8 @@ class ApiClient:
         self.path = path
         self.replies: list[ApiReply] = []
         self.replies_in_service: list[ApiReply] = []  # while ZITADEL did not fail on purpose
-        self.hidden: set[str] = set()
-        self.visible: set[str] = set()
+        self.hidden: set[str] = set()  # what was sent in a header, where nobody else sees it
+        self.visible: set[str] = set()  # what was sent in a URL or form, which logs hold without any fault of the API
         self._budget, self._seconds, self._patient = budget, seconds, patient
         self._in_outage = False
         self._lock = threading.Lock()

@@ -13,7 +13,7 @@ from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.rules.api_response import finding_before_the_api
+from zdemo.diagnosis.rules.api_response import findings_before_the_api
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
 from zdemo.verify.case import Case, Mark
@@ -105,7 +105,7 @@ def _no_token(target: Target) -> Finding:
 
 
 def _neither(reply: ApiReply, path: str) -> Finding:
-    if before := finding_before_the_api(reply, OPTION):
+    if before := next(findings_before_the_api(reply, OPTION), None):
         fix = (f"{step}{path}" if step.startswith(f"{OPTION}=") else step for step in before.fix)
         return failed(before.cause, *fix, otherwise=before.otherwise)
     if reply.status == 404:

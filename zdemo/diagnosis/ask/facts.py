@@ -55,10 +55,7 @@ def unusable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> str
 
 
 class Facts:
-    """Asks ZITADEL about one token, until a deadline, and remembers the replies; without a token, about a random text.
-
-    ``unusable_admin_pat`` is what to do before the administrator's PAT that is set can be used.
-    """
+    """Asks ZITADEL about one token, or a random text, until a deadline, and remembers the replies."""
 
     def __init__(
         self,

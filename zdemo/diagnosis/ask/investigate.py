@@ -262,7 +262,7 @@ def explain(  # noqa: PLR0913  # each given by name
     if call.accepted:
         return None
     issuer = settings.issuer if settings else ""
-    if alone := api_response.finding_for_answer(call, token, issuer, environment):
+    if alone := next(api_response.findings_for_answer(call, token, issuer, environment), None):
         return Explanation(finding=alone)
     if settings is None or token is None:
         return Explanation(finding=next(api_response.findings_by_the_api_alone(call, token)), unasked=unasked)

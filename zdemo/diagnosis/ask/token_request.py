@@ -18,10 +18,7 @@ PROBES = {Probe.READY: "/debug/ready", Probe.DISCOVERY: "/.well-known/openid-con
 
 
 def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) -> IssuedToken:
-    """Request a token, within ``settings.timeout_seconds`` in all. ``now`` (epoch seconds) shows what has expired.
-
-    Raises ZdemoError if there is none, in the words of the diagnosis.
-    """
+    """Request a token, or raise ZdemoError in the words of the diagnosis; ``now`` is in epoch seconds."""
     from zdemo.http.transport import Transport  # here, because help and completion need no requests
 
     transport = Transport.to_zitadel(settings.zitadel)

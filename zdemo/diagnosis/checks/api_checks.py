@@ -10,7 +10,7 @@ from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import refusal_of
-from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, finding_for_no_example_api, other_api
+from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, findings_for_no_example_api, other_api
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
 from zdemo.http.api_call import Call, Route
@@ -58,7 +58,7 @@ def _identity(context: DoctorContext) -> Finding:
         return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
     own = ("for an API of your own: zdemo doctor --api URL, with a URL that requires a token",)
     other = failed(f"the server at {host} is not a zdemo API: {described(public.answer)}", CORRECT, otherwise=own)
-    return finding_for_no_example_api(public) or other
+    return next(findings_for_no_example_api(public), other)
 
 
 @check(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, Outcome, SetVariable, quoted
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
@@ -101,7 +101,9 @@ def _tls(context: DoctorContext) -> Finding:
     if context.zitadel.server.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
             return replace(failed_with(failure), repair=_with_scheme("https", context))
-        return _plain(context.evidence)
+        answer = context.evidence.answer(Probe.DISCOVERY)  # some servers that expect https say so
+        finding = finding_for_server(answer, context.evidence) if answer and answer.status == 400 else None
+        return finding if finding and finding.id == "net.expects_tls" else nothing_to_check("not needed: http")
     if problem := context.unusable_bundle:
         return failed_with(problem)
     if failure and failure.kind in TLS_KINDS:
@@ -118,15 +120,6 @@ def _with_scheme(scheme: str, context: DoctorContext) -> SetVariable | None:
     parts = urlsplit(context.zitadel.server)
     is_safe = parts.port and (scheme == "https" or is_loopback(parts.hostname or ""))
     return SetVariable(context.zitadel.setting, f"{scheme}://{parts.netloc}") if is_safe else None
-
-
-def _plain(evidence: Evidence) -> Finding:
-    """Return the result for http: some servers that expect https say so."""
-    answer = evidence.answer(Probe.DISCOVERY)
-    finding = finding_for_server(answer, evidence) if answer and answer.status == 400 else None
-    if finding and finding.id == "net.expects_tls":
-        return finding
-    return nothing_to_check("not needed: http")
 
 
 @check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", "net.tls", verdict="no answer from a ZITADEL")

@@ -346,10 +346,7 @@ def notes(
     now: float | None = None,
     evidence: Evidence = NOTHING,
 ) -> tuple[str, ...]:
-    """Return a sentence for each thing that is unusual about an active token.
-
-    Without ``now`` (epoch seconds) nothing is said about time.
-    """
+    """Return a sentence for each thing that is unusual about an active token; without ``now``, none about time."""
     if not introspection.active:
         return ()
     project, granted = settings.project_id, introspection.roles(settings.project_id)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, did_you_mean, rename_steps
-from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, first, quoted
+from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, quoted
 from zdemo.diagnosis.rules.active_token import user_of
 from zdemo.diagnosis.rules.token_form import token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
@@ -54,9 +54,8 @@ def code_of(answer: Response) -> str:
 # --- what the answer shows without a question to ZITADEL
 
 
-@first
-def finding_before_the_api(answer: Response, setting: str, below: str = "") -> Iterator[Finding]:
-    """Return why a request did not get as far as a route below this path of the API; ``None`` when it may have."""
+def findings_before_the_api(answer: Response, setting: str, below: str = "") -> Iterator[Finding]:
+    """Yield why a request did not get as far as a route below this path of the API; nothing when it may have."""
     host = url(answer).netloc
     if "AirTunes" in answer.headers.get("server", ""):
         yield Finding(
@@ -95,15 +94,13 @@ def finding_before_the_api(answer: Response, setting: str, below: str = "") -> I
         )
 
 
-@first
-def finding_for_answer(call: Call, token: str | None, issuer: str, environment: Environment) -> Iterator[Finding]:
-    """Return what an answer alone explains; ``None`` when it is about a token that ZITADEL can be asked about.
+def findings_for_answer(call: Call, token: str | None, issuer: str, environment: Environment) -> Iterator[Finding]:
+    """Yield what an answer alone explains; nothing when it is about a token that ZITADEL can be asked about.
 
     ``issuer`` is empty when it is unknown.
     """
     answer, code, is_zdemo = call.answer, code_of(call.answer), not isinstance(call.route, OtherRoute)
-    if before := finding_before_the_api(answer, call.setting, call.below):
-        yield before
+    yield from findings_before_the_api(answer, call.setting, call.below)
     if issuer and call.url.startswith(f"{issuer}/"):
         yield Finding(
             id="call.is_zitadel",
@@ -234,12 +231,10 @@ def _gateway(answer: Response, setting: str) -> Iterator[Finding]:
         )
 
 
-@first
-def finding_for_no_example_api(call: Call) -> Iterator[Finding]:
-    """Return why the public route does not answer as that of the example API, as far as the answer shows it."""
+def findings_for_no_example_api(call: Call) -> Iterator[Finding]:
+    """Yield why the public route does not answer as that of the example API, as far as the answer shows it."""
     answer, setting = call.answer, call.setting
-    if before := finding_before_the_api(answer, setting, call.below):
-        yield before
+    yield from findings_before_the_api(answer, setting, call.below)
     yield from _gateway(answer, setting)
     if answer.status == 404:
         yield _no_such_route(call)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from zdemo.diagnosis.evidence import PatRecords
-from zdemo.diagnosis.finding import Certainty, Finding, first, quoted
+from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.wording import LOOKED_UP
 from zdemo.zitadel.records import UserEvent
 
@@ -16,7 +16,7 @@ STAY_DEAD = "older PATs stay dead"
 
 def finding_for_pat_records(records: PatRecords, now: float) -> Finding | None:
     """Return why a PAT is dead, by what an administrator saw ``now``; ``None`` when that does not decide."""
-    finding = _decided(records, now)
+    finding = next(_decided(records, now), None)
     if finding is None:
         return None
     finding = finding.and_seen((LOOKED_UP,))
@@ -31,7 +31,6 @@ def finding_for_pat_records(records: PatRecords, now: float) -> Finding | None:
     )
 
 
-@first
 def _decided(records: PatRecords, now: float) -> Iterator[Finding]:
     user = records.user
     if records.state == "REMOVED" and not records.events:  # a removed user would have left events

@@ -42,7 +42,7 @@ TOKEN_SWAPPED = OddValue(
 def odd_values(values: Mapping[str, str]) -> tuple[OddValue, ...]:
     """Return all that is odd about the values of these variables."""
     stripped = {name: value.strip() for name, value in values.items() if value.strip()}
-    return (*_pairs(stripped), *_kinds(stripped))
+    return tuple(_odd(stripped))
 
 
 def _kind(values: Mapping[str, str], name: str) -> TokenKind | None:
@@ -59,7 +59,7 @@ def are_token_and_secret_swapped(token: TokenKind | None, secret: str) -> bool:
     return token is SECRET and token_form(secret).kind is PAT
 
 
-def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
+def _odd(values: Mapping[str, str]) -> Iterator[OddValue]:
     if are_swapped(values):
         yield SWAPPED
     if are_token_and_secret_swapped(_kind(values, "PAT"), values.get("CLIENT_SECRET", "")):
@@ -75,9 +75,6 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
         if one in values and values[one] == values.get(other):
             what = f"{one} and {other} hold the same value: {why}"
             yield OddValue(what=what, fix=f"correct {one} or {other}", names=(one, other) if fatal else ())
-
-
-def _kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
     client_id, kind = values.get("CLIENT_ID", ""), _kind(values, "CLIENT_ID")
     usual = not client_id or ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id)
     same = client_id in [value for name, value in values.items() if name != "CLIENT_ID"]

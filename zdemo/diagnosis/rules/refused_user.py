@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zdemo.config.key_file import SERVICE_USER, SigningKey
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence
-from zdemo.diagnosis.finding import Finding, first, quoted
+from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.rules.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
 from zdemo.diagnosis.rules.unusable_response import LOST, NO_CLIENT, database_away
@@ -43,12 +43,11 @@ def finding_for_refused_user(case: UserCase) -> Finding | None:
     """Return why ZITADEL refuses a service account; ``None`` if the answer is not such a refusal of ZITADEL."""
     body = case.answer.json_object()
     error, description = str(body.get("error", "")), str(body.get("error_description", ""))
-    finding = _refused(case, error, description)
+    finding = next(_refused(case, error, description), None)
     said = " ".join(filter(None, (quoted(error, 60), quoted(description))))
     return finding.and_seen((("ZITADEL", f"{case.answer.status}: {said}"),)) if finding else None
 
 
-@first
 def _refused(case: UserCase, error: str, description: str) -> Iterator[Finding]:
     settings, key = case.settings, case.settings.key
     if description == USER_NOT_ACTIVE:

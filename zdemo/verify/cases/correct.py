@@ -1,20 +1,13 @@
 """Cases about the protocol: statuses, challenges, and what a client may send."""
 
 from functools import partial
+from itertools import permutations
 
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
-from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import GUARDED, UNKNOWN, Case, Stage, api_case, final_case, role_case
-from zdemo.verify.run import VerifyRun
 
 MALFORMED = ("Bearer", "Bearer two words", 'Bearer "quoted"')
-
-
-def _repeated(run: VerifyRun) -> list[ApiReply]:
-    """Ask with two header fields, in both orders: an API must not choose the one that it likes."""
-    valid, other = f"Bearer {run.known.token}", f"Bearer {random_token()}"
-    return [run.api.send(valid, other), run.api.send(other, valid)]
 
 
 _accepted = partial(Case, must="2xx", judge=judgments.accepted)
@@ -102,7 +95,9 @@ CASES: tuple[Case, ...] = (
         wrong="chose one of two Authorization headers",
         source="RFC 9110 sections 5.3 and 11.6.2; RFC 6750 section 3.1",
         fix="refuse a request with more than one Authorization header",
-        ask=_repeated,
+        ask=lambda run: [  # in both orders: an API must not choose the one that it likes
+            run.api.send(*pair) for pair in permutations((f"Bearer {run.known.token}", f"Bearer {random_token()}"))
+        ],
         judge=judgments.ambiguous,
     ),
     api_case(

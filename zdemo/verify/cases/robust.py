@@ -4,10 +4,9 @@ from functools import partial
 from operator import methodcaller
 
 from zdemo.verify import judgments
-from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import GUARDED, UNKNOWN, Case, Stage, api_case, final_case
 from zdemo.verify.judgments import MOST_FLIGHTS, PUBLIC_SECONDS
-from zdemo.verify.run import ANSWER_SECONDS, COLD_CALLS, VerifyRun
+from zdemo.verify.run import ANSWER_SECONDS, COLD_CALLS
 
 TOO_LONG = 16 * 1024 + 1  # characters
 ODD = ("Bearer \x80\xff\xfe", "Bearer a\tb", "Bearer %00%0d%0a", "Bearer " + "=" * 40, "Bearer ../../etc/passwd")
@@ -25,11 +24,6 @@ KINDS = (  # of failure: the emulator's fault, what ZITADEL does, and the fix
     ("drip", "sends its answer byte by byte", "bound the whole request to ZITADEL, not only each read: " + UNAVAILABLE),
 )
 UNUSUAL = ("redirect", "drip")  # ZITADEL never does these
-
-
-def _hang(run: VerifyRun) -> ApiReply:
-    """Return the worst answer of those that waited."""
-    return max(run.hang.waiting, key=lambda one: (one.let_in, not one.status, one.status not in (502, 503, 504)))
 
 
 _ENOUGH_THREADS = "limit how many requests wait for ZITADEL at the same time, so that threads are left for others"
@@ -57,7 +51,7 @@ CASES: tuple[Case, ...] = (
         wrong="did not answer 503 in time while ZITADEL hung",
         source=SOURCE,
         fix="give the request to ZITADEL a timeout of a few seconds: " + UNAVAILABLE,
-        ask=_hang,
+        ask=lambda run: max(run.hang.waiting, key=lambda one: (one.let_in, not one.status, one.status < 502)),
         judge=judgments.outage,
         stage=Stage.OUTAGE,
     ),

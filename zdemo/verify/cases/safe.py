@@ -66,18 +66,13 @@ def _fail_open(run: VerifyRun) -> list[ApiReply]:
 
 
 def _paths(run: VerifyRun) -> list[ApiReply]:
-    """Ask for other spellings of the path, and first for a path that does not exist."""
-    nowhere = (run.api.path.partition("?")[0].rstrip("/") or "/") + "-zdemo-verify"
-    return [run.api.send(path=path) for path in (nowhere, *_spellings(run.api.path))]
-
-
-def _spellings(path: str) -> list[str]:
-    """Return other texts for the same path, some of which a server may take for it."""
-    path, _, query = path.partition("?")
+    """Ask for a path that does not exist, then for other spellings of the path, some of which a server may take."""
+    path, _, query = run.api.path.partition("?")
     rest = f"?{query}" if query else ""
     first = next((at for at, character in enumerate(path) if character.isalnum()), -1)
     encoded = [f"{path[:first]}%{ord(path[first]):02X}{path[first + 1 :]}"] if first >= 0 else []
-    return [f"{one}{rest}" for one in (f"/{path}", f"{path}/", f"/.{path}", f"{path}%20", path.upper(), *encoded)]
+    spellings = [f"{one}{rest}" for one in (f"/{path}", f"{path}/", f"/.{path}", f"{path}%20", path.upper(), *encoded)]
+    return [run.api.send(path=one) for one in ((path.rstrip("/") or "/") + "-zdemo-verify", *spellings)]
 
 
 def _redirect(run: VerifyRun) -> tuple[Sequence[str], str, str]:
