@@ -1,7 +1,6 @@
 """Faults planted as an administrator would plant them, over the emulator's API; and the question why."""
 
 import base64
-import contextlib
 import dataclasses
 import secrets
 import time
@@ -12,10 +11,10 @@ from typing import Any, NamedTuple
 
 from tests.support.emulator_target import TOKEN, Api, Server, basic
 from zdemo.config.address import ZitadelAddress
+from zdemo.config.environment import Environment
 from zdemo.config.key_file import SigningKey, read_key_file
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.facts import Facts
-from zdemo.diagnosis.ask.investigate import Investigation, investigate
+from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Finding
 from zdemo.emulator import (
     ADMIN,
@@ -95,13 +94,12 @@ class Planter:
         return {"user_id": user_id, "name": name, "secret": secret, **given.json()}
 
 
-def look(settings: Settings, token: str, **more: Any) -> Investigation:
-    with contextlib.closing(Facts(settings, token, **more)) as facts:
-        return investigate(facts, now=time.time())
+def look(settings: Settings, token: str) -> Investigation:
+    return investigate_with(Environment({}), settings, token, now=time.time())
 
 
-def find(settings: Settings, token: str, **more: Any) -> Finding:
-    finding = look(settings, token, **more).finding
+def find(settings: Settings, token: str) -> Finding:
+    finding = look(settings, token).finding
     assert finding is not None
     assert token not in str(finding)
     assert settings.client_secret not in str(finding)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
 from zdemo.config.environment import Environment
@@ -58,40 +58,29 @@ class Facts:
     """Asks ZITADEL about one token, or a random text, until a deadline, and remembers the replies."""
 
     def __init__(
-        self,
-        settings: Settings,
-        token: str | None = None,
-        *,
-        admin_pat: str | None = None,
-        unusable_admin_pat: str = "",
-        admin_option: str = "",
-        ids: PatIds | None = None,
+        self, environment: Environment, settings: Settings, token: str | None, ids: PatIds | None = None
     ) -> None:
-        self.settings, self.ids = settings, ids
+        self.settings = settings
         self.made_up = token is None
         self.token = random_token() if token is None else token
         self._bearer = "".join(self.token.split())  # blanks that ZITADEL ignores cannot stand in a header field
-        self.admin_pat, self.unusable_admin_pat = admin_pat or None, unusable_admin_pat
-        self.admin_option = admin_option
+        self.ids = ids or (pat_ids(environment, token) if token else None)
+        unusable = unusable_admin_pat(environment, settings.zitadel)
+        self.admin_pat = "" if unusable else environment.get(ADMIN_PAT, "").strip()
+        self._given = Evidence(
+            with_administrator=bool(self.admin_pat),
+            unusable_admin_pat=unusable,
+            admin_option=admin_option(environment),
+            with_ids=self.ids is not None,
+            from_setup=self.ids is not None and not self.ids.named_by,
+        )
+        self.now = 0.0  # epoch seconds, when the token was asked about
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
         self.replies: dict[Probe, Response | ConnectionFailed] = {}
         self._late: set[Probe] = set()
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
         self.allow(settings.timeout_seconds)  # loading what sends requests takes no part of it
-
-    @classmethod
-    def of(cls, environment: Environment, settings: Settings, token: str | None, ids: PatIds | None = None) -> Self:
-        """Return facts with the administrator's PAT, and the PAT's IDs, that the environment may hold."""
-        unusable = unusable_admin_pat(environment, settings.zitadel)
-        return cls(
-            settings,
-            token,
-            admin_pat="" if unusable else environment.get(ADMIN_PAT, "").strip(),
-            unusable_admin_pat=unusable,
-            admin_option=admin_option(environment),
-            ids=ids or (pat_ids(environment, token) if token else None),
-        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -122,7 +111,7 @@ class Facts:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown if a server sends it back: the token and the credentials."""
-        return (self.token, self.token.strip(), *self._client.secrets, self.admin_pat or "")
+        return (self.token, self.token.strip(), *self._client.secrets, self.admin_pat)
 
     @cached_property
     def form(self) -> TokenForm:
@@ -150,25 +139,21 @@ class Facts:
             return {}
         return {probe: self._pool.submit(_REQUESTS[probe], self) for probe in new}
 
-    def ask_state(self) -> None:
+    def ask_state(self) -> Evidence:
         """Ask what ZITADEL says about itself; whether it is alive only if it is not ready, or slow."""
         self.ask(Probe.DISCOVERY, Probe.READY, meanwhile=(Probe.HEALTH,))
         if not self.known.is_ready:
             self.ask(Probe.HEALTH)
+        return self.known
 
     @property
     def known(self) -> Evidence:
-        """The replies so far."""
+        """The replies so far; what records say about time is judged by ZITADEL's clock."""
         late = self._late | {probe for probe, reply in self.replies.items() if not isinstance(reply, Response)}
-        return Evidence(
-            replies=dict(self.replies),
-            late=frozenset(late),
-            with_administrator=self.admin_pat is not None,
-            unusable_admin_pat=self.unusable_admin_pat,
-            admin_option=self.admin_option,
-            with_ids=self.ids is not None,
-            from_setup=self.ids is not None and not self.ids.named_by,
-        )
+        answer = self.replies.get(Probe.TOKEN)
+        ahead = clock_ahead_seconds(answer, self.now) if isinstance(answer, Response) else None
+        known = replace(self._given, replies=dict(self.replies), late=frozenset(late), clock_ahead_seconds=ahead)
+        return replace(known, looked_up_at=self.now - known.clock_off_by)
 
     def _send(self, method: str, path: str, **more: Any) -> Response:
         return self._client.transport.send(method, path, timeout_seconds=self.seconds_left, **more)
@@ -216,7 +201,7 @@ class Facts:
     @cached_property
     def administrator(self) -> ManagementClient:
         """A client of the management API with the administrator's PAT; only where there is one."""
-        return self._management(self.admin_pat or "")
+        return self._management(self.admin_pat)
 
     def look_up(self, question: Callable[[ManagementClient], T]) -> T | None:
         """Return what the administrator's PAT shows; ``None`` without one, or without time, or when ZITADEL refuses."""
@@ -287,6 +272,14 @@ def _project_of(client: ManagementClient, application: Application, likely: str 
     return None
 
 
+def clock_ahead_seconds(answer: Response, now: float) -> float | None:
+    """Return how far this machine's clock is ahead of the answer's ``Date`` (resolution: 1 s); ``None`` without one.
+
+    ``now`` is when the request was sent; the answer is assumed to have been written halfway.
+    """
+    return None if answer.date is None else now + answer.seconds / 2 - (answer.date + 0.5)
+
+
 def random_token() -> str:
     """Return a text of the form of a PAT that was never issued: ZITADEL treats other forms differently."""
     iv, tag, *parts = map(secrets.token_urlsafe, (12, 16, 32, 12, 37, 16))
@@ -302,8 +295,8 @@ _REQUESTS: Mapping[Probe, Callable[[Facts], Response]] = {
     Probe.TOKEN: lambda facts: facts._introspect(facts.token),
     Probe.MADE_UP_CLIENT: lambda facts: facts._introspect(random_token(), authorization=_made_up_client()),
     Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: Facts._own_pair_at_token_endpoint,
-    Probe.ADMINISTRATOR: lambda facts: facts._introspect(facts.admin_pat or random_token()),
-    Probe.ADMINISTRATOR_USERINFO: lambda facts: facts._get(resources.USERINFO, facts.admin_pat or random_token()),
+    Probe.ADMINISTRATOR: lambda facts: facts._introspect(facts.admin_pat),
+    Probe.ADMINISTRATOR_USERINFO: lambda facts: facts._get(resources.USERINFO, facts.admin_pat),
     Probe.USERINFO: lambda facts: facts._get(resources.USERINFO, facts._bearer),
     Probe.WHOAMI: lambda facts: facts._get(resources.WHOAMI, facts._bearer),
     Probe.READY: lambda facts: facts._get("/debug/ready"),

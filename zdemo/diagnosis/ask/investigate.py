@@ -49,7 +49,7 @@ def investigate_with(
     environment: Environment, settings: Settings, token: str | None, *, role: str | None = ROLE, now: float
 ) -> Investigation:
     """Investigate with an administrator's PAT, and the PAT's IDs, that the environment may hold."""
-    with closing(Facts.of(environment, settings, token)) as facts:
+    with closing(Facts(environment, settings, token)) as facts:
         return investigate(facts, role=role, now=now)
 
 
@@ -66,8 +66,9 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
     if undecodable or not facts.token.strip():
         error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL shows it")
         return Investigation(error=error, finding=paste_problem(facts.token))
+    facts.now = now
     facts.ask(Probe.TOKEN, meanwhile=(Probe.HEALTH, Probe.READY))
-    found = _judged(facts, role, now, with_rights=not refused_for_role)
+    found = _judged(facts, role, with_rights=not refused_for_role)
     hidden = facts.secrets
     return replace(
         found,
@@ -76,7 +77,7 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
     )
 
 
-def _judged(facts: Facts, role: str | None, now: float, *, with_rights: bool) -> Investigation:
+def _judged(facts: Facts, role: str | None, *, with_rights: bool) -> Investigation:
     answer, settings = facts.replies.get(Probe.TOKEN), facts.settings
     if answer is None:
         return Investigation()
@@ -85,25 +86,18 @@ def _judged(facts: Facts, role: str | None, now: float, *, with_rights: bool) ->
         return Investigation(error=failed, finding=finding_for_error(failed, settings, facts.known))
     try:
         introspection = read_answer(answer, with_key=settings.key is not None)
-    except CredentialsRefused as error:
-        finding = finding_for_error(error, settings, _about_the_client(facts, answer, now))
-        return Investigation(answer=answer, error=error, finding=finding)
     except IntrospectionError as error:
-        facts.ask_state()
-        finding = finding_for_error(error, settings, _by_zitadels_clock(facts, answer, now))
-        return Investigation(answer=answer, error=error, finding=finding)
+        evidence = _about_the_client(facts, answer) if isinstance(error, CredentialsRefused) else facts.ask_state()
+        return Investigation(answer=answer, error=error, finding=finding_for_error(error, settings, evidence))
+    said: tuple[str, ...] = ()
     if introspection.active:
-        return _active(facts, answer, introspection, role, now, with_rights=with_rights)
-    return Investigation(answer=answer, introspection=introspection, finding=_inactive(facts, answer, now))
+        finding, said = _active(facts, introspection, role, with_rights=with_rights)
+    else:
+        finding = _inactive(facts)
+    return Investigation(answer=answer, introspection=introspection, finding=finding, notes=said)
 
 
-def _by_zitadels_clock(facts: Facts, answer: Response, now: float) -> Evidence:
-    """Return the replies so far; what records say about time is judged by ZITADEL's clock."""
-    known = replace(facts.known, clock_ahead_seconds=clock_ahead_seconds(answer, now))
-    return replace(known, looked_up_at=now - known.clock_off_by)
-
-
-def _about_the_client(facts: Facts, answer: Response, now: float) -> Evidence:
+def _about_the_client(facts: Facts, answer: Response) -> Evidence:
     """Return what shows why ZITADEL refuses the client: most of all what an administrator sees."""
     settings = facts.settings
     if settings.key:
@@ -117,7 +111,7 @@ def _about_the_client(facts: Facts, answer: Response, now: float) -> Evidence:
             probes.append(Probe.ADMINISTRATOR_USERINFO)
         facts.ask(*probes)
     kind = None if facts.made_up else facts.form.kind
-    return replace(_by_zitadels_clock(facts, answer, now), client_records=records, token_kind=kind)
+    return replace(facts.known, client_records=records, token_kind=kind)
 
 
 def _would_be_taken(token: str, issuer: str) -> bool:
@@ -127,32 +121,30 @@ def _would_be_taken(token: str, issuer: str) -> bool:
 
 
 def _active(
-    facts: Facts, answer: Response, introspection: Introspection, role: str | None, now: float, *, with_rights: bool
-) -> Investigation:
-    settings, subject = facts.settings, introspection.text("sub")
+    facts: Facts, introspection: Introspection, role: str | None, *, with_rights: bool
+) -> tuple[Finding | None, tuple[str, ...]]:
+    settings, subject, now, evidence = facts.settings, introspection.text("sub"), facts.now, facts.known
     refusal = refusal_of(introspection, settings, role=role, now=now)
-    evidence = _by_zitadels_clock(facts, answer, now)
     if isinstance(refusal, InsufficientScope) and subject:
         may_list = may_list_own_assignments(introspection)
         own_list = facts.own_assignments(subject) if may_list else None
         same = facts.admin_pat == facts.token.strip()
         own = facts.own_rights() if with_rights and may_list else ()
         evidence = replace(
-            _by_zitadels_clock(facts, answer, now),
+            facts.known,
             assignments=facts.assignments(subject) if own_list is None else own_list,
             assignments_from="ZITADEL_ADMIN_PAT" if own_list is None else "the token itself",
             own_rights=own,
             is_admin_pat=same,
             admin_pat_rights=facts.look_up(manager_roles) if own and not same else None,
         )
-    finding = finding_for_active(introspection, settings, evidence, role=role, now=now)
-    found_notes = notes(introspection, settings, role, now=now, evidence=evidence)
+    said = notes(introspection, settings, role, now=now, evidence=evidence)
     if not facts.form.sendable:
-        found_notes = (f"the token {facts.form.problem}. {IGNORED}", *found_notes)
-    return Investigation(answer=answer, introspection=introspection, finding=finding, notes=found_notes)
+        said = (f"the token {facts.form.problem}. {IGNORED}", *said)
+    return finding_for_active(introspection, settings, evidence, role=role, now=now), said
 
 
-def _inactive(facts: Facts, answer: Response, now: float) -> Finding | None:
+def _inactive(facts: Facts) -> Finding | None:
     """Ask whether ZITADEL works, then what an administrator sees, then whether the token is alive for others."""
     form = facts.form
     sendable = form.sendable and not form.problem and not facts.made_up
@@ -165,21 +157,12 @@ def _inactive(facts: Facts, answer: Response, now: float) -> Finding | None:
     if facts.made_up:
         return zitadel_is_sick(facts.settings.zitadel.server, facts.known)
     records = facts.look_up(facts.pat_records)
-    evidence = replace(_by_zitadels_clock(facts, answer, now), pat_records=records)
+    evidence = replace(facts.known, pat_records=records)
     if sendable and not finding_by_records(form, evidence):
         more = (Probe.DISCOVERY, Probe.KEYS) if form.kind is TokenKind.JWT else ()
         facts.ask(Probe.USERINFO, *more, *([Probe.WHOAMI] if form.kind in MAY_BE_SESSIONS else []))
-        evidence = replace(_by_zitadels_clock(facts, answer, now), pat_records=records)
-    evidence = replace(evidence, signature_fits=_signature_fits(facts))
-    return finding_for_inactive(facts.token, facts.settings, evidence, now=now)
-
-
-def clock_ahead_seconds(answer: Response, now: float) -> float | None:
-    """Return how far this machine's clock is ahead of the answer's ``Date`` (resolution: 1 s); ``None`` without one.
-
-    ``now`` is when the request was sent; the answer is assumed to have been written halfway.
-    """
-    return None if answer.date is None else now + answer.seconds / 2 - (answer.date + 0.5)
+    evidence = replace(facts.known, pat_records=records, signature_fits=_signature_fits(facts))
+    return finding_for_inactive(facts.token, facts.settings, evidence, now=facts.now)
 
 
 PATIENCE_SECONDS = 1.0  # the name is an addition to an answer that is there
@@ -267,7 +250,7 @@ def explain(  # noqa: PLR0913  # each given by name
     if settings is None or token is None:
         return Explanation(finding=next(api_response.findings_by_the_api_alone(call, token)), unasked=unasked)
     if known is None:
-        with closing(Facts.of(environment, settings, token, ids)) as facts:
+        with closing(Facts(environment, settings, token, ids)) as facts:
             for_role = api_response.code_of(call.answer) == "insufficient_scope"
             known = investigate(facts, role=call.role, now=now, refused_for_role=for_role)
     finding = next(api_response.findings_by_both(call, token, known.finding, issuer, known.introspection))

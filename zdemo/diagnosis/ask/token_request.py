@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from zdemo.config.settings import UserSettings
-from zdemo.diagnosis.ask.investigate import clock_ahead_seconds
+from zdemo.diagnosis.ask.facts import clock_ahead_seconds
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.refused_user import UserCase, finding_for_refused_user

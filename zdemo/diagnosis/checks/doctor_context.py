@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, is_setting, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.diagnosis.ask.facts import Facts, random_token
-from zdemo.diagnosis.ask.investigate import Investigation, clock_ahead_seconds, investigate
+from zdemo.diagnosis.ask.facts import Facts, clock_ahead_seconds, random_token
+from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.rules.odd_values import OddValue, odd_values
 from zdemo.diagnosis.rules.token_form import token_form
@@ -147,7 +147,7 @@ class DoctorContext:
     @cached_property
     def _facts(self) -> Facts:
         assert self.about_zitadel is not None  # noqa: S101  # as said above
-        return Facts.of(self.environment, self.about_zitadel, self.token if self.has_token else None)
+        return Facts(self.environment, self.about_zitadel, self.token if self.has_token else None)
 
     @cached_property
     def evidence(self) -> Evidence:
