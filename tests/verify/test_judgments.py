@@ -1,5 +1,6 @@
-"""The judgments of ``zdemo verify``: what was seen goes in, a verdict comes out. No API is needed."""
+"""The cases of ``zdemo verify`` as a table, and their judgments: what was seen goes in, a verdict comes out."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -163,6 +164,18 @@ def test_each_judgment_is_in_the_table() -> None:
     """Cases that share a judgment are judged alike, so one of them is enough."""
     judged = {BY_ID[name].judge for name in VERDICTS}
     assert {case.id for case in CASES if case.judge not in judged} == set()
+
+
+def test_each_case_says_what_is_asked_and_how_to_fix_it_after_those_that_it_builds_on() -> None:
+    order = [case.id for case in sorted(CASES, key=lambda case: case.stage)]
+    for case in CASES:
+        assert re.fullmatch(r"(safe|correct|robust|polite|hardening)\.[a-z][a-z_]+", case.id)
+        for text in (case.asked, case.must, case.wrong, case.source, case.fix):
+            assert text == text.strip() != "", case.id
+            assert not text.endswith("."), case.id
+            assert "\n" not in text, case.id
+        assert re.search(r"RFC \d{4}|ZITADEL|Fetch|needs no|CWE", case.source), case.source
+        assert all(order.index(name) < order.index(case.id) for name in case.builds_on), case.id
 
 
 def test_what_was_seen_is_said_in_words() -> None:

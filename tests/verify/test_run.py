@@ -1,5 +1,6 @@
 """The order of the questions, and what is not asked: against an API that answers nothing but 401."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
@@ -7,13 +8,17 @@ from itertools import pairwise
 import pytest
 from flask import Flask, Response, request
 
-from zdemo.emulator import PROJECT_ID, emulate
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator, emulate
+from zdemo.errors.response import Response as Reply
+from zdemo.http.transport import Transport
 from zdemo.serving.embedded import LOOPBACK, serving
 from zdemo.verify.api_client import ApiClient, RunBudget
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.emulated_issuer import EmulatedIssuer, emulated_issuer
 from zdemo.verify.examine import examine, grade, in_groups
 from zdemo.verify.run import VerifyRun
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
+from zdemo.zitadel.introspection_client import basic_credentials
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +42,14 @@ def of_jwts() -> Iterator[ApiClient]:
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[EmulatedIssuer]:
-    with emulate() as emulator, emulated_issuer(emulator, PROJECT_ID) as made:
+def emulator() -> Iterator[Emulator]:
+    with emulate() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def issuer(emulator: Emulator) -> Iterator[EmulatedIssuer]:
+    with emulated_issuer(emulator, PROJECT_ID) as made:
         yield made
 
 
@@ -81,3 +92,20 @@ def test_what_was_not_asked_says_why(client: ApiClient, seconds: float, gone: st
     first = next(report for report in reports if report.case.id == "safe.no_token")
     assert (first.mark, first.verdict.seen) == (Mark.UNASKED, why)
     assert {report.mark for report in reports} == {Mark.UNASKED, Mark.SKIP}
+
+
+def test_a_redirect_leads_elsewhere_with_method_and_body(emulator: Emulator, issuer: EmulatedIssuer) -> None:
+    def asked() -> Reply:
+        headers = {"Authorization": basic_credentials(CLIENT_ID, CLIENT_SECRET)}
+        with closing(Transport(emulator.url, setting="")) as transport:
+            return transport.send("POST", INTROSPECTION_PATH, timeout_seconds=5, headers=headers, form={"token": "a"})
+
+    started = time.time()
+    with issuer.fault("redirect") as met:
+        found = asked()
+        assert met() == issuer.introspections(started) == 1
+    assert found.status == 307
+    with closing(Transport(found.headers["location"], setting="")) as transport:
+        transport.send("POST", "/", timeout_seconds=5, headers={"Authorization": "Basic abc"}, form={"token": "t"})
+    assert [b"Basic abc" in request and b"token=t" in request for request in issuer.collected] == [True]
+    assert asked().status == 200

@@ -339,16 +339,9 @@ def finding_for_active(
 
 
 def notes(
-    introspection: Introspection,
-    settings: Settings,
-    role: str | None = None,
-    *,
-    now: float | None = None,
-    evidence: Evidence = NOTHING,
+    introspection: Introspection, settings: Settings, role: str | None, *, now: float, evidence: Evidence
 ) -> tuple[str, ...]:
-    """Return a sentence for each thing that is unusual about an active token; without ``now``, none about time."""
-    if not introspection.active:
-        return ()
+    """Return a sentence for each thing that is unusual about an active token."""
     project, granted = settings.project_id, introspection.roles(settings.project_id)
     issuer = introspection.text("iss")
     texts, of_pat = [], is_pat(introspection)
@@ -368,8 +361,8 @@ def notes(
             "address are refused; make scheme, host and port the same (ExternalSecure, or X-Forwarded-Proto from the "
             "proxy)"
         )
-    left = (introspection.expires_at or 0) - (now or 0)
-    if now is not None and 0 < left <= (SOON_FOR_A_PAT_SECONDS if of_pat else SOON_SECONDS):
+    left = (introspection.expires_at or 0) - now
+    if 0 < left <= (SOON_FOR_A_PAT_SECONDS if of_pat else SOON_SECONDS):
         texts.append(f"the token expires soon, in {span(left)}")
     if ahead := evidence.clock_off_by:
         texts.append(f"{clock_words(ahead)}: synchronise the time")
