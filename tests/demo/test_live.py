@@ -22,7 +22,7 @@ from tests.support.processes import LONGEST_SECONDS
 from tests.support.waiting import eventually
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import AdminSettings
-from zdemo.demo.live import PREFIX, live_demo
+from zdemo.demo.environments import PREFIX, live_demo
 from zdemo.demo.scenario import Interrupted
 from zdemo.emulator import ADMIN, World, create_app, emulate, known_world
 from zdemo.errors import ZdemoError

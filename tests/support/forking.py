@@ -92,7 +92,7 @@ def _load() -> None:
     import zdemo.cli.commands.setup
     import zdemo.cli.commands.verify
     import zdemo.cli.entry
-    import zdemo.demo.emulated
+    import zdemo.demo.environments
     import zdemo.diagnosis.ask.investigate
     import zdemo.http.transport
     import zdemo.page

@@ -8,12 +8,9 @@ from enum import Enum
 
 from zdemo.config.settings import ClientSettings
 from zdemo.errors import IntrospectionError
-from zdemo.http.api_call import ROLE, Call, Route, call_api
+from zdemo.http.api_call import Call, Route, call_api
 from zdemo.text.masking import masked
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
-from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.resources import remove_pat
-from zdemo.zitadel.role_assignments import grant, revoke
 
 CACHE_SECONDS = 1.0  # short, since the demo waits for it to pass; the default is 5
 POLL_SECONDS = 0.05
@@ -158,17 +155,6 @@ class DemoEnvironment:
             introspections=said,
             reason=self.reason() if is_inactive else "",
         )
-
-
-def changes_at_zitadel(
-    client: ManagementClient, *, project_id: str, reader_id: str, pat_id: str
-) -> dict[DemoChange, Callable[[], object]]:
-    """Return how the changes are made that concern the reader."""
-    return {
-        DemoChange.REVOKE: lambda: revoke(client, project_id, reader_id, ROLE),
-        DemoChange.GRANT: lambda: grant(client, project_id, reader_id, ROLE),
-        DemoChange.DELETE: lambda: remove_pat(client, reader_id, pat_id),
-    }
 
 
 def _step(expected: int, route: Route, caller: Caller, name: str, why: str, change: DemoChange | None = None) -> Step:

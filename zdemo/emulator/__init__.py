@@ -55,16 +55,13 @@ class Emulator:
 
 
 @contextmanager
-def emulate(
-    world: World | None = None, *, host: str = LOOPBACK, port: int = 0, requests: RequestRecords | None = None
-) -> Iterator[Emulator]:
-    """Serve a world while the block runs, by default the known one; ``requests`` are earlier ones to add to.
+def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) -> Iterator[Emulator]:
+    """Serve a world while the block runs, by default the known one.
 
     To enter it again with the same world and port ends an outage. Raises OSError if it cannot listen there.
     """
     world = known_world() if world is None else world
-    requests = RequestRecords() if requests is None else requests
-    faults = Faults()
+    requests, faults = RequestRecords(), Faults()
     control = Control(create_app(world, requests, faults), world, requests, faults)
     with serving(control, host, port, on_http2=lambda: log.warning(HTTP2)) as bound:
         url = f"http://{world.external_domain}:{bound}"

@@ -59,7 +59,7 @@ def demo(
     screen: Screen = ctx.obj
     logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API logs its outage, and this demo makes one
     if not live:
-        from zdemo.demo.emulated import emulated_demo  # here, since the live demo needs no emulator
+        from zdemo.demo.environments import emulated_demo  # here, since a line of help needs no server
 
         return _run(screen, emulated_demo(), as_json=as_json, live=False, verbose=verbose)
     try:
@@ -72,7 +72,7 @@ def demo(
 
 def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoEnvironment]:
     """Return the live demo. Raises SettingsError with every setting that is missing or wrong."""
-    from zdemo.demo.live import live_demo  # here, since the other demo does not need setup
+    from zdemo.demo.environments import live_demo
 
     environment = read_environment(env_file)
     hide_secrets(screen, environment)

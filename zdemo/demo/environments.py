@@ -1,4 +1,4 @@
-"""The demo at a real ZITADEL: setup, scenario, teardown, with names of its own and files in a temporary folder."""
+"""Where the demo runs: at an emulated ZITADEL, or at a real one, with objects of its own; the API is in front of it."""
 
 import secrets
 import signal
@@ -10,8 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from zdemo.config.settings import AdminSettings
+from zdemo.config.address import ZitadelAddress
+from zdemo.config.settings import AdminSettings, Settings
 from zdemo.demo.scenario import (
     CACHE_SECONDS,
     Caller,
@@ -19,7 +21,6 @@ from zdemo.demo.scenario import (
     DemoEnvironment,
     Interrupted,
     RecordingIntrospector,
-    changes_at_zitadel,
 )
 from zdemo.errors import ZdemoError
 from zdemo.guard.build import Limits, protected
@@ -35,10 +36,39 @@ from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.teardown import plan_teardown, tear_down
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.resources import remove_pat
+from zdemo.zitadel.role_assignments import grant, revoke
 
+TIMEOUT_SECONDS = 2.0  # of the emulator
+EMULATOR_PATIENCE_SECONDS = 8.0  # the time of the API's cache, and some more
 PATIENCE_SECONDS = 11.0  # ten for ZITADEL, whose reads trail its writes, and the time of the API's cache
 PREFIX = "zdemo-live-"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def emulated_demo() -> Iterator[DemoEnvironment]:
+    """An emulated ZITADEL with its known world, and the API in front of it, both on free ports."""
+    from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate  # only here
+
+    with emulate() as emulator:
+        url = emulator.url
+        settings = Settings(
+            issuer=url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=TIMEOUT_SECONDS
+        )
+        with (
+            ManagementClient(ZitadelAddress(url), ADMIN.pat, timeout_seconds=TIMEOUT_SECONDS) as client,
+            _environment(
+                settings,
+                client,
+                (PROJECT_ID, READER.id, READER.token_id),
+                zitadel=f"(emulator) {url}",
+                tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat},
+                patience_seconds=EMULATOR_PATIENCE_SECONDS,
+                reason=lambda: emulator.requests[-1].reason,
+            ) as environment,
+        ):
+            yield environment
 
 
 @contextmanager
@@ -66,7 +96,18 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
             plan = make_plan(look(client, files, options), files.values)
             apply_plan(client, files, plan, report, check=check)
             verify_tokens(client, files, options.role)
-            with _environment(client, files, check) as environment:
+            state, settings = files.state, files.settings(client)
+            if settings is None:
+                raise AssertionError("setup has verified these settings")
+            with _environment(
+                settings,
+                client,
+                (state.project_id, state.reader_id, state.reader_pats[-1].id),
+                zitadel=client.issuer,
+                tokens={Caller.READER: files.get("PAT"), Caller.VISITOR: files.get("ZDEMO_VISITOR_PAT")},
+                patience_seconds=PATIENCE_SECONDS,
+                check=check,
+            ) as environment:
                 yield environment
         finally:
             try:
@@ -99,33 +140,29 @@ def _signals() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[], None]) -> Iterator[DemoEnvironment]:
-    state, found = files.state, files.settings(client)
-    if found is None:
-        raise AssertionError("setup has verified these settings")
-    settings = replace(found, cache_ttl_seconds=CACHE_SECONDS)
+def _environment(
+    settings: Settings, client: ManagementClient, ids: tuple[str, str, str], **others: Any
+) -> Iterator[DemoEnvironment]:
+    """Run the API; ``ids`` are those of the project, the reader and the reader's PAT."""
+    project_id, reader_id, pat_id = ids
+    settings = replace(settings, cache_ttl_seconds=CACHE_SECONDS)
     with ExitStack() as stack:
-        zitadel = stack.enter_context(closing(IntrospectionClient(settings)))
         bound = stack.enter_context(socket.socket())  # so no program can listen there
         bound.bind((LOOPBACK, 0))
         closed = replace(settings, issuer=f"http://{LOOPBACK}:{bound.getsockname()[1]}", internal_url=None)
-        nowhere = stack.enter_context(closing(IntrospectionClient(closed)))
-        switched = RecordingIntrospector(zitadel)
-        app = create_app(settings, protected(switched, settings, Limits.of(DEFAULT_THREADS)))
-        port = stack.enter_context(serving(app))
+        zitadel, nowhere = (stack.enter_context(closing(IntrospectionClient(one))) for one in (settings, closed))
+        introspector = RecordingIntrospector(zitadel)
+        app = create_app(settings, protected(introspector, settings, Limits.of(DEFAULT_THREADS)))
         yield DemoEnvironment(
-            zitadel=client.issuer,
-            api_url=f"http://{LOOPBACK}:{port}",
-            tokens={Caller.READER: files.get("PAT"), Caller.VISITOR: files.get("ZDEMO_VISITOR_PAT")},
+            api_url=f"http://{LOOPBACK}:{stack.enter_context(serving(app))}",
             changes={
-                **changes_at_zitadel(
-                    client, project_id=state.project_id, reader_id=state.reader_id, pat_id=state.reader_pats[-1].id
-                ),
-                DemoChange.DISCONNECT: partial(setattr, switched, "current", nowhere),
-                DemoChange.RECONNECT: partial(setattr, switched, "current", zitadel),
+                DemoChange.REVOKE: lambda: revoke(client, project_id, reader_id, ROLE),
+                DemoChange.GRANT: lambda: grant(client, project_id, reader_id, ROLE),
+                DemoChange.DELETE: lambda: remove_pat(client, reader_id, pat_id),
+                DemoChange.DISCONNECT: partial(setattr, introspector, "current", nowhere),
+                DemoChange.RECONNECT: partial(setattr, introspector, "current", zitadel),
             },
             timeout_seconds=client.timeout_seconds * 2,
-            patience_seconds=PATIENCE_SECONDS,
-            introspector=switched,
-            check=check,
+            introspector=introspector,
+            **others,
         )
