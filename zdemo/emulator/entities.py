@@ -133,9 +133,10 @@ class Application(Switchable):
 class PublicKey(Entity):
     """The public half of a key pair of an application or a user; ``id`` is the ``kid``."""
 
-    owner_id: str
     expires: float
     pem: str
+    application_id: str = ""
+    user_id: str = ""
 
 
 @dataclass(kw_only=True)

@@ -224,7 +224,8 @@ class World:
 
     def add_key(self, owner: Application | User, pem: str, expires: float) -> PublicKey:
         """Add the public half of a key pair to an application or a user."""
-        return self._add(owner.keys, PublicKey, None, owner_id=owner.id, expires=expires, pem=pem)
+        owner_id = {"user_id" if isinstance(owner, User) else "application_id": owner.id}
+        return self._add(owner.keys, PublicKey, None, **owner_id, expires=expires, pem=pem)
 
     # --- users ---
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from zdemo.emulator.api import fields as t
-from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, text_filter
+from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, readable, row_of, text_filter, time_of
 from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
@@ -44,18 +44,17 @@ KIND_OF = {"apiConfiguration": "api", "oidcConfiguration": "oidc"}
 _BOTH: dict[str, Any] = {"projectId": t.ID, "applicationId": t.ID}
 
 
-def application_owner(world: World, application: Application) -> str:
-    """Return the organization whose administrators have permissions for an application."""
-    return world.projects[application.project_id].organization_id
-
-
 def permitted_application(call: Call, permission: str, unknown: ZitadelError) -> Application:
     """Return the application of the request, for which the caller needs the permission, like ``permitted_project``."""
     application = existing(call.world.applications.get(call.body["applicationId"]), unknown)
     if application.project_id != call.body.get("projectId", application.project_id):
         raise unknown
-    call.need(permission, application_owner(call.world, application), application.project_id)
+    _need(call, permission, application)
     return application
+
+
+def _need(call: Call, permission: str, application: Application) -> None:
+    call.need(permission, call.world.projects[application.project_id].organization_id, application.project_id)
 
 
 def _existing(call: Call, permission: str, error_id: str) -> Application:
@@ -171,7 +170,7 @@ def _show(_: World, application: Application) -> Answer:
 
 Listing[Application](
     rows=lambda call: call.world.applications.values(),
-    visible=lambda call, a: call.may("project.app.read", application_owner(call.world, a), a.project_id),
+    visible=readable("project.app.read", "project_id", "project.organization_id"),
     show=_show,
     result="applications",
     filter_name="ApplicationSearchFilter",
@@ -206,14 +205,6 @@ def in_base64(key_file: str) -> str:
     return base64.b64encode(key_file.encode()).decode()
 
 
-def _project_id(world: World, key: PublicKey) -> str:
-    return world.applications[key.owner_id].project_id
-
-
-def _key_owner(world: World, key: PublicKey) -> str:
-    return application_owner(world, world.applications[key.owner_id])
-
-
 @SERVICE.method("CreateApplicationKey", projectId=t.ID, applicationId=t.ID, expirationDate=t.Time())
 def create_application_key(call: Call) -> Answer:
     """Create a key, only for an application that authenticates with keys."""
@@ -231,10 +222,11 @@ def create_application_key(call: Call) -> Answer:
 @SERVICE.method("GetApplicationKey", keyId=t.ID)
 def get_application_key(call: Call) -> Answer:
     """Show the dates of a key."""
-    key_id = call.body["keyId"]
-    key = next((a.keys[key_id] for a in call.world.applications.values() if key_id in a.keys), None)
-    key = existing(key, NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g"))
-    call.need("project.app.read", _key_owner(call.world, key), _project_id(call.world, key))
+    key_id, unknown = call.body["keyId"], NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g")
+    owner = next((a for a in call.world.applications.values() if key_id in a.keys), None)
+    application = existing(owner, unknown)
+    _need(call, "project.app.read", application)
+    key = application.keys[key_id]
     return {"keyId": key.id, "creationDate": t.moment(key.created), "expirationDate": t.moment(key.expires)}
 
 
@@ -248,35 +240,33 @@ def delete_application_key(call: Call) -> Answer:
     return {"deletionDate": t.moment(call.world.now())}
 
 
-def _show_key(world: World, key: PublicKey) -> Answer:
-    return {
-        "keyId": key.id,
-        "applicationId": key.owner_id,
-        "projectId": _project_id(world, key),
-        "creationDate": t.moment(key.created),
-        "organizationId": _key_owner(world, key),
-        "expirationDate": t.moment(key.expires),
-    }
-
-
 Listing[PublicKey](
     rows=lambda call: [k for a in call.world.applications.values() for k in a.keys.values()],
-    visible=lambda call, k: call.may("project.app.read", _key_owner(call.world, k), _project_id(call.world, k)),
-    show=_show_key,
+    visible=readable("project.app.read", "application.project_id", "application.project.organization_id"),
+    show=row_of(
+        keyId="id",
+        applicationId="application_id",
+        projectId="application.project_id",
+        creationDate=time_of("created"),
+        organizationId="application.project.organization_id",
+        expirationDate=time_of("expires"),
+    ),
     result="keys",
     filter_name="ApplicationKeySearchFilter",
     filters={
-        "applicationIdFilter": id_filter("ApplicationKeyApplicationIDFilter", "owner_id", "applicationId"),
-        "projectIdFilter": id_filter("ApplicationKeyProjectIDFilter", _project_id, "projectId"),
-        "organizationIdFilter": id_filter("ApplicationKeyOrganizationIDFilter", _key_owner, "organizationId"),
+        "applicationIdFilter": id_filter("ApplicationKeyApplicationIDFilter", "application_id", "applicationId"),
+        "projectIdFilter": id_filter("ApplicationKeyProjectIDFilter", "application.project_id", "projectId"),
+        "organizationIdFilter": id_filter(
+            "ApplicationKeyOrganizationIDFilter", "application.project.organization_id", "organizationId"
+        ),
     },
     columns=columns(
         "APPLICATION_KEYS_SORT_BY",
         ID="id",
-        PROJECT_ID=_project_id,
-        APPLICATION_ID="owner_id",
+        PROJECT_ID="application.project_id",
+        APPLICATION_ID="application_id",
         CREATION_DATE="created",
-        ORGANIZATION_ID=_key_owner,
+        ORGANIZATION_ID="application.project.organization_id",
         EXPIRATION="expires",
         TYPE=lambda *_: "",  # all are JSON
     ),

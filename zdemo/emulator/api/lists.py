@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from zdemo.emulator.api.fields import FLAG, Count, Enum, FieldType, Message, OneOf, Repeated, Sub, Text, Time, moment
+from zdemo.emulator.api import fields as t
 from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
 from zdemo.emulator.api_errors import InvalidArgument
 from zdemo.emulator.entities import Entity
@@ -21,10 +21,10 @@ TEXT_METHODS = tuple(
     f"{method}{case}" for method in ("EQUALS", "STARTS_WITH", "CONTAINS", "ENDS_WITH") for case in ("", "_IGNORE_CASE")
 )
 TIME_METHODS = ("EQUALS", "AFTER", "AFTER_OR_EQUALS", "BEFORE", "BEFORE_OR_EQUALS")
-TEXT_METHOD = Enum(tuple(f"TEXT_FILTER_METHOD_{m}" for m in TEXT_METHODS))
-QUERY_METHOD = Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
-TIME_METHOD = Enum(tuple(f"TIMESTAMP_FILTER_METHOD_{m}" for m in TIME_METHODS))
-PAGE = {"offset": Count(), "limit": Count(), "asc": FLAG}
+TEXT_METHOD = t.Enum(tuple(f"TEXT_FILTER_METHOD_{m}" for m in TEXT_METHODS))
+QUERY_METHOD = t.Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
+TIME_METHOD = t.Enum(tuple(f"TIMESTAMP_FILTER_METHOD_{m}" for m in TIME_METHODS))
+PAGE = {"offset": t.Count(), "limit": t.Count(), "asc": t.FLAG}
 
 
 def value_of(world: World, row: Any, get: Getter) -> Any:
@@ -37,6 +37,34 @@ def value_of(world: World, row: Any, get: Getter) -> Any:
     return getattr(row, name)
 
 
+def time_of(name: str) -> Getter:
+    """Return what reads a time of a row, as texts have it."""
+    return lambda _, row: t.moment(getattr(row, name))
+
+
+def state_of(prefix: str) -> Getter:
+    """Return what reads the state of a row, by ZITADEL's word with this prefix."""
+    return lambda _, row: f"{prefix}_{row.state}"
+
+
+def row_of(**values: Getter) -> Callable[[World, Any], Answer]:
+    """Return what shows an object: these values of it, without those that protobuf's JSON leaves out."""
+    return lambda world, row: t.without_defaults({name: value_of(world, row, get) for name, get in values.items()})
+
+
+DATES = {"creationDate": time_of("created"), "changeDate": time_of("changed")}  # as most rows begin
+
+
+def readable(permission: str, project_id: str, *organization_ids: str) -> Callable[[Call, Any], bool]:
+    """Return what says whether a caller has a permission for a row: for its project, or in an organization of these."""
+
+    def visible(call: Call, row: Any) -> bool:
+        owners = (value_of(call.world, row, path) for path in organization_ids)
+        return any(call.may(permission, owner, value_of(call.world, row, project_id)) for owner in owners)
+
+    return visible
+
+
 # --- filters ---
 
 
@@ -44,16 +72,18 @@ def value_of(world: World, row: Any, get: Getter) -> Any:
 class Filter:
     """A filter: the type of its content, and whether a row passes."""
 
-    content: FieldType
+    content: t.FieldType
     test: Test
 
 
 def text_filter(
-    name: str, field: str, of: Getter, least: int = 0, most: int = 200, methods: Enum = TEXT_METHOD
+    name: str, field: str, of: Getter, least: int = 0, most: int = 200, methods: t.Enum = TEXT_METHOD
 ) -> Filter:
     """Make the filter ``{field, method}`` for a text of a row."""
-    message = Message(name, **{field: Text(least, most), "method": methods})
-    return Filter(Sub(message), lambda w, row, f: text_matches(value_of(w, row, of), f.get(field, ""), f.get("method")))
+    message = t.Message(name, **{field: t.Text(least, most), "method": methods})
+    return Filter(
+        t.Sub(message), lambda w, row, f: text_matches(value_of(w, row, of), f.get(field, ""), f.get("method"))
+    )
 
 
 def text_query(name: str, field: str, of: Getter, least: int = 1, most: int = 200) -> Filter:
@@ -61,31 +91,33 @@ def text_query(name: str, field: str, of: Getter, least: int = 1, most: int = 20
     return text_filter(name, field, of, least, most, QUERY_METHOD)
 
 
-def equal_filter(name: str, field: str, content: FieldType, of: Getter) -> Filter:
+def equal_filter(name: str, field: str, content: t.FieldType, of: Getter) -> Filter:
     """Make the filter ``{field}`` for a value of a row."""
-    return Filter(Sub(Message(name, **{field: content})), lambda w, row, f: value_of(w, row, of) == f.get(field))
+    return Filter(t.Sub(t.Message(name, **{field: content})), lambda w, row, f: value_of(w, row, of) == f.get(field))
 
 
 def id_filter(name: str, of: Getter, field: str = "id") -> Filter:
     """Make the filter ``{id}`` for an ID of a row."""
-    return equal_filter(name, field, Text(1, 200), of)
+    return equal_filter(name, field, t.Text(1, 200), of)
 
 
-def one_of_filter(name: str, field: str, content: Repeated, of: Getter) -> Filter:
+def one_of_filter(name: str, field: str, content: t.Repeated, of: Getter) -> Filter:
     """Make the filter ``{field}`` for a value of a row, which must be one of several."""
-    return Filter(Sub(Message(name, **{field: content})), lambda w, row, f: value_of(w, row, of) in f.get(field, ()))
+    return Filter(
+        t.Sub(t.Message(name, **{field: content})), lambda w, row, f: value_of(w, row, of) in f.get(field, ())
+    )
 
 
 def ids_filter(of: Getter) -> Filter:
     """Make the filter ``{ids}`` for an ID of a row, which must be one of them."""
-    return one_of_filter("InIDsFilter", "ids", Repeated(Text(1, 200), unique=True), of)
+    return one_of_filter("InIDsFilter", "ids", t.Repeated(t.Text(1, 200), unique=True), of)
 
 
 def time_filter(of: Getter) -> Filter:
     """Make the filter ``{timestamp, method}`` for a time of a row."""
-    message = Message("TimestampFilter", timestamp=Time(), method=TIME_METHOD)
+    message = t.Message("TimestampFilter", timestamp=t.Time(), method=TIME_METHOD)
     return Filter(
-        Sub(message), lambda w, row, f: time_matches(value_of(w, row, of), f.get("timestamp", 0.0), f.get("method"))
+        t.Sub(message), lambda w, row, f: time_matches(value_of(w, row, of), f.get("timestamp", 0.0), f.get("method"))
     )
 
 
@@ -132,10 +164,10 @@ class _List(Generic[Row]):
     filters: Mapping[str, Filter]
     columns: Mapping[str, Getter]
 
-    def filter_message(self, name: str, choice: str) -> Message:
+    def filter_message(self, name: str, choice: str) -> t.Message:
         """Return the message of one filter of a request."""
         contents = {name: one.content for name, one in self.filters.items()}
-        return Message(name, OneOf(choice, tuple(contents), required=True), **contents)
+        return t.Message(name, t.OneOf(choice, tuple(contents), required=True), **contents)
 
     def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
         """Return whether a row passes one filter of a request."""
@@ -167,7 +199,7 @@ class Listing(_List[Row]):
     zero_is_a_column: bool = False
 
     def serve(
-        self, service: Service, name: str, permission: str = AUTHENTICATED, rest: str = "", **fields: FieldType
+        self, service: Service, name: str, permission: str = AUTHENTICATED, rest: str = "", **fields: t.FieldType
     ) -> None:
         """Add the method to a service; ``fields`` precede those of every list in its request."""
         service.method(
@@ -175,9 +207,9 @@ class Listing(_List[Row]):
             permission=permission,
             rest=rest,
             **fields,
-            pagination=Sub(Message("PaginationRequest", **PAGE)),
-            sortingColumn=Enum((*(() if self.zero_is_a_column else ("",)), *self.columns)),
-            filters=Repeated(Sub(self.filter_message(self.filter_name, "Filter"))),
+            pagination=t.Sub(t.Message("PaginationRequest", **PAGE)),
+            sortingColumn=t.Enum((*(() if self.zero_is_a_column else ("",)), *self.columns)),
+            filters=t.Repeated(t.Sub(self.filter_message(self.filter_name, "Filter"))),
         )(self.answer)
 
     def answer(self, call: Call) -> Answer:
@@ -203,9 +235,9 @@ class DetailsListing(_List[Row]):
         service.method(
             name,
             rest=rest,
-            query=Sub(Message("ListQuery", **PAGE)),
-            sortingColumn=Enum(("", *self.columns)),
-            queries=Repeated(Sub(self.filter_message("SearchQuery", "Query"))),
+            query=t.Sub(t.Message("ListQuery", **PAGE)),
+            sortingColumn=t.Enum(("", *self.columns)),
+            queries=t.Repeated(t.Sub(self.filter_message("SearchQuery", "Query"))),
         )(self.answer)
 
     def answer(self, call: Call) -> Answer:
@@ -216,7 +248,7 @@ class DetailsListing(_List[Row]):
         if not self.counts_all:
             matches = [row for row in matches if self.visible(call, row)]
         total, shown = self.page(call, matches, call.body.get("query", {}), len(matches))
-        head: Answer = {"details": {**total, "timestamp": moment(call.world.now())}}
+        head: Answer = {"details": {**total, "timestamp": t.moment(call.world.now())}}
         return {**head, self.result: shown} if shown else head
 
 

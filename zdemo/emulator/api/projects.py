@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from zdemo.emulator.api import fields as t
-from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter
+from zdemo.emulator.api import lists
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, ZitadelError, existing
 from zdemo.emulator.entities import Project, ProjectGrant, Role
@@ -72,24 +72,20 @@ def delete_project(call: Call) -> Answer:
     return {"deletionDate": t.moment(when)} if when else {}
 
 
+show_project = lists.row_of(
+    projectId="id",
+    organizationId="organization_id",
+    **lists.DATES,
+    name="name",
+    state=lists.state_of("PROJECT_STATE"),
+    **FLAGS,
+)
+
+
 @SERVICE.method("GetProject", permission="project.read", projectId=t.ID)
 def get_project(call: Call) -> Answer:
     """Show one project."""
     return {"project": show_project(call.world, _existing(call, "project.read", "QUERY-fk2fs"))}
-
-
-def show_project(_: World, project: Project) -> Answer:
-    """Return a project as lists show it."""
-    return t.without_defaults(
-        {
-            "projectId": project.id,
-            "organizationId": project.organization_id,
-            **t.dates(project),
-            "name": project.name,
-            "state": f"PROJECT_STATE_{project.state}",
-            **{name: getattr(project, attribute) for name, attribute in FLAGS.items()},
-        }
-    )
 
 
 def _is_of_organization(_: World, project: Project, content: Answer) -> bool:
@@ -102,18 +98,18 @@ _OWNER_FILTER = t.Message(
     organizationId=t.Text(most=200),
     type=t.Enum(("TYPE_UNSPECIFIED", "OWNED", "GRANTED", "OWNED_OR_GRANTED")),
 )
-Listing[Project](
+lists.Listing[Project](
     rows=lambda call: call.world.projects.values(),
-    visible=lambda call, project: call.may("project.read", project.organization_id, project.id),
+    visible=lists.readable("project.read", "id", "organization_id"),
     show=show_project,
     result="projects",
     filter_name="ProjectSearchFilter",
     filters={
-        "projectNameFilter": text_filter("ProjectNameFilter", "projectName", "name"),
-        "inProjectIdsFilter": ids_filter("id"),
-        "organizationIdFilter": Filter(t.Sub(_OWNER_FILTER), _is_of_organization),
+        "projectNameFilter": lists.text_filter("ProjectNameFilter", "projectName", "name"),
+        "inProjectIdsFilter": lists.ids_filter("id"),
+        "organizationIdFilter": lists.Filter(t.Sub(_OWNER_FILTER), _is_of_organization),
     },
-    columns=columns("PROJECT_FIELD_NAME", ID="id", CREATION_DATE="created", CHANGE_DATE="changed", NAME="name"),
+    columns=lists.columns("PROJECT_FIELD_NAME", ID="id", CREATION_DATE="created", CHANGE_DATE="changed", NAME="name"),
 ).serve(SERVICE, "ListProjects", "project.read")
 
 
@@ -152,31 +148,19 @@ def remove_project_role(call: Call) -> Answer:
     return {"removalDate": t.moment(call.world.now())}
 
 
-def _show_role(_: World, role: Role) -> Answer:
-    return t.without_defaults(
-        {
-            "projectId": role.project_id,
-            "key": role.id,
-            **t.dates(role),
-            "displayName": role.display_name,
-            "group": role.group,
-        }
-    )
-
-
-Listing[Role](
+lists.Listing[Role](
     rows=lambda call: [
         r for p in call.world.projects.values() if p.id == call.body["projectId"] for r in p.roles.values()
     ],
-    visible=lambda call, r: call.may("project.role.read", _project_of(call.world, r).organization_id, r.project_id),
-    show=_show_role,
+    visible=lists.readable("project.role.read", "project_id", "project.organization_id"),
+    show=lists.row_of(projectId="project_id", key="id", **lists.DATES, displayName="display_name", group="group"),
     result="projectRoles",
     filter_name="ProjectRoleSearchFilter",
     filters={
-        "roleKeyFilter": text_filter("ProjectRoleKeyFilter", "key", "id"),
-        "displayNameFilter": text_filter("ProjectRoleDisplayNameFilter", "displayName", "display_name"),
+        "roleKeyFilter": lists.text_filter("ProjectRoleKeyFilter", "key", "id"),
+        "displayNameFilter": lists.text_filter("ProjectRoleDisplayNameFilter", "displayName", "display_name"),
     },
-    columns=columns("PROJECT_ROLE_FIELD_NAME", KEY="id", CREATION_DATE="created", CHANGE_DATE="changed"),
+    columns=lists.columns("PROJECT_ROLE_FIELD_NAME", KEY="id", CREATION_DATE="created", CHANGE_DATE="changed"),
 ).serve(SERVICE, "ListProjectRoles", "project.role.read", projectId=t.ID)
 
 
@@ -238,45 +222,28 @@ def delete_project_grant(call: Call) -> Answer:
     return {"deletionDate": t.moment(call.world.now())}
 
 
-def _project_of(world: World, part: Role | ProjectGrant) -> Project:
-    return world.projects[part.project_id]
-
-
-def _show_grant(world: World, grant: ProjectGrant) -> Answer:
-    project = _project_of(world, grant)
-    granted = world.organizations.get(grant.granted_organization_id)
-    return t.without_defaults(
-        {
-            "organizationId": project.organization_id,
-            **t.dates(grant),
-            "grantedOrganizationId": grant.granted_organization_id,
-            "grantedOrganizationName": granted.name if granted else "",
-            "grantedRoleKeys": list(grant.role_keys),
-            "projectId": project.id,
-            "projectName": project.name,
-            "state": f"PROJECT_GRANT_STATE_{grant.state}",
-        }
-    )
-
-
-def _sees_grant(call: Call, grant: ProjectGrant) -> bool:
-    owners = (_project_of(call.world, grant).organization_id, grant.granted_organization_id)
-    return any(call.may("project.grant.read", owner, grant.project_id) for owner in owners)
-
-
-Listing[ProjectGrant](
+lists.Listing[ProjectGrant](
     rows=lambda call: [g for p in call.world.projects.values() for g in p.grants.values()],
-    visible=_sees_grant,
-    show=_show_grant,
+    visible=lists.readable("project.grant.read", "project_id", "project.organization_id", "granted_organization_id"),
+    show=lists.row_of(
+        organizationId="project.organization_id",
+        **lists.DATES,
+        grantedOrganizationId="granted_organization_id",
+        grantedOrganizationName=lambda world, grant: world.organizations[grant.granted_organization_id].name,
+        grantedRoleKeys="role_keys",
+        projectId="project_id",
+        projectName="project.name",
+        state=lists.state_of("PROJECT_GRANT_STATE"),
+    ),
     result="projectGrants",
     filter_name="ProjectGrantSearchFilter",
     filters={
-        "projectNameFilter": text_filter("ProjectNameFilter", "projectName", "project.name"),
-        "inProjectIdsFilter": ids_filter("project_id"),
-        "organizationIdFilter": id_filter("IDFilter", "project.organization_id"),
-        "grantedOrganizationIdFilter": id_filter("IDFilter", "granted_organization_id"),
+        "projectNameFilter": lists.text_filter("ProjectNameFilter", "projectName", "project.name"),
+        "inProjectIdsFilter": lists.ids_filter("project_id"),
+        "organizationIdFilter": lists.id_filter("IDFilter", "project.organization_id"),
+        "grantedOrganizationIdFilter": lists.id_filter("IDFilter", "granted_organization_id"),
     },
-    columns=columns(
+    columns=lists.columns(
         "PROJECT_GRANT_FIELD_NAME", PROJECT_ID="project_id", CREATION_DATE="created", CHANGE_DATE="changed"
     ),
 ).serve(SERVICE, "ListProjectGrants")

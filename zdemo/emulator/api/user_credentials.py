@@ -4,14 +4,13 @@ from contextlib import suppress
 from functools import partial
 
 from zdemo.emulator.api.applications import check_expiry, in_base64
-from zdemo.emulator.api.fields import ID, Data, Time, dates, moment
-from zdemo.emulator.api.lists import Listing, columns, id_filter, time_filter
+from zdemo.emulator.api.fields import ID, Data, Time, moment
+from zdemo.emulator.api.lists import DATES, Listing, columns, id_filter, row_of, time_filter, time_of
 from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api.users import SERVICE, permitted_user, sees
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
 from zdemo.emulator.token_texts import new_key_pair, new_secret, user_key_file
-from zdemo.emulator.world import World
 
 NO_PUBLIC_KEY = "Public key is not a valid RSA public key in PKIX format with PEM encoding"
 
@@ -102,26 +101,8 @@ def remove_personal_access_token(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.now())}
 
 
-Row = PublicKey | PersonalAccessToken
-
-
-def _rows(attribute: str, call: Call) -> list[Row]:
+def _rows(attribute: str, call: Call) -> list[PublicKey | PersonalAccessToken]:
     return [row for user in call.world.users.values() for row in getattr(user, attribute).values()]
-
-
-def _user_of(world: World, row: Row) -> User:
-    return world.users[row.owner_id if isinstance(row, PublicKey) else row.user_id]
-
-
-def _show(world: World, row: Row) -> Answer:
-    user = _user_of(world, row)
-    return {
-        **dates(row),
-        "id": row.id,
-        "userId": user.id,
-        "organizationId": user.organization_id,
-        "expirationDate": moment(row.expires),
-    }
 
 
 for method, attribute, kind, id_filter_name, column, by_expiry in (
@@ -137,14 +118,20 @@ for method, attribute, kind, id_filter_name, column, by_expiry in (
 ):
     Listing(
         rows=partial(_rows, attribute),
-        visible=lambda call, row: sees(call, _user_of(call.world, row)),
-        show=_show,
+        visible=lambda call, row: sees(call, call.world.users[row.user_id]),
+        show=row_of(
+            **DATES,
+            id="id",
+            userId="user_id",
+            organizationId="user.organization_id",
+            expirationDate=time_of("expires"),
+        ),
         result="result",
         filter_name=f"{kind}SearchFilter",
         filters={
             id_filter_name: id_filter("IDFilter", "id"),
-            "userIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).id),
-            "organizationIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).organization_id),
+            "userIdFilter": id_filter("IDFilter", "user_id"),
+            "organizationIdFilter": id_filter("IDFilter", "user.organization_id"),
             "createdDateFilter": time_filter("created"),
             "expirationDateFilter": time_filter("expires"),
         },
@@ -152,8 +139,8 @@ for method, attribute, kind, id_filter_name, column, by_expiry in (
             column,
             CREATED_DATE="created",
             ID="id",
-            USER_ID=lambda world, row: _user_of(world, row).id,
-            ORGANIZATION_ID=lambda world, row: _user_of(world, row).organization_id,
+            USER_ID="user_id",
+            ORGANIZATION_ID="user.organization_id",
             **{by_expiry: "expires"},
         ),
     ).serve(SERVICE, method, rest=f"POST /{attribute}/search")
