@@ -7,7 +7,7 @@ from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, existing
-from zdemo.emulator.entities import Administrator, Authorization, Project, User
+from zdemo.emulator.entities import Administrator, Authorization
 from zdemo.emulator.rights import PREFIXES, ROLES
 from zdemo.emulator.world import World
 
@@ -16,21 +16,14 @@ _STATE = t.enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
 _ROLES = t.Repeated(t.ID, unique=True)
 
 
-def show_user(user: User) -> Answer:
-    """Return a user as a part of other rows."""
-    return t.without_defaults(
-        {
-            "id": user.id,
-            "preferredLoginName": user.username,
-            "displayName": "" if user.machine else user.name,
-            "organizationId": user.organization_id,
-        }
-    )
-
-
-def show_project(project: Project) -> Answer:
-    """Return a project as a part of other rows."""
-    return {"id": project.id, "name": project.name, "organizationId": project.organization_id}
+# users and projects as parts of other rows
+show_project = lists.row_of(id="id", name="name", organizationId="organization_id")
+show_user = lists.row_of(
+    id="id",
+    preferredLoginName="username",
+    displayName=lambda _, user: "" if user.machine else user.name,
+    organizationId="organization_id",
+)
 
 
 def show_organization(world: World, organization_id: str) -> Answer:
@@ -45,9 +38,9 @@ def _show(world: World, authorization: Authorization) -> Answer:
     row: Answer = {
         "id": authorization.id,
         **t.dates(authorization),
-        "project": show_project(project),
+        "project": show_project(world, project),
         "organization": show_organization(world, authorization.organization_id),
-        "user": show_user(world.users[authorization.user_id]),
+        "user": show_user(world, world.users[authorization.user_id]),
         "state": f"STATE_{authorization.state}",
         "roles": [t.without_defaults({"key": r.id, "displayName": r.display_name, "group": r.group}) for r in roles],
     }
@@ -125,7 +118,7 @@ lists.Listing[Authorization](
     filters={
         "authorizationIds": lists.ids_filter("id"),
         "organizationId": lists.id_filter("IDFilter", "organization_id"),
-        "state": lists.equal_filter("StateQuery", "state", _STATE, lambda _, a: f"STATE_{a.state}"),
+        "state": lists.equal_filter("StateQuery", "state", _STATE, lists.state_of("STATE")),
         "inUserIds": lists.ids_filter("user_id"),
         "userOrganizationId": lists.id_filter("IDFilter", "user.organization_id"),
         "userPreferredLoginName": lists.text_filter(
@@ -238,10 +231,10 @@ def delete_administrator(call: Call) -> Answer:
 
 def _show_administrator(world: World, administrator: Administrator) -> Answer:
     kind, id = administrator.resource
-    shown = show_project(world.projects[id]) if kind == "project" else show_organization(world, id)
+    shown = show_project(world, world.projects[id]) if kind == "project" else show_organization(world, id)
     return {
         **t.dates(administrator),
-        "user": show_user(world.users[administrator.user_id]),
+        "user": show_user(world, world.users[administrator.user_id]),
         kind: True if kind == "instance" else shown,
         "roles": list(administrator.roles),
     }

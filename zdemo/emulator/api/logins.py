@@ -41,7 +41,7 @@ def create_session(call: Call) -> Answer:
     """Begin a session with the checks of the request, even none; the user can be a service account."""
     user = _user_to_check(call)
     call.need("session.write", call.world.id)
-    session = _new_session(call, call.world.new_id())
+    session = LoginSession(id=call.world.new_id(), created=call.world.now(), creator=call.caller.id)
     _apply(call, session, user)
     session.user_agent = call.body.get("userAgent", {})
     sessions.keep_session(call.world, session)
@@ -56,7 +56,7 @@ def set_session(call: Call) -> Answer:
     user = _user_to_check(call)
     held = call.world.login_sessions.get(call.body["sessionId"])
     call.need("session.write", _owner(call.world, held))
-    session = held or _new_session(call, call.body["sessionId"])
+    session = held or LoginSession(id=call.body["sessionId"], created=call.world.now(), creator=call.caller.id)
     _active(call.world, session)
     if not _apply(call, session, user):
         return _details(call, session)
@@ -64,10 +64,6 @@ def set_session(call: Call) -> Answer:
         sessions.keep_session(call.world, session)
     call.world.touch(session)
     return {**_details(call, session), "sessionToken": sessions.new_session_token(call.world, session)}
-
-
-def _new_session(call: Call, id: str) -> LoginSession:
-    return LoginSession(id=id, created=call.world.now(), creator=call.caller.id)
 
 
 def _user_to_check(call: Call) -> User | None:

@@ -1,7 +1,7 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
 from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, OPTIONAL, enum, moment
-from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, text_query
+from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, state_of, text_query
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
 from zdemo.emulator.api_errors import FailedPrecondition
@@ -32,7 +32,7 @@ DetailsListing[Organization](
     filters={
         "nameQuery": text_query("OrganizationNameQuery", "name", "name"),
         "domainQuery": text_query("OrganizationDomainQuery", "domain", "primary_domain"),
-        "stateQuery": equal_filter("OrganizationStateQuery", "state", _STATES, lambda _, o: f"{STATE}_{o.state}"),
+        "stateQuery": equal_filter("OrganizationStateQuery", "state", _STATES, state_of(STATE)),
         "idQuery": id_filter("OrganizationIDQuery", "id"),
         "defaultQuery": Filter(ANYTHING, lambda world, o, _: o is world.default_organization),
     },

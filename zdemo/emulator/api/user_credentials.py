@@ -105,16 +105,9 @@ def _rows(attribute: str, call: Call) -> list[PublicKey | PersonalAccessToken]:
     return [row for user in call.world.users.values() for row in getattr(user, attribute).values()]
 
 
-for method, attribute, kind, id_filter_name, column, by_expiry in (
-    ("ListKeys", "keys", "Keys", "keyIdFilter", "KEY_FIELD_NAME", "KEY_EXPIRATION_DATE"),
-    (
-        "ListPersonalAccessTokens",
-        "pats",
-        "PersonalAccessTokens",
-        "tokenIdFilter",
-        "PERSONAL_ACCESS_TOKEN_FIELD_NAME",
-        "EXPIRATION_DATE",
-    ),
+for attribute, names, id_filter_name, column, by_expiry in (
+    ("keys", "Keys", "keyIdFilter", "KEY_FIELD_NAME", "KEY_EXPIRATION_DATE"),
+    ("pats", "PersonalAccessTokens", "tokenIdFilter", "PERSONAL_ACCESS_TOKEN_FIELD_NAME", "EXPIRATION_DATE"),
 ):
     Listing(
         rows=partial(_rows, attribute),
@@ -127,7 +120,7 @@ for method, attribute, kind, id_filter_name, column, by_expiry in (
             expirationDate=time_of("expires"),
         ),
         result="result",
-        filter_name=f"{kind}SearchFilter",
+        filter_name=f"{names}SearchFilter",
         filters={
             id_filter_name: id_filter("IDFilter", "id"),
             "userIdFilter": id_filter("IDFilter", "user_id"),
@@ -143,4 +136,4 @@ for method, attribute, kind, id_filter_name, column, by_expiry in (
             ORGANIZATION_ID="user.organization_id",
             **{by_expiry: "expires"},
         ),
-    ).serve(SERVICE, method, rest=f"POST /{attribute}/search")
+    ).serve(SERVICE, f"List{names}", rest=f"POST /{attribute}/search")

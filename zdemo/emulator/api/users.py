@@ -1,11 +1,12 @@
 """zitadel.user.v2.UserService: users, switching them on and off, and searching them."""
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import humans, lists
-from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Handler, Service
+from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
 from zdemo.emulator.api_errors import (
     FailedPrecondition,
     NotFound,
@@ -249,7 +250,7 @@ lists.Listing[Metadata](
         one for u in call.world.users.values() if u.id == call.body["userId"] for one in u.metadata.values()
     ],
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
-    show=lambda _, one: {**t.dates(one), "key": one.id, "value": base64.b64encode(one.value).decode()},
+    show=lists.row_of(**lists.DATES, key="id", value=lambda _, one: base64.b64encode(one.value).decode()),
     result="metadata",
     filter_name="MetadataSearchFilter",
     filters={"keyFilter": lists.text_filter("MetadataKeyFilter", "key", "id")},
@@ -257,17 +258,13 @@ lists.Listing[Metadata](
 ).serve(SERVICE, "ListUserMetadata", rest="POST /<userId>/metadata/search", userId=t.ID)
 
 
-def _transition(before: str, after: str, event: str, unknown: str, refusal: str, refusal_id: str) -> Handler:
-
-    def set_state(call: Call) -> Answer:
-        unknown_user = NotFound("User could not be found", f"COMMAND-{unknown}")
-        user = permitted_user(call, "user.write", unknown_user)
-        if user.state not in before.split():
-            raise FailedPrecondition(refusal, f"COMMAND-{refusal_id}")
-        call.world.set_user_state(user, after, f"user.{event}", call.caller.id)
-        return {"details": details(user, user.organization_id)}
-
-    return set_state
+def _set_state(transition: Sequence[str], call: Call) -> Answer:
+    before, after, event, unknown, refusal, refusal_id = transition
+    user = permitted_user(call, "user.write", NotFound("User could not be found", f"COMMAND-{unknown}"))
+    if user.state not in before.split():
+        raise FailedPrecondition(refusal, f"COMMAND-{refusal_id}")
+    call.world.set_user_state(user, after, f"user.{event}", call.caller.id)
+    return {"details": details(user, user.organization_id)}
 
 
 for verb, *transition in (  # states before, state after, event, and the errors for an unknown user and another state
@@ -276,7 +273,7 @@ for verb, *transition in (  # states before, state after, event, and the errors 
     ("Lock", "ACTIVE", "LOCKED", "locked", "450yxuqrh1", "User is not active or initial", "lgws8wtsqf"),
     ("Unlock", "LOCKED", "ACTIVE", "unlocked", "x377t913pw", "User is not locked", "olb9vb0oca"),
 ):
-    SERVICE.method(f"{verb}User", rest=f"POST /<userId>/{verb.lower()}", userId=t.ID)(_transition(*transition))
+    SERVICE.method(f"{verb}User", rest=f"POST /<userId>/{verb.lower()}", userId=t.ID)(partial(_set_state, transition))
 
 
 @SERVICE.method("DeleteUser", rest="DELETE /<userId>", userId=t.ID)
@@ -314,7 +311,7 @@ USERS: lists.DetailsListing[User] = lists.DetailsListing(
         "typeQuery": lists.equal_filter(
             "TypeQuery", "type", _TYPES, lambda _, u: "TYPE_MACHINE" if u.machine else "TYPE_HUMAN"
         ),
-        "stateQuery": lists.equal_filter("StateQuery", "state", _STATES, lambda _, u: f"USER_STATE_{u.state}"),
+        "stateQuery": lists.equal_filter("StateQuery", "state", _STATES, lists.state_of("USER_STATE")),
         "inUserIdsQuery": lists.one_of_filter("InUserIDQuery", "userIds", _TEXTS, "id"),
         "organizationIdQuery": lists.id_filter("OrganizationIdQuery", "organization_id", "organizationId"),
         "andQuery": _group("AndQuery", all),
