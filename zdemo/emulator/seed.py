@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from zdemo.emulator.entities import NEVER, Application, Entity, Project
+from zdemo.emulator.entities import NEVER, Application, Project
 from zdemo.emulator.login.sessions import add_person
 from zdemo.emulator.token_texts import (
     PAT_KEY_NAME,
@@ -112,13 +112,9 @@ def known_start() -> Start:
     world = World()
     world.zitadel_project_id = ZITADEL_PROJECT_ID
     ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID, PERSON_ID, PERSON_AUTHORIZATION_ID)
+    now, world.now = world.now, lambda: CREATED
     start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET, (*ids, CLIENT_ID, APP_ID, APP_CLIENT_ID))
-    owners = (world.organizations, world.projects, world.applications, world.users)
-    objects: list[Entity] = [entity for group in owners for entity in group.values()]
-    objects += [*world.projects[PROJECT_ID].roles.values(), *world.authorizations.values()]
-    objects += [*world.administrators.values(), *(pat for user in world.users.values() for pat in user.pats.values())]
-    for entity in objects:
-        entity.created = entity.changed = CREATED
+    world.now = now
     return start
 
 
@@ -154,9 +150,7 @@ def _filled(world: World, users: tuple[KnownUser, ...], secret: str, ids: tuple[
     world.add_authorization(reader.id, project.id, organization.id, list(reader.roles), id=ids[3])
     world.add_administrator(admin.id, ("instance", ""), ["IAM_OWNER"])
     world.add_administrator(admin.id, ("organization", organization.id), ["ORG_OWNER"])
-    names = (PERSON, PERSON.title(), "Lovelace")
-    address = f"{PERSON}@example.com"
-    person = add_person(world, organization.id, *names, email=address, password=PERSON_PASSWORD, id=ids[4])
+    person = add_person(world, organization.id, PERSON, "Ada", "Lovelace", password=PERSON_PASSWORD, id=ids[4])
     world.add_authorization(person.id, project.id, organization.id, list(reader.roles), id=ids[5])
     add_app(world, project, APP_NAME, APP_REDIRECT_URIS, id=ids[7], client_id=ids[8] or "")
     return start_of(world, users)

@@ -6,7 +6,7 @@ Error messages name the field and, in TOML, the line. They never repeat a text t
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,7 +21,6 @@ from zdemo.emulator.world import World
 
 T = TypeVar("T")
 AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-STATES = {"active": "ACTIVE", "inactive": "INACTIVE", "locked": "LOCKED"}
 SEE = "see docs/emulator.md"
 LONGEST = 10**11  # seconds
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{20,512}")
@@ -89,9 +88,9 @@ class SeededUser(Account):
 class SeededPerson(Account):
     """Somebody who can log in."""
 
-    given_name: Text | None = None
-    family_name: Text = Text("Example")
-    email: Text | None = None
+    given_name: Text = Text()
+    family_name: Text = Text()
+    email: Text = Text()
     password: Code | None = None
 
 
@@ -217,9 +216,9 @@ class Seeding:
             line = self._text.count("\n", 0, at) + 1
         return line
 
-    def _named(self, known: Mapping[str, T], name: str, path: str, what: str) -> T:
+    def _named(self, known: Mapping[str, T], name: str, place: str, what: str) -> T:
         if name not in known:
-            raise self.error(path, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
+            raise self.error(place, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
         return known[name]
 
     # --- the world ---
@@ -227,58 +226,60 @@ class Seeding:
     def fill(self) -> Start:
         """Return the new world. Raises SeedError."""
         default = [SeededOrganization(name=Text(ORGANIZATION_NAME))]
-        for number, table in enumerate(self._content.organizations or default):
-            self.at = f"organizations[{number}]"
-            made = self._world.add_organization(table.name, id=table.id)
+        for organization in self._each("organizations", self._content.organizations or default):
+            made = self._world.add_organization(organization.name, id=organization.id)
             self._organizations[made.name] = made
-        for number, project in enumerate(self._content.projects):
-            self._add_project(project, f"projects[{number}]")
-        for number, user in enumerate(self._content.users):
-            self._add_user(user, f"users[{number}]")
-        for number, person in enumerate(self._content.people):
-            self._add_person(person, f"people[{number}]")
+        for project in self._each("projects", self._content.projects):
+            self._add_project(project)
+        for user in self._each("users", self._content.users):
+            self._add_user(user)
+        for person in self._each("people", self._content.people):
+            self._add_person(person)
         if not any(user.administrator for user in self._users):
-            admin = SeededUser(username=Text(ADMIN.username), administrator="IAM_OWNER", tokens=[Token()])
-            self._add_user(admin, "users")
+            self.at = "users"
+            self._add_user(SeededUser(username=Text(ADMIN.username), administrator="IAM_OWNER", tokens=[Token()]))
         try:
             set_auto_login(self._world, self._content.auto_login or "")
         except KeyError as error:
             raise self.error("auto_login", f"unknown person: {error.args[0]}") from None
         return start_of(self._world, tuple(self._users))
 
-    def _add_project(self, table: SeededProject, path: str) -> None:
-        organization = self._organization(table, path)
-        self.at = path
-        project = self._world.add_project(organization.id, table.name, id=table.id)
-        self._projects[project.name] = project
-        for number, key in enumerate(table.roles):
-            self.at = f"{path}.roles[{number}]"
-            self._world.add_role(project, key, key)
-        for number, inner in enumerate(table.applications):
-            self._add_application(project, inner, f"{path}.applications[{number}]")
+    def _each(self, field: str, tables: Iterable[T]) -> Iterator[T]:
+        """Yield the items of a list, each while ``at`` is its place."""
+        outer = f"{self.at}." if self.at else ""
+        for number, table in enumerate(tables):
+            self.at = f"{outer}{field}[{number}]"
+            yield table
+        self.at = outer.removesuffix(".")
 
-    def _add_application(self, project: Project, table: SeededApplication, path: str) -> None:
+    def _add_project(self, table: SeededProject) -> None:
+        project = self._world.add_project(self._organization(table).id, table.name, id=table.id)
+        self._projects[project.name] = project
+        for key in self._each("roles", table.roles):
+            self._world.add_role(project, key, key)
+        for application in self._each("applications", table.applications):
+            self._add_application(project, application)
+
+    def _add_application(self, project: Project, table: SeededApplication) -> None:
         if table.auth != "basic" and table.client_secret:
-            raise self.error(f"{path}.client_secret", f"an application with {table.auth} has no secret")
+            raise self.error(f"{self.at}.client_secret", f"an application with {table.auth} has no secret")
         if any(a.client_id == table.client_id for a in self._world.applications.values()):
-            raise self.error(f"{path}.client_id", "another application has this client ID")
-        self.at = path
+            raise self.error(f"{self.at}.client_id", "another application has this client ID")
         if table.auth == "none":
             add_app(self._world, project, table.name, table.redirect_uris, id=table.id, client_id=table.client_id or "")
             return
         if table.redirect_uris:
-            raise self.error(f"{path}.redirect_uris", 'needs auth = "none"')
+            raise self.error(f"{self.at}.redirect_uris", 'needs auth = "none"')
         made = self._world.add_application(project, table.name, "api", AUTH[table.auth], id=table.id)
         made.client_id = table.client_id or made.client_id
         made.secret = (table.client_secret or new_secret()) if table.auth == "basic" else None
 
-    def _add_user(self, table: SeededUser, path: str) -> None:
-        organization = self._organization(table, path)
-        self.at = path
-        user = self._world.add_user(organization.id, table.username, table.name or table.username, id=table.id)
+    def _add_user(self, table: SeededUser) -> None:
+        owner = self._organization(table).id
+        user = self._world.add_user(owner, table.username, table.name or table.username, id=table.id)
         user.secret = table.secret
-        pats = [self._add_pat(user, token, f"{path}.tokens[{n}].token") for n, token in enumerate(table.tokens)]
-        self._set_up(user, table, path)
+        pats = [self._add_pat(user, token) for token in self._each("tokens", table.tokens)]
+        self._set_up(user, table)
         if table.administrator == "IAM_LOGIN_CLIENT":
             return  # which is not handed out as an administrator, nor as a user without a role
         self._users.append(
@@ -293,41 +294,34 @@ class Seeding:
             )
         )
 
-    def _add_person(self, table: SeededPerson, path: str) -> None:
-        organization, name = self._organization(table, path), table.username
-        self.at = path
-        given, email = table.given_name or name.title(), table.email or f"{name.partition('@')[0]}@example.com"
-        names = (name, given, table.family_name)
-        user = add_person(self._world, organization.id, *names, email=email, password=table.password, id=table.id)
-        self._set_up(user, table, path)
+    def _add_person(self, table: SeededPerson) -> None:
+        owner, names = self._organization(table).id, (table.username, table.given_name, table.family_name)
+        user = add_person(self._world, owner, *names, email=table.email, password=table.password, id=table.id)
+        self._set_up(user, table)
 
-    def _set_up(self, user: User, table: Account, path: str) -> None:
-        for number, assignment in enumerate(table.assignments):
-            self._assign(user, assignment, f"{path}.assignments[{number}]")
+    def _set_up(self, user: User, table: Account) -> None:
+        for assignment in self._each("assignments", table.assignments):
+            project = self._named(self._projects, assignment.project, f"{self.at}.project", "project")
+            for key in self._each("roles", assignment.roles):
+                self._named(project.roles, key, self.at, "role")
+            self._world.add_authorization(user.id, project.id, user.organization_id, list(assignment.roles))
         if table.administrator:
             of_instance = table.administrator.startswith("IAM_")
             resource = ("instance", "") if of_instance else ("organization", user.organization_id)
             self._world.add_administrator(user.id, resource, [table.administrator])
         if table.state != "active":
             event = f"user.{'deactivated' if table.state == 'inactive' else 'locked'}"
-            self._world.set_user_state(user, STATES[table.state], event)
+            self._world.set_user_state(user, table.state.upper(), event)
 
-    def _add_pat(self, user: User, table: Token, path: str) -> str:
+    def _add_pat(self, user: User, table: Token) -> str:
         if table.token and canonical(table.token) in self._world.token_ids:
-            raise self.error(path, "another token has the same text")
+            raise self.error(f"{self.at}.token", "another token has the same text")
         expires = table.expires.timestamp() if table.expires else NEVER
         if table.expires_in is not None:
             expires = self._world.now() + table.expires_in
         return self._world.add_pat(user, expires, token=table.token).token
 
-    def _assign(self, user: User, table: Assignment, path: str) -> None:
-        project = self._named(self._projects, table.project, f"{path}.project", "project")
-        for number, key in enumerate(table.roles):
-            self._named(project.roles, key, f"{path}.roles[{number}]", "role")
-        self.at = path
-        self._world.add_authorization(user.id, project.id, user.organization_id, list(table.roles))
-
-    def _organization(self, table: SeededProject | Account, path: str) -> Organization:
+    def _organization(self, table: SeededProject | Account) -> Organization:
         if table.organization is None:
             return next(iter(self._organizations.values()))
-        return self._named(self._organizations, table.organization, f"{path}.organization", "organization")
+        return self._named(self._organizations, table.organization, f"{self.at}.organization", "organization")

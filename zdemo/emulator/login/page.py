@@ -126,11 +126,9 @@ def _person(world: World, application: Application, asked: AuthRequest) -> User 
 
 
 def _new_person(world: World, application: Application, asked: AuthRequest, name: str) -> User:
-    given, _, family = name.partition("@")[0].replace(".", " ").title().partition(" ")
     named = [one.id for one in sessions.organizations_of(world, asked) if one]
     owner = named[0] if named else world.projects[application.project_id].organization_id
-    email = name if "@" in name else f"{name}@example.com"
-    return sessions.add_person(world, owner, name, given, family or "Person", email=email)
+    return sessions.add_person(world, owner, name)
 
 
 def _refused(world: World, title: str, text: str = "", status: int = 400) -> Response:

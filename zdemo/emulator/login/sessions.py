@@ -15,17 +15,20 @@ def add_person(  # noqa: PLR0913 - what a person is made of
     world: World,
     organization_id: str,
     username: str,
-    given_name: str,
-    family_name: str,
+    given_name: str = "",
+    family_name: str = "",
     *,
-    email: str,
+    email: str = "",
     password: str | None = None,
     id: str | None = None,
 ) -> User:
-    """Add a human with a verified address."""
-    user = world.add_user(organization_id, username, f"{given_name} {family_name}", machine=False, id=id)
+    """Add a human with a verified address; names and an address that are not given are made of the username."""
+    given, _, family = username.partition("@")[0].replace(".", " ").title().partition(" ")
+    given, family = given_name or given, family_name or family or "Example"
+    email = email or (username if "@" in username else f"{username}@example.com")
+    user = world.add_user(organization_id, username, f"{given} {family}", machine=False, id=id)
     user.human = {
-        "profile": {"givenName": given_name, "familyName": family_name},
+        "profile": {"givenName": given, "familyName": family},
         "email": {"email": email, "isVerified": True},
     }
     user.password = password
