@@ -36,7 +36,7 @@ HOMES: dict[str, set[str]] = {
     "starlette": {"guard.asgi"},
     "anyio": {"guard.asgi"},
     "fastapi": {"guard.asgi.dependency"},
-    "pytest": {"testing.fixture"},
+    "pytest": {"pytest_plugin"},
     "rich": {"cli.screen"},
     "typer": {"cli"},
     "click": set(),

@@ -1,4 +1,4 @@
-"""The emulator's lines at a terminal of each width, and beside the API's."""
+"""What the emulator says at its start, and its lines at a terminal of each width, and beside the API's."""
 
 import io
 import logging
@@ -9,8 +9,10 @@ import pytest
 
 from tests.server.test_logs import Terminal
 from tests.support.cli import Shell, Stack
-from zdemo.cli.commands.emulator import BESIDE_THE_API, requests_log
+from zdemo.cli.commands.emulator import BESIDE_THE_API, requests_log, show_start
+from zdemo.cli.screen import Screen
 from zdemo.emulator.incoming import REQUESTS_LOG, RequestRecord
+from zdemo.emulator.seed import APP_CLIENT_ID, READER, known_start
 from zdemo.errors.response import Response
 from zdemo.server.logs import TextFormatter
 
@@ -27,6 +29,14 @@ LISTED = RequestRecord(
     method="POST", path="/zitadel.user.v2.UserService/ListUsers", status=200, milliseconds=2.94, user="zdemo-admin"
 )
 WHOSE = "emulator-api, zdem…-000: expired 3 s ago"
+
+
+def test_the_start_names_the_accounts_with_their_tokens_and_the_people() -> None:
+    out = io.StringIO()
+    show_start(Screen(stdout=out), known_start(), "http://localhost:8484")
+    lines = out.getvalue().splitlines()
+    assert {f"app            {APP_CLIENT_ID} (for people who log in)", "people         ada"} < set(lines)
+    assert lines[lines.index("reader       read:messages") + 1] == f"  {READER.pat}"
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
         (lambda: zitadel_emulator.login("reader"), "nobody can log in as reader"),
         (lambda: zitadel_emulator.login("ada", client_id=zitadel_emulator.client_id), "unknown application"),
         (lambda: zitadel_emulator.person("Ada"), "the username is taken: Ada"),
+        (lambda: zitadel_emulator.app("/callback"), "the redirect URI has no host: /callback"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

@@ -163,13 +163,6 @@ def _log_in(control: Control, body: Answer) -> None:
         raise Refused(f"unknown person: {error.args[0]}", 404) from None
 
 
-def _restore_pats(control: Control, body: Answer) -> None:
-    try:
-        control.timeline.restore_pats(body.get("user_id", ""))
-    except KeyError:
-        raise Refused("user_id must be the ID of a user who was there at the start", 404) from None
-
-
 Fields = dict[str, type]
 LOOK: tuple[Fields, Callable[..., None]] = ({}, lambda *_: None)
 FAULT: Fields = {"fault": str, "times": int, "path": str, "seconds": float}
@@ -184,7 +177,7 @@ ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Control, Answer], None]]]] =
     },
     "login": {"GET": LOOK, "POST": ({"user": str}, _log_in), "DELETE": ({}, _log_in)},
     "requests": {"GET": LOOK, "DELETE": ({}, lambda control, _: control.records.clear())},
-    "pats": {"POST": ({"user_id": str}, _restore_pats)},
+    "pats": {"POST": ({"user_id": str}, lambda control, body: control.timeline.restore_pats(body.get("user_id", "")))},
 }
 WORDS = {str: "a string", int: "a whole number", float: "a number", dict: "an object"}
 
@@ -254,9 +247,11 @@ class Timeline:
             self.advanced += duration
 
     def restore_pats(self, user_id: str) -> None:
-        """Give a user the personal access tokens of the beginning. Raises KeyError if the user was not there then."""
+        """Give a user the personal access tokens of the beginning. Raises Refused if the user was not there then."""
         first: dict[str, User] = self._first["users"]
         with self._world.lock:
+            if user_id not in first or user_id not in self._world.users:
+                raise Refused("user_id must be the ID of a user who was there at the start", 404)
             user, pats = self._world.users[user_id], copy.deepcopy(first[user_id].pats)
             for pat in pats.values():
                 _make_older(vars(pat), self.advanced.total_seconds())

@@ -1,4 +1,4 @@
-"""A ZITADEL for the tests of any project: ``ZitadelEmulator``, the fixture ``zitadel_emulator`` of pytest.
+"""A ZITADEL for the tests of any project: ``ZitadelEmulator``, which pytest has as the fixture ``zitadel_emulator``.
 
 It is a context manager, so it works with unittest and everything else, and needs nothing but zdemo.
 """
@@ -9,10 +9,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from zdemo.emulator import Emulator, User, World
     from zdemo.emulator.incoming import RequestRecord
     from zdemo.emulator.seed import Start
@@ -39,9 +38,7 @@ class ZitadelEmulator:
         self._running = self._stack.enter_context(emulate(start.world)), start
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
         self._running = None
 
@@ -102,7 +99,7 @@ class ZitadelEmulator:
         from zdemo.emulator import NEVER
 
         with self._world.lock:
-            if self._find(username):
+            if self._world.user_named(username):
                 raise ValueError(f"the username is taken: {username}")
             user = self._world.add_user(self._organization_id, username, username)
             pat = self._world.add_pat(user, NEVER)
@@ -115,19 +112,23 @@ class ZitadelEmulator:
         from zdemo.emulator.login.sessions import add_person
 
         with self._world.lock:
-            if self._find(username):
+            if self._world.user_named(username):
                 raise ValueError(f"the username is taken: {username}")
-            address = username if "@" in username else f"{username}@example.com"
-            names = (username, username.partition("@")[0].title(), "Example")
-            person = add_person(self._world, self._organization_id, *names, email=address)
+            person = add_person(self._world, self._organization_id, username)
         for role in roles:
             self.grant(username, role)
         return person.id
 
     def app(self, redirect_uri: str) -> str:
-        """Create an OIDC application for people, without a secret, and return its client ID."""
+        """Create an OIDC application for people, without a secret, and return its client ID.
+
+        Raises ValueError for an address without a host, unless its scheme is a native application's own (RFC 8252).
+        """
         from zdemo.emulator.seed import add_app
 
+        address = urlsplit(redirect_uri)
+        if not address.netloc and "." not in address.scheme:
+            raise ValueError(f"the redirect URI has no host: {redirect_uri}")
         with self._world.lock:
             project, name = self._world.projects[self.project_id], f"app-{self._world.new_id()}"
             return add_app(self._world, project, name, [redirect_uri]).client_id
@@ -262,11 +263,7 @@ class ZitadelEmulator:
         return self._world.projects[self.project_id].organization_id
 
     def _user(self, username: str) -> User:
-        user = self._find(username)
+        user = self._world.user_named(username)
         if user is None:
             raise ValueError(f"unknown user: {username}")
         return user
-
-    def _find(self, username: str) -> User | None:
-        lowered = username.lower()  # ZITADEL ignores the case too
-        return next((user for user in self._world.users.values() if user.username.lower() == lowered), None)

@@ -111,14 +111,17 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         if as_json:
             screen.document(_document(start, running, {**with_emulator.exported(start, running.url), **values}))
         else:
-            _show(screen, start, running.url)
+            show_start(screen, start, running.url)
         if until_stdin_closes:
             with_emulator.stop_when_stdin_closes()
         wait_for(signals)
     return ExitCode.YES
 
 
-def _show(screen: Screen, start: Start, url: str) -> None:
+def show_start(screen: Screen, start: Start, url: str) -> None:
+    """Show where the emulator is, and who and what is in it."""
+    from zdemo.emulator.login.sessions import people
+
     screen.say(f"ZITADEL (emulator {start.world.name}) on {url}; Ctrl-C stops it")
     if start.world.other_domains:
         screen.say(f"it also answers to {', '.join(start.world.other_domains)}")
@@ -126,8 +129,9 @@ def _show(screen: Screen, start: Start, url: str) -> None:
         screen.say(f"it logs {start.world.auto_login} in without the login page")
     screen.say("its state is in memory and ends with it")
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
-    rows += [("app", f"{start.app_client_id} (for people who log in)")] if start.app_client_id else []
-    screen.pairs(rows, label_width=len("CLIENT_SECRET"))
+    rows.append(("app", start.app_client_id and f"{start.app_client_id} (for people who log in)"))
+    rows.append(("people", ", ".join(user.username for user in people(start.world))))
+    screen.pairs([row for row in rows if row[1]], label_width=len("CLIENT_SECRET"))
     width = max(len(user.username) for user in start.users)
     for user in start.users:
         screen.say(f"{user.username:<{width}}  {user.shown_roles}")
