@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.stories import Objects, stories
-from zdemo.emulator.api.lists import text_matches, time_matches
+from zdemo.emulator.api.lists import matches
 
 FIELDS = {
     "three": """filters.0.inProjectIdsFilter.ids='["<own_project1.id>","<own_project2.id>","<own_project3.id>"]'""",
@@ -79,10 +79,10 @@ def test_a_story_of_lists(objects: Objects, story: str) -> None:
 )
 def test_a_text_is_compared_by_the_method(method: str | None, matching: str, others: str) -> None:
     full = method and f"TEXT_FILTER_METHOD_{method}"
-    assert all(text_matches("Shop-1", pattern, full) for pattern in matching.split())
-    assert not any(text_matches("Shop-1", pattern, full) for pattern in others.split())
+    assert all(matches("Shop-1", pattern, full) for pattern in matching.split())
+    assert not any(matches("Shop-1", pattern, full) for pattern in others.split())
 
 
 def test_a_time_is_compared_by_the_method() -> None:
     for method, passes in (("", "="), ("METHOD_AFTER", ">"), ("METHOD_BEFORE", "<"), ("METHOD_BEFORE_OR_EQUALS", "<=")):
-        assert [time_matches(when, 2.0, method) for when in (1.0, 2.0, 3.0)] == [sign in passes for sign in "<=>"]
+        assert [matches(when, 2.0, method) for when in (1.0, 2.0, 3.0)] == [sign in passes for sign in "<=>"]

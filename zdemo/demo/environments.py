@@ -14,14 +14,7 @@ from typing import Any
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import AdminSettings, Settings
-from zdemo.demo.scenario import (
-    CACHE_SECONDS,
-    Caller,
-    DemoChange,
-    DemoEnvironment,
-    Interrupted,
-    RecordingIntrospector,
-)
+from zdemo.demo.scenario import CACHE_SECONDS, Caller, DemoChange, DemoEnvironment, Interrupted, RecordingIntrospector
 from zdemo.errors import ZdemoError
 from zdemo.guard.build import Limits, protected
 from zdemo.guard.guard import DEFAULT_THREADS

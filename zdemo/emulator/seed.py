@@ -55,11 +55,6 @@ class KnownUser:
     secret: str = field(default="", repr=False)
     administrator: bool = False
 
-    @property
-    def shown_roles(self) -> str:
-        """The roles as text."""
-        return "(administrator)" if self.administrator else ", ".join(self.roles) or "(no role)"
-
 
 READER = KnownUser(
     id="353545601679690241",

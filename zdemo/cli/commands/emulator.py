@@ -134,7 +134,8 @@ def show_start(screen: Screen, start: Start, url: str) -> None:
     screen.pairs([row for row in rows if row[1]], label_width=len("CLIENT_SECRET"))
     width = max(len(user.username) for user in start.users)
     for user in start.users:
-        screen.say(f"{user.username:<{width}}  {user.shown_roles}")
+        roles = "(administrator)" if user.administrator else ", ".join(user.roles) or "(no role)"
+        screen.say(f"{user.username:<{width}}  {roles}")
         screen.say(f"  {user.pat}")
 
 

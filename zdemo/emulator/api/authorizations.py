@@ -128,7 +128,7 @@ lists.Listing[Authorization](
         "projectName": lists.text_filter("ProjectNameQuery", "name", "project.name"),
         "roleKey": lists.Filter(
             t.Sub(_ROLE_KEY),
-            lambda _, a, f: any(lists.text_matches(k, f.get("key", ""), f.get("method")) for k in a.role_keys),
+            lambda _, a, f: any(lists.matches(k, f.get("key", ""), f.get("method")) for k in a.role_keys),
         ),
     },
     columns=lists.columns(

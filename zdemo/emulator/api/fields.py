@@ -32,11 +32,8 @@ class InvalidError(Exception):
 def moment(seconds: float) -> str:
     """Return an RFC 3339 time with no, three or six digits of a second, as few as possible."""
     when = EPOCH + timedelta(seconds=min(seconds, NEVER))
-    text = when.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
-    micros = when.microsecond
-    if not micros:
-        return f"{text}Z"
-    return f"{text}.{micros // 1000:03}Z" if micros % 1000 == 0 else f"{text}.{micros:06}Z"
+    digits = "microseconds" if when.microsecond % 1000 else "milliseconds" if when.microsecond else "seconds"
+    return when.isoformat(timespec=digits).replace("+00:00", "Z")
 
 
 def seconds_of(text: str) -> float:
@@ -65,12 +62,14 @@ def without_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
 class FieldType:
     """The type of a field and its rule, for ``Message``."""
 
+    required: bool = False
+
     def _read(self, value: Any) -> Any:
         """Return the value in Python, or ``ABSENT``. Raises one of the errors that ``Message.read`` expects."""
         raise NotImplementedError
 
     def _check(self, value: Any) -> None:
-        """Raise ``InvalidError`` if a value, or ``ABSENT``, breaks the rule of the type."""
+        """Raise ``InvalidError`` if a value breaks the rule of the type; texts have one for ``ABSENT`` too."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +162,6 @@ class Time(FieldType):
     def _read(self, value: Any) -> float:
         return seconds_of(value)
 
-    def _check(self, value: Any) -> None:
-        if self.required and value is ABSENT:
-            raise InvalidError("value is required")
-
 
 class Duration(FieldType):
     """A number of seconds that is not zero, such as ``3600s`` or ``1.5s``."""
@@ -177,7 +172,7 @@ class Duration(FieldType):
         return float(value[:-1])
 
     def _check(self, value: Any) -> None:
-        if value is not ABSENT and value <= 0:
+        if value <= 0:
             raise InvalidError("value must be greater than 0s")
 
 
@@ -271,8 +266,12 @@ class Message:
     def _check_field(self, field: str, field_type: FieldType, value: Any) -> None:
         label = name = field[0].upper() + field[1:]
         try:
+            if value is ABSENT and not isinstance(field_type, Text):
+                if field_type.required:
+                    raise InvalidError("value is required")
+                return
             field_type._check(value)
-            if isinstance(field_type, Repeated) and value is not ABSENT:
+            if isinstance(field_type, Repeated):
                 seen: set[Any] = set()
                 for place, item in enumerate(value):
                     label = f"{name}[{place}]"
@@ -300,10 +299,6 @@ class Sub(FieldType):
         return self._message.read(value)
 
     def _check(self, value: Any) -> None:
-        if value is ABSENT:
-            if self.required:
-                raise InvalidError("value is required")
-            return
         try:
             self._message.check(value)
         except InvalidError as reason:

@@ -40,13 +40,13 @@ _OTHER_NAMES = {"nickName": t.OPTIONAL, "displayName": t.OPTIONAL}
 _PROFILE = t.Message("SetHumanProfile", givenName=t.ID, familyName=t.ID, **_OTHER_NAMES, **_LANGUAGE_AND_GENDER)
 _EMAIL = t.Message("SetHumanEmail", _VERIFICATION, email=_EmailAddress(1, 200), **_CODE)
 _PHONE = t.Message("SetHumanPhone", _VERIFICATION, phone=t.Text(most=200), **_CODE)
-NEW_PARTS: dict[str, t.FieldType] = {
+NEW_PARTS: dict[str, Any] = {
     "profile": t.Sub(_PROFILE, required=True),
     "email": t.Sub(_EMAIL, required=True),
     "phone": t.Sub(_PHONE),
     "password": _NEW_PASSWORD,
 }
-CHANGED_PARTS: dict[str, t.FieldType] = {
+CHANGED_PARTS: dict[str, Any] = {
     "profile": t.Sub(_PROFILE),
     "email": t.Sub(_EMAIL),
     "phone": t.Sub(_PHONE),

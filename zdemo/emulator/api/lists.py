@@ -1,5 +1,6 @@
 """Lists. As in ZITADEL, totals are counted and pages are cut before rows that the caller cannot see are left out."""
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -17,13 +18,24 @@ Test = Callable[[World, Any, Any], bool]  # world, row, the filter's content
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 DEEPEST_QUERY = 20
-TEXT_METHODS = tuple(
-    f"{method}{case}" for method in ("EQUALS", "STARTS_WITH", "CONTAINS", "ENDS_WITH") for case in ("", "_IGNORE_CASE")
-)
-TIME_METHODS = ("EQUALS", "AFTER", "AFTER_OR_EQUALS", "BEFORE", "BEFORE_OR_EQUALS")
-TEXT_METHOD = t.Enum(tuple(f"TEXT_FILTER_METHOD_{m}" for m in TEXT_METHODS))
-QUERY_METHOD = t.Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
-TIME_METHOD = t.Enum(tuple(f"TIMESTAMP_FILTER_METHOD_{m}" for m in TIME_METHODS))
+TEXT_TESTS: dict[str, Callable[..., bool]] = {
+    "EQUALS": operator.eq,
+    "STARTS_WITH": str.startswith,
+    "CONTAINS": operator.contains,
+    "ENDS_WITH": str.endswith,
+}
+TIME_TESTS: dict[str, Callable[..., bool]] = {
+    "EQUALS": operator.eq,
+    "AFTER": operator.gt,
+    "AFTER_OR_EQUALS": operator.ge,
+    "BEFORE": operator.lt,
+    "BEFORE_OR_EQUALS": operator.le,
+}
+TESTS = TEXT_TESTS | TIME_TESTS
+TEXT_METHODS = [f"{method}{case}" for method in TEXT_TESTS for case in ("", "_IGNORE_CASE")]
+TEXT_METHOD = t.enum("TEXT_FILTER_METHOD", *TEXT_METHODS)
+QUERY_METHOD = t.enum("TEXT_QUERY_METHOD", *TEXT_METHODS)
+TIME_METHOD = t.enum("TIMESTAMP_FILTER_METHOD", *TIME_TESTS)
 PAGE = {"offset": t.Count(), "limit": t.Count(), "asc": t.FLAG}
 
 
@@ -76,14 +88,24 @@ class Filter:
     test: Test
 
 
+def matches(value: Any, wanted: Any, method: str | None) -> bool:
+    """Compare texts or times by ZITADEL's word for a method, with any prefix; without one they must be equal."""
+    word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]
+    if word.endswith("_IGNORE_CASE"):
+        value, wanted, word = value.lower(), wanted.lower(), word.removesuffix("_IGNORE_CASE")
+    return TESTS[word](value, wanted)
+
+
+def _filter(name: str, of: Getter, test: Callable[[Any, Answer], bool], /, **fields: t.FieldType) -> Filter:
+    return Filter(t.Sub(t.Message(name, **fields)), lambda world, row, content: test(value_of(world, row, of), content))
+
+
 def text_filter(
     name: str, field: str, of: Getter, least: int = 0, most: int = 200, methods: t.Enum = TEXT_METHOD
 ) -> Filter:
     """Make the filter ``{field, method}`` for a text of a row."""
-    message = t.Message(name, **{field: t.Text(least, most), "method": methods})
-    return Filter(
-        t.Sub(message), lambda w, row, f: text_matches(value_of(w, row, of), f.get(field, ""), f.get("method"))
-    )
+    fields: dict[str, t.FieldType] = {field: t.Text(least, most), "method": methods}
+    return _filter(name, of, lambda text, f: matches(text, f.get(field, ""), f.get("method")), **fields)
 
 
 def text_query(name: str, field: str, of: Getter, least: int = 1, most: int = 200) -> Filter:
@@ -93,7 +115,7 @@ def text_query(name: str, field: str, of: Getter, least: int = 1, most: int = 20
 
 def equal_filter(name: str, field: str, content: t.FieldType, of: Getter) -> Filter:
     """Make the filter ``{field}`` for a value of a row."""
-    return Filter(t.Sub(t.Message(name, **{field: content})), lambda w, row, f: value_of(w, row, of) == f.get(field))
+    return _filter(name, of, lambda value, f: value == f.get(field), **{field: content})
 
 
 def id_filter(name: str, of: Getter, field: str = "id") -> Filter:
@@ -103,9 +125,7 @@ def id_filter(name: str, of: Getter, field: str = "id") -> Filter:
 
 def one_of_filter(name: str, field: str, content: t.Repeated, of: Getter) -> Filter:
     """Make the filter ``{field}`` for a value of a row, which must be one of several."""
-    return Filter(
-        t.Sub(t.Message(name, **{field: content})), lambda w, row, f: value_of(w, row, of) in f.get(field, ())
-    )
+    return _filter(name, of, lambda value, f: value in f.get(field, ()), **{field: content})
 
 
 def ids_filter(of: Getter) -> Filter:
@@ -115,35 +135,10 @@ def ids_filter(of: Getter) -> Filter:
 
 def time_filter(of: Getter) -> Filter:
     """Make the filter ``{timestamp, method}`` for a time of a row."""
-    message = t.Message("TimestampFilter", timestamp=t.Time(), method=TIME_METHOD)
-    return Filter(
-        t.Sub(message), lambda w, row, f: time_matches(value_of(w, row, of), f.get("timestamp", 0.0), f.get("method"))
+    fields: dict[str, t.FieldType] = {"timestamp": t.Time(), "method": TIME_METHOD}
+    return _filter(
+        "TimestampFilter", of, lambda when, f: matches(when, f.get("timestamp", 0.0), f.get("method")), **fields
     )
-
-
-def text_matches(text: str, pattern: str, method: str | None) -> bool:
-    """Compare texts by ZITADEL's word for a method, with any prefix; without one they must be equal."""
-    word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]
-    if word.endswith("_IGNORE_CASE"):
-        text, pattern, word = text.lower(), pattern.lower(), word.removesuffix("_IGNORE_CASE")
-    tests: Mapping[str, Callable[[str, str], bool]] = {
-        "EQUALS": str.__eq__,
-        "STARTS_WITH": str.startswith,
-        "ENDS_WITH": str.endswith,
-        "CONTAINS": str.__contains__,
-    }
-    return tests[word](text, pattern)
-
-
-def time_matches(when: float, limit: float, method: str | None) -> bool:
-    """Compare times by ZITADEL's word for a method; without one they must be equal."""
-    word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]
-    return {
-        "AFTER": when > limit,
-        "AFTER_OR_EQUALS": when >= limit,
-        "BEFORE": when < limit,
-        "BEFORE_OR_EQUALS": when <= limit,
-    }.get(word, when == limit)
 
 
 def columns(prefix: str, **of: Getter) -> dict[str, Getter]:

@@ -1,11 +1,12 @@
 """For login pages of one's own: zitadel.session.v2.SessionService and zitadel.oidc.v2.OIDCService."""
 
 import base64
+from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
 from zdemo.emulator.api.humans import need_password
-from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
+from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import NEVER, LoginSession, User
@@ -20,7 +21,7 @@ _OTHER_CHECKS = ("webAuthN", "idpIntent", "totp", "otpSms", "otpEmail", "recover
 _CHECK_USER = t.Message(
     "CheckUser", t.OneOf("Search", ("userId", "loginName"), required=True), userId=t.ID, loginName=t.ID
 )
-_CHANGES: dict[str, t.FieldType] = {
+_CHANGES: dict[str, Any] = {
     "checks": t.Sub(
         t.Message(
             "Checks",
@@ -36,7 +37,7 @@ _CHANGES: dict[str, t.FieldType] = {
 _TOKEN = t.Text(1, 500, optional=True)
 
 
-@SERVICE.method("CreateSession", permission=AUTHENTICATED, rest="POST", **_CHANGES, userAgent=t.ANYTHING)
+@SERVICE.method("CreateSession", rest="POST", **_CHANGES, userAgent=t.ANYTHING)
 def create_session(call: Call) -> Answer:
     """Begin a session with the checks of the request, even none; the user can be a service account."""
     user = _user_to_check(call)
@@ -48,9 +49,7 @@ def create_session(call: Call) -> Answer:
     return {**_details(call, session), "sessionId": session.id, "sessionToken": session.token}
 
 
-@SERVICE.method(
-    "SetSession", permission=AUTHENTICATED, rest="PATCH /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN, **_CHANGES
-)
+@SERVICE.method("SetSession", rest="PATCH /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN, **_CHANGES)
 def set_session(call: Call) -> Answer:
     """Change a session, which gives it a new token. An unknown one is created (ZITADEL)."""
     user = _user_to_check(call)

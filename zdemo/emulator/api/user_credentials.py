@@ -113,11 +113,7 @@ for attribute, names, id_filter_name, column, by_expiry in (
         rows=partial(_rows, attribute),
         visible=lambda call, row: sees(call, call.world.users[row.user_id]),
         show=row_of(
-            **DATES,
-            id="id",
-            userId="user_id",
-            organizationId="user.organization_id",
-            expirationDate=time_of("expires"),
+            **DATES, id="id", userId="user_id", organizationId="user.organization_id", expirationDate=time_of("expires")
         ),
         result="result",
         filter_name=f"{names}SearchFilter",

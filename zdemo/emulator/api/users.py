@@ -3,10 +3,11 @@
 import base64
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import humans, lists
-from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
+from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api_errors import (
     FailedPrecondition,
     NotFound,
@@ -59,9 +60,7 @@ def permitted_user(call: Call, permission: str, unknown: ZitadelError, *, self_s
 # --- create and change ---
 
 _METADATA = t.Message("Metadata", key=t.ID, value=t.Data())
-_MACHINE = t.Message(
-    "CreateUserRequest_Machine", name=t.ID, description=t.Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
-)
+_MACHINE: dict[str, Any] = {"description": t.Text(1, 500, optional=True), "accessTokenType": TOKEN_TYPE}
 
 
 @SERVICE.method(
@@ -72,7 +71,7 @@ _MACHINE = t.Message(
     userId=t.OPTIONAL,
     username=t.OPTIONAL,
     human=t.Sub(t.Message("CreateUserRequest_Human", **humans.NEW_PARTS)),
-    machine=t.Sub(_MACHINE),
+    machine=t.Sub(t.Message("CreateUserRequest_Machine", name=t.ID, **_MACHINE)),
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
 def create_user(call: Call) -> Answer:
@@ -105,7 +104,6 @@ def set_machine(user: User, machine: Answer) -> None:
 
 @SERVICE.method(
     "AddHumanUser",
-    permission=AUTHENTICATED,
     rest="POST /human",
     userId=t.OPTIONAL,
     username=t.OPTIONAL,
@@ -138,11 +136,6 @@ def _add_human(call: Call, organization_id: str, username: str | None, parts: An
     return user, codes
 
 
-_UPDATE_MACHINE = t.Message(
-    "UpdateUserRequest_Machine", name=t.OPTIONAL, description=t.Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
-)
-
-
 @SERVICE.method(
     "UpdateUser",
     t.OneOf("UserType", ("human", "machine")),
@@ -150,7 +143,7 @@ _UPDATE_MACHINE = t.Message(
     userId=t.ID,
     username=t.OPTIONAL,
     human=t.Sub(t.Message("UpdateUserRequest_Human", **humans.PARTS_OF_UPDATE_USER)),
-    machine=t.Sub(_UPDATE_MACHINE),
+    machine=t.Sub(t.Message("UpdateUserRequest_Machine", name=t.OPTIONAL, **_MACHINE)),
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
 def update_user(call: Call) -> Answer:
@@ -162,14 +155,7 @@ def update_user(call: Call) -> Answer:
     return {"changeDate": t.moment(user.changed), **codes}
 
 
-@SERVICE.method(
-    "UpdateHumanUser",
-    permission=AUTHENTICATED,
-    rest="PUT /human/<userId>",
-    userId=t.ID,
-    username=t.OPTIONAL,
-    **humans.CHANGED_PARTS,
-)
+@SERVICE.method("UpdateHumanUser", rest="PUT /human/<userId>", userId=t.ID, username=t.OPTIONAL, **humans.CHANGED_PARTS)
 def update_human_user(call: Call) -> Answer:
     """Change what the request has of a human."""
     user, codes = _update(call, None, call.body)
