@@ -238,10 +238,7 @@ class Timeline:
         """Make all objects older, as if this time had passed; the clock stays, since clients live in the same time."""
         seconds = duration.total_seconds()
         with self._world.lock:
-            found: dict[int, dict[str, Any]] = {}
-            _collect(self._state(), found)
-            for fields in found.values():
-                _make_older(fields, seconds)
+            _make_older(self._state(), seconds, set())
             for id_ in self._world.removed:
                 self._world.removed[id_] -= seconds
             self.advanced += duration
@@ -254,24 +251,21 @@ class Timeline:
                 raise Refused("user_id must be the ID of a user who was there at the start", 404)
             user, pats = self._world.users[user_id], copy.deepcopy(first[user_id].pats)
             for pat in pats.values():
-                _make_older(vars(pat), self.advanced.total_seconds())
+                _make_older(pat, self.advanced.total_seconds(), set())
                 self._world.ended_tokens.pop(pat.id, None)
                 self._world.log(user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes)
             user.pats |= pats
 
 
-def _collect(value: Any, found: dict[int, dict[str, Any]]) -> None:
-    """Find the fields of all objects inside, each once."""
+def _make_older(value: Any, seconds: float, seen: set[int]) -> None:
+    """Move the times of all objects inside into the past, each once."""
     fields = vars(value) if is_dataclass(value) else value
-    if isinstance(fields, dict) and id(fields) not in found:
-        found[id(fields)] = fields
-        for one in fields.values():
-            _collect(one, found)
-    for one in fields if isinstance(fields, list) else ():
-        _collect(one, found)
-
-
-def _make_older(fields: dict[str, Any], seconds: float) -> None:
-    for name in AGING:
-        if isinstance(fields.get(name), int | float) and fields[name] != NEVER:
-            fields[name] -= seconds
+    inside = fields if isinstance(fields, list) else []
+    if isinstance(fields, dict) and id(fields) not in seen:
+        seen.add(id(fields))
+        for name in AGING & fields.keys():
+            if isinstance(fields[name], int | float) and fields[name] != NEVER:
+                fields[name] -= seconds
+        inside = list(fields.values())
+    for one in inside:
+        _make_older(one, seconds, seen)

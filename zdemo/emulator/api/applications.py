@@ -128,7 +128,7 @@ for method, active, date, refusal in (  # while an application is off, its crede
     ("ReactivateApplication", True, "reactivationDate", ("Application is not inactive", "COMMAND-1n8cM")),
 ):
     find = partial(_existing, permission="project.app.write", error_id="COMMAND-ov9d3")
-    SERVICE.method(method, **_BOTH)(switch(find, active, refusal, date))
+    SERVICE.method(method, **_BOTH)(partial(switch, find, active, refusal, date=date))
 
 
 @SERVICE.method("DeleteApplication", **_BOTH)

@@ -93,7 +93,7 @@ for name, active, unknown in (  # with its roles in the claims
     ("DeactivateAuthorization", False, "COMMAND-3M9sd"),
     ("ActivateAuthorization", True, "COMMAND-Lp0gs"),
 ):
-    SERVICE.method(name, id=t.ID)(switch(partial(_existing, error_id=unknown), active))
+    SERVICE.method(name, id=t.ID)(partial(switch, partial(_existing, error_id=unknown), active, None))
 
 
 @SERVICE.method("DeleteAuthorization", id=t.ID)
@@ -106,8 +106,6 @@ def delete_authorization(call: Call) -> Answer:
     when = call.world.removed.get(call.body["id"])
     return {"deletionDate": t.moment(when) if when else t.NO_TIME}
 
-
-_ROLE_KEY = t.Message("RoleKeyQuery", key=t.Text(most=200), method=lists.TEXT_METHOD)
 
 lists.Listing[Authorization](
     rows=lambda call: call.world.authorizations.values(),
@@ -126,10 +124,7 @@ lists.Listing[Authorization](
         ),
         "projectId": lists.id_filter("IDFilter", "project_id"),
         "projectName": lists.text_filter("ProjectNameQuery", "name", "project.name"),
-        "roleKey": lists.Filter(
-            t.Sub(_ROLE_KEY),
-            lambda _, a, f: any(lists.matches(k, f.get("key", ""), f.get("method")) for k in a.role_keys),
-        ),
+        "roleKey": lists.text_filter("RoleKeyQuery", "key", "role_keys"),
     },
     columns=lists.columns(
         "AUTHORIZATION_FIELD_NAME",

@@ -89,7 +89,9 @@ class Filter:
 
 
 def matches(value: Any, wanted: Any, method: str | None) -> bool:
-    """Compare texts or times by ZITADEL's word for a method, with any prefix; without one they must be equal."""
+    """Compare texts, any of several, or times, by ZITADEL's word for a method; without one they must be equal."""
+    if isinstance(value, list):
+        return any(matches(one, wanted, method) for one in value)
     word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]
     if word.endswith("_IGNORE_CASE"):
         value, wanted, word = value.lower(), wanted.lower(), word.removesuffix("_IGNORE_CASE")

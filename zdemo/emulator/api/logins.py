@@ -7,7 +7,7 @@ from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
 from zdemo.emulator.api.humans import need_password
 from zdemo.emulator.api.service import Answer, Call, Service
-from zdemo.emulator.api.users import details
+from zdemo.emulator.api.users import details, unknown_user
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import NEVER, LoginSession, User
 from zdemo.emulator.login import sessions
@@ -74,7 +74,7 @@ def _user_to_check(call: Call) -> User | None:
         return None
     asked = checks["user"]
     found = call.world.users.get(asked.get("userId", "")) or call.world.user_named(asked.get("loginName", ""))
-    user = existing(found, NotFound("User could not be found", "QUERY-Dfbg2"))
+    user = existing(found, unknown_user())
     if user.state != "ACTIVE":
         raise FailedPrecondition("Errors.User.NotActive", "SESSION-Gj4ko")
     return user

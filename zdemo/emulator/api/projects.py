@@ -58,7 +58,7 @@ for name, active, unknown, refusal in (  # while a project is off, its applicati
     ("ActivateProject", True, "COMMAND-3M9sd", ("Project is not deactivated", "COMMAND-5M9bs")),
 ):
     find = partial(_existing, permission="project.write", error_id=unknown)
-    SERVICE.method(name, projectId=t.ID)(switch(find, active, refusal))
+    SERVICE.method(name, projectId=t.ID)(partial(switch, find, active, refusal))
 
 
 @SERVICE.method("DeleteProject", projectId=t.ID)
@@ -208,7 +208,7 @@ def update_project_grant(call: Call) -> Answer:
 
 
 for name, active in (("DeactivateProjectGrant", False), ("ActivateProjectGrant", True)):  # which tokens do not show
-    SERVICE.method(name, **_GRANT)(switch(lambda call: _existing_grant(call)[1], active))
+    SERVICE.method(name, **_GRANT)(partial(switch, lambda call: _existing_grant(call)[1], active, None))
 
 
 @SERVICE.method("DeleteProjectGrant", **_GRANT)

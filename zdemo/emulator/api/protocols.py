@@ -34,18 +34,14 @@ def connect(world: World, service: Service, method_name: str) -> Response:
     """Answer a request below ``/{service}/``."""
     method = service.methods.get(method_name)
     if method is None:
-        return _plain(404, b"404 page not found\n", PLAIN)
+        return _plain(404, b"404 page not found\n", {"Content-Type": PLAIN})
     if request.method != "POST":
-        response = _plain(405)
-        response.headers["Allow"] = "POST"
-        return response
+        return _plain(405, headers={"Allow": "POST"})
     media, options = parse_options_header(request.headers.get("Content-Type", "").lower())
     if media != JSON or options not in ({}, {"charset": "utf-8"}):
         what = media or "a body without content type"
         note(reason=f"cannot read {what}: only the Connect protocol with JSON is supported")
-        response = _plain(415)
-        response.headers["Accept-Post"] = ACCEPT_POST
-        return response
+        return _plain(415, headers={"Accept-Post": ACCEPT_POST})
     try:
         version = request.headers.get("Connect-Protocol-Version") or "1"
         if version != "1":
@@ -124,12 +120,10 @@ def _read(message: Message, content: bytes, query: Mapping[str, str] | None = No
 # --- responses ---
 
 
-def _plain(status: int, content: bytes = b"", media: str = "") -> Response:
+def _plain(status: int, content: bytes = b"", headers: Mapping[str, str] | None = None) -> Response:
     response = Response(content, status=status)
     del response.headers["Content-Type"]
-    if media:
-        response.headers["Content-Type"] = media
-    response.headers["Vary"] = "Origin"
+    response.headers.update({**(headers or {}), "Vary": "Origin"})
     if origin := request.headers.get("Origin"):
         allow_origin(response, origin)
     return response
@@ -137,7 +131,7 @@ def _plain(status: int, content: bytes = b"", media: str = "") -> Response:
 
 def _as_json(status: int, body: Any, media: str = JSON) -> Response:
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-    return _plain(status, content, media)
+    return _plain(status, content, {"Content-Type": media})
 
 
 def _error(error: ZitadelError, rest: bool) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from werkzeug.datastructures import Headers
@@ -16,6 +17,7 @@ from zdemo.emulator.world import World
 
 Answer = dict[str, Any]
 AUTHENTICATED = "authenticated"  # the permission of methods that any valid token can call
+no_organization = partial(PermissionDenied, "Organisation doesn't exist", "AUTH-Bs7Ds")
 
 
 @dataclass(frozen=True)
@@ -105,20 +107,13 @@ class Service:
 
 
 def switch(
-    find: Callable[[Call], Switchable], active: bool, refusal: Refusal | None = None, date: str = "changeDate"
-) -> Handler:
-    """Return what switches the object of a request on or off, and answers with the date of its last change.
-
-    With a ``refusal`` no change is refused.
-    """
-
-    def change(call: Call) -> Answer:
-        entity = find(call)
-        if refusal and entity.active == active:
-            raise FailedPrecondition(*refusal)
-        return {date: moment(call.change(entity, active=active))}
-
-    return change
+    find: Callable[[Call], Switchable], active: bool, refusal: Refusal | None, call: Call, *, date: str = "changeDate"
+) -> Answer:
+    """Switch the object of a request on or off, and return when it changed; with a ``refusal`` no change is refused."""
+    entity = find(call)
+    if refusal and entity.active == active:
+        raise FailedPrecondition(*refusal)
+    return {date: moment(call.change(entity, active=active))}
 
 
 def run(world: World, method: Method, body: dict[str, Any], headers: Headers) -> Answer:
@@ -126,9 +121,7 @@ def run(world: World, method: Method, body: dict[str, Any], headers: Headers) ->
     caller = _authenticated(world, headers.get("Authorization"))
     organization_id = headers.get("x-zitadel-orgid", "")
     if organization_id and organization_id not in world.organizations:
-        raise PermissionDenied(
-            "Organisation doesn't exist", "AUTH-Bs7Ds", reason="x-zitadel-orgid names no organization"
-        )
+        raise no_organization(reason="x-zitadel-orgid names no organization")
     call = Call(world, caller, organization_id or caller.organization_id, body)
     call.enter(method.permission)
     try:

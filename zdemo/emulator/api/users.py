@@ -7,21 +7,15 @@ from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import humans, lists
-from zdemo.emulator.api.service import Answer, Call, Service
-from zdemo.emulator.api_errors import (
-    FailedPrecondition,
-    NotFound,
-    PermissionDenied,
-    Unimplemented,
-    ZitadelError,
-    existing,
-)
+from zdemo.emulator.api.service import Answer, Call, Service, no_organization
+from zdemo.emulator.api_errors import FailedPrecondition, NotFound, Unimplemented, ZitadelError, existing
 from zdemo.emulator.entities import Entity, Metadata, User
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService", "/v2/users")
 TOKEN_TYPE = t.enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
 JWT = TOKEN_TYPE.words[1]
+unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 
 def details(entity: Entity, organization_id: str, *, created: bool = False) -> Answer:
@@ -116,7 +110,7 @@ def add_human_user(call: Call) -> Answer:
     body = call.body
     organization_id = body.get("organization", {}).get("orgId") or call.organization_id
     if organization_id not in call.world.organizations:
-        raise PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
+        raise no_organization()
     user, codes = _add_human(call, organization_id, body.get("username", body["email"]["email"]), body)
     return {"userId": user.id, "details": details(user, user.organization_id), **codes}
 
@@ -327,6 +321,5 @@ USERS.serve(SERVICE, "ListUsers", "POST")
 @SERVICE.method("GetUserByID", rest="GET /<userId>", userId=t.ID)
 def get_user_by_id(call: Call) -> Answer:
     """Show one user."""
-    unknown = NotFound("User could not be found", "QUERY-Dfbg2")
-    user = permitted_user(call, "user.read", unknown, self_service=True)
+    user = permitted_user(call, "user.read", unknown_user(), self_service=True)
     return {"details": details(user, user.organization_id, created=True), "user": show_user(call.world, user)}

@@ -4,15 +4,14 @@ from functools import partial
 
 from zdemo.emulator.api.fields import FLAG, ID, OPTIONAL, Count, FieldType, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
-from zdemo.emulator.api.service import Answer, Call, Handler, Service, switch
-from zdemo.emulator.api.users import TOKEN_TYPE, add_machine, details, set_machine, show_user
-from zdemo.emulator.api_errors import FailedPrecondition, NotFound, PermissionDenied, existing
+from zdemo.emulator.api.service import Answer, Call, Refusal, Service, no_organization, switch
+from zdemo.emulator.api.users import TOKEN_TYPE, add_machine, details, set_machine, show_user, unknown_user
+from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Administrator, Event, Organization
 from zdemo.emulator.rights import permissions
 from zdemo.emulator.token_texts import new_secret
 
 MAX_EVENTS = 1000
-unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 SERVICE = Service("")
 
 _MACHINE: dict[str, FieldType] = {"name": ID, "description": Text(most=500), "accessTokenType": TOKEN_TYPE}
@@ -131,8 +130,7 @@ def get_iam(call: Call) -> Answer:
 
 
 def _organization(call: Call) -> Organization:
-    unknown = PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
-    return existing(call.world.organizations.get(call.organization_id), unknown)
+    return existing(call.world.organizations.get(call.organization_id), no_organization())
 
 
 @SERVICE.method("GetMyOrg", permission="org.read", rest="GET /management/v1/orgs/me")
@@ -141,9 +139,9 @@ def get_my_org(call: Call) -> Answer:
     return {"org": show_organization(call.world, _organization(call), states="ORG_STATE")}
 
 
-def _switched(change: Handler, call: Call) -> Answer:
+def _switch(active: bool, refusal: Refusal, call: Call) -> Answer:
     """Switch the organization on or off; while it is off, its applications cannot introspect."""
-    change(call)
+    switch(_organization, active, refusal, call)
     return {"details": details(_organization(call), call.organization_id)}
 
 
@@ -152,8 +150,7 @@ for name, active, refusal in (
     ("Reactivate", True, ("Organisation is already active", "EVENT-bfnrh")),
 ):
     rest = f"POST /management/v1/orgs/me/_{name.lower()}"
-    change = partial(_switched, switch(_organization, active, refusal))
-    SERVICE.method(f"{name}Org", permission="org.write", rest=rest)(change)
+    SERVICE.method(f"{name}Org", permission="org.write", rest=rest)(partial(_switch, active, refusal))
 
 
 @SERVICE.method("RemoveOrg", permission="org.delete", rest="DELETE /management/v1/orgs/me")
