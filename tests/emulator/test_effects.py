@@ -1,10 +1,9 @@
 """What a write changes for tokens that were issued before, and whose grants a claim shows."""
 
-import pytest
 
 from tests.support.emulator_target import Api
 from tests.support.oauth import OWNER, ROLES, OAuth, audience, roles_of
-from tests.support.stories import Objects, stories
+from tests.support.stories import stories
 from tests.support.workshop import App, Organization, Project, Workshop
 
 FIELDS = {
@@ -22,7 +21,7 @@ FIELDS = {
     "foreign": "orgid=<own_organization.id>",
     "inactive": ":active active=false",
 }
-STORIES = stories("""
+test_a_story_of_tokens = stories("""
 # a grant without roles, a deactivated and a deleted one give no claim
 roles @pat -> :
 Z/UpdateAuthorization id=<assignment> roleKeys=[] -> changeDate
@@ -164,11 +163,6 @@ roles @guest_pat -> :r
 POST /management/v1/orgs/me/_reactivate @foreign -> details
 roles @guest_pat -> :r
 """)
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_a_story_of_tokens(objects: Objects, story: str) -> None:
-    objects.tell(STORIES[story])
 
 
 def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(

@@ -1,10 +1,8 @@
 """Humans: made and changed by each of the methods for it, their passwords, and the v1 calls that SDKs know."""
 
-import pytest
-
 from tests.support.emulator_target import NOBODY, Api
-from tests.support.stories import Objects, stories
-from tests.support.workshop import HUMAN, Workshop
+from tests.support.stories import stories
+from tests.support.workshop import Workshop
 
 FIELDS = {
     "NO": NOBODY,
@@ -13,12 +11,12 @@ FIELDS = {
     "home": "organization.orgId=<organization.id>",
     "ada": "profile.givenName=Ada profile.familyName=Human email.email=<name>@example.com",
     "eve": "profile.givenName=Eve profile.familyName=Human",
-    "human": "userId=<human>",
+    "human": "userId=<human.id>",
     "EMBEDDED": "embedded message failed validation | caused by",
     "NO_AT": "invalid SetHumanEmail.Email: value must be a valid email address | caused by: mail: missing '@' or "
     "angle-addr",
 }
-STORIES = stories("""
+test_a_story_of_humans = stories("""
 # a human has the e-mail address for a username, and no verified address, unless the request says otherwise
 U/AddHumanUser @home @ada -> :userId,details details:sequence,changeDate,resourceOwner
 U/GetUserByID userId=<made.userId> -> user.username=<name>@example.com user.human:profile,email,phone
@@ -30,8 +28,8 @@ GET <BY_NAME><name> -> user.human:profile,email,phone user.human.email:email use
 # a verification code is given back when the request asks for it
 U/AddHumanUser @ada email.returnCode={} phone.phone=+41791234567 phone.returnCode={} -> emailCode phoneCode
 U/UpdateHumanUser userId=<made.userId> email.email=<name>@example.org email.returnCode={} -> :details,emailCode
-U/UpdateHumanUser userId=<human> email.email=<name>@example.org email.isVerified=true -> :details
-U/UpdateHumanUser userId=<human> email.email=<name>@example.org email.returnCode={} -> :details
+U/UpdateHumanUser userId=<human.id> email.email=<name>@example.org email.isVerified=true -> :details
+U/UpdateHumanUser userId=<human.id> email.email=<name>@example.org email.returnCode={} -> :details
 U/GetUserByID @human -> user.human.email:email,isVerified
 
 # a changed address is no longer verified, and the display name stays
@@ -39,7 +37,7 @@ U/UpdateHumanUser @human email.email=<name>@example.org @eve -> details:sequence
 U/GetUserByID @human -> user.human.email:email user.human.profile.displayName="Ada Test"
 U/GetUserByID @human -> user.human.profile.givenName=Eve
 U/UpdateUser @human human.profile.displayName=Eva human.email.email=<name>@example.org -> :changeDate
-PUT /v2/users/human/<human> username=<name> -> :details
+PUT /v2/users/human/<human.id> username=<name> -> :details
 U/GetUserByID @human -> user.human.profile.displayName=Eva user.human.email:email user.username=<name>
 
 # what cannot be a human is refused
@@ -64,28 +62,16 @@ U/UpdateUser @human human.password.password='{"password":"Ab-456789","changeRequ
 U/GetUserByID @human -> user.human.passwordChangeRequired=true user.human.passwordChanged
 
 # v1 finds users by their login names without regard to case, and gives secrets
-GET <BY_NAME><UPPER> -> user.id=<visitor.id> user.userName=<visitor.username> user.machine:name
+GET <BY_NAME><visitor.username.upper> -> user.id=<visitor.id> user.userName=<visitor.username> user.machine:name
 GET <BY_NAME><NO> -> 404 User could not be found (QUERY-Dfbg2)
 PUT <SECRET>/<user.id>/secret -> :clientId,clientSecret,details details:sequence,creationDate,resourceOwner
 token login=<made.clientId> secret=<made.clientSecret> -> access_token
 PUT <SECRET>/<NO>/secret -> 404 User could not be found (QUERY-Dfbg2)
 PUT <SECRET>/<guest.id>/secret -> 404 QUERY-Dfbg2
-PUT <SECRET>/<human>/secret -> 400 COMMAND-x8910n
+PUT <SECRET>/<human.id>/secret -> 400 COMMAND-x8910n
 visitor: PUT <SECRET>/<visitor.id>/secret -> 404 AUTHZ-cdgFk
 visitor: GET <BY_NAME><NO> -> 404 AUTHZ-cdgFk
 """)
-
-
-@pytest.fixture
-def human(workshop: Workshop) -> str:
-    """The ID of a user of this test alone."""
-    return workshop.user(pat=False, machine=None, human=HUMAN).id
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_a_story_of_humans(objects: Objects, story: str) -> None:
-    objects["UPPER"] = objects["visitor"].username.upper()
-    objects.tell(STORIES[story])
 
 
 def test_errors_of_v1_are_not_stored(admin: Api) -> None:
@@ -94,7 +80,8 @@ def test_errors_of_v1_are_not_stored(admin: Api) -> None:
     assert [(a.status_code, a.headers.get("Cache-Control")) for a in answers] == [(404, "no-store"), (404, None)]
 
 
-def test_wrong_passwords_are_counted_in_both_protocols(admin: Api, human: str) -> None:
+def test_wrong_passwords_are_counted_in_both_protocols(admin: Api, workshop: Workshop) -> None:
+    human = workshop.human().id
     wrong = {"password": {"password": "Ab-45678"}, "currentPassword": "x"}
     connect = admin.ask("UserService/UpdateHumanUser", userId=human, password=wrong).json()["details"][0]
     rest = admin.rest("PUT", f"/v2/users/human/{human}", {"password": wrong}).json()["details"][0]

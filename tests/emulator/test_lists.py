@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.stories import Objects, stories
+from tests.support.stories import stories
 from zdemo.emulator.api.lists import matches
 
 FIELDS = {
@@ -18,7 +18,7 @@ FIELDS = {
     "by_expiry": "sortingColumn=PERSONAL_ACCESS_TOKEN_FIELD_NAME_EXPIRATION_DATE",
     "expires": "filters.1.expirationDateFilter.timestamp=<next_week> filters.1.expirationDateFilter.method",
 }
-STORIES = stories("""
+test_a_story_of_lists = stories("""
 # a list has a limit, counts in text, and shows the newest first
 P/ListProjects @three -> pagination.totalResult=3 pagination.appliedLimit=100 projects.0.projectId=<own_project3.id>
 P/ListProjects @three orgid=<own_organization.id> -> projects.2
@@ -59,11 +59,6 @@ U/ListPersonalAccessTokens @pats @by_expiry -> result.0.id=<user.first_pat.id> r
 U/ListPersonalAccessTokens @pats filters.1.tokenIdFilter.id=<made.tokenId> -> result.0.id=<made.tokenId> result.1=null
 U/ListPersonalAccessTokens @pats @expires=TIMESTAMP_FILTER_METHOD_BEFORE -> result.0.id=<made.tokenId> result.1=null
 """)
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_a_story_of_lists(objects: Objects, story: str) -> None:
-    objects.tell(STORIES[story])
 
 
 @pytest.mark.parametrize(

@@ -7,23 +7,24 @@ import pytest
 
 from tests.support.emulator_target import NOBODY, Api, Server, error_id
 from tests.support.logins import CALLBACK, Client, add_client, session_of_ada
-from tests.support.stories import Objects, stories
-from tests.support.workshop import HUMAN, User, Workshop
+from tests.support.stories import stories
 from zdemo.emulator import ADMIN, Emulator
 from zdemo.emulator.seed import PERSON_ID, PERSON_PASSWORD, VISITOR
 
-PASSWORD = "Zdemo-Passw0rd.1"  # of ``HUMAN``
 FIELDS = {
     "NO": NOBODY,
+    "EMBEDDED": "embedded message failed validation | caused by",
+    "CHECKS": "invalid Checks.User: <EMBEDDED>: "
+    "invalid CheckUser.UserId: value length must be between 1 and 200 runes, inclusive",
     "human": "checks.user.userId=<human.id>",
-    "by_name": "checks.user.loginName=<UPPER>",
-    "password": f"checks.password.password={PASSWORD}",
+    "by_name": "checks.user.loginName=<human.username.upper>",
+    "password": "checks.password.password=Zdemo-Passw0rd.1",
     "this": "sessionId=<session.sessionId>",
     "with_token": "sessionId=<session.sessionId> sessionToken=<session.sessionToken>",
     "listed": "queries.0.idsQuery.ids.0=<session.sessionId>",
     "of_human": "queries.0.userIdQuery.id=<human.id>",
 }
-STORIES = stories("""
+test_a_story_of_login_pages = stories("""
 # a session has what was checked in it, even nothing
 S/CreateSession -> :details,sessionId,sessionToken details:sequence,changeDate,resourceOwner
 S/GetSession sessionId=<made.sessionId> -> session:id,creationDate,changeDate,sequence
@@ -63,8 +64,8 @@ S/SetSession @this checks.user.userId=<visitor.id> -> 400 user change not possib
 visitor: S/SetSession @this metadata.k=dg== -> 404 AUTHZ-cdgFk
 U/LockUser userId=<human.id> -> details
 S/SetSession @this @password -> 400 User is locked (COMMAND-JLK35)
-S/SetSession sessionId=<own_id> metadata.k=dg== -> :details,sessionToken
-S/GetSession sessionId=<own_id> -> session.metadata.k=dg==
+S/SetSession sessionId=<name> metadata.k=dg== -> :details,sessionToken
+S/GetSession sessionId=<name> -> session.metadata.k=dg==
 
 # a session is read by its user, its creator, by those who have its token or the permission
 visitor: S/GetSession @with_token -> session.id=<session.sessionId>
@@ -96,44 +97,6 @@ session: U/ListUsers -> 403 authentication required (AUTHZ-Kl3p0)
 introspect app=app token=<session.sessionToken> -> :active
 userinfo token=<session.sessionToken> -> 401 access token invalid
 """)
-
-
-# --- sessions ---
-
-
-class Session(dict[str, str]):
-    """The answer to CreateSession, for stories."""
-
-    @property
-    def pat(self) -> str:
-        return self["sessionToken"]
-
-
-@pytest.fixture
-def human(workshop: Workshop) -> User:
-    """A user of this test alone."""
-    return workshop.user(pat=False, machine=None, human=HUMAN)
-
-
-@pytest.fixture
-def session(human: User, workshop: Workshop) -> Session:
-    """A session in which the human and the password were checked."""
-    checks = {"user": {"userId": human.id}, "password": {"password": PASSWORD}}
-    made = Session(workshop.admin.do("SessionService/CreateSession", checks=checks))
-    workshop.remove_later("SessionService/DeleteSession", sessionId=made["sessionId"])
-    return made
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_a_story_of_login_pages(objects: Objects, story: str, human: User) -> None:
-    objects |= {
-        "UPPER": human.username.upper(),
-        "own_id": objects["name"],
-        "EMBEDDED": "embedded message failed validation | caused by",
-        "CHECKS": "invalid Checks.User: embedded message failed validation | caused by: "
-        "invalid CheckUser.UserId: value length must be between 1 and 200 runes, inclusive",
-    }
-    objects.tell(STORIES[story])
 
 
 # --- the requests of applications ---

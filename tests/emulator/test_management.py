@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-import pytest
-
 from tests.support.emulator_target import Api
 from tests.support.oauth import PAT_FORM, form_of
 from tests.support.stories import Objects, stories
@@ -26,7 +24,7 @@ FIELDS = {
     "admin": "userId=<user.id> resource.organizationId=<organization.id>",
     "admins": "filters.0.inUserIdsFilter.ids.0=<user.id>",
 }
-STORIES = stories("""
+test_a_story_of_the_management_api = stories("""
 # a project leaves out its flags that are off
 P/GetProject @project -> project:projectId,organizationId,creationDate,changeDate,name,state
 P/GetProject @project -> project.name=<own_project.name> project.state=PROJECT_STATE_ACTIVE
@@ -211,11 +209,6 @@ I/DeleteAdministrator @admin -> :deletionDate
 I/ListAdministrators @admins -> administrators=null
 I/DeleteAdministrator @admin -> :
 """)
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_a_story_of_the_management_api(objects: Objects, story: str) -> None:
-    objects.tell(STORIES[story])
 
 
 def test_keys_and_tokens_have_zitadels_form(admin: Api, objects: Objects) -> None:

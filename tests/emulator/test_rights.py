@@ -1,10 +1,9 @@
 """What a token can do at the API: a PAT without any administrator role, and roles that are too small."""
 
-import pytest
 
 from tests.support.emulator_target import Api, Server, error_id
 from tests.support.oauth import GetToken
-from tests.support.stories import Objects, stories
+from tests.support.stories import stories
 from tests.support.workshop import User
 
 FIELDS = {
@@ -19,7 +18,7 @@ FIELDS = {
     "admin": "userId=<user.id> resource.organizationId=<organization.id>",
     "events": "aggregateId=<user.id> aggregateTypes.0=user eventTypes.0=user.pat.added limit=5",
 }
-STORIES = stories("""
+test_a_story_of_rights = stories("""
 # without an administrator role there is no membership
 visitor: P/ListProjects -> <NO_MEMBERSHIP>
 visitor: P/ListProjects pagination.limit=1001 -> <NO_MEMBERSHIP>
@@ -99,11 +98,6 @@ ORG_OWNER: POST /admin/v1/events/_search @events -> 403 AUTH-5mWD2
 POST /admin/v1/events/_search @events -> events.0.type.type=user.pat.added events.0.aggregate.id=<user.id>
 POST /admin/v1/events/_search @events -> events.0.payload.tokenId=<user.first_pat.id> events.1=null
 """)
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_a_story_of_rights(objects: Objects, story: str) -> None:
-    objects.tell(STORIES[story])
 
 
 def test_an_access_token_opens_the_api_only_with_zitadels_own_audience(

@@ -5,8 +5,9 @@
 
 A request is ``S/Method`` with the initial of its service, ``VERB /path`` of the REST API, or one of those to the OAuth
 endpoints: ``introspect``, ``roles`` (the claim alone), ``userinfo``, ``revoke``, ``token``. WHO is a user with a PAT,
-instead of the administrator. Values are JSON or text; ``<user.id>`` stands for an object, ``<made.id>`` for the last
-answer of a change, ``@name`` for fields that have this name, and ``orgid`` for the header ``x-zitadel-orgid``.
+instead of the administrator. Values are JSON or text; ``<user.id>`` stands for an object, ``<user.name.upper>`` for
+its name in capitals, ``<made.id>`` for the last answer of a change, ``@name`` for fields that have this name, and
+``orgid`` for the header ``x-zitadel-orgid``.
 
 Expected is a status that is not 200 with the message, the error ID or OAuth's error; or paths into the answer:
 ``PATH`` is there, ``PATH=VALUE`` (``null``: absent), ``PATH:a,b`` has exactly these members.
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import pytest
 import requests
 
 from tests.support.emulator_target import REVOKE, USERINFO, Api, basic, bearer
@@ -43,6 +45,8 @@ READS = re.compile(r"\w/(Get|List)|GET |introspect|roles|userinfo|token")
 EXPECTED = re.compile(r"([\w.]*)([=:]?)(.*)", re.DOTALL)
 MAKERS: dict[str, Callable[[Workshop, Mapping[str, Any]], Any]] = {
     "user": lambda workshop, _: workshop.user(),
+    "human": lambda workshop, _: workshop.human(),
+    "session": lambda workshop, objects: workshop.session(objects["human"]),
     "own_project": lambda workshop, _: workshop.project("r", "s"),
     "own_app": lambda workshop, objects: workshop.app(objects["own_project"]),
     "own_key_app": lambda workshop, objects: workshop.app(objects["own_project"], apiConfiguration=KEY_APP),
@@ -56,14 +60,21 @@ MAKERS: dict[str, Callable[[Workshop, Mapping[str, Any]], Any]] = {
 }
 
 
-def stories(text: str) -> dict[str, list[str]]:
+def stories(text: str) -> Callable[..., None]:
+    """The test that tells the stories of a text; a line before all titles is a story of its own."""
     found: dict[str, list[str]] = {}
+    title = ""
     for line in filter(None, map(str.strip, text.splitlines())):
         if line.startswith("# "):
-            found[line[2:]] = lines = []
+            title = line[2:]
         else:
-            lines.append(line)
-    return found
+            found.setdefault(title or line, []).append(line)
+
+    @pytest.mark.parametrize("story", found.values(), ids=found)
+    def test(objects: Objects, story: list[str]) -> None:
+        objects.tell(story)
+
+    return test
 
 
 class Objects(dict[str, Any]):
@@ -119,7 +130,7 @@ class Objects(dict[str, Any]):
             value = self[first]
             for part in rest:
                 value = value[part] if isinstance(value, dict) else getattr(value, part)
-            return str(value)
+            return self._filled(str(value() if callable(value) else value))
 
         return re.sub(r"<([\w.]+)>", found, text)
 

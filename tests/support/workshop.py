@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import requests
@@ -23,7 +24,7 @@ WEB_APP = {
     "authMethodType": "OIDC_AUTH_METHOD_TYPE_BASIC",
     "developmentMode": True,
 }
-HUMAN = {
+HUMAN: dict[str, dict[str, Any]] = {
     "profile": {"givenName": "Ada", "familyName": "Test"},
     "email": {"email": "ada@example.com", "isVerified": True},
     "password": {"password": "Zdemo-Passw0rd.1", "changeRequired": False},
@@ -150,6 +151,13 @@ class Workshop:
     def human(self) -> User:
         """A person with the password of ``HUMAN``."""
         return self.user(pat=False, machine=None, human=HUMAN)
+
+    def session(self, human: User) -> SimpleNamespace:
+        """A session in which a human and the password were checked; its token is its PAT."""
+        checks = {"user": {"userId": human.id}, "password": {"password": HUMAN["password"]["password"]}}
+        made = self.admin.do("SessionService/CreateSession", checks=checks)
+        self.remove_later("SessionService/DeleteSession", sessionId=made["sessionId"])
+        return SimpleNamespace(**made, pat=made["sessionToken"])
 
     def jwt_user(self) -> User:
         """A service account whose access tokens are JWTs, which takes the v1 API."""
