@@ -1,12 +1,13 @@
 """Find the live token behind a text, or the reason why there is none; sign JWTs, and check their signatures."""
 
 import json
+import threading
+import time
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from zdemo.emulator.entities import PersonalAccessToken, SessionToken, User
+from zdemo.emulator.entities import IdGenerator, PersonalAccessToken, SessionToken, User
 from zdemo.emulator.incoming import ago, current_origin, note
-from zdemo.emulator.token_texts import canonical, decoded, new_key_pair, without_line_ends
+from zdemo.emulator.token_texts import KEY_BITS, canonical, decoded, without_line_ends
 from zdemo.emulator.world import World
 
 Token = PersonalAccessToken | SessionToken
@@ -23,11 +24,11 @@ _EXPIRED_SESSION = "ID=QUERY-SAF3rf Message=Errors.OIDCSession.Token.Expired"
 
 
 class TokenRefused(Exception):
-    """A text that is not a live token; the message is what ZITADEL logs about it, ``reason`` the exact cause."""
+    """A token, JWT or assertion that is refused; the message is what ZITADEL logs, ``reason`` the exact cause."""
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason = reason or message
 
 
 def live_token(world: World, text: str) -> Token:
@@ -53,18 +54,18 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
     if len(decoded(text) or b"") >= OLD_IV_BYTES:
         raise TokenRefused("ID=OIDC-rei1O Message=invalid token format", UNKNOWN)
     try:
-        claims = own_claims(world, text)
+        claims = own_claims(text)
         expires = claims.get("exp")
         if not isinstance(expires, int | float):
-            raise MalformedJWT("token has no time at which it expires")
-        if expires <= world.now():
-            if user := world.users.get(str(claims.get("sub"))):
-                note(user=user.username)
-            reason = f"expired {ago(world.now() - expires)}"
-            raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=(token has expired)", reason)
-    except (MalformedJWT, BadSignature) as error:
+            raise TokenRefused("token has no time at which it expires")
+    except TokenRefused as error:
         reason = str(error) if text.count(".") == JWT_DOTS else UNKNOWN
         raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=({error})", reason) from error
+    if expires <= world.now():
+        if user := world.users.get(str(claims.get("sub"))):
+            note(user=user.username)
+        reason = f"expired {ago(world.now() - expires)}"
+        raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=(token has expired)", reason)
     return str(claims.get("jti", "")), str(claims.get("sub", ""))
 
 
@@ -88,91 +89,82 @@ def _why_dead(world: World, token: Token, user: User) -> str:
 
 ALGORITHM = "RS256"
 
-
-class MalformedJWT(ValueError):
-    """A text that is not a JWT; the message is ZITADEL's reason."""
-
-
-class BadSignature(ValueError):
-    """A JWT that none of the known keys signed."""
+# The private keys by their IDs, the current one and the next: one pair per process, since making a key takes 50 ms
+_KEYS: dict[str, Any] = {}
+_LOCK = threading.Lock()
 
 
-# The private keys by their IDs, the current one and the next, kept outside the worlds so that a world needs no
-# cryptography; a world that is served again keeps its keys.
-_KEYS: WeakKeyDictionary[World, dict[str, Any]] = WeakKeyDictionary()
-
-
-def signed(world: World, claims: dict[str, Any]) -> str:
-    """Return a JWT with these claims, signed with the world's current key."""
+def signed(claims: dict[str, Any]) -> str:
+    """Return a JWT with these claims, signed with the current key."""
     import jwt
 
-    kid, private = next(iter(_keys(world).items()))
+    kid, private = next(iter(_keys().items()))
     return jwt.encode(claims, private, algorithm=ALGORITHM, headers={"kid": kid})
 
 
-def own_claims(world: World, text: str) -> dict[str, Any]:
-    """Return the claims of a JWT of this emulator, expired or not. Raises MalformedJWT and BadSignature."""
+def own_claims(text: str) -> dict[str, Any]:
+    """Return the claims of a JWT of the current request's issuer, expired or not. Raises TokenRefused."""
     issuer, claims = current_origin().issuer, unverified_claims(text)
     if claims.get("iss") != issuer:
         got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a log line
-        raise MalformedJWT(f"issuer does not match: Expected: {issuer}, got: {got}")
-    public = {kid: private.public_key() for kid, private in _KEYS.get(world, {}).items()}
-    verify_with(public, text, [ALGORITHM])
+        raise TokenRefused(f"issuer does not match: Expected: {issuer}, got: {got}")
+    verify_with({kid: private.public_key() for kid, private in _keys().items()}, text, [ALGORITHM])
     return claims
 
 
 def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None:
-    """Check a JWT's signature with the PEM or public key that its ``kid`` names. Raises BadSignature."""
+    """Check a JWT's signature with the PEM or public key that its ``kid`` names. Raises TokenRefused."""
     import jwt
 
     kid = key_id_of(token)
     if kid not in keys:
-        raise BadSignature("invalid signature (cannot decode, empty data)")
+        raise TokenRefused("invalid signature (cannot decode, empty data)")
     try:
         jwt.PyJWS().decode(token, keys[kid], algorithms=algorithms)
     except (jwt.PyJWTError, TypeError, ValueError) as error:
-        raise BadSignature("invalid signature") from error
+        raise TokenRefused("invalid signature") from error
 
 
 def key_id_of(token: str) -> Any:
-    """Return the ``kid`` of a JWT, which should be a text. Raises BadSignature if its header cannot be read."""
+    """Return the ``kid`` of a JWT, which should be a text. Raises TokenRefused if its header cannot be read."""
     import jwt
 
     try:
         return jwt.get_unverified_header(token).get("kid")
     except (jwt.PyJWTError, RecursionError, ValueError) as error:
-        raise BadSignature("invalid signature") from error
+        raise TokenRefused("invalid signature") from error
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
-    """Return the claims of a JWT without checking its signature. Raises MalformedJWT."""
+    """Return the claims of a JWT without checking its signature. Raises TokenRefused."""
     parts = token.split(".")
     if len(parts) != 3:
-        raise MalformedJWT("token contains an invalid number of segments")
+        raise TokenRefused("token contains an invalid number of segments")
     payload = decoded(parts[1])
     try:
         claims = json.loads(payload or b"")
     except (ValueError, RecursionError):
         claims = None
     if not isinstance(claims, dict):
-        raise MalformedJWT("malformed jwt payload")
+        raise TokenRefused("malformed jwt payload")
     return claims
 
 
-def jwk_set(world: World) -> dict[str, Any]:
+def jwk_set() -> dict[str, Any]:
     """Return the public keys, the current one and the next (RFC 7517 §5)."""
     from jwt.algorithms import RSAAlgorithm
 
-    public = {kid: RSAAlgorithm.to_jwk(private.public_key(), as_dict=True) for kid, private in _keys(world).items()}
+    public = {kid: RSAAlgorithm.to_jwk(private.public_key(), as_dict=True) for kid, private in _keys().items()}
     fixed = {"use": "sig", "kty": "RSA"}
     return {"keys": [{**fixed, "kid": kid, "alg": ALGORITHM, "n": p["n"], "e": p["e"]} for kid, p in public.items()]}
 
 
-def _keys(world: World) -> dict[str, Any]:
-    """Return the world's keys, made at the first call; the caller holds ``world.lock``."""
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+def _keys() -> dict[str, Any]:
+    """Return the keys, made at the first call."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
-    if world not in _KEYS:
-        pems = [new_key_pair()[0] for _ in range(2)]
-        _KEYS[world] = {world.new_id(): load_pem_private_key(pem.encode(), password=None) for pem in pems}
-    return _KEYS[world]
+    with _LOCK:
+        if not _KEYS:
+            new_id = IdGenerator(time.time).new_id
+            _KEYS.update({new_id(): rsa.generate_private_key(65537, KEY_BITS) for _ in range(2)})
+        return _KEYS

@@ -16,8 +16,7 @@ LOGIN_REQUIRED = {"error": "login_required", "error_description": "The user is n
 
 
 def add(world: World, username: str, organization_id: str = "") -> str:
-    owner = organization_id or next(iter(world.organizations))
-    return add_person(world, owner, username, username.title(), "Person", email=f"{username}@example.com").id
+    return add_person(world, organization_id or next(iter(world.organizations)), username).id
 
 
 def shown(client: Client, **change: str) -> str:

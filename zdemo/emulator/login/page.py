@@ -13,9 +13,8 @@ from zdemo.emulator.entities import Application, AuthRequest, LoginSession, User
 from zdemo.emulator.incoming import browser_of, is_foreign, note, remember
 from zdemo.emulator.login import sessions
 from zdemo.emulator.oidc.authorize import DONE_V1, DONE_V2, LOGIN_V1, LOGIN_V2
-from zdemo.emulator.oidc.login_grants import DEVICE_PAGE as DEVICE
-from zdemo.emulator.oidc.login_grants import LIFETIME_SECONDS as DEVICE_SECONDS
 from zdemo.emulator.oidc.responses import HTML, forbid_storing, redirect
+from zdemo.emulator.oidc.token_endpoint import DEVICE_PAGE
 from zdemo.emulator.world import World
 
 MOST_LISTED = 100  # people
@@ -35,7 +34,7 @@ def register(app: Flask, world: World) -> None:
         with world.lock:
             return _login(world)
 
-    for path in (LOGIN_V1, f"{LOGIN_V2}/login", DEVICE):
+    for path in (LOGIN_V1, f"{LOGIN_V2}/login", DEVICE_PAGE):
         app.add_url_rule(path, path, locked, methods=["GET", "POST"])
     for path in (DONE_V1, DONE_V2):
         app.add_url_rule(path, path, lambda: _page(world, "You are logged out"))
@@ -43,15 +42,14 @@ def register(app: Flask, world: World) -> None:
 
 def _login(world: World) -> Response:
     """Show who can log in, or answer the request of an application or of a device as the form says."""
-    device, code = request.path == DEVICE, request.values.get("user_code", "").upper()
+    device, code = request.path == DEVICE_PAGE, request.values.get("user_code", "").upper()
     id = request.values.get("authRequest") or request.values.get("authRequestID", "")
     asked = sessions.waiting_device(world, code) if device else world.auth_requests.get(id)
-    if device and asked and asked.created + DEVICE_SECONDS <= world.now():
-        asked = None
     application = world.application_of(asked.client_id) if asked else None
-    if device and (asked is None or application is None):
-        return _page(world, "Connect a device", asks_code=True, text="No device waits with this code." if code else "")
     if asked is None or application is None or asked.answered:
+        if device:
+            text = "No device waits with this code." if code else ""
+            return _page(world, "Connect a device", asks_code=True, text=text)
         return _refused(world, "This login is over", "Go back to the application, and log in again.")
     note(client=application.name)
     if request.method != "POST":
@@ -118,17 +116,13 @@ def _person(world: World, application: Application, asked: AuthRequest) -> User 
     name = request.form.get("person", "").strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         return _refused(world, "This is not a login name", "Go back, and enter another one.")
-    user = world.user_named(name) or _new_person(world, application, asked, name)
+    named = [one.id for one in sessions.organizations_of(world, asked) if one]
+    owner = named[0] if named else world.projects[application.project_id].organization_id
+    user = world.user_named(name) or sessions.add_person(world, owner, name)
     if user not in sessions.people_of(world, asked):
         return _refused(world, f"{name} cannot log in here", "Go back, and choose somebody else.")
     note(user=user.username)
     return user
-
-
-def _new_person(world: World, application: Application, asked: AuthRequest, name: str) -> User:
-    named = [one.id for one in sessions.organizations_of(world, asked) if one]
-    owner = named[0] if named else world.projects[application.project_id].organization_id
-    return sessions.add_person(world, owner, name)
 
 
 def _refused(world: World, title: str, text: str = "", status: int = 400) -> Response:

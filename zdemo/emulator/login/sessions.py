@@ -7,6 +7,7 @@ from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text, 
 from zdemo.emulator.world import World, keep
 
 CODE_SECONDS = 600
+DEVICE_SECONDS = 300
 ORGANIZATION_ID = "urn:zitadel:iam:org:id"  # scopes, with the ID or the domain after a colon
 ORGANIZATION_DOMAIN = "urn:zitadel:iam:org:domain:primary"
 
@@ -135,9 +136,10 @@ def request_of_code(world: World, code: str) -> AuthRequest | None:
 
 
 def waiting_device(world: World, user_code: str) -> AuthRequest | None:
-    """Return the request of a device that has no answer yet, by the code that it shows."""
-    requests = world.device_requests.values()
-    return next((one for one in requests if one.user_code == user_code and not one.answered), None)
+    """Return the request of a device that has no answer yet and is not too old, by the code that it shows."""
+    waiting = (one for one in world.device_requests.values() if not one.answered)
+    found = next((one for one in waiting if one.user_code == user_code), None)
+    return found if found and found.created + DEVICE_SECONDS > world.now() else None
 
 
 def organizations_of(world: World, request: AuthRequest) -> list[Organization | None]:

@@ -5,16 +5,14 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Flask, Response, request
-from werkzeug.routing import BaseConverter
 
 from zdemo.emulator.incoming import FREE_BYTES, current_origin
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.authorize import authorize, end_session
 from zdemo.emulator.oidc.client_authentication import Form
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
-from zdemo.emulator.oidc.login_grants import device_authorization
 from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, json_response, not_found, preflight
-from zdemo.emulator.oidc.token_endpoint import token
+from zdemo.emulator.oidc.token_endpoint import device_authorization, token
 from zdemo.emulator.tokens import jwk_set
 from zdemo.emulator.world import World
 
@@ -60,21 +58,14 @@ ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE
 Endpoint = Callable[[World, Form], Response]
 
 
-class _Anything(BaseConverter):
-    """The rest of a path, which can be empty and can have slashes."""
-
-    regex = ".*"
-    part_isolating = False
-
-
 def register(app: Flask, world: World) -> None:
     """Add the endpoints, which answer every HTTP method (ZITADEL)."""
-    app.url_map.converters["anything"] = _Anything
     blueprint = Blueprint("oidc", __name__)
     for path, endpoint in ((DISCOVERY, _discovery), *ENDPOINTS.values()):
         blueprint.add_url_rule(path, endpoint.__name__, partial(_answer, endpoint, world), methods=ANY_METHOD)
     for prefix in PREFIXES:
-        blueprint.add_url_rule(f"{prefix}<anything:_>", view_func=_unknown_path, methods=ANY_METHOD)
+        for tail in ("", "/", "/<path:_>"):
+            blueprint.add_url_rule(prefix + tail, view_func=_unknown_path, methods=ANY_METHOD)
     blueprint.before_request(lambda: preflight() if is_preflight() else None)
     blueprint.after_request(add_headers)
     blueprint.register_error_handler(OAuthError, lambda error: error.answer(world.features.get("debugOidcParentError")))
@@ -99,8 +90,8 @@ def _discovery(_world: World, _form: Form) -> Response:
     return json_response({"issuer": issuer, **addresses, **_ABILITIES})
 
 
-def _keys(world: World, _form: Form) -> Response:
-    answer = json_response(jwk_set(world))
+def _keys(_world: World, _form: Form) -> Response:
+    answer = json_response(jwk_set())
     answer.headers["Cache-Control"] = "max-age=300, must-revalidate"
     return answer
 

@@ -12,7 +12,7 @@ from zdemo.emulator.oidc.client_authentication import Form, find_active
 from zdemo.emulator.oidc.issuing import known_scopes
 from zdemo.emulator.oidc.responses import OAuthError, redirect
 from zdemo.emulator.oidc.user_claims import ROLE_SCOPE_PREFIX
-from zdemo.emulator.tokens import BadSignature, MalformedJWT, own_claims
+from zdemo.emulator.tokens import TokenRefused, own_claims
 from zdemo.emulator.world import World, keep
 from zdemo.serving.loopback import names_loopback
 
@@ -67,7 +67,7 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
         raise OAuthError("server_error", "auth request is missing redirect_uri", status=500)
     if "none" in prompt.split() and prompt.split() != ["none"]:
         raise OAuthError("invalid_request", "The prompt parameter `none` must only be used as a single value")
-    scopes = known_scopes(form.find("scope") or None)
+    scopes = known_scopes(form.last("scope") or None)
     check_redirect_uri(application, redirect_uri)
     if not form.last("response_type"):
         raise OAuthError("invalid_request", f"The response type is missing in your request. {ASK}")
@@ -147,7 +147,10 @@ def _loopback(uri: str) -> tuple[str, str] | None:
 def end_session(world: World, form: Form) -> Response:
     """End the session of an ID token, or else those of the browser, and go where the application wants."""
     hint, client_id, wanted = (form.last(name) for name in ("id_token_hint", "client_id", "post_logout_redirect_uri"))
-    claims = _claims(world, hint) if hint else {}
+    try:
+        claims = own_claims(hint) if hint else {}
+    except TokenRefused as error:
+        raise OAuthError("invalid_request", "id_token_hint invalid", parent=str(error)) from error
     if hint and client_id not in ("", claims.get("azp")):
         raise OAuthError("invalid_request", "client_id does not match azp of id_token_hint")
     client_id, location = str(claims.get("azp", client_id)), DONE_V2 if hint else DONE_V1
@@ -166,10 +169,3 @@ def end_session(world: World, form: Form) -> Response:
     if state := form.last("state"):
         location += ("&" if "?" in location else "?") + urlencode({"state": state})
     return redirect(location)
-
-
-def _claims(world: World, hint: str) -> dict[str, Any]:
-    try:
-        return own_claims(world, hint)
-    except (MalformedJWT, BadSignature) as error:
-        raise OAuthError("invalid_request", "id_token_hint invalid", parent=str(error)) from error

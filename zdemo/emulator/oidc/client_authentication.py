@@ -13,7 +13,7 @@ from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.incoming import TOO_LARGE, ago, current_origin, note, shown_client
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.token_texts import same_secret
-from zdemo.emulator.tokens import BadSignature, MalformedJWT, key_id_of, unverified_claims, verify_with
+from zdemo.emulator.tokens import TokenRefused, key_id_of, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
 # --- the parameters of a request ---
@@ -41,13 +41,9 @@ class Form:
         except ValueError as error:
             raise OAuthError("invalid_request", "error parsing form", parent=str(error)) from error
 
-    def find(self, name: str) -> str | None:
-        """Return a parameter, the last one of several, or None when it is absent."""
-        return next((value for key, value in reversed(self._pairs) if key == name), None)
-
     def last(self, name: str) -> str:
-        """Return a parameter like ``find``, but an empty text when it is absent."""
-        return self.find(name) or ""
+        """Return a parameter, the last one of several, or an empty text when it is absent."""
+        return next(reversed(self.all(name)), "")
 
     def all(self, name: str) -> list[str]:
         """Return all values of a parameter."""
@@ -117,29 +113,20 @@ OLDEST_SECONDS = 3600
 OFFSET_SECONDS = 1  # how far the clock of the issuer can be ahead
 
 
-class BadAssertion(ValueError):
-    """An assertion that is not accepted; the message is what ZITADEL logs about it, ``reason`` the exact cause."""
-
-    def __init__(self, message: str, reason: str = "") -> None:
-        super().__init__(message)
-        self.reason = reason or message
-
-
 def introspection_client(world: World, credentials: ClientCredentials) -> Application:
     """Return the application that may introspect with these credentials, whatever its authentication method says.
 
-    Raises OAuthError for every cause alike, but MalformedJWT for an assertion that is none: then a token is inactive.
+    Raises OAuthError for every cause alike, but TokenRefused for an assertion that is none: then a token is inactive.
     """
     assertion = credentials.client_assertion
     claims = unverified_claims(assertion) if assertion else {}
-    client_id = claims.get("iss") if assertion else credentials.client_id
-    application, why_not = find_active(world, client_id)
+    application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None:
         raise _unauthorized("sql: no rows in result set", why_not)
     if assertion:
         try:
             check_assertion(world, assertion, claims, application.keys)
-        except BadAssertion as error:
+        except TokenRefused as error:
             raise _unauthorized(str(error), f"client assertion: {error.reason}") from error
     elif not application.secret:
         raise _unauthorized("client has no configured secret", "the application has no client secret")
@@ -158,7 +145,7 @@ def oidc_client(world: World, form: Form) -> Application:
     assertion = credentials.client_assertion
     try:
         claims = unverified_claims(assertion) if assertion else {}
-    except MalformedJWT as error:
+    except TokenRefused as error:
         raise OAuthError("invalid_client", parent=str(error)) from error
     application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None or application.kind != "oidc":
@@ -169,7 +156,7 @@ def oidc_client(world: World, form: Form) -> Application:
             raise OAuthError("invalid_client", "empty client assertion")
         try:
             check_assertion(world, assertion, claims, application.keys)
-        except BadAssertion as error:
+        except TokenRefused as error:
             raise OAuthError("invalid_client", "invalid assertion", parent=str(error), reason=error.reason) from error
     elif application.auth_method != "OIDC_AUTH_METHOD_TYPE_NONE":
         if not credentials.client_secret:
@@ -195,25 +182,25 @@ def find_active(world: World, client_id: object) -> tuple[Application | None, st
 
 
 def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: dict[str, PublicKey]) -> None:
-    """Check an assertion and its claims in the order in which ZITADEL does. Raises BadAssertion."""
+    """Check an assertion and its claims in the order in which ZITADEL does. Raises TokenRefused."""
     now, issuer = world.now(), current_origin().issuer
     audience = claims.get("aud")
     if issuer not in (audience if isinstance(audience, list) else [audience]):
-        raise BadAssertion(f'audience is not valid: Audience must contain client_id "{issuer}"')
+        raise TokenRefused(f'audience is not valid: Audience must contain client_id "{issuer}"')
     _check_times(claims, now)
     if claims.get("iss") != claims.get("sub"):
-        raise BadAssertion("delegation not allowed, issuer and sub must be identical")
+        raise TokenRefused("delegation not allowed, issuer and sub must be identical")
     valid = {key.id: key.pem for key in keys.values() if key.expires > now}
     try:
         verify_with(valid, assertion, ALGORITHMS)
-    except BadSignature as error:
-        raise BadAssertion(str(error), _why_not_signed(assertion, keys, now)) from error
+    except TokenRefused as error:
+        raise TokenRefused(str(error), _why_not_signed(assertion, keys, now)) from error
 
 
 def _why_not_signed(assertion: str, keys: dict[str, PublicKey], now: float) -> str:
     try:
         key = keys.get(key_id_of(assertion))
-    except (BadSignature, TypeError):  # the header cannot be read, or its kid is no text
+    except (TokenRefused, TypeError):  # the header cannot be read, or its kid is no text
         return "invalid signature"
     if key is None:
         return "its key is unknown here, or was deleted"
@@ -223,13 +210,13 @@ def _why_not_signed(assertion: str, keys: dict[str, PublicKey], now: float) -> s
 def _check_times(claims: dict[str, Any], now: float) -> None:
     expires, issued = _seconds(claims.get("exp")), _seconds(claims.get("iat"))
     if expires <= now + OFFSET_SECONDS:
-        raise BadAssertion("token has expired")
+        raise TokenRefused("token has expired")
     if not issued:
-        raise BadAssertion("issuedAt of token is missing")
+        raise TokenRefused("issuedAt of token is missing")
     if issued > int(now) + OFFSET_SECONDS:
-        raise BadAssertion(f"issuedAt of token is in the future: (iat: {issued}, now with offset: {int(now) + 1})")
+        raise TokenRefused(f"issuedAt of token is in the future: (iat: {issued}, now with offset: {int(now) + 1})")
     if issued < int(now) - OLDEST_SECONDS:
-        raise BadAssertion(f"issuedAt of token is to old: (iat: {issued})")
+        raise TokenRefused(f"issuedAt of token is to old: (iat: {issued})")
 
 
 def _seconds(value: Any) -> int:

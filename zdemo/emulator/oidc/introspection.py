@@ -11,11 +11,10 @@ from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, i
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
 from zdemo.emulator.oidc.user_claims import ROLE_SCOPE_PREFIX, introspection_roles, requested_roles, user_claims
 from zdemo.emulator.token_texts import canonical
-from zdemo.emulator.tokens import MalformedJWT, Token, TokenRefused, live_token
+from zdemo.emulator.tokens import Token, TokenRefused, live_token
 from zdemo.emulator.world import World
 
 REVOKED = "the token was revoked"
-INACTIVE: dict[str, Any] = {"active": False}
 
 
 def introspect(world: World, form: Form) -> Response:
@@ -32,11 +31,9 @@ def introspect(world: World, form: Form) -> Response:
         token = live_token(world, text)
         answer = _active(world, token, application) | dict(world.answer_changes.get(token.id, {}))
         return json_response({name: value for name, value in answer.items() if value is not ...})
-    except MalformedJWT:
-        note(reason="the client assertion is not a JWT")
     except TokenRefused as refusal:
         note(reason=refusal.reason)
-    return json_response(INACTIVE)
+        return json_response({"active": False})
 
 
 def _active(world: World, token: Token, application: Application) -> dict[str, Any]:

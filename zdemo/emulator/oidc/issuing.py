@@ -92,7 +92,7 @@ def token_answer(
         of_login = application and application.oidc.get("accessTokenType") == "OIDC_TOKEN_TYPE_JWT"
         as_jwt = bool(of_login) if application else user.jwt_access_tokens
     if as_jwt:
-        token.token = signed(world, access_token_claims(world, token, issuer or current_origin().issuer))
+        token.token = signed(_access_token_claims(world, token, issuer or current_origin().issuer))
     world.add_access_token(token)
     answer: dict[str, Any] = {"access_token": token.token, "token_type": "Bearer"}
     if application and "offline_access" in login_scopes:
@@ -103,7 +103,7 @@ def token_answer(
         answer["refresh_token"] = text
     answer["expires_in"] = LIFETIME_SECONDS - 1  # the whole seconds that remain when the response is written
     if "openid" in token.scopes:
-        answer["id_token"] = signed(world, id_token_claims(world, token, application, issuer))
+        answer["id_token"] = signed(id_token_claims(world, token, application, issuer))
     return answer
 
 
@@ -112,12 +112,11 @@ def issue_jwt(world: World, user: User, project_id: str, issuer: str) -> str:
     for_project = f"{claims.AUDIENCE_PREFIX}{project_id}{claims.AUDIENCE_SUFFIX}"
     scopes = ["openid", "profile", for_project, claims.ROLES_SCOPE]
     token = new_token(world, user, user.username, scopes, [project_id], amr=["pwd"], auth_time=world.now())
-    token.token = signed(world, access_token_claims(world, token, issuer or current_origin().issuer))
-    world.add_access_token(token)
-    return token.token
+    text: str = token_answer(world, token, as_jwt=True, issuer=issuer)["access_token"]
+    return text
 
 
-def access_token_claims(world: World, token: SessionToken, issuer: str) -> dict[str, Any]:
+def _access_token_claims(world: World, token: SessionToken, issuer: str) -> dict[str, Any]:
     """Return the claims of a JWT access token: no scope, no name, and only the roles that the scopes request."""
     issued = int(token.created)
     return {

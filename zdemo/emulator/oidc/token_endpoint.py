@@ -1,28 +1,38 @@
-"""The token endpoint, with the two grants of service accounts (RFC 6749 §4.4, RFC 7523 §2.1)."""
+"""The token endpoint with its grants (RFC 6749, 7523 and 8628; token exchange is beside), and device authorization."""
 
+import secrets
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from flask import Response
 
-from zdemo.emulator.entities import User
-from zdemo.emulator.incoming import note, shown_client
-from zdemo.emulator.login.sessions import ORGANIZATION_DOMAIN, ORGANIZATION_ID
-from zdemo.emulator.oidc import user_claims as claims
-from zdemo.emulator.oidc.client_authentication import (
-    BadAssertion,
-    ClientCredentials,
-    Form,
-    check_assertion,
-    oidc_client,
+from zdemo.emulator.entities import Application, AuthRequest, User
+from zdemo.emulator.incoming import current_origin, note, shown_client
+from zdemo.emulator.login.sessions import (
+    DEVICE_SECONDS,
+    ORGANIZATION_DOMAIN,
+    ORGANIZATION_ID,
+    live_session,
+    request_of_code,
 )
-from zdemo.emulator.oidc.issuing import active, known_scopes, new_token, token_answer
-from zdemo.emulator.oidc.login_grants import authorization_code, device_code, refresh_token
+from zdemo.emulator.oidc import user_claims as claims
+from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, check_assertion, oidc_client
+from zdemo.emulator.oidc.issuing import active, known_scopes, login_token, new_token, token_answer
 from zdemo.emulator.oidc.responses import OAuthError, json_response
 from zdemo.emulator.oidc.token_exchange import token_exchange
-from zdemo.emulator.token_texts import same_secret
-from zdemo.emulator.tokens import MalformedJWT, unverified_claims
-from zdemo.emulator.world import World
+from zdemo.emulator.token_texts import canonical, encoded, same_secret
+from zdemo.emulator.tokens import TokenRefused, unverified_claims
+from zdemo.emulator.world import World, keep
+
+DEVICE_PAGE = "/device"
+CODE_BYTES = 16
+USER_CODE_CHARACTERS = "BCDFGHJKLMNPQRSTVWXZ"
+INTERVAL_SECONDS = 5
+PENDING = (
+    "The client SHOULD repeat the access token request to the token endpoint, after interval from device "
+    "authorization response."
+)
 
 
 def token(world: World, form: Form) -> Response:
@@ -43,6 +53,9 @@ def token(world: World, form: Form) -> Response:
         if not form.last(name):
             raise OAuthError("invalid_request", f"{name} missing")
     return json_response(answer(world, form, application))
+
+
+# --- service accounts ---
 
 
 def _client_credentials(world: World, form: Form) -> dict[str, Any]:
@@ -68,9 +81,8 @@ def _jwt_bearer(world: World, form: Form) -> dict[str, Any]:
         asserted = unverified_claims(assertion)
         user = world.users.get(str(asserted.get("iss")))
         check_assertion(world, assertion, asserted, user.keys if user else {})
-    except (MalformedJWT, BadAssertion) as error:
-        cause = error.reason if isinstance(error, BadAssertion) else error
-        reason = f"assertion: {cause}" if user else "assertion: no user has the ID in iss"
+    except TokenRefused as error:
+        reason = f"assertion: {error.reason}" if user else "assertion: no user has the ID in iss"
         raise OAuthError("invalid_grant", "invalid assertion", parent=str(error), reason=reason) from error
     assert user is not None  # noqa: S101 - without keys, no assertion is good
     note(user=user.username)
@@ -78,9 +90,122 @@ def _jwt_bearer(world: World, form: Form) -> dict[str, Any]:
 
 
 def _service_account_tokens(world: World, user: User, form: Form, amr: list[str]) -> dict[str, Any]:
-    scopes, login = _allowed_scopes(world, user, form.find("scope")), {"amr": amr, "auth_time": world.now()}
+    """Return new tokens with the scopes that exist, without those of other organizations."""
+    organization = world.organizations.get(user.organization_id)
+    domain = organization.primary_domain if organization else ""
+    own = (f"{ORGANIZATION_ID}:{user.organization_id}", f"{ORGANIZATION_DOMAIN}:{domain}")
+    foreign = (f"{ORGANIZATION_ID}:", f"{ORGANIZATION_DOMAIN}:")
+    known = known_scopes(form.last("scope") if form.all("scope") else None)
+    scopes, login = [s for s in known if s in own or not s.startswith(foreign)], {"amr": amr, "auth_time": world.now()}
     audience = claims.audience(world, scopes)
     return token_answer(world, new_token(world, active(user), user.username, scopes, audience, **login))
+
+
+# --- people who have logged in ---
+
+
+def _authorization_code(world: World, form: Form, application: Application) -> dict[str, Any]:
+    """Exchange a code, once, for the tokens of a login."""
+    request = request_of_code(world, form.last("code"))
+    if request is None:
+        raise OAuthError("invalid_request", "Errors.User.Code.Invalid", reason="the code is unknown or too old")
+    if not request.code:
+        raise OAuthError("invalid_request", "Errors.AuthRequest.NoCode", reason="the code was used before")
+    _check_client(application, request.client_id)
+    if request.challenge or application.auth_method == "OIDC_AUTH_METHOD_TYPE_NONE":
+        _check_verifier(request, form.last("code_verifier"))
+    if form.last("redirect_uri") != request.redirect_uri:
+        raise OAuthError("invalid_grant", "redirect_uri does not correspond")
+    return _tokens(world, application, request)
+
+
+def device_authorization(world: World, form: Form) -> Response:
+    """Keep the request of a device, also of an application without the grant type (ZITADEL)."""
+    client = oidc_client(world, form)
+    code, page = secrets.token_urlsafe(CODE_BYTES), current_origin().issuer + DEVICE_PAGE
+    shown = "".join(secrets.choice(USER_CODE_CHARACTERS) for _ in range(8))
+    made = AuthRequest(
+        id=code,
+        created=world.now(),
+        client_id=client.client_id,
+        scopes=known_scopes(form.last("scope")),
+        code=code,
+        user_code=f"{shown[:4]}-{shown[4:]}",
+    )
+    keep(world.device_requests, code, made)
+    return json_response(
+        {
+            "device_code": code,
+            "user_code": made.user_code,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?user_code={made.user_code}",
+            "expires_in": DEVICE_SECONDS,
+            "interval": INTERVAL_SECONDS,
+        }
+    )
+
+
+def _device_code(world: World, form: Form, application: Application) -> dict[str, Any]:
+    """Give a device its tokens, once, when the person said yes. Raises OAuthError until then."""
+    request = world.device_requests.get(form.last("device_code"))
+    _check_client(application, request.client_id if request else "")
+    assert request  # noqa: S101 - every client has an ID
+    if not request.answered:
+        if request.created + DEVICE_SECONDS <= world.now():
+            raise OAuthError("expired_token", 'The "device_code" has expired.')
+        raise OAuthError("authorization_pending", PENDING)
+    if not request.session_id:
+        raise OAuthError("access_denied", "The authorization request was denied.")
+    if not request.code:
+        raise OAuthError("invalid_grant", reason="the device code was used")
+    return _tokens(world, application, request)
+
+
+def _tokens(world: World, application: Application, request: AuthRequest) -> dict[str, Any]:
+    session = live_session(world, request.session_id)
+    if session is None:
+        raise OAuthError("invalid_request", "Errors.Session.Terminated")
+    token = login_token(world, application, session, request.scopes, request.nonce)
+    note(user=world.users[token.user_id].username)
+    request.code = ""
+    return token_answer(world, token, application)
+
+
+def _refresh_token(world: World, form: Form, application: Application) -> dict[str, Any]:
+    """Exchange a refresh token, once, for new tokens; the access token from before ends too."""
+    held = world.refresh_tokens.get(canonical(form.last("refresh_token")))
+    if held is None:
+        raise OAuthError("invalid_request", "Errors.User.RefreshToken.Invalid", reason="unknown refresh token")
+    if held.ended or held.expires <= world.now():
+        reason = "the refresh token was used or has ended"
+        raise OAuthError("invalid_request", "Errors.OIDCSession.RefreshTokenInvalid", reason=reason)
+    old = held.access
+    _check_client(application, old.client_id, "refresh token")
+    scopes = known_scopes(form.last("scope")) if form.last("scope") else held.scopes
+    if not set(scopes) <= set(held.scopes):
+        raise OAuthError("invalid_scope")
+    user = active(world.users[old.user_id])
+    note(user=user.username)
+    held.ended = True
+    world.end_access_token(old, "the token was replaced by a refresh")
+    login = {name: getattr(old, name) for name in ("amr", "auth_time", "session_id", "nonce", "actor")}
+    token = new_token(world, user, old.client_id, scopes, old.audience, **login)
+    return token_answer(world, token, application, login_scopes=held.scopes)
+
+
+def _check_client(application: Application, client_id: str, where: str = "authorization request") -> None:
+    if application.client_id != client_id:
+        raise OAuthError("invalid_client", f"client_id does not correspond to the client_id in the {where}")
+
+
+def _check_verifier(request: AuthRequest, verifier: str) -> None:
+    """Check the proof of who began the login (RFC 7636 §4.6); any method but S256 counts as plain (ZITADEL)."""
+    if not verifier:
+        raise OAuthError("invalid_request", "code_verifier required")
+    hashed = request.challenge_method == "S256"
+    proof = encoded(sha256(verifier.encode()).digest()) if hashed else verifier
+    if not same_secret(request.challenge, proof):
+        raise OAuthError("invalid_grant", "invalid code_verifier")
 
 
 _URN = "urn:ietf:params:oauth:grant-type:"
@@ -89,20 +214,8 @@ _OF_SERVICE_ACCOUNTS: dict[str, Callable[[World, Form], dict[str, Any]]] = {
     f"{_URN}jwt-bearer": _jwt_bearer,
 }
 _OF_APPLICATIONS: dict[str, tuple[Any, ...]] = {  # what answers, and the parameters that must be there
-    "authorization_code": (authorization_code, "code", "redirect_uri"),
-    "refresh_token": (refresh_token, "refresh_token"),
-    f"{_URN}device_code": (device_code, "device_code"),
+    "authorization_code": (_authorization_code, "code", "redirect_uri"),
+    "refresh_token": (_refresh_token, "refresh_token"),
+    f"{_URN}device_code": (_device_code, "device_code"),
     f"{_URN}token-exchange": (token_exchange, "subject_token", "subject_token_type"),
 }
-
-
-def _allowed_scopes(world: World, user: User, scope: str | None) -> list[str]:
-    """Return the scopes that exist, without those of other organizations. Raises OAuthError if there is none."""
-    known = known_scopes(scope)
-    organization = world.organizations.get(user.organization_id)
-    own = {
-        f"{ORGANIZATION_ID}:{user.organization_id}",
-        f"{ORGANIZATION_DOMAIN}:{organization.primary_domain if organization else ''}",
-    }
-    foreign = (f"{ORGANIZATION_ID}:", f"{ORGANIZATION_DOMAIN}:")
-    return [scope for scope in known if scope in own or not scope.startswith(foreign)]

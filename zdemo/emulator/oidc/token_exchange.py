@@ -4,16 +4,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from zdemo.emulator import tokens
 from zdemo.emulator.entities import Application, PersonalAccessToken, SessionToken, User
 from zdemo.emulator.incoming import current_origin, note
-from zdemo.emulator.oidc import client_authentication as clients
 from zdemo.emulator.oidc import issuing
 from zdemo.emulator.oidc import user_claims as claims
-from zdemo.emulator.oidc.client_authentication import Form
+from zdemo.emulator.oidc.client_authentication import Form, check_assertion
 from zdemo.emulator.oidc.introspection import audience_and_scopes
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.rights import memberships, permissions
+from zdemo.emulator.tokens import TokenRefused, live_token, own_claims, signed, unverified_claims
 from zdemo.emulator.world import World
 
 ACCESS, REFRESH, ID, JWT = (
@@ -35,7 +34,7 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
     for name in ("subject_token_type", "requested_token_type", "actor_token_type"):
         if form.last(name) not in ("", *TYPES):
             raise OAuthError("invalid_request", f"{name} is not supported")
-    if form.find("resource") is not None:
+    if form.all("resource"):
         raise OAuthError("invalid_target", "resource parameter not supported")
     subject = _given(world, form, client, "subject", TYPES)
     actor = subject
@@ -60,7 +59,7 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
         said = issuing.id_token_claims(world, token, client)
         del said["at_hash"]
         head |= {"token_type": "N_A", "expires_in": issuing.LIFETIME_SECONDS - 1}
-        return {"access_token": tokens.signed(world, said), **head}
+        return {"access_token": signed(said), **head}
     return issuing.token_answer(world, token, client, as_jwt=kind == JWT) | head
 
 
@@ -69,37 +68,37 @@ def _given(world: World, form: Form, client: Application, role: str, allowed: tu
     text, kind = form.last(f"{role}_token"), form.last(f"{role}_token_type")
     try:
         if not text or kind not in allowed:
-            raise tokens.MalformedJWT("the token or its type is missing, or the type is not allowed")
+            raise TokenRefused("the token or its type is missing, or the type is not allowed")
         return _READERS[kind](world, client, text)
-    except (clients.BadAssertion, tokens.BadSignature, KeyError, tokens.MalformedJWT, tokens.TokenRefused) as error:
+    except (KeyError, TokenRefused) as error:
         reason = f"{role}: {getattr(error, 'reason', error)}"
         raise OAuthError("invalid_request", f"{role}_token invalid", parent=str(error), reason=reason) from error
 
 
 def _of_access_token(world: World, client: Application, text: str) -> SessionToken:
-    token = tokens.live_token(world, text)
+    token = live_token(world, text)
     audience, scopes = audience_and_scopes(world, token, client)
     if not {client.client_id, client.project_id} & set(audience):
-        raise tokens.MalformedJWT("the token is for others")
+        raise TokenRefused("the token is for others")
     more = {} if isinstance(token, PersonalAccessToken) else {"amr": token.amr, "actor": token.actor}
     return _said(world, token.user_id, scopes, audience, **more)
 
 
 def _of_id_token(world: World, _: Application, text: str) -> SessionToken:
     """Read an ID token, which counts only with the claims of the scope for the user's organization (ZITADEL)."""
-    said = tokens.own_claims(world, text)
+    said = own_claims(text)
     if said["exp"] <= world.now():
-        raise tokens.MalformedJWT("an ID token that expired")
+        raise TokenRefused("an ID token that expired")
     if not said.get(f"{claims.RESOURCE_OWNER}:id"):
-        raise tokens.MalformedJWT(f"an ID token without the scope {claims.RESOURCE_OWNER}")
+        raise TokenRefused(f"an ID token without the scope {claims.RESOURCE_OWNER}")
     more = {"amr": said.get("amr", []), "auth_time": said.get("auth_time"), "actor": said.get("act")}
     return _said(world, said["sub"], [], said["aud"], **more)
 
 
 def _of_assertion(world: World, client: Application, text: str) -> SessionToken:
     """Read a JWT that the application signed with its own key, about any user."""
-    said = tokens.unverified_claims(text)
-    clients.check_assertion(world, text, said | {"iss": said.get("sub")}, client.keys)
+    said = unverified_claims(text)
+    check_assertion(world, text, said | {"iss": said.get("sub")}, client.keys)
     return _said(world, str(said.get("sub")), str(said.get("scope", "")).split(), [])
 
 
