@@ -16,34 +16,21 @@ from urllib.parse import quote
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from zdemo.emulator import api, oidc
+from zdemo.emulator import api, incoming, oidc
 from zdemo.emulator.faults import Faults, Faulty
-from zdemo.emulator.incoming import (
-    FREE_BYTES,
-    MOST_LARGE_BODIES,
-    TOO_LARGE,
-    Origin,
-    RequestRecord,
-    RequestRecords,
-    masked,
-    note,
-    notes_of,
-    read_body,
-)
+from zdemo.emulator.incoming import RequestRecords, notes_of
 from zdemo.emulator.login import page
 from zdemo.emulator.oidc.responses import PLAIN, OAuthError, is_preflight, not_found
 from zdemo.emulator.world import World
 
 Environ = dict[str, Any]
 
-CONNECT_PREFIX = "/zitadel."
 REASONS = {404: "no such path", 405: "the path does not allow this method"}  # what a status says by itself
 CODES = {404: (5, "Not Found"), 405: (12, "Method Not Allowed")}  # gRPC's numbers
 INTERNAL = (13, "Internal Server Error")
 PATH_LIMIT = 200
 LONGEST_NOTE = 500  # characters of a reason, which can repeat what was sent, or of a name
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
-LONGEST_HOST = 100
 MOST_LARGE_AT_ONCE = 2  # requests with a large or a packed body; to read it takes up to 50 times its size
 
 METRICS = """\
@@ -80,17 +67,13 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     return app
 
 
-class TooManyBodies(OSError):
-    """There is no room for one more large body."""
-
-
 class _Front:
     """The outermost layer: cleans the path, reads the body before the world is locked, and logs each request."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], records: RequestRecords) -> None:
         self._app = app
         self._records = records
-        self._room = threading.BoundedSemaphore(MOST_LARGE_BODIES)
+        self._room = threading.BoundedSemaphore(incoming.MOST_LARGE_BODIES)
         self._large = threading.BoundedSemaphore(MOST_LARGE_AT_ONCE)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -105,7 +88,7 @@ class _Front:
         body = self._answer(environ, path, start)
         notes = {name: text[:LONGEST_NOTE] for name, text in notes_of(environ).items()}
         status = int(statuses[-1]) if statuses else 0  # nothing was sent
-        record = RequestRecord(
+        record = incoming.RequestRecord(
             at=at,
             method=_shown(environ["REQUEST_METHOD"]),
             path=_shown(path),
@@ -127,21 +110,21 @@ class _Front:
 
             def take_room() -> None:
                 if not self._room.acquire(blocking=False):
-                    raise TooManyBodies("there are too many large requests")
+                    raise BlockingIOError("there are too many large requests")
                 held.callback(self._room.release)
 
             try:
-                content = read_body(environ, take_room)
+                content = incoming.read_body(environ, take_room)
             except (OSError, ValueError) as error:
                 notes_of(environ)["reason"] = str(error) or "the body did not arrive"
-                too_many = isinstance(error, TooManyBodies)
+                too_many = isinstance(error, BlockingIOError)
                 status = "503 Service Unavailable" if too_many else "400 Bad Request"
                 start(status, [("Content-Type", PLAIN), *([("Retry-After", "1")] if too_many else [])])
                 return [status.encode()]
-            environ[TOO_LARGE] = content is None
+            environ[incoming.TOO_LARGE] = content is None
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(content or b""), str(len(content or b""))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
-            large = len(content or b"") > FREE_BYTES or "HTTP_CONTENT_ENCODING" in environ
+            large = len(content or b"") > incoming.FREE_BYTES or "HTTP_CONTENT_ENCODING" in environ
             with self._large if large else nullcontext():
                 body = self._app(environ, start)
         return body
@@ -149,7 +132,7 @@ class _Front:
 
 def _shown(path: str) -> str:
     shown = quote(path.encode("latin-1"), safe="/:@%")
-    return TOKEN_LIKE.sub(lambda token: masked(token[0]).replace("…", "..."), shown)[:PATH_LIMIT]
+    return TOKEN_LIKE.sub(lambda token: incoming.masked(token[0]).replace("…", "..."), shown)[:PATH_LIMIT]
 
 
 def _clean_path(path: str) -> str:
@@ -161,15 +144,15 @@ def _choose_instance(world: World) -> Response | None:
     path = request.path
     if path.startswith("/debug/") or is_preflight():  # these ignore Host
         return None
-    origin = Origin.of(request.environ)
+    origin = incoming.Origin.of(request.environ)
     message = origin.refusal(world.external_domain, world.other_domains)
     if not message:
         g.origin = origin
         return None
-    note(reason=f"no instance for host {origin.requested_host[:LONGEST_HOST]}")
+    incoming.note(reason=f"no instance for host {origin.requested_host}")
     if path.startswith(oidc.PREFIXES):
         return not_found(message)
-    return _json_error(404, "not_found" if path.startswith(CONNECT_PREFIX) else 5, message)
+    return _json_error(404, "not_found" if path.startswith("/zitadel.") else 5, message)
 
 
 def _keep_robots_away(answer: Response) -> Response:

@@ -11,6 +11,7 @@ from typing import Any
 
 from zdemo.emulator.incoming import Origin, notes_of
 from zdemo.emulator.oidc import PREFIXES
+from zdemo.emulator.oidc.responses import HTML, PLAIN
 from zdemo.serving.embedded import SOCKET
 
 Environ = dict[str, Any]
@@ -48,7 +49,6 @@ ALIVE = ("/debug/healthz", "/debug/metrics")  # these answer also where ZITADEL'
 LOOK_SECONDS = 0.1  # how often a request that hangs looks whether its client is still there
 PAGE = "<!doctype html><title>Welcome</title><h1>Welcome</h1>\n"
 LOGIN = "https://sso.example/login"
-TEXT = "text/plain; charset=utf-8"
 SERVER_ERROR = '{"error":"server_error","error_description":"Errors.Internal"}'
 
 
@@ -72,20 +72,15 @@ class Fault:
 def new_fault(kind: str, *, times: int | None = None, path: str = "", seconds: float | None = None) -> Fault:
     """Return a fault; ``path`` is one of ``PATHS``, or begins with a slash. Raises ValueError, with the known words."""
     if kind not in KINDS:
-        raise ValueError(f"unknown fault: {kind} (known: {_listed(KINDS)})")
+        raise ValueError(f"unknown fault: {kind} (known: {', '.join(KINDS)})")
     if path and not path.startswith("/") and path not in PATHS:
-        raise ValueError(f"unknown path: {path} (known: {_listed(PATHS)}, and paths that begin with /)")
+        raise ValueError(f"unknown path: {path} (known: {', '.join(PATHS)}, and paths that begin with /)")
     if times is not None and times < 1:
         raise ValueError(f"times must be at least 1, not {times}")
     seconds = SECONDS.get(kind, 0.0) if seconds is None else seconds
     if not 0 <= seconds <= MOST_SECONDS:
         raise ValueError(f"seconds must be from 0 to {MOST_SECONDS:.0f}, not {seconds}")
     return Fault(kind=kind, times=times, path=PATHS.get(path, path), seconds=seconds)
-
-
-def _listed(names: Iterable[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}"
 
 
 class Faults:
@@ -218,9 +213,9 @@ class Faulty:
     def _written(self, fault: Fault, path: str, environ: Environ) -> tuple[int, Headers, bytes]:
         kind = fault.kind
         if kind == "not-json":
-            return 200, [("Content-Type", "text/html; charset=utf-8")], PAGE.encode()
+            return 200, [("Content-Type", HTML)], PAGE.encode()
         if kind == "redirect":
-            return 307 if fault.location else 302, [("Content-Type", TEXT), ("Location", fault.location or LOGIN)], b""
+            return 307 if fault.location else 302, [("Content-Type", PLAIN), ("Location", fault.location or LOGIN)], b""
         plain = path.startswith((*PREFIXES, "/debug/"))
         headers: Headers = [("X-Robots-Tag", "none")]
         if kind == "rate-limited":
@@ -234,7 +229,7 @@ class Faulty:
             code = ("internal", 13, text)
             headers += [("Cache-Control", "no-store")] if path.startswith(PREFIXES) else []
         if plain and not text.startswith("{"):
-            headers += [("Content-Type", TEXT), ("X-Content-Type-Options", "nosniff")]
+            headers += [("Content-Type", PLAIN), ("X-Content-Type-Options", "nosniff")]
         else:
             headers.append(("Content-Type", "application/json"))
         if plain:

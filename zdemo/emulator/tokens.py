@@ -14,8 +14,6 @@ Token = PersonalAccessToken | SessionToken
 
 UNKNOWN = "unknown token"
 OLD_IV_BYTES = 16  # with which the content of a token from before v4.14 begins
-JWT_DOTS = 2
-SESSION_ID_PREFIX = "V2_"  # how IDs of the token endpoint's tokens begin
 
 _INVALID = "token is not valid or has expired"
 _NO_SUCH_TOKEN = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-4T90g Message=Errors.Token.NotFound)"
@@ -59,7 +57,7 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
         if not isinstance(expires, int | float):
             raise TokenRefused("token has no time at which it expires")
     except TokenRefused as error:
-        reason = str(error) if text.count(".") == JWT_DOTS else UNKNOWN
+        reason = str(error) if text.count(".") == 2 else UNKNOWN
         raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=({error})", reason) from error
     if expires <= world.now():
         if user := world.users.get(str(claims.get("sub"))):
@@ -70,7 +68,7 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
 
 
 def _why_missing(world: World, token_id: str, user_id: str) -> str:
-    if not token_id.startswith(SESSION_ID_PREFIX):
+    if not token_id.startswith("V2_"):  # the ID of a token of the token endpoint does
         return _ENDED_PAT if token_id else _NO_SUCH_TOKEN
     user = world.users.get(user_id)
     error_id = "QUERY-M2u9w" if user and user.state == "ACTIVE" else "QUERY-IJL3H"

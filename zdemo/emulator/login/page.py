@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, render_template, request
 
-from zdemo.emulator.entities import Application, AuthRequest, LoginSession, User
+from zdemo.emulator.entities import Application, AuthRequest, LoginSession
 from zdemo.emulator.incoming import browser_of, is_foreign, note, remember
 from zdemo.emulator.login import sessions
 from zdemo.emulator.oidc.authorize import DONE_V1, DONE_V2, LOGIN_V1, LOGIN_V2
@@ -60,10 +60,16 @@ def _login(world: World) -> Response:
 
 
 def _chosen(world: World, application: Application, asked: AuthRequest) -> Response:
-    """Log in as the person of the form, and remember the browser."""
-    user = _person(world, application, asked)
-    if isinstance(user, Response):
-        return user
+    """Log in as the person of the form, who is new if nobody has this name, and remember the browser."""
+    name = request.form.get("person", "").strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        return _refused(world, "This is not a login name", "Go back, and enter another one.")
+    named = [one.id for one in sessions.organizations_of(world, asked) if one]
+    owner = named[0] if named else world.projects[application.project_id].organization_id
+    user = world.user_named(name) or sessions.add_person(world, owner, name)
+    if user not in sessions.people_of(world, asked):
+        return _refused(world, f"{name} cannot log in here", "Go back, and choose somebody else.")
+    note(user=user.username)
     browser = browser_of(request)
     known = [s for s in sessions.remembered(world, asked, browser) if s.user_id == user.id]
     if browser not in {session.browser for session in world.login_sessions.values() if session.browser}:
@@ -109,20 +115,6 @@ def _offered(world: World, application: Application, asked: AuthRequest) -> Resp
     shown: dict[str, Any] = {"groups": groups, "roles": roles, "more": len(others) - MOST_LISTED, "hint": hint}
     shown["unknown"] = "" if sessions.person_of(world, hint) else asked.login_hint
     return _page(world, f"Log in to {application.name}", asked=asked, **shown)
-
-
-def _person(world: World, application: Application, asked: AuthRequest) -> User | Response:
-    """Return the person of the form, who is new if nobody has this name, or a page that says why not."""
-    name = request.form.get("person", "").strip()
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        return _refused(world, "This is not a login name", "Go back, and enter another one.")
-    named = [one.id for one in sessions.organizations_of(world, asked) if one]
-    owner = named[0] if named else world.projects[application.project_id].organization_id
-    user = world.user_named(name) or sessions.add_person(world, owner, name)
-    if user not in sessions.people_of(world, asked):
-        return _refused(world, f"{name} cannot log in here", "Go back, and choose somebody else.")
-    note(user=user.username)
-    return user
 
 
 def _refused(world: World, title: str, text: str = "", status: int = 400) -> Response:

@@ -6,7 +6,6 @@ from zdemo.emulator.entities import AuthRequest, LoginSession, Organization, Use
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text, sealed
 from zdemo.emulator.world import World, keep
 
-CODE_SECONDS = 600
 DEVICE_SECONDS = 300
 ORGANIZATION_ID = "urn:zitadel:iam:org:id"  # scopes, with the ID or the domain after a colon
 ORGANIZATION_DOMAIN = "urn:zitadel:iam:org:domain:primary"
@@ -127,12 +126,6 @@ def _callback(request: AuthRequest, answer: dict[str, str]) -> str:
     filled = {name: value for name, value in (answer | {"state": request.state}).items() if value}
     mark = "#" if request.response_mode == "fragment" else "&" if "?" in request.redirect_uri else "?"
     return f"{request.redirect_uri}{mark}{urlencode(filled)}"
-
-
-def request_of_code(world: World, code: str) -> AuthRequest | None:
-    """Return the request that a code answers, also when the code was used, or None once it is too old."""
-    request = world.codes.get(canonical(code))
-    return request if request and request.changed + CODE_SECONDS > world.now() else None
 
 
 def waiting_device(world: World, user_code: str) -> AuthRequest | None:

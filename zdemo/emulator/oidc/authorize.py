@@ -1,5 +1,6 @@
 """Where a login begins and ends: applications send browsers here, and get them back at registered addresses alone."""
 
+import re
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -55,7 +56,9 @@ def _login_version(application: Application) -> dict[str, Any]:
 
 def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
     """Return the application and its request. Raises OAuthError, which is shown to the person."""
-    max_age, prompt, redirect_uri = _max_age(form), form.last("prompt"), form.last("redirect_uri")
+    max_age, prompt, redirect_uri = (form.last(name) for name in ("max_age", "prompt", "redirect_uri"))
+    if not re.fullmatch("[0-9]{0,20}", max_age) or int(max_age or 0) >= LARGEST_AGE:
+        raise OAuthError("invalid_request", "error decoding form", reason="max_age is not a number of seconds")
     if form.last("request"):
         raise OAuthError("invalid_request", "parsing of request failed: token contains an invalid number of segments")
     if not form.last("client_id"):
@@ -91,15 +94,8 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
         prompt=prompt,
         ui_locales=form.last("ui_locales"),
         login_hint=form.last("login_hint"),
-        max_age=0 if "login" in prompt.split() else max_age,
+        max_age=0 if "login" in prompt.split() else int(max_age) if max_age else None,
     )
-
-
-def _max_age(form: Form) -> int | None:
-    text = form.last("max_age")
-    if text and not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) < LARGEST_AGE):
-        raise OAuthError("invalid_request", "error decoding form", reason="max_age is not a number of seconds")
-    return int(text) if text else None
 
 
 # --- which addresses an application may be sent to ---

@@ -32,10 +32,7 @@ class OAuthError(Exception):
         self, error: str, description: str = "", *, status: int = 400, parent: str = "", reason: str = ""
     ) -> None:
         super().__init__(error, description)
-        self.error = error
-        self.description = description
-        self.status = status
-        self.parent = parent
+        self.error, self.description, self.status, self.parent = error, description, status, parent
         self.reason = reason or parent or description or error
 
     def answer(self, with_parent: object = False) -> Response:

@@ -9,13 +9,7 @@ from flask import Response
 
 from zdemo.emulator.entities import Application, AuthRequest, User
 from zdemo.emulator.incoming import current_origin, note, shown_client
-from zdemo.emulator.login.sessions import (
-    DEVICE_SECONDS,
-    ORGANIZATION_DOMAIN,
-    ORGANIZATION_ID,
-    live_session,
-    request_of_code,
-)
+from zdemo.emulator.login.sessions import DEVICE_SECONDS, ORGANIZATION_DOMAIN, ORGANIZATION_ID, live_session
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, check_assertion, oidc_client
 from zdemo.emulator.oidc.issuing import active, known_scopes, login_token, new_token, token_answer
@@ -26,7 +20,7 @@ from zdemo.emulator.tokens import TokenRefused, unverified_claims
 from zdemo.emulator.world import World, keep
 
 DEVICE_PAGE = "/device"
-CODE_BYTES = 16
+CODE_SECONDS = 600
 USER_CODE_CHARACTERS = "BCDFGHJKLMNPQRSTVWXZ"
 INTERVAL_SECONDS = 5
 PENDING = (
@@ -106,8 +100,8 @@ def _service_account_tokens(world: World, user: User, form: Form, amr: list[str]
 
 def _authorization_code(world: World, form: Form, application: Application) -> dict[str, Any]:
     """Exchange a code, once, for the tokens of a login."""
-    request = request_of_code(world, form.last("code"))
-    if request is None:
+    request = world.codes.get(canonical(form.last("code")))
+    if request is None or request.changed + CODE_SECONDS <= world.now():
         raise OAuthError("invalid_request", "Errors.User.Code.Invalid", reason="the code is unknown or too old")
     if not request.code:
         raise OAuthError("invalid_request", "Errors.AuthRequest.NoCode", reason="the code was used before")
@@ -122,7 +116,7 @@ def _authorization_code(world: World, form: Form, application: Application) -> d
 def device_authorization(world: World, form: Form) -> Response:
     """Keep the request of a device, also of an application without the grant type (ZITADEL)."""
     client = oidc_client(world, form)
-    code, page = secrets.token_urlsafe(CODE_BYTES), current_origin().issuer + DEVICE_PAGE
+    code, page = secrets.token_urlsafe(16), current_origin().issuer + DEVICE_PAGE
     shown = "".join(secrets.choice(USER_CODE_CHARACTERS) for _ in range(8))
     made = AuthRequest(
         id=code,
