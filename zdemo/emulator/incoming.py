@@ -59,17 +59,11 @@ class Origin:
         """Scheme and host, without a slash at the end."""
         return f"{self.scheme}://{self.requested_host}"
 
-    @property
-    def instance_domain(self) -> str:
-        """The instance's host without its port."""
-        return self.instance_host.split(":")[0]
-
     def refusal(self, external_domain: str, others: Collection[str] = ()) -> str:
         """Return why no instance answers here, or an empty text; of ``others``, one with a port needs that port."""
-        domains = (external_domain, *others)
-        public = self.requested_host.split(":")[0]
-        found = any(name in domains for name in (self.instance_domain, self.instance_host))
-        if found and any(name in domains for name in (public, self.requested_host)):
+        domains, hosts = {external_domain, *others}, (self.instance_host, self.requested_host)
+        found, public = (not domains.isdisjoint((host, host.split(":")[0])) for host in hosts)
+        if found and public:
             return ""
         return self.unable(external_domain, f"ID={'QUERY-IuGh1' if found else 'QUERY-1kIjX'} Message={_NOT_FOUND}")
 

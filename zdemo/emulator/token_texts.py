@@ -22,7 +22,7 @@ KEY_BITS = 2048
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
-_LINE_ENDS = str.maketrans("", "", "\r\n")
+LINE_ENDS = str.maketrans("", "", "\r\n")  # which Go's base64 decoder skips
 _KEY = secrets.token_bytes(KEY_BYTES)  # one per process: worlds live in memory, and no token outlives them
 
 
@@ -58,15 +58,10 @@ def canonical(text: str) -> str:
 
 def decoded(text: str) -> bytes | None:
     """Return the bytes of base64url without padding, or None; line ends and spare bits are ignored, as in Go."""
-    text = without_line_ends(text)
+    text = text.translate(LINE_ENDS)
     if len(text) % 4 == 1 or not _BASE64URL.fullmatch(text):
         return None
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def without_line_ends(text: str) -> str:
-    """Return a text as Go's base64 decoder reads it."""
-    return text.translate(_LINE_ENDS)
 
 
 def encoded(data: bytes) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from zdemo.emulator.entities import IdGenerator, PersonalAccessToken, SessionToken, User
 from zdemo.emulator.incoming import ago, current_origin, note
-from zdemo.emulator.token_texts import KEY_BITS, canonical, decoded, without_line_ends
+from zdemo.emulator.token_texts import KEY_BITS, LINE_ENDS, canonical, decoded
 from zdemo.emulator.world import World
 
 Token = PersonalAccessToken | SessionToken
@@ -31,7 +31,7 @@ class TokenRefused(Exception):
 
 def live_token(world: World, text: str) -> Token:
     """Return the live token behind a text; a JWT must name the request's issuer. Raises TokenRefused."""
-    ids = world.token_ids.get(canonical(text)) or _ids_in_jwt(world, without_line_ends(text))
+    ids = world.token_ids.get(canonical(text)) or _ids_in_jwt(world, text.translate(LINE_ENDS))
     user = world.users.get(ids[1])
     token = world.session_tokens.get(ids[0]) or (user.pats.get(ids[0]) if user else None)
     if token is None or user is None or token.user_id != user.id:

@@ -9,6 +9,7 @@ from zdemo.emulator.world import World, keep
 DEVICE_SECONDS = 300
 ORGANIZATION_ID = "urn:zitadel:iam:org:id"  # scopes, with the ID or the domain after a colon
 ORGANIZATION_DOMAIN = "urn:zitadel:iam:org:domain:primary"
+ORGANIZATION_PREFIXES = (f"{ORGANIZATION_ID}:", f"{ORGANIZATION_DOMAIN}:")
 
 
 def add_person(  # noqa: PLR0913 - what a person is made of
@@ -137,11 +138,13 @@ def waiting_device(world: World, user_code: str) -> AuthRequest | None:
 
 def organizations_of(world: World, request: AuthRequest) -> list[Organization | None]:
     """Return the organizations that the scopes name, None for an unknown one; with none, people of all can log in."""
-    found: list[Organization | None] = []
-    for prefix, attribute in ((ORGANIZATION_ID, "id"), (ORGANIZATION_DOMAIN, "primary_domain")):
-        names = [scope.removeprefix(f"{prefix}:") for scope in request.scopes if scope.startswith(f"{prefix}:")]
-        found += [next((o for o in world.organizations.values() if getattr(o, attribute) == n), None) for n in names]
-    return found
+    named = {scope: o for o in world.organizations.values() for scope in organization_scopes(o)}
+    return [named.get(scope) for scope in request.scopes if scope.startswith(ORGANIZATION_PREFIXES)]
+
+
+def organization_scopes(organization: Organization) -> tuple[str, str]:
+    """Return the two scopes that name an organization."""
+    return f"{ORGANIZATION_ID}:{organization.id}", f"{ORGANIZATION_DOMAIN}:{organization.primary_domain}"
 
 
 def people_of(world: World, request: AuthRequest) -> list[User]:

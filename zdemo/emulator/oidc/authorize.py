@@ -19,6 +19,7 @@ from zdemo.serving.loopback import names_loopback
 
 LOGIN_V1, LOGIN_V2 = "/ui/login/login", "/ui/v2/login"
 LARGEST_AGE = 2**32
+COPIED = ("response_mode", "state", "nonce", "ui_locales", "login_hint")  # parameters that are kept as they come
 CODE = "OIDC_RESPONSE_TYPE_CODE"
 ASK = "If you have any questions, you may contact the administrator of the application."
 DONE_V1, DONE_V2 = "/ui/login/logout/done", "/logout/done"
@@ -80,21 +81,18 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
     project = world.projects[application.project_id]
     if project.role_assertion and not any(scope.startswith(ROLE_SCOPE_PREFIX) for scope in scopes):
         scopes += [ROLE_SCOPE_PREFIX + key for key in project.roles]
+    texts: dict[str, Any] = {name: form.last(name) for name in COPIED}
     return application, AuthRequest(
         id=("" if "loginV1" in _login_version(application) else "V2_") + world.new_id(),
         created=world.now(),
         client_id=application.client_id,
         redirect_uri=redirect_uri,
-        response_mode=form.last("response_mode"),
         scopes=scopes,
-        state=form.last("state"),
-        nonce=form.last("nonce"),
         challenge=form.last("code_challenge"),
         challenge_method=form.last("code_challenge_method"),
         prompt=prompt,
-        ui_locales=form.last("ui_locales"),
-        login_hint=form.last("login_hint"),
         max_age=0 if "login" in prompt.split() else int(max_age) if max_age else None,
+        **texts,
     )
 
 

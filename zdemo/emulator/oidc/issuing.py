@@ -6,7 +6,7 @@ from typing import Any
 
 from zdemo.emulator.entities import Application, LoginSession, RefreshToken, SessionToken, User
 from zdemo.emulator.incoming import FREE_BYTES, current_origin
-from zdemo.emulator.login.sessions import ORGANIZATION_DOMAIN, ORGANIZATION_ID
+from zdemo.emulator.login.sessions import ORGANIZATION_PREFIXES
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, encoded, new_token_text
@@ -26,8 +26,7 @@ KNOWN_PREFIXES = (
     claims.AUDIENCE_PREFIX,
     claims.ROLE_SCOPE_PREFIX,
     claims.ROLE_ORGANIZATION_PREFIX,
-    f"{ORGANIZATION_ID}:",
-    f"{ORGANIZATION_DOMAIN}:",
+    *ORGANIZATION_PREFIXES,
     "urn:zitadel:iam:org:idp:id:",
 )
 

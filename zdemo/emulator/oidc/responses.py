@@ -104,7 +104,7 @@ def add_headers(answer: Response) -> Response:
         answer.headers.add("Vary", "Cookie")
         value = urlsafe_b64encode(secrets.token_bytes(COOKIE_BYTES)).decode()
         answer.headers["Set-Cookie"] = (
-            f"zitadel.useragent={value}; Path=/; Domain={g.origin.instance_domain}; "
+            f"zitadel.useragent={value}; Path=/; Domain={g.origin.instance_host.split(':')[0]}; "
             f"Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
         )
     return answer

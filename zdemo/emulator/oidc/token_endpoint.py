@@ -9,7 +9,7 @@ from flask import Response
 
 from zdemo.emulator.entities import Application, AuthRequest, User
 from zdemo.emulator.incoming import current_origin, note, shown_client
-from zdemo.emulator.login.sessions import DEVICE_SECONDS, ORGANIZATION_DOMAIN, ORGANIZATION_ID, live_session
+from zdemo.emulator.login.sessions import DEVICE_SECONDS, ORGANIZATION_PREFIXES, live_session, organization_scopes
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, check_assertion, oidc_client
 from zdemo.emulator.oidc.issuing import active, known_scopes, login_token, new_token, token_answer
@@ -85,13 +85,10 @@ def _jwt_bearer(world: World, form: Form) -> dict[str, Any]:
 
 def _service_account_tokens(world: World, user: User, form: Form, amr: list[str]) -> dict[str, Any]:
     """Return new tokens with the scopes that exist, without those of other organizations."""
-    organization = world.organizations.get(user.organization_id)
-    domain = organization.primary_domain if organization else ""
-    own = (f"{ORGANIZATION_ID}:{user.organization_id}", f"{ORGANIZATION_DOMAIN}:{domain}")
-    foreign = (f"{ORGANIZATION_ID}:", f"{ORGANIZATION_DOMAIN}:")
     known = known_scopes(form.last("scope") if form.all("scope") else None)
-    scopes, login = [s for s in known if s in own or not s.startswith(foreign)], {"amr": amr, "auth_time": world.now()}
-    audience = claims.audience(world, scopes)
+    own = organization_scopes(world.organizations[user.organization_id])
+    scopes = [scope for scope in known if scope in own or not scope.startswith(ORGANIZATION_PREFIXES)]
+    audience, login = claims.audience(world, scopes), {"amr": amr, "auth_time": world.now()}
     return token_answer(world, new_token(world, active(user), user.username, scopes, audience, **login))
 
 
@@ -127,16 +124,15 @@ def device_authorization(world: World, form: Form) -> Response:
         user_code=f"{shown[:4]}-{shown[4:]}",
     )
     keep(world.device_requests, code, made)
-    return json_response(
-        {
-            "device_code": code,
-            "user_code": made.user_code,
-            "verification_uri": page,
-            "verification_uri_complete": f"{page}?user_code={made.user_code}",
-            "expires_in": DEVICE_SECONDS,
-            "interval": INTERVAL_SECONDS,
-        }
-    )
+    answer = {
+        "device_code": code,
+        "user_code": made.user_code,
+        "verification_uri": page,
+        "verification_uri_complete": f"{page}?user_code={made.user_code}",
+        "expires_in": DEVICE_SECONDS,
+        "interval": INTERVAL_SECONDS,
+    }
+    return json_response(answer)
 
 
 def _device_code(world: World, form: Form, application: Application) -> dict[str, Any]:
