@@ -67,7 +67,7 @@ def test_a_device_hears_no(device: Device, login: Api) -> None:
 
 
 def test_the_code_is_for_its_application_and_needs_the_grant_type(own: Emulator, device: Device) -> None:
-    other, without = add_client(own, grantTypes=GRANTS), Device(add_client(own))
+    other, without = add_client(own, grantTypes=GRANTS), Device(add_client(own, grantTypes=[]))
     assert answer(device.ask(other)) == oauth_refusal("invalid_client", ANOTHERS)
     assert answer(without.ask()) == oauth_refusal("unauthorized_client", f'grant_type "{GRANT}" not allowed')
     assert answer(other.token(GRANT)) == oauth_refusal("invalid_request", "device_code missing")

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import tracemalloc
 from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import USERINFO, Server, answer, basic, bearer, oauth_refusal
+from tests.support.emulator_target import REVOKE, USERINFO, Server, answer, basic, bearer, oauth_refusal
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import BYE, CALLBACK, VERIFIER, Client, add_client, claims, told
 from tests.support.oauth import ASSERTION_TYPE, assertion, verified
@@ -23,6 +22,7 @@ GRANTED = {"read:messages": {ORGANIZATION_ID: "zitadel.localhost"}}
 ASK = "If you have any questions, you may contact the administrator of the application."
 NO_REDIRECT = f"The requested redirect_uri is missing in the client configuration. {ASK}"
 HTTP = f"This client's redirect_uri is http and is not allowed. {ASK}"
+CUSTOM_SCHEME = f"This client's redirect_uri is using a custom schema and is not allowed. {ASK}"
 
 
 def userinfo(client: Client, token: str) -> Any:
@@ -75,18 +75,16 @@ def test_only_what_the_scopes_ask_for_comes(public: Client) -> None:
     assert userinfo(public, all_roles["access_token"]) == {"sub": PERSON_ID}
 
 
-def test_the_answer_can_be_in_the_fragment(emulator: Emulator) -> None:
-    client = add_client(emulator, redirectUris=[f"{CALLBACK}?from=a"])
-    answers = [
-        client.choose(client.login_page(redirect_uri=f"{CALLBACK}?from=a", **more)).headers["Location"]
-        for more in ({}, {"response_mode": "fragment"})
-    ]
-    assert [address.partition("code=")[0] for address in answers] == [f"{CALLBACK}?from=a&", f"{CALLBACK}?from=a#"]
+def test_the_answer_can_be_in_the_fragment(shared: Client) -> None:
+    client = add_client(shared.emulator, redirectUris=[f"{CALLBACK}?from=a"])
+    for mode, mark in ((None, "&"), ("fragment", "#")):
+        page = client.login_page(redirect_uri=f"{CALLBACK}?from=a", response_mode=mode)
+        assert client.choose(page).headers["Location"].startswith(f"{CALLBACK}?from=a{mark}code=")
 
 
-def test_an_application_can_ask_for_more_in_its_tokens(emulator: Emulator) -> None:
+def test_an_application_can_ask_for_more_in_its_tokens(shared: Client) -> None:
     words = ("idTokenRoleAssertion", "idTokenUserinfoAssertion", "accessTokenRoleAssertion")
-    telling = add_client(emulator, **dict.fromkeys(words, True), accessTokenType="OIDC_TOKEN_TYPE_JWT")
+    telling = add_client(shared.emulator, **dict.fromkeys(words, True), accessTokenType="OIDC_TOKEN_TYPE_JWT")
     tokens = telling.log_in(scope=f"openid email {ROLE}")
     own = f"urn:zitadel:iam:org:project:{PROJECT_ID}:roles"
     told_in_id_token, told_in_access_token = claims(tokens["id_token"]), claims(tokens["access_token"])
@@ -103,25 +101,23 @@ def test_a_project_that_asserts_roles_adds_the_scopes(public: Client) -> None:
     assert public.introspect(tokens["access_token"])["scope"] == scope
 
 
-def test_authorize_takes_a_form_and_echoes_the_origin(public: Client) -> None:
-    asked = public.authorize("POST", {"Origin": "https://app.example"})
-    assert asked.headers["Access-Control-Allow-Origin"] == "https://app.example"
+def test_authorize_takes_a_form_and_redirects_as_go_does(shared: Client) -> None:
+    asked, shown = shared.authorize("POST"), shared.authorize()
     assert (asked.headers["Location"].partition("=")[0], asked.text) == ("/ui/v2/login/login?authRequest", "")
-    shown = public.authorize()
     assert shown.text == f'<a href="{shown.headers["Location"]}">Found</a>.\n\n'
 
 
 @pytest.mark.parametrize(
     ("version", "start"),
     [
-        ({"loginV1": {}}, "/ui/login/login?authRequestID=3"),
-        ({"loginV2": {}}, "/ui/v2/login/login?authRequest=V2_3"),
-        ({"loginV2": {"baseUri": "http://login.example/base/"}}, "http://login.example/base/login?authRequest=V2_3"),
+        ({"loginV1": {}}, "/ui/login/login?authRequestID="),
+        ({"loginV2": {}}, "/ui/v2/login/login?authRequest=V2_"),
+        ({"loginV2": {"baseUri": "http://login.example/base/"}}, "http://login.example/base/login?authRequest=V2_"),
         ("nonsense", "/ui/v2/login/login?authRequest=V2_"),
     ],
 )
-def test_an_application_chooses_the_login_page(emulator: Emulator, version: object, start: str) -> None:
-    assert add_client(emulator, loginVersion=version).login_page().startswith(start[:-1])
+def test_an_application_chooses_the_login_page(shared: Client, version: object, start: str) -> None:
+    assert add_client(shared.emulator, loginVersion=version).login_page().startswith(start)
 
 
 # --- authorize refuses
@@ -144,7 +140,6 @@ NONE_ALONE = "The prompt parameter `none` must only be used as a single value"
         ({"response_type": None}, f"The response type is missing in your request. {ASK}"),
         ({"state": "x" * 16384}, "error parsing form"),
         ({"max_age": "-1"}, "error decoding form"),
-        ({"max_age": "9" * 5000}, "error decoding form"),
         ({"max_age": "0" * 20 + "9" * 400}, "error decoding form"),
         ({"request": "x"}, "parsing of request failed: token contains an invalid number of segments"),
         ({"redirect_uri": None}, NO_ADDRESS),
@@ -153,10 +148,10 @@ NONE_ALONE = "The prompt parameter `none` must only be used as a single value"
         ({"scope": ""}, SCOPE_MISSING),
     ],
 )
-def test_a_bad_request_is_refused_without_a_redirect(public: Client, change: dict[str, Any], description: str) -> None:
+def test_a_bad_request_is_refused_without_a_redirect(shared: Client, change: dict[str, Any], description: str) -> None:
     others = {NO_TYPE: (400, "unauthorized_client"), NO_ADDRESS: (500, "server_error")}
     status, error = others.get(description, (400, "invalid_request"))
-    refused = public.authorize(**change)
+    refused = shared.authorize(**change)
     assert answer(refused) == (status, {"error": error, "error_description": description})
     assert "Location" not in refused.headers
 
@@ -169,59 +164,50 @@ def test_an_unknown_organization_is_told_to_the_application(public: Client) -> N
         assert public.log_in(scope=f"openid {scope}")["id_token"]
 
 
-@pytest.mark.thorough
-def test_a_request_of_many_words_takes_little_memory(public: Client) -> None:
-    words: dict[str, Any] = {"ui_locales": "ab " * 1000, "scope": "openid " * 1000, "prompt": "xy " * 300}
-    assert public.authorize(**words).status_code == 302
-    tracemalloc.start()
-    for _ in range(20):
-        public.authorize(**words)
-    kept, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert kept < 20 * 40_000
+REGISTERED = ["http://localhost/callback", "com.example.app:/callback", "http://app.example/x", "https://app.example/x"]
 
 
 @pytest.mark.parametrize(
-    ("uri", "allowed"),
+    ("kind", "uri", "refusal"),
     [
-        ("http://localhost:49152/callback", True),
-        ("http://127.0.0.1:1/callback", True),
-        ("http://[::1]:8080/callback", True),
-        ("com.example.app:/callback", True),
-        ("http://localhost:49152/other", False),
-        ("http://localhost:49152/callback?more", False),
-        ("http://localhost@evil.example/callback", False),
-        ("http://evil.example\\@localhost/callback", False),
-        ("http://localhost.evil.example/callback", False),
-        ("http://evil.example/callback", False),
-        ("http://localhost:99999/callback", False),
-        ("http://[::1/callback", False),
-        (" http://localhost:49152/callback", False),
-        ("com.example.app:/other", False),
+        ("NATIVE", "http://localhost:49152/callback", ""),
+        ("NATIVE", "http://127.0.0.1:1/callback", ""),
+        ("NATIVE", "http://[::1]:8080/callback", ""),
+        ("NATIVE", "com.example.app:/callback", ""),
+        ("NATIVE", "http://localhost:49152/other", NO_REDIRECT),
+        ("NATIVE", "http://localhost:49152/callback?more", NO_REDIRECT),
+        ("NATIVE", "http://localhost@evil.example/callback", NO_REDIRECT),
+        ("NATIVE", "http://evil.example\\@localhost/callback", NO_REDIRECT),
+        ("NATIVE", "http://localhost.evil.example/callback", NO_REDIRECT),
+        ("NATIVE", "http://localhost:99999/callback", NO_REDIRECT),
+        ("NATIVE", "http://[::1/callback", NO_REDIRECT),
+        ("NATIVE", " http://localhost:49152/callback", NO_REDIRECT),
+        ("NATIVE", "com.example.app:/other", NO_REDIRECT),
+        ("NATIVE", "http://app.example/x", HTTP),
+        ("USER_AGENT", "http://app.example/x", HTTP),
+        ("USER_AGENT", "http://localhost:3000/callback", NO_REDIRECT),
+        ("USER_AGENT", "https://app.example/x", ""),
+        ("WEB", "http://app.example/x", ""),
+        ("WEB", "com.example.app:/callback", CUSTOM_SCHEME),
     ],
 )
-def test_a_native_application_may_use_any_loopback_port(emulator: Emulator, uri: str, allowed: bool) -> None:
-    native = {"applicationType": "OIDC_APP_TYPE_NATIVE", "developmentMode": False}
-    client = add_client(emulator, redirectUris=["http://localhost/callback", "com.example.app:/callback"], **native)
-    assert client.authorize(redirect_uri=uri).status_code == (302 if allowed else 400)
-
-
-@pytest.mark.parametrize(
-    ("method", "kind", "uri", "refusal"),
-    [
-        ("NONE", "USER_AGENT", CALLBACK, HTTP),
-        ("NONE", "USER_AGENT", "https://app.example/callback", ""),
-        ("BASIC", "WEB", CALLBACK, ""),
-        ("BASIC", "WEB", "app:/x", f"This client's redirect_uri is using a custom schema and is not allowed. {ASK}"),
-        ("NONE", "NATIVE", "http://app.example/callback", HTTP),
-    ],
-)
-def test_without_development_mode_http_is_for_few(
-    emulator: Emulator, method: str, kind: str, uri: str, refusal: str
+def test_native_applications_have_any_loopback_port_and_http_is_for_few(
+    shared: Client, kind: str, uri: str, refusal: str
 ) -> None:
-    settings = {"redirectUris": [uri], "applicationType": f"OIDC_APP_TYPE_{kind}", "developmentMode": False}
-    asked = add_client(emulator, method, **settings).authorize(redirect_uri=uri)
+    settings = {"redirectUris": REGISTERED, "applicationType": f"OIDC_APP_TYPE_{kind}", "developmentMode": False}
+    method = "BASIC" if kind == "WEB" else "NONE"
+    asked = add_client(shared.emulator, method, **settings).authorize(redirect_uri=uri)
     assert asked.status_code == 302 if not refusal else answer(asked) == oauth_refusal("invalid_request", refusal)
+
+
+def test_the_known_application_takes_any_loopback_port_and_no_other_host(shared: Client) -> None:
+    known = Client(shared.emulator, shared.emulator.world.applications[APP_ID])
+    usual = ["http://localhost:5173", "http://127.0.0.1:1/callback", "http://[::1]:65535/auth/callback"]
+    usual += ["http://localhost:8000/oidc/callback/", "http://localhost:8000/complete/oidc/"]  # Django
+    others = ["http://localhost.example/callback", "http://192.0.2.1:3000/callback", "http://localhost:3000/any"]
+    assert [known.authorize(redirect_uri=uri).status_code for uri in (*usual, *others)] == [302] * 5 + [400] * 3
+    code = told(known.choose(known.login_page(redirect_uri=usual[0])), usual[0])["code"]
+    assert known.exchange(code, redirect_uri=usual[0]).status_code == 200
 
 
 # --- codes
@@ -260,8 +246,8 @@ def test_a_public_client_without_a_challenge_gets_a_code_but_no_tokens(public: C
     assert public.exchange(plain).status_code == 200
 
 
-def test_confidential_clients_prove_who_they_are(emulator: Emulator, clock: Clock) -> None:
-    client = add_client(emulator, "BASIC")
+def test_confidential_clients_prove_who_they_are(own: Emulator, clock: Clock) -> None:
+    client = add_client(own, "BASIC")
     no_pkce = {"code_challenge": None, "code_challenge_method": None}
     form = {"grant_type": "authorization_code", "redirect_uri": CALLBACK}
     by_header = form | {"code": client.code(**no_pkce)}
@@ -271,23 +257,16 @@ def test_confidential_clients_prove_who_they_are(emulator: Emulator, clock: Cloc
     for given, what in (({}, "empty client secret"), ({"client_secret": "x"}, "invalid secret")):
         refused = client.token("authorization_code", client=False, client_id=client.client_id, code=code, **given)
         assert answer(refused) == oauth_refusal("invalid_client", what)
-    signing = add_client(emulator, "PRIVATE_KEY_JWT")
+    signing = add_client(own, "PRIVATE_KEY_JWT")
     asked = signing.exchange("x")
     assert answer(asked) == oauth_refusal("invalid_client", "empty client assertion")
     asked = signing.exchange("x", client_assertion="x", client_assertion_type=ASSERTION_TYPE)
     assert answer(asked) == oauth_refusal("invalid_client")
     private, public_half = new_key_pair()
-    key = emulator.world.add_key(signing.application, public_half, NEVER)
+    key = own.world.add_key(signing.application, public_half, NEVER)
     key_file = json.loads(application_key_file(signing.application, key, private))
-    signed = assertion(key_file, emulator.url, iat=int(clock.now), exp=int(clock.now) + 60)
+    signed = assertion(key_file, own.url, iat=int(clock.now), exp=int(clock.now) + 60)
     assert signing.exchange(signing.code(), client_assertion=signed, client_assertion_type=ASSERTION_TYPE).ok
-
-
-def test_a_grant_type_that_the_application_lacks_is_refused(emulator: Emulator) -> None:
-    client = add_client(emulator, grantTypes=[])
-    tokens = client.log_in(scope="openid offline_access")
-    refused = client.refresh(tokens)
-    assert answer(refused) == oauth_refusal("unauthorized_client", 'grant_type "refresh_token" not allowed')
 
 
 # --- refresh, revocation, end of session
@@ -317,15 +296,15 @@ def test_a_refresh_replaces_both_tokens(public: Client, clock: Clock) -> None:
 
 
 def test_revoking_either_token_works_for_the_client_it_was_issued_to(public: Client) -> None:
-    tokens, other = public.log_in(scope=OFFLINE), add_client(public.emulator)
+    other = add_client(public.emulator)
     foreign = (401, {"error": "invalid_client", "error_description": "token was not issued for this client"})
     for name in ("refresh_token", "access_token"):
-        asked = other.send("POST", "/oauth/v2/revoke", data={"token": tokens[name], "client_id": other.client_id})
-        assert answer(asked) == foreign
-    for name in ("refresh_token", "access_token"):
         tokens = public.log_in(scope=OFFLINE)
-        asked = public.send("POST", "/oauth/v2/revoke", data={"token": tokens[name], "client_id": public.client_id})
-        assert (asked.status_code, asked.text) == (200, "")
+        refused, done = (
+            client.send("POST", REVOKE, data={"token": tokens[name], "client_id": client.client_id})
+            for client in (other, public)
+        )
+        assert (answer(refused), done.status_code, done.text) == (foreign, 200, "")
         assert public.introspect(tokens["access_token"]) == {"active": False}
     assert public.refresh(tokens).ok, "only the access token was revoked"
 
@@ -363,13 +342,3 @@ def test_end_session_without_a_hint_ends_the_logins_of_the_browser(public: Clien
     page = public.send("GET", done.headers["Location"])
     assert (page.status_code, "You are logged out" in page.text) == (200, True)
     assert logout(public, client_id=public.client_id, post_logout_redirect_uri=BYE).headers["Location"] == BYE
-
-
-def test_the_known_application_takes_any_loopback_port_and_no_other_host(emulator: Emulator) -> None:
-    known = Client(emulator, emulator.world.applications[APP_ID])
-    usual = ("http://localhost:5173", "http://127.0.0.1:1/callback", "http://[::1]:65535/auth/callback")
-    for address in (*usual, "http://localhost:8000/oidc/callback/", "http://localhost:8000/complete/oidc/"):  # Django
-        code = told(known.choose(known.login_page(redirect_uri=address)), address)["code"]
-        assert known.exchange(code, redirect_uri=address).status_code == 200
-    for address in ("http://localhost.example/callback", "http://192.0.2.1:3000/callback", "http://localhost:3000/any"):
-        assert known.authorize(redirect_uri=address).status_code == 400
