@@ -191,9 +191,8 @@ REGISTERED = ["http://localhost/callback", "com.example.app:/callback", "http://
         ("WEB", "com.example.app:/callback", CUSTOM_SCHEME),
     ],
 )
-def test_native_applications_have_any_loopback_port_and_http_is_for_few(
-    shared: Client, kind: str, uri: str, refusal: str
-) -> None:
+def test_a_native_application_may_use_any_loopback_port(shared: Client, kind: str, uri: str, refusal: str) -> None:
+    """Without development mode; http is for few others."""
     settings = {"redirectUris": REGISTERED, "applicationType": f"OIDC_APP_TYPE_{kind}", "developmentMode": False}
     method = "BASIC" if kind == "WEB" else "NONE"
     asked = add_client(shared.emulator, method, **settings).authorize(redirect_uri=uri)
