@@ -66,7 +66,7 @@ def test_metadata_is_base64url_without_padding(workshop: Workshop, oauth: OAuth,
     value = b"\xfb\xff~~?"
     user = workshop.user(metadata=[{"key": "team", "value": base64.b64encode(value).decode()}])
     claim = eventually("the metadata shows", lambda: oauth.claims(app, user.pat).get(METADATA))
-    assert claim == {"team": base64.urlsafe_b64encode(value).decode().rstrip("=")}
+    assert claim == {"team": "-_9-fj8"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Introspection (RFC 7662): how it is asked, what is checked first, and which tokens it calls active."""
 
-import base64
 import json
 import secrets
 import string
@@ -10,19 +9,11 @@ from urllib.parse import quote, urlencode
 import pytest
 import requests
 
-from tests.support.emulator_target import (
-    INTROSPECT,
-    NOBODY,
-    WRONG_SECRET,
-    Server,
-    answer,
-    basic,
-    oauth_refusal,
-    raw_basic,
-)
+from tests.support.emulator_target import INTROSPECT, NOBODY, WRONG_SECRET, Server, answer, oauth_refusal, raw_basic
 from tests.support.oauth import ASSERTION_TYPE, INACTIVE, UNAUTHORIZED, OAuth, form_of, unpadded
 from tests.support.workshop import App, User, Workshop
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
+from zdemo.emulator.token_texts import encoded
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 NO_CLIENT = oauth_refusal("invalid_request", "client_id or client_assertion must be provided")
@@ -32,7 +23,10 @@ BROKEN_FORM = oauth_refusal("invalid_request", "error parsing form")
 NO_TOKEN = oauth_refusal("invalid_request", "token missing")
 GOOD, BAD = "{app.client_id}:{app.secret}", f"{NOBODY}:{WRONG_SECRET}"
 ASSERTION = "client_assertion=not-a-jwt&client_assertion_type="
-FILE = '--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nt\r\n--b--\r\n'
+FILE = (
+    "multipart/form-data; boundary=b",
+    '--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nt\r\n--b--\r\n',
+)
 
 
 def no_type(kind: str) -> tuple[int, dict[str, str]]:
@@ -105,20 +99,17 @@ def test_a_request_is_read_in_all_its_forms(ask: Asker, app: App) -> None:
     assert answer(ask(BAD, f"token=READER&{form}")) == UNAUTHORIZED
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE", "POST", "HEAD"])
-def test_a_token_in_the_query_is_read_whatever_the_method(server: Server, app: App, reader: User, method: str) -> None:
-    credentials = raw_basic(f"{app.client_id}:{app.secret}")
-    response = server.send(method, f"{INTROSPECT}?token={quote(reader.pat)}", headers=credentials)
-    assert response.status_code == 200
-    assert response.content == b"" if method == "HEAD" else response.json()["active"] is True
+def test_a_token_in_the_query_is_read_whatever_the_method(server: Server, app: App, reader: User) -> None:
+    credentials, address = raw_basic(f"{app.client_id}:{app.secret}"), f"{INTROSPECT}?token={quote(reader.pat)}"
+    for method in ("GET", "DELETE", "POST"):
+        assert server.send(method, address, headers=credentials).json()["active"]
+    head = server.send("HEAD", address, headers=credentials)
+    assert (head.status_code, head.content) == (200, b"")
 
 
-@pytest.mark.parametrize(
-    ("media", "body"),
-    [("application/json", '{"token": "t"}'), ("multipart/form-data; boundary=b", FILE), (None, "token=t")],
-)
-def test_a_body_that_is_not_a_form_holds_no_token(ask: Asker, media: str | None, body: str) -> None:
-    assert answer(ask(GOOD, body, media)) == NO_TOKEN
+def test_a_body_that_is_not_a_form_holds_no_token(ask: Asker) -> None:
+    for media, body in (("application/json", '{"token": "t"}'), FILE, (None, "token=t")):
+        assert answer(ask(GOOD, body, media)) == NO_TOKEN
 
 
 BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
@@ -129,37 +120,30 @@ def changed(text: str, at: int) -> str:
     return text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]
 
 
-def spellings(part: str, spare_bits: int) -> list[str]:
-    """All that a part means the same as: the lowest bits of its last character do not count."""
+def spellings(text: str, spare_bits: int) -> list[str]:
+    """All that a text means the same as: the lowest bits of its last character do not count."""
     size = 2**spare_bits
-    first = BASE64URL.index(part[-1]) // size * size
-    return [part[:-1] + last for last in BASE64URL[first : first + size]]
-
-
-def encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    first = BASE64URL.index(text[-1]) // size * size
+    return [text[:-1] + last for last in BASE64URL[first : first + size]]
 
 
 def others(pat: str) -> list[str]:
-    """Texts that look like a PAT and are not it."""
-    parts = pat.split(".")
-    damaged = [(0, changed(parts[0], len(parts[0]) - 6)), *((at, changed(parts[at], 0)) for at in (1, 2, 3, 4))]
-    damaged.append((0, encoded(json.dumps(json.loads(unpadded(parts[0]))).encode())))
+    """Texts that look like a PAT, whose parts end at 142, 186, 203, 254 and 277, and are not it."""
     return [
         *(text.format(pat) for text in ("Bearer {}", '"{}"', "{}=", "{}\u200b", "{}A", "{}.x", ".{}")),
-        *(pat[:end] for end in (-1, -10, 71, 80)),
-        *(pat[1:], pat.rpartition(".")[0], pat.rpartition(".")[0] + "."),
-        *(".".join([*parts[:at], part, *parts[at + 1 :]]) for at, part in damaged),
+        *(pat[:end] for end in (-1, -10, 71, 80, 254, 255)),
+        *(changed(pat, at) for at in (136, 143, 187, 204, 255)),
+        encoded(json.dumps(json.loads(unpadded(pat[:142]))).encode()) + pat[142:],
+        pat[1:],
         (pat + "-").translate(str.maketrans("-_", "+/")),
     ]
 
 
 def test_a_pat_has_several_spellings(oauth: OAuth, app: App, reader: User) -> None:
-    pat, parts = reader.pat, reader.pat.split(".")
+    pat, ends = reader.pat, ((142, 4), (186, 2), (254, 4), (277, 4))
     blanks, places = (" ", "\t", "\n", "\r\n", "\u00a0", "\u2003"), ("{0}{1}{2}", "{1}{2}{0}", "{1}{0}{2}")
     tokens = [place.format(blank, pat[:40], pat[40:]) for blank in blanks for place in places]
-    for at, spare_bits in ((0, 4), (1, 2), (3, 4), (4, 4)):
-        tokens += [".".join([*parts[:at], same, *parts[at + 1 :]]) for same in spellings(parts[at], spare_bits)]
+    tokens += [same + pat[end:] for end, spare_bits in ends for same in spellings(pat[:end], spare_bits)]
     assert [token for token in tokens if oauth.claims(app, token).get("sub") != reader.id] == []
 
 
@@ -175,7 +159,7 @@ def test_what_is_not_a_token_or_not_this_one_is_inactive(
 @pytest.mark.usefixtures("emulator_only")
 def test_a_pat_of_the_form_before_v4_14_is_active_and_only_line_ends_in_it_are_ignored(near: Server) -> None:
     def active(token: str) -> bool:
-        asked = near.post_form(INTROSPECT, [("token", token)], basic(CLIENT_ID, CLIENT_SECRET))
+        asked = near.post_form(INTROSPECT, [("token", token)], raw_basic(f"{CLIENT_ID}:{CLIENT_SECRET}"))
         return bool(asked.json()["active"])
 
     pat = READER.pat
