@@ -28,13 +28,11 @@ def test_discovery_names_the_endpoints_and_what_they_take(server: Server) -> Non
 
 def test_two_rsa_keys_are_published_and_may_be_cached_for_five_minutes(server: Server) -> None:
     first, second = server.get(KEYS), server.get(KEYS)
-    assert first.json() == second.json()
-    assert first.headers["Cache-Control"] == "max-age=300, must-revalidate"
-    keys = first.json()["keys"]
-    assert [set(key) for key in keys] == [{"use", "kty", "kid", "alg", "n", "e"}] * 2, "no private halves"
-    assert {(key["use"], key["kty"], key["alg"], key["kid"].isdigit()) for key in keys} == {
-        ("sig", "RSA", "RS256", True)
-    }
+    assert (first.json(), first.headers["Cache-Control"]) == (second.json(), "max-age=300, must-revalidate")
+    for key in first.json()["keys"]:
+        assert set(key) == {"use", "kty", "kid", "alg", "n", "e"}, "no private half"
+        assert (key["use"], key["kty"], key["alg"], key["kid"].isdigit()) == ("sig", "RSA", "RS256", True)
+    assert len(first.json()["keys"]) == 2
 
 
 @pytest.mark.parametrize("path", [DISCOVERY, INTROSPECT, TOKEN, USERINFO])
@@ -88,37 +86,30 @@ def test_another_host_is_not_an_instance(server: Server, path: str) -> None:
     assert "Set-Cookie" not in response.headers
 
 
-@pytest.mark.parametrize(
-    ("field", "error_id"),
-    [
-        ("Host: {upper}", "QUERY-1kIjX"),
-        ("X-Forwarded-Host: {stranger}", "QUERY-1kIjX"),
-        ("x-zitadel-instance-host: {stranger}", "QUERY-1kIjX"),
-        ("Forwarded: host={stranger}", "QUERY-1kIjX"),
-        ("X-Zitadel-Forwarded: host={stranger}", "QUERY-1kIjX"),
-        ("x-zitadel-public-host: {stranger}", "QUERY-IuGh1"),
-    ],
-)
-def test_an_unknown_host_in_any_field_is_refused(server: Server, field: str, error_id: str) -> None:
-    name, _, value = field.format(stranger=STRANGER, upper=server.host.upper()).partition(": ")
-    response = server.send("GET", DISCOVERY, headers={name: value})
-    assert (response.status_code, f"ID={error_id}" in response.text) == (404, True)
+def test_an_unknown_host_in_any_field_is_refused(server: Server) -> None:
+    for name, value, error_id in (
+        ("Host", server.host.upper(), "QUERY-1kIjX"),
+        ("X-Forwarded-Host", STRANGER, "QUERY-1kIjX"),
+        ("x-zitadel-instance-host", STRANGER, "QUERY-1kIjX"),
+        ("Forwarded", f"host={STRANGER}", "QUERY-1kIjX"),
+        ("X-Zitadel-Forwarded", f"host={STRANGER}", "QUERY-1kIjX"),
+        ("x-zitadel-public-host", STRANGER, "QUERY-IuGh1"),
+    ):
+        response = server.send("GET", DISCOVERY, headers={name: value})
+        assert (response.status_code, f"ID={error_id}" in response.text) == (404, True), name
 
 
-@pytest.mark.parametrize(
-    ("headers", "issuer"),
-    [
+def test_the_issuer_is_where_the_request_was_sent_to(server: Server) -> None:
+    for headers, issuer in (
         ({"Host": "{name}:59999"}, "{scheme}://{name}:59999"),
         ({"Host": "{name}"}, "{scheme}://{name}"),
         ({"Host": STRANGER, "X-Forwarded-Host": "{host}"}, "{scheme}://{host}"),
         ({"Host": STRANGER, "x-zitadel-instance-host": "{host}"}, "{scheme}://{host}"),
         ({"Host": STRANGER, "Forwarded": 'host="{host}"'}, "{scheme}://{host}"),
         ({"X-Forwarded-Proto": "https"}, "https://{host}"),
-    ],
-)
-def test_the_issuer_is_where_the_request_was_sent_to(server: Server, headers: dict[str, str], issuer: str) -> None:
-    values = {"name": server.hostname, "host": server.host, "scheme": server.scheme}
-    found = server.send("GET", DISCOVERY, headers={name: text.format(**values) for name, text in headers.items()})
-    document = found.json()
-    assert document["issuer"] == issuer.format(**values)
-    assert document["introspection_endpoint"] == document["issuer"] + INTROSPECT
+    ):
+        values = {"name": server.hostname, "host": server.host, "scheme": server.scheme}
+        sent = {name: text.format(**values) for name, text in headers.items()}
+        document = server.send("GET", DISCOVERY, headers=sent).json()
+        assert document["issuer"] == issuer.format(**values)
+        assert document["introspection_endpoint"] == document["issuer"] + INTROSPECT
