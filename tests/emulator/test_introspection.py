@@ -20,6 +20,7 @@ NO_CLIENT = oauth_refusal("invalid_request", "client_id or client_assertion must
 NOT_AUTHENTICATED = oauth_refusal("invalid_client", "client must be authenticated")
 BROKEN_BASIC = oauth_refusal("invalid_client", "invalid basic auth header")
 BROKEN_FORM = oauth_refusal("invalid_request", "error parsing form")
+NO_TYPE = oauth_refusal("invalid_request", "invalid client_assertion_type ")
 NO_TOKEN = oauth_refusal("invalid_request", "token missing")
 GOOD, BAD = "{app.client_id}:{app.secret}", f"{NOBODY}:{WRONG_SECRET}"
 ASSERTION = "client_assertion=not-a-jwt&client_assertion_type="
@@ -27,10 +28,6 @@ FILE = (
     "multipart/form-data; boundary=b",
     '--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nt\r\n--b--\r\n',
 )
-
-
-def no_type(kind: str) -> tuple[int, dict[str, str]]:
-    return oauth_refusal("invalid_request", f"invalid client_assertion_type {kind}")
 
 
 class Asker:
@@ -57,8 +54,8 @@ def test_a_request_is_refused(ask: Asker) -> None:
         ("Basic ???", "token=t", NO_CLIENT),
         ("no-colon", "token=t", NO_CLIENT),
         *((pair, "token=t", BROKEN_BASIC) for pair in ("%zz:secret", "id:%zz", "id:50%")),
-        ("", "token=t&client_assertion=a.b.c", no_type("")),
-        ("", f"token=t&{ASSERTION}", no_type("")),
+        ("", "token=t&client_assertion=a.b.c", NO_TYPE),
+        ("", f"token=t&{ASSERTION}", NO_TYPE),
         ("", f"token=READER&{ASSERTION}{ASSERTION_TYPE}", INACTIVE),
         ("", f"token=t&client_id={NOBODY}", NOT_AUTHENTICATED),
         (f"{NOBODY}:", "token=t", NOT_AUTHENTICATED),

@@ -2,10 +2,7 @@
 
 from datetime import timedelta
 
-import pytest
-import requests
-
-from tests.support.emulator_target import TIMEOUT_SECONDS, bearer
+from tests.support.emulator_target import answer, bearer
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import CALLBACK, Client, add_client, claims, hidden, listed, told
 from zdemo.emulator import ORGANIZATION_ID, PROJECT_ID, User, World
@@ -175,53 +172,38 @@ def test_only_the_page_itself_and_programs_send_its_forms(shared: Client) -> Non
 # --- logins without the page: --auto-login and the control interface
 
 
-@pytest.fixture
-def automatic(public: Client) -> Client:
-    set_auto_login(public.emulator.world, "ADA")
-    return public
-
-
-@pytest.mark.thorough
-def test_authorize_answers_at_once(automatic: Client) -> None:
-    for change in ({}, {"prompt": "none"}, {"prompt": "login"}, {"max_age": "0"}):
-        tokens = automatic.exchange(told(automatic.authorize(headers=NAVIGATION, **change))["code"]).json()
-        assert (claims(tokens["id_token"])["sub"], claims(tokens["id_token"])["amr"]) == (PERSON_ID, ["pwd"])
-
-
-def test_a_hint_chooses_somebody_else_or_the_page(automatic: Client) -> None:
-    world = automatic.emulator.world
-    eve = add(world, "eve")
-    tokens = automatic.exchange(told(automatic.authorize(login_hint="Eve"))["code"]).json()
-    assert claims(tokens["id_token"])["sub"] == eve.id
-    other = world.add_organization("Other")
+def test_authorize_answers_at_once_for_the_chosen_person_or_that_of_the_hint(public: Client) -> None:
+    world = public.emulator.world
+    set_auto_login(world, "ADA")
+    eve, other = add(world, "eve"), world.add_organization("Other")
+    changes: tuple[dict[str, str], ...] = ({}, {"prompt": "none"}, {"prompt": "login"}, {"max_age": "0"})
+    for change in (*changes, {"login_hint": "Eve"}):
+        tokens = public.exchange(told(public.authorize(headers=NAVIGATION, **change))["code"]).json()
+        sub = eve.id if "login_hint" in change else PERSON_ID
+        assert (claims(tokens["id_token"])["sub"], claims(tokens["id_token"])["amr"]) == (sub, ["pwd"])
     world.set_user_state(eve, "INACTIVE", "user.deactivated")
-    for change in (
-        {"login_hint": "nobody"},
-        {"login_hint": "eve"},
-        {"login_hint": "reader"},
-        {"scope": f"openid urn:zitadel:iam:org:id:{other.id}"},
-    ):
-        assert automatic.login_page(**change).startswith("/ui/v2/login/login?"), change
-    assert automatic.authorize(redirect_uri=f"{CALLBACK}/").status_code == 400, "not a registered address"
+    hints = ({"login_hint": name} for name in ("nobody", "eve", "reader"))
+    for change in (*hints, {"scope": f"openid urn:zitadel:iam:org:id:{other.id}"}):
+        assert public.login_page(**change).startswith("/ui/v2/login/login?"), change
+    assert public.authorize(redirect_uri=f"{CALLBACK}/").status_code == 400, "not a registered address"
 
 
-def test_a_script_of_a_web_page_gets_no_code(automatic: Client) -> None:
+def test_a_script_of_a_web_page_gets_no_code(public: Client) -> None:
+    set_auto_login(public.emulator.world, "ada")
     for headers in (
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": "http://evil.example"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"},
         {"Origin": "http://evil.example"},
         {"Host": "evil.example:8484", "X-Forwarded-Host": "localhost:8484"},  # DNS rebinding
     ):
-        answer = automatic.authorize(headers=headers)
+        answer = public.authorize(headers=headers)
         assert answer.headers["Location"].startswith("/ui/v2/login/login?"), headers
-    assert automatic.emulator.world.codes == {}
+    assert public.emulator.world.codes == {}
 
 
 def test_the_control_interface_switches_it(public: Client) -> None:
     def ask(method: str, json: object = None) -> tuple[int, object]:
-        headers, address = {"X-Zdemo-Control": "1"}, f"{public.emulator.url}/_zdemo/login"
-        answer = requests.request(method, address, json=json, headers=headers, timeout=TIMEOUT_SECONDS)
-        return answer.status_code, answer.json()
+        return answer(public.send(method, "/_zdemo/login", json=json, headers={"X-Zdemo-Control": "1"}))
 
     assert ask("GET") == (200, {"auto_login": ""})
     assert ask("POST", {"user": "ada"}) == (200, {"auto_login": "ada"})
