@@ -1,6 +1,5 @@
 """What a write changes for tokens that were issued before, and whose grants a claim shows."""
 
-
 from tests.support.emulator_target import Api
 from tests.support.oauth import OWNER, ROLES, OAuth, audience, roles_of
 from tests.support.stories import stories

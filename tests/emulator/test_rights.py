@@ -1,6 +1,5 @@
 """What a token can do at the API: a PAT without any administrator role, and roles that are too small."""
 
-
 from tests.support.emulator_target import Api, Server, error_id
 from tests.support.oauth import GetToken
 from tests.support.stories import stories
