@@ -45,8 +45,9 @@ class OrderFeed:
         self._keep_seconds = keep_seconds
         self._clock = clock
         self._listen_seconds = listen_seconds
-        self._client = store.client(2 * listen_seconds + store.operation_seconds)  # a busy process may be late
-        self._is_cut_off = False
+        seconds = 2 * listen_seconds + store.operation_seconds  # a busy process may be late
+        self._client = store.client(seconds, connect=self._connect)
+        self._was_cut_off = False  # before the next connection
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._cursor = (0, 0)  # the ID of the newest order that was read
@@ -127,20 +128,20 @@ class OrderFeed:
     def _keep_listening(self) -> None:
         while not self._closed.is_set():
             if not self._store.run(self._wait_for_orders, client=self._client):
+                self._was_cut_off = True
                 self._closed.wait(REST_SECONDS)
 
-    def _wait_for_orders(self, redis: Any) -> bool:
-        milliseconds = 1 if self._is_cut_off else round(1000 * self._listen_seconds)
-        try:
-            streams = redis.xread({self.key: "{}-{}".format(*self._cursor)}, count=MOST_ORDERS, block=milliseconds)
-        except Exception:
-            self._is_cut_off = True
-            raise
-        if self._is_cut_off:
-            self._is_cut_off = False
+    def _connect(self, connection: Any) -> None:
+        """Log in; a connection that follows another one, which redis-py may replace unasked, makes all forgotten."""
+        connection.on_connect()
+        if self._was_cut_off:
             self._cursor = (0, 0)  # it may be another store now
             self._hand_on(EVERYTHING, CUT_OFF)
-        for _, entries in streams:
+        self._was_cut_off = True
+
+    def _wait_for_orders(self, redis: Any) -> bool:
+        after, milliseconds = "{}-{}".format(*self._cursor), round(1000 * self._listen_seconds)
+        for _, entries in redis.xread({self.key: after}, count=MOST_ORDERS, block=milliseconds):
             self.follow(entries)
         return True
 

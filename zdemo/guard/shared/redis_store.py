@@ -114,14 +114,18 @@ class RedisStore:
         self._breaker = Breaker(operation_seconds, counters=self.counters, gauge="shared_breaker", clock=clock)
         self._log = RateLimitedLog(logging.getLogger(__name__))
 
-    def client(self, seconds: float, *, retries: int = 0) -> Redis:
-        """Return a client. ``retries``: after a connection that the server has closed, as at a restart."""
+    def client(self, seconds: float, *, retries: int = 0, connect: Callable[[Any], None] | None = None) -> Redis:
+        """Return a client. ``retries``: after a connection that the server has closed, as at a restart.
+
+        ``connect`` gets each new connection of redis-py, and calls its ``on_connect``.
+        """
         pool = ConnectionPool.from_url(
             self._url,
             socket_timeout=seconds,
             socket_connect_timeout=seconds,
             retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
             protocol=2,
+            redis_connect_func=connect,
         )
         return Redis(connection_pool=pool)  # not a pool of its own, which it would close in a forked process
 
