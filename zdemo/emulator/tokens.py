@@ -35,8 +35,7 @@ def live_token(world: World, text: str) -> Token:
     user = world.users.get(ids[1])
     token = world.session_tokens.get(ids[0]) or (user.pats.get(ids[0]) if user else None)
     if token is None or user is None or token.user_id != user.id:
-        ended = world.ended_tokens.get(ids[0])
-        if ended:
+        if ended := world.ended_tokens.get(ids[0]):
             note(user=ended.username)
         raise TokenRefused(_why_missing(world, *ids), ended.why if ended else UNKNOWN)
     note(user=user.username)

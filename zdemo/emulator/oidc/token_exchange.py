@@ -49,8 +49,7 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
         _need_impersonation(world, world.users[actor.user_id], world.users[subject.user_id])
         acts = {"iss": current_origin().issuer, "sub": actor.user_id} | ({"act": acts} if acts else {})
     user, id = issuing.active(world.users[subject.user_id]), client.client_id
-    token = issuing.new_token(world, user, id, scopes, audience, amr=actor.amr, auth_time=actor.auth_time)
-    token.actor = acts
+    token = issuing.new_token(world, user, id, scopes, audience, amr=actor.amr, auth_time=actor.auth_time, actor=acts)
     kind = form.last("requested_token_type") or ACCESS
     if kind in (REFRESH, USER_ID):
         raise OAuthError("invalid_request", "Errors.TokenExchange.Token.TypeNotSupported")
