@@ -71,7 +71,7 @@ def test_the_flask_app_logs_a_person_in_and_calls_the_api(tmp_path: Path) -> Non
         command = [sys.executable, "-m", "flask", "--app", "login_app", "run", "--port", str(port)]
         with running_process(command, tmp_path, environment):
             seen = [_seen_by(person, f"http://localhost:{port}/") for person in ("ada", "eve")]
-    assert seen == [("Ada Lovelace", 200, None), ("Eve Person", 401, "insufficient_scope")]
+    assert seen == [("Ada Lovelace", 200, None), ("Eve Example", 401, "insufficient_scope")]
 
 
 def _seen_by(person: str, address: str) -> tuple[str, int, str | None]:

@@ -41,6 +41,6 @@ describe("front end", { skip: executablePath ? false : "there is no Chromium" },
     const page = await open();
     await page.getByLabel("Login name").fill("eve");
     await page.getByRole("button", { name: "Log in", exact: true }).click();
-    await page.getByText("Eve Person: 403").waitFor();
+    await page.getByText("Eve Example: 403").waitFor();
   });
 });
