@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext
-from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -20,11 +19,12 @@ from zdemo.emulator import api, incoming, oidc
 from zdemo.emulator.faults import Faults, Faulty
 from zdemo.emulator.incoming import RequestRecords, notes_of
 from zdemo.emulator.login import page
-from zdemo.emulator.oidc.responses import PLAIN, OAuthError, is_preflight, not_found
+from zdemo.emulator.oidc.responses import PLAIN, OAuthError, add_headers, is_preflight, not_found
 from zdemo.emulator.world import World
 
 Environ = dict[str, Any]
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 REASONS = {404: "no such path", 405: "the path does not allow this method"}  # what a status says by itself
 CODES = {404: (5, "Not Found"), 405: (12, "Method Not Allowed")}  # gRPC's numbers
 INTERNAL = (13, "Internal Server Error")
@@ -54,14 +54,21 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     app = Flask("zdemo.emulator", static_folder=None, template_folder="login")
     app.url_map.merge_slashes = False
     app.before_request(lambda: _choose_instance(world))
-    app.after_request(_keep_robots_away)
+    app.after_request(_add_headers)
+    app.register_error_handler(OAuthError, lambda error: error.answer(world.features.get("debugOidcParentError")))
     app.register_error_handler(HTTPException, lambda error: _json_error(error.code, *CODES.get(error.code, INTERNAL)))
     app.register_error_handler(Exception, _unexpected_error)
-    for path, (content, media) in HEALTH.items():
-        app.add_url_rule(path, path, partial(Response, content, content_type=media))
-    oidc.register(app, world)
-    page.register(app, world)
-    api.register(app, world)
+
+    def answer(_: str = "") -> Response:
+        path = request.path
+        if path in HEALTH and request.method in ("GET", "HEAD"):
+            return Response(HEALTH[path][0], content_type=HEALTH[path][1])
+        if path.startswith(oidc.PREFIXES):
+            return oidc.answer(world)
+        return page.answer(world) if path in page.PATHS else api.answer(world)
+
+    for rule in ("/", "/<path:_>"):  # two, since werkzeug takes 10 ms to build one for each path
+        app.add_url_rule(rule, "answer", answer, methods=METHODS)
     faulty = Faulty(app.wsgi_app, faults or Faults(), world.external_domain)
     app.wsgi_app = _Front(faulty, RequestRecords() if records is None else records)  # type: ignore[method-assign]  # Flask's own way to wrap it
     return app
@@ -155,9 +162,9 @@ def _choose_instance(world: World) -> Response | None:
     return _json_error(404, "not_found" if path.startswith("/zitadel.") else 5, message)
 
 
-def _keep_robots_away(answer: Response) -> Response:
+def _add_headers(answer: Response) -> Response:
     answer.headers["X-Robots-Tag"] = "none"
-    return answer
+    return add_headers(answer) if request.path.startswith(oidc.PREFIXES) else answer
 
 
 def _unexpected_error(error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from flask import Flask, Response
+from flask import Response, request
 from werkzeug.routing import Map, Rule
 
 from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
@@ -20,26 +20,19 @@ from zdemo.emulator.api.service import REST, SERVICES
 from zdemo.emulator.oidc.responses import is_preflight, preflight
 from zdemo.emulator.world import World
 
-__all__ = ["HEALTH_PATHS", "SERVICES", "register"]
+__all__ = ["HEALTH_PATHS", "SERVICES", "answer"]
 
 HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
-VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
-def register(app: Flask, world: World) -> None:
-    """Add the management API to an application, which answers every path that nothing else answers."""
-    routes = _rest_routes()
-
-    def answer(path: str) -> Response:
-        if is_preflight():
-            return preflight()
-        service, _, method = path.partition("/")
-        if service and service in SERVICES:
-            return protocols.connect(world, SERVICES[service], method)
-        return protocols.rest(world, routes)
-
-    app.add_url_rule("/", "management", answer, methods=VERBS, defaults={"path": ""})
-    app.add_url_rule("/<path:path>", "management", answer, methods=VERBS)
+def answer(world: World) -> Response:
+    """Answer the current request, which nothing else answers."""
+    if is_preflight():
+        return preflight()
+    service, _, method = request.path[1:].partition("/")
+    if service and service in SERVICES:
+        return protocols.connect(world, SERVICES[service], method)
+    return protocols.rest(world, _rest_routes())
 
 
 @cache

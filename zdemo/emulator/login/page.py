@@ -7,7 +7,8 @@ a browser that logged in before is asked again, and what ``prompt=none`` gets.
 import secrets
 from typing import Any
 
-from flask import Flask, Response, render_template, request
+from flask import Response, render_template, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from zdemo.emulator.entities import Application, AuthRequest, LoginSession
 from zdemo.emulator.incoming import browser_of, is_foreign, note, remember
@@ -17,6 +18,7 @@ from zdemo.emulator.oidc.responses import HTML, forbid_storing, redirect
 from zdemo.emulator.oidc.token_endpoint import DEVICE_PAGE
 from zdemo.emulator.world import World
 
+PATHS = (LOGIN_V1, f"{LOGIN_V2}/login", DEVICE_PAGE, DONE_V1, DONE_V2)
 MOST_LISTED = 100  # people
 LONGEST_NAME = 200
 ASKS = {"login", "select_account", "create"}  # prompts with which a remembered login is not enough
@@ -27,17 +29,14 @@ NOT_LOGGED_IN_V1 = (
 )
 
 
-def register(app: Flask, world: World) -> None:
-    """Add the login page, the page for devices, and the page after a logout."""
-
-    def locked() -> Response:
-        with world.lock:
-            return _login(world)
-
-    for path in (LOGIN_V1, f"{LOGIN_V2}/login", DEVICE_PAGE):
-        app.add_url_rule(path, path, locked, methods=["GET", "POST"])
-    for path in (DONE_V1, DONE_V2):
-        app.add_url_rule(path, path, lambda: _page(world, "You are logged out"))
+def answer(world: World) -> Response:
+    """Answer the current request for the login page, the page for devices, or the page after a logout."""
+    if request.method not in ("GET", "HEAD", "POST"):
+        raise MethodNotAllowed
+    if request.path in (DONE_V1, DONE_V2):
+        return _page(world, "You are logged out")
+    with world.lock:
+        return _login(world)
 
 
 def _login(world: World) -> Response:

@@ -1,17 +1,16 @@
 """The OAuth 2.0 and OpenID Connect endpoints, which a resource server and its callers use."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Response, request
 
 from zdemo.emulator.incoming import FREE_BYTES, current_origin
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.authorize import authorize, end_session
 from zdemo.emulator.oidc.client_authentication import Form
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
-from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, json_response, not_found, preflight
+from zdemo.emulator.oidc.responses import OAuthError, is_preflight, json_response, not_found, preflight
 from zdemo.emulator.oidc.token_endpoint import device_authorization, token
 from zdemo.emulator.tokens import jwk_set
 from zdemo.emulator.world import World
@@ -53,30 +52,17 @@ _ABILITIES: dict[str, Any] = {
 
 
 PREFIXES = (DISCOVERY, "/oauth/v2", "/oidc/v1")
-ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
 Endpoint = Callable[[World, Form], Response]
 
 
-def register(app: Flask, world: World) -> None:
-    """Add the endpoints, which answer every HTTP method (ZITADEL)."""
-    blueprint = Blueprint("oidc", __name__)
-    for path, endpoint in ((DISCOVERY, _discovery), *ENDPOINTS.values()):
-        blueprint.add_url_rule(path, endpoint.__name__, partial(_answer, endpoint, world), methods=ANY_METHOD)
-    for prefix in PREFIXES:
-        for tail in ("", "/", "/<path:_>"):
-            blueprint.add_url_rule(prefix + tail, view_func=_unknown_path, methods=ANY_METHOD)
-    blueprint.before_request(lambda: preflight() if is_preflight() else None)
-    blueprint.after_request(add_headers)
-    blueprint.register_error_handler(OAuthError, lambda error: error.answer(world.features.get("debugOidcParentError")))
-    app.register_blueprint(blueprint)
-
-
-def _unknown_path(**_: str) -> Response:
-    return not_found()
-
-
-def _answer(endpoint: Endpoint, world: World) -> Response:
+def answer(world: World) -> Response:
+    """Answer the current request, whose path begins with one of ``PREFIXES``. Raises OAuthError."""
+    if is_preflight():
+        return preflight()
+    endpoint = _PATHS.get(request.path)
+    if endpoint is None:
+        return not_found()
     size = len(request.query_string) + (request.content_length or 0)
     if size > FREE_BYTES and endpoint in (authorize, device_authorization):
         raise OAuthError("invalid_request", "error parsing form", reason="more than the emulator keeps of a request")
@@ -106,3 +92,4 @@ ENDPOINTS: dict[str, tuple[str, Endpoint]] = {
     "device_authorization_endpoint": ("/oauth/v2/device_authorization", device_authorization),
     "jwks_uri": ("/oauth/v2/keys", _keys),
 }
+_PATHS: dict[str, Endpoint] = {DISCOVERY: _discovery, **dict(ENDPOINTS.values())}
