@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Ran, Shell
-from tests.support.emulator_target import USERINFO, Api, Server, bearer
+from tests.support.emulator_target import Api, Server, given_or_emulated
 from tests.support.waiting import eventually
-from tests.support.workshop import App, User, Workshop, find_organization
+from tests.support.workshop import App, User, Workshop
 from zdemo.config.settings import Settings
-from zdemo.emulator import ADMIN, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
@@ -26,11 +25,8 @@ OPEN = "it can be"
 @pytest.fixture(scope="module")
 def admin(given_target: tuple[str, str] | None) -> Iterator[Api]:
     """The administrator of the ZITADEL under test."""
-    if given_target is not None:
-        yield Api(Server(given_target[0]), given_target[1])
-        return
-    with emulate() as emulator:
-        yield Api(Server(emulator.url), ADMIN.pat)
+    with given_or_emulated(given_target) as (url, pat):
+        yield Api(Server(url), pat)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +51,7 @@ class Site:
 @pytest.fixture
 def site(admin: Api, tmp_path: Path) -> Iterator[Site]:
     assert admin.token
-    me = admin.server.send("GET", USERINFO, headers=bearer(admin.token)).json()["sub"]
-    home = admin.do("UserService/GetUserByID", userId=me)["details"]["resourceOwner"]
-    workshop = Workshop(admin, find_organization(admin, home))
+    workshop = Workshop(admin)
     project = workshop.project(ROLE)
     app, user = workshop.app(project), workshop.user()
     workshop.grant(user, project, ROLE)

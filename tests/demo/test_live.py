@@ -18,13 +18,14 @@ import pytest
 
 from tests.support.cli import Shell
 from tests.support.desk import KeptReport
+from tests.support.emulator_target import given_or_emulated
 from tests.support.processes import LONGEST_SECONDS
 from tests.support.waiting import eventually
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.environments import PREFIX, live_demo
 from zdemo.demo.scenario import Interrupted
-from zdemo.emulator import ADMIN, World, create_app, emulate, known_world
+from zdemo.emulator import ADMIN, World, create_app, known_world
 from zdemo.errors import ZdemoError
 from zdemo.serving.embedded import serving
 from zdemo.zitadel import resources
@@ -60,11 +61,8 @@ class Target:
 
 @pytest.fixture(scope="module")
 def target(given_target: tuple[str, str] | None) -> Iterator[Target]:
-    if given_target is not None:
-        yield Target(url=given_target[0], admin_pat=given_target[1])
-        return
-    with emulate() as emulator:
-        yield Target(url=emulator.url, admin_pat=ADMIN.pat)
+    with given_or_emulated(given_target) as (url, pat):
+        yield Target(url=url, admin_pat=pat)
 
 
 @pytest.fixture(scope="module")

@@ -4,29 +4,23 @@ Objects of session scope are shared and never changed; a test that changes one m
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 
 import pytest
 
-from tests.support.emulator_target import DISCOVERY, USERINFO, Api, Server, bearer
+from tests.support.emulator_target import DISCOVERY, Api, Server, given_or_emulated
 from tests.support.logins import add_administrator
 from tests.support.oauth import GetToken, OAuth
 from tests.support.stories import Objects
-from tests.support.workshop import KEY_APP, WEB_APP, App, Organization, Pat, Project, User, Workshop, find_organization
+from tests.support.workshop import KEY_APP, WEB_APP, App, Organization, Pat, Project, User, Workshop
 from zdemo.emulator import Emulator, emulate
 
 
 @pytest.fixture(scope="session")
 def target(given_target: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
-    """URL and administrator's PAT: those on the command line, else the emulator's, started for this session."""
-    if given_target is not None:
-        yield given_target
-        return
-    # a run against a real ZITADEL needs nothing of zdemo
-    from zdemo.emulator import ADMIN, emulate
-
-    with emulate() as emulator:
-        yield emulator.url, ADMIN.pat
+    with given_or_emulated(given_target) as target:
+        yield target
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +32,8 @@ def emulator_only(given_target: tuple[str, str] | None) -> None:
 
 @pytest.fixture(scope="session")
 def server(target: tuple[str, str]) -> Iterator[Server]:
-    server = Server(target[0])
-    yield server
-    server.close()
+    with closing(Server(target[0])) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -61,17 +54,14 @@ def issuer(server: Server) -> str:
 
 
 @pytest.fixture(scope="session")
-def organization(server: Server, admin: Api) -> Organization:
+def organization(workshop: Workshop) -> Organization:
     """The administrator's own organization."""
-    assert admin.token is not None
-    admin_id = server.send("GET", USERINFO, headers=bearer(admin.token)).json()["sub"]
-    home = admin.do("UserService/GetUserByID", userId=admin_id)["details"]["resourceOwner"]
-    return find_organization(admin, home)
+    return workshop.home
 
 
 @pytest.fixture(scope="session")
-def workshop(admin: Api, organization: Organization) -> Iterator[Workshop]:
-    workshop = Workshop(admin, organization)
+def workshop(admin: Api) -> Iterator[Workshop]:
+    workshop = Workshop(admin)
     yield workshop
     assert workshop.remove_everything() == []
 
@@ -183,9 +173,8 @@ def own() -> Iterator[Emulator]:
 @pytest.fixture
 def near(own: Emulator) -> Iterator[Server]:
     """Requests to it."""
-    server = Server(own.url)
-    yield server
-    server.close()
+    with closing(Server(own.url)) as server:
+        yield server
 
 
 @pytest.fixture

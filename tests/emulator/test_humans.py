@@ -5,14 +5,12 @@ from tests.support.stories import stories
 from tests.support.workshop import Workshop
 
 FIELDS = {
-    "NO": NOBODY,
     "SECRET": "/management/v1/users",
     "BY_NAME": "/management/v1/global/users/_by_login_name?loginName=",
     "home": "organization.orgId=<organization.id>",
     "ada": "profile.givenName=Ada profile.familyName=Human email.email=<name>@example.com",
     "eve": "profile.givenName=Eve profile.familyName=Human",
     "human": "userId=<human.id>",
-    "EMBEDDED": "embedded message failed validation | caused by",
     "NO_AT": "invalid SetHumanEmail.Email: value must be a valid email address | caused by: mail: missing '@' or "
     "angle-addr",
 }

@@ -65,7 +65,6 @@ A/GetApplication @key_app -> application.apiConfiguration.authMethodType=API_AUT
 A/GenerateClientSecret @app -> :clientSecret,creationDate
 
 # the name of an application is taken in its project alone
-A/CreateApplication projectId=<own_app.project.id> name=<own_app.name> apiConfiguration={} -> 409 V3-DKcYh
 A/UpdateApplication @app name=<own_app.name> -> 400 No changes (COMMAND-2m8vx)
 A/UpdateApplication @app name=<name> -> :changeDate
 A/GetApplication @app -> application.name=<name>

@@ -7,23 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.desk import CountingClient, Desk
-from tests.support.emulator_target import Api, Server
-from tests.support.workshop import Organization, Workshop, find_organization
-from zdemo.emulator import ADMIN, emulate
+from tests.support.desk import Desk
+from tests.support.emulator_target import Api, Server, given_or_emulated
+from tests.support.workshop import Workshop
 from zdemo.setup.current import SetupOptions
-from zdemo.zitadel.resources import administrator
 
 MINE = "# mine\n\nA=1  # one\n"
 
 
 @pytest.fixture(scope="module")
 def target(given_target: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
-    if given_target:
-        yield given_target
-        return
-    with emulate() as emulator:
-        yield emulator.url, ADMIN.pat
+    with given_or_emulated(given_target) as target:
+        yield target
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +28,8 @@ def api(target: tuple[str, str]) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="module")
-def home(api: Api, target: tuple[str, str]) -> Organization:
-    return find_organization(api, administrator(CountingClient(target)).organization_id)
-
-
-@pytest.fixture(scope="module")
-def workshop(api: Api, home: Organization) -> Iterator[Workshop]:
-    workshop = Workshop(api, home)
+def workshop(api: Api) -> Iterator[Workshop]:
+    workshop = Workshop(api)
     yield workshop
     assert workshop.remove_everything() == []
 

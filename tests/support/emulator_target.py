@@ -1,12 +1,15 @@
 """The server under test as a bare HTTP client sees it, and short forms of its answers to compare."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+
+from zdemo.emulator import ADMIN, emulate
 
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/oauth/v2/keys"
@@ -75,6 +78,16 @@ def error_id(response: requests.Response) -> tuple[int, str]:
     body = response.json()
     assert "details" in body, f"an error without an ID: {response.status_code} {body}"
     return response.status_code, body["details"][0]["debug"]["id"]
+
+
+@contextmanager
+def given_or_emulated(given: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
+    """URL and administrator's PAT: those on the command line, or those of an emulator."""
+    if given is not None:
+        yield given
+        return
+    with emulate() as emulator:
+        yield emulator.url, ADMIN.pat
 
 
 class Server:

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.emulator_target import REVOKE, USERINFO, Api, basic, bearer
+from tests.support.emulator_target import NOBODY, REVOKE, USERINFO, Api, basic, bearer
 from tests.support.oauth import ROLES, OAuth
 from tests.support.waiting import eventually
 from tests.support.workshop import KEY_APP, Workshop, later
@@ -39,6 +39,11 @@ SERVICES = {
     "T": "SettingsService",
     "U": "UserService",
     "Z": "AuthorizationService",
+}
+COMMON = {
+    "NO": NOBODY,
+    "EMBEDDED": "embedded message failed validation | caused by",
+    "LENGTH": "value length must be between 1 and 200 runes, inclusive",
 }
 LINE = re.compile(r"(?:(\w+): )?(twice )?((?:[A-Z]+ )?\S+)(.*?) ->(.*)")
 READS = re.compile(r"\w/(Get|List)|GET |introspect|roles|userinfo|token")
@@ -83,10 +88,8 @@ class Objects(dict[str, Any]):
     ``fields`` are what ``@name`` stands for; ``<NAME>`` is one of them too.
     """
 
-    def __init__(
-        self, shared: Callable[[str], Any], workshop: Workshop, oauth: OAuth, fields: Mapping[str, str]
-    ) -> None:
-        super().__init__({name: text for name, text in fields.items() if name.isupper()})
+    def __init__(self, shared: Callable[[str], Any], workshop: Workshop, oauth: OAuth, fields: dict[str, str]) -> None:
+        super().__init__({name: text for name, text in (COMMON | fields).items() if name.isupper()})
         self._shared, self._workshop, self._oauth, self._fields = shared, workshop, oauth, fields
 
     def __missing__(self, name: str) -> Any:

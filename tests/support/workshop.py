@@ -88,8 +88,9 @@ class User(NamedTuple):
 class Workshop:
     """Creates objects, by default in ``home``, the administrator's own organization."""
 
-    def __init__(self, admin: Api, home: Organization) -> None:
-        self.admin, self.home = admin, home
+    def __init__(self, admin: Api) -> None:
+        me = admin.rest("GET", "/auth/v1/users/me").json()["user"]
+        self.admin, self.home = admin, find_organization(admin, me["details"]["resourceOwner"])
         self.run = secrets.token_hex(4)
         self._made = 0
         self._removals: list[Callable[[], requests.Response]] = []
