@@ -17,7 +17,6 @@ from zdemo.emulator import (
     CLIENT_SECRET,
     NEVER,
     ORGANIZATION_ID,
-    PROJECT_ID,
     READER,
     VISITOR,
     Emulator,
@@ -67,11 +66,9 @@ class Desk:
         form = {"grant_type": "client_credentials", "scope": " ".join(("openid", *scopes))}
         return str(self.send("POST", "/oauth/v2/token", auth=("reader", SECRET), data=form).json()["access_token"])
 
-    def after(self, token: str, *steps: str) -> str:
+    def after(self, state: str, token: str = READER.pat) -> str:
         """The token, after the reader's account was changed."""
-        reader = self.world.users[READER.id]
-        for step in steps:
-            self.world.set_user_state(reader, {"deactivated": "INACTIVE", "locked": "LOCKED"}.get(step, "ACTIVE"), step)
+        self.world.set_user_state(self.world.users[READER.id], state, "user.changed")
         return token
 
     def later(self, token: str, seconds: float) -> str:
@@ -107,9 +104,9 @@ def _elsewhere(desk: Desk) -> str:
 
 INACTIVE: dict[str, tuple[Callable[[Desk], str], str]] = {
     "unknown": (lambda _: UNKNOWN, "unknown token"),
-    "deactivated": (lambda desk: desk.after(READER.pat, "deactivated"), "the user was deactivated"),
-    "locked": (lambda desk: desk.after(READER.pat, "locked"), "the user was locked"),
-    "new while inactive": (lambda desk: desk.after("", "deactivated") or desk.pat(), "the user is deactivated"),
+    "deactivated": (lambda desk: desk.after("INACTIVE"), "the user was deactivated"),
+    "locked": (lambda desk: desk.after("LOCKED"), "the user was locked"),
+    "new while inactive": (lambda desk: desk.after("INACTIVE", "") or desk.pat(), "the user is deactivated"),
     "deleted": (lambda desk: _gone(desk, "PAT"), "the PAT was deleted"),
     "removed user": (lambda desk: _gone(desk, "user"), "the user was removed"),
     "expired": (lambda desk: desk.later(desk.pat(desk.clock() + 10), 13), "expired 3 s ago"),
@@ -140,30 +137,26 @@ def test_the_reason_of_an_inactive_token_is_exact_and_not_in_the_answer(case: st
 @pytest.mark.parametrize(
     ("change", "client", "reason", "shown"),
     [
-        (None, (CLIENT_ID, "wrong"), "wrong client secret", "emulator-api"),
-        (None, ("1234", CLIENT_SECRET), "unknown client", "1234"),
-        (None, ("reader", CLIENT_SECRET), "unknown client", "…"),
-        (
-            lambda w: w.remove_application(w.applications[APPLICATION_ID]),
-            GOOD,
-            "the application was deleted",
-            CLIENT_ID,
-        ),
-        (lambda w: w.remove_project(w.projects[PROJECT_ID]), GOOD, "the project was removed", CLIENT_ID),
-        (("secret", "applications", APPLICATION_ID), GOOD, "the application has no client secret", "emulator-api"),
-        (("active", "applications", APPLICATION_ID), GOOD, "the application is deactivated", "emulator-api"),
-        (("active", "projects", PROJECT_ID), GOOD, "the project is deactivated", "emulator-api"),
-        (("active", "organizations", ORGANIZATION_ID), GOOD, "the organization is deactivated", "emulator-api"),
+        ("", (CLIENT_ID, "wrong"), "wrong client secret", "emulator-api"),
+        ("", ("1234", CLIENT_SECRET), "unknown client", "1234"),
+        ("", ("reader", CLIENT_SECRET), "unknown client", "…"),
+        ("remove_application", GOOD, "the application was deleted", CLIENT_ID),
+        ("remove_project", GOOD, "the project was removed", CLIENT_ID),
+        ("application.secret", GOOD, "the application has no client secret", "emulator-api"),
+        ("application.active", GOOD, "the application is deactivated", "emulator-api"),
+        ("project.active", GOOD, "the project is deactivated", "emulator-api"),
+        ("organization.active", GOOD, "the organization is deactivated", "emulator-api"),
     ],
 )
 def test_the_reason_of_a_refused_client_is_exact(
-    change: Any, client: tuple[str, str], reason: str, shown: str, desk: Desk
+    change: str, client: tuple[str, str], reason: str, shown: str, desk: Desk
 ) -> None:
-    if isinstance(change, tuple):
-        field, group, id = change
-        setattr(getattr(desk.world, group)[id], field, False)
+    kind, _, switch = change.removeprefix("remove_").partition(".")
+    found = next(iter(getattr(desk.world, f"{kind}s").values())) if change else None
+    if switch:
+        setattr(found, switch, False)
     elif change:
-        change(desk.world)
+        getattr(desk.world, change)(found)
     answer = desk.introspect(READER.pat, client)
     assert (answer.status_code, desk.last.reason, desk.last.client) == (400, reason, shown)
     assert reason not in answer.text
@@ -212,12 +205,7 @@ def test_the_reason_of_a_refused_management_call_is_exact(
         ("/nowhere", {}, 404, "no such path"),
         ("/debug//ready", {}, 301, "the path has empty, . or .. segments"),
         (f"{SERVICE}/ListProjects", {"headers": {"Content-Type": "a/proto"}}, 415, "cannot read a/proto"),
-        (
-            f"{SERVICE}/ListProjects",
-            {"json": {"filters": 5}},
-            400,
-            "the body is not valid JSON for this method: the va",
-        ),
+        (f"{SERVICE}/ListProjects", {"json": {"filters": 5}}, 400, "the body is not valid JSON for this method: the"),
         ("/" + UNKNOWN, {}, 404, "no such path"),
     ],
 )
