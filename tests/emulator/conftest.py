@@ -124,20 +124,10 @@ def visitor(workshop: Workshop, oauth: OAuth) -> User:
 @pytest.fixture(scope="session")
 def reader(workshop: Workshop, oauth: OAuth, app: App) -> User:
     """A service account with ``read:messages`` in ``project``."""
-    return granted(workshop, oauth, app, "read:messages")
-
-
-@pytest.fixture(scope="session")
-def both(workshop: Workshop, oauth: OAuth, app: App) -> User:
-    """A service account with both roles of ``project``."""
-    return granted(workshop, oauth, app, "read:messages", "admin")
-
-
-def granted(workshop: Workshop, oauth: OAuth, app: App, *roles: str) -> User:
     user = workshop.user()
-    workshop.grant(user, app.project, *roles)
+    workshop.grant(user, app.project, "read:messages")
     oauth.login_name(user)
-    oauth.wait_for_roles(app, user.pat, set(roles))
+    oauth.wait_for_roles(app, user.pat, {"read:messages"})
     return user
 
 

@@ -131,13 +131,6 @@ introspect @pat -> 400 unauthorized_client
 A/ReactivateApplication @app -> reactivationDate
 introspect @pat -> active=true
 
-# an application is refused while its project is off
-introspect @pat -> active=true
-P/DeactivateProject @project -> changeDate
-introspect @pat -> 400 unauthorized_client
-P/ActivateProject @project -> changeDate
-introspect @pat -> active=true
-
 # a new secret ends the old one of an application
 introspect @pat -> active=true
 A/GenerateClientSecret @app -> clientSecret

@@ -36,10 +36,6 @@ pytestmark = pytest.mark.usefixtures("emulator_only")
 # --- large bodies
 
 
-def port_of(server: Server) -> int:
-    return int(server.url.rpartition(":")[2])
-
-
 def pieces(size: int) -> Iterator[bytes]:
     """A chunked body."""
     yield b"{"
@@ -74,7 +70,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_has_arrived(
     length = f"Content-Length: {BOMB_BYTES}" if announced else "Transfer-Encoding: chunked"
     head = request(path, *fields(content_type, length), method="POST", host=server.host, close=False)
     sent = b"" if announced else b"%x\r\n" % BOMB_BYTES + b" " * (LARGEST_BODY_BYTES + 100_000)
-    reply = exchange(port_of(server), head + sent, leaves=True)
+    reply = exchange(server.port, head + sent, leaves=True)
     assert (reply.status, reply.json.get("error")) in [(400, "invalid_request"), (429, None)]
     assert reply.one("connection") == "close"
 
@@ -85,7 +81,7 @@ def test_large_unfinished_bodies_get_so_much_memory_and_no_more(near: Server) ->
     with ExitStack() as stack:
         held = []
         for _ in range(MOST_LARGE_BODIES + 6):
-            held.append(sock := stack.enter_context(socket.create_connection((LOOPBACK, port_of(near)))))
+            held.append(sock := stack.enter_context(socket.create_connection((LOOPBACK, near.port))))
             sock.settimeout(PATIENCE_SECONDS)
             with suppress(ConnectionError):  # refused while it was sent
                 sock.sendall(head + b"a" * (largest - 1))

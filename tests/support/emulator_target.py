@@ -97,6 +97,7 @@ class Server:
         self.url = url
         parts = urlsplit(url)
         self.scheme, self.host, self.hostname = parts.scheme, parts.netloc, parts.hostname or ""
+        self.port = parts.port or 80
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

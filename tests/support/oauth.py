@@ -114,8 +114,7 @@ class OAuth:
         return body
 
     def access_token(self, user: User, secret: str, *scopes: str) -> str:
-        token: str = self.tokens(user, secret, *scopes)["access_token"]
-        return token
+        return str(self.tokens(user, secret, *scopes)["access_token"])
 
 
 @cache

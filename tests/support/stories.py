@@ -30,7 +30,6 @@ from tests.support.workshop import KEY_APP, Workshop, later
 
 SERVICES = {
     "A": "ApplicationService",
-    "D": "OIDCService",
     "F": "FeatureService",
     "I": "InternalPermissionService",
     "O": "OrganizationService",

@@ -16,14 +16,7 @@ from tests.support.waiting import eventually
 
 FOREVER = "9999-12-31T23:59:59Z"
 KEY_APP = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-WEB_APP = {
-    "redirectUris": ["http://localhost/callback"],
-    "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
-    "grantTypes": ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"],
-    "applicationType": "OIDC_APP_TYPE_WEB",
-    "authMethodType": "OIDC_AUTH_METHOD_TYPE_BASIC",
-    "developmentMode": True,
-}
+WEB_APP = {"redirectUris": ["http://localhost/callback"], "developmentMode": True}
 HUMAN: dict[str, dict[str, Any]] = {
     "profile": {"givenName": "Ada", "familyName": "Test"},
     "email": {"email": "ada@example.com", "isVerified": True},
@@ -111,24 +104,18 @@ class Workshop:
         made = self.admin.do("ProjectService/CreateProject", organizationId=owner.id, name=name, **fields)["projectId"]
         self.remove_later("ProjectService/DeleteProject", projectId=made)
         for role in roles:
-            self.admin.do(
-                "ProjectService/AddProjectRole", projectId=made, roleKey=role, displayName=f"Role {role[:100]}"
-            )
+            names = {"roleKey": role, "displayName": f"Role {role[:100]}"}
+            self.admin.do("ProjectService/AddProjectRole", projectId=made, **names)
         return Project(id=made, name=name, organization=owner)
 
     def app(self, project: Project, **configuration: Any) -> App:
         """An API application, with a secret unless its configuration says otherwise."""
-        name = self.name("app")
-        made = self.admin.do(
-            "ApplicationService/CreateApplication",
-            projectId=project.id,
-            name=name,
-            **(configuration or {"apiConfiguration": {}}),
-        )
+        fields = {"projectId": project.id, "name": self.name("app")} | (configuration or {"apiConfiguration": {}})
+        made = self.admin.do("ApplicationService/CreateApplication", **fields)
         shown = made.get("apiConfiguration") or made["oidcConfiguration"]
         return App(
             id=made["applicationId"],
-            name=name,
+            name=fields["name"],
             client_id=shown["clientId"],
             secret=shown.get("clientSecret", ""),
             project=project,
@@ -141,10 +128,8 @@ class Workshop:
     def user(self, *, organization: Organization | None = None, pat: bool = True, **fields: Any) -> User:
         """A service account, with a PAT that never expires unless ``pat`` is false."""
         owner, username = organization or self.home, self.name("user")
-        made = self.admin.do(
-            "UserService/CreateUser",
-            **({"organizationId": owner.id, "username": username, "machine": {"name": f"Bot {username}"}} | fields),
-        )["id"]
+        own = {"organizationId": owner.id, "username": username, "machine": {"name": f"Bot {username}"}}
+        made = self.admin.do("UserService/CreateUser", **(own | fields))["id"]
         self.remove_later("UserService/DeleteUser", userId=made)
         first_pat = self.pat(made) if pat else None
         return User(id=made, username=username, name=f"Bot {username}", organization=owner, first_pat=first_pat)
@@ -175,8 +160,7 @@ class Workshop:
         return Pat(id=made["tokenId"], token=made["token"])
 
     def secret(self, user: User) -> str:
-        secret: str = self.admin.do("UserService/AddSecret", userId=user.id)["clientSecret"]
-        return secret
+        return str(self.admin.do("UserService/AddSecret", userId=user.id)["clientSecret"])
 
     def user_key(self, user: User) -> KeyFile:
         made = self.admin.do("UserService/AddKey", userId=user.id, expirationDate=later(days=1))
@@ -184,14 +168,9 @@ class Workshop:
 
     def grant(self, user: User, project: Project, *roles: str, organization: Organization | None = None) -> str:
         """A role assignment owned by ``organization``, by default the project's; returns its ID."""
-        made: str = self.admin.do(
-            "AuthorizationService/CreateAuthorization",
-            userId=user.id,
-            projectId=project.id,
-            organizationId=(organization or project.organization).id,
-            roleKeys=list(roles),
-        )["id"]
-        return made
+        owner = organization or project.organization
+        ids = {"userId": user.id, "projectId": project.id, "organizationId": owner.id}
+        return str(self.admin.do("AuthorizationService/CreateAuthorization", **ids, roleKeys=list(roles))["id"])
 
     def administrator(self, role: str | None, *, of: Organization | None = None) -> User:
         """A service account with a PAT in the home organization, with a role in one, or in the instance (IAM_…)."""
