@@ -104,8 +104,8 @@ def test_faults_are_listed_counted_and_cleared_and_never_hit_this_interface(own:
         ("POST", "reset", [], 400, "object"),
     ],
 )
-def test_what_is_wrong_is_said(near: Server, method: str, name: str, body: Any, status: int, word: str) -> None:
-    got, answer = ask(near, method, name, body)
+def test_what_is_wrong_is_said(server: Server, method: str, name: str, body: Any, status: int, word: str) -> None:
+    got, answer = ask(server, method, name, body)
     assert (got, word in answer["error"]) == (status, True), answer
 
 
@@ -122,27 +122,27 @@ def test_what_is_wrong_is_said(near: Server, method: str, name: str, body: Any, 
         *("Host: 127.0.0.01", "Host: localhost:99999", "Host: localhost:"),
     ],
 )
-def test_a_web_page_reads_and_changes_nothing(near: Server, header: str) -> None:
+def test_a_web_page_reads_and_changes_nothing(server: Server, header: str) -> None:
     """Also not by a host name of its own that leads to this machine, and not with a forged forwarded host."""
     forged = {"X-Forwarded-Host": "localhost", "Forwarded": "host=localhost", "X-Forwarded-For": "127.0.0.1"}
     field, _, value = header.partition(": ")
     for method, name in (("GET", "state"), ("GET", "requests"), ("POST", "reset")):
-        response = near.send(method, f"/_zdemo/{name}", json={}, headers=CONTROL | forged | {field: value})
+        response = server.send(method, f"/_zdemo/{name}", json={}, headers=CONTROL | forged | {field: value})
         assert response.status_code in (400, 403)
         assert "name" not in response.text.replace("names", "")
 
 
-def test_a_body_that_a_form_could_send_is_refused(near: Server) -> None:
+def test_a_body_that_a_form_could_send_is_refused(server: Server) -> None:
     for media in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
         headers = CONTROL | {"Content-Type": media}
-        response = near.send("POST", "/_zdemo/clock", data=b'{"advance": {"hours": 1}}', headers=headers)
+        response = server.send("POST", "/_zdemo/clock", data=b'{"advance": {"hours": 1}}', headers=headers)
         assert response.status_code == 415
-    assert ask(near, "GET", "clock")[1] == {"advanced_seconds": 0}
+    assert ask(server, "GET", "clock")[1] == {"advanced_seconds": 0}
 
 
-def test_no_other_spelling_of_the_path_gets_in(near: Server) -> None:
+def test_no_other_spelling_of_the_path_gets_in(server: Server) -> None:
     for path in ("//_zdemo/state", "/./_zdemo/state", "/a/../_zdemo/state", "/_ZDEMO/state", "/_zdemo"):
-        assert near.send("GET", path, headers={}).status_code in (301, 403, 404)
+        assert server.send("GET", path, headers={}).status_code in (301, 403, 404)
 
 
 def test_another_machine_is_refused_whatever_it_says() -> None:
