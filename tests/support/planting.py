@@ -130,9 +130,8 @@ class KeySite(NamedTuple):
 def key_site(file: Path, *, lifetime_milliseconds: int = DAY_MILLISECONDS) -> Iterator[KeySite]:
     """Run an emulator with such an application; only the owner can read the key file."""
     with emulate() as emulator, ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5) as client:
-        resources.create_application(
-            client, project_id=PROJECT_ID, application_id=APPLICATION_ID, name="by key", auth=Auth.KEY
-        )
+        configuration = resources.api_configuration(Auth.KEY)
+        resources.create_application(client, PROJECT_ID, APPLICATION_ID, "by key", configuration)
         expires = int(time.time() * 1000) + lifetime_milliseconds
         key = resources.create_application_key(client, PROJECT_ID, APPLICATION_ID, expires=expires)
         file.touch(0o600)

@@ -27,7 +27,7 @@ def test_a_user_is_found_by_login_name_whatever_its_case_or_by_id(client: Manage
 
 def test_an_application_its_secret_and_its_keys(client: ManagementClient) -> None:
     resources.create_project(client, "7", ORGANIZATION_ID, "Seven")
-    made = resources.create_application(client, project_id="7", application_id="8", name="API", auth=Auth.BASIC)
+    made = resources.create_application(client, "7", "8", "API", {})
     application = resources.get_application(client, "8")
     assert application
     assert (application.client_id, application.auth, application.is_api) == (made.client_id, Auth.BASIC, True)

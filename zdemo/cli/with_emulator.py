@@ -134,13 +134,7 @@ def stop_when_stdin_closes() -> None:
 
 
 def run_with_emulator(
-    ctx: typer.Context,
-    command: Sequence[str],
-    others: Sequence[str],
-    new: Start,
-    *,
-    host: str,
-    port: int,
+    ctx: typer.Context, command: Sequence[str], others: Sequence[str], new: Start, *, host: str, port: int
 ) -> int:
     """Run a command to its end with the variables of an emulator and with ``others``; return its exit code."""
     from zdemo.serving.programs import SUPPORTED

@@ -186,12 +186,10 @@ class _Run:
         self.report.tell(f"role {step.name}: created")
 
     def create_application(self, step: PlanStep) -> None:
-        auth, project_id = self.current.auth, self.project_id
+        auth, configuration = self.current.auth, resources.api_configuration(self.current.auth)
         self.files.record(secret_written=False)
         application_id = self.choose_id("application_id")
-        made = resources.create_application(
-            self.client, project_id=project_id, application_id=application_id, name=step.name, auth=auth
-        )
+        made = resources.create_application(self.client, self.project_id, application_id, step.name, configuration)
         self.client_id, where = made.client_id, ""
         if auth is Auth.BASIC:
             self.write_secret(made.client_secret)

@@ -175,9 +175,10 @@ _APPLICATIONS = TypedRpc(Application, "applications", APPLICATION, "ListApplicat
 list_application_keys = TypedRpc(Credential, "keys", APPLICATION, "ListApplicationKeys").list_of(
     "applicationIdFilter", "applicationId"
 )
-_NEW_APPLICATION = TypedRpc(
-    NewApplication, "apiConfiguration", APPLICATION, "CreateApplication", *APPLICATION_IDS, "name", "apiConfiguration"
-)
+# with the ID of an application that exists in the project, ZITADEL replaces that one's client ID and secret
+_NEW = (APPLICATION, "CreateApplication", *APPLICATION_IDS, "name")
+create_application = TypedRpc(NewApplication, "apiConfiguration", *_NEW, "apiConfiguration").create
+create_login_app = TypedRpc(NewApplication, "oidcConfiguration", *_NEW, "oidcConfiguration").create
 LOGIN_APP = {  # the configuration of an application for people at a terminal
     "redirectUris": [REDIRECT_URI],
     "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
@@ -185,8 +186,6 @@ LOGIN_APP = {  # the configuration of an application for people at a terminal
     "applicationType": NATIVE,
     "authMethodType": NO_SECRET,
 }
-_NEW_LOGIN_APP = ("CreateApplication", *APPLICATION_IDS, "name", "oidcConfiguration")
-create_login_app = TypedRpc(NewApplication, "oidcConfiguration", APPLICATION, *_NEW_LOGIN_APP).create
 _NEW_KEY = Rpc(APPLICATION, "CreateApplicationKey", *APPLICATION_IDS, "expirationDate")
 get_application = TypedRpc(Application, "application", APPLICATION, "GetApplication", "applicationId").get
 set_application_auth = Rpc(APPLICATION, "UpdateApplication", *APPLICATION_IDS, "apiConfiguration").do
@@ -214,16 +213,6 @@ def list_applications(client: ManagementClient, *, project_id: str = "", name: s
     """Yield the applications of a project or of all, with this name, whatever its case."""
     of_name = _where("nameFilter", name=name, method=EQUALS)
     return _APPLICATIONS.list(client, _where("projectIdFilter", projectId=project_id), of_name)
-
-
-def create_application(
-    client: ManagementClient, *, project_id: str, application_id: str, name: str, auth: Auth
-) -> NewApplication:
-    """Create an API application with a chosen ID.
-
-    With the ID of an application that exists in the project, ZITADEL replaces that one's client ID and secret.
-    """
-    return _NEW_APPLICATION.create(client, project_id, application_id, name, api_configuration(auth))
 
 
 def create_application_key(

@@ -86,8 +86,7 @@ def call(  # the options
         ),
     ],
     method: Annotated[
-        Method,
-        option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False),
+        Method, option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False)
     ] = Method.GET,
     pat: Pat = None,
     caller: Annotated[

@@ -132,8 +132,7 @@ def show_followers(screen: Screen, api_url: str, told: Forgotten, *, sharing: bo
 def list_roles(
     ctx: typer.Context,
     user: Annotated[
-        str | None,
-        typer.Argument(metavar="USER", help="Login name or ID. Default: all users.", show_default=False),
+        str | None, typer.Argument(metavar="USER", help="Login name or ID. Default: all users.", show_default=False)
     ] = None,
     admin_pat: AdminPat = None,
     admin_key: AdminKey = None,
