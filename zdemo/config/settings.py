@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from zdemo.config.address import (
-    INTERNAL_URL,
-    ISSUER,
-    ZitadelAddress,
-    is_loopback,
-    origin,
-    unused_internal_url,
-    why_withheld,
-)
+from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
@@ -36,7 +28,7 @@ LONGEST_SHOWN = 100  # characters of a value
 IDS = ("CLIENT_ID", "ZITADEL_PROJECT_ID")
 START_GUIDE = "how to get a ZITADEL: https://zitadel.com/docs/guides/start/quickstart"
 NOT_FROM_SETUP = {  # what setup itself needs
-    ISSUER: f"set {ISSUER} to the address of your ZITADEL; {START_GUIDE}",
+    address.ISSUER: f"set {address.ISSUER} to the address of your ZITADEL; {START_GUIDE}",
     "ZITADEL_ADMIN_PAT": "set ZITADEL_ADMIN_PAT to the PAT of an administrator",
 }
 
@@ -93,10 +85,10 @@ class _Reader:
         raise SettingsError(list(self._fixes), hint="; ".join(steps), fixes=self._fixes)
 
     def _parser(self, variable: Variable) -> Callable[[str], Any]:
-        if variable.parse is not origin:
+        if variable.parse is not address.origin:
             return variable.parse
         allow_http, example = self.value("ZDEMO_ALLOW_HTTP"), variable.example or variable.default
-        return partial(origin, allow_http=allow_http, example=example, with_path=variable.name == API_URL)
+        return partial(address.origin, allow_http=allow_http, example=example, with_path=variable.name == API_URL)
 
     def _parsed(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
         text = self.environment.get(name, "").strip()
@@ -123,7 +115,7 @@ def certain_correction(environment: Environment, name: str) -> str:
     try:
         parsed(environment[name].strip(), _Reader(environment)._parser(BY_NAME[name]))
     except InvalidValue as error:
-        is_here = is_loopback(urlsplit(error.corrected).hostname or "")  # so a name that is misspelled is harmless
+        is_here = address.is_loopback(urlsplit(error.corrected).hostname or "")  # so a misspelled name is harmless
         return error.corrected if (is_here or not error.fix) and "@" not in environment[name] else ""
     return ""
 
@@ -143,27 +135,27 @@ class ZitadelSettings:
     """
 
     issuer: str
-    setting: str = ISSUER
+    setting: str = address.ISSUER
     internal_url: str | None = None
     project_id: str | None = None
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     warnings: tuple[str, ...] = ()
 
     @property
-    def zitadel(self) -> ZitadelAddress:
+    def zitadel(self) -> address.ZitadelAddress:
         """Where ZITADEL is, and where to connect."""
-        return ZitadelAddress(self.issuer, self.internal_url, self.setting)
+        return address.ZitadelAddress(self.issuer, self.internal_url, self.setting)
 
     @classmethod
     def _read(cls, reader: _Reader, warning: str = "") -> dict[str, Any]:
         """Return the values that need no rule of their own, and where to connect if that is another address."""
         environment = reader.environment
-        issuer, unused = reader.required(ISSUER), unused_internal_url(environment)
-        internal_url = None if unused else reader.value(INTERNAL_URL)
+        issuer, unused = reader.required(address.ISSUER), address.unused_internal_url(environment)
+        internal_url = None if unused else reader.value(address.INTERNAL_URL)
         misnamed = (f"{step.split(' ')[1]} is not a setting of zdemo: {step}" for step in rename_steps(environment))
         return {
             "issuer": issuer,
-            "setting": environment.setting(ISSUER),
+            "setting": environment.setting(address.ISSUER),
             "internal_url": internal_url if internal_url != issuer else None,
             "warnings": (*filter(None, (warning, unused)), *misnamed),
             **reader.fields_of(cls),
@@ -267,8 +259,8 @@ class AdminSettings(ZitadelSettings):
         """Make settings of variables, as ``Settings.from_env`` does; see ``why_withheld`` for an exported PAT."""
         reader = _Reader(variables)
         values = cls._read(reader)
-        zitadel = ZitadelAddress(values["issuer"], values["internal_url"])
-        if withheld := why_withheld(reader.environment, zitadel):
+        zitadel = address.ZitadelAddress(values["issuer"], values["internal_url"])
+        if withheld := address.why_withheld(reader.environment, zitadel):
             reader.refuse(*withheld)
         admin_pat = reader.required("ZITADEL_ADMIN_PAT")
         reader.finish()

@@ -18,22 +18,10 @@ from zdemo.errors import ExitCode, SettingsError
 from zdemo.guard.forget import Forget
 from zdemo.http.api_call import Forgotten, order_to_forget
 from zdemo.text.printable import one_line, pasteable
+from zdemo.zitadel import role_assignments as roles
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.resources import list_assignments, list_users_by_id
-from zdemo.zitadel.role_assignments import (
-    GIVE_UP_SECONDS,
-    Change,
-    ChangeOutcome,
-    define_role,
-    find_project_id,
-    grant,
-    is_shown,
-    require_project,
-    require_user,
-    revoke,
-    wait_until,
-)
 
 User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
@@ -80,7 +68,7 @@ class _Project:
         with suppress(SettingsError):
             self.api = Settings.from_env(environment)
             self.introspector = IntrospectionClient(self.api)
-        self.id = find_project_id(settings, self.introspector)
+        self.id = roles.find_project_id(settings, self.introspector)
         self.token = environment.get("PAT", "").strip()
         self.environment = environment
 
@@ -152,8 +140,8 @@ def list_roles(
     """
     screen: Screen = ctx.obj
     project = _Project(screen, env_file, admin_pat, admin_key)
-    name = require_project(project.client, project.id).name
-    user_id = require_user(project.client, user).id if user else None
+    name = roles.require_project(project.client, project.id).name
+    user_id = roles.require_user(project.client, user).id if user else None
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
     states = {user.id: user.state for user in list_users_by_id(project.client, {one.user_id for one in assignments})}
     if as_json:
@@ -206,11 +194,11 @@ def grant_role(
     More: docs/commands.md
     """
     project = _Project(ctx.obj, env_file, admin_pat, admin_key)
-    if create_role and define_role(project.client, project.id, user, role) and not as_json:
+    if create_role and roles.define_role(project.client, project.id, user, role) and not as_json:
         project.screen.say(one_line(f"defined {role} in project {project.id}"))
     define = with_env_file(pasteable("zdemo role grant --create-role", user, role), env_file or DEFAULT)
     option = "" if " -- " in define else admin_option(project.environment)
-    change = grant(project.client, project.id, user, role, define=define + option)
+    change = roles.grant(project.client, project.id, user, role, define=define + option)
     code = _show_outcome(project, change, as_json=as_json)
     if why := ENDED.get(change.user.state):
         project.screen.tell(f"note: {why}, so ZITADEL still refuses their tokens")
@@ -241,18 +229,18 @@ def revoke_role(
     More: docs/commands.md
     """
     project = _Project(ctx.obj, env_file, admin_pat, admin_key)
-    change = revoke(project.client, project.id, user, role)
+    change = roles.revoke(project.client, project.id, user, role)
     return _show_outcome(project, change, as_json=as_json, unchanged="does not have")
 
 
-def _show_outcome(project: _Project, change: Change, *, as_json: bool, unchanged: str = "already has") -> int:
+def _show_outcome(project: _Project, change: roles.Change, *, as_json: bool, unchanged: str = "already has") -> int:
     """Wait until ZITADEL shows a change, make APIs forget, and say what was done."""
-    screen, is_new, seconds = project.screen, change.outcome is not ChangeOutcome.UNCHANGED, None
+    screen, is_new, seconds = project.screen, change.outcome is not roles.ChangeOutcome.UNCHANGED, None
     sharing, api_url, told = False, "", Forgotten()
     if is_new:
         with screen.waiting("waiting until ZITADEL shows it"):
             asked, token = project.introspector, project.token
-            seconds = wait_until(lambda: is_shown(project.client, change, introspector=asked, token=token))
+            seconds = roles.wait_until(lambda: roles.is_shown(project.client, change, introspector=asked, token=token))
             if seconds is not None:
                 sharing, api_url, told = make_apis_forget(project, change.user.id)
     if as_json:
@@ -267,11 +255,11 @@ def _show_outcome(project: _Project, change: Change, *, as_json: bool, unchanged
             }
         )
     elif is_new:
-        again = "; its deactivated assignment is active again" if change.outcome is ChangeOutcome.ACTIVATED else ""
-        done, to = ("revoked", "from") if change.outcome is ChangeOutcome.REMOVED else ("granted", "to")
+        again = {roles.ChangeOutcome.ACTIVATED: "; its deactivated assignment is active again"}.get(change.outcome, "")
+        done, to = ("revoked", "from") if change.outcome is roles.ChangeOutcome.REMOVED else ("granted", "to")
         screen.say(one_line(f"{done} {change.role} {to} {change.user.login_name} in project {project.id}{again}"))
         if seconds is None:
-            what = f"ZITADEL accepted the change, but does not show it after {GIVE_UP_SECONDS:g} s"
+            what = f"ZITADEL accepted the change, but does not show it after {roles.GIVE_UP_SECONDS:g} s"
             screen.error(what, "its lists can lag behind by up to 60 s: look again with zdemo role list")
         else:
             screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")

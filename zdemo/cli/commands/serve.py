@@ -68,8 +68,10 @@ def serve(
 
     More: docs/api.md, docs/settings.md, docs/performance.md
     """
-    from zdemo.cli.commands.serve_start import ServeAddress, tell_start  # here, since a line of help needs no server
+    from zdemo.cli.commands.emulator import BESIDE_THE_API, log_emulator  # here, since a line of help needs no server
+    from zdemo.cli.commands.serve_start import ServeAddress, tell_start
     from zdemo.page import new_key
+    from zdemo.server.logs import log_in_batches
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
@@ -80,8 +82,10 @@ def serve(
         raise UsageError(f"--admin-pat cannot be combined with {named}", hint="leave out --admin-pat")
     environment = with_admin(screen, read_environment(env_file), admin_pat)
     block_stop_signals()  # until the server waits for them
+    # in this process; the workers log for themselves
+    log = partial(log_emulator, mark=BESIDE_THE_API) if emulator else partial(log_in_batches, batch_seconds=0)
     if json_logs:
-        _log(as_json=True, emulator=emulator)
+        log(as_json=True)
         screen = _JsonLogScreen(redaction=screen.redaction)
     if emulator:
         common_options.check_exposure(screen, host, expose=expose_emulator)
@@ -100,7 +104,7 @@ def serve(
             _keep_metrics(stack, shared=workers > 1)
         tell_start(screen, environment, settings, place, as_json=json_logs)
         if emulator and not json_logs:  # below the banner
-            _log(as_json=False, emulator=True)
+            log(as_json=False)
         from zdemo.page import paged_worker
         from zdemo.server.app import WorkerApp, spare_threads
         from zdemo.serving.production import serve_forever
@@ -142,17 +146,6 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
         emulator_users={"reader": READER.id, "visitor": VISITOR.id} if place.emulator_name else {},
         emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id} if place.emulator_name else {},
     )
-
-
-def _log(*, as_json: bool, emulator: bool) -> None:
-    """Log what happens in this process; the workers log for themselves."""
-    from zdemo.cli.commands.emulator import BESIDE_THE_API, log_emulator
-    from zdemo.server.logs import log_in_batches
-
-    if emulator:
-        log_emulator(mark=BESIDE_THE_API, as_json=as_json)
-    else:
-        log_in_batches(as_json=as_json, batch_seconds=0)
 
 
 class _JsonLogScreen(Screen):
