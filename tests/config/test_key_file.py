@@ -68,6 +68,7 @@ def test_a_key_file_of_zitadel_and_what_does_no_harm(same: bytes) -> None:
     assert "PRIVATE" not in repr(key)
 
 
+PUBLIC = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
     "not JSON": (b"CLIENT_ID=1", APPLICATION, "not a JSON object"),
     "nested": (b"[" * 50_000, APPLICATION, "not a JSON object"),
@@ -77,11 +78,7 @@ WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
     "client ID as a number": (content(clientId=1), APPLICATION, "without clientId"),
     "nothing": (b"{}", APPLICATION, "without clientId, keyId, key"),
     "damaged key": (content(key=pem(rsa_key()).replace("M", "N")), APPLICATION, NOT_RSA),
-    "public key": (
-        content(key=rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()),
-        APPLICATION,
-        NOT_RSA,
-    ),
+    "public key": (content(key=PUBLIC), APPLICATION, NOT_RSA),
     "elliptic curve": (content(key=pem(ec.generate_private_key(ec.SECP256R1()))), APPLICATION, NOT_RSA),
     "short key": (content(key=pem(rsa_key(1024))), APPLICATION, "fewer than 2048"),
     "long key": (content(key=pem(long_rsa_key())), APPLICATION, "more than 8192 bits"),

@@ -4,10 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.upstream import answer, json_body, upstream
-from zdemo.config.settings import ClientSettings
 from zdemo.errors.response import Response
-from zdemo.http.api_call import Call, Challenge, Method, Route, as_json, call_api, parse_challenge
+from zdemo.http.api_call import Call, Challenge, Method, Route, as_json, parse_challenge
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
 
@@ -70,15 +68,3 @@ def test_the_document_holds_all_of_it() -> None:
         "why": "so",
     }
     assert as_json(called(200, b"no \xff JSON"), {})["body"] == "no \ufffd JSON"
-
-
-@pytest.mark.parametrize("route", Route)
-def test_one_get_request_goes_to_the_path_of_the_route(route: Route) -> None:
-    with upstream(answer(json_body({"message": "hello"}))) as api:
-        settings = ClientSettings(api_url=api.url)
-        call = call_api(settings, route, "token" if route.role else None)
-        (received,) = api.requests
-    assert (call.answer.status, call.body, call.url) == (200, {"message": "hello"}, api.url + route.path)
-    assert (received.method, received.target) == ("GET", route.path)
-    assert received.headers.get("authorization") == ("Bearer token" if route.role else None)
-    assert "cookie" not in received.headers

@@ -96,28 +96,28 @@ def test_a_change_of_credentials_that_was_cut_off_is_completed_without_asking_ag
 # --- deleted by hand
 
 
-def _both(desk: Desk) -> dict[str, str]:
-    return {"projectId": desk.state.project_id, "applicationId": desk.state.application_id}
+def project(desk: Desk) -> dict[str, str]:
+    return {"projectId": desk.state.project_id}
 
 
-DELETIONS: dict[str, Callable[[Desk], object]] = {
-    "role": lambda desk: desk.api.do(
-        "ProjectService/RemoveProjectRole", projectId=desk.state.project_id, roleKey=desk.options.role
+def app(desk: Desk) -> dict[str, str]:
+    return {**project(desk), "applicationId": desk.state.application_id}
+
+
+REMOVE_PAT = "UserService/RemovePersonalAccessToken"
+DELETIONS: dict[str, tuple[str, Callable[[Desk], dict[str, str]]]] = {
+    "role": (
+        "ProjectService/RemoveProjectRole",
+        lambda d: {"projectId": d.state.project_id, "roleKey": d.options.role},
     ),
-    "application": lambda desk: desk.api.do("ApplicationService/DeleteApplication", **_both(desk)),
-    "reader": lambda desk: desk.api.do("UserService/DeleteUser", userId=desk.state.reader_id),
-    "visitor": lambda desk: desk.api.do("UserService/DeleteUser", userId=desk.state.visitor_id),
-    "assignment": lambda desk: desk.api.do("AuthorizationService/DeleteAuthorization", id=desk.state.assignment_id),
-    "reader's PAT": lambda desk: desk.api.do(
-        "UserService/RemovePersonalAccessToken", userId=desk.state.reader_id, tokenId=desk.state.reader_pats[-1].id
-    ),
-    "visitor's PAT": lambda desk: desk.api.do(
-        "UserService/RemovePersonalAccessToken", userId=desk.state.visitor_id, tokenId=desk.state.visitor_pats[-1].id
-    ),
-    "key": lambda desk: desk.api.do(
-        "ApplicationService/DeleteApplicationKey", **_both(desk), keyId=desk.state.keys[-1].id
-    ),
-    "project": lambda desk: desk.api.do("ProjectService/DeleteProject", projectId=desk.state.project_id),
+    "application": ("ApplicationService/DeleteApplication", app),
+    "reader": ("UserService/DeleteUser", lambda d: {"userId": d.state.reader_id}),
+    "visitor": ("UserService/DeleteUser", lambda d: {"userId": d.state.visitor_id}),
+    "assignment": ("AuthorizationService/DeleteAuthorization", lambda d: {"id": d.state.assignment_id}),
+    "reader's PAT": (REMOVE_PAT, lambda d: {"userId": d.state.reader_id, "tokenId": d.state.reader_pats[-1].id}),
+    "visitor's PAT": (REMOVE_PAT, lambda d: {"userId": d.state.visitor_id, "tokenId": d.state.visitor_pats[-1].id}),
+    "key": ("ApplicationService/DeleteApplicationKey", lambda d: {**app(d), "keyId": d.state.keys[-1].id}),
+    "project": ("ProjectService/DeleteProject", project),
 }
 ROWS: list[tuple[Auth, tuple[str, ...]]] = [
     (Auth.BASIC, ("role", "visitor's PAT", "application", "reader")),
@@ -132,7 +132,8 @@ def test_what_was_deleted_by_hand_is_created_again(desk: Desk, auth: Auth, names
     desk.run(auth=auth)
     before = desk.state
     for name in names:
-        DELETIONS[name](desk)
+        method, ids = DELETIONS[name]
+        desk.api.do(method, **ids(desk))
     assert "project" not in names or not eventually("the project is gone", desk.projects, lambda left: not left)
     plan = eventually("the deletion shows", desk.plan, lambda plan: plan.changes)
     assert not plan.rotation

@@ -11,16 +11,10 @@ from tests.support.connection_faults import FAULTS
 from tests.support.upstream import Behaviour, Received, Upstream, answer, depending, json_body, upstream
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError, ZitadelUnavailable
+from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.resources import (
-    MOST_PAGES,
-    PAGE_SIZE,
-    find_application,
-    find_user,
-    get_project,
-    list_assignments,
-    list_roles,
-)
+
+PAGE = resources.PAGE_SIZE
 
 
 @contextmanager
@@ -43,7 +37,7 @@ def test_an_application_is_found_by_its_client_id_at_any_zitadel(knows_the_filte
         return answer(json_body({"applications": [found] if wants_one else [other, found]}))
 
     with client_of(depending(choose)) as (client, server):
-        application = find_application(client, "7")
+        application = resources.find_application(client, "7")
         assert application is not None
         assert application.id == "7"
         assert len(server.requests) == (1 if knows_the_filter else 2)
@@ -51,7 +45,7 @@ def test_an_application_is_found_by_its_client_id_at_any_zitadel(knows_the_filte
 
 def test_a_call_is_connect_with_json_and_the_token_in_the_header() -> None:
     with client_of(answer(json_body({"project": {"name": "x", "organizationId": "1"}}))) as (client, server):
-        get_project(client, "7")
+        resources.get_project(client, "7")
         (received,) = server.requests
     assert (received.method, received.target) == ("POST", "/zitadel.project.v2.ProjectService/GetProject")
     assert received.headers["authorization"] == "Bearer the-token"
@@ -77,18 +71,15 @@ def _roles(total: int, visible: Container[int]) -> Behaviour:
 @pytest.mark.parametrize(
     ("total", "visible", "requests"),
     [
-        *(
-            (total, range(total), n)
-            for total, n in ((0, 1), (PAGE_SIZE, 1), (PAGE_SIZE + 1, 2), (2 * PAGE_SIZE + 5, 3))
-        ),
-        (2 * PAGE_SIZE, [7, PAGE_SIZE + 7], 2),  # the others are hidden
+        *((total, range(total), n) for total, n in ((0, 1), (PAGE, 1), (PAGE + 1, 2), (2 * PAGE + 5, 3))),
+        (2 * PAGE, [7, PAGE + 7], 2),  # the others are hidden
     ],
 )
 def test_lists_are_read_to_their_end_in_no_more_requests_than_needed(
     total: int, visible: Sequence[int], requests: int
 ) -> None:
     with client_of(_roles(total, visible)) as (client, server):
-        assert list(list_roles(client, "1")) == [str(n) for n in visible]
+        assert list(resources.list_roles(client, "1")) == [str(n) for n in visible]
         assert len(server.requests) == requests
 
 
@@ -97,8 +88,8 @@ def test_a_list_that_does_not_end_is_left() -> None:
     endless = {"authorizations": [{"id": "1"}], "pagination": {"totalResult": "99999999999"}}
     with client_of(answer(json_body(endless))) as (client, server):
         with pytest.raises(UnusableAnswer, match=r"list does not end \(ListAuthorizations\): after 1000 pages"):
-            list_assignments(client, project_id="1")
-        assert len(server.requests) == MOST_PAGES
+            resources.list_assignments(client, project_id="1")
+        assert len(server.requests) == resources.MOST_PAGES
 
 
 def _error(text: str, status: int, code: str = "code") -> Behaviour:
@@ -122,7 +113,7 @@ def test_each_refusal_is_an_error_that_says_what_to_do(
     behaviour: Behaviour, kind: type[ZdemoError], words: str
 ) -> None:
     with client_of(behaviour) as (client, _), pytest.raises(kind) as refused:
-        get_project(client, "1")
+        resources.get_project(client, "1")
     assert words in refused.value.message
     assert refused.value.hint or "ZITADEL says" in words
 
@@ -131,17 +122,17 @@ def test_each_refusal_is_an_error_that_says_what_to_do(
 
 Ask = Callable[[ManagementClient], Any]
 
-ASSIGNMENTS: Ask = lambda client: list_assignments(client, project_id="1")  # noqa: E731
+ASSIGNMENTS: Ask = lambda client: resources.list_assignments(client, project_id="1")  # noqa: E731
 NO_LISTS: tuple[object, ...] = (5, ["text"])
 SHAPES: list[tuple[Ask, dict[str, Any]]] = [
     *((ASSIGNMENTS, {"authorizations": value}) for value in NO_LISTS),
     *((ASSIGNMENTS, {"authorizations": [{"roles": value}]}) for value in NO_LISTS),
     *((ASSIGNMENTS, {"authorizations": [{}], "pagination": value}) for value in (5, {"totalResult": "²"})),
-    (lambda client: find_user(client, "reader"), {"result": [{"userId": "1", "details": "text"}]}),
-    (lambda client: list_roles(client, "1"), {"projectRoles": 5}),
-    (lambda client: get_project(client, "1"), {"project": 5, "message": "Something else (X-1)"}),
-    (lambda client: get_project(client, "1"), {"project": {"name": 5}}),
-    (lambda client: get_project(client, "1"), {}),
+    (lambda client: resources.find_user(client, "reader"), {"result": [{"userId": "1", "details": "text"}]}),
+    (lambda client: resources.list_roles(client, "1"), {"projectRoles": 5}),
+    (lambda client: resources.get_project(client, "1"), {"project": 5, "message": "Something else (X-1)"}),
+    (lambda client: resources.get_project(client, "1"), {"project": {"name": 5}}),
+    (lambda client: resources.get_project(client, "1"), {}),
 ]
 
 
@@ -156,5 +147,5 @@ def test_null_and_unknown_fields_are_absent() -> None:
     row = {"user": None, "roles": None, "state": None, "colours": 7}
     fields = {"authorizations": [row], "pagination": None, "projects": None, "extra": [5]}
     with client_of(answer(json_body(fields))) as (client, _):
-        (assignment,) = list_assignments(client, project_id="1")
+        (assignment,) = resources.list_assignments(client, project_id="1")
     assert (assignment.role_keys, assignment.active, assignment.user_id) == ((), False, "")

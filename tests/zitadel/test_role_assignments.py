@@ -6,19 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.apis import settings_for
 from tests.support.introspector_doubles import Scripted, unavailable
 from zdemo.config.address import ZitadelAddress
-from zdemo.config.settings import Settings
-from zdemo.emulator import (
-    AUTHORIZATION_ID,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    ORGANIZATION_ID,
-    PROJECT_ID,
-    READER,
-    VISITOR,
-    Emulator,
-)
+from zdemo.emulator import AUTHORIZATION_ID, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient
@@ -32,8 +23,7 @@ Do = Callable[[ManagementClient, str, str, str], Change]
 
 @pytest.fixture
 def introspector(emulator: Emulator) -> Iterator[IntrospectionClient]:
-    settings = Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-    with closing(IntrospectionClient(settings)) as client:
+    with closing(IntrospectionClient(settings_for(emulator.url))) as client:
         yield client
 
 
