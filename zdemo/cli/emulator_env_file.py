@@ -62,7 +62,6 @@ def with_emulator_settings(
 
 
 ASK = ("git", "-c", "core.fsmonitor=false", "check-ignore", "-z", "--stdin")  # what git tracks, it does not ignore
-LONGEST_SECONDS = 5.0
 
 
 def warn_of_git(screen: Screen, env_path: Path, key_files: Sequence[Path] = ()) -> None:
@@ -71,7 +70,7 @@ def warn_of_git(screen: Screen, env_path: Path, key_files: Sequence[Path] = ()) 
     names = b"\0".join(map(os.fsencode, files))
     try:
         answer = subprocess.run(  # noqa: S603  # fixed words, and the names of files on standard input
-            ASK, cwd=files[0].parent, input=names, capture_output=True, timeout=LONGEST_SECONDS, check=False
+            ASK, cwd=files[0].parent, input=names, capture_output=True, timeout=5, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return

@@ -15,11 +15,7 @@ Outcome = Call | ConnectionFailed
 
 
 class Watch:
-    """Repeats a call, and counts calls and seconds.
-
-    It waits for the status ``expect``; without one, for an answer other than the first. It also waits for an API that
-    is not up yet, or restarts.
-    """
+    """Repeats a call, and counts calls and seconds, until the status ``expect`` comes, or any other answer."""
 
     def __init__(
         self,

@@ -37,13 +37,11 @@ PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
     "app_client_id": "ZDEMO_APP_CLIENT_ID",
 }
 SECRETS = ("client_secret", "pat", "visitor_pat", "admin_pat")  # placeholders that no command line may show
-ADDRESS_PARTS = ("host", "port")  # placeholders too; of the domain
-NAMES = (*PLACEHOLDERS, *ADDRESS_PARTS)
+NAMES = (*PLACEHOLDERS, "host", "port")  # the last two are parts of the domain
 PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")  # is no secret, so messages may name it
 WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
 WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID", "ZDEMO_CACHE_URL")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LARGEST_SEED_BYTES = 1 << 20
 SEED_DOCS = "docs/emulator.md has an example"
 DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
@@ -223,7 +221,7 @@ def _past_proxies(own: Mapping[str, str]) -> dict[str, str]:
 
 def _extra(text: str, known: Mapping[str, str]) -> tuple[str, str]:
     name, equals, template = text.partition("=")
-    if not equals or not _VARIABLE.fullmatch(name):
+    if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
         raise UsageError(
             f"invalid value for --env: {text} (NAME=TEXT)", hint="for example: --env ZITADEL_ISSUER={domain}"
         )

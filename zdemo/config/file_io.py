@@ -14,8 +14,6 @@ from zdemo.errors import SettingsError
 PREFIX, SUFFIX = ".env.zdemo-", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
 LEFTOVER = re.compile(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp")  # as tempfile names them
 PROBE_BYTES = 16 << 10
-OTHERS = stat.S_IRWXO
-READ_WRITE = stat.S_IRUSR | stat.S_IWUSR
 HINTS = {
     errno.ENOSPC: "free some space on the disk of {folder}",
     errno.EROFS: "choose another folder: the file system of {folder} is read-only",
@@ -121,13 +119,13 @@ def _write(handle: int, text: str, like: os.stat_result | None = None) -> None:
 def _keep_rights(handle: int, like: os.stat_result) -> None:
     if not hasattr(os, "fchown"):  # on Windows
         return
-    group_rights = 0 if like.st_mode & OTHERS else like.st_mode & (stat.S_IRGRP | stat.S_IWGRP)
+    group_rights = 0 if like.st_mode & stat.S_IRWXO else like.st_mode & (stat.S_IRGRP | stat.S_IWGRP)
     try:
         os.fchown(handle, -1, like.st_gid)
     except OSError:
         group_rights = 0  # which would be those of another group
     if group_rights:
-        os.fchmod(handle, READ_WRITE | group_rights)
+        os.fchmod(handle, 0o600 | group_rights)
     with suppress(OSError):  # only root can give a file away
         os.fchown(handle, like.st_uid, -1)
 

@@ -17,7 +17,6 @@ from zdemo.config.parsers import InvalidValue
 LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
 MOST_KEY_BITS = 8192  # one of 32768 takes 40 s to sign with, and cannot be interrupted
-OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
     except OSError as error:
         raise InvalidValue(f"names a file that cannot be read ({error.strerror})", shown=str(path)) from None
     key, mode, warning = parse_key_file(content, kind, path), stat.S_IMODE(status.st_mode), ""
-    if os.name != "nt" and mode & OTHERS_MAY_READ:  # Windows has no such modes
+    if os.name != "nt" and mode & (stat.S_IRGRP | stat.S_IROTH):  # Windows has no such modes
         warning = f"other users can read the key file (mode {mode:04o}): chmod 600 {shlex.quote(str(path))}"
     return key, warning
 

@@ -30,7 +30,6 @@ HOST = re.compile(r"(?i)https?:/*([^/]*[<>…{}][^/]*|your[-_]?(instance|domain|
 MASKED = "is what CI systems show instead of a secret"
 CACHE_URL = "ZDEMO_CACHE_URL"
 EXAMPLE_STORE = "redis://localhost:6379"
-STORE_PORT = 6379
 STORE_OPTIONS = {"redis": set[str](), "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}, "unix": {"db"}}
 T = TypeVar("T")
 
@@ -156,7 +155,7 @@ def shown_address(url: str) -> str:
     """Return the address in a valid URL as messages may name it: without user name and password."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    return f"{f'[{host}]' if ':' in host else host}:{parts.port or STORE_PORT}" if host else unquote(parts.path)
+    return f"{f'[{host}]' if ':' in host else host}:{parts.port or 6379}" if host else unquote(parts.path)
 
 
 def cache_url(text: str) -> str:

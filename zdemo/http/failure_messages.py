@@ -12,7 +12,6 @@ from zdemo.errors import ConnectionFailed, FailureKind, Phase
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
 EXPECTS_HTTPS = "{netloc} expects https, but http was used"
 NO_DETAIL = "no further detail"
-PROXY_SCHEMES = ("http", "https")
 PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 _WORDS = {
@@ -203,6 +202,6 @@ def proxy_problem(proxy: str) -> str:
     scheme = proxy.partition("://")[0].lower()
     if scheme.startswith("socks"):
         return "is a SOCKS proxy, which zdemo does not support"
-    if scheme not in PROXY_SCHEMES:
+    if scheme not in ("http", "https"):
         return "has a scheme other than http and https"
     return "" if proxy_address(proxy)[0] else "is not an address"

@@ -126,10 +126,9 @@ def explained(
     errors = list(chain(error))
     if ca_bundle and any(map(_is_about_bundle, errors)):
         name = ca_bundle.variable
-        return SettingsError(
-            [f"{name} names a file that cannot be read as PEM certificates: {ca_bundle.path}"],
-            hint=f"correct the path, e.g. {name}=/etc/ssl/certs/ca-certificates.crt, or unset {name}",
-        )
+        what = f"{name} names a file that cannot be read as PEM certificates: {ca_bundle.path}"
+        hint = f"correct the path, e.g. {name}=/etc/ssl/certs/ca-certificates.crt, or unset {name}"
+        return SettingsError([what], hint=hint)
     code = next((e.verify_code for e in errors if isinstance(e, ssl.SSLCertVerificationError)), 0)
     kind, silent = _kind(errors), "it does not answer"
     if any(isinstance(e, socket.gaierror) for e in errors):

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from zdemo.config.settings import LoginSettings
 from zdemo.errors import ConnectionFailed, ZdemoError
 from zdemo.errors.response import Response
+from zdemo.http.transport import Transport
 from zdemo.zitadel.introspection_answer import TOKEN_PATH
 from zdemo.zitadel.introspection_client import IssuedToken, issued_token
 from zdemo.zitadel.records import NewDevice, read
@@ -44,8 +45,6 @@ class Login:
     """
 
     def __init__(self, settings: LoginSettings, scopes: Sequence[str], redirect_uri: str = "") -> None:
-        from zdemo.http.transport import Transport  # here, because help and completion need no requests
-
         self.settings, self.redirect_uri, self._scopes = settings, redirect_uri, scopes
         self._state, self._verifier = secrets.token_urlsafe(), secrets.token_urlsafe(48)
         self._answers: SimpleQueue[dict[str, str]] = SimpleQueue()

@@ -43,7 +43,6 @@ REDIRECT_URI = "http://127.0.0.1/callback"  # of a native application: ZITADEL t
 Fields = dict[str, Any]
 PAGE_SIZE = 100
 MOST_PAGES = 1000  # no project is that large; a list that repeats itself would be read without end
-EVENTS = "/admin/v1/events/_search"
 MOST_EVENTS = 1000  # ZITADEL returns no more at a time
 MOST_USERS = 100  # of those with a similar name
 EQUALS = "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE"
@@ -277,7 +276,7 @@ def add_pat(client: ManagementClient, user_id: str, *, expires: int) -> NewCrede
 def list_user_events(client: ManagementClient, user_id: str, types: Iterable[str]) -> tuple[UserEvent, ...] | None:
     """Return at most ``MOST_EVENTS`` changes of a user, latest first; ``None`` unless the user has an IAM role (v1)."""
     body = {"aggregateId": user_id, "aggregateTypes": ["user"], "eventTypes": list(types), "limit": MOST_EVENTS}
-    answer = client.request("POST", EVENTS, body)
+    answer = client.request("POST", "/admin/v1/events/_search", body)
     if answer.status != 200:
         return None
     return answered(answer, lambda fields: tuple(read(UserEvent, row) for row in fields.get("events") or ()))
@@ -313,8 +312,6 @@ def list_assignments_of(client: ManagementClient, user_id: str) -> tuple[tuple[R
 
 USERINFO = "/oidc/v1/userinfo"
 WHOAMI = "/auth/v1/users/me"
-MY_PERMISSIONS = "/auth/v1/permissions/zitadel/me/_search"
-MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
 
 
 def user_id_of_token(client: ManagementClient, token: str | None = None) -> str | None:
@@ -346,7 +343,7 @@ def administrator(client: ManagementClient) -> Administrator:
 
 def list_memberships(client: ManagementClient) -> tuple[Membership, ...]:
     """Return what the token's user is an administrator of; empty when ZITADEL does not say (that API is v1's)."""
-    answer = client.request("POST", MY_MEMBERSHIPS, {})
+    answer = client.request("POST", "/auth/v1/memberships/me/_search", {})
     with suppress(ValueError, TypeError, AttributeError):
         return tuple(read(Membership, row) for row in answer.json_object().get("result") or ())
     return ()
@@ -359,6 +356,6 @@ def manager_roles(client: ManagementClient) -> tuple[str, ...]:
 
 def list_permissions(client: ManagementClient) -> frozenset[str] | None:
     """Return the permissions in the user's organization; ``None`` when ZITADEL does not say (that API is v1's)."""
-    answer = client.request("POST", MY_PERMISSIONS, {})
+    answer = client.request("POST", "/auth/v1/permissions/zitadel/me/_search", {})
     held = answer.json_object().get("result")
     return frozenset(map(str, held)) if answer.status == 200 and isinstance(held, list) else None

@@ -33,7 +33,6 @@ from zdemo.errors import ExitCode, IntrospectionError, UsageError
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import API_CHECKS, Target
 
-ID_WIDTH = 20
 LINK = r"\[([^\]]+)\]\(([^)]+)\)"
 INDENT = " " * 4
 LABEL_WIDTH = 8
@@ -152,7 +151,7 @@ def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -
     for name, members in groupby(checks, key=lambda check: check.group):
         screen.say(name)
         for check in members:
-            screen.behind(f"  {check.id:<{ID_WIDTH}}", check.what)
+            screen.behind(f"  {check.id:<{reports.CHECK_WIDTH}}", check.what)
 
 
 def explain(screen: Screen, check: Check[Any], *, as_json: bool) -> None:

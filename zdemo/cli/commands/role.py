@@ -25,7 +25,6 @@ from zdemo.zitadel.resources import list_assignments, list_users_by_id
 
 User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
-INEFFECTIVE = "deactivated: has no effect"
 ENDED = {"INACTIVE": "the user is deactivated", "LOCKED": "the user is locked"}  # by the user's state
 
 HELP = """Show and change who has which role in the project.
@@ -162,7 +161,7 @@ def list_roles(
     table = []
     for one in assignments:
         by = f"granted by organization {one.organization_id} ({one.organization_name})"
-        note = ENDED.get(states.get(one.user_id, ""), by) if one.active else INEFFECTIVE
+        note = ENDED.get(states.get(one.user_id, ""), by) if one.active else "deactivated: has no effect"
         cells = one.login_name, ", ".join(one.role_keys) or "(no role)", note
         table.append([f"  {one_line(cells[0])}", *map(one_line, cells[1:])])
     screen.table(table or [["  no role is granted"]])

@@ -21,6 +21,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.usage import OUTPUT_GROUP, completing, flag, option
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.environment import KEY_FILE
 from zdemo.config.names import did_you_mean
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.http.api_call import ROLE
@@ -31,11 +32,8 @@ from zdemo.verify.examine import examine, requested
 if TYPE_CHECKING:
     from zdemo.verify.run import VerifyRun
 
-KEY_FILE = "ZITADEL_KEY_FILE"
 FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
-PORT = "PORT"
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
-LOCAL = "localhost"
 NAMES = {group.value: f"all cases of the group {group.value}" for group in Group} | {c.id: c.asked for c in CASES}
 EXAMPLE = "zdemo verify --path /messages -- flask --app app run --port {port}"
 
@@ -57,7 +55,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     external_domain: Annotated[
         str,
         option("NAME", "The host name in ZITADEL's issuer. It must lead to this machine.", shows_default=True),
-    ] = LOCAL,
+    ] = "localhost",
     window: Annotated[
         float,
         option("SECONDS", "How long a deleted token or role may still pass.", shows_default=True, min=0, max=600),
@@ -217,7 +215,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         own = {*FOR_THE_API, *([KEY_FILE] if reads_key_file else []), *(text.partition("=")[0] for text in target.env)}
         given = with_emulator.variables(values, port, target.env)
         kept = {name: text for name, text in given.items() if name in own}  # no token
-        environment, withdrawn = with_emulator.command_environment(os.environ, {PORT: str(port), **kept})
+        environment, withdrawn = with_emulator.command_environment(os.environ, {"PORT": str(port), **kept})
         screen.hide(start.client_secret)
         if withdrawn:
             screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
