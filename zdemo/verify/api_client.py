@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.verify.challenge import OneChallenge, bearer_of
+from zdemo.verify.challenge import MalformedChallenge, OneChallenge, challenges
 
 MOST_SECONDS = 120.0  # of a run, besides the removal window, which it may have to wait for
 LEAST_SECONDS = 0.2
@@ -55,7 +55,10 @@ class ApiReply(Response):
     @property
     def bearer(self) -> OneChallenge | None:
         """The bearer challenge; ``None`` without one, or when the header field is malformed."""
-        return bearer_of(self.challenge)
+        try:
+            return next((one for one in challenges(self.challenge) if one.scheme == "bearer"), None)
+        except MalformedChallenge:
+            return None
 
     @property
     def error(self) -> str | None:

@@ -46,14 +46,6 @@ def challenges(value: str) -> list[OneChallenge]:
     return found
 
 
-def bearer_of(value: str | None) -> OneChallenge | None:
-    """Return the bearer challenge of a header field; ``None`` without one, or when the field is malformed."""
-    try:
-        return next((one for one in challenges(value or "") if one.scheme == "bearer"), None)
-    except MalformedChallenge:
-        return None
-
-
 def problem_of(value: str) -> str:
     """Return what is wrong with a header field, or an empty text."""
     try:

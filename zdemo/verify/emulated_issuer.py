@@ -13,12 +13,11 @@ from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.ask.token_request import request_token
 from zdemo.diagnosis.wording import audience_scope
 from zdemo.emulator import NEVER, Emulator, User, new_fault
-from zdemo.serving.embedded import serving
+from zdemo.serving.embedded import LOOPBACK, serving
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 
 SLOW_SECONDS = 0.5
 LONGEST_BODY = 1 << 16
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,33 +32,31 @@ class Person:
 @contextmanager
 def emulated_issuer(emulator: Emulator, project_id: str) -> Iterator[EmulatedIssuer]:
     """Make users and tokens in a running emulator, and serve the origin to which its redirects lead."""
-    collected: list[bytes] = []
-
-    def elsewhere(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        """Keep a request, and answer as ZITADEL would if the token were active."""
-        size = min(int(environ.get("CONTENT_LENGTH") or 0), LONGEST_BODY)
-        fields = "\n".join(f"{name}: {value}" for name, value in environ.items() if isinstance(value, str))
-        collected.append(fields.encode() + b"\n" + environ["wsgi.input"].read(size))
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [b'{"active": true}']
-
-    with serving(elsewhere) as port:
-        yield EmulatedIssuer(emulator, project_id, f"http://{LOOPBACK}:{port}", collected)
+    issuer = EmulatedIssuer(emulator, project_id)
+    with serving(issuer.elsewhere) as port:
+        issuer.elsewhere_url = f"http://{LOOPBACK}:{port}"
+        yield issuer
 
 
 class EmulatedIssuer:
-    """Users and tokens in the world of a running emulator. Each user is new, so no answer is in a cache.
+    """Users and tokens in the world of a running emulator. Each user is new, so no answer is in a cache."""
 
-    ``collected`` has the requests that arrived where redirects lead.
-    """
-
-    def __init__(self, emulator: Emulator, project_id: str, elsewhere_url: str, collected: Sequence[bytes]) -> None:
-        self._elsewhere_url, self.collected = elsewhere_url, collected
+    def __init__(self, emulator: Emulator, project_id: str) -> None:
+        self.elsewhere_url = ""  # where redirects lead
+        self.collected: list[bytes] = []  # the requests that arrived there
         self._emulator, self._world, self._project_id = emulator, emulator.world, project_id
         with self._world.lock:
             own = self._world.projects[project_id]
             other = self._world.add_project(own.organization_id, f"verify-{secrets.token_hex(4)}")
         self._other_id, self._organization_id = other.id, own.organization_id
+
+    def elsewhere(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        """Keep a request, and answer as ZITADEL would if the token were active: a WSGI app."""
+        size = min(int(environ.get("CONTENT_LENGTH") or 0), LONGEST_BODY)
+        fields = "\n".join(f"{name}: {value}" for name, value in environ.items() if isinstance(value, str))
+        self.collected.append(fields.encode() + b"\n" + environ["wsgi.input"].read(size))
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b'{"active": true}']
 
     def person(
         self,
@@ -110,7 +107,7 @@ class EmulatedIssuer:
         """Answer introspections wrongly during the block; yield how many have been, or are being, answered so."""
         started = time.time()
         fault = new_fault(kind, path="introspection", seconds=SLOW_SECONDS if kind == "slow" else None)
-        self._emulator.faults.add(replace(fault, location=self._elsewhere_url) if kind == "redirect" else fault)
+        self._emulator.faults.add(replace(fault, location=self.elsewhere_url) if kind == "redirect" else fault)
         try:
             yield lambda: self.introspections(started)
         finally:

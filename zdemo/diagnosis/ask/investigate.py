@@ -168,17 +168,12 @@ def _inactive(facts: Facts) -> Finding | None:
 PATIENCE_SECONDS = 1.0  # the name is an addition to an answer that is there
 
 
-def username_in(introspection: Introspection | None) -> str:
-    """Return the name in an introspection as it may be shown, or nothing."""
-    return quoted(introspection.text("username"), 60) if introspection else ""
-
-
 def username_of(settings: Settings, token: str) -> str:
     """Return the name of a token's user, or nothing if ZITADEL does not give it at once."""
     seconds = min(settings.timeout_seconds, PATIENCE_SECONDS)
     try:
         with closing(IntrospectionClient(settings, timeout_seconds=seconds)) as client:
-            return username_in(client.introspect(token))
+            return quoted(client.introspect(token).text("username"), 60)
     except (IntrospectionError, SettingsError):
         return ""
 
@@ -261,4 +256,5 @@ def explain(  # noqa: PLR0913  # each given by name
     next_step = api_response.DOCTOR if call.answer.status in GATEWAY_STATUSES else more
     if finding.candidates:
         finding = replace(finding, otherwise=(*finding.otherwise, next_step))
-    return Explanation(finding=finding, username=username_in(known.introspection))
+    username = quoted(known.introspection.text("username"), 60) if known.introspection else ""
+    return Explanation(finding=finding, username=username)

@@ -55,16 +55,11 @@ class Check(Generic[S]):
         return f"{TROUBLESHOOTING}#{self.id}"
 
 
-def check(
-    name: str, what: str, *needs: str, verdict: str, explains: str = "", group: str = ""
-) -> Callable[[Callable[[S], Finding]], Check[S]]:
-    """Make a check of the function below."""
+def check(name: str, what: str, *needs: str, **more: str) -> Callable[[Callable[[S], Finding]], Check[S]]:
+    """Make a check of the function below, with ``more`` of its fields."""
     beginning = name.partition(".")[0]
-    found = group or GROUPS.get(beginning, beginning)
-
-    return lambda examine: Check(
-        id=name, what=what, needs=needs, verdict=verdict, explains=explains, group=found, examine=examine
-    )
+    fields = {"group": GROUPS.get(beginning, beginning)} | more
+    return lambda examine: Check(id=name, what=what, needs=needs, examine=examine, **fields)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,18 +49,14 @@ def _kind(values: Mapping[str, str], name: str) -> TokenKind | None:
     return token_form(values[name]).kind if name in values else None
 
 
-def are_swapped(values: Mapping[str, str]) -> bool:
-    """Return whether client ID and client secret stand in each other's variables."""
-    return _kind(values, "CLIENT_SECRET") is TokenKind.ID_NUMBER and _kind(values, "CLIENT_ID") is SECRET
-
-
 def are_token_and_secret_swapped(token: TokenKind | None, secret: str) -> bool:
     """Return whether a token and the client secret stand in each other's variables."""
     return token is SECRET and token_form(secret).kind is PAT
 
 
 def _odd(values: Mapping[str, str]) -> Iterator[OddValue]:
-    if are_swapped(values):
+    swapped = _kind(values, "CLIENT_SECRET") is TokenKind.ID_NUMBER and _kind(values, "CLIENT_ID") is SECRET
+    if swapped:
         yield SWAPPED
     if are_token_and_secret_swapped(_kind(values, "PAT"), values.get("CLIENT_SECRET", "")):
         yield TOKEN_SWAPPED
@@ -78,7 +74,7 @@ def _odd(values: Mapping[str, str]) -> Iterator[OddValue]:
     client_id, kind = values.get("CLIENT_ID", ""), _kind(values, "CLIENT_ID")
     usual = not client_id or ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id)
     same = client_id in [value for name, value in values.items() if name != "CLIENT_ID"]
-    if not (usual or same or paste_error(client_id) or are_swapped(values)):
+    if not (usual or same or paste_error(client_id) or swapped):
         fatal = kind in (PAT, SECRET)
         other = "does not look like a client ID (18 digits): perhaps it is a service account's login name"
         yield OddValue(

@@ -189,7 +189,10 @@ def _form_of_parts(text: str) -> TokenForm:
     is_foreign = names != JWE_ALGORITHMS and all(isinstance(name, str) for name in names) and not has_lost_names
     kind, missing, sealed = TokenKind.DAMAGED, "", 0
     if header and claims:
-        missing = _missing_of_signature(parts[2], str(header.get("alg")))
+        algorithm, size = str(header.get("alg")), len(parts[2])
+        lengths = RSA if algorithm.startswith(("RS", "PS")) else (CURVES.get(algorithm, size),)
+        whole = min(lengths, key=lambda length: abs(length - size))
+        missing = f"its signature has {size} instead of {whole} characters" if size < whole else ""
         kind = TokenKind.CUT if missing else TokenKind.JWT
     elif is_foreign and len(parts) == JWE_PARTS:
         pass  # stays as it is
@@ -199,14 +202,6 @@ def _form_of_parts(text: str) -> TokenForm:
         sealed = len(parts[3]) * 3 // 4
         kind = (WITH_KEY_ID if "kid" in header else WITHOUT_KEY_ID).get(sealed, TokenKind.CUT)
     return TokenForm(kind=kind, length=len(text), missing=missing, sealed_bytes=sealed, header=header, claims=claims)
-
-
-def _missing_of_signature(signature: str, algorithm: str) -> str:
-    """Return what proves that a JWT was cut at its end; its key may have one of several lengths."""
-    size = len(signature)
-    lengths = RSA if algorithm.startswith(("RS", "PS")) else (CURVES.get(algorithm, size),)
-    whole = min(lengths, key=lambda length: abs(length - size))
-    return f"its signature has {size} instead of {whole} characters" if size < whole else ""
 
 
 def _missing(text: str, parts: list[str], header: Mapping[str, Any]) -> str:
