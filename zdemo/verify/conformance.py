@@ -71,8 +71,9 @@ def _judged(target: Target, case: Case, wrong: Callable[..., Finding] = failed) 
     return wrong(f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})")
 
 
-@check("api.reachable", "the URL answers", verdict="does not answer")
+@check("api.reachable", verdict="does not answer")
 def _reachable(target: Target) -> Finding:
+    """The URL answers."""
     reply = target.bare
     if reply.failure:
         return failed_with(reply.failure)
@@ -86,15 +87,9 @@ def _shown(path: str) -> str:
     return path.partition("?")[0]
 
 
-@check(
-    "api.no_token",
-    "no token: 401, a challenge without an error code",
-    "api.reachable",
-    verdict="no token",
-    group=REFUSALS,
-)
+@check("api.no_token", "api.reachable", verdict="no token", group=REFUSALS)
 def _no_token(target: Target) -> Finding:
-    """Expect a challenge without an error code, because no token was presented (RFC 6750 §3.1)."""
+    """No token: 401, a challenge without an error code."""
     reply = target.bare
     if reply.status == 401:
         return _judged(target, BY_ID["correct.no_token"])
@@ -118,25 +113,20 @@ def _neither(reply: ApiReply, path: str) -> Finding:
     return failed(f"{reply.status} for a request without a token, not 401", "answer 401 with a challenge")
 
 
-@check("api.garbage", "a made-up token: 401 invalid_token", "api.no_token", verdict="a made-up token", group=REFUSALS)
+@check("api.garbage", "api.no_token", verdict="a made-up token", group=REFUSALS)
 def _garbage(target: Target) -> Finding:
+    """A made-up token: 401 invalid_token."""
     if target.run.refused_garbage.status in GATEWAY_STATUSES:
         what = f"{target.run.refused_garbage.status}: the API cannot have tokens checked"
         return failed(what, "check the API's log; zdemo doctor (without --api) checks ZITADEL and the settings here")
     return _judged(target, BY_ID["correct.invalid_token"])
 
 
-@check(
-    "api.query",
-    "a token in the query is not accepted",
-    "api.no_token",
-    verdict="a token in the query is read",
-    group=QUERY,
-)
+@check("api.query", "api.no_token", verdict="a token in the query is read", group=QUERY)
 def _query(target: Target) -> Finding:
-    """Send only a made-up token: a real one would end up in logs."""
+    """A token in the query is not accepted."""
     run = target.run
-    reply = run.api.send(query=random_token())
+    reply = run.api.send(query=random_token())  # a real one would end up in logs
     if reply.failure:
         return failed(reply.failure.message, MUST_REFUSE)
     if reply.status < 300:
@@ -148,14 +138,9 @@ def _query(target: Target) -> Finding:
     return passed(f"{reply.status}: the token in the query is ignored (tried with a made-up token)")
 
 
-@check(
-    "api.accepts",
-    "PAT is accepted, or refused only for a missing role",
-    "api.garbage",
-    verdict="PAT is not accepted",
-    group="acceptance",
-)
+@check("api.accepts", "api.garbage", verdict="PAT is not accepted", group="acceptance")
 def _accepts(target: Target) -> Finding:
+    """PAT is accepted, or refused only for a missing role."""
     if not target.token:
         return skipped("PAT is not set")
     reply = target.run.api.bearer(target.token)
@@ -172,7 +157,7 @@ def _same_as(case: str, name: str, what: str, verdict: str, need: str = "api.no_
     """Return a check that asks and judges as a case of ``zdemo verify`` does; that of a polite case only warns."""
     wrong = warned if case.startswith("polite.") else failed
     group = {"both_ways": QUERY, "caching": "caching"}.get(name, REFUSALS)
-    make = check(f"api.{name}", what, need, verdict=verdict, group=group)
+    make = check(f"api.{name}", need, what=what, verdict=verdict, group=group)
     return make(lambda target: _judged(target, BY_ID[case], wrong))
 
 

@@ -21,8 +21,9 @@ CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"
 TTL = "ZDEMO_CACHE_TTL"
 
 
-@check("api.reachable", "the API at ZDEMO_API_URL answers", "settings.readable", verdict="does not answer")
+@check("api.reachable", "settings.readable", verdict="does not answer")
 def _reachable(context: DoctorContext) -> Finding:
+    """The API at ZDEMO_API_URL answers."""
     if context.api is None:
         return skipped(context.not_usable("ZDEMO_API_URL", "ZDEMO_ALLOW_HTTP", "ZDEMO_TIMEOUT") or NOT_USABLE)
     public = context.called(Route.PUBLIC)
@@ -34,13 +35,9 @@ def _reachable(context: DoctorContext) -> Finding:
     return failed_with(public)
 
 
-@check(
-    "api.identity",
-    "it is a zdemo API, and guards its private route",
-    "api.reachable",
-    verdict="does not answer as zdemo serve does",
-)
+@check("api.identity", "api.reachable", verdict="does not answer as zdemo serve does")
 def _identity(context: DoctorContext) -> Finding:
+    """It is a zdemo API, and guards its private route."""
     public = context.called(Route.PUBLIC)
     if not isinstance(public, Call):
         return skipped("it did not answer")
@@ -61,14 +58,9 @@ def _identity(context: DoctorContext) -> Finding:
     return next(findings_for_no_example_api(public), other)
 
 
-@check(
-    "api.agrees",
-    "it agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application",
-    "api.identity",
-    "client.accepted",
-    verdict="disagrees with ZITADEL",
-)
+@check("api.agrees", "api.identity", "client.accepted", verdict="disagrees with ZITADEL")
 def _agrees(context: DoctorContext) -> Finding:
+    """It agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application."""
     settings, introspection = context.settings, context.investigation.introspection
     if context.api and settings and (other := api_difference(context.api.api_url, settings)):
         return other_api(other, "ZDEMO_API_URL")
@@ -106,13 +98,9 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
     return explanation.finding if explanation else failed("the API and ZITADEL disagree", CORRECT)
 
 
-@check(
-    "cache.reachable",
-    f"the store of {CACHE_URL} answers, and accepts this API",
-    "settings.readable",
-    verdict="the store cannot be used",
-)
+@check("cache.reachable", "settings.readable", verdict="the store cannot be used")
 def _store_reachable(context: DoctorContext) -> Finding:
+    """The store of ZDEMO_CACHE_URL answers, and accepts this API."""
     if CACHE_URL not in context.environment:
         return skipped(f"{CACHE_URL} is not set: each worker keeps its own answers")
     if (settings := context.settings) is None:
@@ -126,10 +114,9 @@ def _store_reachable(context: DoctorContext) -> Finding:
     return passed("the store answers, and accepts this API", brief="answers")
 
 
-@check(
-    "cache.writable", "the store takes what this API writes", "cache.reachable", verdict="the store takes no answers"
-)
+@check("cache.writable", "cache.reachable", verdict="the store takes no answers")
 def _writable(context: DoctorContext) -> Finding:
+    """The store takes what this API writes."""
     if not (state := context.store).ok:
         return failed(state.reason, state.hint)
     return passed("the store takes what this API writes", brief="takes answers")

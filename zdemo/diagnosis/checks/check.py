@@ -55,11 +55,17 @@ class Check(Generic[S]):
         return f"{TROUBLESHOOTING}#{self.id}"
 
 
-def check(name: str, what: str, *needs: str, **more: str) -> Callable[[Callable[[S], Finding]], Check[S]]:
-    """Make a check of the function below, with ``more`` of its fields."""
+def check(name: str, *needs: str, what: str = "", **more: str) -> Callable[[Callable[[S], Finding]], Check[S]]:
+    """Make a check of the function below, whose docstring says ``what`` is right; ``more`` are other fields."""
     beginning = name.partition(".")[0]
     fields = {"group": GROUPS.get(beginning, beginning)} | more
-    return lambda examine: Check(id=name, what=what, needs=needs, examine=examine, **fields)
+
+    def made(examine: Callable[[S], Finding]) -> Check[S]:
+        said = what or (examine.__doc__ or "").removesuffix(".")
+        said = said if said[1:2].isupper() else said[:1].lower() + said[1:]  # a name in capitals stays
+        return Check(id=name, what=said, needs=needs, examine=examine, **fields)
+
+    return made
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,9 @@ NEEDED = ("project.create", "project.role.write", "project.app.write", "user.wri
 BIGGER = "make its user ORG_OWNER of the organization (or IAM_OWNER), or use such an administrator's PAT"
 
 
-@check("client.accepted", "ZITADEL accepts the API application's credentials", "zitadel.host", verdict="not accepted")
+@check("client.accepted", "zitadel.host", verdict="not accepted")
 def _accepted(context: DoctorContext) -> Finding:
+    """ZITADEL accepts the API application's credentials."""
     if context.settings is None:
         names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         return skipped(context.not_usable(*names) or context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
@@ -37,13 +38,9 @@ def _accepted(context: DoctorContext) -> Finding:
     return passed(f"ZITADEL answers the API application's {what}", brief=f"accepted ({what})")
 
 
-@check(
-    "client.kind",
-    "they are of the kind that the application is registered for",
-    "client.accepted",
-    verdict="another kind of client",
-)
+@check("client.kind", "client.accepted", verdict="another kind of client")
 def _kind(context: DoctorContext) -> Finding:
+    """They are of the kind that the application is registered for."""
     key = context.settings.key if context.settings else None
     used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
     if context.investigation.finding:
@@ -60,14 +57,9 @@ def _kind(context: DoctorContext) -> Finding:
     return passed(f"{used}, as the application {quoted(app.name, 60)} is registered")
 
 
-@check(
-    "token.form",
-    "PAT is a whole token, with nothing around it",
-    "settings.readable",
-    verdict="does not look like a whole token",
-    explains="token.active",
-)
+@check("token.form", "settings.readable", verdict="does not look like a whole token", explains="token.active")
 def _form(context: DoctorContext) -> Finding:
+    """PAT is a whole token, with nothing around it."""
     if not context.token:
         known = rename_steps(context.environment, "PAT")
         step = known[0] if known else "set PAT to a user's token; zdemo setup creates one"
@@ -84,14 +76,9 @@ def _form(context: DoctorContext) -> Finding:
     return passed(f"{form.size}; ZITADEL accepts it") if asked and asked.active else warned(form.described, form.fix)
 
 
-@check(
-    "token.active",
-    "PAT is active; if not, why, as far as it can be known",
-    "client.accepted",
-    "token.form",
-    verdict="not active",
-)
+@check("token.active", "client.accepted", "token.form", verdict="not active")
 def _active(context: DoctorContext) -> Finding:
+    """PAT is active; if not, why, as far as it can be known."""
     introspection, finding = context.investigation.introspection, context.investigation.finding
     if introspection is None:
         return skipped("there is no introspection")
@@ -108,8 +95,9 @@ def _active(context: DoctorContext) -> Finding:
     return passed(f"active: {quoted(who, 60)}", brief=f"active: {quoted(who, 60)}")
 
 
-@check("token.audience", "it is meant for this API", "token.active", verdict="not for this API")
+@check("token.audience", "token.active", verdict="not for this API")
 def _audience(context: DoctorContext) -> Finding:
+    """It is meant for this API."""
     finding = context.investigation.finding
     if finding and finding.id in ABOUT_AUDIENCE:
         return finding
@@ -118,8 +106,8 @@ def _audience(context: DoctorContext) -> Finding:
 
 @check(
     "role.granted",
-    f"its user has the role {ROLE} in this API's project",
     "token.audience",
+    what=f"its user has the role {ROLE} in this API's project",
     verdict=f"{ROLE} is missing",
 )
 def _granted(context: DoctorContext) -> Finding:
@@ -132,8 +120,9 @@ def _granted(context: DoctorContext) -> Finding:
     return passed(f"{ROLE}, granted by organization {' and '.join(quoted(org, 30) for org in roles.get(ROLE, {}))}")
 
 
-@check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", "zitadel.host", verdict="not valid")
+@check("admin.valid", "zitadel.host", verdict="not valid")
 def _admin_valid(context: DoctorContext) -> Finding:
+    """ZITADEL_ADMIN_PAT is valid at this ZITADEL."""
     if unused := _admin_not_asked(context):
         return unused
     facts = context.facts
@@ -160,13 +149,9 @@ def _admin_not_asked(context: DoctorContext) -> Finding | None:
     return None
 
 
-@check(
-    "admin.rights",
-    "its user is an administrator, with the permissions that setup and role need",
-    "admin.valid",
-    verdict="not enough permissions",
-)
+@check("admin.rights", "admin.valid", verdict="not enough permissions")
 def _admin_rights(context: DoctorContext) -> Finding:
+    """Its user is an administrator, with the permissions that setup and role need."""
     if (finding := context.investigation.finding) and finding.id == "role.swapped_tokens":
         return skipped("needs role.granted: swapped with PAT")
     permissions = list_permissions(context.facts.administrator)

@@ -33,13 +33,9 @@ def renaming_of(environment: Environment, right: str = "") -> RenameVariable | N
     return None
 
 
-@check(
-    "settings.readable",
-    "the .env file can be read, and each line is an assignment",
-    verdict=".env is not read, or only in part",
-    explains="settings.complete",
-)
+@check("settings.readable", verdict=".env is not read, or only in part", explains="settings.complete")
 def _readable(context: DoctorContext) -> Finding:
+    """The .env file can be read, and each line is an assignment."""
     if error := context.unreadable:
         first, *also = error.problems
         return failed(first, error.hint, also=also)
@@ -58,13 +54,9 @@ def _lines(numbers: Sequence[int]) -> str:
     return f"line{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"
 
 
-@check(
-    "settings.complete",
-    "ZITADEL_DOMAIN and the API application's credentials are set",
-    "settings.readable",
-    verdict="not complete",
-)
+@check("settings.complete", "settings.readable", verdict="not complete")
 def _complete(context: DoctorContext) -> Finding:
+    """ZITADEL_DOMAIN and the API application's credentials are set."""
     missing = [problem for problem in context.problems if NOT_SET in problem]
     if missing:
         renames = [context.problems[problem] for problem in missing if context.problems[problem]]
@@ -80,13 +72,9 @@ def _complete(context: DoctorContext) -> Finding:
     return passed(what, brief=f"{len(known)} set, from {' and '.join(by_place)}")
 
 
-@check(
-    SHADOWED,
-    "no environment variable hides another value in .env",
-    "settings.readable",
-    verdict="one value hides another",
-)
+@check(SHADOWED, "settings.readable", verdict="one value hides another")
 def _shadowed(context: DoctorContext) -> Finding:
+    """No environment variable hides another value in .env."""
     exported = [name for name in context.environment.hidden if is_setting(name)]
     texts = [context.environment.hiding(name) for name in exported]
     fix = [f"unset {name}  (if you want the value in {context.path})" for name in exported]
@@ -101,13 +89,9 @@ def _shadowed(context: DoctorContext) -> Finding:
     return warned(first, *fix, also=also)
 
 
-@check(
-    "settings.wellformed",
-    "no value is quoted, has a space or a path, is swapped, or is of another kind",
-    "settings.readable",
-    verdict="a value looks wrong",
-)
+@check("settings.wellformed", "settings.readable", verdict="a value looks wrong")
 def _wellformed(context: DoctorContext) -> Finding:
+    """No value is quoted, has a space or a path, is swapped, or is of another kind."""
     broken = [problem for problem in context.problems if NOT_SET not in problem]
     if broken:
         first, *also = broken

@@ -24,13 +24,9 @@ TLS_KINDS = (FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS, FailureKind.HUNG_UP, F
 ABOUT_TIME = (FailureKind.CERTIFICATE_EXPIRED, FailureKind.CERTIFICATE_NOT_YET_VALID)
 
 
-@check(
-    "net.resolve",
-    "the host name in ZITADEL_DOMAIN, or ZITADEL_INTERNAL_URL, resolves",
-    "settings.readable",
-    verdict="the host name does not resolve",
-)
+@check("net.resolve", "settings.readable", verdict="the host name does not resolve")
 def _resolve(context: DoctorContext) -> Finding:
+    """The host name in ZITADEL_DOMAIN, or ZITADEL_INTERNAL_URL, resolves."""
     if context.about_zitadel is None:
         return skipped(context.not_usable(ISSUER, INTERNAL_URL) or NOT_USABLE)
     if context.facts.proxy:
@@ -47,8 +43,9 @@ def _resolve(context: DoctorContext) -> Finding:
     return passed(f"{host} resolves{_from_internal_url(context)}")
 
 
-@check("net.connect", "the port answers", "net.resolve", verdict="no connection")
+@check("net.connect", "net.resolve", verdict="no connection")
 def _connect(context: DoctorContext) -> Finding:
+    """The port answers."""
     if context.facts.proxy:
         return nothing_to_check("the proxy connects, not this machine")
     parts, failure = urlsplit(context.zitadel.server), context.evidence.failure(Probe.DISCOVERY)
@@ -70,13 +67,9 @@ def _from_internal_url(context: DoctorContext) -> str:
     return f" ({INTERNAL_URL})" if context.zitadel.internal_url else ""
 
 
-@check(
-    "net.proxy",
-    "the proxy from the environment, if there is one, lets requests through",
-    "net.connect",
-    verdict="the proxy lets nothing through",
-)
+@check("net.proxy", "net.connect", verdict="the proxy lets nothing through")
 def _proxy(context: DoctorContext) -> Finding:
+    """The proxy from the environment, if there is one, lets requests through."""
     proxy = context.facts.proxy
     if not proxy:
         return nothing_to_check("none is used for this host")
@@ -90,13 +83,9 @@ def _proxy(context: DoctorContext) -> Finding:
     return passed(f"{host} port {port}", brief=f"through the proxy at {host} port {port}")
 
 
-@check(
-    "net.tls",
-    "TLS where it is used: the certificate is trusted, has the right name, and is in time",
-    "net.proxy",
-    verdict="no TLS connection",
-)
+@check("net.tls", "net.proxy", verdict="no TLS connection")
 def _tls(context: DoctorContext) -> Finding:
+    """TLS where it is used: the certificate is trusted, has the right name, and is in time."""
     failure = context.evidence.failure(Probe.DISCOVERY)
     if context.zitadel.server.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
@@ -122,8 +111,9 @@ def _with_scheme(scheme: str, context: DoctorContext) -> SetVariable | None:
     return SetVariable(context.zitadel.setting, f"{scheme}://{parts.netloc}") if is_safe else None
 
 
-@check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", "net.tls", verdict="no answer from a ZITADEL")
+@check("zitadel.identity", "net.tls", verdict="no answer from a ZITADEL")
 def _identity(context: DoctorContext) -> Finding:
+    """The server at ZITADEL_DOMAIN is a ZITADEL."""
     if signs := zitadels_signs(context.evidence):
         answer = context.evidence.answer(Probe.DISCOVERY)
         if answer and answer.emulator:
@@ -137,13 +127,9 @@ def _identity(context: DoctorContext) -> Finding:
     return skipped("no time was left")
 
 
-@check(
-    "zitadel.ready",
-    "it is ready: its database answers, and requests are not limited",
-    "zitadel.identity",
-    verdict="not ready",
-)
+@check("zitadel.ready", "zitadel.identity", verdict="not ready")
 def _ready(context: DoctorContext) -> Finding:
+    """It is ready: its database answers, and requests are not limited."""
     evidence = context.evidence
     if sick := zitadel_is_sick(context.zitadel.server, evidence):
         return sick
@@ -161,13 +147,9 @@ def _ready(context: DoctorContext) -> Finding:
     return passed("it answers, but its readiness check did not")
 
 
-@check(
-    "zitadel.host",
-    "it has an instance for the host name (ExternalDomain)",
-    "zitadel.ready",
-    verdict="no instance for this host",
-)
+@check("zitadel.host", "zitadel.ready", verdict="no instance for this host")
 def _host(context: DoctorContext) -> Finding:
+    """It has an instance for the host name (ExternalDomain)."""
     discovery = context.evidence.answer(Probe.DISCOVERY)
     if discovery is None:
         return skipped("discovery did not answer")
@@ -178,10 +160,9 @@ def _host(context: DoctorContext) -> Finding:
     return replace(finding, outcome=Outcome.WARN) if only_discovery else finding
 
 
-@check(
-    "zitadel.issuer", "its issuer is ZITADEL_DOMAIN: scheme, host, port", "zitadel.host", verdict="has another address"
-)
+@check("zitadel.issuer", "zitadel.host", verdict="has another address")
 def _issuer(context: DoctorContext) -> Finding:
+    """Its issuer is ZITADEL_DOMAIN: scheme, host, port."""
     issuer = quoted(context.evidence.body(Probe.DISCOVERY).get("issuer"))
     if not issuer:
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
@@ -201,13 +182,9 @@ def _issuer(context: DoctorContext) -> Finding:
     )
 
 
-@check(
-    "clock.skew",
-    "this machine's clock agrees with ZITADEL's",
-    "zitadel.identity",
-    verdict="clocks differ",
-)
+@check("clock.skew", "zitadel.identity", verdict="clocks differ")
 def _clock(context: DoctorContext) -> Finding:
+    """This machine's clock agrees with ZITADEL's."""
     ahead = context.evidence.clock_ahead_seconds
     if ahead is None:
         return skipped("no answer has a date")
