@@ -58,12 +58,8 @@ def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter, ca
 
 def key_only(planter: Planter) -> dict[str, str]:
     method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-    made = planter.do(
-        "application.v2.ApplicationService/CreateApplication",
-        projectId=PROJECT_ID,
-        name="by-key",
-        apiConfiguration=method,
-    )
+    service = "application.v2.ApplicationService"
+    made = planter.do(f"{service}/CreateApplication", projectId=PROJECT_ID, name="by-key", apiConfiguration=method)
     return {"CLIENT_ID": str(made["apiConfiguration"]["clientId"])}
 
 
@@ -100,6 +96,7 @@ APPLICATION, PROJECT = "application.v2.ApplicationService", "project.v2.ProjectS
 IS_OFF = (f"application {APPLICATION_NAME} is inactive", "deactivated", "activate")
 IS_WRONG = ("CLIENT_SECRET is wrong", "regenerated|rotated", "(fix|next) copy CLIENT_SECRET again")
 IS_BY_KEY = ("private_key_jwt", "create a key .*ZITADEL_KEY_FILE")
+IS_RESOURCE_ID = ("resource ID of the application", f"set CLIENT_ID={CLIENT_ID}")
 UNKNOWN = "no application has this client ID"
 
 
@@ -113,11 +110,7 @@ UNKNOWN = "no application has this client ID"
         (does(f"{PROJECT}/DeactivateProject", projectId=PROJECT_ID), ("project zdemo .*inactive",), "organization Z"),
         (organization_off, ("organization ZITADEL .*is inactive", "activate"), "project zdemo"),
         (does(f"{APPLICATION}/DeleteApplication", **APP), (UNKNOWN, "deleted"), "inactive"),
-        (
-            lambda _: {"CLIENT_ID": APPLICATION_ID},
-            ("resource ID of the application", f"set CLIENT_ID={CLIENT_ID}"),
-            "inactive",
-        ),
+        (lambda _: {"CLIENT_ID": APPLICATION_ID}, IS_RESOURCE_ID, "inactive"),
     ],
 )
 def test_10_11_13_16_42_43_44_a_refused_client(
@@ -147,9 +140,9 @@ def test_58_the_key_file_of_a_service_user(bare: Shell, planter: Planter) -> Non
     command(bare, env, "introspect").names("service account", "API application")
 
 
-@pytest.mark.parametrize("expires_in", [1, None])
-def test_59_an_application_key_that_has_expired_or_was_deleted(bare: Shell, expires_in: int | None) -> None:
-    life = {"lifetime_milliseconds": expires_in * 1000} if expires_in else {}
+@pytest.mark.parametrize("expires_in", [0.6, None])
+def test_59_an_application_key_that_has_expired_or_was_deleted(bare: Shell, expires_in: float | None) -> None:
+    life = {"lifetime_milliseconds": int(expires_in * 1000)} if expires_in else {}
     with key_site(bare.folder / "key.json", **life) as site:
         expires = datetime.now(UTC) + timedelta(seconds=expires_in or 0)  # or a little earlier
         env = keyed(site.url, site.file)

@@ -49,12 +49,7 @@ def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: S
 
 
 PLACES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {  # content of .env, and what doctor says
-    "no assignment": (
-        "# fine\nZITADEL_DOMAIN=x\nthis is none\n",
-        READABLE,
-        (),
-        (r"\.env line 3 is not an assignment",),
-    ),
+    "no assignment": ("PAT=x\nthis is none\n", READABLE, (), (r"\.env line 2 is not an assignment",)),
     "nothing": ("", "settings.complete", (), ("ZITADEL_DOMAIN is not set", "CLIENT_SECRET is not set", "zdemo setup")),
     "UTF-16": ("PAT=x\n" * 9, READABLE, (), ("UTF-16", "fix save it as UTF-8")),
     "a folder": ("", "settings.complete", (READABLE,), (r"\.env is a folder", "not read", "--env-file")),
@@ -93,6 +88,9 @@ def test_a_file_that_is_named_and_missing_is_an_error(bare: Shell) -> None:
 
 
 SWAPPED = {"PAT": CLIENT_SECRET, "CLIENT_SECRET": READER.pat}
+PATS_SWAPPED = {"PAT": ADMIN.pat, "ZITADEL_ADMIN_PAT": READER.pat}
+RIGHT_PROJECT = f"fix ZITADEL_PROJECT_ID={PROJECT_ID}"
+OTHER_PROJECT = {"ZITADEL_PROJECT_ID": "353545601679499999"}
 
 
 # {url} is ZITADEL's address, and {host} is without its scheme
@@ -126,20 +124,10 @@ def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator) -> No
     ("values", "failing", "named", "never"),
     [
         ({"PAT": ADMIN.pat}, "role.granted", ("an administrator's .IAM_OWNER", "not be sent to APIs"), "role grant"),
-        (
-            {"PAT": ADMIN.pat, "ZITADEL_ADMIN_PAT": READER.pat},
-            "role.granted",
-            ("they are swapped", "exchange the values of PAT and ZITADEL_ADMIN_PAT"),
-            "role grant",
-        ),
+        (PATS_SWAPPED, "role.granted", ("swapped", "exchange the values of PAT and ZITADEL_ADMIN_PAT"), "role grant"),
         ({"PAT": "<your PAT>"}, "token.form", ("token is the example's value", "zdemo setup creates"), "expired"),
-        ({"ZITADEL_PROJECT_ID": CLIENT_ID}, "role.granted", (f"fix ZITADEL_PROJECT_ID={PROJECT_ID}",), "fix correct"),
-        (
-            {"ZITADEL_PROJECT_ID": "353545601679499999"},
-            "role.granted",
-            (f"fix ZITADEL_PROJECT_ID={PROJECT_ID}", "if there is such a project"),
-            "cache|grant the role there",
-        ),
+        ({"ZITADEL_PROJECT_ID": CLIENT_ID}, "role.granted", (RIGHT_PROJECT,), "fix correct"),
+        (OTHER_PROJECT, "role.granted", (RIGHT_PROJECT, "if there is such a project"), "cache|grant the role there"),
     ],
 )
 def test_what_is_in_the_wrong_variable_is_named_by_both(
