@@ -298,15 +298,6 @@ def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, p
         output.names("http://localhost:59999", planter.url, "one issuer for all").never("expired", OPEN)
 
 
-def test_doctor_asks_how_the_application_is_registered_only_when_nothing_else_is_wrong(
-    bare: Shell, zitadel: Emulator
-) -> None:
-    for pat, asked in ((READER.pat, True), ("", True), (VISITOR.pat, False)):
-        zitadel.requests.clear()
-        bare("doctor", **administered(zitadel.url) | {"PAT": pat})
-        assert any(record.path.endswith("/ListApplications") for record in zitadel.requests) is asked
-
-
 @pytest.mark.parametrize("death", ["18 deleted", "39 reactivated", "41 removed"])
 def test_a_failing_check_of_doctor_asks_zitadel_little(bare: Shell, planter: Planter, death: str) -> None:
     """These cost most: what an administrator sees decides. Nothing is asked twice."""

@@ -56,19 +56,11 @@ def refused_key(replies: Mapping[Probe, Response] = DISCOVERED, ahead: float | N
     return finding
 
 
-def test_refused_credentials_stay_open_with_all_candidates() -> None:
-    finding = refused({USERINFO: answer(200, {})})
-    assert (finding.id, finding.certainty) == ("client.refused", OPEN)
-    candidates = " ".join(finding.candidates)
-    for word in ("CLIENT_ID", "CLIENT_SECRET", "regenerated", "rotated", "inactive", "key-only", "recreated"):
-        assert word in candidates
-    assert "token" not in str(finding).lower()
-
-
 def test_everything_refused_by_zitadel_is_another_or_a_recreated_one() -> None:
     finding = refused({USERINFO: DEAD, ADMINISTRATOR: DEAD})
     assert (finding.id, finding.certainty) == ("client.other_instance", LIKELY)
     open_cause = refused({USERINFO: DEAD})
+    assert "token" not in str(open_cause).lower()
     assert "recreated" in open_cause.candidates[0]
     assert finding.fix[0] == open_cause.fix[0] == "correct ZITADEL_DOMAIN, if another ZITADEL is meant"
     assert "another ZITADEL" in refused_key({USERINFO: DEAD}).candidates[0]
