@@ -105,7 +105,7 @@ class Evidence:
     assignments_from: str = "the token itself"  # with which ZITADEL was asked
     own_rights: tuple[str, ...] = ()  # the administrator roles of the token's user
     is_admin_pat: bool = False  # whether the token is ZITADEL_ADMIN_PAT
-    admin_pat_rights: tuple[str, ...] | None = None
+    admin_pat_rights: tuple[str, ...] | None = None  # those of the user of ZITADEL_ADMIN_PAT
     with_administrator: bool = False  # whether there is an administrator's PAT
     unusable_admin_pat: str = ""  # what to do before the one that is set can be used
     admin_option: str = ""  # what a command that acts as an administrator needs at its end
