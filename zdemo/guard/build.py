@@ -104,7 +104,7 @@ def shared_answers(settings: Settings, *, counters: Counters | None = None) -> S
     from zdemo.guard.shared.sealing import Sealer
 
     seconds = min(LONGEST_OPERATION_SECONDS, OPERATION_SHARE * settings.timeout_seconds)
-    store = RedisStore(url, operation_seconds=seconds, counters=counters)
+    store = RedisStore(url, operation_seconds=seconds, counters=counters or Counters())
     return SharedAnswers(store, Sealer(settings), ttl_seconds=settings.cache_ttl_seconds)
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 
 from zdemo.guard.instruments import running_clock
 from zdemo.serving.forks import renewed_after_fork
@@ -21,6 +22,7 @@ class _Waiter:
         self.generation: int | None = None
 
 
+@dataclass(eq=False)
 class Bulkhead:
     """At most ``size`` slots, the last ``reserve`` of them for callers with a known token. Thread-safe.
 
@@ -31,27 +33,21 @@ class Bulkhead:
     with the queue, so that callers that came at once and in vain leave one by one.
     """
 
+    size: int
+    _: KW_ONLY
+    waiters: int
+    wait_seconds: float
+    shortest_wait_seconds: float | None = None
+    reserve: int = 0
+    clock: Callable[[], float] = running_clock
+
     @renewed_after_fork
-    def __init__(
-        self,
-        size: int,
-        *,
-        waiters: int,
-        wait_seconds: float,
-        shortest_wait_seconds: float | None = None,
-        reserve: int = 0,
-        clock: Callable[[], float] = running_clock,
-    ) -> None:
-        self.size = size
-        self._limits = {True: size, False: size - reserve}  # by whether the token is known
-        self._waiters = waiters
-        self._wait_seconds = wait_seconds
-        self._shortest_wait_seconds = wait_seconds if shortest_wait_seconds is None else shortest_wait_seconds
-        self._clock = clock
+    def __post_init__(self) -> None:
+        self._limits = {True: self.size, False: self.size - self.reserve}  # by whether the token is known
         self._lock = threading.Lock()
         self._taken = 0
         self._generation = 0
-        self._moved_at = clock()
+        self._moved_at = self.clock()
         self._queues: dict[bool, deque[_Waiter]] = {True: deque(), False: deque()}  # likewise
 
     def acquire(self, *, known: bool = False) -> int | None:
@@ -59,17 +55,17 @@ class Bulkhead:
         with self._lock:
             if self._taken < self._limits[known]:
                 self._taken += 1
-                self._moved_at = self._clock()
+                self._moved_at = self.clock()
                 return self._generation
-            if self.waiting >= self._waiters:
+            if self.waiting >= self.waiters:
                 if not (known and self._queues[False]):
                     return None
                 self._queues[False].pop().called.set()  # the last one with an unknown token has to leave
             waiter = _Waiter()
             self._queues[known].append(waiter)
-            wait_seconds = self._wait_seconds
-            if not known:
-                wait_seconds = max(self._shortest_wait_seconds, wait_seconds * self.waiting / self._waiters)
+            wait_seconds = self.wait_seconds
+            if not known and self.shortest_wait_seconds is not None:
+                wait_seconds = max(self.shortest_wait_seconds, wait_seconds * self.waiting / self.waiters)
         interrupted = True
         try:
             waiter.called.wait(wait_seconds)
@@ -92,7 +88,7 @@ class Bulkhead:
         with self._lock:
             if slot != self._generation:
                 return
-            self._moved_at = self._clock()
+            self._moved_at = self.clock()
             self._taken -= 1
             self._grant()
 
@@ -101,13 +97,13 @@ class Bulkhead:
         with self._lock:
             self._generation += 1
             self._taken = 0
-            self._moved_at = self._clock()
+            self._moved_at = self.clock()
             self._grant()
 
     def seconds_stalled(self) -> float:
         """Return for how long a caller with an unknown token has found no slot, and none was released; 0 if one is."""
         with self._lock:
-            return self._clock() - self._moved_at if self._taken >= self._limits[False] else 0.0
+            return self.clock() - self._moved_at if self._taken >= self._limits[False] else 0.0
 
     def _grant(self) -> None:
         for known, queue in self._queues.items():  # known ones first
@@ -118,31 +114,28 @@ class Bulkhead:
                 waiter.called.set()
 
 
+@dataclass(eq=False)
 class Pacer:
     """Makes callers take turns, at most ``per_second``. Nobody waits while fewer come. Thread-safe.
 
     Clients that are refused at once and ask again at once would take the whole processor.
     """
 
+    per_second: float
+    _: KW_ONLY
+    clock: Callable[[], float] = running_clock
+    sleep: Callable[[float], None] = time.sleep
+
     @renewed_after_fork
-    def __init__(
-        self,
-        per_second: float,
-        *,
-        clock: Callable[[], float] = running_clock,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._interval = 1 / per_second
-        self._clock = clock
-        self._sleep = sleep
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._next_turn = clock()
+        self._next_turn = self.clock()
 
     def wait(self) -> None:
         """Wait for this caller's turn."""
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             turn = max(self._next_turn, now)
-            self._next_turn = turn + self._interval
+            self._next_turn = turn + 1 / self.per_second
         if turn > now:
-            self._sleep(turn - now)
+            self.sleep(turn - now)

@@ -16,6 +16,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
+from dataclasses import KW_ONLY, dataclass, field
 
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.guard.breaker import Breaker, CredentialsPause, Permit
@@ -33,30 +34,25 @@ STALL_SECONDS = 0.5  # of silence with all flights taken; a ZITADEL at its limit
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class ProtectedIntrospector:
     """Asks ``inner`` as often at once as ``flights`` allows, and not at all while ZITADEL is failing. Thread-safe.
 
     ``timeout_seconds`` is the most that ``inner`` takes. ``within`` asks as ``inner`` does, in at most so many seconds.
     """
 
+    inner: Introspector
+    _: KW_ONLY
+    flights: Bulkhead
+    timeout_seconds: float
+    within: Callable[[str, float], Introspection] | None = None
+    counters: Counters = field(default_factory=Counters)
+    clock: Callable[[], float] = running_clock
+
     @renewed_after_fork
-    def __init__(
-        self,
-        inner: Introspector,
-        *,
-        flights: Bulkhead,
-        timeout_seconds: float,
-        within: Callable[[str, float], Introspection] | None = None,
-        counters: Counters | None = None,
-        clock: Callable[[], float] = running_clock,
-    ) -> None:
-        self._inner = inner
-        self._within = within
-        self._clock = clock
-        self.counters = counters or Counters()
-        self._flights = flights
-        self._pause = CredentialsPause(clock=clock)
-        self._breaker = Breaker(timeout_seconds=timeout_seconds, counters=self.counters, clock=clock)
+    def __post_init__(self) -> None:
+        self._pause = CredentialsPause(clock=self.clock)
+        self._breaker = Breaker(timeout_seconds=self.timeout_seconds, counters=self.counters, clock=self.clock)
 
     def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
         """Ask, unless a guard refuses; ``deadline`` is on the running clock.
@@ -69,11 +65,11 @@ class ProtectedIntrospector:
             raise _breaker_open()
         if permit.is_probe:
             return self._probe(token, permit, decides, deadline)
-        slot = self._flights.acquire(known=known)
+        slot = self.flights.acquire(known=known)
         if slot is None:
             self.counters.count("refused")
-            if self._flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
-                log.warning("breaker opened: %d introspections hang; probing ZITADEL", self._flights.size)
+            if self.flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
+                log.warning("breaker opened: %d introspections hang; probing ZITADEL", self.flights.size)
             raise ZitadelUnavailable(
                 "too many introspections are under way", hint="try again; check ZITADEL if this persists"
             )
@@ -84,17 +80,17 @@ class ProtectedIntrospector:
             decides = decides or self._pause.admit()
             return self._ask(token, permit, decides, deadline)
         finally:
-            self._flights.release(slot)
+            self.flights.release(slot)
 
     def _ask(self, token: str, permit: Permit, decides: bool, deadline: float | None) -> Introspection:
         with self.counters.lock:
             self.counters.introspections += 1
             self.counters.in_flight += 1
         try:
-            if deadline is None or self._within is None:
-                introspection = self._inner.introspect(token)
+            if deadline is None or self.within is None:
+                introspection = self.inner.introspect(token)
             else:
-                introspection = self._within(token, max(SHORTEST_QUESTION_SECONDS, deadline - self._clock()))
+                introspection = self.within(token, max(SHORTEST_QUESTION_SECONDS, deadline - self.clock()))
         except (CredentialsRefused, UnusableAnswer) as refusal:
             self._answered(permit)
             # Would every caller get this? A filter that refuses one token must not get them all refused.
@@ -135,7 +131,7 @@ class ProtectedIntrospector:
 
     def _answered(self, permit: Permit) -> None:
         if self._breaker.answered(permit):
-            self._flights.renew()
+            self.flights.renew()
             log.warning("ZITADEL answers again")
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -63,26 +64,24 @@ STORE_UNCONFIRMED = Refusal(
 )
 
 
+@dataclass(eq=False)
 class Forgetting:
     """Makes this worker and the others forget, and all who share the store.
 
     ``obey`` carries out an order in this worker, and ``publish`` hands it to the store and tells whether that worked.
     """
 
+    obey: Callable[[Forget], int]
+    publish: Callable[[Forget], bool]
+    bus: Bus
+    confirm_seconds: float = field(default=CONFIRM_SECONDS, kw_only=True)
+
     @renewed_after_fork
-    def __init__(
-        self,
-        obey: Callable[[Forget], int],
-        publish: Callable[[Forget], bool],
-        bus: Bus,
-        *,
-        confirm_seconds: float = CONFIRM_SECONDS,
-    ) -> None:
-        self._here, self._publish, self._bus, self._confirm_seconds = obey, publish, bus, confirm_seconds
+    def __post_init__(self) -> None:
         self._counts: dict[str, list[int]] = {}  # of the other workers, by order
         self._counted = threading.Condition()
-        bus.subscribe("forget", self._obey)
-        bus.subscribe("forgotten", self._count)
+        self.bus.subscribe("forget", self._obey)
+        self.bus.subscribe("forgotten", self._count)
 
     def everywhere(self, order: Forget) -> int | Refusal:
         """Return how many answers all workers had, or who does not confirm the order: a worker, or the store."""
@@ -90,11 +89,11 @@ class Forgetting:
         with self._counted:
             counts = self._counts[number] = []
         try:
-            own = self._here(order)
-            self._bus.publish("forget", {**order.to_message(), "number": number})
-            published = self._publish(order)
+            own = self.obey(order)
+            self.bus.publish("forget", {**order.to_message(), "number": number})
+            published = self.publish(order)
             with self._counted:
-                done = self._counted.wait_for(lambda: len(counts) >= self._bus.others, self._confirm_seconds)
+                done = self._counted.wait_for(lambda: len(counts) >= self.bus.others, self.confirm_seconds)
                 if not done:
                     return WORKER_UNCONFIRMED
                 count = own + sum(counts)
@@ -106,8 +105,8 @@ class Forgetting:
 
     def _obey(self, message: dict[str, Any]) -> None:
         number = message.pop("number", None)
-        count = self._here(Forget.from_message(message))
-        self._bus.publish("forgotten", {"number": number, "count": count})
+        count = self.obey(Forget.from_message(message))
+        self.bus.publish("forgotten", {"number": number, "count": count})
 
     def _count(self, message: dict[str, Any]) -> None:
         with self._counted:

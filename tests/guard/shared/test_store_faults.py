@@ -84,7 +84,7 @@ def check_said(shared: SharedAnswers, caplog: pytest.LogCaptureFixture, reason: 
     [matching] = [text for text in said if reason in text]
     assert matching.startswith("answers are not shared: ")
     assert hint in matching
-    assert PASSWORD not in caplog.text + repr(shared.store.state)
+    assert PASSWORD not in caplog.text + repr(shared) + repr(shared.store.state)
 
 
 def check_it_shares(introspector: CachingIntrospector, shared: SharedAnswers, server: RedisServer) -> None:

@@ -7,6 +7,7 @@ that loses its connection cannot know whether the store has lost orders, so it f
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from zdemo.guard.forget import Forget
@@ -25,28 +26,23 @@ CUT_OFF = "because the connection to the store was lost, or too many orders to f
 EVERYTHING = Forget(everything=True)
 
 
+@dataclass(eq=False)
 class OrderFeed:
     """Reads, publishes and remembers orders. Thread-safe; ``listen`` starts a thread."""
 
+    store: RedisStore
+    sealer: Sealer
+    _: KW_ONLY
+    keep_seconds: float
+    clock: Callable[[], float]
+    listen_seconds: float = LISTEN_SECONDS
+
     @renewed_after_fork
-    def __init__(
-        self,
-        store: RedisStore,
-        sealer: Sealer,
-        *,
-        keep_seconds: float,
-        clock: Callable[[], float],
-        listen_seconds: float = LISTEN_SECONDS,
-    ) -> None:
-        self._name = sealer.name(b"orders")
+    def __post_init__(self) -> None:
+        self._name = self.sealer.name(b"orders")
         self.key = f"zdemo:3:orders:{self._name}"
-        self._store = store
-        self._sealer = sealer
-        self._keep_seconds = keep_seconds
-        self._clock = clock
-        self._listen_seconds = listen_seconds
-        seconds = 2 * listen_seconds + store.operation_seconds  # a busy process may be late
-        self._client = store.client(seconds, connect=self._connect)
+        seconds = 2 * self.listen_seconds + self.store.operation_seconds  # a busy process may be late
+        self._client = self.store.client(seconds, connect=self._connect)
         self._was_cut_off = False  # before the next connection
         self._lock = threading.Lock()
         self._reading = threading.Lock()
@@ -64,7 +60,7 @@ class OrderFeed:
     def publish(self, order: Forget) -> bool:
         """Publish an order; return whether the store has taken it."""
         self.note(order)
-        sealed = self._sealer.seal("order", self._name, json.dumps(order.to_message()).encode())
+        sealed = self.sealer.seal("order", self._name, json.dumps(order.to_message()).encode())
 
         def add(redis: Any) -> bool:
             with redis.pipeline() as pipe:
@@ -73,13 +69,13 @@ class OrderFeed:
                 pipe.execute()
             return True
 
-        return self._store.run(add, writes=True) is not None
+        return self.store.run(add, writes=True) is not None
 
     def note(self, order: Forget, stored_at: float | None = None) -> None:
         """Note an order. If there are too many, they become one to forget everything from before now."""
-        now = self._clock()
+        now = self.clock()
         with self._lock:
-            kept = [one for one in self._received if now - one[1] <= self._keep_seconds]
+            kept = [one for one in self._received if now - one[1] <= self.keep_seconds]
             is_full = len(kept) >= MOST_ORDERS
             self._received = [(EVERYTHING, now, None)] if is_full else [*kept, (order, now, stored_at)]
 
@@ -106,10 +102,10 @@ class OrderFeed:
                     continue
                 self._cursor = milliseconds, number
                 try:
-                    message = json.loads(self._sealer.open("order", self._name, fields.get(b"order", b"")))
+                    message = json.loads(self.sealer.open("order", self._name, fields.get(b"order", b"")))
                     order = Forget.from_message(message)
                 except ValueError:
-                    self._store.counters.count("shared_rejected")
+                    self.store.counters.count("shared_rejected")
                 else:
                     self._hand_on(order, GIVEN, stored_at=(milliseconds + 1) / 1000)
 
@@ -127,7 +123,7 @@ class OrderFeed:
 
     def _keep_listening(self) -> None:
         while not self._closed.is_set():
-            if not self._store.run(self._wait_for_orders, client=self._client):
+            if not self.store.run(self._wait_for_orders, client=self._client):
                 self._was_cut_off = True
                 self._closed.wait(REST_SECONDS)
 
@@ -140,7 +136,7 @@ class OrderFeed:
         self._was_cut_off = True
 
     def _wait_for_orders(self, redis: Any) -> bool:
-        after, milliseconds = "{}-{}".format(*self._cursor), round(1000 * self._listen_seconds)
+        after, milliseconds = "{}-{}".format(*self._cursor), round(1000 * self.listen_seconds)
         for _, entries in redis.xread({self.key: after}, count=MOST_ORDERS, block=milliseconds):
             self.follow(entries)
         return True
@@ -149,5 +145,5 @@ class OrderFeed:
         """Stop following the orders of others."""
         self._closed.set()
         if self._listener is not None:
-            self._listener.join(self._listen_seconds + self._store.operation_seconds)
+            self._listener.join(self.listen_seconds + self.store.operation_seconds)
         self._client.connection_pool.disconnect()

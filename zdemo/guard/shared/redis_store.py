@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from redis import ConnectionPool, Redis
@@ -93,25 +94,24 @@ def state_after(error: Exception, shown: str) -> SharedState:
     return SharedState(reason, fault[2], reads=fault in REFUSED_WRITES)
 
 
+@dataclass(eq=False, repr=False)  # the URL may have a password
 class RedisStore:
     """Runs operations on a store while it works. Thread-safe. ``operation_seconds`` limits each wait for the store."""
 
+    url: str
+    _: KW_ONLY
+    operation_seconds: float
+    counters: Counters = field(default_factory=Counters)
+    clock: Callable[[], float] = running_clock
+
     @renewed_after_fork
-    def __init__(
-        self,
-        url: str,
-        *,
-        operation_seconds: float,
-        counters: Counters | None = None,
-        clock: Callable[[], float] = running_clock,
-    ) -> None:
-        self.counters = counters or Counters()
-        self.operation_seconds = operation_seconds
+    def __post_init__(self) -> None:
         self.state = SharedState()
-        self._url = url
-        self._shown = shown_address(url)
-        self._client = self.client(operation_seconds, retries=1)
-        self._breaker = Breaker(operation_seconds, counters=self.counters, gauge="shared_breaker", clock=clock)
+        self._shown = shown_address(self.url)
+        self._client = self.client(self.operation_seconds, retries=1)
+        self._breaker = Breaker(
+            self.operation_seconds, counters=self.counters, gauge="shared_breaker", clock=self.clock
+        )
         self._log = RateLimitedLog(logging.getLogger(__name__))
 
     def client(self, seconds: float, *, retries: int = 0, connect: Callable[[Any], None] | None = None) -> Redis:
@@ -120,7 +120,7 @@ class RedisStore:
         ``connect`` gets each new connection of redis-py, and calls its ``on_connect``.
         """
         pool = ConnectionPool.from_url(
-            self._url,
+            self.url,
             socket_timeout=seconds,
             socket_connect_timeout=seconds,
             retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
