@@ -8,7 +8,7 @@ back.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from enum import IntEnum
 from typing import Literal
 
@@ -37,24 +37,21 @@ class Permit:
     is_probe: bool
 
 
+@dataclass(eq=False)
 class Breaker:
     """Opens after ``FAILURES_THAT_OPEN`` failures without an answer in between. Thread-safe.
 
     A probe takes up to ``timeout_seconds``. The state is published in the ``gauge`` of ``counters``.
     """
 
-    def __init__(
-        self,
-        timeout_seconds: float,
-        *,
-        counters: Counters | None = None,
-        gauge: Literal["breaker_state", "shared_breaker"] = "breaker_state",
-        clock: Callable[[], float] = running_clock,
-    ) -> None:
-        self._hung_probe_seconds = max(PROBE_SECONDS, timeout_seconds / MOST_PROBES)
-        self._counters = counters or Counters()
-        self._gauge = gauge
-        self._clock = clock
+    timeout_seconds: float
+    _: KW_ONLY
+    counters: Counters = field(default_factory=Counters)
+    gauge: Literal["breaker_state", "shared_breaker"] = "breaker_state"
+    clock: Callable[[], float] = running_clock
+
+    def __post_init__(self) -> None:
+        self._hung_probe_seconds = max(PROBE_SECONDS, self.timeout_seconds / MOST_PROBES)
         self._lock = threading.Lock()
         self._open = False
         self._answers = 0
@@ -68,7 +65,7 @@ class Breaker:
         with self._lock:
             if not self._open:
                 return Permit(self._answers, is_probe=False)
-            now = self._clock()
+            now = self.clock()
             hangs = self._latest_probe in self._probes
             if now < self._probe_at + (self._hung_probe_seconds if hangs else PROBE_SECONDS):
                 return None
@@ -101,7 +98,7 @@ class Breaker:
                 self._failures += 1
             opens = self._failures >= FAILURES_THAT_OPEN
             if opens:
-                self._open_at(self._clock())
+                self._open_at(self.clock())
             self._publish()
             return opens
 
@@ -110,7 +107,7 @@ class Breaker:
         with self._lock:
             opens = not self._open
             if opens:
-                self._open_at(self._clock() - PROBE_SECONDS)
+                self._open_at(self.clock() - PROBE_SECONDS)
             self._publish()
             return opens
 
@@ -122,8 +119,8 @@ class Breaker:
 
     def _publish(self) -> None:
         open_state = BreakerState.HALF_OPEN if self._probes else BreakerState.OPEN
-        with self._counters.lock:
-            setattr(self._counters, self._gauge, open_state if self._open else BreakerState.CLOSED)
+        with self.counters.lock:
+            setattr(self.counters, self.gauge, open_state if self._open else BreakerState.CLOSED)
 
 
 class CredentialsPause:

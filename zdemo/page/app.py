@@ -134,8 +134,9 @@ def _check_requests(page: Flask, access: Access, slots: PageSlots) -> None:
 def _answer_errors(page: Flask, hidden: Redaction) -> None:
     """Answer every error as a refusal: to a person as a small page, to the page as JSON."""
 
-    @page.errorhandler(PageRefusal)
-    def refuse(refusal: PageRefusal) -> Response:
+    @page.errorhandler(Exception)
+    def refuse(error: Exception) -> Response:
+        refusal = _refusal_for(error, hidden)
         if request.path in OF_PEOPLE:
             sentence = f"{refusal.description[:1].upper()}{refusal.description[1:]}."
             response = Response(SMALL_PAGE.format(escape(sentence)), mimetype="text/html")
@@ -145,23 +146,21 @@ def _answer_errors(page: Flask, hidden: Redaction) -> None:
         response.headers.update(refusal.headers)
         return cut_connection_after(response) if refusal.status == HTTPStatus.REQUEST_TIMEOUT else response
 
-    @page.errorhandler(HTTPException)
-    def refuse_by_http(error: HTTPException) -> Response:
-        found = refusal_of_http(error)
-        return refuse(PageRefusal(found.status, found.error, found.description, headers=found.headers))
 
-    @page.errorhandler(ZdemoError)
-    def fail(error: ZdemoError) -> Response:
-        """Answer an error, without the secrets that a server may repeat."""
+def _refusal_for(error: Exception, hidden: Redaction) -> PageRefusal:
+    """Return what an error is for the page, without the secrets that a server may repeat."""
+    if isinstance(error, PageRefusal):
+        return error
+    if isinstance(error, HTTPException):
+        found = refusal_of_http(error)
+        return PageRefusal(found.status, found.error, found.description, headers=found.headers)
+    if isinstance(error, ZdemoError):
         unanswered = 502 if isinstance(error, ConnectionFailed) else 400
         status = error.status if isinstance(error, IntrospectionError) else unanswered
         code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
-        return refuse(PageRefusal(status, code, hidden(error.message), hint=hidden(error.hint)))
-
-    @page.errorhandler(Exception)
-    def fail_unexpectedly(error: Exception) -> Response:
-        log.error("the page failed", exc_info=error)
-        return refuse(PageRefusal(500, "internal_server_error", "unexpected error; see this API's log"))
+        return PageRefusal(status, code, hidden(error.message), hint=hidden(error.hint))
+    log.error("the page failed", exc_info=error)
+    return PageRefusal(500, "internal_server_error", "unexpected error; see this API's log")
 
 
 def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: PageSlots, hidden: Redaction) -> None:

@@ -24,7 +24,7 @@ ACCESS_LOG = "zdemo.access"
 ACCESS_MESSAGE = "%s %s %d %s %s %.1f ms%.0s%.0s%.0s"  # for other handlers; it leaves out the last three
 ACCESS_FIELDS = ("method", "path", "status", "outcome", "request_id", "milliseconds", "cache", "caller", "reason")
 BATCH_SECONDS = 0.02  # a person who watches the log does not notice the delay
-MOST_WAITING = 20_000  # records of some 2 KB, while the stream takes none; the oldest are dropped
+MOST_WAITING = 20_000  # lines, while the stream takes none; the oldest are dropped
 END_SECONDS = 1.0  # how long the last lines may take when the process ends
 LINES_BETWEEN, QUIET_SECONDS = 5, 1.0  # a terminal shows a line again after so many others, and none for so long
 INDENT = "    "
@@ -192,9 +192,9 @@ class BatchingHandler(logging.Handler):
     """Writes lines to ``stream`` within ``BATCH_SECONDS``, and at once from a warning on; keeps their order.
 
     A write lets another thread of Python run first; one write per request takes longer than the request itself, so
-    ``logging.handlers.QueueListener`` answers a sixth less. A request waits neither for the stream nor for the form of
-    its line, and the last lines are written when ``logging`` flushes at the end. With ``wait_seconds`` 0 each line is
-    written as soon as the thread gets to it.
+    ``logging.handlers.QueueListener`` answers a sixth less. A request waits neither for the stream nor, if it is queued
+    by ``log_request``, for the form of its line. The last lines are written when ``logging`` flushes at the end. With
+    ``wait_seconds`` 0 each line is written as soon as the thread gets to it.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class BatchingHandler(logging.Handler):
 
     @renewed_after_fork
     def _begin(self, most_waiting: int) -> None:
-        self._waiting: deque[logging.LogRecord | _Request | str] = deque(maxlen=most_waiting)
+        self._waiting: deque[_Request | str] = deque(maxlen=most_waiting)
         self._some = threading.Event()
         self._urgent = threading.Event()
         self._writing = threading.Lock()
@@ -231,11 +231,11 @@ class BatchingHandler(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a record for the next batch. A traceback becomes text at once: its frames may hold a token."""
-        if record.exc_info:
-            self._waiting.extend(self._formatted(record))
-        else:
-            self._waiting.append(record)
+        """Queue a record for the next batch, as text at once: the frames of a traceback may hold a token."""
+        try:
+            self._waiting.append(self.format(record))
+        except Exception:
+            self.handleError(record)
         if record.levelno >= logging.WARNING:
             self._urgent.set()
         if not self._some.is_set():
@@ -246,18 +246,6 @@ class BatchingHandler(logging.Handler):
         self._waiting.append((time.time(), values))
         if not self._some.is_set():
             self._some.set()
-
-    def _formatted(self, waiting: logging.LogRecord | _Request | str) -> list[str]:
-        """Return a record or a request as text, or nothing if that fails, as in logging's own handlers."""
-        if isinstance(waiting, str):
-            return [waiting]
-        if isinstance(waiting, tuple):
-            return [self._request_line(*waiting)]
-        try:
-            return [self.format(waiting)]
-        except Exception:
-            self.handleError(waiting)
-            return []
 
     def flush(self) -> None:
         """Write the waiting lines."""
@@ -282,7 +270,7 @@ class BatchingHandler(logging.Handler):
             return
         try:
             taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            lines = [line for record in taken for line in self._formatted(record)]
+            lines = [one if isinstance(one, str) else self._request_line(*one) for one in taken]
             if lines:
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()
