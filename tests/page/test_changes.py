@@ -27,21 +27,19 @@ def foreign() -> Iterator[PageSite]:
         yield site.open()
 
 
-def changed(site: PageSite, change: str, **more: Any) -> dict[str, Any]:
+def changed(site: PageSite, change: str, **more: Any) -> Any:
     answer = site.post("/-/change", {"change": change, **more})
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    assert found["error"] is None
-    return found
+    assert answer.json()["error"] is None
+    return answer.json()
 
 
 def not_made(site: PageSite, change: str, **more: Any) -> str:
     """Order a change that ZITADEL does not allow, or does not answer; return what the page says of it."""
     answer = site.post("/-/change", {"change": change, **more})
     assert answer.status_code == 200, "a browser would log another status as an error of the page"
-    found = answer.json()
-    assert "text" not in found
-    return str(found["error"])
+    assert "text" not in answer.json()
+    return str(answer.json()["error"])
 
 
 def refused(site: PageSite, change: Any, **more: Any) -> tuple[int, str]:
@@ -52,9 +50,8 @@ def refused(site: PageSite, change: Any, **more: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]
 
 
-def user(document: dict[str, Any], user_id: str = READER.id) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in document["users"] if one["id"] == user_id)
-    return found
+def user(document: dict[str, Any], user_id: str = READER.id) -> Any:
+    return next(one for one in document["users"] if one["id"] == user_id)
 
 
 # --- roles

@@ -34,12 +34,11 @@ def own_site() -> Iterator[PageSite]:
         yield site.open()
 
 
-def sent(site: PageSite, path: str = "/api/private-scoped", caller: str = "reader", **more: Any) -> dict[str, Any]:
+def sent(site: PageSite, path: str = "/api/private-scoped", caller: str = "reader", **more: Any) -> Any:
     answer = site.post("/-/send", {"method": "GET", "path": path, "caller": caller, **more})
     assert answer.status_code == 200, answer.text
     assert not [secret for secret in SECRETS if secret in answer.text]
-    found: dict[str, Any] = answer.json()
-    return found
+    return answer.json()
 
 
 def refused(site: PageSite, **changed: Any) -> tuple[int, dict[str, str]]:

@@ -95,17 +95,13 @@ class Page:
         headers = {"Authorization": f"Bearer {READER.pat}"}
         return requests.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
 
-    def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = requests.get(
-            f"{self.url}/-/state", headers=self.proofs, timeout=PATIENCE_SECONDS
-        ).json()
-        return found
+    def state(self) -> Any:
+        return requests.get(f"{self.url}/-/state", headers=self.proofs, timeout=PATIENCE_SECONDS).json()
 
-    def post(self, where: str, /, **document: Any) -> dict[str, Any]:
+    def post(self, where: str, /, **document: Any) -> Any:
         answer = requests.post(f"{self.url}{where}", json=document, headers=self.proofs, timeout=PATIENCE_SECONDS)
         assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+        return answer.json()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from zdemo.zitadel.introspection_answer import Source
 TIMEOUT = 5.0
 TOKENS = [READER.pat, *(f"unknown token {number}" for number in range(15))]
 PASSWORD = "Secret-of-the-store-5"
+FULL = "it is full", "maxmemory"
 WRONG_ADDRESS = "does not answer as Redis", "correct host and port"
 
 
@@ -98,26 +99,19 @@ def check_it_shares(introspector: CachingIntrospector, shared: SharedAnswers, se
     eventually("an answer is stored", shares)
 
 
-def test_requests_are_answered_as_without_a_store_that_ended(
-    zitadel: Emulator, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("fault", "said"), [("ended", ("refuses connections", "start it")), ("full", FULL)])
+def test_requests_are_answered_as_without_a_store_that_fails(
+    zitadel: Emulator, caplog: pytest.LogCaptureFixture, fault: str, said: tuple[str, str]
 ) -> None:
     with redis_server() as server, api(zitadel, server.url) as (introspector, shared):
         assert introspector.introspect("before", own=True).source is Source.ASKED
         assert shared.store.state.ok
-        server.stop()
+        if fault == "ended":
+            server.stop()
+        else:
+            server.run("CONFIG", "SET", "maxmemory", 1)
         check_answers(introspector)
-        check_said(shared, caplog, "refuses connections", "start it")
-
-
-def test_requests_are_answered_as_without_a_store_that_is_full(
-    zitadel: Emulator, server: RedisServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    with api(zitadel, server.url) as (introspector, shared):
-        assert introspector.introspect("before", own=True).source is Source.ASKED
-        assert shared.store.state.ok
-        server.run("CONFIG", "SET", "maxmemory", 1)
-        check_answers(introspector)
-        check_said(shared, caplog, "it is full", "maxmemory")
+        check_said(shared, caplog, *said)
 
 
 def test_a_store_that_hangs_and_goes_on_is_used_again(
