@@ -1,24 +1,13 @@
 """The routes for operators: ``/healthz``, ``/readyz``, ``/metrics``."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
-from tests.support.apis import (
-    PRIVATE,
-    PUBLIC,
-    SCOPED,
-    Api,
-    Time,
-    plain_api,
-    protected_api,
-    remembering,
-    running,
-    settings_for,
-)
-from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED, FAULTS
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, Time, plain_api, protected_api, running, settings_for
+from tests.support.connection_faults import ACTIVE as ACTIVE_ANSWER
+from tests.support.connection_faults import FAULTS
+from tests.support.introspector_doubles import ACTIVE, PATIENCE_SECONDS, Clock, Crowd, Hanging, Scripted, refused
 from tests.support.rows import check_body
-from tests.support.upstream import after, hang, upstream
+from tests.support.upstream import hang, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import request
 from zdemo.config.settings import Settings
@@ -56,35 +45,34 @@ def test_ready_while_tokens_can_be_checked_and_else_not(name: str, status: int, 
         check_body(reply, error)
         assert not any(word in reply.body for word in (up.url.encode(), b"ZITADEL", b"CLIENT"))
         assert reply.one("retry-after") == ("1" if status == 503 else None)
-        up.now(ACTIVE)
+        up.now(ACTIVE_ANSWER)
         eventually("it is ready", lambda: api.get("/readyz", None).status == 200)
         assert api.get("/readyz", None).json == {"status": "ready"}
 
 
 def test_readiness_asks_zitadel_at_most_once_a_second() -> None:
-    clocks = Time()
-    with upstream(CREDENTIALS_REFUSED) as up, remembering(settings_for(up.url), clocks) as introspector:
-        readiness = Readiness(introspector.introspect, clocks.monotonic)
-        assert [readiness.error() is None for _ in range(20)] == [False] * 20
-        assert len(up.requests) == 1
-        up.now(ACTIVE)
-        clocks.ahead_seconds = 1
-        assert [readiness.error() for _ in range(20)] == [None] * 20
-        assert len(up.requests) == 2
+    zitadel, clock = Scripted(refused()), Clock()
+    readiness = Readiness(zitadel.introspect, clock)
+    assert [readiness.error() is None for _ in range(20)] == [False] * 20
+    assert len(zitadel.asked) == 1
+    zitadel.outcome = ACTIVE
+    clock.advance(1)
+    assert [readiness.error() for _ in range(20)] == [None] * 20
+    assert len(zitadel.asked) == 2
 
 
 def test_callers_do_not_wait_for_a_probe_that_hangs() -> None:
-    with upstream(ACTIVE, after(1.0, ACTIVE)) as up, remembering(settings_for(up.url), Time()) as introspector:
-        clocks = Time()
-        readiness = Readiness(introspector.introspect, clocks.monotonic)
-        assert readiness.error() is None
-        clocks.ahead_seconds = 1
-        with ThreadPoolExecutor(1) as pool:
-            slow = pool.submit(readiness.error)
-            eventually("the probe is under way", lambda: len(up.requests) == 2)
-            assert (readiness.error(), slow.done()) == (None, False)
-            assert slow.result() is None
-        assert len(up.requests) == 2
+    zitadel, clock = Hanging(), Clock()
+    readiness = Readiness(zitadel.introspect, clock)
+    with Crowd(1) as crowd:
+        for number in range(2):
+            clock.advance(1)
+            probe = crowd.submit(readiness.error)
+            call = zitadel.call(number)
+            assert (readiness.error() is None, probe.done()) == (number == 1, False)
+            call.set_result(ACTIVE)
+            assert probe.result(PATIENCE_SECONDS) is None
+    assert len(zitadel.calls) == 2
 
 
 def test_metrics_count_requests_by_route_and_outcome_and_what_was_asked(settings: Settings) -> None:
