@@ -39,9 +39,9 @@ from zdemo.server.forgetting import (
     NOT_SIGNED,
     WORKER_UNCONFIRMED,
     Forgetting,
+    add_zitadel_events,
     checked_signature,
     order_of_event,
-    zitadel_events_route,
 )
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_local_program
@@ -325,7 +325,7 @@ def test_a_call_that_was_not_confirmed_is_followed_when_it_comes_again() -> None
 
     app = Flask(__name__)
     forgetting = Unconfirmed(lambda _: 0, lambda _: True, Bus())
-    app.register_blueprint(zitadel_events_route(forgetting, EVENTS_KEY, sleep=lambda _: None))
+    add_zitadel_events(app, forgetting, EVENTS_KEY, sleep=lambda _: None)
     data = request(EVENTS_PATH, f"ZITADEL-Signature: {signature(LOCKED)}", method="POST", body=LOCKED)
     with running(app) as receiver:
         assert [receiver.send(data).status, receiver.send(data).json] == [503, {"forgotten": 5}]
@@ -340,7 +340,7 @@ def test_an_answer_that_lags_behind_the_event_is_forgotten_too() -> None:
             assert api.get(SCOPED).status == 200
             up.now(WITHOUT_ROLE)
 
-        app.register_blueprint(zitadel_events_route(api.app.extensions[FORGETTING], EVENTS_KEY, sleep=meanwhile))
+        add_zitadel_events(app, api.app.extensions[FORGETTING], EVENTS_KEY, sleep=meanwhile)
         with running(app) as receiver:
             data = request(EVENTS_PATH, f"ZITADEL-Signature: {signature(LOCKED)}", method="POST", body=LOCKED)
             assert receiver.send(data).json == {"forgotten": 1}

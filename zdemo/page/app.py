@@ -56,7 +56,6 @@ SMALL_PAGE = (
 )
 FILES = f"{PREFIX}files/"
 OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
-EVENT_STREAM = "text/event-stream"
 
 log = logging.getLogger("zdemo.page")
 
@@ -200,12 +199,10 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
 
     @page.get(f"{PREFIX}feed")
     def open_feed() -> Response:
-        if request.method == "HEAD":
-            return Response(content_type=EVENT_STREAM)
         slots.take_feed()
         g.has_slot = False  # the feed gives it back
         feed = watching.open(request.headers.get("Last-Event-ID", ""), partial(slots.give_back, feed=True))
-        return Response(feed, content_type=EVENT_STREAM)
+        return Response(feed, content_type="text/event-stream")
 
 
 def _json_object(read_body: BodyReader) -> dict[str, Any]:

@@ -23,11 +23,11 @@ from zdemo.guard.forget import Forget
 from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
 from zdemo.guard.instruments import Counters
 from zdemo.http.api_call import FORGET_PATH, IDENTITY_PATH
-from zdemo.server.forgetting import EVENTS_PATH, FORGETTING, Forgetting, forgetting_route, zitadel_events_route
+from zdemo.server.forgetting import EVENTS_PATH, FORGETTING, Forgetting, add_forgetting, add_zitadel_events
 from zdemo.server.logs import log_in_batches, log_request
 from zdemo.server.observe import WATCHER, Watcher, observed
 from zdemo.server.request_bodies import cut_connection_after, limit_bodies
-from zdemo.server.routes import add_example_routes, operations
+from zdemo.server.routes import add_example_routes, add_operations
 from zdemo.serving.bus import Bus
 from zdemo.zitadel.introspection_answer import Introspector
 
@@ -72,7 +72,7 @@ def create_app(
     more = [*(["/metrics"] if metrics else []), *([EVENTS_PATH] if settings.events_key else [])]
     protect(app, settings, introspector, open_routes=[*OPEN_ROUTES, *more])
     add_example_routes(app)
-    app.register_blueprint(operations(settings, introspector, metrics.text if metrics else None))
+    add_operations(app, settings, introspector, metrics.text if metrics else None)
     guard: Guard = app.extensions[EXTENSION]
 
     def obey(order: Forget) -> int:
@@ -83,9 +83,9 @@ def create_app(
 
     forgetting = Forgetting(obey, guard.publish, bus or Bus())
     app.extensions |= {FORGETTING: forgetting, WATCHER: watcher}
-    app.register_blueprint(forgetting_route(forgetting, settings.forget_key))
+    add_forgetting(app, forgetting, settings.forget_key)
     if settings.events_key:
-        app.register_blueprint(zitadel_events_route(forgetting, settings.events_key))
+        add_zitadel_events(app, forgetting, settings.events_key)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unexpected)
     app.wsgi_app = observed(app.wsgi_app, metrics, watcher, log)  # type: ignore[method-assign]  # as Flask's docs say

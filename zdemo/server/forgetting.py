@@ -18,7 +18,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 from zdemo.config.settings import EVENTS_KEY, FORGET_KEY
 from zdemo.guard.flask_guard import refusal
@@ -115,12 +115,11 @@ class Forgetting:
                 self._counted.notify_all()
 
 
-def forgetting_route(forgetting: Forgetting, key: str | None) -> Blueprint:
-    """Return ``POST /-/forget``: with a ``key`` for those who have it, else for programs on this machine."""
-    blueprint = Blueprint("forgetting", __name__)
+def add_forgetting(app: Flask, forgetting: Forgetting, key: str | None) -> None:
+    """Add ``POST /-/forget``: with a ``key`` for those who have it, else for programs on this machine."""
     read_body = BodyReader(places=MOST_BODIES)  # of its own: slow bodies for other routes must keep no order out
 
-    @blueprint.post(FORGET_PATH)
+    @app.post(FORGET_PATH)
     def forget() -> Response:
         environ = request.environ
         given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
@@ -135,8 +134,6 @@ def forgetting_route(forgetting: Forgetting, key: str | None) -> Blueprint:
             return refusal(NO_ORDER)
         result = forgetting.everywhere(order)
         return refusal(result) if isinstance(result, Refusal) else jsonify(forgotten=result)
-
-    return blueprint
 
 
 def _body(read_body: BodyReader) -> bytes:
@@ -155,19 +152,19 @@ def order_in(body: bytes) -> Forget | None:
     return None
 
 
-def zitadel_events_route(
+def add_zitadel_events(
+    app: Flask,
     forgetting: Forgetting,
     key: str,
     *,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
-) -> Blueprint:
-    """Return ``POST /-/zitadel-events`` for the target with this signing key."""
-    blueprint = Blueprint("zitadel_events", __name__)
+) -> None:
+    """Add ``POST /-/zitadel-events`` for the target with this signing key."""
     read_body = BodyReader(places=MOST_BODIES)
     followed: dict[str, object] = {}  # the last calls by signature: a repeated one must not empty the cache again
 
-    @blueprint.post(EVENTS_PATH)
+    @app.post(EVENTS_PATH)
     def receive() -> Response:
         body = _body(read_body)
         signature = checked_signature(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=now())
@@ -187,8 +184,6 @@ def zitadel_events_route(
             return jsonify(forgotten=first + second)
         followed.pop(signature, None)  # it may be repeated
         return refusal(next(result for result in (first, second) if isinstance(result, Refusal)))
-
-    return blueprint
 
 
 def checked_signature(header: str, body: bytes, key: str, *, now: float) -> str | Refusal:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 from zdemo.config.address import without_default_port
 from zdemo.config.settings import Settings
@@ -75,41 +75,40 @@ class Readiness:
         return self._error
 
 
-def operations(settings: Settings, introspector: Introspector, metrics_text: Callable[[], bytes] | None) -> Blueprint:
-    """Return ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``, for all."""
-    blueprint = Blueprint("operations", __name__)
+def add_operations(
+    app: Flask, settings: Settings, introspector: Introspector, metrics_text: Callable[[], bytes] | None
+) -> None:
+    """Add ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``, for all."""
     cache = introspector if isinstance(introspector, CachingIntrospector) else None
     # A token of its own is known: else readiness is a matter of luck in a flood.
     readiness = Readiness(partial(cache.introspect, own=True) if cache else introspector.introspect)
     shared = cache.shared if cache else None
     document = (files("zdemo.server") / "openapi.json").read_bytes()
 
-    @blueprint.get("/healthz")
+    @app.get("/healthz")
     def healthz() -> Response:
         return jsonify(status="alive")
 
-    @blueprint.get(IDENTITY_PATH)
+    @app.get(IDENTITY_PATH)
     def identity() -> Response:
         if not is_local_program(request.environ):
             return refusal(LOCAL_ONLY)
         issuer = without_default_port(settings.issuer)
         return jsonify(issuer=issuer, client_id=settings.client_id, project_id=settings.project_id)
 
-    @blueprint.get("/readyz")
+    @app.get("/readyz")
     def readyz() -> Response:
         if error := readiness.error():
             raise error.copy()
         # If answers are not shared as they should be, the log says why.
         return jsonify(status="ready" if shared is None or shared.store.state.ok else "degraded")
 
-    @blueprint.get("/openapi.json")
+    @app.get("/openapi.json")
     def openapi() -> Response:
         return Response(document, mimetype="application/json")
 
     if metrics_text is not None:
 
-        @blueprint.get("/metrics")
+        @app.get("/metrics")
         def metrics() -> Response:
             return Response(metrics_text(), content_type="text/plain; version=0.0.4; charset=utf-8")
-
-    return blueprint

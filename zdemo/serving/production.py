@@ -212,11 +212,9 @@ def _counted(app: WSGIApp, running: list[None]) -> WSGIApp:
 def _watch(running: list[None]) -> None:
     """Make this process end on SIGTERM, and when its parent has ended. Until now SIGTERM has ended it at once."""
     block_stop_signals()
-    threads = [threading.Thread(target=_follow_parent, name="parent", daemon=True)]
+    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
     if CAN_BLOCK:  # else SIGTERM ends a process at once
-        threads.append(threading.Thread(target=_stop_on_sigterm, args=(running,), name="stop", daemon=True))
-    for thread in threads:
-        thread.start()
+        threading.Thread(target=_stop_on_sigterm, args=(running,), name="stop", daemon=True).start()
 
 
 def _follow_parent() -> None:
