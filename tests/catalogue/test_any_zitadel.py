@@ -5,8 +5,8 @@ names the cause.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -29,8 +29,7 @@ def admin(given_target: tuple[str, str] | None) -> Iterator[Api]:
         yield Api(Server(url), pat)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Site:
+class Site(NamedTuple):
     """A project with the role, an application and a user with a PAT, and a shell with the settings that fit them."""
 
     workshop: Workshop
@@ -68,7 +67,7 @@ def site(admin: Api, tmp_path: Path) -> Iterator[Site]:
     }
     with serving(create_app(Settings.from_env(env))) as port:
         env["ZDEMO_API_URL"] = f"http://127.0.0.1:{port}"
-        yield Site(workshop=workshop, app=app, user=user, shell=Shell(folder=tmp_path, env=env))
+        yield Site(workshop, app, user, Shell(folder=tmp_path, env=env))
     assert workshop.remove_everything() == []
 
 
