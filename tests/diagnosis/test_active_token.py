@@ -141,12 +141,7 @@ def test_a_token_that_only_this_machine_refuses_is_about_the_clock(
 @pytest.mark.parametrize(
     ("introspection", "given", "ahead", "named"),
     [
-        (
-            pat(ROLE),
-            SETTINGS,
-            0.0,
-            "the role admin. For a PAT, ZITADEL lists every role of the project",
-        ),
+        (pat(ROLE), SETTINGS, 0.0, "the role admin. For a PAT, ZITADEL lists every role of the project"),
         (pat("Read:messages", defined=("Read:messages",)), SETTINGS, 0.0, "Read:messages is not read:messages"),
         (pat(ROLE, defined=(ROLE,), project=OTHER), OF_PROJECT, 0.0, f"does not name the project {PROJECT}"),
         (pat(ROLE, defined=(ROLE,), more={"iss": "https://localhost"}), SETTINGS, 0.0, "https://localhost"),

@@ -59,11 +59,7 @@ class EmulatedIssuer:
         return [b'{"active": true}']
 
     def person(
-        self,
-        *roles: str,
-        seconds: float = NEVER,
-        elsewhere: bool = False,
-        claims: Mapping[str, Any] | None = None,
+        self, *roles: str, seconds: float = NEVER, elsewhere: bool = False, claims: Mapping[str, Any] | None = None
     ) -> Person:
         """Return a user with these roles, of another project if ``elsewhere``, and a token of their own.
 
