@@ -137,8 +137,6 @@ def test_names_have_one_style_and_numbers_say_what_was_measured_and_no_more(own_
 
 FULL = "the answer cannot be written: No space left on device"
 CLOSED = "the answer cannot be written: Bad file descriptor"
-
-
 FROM, TO = os.devnull, "/dev/full"
 
 

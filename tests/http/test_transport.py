@@ -145,8 +145,6 @@ def test_a_connection_serves_one_request_after_the_other_unless_it_was_idle_for_
 
 
 CUT = raw(http(b'{"active":true}')[:-5])
-
-
 LAST = answer(b"{}", headers={"Connection": "close"})
 RETRIES: list[tuple[str, list[Behaviour], int, int | FailureKind]] = [
     ("a kept connection is closed instead of an answer", [OK, hang_up, OK], 3, 200),

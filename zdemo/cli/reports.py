@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from zdemo.cli.layout import step
@@ -26,14 +26,11 @@ CHECK_WIDTH, CASE_WIDTH, LABEL_WIDTH, INDENT = 20, 30, 12, 2
 HEADING_WIDTH = INDENT + LABEL_WIDTH
 
 
-def marks(stream: IO[str]) -> Mapping[Outcome, str]:
-    """Return the mark of each outcome, all of one width: signs where the stream can hold them, else words."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    return SIGNS if re.fullmatch("(?i)utf-?8", encoding) else WORDS
-
-
 def _mark(screen: Screen, outcome: Outcome) -> str:
-    return screen.mark(marks(screen.stdout)[outcome], COLOURS[outcome])
+    """Return a sign where standard output can hold one, else a word; those of all outcomes are of one width."""
+    encoding = getattr(screen.stdout, "encoding", None) or "utf-8"
+    marks = SIGNS if re.fullmatch("(?i)utf-?8", encoding) else WORDS
+    return screen.mark(marks[outcome], COLOURS[outcome])
 
 
 def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:

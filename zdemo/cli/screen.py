@@ -92,9 +92,8 @@ class Screen:
         grid, least = Table.grid(padding=(0, BELOW)), -BELOW
         for number, column in enumerate(zip(*rows, strict=True)):
             lines = [line for cell in column for line in cell.split("\n")]
-            longest = max(
-                map(cells, (word for line in lines for word in (line.split() if number else [line]))), default=0
-            )
+            words = (word for line in lines for word in (line.split() if number else [line]))
+            longest = max(map(cells, words), default=0)
             grid.add_column(no_wrap=longest == max(map(cells, lines)), min_width=longest, overflow="fold")
             least += longest + BELOW
         for row in rows:

@@ -27,7 +27,6 @@ from zdemo.text.printable import escaped
 if TYPE_CHECKING:
     from zdemo.config.settings import ZitadelSettings
 
-
 FROM_STDIN = "-"
 TO_BE_TYPED = "to-be-typed"
 LONGEST_INPUT_BYTES = 1 << 20
@@ -190,9 +189,8 @@ def checked_token(environment: Environment) -> str | None:
     from zdemo.diagnosis.rules.token_form import paste_problem  # here, since most tokens need no diagnosis
 
     if problem := paste_problem(token):
-        raise MissingTokenError(
-            f"the token {_source(environment)} cannot be sent: {problem.cause}", hint=problem.fix[0]
-        )
+        message = f"the token {_source(environment)} cannot be sent: {problem.cause}"
+        raise MissingTokenError(message, hint=problem.fix[0])
     return token
 
 

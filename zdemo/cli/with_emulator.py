@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from zdemo.emulator.seed import Start
 
-
 PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
     "domain": "ZITADEL_DOMAIN",
     "client_id": "CLIENT_ID",
@@ -222,9 +221,8 @@ def _past_proxies(own: Mapping[str, str]) -> dict[str, str]:
 def _extra(text: str, known: Mapping[str, str]) -> tuple[str, str]:
     name, equals, template = text.partition("=")
     if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
-        raise UsageError(
-            f"invalid value for --env: {text} (NAME=TEXT)", hint="for example: --env ZITADEL_ISSUER={domain}"
-        )
+        hint = "for example: --env ZITADEL_ISSUER={domain}"
+        raise UsageError(f"invalid value for --env: {text} (NAME=TEXT)", hint=hint)
     for word in re.findall(r"{(\w+)}", template):
         if word not in known and (meant := did_you_mean(word, known)):
             raise UsageError(f"--env {name}: unknown placeholder: {word}", hint=f"did you mean {{{meant}}}?")

@@ -154,5 +154,4 @@ def steps_with_env_file(found: T, path: Path | None) -> T:
     option = f" --env-file {shlex.quote(str(path))}"
     with_option = partial(COMMANDS.sub, lambda command: command[0] + option)
     steps = {name: tuple(map(with_option, getattr(found, name))) for name in ("fix", "otherwise")}
-    changed: T = replace(cast(Any, found), **steps)
-    return changed
+    return cast(T, replace(cast(Any, found), **steps))

@@ -151,9 +151,8 @@ class Transport:
             while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
-                    raise failed(
-                        FailureKind.TOO_LARGE, self.origin, self.setting, detail=f"{MAX_ANSWER_BYTES >> 20} MiB"
-                    )
+                    size = f"{MAX_ANSWER_BYTES >> 20} MiB"
+                    raise failed(FailureKind.TOO_LARGE, self.origin, self.setting, detail=size)
             return Response(
                 status=response.status_code,
                 headers={name.lower(): value for name, value in response.headers.items()},

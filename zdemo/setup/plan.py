@@ -103,12 +103,8 @@ def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".
         message, hint = found
         raise ZdemoError(message, hint=f"{hint}; {NOTHING_CHANGED}")
     steps = tuple(_steps(current, file))
-    plan = Plan(
-        current=current,
-        steps=(*steps, _env_step(current, steps, settings)),
-        rotation=_rotation(current, steps, file),
-        file=file,
-    )
+    rotation, last = _rotation(current, steps, file), _env_step(current, steps, settings)
+    plan = Plan(current=current, steps=(*steps, last), rotation=rotation, file=file)
     if current.permissions is None:
         return plan
     changed = {step.kind for step in plan.steps if step.action is not Action.LEAVE}

@@ -150,13 +150,8 @@ def parse_introspection(response: Response) -> Introspection:
     audience = [audience] if isinstance(audience, str) else audience
     if not isinstance(audience, list) or not all(isinstance(a, str) for a in audience):
         raise unusable_answer("has an aud that is not a list of texts", response)
-    return Introspection(
-        active=True,
-        claims=claims,
-        expires_at=_epoch(claims, "exp", response),
-        not_before=_epoch(claims, "nbf", response),
-        audience=tuple(audience),
-    )
+    expires, begins = _epoch(claims, "exp", response), _epoch(claims, "nbf", response)
+    return Introspection(active=True, claims=claims, expires_at=expires, not_before=begins, audience=tuple(audience))
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

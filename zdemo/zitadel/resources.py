@@ -333,12 +333,8 @@ def whoami(client: ManagementClient) -> User:
 def administrator(client: ManagementClient) -> Administrator:
     """Return the user of an administrator's token."""
     user = whoami(client)
-    return Administrator(
-        id=user.id,
-        login_name=user.login_name or user.username or user.id,
-        organization_id=user.organization_id,
-        roles=manager_roles(client),
-    )
+    name, roles = user.login_name or user.username or user.id, manager_roles(client)
+    return Administrator(id=user.id, login_name=name, organization_id=user.organization_id, roles=roles)
 
 
 def list_memberships(client: ManagementClient) -> tuple[Membership, ...]:

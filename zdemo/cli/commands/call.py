@@ -33,7 +33,6 @@ from zdemo.text.printable import printable
 if TYPE_CHECKING:
     from zdemo.diagnosis.ask.investigate import Explanation
 
-
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
 TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}

@@ -119,9 +119,8 @@ def serve(
         try:
             serve_forever(build, listener, workers=workers, threads=all_threads, pin=pin)
         except ChildProcessError as failed:
-            raise ZdemoError(
-                f"the API has stopped: {failed}", hint="look for its error above, and for its kill in the system's log"
-            ) from failed
+            hint = "look for its error above, and for its kill in the system's log"
+            raise ZdemoError(f"the API has stopped: {failed}", hint=hint) from failed
     return ExitCode.YES
 
 
