@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.stories import stories
-from zdemo.emulator.api.lists import matches
+from zdemo.emulator.api.lists import is_match
 
 FIELDS = {
     "three": """filters.0.inProjectIdsFilter.ids='["<own_project1.id>","<own_project2.id>","<own_project3.id>"]'""",
@@ -74,10 +74,10 @@ U/ListPersonalAccessTokens @pats @expires=TIMESTAMP_FILTER_METHOD_BEFORE -> resu
 )
 def test_a_text_is_compared_by_the_method(method: str | None, matching: str, others: str) -> None:
     full = method and f"TEXT_FILTER_METHOD_{method}"
-    assert all(matches("Shop-1", pattern, full) for pattern in matching.split())
-    assert not any(matches("Shop-1", pattern, full) for pattern in others.split())
+    assert all(is_match("Shop-1", pattern, full) for pattern in matching.split())
+    assert not any(is_match("Shop-1", pattern, full) for pattern in others.split())
 
 
 def test_a_time_is_compared_by_the_method() -> None:
     for method, passes in (("", "="), ("METHOD_AFTER", ">"), ("METHOD_BEFORE", "<"), ("METHOD_BEFORE_OR_EQUALS", "<=")):
-        assert [matches(when, 2.0, method) for when in (1.0, 2.0, 3.0)] == [sign in passes for sign in "<=>"]
+        assert [is_match(when, 2.0, method) for when in (1.0, 2.0, 3.0)] == [sign in passes for sign in "<=>"]

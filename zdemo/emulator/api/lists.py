@@ -68,7 +68,7 @@ DATES = {"creationDate": time_of("created"), "changeDate": time_of("changed")}  
 
 
 def readable(permission: str, project_id: str, *organization_ids: str) -> Callable[[Call, Any], bool]:
-    """Return what says whether a caller has a permission for a row: for its project, or in an organization of these."""
+    """Return the check that a caller has a permission for the project of a row, or in one of its organizations."""
 
     def visible(call: Call, row: Any) -> bool:
         owners = (value_of(call.world, row, path) for path in organization_ids)
@@ -88,10 +88,10 @@ class Filter:
     test: Test
 
 
-def matches(value: Any, wanted: Any, method: str | None) -> bool:
+def is_match(value: Any, wanted: Any, method: str | None) -> bool:
     """Compare texts, any of several, or times, by ZITADEL's word for a method; without one they must be equal."""
     if isinstance(value, list):
-        return any(matches(one, wanted, method) for one in value)
+        return any(is_match(one, wanted, method) for one in value)
     word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]
     if word.endswith("_IGNORE_CASE"):
         value, wanted, word = value.lower(), wanted.lower(), word.removesuffix("_IGNORE_CASE")
@@ -107,7 +107,7 @@ def text_filter(
 ) -> Filter:
     """Make the filter ``{field, method}`` for a text of a row."""
     fields: dict[str, t.FieldType] = {field: t.Text(least, most), "method": methods}
-    return _filter(name, of, lambda text, f: matches(text, f.get(field, ""), f.get("method")), **fields)
+    return _filter(name, of, lambda text, f: is_match(text, f.get(field, ""), f.get("method")), **fields)
 
 
 def text_query(name: str, field: str, of: Getter, least: int = 1, most: int = 200) -> Filter:
@@ -139,7 +139,7 @@ def time_filter(of: Getter) -> Filter:
     """Make the filter ``{timestamp, method}`` for a time of a row."""
     fields: dict[str, t.FieldType] = {"timestamp": t.Time(), "method": TIME_METHOD}
     return _filter(
-        "TimestampFilter", of, lambda when, f: matches(when, f.get("timestamp", 0.0), f.get("method")), **fields
+        "TimestampFilter", of, lambda when, f: is_match(when, f.get("timestamp", 0.0), f.get("method")), **fields
     )
 
 
