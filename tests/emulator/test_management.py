@@ -95,6 +95,7 @@ A/CreateApplication @application name=<name> applicationId=<own_app.id> -> appli
 # keys of an application are listed without their private halves, until they are deleted
 A/CreateApplicationKey @key_app expirationDate=<tomorrow> -> :keyId,creationDate,keyDetails
 A/ListApplicationKeys @of_key_app -> keys.0:keyId,applicationId,projectId,creationDate,organizationId,expirationDate
+A/ListApplicationKeys @of_key_app -> keys.0.projectId=<own_project.id> keys.0.organizationId=<organization.id>
 A/GetApplicationKey keyId=<made.keyId> -> :keyId,creationDate,expirationDate
 A/DeleteApplicationKey @key_app keyId=<made.keyId> -> :deletionDate
 A/ListApplicationKeys @of_key_app -> keys=null
@@ -150,7 +151,7 @@ U/CreateUser @home @user username=<user.username> machine.name=Bot -> id=<user.i
 # keys of a user are listed until they are removed
 U/AddKey @user expirationDate=<tomorrow> -> :creationDate,keyId,keyContent
 U/ListKeys @of_user -> result.0:creationDate,changeDate,id,userId,organizationId,expirationDate
-U/ListKeys @of_user -> result.0.id=<made.keyId> result.0.userId=<user.id>
+U/ListKeys @of_user -> result.0.userId=<user.id> result.0.organizationId=<organization.id> result.0.id=<made.keyId>
 U/RemoveKey @user keyId=<made.keyId> -> :deletionDate
 U/ListKeys @of_user -> result=null
 
@@ -182,6 +183,7 @@ Z/DeleteAuthorization id=<assignment> -> deletionDate=<made.deletionDate>
 Z/ListAuthorizations @this -> :pagination pagination:appliedLimit
 
 # assignments are found by filters
+Z/ListAuthorizations @this filters.1.roleKey.key=r -> authorizations.0.user.id=<user.id>
 Z/ListAuthorizations @assigned filters.1.state.state=STATE_INACTIVE -> authorizations=null
 Z/ListAuthorizations @assigned filters.1.roleKey.key=s -> authorizations=null
 Z/ListAuthorizations @assigned filters.1.projectId.id=7 -> authorizations=null

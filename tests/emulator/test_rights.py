@@ -22,6 +22,7 @@ test_a_story_of_rights = stories("""
 visitor: P/ListProjects -> <NO_MEMBERSHIP>
 visitor: P/ListProjects pagination.limit=1001 -> <NO_MEMBERSHIP>
 visitor: P/GetProject projectId= -> <NO_MEMBERSHIP>
+visitor: P/ListProjectRoles projectId= -> <NO_MEMBERSHIP>
 visitor: P/CreateProject @home name=x -> <NO_MEMBERSHIP>
 visitor: P/AddProjectRole @project roleKey=x displayName=X -> <NO_MEMBERSHIP>
 visitor: A/CreateApplication @project name=x apiConfiguration={} -> <NO_MEMBERSHIP>
