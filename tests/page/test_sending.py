@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.page_site import KEY, PageSite, page_options, page_site
-from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
+from tests.support.page_site import SECRETS as OF_THE_SITE
+from zdemo.emulator import READER
 from zdemo.emulator.seed import PERSON_ID
 from zdemo.page import PageContext
 from zdemo.page.page_context import PageRefusal
@@ -19,7 +20,7 @@ from zdemo.serving.embedded import serving
 
 ROLE = "read:messages"
 UNKNOWN_TOKEN = "Xq7" + "b9Kd2Lm4" * 12 + "Zt5"
-SECRETS = (READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET, KEY, UNKNOWN_TOKEN)
+SECRETS = (*OF_THE_SITE, UNKNOWN_TOKEN)
 
 
 @pytest.fixture(scope="module")

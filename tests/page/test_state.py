@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.page_site import KEY, PageSite, page_options, page_site
+from tests.support.page_site import KEY, SECRETS, PageSite, page_options, page_site
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.settings import Settings
-from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR, emulate, new_fault
+from zdemo.emulator import ADMIN, READER, VISITOR, emulate, new_fault
 from zdemo.page import PageContext, PageOptions
 from zdemo.page.page_state import changes_document, state
 from zdemo.server import create_app
-
-SECRETS = (READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET, KEY)
 
 
 @pytest.fixture(scope="module")

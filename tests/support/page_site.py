@@ -16,7 +16,7 @@ from tests.support.cli import administered
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import Settings
-from zdemo.emulator import PROJECT_ID, READER, VISITOR, Emulator, emulate
+from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator, emulate
 from zdemo.page import PageOptions, paged
 from zdemo.page.events import event_of, secrets_of
 from zdemo.server import create_app
@@ -26,6 +26,7 @@ from zdemo.serving.embedded import serving
 
 KEY = "b7c1d2e3f4a5968778695a4b"
 SECRET_HEADER = "X-Zdemo-Secret"  # a name
+SECRETS = (READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET, KEY)  # that no answer holds
 
 
 @dataclass(frozen=True, kw_only=True)

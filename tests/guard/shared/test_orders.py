@@ -3,7 +3,6 @@
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,12 +35,6 @@ def cut_off(store: RedisServer) -> None:
 
     eventually("a worker listens", lambda: "cmd=xread" in listing())
     store.run("CLIENT", "KILL", "TYPE", "normal")
-
-
-def sealed_orders(store: RedisServer, key: bytes) -> list[bytes]:
-    with closing(store.client()) as client:
-        entries: Any = client.xrange(key)
-        return [fields[b"order"] for _, fields in entries]
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
@@ -121,7 +114,9 @@ def test_what_others_write_among_the_orders_is_not_followed(
         stranger = stack.enter_context(worker(store.url, settings=replace(SETTINGS, client_secret="another")))
         stranger.answers.orders.publish(EVERYTHING)
         [theirs] = set(store.keys("orders")) - {key}
-        value = sealed_orders(store, theirs)[0]
+        with closing(store.client()) as client:
+            entries: Any = client.xrange(theirs)
+        value = entries[0][1][b"order"]
     store.run("XADD", key, "*", "other" if kind == "not an order" else "order", value)
     assert one.ask().source is SHARED
     assert [order for order, _ in orders] == [Forget(user_id="2")]
