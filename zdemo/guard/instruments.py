@@ -31,26 +31,17 @@ running_clock = _running_clock()
 
 
 class Counters:
-    """Counters since the start, and three gauges. Read the attributes at any time; change them under ``lock`` only.
+    """Counters since the start, and three gauges; ``zdemo.server.metrics`` says what each of them counts.
 
-    ``hits`` alone changes without it, on the warm path.
+    Read the attributes at any time; change them under ``lock`` only. ``hits`` alone changes without it, when warm.
     """
 
     @renewed_after_fork
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.hits = 0  # requests that were answered from the cache
-        self.misses = 0  # requests that found no usable answer here, and asked the store or ZITADEL
-        self.joins = 0  # requests that waited for the answer that another request here had asked for
-        self.introspections = 0  # introspection requests that were sent to ZITADEL, probes included
-        self.refused = 0  # requests that were refused because too many were waiting already
-        self.in_flight = 0  # gauge: introspections under way now
-        self.breaker_state = 0  # gauge: 0 closed, 1 half open, 2 open
-        self.shared_hits = 0  # answers from the store that workers and machines share
-        self.shared_misses = 0  # questions to the store that brought no answer, so that ZITADEL was asked
-        self.shared_rejected = 0  # values in the store that were not believed
-        self.shared_failures = 0  # operations in which the store failed
-        self.shared_breaker = 0  # gauge: as breaker_state, of the store
+        self.hits = self.misses = self.joins = self.introspections = self.refused = 0
+        self.shared_hits = self.shared_misses = self.shared_rejected = self.shared_failures = 0
+        self.in_flight = self.breaker_state = self.shared_breaker = 0  # the gauges
 
     def count(self, name: str) -> None:
         """Count one more of what is called so."""

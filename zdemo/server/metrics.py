@@ -24,7 +24,7 @@ COUNTED = {
     "hits": "Requests that were answered from the cache.",
     "misses": "Requests that found no usable answer in the worker's own cache, and asked the store or ZITADEL.",
     "joins": "Requests that waited for the answer that another request of the worker had asked for.",
-    "introspections": "Introspection requests sent to ZITADEL.",
+    "introspections": "Introspection requests sent to ZITADEL, probes included.",
     "refused": "Requests refused because too many were waiting for ZITADEL.",
     "shared_hits": "Answers from the store that workers and machines share.",
     "shared_misses": "Questions to that store that brought no answer, so that ZITADEL was asked.",
