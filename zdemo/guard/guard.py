@@ -31,7 +31,7 @@ FORM_SECONDS = 3.0  # a later form is not searched
 # What some part between client and view may take for another path, as it is or still escaped.
 AMBIGUOUS = re.compile(r"\.\.|//|\\|%(?:25)*(?:2e|2f|5c)", re.IGNORECASE)
 ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)  # of an absolute target
-NOT_IN_A_PATH = frozenset("*?#<>{}")
+PATH = re.compile(r"/[^*?#<>{}]*(?:/\*)?")
 RULE = re.compile(r"/.*<")
 
 
@@ -58,7 +58,9 @@ class OpenRoutes:
         if not isinstance(routes, list | tuple | set | frozenset):
             raise GuardError("open_routes is not a list of paths", hint='write open_routes=["/healthz"]')
         for route in routes:
-            if not (_is_path(route) or (with_rules and isinstance(route, str) and RULE.match(route))):
+            is_text = isinstance(route, str)
+            is_path = is_text and PATH.fullmatch(route) and not AMBIGUOUS.search(route)
+            if not (is_path or (with_rules and is_text and RULE.match(route))):
                 raise GuardError(
                     f"open_routes cannot hold {route!r}",
                     hint='name paths, such as "/healthz", or all below one: "/static/*"; "/*" would open the whole app',
@@ -87,13 +89,6 @@ def is_ambiguous(path: str, target: str) -> bool:
     """
     sent = ORIGIN.sub("", target).partition("?")[0] if target else ""
     return AMBIGUOUS.search(f"{path} {sent}") is not None
-
-
-def _is_path(route: object) -> bool:
-    if not isinstance(route, str) or AMBIGUOUS.search(route):
-        return False
-    path = route.removesuffix("/*")
-    return path.startswith("/") and NOT_IN_A_PATH.isdisjoint(path)
 
 
 @dataclass(frozen=True, kw_only=True)
