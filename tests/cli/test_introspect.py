@@ -158,8 +158,8 @@ def test_a_jwt_is_read_but_never_active_while_zitadel_is_away(shell: Shell) -> N
     [
         ({"iss": "ZITADEL"}, ["as in ZITADEL_DOMAIN"]),
         ({"exp": 1_700_000_100, "iss": ["x"]}, ["expired 2023-11-14 22:15:00 UTC", "none, but ZITADEL_DOMAIN is"]),
-        ({"aud": ["1", "2"], "exp": "soon"}, ["audience      1 2\n", "expiry        without an expiry"]),
-        ({"aud": CLIENT_ID}, ["none in the JWT; introspection still shows the roles"]),
+        ({"aud": ["1", "2"], "exp": "soon"}, ["it names neither this API's project", "without an expiry"]),
+        ({"aud": CLIENT_ID}, ["it names this API (CLIENT_ID)", "none in the JWT; introspection still shows the roles"]),
         ({"jti": None, "at_hash": "x"}, ["an ID token, which no API accepts"]),
         ({"client_id": "\x1b[2J\n  x", "iss": "\x9b31m\u202e"}, [r"\x1b[2J\n  x", r"\x9b31m\u202e"]),
     ],

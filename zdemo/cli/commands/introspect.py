@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -276,6 +276,7 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
     rows["issuer"] += ", as in ZITADEL_DOMAIN"
     if said.text("iss") != settings.issuer:
         rows["issuer"] = f"{one_line(said.text('iss')) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
+    rows["audience"] += f"\n{_audience(said.audience, settings)}"
     screen.pairs(
         [("not verified", rows.pop("")), *rows.items(), ("expiry", _expiry(said, now=now).removeprefix("expires "))]
     )
@@ -289,3 +290,13 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
     if verbose:
         show_claims(screen, form.header, "header, not verified")
         show_claims(screen, claims, "claims, not verified")
+
+
+def _audience(names: Collection[str], settings: Settings) -> str:
+    """Return whether an audience names this API, as far as the settings tell."""
+    own = {settings.client_id: "CLIENT_ID", settings.project_id: "ZITADEL_PROJECT_ID"}
+    if named := next((setting for value, setting in own.items() if value in names), ""):
+        return f"it names this API ({named})"
+    if settings.project_id:
+        return "it names neither this API's project (ZITADEL_PROJECT_ID) nor its client ID"
+    return "without ZITADEL_PROJECT_ID it is not known whether that is this API's project"
