@@ -26,16 +26,8 @@ from zdemo.page.page_state import (
 )
 from zdemo.server.forgetting import FORGETTING
 from zdemo.text.printable import one_line
+from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS
-from zdemo.zitadel.resources import (
-    deactivate_user,
-    find_user,
-    get_user,
-    list_pats,
-    reactivate_user,
-    remove_pat,
-    user_id_of_token,
-)
 from zdemo.zitadel.role_assignments import Change as RoleChange
 from zdemo.zitadel.role_assignments import ChangeOutcome, grant, is_shown, revoke, wait_until
 
@@ -116,7 +108,7 @@ def _change_user(context: PageContext, name: str, user_id: str, body: Body) -> D
 
 def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Done:
     client, role = order.admin.client, text_of(order.body, "role")
-    found = find_user(client, order.user.id)
+    found = resources.find_user(client, order.user.id)
     if found and found.id != order.user.id:  # ZITADEL finds by name too; if it finds none, it says why below
         raise PageRefusal(404, "unknown_user", "another user has this user's ID as a name")
     made = how(client, order.admin.project_id, order.user.id, role)
@@ -128,27 +120,27 @@ def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Done:
 
 
 def _deactivate(order: _Order) -> Done:
-    if user_id_of_token(order.admin.client) == order.user.id:  # the page could not reactivate it
+    if resources.user_id_of_token(order.admin.client) == order.user.id:  # the page could not reactivate it
         raise ZdemoError("this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes", hint=OTHER_PAT)
-    deactivate_user(order.admin.client, order.user.id)
+    resources.deactivate_user(order.admin.client, order.user.id)
     return Done("deactivated", math.inf, _until_active(order, is_active=False))
 
 
 def _reactivate(order: _Order) -> Done:
     client, user_id = order.admin.client, order.user.id
-    reactivate_user(client, user_id)
-    return Done("reactivated", 0, _shown(lambda: getattr(get_user(client, user_id), "state", "") == "ACTIVE"))
+    resources.reactivate_user(client, user_id)
+    return Done("reactivated", 0, _shown(lambda: getattr(resources.get_user(client, user_id), "state", "") == "ACTIVE"))
 
 
 def _delete_pat(order: _Order) -> Done:
     client, user = order.admin.client, order.user
     if order.admin.token == user.caller.token:
         raise ZdemoError("this is ZITADEL_ADMIN_PAT itself, with which the page makes its changes", hint=OTHER_PAT)
-    known = [pat.id for pat in list_pats(client, user.id)]
+    known = [pat.id for pat in resources.list_pats(client, user.id)]
     if user.pat_id not in known:
         what = f"the user has {len(known)} PATs, and ZITADEL does not say which of them this is"
         raise ZdemoError(what, hint="delete it in the Management Console")
-    remove_pat(client, user.id, user.pat_id)
+    resources.remove_pat(client, user.id, user.pat_id)
     return Done("deleted the PAT of", math.inf, _until_active(order, is_active=False))
 
 

@@ -11,18 +11,8 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from redis import ConnectionPool, Redis
+from redis import ConnectionPool, Redis, exceptions
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from zdemo.config.parsers import shown_address
@@ -36,15 +26,15 @@ PERMISSIONS = "~zdemo:* +get +set +del +time +xadd +xrange +xread +pexpire +mult
 # Errors, what they say about the store, and what to do. The first that fits.
 REFUSED_WRITES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     (
-        (OutOfMemoryError, ReadOnlyError),
+        (exceptions.OutOfMemoryError, exceptions.ReadOnlyError),
         "takes no values: it is full, or a read-only replica",
         "raise its maxmemory, or set its maxmemory-policy to volatile-ttl; or name the primary in ZDEMO_CACHE_URL",
     ),
-    ((NoPermissionError,), "does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"),
+    ((exceptions.NoPermissionError,), "does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"),
 )
 FAULTS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     (
-        (AuthenticationError, AuthorizationError),
+        (exceptions.AuthenticationError, exceptions.AuthorizationError),
         "refuses the user name or the password, or requires a password",
         "correct them in ZDEMO_CACHE_URL: redis://USER:PASSWORD@HOST",
     ),
@@ -54,7 +44,7 @@ FAULTS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
         "check its certificate and ?ssl_ca_certs=FILE; use rediss:// only for a port with TLS",
     ),
     (
-        (TimeoutError, RedisTimeoutError, BusyLoadingError),
+        (TimeoutError, exceptions.TimeoutError, exceptions.BusyLoadingError),
         "does not answer in time",
         "check the store, and the network to it; use rediss:// only for a port with TLS",
     ),
@@ -123,7 +113,7 @@ class RedisStore:
             self.url,
             socket_timeout=seconds,
             socket_connect_timeout=seconds,
-            retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
+            retry=Retry(NoBackoff(), retries, supported_errors=(exceptions.ConnectionError,)),
             protocol=2,
             redis_connect_func=connect,
         )
