@@ -8,17 +8,7 @@ from typing import Any
 import pytest
 from flask import Blueprint
 
-from tests.support.apis import (
-    EXAMPLE,
-    PRIVATE,
-    PUBLIC,
-    SCOPED,
-    Api,
-    one_file_api,
-    one_file_module,
-    running,
-    settings_for,
-)
+from tests.support.apis import EXAMPLE, PUBLIC, SCOPED, Api, one_file_api, one_file_module, running, settings_for
 from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, claims
 from tests.support.mistakes import TEXT, Mistake, ask
 from tests.support.mistakes import check as check_mistake
@@ -95,8 +85,8 @@ def test_an_answer_is_used_for_the_ttl_at_most() -> None:
         upstream(ACTIVE, FAULTS["resets"].behaviour) as up,
         one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="0.1") as api,
     ):
-        assert api.get(PRIVATE).status == 200
-        eventually("it is refused", lambda: api.get(PRIVATE), lambda reply: reply.status == 503)
+        assert api.get().status == 200
+        eventually("it is refused", api.get, lambda reply: reply.status == 503)
 
 
 def test_an_expiry_that_passes_while_the_answer_is_kept_counts() -> None:
@@ -104,7 +94,7 @@ def test_an_expiry_that_passes_while_the_answer_is_kept_counts() -> None:
         upstream(claims(exp=int(time.time()) + 1)) as up,
         one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="60") as api,
     ):
-        eventually("it expires", lambda: api.get(PRIVATE), lambda reply: reply.status == 401)
+        eventually("it expires", api.get, lambda reply: reply.status == 401)
         assert len(up.requests) == 1
 
 

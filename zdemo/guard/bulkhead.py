@@ -8,18 +8,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 from zdemo.guard.instruments import running_clock
 from zdemo.serving.forks import renewed_after_fork
 
 
+@dataclass(eq=False)
 class _Waiter:
-    __slots__ = ("called", "generation")
-
-    def __init__(self) -> None:
-        self.called = threading.Event()  # it has left the queue: with a slot, or because another caller came first
-        self.generation: int | None = None
+    # it has left the queue: with a slot, or because another caller came first
+    called: threading.Event = field(default_factory=threading.Event)
+    generation: int | None = None
 
 
 @dataclass(eq=False)

@@ -33,7 +33,7 @@ WATCH, REQUEST = "watch", "request"  # topics of the bus
 CHANGED, EXPLAINED = "changed", "explained"  # topics too: what the page did, and what it found out
 BEAT_SECONDS = 2.0  # a client that has left is noticed at the next line
 SHORT_REQUESTS = 16  # threads that no feed takes
-RETRY_AFTER_SECONDS = 5
+LATER = {"Retry-After": "5"}  # seconds
 
 Event = Mapping[str, Any]
 log = logging.getLogger("zdemo.page")
@@ -235,19 +235,16 @@ class PageSlots:
     def take(self) -> None:
         """Take a slot. Raises PageRefusal."""
         if not self._all.acquire(blocking=False):
-            raise _too_many("too many requests to the page at a time")
+            raise PageRefusal(503, "too_many_pages", "too many requests to the page at a time", headers=LATER)
 
     def take_feed(self) -> None:
         """Let a request that has a slot keep it as a feed. Raises PageRefusal."""
         if not self._feeds.acquire(blocking=False):
-            raise _too_many(f"{self.most_feeds} pages are open, the limit of this API; close one")
+            what = f"{self.most_feeds} pages are open, the limit of this API; close one"
+            raise PageRefusal(503, "too_many_pages", what, headers=LATER)
 
     def give_back(self, *, feed: bool = False) -> None:
         """Give back a slot."""
         self._all.release()
         if feed:
             self._feeds.release()
-
-
-def _too_many(description: str) -> PageRefusal:
-    return PageRefusal(503, "too_many_pages", description, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
