@@ -80,9 +80,8 @@ def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSE
     given = {"role": role, "any_of": any_of, "all_of": all_of}
     given = {name: value for name, value in given.items() if value is not UNSET}
     if len(given) > 1:
-        raise GuardError(
-            f"{' and '.join(given)} are given together", hint="give one of them, or write one guard above the other"
-        )
+        hint = "give one of them, or write one guard above the other"
+        raise GuardError(f"{' and '.join(given)} are given together", hint=hint)
     if role is not UNSET:
         return RequiredRoles(all_of=(_role("role is", role),))
     return RequiredRoles(**{name: _roles(name, value) for name, value in given.items()})

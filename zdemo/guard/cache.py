@@ -129,9 +129,8 @@ class Flight:
 def too_many_waiting(counters: Counters) -> ZitadelUnavailable:
     """Count a request that is refused because too many wait, and return the error."""
     counters.count("refused")
-    return ZitadelUnavailable(
-        "too many requests are waiting for ZITADEL", hint="try again; check ZITADEL if this persists"
-    )
+    hint = "try again; check ZITADEL if this persists"
+    return ZitadelUnavailable("too many requests are waiting for ZITADEL", hint=hint)
 
 
 class PriorityIntrospector(Protocol):

@@ -103,9 +103,8 @@ def open_route(view: View) -> View:
         raise GuardError(OPEN_AND_GUARDED, hint="remove one of them")
     mark.is_open = True
     if isclass(view) or not _put(mark):
-        raise GuardError(
-            "open_route marks a function", hint="write @open_route above a view, or name its path in open_routes"
-        )
+        hint = "write @open_route above a view, or name its path in open_routes"
+        raise GuardError("open_route marks a function", hint=hint)
     return view
 
 
@@ -124,10 +123,8 @@ def requires_token(view: Any = UNSET, /, *, role: Any = UNSET, any_of: Any = UNS
     Raises GuardError for wrong arguments, and inside a request.
     """
     if has_request_context():
-        raise GuardError(
-            "requires_token is called inside a request",
-            hint="write it above a view; in a view, ask flask.g.introspection.has_role(...)",
-        )
+        hint = "write it above a view; in a view, ask flask.g.introspection.has_role(...)"
+        raise GuardError("requires_token is called inside a request", hint=hint)
     roles = required_roles(role=role, any_of=any_of, all_of=all_of)
     return (lambda view: _guarded(view, roles)) if view is UNSET else _guarded(view, roles)
 
@@ -137,10 +134,9 @@ def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
         role = "ROLE" if could_be_secret(view) else view
         raise GuardError("requires_token takes a role by name", hint=f'write @requires_token(role="{role}")')
     if isclass(view) or not callable(view):
-        raise GuardError(
-            f"requires_token guards a function, not {'a class' if isclass(view) else type(view).__name__}",
-            hint="write @requires_token() above a view, or decorators = [requires_token()] in a class of views",
-        )
+        kind = "a class" if isclass(view) else type(view).__name__
+        hint = "write @requires_token() above a view, or decorators = [requires_token()] in a class of views"
+        raise GuardError(f"requires_token guards a function, not {kind}", hint=hint)
     mark = _mark_of(view) or _Mark(view)
     if mark.is_open:
         raise GuardError(OPEN_AND_GUARDED, hint="remove one of them")

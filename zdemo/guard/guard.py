@@ -61,10 +61,8 @@ class OpenRoutes:
             is_text = isinstance(route, str)
             is_path = is_text and PATH.fullmatch(route) and not AMBIGUOUS.search(route)
             if not (is_path or (with_rules and is_text and RULE.match(route))):
-                raise GuardError(
-                    f"open_routes cannot hold {route!r}",
-                    hint='name paths, such as "/healthz", or all below one: "/static/*"; "/*" would open the whole app',
-                )
+                hint = 'name paths, such as "/healthz", or all below one: "/static/*"; "/*" would open the whole app'
+                raise GuardError(f"open_routes cannot hold {route!r}", hint=hint)
         if not routes:
             return None
         paths = [route for route in routes if "<" not in route]

@@ -70,9 +70,8 @@ class ProtectedIntrospector:
             self.counters.count("refused")
             if self.flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
                 log.warning("breaker opened: %d introspections hang; probing ZITADEL", self.flights.size)
-            raise ZitadelUnavailable(
-                "too many introspections are under way", hint="try again; check ZITADEL if this persists"
-            )
+            hint = "try again; check ZITADEL if this persists"
+            raise ZitadelUnavailable("too many introspections are under way", hint=hint)
         try:
             permit = self._breaker.admit_if_closed()
             if permit is None:
@@ -136,6 +135,5 @@ class ProtectedIntrospector:
 
 
 def _breaker_open() -> ZitadelUnavailable:
-    return ZitadelUnavailable(
-        "ZITADEL failed repeatedly; it is not asked for a moment", hint="check ZITADEL; service resumes by itself"
-    )
+    hint = "check ZITADEL; service resumes by itself"
+    return ZitadelUnavailable("ZITADEL failed repeatedly; it is not asked for a moment", hint=hint)

@@ -101,10 +101,8 @@ def _call_of(connection: HTTPConnection) -> GuardedCall:
     if not isinstance(call, GuardedCall) or call.app is not connection.scope.get("app"):
         path = connection.scope.get("root_path")
         which = f"the app below {path}" if path else "this app"
-        raise GuardError(
-            f"protect(app) was not called for {which}",
-            hint="call protect(app) once for each app whose routes ask for roles, also for a mounted one",
-        )
+        hint = "call protect(app) once for each app whose routes ask for roles, also for a mounted one"
+        raise GuardError(f"protect(app) was not called for {which}", hint=hint)
     return call
 
 
