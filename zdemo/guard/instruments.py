@@ -8,12 +8,11 @@ from functools import partial
 
 from zdemo.serving.forks import renewed_after_fork
 
-CLOCKS = ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC")  # the first is Linux's; the second runs on while macOS sleeps
 REPEAT_SECONDS = 60
 
 
 def _running_clock() -> Callable[[], float]:
-    for name in CLOCKS:
+    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):  # the first is Linux's; the second runs on while macOS sleeps
         try:
             clock = partial(time.clock_gettime, getattr(time, name))
             clock()

@@ -21,13 +21,13 @@ from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 from zdemo.guard.flask_guard import refusal_of_http
 from zdemo.page.access import PREFIX, Access, cookie_name
 from zdemo.page.changes import change
-from zdemo.page.events import concealed, event_of, secrets_of, showable
+from zdemo.page.events import Event, concealed, event_of, secrets_of, showable
 from zdemo.page.feed import CHANGED, PageSlots, Watching
 from zdemo.page.page_context import PageContext, PageOptions, PageRefusal
 from zdemo.page.page_state import state
 from zdemo.page.sending import send
 from zdemo.server.app import WorkerApp
-from zdemo.server.observe import WATCHER
+from zdemo.server.observe import WATCHER, Trace
 from zdemo.server.request_bodies import BodyReader, cut_connection_after
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus
@@ -165,12 +165,11 @@ def _refusal_for(error: Exception, hidden: Redaction) -> PageRefusal:
 def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: PageSlots, hidden: Redaction) -> None:
     """Add what the page asks for: its document, the state, the two actions and the feed."""
     worker = str(os.getpid())
-    watching = Watching(
-        api.extensions[WATCHER],
-        lambda trace: event_of(trace, options, hidden, worker=worker, now=time.time()),
-        bus,
-        worker=worker,
-    )
+
+    def describe(trace: Trace) -> Event:
+        return event_of(trace, options, hidden, worker=worker, now=time.time())
+
+    watching = Watching(api.extensions[WATCHER], describe, bus, worker=worker)
     context = PageContext(
         options=options,
         app=api,

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
-from zdemo.guard.forget import Forget
 from zdemo.guard.guard import new_request_id
 from zdemo.page.page_context import PageRefusal
 from zdemo.server.observe import MOST_PAST, Trace, Watcher
@@ -111,7 +110,10 @@ class Watching:
         self._second, self._admitted, self._skipped = 0, 0, 0
         self._thread: threading.Thread | None = None
         watcher.admits, watcher.ended = self._admits, self._ended
-        watcher.forgot = self._forgot
+        # not a token's hash, which no page needs
+        watcher.forgot = lambda order, count: self._deliver(
+            Frame("forgotten", {"count": count, "user_id": order.user_id, "everything": order.everything})
+        )
         watcher.past = deque(maxlen=MOST_PAST)
         bus.subscribe(WATCH, lambda _message: self._watch_for(WATCH_SECONDS))
         for name in (REQUEST, CHANGED, EXPLAINED):
@@ -135,10 +137,6 @@ class Watching:
         self._watch_for(LINGER_SECONDS)
         self._bus.publish(WATCH, {})
         return feed
-
-    def _forgot(self, order: Forget, count: int) -> None:
-        about = {"user_id": order.user_id, "everything": order.everything}  # not a token's hash, which no page needs
-        self._deliver(Frame("forgotten", {"count": count, **about}))
 
     def _receive(self, name: str, event: Event) -> None:
         self._deliver(Frame(name, event, str(event["id"])))

@@ -94,22 +94,15 @@ def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) 
 def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     if own := finding_for_own_refusal(call):
         return why_document(own, call, context.options)
-    settings, environment = context.options.settings, context.options.environment
-    is_own = environment.get("PAT", "").strip() == caller.token
+    settings, environment, again = context.options.settings, context.options.environment, ""
+    settings = replace(settings, timeout_seconds=min(settings.timeout_seconds, EXPLAIN_SECONDS))
+    if environment.get("PAT", "").strip() != caller.token:
+        environment, again = environment.without("PAT"), " --pat"
     ids, user_id = None, context.user_ids.get(caller.id)  # whose PAT it is, and which, as far as the page saw it
     if caller.id in VARIABLES and user_id:
         pat_id = context.pat_ids.get(caller.id, "")
         ids = PatIds(user=user_id, pat_id=pat_id, variable=VARIABLES[caller.id], named_by=())
-    explanation = explain(
-        call,
-        caller.token,
-        replace(settings, timeout_seconds=min(settings.timeout_seconds, EXPLAIN_SECONDS)),
-        environment if is_own else environment.without("PAT"),
-        unasked="",
-        again="" if is_own else " --pat",
-        now=time.time(),
-        ids=ids,
-    )
+    explanation = explain(call, caller.token, settings, environment, unasked="", again=again, now=time.time(), ids=ids)
     if explanation is None:
         return None
     finding = explanation.finding.without([caller.token or ""])
