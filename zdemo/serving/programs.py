@@ -1,10 +1,9 @@
 """Run other programs: in a process group that ends with zdemo, and as if a program had been started by itself.
 
 A small shell, the watchdog, leads the group and waits for the end of a pipe that only zdemo holds. When zdemo ends
-without a word, the system closes the pipe, and the watchdog ends the group. This works on Linux and macOS, reaches the
-children of the programs too, and leaves no moment between the start of a program and its registration: a program joins
-the group before it runs, and until then it holds the pipe itself. A process that leaves the group is not reached,
-unless zdemo started it itself.
+without a word, the system closes the pipe, and the watchdog ends the group, with the children of the programs (Linux
+and macOS). No program is missed: it joins the group before it runs, and until then it holds the pipe itself. A process
+that leaves the group is not reached, unless zdemo started it itself.
 
 A program in the foreground gets the terminal, and the signals that zdemo gets. It is in a process group of its own, so
 zdemo passes each signal on, and it arrives once. The terminal belongs to the program's group from the start, unless
