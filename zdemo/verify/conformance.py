@@ -89,7 +89,7 @@ def _shown(path: str) -> str:
 
 @check("api.no_token", "api.reachable", verdict="no token", group=REFUSALS)
 def _no_token(target: Target) -> Finding:
-    """No token: 401, a challenge without an error code."""
+    """A request without a token: 401, and a challenge without an error code."""
     reply = target.bare
     if reply.status == 401:
         return _judged(target, BY_ID["correct.no_token"])
@@ -134,7 +134,7 @@ def _query(target: Target) -> Finding:
         return failed(what, ONLY_THE_HEADER)
     as_in_the_header = reply.in_words() == run.refused_garbage.in_words() != run.bare.in_words()
     if as_in_the_header or reply.error == "invalid_token":
-        return failed("the API reads a token in the query: it refuses it like one in the header", ONLY_THE_HEADER)
+        return failed("the API reads a token in the query: it answers as to one in the header", ONLY_THE_HEADER)
     return passed(f"{reply.status}: the token in the query is ignored (tried with a made-up token)")
 
 

@@ -10,7 +10,7 @@ from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import refusal_of
-from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, findings_for_no_example_api, other_api
+from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, findings_for_another_api, other_api
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
 from zdemo.http.api_call import Call, Route
@@ -37,7 +37,7 @@ def _reachable(context: DoctorContext) -> Finding:
 
 @check("api.identity", "api.reachable", verdict="does not answer as zdemo serve does")
 def _identity(context: DoctorContext) -> Finding:
-    """It is a zdemo API, and guards its private route."""
+    """The API is a zdemo API, and guards its private route."""
     public = context.called(Route.PUBLIC)
     if not isinstance(public, Call):
         return skipped("it did not answer")
@@ -55,12 +55,12 @@ def _identity(context: DoctorContext) -> Finding:
         return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
     own = ("for an API of your own: zdemo doctor --api URL, with a URL that requires a token",)
     other = failed(f"the server at {host} is not a zdemo API: {described(public.answer)}", CORRECT, otherwise=own)
-    return next(findings_for_no_example_api(public), other)
+    return next(findings_for_another_api(public), other)
 
 
 @check("api.agrees", "api.identity", "client.accepted", verdict="disagrees with ZITADEL")
 def _agrees(context: DoctorContext) -> Finding:
-    """It agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application."""
+    """The API agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application."""
     settings, introspection = context.settings, context.investigation.introspection
     if context.api and settings and (other := api_difference(context.api.api_url, settings)):
         return other_api(other, "ZDEMO_API_URL")
@@ -114,9 +114,9 @@ def _store_reachable(context: DoctorContext) -> Finding:
     return passed("the store answers, and accepts this API", brief="answers")
 
 
-@check("cache.writable", "cache.reachable", verdict="the store takes no answers")
+@check("cache.writable", "cache.reachable", verdict="the store accepts no answers")
 def _writable(context: DoctorContext) -> Finding:
-    """The store takes what this API writes."""
+    """The store accepts what this API writes."""
     if not (state := context.store).ok:
         return failed(state.reason, state.hint)
     return passed("the store takes what this API writes", brief="takes answers")

@@ -39,13 +39,13 @@ USED = {  # the settings that decide about a check, by its ID or what stands bef
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[S]):
-    """One check of a subject, which makes a finding."""
+    """A check of a subject; its result is a finding."""
 
     id: str
     what: str
     needs: tuple[str, ...] = ()  # the checks that it builds on
-    verdict: str = ""  # said by the line of its group when it failed or warned, and its finding has no brief
-    explains: str = ""  # the ID of a failure that a warning is the cause of
+    verdict: str = ""  # in the line of its group when it failed or warned, if its finding has no brief
+    explains: str = ""  # the ID of the check whose failure a warning of this one explains
     group: str = ""
     examine: Callable[[S], Finding]
 
@@ -56,7 +56,7 @@ class Check(Generic[S]):
 
 
 def check(name: str, *needs: str, what: str = "", **more: str) -> Callable[[Callable[[S], Finding]], Check[S]]:
-    """Make a check of the function below, whose docstring says ``what`` is right; ``more`` are other fields."""
+    """Make a check of a function, whose docstring says ``what`` must be true; ``more`` are other fields."""
     beginning = name.partition(".")[0]
     fields = {"group": GROUPS.get(beginning, beginning)} | more
 
@@ -74,8 +74,8 @@ class CheckReport:
 
     check: Check[Any]
     result: Finding
-    requested: bool = True  # whether it was asked for, and does not only support another check
-    blockers: tuple[Check[Any], ...] = ()  # the first unsatisfied checks on the way to it, for which it was skipped
+    requested: bool = True  # false when it ran only because another check builds on it
+    blockers: tuple[Check[Any], ...] = ()  # the first unsatisfied checks that it builds on: why it was skipped
     seconds: float = 0.0
 
     @property

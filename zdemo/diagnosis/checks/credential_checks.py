@@ -40,7 +40,7 @@ def _accepted(context: DoctorContext) -> Finding:
 
 @check("client.kind", "client.accepted", verdict="another kind of client")
 def _kind(context: DoctorContext) -> Finding:
-    """They are of the kind that the application is registered for."""
+    """The credentials are of the kind that the application is registered for."""
     key = context.settings.key if context.settings else None
     used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
     if context.investigation.finding:
@@ -97,7 +97,7 @@ def _active(context: DoctorContext) -> Finding:
 
 @check("token.audience", "token.active", verdict="not for this API")
 def _audience(context: DoctorContext) -> Finding:
-    """It is meant for this API."""
+    """PAT is meant for this API."""
     finding = context.investigation.finding
     if finding and finding.id in ABOUT_AUDIENCE:
         return finding
@@ -107,7 +107,7 @@ def _audience(context: DoctorContext) -> Finding:
 @check(
     "role.granted",
     "token.audience",
-    what=f"its user has the role {ROLE} in this API's project",
+    what=f"PAT's user has the role {ROLE} in this API's project",
     verdict=f"{ROLE} is missing",
 )
 def _granted(context: DoctorContext) -> Finding:
@@ -151,7 +151,7 @@ def _admin_not_asked(context: DoctorContext) -> Finding | None:
 
 @check("admin.rights", "admin.valid", verdict="not enough permissions")
 def _admin_rights(context: DoctorContext) -> Finding:
-    """Its user is an administrator, with the permissions that setup and role need."""
+    """The user of ZITADEL_ADMIN_PAT has the permissions that setup and role need."""
     if (finding := context.investigation.finding) and finding.id == "role.swapped_tokens":
         return skipped("needs role.granted: swapped with PAT")
     permissions = list_permissions(context.facts.administrator)

@@ -45,7 +45,7 @@ def _resolve(context: DoctorContext) -> Finding:
 
 @check("net.connect", "net.resolve", verdict="no connection")
 def _connect(context: DoctorContext) -> Finding:
-    """The port answers."""
+    """The port accepts connections."""
     if context.facts.proxy:
         return nothing_to_check("the proxy connects, not this machine")
     parts, failure = urlsplit(context.zitadel.server), context.evidence.failure(Probe.DISCOVERY)
@@ -85,7 +85,7 @@ def _proxy(context: DoctorContext) -> Finding:
 
 @check("net.tls", "net.proxy", verdict="no TLS connection")
 def _tls(context: DoctorContext) -> Finding:
-    """TLS where it is used: the certificate is trusted, has the right name, and is in time."""
+    """The certificate, if TLS is used, is trusted, has the right name, and is valid now."""
     failure = context.evidence.failure(Probe.DISCOVERY)
     if context.zitadel.server.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
@@ -101,7 +101,7 @@ def _tls(context: DoctorContext) -> Finding:
         return replace(failed(failure.message + clock, failure.hint), repair=repair)
     if failure:
         return nothing_to_check("there was no answer to judge by")
-    return passed("the certificate is trusted, has the right name, and is in time", brief="certificate trusted")
+    return passed("the certificate is trusted, has the right name, and is valid now", brief="certificate trusted")
 
 
 def _with_scheme(scheme: str, context: DoctorContext) -> SetVariable | None:
@@ -129,7 +129,7 @@ def _identity(context: DoctorContext) -> Finding:
 
 @check("zitadel.ready", "zitadel.identity", verdict="not ready")
 def _ready(context: DoctorContext) -> Finding:
-    """It is ready: its database answers, and requests are not limited."""
+    """ZITADEL is ready: its database answers, and requests are not limited."""
     evidence = context.evidence
     if sick := zitadel_is_sick(context.zitadel.server, evidence):
         return sick
@@ -149,7 +149,7 @@ def _ready(context: DoctorContext) -> Finding:
 
 @check("zitadel.host", "zitadel.ready", verdict="no instance for this host")
 def _host(context: DoctorContext) -> Finding:
-    """It has an instance for the host name (ExternalDomain)."""
+    """ZITADEL has an instance for the host name (ExternalDomain)."""
     discovery = context.evidence.answer(Probe.DISCOVERY)
     if discovery is None:
         return skipped("discovery did not answer")
@@ -162,7 +162,7 @@ def _host(context: DoctorContext) -> Finding:
 
 @check("zitadel.issuer", "zitadel.host", verdict="has another address")
 def _issuer(context: DoctorContext) -> Finding:
-    """Its issuer is ZITADEL_DOMAIN: scheme, host, port."""
+    """ZITADEL's issuer is ZITADEL_DOMAIN: scheme, host, port."""
     issuer = quoted(context.evidence.body(Probe.DISCOVERY).get("issuer"))
     if not issuer:
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
