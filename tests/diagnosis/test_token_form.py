@@ -85,8 +85,8 @@ def test_what_is_missing_is_said(token: str, shown: str) -> None:
         (f'{{"access_token":"{PAT}"}}', "JSON"),
         (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
         (f"http://localhost/#access_token={PAT}", 'has ":" inside'),
-        (jwt_of().upper(), "their case counts"),
-        (jwe("PAT").lower(), "their case counts"),
+        (jwt_of().upper(), "tokens are case-sensitive"),
+        (jwe("PAT").lower(), "tokens are case-sensitive"),
     ],
 )
 def test_what_a_paste_left_is_named(token: str, named: str) -> None:

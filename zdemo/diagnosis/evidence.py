@@ -24,7 +24,7 @@ class ClientRecords:
     project: Project | None = None
     organization: Organization | None = None
     keys: tuple[Credential, ...] | None = None  # only when zdemo uses a key file
-    with_own_id: Application | None = None  # without an application: one whose resource ID this is
+    with_own_id: Application | None = None  # if there is none: the application with this resource ID
 
     @property
     def all_visible(self) -> bool:
@@ -39,7 +39,7 @@ class PatIds:
     user: str  # an ID or a login name
     pat_id: str = ""  # empty when it is unknown
     variable: str = "PAT"
-    named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # none where setup's state file knows the token
+    named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # empty if setup's state file knows the token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,17 +97,17 @@ class Evidence:
     """What is known about a token, and about the ZITADEL that was asked; what is ``None`` is unknown."""
 
     replies: Mapping[Probe, Response | ConnectionFailed] = field(default_factory=dict)  # without those not sent
-    late: frozenset[Probe] = frozenset()  # what was needed, and got no response in time
+    late: frozenset[Probe] = frozenset()  # those that were needed, but got no response in time
     token_kind: TokenKind | None = None
     signature_fits: bool | None = None
     clock_ahead_seconds: float | None = None  # how far this machine's clock is ahead of ZITADEL's
     assignments: tuple[RoleAssignment, ...] | None = None
-    assignments_from: str = "the token itself"  # with which ZITADEL was asked
+    assignments_from: str = "the token itself"  # the token that ZITADEL was asked with
     own_rights: tuple[str, ...] = ()  # the administrator roles of the token's user
     is_admin_pat: bool = False  # whether the token is ZITADEL_ADMIN_PAT
-    admin_pat_rights: tuple[str, ...] | None = None  # those of the user of ZITADEL_ADMIN_PAT
+    admin_pat_rights: tuple[str, ...] | None = None  # the administrator roles of its user
     with_administrator: bool = False  # whether there is an administrator's PAT
-    unusable_admin_pat: str = ""  # what to do before the one that is set can be used
+    unusable_admin_pat: str = ""  # what to do before ZITADEL_ADMIN_PAT can be used
     admin_option: str = ""  # what a command that acts as an administrator needs at its end
     with_ids: bool = False  # whether the ID of the token's user, or of the PAT, is known
     from_setup: bool = False  # whether setup created the token

@@ -73,7 +73,7 @@ class Finding:
     id: str = ""  # stable and dotted
     cause: str  # only what is known, when the cause is open; of a check where nothing is wrong, the evidence
     likely: bool = False
-    candidates: tuple[str, ...] = ()  # most likely first: of an open cause, or the alternatives to a likely one
+    candidates: tuple[str, ...] = ()  # most likely first: possible causes, or the alternatives to a likely one
     seen: tuple[tuple[str, str], ...] = ()  # the evidence: label and text
     fix: tuple[str, ...] = ()  # the least harmful: steps that a person can take or paste
     otherwise: tuple[str, ...] = ()  # where the fix is not possible or does not help
@@ -81,7 +81,7 @@ class Finding:
     outcome: Outcome = Outcome.FAIL
     also: tuple[str, ...] = ()  # sentences about further faults that a check found
     brief: str = ""  # what the line of a check's group says
-    stops: bool = False  # whether a check that builds on this one makes no sense
+    stops: bool = False  # whether checks that build on this one make no sense
 
     @property
     def satisfied(self) -> bool:

@@ -81,7 +81,7 @@ def clock_words(ahead_seconds: float) -> str:
 
 
 def expects_https(answer: Response) -> str:
-    """Return that a server expects https, when its answer to plain http says so; else empty."""
+    """Return the sentence that a server expects https, if its answer to plain http says so; else empty."""
     says_so = answer.status == 400 and SAYS_HTTPS.search(answer.text)
     return EXPECTS_HTTPS.format(netloc=url(answer).netloc) if says_so else ""
 

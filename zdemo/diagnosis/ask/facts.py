@@ -80,7 +80,7 @@ class Facts:
         self._late: set[Probe] = set()
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
-        self.allow(settings.timeout_seconds)  # loading what sends requests takes no part of it
+        self.allow(settings.timeout_seconds)  # last, so that loading the HTTP client takes no part of it
 
     def close(self) -> None:
         """Close the connections."""
@@ -119,7 +119,7 @@ class Facts:
         return token_form(self.token)
 
     def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = ()) -> None:
-        """Send the probes that were not sent before; when they take half of the time, ``meanwhile`` too.
+        """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.
 
         Raises SettingsError for an unusable CA bundle.
         """
@@ -140,7 +140,7 @@ class Facts:
         return {probe: self._pool.submit(_REQUESTS[probe], self) for probe in new}
 
     def ask_state(self) -> Evidence:
-        """Ask what ZITADEL says about itself; whether it is alive only if it is not ready, or slow."""
+        """Ask for discovery and readiness; ask whether ZITADEL is alive only if it is slow or not ready."""
         self.ask(Probe.DISCOVERY, Probe.READY, meanwhile=(Probe.HEALTH,))
         if not self.known.is_ready:
             self.ask(Probe.HEALTH)
@@ -148,7 +148,7 @@ class Facts:
 
     @property
     def known(self) -> Evidence:
-        """The replies so far; what records say about time is judged by ZITADEL's clock."""
+        """The replies so far; times in records are compared with ZITADEL's clock."""
         late = self._late | {probe for probe, reply in self.replies.items() if not isinstance(reply, Response)}
         answer = self.replies.get(Probe.TOKEN)
         ahead = clock_ahead_seconds(answer, self.now) if isinstance(answer, Response) else None
@@ -235,7 +235,7 @@ class Facts:
         return found
 
     def pat_records(self, client: ManagementClient) -> PatRecords | None:
-        """Return the user of the token and the state of the PAT; ``None`` when it is surely another PAT's."""
+        """Return the user of the token and the state of the PAT; ``None`` when the PAT is surely another one."""
         ids = self.ids
         if ids is None:
             return None

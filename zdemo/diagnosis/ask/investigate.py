@@ -41,7 +41,7 @@ class Investigation:
     answer: Response | None = field(default=None, repr=False)  # to the introspection
     introspection: Introspection | None = field(default=None, repr=False)
     error: ZdemoError | None = None  # why there is no introspection
-    finding: Finding | None = None  # none for an active token, in time and for this API, with the required role
+    finding: Finding | None = None  # ``None`` for a token that the API would accept
     notes: tuple[str, ...] = ()
 
 
@@ -203,7 +203,7 @@ def _signature_fits(facts: Facts) -> bool | None:
 
 
 def api_difference(api_url: str, settings: Settings) -> str:
-    """Return in which way an API on this machine says that it is not the one of the settings; empty if it does not."""
+    """Return how an API on this machine says that it differs from the settings; empty if it does not say so."""
     try:
         return ask_difference(api_url, settings.issuer, settings.client_id, settings.project_id)
     except ZdemoError:

@@ -1,6 +1,6 @@
-"""Why the API refuses an active token, most of all for a role, and what is unusual about it.
+"""Why the API refuses an active token, usually for a missing role, and what is unusual about the token.
 
-ZITADEL lets any PAT list its own role assignments, so most of what is about roles is certain.
+ZITADEL lets any PAT list its own role assignments, so most findings about roles are certain.
 """
 
 import re
@@ -194,7 +194,7 @@ def _without_role(case: _RoleCase) -> Iterator[Finding]:
             ),
             fix=(
                 "try again: a change shows within milliseconds as a rule, a minute at most",
-                "if it stays so: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
+                "if that does not help: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
             ),
         )
     elsewhere = [a for a in case.holding if a.active and a not in case.here]
@@ -242,7 +242,7 @@ def _without_role(case: _RoleCase) -> Iterator[Finding]:
 
 
 def _narrowed(case: _RoleCase) -> Iterator[Finding]:
-    """Find a token that was requested for certain roles or organizations: ZITADEL shows it no others."""
+    """Yield a finding if the token was requested for certain roles or organizations: ZITADEL shows no others."""
     scopes, requested = case.introspection.scopes, role_scopes(case.introspection)
     organizations = [s.removeprefix(ORGANIZATION_SCOPE) for s in scopes if s.startswith(ORGANIZATION_SCOPE)]
     by_role = bool(requested) and case.role not in requested

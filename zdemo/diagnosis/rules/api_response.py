@@ -55,7 +55,7 @@ def code_of(answer: Response) -> str:
 
 
 def findings_before_the_api(answer: Response, setting: str, below: str = "") -> Iterator[Finding]:
-    """Yield why a request did not get as far as a route below this path of the API; nothing when it may have."""
+    """Yield why a request did not reach a route below this path of the API; nothing if it may have reached one."""
     host = url(answer).netloc
     if "AirTunes" in answer.headers.get("server", ""):
         yield Finding(
@@ -231,8 +231,8 @@ def _gateway(answer: Response, setting: str) -> Iterator[Finding]:
         )
 
 
-def findings_for_no_example_api(call: Call) -> Iterator[Finding]:
-    """Yield why the public route does not answer as that of the example API, as far as the answer shows it."""
+def findings_for_another_api(call: Call) -> Iterator[Finding]:
+    """Yield why the public route does not answer like the example API's, as far as the answer shows it."""
     answer, setting = call.answer, call.setting
     yield from findings_before_the_api(answer, setting, call.below)
     yield from _gateway(answer, setting)

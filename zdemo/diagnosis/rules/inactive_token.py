@@ -25,7 +25,7 @@ from zdemo.zitadel.introspection_answer import project_behind, within_all_clocks
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
 DATABASE_SICK = "zitadel.database_sick"
 EMULATORS_TOKENS = [BY_NAME[name].emulator for name in ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT")]
-CLAIMS = ("iss", "aud", "exp")  # of every JWT of ZITADEL
+CLAIMS = ("iss", "aud", "exp")  # in every JWT from ZITADEL
 ALIVE = "the token is alive, but not meant for this API"
 
 
@@ -193,7 +193,7 @@ def _alive_elsewhere(case: _Case) -> Iterator[Finding]:
 
 
 def _jwt(case: _Case) -> Iterator[Finding]:
-    """Yield why a JWT is inactive that userinfo does not accept either, by its unverified claims, the surest first."""
+    """Yield why a JWT that userinfo refuses too is inactive, by its unverified claims, the surest first."""
     form, settings, evidence, now = case.form, case.settings, case.evidence, case.now
     claims, issuer = form.claims, settings.issuer
     keys = evidence.body(Probe.KEYS).get("keys")

@@ -20,7 +20,7 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
 
 @dataclass(frozen=True, kw_only=True)
 class OddValue:
-    """What is odd about a value, never with the value; ``names`` are the variables that cannot work so."""
+    """What is odd about a value, without the value; ``names`` are the variables that cannot work with it."""
 
     what: str
     fix: str

@@ -35,7 +35,7 @@ ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 BASE64 = "is base64-encoded"
 OF_KUBERNETES = f"{BASE64}, as in a Kubernetes secret"
 PAIR = f"{BASE64}: a client's ID and secret (ID:secret), as Basic authentication sends them"
-CASE = "was changed to capital or small letters, and their case counts"
+CASE = "was changed to upper or lower case, but tokens are case-sensitive"
 PATH = "is the path of a file instead of its content"
 EXAMPLE = "is the example's value"
 FIXES = {
@@ -88,7 +88,7 @@ class TokenForm:
     problem: str = ""  # a predicate that says what is wrong with the text: "has quotes around it"
     sendable: bool = True  # whether it can stand in an Authorization header field (RFC 6750 §2.1)
     missing: str = ""  # proves that a token was cut; without it, one of unusual length may be whole
-    sealed_bytes: int = 0  # the IDs in an opaque token
+    sealed_bytes: int = 0  # the length of the IDs in an opaque token
     header: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of a JWT or JWE, unverified
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of a JWT, unverified
 

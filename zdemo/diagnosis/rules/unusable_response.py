@@ -262,7 +262,7 @@ def _another(case: _Case, *, likely: bool) -> Finding:
 
 
 def _own_proxy(case: _Case) -> Iterator[Finding]:
-    """Find an answer that the environment's proxy may have written itself."""
+    """Yield a finding if the environment's proxy may have written the answer itself."""
     answer, host = case.answer, case.host
     limited = answer.status == 429 or 300 <= answer.status < 400
     if not answer.proxy or case.evidence.is_ready or limited or answer.json_object():
@@ -281,9 +281,9 @@ def _own_proxy(case: _Case) -> Iterator[Finding]:
 
 
 def _gateway(case: _Case) -> Iterator[Finding]:
-    """Find a proxy that does not reach ZITADEL, or that does not pass this path to a ZITADEL that is ready."""
-    is_proxys = case.answer.media_type == "text/html" or "server" in case.answer.headers  # ZITADEL sends neither
-    if case.answer.status not in GATEWAY_STATUSES or not is_proxys:
+    """Yield a finding if a proxy does not reach ZITADEL, or does not pass this path to a ZITADEL that is ready."""
+    is_from_proxy = case.answer.media_type == "text/html" or "server" in case.answer.headers  # ZITADEL sends neither
+    if case.answer.status not in GATEWAY_STATUSES or not is_from_proxy:
         return
     if case.evidence.is_ready:
         yield Finding(
