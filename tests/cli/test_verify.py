@@ -44,7 +44,7 @@ server.serve_forever()
 SERVED = "\nimport sys\napp.run(port=int(sys.argv[1]), threaded=True)\n"
 PLAIN = EXAMPLE.read_text(encoding="utf-8").replace("/api/private-scoped", "/messages") + SERVED
 ASKS, ROLE = "    g.claims = claims = introspect(match[1])", "        if not isinstance(grants, dict)"
-FAULTS = {  # of that guard, by what the first lines say: where it is, and what stands before it
+FAULTS = {  # in that guard, by the first lines of the report: a line of the guard, and what to insert before it
     "open to everybody: GET /messages 200 without a token": ('        deny(401, "send', "        return Response()\n"),
     "safe.unknown accepted a token that nobody issued": (ASKS, "    return Response()\n"),
     "safe.fail_open let somebody in while": (
@@ -95,7 +95,7 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         ),
         (("--path", "/m", "flask", "--", "run"), "unexpected argument: flask", "put -- in front of the command to run"),
         (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
-        (("--path", "/m", "--external-domain", "x y", "--", "true"), "not lead to this machine: x y", "/etc/hosts"),
+        (("--path", "/m", "--external-domain", "x y", "--", "true"), "not resolve to this machine: x y", "/etc/hosts"),
         (("--path", "/m", "--", "no-such-program"), "command not found: no-such-program", "check its spelling"),
     ],
 )

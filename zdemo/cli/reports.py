@@ -27,7 +27,7 @@ HEADING_WIDTH = INDENT + LABEL_WIDTH
 
 
 def _mark(screen: Screen, outcome: Outcome) -> str:
-    """Return a sign where standard output can hold one, else a word; those of all outcomes are of one width."""
+    """Return the outcome as a sign if standard output can show it, else as a word; all have the same width."""
     encoding = getattr(screen.stdout, "encoding", None) or "utf-8"
     marks = SIGNS if re.fullmatch("(?i)utf-?8", encoding) else WORDS
     return screen.mark(marks[outcome], COLOURS[outcome])

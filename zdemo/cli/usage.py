@@ -168,7 +168,7 @@ def flag(text: str, *names: str, panel: str | None = None) -> Any:
 
 
 def completing(names: Mapping[str, str]) -> Callable[[str], list[tuple[str, str]]]:
-    """Return what completes these names, each of which has a text that describes it."""
+    """Return the shell completion for names, each with its description."""
     return lambda incomplete: [row for row in names.items() if row[0].startswith(incomplete)]
 
 

@@ -15,7 +15,7 @@ Outcome = Call | ConnectionFailed
 
 
 class Watch:
-    """Repeats a call, and counts calls and seconds, until the status ``expect`` comes, or any other answer."""
+    """Repeats a call until the status ``expect`` comes, or without one, until the answer changes."""
 
     def __init__(
         self,

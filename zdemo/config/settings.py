@@ -111,7 +111,7 @@ class _Reader:
 
 
 def certain_correction(environment: Environment, name: str) -> str:
-    """Return the value that was meant in place of a wrong one; empty where it is right, or another is as likely."""
+    """Return the value that was surely meant; empty if the value is right, or if another is as likely."""
     try:
         parsed(environment[name].strip(), _Reader(environment)._parser(BY_NAME[name]))
     except InvalidValue as error:

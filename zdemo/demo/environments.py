@@ -1,4 +1,4 @@
-"""Where the demo runs: at an emulated ZITADEL, or at a real one, with objects of its own; the API is in front of it."""
+"""Where the demo runs: an API that asks an emulated ZITADEL, or a real one, in which the demo creates its objects."""
 
 import secrets
 import signal
@@ -33,15 +33,15 @@ from zdemo.zitadel.resources import remove_pat
 from zdemo.zitadel.role_assignments import grant, revoke
 
 TIMEOUT_SECONDS = 2.0  # of the emulator
-EMULATOR_PATIENCE_SECONDS = 8.0  # the time of the API's cache, and some more
-PATIENCE_SECONDS = 11.0  # ten for ZITADEL, whose reads trail its writes, and the time of the API's cache
+EMULATOR_PATIENCE_SECONDS = 8.0  # the API's cache time, and some more
+PATIENCE_SECONDS = 11.0  # 10 s for ZITADEL, whose reads lag behind its writes, and the API's cache time
 PREFIX = "zdemo-live-"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @contextmanager
 def emulated_demo() -> Iterator[DemoEnvironment]:
-    """An emulated ZITADEL with its known world, and the API in front of it, both on free ports."""
+    """Run an emulated ZITADEL with its known world, and an API that asks it, both on free ports."""
     from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate  # only here
 
     with emulate() as emulator:
@@ -66,7 +66,7 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
 
 @contextmanager
 def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironment]:
-    """The configured ZITADEL with objects of this demo's own, and the API in front of it on a free port.
+    """Create the demo's own objects in the configured ZITADEL, and run an API that asks it on a free port.
 
     Leaving the block removes the objects. Only the main thread may enter it, since it handles signals.
 
@@ -113,7 +113,7 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
 
 @contextmanager
 def _signals() -> Iterator[Callable[[], None]]:
-    """Keep signals from cutting off a call to ZITADEL; the function that is given raises for one that came."""
+    """Keep signals from interrupting a call to ZITADEL; the yielded function raises Interrupted if one came."""
     received: list[int] = []
     before = {
         number: signal.signal(number, lambda signal_number, _frame: received.append(signal_number))

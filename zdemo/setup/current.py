@@ -49,7 +49,7 @@ class SetupOptions:
         for option, name in names.items():
             is_visible = not any(unicodedata.category(character).startswith("C") for character in name)
             if not name.strip() or name != name.strip() or not is_visible or len(name) > LONGEST_NAME:
-                what = f"{option} is empty or too long, has a control character, or a space at an end"
+                what = f"{option} is empty or too long, has a control character, or starts or ends with a space"
                 hint = f"give {option} 1 to {LONGEST_NAME} visible characters"
                 raise UsageError(what, hint=hint)
         if set(self.role) & set(BROKEN_IN_ROLES) or self.role == "NULL":

@@ -1,4 +1,4 @@
-"""A ZITADEL for the tests of any project: ``ZitadelEmulator``, which pytest has as the fixture ``zitadel_emulator``.
+"""A ZITADEL for the tests of any project: ``ZitadelEmulator``, in pytest the fixture ``zitadel_emulator``.
 
 It is a context manager, so it works with unittest and everything else, and needs nothing but zdemo.
 """

@@ -37,7 +37,7 @@ class RunBudget:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiReply(Response):
-    """An API's answer, with ``line``, its request in words; with status 0 and ``failure`` where no answer came."""
+    """An API's answer; ``line`` is its request in words. Without an answer, it has status 0 and a ``failure``."""
 
     line: str
     failure: ConnectionFailed | None = None
@@ -76,7 +76,7 @@ class ApiReply(Response):
         return "\n".join([*(f"{name}: {value}" for name, value in self.headers.items()), self.text])
 
     def about(self, what: str) -> ApiReply:
-        """Return the same, with words behind the request that say what was special about it."""
+        """Return the same reply, with what was special about its request."""
         return replace(self, line=f"{self.line} ({what})")
 
     def header(self, name: str) -> str:
@@ -96,9 +96,9 @@ def no_answer(line: str, failure: ConnectionFailed) -> ApiReply:
 
 
 class ApiClient:
-    """The sender. ``path`` requires a token, and a request may take ``seconds``.
+    """Sends requests to an API. ``path`` requires a token, and a request may take ``seconds``.
 
-    A ``patient`` one asks once more where an API on a busy machine could not reach ZITADEL in time.
+    A ``patient`` client asks once more if the API, on a busy machine, could not reach ZITADEL in time.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ def unless(problem: str, seen: str) -> Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One case."""
+    """A question to the API, and how its answer is judged."""
 
     id: str
     asked: str  # completes "asked: …"
@@ -88,10 +88,10 @@ class Case:
     source: str
     fix: str
     ask: Callable[[Any], Any]  # takes the run, and returns what was seen
-    judge: Callable[[Any], Verdict]  # judges that alone, so it is pure
+    judge: Callable[[Any], Verdict]  # judges only that: a pure function
     needs: Needs = Needs.EMULATOR
     stage: Stage = Stage.PLAIN
-    basis: tuple[str, ...] | None = None  # the cases that it builds on, where its needs do not tell
+    basis: tuple[str, ...] | None = None  # the cases that it builds on, if ``needs`` does not tell
 
     @property
     def builds_on(self) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def emulated_issuer(emulator: Emulator, project_id: str) -> Iterator[EmulatedIss
 
 
 class EmulatedIssuer:
-    """Users and tokens in the world of a running emulator. Each user is new, so no answer is in a cache."""
+    """Users and tokens in the world of a running emulator. Each user is new, so no cache has an answer about them."""
 
     def __init__(self, emulator: Emulator, project_id: str) -> None:
         self.elsewhere_url = ""  # where redirects lead
@@ -51,7 +51,7 @@ class EmulatedIssuer:
         self._other_id, self._organization_id = other.id, own.organization_id
 
     def elsewhere(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        """Keep a request, and answer as ZITADEL would if the token were active: a WSGI app."""
+        """Keep a request, and answer as ZITADEL does for an active token: a WSGI app."""
         size = min(int(environ.get("CONTENT_LENGTH") or 0), LONGEST_BODY)
         fields = "\n".join(f"{name}: {value}" for name, value in environ.items() if isinstance(value, str))
         self.collected.append(fields.encode() + b"\n" + environ["wsgi.input"].read(size))

@@ -25,7 +25,7 @@ OnReplies = Callable[[Sequence[ApiReply]], Verdict]
 
 
 def in_words(replies: Sequence[ApiReply]) -> str:
-    """Return what was seen: each answer once, and not all of many."""
+    """Return the replies in words: equal ones once, and at most ``MOST_SHOWN``."""
     seen = list(dict.fromkeys(reply.in_words() for reply in replies))
     return "; ".join(seen[:MOST_SHOWN]) + (" …" if len(seen) > MOST_SHOWN else "")
 
@@ -36,9 +36,9 @@ def _one(right: Test) -> OnReply:
 
 
 def _every(right: Test, seen: str = "", *, among: Test = bool, none: str = "") -> OnReplies:
-    """Return the judgment that each reply must pass a test, or each ``among`` them, of which there may be ``none``.
+    """Return the judgment that each reply for which ``among`` is true must pass a test.
 
-    ``seen`` is said of all, with their number in it.
+    ``none`` is the reason to skip it without such replies; ``seen`` is said of those that pass, with their number.
     """
 
     def judge(replies: Sequence[ApiReply]) -> Verdict:

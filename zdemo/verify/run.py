@@ -43,7 +43,7 @@ class Hang:
 
 @dataclass(kw_only=True)
 class VerifyRun:
-    """The API, and who makes its tokens, unless only cases that need nothing are asked."""
+    """The API, and the issuer of its tokens; ``issuer`` is ``None`` if all cases that are asked need nothing."""
 
     api: ApiClient
     issuer: EmulatedIssuer | None
@@ -53,7 +53,7 @@ class VerifyRun:
     window_seconds: float = 10.0
     printed: Callable[[], bytes] = bytes  # what the API has printed so far
     gone: Callable[[], str] = str  # how it ended, if it did
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # by name: they must not be seen anywhere
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # by name: they must not appear anywhere
     project_id: str = ""
     issuer_url: str = ""
     outages: dict[str, ApiReply] = field(default_factory=dict)

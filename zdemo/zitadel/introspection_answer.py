@@ -73,7 +73,7 @@ class Introspection:
 
     @cached_property
     def size(self) -> int:
-        """About how many bytes the claims take in memory."""
+        """The approximate size of the claims in memory, in bytes."""
         total, values = 0, [self.claims]
         while values:
             value: Any = values.pop()

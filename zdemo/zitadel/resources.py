@@ -174,7 +174,7 @@ _APPLICATIONS = TypedRpc(Application, "applications", APPLICATION, "ListApplicat
 list_application_keys = TypedRpc(Credential, "keys", APPLICATION, "ListApplicationKeys").list_of(
     "applicationIdFilter", "applicationId"
 )
-# with the ID of an application that exists in the project, ZITADEL replaces that one's client ID and secret
+# given the ID of an existing application of the project, ZITADEL replaces its client ID and secret
 _NEW = (APPLICATION, "CreateApplication", *APPLICATION_IDS, "name")
 create_application = TypedRpc(NewApplication, "apiConfiguration", *_NEW, "apiConfiguration").create
 create_login_app = TypedRpc(NewApplication, "oidcConfiguration", *_NEW, "oidcConfiguration").create

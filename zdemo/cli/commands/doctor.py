@@ -41,7 +41,7 @@ IDS = {check.id: check.what for check in EVERY_CHECK}
 
 
 def _names(checks: Sequence[Check[Any]]) -> dict[str, str]:
-    """Return the IDs of checks, and the groups that they are in, each with what it stands for."""
+    """Return the IDs and the groups of checks, each with its description."""
     return {check.id: check.what for check in checks} | {check.group: "all checks of this group" for check in checks}
 
 

@@ -119,7 +119,7 @@ def serve(
         try:
             serve_forever(build, listener, workers=workers, threads=all_threads, pin=pin)
         except ChildProcessError as failed:
-            hint = "look for its error above, and for its kill in the system's log"
+            hint = "look for its error above; if there is none, see in the system's log whether it was killed"
             raise ZdemoError(f"the API has stopped: {failed}", hint=hint) from failed
     return ExitCode.YES
 

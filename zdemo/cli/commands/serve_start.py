@@ -141,7 +141,7 @@ def _cache(settings: Settings) -> str:
 
 
 def _steps(environment: Environment, place: ServeAddress) -> list[str]:
-    """Return what can be typed next; each works as it stands, and overwrites nothing."""
+    """Return the commands to run next; each can be pasted as it is, and overwrites nothing."""
     call = "zdemo call scoped" if place.emulator_port or environment.get("PAT") else "zdemo call public"
     call += "" if place.url == _known_url(environment, place) else f" --url {place.url}"
     mine = environment.file or DEFAULT

@@ -54,18 +54,18 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ] = None,
     external_domain: Annotated[
         str,
-        option("NAME", "The host name in ZITADEL's issuer. It must lead to this machine.", shows_default=True),
+        option("NAME", "The host name in ZITADEL's issuer. It must resolve to this machine.", shows_default=True),
     ] = "localhost",
     window: Annotated[
         float,
-        option("SECONDS", "How long a deleted token or role may still pass.", shows_default=True, min=0, max=600),
+        option("SECONDS", "How long a deleted token or removed role still passes.", shows_default=True, min=0, max=600),
     ] = 10,
     start_seconds: Annotated[
         float, option("SECONDS", "How long the API may take to start.", shows_default=True, min=1, max=600)
     ] = 30,
     only: Annotated[
         list[str] | None,
-        option("ID|GROUP", "Ask this case or group, and what it needs. Repeatable.", autocompletion=completing(NAMES)),
+        option("ID|GROUP", "Run this case or group, and those it builds on. Repeatable.", autocompletion=completing(NAMES)),
     ] = None,
     strict: Annotated[bool, flag("Count the group hardening, too.", "--strict")] = False,
     list_cases: Annotated[bool, flag("List the cases: their IDs, and what is asked.", "--list")] = False,
@@ -160,12 +160,12 @@ def _check(target: GradedApi) -> None:
         what = f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}"
         hint = f"give the command that starts it: {EXAMPLE}"
         raise UsageError(what, hint=hint)
-    leads_here = False  # to the emulator, which listens on IPv4's loopback
+    is_here = False  # the emulator listens on IPv4's loopback
     with suppress(OSError, UnicodeError):
-        leads_here = is_loopback(socket.gethostbyname(target.external_domain))
-    if not leads_here:
+        is_here = is_loopback(socket.gethostbyname(target.external_domain))
+    if not is_here:
         hint = f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}"
-        raise UsageError(f"--external-domain does not lead to this machine: {target.external_domain}", hint=hint)
+        raise UsageError(f"--external-domain does not resolve to this machine: {target.external_domain}", hint=hint)
     with_emulator.check_command(target.command)
     with_emulator.check_extra(target.env)
 

@@ -95,7 +95,7 @@ CASES: tuple[Case, ...] = (
         wrong="chose one of two Authorization headers",
         source="RFC 9110 sections 5.3 and 11.6.2; RFC 6750 section 3.1",
         fix="refuse a request with more than one Authorization header",
-        ask=lambda run: [  # in both orders: an API must not choose the one that it likes
+        ask=lambda run: [  # in both orders: an API must not choose one of them
             run.api.send(*pair) for pair in permutations((f"Bearer {run.known.token}", f"Bearer {random_token()}"))
         ],
         judge=judgments.ambiguous,

@@ -66,7 +66,7 @@ def _fail_open(run: VerifyRun) -> list[ApiReply]:
 
 
 def _paths(run: VerifyRun) -> list[ApiReply]:
-    """Ask for a path that does not exist, then for other spellings of the path, some of which a server may take."""
+    """Ask for a path that does not exist, then for other spellings of the path, some of which a server may accept."""
     path, _, query = run.api.path.partition("?")
     rest = f"?{query}" if query else ""
     first = next((at for at, character in enumerate(path) if character.isalnum()), -1)
