@@ -65,7 +65,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ] = 30,
     only: Annotated[
         list[str] | None,
-        option("ID|GROUP", "Run this case or group, and those it builds on. Repeatable.", autocompletion=completing(NAMES)),
+        option("ID|GROUP", "Run this case or group, and those it needs. Repeatable.", autocompletion=completing(NAMES)),
     ] = None,
     strict: Annotated[bool, flag("Count the group hardening, too.", "--strict")] = False,
     list_cases: Annotated[bool, flag("List the cases: their IDs, and what is asked.", "--list")] = False,
