@@ -244,7 +244,7 @@ class Timeline:
             self.advanced += duration
 
     def restore_pats(self, user_id: str) -> None:
-        """Give a user the personal access tokens of the beginning. Raises Refused if the user was not there then."""
+        """Restore the PATs that a user had at the start. Raises Refused if the user was not there at the start."""
         first: dict[str, User] = self._first["users"]
         with self._world.lock:
             if user_id not in first or user_id not in self._world.users:
@@ -258,7 +258,7 @@ class Timeline:
 
 
 def _make_older(value: Any, seconds: float, seen: set[int]) -> None:
-    """Move the times of all objects inside into the past, each once."""
+    """Move the times in a value, and in all objects inside it, into the past, each once."""
     fields = vars(value) if is_dataclass(value) else value
     inside = fields if isinstance(fields, list) else []
     if isinstance(fields, dict) and id(fields) not in seen:

@@ -67,7 +67,7 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
 
 
 def _why_missing(world: World, token_id: str, user_id: str) -> str:
-    if not token_id.startswith("V2_"):  # the ID of a token of the token endpoint does
+    if not token_id.startswith("V2_"):  # as IDs of tokens from the token endpoint do
         return _ENDED_PAT if token_id else _NO_SUCH_TOKEN
     user = world.users.get(user_id)
     error_id = "QUERY-M2u9w" if user and user.state == "ACTIVE" else "QUERY-IJL3H"

@@ -26,7 +26,7 @@ HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz
 
 
 def answer(world: World) -> Response:
-    """Answer the current request, which nothing else answers."""
+    """Answer the current request, whose path no other part of the emulator serves."""
     if is_preflight():
         return preflight()
     service, _, method = request.path[1:].partition("/")

@@ -50,25 +50,25 @@ def value_of(world: World, row: Any, get: Getter) -> Any:
 
 
 def time_of(name: str) -> Getter:
-    """Return what reads a time of a row, as texts have it."""
+    """Return a getter for a time of a row, as text."""
     return lambda _, row: t.moment(getattr(row, name))
 
 
 def state_of(prefix: str) -> Getter:
-    """Return what reads the state of a row, by ZITADEL's word with this prefix."""
+    """Return a getter for the state of a row, as ZITADEL's word with this prefix."""
     return lambda _, row: f"{prefix}_{row.state}"
 
 
 def row_of(**values: Getter) -> Callable[[World, Any], Answer]:
-    """Return what shows an object: these values of it, without those that protobuf's JSON leaves out."""
+    """Return a function that shows these values of an object, without those that protobuf's JSON leaves out."""
     return lambda world, row: t.without_defaults({name: value_of(world, row, get) for name, get in values.items()})
 
 
-DATES = {"creationDate": time_of("created"), "changeDate": time_of("changed")}  # as most rows begin
+DATES = {"creationDate": time_of("created"), "changeDate": time_of("changed")}  # the first values of most rows
 
 
 def readable(permission: str, project_id: str, *organization_ids: str) -> Callable[[Call, Any], bool]:
-    """Return the check that a caller has a permission for the project of a row, or in one of its organizations."""
+    """Return a test of whether a caller has a permission for a row's project, or in one of its organizations."""
 
     def visible(call: Call, row: Any) -> bool:
         owners = (value_of(call.world, row, path) for path in organization_ids)
@@ -89,7 +89,7 @@ class Filter:
 
 
 def is_match(value: Any, wanted: Any, method: str | None) -> bool:
-    """Compare texts, any of several, or times, by ZITADEL's word for a method; without one they must be equal."""
+    """Return whether a text, one of several, or a time matches by a method of ZITADEL; without one, if it is equal."""
     if isinstance(value, list):
         return any(is_match(one, wanted, method) for one in value)
     word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]

@@ -109,7 +109,7 @@ class Service:
 def switch(
     find: Callable[[Call], Switchable], active: bool, refusal: Refusal | None, call: Call, *, date: str = "changeDate"
 ) -> Answer:
-    """Switch the object of a request on or off, and return when it changed; with a ``refusal`` no change is refused."""
+    """Activate or deactivate an object, and return when; without a change, raise ``refusal`` if there is one."""
     entity = find(call)
     if refusal and entity.active == active:
         raise FailedPrecondition(*refusal)

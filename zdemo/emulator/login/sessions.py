@@ -23,7 +23,7 @@ def add_person(  # noqa: PLR0913 - what a person is made of
     password: str | None = None,
     id: str | None = None,
 ) -> User:
-    """Add a human with a verified address; names and an address that are not given are made of the username."""
+    """Add a human with a verified email address; missing names and address are made from the username."""
     given, _, family = username.partition("@")[0].replace(".", " ").title().partition(" ")
     given, family = given_name or given, family_name or family or "Example"
     email = email or (username if "@" in username else f"{username}@example.com")
@@ -130,14 +130,14 @@ def _callback(request: AuthRequest, answer: dict[str, str]) -> str:
 
 
 def waiting_device(world: World, user_code: str) -> AuthRequest | None:
-    """Return the request of a device that has no answer yet and is not too old, by the code that it shows."""
+    """Return the request of the device that shows this code, if it is not answered and not too old."""
     waiting = (one for one in world.device_requests.values() if not one.answered)
     found = next((one for one in waiting if one.user_code == user_code), None)
     return found if found and found.created + DEVICE_SECONDS > world.now() else None
 
 
 def organizations_of(world: World, request: AuthRequest) -> list[Organization | None]:
-    """Return the organizations that the scopes name, None for an unknown one; with none, people of all can log in."""
+    """Return the organizations that the scopes name, ``None`` for an unknown one. Without any, everybody can log in."""
     named = {scope: o for o in world.organizations.values() for scope in organization_scopes(o)}
     return [named.get(scope) for scope in request.scopes if scope.startswith(ORGANIZATION_PREFIXES)]
 

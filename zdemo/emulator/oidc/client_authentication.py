@@ -42,7 +42,7 @@ class Form:
             raise OAuthError("invalid_request", "error parsing form", parent=str(error)) from error
 
     def last(self, name: str) -> str:
-        """Return a parameter, the last one of several, or an empty text when it is absent."""
+        """Return the last value of a parameter, or an empty text if it is absent."""
         return next(reversed(self.all(name)), "")
 
     def all(self, name: str) -> list[str]:
@@ -116,7 +116,7 @@ OFFSET_SECONDS = 1  # how far the clock of the issuer can be ahead
 def introspection_client(world: World, credentials: ClientCredentials) -> Application:
     """Return the application that may introspect with these credentials, whatever its authentication method says.
 
-    Raises OAuthError for every cause alike, but TokenRefused for an assertion that is none: then a token is inactive.
+    Raises the same OAuthError for every cause, but TokenRefused for a malformed assertion: then a token is inactive.
     """
     assertion = credentials.client_assertion
     claims = unverified_claims(assertion) if assertion else {}
@@ -200,7 +200,7 @@ def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: 
 def _why_not_signed(assertion: str, keys: dict[str, PublicKey], now: float) -> str:
     try:
         key = keys.get(key_id_of(assertion))
-    except (TokenRefused, TypeError):  # the header cannot be read, or its kid is no text
+    except (TokenRefused, TypeError):  # the header cannot be read, or its kid is not a text
         return "invalid signature"
     if key is None:
         return "its key is unknown here, or was deleted"

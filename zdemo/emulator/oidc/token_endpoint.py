@@ -1,4 +1,4 @@
-"""The token endpoint with its grants (RFC 6749, 7523 and 8628; token exchange is beside), and device authorization."""
+"""The token endpoint with its grants (RFC 6749, 7523 and 8628), and device authorization."""
 
 import secrets
 from collections.abc import Callable
