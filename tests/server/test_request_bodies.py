@@ -80,7 +80,7 @@ def test_a_body_that_does_not_come_in_time_is_refused_and_its_threads_are_free_a
         assert {reply.status for reply in replies} <= {408, 413}
         late = next(reply for reply in replies if reply.status == 408)
         assert set(late.all("connection")) == {"close"}
-        check_body(late, "request_timeout", description="the request body did not come in time")
+        check_body(late, "request_timeout", description="the request body did not arrive in time")
         eventually("no thread reads", lambda: [t for t in threading.enumerate() if t.name == "body"], lambda t: not t)
         assert hasty.send(COMPLETE).status == 200
 

@@ -22,7 +22,7 @@ from zdemo.guard.flask_guard import BODY_READER
 
 LARGEST_BODY_BYTES = 64 * 1024
 TOO_LARGE = "the request body is larger than 64 KiB"
-TOO_SLOW = "the request body did not come in time"
+TOO_SLOW = "the request body did not arrive in time"
 READ_SECONDS = 3.0
 WAIT_SECONDS = 0.1
 RETRY_AFTER_SECONDS = 1
