@@ -93,7 +93,7 @@ def is_ambiguous(path: str, target: str) -> bool:
 class Guard:
     """What a protected app needs. ``now`` returns epoch seconds.
 
-    A guard that takes no thread for it waits up to ``form_seconds`` for a form.
+    A guard for ASGI waits up to ``form_seconds`` for a form.
     """
 
     introspector: Introspector

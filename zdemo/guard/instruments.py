@@ -32,7 +32,7 @@ running_clock = _running_clock()
 class Counters:
     """Counters since the start, and three gauges; ``zdemo.server.metrics`` says what each of them counts.
 
-    Read the attributes at any time; change them under ``lock`` only. ``hits`` alone changes without it, when warm.
+    Read the attributes at any time; change them under ``lock`` only. Only ``hits`` changes without it, when warm.
     """
 
     @renewed_after_fork
@@ -43,7 +43,7 @@ class Counters:
         self.in_flight = self.breaker_state = self.shared_breaker = 0  # the gauges
 
     def count(self, name: str) -> None:
-        """Count one more of what is called so."""
+        """Add one to the counter with this name."""
         with self.lock:
             setattr(self, name, getattr(self, name) + 1)
 

@@ -147,7 +147,7 @@ def _answer_errors(page: Flask, hidden: Redaction) -> None:
 
 
 def _refusal_for(error: Exception, hidden: Redaction) -> PageRefusal:
-    """Return what an error is for the page, without the secrets that a server may repeat."""
+    """Return the refusal that the page shows for an error, without the secrets that a server may repeat."""
     if isinstance(error, PageRefusal):
         return error
     if isinstance(error, HTTPException):

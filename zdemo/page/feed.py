@@ -231,12 +231,12 @@ class PageSlots:
         self._all, self._feeds = threading.Semaphore(threads), threading.Semaphore(self.most_feeds)
 
     def take(self) -> None:
-        """Take a slot. Raises PageRefusal."""
+        """Take a slot. Raises PageRefusal if none is free."""
         if not self._all.acquire(blocking=False):
             raise PageRefusal(503, "too_many_pages", "too many requests to the page at a time", headers=LATER)
 
     def take_feed(self) -> None:
-        """Let a request that has a slot keep it as a feed. Raises PageRefusal."""
+        """Let a request that has a slot keep it as a feed. Raises PageRefusal if there are too many feeds."""
         if not self._feeds.acquire(blocking=False):
             what = f"{self.most_feeds} pages are open, the limit of this API; close one"
             raise PageRefusal(503, "too_many_pages", what, headers=LATER)

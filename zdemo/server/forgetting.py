@@ -116,8 +116,8 @@ class Forgetting:
 
 
 def add_forgetting(app: Flask, forgetting: Forgetting, key: str | None) -> None:
-    """Add ``POST /-/forget``: with a ``key`` for those who have it, else for programs on this machine."""
-    read_body = BodyReader(places=MOST_BODIES)  # of its own: slow bodies for other routes must keep no order out
+    """Add ``POST /-/forget`` for callers who have the ``key`` or, without a key, for programs on this machine."""
+    read_body = BodyReader(places=MOST_BODIES)  # its own: slow bodies for other routes must not keep orders out
 
     @app.post(FORGET_PATH)
     def forget() -> Response:

@@ -55,7 +55,7 @@ class RequestLines:
         self.clock = clock("%H:%M:%S", time.localtime)
 
     def line(self, created: float, *values: Any) -> str:
-        """Return the line, or two at a narrow terminal, of a request, from the values of ``ACCESS_FIELDS``."""
+        """Return the line of a request, or two at a narrow terminal, from the values of ``ACCESS_FIELDS``."""
         method, path, status, _, identity, milliseconds, cache, caller, reason = values
         who = caller or reason or ""
         if caller and reason:
@@ -192,9 +192,9 @@ class BatchingHandler(logging.Handler):
     """Writes lines to ``stream`` within ``BATCH_SECONDS``, and at once from a warning on; keeps their order.
 
     A write lets another thread of Python run first; one write per request takes longer than the request itself, so
-    ``logging.handlers.QueueListener`` answers a sixth less. A request waits neither for the stream nor, if it is queued
-    by ``log_request``, for the form of its line. The last lines are written when ``logging`` flushes at the end. With
-    ``wait_seconds`` 0 each line is written as soon as the thread gets to it.
+    ``logging.handlers.QueueListener`` answers a sixth less. A request does not wait for the stream, and one that
+    ``log_request`` queues does not wait for its line to be formatted. The last lines are written when ``logging``
+    flushes at the end. With ``wait_seconds`` 0 each line is written as soon as the thread gets to it.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
 MOST_PAST = 100  # requests that are kept while no page is open
 LARGEST_PAST = 16 * 1024  # bytes of claims, in memory; of a request with more, no claims are kept
-# What is kept of each, as fields of a trace: of the header fields, that there was a token, and those of a refusal
+# The fields of a trace that are kept of each: of its headers, only whether it had a token, and those of a refusal
 PAST_FIELDS: tuple[str, ...] = ("id", "began", "method", "path", "request_headers", "status", "response_headers")
 PAST_FIELDS += ("seconds", "outcome", "reason", "introspection")
 WITH_TOKEN = (("Authorization", ""),)
@@ -184,7 +184,7 @@ class Watcher:
 
 
 def _traced(body: Iterable[bytes], trace: Trace, ended: Callable[[Trace], None]) -> Iterable[bytes]:
-    """Return the body of an answer on its way; the trace gets a part of it, and has ``ended`` when that is closed."""
+    """Return the body of an answer. It copies its start to the trace, and calls ``ended`` when it is closed."""
 
     def note(chunk: bytes) -> bytes:
         trace.body += chunk[: MOST_BODY_BYTES - len(trace.body)]

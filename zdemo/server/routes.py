@@ -78,7 +78,7 @@ class Readiness:
 def add_operations(
     app: Flask, settings: Settings, introspector: Introspector, metrics_text: Callable[[], bytes] | None
 ) -> None:
-    """Add ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there is something to show, ``/metrics``, for all."""
+    """Add ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there are metrics, ``/metrics``, for everybody."""
     cache = introspector if isinstance(introspector, CachingIntrospector) else None
     # A token of its own is known: else readiness is a matter of luck in a flood.
     readiness = Readiness(partial(cache.introspect, own=True) if cache else introspector.introspect)

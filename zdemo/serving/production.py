@@ -59,7 +59,7 @@ class _Server(MPServer):
         self._shd = holder
         pipe = self.hub.open() if self.workers > 1 else None
         worker = super()._spawn_worker(**arguments | {"target": replace(arguments["target"], pipe=pipe)})
-        with inherited_mask("SIG_UNBLOCK", [signal.SIGTERM]):  # until it blocks that itself
+        with inherited_mask("SIG_UNBLOCK", [signal.SIGTERM]):  # until the worker blocks it
             worker.inner.start()
         if pipe:
             pipe.close()  # the worker has its own now, and the hub sees its end when the worker ends

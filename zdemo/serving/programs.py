@@ -172,7 +172,7 @@ def signals_noted() -> Iterator[Signals]:
 
 
 class Foreground:
-    """A program that runs in a group, with the terminal, which belongs to one process group at a time."""
+    """A program in a process group, which gets the terminal: only one group at a time can have it."""
 
     def __init__(self, group: ProcessGroup, signals: Signals) -> None:
         self._group, self._signals = group, signals
@@ -260,7 +260,7 @@ class Foreground:
         return -1
 
     def _hand_to(self, group: int) -> None:
-        # Else SIGTTOU would stop this process where it is outside the owning group
+        # otherwise SIGTTOU stops this process if it is outside the group that has the terminal
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
         with suppress(OSError):
             os.tcsetpgrp(self._terminal, group)

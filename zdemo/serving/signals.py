@@ -16,7 +16,7 @@ POLL_SECONDS = 0.5  # on Windows, where a wait without end does not notice Ctrl-
 
 
 def block_stop_signals() -> Collection[signal.Signals]:
-    """Keep them for ``wait_for``, for the rest of this process; return those to wait for.
+    """Keep stop signals for ``wait_for``, for the rest of this process; return those to wait for.
 
     The threads and processes that this thread starts afterwards block them too. ``nohup`` excludes SIGHUP.
     """
@@ -32,7 +32,7 @@ def has_arrived(signals: Collection[signal.Signals]) -> bool:
 
 @contextmanager
 def inherited_mask(how: str, signals: Collection[signal.Signals]) -> Iterator[None]:
-    """Block signals (``SIG_BLOCK``) or not (``SIG_UNBLOCK``) in what this thread starts during the block."""
+    """Block signals (``SIG_BLOCK``) or not (``SIG_UNBLOCK``) in what this thread starts within the context."""
     if not CAN_BLOCK:
         yield
         return

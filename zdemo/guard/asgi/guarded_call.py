@@ -37,7 +37,7 @@ class Form:
         return self._for_app.popleft() if self._for_app else await self._take()
 
     async def start(self, wait_seconds: float) -> bytes:
-        """Return the start of the form, and wait for it, but for no longer than ``wait_seconds``."""
+        """Return the start of the form, after waiting for it for at most ``wait_seconds``."""
         with move_on_after(wait_seconds):
             while not self._complete and len(self._start) < LARGEST_FORM_BYTES:
                 self._for_app.append(await self._take())
@@ -61,9 +61,8 @@ class _Places(NamedTuple):
 class IntrospectionPool:
     """Answers from the cache at once, and asks an introspector in threads, so that nothing blocks the event loop.
 
-    These threads are limited apart from those in which frameworks run functions without ``async``. As many requests get
-    one as the bulkhead lets ask or wait; the others wait on the event loop for up to ``wait_seconds``, so that clients
-    do not ask again at once.
+    They have the bulkhead's limit, not that of the threads in which frameworks run functions without ``async``.
+    Requests over the limit wait on the event loop for up to ``wait_seconds``, so that clients do not ask again at once.
     """
 
     def __init__(self, introspector: Introspector, *, threads: int, wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
@@ -72,10 +71,10 @@ class IntrospectionPool:
         self._counters = self._cache.counters if self._cache else Counters()
         self._limits = Limits.of(threads)
         self._wait_seconds = wait_seconds
-        self._places: RunVar[_Places] = RunVar("zdemo_introspection_places")  # of each event loop: tests have many
+        self._places: RunVar[_Places] = RunVar("zdemo_introspection_places")  # one per event loop: tests have many
 
     async def introspect(self, token: str) -> Introspection:
-        """Do as the introspector does. A request that is cancelled leaves at once; its thread ends by itself."""
+        """Introspect a token. A request that is cancelled leaves at once; its thread ends by itself."""
         if answer := self._remembered(token):
             return answer
         places, borrower = self._current_places(), object()
@@ -111,7 +110,7 @@ class IntrospectionPool:
 
 @dataclass
 class GuardedCall:
-    """A request to ``app``. ``looked`` tells whether its token was looked at, whatever came of that."""
+    """A request to ``app``. ``looked`` tells whether its token was examined, admitted or not."""
 
     app: Starlette
     guard: Guard

@@ -188,7 +188,7 @@ class SharedIntrospector:
         if look is None:
             return self.inner.introspect(token, known=known, deadline=deadline)
         answer = None
-        deadline -= self.answers.store.operation_seconds  # to give the lease back, and the answer to the others
+        deadline -= self.answers.store.operation_seconds  # to return the lease, and share the answer
         try:
             answer = self.inner.introspect(token, known=known, deadline=deadline)
         finally:

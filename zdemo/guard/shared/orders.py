@@ -47,14 +47,14 @@ class OrderFeed:
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._cursor = (0, 0)  # the ID of the newest order that was read
-        # with when they came on this worker's running clock, and by the store's clock if they came from there
+        # each with when it came: on this worker's running clock, and on the store's clock if it came from there
         self._received: list[tuple[Forget, float, float | None]] = []
         self._handlers: list[Callable[[Forget, str], object]] = []
         self._listener: threading.Thread | None = None
         self._closed = threading.Event()
 
     def subscribe(self, handler: Callable[[Forget, str], object]) -> None:
-        """Call ``handler`` with each order that others publish, and with what makes this worker follow it."""
+        """Call ``handler`` with each order that others publish, and with why this worker follows it."""
         self._handlers.append(handler)
 
     def publish(self, order: Forget) -> bool:
@@ -128,7 +128,7 @@ class OrderFeed:
                 self._closed.wait(REST_SECONDS)
 
     def _connect(self, connection: Any) -> None:
-        """Log in; a connection that follows another one, which redis-py may replace unasked, makes all forgotten."""
+        """Log in. Each connection after the first, which redis-py may open by itself, makes this worker forget all."""
         connection.on_connect()
         if self._was_cut_off:
             self._cursor = (0, 0)  # it may be another store now

@@ -105,7 +105,7 @@ class RedisStore:
         self._log = RateLimitedLog(logging.getLogger(__name__))
 
     def client(self, seconds: float, *, retries: int = 0, connect: Callable[[Any], None] | None = None) -> Redis:
-        """Return a client. ``retries``: after a connection that the server has closed, as at a restart.
+        """Return a client that retries ``retries`` times if the server has closed the connection, as at a restart.
 
         ``connect`` gets each new connection of redis-py, and calls its ``on_connect``.
         """
