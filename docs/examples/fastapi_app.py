@@ -1,6 +1,6 @@
 """The example API in FastAPI: a public route, a private one, and a private one that needs a role.
 
-pip install 'zdemo[asgi]' fastapi uvicorn
+pip install '.[asgi]' fastapi uvicorn    # in zdemo's folder
 uvicorn fastapi_app:app --port 5000      # in a folder with a .env, see zdemo init or zdemo setup
 """
 

@@ -167,7 +167,6 @@ def test_a_device_shows_its_address_and_its_code(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "change", "code", "named"),
     [
-        ("--login --device", {}, 2, "--device cannot be combined with --login"),
         ("--login --key-file x", {}, 2, "--key-file cannot be combined with --login"),
         ("--device --client-secret -", {}, 2, "--client-secret cannot be combined with --device"),
         ("--login", {"ZDEMO_APP_CLIENT_ID": ""}, 3, "ZDEMO_APP_CLIENT_ID is not set"),

@@ -92,9 +92,8 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     screen: Screen = ctx.obj
     requested = [one for option in scope or () for one in option.split()]  # one may hold several, as in OAuth
     if login or device:
-        of_accounts = {"--key-file": key_file is not None, "--client-secret": client_secret is not None}
-        others = {"--device": login and device, **of_accounts}
-        if named := next((name for name, given in others.items() if given), None):
+        of_accounts = {"--key-file": key_file, "--client-secret": client_secret}
+        if named := next((name for name, given in of_accounts.items() if given is not None), None):
             with_what = "--login" if login else "--device"
             raise UsageError(f"{named} cannot be combined with {with_what}", hint=f"leave out {named}")
         from zdemo.cli.token_login import token_of_person  # here, because it loads a server

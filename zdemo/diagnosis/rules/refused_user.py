@@ -80,7 +80,7 @@ def _refused(case: UserCase, error: str, description: str) -> Iterator[Finding]:
             id="user.wrong_secret",
             cause=f"{variable} is not the client secret of {case.user}",
             candidates=(
-                f"it was not copied whole: it has {SECRET_LENGTH} characters",
+                f"it was not copied whole: a whole one has {SECRET_LENGTH} characters",
                 "a new one was generated since, which replaces the old one",
                 "it is another user's",
             ),

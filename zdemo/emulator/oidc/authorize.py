@@ -101,9 +101,10 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
 
 def check_redirect_uri(application: Application, uri: str) -> None:
     """Raise OAuthError if no code may be sent to this URI (ZITADEL)."""
-    what, scheme = "", uri.partition(":")[0].lower()
+    what, reason, scheme = "", "", uri.partition(":")[0].lower()
     if not is_registered(application, application.oidc_list("redirectUris"), uri):
         what = "The requested redirect_uri is missing in the client configuration."
+        reason = f"{uri} is not among its redirectUris"
     elif scheme == "http" and not application.oidc.get("developmentMode"):
         public = application.auth_method == "OIDC_AUTH_METHOD_TYPE_NONE"
         if not _loopback(uri) if _is_native(application) else public:
@@ -111,7 +112,7 @@ def check_redirect_uri(application: Application, uri: str) -> None:
     elif scheme not in ("http", "https") and not _is_native(application):
         what = "This client's redirect_uri is using a custom schema and is not allowed."
     if what:
-        raise OAuthError("invalid_request", f"{what} {ASK}")
+        raise OAuthError("invalid_request", f"{what} {ASK}", reason=reason)
 
 
 def is_registered(application: Application, registered: list[str], uri: str) -> bool:

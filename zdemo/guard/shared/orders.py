@@ -136,9 +136,11 @@ class OrderFeed:
         self._was_cut_off = True
 
     def _wait_for_orders(self, redis: Any) -> bool:
-        after, milliseconds = "{}-{}".format(*self._cursor), round(1000 * self.listen_seconds)
-        for _, entries in redis.xread({self.key: after}, count=MOST_ORDERS, block=milliseconds):
-            self.follow(entries)
+        cursor, milliseconds = self._cursor, round(1000 * self.listen_seconds)
+        streams = redis.xread({self.key: "{}-{}".format(*cursor)}, count=MOST_ORDERS, block=milliseconds)
+        if self._cursor == cursor:  # else the connection may be new: the next question reads from its cursor
+            for _, entries in streams:
+                self.follow(entries)
         return True
 
     def close(self) -> None:
