@@ -182,7 +182,7 @@ def test_nobody_waits_for_the_form_of_a_client_without_a_token(fastapi: Endpoint
     assert fastapi.send(silent).one("www-authenticate") == CHALLENGE
 
 
-def test_a_form_that_never_comes_delays_its_own_request_alone(settings: Settings) -> None:
+def test_a_form_that_never_comes_delays_only_its_own_request(settings: Settings) -> None:
     app = protect(FastAPI(), settings)
     app.state.zdemo = replace(app.state.zdemo, form_seconds=0.5)
     _routes(app)

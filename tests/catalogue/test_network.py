@@ -211,7 +211,7 @@ UNREADABLE = {
         (UNREADABLE, UNAUTHORIZED, "made-up client.*fix check ZITADEL's database"),
     ],
 )
-def test_35_a_database_that_is_away_or_cannot_be_read(
+def test_35_a_database_that_is_down_or_cannot_be_read(
     bare: Shell, paths: dict[str, Behaviour], other: Behaviour, named: str
 ) -> None:
     with upstream(by_path({"/debug/healthz": HEALTHY, **paths}, other)) as up:

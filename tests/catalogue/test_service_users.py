@@ -97,7 +97,7 @@ def test_a_key_that_was_deleted_or_belongs_to_another_zitadel(bare: Shell, plant
     command(bare, with_key(planter.url, Path(other)), "token").names("refuses the key", "another ZITADEL", "recreated")
 
 
-def test_35_a_database_that_is_away(bare: Shell) -> None:
+def test_35_a_database_that_is_down(bare: Shell) -> None:
     """With its instance cached, ZITADEL answers everybody like somebody whom it does not know."""
     unknown = answer(json_body({"error": "invalid_client", "error_description": "client not found"}), 400)
     away = raw(whole(b"ID=API-F24h2 Message=DB CONNECTION ERROR", 412, {"Content-Type": "text/plain"}))

@@ -50,7 +50,7 @@ def does(*methods: str) -> Callable[[Planter], None]:
 
 
 AGAIN = ("active again", "new PAT")
-DEATHS = {  # what is planted, what names it, and what must not be named
+DEATHS = {  # the change in ZITADEL, what the report must say about it, and what it must not say
     "18 deleted": (does("RemovePersonalAccessToken"), ("was deleted", "create a new PAT"), "deactiv|locked|expired"),
     "20 deactivated": (does("DeactivateUser"), ("deactivated", "reactivate .*and create a new PAT"), "deleted|locked"),
     "39 reactivated": (does("DeactivateUser", "ReactivateUser"), ("was deactivated", *AGAIN), "was deleted|expired,"),

@@ -26,7 +26,7 @@ AROUND = {"ZITADEL_DOMAIN": "nonsense", "PAT": "nonsense", "ZDEMO_TIMEOUT": "non
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
-    """As text, and as a document."""
+    """Two runs of the demo: as text, and as JSON."""
     shell = Shell(folder=tmp_path_factory.mktemp("demo"), env=AROUND)
     found = [shell("demo", *options) for options in (("-v",), ("--json",))]
     assert list(shell.folder.iterdir()) == []
@@ -34,7 +34,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
     return found
 
 
-def test_the_demo_goes_as_expected_and_says_so(demos: list[Ran]) -> None:
+def test_the_demo_runs_as_expected_and_says_so(demos: list[Ran]) -> None:
     out = demos[0].out
     assert f"{len(STEPS)} of {len(STEPS)} as expected" in out
     assert (out.count("GET /api/"), out.count("as expected"), "\x1b" in out) == (len(STEPS), len(STEPS) + 1, False)

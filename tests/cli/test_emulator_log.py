@@ -1,4 +1,4 @@
-"""What the emulator says at its start, and its lines at a terminal of each width, and beside the API's."""
+"""What the emulator prints at its start, and its log lines, at terminals of several widths and beside the API's."""
 
 import io
 import logging
@@ -48,7 +48,7 @@ def test_the_start_names_the_accounts_with_their_tokens_and_the_people() -> None
         (LISTED, 80, ["CLOCK  200    2.9 ms  ZITADEL POST UserService/ListUsers  zdemo-admin"]),
     ],
 )
-def test_a_line_says_whose_it_is_the_reason_and_the_service_without_its_package(
+def test_a_log_line_shows_its_source_the_reason_and_the_service_without_its_package(
     record: RequestRecord, columns: int, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))

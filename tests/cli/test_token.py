@@ -125,7 +125,7 @@ def test_what_is_not_a_token_is_never_printed(reader: Shell, body: object, statu
     assert (ran.code, ran.out, "ZITADEL_DOMAIN" in ran.err, "\x1b" in ran.all) == (4, "", True, False)
 
 
-# --- of a person
+# --- the token of a person
 
 
 APP = {"ZDEMO_APP_CLIENT_ID": APP_CLIENT_ID}
@@ -149,7 +149,7 @@ def test_a_person_logs_in_in_the_browser(shell: Shell) -> None:
     assert shell("call", "scoped", "--pat", "-", stdin=ran.out).code == 0
 
 
-def test_without_a_browser_the_terminal_says_what_else_works_and_ctrl_c_ends_it(shell: Shell) -> None:
+def test_without_a_browser_the_terminal_shows_another_way_and_ctrl_c_ends_it(shell: Shell) -> None:
     code, shown = at_terminal(shell, "token", "--login", when="waiting", typed=CTRL_C.decode(), **APP)
     assert (code, "zdemo token --device" in shown, "interrupted" in shown) == (130, True, True)
 

@@ -1,4 +1,4 @@
-"""How checks run: order, grounds, and what is skipped. Their IDs are those that ``tests/test_docs.py`` compares."""
+"""How checks run: their order, what they build on, and what is skipped. ``tests/test_docs.py`` compares their IDs."""
 
 import pytest
 

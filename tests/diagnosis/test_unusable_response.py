@@ -109,7 +109,7 @@ def test_a_response_that_is_not_an_introspection_is_named(came: Response, name: 
         (page(404, {"server": "kong"}), "correct ZITADEL_DOMAIN: .*; or give the proxy there a route to ZITADEL"),
     ],
 )
-def test_the_fix_fits_to_what_answers_and_of_a_redirect_only_the_host_is_shown(came: Response, fix: str) -> None:
+def test_the_fix_fits_the_server_and_shows_only_the_host_of_a_redirect(came: Response, fix: str) -> None:
     finding = find(came)
     assert re.match(fix, "; ".join(finding.fix))
     assert "canary" not in str(finding)

@@ -20,7 +20,7 @@ OWNERS = {f"{OWNER}:id", f"{OWNER}:name", f"{OWNER}:primary_domain"}
 
 
 @pytest.mark.parametrize("who", ["reader", "visitor"])
-def test_the_claims_of_a_pat_of_which_userinfo_tells_some(
+def test_introspection_and_userinfo_return_the_claims_of_a_pat(
     oauth: OAuth, app: App, project: Project, issuer: str, request: Any, who: str
 ) -> None:
     user: User = request.getfixturevalue(who)

@@ -73,7 +73,7 @@ def test_a_reset_puts_everything_back(own: Emulator, near: Server) -> None:
     assert is_active(near)
 
 
-def test_faults_are_listed_counted_and_cleared_and_never_hit_this_interface(own: Emulator, near: Server) -> None:
+def test_faults_are_listed_counted_and_cleared_and_spare_this_interface(own: Emulator, near: Server) -> None:
     fault = {"fault": "rate-limited", "times": 2, "path": "introspection"}
     shown = [{**fault, "path": INTROSPECT}]
     assert ask(near, "POST", "faults", fault) == (200, {"faults": shown})

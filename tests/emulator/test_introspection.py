@@ -101,7 +101,7 @@ def test_a_token_in_the_query_is_read_whatever_the_method(server: Server, app: A
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_a_body_that_is_not_a_form_holds_no_token(ask: Asker) -> None:
+def test_a_token_in_a_body_that_is_not_a_form_is_ignored(ask: Asker) -> None:
     for media, body in (("application/json", '{"token": "t"}'), FILE, (None, "token=t")):
         assert answer(ask(GOOD, body, media)) == NO_TOKEN
 
@@ -115,7 +115,7 @@ def changed(text: str, at: int) -> str:
 
 
 def spellings(text: str, spare_bits: int) -> list[str]:
-    """All that a text means the same as: the lowest bits of its last character do not count."""
+    """Return all texts that mean the same as this one: the lowest bits of its last character do not count."""
     size = 2**spare_bits
     first = BASE64URL.index(text[-1]) // size * size
     return [text[:-1] + last for last in BASE64URL[first : first + size]]

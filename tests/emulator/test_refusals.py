@@ -1,6 +1,6 @@
 """Single requests that change nothing: refusals of fields and objects, and unknown IDs that are accepted.
 
-A user without any role hears too that an ID is unknown.
+A user without any role is told, too, that an ID is unknown.
 """
 
 import base64

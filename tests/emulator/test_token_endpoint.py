@@ -68,8 +68,8 @@ Ask = Callable[[str], requests.Response]
 BAD_ASSERTION = oauth_refusal("invalid_grant", "invalid assertion")
 
 
-def bad(issuer: str, login: str, now: int) -> list[dict[str, Any]]:
-    """What an assertion must not have instead of the usual."""
+def bad_changes(issuer: str, login: str, now: int) -> list[dict[str, Any]]:
+    """Return changes to an assertion, each of which makes ZITADEL refuse it."""
     return [
         {"iat": now - 600, "exp": now - 300},
         {"exp": None},
@@ -132,7 +132,7 @@ def test_an_assertion_is_accepted_or_not(
     for changed in ({"iat": now, "exp": now + 300}, {"iat": now - 3500}, several):
         introspected, issued = ask(changed)
         assert (introspected.json()["active"], issued.status_code) == (True, 200), changed
-    for changed in bad(issuer, reader_login, now):
+    for changed in bad_changes(issuer, reader_login, now):
         introspected, issued = ask(changed)
         assert (answer(introspected), answer(issued)) == (UNAUTHORIZED, BAD_ASSERTION), changed
 
@@ -180,7 +180,7 @@ def test_a_users_key_gets_a_token_without_client_authentication(
 
 @cache
 def new_rsa_key() -> rsa.RSAPrivateKey:
-    """A key that no server made; a second one would take 0.1 s."""
+    """Return a key that no server made, always the same: making one takes 0.1 s."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

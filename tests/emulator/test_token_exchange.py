@@ -191,7 +191,7 @@ def test_an_application_names_the_user_in_an_assertion_of_its_own(emulator: Emul
         assert answer(refused) == NO_SUBJECT
 
 
-def test_who_may_not(app: Client) -> None:
+def test_a_caller_who_may_not_impersonate_is_refused(app: Client) -> None:
     for actor, status, description in (
         (VISITOR.pat, 404, "membership not found"),
         (ADMIN.pat, 403, "No matching permissions found"),

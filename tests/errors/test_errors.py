@@ -17,12 +17,12 @@ OURS = [kind for kind in family(ZdemoError) if kind.__module__ == errors.__name_
 DRAWN = re.findall(r"^    [│├└─ ]*([A-Z]\w+) +(?:exit code )?(.*)$", errors.__doc__ or "", re.MULTILINE)
 
 
-def test_every_error_is_drawn_in_its_place() -> None:
+def test_every_error_is_in_its_place_in_the_diagram() -> None:
     assert [name for name, _ in DRAWN] == [kind.__name__ for kind in OURS]
 
 
 @pytest.mark.parametrize(("name", "words"), DRAWN)
-def test_the_drawn_exit_code_and_status_are_the_real_ones(name: str, words: str) -> None:
+def test_the_exit_code_and_status_in_the_diagram_are_right(name: str, words: str) -> None:
     kind = getattr(errors, name)
     code, status = re.match(r"\d\b", words), re.search(r"\b[45]\d\d\b", words)
     assert code is None or kind.exit_code == int(code[0])

@@ -62,7 +62,7 @@ class Setup:
 
 
 def crowded(outcome: Introspection | BaseException) -> tuple[Setup, list[Future[Introspection]]]:
-    """Let a hundred callers ask about one token, and one of them ZITADEL, which answers nobody afterwards."""
+    """Let 100 callers ask about one token at the same time; ZITADEL is asked once, and its answer is ``outcome``."""
     zitadel = Hanging()
     setup = Setup(zitadel)
     with Crowd() as crowd:

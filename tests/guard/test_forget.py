@@ -46,13 +46,11 @@ class TestCache:
         [
             *((ACTIVE, order, 1) for order in (ADA, EVERYTHING, Forget.naming(token=TOKEN))),
             *((ACTIVE, order, 0) for order in (BOB, Forget.naming(token="another token"))),
-            # an inactive answer names no user
+            # an inactive answer does not name a user
             *((INACTIVE, order, 1) for order in (ADA, BOB, EVERYTHING, Forget.naming(token=TOKEN))),
         ],
     )
-    def test_the_answers_that_an_order_names_are_dropped(
-        self, answer: Introspection, order: Forget, dropped: int
-    ) -> None:
+    def test_an_order_drops_the_answers_that_it_names(self, answer: Introspection, order: Forget, dropped: int) -> None:
         zitadel = Scripted(answer)
         setup = Setup(zitadel)
         setup.cache.introspect(TOKEN)

@@ -190,7 +190,7 @@ def test_the_log_has_the_begin_and_the_end_of_an_outage(caplog: pytest.LogCaptur
 
 
 def test_a_probe_is_noted_for_the_request_that_it_answers() -> None:
-    """Another thread sends it."""
+    """Another thread sends the probe."""
     noted: list[object] = []
 
     class Noting(Scripted):

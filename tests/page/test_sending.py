@@ -179,7 +179,7 @@ def test_an_error_of_a_server_in_zitadels_place_does_not_repeat_a_secret_also_no
         assert ["ZITADEL says" in one.text for one in answers] == [True, True]
         knows[0] = False
         answers.append(site.post("/-/send", {"method": "GET", "path": "/api/private", "caller": "reader"}))
-        explained = str(site.hears("explained"))
+        explained = str(site.first_event("explained"))
     assert "not for" in explained
     assert not [secret for secret in SECRETS for text in [explained, *(one.text for one in answers)] if secret in text]
 
@@ -202,7 +202,7 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     assert len(own_site.emulator.requests) == before + 1, "by the API, which keeps no answers"
     assert sent(own_site)["why"] == why
     for _ in range(2):  # every page hears of it, also one that is opened later
-        found = own_site.hears("explained")
+        found = own_site.first_event("explained")
         assert (found["request"], found["why"]) == (answer["id"], why)
     change(own_site, "create_pat")
     change(own_site, "deactivate")

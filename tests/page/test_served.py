@@ -32,7 +32,7 @@ SMALL_BUFFER = 4096  # bytes
 
 
 def opened(page: Page) -> requests.Response:
-    """Open a feed; it is open until it is closed or dropped."""
+    """Open a feed, which stays open until it is closed or dropped."""
     return requests.get(f"{page.url}/-/feed", headers=page.proofs, stream=True, timeout=PATIENCE_SECONDS)
 
 

@@ -29,7 +29,7 @@ def introspect(zitadel: ZitadelEmulator, token: str) -> Introspection:
 
 
 @pytest.mark.parametrize(("rest", "code"), [("del emulator", 0), ("emulator.fault('hang'); raise SystemExit(7)", 7)])
-def test_a_forgotten_exit_holds_no_program_at_its_end(rest: str, code: int, tmp_path: Path) -> None:
+def test_a_forgotten_exit_does_not_keep_a_program_running(rest: str, code: int, tmp_path: Path) -> None:
     ran = run_script(f"{FORGOTTEN}{rest}", tmp_path)
     assert (ran.code, ran.err) == (code, b"")
 

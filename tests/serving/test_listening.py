@@ -1,4 +1,4 @@
-"""A socket that listens alone, on every address."""
+"""The listening socket: no other program can use its port, and the workers share its connections."""
 
 import errno
 import select

@@ -82,7 +82,7 @@ def error_id(response: requests.Response) -> tuple[int, str]:
 
 @contextmanager
 def given_or_emulated(given: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
-    """URL and administrator's PAT: those on the command line, or those of an emulator."""
+    """Yield a URL and an administrator's PAT: those on the command line, or those of a new emulator."""
     if given is not None:
         yield given
         return

@@ -26,7 +26,7 @@ from zdemo.serving.embedded import serving
 
 KEY = "b7c1d2e3f4a5968778695a4b"
 SECRET_HEADER = "X-Zdemo-Secret"  # a name
-SECRETS = (READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET, KEY)  # that no answer holds
+SECRETS = (READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET, KEY)  # no answer may contain them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class PageSite:
             assert next(found)[0] == "hello"
             yield found
 
-    def hears(self, name: str) -> dict[str, Any]:
+    def first_event(self, name: str) -> dict[str, Any]:
         """Return the first document of this name in a new feed."""
         with self.feed() as found:
             return next(document for one, document in found if one == name)

@@ -65,7 +65,7 @@ MAKERS: dict[str, Callable[[Workshop, Mapping[str, Any]], Any]] = {
 
 
 def stories(text: str) -> Callable[..., None]:
-    """The test that tells the stories of a text; a line before all titles is a story of its own."""
+    """Return a test that runs each story in a text; each line before the first title is a story of its own."""
     found: dict[str, list[str]] = {}
     title = ""
     for line in filter(None, map(str.strip, text.splitlines())):

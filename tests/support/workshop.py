@@ -139,7 +139,7 @@ class Workshop:
         return self.user(pat=False, machine=None, human=HUMAN)
 
     def session(self, human: User) -> SimpleNamespace:
-        """A session in which a human and the password were checked; its token is its PAT."""
+        """Create a session that has checked a human and the password; ``pat`` is its token."""
         checks = {"user": {"userId": human.id}, "password": {"password": HUMAN["password"]["password"]}}
         made = self.admin.do("SessionService/CreateSession", checks=checks)
         self.remove_later("SessionService/DeleteSession", sessionId=made["sessionId"])

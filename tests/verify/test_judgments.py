@@ -166,7 +166,7 @@ def test_each_judgment_is_in_the_table() -> None:
     assert {case.id for case in CASES if case.judge not in judged} == set()
 
 
-def test_each_case_says_what_is_asked_and_how_to_fix_it_after_those_that_it_builds_on() -> None:
+def test_each_case_is_explained_and_follows_the_cases_it_builds_on() -> None:
     order = [case.id for case in sorted(CASES, key=lambda case: case.stage)]
     for case in CASES:
         assert re.fullmatch(r"(safe|correct|robust|polite|hardening)\.[a-z][a-z_]+", case.id)

@@ -30,7 +30,7 @@ def client() -> Iterator[ApiClient]:
 
 
 @pytest.fixture(scope="module")
-def of_jwts() -> Iterator[ApiClient]:
+def jwt_api() -> Iterator[ApiClient]:
     app = Flask("verifies")
 
     @app.get("/messages")
@@ -70,8 +70,8 @@ def test_what_builds_on_a_failed_case_is_not_asked(client: ApiClient, issuer: Em
     assert 0 < passed <= counted < len(in_groups(reports)["safe"])  # type: ignore[index]  # as above
 
 
-def test_an_api_that_verifies_jwts_itself_is_named(of_jwts: ApiClient, issuer: EmulatedIssuer) -> None:
-    (report,) = examine(a_run(of_jwts, issuer), ["correct.accepts"])
+def test_an_api_that_verifies_jwts_itself_is_named(jwt_api: ApiClient, issuer: EmulatedIssuer) -> None:
+    (report,) = examine(a_run(jwt_api, issuer), ["correct.accepts"])
     assert "a JWT is let in: the API verifies JWTs itself" in report.verdict.seen
 
 
@@ -94,7 +94,7 @@ def test_what_was_not_asked_says_why(client: ApiClient, seconds: float, gone: st
     assert {report.mark for report in reports} == {Mark.UNASKED, Mark.SKIP}
 
 
-def test_a_redirect_leads_elsewhere_with_method_and_body(emulator: Emulator, issuer: EmulatedIssuer) -> None:
+def test_a_redirect_keeps_method_and_body(emulator: Emulator, issuer: EmulatedIssuer) -> None:
     def asked() -> Reply:
         headers = {"Authorization": basic_credentials(CLIENT_ID, CLIENT_SECRET)}
         with closing(Transport(emulator.url, setting="")) as transport:

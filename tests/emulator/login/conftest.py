@@ -11,13 +11,13 @@ from zdemo.emulator import Emulator, emulate
 
 @pytest.fixture
 def clock(own: Emulator) -> Clock:
-    """The clock of this test's emulator, which stands."""
+    """The clock of this test's emulator, stopped."""
     own.world.now = clock = Clock()
     return clock
 
 
 @pytest.fixture
-def public(own: Emulator, clock: Clock) -> Iterator[Client]:  # noqa: ARG001 - it stands
+def public(own: Emulator, clock: Clock) -> Iterator[Client]:  # noqa: ARG001 - it stops the clock
     """A browser application without a secret, and a browser that is new."""
     client = add_client(own)
     yield client
@@ -26,6 +26,6 @@ def public(own: Emulator, clock: Clock) -> Iterator[Client]:  # noqa: ARG001 - i
 
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Client]:
-    """The same of an emulator for all tests that only add to it; nobody logs in with this browser."""
+    """A client of an emulator that tests share and only add to; nobody logs in with its browser."""
     with emulate() as running:
         yield add_client(running)

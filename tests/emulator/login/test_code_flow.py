@@ -160,7 +160,7 @@ REGISTERED = ["http://localhost/callback", "com.example.app:/callback", "http://
 
 
 def test_a_native_application_may_use_any_loopback_port(shared: Client) -> None:
-    """Without development mode; http is for few others."""
+    """Without development mode, other applications can hardly use http."""
     settings = {"redirectUris": REGISTERED, "developmentMode": False}
     for kind, uri, refusal in (
         ("NATIVE", "http://localhost:49152/callback", ""),

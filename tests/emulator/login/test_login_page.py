@@ -188,7 +188,7 @@ def test_authorize_answers_at_once_for_the_chosen_person_or_that_of_the_hint(pub
     assert public.authorize(redirect_uri=f"{CALLBACK}/").status_code == 400, "not a registered address"
 
 
-def test_a_script_of_a_web_page_gets_no_code(public: Client) -> None:
+def test_a_web_page_script_gets_no_code(public: Client) -> None:
     set_auto_login(public.emulator.world, "ada")
     for headers in (
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": "http://evil.example"},

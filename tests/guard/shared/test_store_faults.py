@@ -100,7 +100,7 @@ def check_it_shares(introspector: CachingIntrospector, shared: SharedAnswers, se
 
 
 @pytest.mark.parametrize(("fault", "said"), [("ended", ("refuses connections", "start it")), ("full", FULL)])
-def test_requests_are_answered_as_without_a_store_that_fails(
+def test_a_failing_store_does_not_change_the_answers(
     zitadel: Emulator, caplog: pytest.LogCaptureFixture, fault: str, said: tuple[str, str]
 ) -> None:
     with redis_server() as server, api(zitadel, server.url) as (introspector, shared):
