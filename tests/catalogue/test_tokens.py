@@ -195,7 +195,7 @@ def test_25_a_token_for_another_audience(bare: Shell, planter: Planter, of: str)
     scopes = () if of == "nothing" else (f"urn:zitadel:iam:org:project:id:{planter.project(ROLE)}:aud",)
     env = administered(planter.url, PAT=planter.tokens(*scopes)["access_token"], ZITADEL_PROJECT_ID=PROJECT_ID)
     for output in both(bare, env, "token.audience"):
-        output.names("alive", "not meant for this API", "audience", f"scope {AUDIENCE}").never("expired", "deleted")
+        output.names("valid, but not meant for this API", "audience", f"scope {AUDIENCE}").never("expired", "deleted")
 
 
 @pytest.mark.parametrize("jwt", [True, False])
@@ -291,7 +291,7 @@ def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, p
             output.names("Session API token", "not an access token", length, "use a PAT|OIDC").never("expired", OPEN)
     token = planter.tokens(AUDIENCE, jwt=True, host="localhost:59999")["access_token"]
     for output in both(bare, settings(planter.url, PAT=token), "token.active"):
-        output.names("http://localhost:59999", planter.url, "one issuer for all").never("expired", OPEN)
+        output.names("http://localhost:59999", planter.url, "request the token from").never("expired", OPEN)
 
 
 @pytest.mark.parametrize("death", ["18 deleted", "39 reactivated", "41 removed"])

@@ -145,7 +145,7 @@ def _active(
 
 
 def _inactive(facts: Facts) -> Finding | None:
-    """Ask whether ZITADEL works, then what an administrator sees, then whether the token is alive for others."""
+    """Ask whether ZITADEL works, then what an administrator sees, then whether the token is valid for others."""
     form = facts.form
     sendable = form.sendable and not form.problem and not facts.made_up
     if facts.admin_pat and sendable:

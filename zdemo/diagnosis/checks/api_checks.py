@@ -35,7 +35,7 @@ def _reachable(context: DoctorContext) -> Finding:
     return failed_with(public)
 
 
-@check("api.identity", "api.reachable", verdict="does not answer as zdemo serve does")
+@check("api.identity", "api.reachable", verdict="does not answer like zdemo serve")
 def _identity(context: DoctorContext) -> Finding:
     """The API is a zdemo API, and guards its private route."""
     public = context.called(Route.PUBLIC)

@@ -13,8 +13,8 @@ from zdemo.diagnosis.rules.token_form import paste_problem, token_form
 from zdemo.http.api_call import ROLE
 from zdemo.zitadel.resources import list_permissions, list_projects, whoami
 
-ALIVE = ("token.other_audience", "token.wrong_project")
-ABOUT_AUDIENCE = (*ALIVE, "client.in_other_project")
+FOR_OTHERS = ("token.other_audience", "token.wrong_project")
+ABOUT_AUDIENCE = (*FOR_OTHERS, "client.in_other_project")
 ABOUT_ROLE = "role."
 NO_PAT = "PAT is not set"
 NEEDED = ("project.create", "project.role.write", "project.app.write", "user.write", "user.grant.write")
@@ -83,7 +83,7 @@ def _active(context: DoctorContext) -> Finding:
     if introspection is None:
         return skipped("there is no introspection")
     if not introspection.active:
-        if finding and finding.id in ALIVE:
+        if finding and finding.id in FOR_OTHERS:
             return passed("alive (userinfo accepts it), although introspection calls it inactive")
         return finding if finding else failed("ZITADEL calls it inactive", "create a new PAT")
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):

@@ -193,7 +193,7 @@ def _without_role(case: _RoleCase) -> Iterator[Finding]:
                 "cache)",
             ),
             fix=(
-                "try again: a change shows within milliseconds as a rule, a minute at most",
+                "try again: a change usually shows within milliseconds, at most within a minute",
                 "if that does not help: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
             ),
         )

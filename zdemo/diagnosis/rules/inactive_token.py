@@ -26,7 +26,7 @@ SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API th
 DATABASE_SICK = "zitadel.database_sick"
 EMULATORS_TOKENS = [BY_NAME[name].emulator for name in ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT")]
 CLAIMS = ("iss", "aud", "exp")  # in every JWT from ZITADEL
-ALIVE = "the token is alive, but not meant for this API"
+FOR_OTHERS = "the token is valid, but not meant for this API"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class _Case:
         if evidence.refused(Probe.USERINFO):
             lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
         elif evidence.token_is_alive:
-            lines.append(("userinfo", "accepted: the token is alive"))
+            lines.append(("userinfo", "accepted: the token is valid"))
         elif userinfo := evidence.answer(Probe.USERINFO):
             lines.append(("userinfo", f"{described(userinfo)}: not ZITADEL's answer, so it says nothing"))
         if evidence.administrator_is_active:
@@ -103,7 +103,7 @@ def _rules(case: _Case) -> Iterator[Finding]:
             fix=("try again; if the answer stays the same, check ZITADEL's log and database",),
         )
     if evidence.token_is_alive:
-        yield from _alive_elsewhere(case)
+        yield from _for_others(case)
     if form.kind is TokenKind.JWT:
         yield from _jwt(case)
     whoami = evidence.answer(Probe.WHOAMI)
@@ -147,7 +147,7 @@ def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
     )
 
 
-def _alive_elsewhere(case: _Case) -> Iterator[Finding]:
+def _for_others(case: _Case) -> Iterator[Finding]:
     """Find which project is wrong: that of the token, or ZITADEL_PROJECT_ID; only ZITADEL can read an opaque token."""
     audience, configured = case.form.claims.get("aud"), case.settings.project_id
     shown = case.evidence.body(Probe.ADMINISTRATOR).get("aud")  # a PAT's, which names this application's project
@@ -159,7 +159,7 @@ def _alive_elsewhere(case: _Case) -> Iterator[Finding]:
         right = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
         yield Finding(
             id="token.wrong_project",
-            cause=f"ZITADEL_PROJECT_ID is wrong: {belongs}, not to {configured}; {ALIVE}",
+            cause=f"ZITADEL_PROJECT_ID is wrong: {belongs}, not to {configured}; {FOR_OTHERS}",
             seen=seen,
             fix=(
                 f"ZITADEL_PROJECT_ID={quoted(project, 40)}" if project else right,
@@ -170,7 +170,7 @@ def _alive_elsewhere(case: _Case) -> Iterator[Finding]:
     if configured and not project and not audience:
         yield Finding(
             id="token.other_audience",
-            cause=ALIVE,
+            cause=FOR_OTHERS,
             candidates=(
                 f"it was requested for another project, or without the scope {audience_scope(configured)}",
                 f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project, and the "
@@ -185,7 +185,7 @@ def _alive_elsewhere(case: _Case) -> Iterator[Finding]:
     project, whose = project or configured, "PROJECT_ID is the ID of the API application's project"
     yield Finding(
         id="token.other_audience",
-        cause=f"{ALIVE}: its audience names neither this API application nor its project",
+        cause=f"{FOR_OTHERS}: its audience names neither this API application nor its project",
         seen=seen,
         fix=(f"request it with the scope {audience_scope(project)}", *([] if project else [whose])),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
@@ -204,7 +204,7 @@ def _jwt(case: _Case) -> Iterator[Finding]:
         yield Finding(
             id="token.damaged",
             cause="the JWT's signature does not match its content: it was changed, or a part of it is missing",
-            seen=(("signature", "wrong by the key of this ZITADEL that the JWT names"),),
+            seen=(("signature", "does not match the key of this ZITADEL that the JWT names"),),
             fix=("copy the whole token again, or request a new one",),
         )
     discovered, named = quoted(evidence.body(Probe.DISCOVERY).get("issuer")), claims.get("iss")
@@ -219,7 +219,7 @@ def _jwt(case: _Case) -> Iterator[Finding]:
             id="token.other_issuer",
             cause=f"the token's issuer is {shown}, but this ZITADEL is {own}{why}",
             likely=not discovered,
-            fix=(f"use one issuer for all: request the token from {own}",),
+            fix=(f"request the token from {own}",),
             otherwise=(f"or, if {shown} is the ZITADEL that is meant: ZITADEL_DOMAIN={shown}",),
         )
     if form.is_id_token:
@@ -256,7 +256,7 @@ def _jwt(case: _Case) -> Iterator[Finding]:
     if project and project not in audience and settings.client_id not in audience:
         yield Finding(
             id="token.other_audience",
-            cause="the token is not meant for this API (by its audience), and is no longer alive",
+            cause="the token is not meant for this API (by its audience), and no longer valid",
             seen=(("audience", shown_list(audience)),),
             fix=(f"request a new one with the scope {audience_scope(project)}",),
         )
@@ -271,11 +271,11 @@ def _jwt(case: _Case) -> Iterator[Finding]:
             seen=(("key", f"kid {quoted(form.header.get('kid'), 40)} is not among the keys at /oauth/v2/keys"),),
             fix=("request a new one",),
         )
-    not_shown = "it is alive, but not meant for this API (userinfo did not show it)"
+    not_shown = "it is valid, but not meant for this API (userinfo did not show it)"
     damaged = "it was changed or cut off (its signature could not be checked)"
     yield Finding(
         id="token.ended",
-        cause=f"the claims of the JWT are in order (issuer {issuer}, not expired), but ZITADEL calls it inactive",
+        cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
         candidates=(
             *(() if evidence.refused(Probe.USERINFO) else (not_shown,)),
             "its session was ended, or it was revoked",
@@ -381,7 +381,7 @@ def _doubts(case: _Case) -> tuple[str, ...]:
     if evidence.administrator_is_active is False:
         doubts.append("ZITADEL_ADMIN_PAT is inactive as well: both may be of another (or a recreated) ZITADEL")
     if not evidence.refused(Probe.USERINFO) and case.form.kind is not TokenKind.PAT:
-        doubts.append("it is alive, but not meant for this API (userinfo did not show it)")
+        doubts.append("it is valid, but not meant for this API (userinfo did not show it)")
     return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")
 
 
