@@ -53,7 +53,7 @@ def _without_token(authorization: str | None) -> NoToken | InvalidRequest:
             what = "the Authorization header field is empty or has bytes beyond ASCII"
             return InvalidRequest(what, hint="send Authorization: Bearer TOKEN")
         if BEARER.match(authorization):
-            what = "the Authorization header field holds no token"
+            what = "the Authorization header field has no token"
             return InvalidRequest(what, hint="send Authorization: Bearer TOKEN")
     return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
 

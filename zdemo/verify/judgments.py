@@ -114,7 +114,7 @@ named_realm = _every(
 )
 retry_after = _every(
     lambda reply: bool(reply.header("retry-after")),
-    "each says when to come back",
+    "each says when to try again",
     among=lambda reply: reply.status == 503,
     none="the API never answered 503",
 )
@@ -207,7 +207,7 @@ def ended_in_time(measured: Measured) -> Verdict:
 
 
 def refused_while_away(seen: tuple[Measured, ApiReply, Sequence[ApiReply]]) -> Verdict:
-    """Judge whether an outage keeps a deleted token alive: its window while ZITADEL answered, and then its answers."""
+    """Judge whether an outage keeps a deleted token valid: its window while ZITADEL answered, and then its answers."""
     window, before, replies = seen
     if not before.let_in:
         return skip(f"the token was never let in: {before.in_words()}")

@@ -19,8 +19,8 @@ CASES: tuple[Case, ...] = (
         asked="a valid token whose user has the role",
         wrong="refused a valid token whose user has the role",
         source="RFC 6750 section 2.1",
-        fix="check --path and --role, and that the API reads its settings from its environment (--env); have tokens "
-        "introspected if it verifies JWTs itself",
+        fix="check --path and --role, and that the API reads its settings from its environment (--env); let it "
+        "introspect tokens if it verifies JWTs itself",
         ask=lambda run: run.answer,
         stage=Stage.FIRST,
         basis=(GUARDED,),
