@@ -80,3 +80,7 @@ def test_a_document_is_indented_at_a_terminal_alone(shell: Shell, line: str) -> 
     ran = shell(*line.split(), "--json", FORCE_COLOR="1")
     assert json.loads(shown).keys() == ran.document.keys()
     assert ran.out.count("\n") == 1
+
+
+def test_words_stand_for_signs_where_the_locale_shows_none(shell: Shell) -> None:
+    assert [shell("doctor", "--only", "settings", LANG=locale).out[:2] for locale in ("C.UTF-8", "C")] == ["✓ ", "ok"]

@@ -18,6 +18,7 @@ from tests.support.secret_forms import PAT
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.ask.facts import clock_ahead_seconds
 from zdemo.diagnosis.ask.investigate import Investigation, explain
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate
@@ -27,6 +28,14 @@ from zdemo.http.api_call import Call, Endpoint, Route, other_route
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}
 HAS_ROLE = {"urn:zitadel:iam:org:project:roles": {ROLE: {"1": "x"}}}
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds", "ahead"), [(100.4, 0.2, 0), (94, 12, 0), (104, 1, 4), (91, 1, -9), (80, 12, -14.5)]
+)
+def test_how_long_an_answer_took_is_no_difference_between_clocks(now: float, seconds: float, ahead: float) -> None:
+    date = {"date": "Thu, 01 Jan 1970 00:01:40 GMT"}
+    assert clock_ahead_seconds(Response(status=200, headers=date, body=b"", seconds=seconds, url=""), now) == ahead
 
 
 @pytest.fixture

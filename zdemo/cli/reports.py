@@ -1,5 +1,6 @@
 """The reports of ``zdemo doctor`` and ``zdemo verify``: a line for each group, then in full what failed; and JUnit."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,10 +28,14 @@ HEADING_WIDTH = INDENT + LABEL_WIDTH
 
 
 def _mark(screen: Screen, outcome: Outcome) -> str:
-    """Return the outcome as a sign if standard output can show it, else as a word; all have the same width."""
+    """Return the outcome as a sign if the terminal can show it, else as a word; all have the same width.
+
+    ``LC_CTYPE`` does not count: Python sets it itself where ``LANG`` is ``C``.
+    """
+    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or "utf-8"
     encoding = getattr(screen.stdout, "encoding", None) or "utf-8"
-    marks = SIGNS if re.fullmatch("(?i)utf-?8", encoding) else WORDS
-    return screen.mark(marks[outcome], COLOURS[outcome])
+    can_show = re.search("(?i)utf-?8", locale) and re.fullmatch("(?i)utf-?8", encoding)
+    return screen.mark((SIGNS if can_show else WORDS)[outcome], COLOURS[outcome])
 
 
 def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
@@ -102,10 +107,10 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
     """Show a finding; the fix is that of the ``notes``, the warnings that explain it, unless evidence decides."""
     result = report.result
     screen.say()
-    name = screen.mark(f"{report.id:<{HEADING_WIDTH}}", COLOURS[result.outcome])
-    screen.behind(f"{name}  ", step(result.sentence))
+    lead = f"{report.id:<{HEADING_WIDTH}}  "
+    screen.behind(lead.replace(report.id, screen.mark(report.id, COLOURS[result.outcome])), step(result.sentence))
     for text in result.also:
-        screen.behind(" " * (HEADING_WIDTH + 2), step(text))
+        screen.behind(" " * len(lead), step(text))
     decided = result.certainty is Certainty.CERTAIN and result.seen
     theirs = [fix for one in notes if not decided or one.id == SHADOWED for fix in one.result.fix]
     own = result.steps if verbose or result.outcome is Outcome.WARN else result.fix[:MOST_STEPS]

@@ -275,9 +275,13 @@ def _project_of(client: ManagementClient, application: Application, likely: str 
 def clock_ahead_seconds(answer: Response, now: float) -> float | None:
     """Return how far this machine's clock is ahead of the answer's ``Date`` (resolution: 1 s); ``None`` without one.
 
-    ``now`` is when the request was sent; the answer is assumed to have been written halfway.
+    ``now`` is when the request was sent; the answer is assumed to have been written halfway. A difference that the time
+    of the answer explains is 0.
     """
-    return None if answer.date is None else now + answer.seconds / 2 - (answer.date + 0.5)
+    if answer.date is None:
+        return None
+    ahead = now + answer.seconds / 2 - (answer.date + 0.5)
+    return ahead if abs(ahead) > (answer.seconds + 1) / 2 else 0.0
 
 
 def random_token() -> str:

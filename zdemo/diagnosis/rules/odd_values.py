@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from zdemo.config.settings import USER_SECRET
-from zdemo.diagnosis.rules.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
+from zdemo.diagnosis.rules.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, PAIR, TokenKind, paste_error, token_form
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
 SAME = (  # two variables, why they differ, and whether nothing works when they do not
@@ -63,7 +63,8 @@ def _odd(values: Mapping[str, str]) -> Iterator[OddValue]:
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))
         if error.startswith(BASE64) and "ZITADEL_KEY_FILE" not in values:
-            fix = f"decode {name} first: base64 -d"
+            half = f"; {name} is the part {'before' if name == 'CLIENT_ID' else 'after'} the colon"
+            fix = f"decode {name} first: base64 -d{half if error == PAIR else ''}"
             yield OddValue(what=f"{name} {error}", fix=fix, names=(name,))
         elif error:
             yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value itself, and nothing else")
