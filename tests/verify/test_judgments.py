@@ -14,6 +14,7 @@ from zdemo.verify.judgments import Measured, leaks_in
 
 BY_ID = {case.id: case for case in CASES}
 REALM = 'Bearer realm="api"'
+LETTERS = "abcdefghijkl"
 
 
 def error(code: str, **more: str) -> str:
@@ -178,11 +179,23 @@ def test_each_case_is_explained_and_follows_the_cases_it_builds_on() -> None:
         assert all(order.index(name) < order.index(case.id) for name in case.builds_on), case.id
 
 
-def test_what_was_seen_is_said_in_words() -> None:
-    assert INVALID.in_words() == "GET /messages 401, invalid_token"
-    assert LATE.in_words() == "GET /messages: no answer in time"
-    assert CUT.in_words() == "GET /messages: the connection broke without an answer"
-    assert BY_ID["correct.invalid_token"].judge(seen(401)).seen == "GET /messages 401, no WWW-Authenticate: Bearer"
+@pytest.mark.parametrize(
+    ("name", "what", "words"),
+    [
+        ("safe.unknown", INVALID, "GET /messages 401, invalid_token"),
+        ("safe.unknown", LATE, "GET /messages: no answer in time"),
+        ("safe.unknown", CUT, "GET /messages: the connection broke without an answer"),
+        ("correct.invalid_token", seen(401), "GET /messages 401, no WWW-Authenticate: Bearer"),
+        ("safe.fail_open", [OK.about(x) for x in LETTERS], "; ".join(f"GET /messages ({x}) 200" for x in LETTERS)),
+        ("correct.challenge", [MISSING, seen(401), seen(401), OK], "2 of 3 have none"),
+        ("polite.realm", [MISSING, seen(401, "Bearer")], "Bearer without a parameter"),
+        ("polite.trace", [OK, seen(500, body="panicked at")], "a stack trace in the answer: GET /messages 500"),
+        ("polite.retry_after", [seen(503, retry_after="7"), seen(503)], "503 without Retry-After"),
+        ("polite.retry_after", [seen(503, retry_after="7"), OK], "Retry-After: 7"),
+    ],
+)
+def test_what_was_seen_is_said_in_words(name: str, what: Any, words: str) -> None:
+    assert BY_ID[name].judge(what).seen == words
 
 
 # --- parts of tokens in texts
