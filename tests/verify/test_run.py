@@ -30,21 +30,33 @@ def client() -> Iterator[ApiClient]:
 
 
 @pytest.fixture(scope="module")
-def jwt_api() -> Iterator[ApiClient]:
-    app = Flask("verifies")
-
-    @app.get("/messages")
-    def messages() -> tuple[str, int]:
-        return "", 200 if request.headers.get("Authorization", "").count(".") == 2 else 401
-
-    with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/messages", RunBudget(60))) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     with emulate() as running:
         yield running
+
+
+def introspected(emulator: Emulator) -> Reply:
+    headers = {"Authorization": basic_credentials(CLIENT_ID, CLIENT_SECRET)}
+    with closing(Transport(emulator.url, setting="")) as transport:
+        return transport.send("POST", INTROSPECTION_PATH, timeout_seconds=5, headers=headers, form={"token": "a"})
+
+
+@pytest.fixture(scope="module")
+def jwt_api(emulator: Emulator) -> Iterator[ApiClient]:
+    """An API that lets in whatever looks like a JWT, and refuses other tokens with the status in its path."""
+    app = Flask("jwt")
+
+    @app.get("/<int:status>")
+    @app.get("/<int:status>/asks", defaults={"asks": True})
+    def messages(status: int, *, asks: bool = False) -> tuple[str, int]:
+        token = request.headers.get("Authorization", "")
+        is_jwt = token.count(".") == 2
+        if is_jwt and asks:
+            introspected(emulator)
+        return "", 200 if is_jwt else status if token else 401
+
+    with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/401", RunBudget(60))) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +82,20 @@ def test_what_builds_on_a_failed_case_is_not_asked(client: ApiClient, issuer: Em
     assert 0 < passed <= counted < len(in_groups(reports)["safe"])  # type: ignore[index]  # as above
 
 
-def test_an_api_that_verifies_jwts_itself_is_named(jwt_api: ApiClient, issuer: EmulatedIssuer) -> None:
+@pytest.mark.parametrize(
+    ("path", "seen"),
+    [
+        ("/401", "401, but a JWT is let in: the API verifies JWTs itself, instead of asking ZITADEL"),
+        ("/401/asks", "401"),
+        ("/503", "503"),
+    ],
+)
+def test_only_an_api_that_verifies_jwts_itself_is_said_to(
+    jwt_api: ApiClient, issuer: EmulatedIssuer, path: str, seen: str
+) -> None:
+    jwt_api.path = path
     (report,) = examine(a_run(jwt_api, issuer), ["correct.accepts"])
-    assert "a JWT is let in: the API verifies JWTs itself" in report.verdict.seen
+    assert report.verdict.seen == f"GET {path} {seen}"
 
 
 def test_a_case_that_was_not_requested_shows_only_if_it_failed(client: ApiClient, issuer: EmulatedIssuer) -> None:
@@ -95,17 +118,12 @@ def test_what_was_not_asked_says_why(client: ApiClient, seconds: float, gone: st
 
 
 def test_a_redirect_keeps_method_and_body(emulator: Emulator, issuer: EmulatedIssuer) -> None:
-    def asked() -> Reply:
-        headers = {"Authorization": basic_credentials(CLIENT_ID, CLIENT_SECRET)}
-        with closing(Transport(emulator.url, setting="")) as transport:
-            return transport.send("POST", INTROSPECTION_PATH, timeout_seconds=5, headers=headers, form={"token": "a"})
-
     started = time.time()
     with issuer.fault("redirect") as met:
-        found = asked()
+        found = introspected(emulator)
         assert met() == issuer.introspections(started) == 1
     assert found.status == 307
     with closing(Transport(found.headers["location"], setting="")) as transport:
         transport.send("POST", "/", timeout_seconds=5, headers={"Authorization": "Basic abc"}, form={"token": "t"})
     assert [b"Basic abc" in request and b"token=t" in request for request in issuer.collected] == [True]
-    assert asked().status == 200
+    assert introspected(emulator).status == 200

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -76,12 +76,17 @@ class VerifyRun:
     @cached_property
     def answer(self) -> ApiReply:
         """The answer to a valid token with the role; what the API printed about a refusal is kept."""
+        started = time.time()
         reply = self.api.bearer(self.known.token)
         if not reply.let_in:
             time.sleep(PRINTING_SECONDS)
             self.about_refusal = last_lines(self.printed())
-            if self.api.bearer(self.zitadel.session(self.role, as_jwt=True)).let_in:
-                reply = reply.about("but a JWT is let in: the API verifies JWTs itself, instead of asking ZITADEL")
+            lets_in_jwt = (
+                reply.status in (400, 401, 403) and self.api.bearer(self.zitadel.session(self.role, as_jwt=True)).let_in
+            )
+            if lets_in_jwt and not self.zitadel.introspections(started):
+                but = "a JWT is let in: the API verifies JWTs itself, instead of asking ZITADEL"
+                reply = replace(reply, but=but)
         return reply
 
     @cached_property
