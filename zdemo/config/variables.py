@@ -255,7 +255,7 @@ VARIABLES = (
     Variable(
         name="ZDEMO_EXTERNAL_DOMAIN",
         group="The emulator",
-        sentence="For `zdemo emulator`: host names that it answers to besides its own, with spaces between them, as "
+        sentence="For `zdemo emulator`: more host names for which it answers, separated by spaces, as "
         "`--external-domain` gives them. It is read from the environment alone.",
         in_dotenv=False,
         commands="emulator",
