@@ -27,7 +27,7 @@ INSTALL = {"node": ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"],
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)  # noqa: S603
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)  # noqa: S603  # commands of the guides
 
 
 @pytest.fixture(params=TESTS)

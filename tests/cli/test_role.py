@@ -170,7 +170,7 @@ def test_an_api_that_does_not_run_or_another_program_in_its_place_is_no_failure(
     ],
 )
 def test_an_api_here_that_does_not_follow_says_why(own_shell: Shell, other: dict[str, str], note: str) -> None:
-    with running(create_app(replace(settings_for(own_shell.env["ZITADEL_DOMAIN"]), **other))) as api:  # type: ignore[arg-type]
+    with running(create_app(replace(settings_for(own_shell.env["ZITADEL_DOMAIN"]), **other))) as api:  # type: ignore[arg-type]  # a field of settings
         url = f"http://127.0.0.1:{api.port}"
         ran = own_shell(*GRANT, ZDEMO_API_URL=url)
     assert (ran.code, f"note: the API at {url} {note}" in ran.err if note else ran.err == "") == (0, True)

@@ -199,14 +199,14 @@ def test_a_refusal_names_the_roles_that_the_view_demands(
 
 WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a role by position": (lambda: requires_token("read:messages"), 'write @requires_token(role="read:messages")'),  # type: ignore[call-overload]  # the point
-    "what could be a token by position": (lambda: requires_token(READER.pat), 'role="ROLE"'),  # type: ignore[call-overload]
-    "roles by position": (lambda: requires_token(["a"]), "write @requires_token() above a view"),  # type: ignore[call-overload]
-    "what a route returns": (lambda: requires_token()(None), "write @requires_token() above a view"),  # type: ignore[arg-type]
+    "what could be a token by position": (lambda: requires_token(READER.pat), 'role="ROLE"'),  # type: ignore[call-overload]  # the mistake
+    "roles by position": (lambda: requires_token(["a"]), "write @requires_token() above a view"),  # type: ignore[call-overload]  # the mistake
+    "what a route returns": (lambda: requires_token()(None), "write @requires_token() above a view"),  # type: ignore[arg-type]  # the mistake
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
     "a wrong role": (lambda: requires_token(any_of="admin"), 'write any_of=["a", "b"]'),
     "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),
     "an open builtin function": (lambda: open_route(dict.fromkeys), "name its path in open_routes"),
-    "an open path as a decorator": (lambda: open_route("/"), "name its path in open_routes"),  # type: ignore[type-var]
+    "an open path as a decorator": (lambda: open_route("/"), "name its path in open_routes"),  # type: ignore[type-var]  # the mistake
     "an open view with a guard": (lambda: open_route(requires_token(_view())), "remove one of them"),
     "an open view inside a guard": (lambda: requires_token(open_route(_view())), "remove one of them"),
     "a view that is open too late": (lambda: _both(_view()), "remove one of them"),

@@ -41,7 +41,7 @@ def inside(*errors: BaseException) -> BaseException:
 
 
 def not_connected(cause: OSError) -> BaseException:
-    return requests.ConnectionError(inside(NewConnectionError(None, str(cause)), cause))  # type: ignore[arg-type]
+    return requests.ConnectionError(inside(NewConnectionError(None, str(cause)), cause))  # type: ignore[arg-type]  # no pool is needed
 
 
 def aborted(cause: BaseException) -> BaseException:

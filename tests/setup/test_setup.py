@@ -324,7 +324,7 @@ def test_whoever_may_not_is_refused_with_what_is_missing(desk: Desk, workshop: W
     }
     for pat, words in rows.items():
         other = desk_of(desk, pat)
-        eventually("it is refused", lambda other=other, word=words[0]: word in problem(other))  # type: ignore[misc]
+        eventually("it is refused", lambda other=other, word=words[0]: word in problem(other))  # type: ignore[misc]  # mypy infers no lambda with defaults
         assert not [word for word in words if word not in refusal(other)]
 
 

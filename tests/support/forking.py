@@ -96,7 +96,7 @@ def _load() -> None:
     import zdemo.diagnosis.ask.investigate
     import zdemo.http.transport
     import zdemo.page
-    import zdemo.server  # noqa: F401
+    import zdemo.server  # noqa: F401  # loaded before the fork
     from zdemo.cli.entry import run
 
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):

@@ -49,7 +49,7 @@ class Worker:
         self.ahead += seconds
         self.on_sleep()
 
-    def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:  # noqa: ARG002
+    def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:  # noqa: ARG002  # the protocol
         self.asked.append(token)
         self.deadlines.append(deadline or 0.0)
         self.meanwhile()

@@ -122,7 +122,7 @@ def test_each_refusal_is_an_error_that_says_what_to_do(
 
 Ask = Callable[[ManagementClient], Any]
 
-ASSIGNMENTS: Ask = lambda client: resources.list_assignments(client, project_id="1")  # noqa: E731
+ASSIGNMENTS: Ask = lambda client: resources.list_assignments(client, project_id="1")  # noqa: E731  # a row of tables
 NO_LISTS: tuple[object, ...] = (5, ["text"])
 SHAPES: list[tuple[Ask, dict[str, Any]]] = [
     *((ASSIGNMENTS, {"authorizations": value}) for value in NO_LISTS),

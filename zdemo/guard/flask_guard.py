@@ -194,8 +194,8 @@ def _guard_request() -> Response | None:
     """Decide about a request before anything else of the app runs; it is its first before-request function."""
     # The objects behind the proxies: one attribute through a proxy takes as long as looking up a token.
     # The proxies' types do not know the method.
-    context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]
-    this: Request = request._get_current_object()  # type: ignore[attr-defined]
+    context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]  # as above
+    this: Request = request._get_current_object()  # type: ignore[attr-defined]  # as above
     app, rule = context.app, this.url_rule
     context.g.pop("introspection", None)  # of an earlier request, if a test sends several in one context
     if rule is None:

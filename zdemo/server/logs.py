@@ -289,7 +289,7 @@ def log_in_batches(
     A thread writes what has come within ``batch_seconds`` together.
     """
     # Python has no standard error if that was closed; the API runs on without its log, and nowhere stays open
-    stream = cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    stream = cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # as above
     formatter = JsonFormatter(requests) if as_json else TextFormatter(stream, requests)
     handler = BatchingHandler(stream, formatter, wait_seconds=batch_seconds)
     root = logging.getLogger()

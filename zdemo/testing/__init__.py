@@ -128,7 +128,7 @@ class ZitadelEmulator:
 
         address = urlsplit(redirect_uri)
         if not address.netloc and "." not in address.scheme:
-            raise ValueError(f"the redirect URI has no host: {redirect_uri}")
+            raise ValueError(f"the redirect URI has no host: {redirect_uri}; give one like http://localhost/callback")
         with self._world.lock:
             project, name = self._world.projects[self.project_id], f"app-{self._world.new_id()}"
             return add_app(self._world, project, name, [redirect_uri]).client_id

@@ -69,7 +69,7 @@ def protect(
         finally:
             app.user_middleware = added
 
-    app.build_middleware_stack = build_guarded  # type: ignore[method-assign]
+    app.build_middleware_stack = build_guarded  # type: ignore[method-assign]  # called once all middleware is known
     return app
 
 
