@@ -6,7 +6,7 @@ import pytest
 
 from tests.diagnosis.test_inactive_token import ACCESS_TOKEN, PAT, jwt_of
 from tests.support.secret_forms import jwe
-from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
+from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def checked_token(environment: Environment) -> str | None:
         return None
     if token.isascii() and token.translate(BESIDE_LETTERS).isalnum():
         return token
-    from zdemo.diagnosis.rules.token_form import paste_problem  # here, since most tokens need no diagnosis
+    from zdemo.diagnosis.token_form import paste_problem  # here, since most tokens need no diagnosis
 
     if problem := paste_problem(token):
         message = f"the token {_source(environment)} cannot be sent: {problem.cause}"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from zdemo.diagnosis.rules.token_form import TokenKind
+from zdemo.diagnosis.token_form import TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
@@ -76,20 +76,35 @@ class PatRecords(PatIds):
 
 
 class Probe(StrEnum):
-    """A question to ZITADEL; the value is its label in a line of evidence."""
+    """A question to ZITADEL; the value is its label in a line of evidence.
 
-    TOKEN = "introspection"  # noqa: S105  # a label, not a password
-    MADE_UP_CLIENT = "made-up client"
-    USERINFO = "userinfo"
-    WHOAMI = "own user"
-    READY = "readiness"
-    HEALTH = "health"
-    DISCOVERY = "discovery"
-    KEYS = "keys"
-    OWN_PAIR_AT_TOKEN_ENDPOINT = "token endpoint"  # noqa: S105  # a label, not a password
-    ASSIGNMENTS = "role assignments"
-    ADMINISTRATOR = "administrator's PAT"
-    ADMINISTRATOR_USERINFO = "userinfo of the administrator's PAT"
+    ``cost`` orders questions: one is sent only after those that cost less did not decide.
+    """
+
+    cost: int
+
+    def __new__(cls, label: str, cost: int) -> Self:
+        """Make a probe with its cost."""
+        probe = str.__new__(cls, label)
+        probe._value_, probe.cost = label, cost
+        return probe
+
+    TOKEN = "introspection", 0  # noqa: S105  # a label, not a password
+    DISCOVERY = "discovery", 1
+    READY = "readiness", 1
+    HEALTH = "health", 2
+    ADMINISTRATOR = "administrator's PAT", 3  # whether it is active
+    OWN_PAIR_AT_TOKEN_ENDPOINT = "token endpoint", 3  # noqa: S105  # a label, not a password
+    ASSIGNMENTS = "role assignments", 3
+    OWN_RIGHTS = "own rights", 3
+    MADE_UP_CLIENT = "made-up client", 4
+    USERINFO = "userinfo", 4
+    CLIENT_RECORDS = "records of the client", 5
+    PAT_RECORDS = "records of the PAT", 5
+    ADMINISTRATOR_RIGHTS = "rights of the administrator's PAT", 5
+    ADMINISTRATOR_USERINFO = "userinfo of the administrator's PAT", 6
+    KEYS = "keys", 6
+    WHOAMI = "own user", 6
 
 
 @dataclass(frozen=True, kw_only=True)

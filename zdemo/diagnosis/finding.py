@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+
+from zdemo.errors.problem import Problem
+from zdemo.errors.steps import Repair, Step, changed, repair_in, with_env_file
 
 LONGEST_QUOTE = 120  # characters of a text that came over the network
 LEAST_SECRET = 16  # characters; ZITADEL's secrets are longer, and a shorter text may be an ordinary word
@@ -28,46 +32,11 @@ class Certainty(StrEnum):
     OPEN = "open"
 
 
-@dataclass(frozen=True)
-class SetVariable:
-    """Give a variable another value; a person pastes it where ``value`` is empty."""
-
-    name: str
-    value: str = field(default="", repr=False)  # it may be a secret
-
-
-@dataclass(frozen=True)
-class RenameVariable:
-    """Give a misspelled variable its right name."""
-
-    name: str
-    right: str
-
-
-@dataclass(frozen=True)
-class TightenMode:
-    """Let only its owner read a file."""
-
-    path: Path
-
-
-@dataclass(frozen=True)
-class GrantRole:
-    """Grant a user a role in the API's project."""
-
-    user_id: str
-    user: str
-    role: str
-
-
-Repair = SetVariable | RenameVariable | TightenMode | GrantRole
-
-
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """Why a token is refused, or why ZITADEL or the API cannot be used; also the result of a check.
 
-    Apart from ``repair``, a finding never holds a token or a secret.
+    Apart from the values of steps, a finding never holds a token or a secret. ``diagnosis.view`` has its words.
     """
 
     id: str = ""  # stable and dotted
@@ -75,11 +44,10 @@ class Finding:
     likely: bool = False
     candidates: tuple[str, ...] = ()  # most likely first: possible causes, or the alternatives to a likely one
     seen: tuple[tuple[str, str], ...] = ()  # the evidence: label and text
-    fix: tuple[str, ...] = ()  # the least harmful: steps that a person can take or paste
-    otherwise: tuple[str, ...] = ()  # where the fix is not possible or does not help
-    repair: Repair | None = None  # the fix where zdemo can make it: one change, certain, harmless and reversible
+    fix: tuple[Step, ...] = ()  # the least harmful
+    otherwise: tuple[Step, ...] = ()  # where the fix is not possible or does not help
     outcome: Outcome = Outcome.FAIL
-    also: tuple[str, ...] = ()  # sentences about further faults that a check found
+    problems: tuple[Problem, ...] = ()  # of the settings, where they are the cause: the first one is ``cause``
     brief: str = ""  # what the line of a check's group says
     stops: bool = False  # whether checks that build on this one make no sense
 
@@ -89,14 +57,14 @@ class Finding:
         return self.outcome is not Outcome.FAIL and not self.stops
 
     @property
-    def text(self) -> str:
-        """All of the evidence on one line."""
-        return "; ".join((self.sentence, *self.also))
-
-    @property
-    def steps(self) -> tuple[str, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """All that can be done: the fix, and what to do otherwise."""
         return (*self.fix, *self.otherwise)
+
+    @property
+    def repair(self) -> Repair | None:
+        """The step of the fix that zdemo can take itself: one change, certain, harmless and reversible."""
+        return repair_in(self.fix)
 
     @property
     def certainty(self) -> Certainty:
@@ -105,25 +73,25 @@ class Finding:
             return Certainty.LIKELY
         return Certainty.OPEN if self.candidates else Certainty.CERTAIN
 
-    @property
-    def sentence(self) -> str:
-        """The cause, marked as likely when it is."""
-        return f"most likely, {self.cause}" if self.likely else self.cause
-
     def and_seen(self, lines: Iterable[tuple[str, str]]) -> Finding:
         """Return the finding with more evidence after its own: a screen may cut the list."""
         return replace(self, seen=(*self.seen, *lines))
 
+    def with_env_file(self, path: Path | None) -> Finding:
+        """Return the finding with the ``.env`` that its commands need; ``None`` stands for the usual one."""
+        fix, otherwise = (tuple(with_env_file(step, path) for step in steps) for steps in (self.fix, self.otherwise))
+        return replace(self, fix=fix, otherwise=otherwise)
+
     def without(self, secrets: Iterable[str]) -> Finding:
         """Return the finding without these texts: a server may echo what it was sent."""
-        known = tuple(secrets)
+        hidden = partial(without_secrets, secrets=tuple(secrets))
         return replace(
             self,
-            cause=without_secrets(self.cause, known),
-            candidates=tuple(without_secrets(text, known) for text in self.candidates),
-            seen=tuple((label, without_secrets(text, known)) for label, text in self.seen),
-            fix=tuple(without_secrets(text, known) for text in self.fix),
-            otherwise=tuple(without_secrets(text, known) for text in self.otherwise),
+            cause=hidden(self.cause),
+            candidates=tuple(map(hidden, self.candidates)),
+            seen=tuple((label, hidden(text)) for label, text in self.seen),
+            fix=tuple(changed(step, hidden) for step in self.fix),
+            otherwise=tuple(changed(step, hidden) for step in self.otherwise),
         )
 
 

@@ -21,11 +21,13 @@ A message says what is wrong, in lower case; a hint says what to do. Neither con
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 from typing import ClassVar, Self
 
+from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.response import Response
+from zdemo.errors.steps import Step, in_words
 
 ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3: a role with other characters has no scope
@@ -42,16 +44,24 @@ class ExitCode(IntEnum):
 
 
 class ZdemoError(Exception):
-    """The root of all errors: a message, a hint that says what to do, and an exit code."""
+    """The root of all errors: a message, a hint that says what to do, and an exit code.
+
+    The hint is a step, or several of them.
+    """
 
     exit_code: ClassVar[ExitCode] = ExitCode.NO
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: Step | Sequence[Step] = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
-        if hint:
-            self.add_note(f"hint: {hint}")  # for the traceback in apps that do not catch it
+        self.steps: tuple[Step, ...] = tuple(hint) if isinstance(hint, list | tuple) else (hint,) if hint else ()
+        if self.hint:
+            self.add_note(f"hint: {self.hint}")  # for the traceback in apps that do not catch it
+
+    @property
+    def hint(self) -> str:
+        """The steps in words."""
+        return "; ".join(map(in_words, self.steps))
 
 
 def drop_frames(error: BaseException | None) -> None:
@@ -72,14 +82,20 @@ class UsageError(ZdemoError):
 
 
 class SettingsError(ZdemoError):
-    """Settings that are missing or wrong. ``problems`` has a line for each, ``fixes`` what corrects it."""
+    """Settings that are missing or wrong: all problems at once. A text is a problem with a file.
+
+    Without a ``hint``, the steps of the problems are what to do.
+    """
 
     exit_code = ExitCode.SETTINGS
 
-    def __init__(self, problems: Sequence[str], *, hint: str = "", fixes: Mapping[str, str] | None = None) -> None:
-        super().__init__("\n       ".join(problems), hint=hint)
-        self.problems = tuple(problems)
-        self.fixes = dict(fixes or {})
+    def __init__(self, problems: Sequence[Problem | str], *, hint: Step | Sequence[Step] = ()) -> None:
+        self.problems = tuple(
+            Problem(text=problem, kind=ProblemKind.FILE) if isinstance(problem, str) else problem
+            for problem in problems
+        )
+        steps = dict.fromkeys(step for problem in self.problems for step in problem.steps)
+        super().__init__("\n       ".join(map(str, self.problems)), hint=hint or tuple(steps))
 
 
 class MissingTokenError(ZdemoError):
@@ -131,7 +147,9 @@ class ConnectionFailed(ZdemoError):
 
     exit_code = ExitCode.NO_ANSWER
 
-    def __init__(self, message: str, *, hint: str, kind: FailureKind, origin: str, phase: Phase = Phase.ANSWER) -> None:
+    def __init__(
+        self, message: str, *, hint: Step, kind: FailureKind, origin: str, phase: Phase = Phase.ANSWER
+    ) -> None:
         super().__init__(message, hint=hint)
         self.kind = kind
         self.origin = origin
@@ -198,7 +216,7 @@ class IntrospectionError(ZdemoError):
         self,
         message: str,
         *,
-        hint: str,
+        hint: Step | Sequence[Step],
         answer: Response | None = None,
         failure: ConnectionFailed | None = None,
         retry_after_seconds: int = 1,
@@ -212,7 +230,7 @@ class IntrospectionError(ZdemoError):
         """Return an equal error for another thread: an instance raised twice collects both tracebacks."""
         return type(self)(
             self.message,
-            hint=self.hint,
+            hint=self.steps,
             answer=self.answer,
             failure=self.failure,
             retry_after_seconds=self.retry_after_seconds,
@@ -239,7 +257,7 @@ class UnusableAnswer(IntrospectionError):
 class ManagementError(ZdemoError):
     """A call that ZITADEL's management API refused. ``code`` is ZITADEL's word, such as ``not_found``."""
 
-    def __init__(self, message: str, *, hint: str, answer: Response, code: str = "", error_id: str = "") -> None:
+    def __init__(self, message: str, *, hint: Step, answer: Response, code: str = "", error_id: str = "") -> None:
         super().__init__(message, hint=hint)
         self.answer = answer
         self.status = answer.status

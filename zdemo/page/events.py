@@ -14,7 +14,7 @@ from typing import Any
 from zdemo.config.settings import Settings
 from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.finding import quoted
-from zdemo.diagnosis.rules.token_form import token_form
+from zdemo.diagnosis.token_form import token_form
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.guard.authorization import bearer_token

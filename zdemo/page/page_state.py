@@ -16,7 +16,7 @@ from zdemo.config.address import ADMIN_PAT
 from zdemo.config.environment import COMMAND_LINE, Environment, steps_with_env_file
 from zdemo.config.settings import AdminSettings
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.rules.token_form import TokenKind, paste_problem, token_form
+from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.guard.flask_guard import EXTENSION

@@ -21,7 +21,7 @@ from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.rules.active_token import SCOPE_NOTE, own_project, refusal_of
-from zdemo.diagnosis.rules.token_form import TokenKind, token_form
+from zdemo.diagnosis.token_form import TokenKind, token_form
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.http.api_call import ROLE, Route

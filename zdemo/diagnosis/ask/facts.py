@@ -15,7 +15,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.rules.inactive_pat import DECISIVE_EVENTS
-from zdemo.diagnosis.rules.token_form import TokenForm, paste_problem, token_form
+from zdemo.diagnosis.token_form import TokenForm, paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.setup.state_file import issued_pat

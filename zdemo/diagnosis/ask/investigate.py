@@ -11,7 +11,7 @@ from zdemo.diagnosis.finding import Finding, quoted, without_secrets
 from zdemo.diagnosis.rules import api_response
 from zdemo.diagnosis.rules.active_token import finding_for_active, may_list_own_assignments, notes, refusal_of
 from zdemo.diagnosis.rules.inactive_token import finding_by_records, finding_for_inactive, zitadel_is_sick
-from zdemo.diagnosis.rules.token_form import ID_DIGITS, TokenKind, paste_problem, token_form
+from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import (
     ConnectionFailed,

@@ -9,7 +9,7 @@ from zdemo.diagnosis.checks.settings_checks import correction_of, renaming_of
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
-from zdemo.diagnosis.rules.token_form import paste_problem, token_form
+from zdemo.diagnosis.token_form import paste_problem, token_form
 from zdemo.http.api_call import ROLE
 from zdemo.zitadel.resources import list_permissions, list_projects, whoami
 

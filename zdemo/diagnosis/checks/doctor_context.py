@@ -17,7 +17,7 @@ from zdemo.diagnosis.ask.facts import Facts, clock_ahead_seconds, random_token
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.rules.odd_values import OddValue, odd_values
-from zdemo.diagnosis.rules.token_form import token_form
+from zdemo.diagnosis.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.errors.response import Response
 from zdemo.http.api_call import LOCAL_SECONDS, Call, Route, call_api, is_local

@@ -11,7 +11,7 @@ from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, did_you_mean, rename_steps
 from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, quoted
 from zdemo.diagnosis.rules.active_token import user_of
-from zdemo.diagnosis.rules.token_form import token_form
+from zdemo.diagnosis.token_form import token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.http.api_call import Call, Method, OtherRoute, Route, parse_challenge

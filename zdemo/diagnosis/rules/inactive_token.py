@@ -9,7 +9,7 @@ from zdemo.config.variables import BY_NAME, EMULATORS_DOMAIN
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_pat import finding_for_pat_records
-from zdemo.diagnosis.rules.token_form import (
+from zdemo.diagnosis.token_form import (
     COPY,
     LENGTHS,
     SECRET_LENGTH,

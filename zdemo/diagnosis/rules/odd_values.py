@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from zdemo.config.settings import USER_SECRET
-from zdemo.diagnosis.rules.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, PAIR, TokenKind, paste_error, token_form
+from zdemo.diagnosis.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, PAIR, TokenKind, paste_error, token_form
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
 SAME = (  # two variables, why they differ, and whether nothing works when they do not

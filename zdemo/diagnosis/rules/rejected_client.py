@@ -8,7 +8,7 @@ from zdemo.config.variables import BY_NAME, EMULATORS_DOMAIN
 from zdemo.diagnosis.evidence import ID_LENGTH, ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, SetVariable, quoted
 from zdemo.diagnosis.rules.odd_values import SWAPPED, TOKEN_SWAPPED, OddValue, are_token_and_secret_swapped, odd_values
-from zdemo.diagnosis.rules.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
+from zdemo.diagnosis.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
 from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, clock_words, described, url
 from zdemo.errors.response import Response
 from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of

@@ -1,0 +1,182 @@
+"""Steps: what a person can do about a problem, as values. Only ``in_words`` makes sentences of them.
+
+A plain text is a step too: a sentence in the imperative. ``does`` is a remark: it stands below a step that a person can
+paste, never inside it.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+DEFAULT_ENV_FILE = Path(".env")
+
+
+@dataclass(frozen=True)
+class Command:
+    """Run a command of zdemo: its ``text`` without zdemo, then foreign ``names`` as arguments.
+
+    ``option`` is what it needs at the end, such as ``--admin-pat``. ``uses_settings`` tells whether it reads a ``.env``.
+    """
+
+    text: str
+    names: tuple[str, ...] = ()
+    option: str = ""
+    env_file: Path | None = None
+    uses_settings: bool = True
+    does: str = ""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Run a command of another program."""
+
+    text: str
+    does: str = ""
+
+
+@dataclass(frozen=True)
+class SetVariable:
+    """Give a variable or an option another value; a person pastes it where ``value`` is empty.
+
+    ``advice`` says it in other words. ``certain``: zdemo can do it, since it is certain, harmless and reversible.
+    """
+
+    name: str
+    value: str = field(default="", repr=False)  # it may be a secret
+    advice: str = ""
+    certain: bool = False
+    does: str = ""
+
+
+@dataclass(frozen=True)
+class RenameVariable:
+    """Give a misspelled variable its right name, in the place that it comes from."""
+
+    name: str
+    right: str
+    place: str
+    certain: bool = False
+
+
+@dataclass(frozen=True)
+class UnsetVariable:
+    """Remove a variable from the environment."""
+
+    name: str
+    does: str = ""
+
+
+@dataclass(frozen=True)
+class EditLines:
+    """Keep the right one of several lines of a file that set the same variable."""
+
+    path: Path
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TightenMode:
+    """Let only its owner read a file."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class GrantRole:
+    """Grant a user a role in the API's project; ``user`` is the name that commands take."""
+
+    user_id: str
+    user: str
+    role: str
+    option: str = ""
+    env_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence that names other steps: its parts stand in a line, with blanks between them."""
+
+    parts: "tuple[Step, ...]"
+
+
+Step = str | Command | Shell | SetVariable | RenameVariable | UnsetVariable | EditLines | TightenMode | GrantRole | Sentence
+Repair = SetVariable | RenameVariable | TightenMode | GrantRole
+
+
+def sentence(*parts: Step) -> Sentence:
+    """Return a sentence that names commands or other steps."""
+    return Sentence(parts)
+
+
+def repair_in(steps: Iterable[Step]) -> Repair | None:
+    """Return the first step that zdemo can take itself."""
+    for step in steps:
+        if isinstance(step, TightenMode | GrantRole):
+            return step
+        if isinstance(step, SetVariable | RenameVariable) and step.certain:
+            return step
+    return None
+
+
+def with_env_file(step: Step, path: Path | None) -> Step:
+    """Return a step whose commands use this ``.env``; ``None`` and ``.env`` need no option."""
+    if path in (None, DEFAULT_ENV_FILE):
+        return step
+    if isinstance(step, Sentence):
+        return Sentence(tuple(with_env_file(part, path) for part in step.parts))
+    if isinstance(step, GrantRole) or (isinstance(step, Command) and step.uses_settings):
+        return replace(step, env_file=path)
+    return step
+
+
+def changed(step: Step, change: Callable[[str], str]) -> Step:
+    """Return a step with all its texts changed."""
+    if isinstance(step, str):
+        return change(step)
+    if isinstance(step, Sentence):
+        return Sentence(tuple(changed(part, change) for part in step.parts))
+    texts = {known.name: getattr(step, known.name) for known in fields(step)}
+    new: dict[str, Any] = {name: change(text) for name, text in texts.items() if isinstance(text, str)}
+    if isinstance(step, Command):
+        new["names"] = tuple(map(change, step.names))
+    return replace(step, **new)
+
+
+def does(step: Step) -> str:
+    """Return the remark about a step, or nothing."""
+    return step.does if isinstance(step, Command | Shell | SetVariable | UnsetVariable) else ""
+
+
+def in_words(step: Step, blank: str = " ") -> str:
+    """Return what a person reads or pastes, without the remark; ``blank`` stands between the words of a command."""
+    match step:
+        case str():
+            return step
+        case Command():
+            return _command(step).replace(" ", blank)
+        case GrantRole(user=user, role=role, option=option, env_file=env_file):
+            return _command(Command("role grant", (user, role), option, env_file)).replace(" ", blank)
+        case Shell(text=text):
+            return text.replace(" ", blank)
+        case SetVariable():
+            return step.advice or f"{step.name}={step.value}"
+        case RenameVariable():
+            return f"rename {step.name} to {step.right} in {step.place}"
+        case UnsetVariable(name=name):
+            return f"unset {name}".replace(" ", blank)
+        case EditLines(path=path, lines=lines):
+            return f"keep the right one of lines {', '.join(map(str, lines))} in {path}, and remove the other"
+        case TightenMode(path=path):
+            return f"chmod 600 {shlex.quote(str(path))}".replace(" ", blank)
+        case Sentence(parts=parts):
+            return " ".join(in_words(part, blank) for part in parts)
+
+
+def _command(command: Command) -> str:
+    names = [shlex.quote(name) for name in command.names]
+    file = [f"--env-file {shlex.quote(str(command.env_file))}"] if command.env_file else []
+    if any(name.startswith("-") for name in command.names):  # no option can stand behind them
+        return " ".join(["zdemo", command.text, *file, "--", *names])
+    return " ".join(["zdemo", command.text, *names, *file, *filter(None, [command.option])])
