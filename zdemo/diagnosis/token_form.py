@@ -12,6 +12,7 @@ from typing import Any
 from zdemo.config.parsers import MASKED, is_masked, is_placeholder
 from zdemo.diagnosis.finding import Finding
 from zdemo.errors.response import DECODER
+from zdemo.errors.steps import Command, Shell, Step, sentence
 from zdemo.text.masking import B64TOKEN
 
 JWE_START = "eyJhbGciOiJBMjU2R0NNS1ci"  # {"alg":"A256GCMKW"
@@ -32,25 +33,35 @@ OLD_CLIENT_ID = re.compile(r"[0-9]{15,20}@.+")  # ZITADEL before v2.50
 BASE64URL = re.compile(r"[A-Za-z0-9_.-]+")  # of one or more parts
 CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
-BASE64 = "is base64-encoded"
-OF_KUBERNETES = f"{BASE64}, as in a Kubernetes secret"
-PAIR = f"{BASE64}: a client's ID and secret (ID:secret), as Basic authentication sends them"
-CASE = "was changed to upper or lower case, but tokens are case-sensitive"
-PATH = "is the path of a file instead of its content"
-EXAMPLE = "is the example's value"
-FIXES = {
-    MASKED: "put the token itself there, from where it is kept",
-    EXAMPLE: "put a user's token there; zdemo setup creates one",
-    OF_KUBERNETES: "decode it first: base64 -d",
-    PAIR: "give a token: a PAT, or an access token from the token endpoint",
-    CASE: "copy it again, from where it was not changed",
-    PATH: "give the content of the file, e.g. PAT=$(cat FILE)",
-}
 COPY = "copy the whole token, and nothing else"
 ALONE = "give the token alone: letters, digits, -, _ and ."
 LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
 BLANK_NAMES = {" ": "a space", "\t": "a tab", "\u00a0": "a no-break space"}
+
+
+@dataclass(frozen=True)
+class PasteError:
+    """What is wrong with a pasted text: a predicate, and what to do where the text should be a token."""
+
+    text: str
+    fix: Step = ALONE
+
+    def __str__(self) -> str:
+        return self.text
+
+
+EXAMPLE = PasteError("is the example's value", sentence("put a user's token there;", Command("setup"), "creates one"))
+HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
+BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", sentence("decode it first:", Shell("base64 -d")))
+BASE64_PAIR = PasteError(
+    "is base64-encoded: a client's ID and secret (ID:secret), as Basic authentication sends them",
+    "give a token: a PAT, or an access token from the token endpoint",
+)
+CASE = PasteError(
+    "was changed to upper or lower case, but tokens are case-sensitive", "copy it again, from where it was not changed"
+)
+PATH = PasteError("is the path of a file instead of its content", "give the content of the file, e.g. PAT=$(cat FILE)")
 
 
 class TokenKind(StrEnum):
@@ -85,7 +96,7 @@ class TokenForm:
 
     kind: TokenKind
     length: int
-    problem: str = ""  # a predicate that says what is wrong with the text: "has quotes around it"
+    problem: PasteError | None = None
     sendable: bool = True  # whether it can stand in an Authorization header field (RFC 6750 §2.1)
     missing: str = ""  # proves that a token was cut; without it, one of unusual length may be whole
     sealed_bytes: int = 0  # the length of the IDs in an opaque token
@@ -225,23 +236,24 @@ def _is_whole(header: Mapping[str, Any]) -> bool:
     return {"alg", "enc"} <= header.keys() and [len(str(header.get(name))) for name in ("iv", "tag")] == [16, 22]
 
 
-def paste_error(text: str) -> str:
-    """Return the first thing that is wrong with a pasted value, as a predicate; empty when nothing is."""
-    return next((name for look in _LOOKS if (name := look(text))), "")
+def paste_error(text: str) -> PasteError | None:
+    """Return the first thing that is wrong with a pasted value, or ``None``."""
+    error = next((error for look in _LOOKS if (error := look(text))), None)
+    return PasteError(error) if isinstance(error, str) else error
 
 
-def _base64(text: str) -> str:
+def _base64(text: str) -> PasteError | None:
     """Recognize base64 of a token: other texts do not decode to the characters of tokens by chance."""
     if not ENCODED.fullmatch(text):
-        return ""
+        return None
     try:
         inner = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
     except (ValueError, binascii.Error):
-        return ""
+        return None
     name, colon, secret = inner.strip().partition(":")
     if not B64TOKEN.fullmatch(name + secret):
-        return ""
-    return PAIR if colon else OF_KUBERNETES
+        return None
+    return BASE64_PAIR if colon else BASE64
 
 
 def _word_in_front(text: str) -> str:
@@ -281,13 +293,16 @@ def _odd_characters(text: str) -> str:
     return ""
 
 
-def _matching(pattern: str, problem: str) -> Callable[[str], str]:
-    return lambda text: problem if re.search(pattern, text) else ""
+Look = Callable[[str], PasteError | str | None]  # a text is an error with the usual fix
 
 
-_LOOKS = (
-    lambda text: MASKED if is_masked(text.strip("\"'` ")) else "",
-    lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else "",
+def _matching(pattern: str, error: PasteError | str) -> Look:
+    return lambda text: error if re.search(pattern, text) else None
+
+
+_LOOKS: tuple[Look, ...] = (
+    lambda text: HIDDEN if is_masked(text.strip("\"'` ")) else None,
+    lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else None,
     _matching(r'\A\s*\{\s*"', "is JSON instead of the value alone"),
     _matching("-----BEGIN", "is a private key or a certificate"),
     _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
@@ -311,10 +326,10 @@ def paste_problem(token: str) -> Finding | None:
         return None
     if not token.strip():
         return Finding(id="token.empty", cause="the token is empty", fix=("set PAT in the environment or in .env",))
-    problem = form.problem or next(f'has "{c}" inside' for c in token.strip() if not B64TOKEN.fullmatch(c))
+    error = form.problem or PasteError(next(f'has "{c}" inside' for c in token.strip() if not B64TOKEN.fullmatch(c)))
     return Finding(
         id="token.pasted",
-        cause=f"the token {problem}",
+        cause=f"the token {error}",
         seen=() if form.problem else (("form", form.described),),  # the description is the cause again
-        fix=(FIXES.get(problem, ALONE),),
+        fix=(error.fix,),
     )
