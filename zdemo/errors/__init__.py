@@ -54,7 +54,8 @@ class ZdemoError(Exception):
     def __init__(self, message: str, *, hint: Step | Sequence[Step] = "") -> None:
         super().__init__(message)
         self.message = message
-        self.steps: tuple[Step, ...] = tuple(hint) if isinstance(hint, list | tuple) else (hint,) if hint else ()
+        self.steps: tuple[Step, ...] = (hint,) if isinstance(hint, Step) else tuple(hint)
+        self.steps = tuple(filter(None, self.steps))
         if self.hint:
             self.add_note(f"hint: {self.hint}")  # for the traceback in apps that do not catch it
 
