@@ -18,7 +18,7 @@ from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, Inval
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, Variable
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import SetVariable, Step, UnsetVariable
+from zdemo.errors.steps import Repair, SetVariable, Step, UnsetVariable, repair_in
 from zdemo.text.masking import could_be_secret, holds_token
 
 API_URL = "ZDEMO_API_URL"
@@ -40,7 +40,7 @@ class _Reader:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.environment = variables if isinstance(variables, Environment) else Environment({"": variables})
-        self._problems: list[Problem] = []
+        self.problems: list[Problem] = []
 
     def value(self, name: str) -> Any:
         """Return the variable's parsed value, or its default when it is not set or wrong."""
@@ -54,7 +54,7 @@ class _Reader:
         steps = tuple(rename_steps(self.environment, name))
         instead = f" ({steps[0].name} is set instead)" if steps else ""
         text = f"{name} is not set: {BY_NAME[name].missing}{instead}"
-        self._problems.append(Problem(text=text, kind=ProblemKind.MISSING, names=(name,), steps=steps))
+        self.problems.append(Problem(text=text, kind=ProblemKind.MISSING, names=(name,), steps=steps))
         return ""
 
     def key(self, kind: KeyKind) -> tuple[SigningKey | None, Problem | None]:
@@ -73,17 +73,17 @@ class _Reader:
 
     def refuse(self, problem: Problem) -> None:
         """Note what is wrong with several variables together."""
-        self._problems.append(problem)
+        self.problems.append(problem)
 
     def finish(self) -> None:
         """Raise SettingsError with all problems, if there are any."""
-        if not self._problems:
+        if not self.problems:
             return
-        steps = dict.fromkeys(step for problem in self._problems for step in problem.steps)
-        unset = [problem.names[0] for problem in self._problems if not problem.steps]
+        steps = dict.fromkeys(step for problem in self.problems for step in problem.steps)
+        unset = [problem.names[0] for problem in self.problems if not problem.steps]
         if unset:
-            steps |= dict.fromkeys(self.environment.completion(unset, by_name=len(unset) < len(self._problems)))
-        raise SettingsError(self._problems, hint=tuple(steps))
+            steps |= dict.fromkeys(self.environment.completion(unset, by_name=len(unset) < len(self.problems)))
+        raise SettingsError(self.problems, hint=tuple(steps))
 
     def _parser(self, variable: Variable) -> Callable[[str], Any]:
         if variable.parse is not address.origin:
@@ -112,7 +112,7 @@ class _Reader:
             if fix := NOT_FROM_SETUP.get(name, error.fix) if error.fix == REPLACE_EXAMPLE else error.fix:
                 steps.append(fix)
         steps = steps or [self.environment.correction(name)]
-        self._problems.append(
+        self.problems.append(
             Problem(text=problem, kind=ProblemKind.MALFORMED, names=(name,), steps=tuple(steps), blocks=(name,))
         )
 
@@ -125,6 +125,13 @@ class _Reader:
             step = assignment(setting, error.corrected)
             return replace(step, certain=certain) if isinstance(step, SetVariable) else step
         return SetVariable(name, error.corrected, self.environment.correction(name), certain=True) if certain else None
+
+
+def correction_of(environment: Environment, name: str) -> Repair | None:
+    """Return the step that zdemo can take to correct the value of a variable, if it is wrong and there is one."""
+    reader = _Reader(environment)
+    reader.value(name)
+    return repair_in(step for problem in reader.problems for step in problem.steps)
 
 
 def _shown(name: str, text: str) -> str:

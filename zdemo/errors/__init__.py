@@ -96,7 +96,7 @@ class SettingsError(ZdemoError):
             for problem in problems
         )
         steps = dict.fromkeys(step for problem in self.problems for step in problem.steps)
-        super().__init__("\n       ".join(map(str, self.problems)), hint=hint or tuple(steps))
+        super().__init__("\n".join(map(str, self.problems)), hint=hint or tuple(steps))
 
 
 class MissingTokenError(ZdemoError):

@@ -145,6 +145,11 @@ def changed(step: Step, change: Callable[[str], str]) -> Step:
     return replace(step, **new)
 
 
+def can_be_pasted(step: Step) -> bool:
+    """Return whether a shell takes the words of a step as they are."""
+    return isinstance(step, Paste)
+
+
 def does(step: Step) -> str:
     """Return the remark about a step, or nothing."""
     return step.does if isinstance(step, Command | Shell | SetVariable | UnsetVariable) else ""
