@@ -67,10 +67,11 @@ def check_address(option: str, text: str, environment: Mapping[str, str], *, exa
     try:
         return ClientSettings.from_env(Environment(layers, options={API_URL: option})).api_url
     except SettingsError as error:
-        problems = [problem for problem in error.problems if problem.startswith(f"{option} ")]
+        problems = [problem for problem in error.problems if API_URL in problem.names]
         if not problems:  # a setting is wrong, not the option
             raise
-        raise UsageError("; ".join(problems), hint=f"e.g. {option} {example}" if example else error.hint) from None
+        hint = f"e.g. {option} {example}" if example else error.steps
+        raise UsageError("; ".join(map(str, problems)), hint=hint) from None
 
 
 def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:

@@ -10,35 +10,29 @@ from urllib.parse import urlsplit
 
 from zdemo.cli.screen import Screen
 from zdemo.config.address import is_loopback
-from zdemo.config.environment import DEFAULT
 from zdemo.config.new_dotenv import has_emulators_settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
+from zdemo.errors.steps import Command, Step, with_env_file
 from zdemo.text.printable import printable
 
 MOST_FILES_READ = 4  # each takes up to a second; for more, a new name is as good
 
 
-def with_env_file(command: str, path: Path) -> str:
-    """Return a command with the option to use this ``.env``, if it needs one."""
-    return command if path == DEFAULT else f"{command} --env-file {shlex.quote(str(path))}"
-
-
-def at_port(command: str, port: int) -> str:
-    """Return a command with the option for the emulator's port, if it needs one."""
-    return command if port == EMULATOR_PORT else f"{command} --emulator-port {port}"
-
-
-def init_emulator(port: int, api_url: str = DEFAULT_API_URL) -> str:
+def init_emulator(port: int, api_url: str = DEFAULT_API_URL) -> Command:
     """Return the command that writes a ``.env`` for an emulator, and for an API beside it."""
-    command = at_port("zdemo init --emulator", port)
-    return command if api_url == DEFAULT_API_URL else f"{command} --api-url {shlex.quote(api_url)}"
+    where = "" if api_url == DEFAULT_API_URL else f" --api-url {shlex.quote(api_url)}"
+    return Command(f"init --emulator{_at_port(port)}{where}", does="writes the emulator's settings")
 
 
-def serve_emulator(port: int, api_url: str) -> str:
+def serve_emulator(port: int, api_url: str) -> Command:
     """Return the command that runs an emulator, and the API beside it, at ``api_url`` if that is on this machine."""
-    command, parts = at_port("zdemo serve --emulator", port), urlsplit(api_url)
+    parts = urlsplit(api_url)
     is_other = is_loopback(parts.hostname or "") and parts.port not in (None, urlsplit(DEFAULT_API_URL).port)
-    return f"{command} --port {parts.port}" if is_other else command
+    return Command(f"serve --emulator{_at_port(port)}{f' --port {parts.port}' if is_other else ''}")
+
+
+def _at_port(port: int) -> str:
+    return "" if port == EMULATOR_PORT else f" --emulator-port {port}"
 
 
 def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path, bool]:
@@ -53,8 +47,8 @@ def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path,
 
 
 def with_emulator_settings(
-    preferred: Path, *commands: str, port: int = EMULATOR_PORT, api_url: str = DEFAULT_API_URL
-) -> list[str]:
+    preferred: Path, *commands: Command, port: int = EMULATOR_PORT, api_url: str = DEFAULT_API_URL
+) -> list[Step]:
     """Return commands that use the emulator's settings, behind the one that writes these where no file has them."""
     path, has_settings = emulator_env_file(preferred, port)
     init = () if has_settings else (init_emulator(port, api_url),)

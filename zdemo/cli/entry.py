@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
         screen.interrupted()
         return INTERRUPTED
     except ZdemoError as error:
-        screen.failure(error.message, error.hint, as_json=as_json)
+        screen.failure(error.message, *error.steps, as_json=as_json)
         return int(error.exit_code)
     except BrokenPipeError:  # the reader of the answer has left, which needs no message
         drop(sys.stdout)

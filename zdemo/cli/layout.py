@@ -5,24 +5,13 @@ Texts may have colours. Those from elsewhere must have gone through ``printable`
 
 import re
 
+from zdemo.errors.steps import Step, does, in_words
 from zdemo.text.columns import cells
-from zdemo.text.printable import printable
 
 LEAST_ROOM = 24  # cells for a text beside its label; with less, it begins below the label
 NARROW_INDENT = 4  # blanks before a label where there is not enough room otherwise
 BELOW = 2  # blanks more for what stands below its label
-ASIDE = "  ("  # stands between a command and a remark about it
-GLUE = "\x00"  # stands for a blank inside a command; a text that is shown never holds a NUL
-QUOTED = r"'[^'\n]*'"
-VALUE = rf"(?:{QUOTED}|[A-Z\d]+|[\w~./-]*[\w~][.:/][\w.:/~-]*)(?![\w/])"  # a placeholder, number, file or ID
-COMMAND = (  # in a sentence, as far as it can be told from the words around it
-    rf"\bzdemo (?:role (?:grant|revoke) (?:-- )?(?:{QUOTED}|\S+) [\w.-]+:[\w.:-]+\b|role [a-z]+|[a-z]+|(?=--))"
-    r"(?: (?:public|private|scoped)\b)?"
-    rf"(?: ?--?[a-z][\w-]*(?:[ =]{VALUE})?(?: -(?=[ ;,)]|$))?)*"
-    r"|\b(?:export|unset|cd) [\w./~=-]+"
-    rf"|\b(?:git rm --cached|chmod [\w+]+|ulimit -\w) (?:{QUOTED}|\S+)"
-)
-QUANTITY = r"\b\d[\d.,]* (?:m?s|seconds?|minutes?|hours?|days?|[KM]iB|bytes|columns)\b"
+GLUE = "\u00a0"  # stands for a blank inside a command, where no line may end
 
 
 def pad(text: str, width: int) -> str:
@@ -31,28 +20,23 @@ def pad(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Return the text in lines of at most ``width``; a word, a command, an address or an ID is never cut."""
-    return [line for paragraph in text.split("\n") for line in filled(paragraph, width)]
+    """Return the text in lines of at most ``width``; a word, an address, an ID or what is glued is never cut."""
+    return [line.replace(GLUE, " ") for paragraph in text.split("\n") for line in filled(paragraph, width)]
 
 
 def filled(paragraph: str, width: int) -> list[str]:
     """Return one paragraph in lines, indented as it is; what is longer than a line stands alone, at the left."""
     if cells(paragraph) <= width:
         return [paragraph]
-    command, aside, remark = paragraph.partition(ASIDE)
-    if aside:
-        below = filled(f"({remark}", width - BELOW)
-        return [*filled(command, width), *(" " * BELOW + line for line in below)]
-    glued = re.sub(f"{COMMAND}|{QUANTITY}", lambda match: match[0].replace(" ", GLUE), paragraph)
     indent = re.match(" *", paragraph)[0]  # type: ignore[index]  # it matches everywhere
     lines: list[str] = []
     line, gap = "", indent
-    for word, blanks in re.findall(r"([^ ]+)( *)", glued):
+    for word, blanks in re.findall(r"([^ ]+)( *)", paragraph):
         if line and cells(f"{line}{gap}{word}") > width:
             lines.append(line)
             line, gap = "", indent
         line, gap = f"{line}{gap}{word}", blanks
-    return [one.replace(GLUE, " ") for one in (*lines, line)]
+    return [*lines, line]
 
 
 def behind(lead: str, text: str, width: int, *, hang: int = 0) -> list[str]:
@@ -90,11 +74,7 @@ def headline(left: str, right: str, width: int) -> list[str]:
     return [f"{left}{' ' * gap}{right}"] if gap >= BELOW else [*filled(left, width), " " * BELOW + right]
 
 
-def with_remark(command: str, remark: str) -> str:
-    """Return a step of a fix: a command, and what it does."""
-    return f"{command}{ASIDE}{remark})"
-
-
-def step(text: str) -> str:
-    """Return a step of a fix without the room that a screen leaves between a command and a remark."""
-    return printable(text.replace(ASIDE, " ("))
+def in_lines(step: Step) -> str:
+    """Return a step, with its remark below it, where nobody pastes it."""
+    remark = does(step)
+    return in_words(step, GLUE) + (f"\n{' ' * BELOW}{remark}" if remark else "")

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from zdemo.cli.layout import step
+from zdemo.cli.layout import GLUE
 from zdemo.cli.screen import Screen
 from zdemo.config.file_io import read_file
 from zdemo.diagnosis.checks.check import SHADOWED, Check, CheckReport, line_of, outcome_of, selected
-from zdemo.diagnosis.finding import Certainty, Finding, Outcome
+from zdemo.diagnosis.finding import Certainty, Outcome
+from zdemo.diagnosis.view import heading, in_full, plain_text, why
 from zdemo.errors import UsageError, ZdemoError
+from zdemo.errors.steps import Command, in_words
 from zdemo.text.printable import printable
 from zdemo.verify.case import ACCEPTS, Case, CaseReport, Group, Mark
 from zdemo.verify.examine import grade, in_groups
@@ -39,7 +41,7 @@ def _mark(screen: Screen, outcome: Outcome) -> str:
 
 
 def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
-    screen.behind(f"{_mark(screen, outcome)} {name}", step(text))
+    screen.behind(f"{_mark(screen, outcome)} {name}", text)
 
 
 def _show_rows(screen: Screen, rows: Sequence[tuple[str, str]]) -> None:
@@ -70,26 +72,26 @@ def stream_groups(
         if done and show == "groups":
             _show_line(screen, outcome_of(done), f"{name:<{GROUP_WIDTH}}", line_of(done))
         for report in done if show == "checks" else ():
-            _show_line(screen, report.result.outcome, f"{report.id:<{CHECK_WIDTH}}  ", report.result.text)
+            _show_line(screen, report.result.outcome, f"{report.id:<{CHECK_WIDTH}}  ", in_full(report.result))
         yield from done
 
 
 def show_checks(
-    screen: Screen, done: Sequence[CheckReport], seconds: float, command: str, *, verbose: bool = False
+    screen: Screen, done: Sequence[CheckReport], seconds: float, command: Command, *, verbose: bool = False
 ) -> None:
     """Show the first failure with what may explain it, then other warnings; ``verbose`` shows all, as ``command`` does.
 
     Beside a failure, the line of the group says enough of a warning that only stops checks, such as a missing token.
     """
-    failures = [one for one in done if one.result.outcome is Outcome.FAIL]
-    warnings = [one for one in done if one.result.outcome is Outcome.WARN]
+    failures = [report for report in done if report.result.outcome is Outcome.FAIL]
+    warnings = [report for report in done if report.result.outcome is Outcome.WARN]
     first = failures[0] if failures and not verbose else None
-    others = [one for one in warnings if not (first and (one.result.stops or one.result.fix == first.result.fix))]
-    divided = [one.divided(first) if first else (None, one) for one in others]
+    others = [w for w in warnings if not (first and (w.result.stops or w.result.fix == first.result.fix))]
+    divided = [warning.divided(first) if first else (None, warning) for warning in others]
     notes, blocks = [note for note, _ in divided if note], [rest for _, rest in divided if rest]
     for report in [*([first] if first else failures), *blocks]:
         _show_check(screen, report, notes if report is first else (), verbose=verbose)
-    count = Counter(one.result.outcome for one in done)
+    count = Counter(report.result.outcome for report in done)
     numbers = [
         (len(done), "check" if len(done) == 1 else "checks"),
         (count[Outcome.FAIL], "failed"),
@@ -97,10 +99,11 @@ def show_checks(
         (count[Outcome.PASS], "passed"),
         (count[Outcome.SKIP], "skipped"),
     ]
-    also, more = "", [f"zdemo doctor --explain {one.id}" for one in (failures or warnings)[:1]]
+    also, more = "", [Command(f"doctor --explain {report.id}") for report in (failures or warnings)[:1]]
     if not verbose:
-        also, more = ", ".join(one.id for one in failures[1:]), [command, *more] if more else []
-    _show_summary(screen, numbers, seconds, [("also", also), ("more", ", ".join(more))])
+        also, more = ", ".join(report.id for report in failures[1:]), [command, *more] if more else []
+    rows = [("also", also), ("more", ", ".join(in_words(step, GLUE) for step in more))]
+    _show_summary(screen, numbers, seconds, rows)
 
 
 def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport], *, verbose: bool) -> None:
@@ -108,26 +111,21 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
     result = report.result
     screen.say()
     lead = f"{report.id:<{HEADING_WIDTH}}  "
-    screen.behind(lead.replace(report.id, screen.mark(report.id, COLOURS[result.outcome])), step(result.sentence))
-    for text in result.also:
-        screen.behind(" " * len(lead), step(text))
+    screen.behind(lead.replace(report.id, screen.mark(report.id, COLOURS[result.outcome])), why(result))
+    for problem in result.problems[1:]:
+        screen.behind(" " * len(lead), problem.text)
     decided = result.certainty is Certainty.CERTAIN and result.seen
-    theirs = [fix for one in notes if not decided or one.id == SHADOWED for fix in one.result.fix]
+    theirs = [step for note in notes if not decided or note.id == SHADOWED for step in note.result.fix]
     own = result.steps if verbose or result.outcome is Outcome.WARN else result.fix[:MOST_STEPS]
-    _show_rows(screen, [("note", step(one.result.text)) for one in notes])
-    _show_rows(screen, [("" if number else "fix", text) for number, text in enumerate(theirs or own)])
+    _show_rows(screen, [("note", in_full(note.result)) for note in notes])
+    screen.steps("fix", theirs or own, indent=INDENT, label_width=LABEL_WIDTH)
     candidates = result.candidates if verbose else () if notes else result.candidates[:MOST_CANDIDATES]
     if candidates:
-        screen.say(f"{' ' * INDENT}{_heading_of_candidates(result)}")
+        screen.say(f"{' ' * INDENT}{heading(result)}")
     for text in candidates:
         screen.behind(" " * 2 * INDENT, text, hang=INDENT)
     seen = result.seen if verbose else () if notes or result.candidates else result.seen[:MOST_SEEN]
-    _show_rows(screen, [(label, step(text)) for label, text in seen])
-
-
-def _heading_of_candidates(result: Finding) -> str:
-    """Return what stands above the possible causes: they are all that is known, or alternatives to a likely one."""
-    return "it can be" if result.certainty is Certainty.OPEN else "or else"
+    _show_rows(screen, seen)
 
 
 # --- verify: what failed, then a grade for each group
@@ -254,16 +252,17 @@ class ReportedCase(NamedTuple):
 
 def reported_checks(done: Sequence[CheckReport]) -> list[ReportedCase]:
     """Return the checks of doctor for a JUnit report."""
-    found = []
-    for one in done:
-        result, lines = one.result, [one.result.text]
-        lines += [f"{label}: {text}" for label, text in result.seen]
-        lines += [f"{_heading_of_candidates(result)}: {candidate}" for candidate in result.candidates]
-        lines += [f"fix: {step(fix)}" for fix in result.fix]
-        lines += [f"otherwise: {step(other)}" for other in result.otherwise]
-        text = "\n".join([*lines, f"more: zdemo doctor --explain {one.id}"])
-        found.append(ReportedCase(one.check.group, one.id, result.outcome, result.text, text, one.seconds))
-    return found
+    return [
+        ReportedCase(
+            report.check.group,
+            report.id,
+            report.result.outcome,
+            in_full(report.result),
+            f"{plain_text(report.result)}\nmore: zdemo doctor --explain {report.id}",
+            report.seconds,
+        )
+        for report in done
+    ]
 
 
 def reported_cases(reports: Sequence[CaseReport]) -> list[ReportedCase]:

@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import typer
 
-from zdemo.cli.layout import BELOW, behind, headline, pad, wrapped
+from zdemo.cli.layout import BELOW, behind, headline, in_lines, pad, wrapped
+from zdemo.errors.steps import Step, in_words
 from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
@@ -20,7 +21,6 @@ from zdemo.text.redaction import Redaction, in_texts
 if TYPE_CHECKING:
     from zdemo.diagnosis.finding import Finding
 
-PROBLEMS = r"\n *"  # stands between two problems in a message
 
 
 def printable_json(text: str) -> str:
@@ -133,24 +133,26 @@ class Screen:
         binary.write(in_utf8 + b"\n")
         binary.flush()
 
-    def error(self, message: str, hint: str = "") -> None:
-        """Print what went wrong, and what to do."""
+    def error(self, message: str, *steps: Step) -> None:
+        """Print what went wrong, a line for each problem, and what to do."""
         label = typer.style("error:", fg="red", bold=True) if shows_colour(self.stderr) else "error:"
-        first, *more = re.split(PROBLEMS, message)
-        hang = 2 if more else 0  # shows where the next problem begins
-        self.behind(f"{label} ", first, hang=hang, stream=self.stderr)
-        for problem in more:
-            self.behind(" " * len("error: "), problem, hang=hang, stream=self.stderr)
-        if hint:
-            self.behind("hint:  ", hint, stream=self.stderr)
+        problems = message.split("\n")
+        hang = 2 if len(problems) > 1 else 0  # shows where the next problem begins
+        for number, problem in enumerate(problems):
+            self.behind(" " * len("error: ") if number else f"{label} ", problem.strip(), hang=hang, stream=self.stderr)
+        for number, step in enumerate(steps):
+            self.behind(" " * len("hint:  ") if number else "hint:  ", in_lines(step), stream=self.stderr)
 
-    def failure(self, message: str, hint: str = "", *, as_json: bool, more: Mapping[str, object] | None = None) -> None:
+    def failure(
+        self, message: str, *steps: Step, as_json: bool, more: Mapping[str, object] | None = None
+    ) -> None:
         """Print the error that ends a command; with ``as_json`` also as the document, with ``more`` in it."""
-        self.error(message, hint)
+        self.error(message, *steps)
         if not as_json or self._answered:
             return
         try:
-            error = {"error": printable(re.sub(PROBLEMS, "; ", message)), "hint": printable(hint)}
+            problems = "; ".join(problem.strip() for problem in message.split("\n"))
+            error = {"error": printable(problems), "hint": printable("; ".join(map(in_words, steps)))}
             self.document({**error, **(more or {})})
         except OSError:
             drop(self.stdout)  # the error is on standard error already, and keeps its exit code
@@ -167,6 +169,11 @@ class Screen:
         """Print labelled lines; an empty label continues the one before. Long texts are wrapped below their start."""
         for label, text in rows:
             self.behind(f"{' ' * indent}{pad(label, label_width)}  ", text)
+
+    def steps(self, label: str, steps: Iterable[Step], *, indent: int = 0, label_width: int = 12) -> None:
+        """Print steps behind a label, each with its remark below it."""
+        rows = [("" if number else label, in_lines(step)) for number, step in enumerate(steps)]
+        self.pairs(rows, indent=indent, label_width=label_width)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
@@ -194,14 +201,14 @@ def drop(stream: IO[str]) -> None:
 
 def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence: bool = True) -> None:
     """Show the cause and what to do next, then the candidates, and the evidence unless ``evidence`` is false."""
+    from zdemo.diagnosis.view import heading, why  # here, since most commands show no finding
+
     label_width = 10 if indent else 12
-    fixes = [("" if i else "fix", fix) for i, fix in enumerate(finding.steps)]
-    screen.pairs([("why", finding.sentence), *fixes], indent=indent, label_width=label_width)
+    screen.pairs([("why", why(finding))], indent=indent, label_width=label_width)
+    screen.steps("fix", finding.steps, indent=indent, label_width=label_width)
     if finding.candidates:
         screen.say()
-        is_open = finding.certainty == "open"
-        heading = "one of these; they cannot be told apart from outside" if is_open else "it can also be"
-        screen.say(" " * indent + heading)
+        screen.say(" " * indent + heading(finding))
         for candidate in finding.candidates:
             screen.behind(" " * (indent + 2), candidate, hang=2)
     if evidence and finding.seen:

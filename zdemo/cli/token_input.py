@@ -133,7 +133,7 @@ def with_admin(
         others = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-key", TO_BE_TYPED)).warnings
         for warning in settings.warnings:
             if warning not in others:  # which the command tells
-                screen.tell(f"warning: {warning}")
+                screen.tell(f"warning: {warning.in_full}")
         with screen.waiting(f"asking {settings.zitadel}"):
             token = request_token(settings, ("openid", OWN_API_SCOPE), now=time.time()).text
         screen.hide(token)
@@ -160,7 +160,7 @@ def hide_secrets(screen: Screen, environment: Environment) -> None:
 def tell_warnings(screen: Screen, settings: ZitadelSettings) -> None:
     """Print the warnings about settings."""
     for warning in settings.warnings:
-        screen.tell(f"warning: {warning}")
+        screen.tell(f"warning: {warning.in_full}")
 
 
 def tell_mixed_sources(screen: Screen, environment: Environment, token: str, address: str) -> None:

@@ -13,15 +13,14 @@ from urllib.parse import urlsplit
 
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.parsers import InvalidValue, corrected
+from zdemo.errors.problem import Problem, ProblemKind
+from zdemo.errors.steps import SetVariable, Shell, Step, UnsetVariable, sentence
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_LABEL = 63  # RFC 1035 §2.3.4
-DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a host may be called http
-SCHEME_AND_MARKS = r"(?i)^(https?)[:;/\\]*"
 PATH, ROUTE = r"(/[\w.~-]+)*", r"/api/(public|private|private-scoped)$"
-NEAR_HOST = 0.87  # of 1: one edit; a host with one more label is another one
 WRONG_PORT = r"[\w.-]+:-?\d\w*(/|$)"
 NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
 
@@ -32,21 +31,6 @@ def is_loopback(host: str) -> bool:
     with suppress(ValueError):
         return ipaddress.ip_address(name).is_loopback
     return name == "localhost" or name.endswith(".localhost")
-
-
-def near_loopback(host: str) -> str:
-    """Return the name of this machine that a host misspells, with a port that hangs on it; else empty."""
-    from difflib import get_close_matches  # here, because only mistakes need it
-
-    if host in ("0.0.0.0", "localhost.localdomain"):  # noqa: S104  # an address to listen on, not to connect to
-        return "localhost"
-    with suppress(ValueError):
-        ipaddress.ip_address(host)
-        return ""
-    if glued := re.fullmatch(r"(localhost|127\.0\.0\.1)?\.?(\d{2,5})", host):  # or nothing but a port
-        return f"{glued[1] or 'localhost'}:{glued[2]}"
-    near = get_close_matches(host, ("localhost", "127.0.0.1"), 1, NEAR_HOST)
-    return near[0] if near and not is_loopback(host) else ""
 
 
 def without_default_port(address: str) -> str:
@@ -66,8 +50,6 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         raise InvalidValue("has a space inside", fix=f"give one address, for example {example}")
     if (bare := text.strip("<>,;")) != text:
         raise InvalidValue("has other characters around it", corrected=again(bare))
-    if DAMAGED_SCHEME.match(text):
-        raise InvalidValue("has a damaged scheme", corrected=again(re.sub(SCHEME_AND_MARKS, r"\1://", text)))
     scheme, _, rest = text.partition("://") if "://" in text else ("", "", text)
     if "://" in rest:
         raise InvalidValue("contains :// twice", corrected=again(rest))
@@ -83,11 +65,7 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         raise InvalidValue("is not an address", shown=shown, fix=f"give scheme, host and port, for example {example}")
     scheme, here = scheme.lower(), is_loopback(host)
     is_plain = scheme == "http" and not here and not allow_http
-    allowed = "ZDEMO_ALLOW_HTTP=1 in a network that you trust"
-    typed = parts.hostname or ""  # perhaps with a letter of another alphabet
-    if near := near_loopback(typed) if is_plain or not scheme else "":
-        meant = re.sub(re.escape(typed), near, text, count=1, flags=re.IGNORECASE)
-        raise InvalidValue(f"probably means {near}", corrected=again(meant), fix=allowed if is_plain else "")
+    allowed = SetVariable("ZDEMO_ALLOW_HTTP", "1", does="in a network that you trust")
     likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"
     path = parts.path.rstrip("/")
     base = re.sub(ROUTE, "", path) if with_path and re.fullmatch(PATH, path) else ""
@@ -104,7 +82,7 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
     if not problem:
         return address
     may_be_password = "@" in parts.path + parts.query + parts.fragment  # a password may contain / or ?
-    fix = allowed if problem == checks[-1][1] else ""
+    fix: Step = allowed if problem == checks[-1][1] else ""
     has_no_https = bool(fix) and host.endswith(".docker.internal")  # this machine, as containers name it
     raise InvalidValue(problem, corrected="" if may_be_password or has_no_https else address, fix=fix)
 
@@ -150,17 +128,21 @@ class ZitadelAddress:
         return INTERNAL_URL if self.internal_url else self.issuer_setting
 
 
-def unused_internal_url(environment: Environment) -> str:
-    """Return why ``ZITADEL_INTERNAL_URL`` is not used: its place names another ZITADEL; empty when it is used."""
+def unused_internal_url(environment: Environment) -> Problem | None:
+    """Return why ``ZITADEL_INTERNAL_URL`` is not used: its place names another ZITADEL; ``None`` when it is used."""
     place, stronger = environment.source(INTERNAL_URL), environment.source(ISSUER)
     if place in ("", stronger) or (stronger != EXPORTED and ISSUER not in environment.shadowed):
-        return ""
-    why = f"{INTERNAL_URL} in {place} is not used, because {environment.setting(ISSUER)} comes from {stronger}"
-    return f"{why}: export both" + (f", or unset {ISSUER}" if stronger == EXPORTED else "")
+        return None
+    return Problem(
+        text=f"{INTERNAL_URL} in {place} is not used, because {environment.setting(ISSUER)} comes from {stronger}",
+        kind=ProblemKind.UNUSED,
+        names=(INTERNAL_URL, ISSUER),
+        steps=(sentence("export both, or", UnsetVariable(ISSUER)) if stronger == EXPORTED else "export both",),
+    )
 
 
-def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str, str] | None:
-    """Return why the administrator's PAT is not sent to a ZITADEL, and what to do; ``None`` when it may be.
+def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> Problem | None:
+    """Return why the administrator's PAT is not sent to a ZITADEL; ``None`` when it may be.
 
     What names the server that requests go to decides: ``ZITADEL_INTERNAL_URL`` where it is used.
     """
@@ -168,18 +150,20 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str
     if not is_withheld(environment, ADMIN_PAT, setting=setting, address=server):
         return None
     place = environment.source(setting)
-    return (
-        f"{ADMIN_PAT} is exported in this shell, but only {place} names the address, {server}, so it was not sent",
-        f"if that is your ZITADEL: export {setting}={server}",
+    return Problem(
+        text=f"{ADMIN_PAT} is exported in this shell, but only {place} names the address, {server}, so it was not sent",
+        kind=ProblemKind.WITHHELD,
+        names=(ADMIN_PAT, setting),
+        steps=(sentence("if that is your ZITADEL:", Shell(f"export {setting}={server}")),),
     )
 
 
 def admin_option(environment: Environment) -> str:
-    """Return the option, behind a blank, that an administrator's next command needs; empty where it finds a PAT."""
+    """Return the option that an administrator's next command needs; empty where it finds a PAT."""
     option = environment.setting(ADMIN_PAT)
     if ADMIN_PAT in environment and option == ADMIN_PAT:
         return ""
-    return f" {option}" if option.startswith("--admin-key") else " --admin-pat"
+    return option if option.startswith("--admin-key") else "--admin-pat"
 
 
 def is_withheld(environment: Environment, secret: str, *, setting: str, address: str) -> bool:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
-DEFAULT = Path(".env")
+from zdemo.errors.steps import Command, Step, sentence
+
 NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
-INIT_EMULATOR = "zdemo init --emulator writes one with the emulator's settings"
+INIT_EMULATOR = sentence(Command("init --emulator", uses_settings=False), "writes one with the emulator's settings")
+INIT = sentence(Command("init", uses_settings=False), "writes one to fill in")
 KEY_FILE = "ZITADEL_KEY_FILE"
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
-COMMANDS = re.compile(
-    r"\bzdemo (?:call|doctor|introspect|role (?:list|grant|revoke)|serve|setup|token)\b(?!.*--env-file)"
-)
-T = TypeVar("T")
 
 
 def is_setting(name: str) -> bool:
@@ -96,16 +89,16 @@ class Environment(Mapping[str, str]):
         place = self.source(name)
         return f"correct {self.setting(name)}" + (f" in {place}" if place not in ("", COMMAND_LINE) else "")
 
-    def completion(self, names: Sequence[str], *, by_name: bool = False) -> str:
-        """Return the advice to set missing variables, which a message has named unless ``by_name``."""
+    def completion(self, names: Sequence[str], *, by_name: bool = False) -> tuple[Step, ...]:
+        """Return how to set missing variables, which a message has named unless ``by_name``."""
         what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
-        init = ""
         if self._can_init and (other := next(filter(Path.is_file, map(Path, NEARBY)), None)):
-            return f"add --env-file {other}, or set {what} in the environment or in .env"
-        if self._can_init:  # where a .env exists, zdemo init refuses
-            with_own = any(map(is_setting, self))  # and the emulator's would not fit to these
-            init = "; zdemo init writes one to fill in" if with_own else f"; {INIT_EMULATOR}"
-        return f"set {what} in the environment or in {self.file or '.env'}{init}"
+            return (f"add --env-file {other}, or set {what} in the environment or in .env",)
+        setting = f"set {what} in the environment or in {self.file or '.env'}"
+        if not self._can_init:  # where a .env exists, zdemo init refuses
+            return (setting,)
+        with_own = any(map(is_setting, self))  # the emulator's would not fit to these
+        return setting, INIT if with_own else INIT_EMULATOR
 
     def giving(self, name: str, option: str, value: str) -> Environment:
         """Return the same environment with a variable that an option gives."""
@@ -145,13 +138,3 @@ def read_environment(
         file=path if is_read else None,
         can_init=not os.path.lexists(path),
     )
-
-
-def steps_with_env_file(found: T, path: Path | None) -> T:
-    """Return the same dataclass with ``--env-file`` in the commands of ``fix`` and ``otherwise``, if it is needed."""
-    if path in (None, DEFAULT):
-        return found
-    option = f" --env-file {shlex.quote(str(path))}"
-    with_option = partial(COMMANDS.sub, lambda command: command[0] + option)
-    steps = {name: tuple(map(with_option, getattr(found, name))) for name in ("fix", "otherwise")}
-    return cast(T, replace(cast(Any, found), **steps))

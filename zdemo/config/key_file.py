@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from zdemo.config.file_io import NotAFileError, read_file
 from zdemo.config.parsers import InvalidValue
+from zdemo.errors.problem import Problem, ProblemKind
+from zdemo.errors.steps import TightenMode
 
 LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
@@ -26,6 +27,7 @@ class KeyKind:
     type: str
     owner: str
     id_name: str
+    setting: str  # that names such a file
 
     @property
     def new_key(self) -> str:
@@ -34,8 +36,10 @@ class KeyKind:
         return f"create a key on {page}, save the JSON that it shows, and give that file"
 
 
-APPLICATION = KeyKind(type="application", owner="an API application", id_name="clientId")
-SERVICE_USER = KeyKind(type="serviceaccount", owner="a service account", id_name="userId")
+APPLICATION = KeyKind(type="application", owner="an API application", id_name="clientId", setting="ZITADEL_KEY_FILE")
+SERVICE_USER = KeyKind(
+    type="serviceaccount", owner="a service account", id_name="userId", setting="ZDEMO_USER_KEY_FILE"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +56,8 @@ class SigningKey:
     path: Path = field(default=Path(), compare=False)
 
 
-def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple[SigningKey, str]:
-    """Return the key behind a path, which may start in ``folder``, and a warning or an empty string.
+def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple[SigningKey, Problem | None]:
+    """Return the key behind a path, which may start in ``folder``, and a warning if others can read it.
 
     Raises InvalidValue if there is no file, or no key of this kind in it.
     """
@@ -68,10 +72,11 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
         raise InvalidValue(f"names {error.strerror}", shown=str(path), fix="give a key file") from None
     except OSError as error:
         raise InvalidValue(f"names a file that cannot be read ({error.strerror})", shown=str(path)) from None
-    key, mode, warning = parse_key_file(content, kind, path), stat.S_IMODE(status.st_mode), ""
-    if os.name != "nt" and mode & (stat.S_IRGRP | stat.S_IROTH):  # Windows has no such modes
-        warning = f"other users can read the key file (mode {mode:04o}): chmod 600 {shlex.quote(str(path))}"
-    return key, warning
+    key, mode = parse_key_file(content, kind, path), stat.S_IMODE(status.st_mode)
+    if os.name == "nt" or not mode & (stat.S_IRGRP | stat.S_IROTH):  # Windows has no such modes
+        return key, None
+    text = f"other users can read the key file (mode {mode:04o})"
+    return key, Problem(text=text, kind=ProblemKind.EXPOSED, names=(kind.setting,), steps=(TightenMode(path),))
 
 
 def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Path()) -> SigningKey:

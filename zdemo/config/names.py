@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment
 from zdemo.config.variables import BY_NAME
+from zdemo.errors.steps import RenameVariable, SetVariable, Step
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
@@ -12,9 +13,9 @@ BEFORE_NAME = r"(?i)^(\$env:|set\b|ZITADEL_)"  # PowerShell, cmd, and a prefix t
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
 
 
-def assignment(setting: str, value: str) -> str:
-    """Return what gives a setting a value, ready to paste where it is a variable or an option."""
-    return f"use {value} in {setting}" if setting == THE_URL else f"{setting}={value}"
+def assignment(setting: str, value: str) -> Step:
+    """Return the step that gives a setting a value."""
+    return f"use {value} in {setting}" if setting == THE_URL else SetVariable(setting, value)
 
 
 def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str:
@@ -26,24 +27,27 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str
     return lowered[near[0]] if near else ""
 
 
-def rename_steps(environment: Environment, right: str = "") -> list[str]:
-    """Return what to rename to a setting that is not set; with ``right``, only to this one."""
-    found = misnamed(environment, right)
-    return [f"rename {name} to {meant} in {environment.source(name)}" for name, meant in found.items()]
+def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:
+    """Return what to rename to a setting that is not set; with ``right``, only to this one.
 
-
-def misnamed(environment: Environment, right: str = "") -> dict[str, str]:
-    """Return the variables with a wrong name, each with the setting that is meant, as ``rename_steps`` finds them.
-
-    In the process's environment only names with zdemo's prefixes count: the others belong to other programs.
+    In the process's environment only names with zdemo's prefixes count: the others belong to other programs. A step is
+    certain if the name is misspelled, and the only one that is meant to be this setting.
     """
-    found = {}
+    meanings: dict[str, str] = {}
     for name in environment:
-        place = environment.source(name)
-        if name in BY_NAME or (place == EXPORTED and not name.startswith(PREFIXES)):
+        if name in BY_NAME or (environment.source(name) == EXPORTED and not name.startswith(PREFIXES)):
             continue
         near = (did_you_mean(form, BY_NAME, least=NEAR_VARIABLE) for form in (name, re.sub(BEFORE_NAME, "", name)))
-        meant = next(filter(None, near), "")
-        if meant and meant not in environment and right in ("", meant):
-            found[name] = meant
-    return found
+        meaning = next(filter(None, near), "")
+        if meaning and meaning not in environment and right in ("", meaning):
+            meanings[name] = meaning
+    return [
+        RenameVariable(
+            name,
+            meaning,
+            environment.source(name),
+            certain=did_you_mean(name, BY_NAME, least=NEAR_VARIABLE) == meaning  # not the name of another program
+            and [*meanings.values()].count(meaning) == 1,
+        )
+        for name, meaning in meanings.items()
+    ]

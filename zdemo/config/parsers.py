@@ -9,14 +9,15 @@ from importlib.util import find_spec
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from zdemo.errors.steps import Command, Shell, Step, sentence
 from zdemo.text.masking import QUOTES
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 300.0
 AUTHENTICATION_SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
-REPLACE_EXAMPLE = "set your own value; zdemo setup creates what is missing"
+REPLACE_EXAMPLE = sentence("set your own value;", Command("setup"), "creates what is missing")
 LEAST_KEY = 16  # characters
-NEW_KEY = "make one with openssl rand -hex 24"
+NEW_KEY = sentence("make one with", Shell("openssl rand -hex 24"))
 EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"
 EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_CLIENT_ID = "312909075212468229"  # ZITADEL makes no ID twice: it holds the time and the machine
@@ -37,7 +38,7 @@ T = TypeVar("T")
 class InvalidValue(ValueError):
     """What is wrong with a value, in words that follow the setting's name."""
 
-    def __init__(self, problem: str, *, corrected: str = "", shown: str | None = None, fix: str = "") -> None:
+    def __init__(self, problem: str, *, corrected: str = "", shown: str | None = None, fix: Step = "") -> None:
         """Describe a problem.
 
         ``corrected`` is the value that was probably meant, ``fix`` another thing to do. ``shown`` is shown instead of
@@ -181,5 +182,5 @@ def cache_url(text: str) -> str:
     if problem := next((words for is_wrong, words in checks if is_wrong), ""):
         raise InvalidValue(problem, shown="", fix=fix)
     if not find_spec("redis"):
-        raise InvalidValue("needs the package redis, which is not installed", shown="", fix="pip install redis")
+        raise InvalidValue("needs the package redis, which is not installed", shown="", fix=Shell("pip install redis"))
     return text

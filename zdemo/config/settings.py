@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from zdemo.config.names import assignment, rename_steps
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, Variable
 from zdemo.errors import SettingsError
+from zdemo.errors.problem import Problem, ProblemKind
+from zdemo.errors.steps import Repair, SetVariable, Step, UnsetVariable, repair_in
 from zdemo.text.masking import could_be_secret, holds_token
 
 API_URL = "ZDEMO_API_URL"
@@ -38,8 +40,7 @@ class _Reader:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.environment = variables if isinstance(variables, Environment) else Environment({"": variables})
-        self._fixes: dict[str, str] = {}  # by problem
-        self._missing: list[str] = []
+        self.problems: list[Problem] = []
 
     def value(self, name: str) -> Any:
         """Return the variable's parsed value, or its default when it is not set or wrong."""
@@ -50,39 +51,39 @@ class _Reader:
         """Return the variable's value, empty if it is missing or wrong."""
         if name in self.environment:
             return self.value(name) or ""
-        steps = rename_steps(self.environment, name)
-        meant = f" ({steps[0].split(' ')[1]} is set instead)" if steps else ""
-        self._fixes[f"{name} is not set: {BY_NAME[name].missing}{meant}"] = "; ".join(steps)
-        if not steps:
-            self._missing.append(name)
+        steps = tuple(rename_steps(self.environment, name))
+        instead = f" ({steps[0].name} is set instead)" if steps else ""
+        text = f"{name} is not set: {BY_NAME[name].missing}{instead}"
+        self.problems.append(Problem(text=text, kind=ProblemKind.MISSING, names=(name,), steps=steps))
         return ""
 
-    def key(self, name: str, kind: KeyKind) -> tuple[SigningKey | None, str]:
-        """Return the key, if a key file is set and right, and a warning or an empty string."""
-        folder = Path(self.environment.source(name)).parent  # of the .env that names the file, or the working directory
-        found: tuple[SigningKey | None, str] = self._parsed(
-            name, lambda text: read_key_file(text, folder, kind), (None, "")
+    def key(self, kind: KeyKind) -> tuple[SigningKey | None, Problem | None]:
+        """Return the key, if a key file is set and right, and a warning or ``None``."""
+        # of the .env that names the file, or the working directory
+        folder = Path(self.environment.source(kind.setting)).parent
+        key: tuple[SigningKey | None, Problem | None] = self._parsed(
+            kind.setting, lambda text: read_key_file(text, folder, kind), (None, None)
         )
-        return found
+        return key
 
     def fields_of(self, kind: type[ZitadelSettings | ClientSettings]) -> dict[str, Any]:
         """Return the values of the variables that have a field in this class."""
         names = {known.name for known in fields(kind)}
         return {known.field: self.value(known.name) for known in VARIABLES if known.field in names}
 
-    def refuse(self, problem: str, fix: str) -> None:
+    def refuse(self, problem: Problem) -> None:
         """Note what is wrong with several variables together."""
-        self._fixes[problem] = fix
+        self.problems.append(problem)
 
     def finish(self) -> None:
         """Raise SettingsError with all problems, if there are any."""
-        if not self._fixes:
+        if not self.problems:
             return
-        steps = dict.fromkeys(filter(None, self._fixes.values()))
-        if self._missing:
-            by_name = len(self._missing) < len(self._fixes)
-            steps[self.environment.completion(self._missing, by_name=by_name)] = None
-        raise SettingsError(list(self._fixes), hint="; ".join(steps), fixes=self._fixes)
+        steps = dict.fromkeys(step for problem in self.problems for step in problem.steps)
+        unset = [problem.names[0] for problem in self.problems if not problem.steps]
+        if unset:
+            steps |= dict.fromkeys(self.environment.completion(unset, by_name=len(unset) < len(self.problems)))
+        raise SettingsError(self.problems, hint=tuple(steps))
 
     def _parser(self, variable: Variable) -> Callable[[str], Any]:
         if variable.parse is not address.origin:
@@ -101,23 +102,36 @@ class _Reader:
     def _add(self, name: str, text: str, error: InvalidValue) -> None:
         shown = _shown(name, text if error.shown is None else error.shown)
         problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
+        steps: list[Step] = []
         if name in self.environment.hidden:
-            self._fixes[f"{problem} (it hides the one in {self.environment.shadowed[name]})"] = f"unset {name}"
-            return
-        may_be_shown = error.corrected and not holds_token(text) and _shown(name, error.corrected) == error.corrected
-        steps = [assignment(self.environment.setting(name), error.corrected) if may_be_shown else ""]
-        steps.append(NOT_FROM_SETUP.get(name, error.fix) if error.fix == REPLACE_EXAMPLE else error.fix)
-        self._fixes[problem] = ", or ".join(filter(None, steps)) or self.environment.correction(name)
+            problem += f" (it hides the one in {self.environment.shadowed[name]})"
+            steps = [UnsetVariable(name)]
+        else:
+            if error.corrected and (step := self._correction(name, text, error)):
+                steps.append(step)
+            if fix := NOT_FROM_SETUP.get(name, error.fix) if error.fix == REPLACE_EXAMPLE else error.fix:
+                steps.append(fix)
+        steps = steps or [self.environment.correction(name)]
+        self.problems.append(
+            Problem(text=problem, kind=ProblemKind.MALFORMED, names=(name,), steps=tuple(steps), blocks=(name,))
+        )
 
-
-def certain_correction(environment: Environment, name: str) -> str:
-    """Return the value that was surely meant; empty if the value is right, or if another is as likely."""
-    try:
-        parsed(environment[name].strip(), _Reader(environment)._parser(BY_NAME[name]))
-    except InvalidValue as error:
+    def _correction(self, name: str, text: str, error: InvalidValue) -> Step | None:
+        """Return the step that sets the value that was probably meant; certain if no other is as likely."""
         is_here = address.is_loopback(urlsplit(error.corrected).hostname or "")  # so a misspelled name is harmless
-        return error.corrected if (is_here or not error.fix) and "@" not in environment[name] else ""
-    return ""
+        certain = (is_here or not error.fix) and "@" not in text
+        setting = self.environment.setting(name)
+        if not holds_token(text) and _shown(name, error.corrected) == error.corrected:
+            step = assignment(setting, error.corrected)
+            return replace(step, certain=certain) if isinstance(step, SetVariable) else step
+        return SetVariable(name, error.corrected, self.environment.correction(name), certain=True) if certain else None
+
+
+def correction_of(environment: Environment, name: str) -> Repair | None:
+    """Return the step that zdemo can take to correct the value of a variable, if it is wrong and there is one."""
+    reader = _Reader(environment)
+    reader.value(name)
+    return repair_in(step for problem in reader.problems for step in problem.steps)
 
 
 def _shown(name: str, text: str) -> str:
@@ -139,7 +153,7 @@ class ZitadelSettings:
     internal_url: str | None = None
     project_id: str | None = None
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def zitadel(self) -> address.ZitadelAddress:
@@ -147,12 +161,20 @@ class ZitadelSettings:
         return address.ZitadelAddress(self.issuer, self.internal_url, self.setting)
 
     @classmethod
-    def _read(cls, reader: _Reader, warning: str = "") -> dict[str, Any]:
+    def _read(cls, reader: _Reader, warning: Problem | None = None) -> dict[str, Any]:
         """Return the values that need no rule of their own, and where to connect if that is another address."""
         environment = reader.environment
         issuer, unused = reader.required(address.ISSUER), address.unused_internal_url(environment)
         internal_url = None if unused else reader.value(address.INTERNAL_URL)
-        misnamed = (f"{step.split(' ')[1]} is not a setting of zdemo: {step}" for step in rename_steps(environment))
+        misnamed = (
+            Problem(
+                text=f"{step.name} is not a setting of zdemo",
+                kind=ProblemKind.MISNAMED,
+                names=(step.name, step.right),
+                steps=(step,),
+            )
+            for step in rename_steps(environment)
+        )
         return {
             "issuer": issuer,
             "setting": environment.setting(address.ISSUER),
@@ -188,7 +210,7 @@ class Settings(ZitadelSettings):
         With ``ZITADEL_KEY_FILE``, client ID and secret are not read, even if the file is wrong.
         """
         reader = _Reader(variables)
-        key, warning = reader.key(KEY_FILE, APPLICATION)
+        key, warning = reader.key(APPLICATION)
         values = cls._read(reader, warning)
         client_id, client_secret = key.subject if key else "", ""
         if KEY_FILE not in reader.environment:
@@ -217,7 +239,7 @@ class UserSettings(ZitadelSettings):
         """Make settings of variables, as ``Settings.from_env`` does; without the secret, it is yet to be asked for."""
         reader = _Reader(variables)
         environment = reader.environment
-        key, warning = reader.key(USER_KEY_FILE, SERVICE_USER)
+        key, warning = reader.key(SERVICE_USER)
         values = cls._read(reader, warning)
         needs_id = USER_KEY_FILE not in environment
         client_id = reader.required(USER_ID) if needs_id else ""
@@ -261,7 +283,7 @@ class AdminSettings(ZitadelSettings):
         values = cls._read(reader)
         zitadel = address.ZitadelAddress(values["issuer"], values["internal_url"])
         if withheld := address.why_withheld(reader.environment, zitadel):
-            reader.refuse(*withheld)
+            reader.refuse(withheld)
         admin_pat = reader.required("ZITADEL_ADMIN_PAT")
         reader.finish()
         return cls(admin_pat=admin_pat, **values)

@@ -8,6 +8,7 @@ from typing import Any, Self
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import Response
+from zdemo.errors.steps import Step
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 from zdemo.zitadel.records import Application, Credential, Organization, Project, RoleAssignment, UserEvent
 
@@ -89,12 +90,12 @@ class Probe(StrEnum):
         probe._value_, probe.cost = label, cost
         return probe
 
-    TOKEN = "introspection", 0  # noqa: S105  # a label, not a password
+    TOKEN = "introspection", 0  # a label, not a password
     DISCOVERY = "discovery", 1
     READY = "readiness", 1
     HEALTH = "health", 2
     ADMINISTRATOR = "administrator's PAT", 3  # whether it is active
-    OWN_PAIR_AT_TOKEN_ENDPOINT = "token endpoint", 3  # noqa: S105  # a label, not a password
+    OWN_PAIR_AT_TOKEN_ENDPOINT = "token endpoint", 3  # a label, not a password
     ASSIGNMENTS = "role assignments", 3
     OWN_RIGHTS = "own rights", 3
     MADE_UP_CLIENT = "made-up client", 4
@@ -118,11 +119,12 @@ class Evidence:
     clock_ahead_seconds: float | None = None  # how far this machine's clock is ahead of ZITADEL's
     assignments: tuple[RoleAssignment, ...] | None = None
     assignments_from: str = "the token itself"  # the token that ZITADEL was asked with
+    assignments_refused: Response | ConnectionFailed | None = None  # why the token itself could not list them
     own_rights: tuple[str, ...] = ()  # the administrator roles of the token's user
     is_admin_pat: bool = False  # whether the token is ZITADEL_ADMIN_PAT
     admin_pat_rights: tuple[str, ...] | None = None  # the administrator roles of its user
     with_administrator: bool = False  # whether there is an administrator's PAT
-    unusable_admin_pat: str = ""  # what to do before ZITADEL_ADMIN_PAT can be used
+    unusable_admin_pat: Step = ""  # what to do before ZITADEL_ADMIN_PAT can be used
     admin_option: str = ""  # what a command that acts as an administrator needs at its end
     with_ids: bool = False  # whether the ID of the token's user, or of the PAT, is known
     from_setup: bool = False  # whether setup created the token

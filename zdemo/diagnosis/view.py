@@ -2,56 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.errors.steps import Step, does, in_words
+from zdemo.errors.steps import Step, can_be_pasted, does, in_words
 
-HEADINGS = {  # what stands above the candidates
-    Certainty.OPEN: "one of these; they cannot be told apart from outside",
-    Certainty.LIKELY: "it can also be",
-    Certainty.CERTAIN: "",
-}
-
-
-class StepText(NamedTuple):
-    """A step: the line that a person reads or pastes, and the remark that stands below it, or nothing."""
-
-    line: str
-    remark: str
-
-
-class FindingText(NamedTuple):
-    """A finding in words."""
-
-    why: str
-    heading: str
-    candidates: tuple[str, ...]
-    seen: tuple[tuple[str, str], ...]
-    fix: tuple[StepText, ...]
-    otherwise: tuple[StepText, ...]
-
-    @property
-    def steps(self) -> tuple[StepText, ...]:
-        """The fix, and what to do otherwise."""
-        return (*self.fix, *self.otherwise)
-
-    @property
-    def lines(self) -> list[str]:
-        """The steps for programs: the lines alone."""
-        return [step.line for step in self.steps]
-
-
-def text_of(finding: Finding, blank: str = " ") -> FindingText:
-    """Return the words of a finding; ``blank`` stands between the words of its commands."""
-    return FindingText(
-        why=why(finding),
-        heading=HEADINGS[finding.certainty] if finding.candidates else "",
-        candidates=finding.candidates,
-        seen=finding.seen,
-        fix=tuple(step_text(step, blank) for step in finding.fix),
-        otherwise=tuple(step_text(step, blank) for step in finding.otherwise),
-    )
+OPEN = "one of these; they cannot be told apart from outside"
+ALTERNATIVES = "it can also be"
 
 
 def why(finding: Finding) -> str:
@@ -59,6 +16,32 @@ def why(finding: Finding) -> str:
     return f"most likely, {finding.cause}" if finding.likely else finding.cause
 
 
-def step_text(step: Step, blank: str = " ") -> StepText:
-    """Return the words of a step."""
-    return StepText(in_words(step, blank), does(step))
+def in_full(finding: Finding) -> str:
+    """Return the cause, and all other problems of the settings, on one line."""
+    return "; ".join((why(finding), *(problem.text for problem in finding.problems[1:])))
+
+
+def heading(finding: Finding) -> str:
+    """Return what stands above the candidates; empty where there are none."""
+    if not finding.candidates:
+        return ""
+    return OPEN if finding.certainty is Certainty.OPEN else ALTERNATIVES
+
+
+def line(step: Step) -> str:
+    """Return a step with its remark on one line, for what is read and not pasted."""
+    remark = does(step)
+    return f"{in_words(step)} ({remark})" if remark else in_words(step)
+
+
+def plain_text(finding: Finding) -> str:
+    """Return all that is known, a line each, for reports and logs."""
+    lines = [in_full(finding), *(f"{label}: {text}" for label, text in finding.seen)]
+    lines += [f"{heading(finding)}: {candidate}" for candidate in finding.candidates]
+    lines += [f"fix: {line(step)}" for step in finding.fix]
+    return "\n".join([*lines, *(f"otherwise: {line(step)}" for step in finding.otherwise)])
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    """Return a step for the page."""
+    return {"line": in_words(step), "remark": does(step), "is_command": can_be_pasted(step)}

@@ -54,7 +54,8 @@ class ZdemoError(Exception):
     def __init__(self, message: str, *, hint: Step | Sequence[Step] = "") -> None:
         super().__init__(message)
         self.message = message
-        self.steps: tuple[Step, ...] = tuple(hint) if isinstance(hint, list | tuple) else (hint,) if hint else ()
+        self.steps: tuple[Step, ...] = (hint,) if isinstance(hint, Step) else tuple(hint)
+        self.steps = tuple(filter(None, self.steps))
         if self.hint:
             self.add_note(f"hint: {self.hint}")  # for the traceback in apps that do not catch it
 
@@ -95,7 +96,7 @@ class SettingsError(ZdemoError):
             for problem in problems
         )
         steps = dict.fromkeys(step for problem in self.problems for step in problem.steps)
-        super().__init__("\n       ".join(map(str, self.problems)), hint=hint or tuple(steps))
+        super().__init__("\n".join(map(str, self.problems)), hint=hint or tuple(steps))
 
 
 class MissingTokenError(ZdemoError):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from zdemo.errors.steps import Step
+from zdemo.errors.steps import Step, in_words
 
 
 class ProblemKind(StrEnum):
@@ -36,3 +36,8 @@ class Problem:
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def in_full(self) -> str:
+        """The problem and what to do, on one line."""
+        return f"{self.text}: {'; '.join(map(in_words, self.steps))}" if self.steps else self.text

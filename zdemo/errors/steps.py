@@ -17,7 +17,7 @@ DEFAULT_ENV_FILE = Path(".env")
 class Command:
     """Run a command of zdemo: its ``text`` without zdemo, then foreign ``names`` as arguments.
 
-    ``option`` is what it needs at the end, such as ``--admin-pat``. ``uses_settings`` tells whether it reads a ``.env``.
+    ``option`` is what it needs at the end, such as ``--admin-pat``. ``uses_settings``: it reads a ``.env``.
     """
 
     text: str
@@ -101,7 +101,8 @@ class Sentence:
     parts: "tuple[Step, ...]"
 
 
-Step = str | Command | Shell | SetVariable | RenameVariable | UnsetVariable | EditLines | TightenMode | GrantRole | Sentence
+Paste = Command | Shell | UnsetVariable | TightenMode | GrantRole  # what a shell takes as it is
+Step = str | Paste | SetVariable | RenameVariable | EditLines | Sentence
 Repair = SetVariable | RenameVariable | TightenMode | GrantRole
 
 
@@ -144,6 +145,11 @@ def changed(step: Step, change: Callable[[str], str]) -> Step:
     return replace(step, **new)
 
 
+def can_be_pasted(step: Step) -> bool:
+    """Return whether a shell takes the words of a step as they are."""
+    return isinstance(step, Paste)
+
+
 def does(step: Step) -> str:
     """Return the remark about a step, or nothing."""
     return step.does if isinstance(step, Command | Shell | SetVariable | UnsetVariable) else ""
@@ -153,28 +159,34 @@ def in_words(step: Step, blank: str = " ") -> str:
     """Return what a person reads or pastes, without the remark; ``blank`` stands between the words of a command."""
     match step:
         case str():
-            return step
-        case Command():
-            return _command(step).replace(" ", blank)
-        case GrantRole(user=user, role=role, option=option, env_file=env_file):
-            return _command(Command("role grant", (user, role), option, env_file)).replace(" ", blank)
-        case Shell(text=text):
-            return text.replace(" ", blank)
-        case SetVariable():
-            return step.advice or f"{step.name}={step.value}"
-        case RenameVariable():
-            return f"rename {step.name} to {step.right} in {step.place}"
-        case UnsetVariable(name=name):
-            return f"unset {name}".replace(" ", blank)
-        case EditLines(path=path, lines=lines):
-            return f"keep the right one of lines {', '.join(map(str, lines))} in {path}, and remove the other"
-        case TightenMode(path=path):
-            return f"chmod 600 {shlex.quote(str(path))}".replace(" ", blank)
+            words = step
         case Sentence(parts=parts):
-            return " ".join(in_words(part, blank) for part in parts)
+            words = " ".join(in_words(part, blank) for part in parts)
+        case SetVariable(name=name, value=value, advice=advice):
+            words = advice or f"{name}={value}"
+        case RenameVariable(name=name, right=right, place=place):
+            words = f"rename {name} to {right} in {place}"
+        case EditLines(path=path, lines=lines):
+            words = f"keep the right one of lines {', '.join(map(str, lines))} in {path}, and remove the other"
+        case _:
+            words = _to_paste(step).replace(" ", blank)
+    return words
 
 
-def _command(command: Command) -> str:
+def _to_paste(step: Paste) -> str:
+    match step:
+        case GrantRole(user=user, role=role, option=option, env_file=env_file):
+            return _of_zdemo(Command("role grant", (user, role), option, env_file))
+        case Command():
+            return _of_zdemo(step)
+        case UnsetVariable(name=name):
+            return f"unset {name}"
+        case TightenMode(path=path):
+            return f"chmod 600 {shlex.quote(str(path))}"
+    return step.text
+
+
+def _of_zdemo(command: Command) -> str:
     names = [shlex.quote(name) for name in command.names]
     file = [f"--env-file {shlex.quote(str(command.env_file))}"] if command.env_file else []
     if any(name.startswith("-") for name in command.names):  # no option can stand behind them

@@ -162,7 +162,7 @@ def load_settings(logger: logging.Logger) -> Settings:
     """Read the settings from the environment and ``.env``, and log their warnings. Raises SettingsError."""
     settings = Settings.from_env(read_environment())
     for warning in settings.warnings:
-        logger.warning("%s", warning)
+        logger.warning("%s", warning.in_full)
     return settings
 
 

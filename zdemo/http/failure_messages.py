@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback, near_loopback
+from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
 from zdemo.config.names import assignment
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 
@@ -144,12 +144,8 @@ def failed(
     zitadel = "ZITADEL (zdemo emulator runs an emulated one)" if here else "ZITADEL there"
     start = f"start {zitadel if is_zitadels else 'the server there'}, or correct host and port in {setting}"
     if here and not parts.port:
-        usual = 8080 if is_zitadels or setting == "--domain" else 5000
-        start = f"add the port, e.g. {assignment(setting, f'http://{host}:{usual}')}"
+        start = f"add the port to {setting}"
     check_name = f"check the host name in {setting}; if it is right, check this machine's network and DNS"
-    if near := near_loopback(host):
-        port_too = f":{parts.port}" if parts.port and ":" not in near else ""
-        check_name = f"{assignment(setting, f'http://{near}{port_too}')}, if this machine is meant"
     values = {
         "check_name": check_name,
         "start": start,

@@ -6,16 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from zdemo.config.address import admin_option
-from zdemo.config.environment import COMMANDS, Environment, steps_with_env_file
+from zdemo.config.environment import Environment
 from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.view import heading, step_document, why
 from zdemo.diagnosis.rules.active_token import finding_for_active
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
+from zdemo.errors.steps import Command, with_env_file
 from zdemo.http.api_call import Call, Method, OtherRoute, Route
 from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import is_stopped
@@ -23,6 +25,16 @@ from zdemo.server.logs import LACKS
 from zdemo.server.observe import Trace
 
 OWN_REFUSALS = (400, 404, 405, 411, 413, 415)
+STOPPED = "zitadel.stopped"
+SWITCHES = {  # the changes of the page that fix a cause
+    "role.not_granted": ("grant",),
+    "role.deactivated": ("grant",),
+    "role.missing": ("grant",),
+    "token.deleted": ("create_pat",),
+    "token.user_was_off": ("create_pat",),
+    "token.user_deactivated": ("reactivate", "create_pat"),
+    STOPPED: ("start",),
+}
 
 
 def finding_for_own_refusal(call: Call) -> Finding | None:
@@ -36,25 +48,27 @@ def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:
     """Return why ZITADEL did not answer, with how to start an emulator that was stopped on purpose."""
     with suppress(ZdemoError):
         if options.emulator and is_stopped(options):
-            return replace(finding, fix=("press Start ZITADEL: it was stopped on purpose",), otherwise=())
+            fix = "press Start ZITADEL: it was stopped on purpose"
+            return replace(finding, id=STOPPED, fix=(fix,), otherwise=())
     return finding
 
 
 def why_document(finding: Finding, call: Call, options: PageOptions) -> dict[str, Any]:
     """Return a finding as the page shows it, with commands that work: they use ``steps_file``, or write it first."""
     rule = "RFC 6750 §3.1" if code_of(call.answer) else "RFC 6750 §3" if call.answer.status == 401 else ""
-    file, first = options.steps_file, options.file_step
-    needs_file = any(COMMANDS.search(step) for step in (*finding.fix, *finding.otherwise))
-    finding = steps_with_env_file(finding, file)
-    if first and needs_file and file and not os.path.lexists(file):
-        finding = replace(finding, fix=(first, *finding.fix))
+    file, first, steps = options.steps_file, options.file_step, finding.steps
+    steps = tuple(with_env_file(step, file) for step in steps)
+    if first and steps != finding.steps and file and not os.path.lexists(file):
+        steps = (first, *steps)
     return {
-        "sentence": finding.sentence,
+        "sentence": why(finding),
         "rfc": rule,
         "certainty": finding.certainty,
+        "heading": heading(finding),
         "candidates": list(finding.candidates),
         "seen": [list(row) for row in finding.seen],
-        "fix": list(finding.steps),
+        "fix": [step_document(step) for step in steps],
+        "switches": SWITCHES.get(finding.id, ()),
     }
 
 
@@ -78,9 +92,9 @@ def error_of_past(trace: Trace) -> Refused | IntrospectionError | None:
     if trace.outcome == InsufficientScope.code:
         return InsufficientScope([reason.removeprefix(LACKS)], status=trace.status)
     if trace.outcome == InvalidToken.code:
-        return InvalidToken(reason, hint="zdemo introspect --pat  (what ZITADEL says about this token)")
+        return InvalidToken(reason, hint=Command("introspect --pat", does="what ZITADEL says about this token"))
     if trace.status in GATEWAY_STATUSES:
-        return IntrospectionError(reason, hint="zdemo doctor")
+        return IntrospectionError(reason, hint=Command("doctor"))
     return Refused(reason) if reason and trace.status != 401 else None  # else no token was sent
 
 

@@ -37,7 +37,7 @@ class PageOptions:
     settings: Settings
     environment: Environment
     steps_file: Path | None = None
-    file_step: str = ""
+    file_step: Step | None = None
     emulator: str = ""
     emulator_users: Mapping[str, str] = field(default_factory=dict)
     emulator_pats: Mapping[str, str] = field(default_factory=dict)
@@ -66,10 +66,10 @@ class PageRefusal(Exception):
     """A request to the page that is refused. ``code`` is for programs, ``description`` for people."""
 
     def __init__(
-        self, status: int, code: str, description: str, *, hint: str = "", headers: Mapping[str, str] | None = None
+        self, status: int, code: str, description: str, *, hint: Step = "", headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(description)
-        self.status, self.code, self.description, self.hint = status, code, description, hint
+        self.status, self.code, self.description, self.hint = status, code, description, in_words(hint)
         self.headers = headers or {}
 
     @property

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from zdemo.config.address import ADMIN_PAT
-from zdemo.config.environment import COMMAND_LINE, Environment, steps_with_env_file
+from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
-from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.view import step_document
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
 from zdemo.guard.authorization import LONGEST_TOKEN
@@ -88,7 +88,7 @@ def caller_in(body: Mapping[str, Any], environment: Environment) -> PageCaller:
         if caller.id == name:
             return caller
     if name in VARIABLES:
-        hint = environment.completion([VARIABLES[name]], by_name=True)
+        hint = "; ".join(map(in_words, environment.completion([VARIABLES[name]], by_name=True)))
         raise PageRefusal(400, "no_token", f"no usable token for the {name}", hint=f"{hint}; then restart")
     raise PageRefusal(400, "unknown_caller", f"caller must be {NOBODY}, {', '.join(VARIABLES)} or {PASTED}")
 
@@ -240,14 +240,14 @@ def changes_document(context: PageContext) -> dict[str, Any]:
         users = emulators_users(options.emulator_users, found, options.settings.project_id)
         return shown | {"users": users, "emulator": emulator}
     except SettingsError as error:
-        why, fix = "; ".join(error.problems), [error.hint, RESTART]
+        why, fix = "; ".join(map(str, error.problems)), (*error.steps, RESTART)
         if ADMIN_PAT not in options.environment:
-            start = f"zdemo serve --port {urlsplit(options.api_url).port} --admin-pat"
-            again = Finding(cause=why, fix=(f"{start}  (in place of the one that runs)",))
-            why, fix = f"{ADMIN_PAT} is not set", [*steps_with_env_file(again, options.steps_file).fix]
+            start = f"serve --port {urlsplit(options.api_url).port} --admin-pat"
+            again = Command(start, env_file=options.steps_file, does="in place of the one that runs")
+            why, fix = f"{ADMIN_PAT} is not set", (again,)
     except ZdemoError as error:
-        why, fix = error.message, [error.hint]
-    return shown | {"possible": False, "why_not": why, "fix": [step for step in fix if step]}
+        why, fix = error.message, error.steps
+    return shown | {"possible": False, "why_not": why, "fix": [step_document(step) for step in fix]}
 
 
 def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

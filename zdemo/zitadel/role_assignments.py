@@ -75,12 +75,12 @@ def require_user(client: ManagementClient, name: str) -> User:
     with suppress(ZdemoError):  # it only adds to the error that is on its way
         names = [one for user in resources.list_similar_users(client, name) for one in (user.username, user.login_name)]
     near = did_you_mean(name, names)
-    hint = f"did you mean {near}?" if near else "zdemo role list shows the users that have a role"
+    hint: Step = f"did you mean {near}?" if near else Command("role list", does="shows the users that have a role")
     raise ZdemoError(f"there is no user {name}", hint=hint)
 
 
 def _assignments_of(
-    client: ManagementClient, project_id: str, name: str, role: str, *, define: str = ""
+    client: ManagementClient, project_id: str, name: str, role: str, *, define: Command | None = None
 ) -> tuple[User, tuple[RoleAssignment, ...]]:
     """Return a user and their assignments in the project.
 
@@ -93,10 +93,10 @@ def _assignments_of(
     if role not in keys:
         near, known = did_you_mean(role, keys, least=NEAR_ROLE), ", ".join(keys) or "no role yet"
         cannot = not define or near.casefold() == role.casefold()  # ZITADEL refuses keys that differ only in case
-        more = "role keys are compared exactly" if cannot else f"to define it: {define}"
-        hint = f"did you mean {near}? {more[0].upper()}{more[1:]}" if near else f"the project has {known}; {more}"
+        more: Step = "role keys are compared exactly" if cannot or not define else sentence("to define it:", define)
+        hint: tuple[Step, ...] = (f"did you mean {near}?" if near else f"the project has {known}", more)
         if name in keys:
-            hint = f"write the user first, then the role {name}"
+            hint = (f"write the user first, then the role {name}",)
         raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
     user = require_user(client, name)
     return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)
@@ -113,7 +113,9 @@ def define_role(client: ManagementClient, project_id: str, name: str, role: str)
     return True
 
 
-def grant(client: ManagementClient, project_id: str, name: str, role: str, *, define: str = "") -> Change:
+def grant(
+    client: ManagementClient, project_id: str, name: str, role: str, *, define: Command | None = None
+) -> Change:
     """Grant a user a role: activate, extend or create an assignment. Raises ZdemoError for an unknown user or role."""
     user, assignments = _assignments_of(client, project_id, name, role, define=define)
     holding, outcome = [a for a in assignments if role in a.role_keys], ChangeOutcome.UNCHANGED

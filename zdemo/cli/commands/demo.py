@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli.common_options import EnvFile, Json
-from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, with_remark
+from zdemo.cli.layout import BELOW, LEAST_ROOM, pad
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
 from zdemo.cli.usage import OUTPUT_GROUP, flag
@@ -30,7 +30,7 @@ from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
 NAME_WIDTH = 38
 SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
-LIVE_HINT = "set {what} in the environment or in .env; zdemo demo without --live needs no settings; " + START_GUIDE
+LIVE_HINTS = (sentence(Command("demo"), "without --live needs no settings"), START_GUIDE)
 
 
 def demo(
@@ -79,10 +79,11 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoE
     try:
         settings = AdminSettings.from_env(environment)
     except SettingsError as error:
-        if not any("is not set" in problem for problem in error.problems):
+        if not any(problem.kind is ProblemKind.MISSING for problem in error.problems):
             raise
         what = "it" if len(error.problems) == 1 else "them"
-        raise SettingsError(error.problems, hint=LIVE_HINT.format(what=what)) from None
+        hint = (f"set {what} in the environment or in .env", *LIVE_HINTS)
+        raise SettingsError(error.problems, hint=hint) from None
     tell_warnings(screen, settings)
     tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
     return live_demo(settings, screen)
@@ -171,10 +172,10 @@ def show_end(screen: Screen, results: Sequence[StepResult], seconds: float, *, l
     good = sum(result.passed for result in results)
     screen.say()
     screen.headline(f"{good} of {len(results)} as expected", f"{seconds:.1f} s")
-    then = with_remark(f"{_command()} serve --emulator", "runs both, and says what to try")
+    then: Step = Shell(f"{_command()} serve --emulator", does="runs both, and says what to try")
     if live:
-        then = with_remark("zdemo setup", "creates objects to keep, and writes .env")
-    screen.behind("next  ", then)
+        then = Command("setup", does="creates objects to keep, and writes .env")
+    screen.steps("next", [then], label_width=4)
 
 
 def _command() -> str:

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.common_options import EmulatorPort, EnvFile, check_address, check_needs_emulator
-from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, warn_of_git, with_env_file
-from zdemo.cli.layout import with_remark
+from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
 from zdemo.cli.usage import flag, option
@@ -63,14 +62,13 @@ def init(
     warn_of_git(screen, path)
     for name in read_environment(path).shadowed:
         screen.tell(f"warning: {name} in the environment hides the one in {path}: unset {name}")
-    steps = {
-        "zdemo setup": "creates what is needed in your ZITADEL, and fills it in",
-        "zdemo doctor": "says what is missing, if you fill it in by hand",
-    }
+    steps = [
+        Command("setup", does="creates what is needed in your ZITADEL, and fills it in"),
+        Command("doctor", does="says what is missing, if you fill it in by hand"),
+    ]
     if emulator:
-        steps = {serve_emulator(emulator_port, api_url): "runs the API and the emulator, and says what to try"}
-    rows = [with_remark(with_env_file(command, path), what) for command, what in steps.items()]
-    screen.pairs([("" if number else "next", row) for number, row in enumerate(rows)], label_width=4)
+        steps = [replace(serve_emulator(emulator_port, api_url), does="runs the API and the emulator")]
+    screen.steps("next", [with_env_file(step, path) for step in steps], label_width=4)
     return ExitCode.YES
 
 
@@ -86,7 +84,7 @@ def _refusal(path: Path, emulator_port: int | None, api_url: str) -> ZdemoError:
     try:
         names = ", ".join(settings_in(path))
     except SettingsError as error:
-        return ZdemoError("\n".join((what, *error.problems)), hint=hint if emulator_port else error.hint)
+        return ZdemoError(f"{what}\n{error.message}", hint=hint if emulator_port else error.steps)
     if not emulator_port:
-        hint = f"{with_env_file('zdemo doctor', path)} says what is missing or wrong"
+        hint = with_env_file(Command("doctor", does="says what is missing or wrong"), path)
     return ZdemoError(f"{what}\nit sets {names or 'nothing'}", hint=hint)

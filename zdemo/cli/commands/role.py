@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json
-from zdemo.cli.emulator_env_file import with_env_file
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
 from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
@@ -17,7 +16,7 @@ from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Set
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.guard.forget import Forget
 from zdemo.http.api_call import Forgotten, order_to_forget
-from zdemo.text.printable import one_line, pasteable
+from zdemo.text.printable import one_line
 from zdemo.zitadel import role_assignments as roles
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
@@ -54,7 +53,7 @@ class _Project:
             settings = AdminSettings.from_env(environment)
         except SettingsError as error:
             if ADMIN_PAT not in environment and len(error.problems) == 1:
-                error.hint = f"add --admin-pat at the end of the line, which asks for it; or {error.hint}"
+                error.steps = ("add --admin-pat at the end of the line, which asks for it", *error.steps)
             raise
         tell_warnings(screen, settings)
         if "ZITADEL_DOMAIN" not in environment.hidden:  # that is said in the next line
@@ -195,9 +194,8 @@ def grant_role(
     project = _Project(ctx.obj, env_file, admin_pat, admin_key)
     if create_role and roles.define_role(project.client, project.id, user, role) and not as_json:
         project.screen.say(one_line(f"defined {role} in project {project.id}"))
-    define = with_env_file(pasteable("zdemo role grant --create-role", user, role), env_file or DEFAULT)
-    option = "" if " -- " in define else admin_option(project.environment)
-    change = roles.grant(project.client, project.id, user, role, define=define + option)
+    define = Command("role grant --create-role", (user, role), admin_option(project.environment), env_file)
+    change = roles.grant(project.client, project.id, user, role, define=define)
     code = _show_outcome(project, change, as_json=as_json)
     if why := ENDED.get(change.user.state):
         project.screen.tell(f"note: {why}, so ZITADEL still refuses their tokens")
@@ -259,7 +257,8 @@ def _show_outcome(project: _Project, change: roles.Change, *, as_json: bool, unc
         screen.say(one_line(f"{done} {change.role} {to} {change.user.login_name} in project {project.id}{again}"))
         if seconds is None:
             what = f"ZITADEL accepted the change, but does not show it after {roles.GIVE_UP_SECONDS:g} s"
-            screen.error(what, "its lists can lag behind by up to 60 s: look again with zdemo role list")
+            lag = "its lists can lag behind by up to 60 s: look again with"
+            screen.error(what, sentence(lag, Command("role list")))
         else:
             screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
             show_followers(screen, api_url, told, sharing=sharing)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zdemo.cli import common_options
-from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
+from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import flag, option
@@ -130,7 +130,7 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
 
     if not place.page_key:
         return None
-    file, file_step = environment.file, ""
+    file, file_step = environment.file, None
     if place.emulator_port:
         file, _ = emulator_env_file(file or DEFAULT, place.emulator_port)
         file_step = with_env_file(init_emulator(place.emulator_port, place.url), file)
@@ -173,9 +173,9 @@ def _start_emulator(stack: ExitStack, port: int, api_port: int, env_file: Path) 
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        commands = ", then ".join(with_emulator_settings(env_file, "zdemo serve", port=port))
+        commands = with_emulator_settings(env_file, Command("serve"), port=port)
         other = common_options.free_port_near(common_options.EMULATOR_HOST, port, api_port)
-        hint = f"choose another one: --emulator-port {other}; or, if an emulator runs there already: {commands}"
+        hint = [f"choose another one: --emulator-port {other}", "or, if an emulator runs there already:", *commands]
         raise ZdemoError(f"the emulator's port, {port}, is taken", hint=hint) from None
 
 

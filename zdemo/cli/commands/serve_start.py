@@ -10,17 +10,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_settings, with_env_file
-from zdemo.cli.layout import with_remark
+from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_settings
+from zdemo.cli.layout import in_lines
 from zdemo.cli.screen import Screen
-from zdemo.config.environment import DEFAULT, EXPORTED, Environment, steps_with_env_file
+from zdemo.config.environment import DEFAULT, EXPORTED, Environment
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.view import heading, why
 from zdemo.errors import CredentialsRefused, SettingsError, UnusableAnswer
+from zdemo.errors.steps import Command, Step, with_env_file
 from zdemo.serving.loopback import names_loopback
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 ACCEPTED, LATE = "credentials accepted", "no answer yet"
 MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
-REVOKE = "zdemo role revoke reader read:messages"
+REVOKE = Command("role revoke reader read:messages")
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,17 @@ def _verdict(asked: Future[Investigation]) -> str:
 
 def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investigation], verdict: str) -> None:
     """Tell below the banner, whose verdict is given, the cause of a fault and what to do, as doctor does."""
-    error, found = asked.result().error, asked.result().finding
+    error, finding = asked.result().error, asked.result().finding
     if error is None:
         if verdict == LATE:
             screen.tell(f"ZITADEL: {ACCEPTED}")
         return
-    finding = found or Finding(id="", cause=error.message, fix=(error.hint,))
-    finding = steps_with_env_file(finding, environment.file)
-    screen.tell(f"warning: {finding.sentence}{'; one of:' if finding.candidates else ''}")
+    finding = (finding or Finding(cause=error.message, fix=error.steps)).with_env_file(environment.file)
+    screen.tell(f"warning: {why(finding)}{f'; {heading(finding)}' if finding.candidates else ''}")
     for candidate in finding.candidates:
         screen.behind("         ", candidate, hang=2, stream=screen.stderr)
     for number, step in enumerate(finding.fix):
-        screen.behind("         " if number else "fix      ", step, stream=screen.stderr)
+        screen.behind("         " if number else "fix      ", in_lines(step), stream=screen.stderr)
 
 
 def tell_start(
@@ -116,7 +117,7 @@ def tell_start(
         if verdict in (ACCEPTED, LATE):  # a fault comes first, and its fix is the next step
             screen.tell("in another terminal")
             for step in _steps(environment, place):
-                screen.behind("  ", step, stream=screen.stderr)
+                screen.behind("  ", in_lines(step), stream=screen.stderr)
             screen.tell("")
     if store and not store.ok:
         screen.tell(f"warning: {store.reason}, so answers are not shared")
@@ -140,15 +141,14 @@ def _cache(settings: Settings) -> str:
     return f"cache {ttl:g} s, shared at {shown_address(url)}" if url else f"cache {ttl:g} s"
 
 
-def _steps(environment: Environment, place: ServeAddress) -> list[str]:
+def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     """Return the commands to run next; each can be pasted as it is, and overwrites nothing."""
-    call = "zdemo call scoped" if place.emulator_port or environment.get("PAT") else "zdemo call public"
-    call += "" if place.url == _known_url(environment, place) else f" --url {place.url}"
-    mine = environment.file or DEFAULT
+    route = "scoped" if place.emulator_port or environment.get("PAT") else "public"
+    url = "" if place.url == _known_url(environment, place) else f" --url {place.url}"
+    call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT
     if not place.emulator_port:
         return [with_env_file(call, mine)]
-    *init, first, second = with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
-    return [*(with_remark(step, "writes the emulator's settings") for step in init), first, second]
+    return with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
 
 
 def _known_url(environment: Environment, place: ServeAddress) -> str:

@@ -3,10 +3,10 @@
 import base64
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
@@ -14,20 +14,24 @@ from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe
 from zdemo.diagnosis.finding import quoted
+from zdemo.diagnosis.rules.active_token import may_list_own_assignments
 from zdemo.diagnosis.rules.inactive_pat import DECISIVE_EVENTS
-from zdemo.diagnosis.token_form import TokenForm, paste_problem, token_form
+from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.response import Response
+from zdemo.errors.steps import Step, sentence
 from zdemo.setup.state_file import issued_pat
 from zdemo.zitadel import resources
-from zdemo.zitadel.introspection_answer import TOKEN_PATH
+from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import Application, Project, RoleAssignment
+from zdemo.zitadel.records import Application, Project
 
 T = TypeVar("T")
 
 PARALLEL = 8  # questions at a time
+# Algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
+SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
 BY_HAND = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
 
 
@@ -45,13 +49,14 @@ def pat_ids(environment: Environment, token: str) -> PatIds | None:
     return PatIds(user=user, pat_id=pat_id, named_by=BY_HAND if pat_id else BY_HAND[:1])
 
 
-def unusable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> str:
+def unusable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> Step:
     """Return what to do so that the administrator's PAT that is set can be sent; empty when it can, or none is set."""
     pat = environment.get(ADMIN_PAT, "").strip()
     if pat and (problem := paste_problem(pat)):
         return f"correct {ADMIN_PAT}: {problem.cause}"
-    withheld = why_withheld(environment, zitadel)
-    return f"{ADMIN_PAT} was not sent, because only .env names this address; {withheld[1]}" if withheld else ""
+    if withheld := why_withheld(environment, zitadel):
+        return sentence(f"{ADMIN_PAT} was not sent, because only .env names this address;", *withheld.steps)
+    return ""
 
 
 class Facts:
@@ -71,12 +76,15 @@ class Facts:
             with_administrator=bool(self.admin_pat),
             unusable_admin_pat=unusable,
             admin_option=admin_option(environment),
+            is_admin_pat=bool(self.admin_pat) and self.admin_pat == self.token.strip(),
             with_ids=self.ids is not None,
             from_setup=self.ids is not None and not self.ids.named_by,
         )
         self.now = 0.0  # epoch seconds, when the token was asked about
-        self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
-        self.replies: dict[Probe, Response | ConnectionFailed] = {}
+        self.introspection: Introspection | None = None  # of the token, once it is known
+        self._replies: dict[Probe, Response | ConnectionFailed] = {}
+        self._records: dict[Probe, Mapping[str, Any]] = {}  # fields of the evidence, by the probe that filled them
+        self._administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
         self._late: set[Probe] = set()
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
@@ -118,41 +126,94 @@ class Facts:
         """The form of the token."""
         return token_form(self.token)
 
-    def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = ()) -> None:
+    # --- probes
+
+    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
+        """Return the probes that can be sent, and were not."""
+        asked = {*self._replies, *self._records, *self._late}
+        return tuple(probe for probe in probes if probe not in asked and self._question(probe))
+
+    def _question(self, probe: Probe) -> Callable[[], Response | Mapping[str, Any]] | None:  # noqa: PLR0911, PLR0912  # one table
+        """Return what sends a probe; ``None`` if it cannot be sent: some need a token, a PAT, or its IDs."""
+        is_sendable = not self.made_up and self.form.sendable and not self.form.problem
+        introspection = self.introspection
+        match probe:
+            case Probe.TOKEN:
+                return partial(self._introspect, self.token)
+            case Probe.DISCOVERY:
+                return partial(self._get, "/.well-known/openid-configuration")
+            case Probe.READY:
+                return partial(self._get, "/debug/ready")
+            case Probe.HEALTH:
+                return partial(self._get, "/debug/healthz")
+            case Probe.KEYS:
+                return partial(self._get, "/oauth/v2/keys")
+            case Probe.MADE_UP_CLIENT if not self.known.administrator_is_active:  # else it is known that ZITADEL works
+                return partial(self._introspect, random_token(), authorization=_made_up_client())
+            case Probe.OWN_PAIR_AT_TOKEN_ENDPOINT if self.settings.key is None:
+                return self._own_pair_at_token_endpoint
+            case Probe.USERINFO if is_sendable:
+                return partial(self._get, resources.USERINFO, self._bearer)
+            case Probe.WHOAMI if is_sendable:
+                return partial(self._get, resources.WHOAMI, self._bearer)
+            case Probe.ASSIGNMENTS if introspection and introspection.text("sub"):
+                return partial(self._assignments, introspection)
+            case Probe.OWN_RIGHTS if introspection and may_list_own_assignments(introspection):
+                return self._own_rights
+            case Probe.ADMINISTRATOR if self.admin_pat and is_sendable:
+                return partial(self._introspect, self.admin_pat)
+            case Probe.ADMINISTRATOR_USERINFO if self.admin_pat and not self._administrator_answered:
+                return partial(self._get, resources.USERINFO, self.admin_pat)
+            case Probe.ADMINISTRATOR_RIGHTS if self.admin_pat:
+                return lambda: {"admin_pat_rights": self.look_up(resources.manager_roles)}
+            case Probe.CLIENT_RECORDS if self.admin_pat:
+                return lambda: {"client_records": self.look_up(self._client_records)}
+            case Probe.PAT_RECORDS if self.admin_pat and self.ids:
+                return lambda: {"pat_records": self.look_up(self._pat_records)}
+        return None
+
+    def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = ()) -> Evidence:
         """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.
 
-        Raises SettingsError for an unusable CA bundle.
+        Return all that is known then. Raises SettingsError for an unusable CA bundle.
         """
         running = self._begin(probes)
         if meanwhile and wait(running.values(), timeout=self.seconds_left / 2).not_done:
             running |= self._begin(meanwhile)
         for probe, future in running.items():
+            reply: Response | ConnectionFailed | Mapping[str, Any]
             try:
-                self.replies[probe] = future.result()
+                reply = future.result()
             except ConnectionFailed as failure:
-                self.replies[probe] = failure
+                reply = failure
+            if isinstance(reply, Mapping):
+                self._records[probe] = reply
+            else:
+                self._replies[probe] = reply
+        return self.known
 
-    def _begin(self, probes: tuple[Probe, ...]) -> dict[Probe, Future[Response]]:
-        new = [probe for probe in probes if probe not in self.replies]
+    def _begin(self, probes: Iterable[Probe]) -> dict[Probe, Future[Response | Mapping[str, Any]]]:
+        new = self.missing(probes)
         if not self.has_time:
             self._late.update(new)
             return {}
-        return {probe: self._pool.submit(_REQUESTS[probe], self) for probe in new}
+        questions = {probe: self._question(probe) for probe in new}
+        return {probe: self._pool.submit(question) for probe, question in questions.items() if question}
 
     def ask_state(self) -> Evidence:
         """Ask for discovery and readiness; ask whether ZITADEL is alive only if it is slow or not ready."""
         self.ask(Probe.DISCOVERY, Probe.READY, meanwhile=(Probe.HEALTH,))
-        if not self.known.is_ready:
-            self.ask(Probe.HEALTH)
-        return self.known
+        return self.known if self.known.is_ready else self.ask(Probe.HEALTH)
 
     @property
     def known(self) -> Evidence:
-        """The replies so far; times in records are compared with ZITADEL's clock."""
-        late = self._late | {probe for probe, reply in self.replies.items() if not isinstance(reply, Response)}
-        answer = self.replies.get(Probe.TOKEN)
+        """What is known so far; times in records are compared with ZITADEL's clock."""
+        late = self._late | {probe for probe, reply in self._replies.items() if not isinstance(reply, Response)}
+        answer = self._replies.get(Probe.TOKEN)
         ahead = clock_ahead_seconds(answer, self.now) if isinstance(answer, Response) else None
-        known = replace(self._given, replies=dict(self.replies), late=frozenset(late), clock_ahead_seconds=ahead)
+        records = {name: value for record in self._records.values() for name, value in record.items()}
+        known = replace(self._given, replies=dict(self._replies), late=frozenset(late), **records)
+        known = replace(known, clock_ahead_seconds=ahead, signature_fits=self._signature_fits())
         return replace(known, looked_up_at=self.now - known.clock_off_by)
 
     def _send(self, method: str, path: str, **more: Any) -> Response:
@@ -171,32 +232,34 @@ class Facts:
         form = {"grant_type": "client_credentials", "scope": "openid"}
         return self._send("POST", TOKEN_PATH, headers={"Authorization": own}, form=form)
 
-    # --- with the token itself
+    # --- records, with the token itself
 
     def _management(self, token: str) -> ManagementClient:
         address, transport = self.settings.zitadel, self._client.transport
         return ManagementClient(address, token, timeout_seconds=lambda: self.seconds_left, transport=transport)
 
-    def own_assignments(self, user_id: str) -> tuple[RoleAssignment, ...] | None:
-        """List the role assignments of the token's user with the token itself; ``None`` when it may not."""
-        if not self.has_time:
-            self._late.add(Probe.ASSIGNMENTS)
-            return None
-        try:
-            return resources.list_assignments_of(self._management(self._bearer), user_id)[0]
-        except (IntrospectionError, ManagementError) as error:
-            if reply := error.answer or (error.failure if isinstance(error, IntrospectionError) else None):
-                self.replies[Probe.ASSIGNMENTS] = reply
-        return None
+    def _assignments(self, introspection: Introspection) -> Mapping[str, Any]:
+        """List the role assignments of the token's user, with the token itself if it may, else as an administrator."""
+        user_id, refusal = introspection.text("sub"), None
+        if may_list_own_assignments(introspection):
+            try:
+                assignments, _ = resources.list_assignments_of(self._management(self._bearer), user_id)
+                return {"assignments": assignments}
+            except (IntrospectionError, ManagementError) as error:
+                refusal = error.answer or (error.failure if isinstance(error, IntrospectionError) else None)
+        listing = self.look_up(lambda client: resources.list_assignments_of(client, user_id))
+        if listing is None or listing[1]:  # the administrator does not see all of them
+            return {"assignments_refused": refusal}
+        return {"assignments": listing[0], "assignments_from": ADMIN_PAT}
 
-    def own_rights(self) -> tuple[str, ...]:
-        """Return the administrator roles of the token's user, by the token itself; empty when ZITADEL does not say."""
+    def _own_rights(self) -> Mapping[str, Any]:
+        """Return the administrator roles of the token's user, by the token itself; none when ZITADEL does not say."""
         try:
-            return resources.manager_roles(self._management(self._bearer)) if self.has_time else ()
+            return {"own_rights": resources.manager_roles(self._management(self._bearer))}
         except ZdemoError:
-            return ()
+            return {}
 
-    # --- with the administrator's PAT
+    # --- records, with the administrator's PAT
 
     @cached_property
     def administrator(self) -> ManagementClient:
@@ -208,33 +271,34 @@ class Facts:
         if not self.admin_pat or not self.has_time:
             return None
         try:
-            found = question(self.administrator)
+            records = question(self.administrator)
         except ZdemoError:
             return None
-        self.administrator_answered = True
-        return found
+        self._administrator_answered = True
+        return records
 
     def application(self, client: ManagementClient) -> Application | None:
         """Return the application of the client ID, as the administrator sees it."""
         return resources.find_application(client, self.settings.client_id)
 
-    def client_records(self, client: ManagementClient) -> ClientRecords:
+    def _client_records(self, client: ManagementClient) -> ClientRecords:
         """Return what the client ID belongs to, up to the first thing that is inactive."""
         application = self.application(client)
         if application is None:
             with_own_id = resources.get_application(client, self.settings.client_id)
             whole = with_own_id is None and any(m.whole_instance for m in resources.list_memberships(client))
             return ClientRecords(whole_instance=whole, with_own_id=with_own_id)
-        found = ClientRecords(application=application)
+        records = ClientRecords(application=application)
         if application.active:
-            found = replace(found, project=_project_of(client, application, self.settings.project_id))
-        if found.project and found.project.active:
-            found = replace(found, organization=resources.get_organization(client, found.project.organization_id))
+            records = replace(records, project=_project_of(client, application, self.settings.project_id))
+        if records.project and records.project.active:
+            organization = resources.get_organization(client, records.project.organization_id)
+            records = replace(records, organization=organization)
         if self.settings.key:
-            found = replace(found, keys=resources.list_application_keys(client, application.id))
-        return found
+            records = replace(records, keys=resources.list_application_keys(client, application.id))
+        return records
 
-    def pat_records(self, client: ManagementClient) -> PatRecords | None:
+    def _pat_records(self, client: ManagementClient) -> PatRecords | None:
         """Return the user of the token and the state of the PAT; ``None`` when the PAT is surely another one."""
         ids = self.ids
         if ids is None:
@@ -256,10 +320,24 @@ class Facts:
             all_events=events is None or len(events) < resources.MOST_EVENTS,
         )
 
-    def assignments(self, user_id: str) -> tuple[RoleAssignment, ...] | None:
-        """Return a user's role assignments; ``None`` when the administrator does not see all of them."""
-        found = self.look_up(lambda client: resources.list_assignments_of(client, user_id))
-        return None if found is None or found[1] else found[0]
+    def _signature_fits(self) -> bool | None:
+        """Return whether the key of this ZITADEL that a JWT names has signed it; ``None`` when that is unknown."""
+        reply, algorithm = self._replies.get(Probe.KEYS), self.form.header.get("alg")
+        keys = reply.json_object().get("keys") if isinstance(reply, Response) else None
+        if self.form.kind is not TokenKind.JWT or not isinstance(keys, list) or algorithm not in SIGNATURES:
+            return None
+        named = (key for key in keys if isinstance(key, dict) and key.get("kid") == self.form.header.get("kid"))
+        if (key := next(named, None)) is None:
+            return None
+        import jwt  # here, because it loads cryptography, which is slow to import
+
+        try:
+            jwt.PyJWS().decode(self.token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])
+        except jwt.DecodeError:  # also a signature that is not base64url
+            return False
+        except (jwt.PyJWTError, ValueError, TypeError):
+            return None
+        return True
 
 
 def _project_of(client: ManagementClient, application: Application, likely: str | None) -> Project | None:
@@ -293,18 +371,3 @@ def random_token() -> str:
 
 def _made_up_client() -> str:
     return basic_credentials("".join(secrets.choice("0123456789") for _ in range(18)), secrets.token_hex(32))
-
-
-_REQUESTS: Mapping[Probe, Callable[[Facts], Response]] = {
-    Probe.TOKEN: lambda facts: facts._introspect(facts.token),
-    Probe.MADE_UP_CLIENT: lambda facts: facts._introspect(random_token(), authorization=_made_up_client()),
-    Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: Facts._own_pair_at_token_endpoint,
-    Probe.ADMINISTRATOR: lambda facts: facts._introspect(facts.admin_pat),
-    Probe.ADMINISTRATOR_USERINFO: lambda facts: facts._get(resources.USERINFO, facts.admin_pat),
-    Probe.USERINFO: lambda facts: facts._get(resources.USERINFO, facts._bearer),
-    Probe.WHOAMI: lambda facts: facts._get(resources.WHOAMI, facts._bearer),
-    Probe.READY: lambda facts: facts._get("/debug/ready"),
-    Probe.HEALTH: lambda facts: facts._get("/debug/healthz"),
-    Probe.DISCOVERY: lambda facts: facts._get("/.well-known/openid-configuration"),
-    Probe.KEYS: lambda facts: facts._get("/oauth/v2/keys"),
-}

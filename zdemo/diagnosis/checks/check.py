@@ -1,14 +1,15 @@
 """A check, and how checks run in order: a check is skipped if one that it needs has failed."""
 
-import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from zdemo.config.environment import is_setting
 from zdemo.diagnosis.finding import Finding, Outcome
+from zdemo.diagnosis.view import in_full
 from zdemo.errors import ZdemoError
+from zdemo.errors.problem import Problem
+from zdemo.errors.steps import Step
 
 TROUBLESHOOTING = "docs/troubleshooting.md"
 S = TypeVar("S")
@@ -60,12 +61,12 @@ def check(name: str, *needs: str, what: str = "", **more: str) -> Callable[[Call
     beginning = name.partition(".")[0]
     fields = {"group": GROUPS.get(beginning, beginning)} | more
 
-    def made(examine: Callable[[S], Finding]) -> Check[S]:
-        said = what or (examine.__doc__ or "").removesuffix(".")
-        said = said if said[1:2].isupper() else said[:1].lower() + said[1:]  # a name in capitals stays
-        return Check(id=name, what=said, needs=needs, examine=examine, **fields)
+    def check_of(examine: Callable[[S], Finding]) -> Check[S]:
+        text = what or (examine.__doc__ or "").removesuffix(".")
+        text = text if text[1:2].isupper() else text[:1].lower() + text[1:]  # a name in capitals stays
+        return Check(id=name, what=text, needs=needs, examine=examine, **fields)
 
-    return made
+    return check_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,20 +96,15 @@ class CheckReport:
         """
         if self.check.group != "settings" or self.check.explains == failure.id:
             return (self, None) if self.check.explains == failure.id else (None, self)
-        used = USED.get(failure.id) or USED.get(failure.id.partition(".")[0]) or _settings_in(failure.result.text)
-        rows = list(zip((self.result.cause, *self.result.also), self.result.fix, strict=True))
-        about = [row for row in rows if not _settings_in(" ".join(row)).isdisjoint(used)]
-        return self._with(about), self._with([row for row in rows if row not in about])
+        named = tuple(name for problem in failure.result.problems for name in problem.names)
+        used = USED.get(failure.id) or USED.get(failure.id.partition(".")[0]) or named
+        about = [problem for problem in self.result.problems if not set(problem.names).isdisjoint(used)]
+        return self._with(about), self._with([problem for problem in self.result.problems if problem not in about])
 
-    def _with(self, rows: Sequence[tuple[str, str]]) -> "CheckReport | None":
-        if not rows:
+    def _with(self, problems: Sequence[Problem]) -> "CheckReport | None":
+        if not problems:
             return None
-        (cause, *also), fix = zip(*rows, strict=True)
-        return replace(self, result=replace(self.result, cause=cause, also=tuple(also), fix=fix))
-
-
-def _settings_in(text: str) -> set[str]:
-    return set(filter(is_setting, re.findall(r"\w+", text)))
+        return replace(self, result=with_problems(problems, self.result.outcome))
 
 
 def passed(evidence: str, *, brief: str = "") -> Finding:
@@ -116,19 +112,25 @@ def passed(evidence: str, *, brief: str = "") -> Finding:
     return Finding(outcome=Outcome.PASS, cause=evidence, brief=brief)
 
 
-def warned(evidence: str, *fix: str, also: Sequence[str] = (), brief: str = "", stops: bool = False) -> Finding:
+def warned(evidence: str, *fix: Step, brief: str = "", stops: bool = False) -> Finding:
     """Return the result for something that works, but may not be what was meant."""
-    return Finding(outcome=Outcome.WARN, cause=evidence, also=tuple(also), fix=fix, brief=brief, stops=stops)
+    return Finding(outcome=Outcome.WARN, cause=evidence, fix=fix, brief=brief, stops=stops)
 
 
-def failed(evidence: str, *fix: str, also: Sequence[str] = (), otherwise: tuple[str, ...] = ()) -> Finding:
+def failed(evidence: str, *fix: Step, otherwise: tuple[Step, ...] = ()) -> Finding:
     """Return the result for something that does not work."""
-    return Finding(cause=evidence, also=tuple(also), fix=fix, otherwise=otherwise)
+    return Finding(cause=evidence, fix=fix, otherwise=otherwise)
 
 
 def failed_with(error: ZdemoError) -> Finding:
     """Return the result for an error, with its hint as the fix."""
-    return failed(error.message, error.hint)
+    return failed(error.message, *error.steps)
+
+
+def with_problems(problems: Sequence[Problem], outcome: Outcome, fix: Sequence[Step] = ()) -> Finding:
+    """Return the result for problems of the settings; the fix is all of their steps, unless another one is given."""
+    steps = dict.fromkeys(step for problem in problems for step in problem.steps)
+    return Finding(outcome=outcome, cause=problems[0].text, problems=tuple(problems), fix=tuple(fix or steps))
 
 
 def nothing_to_check(why: str) -> Finding:
@@ -144,10 +146,10 @@ def skipped(why: str, *, brief: str = "") -> Finding:
 def selected(checks: Sequence[Check[S]], requested: Collection[str] = ()) -> list[Check[S]]:
     """Return the requested checks and those that they build on, in order; all of them when none is requested."""
     names = set(requested)
-    for one in reversed(checks):  # what a check builds on comes before it
-        if one.id in names:
-            names.update(one.needs)
-    return [one for one in checks if one.id in names or not requested]
+    for current in reversed(checks):  # what a check builds on comes before it
+        if current.id in names:
+            names.update(current.needs)
+    return [current for current in checks if current.id in names or not requested]
 
 
 def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] = ()) -> Iterator[CheckReport]:
@@ -156,20 +158,20 @@ def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] =
     An error that a check does not expect, such as an unusable CA bundle, makes it fail.
     """
     blockers: dict[str, tuple[Check[Any], ...]] = {}  # of each check that was not satisfied; itself if it ran
-    for one in selected(checks, requested):
+    for current in selected(checks, requested):
         started = time.monotonic()
-        missing = [name for name in one.needs if name in blockers]
+        missing = [name for name in current.needs if name in blockers]
         try:
-            result = skipped(f"needs {' and '.join(missing)}") if missing else one.examine(subject)
+            result = skipped(f"needs {' and '.join(missing)}") if missing else current.examine(subject)
         except ZdemoError as error:
             result = failed_with(error)
         roots = {root.id: root for name in missing for root in blockers[name]}
         if not result.satisfied:
-            blockers[one.id] = tuple(roots.values()) or (one,)
+            blockers[current.id] = tuple(roots.values()) or (current,)
         yield CheckReport(
-            check=one,
+            check=current,
             result=result,
-            requested=not requested or one.id in requested,
+            requested=not requested or current.id in requested,
             blockers=tuple(roots.values()),
             seconds=time.monotonic() - started,
         )
@@ -197,4 +199,4 @@ def line_of(reports: Sequence[CheckReport]) -> str:
         if with_it[0].blockers:
             return f"needs {' and '.join(dict.fromkeys(root.group for root in with_it[0].blockers))}"
     briefs = [report.result.brief for report in with_it if report.result.brief]
-    return ", ".join(briefs) if briefs and outcome is Outcome.PASS else (*briefs, with_it[0].result.text)[0]
+    return ", ".join(briefs) if briefs and outcome is Outcome.PASS else briefs[0] if briefs else in_full(with_it[0].result)

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 from zdemo.config.names import rename_steps
-from zdemo.diagnosis.checks.check import check, failed, passed, skipped, warned
+from zdemo.config.settings import correction_of
+from zdemo.diagnosis.checks.check import check, failed, passed, skipped, warned, with_problems
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
-from zdemo.diagnosis.checks.settings_checks import correction_of, renaming_of
 from zdemo.diagnosis.evidence import Probe
-from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
 from zdemo.diagnosis.token_form import paste_problem, token_form
+from zdemo.errors.steps import Command, SetVariable, in_words, sentence
 from zdemo.http.api_call import ROLE
 from zdemo.zitadel.resources import list_permissions, list_projects, whoami
 
@@ -61,14 +62,16 @@ def _kind(context: DoctorContext) -> Finding:
 def _form(context: DoctorContext) -> Finding:
     """PAT is a whole token, with nothing around it."""
     if not context.token:
-        known = rename_steps(context.environment, "PAT")
-        step = known[0] if known else "set PAT to a user's token; zdemo setup creates one"
-        found = warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT, stops=True)
-        return replace(found, repair=renaming_of(context.environment, "PAT"))
+        renames = rename_steps(context.environment, "PAT")
+        step = renames[0] if renames else sentence("set PAT to a user's token;", Command("setup"), "creates one")
+        return warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT, stops=True)
     if misplaced := context.misplaced("PAT"):
         return skipped(misplaced)
     if problem := paste_problem(context.token):
-        return replace(problem, repair=correction_of(context.environment, "PAT"))
+        repair = correction_of(context.environment, "PAT")
+        if isinstance(repair, SetVariable):  # the words stay those of the finding
+            return replace(problem, fix=(replace(repair, advice=in_words(problem.fix[0])), *problem.fix[1:]))
+        return problem
     form = token_form(context.token)
     if form.is_access_token:
         return passed(form.described)
@@ -143,7 +146,7 @@ def _admin_not_asked(context: DoctorContext) -> Finding | None:
     if problem := paste_problem(pat):
         return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix, otherwise=problem.otherwise)
     if withheld := context.withheld:
-        return warned(*withheld, brief="not sent", stops=True)
+        return replace(with_problems([withheld], Outcome.WARN), brief="not sent", stops=True)
     if (finding := context.investigation.finding) and finding.id == "client.other_instance":
         return skipped("needs client.accepted: ZITADEL refuses everything")
     return None

@@ -16,9 +16,10 @@ from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.diagnosis.ask.facts import Facts, clock_ahead_seconds, random_token
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import NOTHING, Evidence
-from zdemo.diagnosis.rules.odd_values import OddValue, odd_values
+from zdemo.diagnosis.rules.odd_values import odd_values
 from zdemo.diagnosis.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError
+from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.response import Response
 from zdemo.http.api_call import LOCAL_SECONDS, Call, Route, call_api, is_local
 
@@ -54,9 +55,9 @@ class DoctorContext:
         return max(min(configured, LONGEST_STEP_SECONDS, self._end - time.monotonic()), LEAST_STEP_SECONDS)
 
     @cached_property
-    def problems(self) -> dict[str, str]:
-        """The first problem of each variable, with its own fix if it has one."""
-        problems: dict[str, str] = {}
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the settings, or is missing from them."""
+        problems: dict[Problem, None] = {}
         readers: list[Callable[[Environment], object]] = [Settings.from_env, ClientSettings.from_env]
         if self.environment.get("ZITADEL_ADMIN_PAT", "").strip() and self.withheld is None:
             readers.append(AdminSettings.from_env)
@@ -64,8 +65,8 @@ class DoctorContext:
             try:
                 read(self.environment)
             except SettingsError as error:
-                problems |= {problem: error.fixes.get(problem, "") for problem in error.problems}
-        return problems
+                problems |= dict.fromkeys(error.problems)
+        return tuple(problems)
 
     @cached_property
     def settings(self) -> Settings | None:
@@ -85,20 +86,21 @@ class DoctorContext:
     def not_usable(self, *names: str) -> str:
         """Return which check of the settings says why one of these variables cannot be used; empty when all can."""
         for problem in self.problems:
-            name = problem.split(" ", 1)[0]
+            name = problem.names[0]
+            if name in names and problem.kind is ProblemKind.MISSING:
+                return f"{NOT_USABLE}: {name} is not set"
             if name in names:
-                missing = " is not set" in problem
-                return f"{NOT_USABLE}: {name} is not set" if missing else f"needs settings.wellformed: {name}"
+                return f"needs settings.wellformed: {name}"
         return ""
 
     @cached_property
-    def odd(self) -> tuple[OddValue, ...]:
+    def odd(self) -> tuple[Problem, ...]:
         """What is odd about the values of the settings."""
         return odd_values({name: value for name, value in self.environment.items() if is_setting(name)})
 
     def misplaced(self, *names: str) -> str:
         """Return that a check needs ``settings.wellformed``, if one of these holds another variable's value."""
-        wrong = [name for odd in self.odd for name in odd.names if name in names]
+        wrong = [name for odd in self.odd for name in odd.blocks if name in names]
         return f"needs settings.wellformed: {wrong[0]}" if wrong else ""
 
     @property
@@ -134,8 +136,8 @@ class DoctorContext:
         return self.environment.get("PAT", "").strip()
 
     @property
-    def withheld(self) -> tuple[str, str] | None:
-        """Why ``ZITADEL_ADMIN_PAT`` is not sent to the address in ``.env``, and what to do."""
+    def withheld(self) -> Problem | None:
+        """Why ``ZITADEL_ADMIN_PAT`` is not sent to the address in ``.env``."""
         return why_withheld(self.environment, self.zitadel)
 
     @property
@@ -156,13 +158,13 @@ class DoctorContext:
             return NOTHING
         asked_at = time.time()
         try:
-            self.facts.ask_state()
+            evidence = self.facts.ask_state()
         except SettingsError as error:
             self.unusable_bundle = error
             return NOTHING
-        answers = (reply for reply in self._facts.replies.values() if isinstance(reply, Response))
+        answers = (reply for reply in evidence.replies.values() if isinstance(reply, Response))
         offsets = (clock_ahead_seconds(answer, asked_at) for answer in answers)
-        return replace(self._facts.known, clock_ahead_seconds=next((o for o in offsets if o is not None), None))
+        return replace(evidence, clock_ahead_seconds=next((o for o in offsets if o is not None), None))
 
     @cached_property
     def store(self) -> SharedState:

@@ -1,47 +1,24 @@
 """Checks of the settings: readable, complete, not hidden by others, and of the right kind."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 from zdemo.config.dotenv_file import load_dotenv
-from zdemo.config.environment import Environment, is_setting
-from zdemo.config.names import NEAR_VARIABLE, did_you_mean, misnamed
-from zdemo.config.settings import certain_correction
-from zdemo.config.variables import BY_NAME, VARIABLES
-from zdemo.diagnosis.checks.check import SHADOWED, check, failed, passed, warned
+from zdemo.config.environment import is_setting
+from zdemo.config.variables import VARIABLES
+from zdemo.diagnosis.checks.check import SHADOWED, check, failed, passed, warned, with_problems
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
-from zdemo.diagnosis.finding import Finding, Outcome, RenameVariable, SetVariable, TightenMode
+from zdemo.diagnosis.finding import Finding, Outcome
+from zdemo.errors.problem import Problem, ProblemKind
+from zdemo.errors.steps import Command, EditLines, UnsetVariable
 
-SETUP = "zdemo setup  (creates all of them in your ZITADEL)"
-NOT_SET = " is not set: "
-
-
-def correction_of(environment: Environment, *texts: str) -> SetVariable | None:
-    """Return the repair of the first variable that begins one of these texts and whose value shows the right one."""
-    names = (text.split(" ", 1)[0] for text in texts)
-    found = ((name, certain_correction(environment, name)) for name in names if name in environment)
-    return next((SetVariable(name, value) for name, value in found if value), None)
-
-
-def renaming_of(environment: Environment, right: str = "") -> RenameVariable | None:
-    """Return the repair of the first variable that alone is misspelled; with ``right``, for this setting."""
-    found = misnamed(environment, right)
-    for name, meant in found.items():
-        is_misspelled = did_you_mean(name, BY_NAME, least=NEAR_VARIABLE) == meant  # not the name of another program
-        if is_misspelled and [*found.values()].count(meant) == 1:
-            return RenameVariable(name, meant)
-    return None
+SETUP = Command("setup", does="creates all of them in your ZITADEL")
 
 
 @check("settings.readable", verdict=".env is not read, or only in part", explains="settings.complete")
 def _readable(context: DoctorContext) -> Finding:
     """The .env file can be read, and each line is an assignment."""
     if error := context.unreadable:
-        first, *also = error.problems
-        return failed(first, error.hint, also=also)
+        return with_problems(error.problems, Outcome.FAIL, error.steps)
     path = context.path
-    missing = any(NOT_SET in problem for problem in context.problems)
-    if path.is_dir() and missing:
+    if path.is_dir() and any(problem.kind is ProblemKind.MISSING for problem in context.problems):
         what = f"{path} is a folder, so it is not read"
         return warned(what, "write the settings to a file with another name, and name it with --env-file")
     if path.exists():
@@ -50,20 +27,15 @@ def _readable(context: DoctorContext) -> Finding:
     return passed(f"there is no {path} here; the settings come from the environment")
 
 
-def _lines(numbers: Sequence[int]) -> str:
-    return f"line{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"
-
-
 @check("settings.complete", "settings.readable", verdict="not complete")
 def _complete(context: DoctorContext) -> Finding:
     """ZITADEL_DOMAIN and the API application's credentials are set."""
-    missing = [problem for problem in context.problems if NOT_SET in problem]
+    missing = [problem for problem in context.problems if problem.kind is ProblemKind.MISSING]
     if missing:
-        renames = [context.problems[problem] for problem in missing if context.problems[problem]]
-        unset = [problem.split(" ", 1)[0] for problem in missing if not context.problems[problem]]
-        steps = (context.environment.completion(unset, by_name=bool(renames)), SETUP) if unset else ()
-        first, *also = missing
-        return replace(failed(first, *renames, *steps, also=also), repair=renaming_of(context.environment))
+        renames = [step for problem in missing for step in problem.steps]
+        unset = [problem.names[0] for problem in missing if not problem.steps]
+        steps = (*context.environment.completion(unset, by_name=bool(renames)), SETUP) if unset else ()
+        return with_problems(missing, Outcome.FAIL, (*renames, *steps))
     known = [variable.name for variable in VARIABLES if variable.name in context.environment]
     by_place: dict[str, list[str]] = {}
     for name in known:
@@ -75,44 +47,42 @@ def _complete(context: DoctorContext) -> Finding:
 @check(SHADOWED, "settings.readable", verdict="one value hides another")
 def _shadowed(context: DoctorContext) -> Finding:
     """No environment variable hides another value in .env."""
-    exported = [name for name in context.environment.hidden if is_setting(name)]
-    texts = [context.environment.hiding(name) for name in exported]
-    fix = [f"unset {name}  (if you want the value in {context.path})" for name in exported]
+    problems = [
+        Problem(
+            text=context.environment.hiding(name),
+            kind=ProblemKind.HIDDEN,
+            names=(name,),
+            steps=(UnsetVariable(name, does=f"if you want the value in {context.path}"),),
+        )
+        for name in context.environment.hidden
+        if is_setting(name)
+    ]
     repeated = load_dotenv(context.path).repeated if context.path.is_file() else {}
     for name in sorted(filter(is_setting, repeated)):
-        (*others, last) = repeated[name]
-        texts.append(f"{name} is set twice in {context.path}: line {last} counts, not {_lines(others)}")
-        fix.append(f"keep the right one of {_lines((*others, last))} in {context.path}, and remove the other")
-    if not texts:
+        *others, last = repeated[name]
+        lines = f"line{'' if len(others) == 1 else 's'} {', '.join(map(str, others))}"
+        text = f"{name} is set twice in {context.path}: line {last} counts, not {lines}"
+        steps = (EditLines(context.path, (*others, last)),)
+        problems.append(Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=steps))
+    if not problems:
         return passed("no variable has different values in two places")
-    first, *also = texts
-    return warned(first, *fix, also=also)
+    return with_problems(problems, Outcome.WARN)
 
 
 @check("settings.wellformed", "settings.readable", verdict="a value looks wrong")
 def _wellformed(context: DoctorContext) -> Finding:
     """No value is quoted, has a space or a path, is swapped, or is of another kind."""
-    broken = [problem for problem in context.problems if NOT_SET not in problem]
+    broken = [problem for problem in context.problems if problem.kind is not ProblemKind.MISSING]
     if broken:
-        first, *also = broken
-        found = failed(first, *dict.fromkeys(context.problems[problem] for problem in broken), also=also)
-        return replace(found, repair=correction_of(context.environment, *broken))
-    odd = context.odd
-    warnings = context.settings.warnings if context.settings else ()
+        return with_problems(broken, Outcome.FAIL)
     if context.api_is_zitadel:
         what = "ZITADEL_DOMAIN and ZDEMO_API_URL are the same address, but ZITADEL and the API are two servers"
         return failed(what, "correct the wrong one: the API is where zdemo serve runs (http://127.0.0.1:5000)")
-    if not odd and not warnings:
+    problems = (*context.odd, *(context.settings.warnings if context.settings else ()))
+    if not problems:
         return passed("each value has the form that its variable needs")
-    key = context.settings and any("chmod 600" in warning for warning in warnings) and context.settings.key
-    first, *also = (*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))
-    return Finding(
-        outcome=Outcome.FAIL if any(value.names for value in odd) else Outcome.WARN,
-        cause=first,
-        also=tuple(also),
-        fix=(*(value.fix for value in odd), *(warning.rpartition(": ")[2] for warning in warnings)),
-        repair=renaming_of(context.environment) or (TightenMode(key.path) if key else None),
-    )
+    fails = any(problem.blocks for problem in problems)
+    return with_problems(problems, Outcome.FAIL if fails else Outcome.WARN)
 
 
 CHECKS = (_readable, _complete, _shadowed, _wellformed)

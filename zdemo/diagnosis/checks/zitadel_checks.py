@@ -8,12 +8,13 @@ from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe
-from zdemo.diagnosis.finding import Finding, Outcome, SetVariable, quoted
+from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
 from zdemo.diagnosis.rules.unusable_response import finding_for_error, finding_for_server, zitadels_signs
 from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
 from zdemo.errors import FailureKind, Phase
+from zdemo.errors.steps import SetVariable
 from zdemo.http.failure_messages import failed as connection_failed
 from zdemo.http.failure_messages import proxy_address, proxy_problem
 from zdemo.zitadel.client_assertion import audience_of
@@ -89,7 +90,7 @@ def _tls(context: DoctorContext) -> Finding:
     failure = context.evidence.failure(Probe.DISCOVERY)
     if context.zitadel.server.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
-            return replace(failed_with(failure), repair=_with_scheme("https", context))
+            return failed(failure.message, *_with_scheme("https", context) or failure.steps)
         answer = context.evidence.answer(Probe.DISCOVERY)  # some servers that expect https say so
         finding = finding_for_server(answer, context.evidence) if answer and answer.status == 400 else None
         return finding if finding and finding.id == "net.expects_tls" else nothing_to_check("not needed: http")
@@ -97,18 +98,18 @@ def _tls(context: DoctorContext) -> Finding:
         return failed_with(problem)
     if failure and failure.kind in TLS_KINDS:
         clock = f"; this machine's date is {datetime.now(UTC):%Y-%m-%d}" if failure.kind in ABOUT_TIME else ""
-        repair = _with_scheme("http", context) if failure.kind is FailureKind.PLAIN_HTTP else None
-        return replace(failed(failure.message + clock, failure.hint), repair=repair)
+        repair = _with_scheme("http", context) if failure.kind is FailureKind.PLAIN_HTTP else ()
+        return failed(failure.message + clock, *repair or failure.steps)
     if failure:
         return nothing_to_check("there was no answer to judge by")
     return passed("the certificate is trusted, has the right name, and is valid now", brief="certificate trusted")
 
 
-def _with_scheme(scheme: str, context: DoctorContext) -> SetVariable | None:
+def _with_scheme(scheme: str, context: DoctorContext) -> tuple[SetVariable, ...]:
     """Return the repair that gives the server's address another scheme; plain http is only for this machine."""
     parts = urlsplit(context.zitadel.server)
     is_safe = parts.port and (scheme == "https" or is_loopback(parts.hostname or ""))
-    return SetVariable(context.zitadel.setting, f"{scheme}://{parts.netloc}") if is_safe else None
+    return (SetVariable(context.zitadel.setting, f"{scheme}://{parts.netloc}", certain=True),) if is_safe else ()
 
 
 @check("zitadel.identity", "net.tls", verdict="no answer from a ZITADEL")
@@ -178,7 +179,7 @@ def _issuer(context: DoctorContext) -> Finding:
         "key, for one of the two are refused at the other",
         seen=(("issuer", f"discovery says {issuer}"),),
         fix=(fix,),
-        otherwise=(f"or, if that answers from here: ZITADEL_DOMAIN={issuer}",),
+        otherwise=(SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here"),),
     )
 
 

@@ -49,9 +49,7 @@ def _always(_case: Any) -> bool:
     return True
 
 
-def rule(
-    *needs: Probe, when: Callable[[C], bool] = _always
-) -> Callable[[Callable[[C], Finding | None]], Rule[C]]:
+def rule(*needs: Probe, when: Callable[[C], bool] = _always) -> Callable[[Callable[[C], Finding | None]], Rule[C]]:
     """Make a rule of a function."""
     return lambda judge: Rule(judge, needs, when)
 

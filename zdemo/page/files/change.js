@@ -54,7 +54,7 @@ function row(id, name, now, isOff, label, about, order) {
       id,
       "aria-disabled": whyNot && "true",
       title: whyNot,
-      "data-fixes": isOff && label,
+      "data-fixes": isOff && order.change,
       "data-user": order.user_id,
     },
     label,

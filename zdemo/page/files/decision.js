@@ -3,8 +3,6 @@
 import { byId, make, spoken } from "./dom.js";
 import { state } from "./state.js";
 
-const COMMAND = /^(zdemo|curl|unset|export|docker|python|pip)\b/;
-const REMARK = /\s{2,}\((.*)\)$/s;
 const SHOWN_MS = 1500;
 const MISSING_ROLE = "insufficient_scope";
 const ROLES_CLAIM =
@@ -31,43 +29,39 @@ export function decisionCard(event, step) {
     ),
     event.outcome === MISSING_ROLE && make("p.note", ROLES_CLAIM),
     candidates(why),
-    fixes(why.fix, event.caller),
+    fixes(why.fix, why.switches, event.caller),
   );
 }
 
 function candidates(why) {
   if (!why.candidates?.length) return null;
-  const heading =
-    why.certainty === "open" ? "One of these; they cannot be told apart from outside:" : "It can also be:";
-  return make("div.candidates", make("p", heading), make("ul", ...why.candidates.map((text) => make("li", text))));
+  return make("div.candidates", make("p.heading", `${why.heading}:`), make("ul", ...why.candidates.map((text) => make("li", text))));
 }
 
 /**
- * Return what fixes a problem: buttons for the switches that the texts name, then the texts, with their commands to copy.
- * @param {string[] | undefined} texts
+ * Return what fixes a problem: buttons for the switches that do it, then the steps, with commands to copy.
+ * @param {any[] | undefined} steps
+ * @param {string[]} [switches] the changes that fix it
  * @param {any} [caller]
  */
-export function fixes(texts, caller) {
-  if (!texts?.length) return null;
-  const buttons = switchButtons(texts.join("\n"), caller);
-  const items = [buttons, ...texts.map(fix)].filter((parts) => parts.length);
+export function fixes(steps, switches = [], caller = undefined) {
+  if (!steps?.length) return null;
+  const items = [switchButtons(switches, caller), ...steps.map(fix)].filter((parts) => parts.length);
   return make("div.fixes", make("b", "Fix"), make("ul", ...items.map((parts) => make("li", ...parts))));
 }
 
-function fix(text) {
-  if (!COMMAND.test(text)) return [text];
-  const remark = REMARK.exec(text)?.[1];
-  const command = text.replace(REMARK, "");
-  return [make("code", command), copyButton(command), remark && make("span.note", remark)];
+function fix({ line, remark, is_command: isCommand }) {
+  const parts = isCommand ? [make("code", line), copyButton(line)] : [line];
+  return remark ? [...parts, make("span.note", remark)] : parts;
 }
 
-/** Return a button for each switch of the caller's user, or of ZITADEL, that is off and that a text names. */
-function switchButtons(text, caller) {
+/** Return a button for each of these switches that is off: of the caller's user, or of ZITADEL. */
+function switchButtons(switches, caller) {
   const users = state.setup?.changes.users ?? [];
   const user = caller?.user_id || users.find(({ name }) => name === caller?.name)?.id;
-  const switches = [...byId("changes").querySelectorAll("button[data-fixes]")];
-  const named = ({ dataset }) => new RegExp(`\\b${dataset.fixes}\\b`, "i").test(text);
-  return switches.filter((one) => named(one) && [undefined, user].includes(one.dataset.user)).map(switchButton);
+  const buttons = [...byId("changes").querySelectorAll("button[data-fixes]")];
+  const fixing = ({ dataset }) => switches.includes(dataset.fixes) && [undefined, user].includes(dataset.user);
+  return buttons.filter(fixing).map(switchButton);
 }
 
 function switchButton({ id, textContent }) {
