@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,15 @@ import pytest
 from tests.diagnosis.test_unusable_response import answer
 from tests.support.secret_forms import jwe
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import Evidence, PatRecords, Probe
+from zdemo.diagnosis.case import Case
+from zdemo.diagnosis.evidence import NOTHING, Evidence, PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
+from zdemo.diagnosis.rules.inactive_token import INACTIVE, SICK
+from zdemo.diagnosis.rules.rule import decide
 from zdemo.emulator import READER
 from zdemo.errors.response import Response
+from zdemo.errors.steps import in_words
+from zdemo.zitadel.introspection_answer import Introspection
 
 CERTAIN, LIKELY, OPEN = Certainty
 
@@ -40,7 +45,18 @@ DISCOVERY = {Probe.DISCOVERY: answer(200, {"issuer": ISSUER}), Probe.KEYS: answe
 def find(
     token: str, replies: Mapping[Probe, Response], settings: Settings = SETTINGS, fits: bool | None = None
 ) -> Finding:
-    return finding_for_inactive(token, settings, Evidence(replies=replies, signature_fits=fits), now=NOW)
+    return judge(token, Evidence(replies=replies, signature_fits=fits), settings)
+
+
+def judge(token: str, evidence: Evidence, settings: Settings = SETTINGS) -> Finding:
+    finding = decide(INACTIVE, case_of(token, evidence, settings))
+    assert finding
+    return finding
+
+
+def case_of(token: str | None, evidence: Evidence = NOTHING, settings: Settings = SETTINGS) -> Case:
+    introspection = Introspection(active=False)
+    return Case(settings=settings, token=token, introspection=introspection, evidence=evidence, now=NOW)
 
 
 def jwt_of(kid: str = "k", alg: str = "RS256", **claims: Any) -> str:
@@ -90,13 +106,14 @@ def test_a_dead_opaque_token_is_judged_by_its_form(token: str, name: str, certai
         (jwe("PAT"), CLIENT_ID, "token.user_locked"),
         (jwe("PAT", id_length=5), "12345", "token.user_locked"),
         (jwe("PAT", id_length=5), CLIENT_ID, "token.cut"),
+        (jwe("PAT", id_length=5), "", "token.cut"),
         (jwe("PAT"), "12345", "token.dead"),
     ],
 )
 def test_records_count_only_for_a_pat_of_their_length(token: str, user_id: str, name: str) -> None:
     records = PatRecords(user="ada", user_id=user_id, state="LOCKED", pat_id=PROJECT, pats=None, events=None)
     evidence = Evidence(replies=DEAD_HERE, pat_records=records)
-    assert finding_for_inactive(token, SETTINGS, evidence, now=NOW).id == name
+    assert judge(token, evidence).id == name
 
 
 @pytest.mark.parametrize("token", [PAT, jwt_of(), "garbage"])
@@ -124,7 +141,7 @@ def test_a_sick_database_is_named_before_anything_about_the_token(token: str) ->
 def test_a_token_that_lives_lacks_this_audience(token: str, name: str, certainty: Certainty, named: str) -> None:
     finding = find(token, ALIVE_HERE, WITH_PROJECT)
     assert (finding.id, finding.certainty) == (name, certainty)
-    assert named in " ".join((*finding.fix, *finding.candidates))
+    assert named in " ".join((*map(in_words, finding.fix), *finding.candidates))
 
 
 @pytest.mark.parametrize("status", [200, 401])
@@ -137,7 +154,7 @@ def test_what_is_not_zitadels_userinfo_says_nothing_of_the_token(status: int) ->
 
 def test_what_was_not_answered_is_said_and_kept_among_the_candidates() -> None:
     evidence = Evidence(late=frozenset({Probe.MADE_UP_CLIENT, Probe.USERINFO}))
-    finding = finding_for_inactive(ACCESS_TOKEN, SETTINGS, evidence, now=NOW)
+    finding = judge(ACCESS_TOKEN, evidence)
     assert "not meant for this API" in " ".join(finding.candidates)
     assert "database" in " ".join(finding.candidates)
     assert ("not known", "no answer in time: made-up client, userinfo") in finding.seen
@@ -167,7 +184,7 @@ def test_a_dead_jwt_tells_why_itself(token: str, more: Mapping[Probe, Response],
 def test_a_jwt_has_expired_by_zitadels_clock_and_not_by_ours(ahead: float, name: str) -> None:
     evidence = Evidence(replies=DEAD_HERE | DISCOVERY, signature_fits=True, clock_ahead_seconds=ahead)
     token = jwt_of(exp=int(NOW) - 3600 if ahead >= 0 else int(NOW) + 3600)
-    finding = finding_for_inactive(token, SETTINGS, evidence, now=NOW)
+    finding = judge(token, evidence)
     assert finding.id == name
     assert (finding.certainty is CERTAIN) is (ahead == 0)
     if ahead:
@@ -177,6 +194,66 @@ def test_a_jwt_has_expired_by_zitadels_clock_and_not_by_ours(ahead: float, name:
 @pytest.mark.parametrize("value", [None, 5, [], {}, "\x1b[31m", "x" * 5000, [1, None]])
 def test_odd_claims_of_a_jwt_do_no_harm(value: Any) -> None:
     for name in ("iss", "aud", "exp", "jti"):
-        said = str(find(jwt_of(**{name: value}), DEAD_HERE | DISCOVERY, WITH_PROJECT))
-        assert "\\x1b" not in said
-        assert len(said) < 3000
+        text = str(find(jwt_of(**{name: value}), DEAD_HERE | DISCOVERY, WITH_PROJECT))
+        assert "\\x1b" not in text
+        assert len(text) < 3000
+
+
+class FakeAsker:
+    """Has these replies, and remembers which probes were sent together; others cannot be sent."""
+
+    def __init__(self, replies: Mapping[Probe, Response], records: PatRecords | None) -> None:
+        self.replies, self.records, self.rounds = replies, records, list[set[Probe]]()
+
+    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
+        can_be_sent = {*self.replies, *([Probe.PAT_RECORDS] if self.records else [])}
+        return tuple(probe for probe in probes if probe in can_be_sent.difference(*self.rounds))
+
+    def ask(self, *probes: Probe) -> Evidence:
+        self.rounds.append(set(probes))
+        sent = set[Probe]().union(*self.rounds)
+        replies = {probe: reply for probe, reply in self.replies.items() if probe in sent}
+        return Evidence(replies=replies, pat_records=self.records if Probe.PAT_RECORDS in sent else None)
+
+
+EACH = {probe: DEAD for probe in Probe if probe not in (Probe.TOKEN, Probe.ADMINISTRATOR, Probe.PAT_RECORDS)}
+WITHOUT_ADMINISTRATOR = EACH | DEAD_HERE | DISCOVERY
+WITH_ADMINISTRATOR = WITHOUT_ADMINISTRATOR | {Probe.ADMINISTRATOR: answer(200, {"active": True})}
+del WITH_ADMINISTRATOR[Probe.MADE_UP_CLIENT]  # it is known then that ZITADEL works
+SICK_HERE = WITHOUT_ADMINISTRATOR | {Probe.MADE_UP_CLIENT: answer(200, {"active": False})}
+FIRST = {Probe.MADE_UP_CLIENT, Probe.USERINFO}
+LOCKED = PatRecords(user="ada", user_id=CLIENT_ID, state="LOCKED")
+UNDECIDED = PatRecords(user="ada", user_id=CLIENT_ID, state="ACTIVE")
+
+
+@pytest.mark.parametrize(
+    ("token", "replies", "records", "rounds"),
+    [
+        (PAT, WITHOUT_ADMINISTRATOR, None, [FIRST]),
+        (PAT, WITH_ADMINISTRATOR, None, [{Probe.ADMINISTRATOR}, {Probe.USERINFO}]),
+        (PAT, WITH_ADMINISTRATOR, LOCKED, [{Probe.ADMINISTRATOR}, {Probe.PAT_RECORDS}]),
+        (PAT, WITH_ADMINISTRATOR, UNDECIDED, [{Probe.ADMINISTRATOR}, {Probe.PAT_RECORDS}, {Probe.USERINFO}]),
+        (PAT, WITHOUT_ADMINISTRATOR | {Probe.USERINFO: ALIVE}, LOCKED, [FIRST]),
+        (PAT, SICK_HERE, LOCKED, [FIRST, {Probe.READY}]),
+        (ACCESS_TOKEN, WITH_ADMINISTRATOR, LOCKED, [{Probe.ADMINISTRATOR}, {Probe.USERINFO}]),
+        (READER.pat, WITH_ADMINISTRATOR, LOCKED, [{Probe.ADMINISTRATOR}]),
+        (PAT[:-1], WITHOUT_ADMINISTRATOR, None, [FIRST, {Probe.WHOAMI}]),
+        (jwt_of(), WITHOUT_ADMINISTRATOR, None, [FIRST, {Probe.KEYS}, {Probe.DISCOVERY}]),
+        (jwt_of(), WITH_ADMINISTRATOR | {Probe.USERINFO: ALIVE}, None, [{Probe.ADMINISTRATOR}, {Probe.USERINFO}]),
+        (None, WITHOUT_ADMINISTRATOR, None, [{Probe.MADE_UP_CLIENT}]),
+        (None, SICK_HERE, None, [{Probe.MADE_UP_CLIENT}, {Probe.READY}]),
+    ],
+)
+def test_no_more_is_asked_than_the_answers_so_far_call_for(
+    token: str | None, replies: Mapping[Probe, Response], records: PatRecords | None, rounds: list[set[Probe]]
+) -> None:
+    asker = FakeAsker(replies, records)
+    finding = decide(INACTIVE if token else SICK, case_of(token), asker)
+    assert asker.rounds == rounds
+    assert finding is not None or (token is None and replies is not SICK_HERE)
+
+
+def test_a_token_that_was_not_asked_about_has_no_cause() -> None:
+    active = Introspection(active=True)
+    for unlike in ({"settings": None}, {"token": None}, {"introspection": None}, {"introspection": active}):
+        assert decide(INACTIVE, replace(case_of(PAT), **unlike)) is None

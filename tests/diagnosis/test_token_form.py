@@ -49,7 +49,7 @@ def test_a_jwe_that_lost_a_piece_inside_is_incomplete(kind: str, missing: int) -
 
 
 @pytest.mark.parametrize(
-    ("token", "shown"),
+    ("token", "described"),
     [
         (jwe("PAT")[:-1], "its last part has 21 instead of 22"),
         (jwe("PAT")[:-23], "4 of 5 parts"),
@@ -63,8 +63,8 @@ def test_a_jwe_that_lost_a_piece_inside_is_incomplete(kind: str, missing: int) -
         (jwt_of() + "c2" * 80, "its signature has 502 instead of 512"),
     ],
 )
-def test_what_is_missing_is_said(token: str, shown: str) -> None:
-    assert shown in token_form(token).described
+def test_what_is_missing_is_said(token: str, described: str) -> None:
+    assert described in token_form(token).described
 
 
 @pytest.mark.parametrize(

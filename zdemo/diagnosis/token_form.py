@@ -34,6 +34,7 @@ BASE64URL = re.compile(r"[A-Za-z0-9_.-]+")  # of one or more parts
 CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 COPY = "copy the whole token, and nothing else"
+SEND_ANOTHER = "send the access_token of the token endpoint's answer, or a PAT"
 ALONE = "give the token alone: letters, digits, -, _ and ."
 LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
@@ -131,7 +132,7 @@ class TokenForm:
     @property
     def fix(self) -> str:
         """What to do about a text that has another form than access tokens."""
-        return COPY if self.kind in NOT_WHOLE else "send the access_token of the token endpoint's answer, or a PAT"
+        return COPY if self.kind in NOT_WHOLE else SEND_ANOTHER
 
     @property
     def described(self) -> str:

@@ -1,0 +1,182 @@
+"""Why ZITADEL calls a JWT inactive that userinfo refuses too, by its unverified claims: the surest first."""
+
+from zdemo.config.settings import Settings
+from zdemo.diagnosis.case import Case
+from zdemo.diagnosis.evidence import Probe
+from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.rules.rule import Rule, rule, table
+from zdemo.diagnosis.token_form import TokenKind
+from zdemo.diagnosis.wording import audience_scope, shown_list, span
+from zdemo.errors.steps import Command, Sentence, SetVariable, sentence
+from zdemo.zitadel.introspection_answer import within_all_clocks
+
+CLAIMS = ("iss", "aud", "exp")  # in every JWT from ZITADEL
+REQUEST_AGAIN = "request a new one"
+
+
+def settings_of(case: Case) -> Settings:
+    """Return the settings, which are known wherever introspection calls a token inactive."""
+    assert case.settings is not None  # noqa: S101  # as said above
+    return case.settings
+
+
+@rule(Probe.KEYS)
+def _wrong_signature(case: Case) -> Finding | None:
+    if case.evidence.signature_fits is not False:
+        return None
+    return Finding(
+        id="token.damaged",
+        cause="the JWT's signature does not match its content: it was changed, or a part of it is missing",
+        seen=(("signature", "does not match the key of this ZITADEL that the JWT names"),),
+        fix=("copy the whole token again, or request a new one",),
+    )
+
+
+@rule(Probe.DISCOVERY, Probe.KEYS)
+def _other_issuer(case: Case) -> Finding | None:
+    discovered, named = quoted(case.evidence.body(Probe.DISCOVERY).get("issuer")), case.form.claims.get("iss")
+    own = discovered or settings_of(case).issuer
+    if not isinstance(named, str) or named == own:
+        return None
+    issuer = quoted(named)
+    why = {
+        True: "; it is the same ZITADEL under another host name, port or scheme (it knows the key)",
+        False: "; that is another ZITADEL or another product (this one does not know the key)",
+        None: "; that is another ZITADEL, or this one under another host name, port or scheme",
+    }[_key_is_known(case)]
+    return Finding(
+        id="token.other_issuer",
+        cause=f"the token's issuer is {issuer}, but this ZITADEL is {own}{why}",
+        likely=not discovered,
+        fix=(f"request the token from {own}",),
+        otherwise=(SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),),
+    )
+
+
+@rule()
+def _id_token(case: Case) -> Finding | None:
+    if not case.form.is_id_token:
+        return None
+    return Finding(
+        id="token.is_id_token",
+        cause="this is an ID token: it tells the client who logged in, and no API accepts it",
+        seen=(("claims", "at_hash or azp, and no jti: an ID token (OpenID Connect Core §2)"),),
+        fix=("send the access_token from the same answer of the token endpoint",),
+    )
+
+
+@rule()
+def _foreign_algorithm(case: Case) -> Finding | None:
+    algorithm = quoted(case.form.header.get("alg"), 20)
+    if not algorithm.upper().startswith(("NONE", "HS")):
+        return None
+    cause = f"the JWT's algorithm is {algorithm}, which ZITADEL never uses: another product made it"
+    return Finding(id="token.damaged", cause=cause, fix=(_request_from(case),))
+
+
+@rule()
+def _incomplete(case: Case) -> Finding | None:
+    missing = [name for name in CLAIMS if name not in case.form.claims]
+    if not missing:
+        return None
+    return Finding(
+        id="token.incomplete",
+        cause=f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have",
+        candidates=(
+            f"it is not a token of this ZITADEL ({settings_of(case).issuer})",
+            "it was changed, or made up",
+        ),
+        fix=(_request_from(case),),
+    )
+
+
+@rule()
+def _expired(case: Case) -> Finding | None:
+    expires = case.form.claims.get("exp")
+    zitadels_now = case.now - (case.evidence.clock_ahead_seconds or 0)  # this machine's clock may be wrong
+    if type(expires) is not int or expires > zitadels_now:
+        return None
+    return Finding(
+        id="token.expired",
+        cause=f"the token has expired, {span(zitadels_now - within_all_clocks(expires))} ago",
+        likely=expires > case.now,
+        fix=(REQUEST_AGAIN,),
+    )
+
+
+@rule()
+def _other_audience(case: Case) -> Finding | None:
+    settings, audience = settings_of(case), _audience(case)
+    project = settings.project_id  # unknown, it may be the one that the audience names
+    if not project or project in audience or settings.client_id in audience:
+        return None
+    return Finding(
+        id="token.other_audience",
+        cause="the token is not meant for this API (by its audience), and no longer valid",
+        seen=(("audience", shown_list(audience)),),
+        fix=(f"request a new one with the scope {audience_scope(project)}",),
+    )
+
+
+@rule(Probe.KEYS)
+def _unknown_key(case: Case) -> Finding | None:
+    if _key_is_known(case) is not False:
+        return None
+    return Finding(
+        id="token.unknown_key",
+        cause=f"the token was signed with a key that {settings_of(case).issuer} does not have now",
+        candidates=(
+            "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
+            "the key was replaced since the token was issued",
+        ),
+        seen=(("key", f"kid {quoted(case.form.header.get('kid'), 40)} is not among the keys at /oauth/v2/keys"),),
+        fix=(REQUEST_AGAIN,),
+    )
+
+
+@rule(Probe.USERINFO, Probe.KEYS)
+def _ended(case: Case) -> Finding:
+    issuer, evidence = settings_of(case).issuer, case.evidence
+    not_shown = "it is valid, but not meant for this API (userinfo did not show it)"
+    damaged = "it was changed or cut off (its signature could not be checked)"
+    return Finding(
+        id="token.ended",
+        cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
+        candidates=(
+            *(() if evidence.refused(Probe.USERINFO) else (not_shown,)),
+            "its session was ended, or it was revoked",
+            "its user was deactivated, locked or removed since it was issued",
+            *((damaged,) if evidence.signature_fits is None else ()),
+        ),
+        seen=(("audience", shown_list(_audience(case))),),
+        fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
+    )
+
+
+def _key_is_known(case: Case) -> bool | None:
+    """Return whether this ZITADEL has the key that the JWT names; ``None`` when that is unknown."""
+    keys, kid = case.evidence.body(Probe.KEYS).get("keys"), case.form.header.get("kid")
+    return any(isinstance(key, dict) and key.get("kid") == kid for key in keys) if isinstance(keys, list) else None
+
+
+def _audience(case: Case) -> list[object]:
+    audience = case.form.claims.get("aud")
+    return audience if isinstance(audience, list) else [audience]
+
+
+def _request_from(case: Case) -> Sentence:
+    return sentence(f"request a token from {settings_of(case).issuer}, e.g. with", Command("token"))
+
+
+INACTIVE_JWT: tuple[Rule[Case], ...] = table(
+    _wrong_signature,
+    _other_issuer,
+    _id_token,
+    _foreign_algorithm,
+    _incomplete,
+    _expired,
+    _other_audience,
+    _unknown_key,
+    _ended,
+    when=lambda case: case.form.kind is TokenKind.JWT,
+)
