@@ -201,7 +201,8 @@ def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence:
     from zdemo.diagnosis.view import heading, why  # here, since most commands show no finding
 
     label_width = 10 if indent else 12
-    screen.pairs([("why", why(finding))], indent=indent, label_width=label_width)
+    notes = [("note", problem.text) for problem in finding.because]
+    screen.pairs([("why", why(finding)), *notes], indent=indent, label_width=label_width)
     screen.steps("fix", finding.steps, indent=indent, label_width=label_width)
     if finding.candidates:
         screen.say()

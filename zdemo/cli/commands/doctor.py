@@ -27,6 +27,7 @@ from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, CheckReport, examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
+from zdemo.diagnosis.settings_first import with_settings_first
 from zdemo.diagnosis.view import in_full, line
 from zdemo.errors import ExitCode, IntrospectionError, UsageError
 from zdemo.errors.steps import Command, Repair, Step
@@ -258,7 +259,10 @@ class _Examination:
 
     def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
         for report in examine(checks, subject, only):
-            yield replace(report, result=report.result.with_env_file(self.env_file))
+            result = report.result
+            if isinstance(subject, DoctorContext) and result.outcome is Outcome.FAIL and not result.problems:
+                result = with_settings_first(result, subject.environment, report.id)
+            yield replace(report, result=result.with_env_file(self.env_file))
 
     def _offer_fix(self, done: Sequence[CheckReport], environment: Environment) -> None:
         if not self.fixes and can_repair(done, environment):

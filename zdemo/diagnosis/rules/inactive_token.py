@@ -9,6 +9,7 @@ from zdemo.config.variables import BY_NAME, EMULATORS_DOMAIN
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_pat import finding_for_pat_records
+from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.diagnosis.token_form import (
     COPY,
     LENGTHS,
@@ -18,7 +19,6 @@ from zdemo.diagnosis.token_form import (
     paste_problem,
     token_form,
 )
-from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.diagnosis.wording import Lines, audience_scope, clock_words, described, health_lines, shown_list, span
 from zdemo.zitadel.introspection_answer import project_behind, within_all_clocks
 
