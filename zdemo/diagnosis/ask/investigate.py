@@ -14,6 +14,7 @@ from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import NETWORK, UNUSABLE
+from zdemo.diagnosis.settings_first import with_settings_first
 from zdemo.diagnosis.token_form import paste_problem
 from zdemo.errors import ConnectionFailed, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.errors.response import Response
@@ -82,7 +83,7 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
         answer=reply if isinstance(reply, Response) else None,
         introspection=case.introspection,
         error=case.error,
-        finding=finding.without(facts.secrets) if finding else None,
+        finding=with_settings_first(finding, facts.environment).without(facts.secrets) if finding else None,
         notes=tuple(
             replace(note, text=without_secrets(note.text, facts.secrets))
             for note in notes(replace(case, evidence=facts.known))
