@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,8 +20,9 @@ from zdemo.config.environment import Environment
 from zdemo.config.file_io import check_writable, create_file, not_written, replace_file
 from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.checks.check import CheckReport
-from zdemo.diagnosis.finding import GrantRole, Outcome, RenameVariable, Repair, SetVariable, TightenMode
+from zdemo.diagnosis.finding import Outcome
 from zdemo.errors import SettingsError
+from zdemo.errors.steps import Command, GrantRole, RenameVariable, Repair, SetVariable, TightenMode, sentence
 from zdemo.setup.state_file import FOLDER, make_folder
 from zdemo.text.masking import QUOTES, could_be_secret, without_tokens
 
@@ -54,7 +54,7 @@ def repair(
 ) -> bool:
     """Make the repairs that were not ``tried`` and that the person agrees to; return whether there was one."""
     screen: Screen = ctx.obj
-    made = False
+    has_changed = False
     for report in done:
         wanted = report.result.repair
         if wanted is None or wanted in tried:
@@ -79,10 +79,13 @@ def repair(
                 make()
             except OSError as error:  # a mode that cannot be changed: secrets are often mounted read-only
                 raise not_written(Path(error.filename), error) from None
-            made = True
-    if any(report.result.outcome is Outcome.FAIL and report.result.repair is None for report in done) and not made:
+            has_changed = True
+    if (
+        any(report.result.outcome is Outcome.FAIL and report.result.repair is None for report in done)
+        and not has_changed
+    ):
         screen.tell("note: --fix cannot do the rest: it changes only what is certain")
-    return made
+    return has_changed
 
 
 def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tuple[list[str], Callable[[], object]]:
@@ -98,7 +101,7 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
         return [f"- {mode:04o} {path}", f"+ {right:04o} {path}"], partial(path.chmod, right)
     path, value = Path(environment.source(wanted.name)), environment[wanted.name]
     if (target := Path(os.path.realpath(path))).parent != Path(os.path.realpath(path.parent)):
-        hint = f"zdemo doctor --fix --env-file {shlex.quote(str(target))}"
+        hint = Command("doctor --fix", env_file=target)
         raise SettingsError([f"{path} is a link to {target}, which others may use; nothing was changed"], hint=hint)
     check_writable(path)
     before, after = load_dotenv(path), load_dotenv(path)
@@ -111,14 +114,15 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
     lines = [line for line in ndiff(before.text.splitlines(), after.text.splitlines()) if line[0] in COLOURS]
     word = rf"(^[-+] (?:(?:export +)?(?:{re.escape(wanted.name)}|{name}) *=)?)|[^\s{QUOTES}]+"  # keeps the name
     hidden = [sign for sign, text in (("-", value), ("+", new)) if name in SECRETS or could_be_secret(text)]
-    shown = [re.sub(word, lambda found: found[1] or "…", line) if line[0] in hidden else line for line in lines]
-    return shown, partial(_write, ctx.obj, path, before, after)
+    diff = [re.sub(word, lambda match: match[1] or "…", line) if line[0] in hidden else line for line in lines]
+    return diff, partial(_write, ctx.obj, path, before, after)
 
 
 def _write(screen: Screen, path: Path, before: Dotenv, after: Dotenv) -> None:
     """Replace ``.env``, and keep a copy of it, unless somebody changed it."""
     if load_dotenv(path).text != before.text:
-        raise SettingsError([f"{path} has changed meanwhile"], hint="run zdemo doctor --fix again; nothing was changed")
+        hint = sentence("run", Command("doctor --fix"), "again; nothing was changed")
+        raise SettingsError([f"{path} has changed meanwhile"], hint=hint)
     make_folder(path.parent / FOLDER)
     for copy in (path.parent / FOLDER / f"{path.name}.{number}" for number in count(1)):
         with suppress(FileExistsError):

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from zdemo.cli.layout import GLUE
 from zdemo.cli.screen import Screen
 from zdemo.config.file_io import read_file
-from zdemo.diagnosis.checks.check import SHADOWED, Check, CheckReport, line_of, outcome_of, selected
+from zdemo.diagnosis.checks.check import Check, CheckReport, line_of, outcome_of, selected
 from zdemo.diagnosis.finding import Certainty, Outcome
 from zdemo.diagnosis.view import heading, in_full, plain_text, why
 from zdemo.errors import UsageError, ZdemoError
@@ -87,8 +87,9 @@ def show_checks(
     warnings = [report for report in done if report.result.outcome is Outcome.WARN]
     first = failures[0] if failures and not verbose else None
     others = [w for w in warnings if not (first and (w.result.stops or w.result.fix == first.result.fix))]
-    divided = [warning.divided(first) if first else (None, warning) for warning in others]
-    notes, blocks = [note for note, _ in divided if note], [rest for _, rest in divided if rest]
+    notes = [warning for warning in others if first and warning.check.explains == first.id]
+    told = first.result.because if first else ()
+    blocks = [rest for warning in others if warning not in notes and (rest := warning.without(told))]
     for report in [*([first] if first else failures), *blocks]:
         _show_check(screen, report, notes if report is first else (), verbose=verbose)
     count = Counter(report.result.outcome for report in done)
@@ -115,16 +116,18 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
     for problem in result.problems[1:]:
         screen.behind(" " * len(lead), problem.text)
     decided = result.certainty is Certainty.CERTAIN and result.seen
-    theirs = [step for note in notes if not decided or note.id == SHADOWED for step in note.result.fix]
+    theirs = [step for problem in result.because for step in problem.steps]
+    theirs += [step for note in notes if not decided for step in note.result.fix]
     own = result.steps if verbose or result.outcome is Outcome.WARN else result.fix[:MOST_STEPS]
-    _show_rows(screen, [("note", in_full(note.result)) for note in notes])
-    screen.steps("fix", theirs or own, indent=INDENT, label_width=LABEL_WIDTH)
-    candidates = result.candidates if verbose else () if notes else result.candidates[:MOST_CANDIDATES]
+    texts = [*(problem.text for problem in result.because), *(in_full(note.result) for note in notes)]
+    _show_rows(screen, [("note", text) for text in texts])
+    screen.steps("fix", own if verbose else theirs or own, indent=INDENT, label_width=LABEL_WIDTH)
+    candidates = result.candidates if verbose else () if texts else result.candidates[:MOST_CANDIDATES]
     if candidates:
         screen.say(f"{' ' * INDENT}{heading(result)}")
     for text in candidates:
         screen.behind(" " * 2 * INDENT, text, hang=INDENT)
-    seen = result.seen if verbose else () if notes or result.candidates else result.seen[:MOST_SEEN]
+    seen = result.seen if verbose else () if texts or result.candidates else result.seen[:MOST_SEEN]
     _show_rows(screen, seen)
 
 

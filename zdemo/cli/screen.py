@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from zdemo.diagnosis.finding import Finding
 
 
-
 def printable_json(text: str) -> str:
     """Return the same JSON with its control characters escaped inside strings, and as blanks between them."""
     # unescaped, JSON has carriage returns as white space only
@@ -143,9 +142,7 @@ class Screen:
         for number, step in enumerate(steps):
             self.behind(" " * len("hint:  ") if number else "hint:  ", in_lines(step), stream=self.stderr)
 
-    def failure(
-        self, message: str, *steps: Step, as_json: bool, more: Mapping[str, object] | None = None
-    ) -> None:
+    def failure(self, message: str, *steps: Step, as_json: bool, more: Mapping[str, object] | None = None) -> None:
         """Print the error that ends a command; with ``as_json`` also as the document, with ``more`` in it."""
         self.error(message, *steps)
         if not as_json or self._answered:
@@ -204,7 +201,8 @@ def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence:
     from zdemo.diagnosis.view import heading, why  # here, since most commands show no finding
 
     label_width = 10 if indent else 12
-    screen.pairs([("why", why(finding))], indent=indent, label_width=label_width)
+    notes = [("note", problem.text) for problem in finding.because]
+    screen.pairs([("why", why(finding)), *notes], indent=indent, label_width=label_width)
     screen.steps("fix", finding.steps, indent=indent, label_width=label_width)
     if finding.candidates:
         screen.say()

@@ -47,11 +47,11 @@ class Dotenv:
     @property
     def repeated(self) -> dict[str, tuple[int, ...]]:
         """The variables that are set more than once, with the numbers of their lines. The last one counts."""
-        found: dict[str, tuple[int, ...]] = {}
+        places: dict[str, tuple[int, ...]] = {}
         for binding, line in self._numbered():
             if binding.key is not None:
-                found[binding.key] = (*found.get(binding.key, ()), line)
-        return {name: lines for name, lines in found.items() if len(lines) > 1}
+                places[binding.key] = (*places.get(binding.key, ()), line)
+        return {name: lines for name, lines in places.items() if len(lines) > 1}
 
     def statement(self, name: str) -> str:
         """Return the statement of a variable that counts, as it is written; empty when there is none."""
@@ -139,9 +139,14 @@ def load_dotenv(path: Path) -> Dotenv:
 
 def read_dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a ``.env`` file. Raises SettingsError if it cannot be read, or has wrong lines."""
+    return valid_dotenv(path).values
+
+
+def valid_dotenv(path: Path) -> Dotenv:
+    """Read a ``.env`` file. Raises SettingsError if it cannot be read, or has wrong lines."""
     dotenv = load_dotenv(path)
     if wrong := dotenv.wrong_lines:
         problems = [f"{path} {problem}" for problem in wrong[:MOST_PROBLEMS]]
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
         raise SettingsError(problems + more, hint="write one NAME=value per line, quotes in pairs; # begins a comment")
-    return dotenv.values
+    return dotenv

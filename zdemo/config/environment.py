@@ -28,6 +28,7 @@ class Environment(Mapping[str, str]):
 
     ``shadowed`` has the places whose values do not count, because a stronger place has others. ``hidden`` has those
     values that the process's environment hides; what an option hides is not among them: it was typed for this command.
+    ``repeated`` has the lines of the variables that ``file`` sets more than once. ``folder`` is a ``.env`` that is one.
     """
 
     def __init__(
@@ -37,6 +38,8 @@ class Environment(Mapping[str, str]):
         options: Mapping[str, str] | None = None,
         file: Path | None = None,
         can_init: bool = False,
+        repeated: Mapping[str, tuple[int, ...]] | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Merge layers, named by their places, the strongest first; blank values count as not set.
 
@@ -45,6 +48,8 @@ class Environment(Mapping[str, str]):
         """
         self._options = dict(options or {})
         self.file = file
+        self.folder = folder
+        self.repeated = dict(repeated or {})
         self._can_init = can_init
         self._values: dict[str, tuple[str, str]] = {}
         self.shadowed: dict[str, str] = {}
@@ -113,7 +118,9 @@ class Environment(Mapping[str, str]):
         for name, (value, place) in self._values.items():
             if name not in names:
                 layers.setdefault(place, {})[name] = value
-        return Environment(layers, options=self._options, file=self.file, can_init=self._can_init)
+        reduced = Environment(layers, options=self._options, file=self.file, can_init=self._can_init)
+        reduced.folder, reduced.repeated = self.folder, self.repeated
+        return reduced
 
 
 def read_environment(
@@ -125,16 +132,21 @@ def read_environment(
     Raises SettingsError if the file cannot be read.
     """
     path = env_file or Path(".env")
-    in_file: dict[str, str] = {}
+    in_file: Mapping[str, str] = {}
+    repeated: Mapping[str, tuple[int, ...]] = {}
     # a folder is something else of that name; a broken link and a named pipe are mistakes, which are named
-    if is_read := env_file is not None or (os.path.lexists(path) and not path.is_dir()):
-        from zdemo.config.dotenv_file import read_dotenv  # here, since there may be no file to read
+    is_folder = env_file is None and path.is_dir()
+    if is_read := env_file is not None or (os.path.lexists(path) and not is_folder):
+        from zdemo.config.dotenv_file import valid_dotenv  # here, since there may be no file to read
 
-        in_file = read_dotenv(path)
+        dotenv = valid_dotenv(path)
+        in_file, repeated = dotenv.values, dotenv.repeated
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
     return Environment(
         {COMMAND_LINE: given, EXPORTED: os.environ, str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
         can_init=not os.path.lexists(path),
+        repeated=repeated,
+        folder=path if is_folder else None,
     )

@@ -15,6 +15,7 @@ from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
+from zdemo.config.sources import folder_problem, misnamed_problems
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, Variable
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
@@ -79,6 +80,8 @@ class _Reader:
         """Raise SettingsError with all problems, if there are any."""
         if not self.problems:
             return
+        if any(problem.kind is ProblemKind.MISSING for problem in self.problems):
+            self.problems = [*folder_problem(self.environment), *self.problems]
         steps = dict.fromkeys(step for problem in self.problems for step in problem.steps)
         unset = [problem.names[0] for problem in self.problems if not problem.steps]
         if unset:
@@ -166,20 +169,11 @@ class ZitadelSettings:
         environment = reader.environment
         issuer, unused = reader.required(address.ISSUER), address.unused_internal_url(environment)
         internal_url = None if unused else reader.value(address.INTERNAL_URL)
-        misnamed = (
-            Problem(
-                text=f"{step.name} is not a setting of zdemo",
-                kind=ProblemKind.MISNAMED,
-                names=(step.name, step.right),
-                steps=(step,),
-            )
-            for step in rename_steps(environment)
-        )
         return {
             "issuer": issuer,
             "setting": environment.setting(address.ISSUER),
             "internal_url": internal_url if internal_url != issuer else None,
-            "warnings": (*filter(None, (warning, unused)), *misnamed),
+            "warnings": (*filter(None, (warning, unused)), *misnamed_problems(environment)),
             **reader.fields_of(cls),
         }
 

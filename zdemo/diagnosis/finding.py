@@ -48,6 +48,7 @@ class Finding:
     otherwise: tuple[Step, ...] = ()  # where the fix is not possible or does not help
     outcome: Outcome = Outcome.FAIL
     problems: tuple[Problem, ...] = ()  # of the settings, where they are the cause: the first one is ``cause``
+    because: tuple[Problem, ...] = ()  # problems with where settings come from: they come first, and so do their steps
     brief: str = ""  # what the line of a check's group says
     stops: bool = False  # whether checks that build on this one make no sense
 
@@ -58,8 +59,8 @@ class Finding:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All that can be done: the fix, and what to do otherwise."""
-        return (*self.fix, *self.otherwise)
+        """All that can be done: what corrects the settings, the fix, and what to do otherwise."""
+        return (*(step for problem in self.because for step in problem.steps), *self.fix, *self.otherwise)
 
     @property
     def repair(self) -> Repair | None:

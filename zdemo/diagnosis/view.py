@@ -36,7 +36,9 @@ def line(step: Step) -> str:
 
 def plain_text(finding: Finding) -> str:
     """Return all that is known, a line each, for reports and logs."""
-    lines = [in_full(finding), *(f"{label}: {text}" for label, text in finding.seen)]
+    lines = [in_full(finding), *(f"note: {problem.text}" for problem in finding.because)]
+    lines += [f"{label}: {text}" for label, text in finding.seen]
+    lines += [f"fix: {line(step)}" for problem in finding.because for step in problem.steps]
     lines += [f"{heading(finding)}: {candidate}" for candidate in finding.candidates]
     lines += [f"fix: {line(step)}" for step in finding.fix]
     return "\n".join([*lines, *(f"otherwise: {line(step)}" for step in finding.otherwise)])

@@ -10,11 +10,11 @@ from zdemo.config.environment import Environment
 from zdemo.diagnosis.ask.investigate import explain
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.view import heading, step_document, why
 from zdemo.diagnosis.rules.active_token import finding_for_active
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.diagnosis.view import heading, step_document, why
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, with_env_file

@@ -10,6 +10,7 @@ from flask import Flask
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.errors import ZdemoError
+from zdemo.errors.steps import Step, in_words
 from zdemo.text.printable import printable
 
 PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when they are needed

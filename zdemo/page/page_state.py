@@ -15,9 +15,10 @@ from flask import Flask
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
-from zdemo.diagnosis.view import step_document
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
+from zdemo.diagnosis.view import step_document
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
+from zdemo.errors.steps import Command, in_words
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.guard.flask_guard import EXTENSION
 from zdemo.http.api_call import ROLE, Route

@@ -9,6 +9,7 @@ from enum import StrEnum
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
+from zdemo.errors.steps import Command, Step, sentence
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import Introspector, project_behind
 from zdemo.zitadel.introspection_client import IntrospectionClient
@@ -113,9 +114,7 @@ def define_role(client: ManagementClient, project_id: str, name: str, role: str)
     return True
 
 
-def grant(
-    client: ManagementClient, project_id: str, name: str, role: str, *, define: Command | None = None
-) -> Change:
+def grant(client: ManagementClient, project_id: str, name: str, role: str, *, define: Command | None = None) -> Change:
     """Grant a user a role: activate, extend or create an assignment. Raises ZdemoError for an unknown user or role."""
     user, assignments = _assignments_of(client, project_id, name, role, define=define)
     holding, outcome = [a for a in assignments if role in a.role_keys], ChangeOutcome.UNCHANGED

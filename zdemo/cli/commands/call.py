@@ -6,7 +6,7 @@ import json
 import re
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -14,24 +14,25 @@ from urllib.parse import urlsplit
 import typer
 
 from zdemo.cli.common_options import EnvFile, Json, Pat, check_address
-from zdemo.cli.layout import step
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
 from zdemo.cli.watch import Watch
-from zdemo.config.address import DAMAGED_SCHEME, is_loopback
-from zdemo.config.environment import EXPORTED, Environment, read_environment, steps_with_env_file
+from zdemo.config.address import is_loopback
+from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
 from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
+from zdemo.errors.steps import Command, in_words, sentence
 from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
 from zdemo.http.api_call import as_json as call_document
 from zdemo.text.masking import masked, without_secret_query
 from zdemo.text.printable import printable
 
 if TYPE_CHECKING:
-    from zdemo.diagnosis.ask.investigate import Explanation
+    from zdemo.diagnosis.ask.explain import Explanation
+    from zdemo.diagnosis.finding import Finding
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
@@ -54,7 +55,7 @@ def target(text: str, url: str | None) -> CallTarget:
         return CallTarget(Route(text), url)
     if text.startswith("/"):
         return CallTarget(other_route(text, typed=text), url)
-    if "://" not in text and not DAMAGED_SCHEME.match(text):
+    if "://" not in text:
         raise _unknown(text)
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
@@ -69,7 +70,8 @@ def _unknown(text: str) -> UsageError:
     names = {name: route for route in Route for name in (route, route.path.removeprefix("/api/"))}
     if meant := names.get(did_you_mean(text, names)):
         return UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
-    hint = f"did you mean /{text}?" if re.fullmatch(r"[\w.-]+(/[\w.-]*)+", text) else "zdemo call --help"
+    is_path = re.fullmatch(r"[\w.-]+(/[\w.-]*)+", text)
+    hint = f"did you mean /{text}?" if is_path else Command("call --help")
     return UsageError(f"unknown route: {text} ({KNOWN})", hint=hint)
 
 
@@ -143,52 +145,78 @@ def call(  # the options
     if caller:
         options["PAT"] = variable, _value_of(variable, pat, env_file)
     environment = environment_with_token(screen, pat, env_file, options, check=checked)
-    settings = checked(environment)
-    is_asked_for = pat is not None or caller is not None
+    settings, is_asked_for = checked(environment), pat is not None or caller is not None
     token = None if endpoint is Route.PUBLIC and not is_asked_for else checked_token(environment)
     if curl:
+        place = (read_environment(env_file) if caller else environment).source(variable) if token else EXPORTED
         command = curl_command(settings, endpoint, method=method, variable=variable if token else "")
-        screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
-        place = (read_environment(env_file) if caller else environment).source(variable)
-        if token and place != EXPORTED:
-            screen.tell(f"note: ${variable} is not set in this shell; first set it to the token from {place}")
-        return ExitCode.YES
+        return _show_curl(screen, command, variable, place, as_json=as_json)
     if token:
-        if API_URL not in environment.hidden:  # that is said with the outcome
-            tell_mixed_sources(screen, environment, "PAT", API_URL)
-        if named == THE_URL and pat is None and not is_loopback(urlsplit(settings.api_url).hostname or ""):
-            screen.tell(f"note: the token {token_line(environment, token)} goes to {settings.api_url}")
-
+        _tell_where_it_goes(screen, environment, settings, token, typed_url=named == THE_URL and pat is None)
     watched = Watch(screen, lambda: call_api(settings, endpoint, token, method), expect=expect) if watch else None
+    outcome = _Outcome(screen, environment, token, env_file, is_asked_for, watched, as_json=as_json, verbose=verbose)
 
-    def show(result: Call) -> Explanation | None:
-        explanation = _explanation(result, token, environment, again=" --pat" if is_asked_for else "")
+    def begin(first: Call) -> None:
+        finding = None if as_json else outcome.show(first)  # --json prints one document
+        if finding and finding.id in NEVER_ACCEPTED and not finding.candidates and expect in range(200, 300):
+            raise ZdemoError(f"{expect} cannot come with this token", hint=finding.steps[0])
+
+    result = watched.until_there(begin) if watched else call_api(settings, endpoint, token, method)
+    outcome.show(result)
+    if not as_json and (watched or result.answer.status == expect):
+        screen.say(f"{result.answer.status} {watched or 'as expected'}")
+    return _exit_code(screen, result, expect)
+
+
+def _show_curl(screen: Screen, command: str, variable: str, place: str, *, as_json: bool) -> ExitCode:
+    """Print the curl command; ``place`` is where the token in its variable comes from."""
+    screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
+    if place != EXPORTED:
+        screen.tell(f"note: ${variable} is not set in this shell; first set it to the token from {place}")
+    return ExitCode.YES
+
+
+def _tell_where_it_goes(
+    screen: Screen, environment: Environment, settings: ClientSettings, token: str, *, typed_url: bool
+) -> None:
+    """Print a note where the token comes from another place than the address, or goes to another machine."""
+    if API_URL not in environment.hidden:  # that is said with the outcome
+        tell_mixed_sources(screen, environment, "PAT", API_URL)
+    if typed_url and not is_loopback(urlsplit(settings.api_url).hostname or ""):
+        screen.tell(f"note: the token {token_line(environment, token)} goes to {settings.api_url}")
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How the outcome of a call is shown; ``is_asked_for``: an option names the token."""
+
+    screen: Screen
+    environment: Environment
+    token: str | None
+    env_file: Path | None
+    is_asked_for: bool
+    watched: Watch | None
+    as_json: bool
+    verbose: bool
+
+    def show(self, result: Call) -> Finding | None:
+        """Show the answer, and why it is a refusal; return that finding."""
+        screen, token, environment = self.screen, self.token, self.environment
+        explanation = _explanation(result, token, environment, again=" --pat" if self.is_asked_for else "")
         if explanation:
-            explanation = replace(explanation, finding=steps_with_env_file(explanation.finding, env_file))
-        names = (API_URL, *(["PAT"] if token or (route is not Route.PUBLIC and "PAT" not in environment) else []))
-        tell_hidden(screen, environment, *names)
-        if as_json:
+            explanation = replace(explanation, finding=explanation.finding.with_env_file(self.env_file))
+        shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in environment)
+        tell_hidden(screen, environment, API_URL, *(["PAT"] if shows_token else []))
+        if self.as_json:
+            watched = self.watched
             more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}
             screen.document(call_document(result, {**_reason(explanation), **more}))
         else:
             whose = explanation.username if explanation else _username(result, token, environment)
             line = token_line(environment, token, whose) if token else ""
-            show_call(
-                screen, result, explanation, line, bearer=masked(token) if token and verbose else "", verbose=verbose
-            )
-        return explanation
-
-    def begin(first: Call) -> None:
-        explanation = None if as_json else show(first)  # --json prints one document
-        finding = explanation.finding if explanation else None
-        if finding and finding.id in NEVER_ACCEPTED and not finding.candidates and expect in range(200, 300):
-            raise ZdemoError(f"{expect} cannot come with this token", hint=finding.steps[0])
-
-    result = watched.until_there(begin) if watched else call_api(settings, endpoint, token, method)
-    show(result)
-    if not as_json and (watched or result.answer.status == expect):
-        screen.say(f"{result.answer.status} {watched or 'as expected'}")
-    return _exit_code(screen, result, expect)
+            bearer = masked(token) if token and self.verbose else ""
+            show_call(screen, result, explanation, line, bearer=bearer, verbose=self.verbose)
+        return explanation.finding if explanation else None
 
 
 def _value_of(variable: str, pat: str | None, env_file: Path | None) -> str:
@@ -196,19 +224,20 @@ def _value_of(variable: str, pat: str | None, env_file: Path | None) -> str:
         raise UsageError("--as and --pat both name a token", hint="leave out one of them")
     if value := read_environment(env_file).get(variable):
         return value
-    raise MissingTokenError(f"{variable} is not set", hint="zdemo setup creates one; or set it in .env")
+    hint = sentence(Command("setup"), "creates one; or set it in .env")
+    raise MissingTokenError(f"{variable} is not set", hint=hint)
 
 
 def _explanation(result: Call, token: str | None, environment: Environment, *, again: str) -> Explanation | None:
     if result.accepted:
         return None
-    from zdemo.diagnosis.ask.investigate import explain  # here, since an accepted call does not need it
+    from zdemo.diagnosis.ask.explain import explain  # here, since an accepted call does not need it
 
     settings, unasked = None, ""
     try:
         settings = Settings.from_env(environment)
     except SettingsError as error:
-        unasked = "; ".join(error.problems)
+        unasked = "; ".join(map(str, error.problems))
     return explain(result, token, settings, environment, unasked=unasked, again=again, now=time.time())
 
 
@@ -216,7 +245,7 @@ def _username(result: Call, token: str | None, environment: Environment) -> str:
     """Return the name of the user whose token the API accepted; no other API's token goes to ZITADEL for that."""
     if token is None or isinstance(result.route, OtherRoute):
         return ""
-    from zdemo.diagnosis.ask.investigate import username_of  # as above
+    from zdemo.diagnosis.ask.explain import username_of  # as above
 
     with suppress(SettingsError):
         return username_of(Settings.from_env(environment), token)
@@ -226,10 +255,11 @@ def _username(result: Call, token: str | None, environment: Environment) -> str:
 def _reason(explanation: Explanation | None) -> dict[str, object]:
     finding = explanation.finding if explanation else None
     return {
+        "finding": finding.id if finding else None,
         "why": finding.cause if finding else None,
         "certainty": finding.certainty if finding else None,
         "candidates": list(finding.candidates) if finding else [],
-        "next": [step(fix) for fix in finding.steps] if finding else [],
+        "next": [printable(in_words(step)) for step in finding.steps] if finding else [],
     }
 
 

@@ -23,6 +23,8 @@ from zdemo.config.environment import read_environment
 from zdemo.config.settings import START_GUIDE, AdminSettings
 from zdemo.demo.scenario import STEPS, DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError
+from zdemo.errors.problem import ProblemKind
+from zdemo.errors.steps import Command, Shell, Step, sentence
 from zdemo.http.api_call import Call, Route
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM

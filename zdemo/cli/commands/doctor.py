@@ -5,7 +5,7 @@ import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -15,21 +15,22 @@ import typer
 
 from zdemo.cli import reports
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, check_address
-from zdemo.cli.emulator_env_file import with_env_file
-from zdemo.cli.layout import step
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
 from zdemo.cli.usage import completing, flag, option
 from zdemo.config.address import ADMIN_PAT, admin_option
-from zdemo.config.environment import DEFAULT, steps_with_env_file
+from zdemo.config.environment import Environment
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, CheckReport, examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
-from zdemo.diagnosis.finding import Outcome, Repair
+from zdemo.diagnosis.finding import Outcome
+from zdemo.diagnosis.settings_first import with_settings_first
+from zdemo.diagnosis.view import in_full, line
 from zdemo.errors import ExitCode, IntrospectionError, UsageError
+from zdemo.errors.steps import Command, Repair, Step
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import API_CHECKS, Target
 
@@ -93,23 +94,20 @@ def doctor(
     """
     screen: Screen = ctx.obj
     if explained is not None:
-        found = next((check for check in EVERY_CHECK if check.id == explained), None)
-        if found is None:
-            raise _unknown(explained, IDS, "IDs")
-        explain(screen, found, as_json=as_json)
-        return ExitCode.YES
+        return _explain(screen, explained, as_json=as_json)
     if (yes and not fix) or (fix and (as_json or junit_file or api)):
-        raise UsageError("--yes needs --fix, which takes neither --json, --junit nor --api", hint="zdemo doctor --fix")
+        hint = Command("doctor --fix")
+        raise UsageError("--yes needs --fix, which takes neither --json, --junit nor --api", hint=hint)
     checks: Sequence[Check[Any]] = CHECKS if api is None else API_CHECKS
     names = _ids_of(tuple(only or ()), checks)
     if list_checks:
-        _show_list(screen, checks, as_json=as_json)
-        return ExitCode.YES
+        return _show_list(screen, checks, as_json=as_json)
     if junit_file is not None:
         reports.check_report(junit_file, "doctor", as_json=as_json)
     output = "document" if as_json else "checks" if verbose else "groups"
     if not as_json and junit_file == reports.STANDARD_OUTPUT:
         output = "report"
+    examination = _Examination(screen, checks, names, api, env_file, output, junit_file, fixes=fix)
     tried = set[Repair]()
     while True:
         context = DoctorContext(env_file)
@@ -120,7 +118,7 @@ def doctor(
             screen.tell(f"note: --admin-key was not used: {error.message}")
         if admin_pat:  # which is asked for once
             admin_pat = context.environment["ZITADEL_ADMIN_PAT"]
-        code, done = _run(screen, checks, names, api, context, env_file, output, junit_file, fix)
+        code, done = examination.run(context)
         if not fix or not repair(ctx, done, context.environment, tried, yes=yes):
             return code
         screen.say()
@@ -128,7 +126,7 @@ def doctor(
 
 def _unknown(name: str, known: Iterable[str], listed: str) -> UsageError:
     near = did_you_mean(name, known)
-    hint = f"did you mean {near}?" if near else f"zdemo doctor --list shows the {listed}"
+    hint: Step = f"did you mean {near}?" if near else Command("doctor --list", does=f"shows the {listed}")
     return UsageError(f"unknown check: {name}", hint=hint)
 
 
@@ -136,26 +134,30 @@ def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, 
     """Return the IDs of checks that are named by their ID or by their group, in any case of letters."""
     ids: list[str] = []
     for name in names:
-        found = [check.id for check in checks if name.lower() in (check.id, check.group.lower())]
-        if not found:
+        named = [check.id for check in checks if name.lower() in (check.id, check.group.lower())]
+        if not named:
             raise _unknown(name, _names(checks), "groups and IDs")
-        ids += found
+        ids += named
     return tuple(dict.fromkeys(ids))
 
 
-def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -> None:
+def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -> ExitCode:
     if as_json:
         facts = ("id", "group", "what", "needs", "anchor")
         screen.document({"checks": [{name: getattr(check, name) for name in facts} for check in checks]})
-        return
+        return ExitCode.YES
     for name, members in groupby(checks, key=lambda check: check.group):
         screen.say(name)
         for check in members:
             screen.behind(f"  {check.id:<{reports.CHECK_WIDTH}}", check.what)
+    return ExitCode.YES
 
 
-def explain(screen: Screen, check: Check[Any], *, as_json: bool) -> None:
-    """Print what a check means and how to fix what it finds."""
+def _explain(screen: Screen, name: str, *, as_json: bool) -> ExitCode:
+    """Print what a check means and how to fix what it finds. Raises UsageError for an unknown ID."""
+    check = next((check for check in EVERY_CHECK if check.id == name), None)
+    if check is None:
+        raise _unknown(name, IDS, "IDs")
     package = files("zdemo")  # in a wheel, it has a copy of the page (``force-include`` in pyproject.toml)
     copy = package / "texts" / "troubleshooting.md"
     page = (copy if copy.is_file() else Path(str(package)).parent / TROUBLESHOOTING).read_text(encoding="utf-8")
@@ -163,16 +165,18 @@ def explain(screen: Screen, check: Check[Any], *, as_json: bool) -> None:
     text = re.split(r"^(?:<a id=|#{1,3} )", rest, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
     if as_json:
         screen.document({"id": check.id, "what": check.what, "text": text})
-        return
+        return ExitCode.YES
     screen.behind(f"{check.id}  ", check.what)
     screen.say()
     for block in re.split(r"\n{2,}", text):
         _show_block(screen, block)
         screen.say()
     related = dict.fromkeys(target[1:] for _, target in re.findall(LINK, text) if target.startswith("#"))
-    commands = [("see also", f"zdemo doctor --explain {name}") for name in related]
+    for other in related:
+        screen.steps("see also", [Command(f"doctor --explain {other}")], label_width=LABEL_WIDTH)
     api = "" if check.id in {own.id for own in CHECKS} else "--api URL "
-    screen.pairs([*commands, ("check it", f"zdemo doctor {api}--only {check.id}")], label_width=LABEL_WIDTH)
+    screen.steps("check it", [Command(f"doctor {api}--only {check.id}")], label_width=LABEL_WIDTH)
+    return ExitCode.YES
 
 
 def _show_block(screen: Screen, block: str) -> None:
@@ -198,80 +202,98 @@ OF_STORE = "cache."  # how the IDs of checks begin that apply only where a store
 WHY_NOT = ("settings.complete", "settings.wellformed")  # where a check that says "not set" or "not usable" is explained
 
 
-def _run(
-    screen: Screen,
-    checks: Sequence[Check[Any]],
-    only: tuple[str, ...],
-    api: str | None,
-    context: DoctorContext,
-    env_file: Path | None,
-    output: str,
-    junit_file: str | None,
-    fix: bool,
-) -> tuple[ExitCode, Sequence[CheckReport]]:
-    """Run the checks; ``output`` is a document, a report, all checks, or groups."""
-    started, environment = time.monotonic(), context.environment
-    has_store = CACHE_URL in environment or any(name.startswith(OF_STORE) for name in only)
-    checks = [check for check in checks if has_store or not check.id.startswith(OF_STORE)]
-    command = f"{with_env_file('zdemo doctor', env_file or DEFAULT)} -v"
-    subject: DoctorContext | Target = context
-    if api is None:
-        for token in ("PAT", "ZITADEL_ADMIN_PAT"):
-            tell_mixed_sources(screen, environment, token, "ZITADEL_DOMAIN")
-    else:
-        typed = re.split(r"(?<![:/])/|[?#]", api, maxsplit=1)[0]  # not by urlsplit, which raises errors of its own
+@dataclass(frozen=True)
+class _Examination:
+    """Which checks are run, and what is shown of them: a ``document``, a ``report``, all ``checks``, or ``groups``."""
+
+    screen: Screen
+    checks: Sequence[Check[Any]]
+    only: tuple[str, ...]
+    api: str | None
+    env_file: Path | None
+    output: str
+    junit_file: str | None
+    fixes: bool
+
+    def run(self, context: DoctorContext) -> tuple[ExitCode, Sequence[CheckReport]]:
+        """Run the checks, show them, and return the exit code and the reports."""
+        started, screen = time.monotonic(), self.screen
+        subject = self._subject(context)
+        with closing(subject):
+            examined = self._examined(self._applying(context), subject, self.only)
+            done = list(reports.stream_groups(screen, self._applying(context), examined, self.only, show=self.output))
+        if self.api is None and self.only and not _failed(done) and any(not report.result.satisfied for report in done):
+            why_not = self._examined(CHECKS, context, WHY_NOT)
+            done = [*(report for report in why_not if report.requested and _failed([report])), *done]
+        seconds = time.monotonic() - started
+        if self.output == "document":
+            screen.document(_as_document(done, seconds))
+        elif self.output != "report":
+            again = Command(f"doctor -v{f' --api {shlex.quote(self.api)}' if self.api else ''}")
+            command = replace(again, env_file=self.env_file)
+            reports.show_checks(screen, done, seconds, command, verbose=self.output == "checks")
+            self._offer_fix(done, context.environment)
+        if self.junit_file is not None:
+            cases = reports.reported_checks(done)
+            reports.write_report(screen, self.junit_file, "doctor", cases, seconds=seconds)
+        fails = _failed(done) or (bool(self.only) and any(not report.result.satisfied for report in done))
+        return ExitCode.NO if fails else ExitCode.YES, done
+
+    def _applying(self, context: DoctorContext) -> list[Check[Any]]:
+        """Return the checks without those of a store that is not set."""
+        has_store = CACHE_URL in context.environment or any(name.startswith(OF_STORE) for name in self.only)
+        return [check for check in self.checks if has_store or not check.id.startswith(OF_STORE)]
+
+    def _subject(self, context: DoctorContext) -> DoctorContext | Target:
+        environment = context.environment
+        if self.api is None:
+            for token in ("PAT", "ZITADEL_ADMIN_PAT"):
+                tell_mixed_sources(self.screen, environment, token, "ZITADEL_DOMAIN")
+            return context
+        typed = re.split(r"(?<![:/])/|[?#]", self.api, maxsplit=1)[0]  # urlsplit raises errors of its own
         origin = check_address("--api", typed, environment, example="http://127.0.0.1:5000/api/private")
-        path, token = api.removeprefix(typed).partition("#")[0].removeprefix("/"), environment.get("PAT", "").strip()
+        path = self.api.removeprefix(typed).partition("#")[0].removeprefix("/")
+        token = environment.get("PAT", "").strip()
         is_sent = token.isascii() and token.isprintable()
-        subject = Target(origin=origin, path=f"/{path}", token=token if is_sent else "")
-        command += f" --api {shlex.quote(api)}"
-    with closing(subject):
-        examined = _examined(checks, subject, only, env_file)
-        done = list(reports.stream_groups(screen, checks, examined, only, show=output))
-    failed = any(one.result.outcome is Outcome.FAIL for one in done)
-    if api is None and only and not failed and any(not one.result.satisfied for one in done):
-        why_not = _examined(CHECKS, context, WHY_NOT, env_file)
-        done = [*(one for one in why_not if one.requested and one.result.outcome is Outcome.FAIL), *done]
-    seconds = time.monotonic() - started
-    if output == "document":
-        screen.document(_as_document(done, seconds))
-    elif output != "report":
-        reports.show_checks(screen, done, seconds, command, verbose=output == "checks")
-        if not fix and can_repair(done, environment):
-            given = admin_option(environment) if ADMIN_PAT in environment else ""
-            step = f"{with_env_file('zdemo doctor --fix', env_file or DEFAULT)}{given}  (asks first)"
-            screen.pairs([("fix it", step)], label_width=reports.HEADING_WIDTH)
-    if junit_file is not None:
-        reports.write_report(screen, junit_file, "doctor", reports.reported_checks(done), seconds=seconds)
-    failed = any(one.result.outcome is Outcome.FAIL or (only and not one.result.satisfied) for one in done)
-    return ExitCode.NO if failed else ExitCode.YES, done
+        return Target(origin=origin, path=f"/{path}", token=token if is_sent else "")
+
+    def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
+        for report in examine(checks, subject, only):
+            result = report.result
+            if isinstance(subject, DoctorContext) and result.outcome is Outcome.FAIL and not result.problems:
+                result = with_settings_first(result, subject.environment, report.id)
+            yield replace(report, result=result.with_env_file(self.env_file))
+
+    def _offer_fix(self, done: Sequence[CheckReport], environment: Environment) -> None:
+        if not self.fixes and can_repair(done, environment):
+            option = admin_option(environment) if ADMIN_PAT in environment else ""
+            command = Command("doctor --fix", option=option, env_file=self.env_file, does="asks first")
+            self.screen.steps("fix it", [command], label_width=reports.HEADING_WIDTH)
 
 
-def _examined(
-    checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...], env_file: Path | None
-) -> Iterator[CheckReport]:
-    for report in examine(checks, subject, only):
-        yield replace(report, result=steps_with_env_file(report.result, env_file))
+def _failed(done: Sequence[CheckReport]) -> bool:
+    return any(report.result.outcome is Outcome.FAIL for report in done)
 
 
 def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
     """Return the document for programs; ``fix`` is one text, empty where nothing needs a fix."""
     return {
-        "passed": not any(one.result.outcome is Outcome.FAIL for one in done),
-        "summary": {outcome.value: sum(one.result.outcome is outcome for one in done) for outcome in Outcome},
+        "passed": not _failed(done),
+        "summary": {outcome.value: sum(report.result.outcome is outcome for report in done) for outcome in Outcome},
         "seconds": round(seconds, 3),
         "checks": [
             {
-                "id": one.id,
-                "group": one.check.group,
-                "outcome": one.result.outcome.value,
-                "evidence": printable(one.result.text),
-                "fix": step("; ".join(one.result.steps)),
-                "certainty": one.result.certainty.value,
-                "candidates": [printable(text) for text in one.result.candidates],
-                "seen": [printable(f"{label}: {text}") for label, text in one.result.seen],
-                "anchor": one.check.anchor,
+                "id": report.id,
+                "finding": report.result.id or None,
+                "group": report.check.group,
+                "outcome": report.result.outcome.value,
+                "evidence": printable(in_full(report.result)),
+                "fix": printable("; ".join(map(line, report.result.steps))),
+                "certainty": report.result.certainty.value,
+                "candidates": [printable(text) for text in report.result.candidates],
+                "seen": [printable(f"{label}: {text}") for label, text in report.result.seen],
+                "anchor": report.check.anchor,
             }
-            for one in done
+            for report in done
         ],
     }

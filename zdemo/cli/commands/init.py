@@ -1,6 +1,7 @@
 """``zdemo init``: write a first ``.env``, and never change one that exists."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +12,13 @@ from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
 from zdemo.cli.usage import flag, option
-from zdemo.config.environment import DEFAULT, read_environment
+from zdemo.config.environment import read_environment
 from zdemo.config.file_io import create_file
 from zdemo.config.new_dotenv import emulator_text, settings_in, skeleton
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, with_env_file
 from zdemo.text.printable import printable
 
 QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/emulator] "
@@ -49,7 +51,7 @@ def init(
     if api_url:
         api_url = check_address("--api-url", api_url, os.environ)
     screen: Screen = ctx.obj
-    path = env_file or DEFAULT
+    path = env_file or DEFAULT_ENV_FILE
     if not emulator and at_terminal() and not os.path.lexists(path):
         answer = typed_line(QUESTION).lower()
         emulator = bool(answer) and "emulator".startswith(answer)

@@ -16,12 +16,12 @@ from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option
-from zdemo.config.environment import steps_with_env_file
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.rules.active_token import SCOPE_NOTE, own_project, refusal_of
 from zdemo.diagnosis.token_form import TokenKind, token_form
+from zdemo.diagnosis.view import why
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.http.api_call import ROLE, Route
@@ -74,7 +74,7 @@ def introspect(
     tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()
     if not token:
-        hint = "; ".join(rename_steps(environment, "PAT")) or "give one with --pat, or set PAT in .env"
+        hint = rename_steps(environment, "PAT") or "give one with --pat, or set PAT in .env"
         raise MissingTokenError("no token to ask about", hint=hint)
     if require == "" and not quiet:
         raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")
@@ -85,13 +85,13 @@ def introspect(
     with screen.waiting(f"asking {settings.zitadel}"):
         investigation = investigate_with(environment, settings, token, role=require or ROLE, now=now)
     if investigation.finding:
-        investigation = replace(investigation, finding=steps_with_env_file(investigation.finding, env_file))
+        investigation = replace(investigation, finding=investigation.finding.with_env_file(env_file))
     error, finding = investigation.error, investigation.finding
     introspection = investigation.introspection
     is_open = introspection is None or (verbose and not introspection.active)
     is_read = is_open and token_form(token).kind is TokenKind.JWT
     if error and finding and not (finding.candidates or finding.seen):  # two lines say all of it
-        screen.error(finding.sentence, "; ".join(finding.steps))
+        screen.error(why(finding), *finding.steps)
     else:
         _show(screen, investigation, settings, token, now=now, verbose=verbose)
         if is_read:
@@ -115,7 +115,7 @@ def _without_words(
         if not show or form.kind is not TokenKind.JWT:
             raise
         unverified = {"not_verified": {"header": form.header, "claims": form.claims}}
-        screen.failure(error.message, error.hint, as_json=True, more=unverified)
+        screen.failure(error.message, *error.steps, as_json=True, more=unverified)
         return error.exit_code
 
 
@@ -127,8 +127,8 @@ def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Intro
             answer = client.ask(token)
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
-    if show and (found := answer.json()) is not None:
-        screen.document(found, as_it_came=answer.text.rstrip("\n"))
+    if show and (document := answer.json()) is not None:
+        screen.document(document, as_it_came=answer.text.rstrip("\n"))
     return read_answer(answer, with_key=settings.key is not None)
 
 
@@ -264,26 +264,30 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
     """Show what a JWT says about itself, and never that it is active."""
     form = token_form(token)
     claims, expires, names = form.claims, form.claims.get("exp"), form.claims.get("aud")
-    said = Introspection(
+    unverified = Introspection(
         active=False,
         claims=claims,
         expires_at=within_all_clocks(expires) if type(expires) is int else None,
         audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
     )
-    rows = {"": NOT_VERIFIED, **_about(said, token, now=now, verbose=verbose)}
+    rows = {"": NOT_VERIFIED, **_about(unverified, token, now=now, verbose=verbose)}
     if form.is_id_token:
         rows["token"] += "\nan ID token, which no API accepts"
     rows["issuer"] += ", as in ZITADEL_DOMAIN"
-    if said.text("iss") != settings.issuer:
-        rows["issuer"] = f"{one_line(said.text('iss')) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
-    rows["audience"] += f"\n{_audience(said.audience, settings)}"
+    if unverified.text("iss") != settings.issuer:
+        rows["issuer"] = f"{one_line(unverified.text('iss')) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
+    rows["audience"] += f"\n{_audience(unverified.audience, settings)}"
     screen.pairs(
-        [("not verified", rows.pop("")), *rows.items(), ("expiry", _expiry(said, now=now).removeprefix("expires "))]
+        [
+            ("not verified", rows.pop("")),
+            *rows.items(),
+            ("expiry", _expiry(unverified, now=now).removeprefix("expires ")),
+        ]
     )
-    found = [match for name in claims if (match := ROLES_CLAIM.fullmatch(name))]
-    for match in found:
-        show_roles(screen, said, match[1], match[1])
-    if not found:
+    role_claims = [match for name in claims if (match := ROLES_CLAIM.fullmatch(name))]
+    for match in role_claims:
+        show_roles(screen, unverified, match[1], match[1])
+    if not role_claims:
         screen.say()
         screen.say("roles")
         screen.behind("  ", "none in the JWT; introspection still shows the roles")

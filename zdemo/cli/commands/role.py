@@ -11,9 +11,10 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
 from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
 from zdemo.config.address import ADMIN_PAT, admin_option, is_withheld
-from zdemo.config.environment import DEFAULT, read_environment
+from zdemo.config.environment import read_environment
 from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
+from zdemo.errors.steps import Command, sentence
 from zdemo.guard.forget import Forget
 from zdemo.http.api_call import Forgotten, order_to_forget
 from zdemo.text.printable import one_line

@@ -20,11 +20,12 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import flag, option
 from zdemo.config.dotenv_file import Dotenv
-from zdemo.config.environment import DEFAULT, Environment, read_environment
+from zdemo.config.environment import Environment, read_environment
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import Settings
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError, ZdemoError
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, with_env_file
 
 if TYPE_CHECKING:
     from zdemo.cli.commands.serve_start import ServeAddress
@@ -97,7 +98,7 @@ def serve(
             listener = stack.enter_context(listen(host, port))
         place = ServeAddress(host, port, page_key="" if no_page else new_key())
         if emulator:
-            name = _start_emulator(stack, emulator_port, port, env_file or DEFAULT)
+            name = _start_emulator(stack, emulator_port, port, env_file or DEFAULT_ENV_FILE)
             place = replace(place, emulator_port=emulator_port, emulator_name=name)
         hide_secrets(screen, environment)
         if open_metrics:
@@ -132,7 +133,7 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
         return None
     file, file_step = environment.file, None
     if place.emulator_port:
-        file, _ = emulator_env_file(file or DEFAULT, place.emulator_port)
+        file, _ = emulator_env_file(file or DEFAULT_ENV_FILE, place.emulator_port)
         file_step = with_env_file(init_emulator(place.emulator_port, place.url), file)
     return PageOptions(
         key=place.page_key,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_settings
 from zdemo.cli.layout import in_lines
 from zdemo.cli.screen import Screen
-from zdemo.config.environment import DEFAULT, EXPORTED, Environment
+from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL
@@ -22,7 +22,7 @@ from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import heading, why
 from zdemo.errors import CredentialsRefused, SettingsError, UnusableAnswer
-from zdemo.errors.steps import Command, Step, with_env_file
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, with_env_file
 from zdemo.serving.loopback import names_loopback
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     """Return the commands to run next; each can be pasted as it is, and overwrites nothing."""
     route = "scoped" if place.emulator_port or environment.get("PAT") else "public"
     url = "" if place.url == _known_url(environment, place) else f" --url {place.url}"
-    call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT
+    call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT_ENV_FILE
     if not place.emulator_port:
         return [with_env_file(call, mine)]
     return with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
@@ -153,7 +153,7 @@ def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
 
 def _known_url(environment: Environment, place: ServeAddress) -> str:
     """Return where the next ``zdemo call`` looks for the API by itself; empty when its ``.env`` decides that."""
-    mine = environment.file or DEFAULT
+    mine = environment.file or DEFAULT_ENV_FILE
     file, exists = emulator_env_file(mine, place.emulator_port) if place.emulator_port else (mine, True)
     if environment.source(API_URL) == EXPORTED or (file == mine and exists):
         return environment.get(API_URL, DEFAULT_API_URL).rstrip("/")

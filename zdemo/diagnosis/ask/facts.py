@@ -65,6 +65,7 @@ class Facts:
     def __init__(
         self, environment: Environment, settings: Settings, token: str | None, ids: PatIds | None = None
     ) -> None:
+        self.environment = environment
         self.settings = settings
         self.made_up = token is None
         self.token = random_token() if token is None else token

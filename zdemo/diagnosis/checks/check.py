@@ -22,20 +22,6 @@ GROUPS = {  # by what stands before the dot of an ID; others have that as their 
     "admin": "administrator",
     "api": "API",
 }
-SHADOWED = "settings.shadowed"
-ADDRESS = ("ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL")
-CLIENT = (*ADDRESS, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
-USED = {  # the settings that decide about a check, by its ID or what stands before the dot; others name theirs
-    "net": ADDRESS,
-    "zitadel": ADDRESS,
-    "client": CLIENT,
-    "token": ("PAT",),
-    "role": ("CLIENT_ID", "PAT", "ZITADEL_PROJECT_ID"),
-    "admin": ("ZITADEL_ADMIN_PAT",),
-    "cache": ("ZDEMO_CACHE_URL",),
-    "api": ("ZDEMO_API_URL",),
-    "api.agrees": ("ZDEMO_API_URL", *CLIENT, "ZITADEL_PROJECT_ID"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,22 +75,12 @@ class CheckReport:
         """Whether it was requested, or is the reason why a requested one was skipped."""
         return self.requested or (not self.blockers and not self.result.satisfied)
 
-    def divided(self, failure: "CheckReport") -> "tuple[CheckReport | None, CheckReport | None]":
-        """Return what of this warning may be the cause of a failure, and the rest.
-
-        A warning about settings explains the failure of a check about which one of the same settings decides.
-        """
-        if self.check.group != "settings" or self.check.explains == failure.id:
-            return (self, None) if self.check.explains == failure.id else (None, self)
-        named = tuple(name for problem in failure.result.problems for name in problem.names)
-        used = USED.get(failure.id) or USED.get(failure.id.partition(".")[0]) or named
-        about = [problem for problem in self.result.problems if not set(problem.names).isdisjoint(used)]
-        return self._with(about), self._with([problem for problem in self.result.problems if problem not in about])
-
-    def _with(self, problems: Sequence[Problem]) -> "CheckReport | None":
-        if not problems:
-            return None
-        return replace(self, result=with_problems(problems, self.result.outcome))
+    def without(self, problems: Collection[Problem]) -> "CheckReport | None":
+        """Return what is left of a warning about settings without problems that are shown elsewhere."""
+        left = [problem for problem in self.result.problems if problem not in problems]
+        if not self.result.problems or len(left) == len(self.result.problems):
+            return self
+        return replace(self, result=with_problems(left, self.result.outcome)) if left else None
 
 
 def passed(evidence: str, *, brief: str = "") -> Finding:
@@ -199,4 +175,6 @@ def line_of(reports: Sequence[CheckReport]) -> str:
         if with_it[0].blockers:
             return f"needs {' and '.join(dict.fromkeys(root.group for root in with_it[0].blockers))}"
     briefs = [report.result.brief for report in with_it if report.result.brief]
-    return ", ".join(briefs) if briefs and outcome is Outcome.PASS else briefs[0] if briefs else in_full(with_it[0].result)
+    return (
+        ", ".join(briefs) if briefs and outcome is Outcome.PASS else briefs[0] if briefs else in_full(with_it[0].result)
+    )

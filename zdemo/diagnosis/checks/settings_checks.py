@@ -1,13 +1,13 @@
 """Checks of the settings: readable, complete, not hidden by others, and of the right kind."""
 
-from zdemo.config.dotenv_file import load_dotenv
 from zdemo.config.environment import is_setting
+from zdemo.config.sources import folder_problem, hiding_problems
 from zdemo.config.variables import VARIABLES
-from zdemo.diagnosis.checks.check import SHADOWED, check, failed, passed, warned, with_problems
+from zdemo.diagnosis.checks.check import check, failed, passed, with_problems
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Finding, Outcome
-from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import Command, EditLines, UnsetVariable
+from zdemo.errors.problem import ProblemKind
+from zdemo.errors.steps import Command
 
 SETUP = Command("setup", does="creates all of them in your ZITADEL")
 
@@ -18,9 +18,8 @@ def _readable(context: DoctorContext) -> Finding:
     if error := context.unreadable:
         return with_problems(error.problems, Outcome.FAIL, error.steps)
     path = context.path
-    if path.is_dir() and any(problem.kind is ProblemKind.MISSING for problem in context.problems):
-        what = f"{path} is a folder, so it is not read"
-        return warned(what, "write the settings to a file with another name, and name it with --env-file")
+    if any(problem.kind is ProblemKind.MISSING for problem in context.problems) and context.environment.folder:
+        return with_problems([*folder_problem(context.environment)], Outcome.WARN)
     if path.exists():
         count = sum(is_setting(n) and context.environment.source(n) == str(path) for n in context.environment)
         return passed(f"{count} of zdemo's variables come from {path}; the environment overrides it")
@@ -44,26 +43,10 @@ def _complete(context: DoctorContext) -> Finding:
     return passed(what, brief=f"{len(known)} set, from {' and '.join(by_place)}")
 
 
-@check(SHADOWED, "settings.readable", verdict="one value hides another")
+@check("settings.shadowed", "settings.readable", verdict="one value hides another")
 def _shadowed(context: DoctorContext) -> Finding:
     """No environment variable hides another value in .env."""
-    problems = [
-        Problem(
-            text=context.environment.hiding(name),
-            kind=ProblemKind.HIDDEN,
-            names=(name,),
-            steps=(UnsetVariable(name, does=f"if you want the value in {context.path}"),),
-        )
-        for name in context.environment.hidden
-        if is_setting(name)
-    ]
-    repeated = load_dotenv(context.path).repeated if context.path.is_file() else {}
-    for name in sorted(filter(is_setting, repeated)):
-        *others, last = repeated[name]
-        lines = f"line{'' if len(others) == 1 else 's'} {', '.join(map(str, others))}"
-        text = f"{name} is set twice in {context.path}: line {last} counts, not {lines}"
-        steps = (EditLines(context.path, (*others, last)),)
-        problems.append(Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=steps))
+    problems = [*hiding_problems(context.environment)]
     if not problems:
         return passed("no variable has different values in two places")
     return with_problems(problems, Outcome.WARN)

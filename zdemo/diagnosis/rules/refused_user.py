@@ -8,8 +8,8 @@ from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
-from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
 from zdemo.diagnosis.rules.unusable_response import LOST, NO_CLIENT, database_away
+from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
 from zdemo.diagnosis.wording import span
 from zdemo.errors.response import Response
 

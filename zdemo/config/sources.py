@@ -1,0 +1,41 @@
+"""What is wrong with the places that settings come from: a value that another one hides, a line too many, a folder."""
+
+from collections.abc import Iterator
+
+from zdemo.config.environment import Environment, is_setting
+from zdemo.config.names import rename_steps
+from zdemo.errors.problem import Problem, ProblemKind
+from zdemo.errors.steps import EditLines, UnsetVariable
+
+
+def source_problems(environment: Environment) -> tuple[Problem, ...]:
+    """Return all that is wrong with the places of settings."""
+    return (*folder_problem(environment), *hiding_problems(environment), *misnamed_problems(environment))
+
+
+def folder_problem(environment: Environment) -> Iterator[Problem]:
+    """Yield that ``.env`` is a folder, which Docker makes of a file that is missing."""
+    if environment.folder:
+        text = f"{environment.folder} is a folder, so it is not read"
+        step = "write the settings to a file with another name, and name it with --env-file"
+        yield Problem(text=text, kind=ProblemKind.FILE, steps=(step,))
+
+
+def hiding_problems(environment: Environment) -> Iterator[Problem]:
+    """Yield each setting of which another value counts than one of those that a file has."""
+    for name in filter(is_setting, environment.hidden):
+        step = UnsetVariable(name, does=f"if you want the value in {environment.shadowed[name]}")
+        yield Problem(text=environment.hiding(name), kind=ProblemKind.HIDDEN, names=(name,), steps=(step,))
+    for name, (*others, last) in sorted(environment.repeated.items()):
+        if is_setting(name) and environment.file:
+            lines = f"line{'' if len(others) == 1 else 's'} {', '.join(map(str, others))}"
+            text = f"{name} is set twice in {environment.file}: line {last} counts, not {lines}"
+            step = EditLines(environment.file, (*others, last))
+            yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(step,))
+
+
+def misnamed_problems(environment: Environment) -> Iterator[Problem]:
+    """Yield each variable whose name is almost that of a setting that is not set."""
+    for step in rename_steps(environment):
+        text = f"{step.name} is not a setting of zdemo"
+        yield Problem(text=text, kind=ProblemKind.MISNAMED, names=(step.right, step.name), steps=(step,))
