@@ -342,11 +342,10 @@ def _seen(case: Case) -> Lines:
 
 
 def _is_inactive(case: Case) -> bool:
-    is_known = case.settings is not None and case.token is not None
-    return is_known and case.introspection is not None and not case.introspection.active
+    return case.settings is not None and case.introspection is not None and not case.introspection.active
 
 
-SICK: tuple[Rule[Case], ...] = table(_database_away, _database_sick, when=lambda case: case.settings is not None)
+SICK: tuple[Rule[Case], ...] = table(_database_away, _database_sick, when=_is_inactive)
 _MEANT_FOR_OTHERS: tuple[Rule[Case], ...] = table(
     _wrong_project, _one_of_two_projects, _other_audience, when=lambda case: case.evidence.token_is_alive
 )
@@ -365,4 +364,5 @@ _OF_THE_TOKEN: tuple[Rule[Case], ...] = table(
     _not_a_token,
     seen=_seen,
 )
-INACTIVE: tuple[Rule[Case], ...] = table(*SICK, _pasted, *_OF_THE_TOKEN, when=_is_inactive)
+_WITH_TOKEN: tuple[Rule[Case], ...] = table(_pasted, *_OF_THE_TOKEN, when=lambda case: case.token is not None)
+INACTIVE: tuple[Rule[Case], ...] = (*SICK, *table(*_WITH_TOKEN, when=_is_inactive))
