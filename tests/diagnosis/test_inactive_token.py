@@ -247,11 +247,11 @@ UNDECIDED = PatRecords(user="ada", user_id=CLIENT_ID, state="ACTIVE")
 def test_no_more_is_asked_than_the_answers_so_far_call_for(
     token: str | None, replies: Mapping[Probe, Response], records: PatRecords | None, rounds: list[set[Probe]]
 ) -> None:
-    asker = FakeAsker(replies, records)
-    finding = decide(INACTIVE, case_of(token), asker)
-    assert asker.rounds == rounds
-    assert finding is not None or (token is None and replies is not SICK_HERE)
-    assert decide(SICK, case_of(token, Evidence(replies=replies))) == (finding if replies is SICK_HERE else None)
+    for rules in (INACTIVE, SICK) if token is None else (INACTIVE,):
+        asker = FakeAsker(replies, records)
+        finding = decide(rules, case_of(token), asker)
+        assert asker.rounds == rounds
+        assert finding is not None or (token is None and replies is not SICK_HERE)
 
 
 def test_a_token_that_was_not_asked_about_has_no_cause() -> None:
