@@ -112,8 +112,10 @@ def _shown(text: str) -> str:
     decoded = text
     for _ in range(MOST_ENCODINGS):
         decoded = unquote(decoded)
-    hidden = without_tokens(decoded)
-    shown = without_tokens(text) if hidden == decoded else hidden
+    is_cut = len(text) == LONGEST_SEARCHED_PATH
+    longest = max(0, len(decoded) - LEAST_TOKEN_LIKE - 1) if is_cut else LONGEST_LOGGED_PATH  # without the cut end
+    hidden = without_tokens(decoded, longest)
+    shown = without_tokens(text, LONGEST_LOGGED_PATH) if decoded.startswith(hidden) else hidden
     return quote(shown.replace("…", "..."), safe=PATH_CHARACTERS)  # a path in the log is ASCII
 
 
