@@ -60,6 +60,7 @@ def observed(
         started = time.perf_counter()
         identity = environ[REQUEST_ID] = new_request_id()
         environ[OBSERVED] = True
+        environ.pop("HTTP_UPGRADE", None)  # may be ignored (RFC 9110 §7.8); Werkzeug finds no route for a websocket
         trace = Trace(id=identity, began=started) if watcher.watching and watcher.admits() else None
 
         # Flask calls it once, before it sends anything and while the request is still at hand
