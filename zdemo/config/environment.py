@@ -53,6 +53,7 @@ class Environment(Mapping[str, str]):
         self._options = dict(options or {})
         self.file = file
         self._can_init = can_init
+        self.in_file = dict(layers.get(str(file), {}))  # whether they count or not
         self._values: dict[str, tuple[str, str]] = {}
         self.shadowed: dict[str, str] = {}
         self.hidden: dict[str, str] = {}

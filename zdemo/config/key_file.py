@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from zdemo.config.file_io import NotAFileError, read_file
+from zdemo.config.file_io import NotAFileError, open_to_others, read_file
 from zdemo.config.parsers import InvalidValue
 
 LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
@@ -61,17 +59,14 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
         raise InvalidValue("contains a key itself, not a path", shown="", fix="save the key, and give the file's path")
     path = (folder / os.path.expanduser(text)).absolute()  # as no shell does in a .env
     try:
-        content, status = read_file(path, LARGEST_BYTES)
+        content, _ = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:
         raise InvalidValue("names a file that does not exist", shown=str(path), fix="correct the path") from None
     except NotAFileError as error:
         raise InvalidValue(f"names {error.strerror}", shown=str(path), fix="give a key file") from None
     except OSError as error:
         raise InvalidValue(f"names a file that cannot be read ({error.strerror})", shown=str(path)) from None
-    key, mode, warning = parse_key_file(content, kind, path), stat.S_IMODE(status.st_mode), ""
-    if os.name != "nt" and mode & (stat.S_IRGRP | stat.S_IROTH):  # Windows has no such modes
-        warning = f"other users can read the key file (mode {mode:04o}): chmod 600 {shlex.quote(str(path))}"
-    return key, warning
+    return parse_key_file(content, kind, path), open_to_others("the key file", path)
 
 
 def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Path()) -> SigningKey:

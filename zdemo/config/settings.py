@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
+from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
@@ -64,6 +65,12 @@ class _Reader:
             name, lambda text: read_key_file(text, folder, kind), (None, "")
         )
         return found
+
+    def dotenv_warning(self) -> str:
+        """Return a warning if others can read or change a ``.env`` with secrets, or an empty string."""
+        file, values = self.environment.file, self.environment.in_file
+        holds_secret = any(variable.is_secret(values.get(variable.name, "")) for variable in VARIABLES)
+        return open_to_others(str(file), file) if file and holds_secret else ""
 
     def fields_of(self, kind: type[ZitadelSettings | ClientSettings]) -> dict[str, Any]:
         """Return the values of the variables that have a field in this class."""
@@ -147,7 +154,7 @@ class ZitadelSettings:
         return address.ZitadelAddress(self.issuer, self.internal_url, self.setting)
 
     @classmethod
-    def _read(cls, reader: _Reader, warning: str = "") -> dict[str, Any]:
+    def _read(cls, reader: _Reader, *warnings: str) -> dict[str, Any]:
         """Return the values that need no rule of their own, and where to connect if that is another address."""
         environment = reader.environment
         issuer, unused = reader.required(address.ISSUER), address.unused_internal_url(environment)
@@ -157,7 +164,7 @@ class ZitadelSettings:
             "issuer": issuer,
             "setting": environment.setting(address.ISSUER),
             "internal_url": internal_url if internal_url != issuer else None,
-            "warnings": (*filter(None, (warning, unused)), *misnamed),
+            "warnings": (*filter(None, (*warnings, unused)), *misnamed),
             **reader.fields_of(cls),
         }
 
@@ -175,6 +182,7 @@ class Settings(ZitadelSettings):
     forget_key: str | None = field(default=None, repr=False)
     events_key: str | None = field(default=None, repr=False)
     role_denied_status: int = 401
+    exposed: tuple[Path, ...] = ()  # files with secrets that others can read or change; ``warnings`` name them too
 
     @property
     def credential_variables(self) -> str:
@@ -189,7 +197,9 @@ class Settings(ZitadelSettings):
         """
         reader = _Reader(variables)
         key, warning = reader.key(KEY_FILE, APPLICATION)
-        values = cls._read(reader, warning)
+        dotenv_warning, file = reader.dotenv_warning(), reader.environment.file
+        values = cls._read(reader, warning, dotenv_warning)
+        values["exposed"] = ((key.path,) if key and warning else ()) + ((file,) if file and dotenv_warning else ())
         client_id, client_secret = key.subject if key else "", ""
         if KEY_FILE not in reader.environment:
             client_id, client_secret = reader.required("CLIENT_ID"), reader.required("CLIENT_SECRET")

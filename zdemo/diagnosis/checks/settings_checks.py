@@ -104,14 +104,14 @@ def _wellformed(context: DoctorContext) -> Finding:
         return failed(what, "correct the wrong one: the API is where zdemo serve runs (http://127.0.0.1:5000)")
     if not odd and not warnings:
         return passed("each value has the form that its variable needs")
-    key = context.settings and any("chmod 600" in warning for warning in warnings) and context.settings.key
+    exposed = context.settings.exposed if context.settings else ()
     first, *also = (*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))
     return Finding(
         outcome=Outcome.FAIL if any(value.names for value in odd) else Outcome.WARN,
         cause=first,
         also=tuple(also),
         fix=(*(value.fix for value in odd), *(warning.rpartition(": ")[2] for warning in warnings)),
-        repair=renaming_of(context.environment) or (TightenMode(key.path) if key else None),
+        repair=renaming_of(context.environment) or (TightenMode(exposed[0]) if exposed else None),
     )
 
 
