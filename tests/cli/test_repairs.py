@@ -131,6 +131,15 @@ def test_no_form_of_a_secret_is_in_a_diff(bare: Shell, shared_stack: Stack, valu
     assert ("+ export CLIENT_SECRET=" in ran.out, re.findall("(?i)z[aiou]g", ran.all)) == (True, [])
 
 
+def test_an_open_dotenv_with_secrets_is_kept_from_others(bare: Shell, shared_stack: Stack) -> None:
+    file = dotenv(bare.folder, shared_stack.emulator.url, f"ZDEMO_FORGET_KEY={'a1B2' * 10}")
+    file.chmod(0o644)
+    ran = bare(*FIX, "--yes")
+    assert "other users can read .env (mode 0644)" in ran.out
+    assert "- 0644 .env\n+ 0600 .env\n" in ran.out
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.thorough
 def test_a_missing_role_is_granted_and_a_key_file_is_kept_from_others(bare: Shell, own_stack: Stack) -> None:
     dotenv(bare.folder, own_stack.emulator.url, f"PAT={VISITOR.pat}", "ZITADEL_ADMIN_PAT=")

@@ -15,7 +15,8 @@ from tests.support.processes import LONGEST_SECONDS
 from tests.support.upstream import Received, upstream
 from tests.support.waiting import eventually
 from zdemo.config.dotenv_file import read_dotenv
-from zdemo.config.new_dotenv import emulator_text, is_public
+from zdemo.config.new_dotenv import emulator_text
+from zdemo.config.variables import is_public
 from zdemo.emulator import ADMIN, CLIENT_ID, NEVER, Emulator, emulate, known_world, new_fault
 from zdemo.setup.setup_files import only_setup_in_folder
 from zdemo.setup.state_file import read_state, write_state
@@ -360,7 +361,7 @@ def test_a_link_out_of_the_folder_is_followed_only_by_a_person_who_sees_where_it
     status, shown = at_terminal(desk, "setup", *OWN, when="[y/N]", typed="y\n")
     text = " ".join(shown.split())
     assert (status, f".env is a link to {target}, which would be changed. Make these changes?" in text) == (0, True)
-    assert "warning: .env holds secrets, and its group can read it (mode 0640): chmod 600 .env" in text
+    assert "warning: other users can read .env (mode 0640): chmod 600 .env" in text
     assert "CLIENT_ID=" in target.read_text()
     assert desk(*TEARDOWN).code == 2
     assert desk(*TEARDOWN, "--env-file", str(target)).code == 0

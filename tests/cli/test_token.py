@@ -143,10 +143,17 @@ def test_a_person_logs_in_in_the_browser(shell: Shell) -> None:
     script.write_text(BROWSER)
     ran = shell.anew("token", "--login", BROWSER=f"{sys.executable} {script} %s", **APP)
     assert (ran.code, ran.out.count("\n")) == (0, 1)
-    assert f"{shell.env['ZITADEL_DOMAIN']}/oauth/v2/authorize?client_id={APP_CLIENT_ID}&" in ran.err
+    assert re.search(r"(?m)^http://127\.0\.0\.1:\d+/$", ran.err), "others can read what a browser is started with"
     found = shell("introspect", "--json", "--pat", "-", stdin=ran.out).document
     assert (found["username"], found["client_id"]) == ("ada", APP_CLIENT_ID)
     assert shell("call", "scoped", "--pat", "-", stdin=ran.out).code == 0
+
+
+def test_a_login_that_was_started_twice_is_refused(shell: Shell) -> None:
+    script = shell.folder / "browser.py"
+    script.write_text("import sys, requests\nfor _ in range(2):\n    requests.get(sys.argv[1], allow_redirects=False)")
+    ran = shell.anew("token", "--login", BROWSER=f"{sys.executable} {script} %s", **APP)
+    assert (ran.code, ran.out, "error: the login was started twice" in ran.err) == (1, "", True)
 
 
 def test_without_a_browser_the_terminal_shows_another_way_and_ctrl_c_ends_it(shell: Shell) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, LARGEST_BYTES, SERVICE_USER, KeyKind, parse_key_file, read_key_file
 from zdemo.config.parsers import InvalidValue
 
@@ -125,11 +126,18 @@ def test_the_key_itself_in_place_of_the_path_is_not_repeated(folder: Path) -> No
         assert (str(wrong), wrong.shown) == ("contains a key itself, not a path", "")
 
 
-@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
+@pytest.mark.parametrize(
+    ("mode", "verb"), [(0o600, ""), (0o640, "read"), (0o604, "read"), (0o620, "change"), (0o602, "change")]
+)
 def test_a_file_that_others_can_read_is_a_warning_with_the_command_that_ends_it(
-    mode: int, warned: bool, folder: Path
+    mode: int, verb: str, folder: Path
 ) -> None:
     path = folder / "api.json"
     path.chmod(mode)
-    warning = f"other users can read the key file (mode {mode:04o}): chmod 600 {path}"
-    assert read_key_file("api.json", folder)[1] == (warning if warned else "")
+    warning = f"other users can {verb} the key file (mode {mode:04o}): chmod 600 {path}"
+    assert read_key_file("api.json", folder)[1] == (warning if verb else "")
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a file whose mode nobody can change")
+def test_a_file_on_which_chmod_has_no_effect_is_no_warning() -> None:
+    assert open_to_others("it", Path("/proc/version")) == "", "it is of another user, or of a file system without modes"

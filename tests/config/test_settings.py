@@ -17,6 +17,8 @@ from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
 from zdemo.config.variables import BY_NAME, SECRETS, VARIABLES
+from zdemo.emulator import CLIENT_SECRET as EMULATORS_SECRET
+from zdemo.emulator import READER
 from zdemo.errors import ExitCode, SettingsError
 
 GOOD = {
@@ -183,6 +185,26 @@ def test_an_api_may_be_below_a_path_but_its_address_is_no_route(path: str, used:
 
 DOMAIN, OTHER_DOMAIN = {"ZITADEL_DOMAIN": GOOD["ZITADEL_DOMAIN"]}, {"ZITADEL_DOMAIN": "https://other.example"}
 INSIDE = {"ZITADEL_INTERNAL_URL": "https://zitadel:8080"}
+
+
+@pytest.mark.parametrize(
+    ("values", "exported", "is_exposed"),
+    [
+        ({"CLIENT_SECRET": "Zn2vXk7"}, {"CLIENT_SECRET": "Zn2vXk7"}, True),
+        ({"CLIENT_SECRET": EMULATORS_SECRET, "PAT": READER.pat}, {}, False),
+        ({"CLIENT_SECRET": EMULATORS_SECRET, "ZDEMO_FORGET_KEY": "k" * 40}, {}, True),
+        ({"CLIENT_ID": "312909075212468231", "PAT": " "}, {"CLIENT_SECRET": "Zn2vXk7"}, False),
+    ],
+)
+def test_a_dotenv_with_secrets_that_others_can_use_is_a_warning(
+    values: dict[str, str], exported: dict[str, str], is_exposed: bool, tmp_path: Path
+) -> None:
+    file, others = tmp_path / ".env", {name: text for name, text in GOOD.items() if name not in SECRETS}
+    file.touch()
+    file.chmod(0o644)
+    settings = Settings.from_env(Environment({EXPORTED: exported, str(file): {**others, **values}}, file=file))
+    warning = f"other users can read {file} (mode 0644): chmod 600 {file}"
+    assert (settings.exposed, settings.warnings) == (((file,), (warning,)) if is_exposed else ((), ()))
 
 
 @pytest.mark.parametrize(

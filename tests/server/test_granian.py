@@ -56,6 +56,11 @@ def test_the_log_has_one_line_per_request_and_no_token(running: Served) -> None:
     assert (running.folder / "stdout").read_text() == ""
 
 
+def test_a_request_that_offers_a_websocket_is_an_ordinary_one(running: Served) -> None:
+    offer = ("Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+    assert [running.send(request(target, *offer)).status for target in (PUBLIC, PRIVATE)] == [200, 401]
+
+
 CHUNKS = [b"ZZ\r\nabc\r\n0\r\n\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"-1\r\n\r\n", b"\r\n", b"0x5\r\nabcde\r\n"]
 NASTY = [
     *(request(PRIVATE, b"Authorization: Bearer " + value) for value in (b"\x00", b"\x1b[31m")),

@@ -116,8 +116,10 @@ def test_a_token_in_a_path_is_masked_also_where_the_log_cuts_the_path(
         api.send(request(path))
     assert [line.split()[1] for line in _access(caplog)] == [*PATHS.values()]
     for token in (PAT, JWT, jwe("PAT"), BASE64, HEX):
+        encoded = "".join(f"%252525{ord(character):02X}" for character in token)
         for before in (0, 1, 60, *range(170, 199, 4)):
             api.send(request(f"/{'a' * before}/{token}/{token}"))
+            api.send(request(f"/{token}/{'a' * before}/{encoded}{'/y' * 200}"))
         pieces = [token[at : at + MOST_SHOWN + 1] for at in range(len(token) - MOST_SHOWN)]
         assert not [piece for piece in pieces if piece in "\n".join(_access(caplog))]
 

@@ -54,6 +54,19 @@ def test_a_log_shows_the_ends_of_what_could_be_a_token(text: str, shown: str | N
     assert without_tokens(text) == (shown or text)
 
 
+def test_of_a_long_text_only_what_is_shown_is_looked_at() -> None:
+    """Else the time would grow with the square of the length."""
+    assert without_tokens(f"/{'a1B2' * 10_000}WXYZ", 200) == "/a1B2…", "the end of the token was not read"
+    assert (without_tokens("word " * 10_000, 8), len(without_tokens("word " * 10_000))) == ("word wor", 10_000)
+
+
+@pytest.mark.parametrize("secret", [PAT, SECRET, jwe("PAT"), HEX, *OF_OTHER_SERVERS[1:]])
+def test_no_start_of_a_token_is_left_where_a_text_is_cut(secret: str) -> None:
+    for before in range(120):
+        shown = without_tokens(f"/{HEX}/{'-' * before} {secret} {'words ' * 20}", 60)
+        assert secret[:5] not in shown.replace("…", " "), shown
+
+
 @pytest.mark.parametrize(
     ("address", "shown"),
     [

@@ -32,6 +32,10 @@ def login_at(url: str, client_id: str = APP_CLIENT_ID, redirect_uri: str = "") -
     return Login(settings, ["openid"], redirect_uri)
 
 
+def get(address: str, browser: requests.Session | None = None) -> requests.Response:
+    return (browser or requests.Session()).get(address, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+
+
 def test_the_address_takes_the_answer_of_its_own_login_alone() -> None:
     login, other = (login_at("https://zitadel.example") for _ in range(2))
     assert "prompt=select_account" in login.path, "a browser that is logged in can choose somebody else"
@@ -39,19 +43,40 @@ def test_the_address_takes_the_answer_of_its_own_login_alone() -> None:
     state, foreign = (one.path.partition("state=")[2].partition("&")[0] for one in (login, other))
     with serving(login) as port:
         login.redirect_uri = here = f"http://127.0.0.1:{port}/callback"
+        browser = requests.Session()
+        assert get(f"{here}?code=x&state={state}", browser).status_code == 404, "nobody has started it"
+        led = get(f"http://127.0.0.1:{port}/", browser)
+        assert (led.status_code, led.headers["Location"]) == (302, f"https://zitadel.example{login.path}")
+        assert led.headers["Set-Cookie"].endswith("; Path=/callback; HttpOnly; SameSite=Lax")
         foreign_ones = [f"{here}?code=x{more}" for more in ("", "&state=", f"&state={foreign}", "&state=%FF")]
-        for address in (*foreign_ones, f"http://127.0.0.1:{port}/?code=x&state={state}"):
-            assert requests.get(address, timeout=TIMEOUT_SECONDS).status_code == 404
-        assert requests.post(f"{here}?code=x&state={state}", timeout=TIMEOUT_SECONDS).status_code == 404
+        for address in (*foreign_ones, f"http://127.0.0.1:{port}/favicon.ico?code=x&state={state}"):
+            assert get(address, browser).status_code == 404
+        assert browser.post(f"{here}?code=x&state={state}", timeout=TIMEOUT_SECONDS).status_code == 404
+        cookie = led.headers["Set-Cookie"].partition(";")[0]
+        for wrong in ("a=b", cookie[:-1], f"{cookie}x", cookie.replace("=", "0=", 1)):
+            another = requests.get(f"{here}?code=x&state={state}", headers={"Cookie": wrong}, timeout=TIMEOUT_SECONDS)
+            assert another.status_code == 404, "another user may know the state"
         with pytest.raises(ZdemoError, match="nobody logged in") as late:
             login.wait(0)
         assert "--device" in late.value.hint
-        page = requests.get(f"{here}?code=x&state={state}", timeout=TIMEOUT_SECONDS)
+        page = get(f"{here}?code=x&state={state}", browser)
         assert (page.headers["Cache-Control"], "close this page" in page.text) == ("no-store", True)
         assert login.wait()["code"] == "x"
     with pytest.raises(ZdemoError, match="access_denied") as cancelled:
         login.redeem({"error": "access_denied"})
     assert cancelled.value.hint == "run the command again to start another login"
+
+
+def test_a_login_that_another_user_starts_too_ends_without_a_token() -> None:
+    token = answer(json_body({"access_token": "x" * 20, "token_type": "Bearer"}))
+    with upstream(token) as zitadel, closing(login_at(zitadel.url)) as login, serving(login) as port:
+        start = f"http://127.0.0.1:{port}/"
+        first, second = get(start), get(start)
+        assert (first.status_code, second.status_code, "Set-Cookie" in second.headers) == (302, 409, False)
+        assert "You are not logged in: the login was started twice" in second.text
+        for given in (login.wait(), {"code": "of another user, who logged in before the second start"}):
+            with pytest.raises(ZdemoError, match="started twice, perhaps by another user of this machine"):
+                login.redeem(given)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +114,9 @@ def test_a_device_asks_until_the_person_has_answered(emulator: Emulator) -> None
 
     with closing(login_at(emulator.url)) as login:
         assert device(person="ada").text.startswith("eyJ")
-        for seconds, form, words in ((300, {"cancel": "1"}, "access_denied"), (12, {}, "nobody logged in")):
+        too_slow = "ZITADEL may be asked again only after 5 s, but the login ends after 4 s"
+        cancel = {"cancel": "1"}
+        for seconds, form, words in ((300, cancel, "access_denied"), (12, {}, "in within 10 s"), (4, {}, too_slow)):
             with pytest.raises(ZdemoError, match=words):
                 device(seconds, **form)
     assert paused == [5, 5, 5, 5]

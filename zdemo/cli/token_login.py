@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from urllib.parse import urljoin
 
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import tell_hidden, tell_warnings
@@ -36,10 +37,10 @@ def token_of_person(screen: Screen, environment: Environment, requested: Sequenc
 
 def _in_browser(screen: Screen, login: Login) -> IssuedToken:
     with serving(login) as port:
-        login.redirect_uri = f"http://127.0.0.1:{port}{CALLBACK}"
+        address = f"http://127.0.0.1:{port}/"
+        login.redirect_uri = urljoin(address, CALLBACK)
         answer = login.answer_in(login.begin())  # empty, but for zdemo emulator --auto-login
         if not answer:
-            address = login.settings.issuer + login.path
             screen.tell("open this address on this machine, unless a browser opens now:")
             screen.tell(address)
             if not _open_browser(address):

@@ -51,6 +51,7 @@ class Environment(Mapping[str, str]):
         self.folder = folder
         self.repeated = dict(repeated or {})
         self._can_init = can_init
+        self.in_file = dict(layers.get(str(file), {}))  # whether they count or not
         self._values: dict[str, tuple[str, str]] = {}
         self.shadowed: dict[str, str] = {}
         self.hidden: dict[str, str] = {}

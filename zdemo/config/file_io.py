@@ -10,8 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zdemo.errors import SettingsError
+from zdemo.errors.problem import Problem, ProblemKind
+from zdemo.errors.steps import TightenMode
 
 PREFIX, SUFFIX = ".env.zdemo-", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
+OF_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 LEFTOVER = re.compile(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp")  # as tempfile names them
 PROBE_BYTES = 16 << 10
 HINTS = {
@@ -45,6 +48,32 @@ def read_file(path: Path, most_bytes: int) -> tuple[bytes, os.stat_result]:
         status = os.fstat(stream.fileno())
         check_is_file(status)
         return stream.read(most_bytes + 1), status
+
+
+def open_to_others(what: str, path: Path, *names: str) -> Problem | None:
+    """Return a warning if others can read or change a file with secrets, and this user's chmod has an effect.
+
+    ``names`` are the settings that name the file.
+    """
+    with suppress(FileNotFoundError):
+        status = path.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        if os.name != "nt" and mode & OF_OTHERS and os.geteuid() in (0, status.st_uid) and _keeps_modes(path):
+            verb = "read" if mode & (stat.S_IRGRP | stat.S_IROTH) else "change"
+            text = f"other users can {verb} {what} (mode {mode:04o})"
+            return Problem(text=text, kind=ProblemKind.EXPOSED, names=names, steps=(TightenMode(path),))
+    return None
+
+
+def _keeps_modes(path: Path) -> bool:
+    """Return whether the file system of a file has a mode for each; those of Windows have the mount's."""
+    import tempfile  # here, since few files need this question
+
+    try:
+        with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent) as probe:  # on Linux it has no name
+            return not os.fstat(probe.fileno()).st_mode & OF_OTHERS
+    except OSError as error:  # where this user may not write, the folder says nothing about the file
+        return isinstance(error, PermissionError)
 
 
 def create_file(path: Path, text: str) -> None:

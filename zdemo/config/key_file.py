@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from zdemo.config.file_io import NotAFileError, read_file
+from zdemo.config.file_io import NotAFileError, open_to_others, read_file
 from zdemo.config.parsers import InvalidValue
-from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import TightenMode
+from zdemo.errors.problem import Problem
 
 LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
@@ -65,18 +63,14 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
         raise InvalidValue("contains a key itself, not a path", shown="", fix="save the key, and give the file's path")
     path = (folder / os.path.expanduser(text)).absolute()  # as no shell does in a .env
     try:
-        content, status = read_file(path, LARGEST_BYTES)
+        content, _ = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:
         raise InvalidValue("names a file that does not exist", shown=str(path), fix="correct the path") from None
     except NotAFileError as error:
         raise InvalidValue(f"names {error.strerror}", shown=str(path), fix="give a key file") from None
     except OSError as error:
         raise InvalidValue(f"names a file that cannot be read ({error.strerror})", shown=str(path)) from None
-    key, mode = parse_key_file(content, kind, path), stat.S_IMODE(status.st_mode)
-    if os.name == "nt" or not mode & (stat.S_IRGRP | stat.S_IROTH):  # Windows has no such modes
-        return key, None
-    text = f"other users can read the key file (mode {mode:04o})"
-    return key, Problem(text=text, kind=ProblemKind.EXPOSED, names=(kind.setting,), steps=(TightenMode(path),))
+    return parse_key_file(content, kind, path), open_to_others("the key file", path, kind.setting)
 
 
 def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Path()) -> SigningKey:

@@ -3,7 +3,6 @@
 An existing file is never changed. The emulator's secrets are public, and used on this machine alone.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,11 +11,10 @@ from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
 from zdemo.config.dotenv_file import Dotenv, read_dotenv
 from zdemo.config.environment import KEY_FILE, is_setting
 from zdemo.config.settings import API_URL
-from zdemo.config.variables import EMULATOR_PORT, SECRETS, Variable, dotenv_text
+from zdemo.config.variables import EMULATOR_PORT, SECRETS, Variable, dotenv_text, is_public
 from zdemo.errors import SettingsError
 
 ZITADELS_PORT = 8080
-PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
 TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN_PAT)
 
 
@@ -62,11 +60,6 @@ def has_emulators_settings(path: Path, port: int = EMULATOR_PORT) -> bool:
         return False
     wanted = Dotenv(emulator_text(port)).values
     return "PAT" in found and KEY_FILE not in found and all(found.get(name) == wanted[name] for name in TO_BE_EQUAL)
-
-
-def is_public(value: str) -> bool:
-    """Return whether a value is a secret or a token of the emulator, which everybody knows."""
-    return re.fullmatch(PUBLIC, value.strip()) is not None
 
 
 def usable_at(address: str, value: str) -> str:

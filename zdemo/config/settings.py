@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
+from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
@@ -66,6 +67,12 @@ class _Reader:
             kind.setting, lambda text: read_key_file(text, folder, kind), (None, None)
         )
         return key
+
+    def dotenv_warning(self) -> Problem | None:
+        """Return a warning if others can read or change a ``.env`` with secrets."""
+        file, values = self.environment.file, self.environment.in_file
+        holds_secret = any(variable.is_secret(values.get(variable.name, "")) for variable in VARIABLES)
+        return open_to_others(str(file), file) if file and holds_secret else None
 
     def fields_of(self, kind: type[ZitadelSettings | ClientSettings]) -> dict[str, Any]:
         """Return the values of the variables that have a field in this class."""
@@ -164,7 +171,7 @@ class ZitadelSettings:
         return address.ZitadelAddress(self.issuer, self.internal_url, self.setting)
 
     @classmethod
-    def _read(cls, reader: _Reader, warning: Problem | None = None) -> dict[str, Any]:
+    def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
         """Return the values that need no rule of their own, and where to connect if that is another address."""
         environment = reader.environment
         issuer, unused = reader.required(address.ISSUER), address.unused_internal_url(environment)
@@ -173,7 +180,7 @@ class ZitadelSettings:
             "issuer": issuer,
             "setting": environment.setting(address.ISSUER),
             "internal_url": internal_url if internal_url != issuer else None,
-            "warnings": (*filter(None, (warning, unused)), *misnamed_problems(environment)),
+            "warnings": (*filter(None, (*warnings, unused)), *misnamed_problems(environment)),
             **reader.fields_of(cls),
         }
 
@@ -205,7 +212,7 @@ class Settings(ZitadelSettings):
         """
         reader = _Reader(variables)
         key, warning = reader.key(APPLICATION)
-        values = cls._read(reader, warning)
+        values = cls._read(reader, warning, reader.dotenv_warning())
         client_id, client_secret = key.subject if key else "", ""
         if KEY_FILE not in reader.environment:
             client_id, client_secret = reader.required("CLIENT_ID"), reader.required("CLIENT_SECRET")

@@ -1,5 +1,6 @@
 """The table of zdemo's settings. Whatever reads, lists, describes or hides settings uses its rows."""
 
+import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EMULATOR_PORT = 8484  # as in zdemo.emulator
 EMULATORS_DOMAIN = f"ZITADEL_DOMAIN=http://localhost:{EMULATOR_PORT}"
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
+PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
 COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "
 
 
@@ -46,6 +48,10 @@ class Variable:
     def shown_default(self) -> str:
         """The text that means the default; empty if there is none."""
         return "" if self.default is None else self.default if isinstance(self.default, str) else f"{self.default:g}"
+
+    def is_secret(self, value: str) -> bool:
+        """Return whether this value of the setting must be kept from others; the emulator's need not."""
+        return self.secret and value.strip() != "" and not is_public(value)
 
 
 VARIABLES = (
@@ -263,6 +269,11 @@ VARIABLES = (
 )
 BY_NAME = {variable.name: variable for variable in VARIABLES}
 SECRETS = tuple(variable.name for variable in VARIABLES if variable.secret)
+
+
+def is_public(value: str) -> bool:
+    """Return whether a value is a secret or a token of the emulator, which everybody knows."""
+    return re.fullmatch(PUBLIC, value.strip()) is not None
 
 
 def variables_of(command: str) -> list[str]:

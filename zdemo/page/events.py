@@ -275,7 +275,8 @@ def _header_lines(fields: list[tuple[str, str]]) -> Lines:
             continue
         shown = value[:LONGEST_VALUE]
         if name.lower() not in SHOWN_WHOLE:
-            shown = "…" if re.search(SENSITIVE_FIELD, name) else without_tokens(without_secret_query(shown))
+            shown = without_secret_query(without_tokens(value, LONGEST_VALUE))
+            shown = "…" if re.search(SENSITIVE_FIELD, name) else shown
         lines.append([name[:60], shown])
     return lines
 

@@ -60,6 +60,7 @@ def observed(
         started = time.perf_counter()
         identity = environ[REQUEST_ID] = new_request_id()
         environ[OBSERVED] = True
+        environ.pop("HTTP_UPGRADE", None)  # may be ignored (RFC 9110 §7.8); Werkzeug finds no route for a websocket
         trace = Trace(id=identity, began=started) if watcher.watching and watcher.admits() else None
 
         # Flask calls it once, before it sends anything and while the request is still at hand
@@ -112,8 +113,10 @@ def _shown(text: str) -> str:
     decoded = text
     for _ in range(MOST_ENCODINGS):
         decoded = unquote(decoded)
-    hidden = without_tokens(decoded)
-    shown = without_tokens(text) if hidden == decoded else hidden
+    is_cut = len(text) == LONGEST_SEARCHED_PATH
+    longest = max(0, len(decoded) - LEAST_TOKEN_LIKE - 1) if is_cut else LONGEST_LOGGED_PATH  # without the cut end
+    hidden = without_tokens(decoded, longest)
+    shown = without_tokens(text, LONGEST_LOGGED_PATH) if decoded.startswith(hidden) else hidden
     return quote(shown.replace("…", "..."), safe=PATH_CHARACTERS)  # a path in the log is ASCII
 
 

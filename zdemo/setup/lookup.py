@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from zdemo.config.address import ADMIN_PAT
-from zdemo.config.new_dotenv import is_public, usable_at
+from zdemo.config.new_dotenv import usable_at
+from zdemo.config.variables import is_public
 from zdemo.errors import CredentialsRefused, ZdemoError
 from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
 from zdemo.setup.plan import domain_line

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shlex
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -96,15 +94,6 @@ class SetupFiles:
         """Raise SettingsError if the settings cannot be written, as far as that can be known before."""
         check_writable(self.path)
         check_writable(self.path.parent / KEY_FILES)  # a link can lead ``.env`` to another folder
-
-    @property
-    def warning(self) -> str:
-        """A warning when the file's group can read it, which somebody has allowed; else empty."""
-        mode = self.path.stat().st_mode if os.name != "nt" and self.path.exists() else 0
-        if not mode & stat.S_IRGRP:
-            return ""
-        path = shlex.quote(str(self.path))
-        return f"{self.path} holds secrets, and its group can read it (mode {stat.S_IMODE(mode):04o}): chmod 600 {path}"
 
     def get(self, name: str) -> str:
         """Return a setting without blanks around it; empty when it is not there."""

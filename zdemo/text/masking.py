@@ -9,6 +9,7 @@ LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its
 LEAST_RANDOM = 20  # characters that look random and may therefore be a token of another server
 LEAST_DIGITS = 4  # of a key in small letters or capitals; names have fewer, and IDs of ZITADEL have nothing else
 LEAST_MIXED = 16  # characters with small letters, capitals and digits: no route, host or check has such a name
+LONGEST_SEARCHED = 10_000  # characters of a text, unless its caller shows fewer; the time grows with their square
 RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 of base64, in 0.35 of CamelCaseWords
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 SEPARATORS = rf"\s=:@,;?&{QUOTES}"
@@ -75,17 +76,21 @@ def without_secret_query(address: str) -> str:
     return f"{path}{mark}{query}"
 
 
-def without_tokens(text: str) -> str:
-    """Return a part of a request with what could be a token or a key masked.
+def without_tokens(text: str, longest: int = LONGEST_SEARCHED) -> str:
+    """Return at most ``longest`` characters of a part of a request, with what could be a token or a key masked.
 
+    What follows is not looked at, apart from what tells whether a token begins just before.
     Keys of one kind of letters count here alone: the words of a command may name a folder by such a digest, and must
     stay what can be pasted.
     """
-    text = re.sub(JWT_START, lambda jwt: masked(jwt[0]), text)
+    shown = re.sub(JWT_START, lambda jwt: masked(jwt[0]), text[: longest + LEAST_TOKEN_LIKE])
     for find in (_long_keys, token_like):  # the latter may take a key and the names around it for one token
-        for token in find(text):
-            text = text.replace(token, masked(token))
-    return text
+        for token in find(shown):
+            shown = shown.replace(token, masked(token))
+    if len(text) > longest + LEAST_TOKEN_LIKE:  # too little of a token may be left at the cut to look like one
+        end = 1 - LEAST_TOKEN_LIKE
+        shown = shown[:end] + re.sub(rf"[^{SEPARATORS}…]+\Z", "", shown[end:])
+    return shown[:longest]
 
 
 def _long_keys(text: str) -> list[str]:

@@ -19,7 +19,7 @@ TOKEN_PATH = "/oauth/v2/token"  # noqa: S105  # a path, not a secret
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
 RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"  # a scope, and the beginning of its claims
 LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been created, and a failing ZITADEL calls good tokens inactive
-LONGEST_SHOWN_NAME, LONGEST_SEARCHED_NAME = 60, 500  # characters; ZITADEL takes names of up to 200
+LONGEST_SHOWN_NAME = 60  # characters; ZITADEL takes names of up to 200
 FARTHEST_SECONDS = 10**15  # about 30 million years from 1970: a float can hold it, and no clock gets there
 
 
@@ -69,7 +69,7 @@ class Introspection:
     def caller(self) -> str:
         """The name of the token's user, else the user's ID, as a log shows it: what could be a secret is masked."""
         name = self.text("username") or self.text("sub")
-        return without_tokens(name[:LONGEST_SEARCHED_NAME]).replace("…", "...")[:LONGEST_SHOWN_NAME]
+        return without_tokens(name, LONGEST_SHOWN_NAME).replace("…", "...")[:LONGEST_SHOWN_NAME]
 
     @cached_property
     def size(self) -> int:

@@ -27,6 +27,7 @@ LOGIN_SECONDS = 300.0  # also how long a device code lives in ZITADEL
 SLOWER_SECONDS = 5  # RFC 8628 §3.5
 AGAIN = "run the command again to start another login"
 TOO_LATE = f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes"
+TWICE = "the login was started twice, perhaps by another user of this machine, so it was stopped"
 NO_BROWSER = "run the command again; without a browser on this machine: zdemo token --device"
 KIND = "OIDC application without a secret; zdemo setup --app creates one"
 HINTS = {  # what ZITADEL's error or its description contains
@@ -39,14 +40,17 @@ HEADERS = [("Content-Type", "text/html"), ("Cache-Control", "no-store")]
 
 
 class Login:
-    """A login of a person, in a browser or on a device, and the app for the address that ZITADEL sends the browser to.
+    """A login of a person, in a browser or on a device, and the app that leads a browser to ZITADEL and back.
 
-    ``redirect_uri`` is set once it is known. What asks ZITADEL raises ZdemoError if it refuses, or does not answer.
+    Every user of the machine can read where a browser is sent, and can connect to the app. So ``/`` leads there once,
+    and gives that browser the cookie that its answer needs. ``redirect_uri`` is set once it is known. What asks ZITADEL
+    raises ZdemoError if it refuses, or does not answer.
     """
 
     def __init__(self, settings: LoginSettings, scopes: Sequence[str], redirect_uri: str = "") -> None:
         self.settings, self.redirect_uri, self._scopes = settings, redirect_uri, scopes
         self._state, self._verifier = secrets.token_urlsafe(), secrets.token_urlsafe(48)
+        self._cookie, self._starts = secrets.token_urlsafe(), list[object]()  # each start has a thread
         self._answers: SimpleQueue[dict[str, str]] = SimpleQueue()
         self._transport = Transport.to_zitadel(settings.zitadel)
         self.close = self._transport.close
@@ -66,19 +70,30 @@ class Login:
         return given if hmac.compare_digest(given.get("state", "").encode(), self._state.encode()) else {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
-        """Take the answer to this login, and tell the person."""
-        is_here = (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("GET", CALLBACK)
-        answer = self.answer_in(f"{self.redirect_uri}?{environ['QUERY_STRING']}") if is_here else {}
-        start_response("200 OK" if answer else "404 Not Found", HEADERS)
-        told = "You are logged in" if "code" in answer else "You are not logged in"
+        """Lead the first browser to ZITADEL, take the answer to this login from it, and tell the person."""
+        asked, answer = (environ["REQUEST_METHOD"], environ["PATH_INFO"]), dict[str, str]()
+        status, headers, told = "404 Not Found", HEADERS, "No login of this browser waits for this."
+        cookie = f"zdemo-login-{urlsplit(self.redirect_uri).port}={self._cookie}"  # all ports of a host share cookies
+        if asked == ("GET", "/"):
+            self._starts.append(asked)
+            status, told = "302 Found", "Log in at ZITADEL."
+            set_cookie = f"{cookie}; Max-Age={LOGIN_SECONDS:g}; Path={CALLBACK}; HttpOnly; SameSite=Lax"
+            headers = [*HEADERS, ("Location", self.settings.issuer + self.path), ("Set-Cookie", set_cookie)]
+        elif asked == ("GET", CALLBACK) and cookie in environ.get("HTTP_COOKIE", "").split("; "):
+            answer = self.answer_in(f"{self.redirect_uri}?{environ['QUERY_STRING']}")
+        if answer:
+            status, told = "200 OK", f"You are {'' if 'code' in answer else 'not '}logged in. You can close this page."
+        if is_twice := len(self._starts) > 1:
+            status, headers, told = "409 Conflict", HEADERS, f"You are not logged in: {TWICE}."
+        start_response(status, headers)
         try:
-            yield PAGE.format(f"{told}. You can close this page." if answer else "No login waits for this.").encode()
+            yield PAGE.format(told).encode()
         finally:  # after the page was sent: the server ends with the login
-            if answer:
+            if answer or is_twice:
                 self._answers.put(answer)
 
     def wait(self, seconds: float = LOGIN_SECONDS) -> dict[str, str]:
-        """Return the answer. Raises ZdemoError if none comes in time."""
+        """Return the answer, or nothing once the login was started twice. Raises ZdemoError if none comes in time."""
         try:
             return self._answers.get(timeout=seconds)
         except Empty:
@@ -100,11 +115,14 @@ class Login:
         return answer.headers.get("location", "")
 
     def redeem(self, answer: Mapping[str, str]) -> IssuedToken:
-        """Exchange the code of an answer for a token."""
-        if "code" not in answer:
+        """Exchange the code of an answer for a token. Raises ZdemoError if the login was started twice by then."""
+        sent = {"code": answer.get("code", ""), "code_verifier": self._verifier, "redirect_uri": self.redirect_uri}
+        token = self._token("authorization_code", **sent) if sent["code"] else None
+        if len(self._starts) > 1:
+            raise ZdemoError(TWICE, hint=AGAIN)
+        if token is None:
             raise LoginRefused(answer)
-        sent = {"code": answer["code"], "code_verifier": self._verifier, "redirect_uri": self.redirect_uri}
-        return self._token("authorization_code", **sent)
+        return token
 
     def begin_device(self) -> NewDevice:
         """Return the code for the person, and that for ``wait_for_device``."""
@@ -116,7 +134,7 @@ class Login:
 
     def wait_for_device(self, device: NewDevice, *, pause: Callable[[float], None] = time.sleep) -> IssuedToken:
         """Ask until the person has logged in; ``pause`` waits for so many seconds."""
-        waited, interval = 0, max(device.interval, 1)
+        waited, interval, longest = 0, max(device.interval, 1), min(device.seconds, LOGIN_SECONDS)
         while True:
             try:
                 return self._token(DEVICE_GRANT, device_code=device.code)
@@ -124,8 +142,11 @@ class Login:
                 if error.code not in ("authorization_pending", "slow_down"):
                     raise
                 interval += SLOWER_SECONDS if error.code == "slow_down" else 0
-            if waited + interval > min(device.seconds, LOGIN_SECONDS):
-                raise ZdemoError(TOO_LATE, hint=AGAIN)
+            if waited + interval > longest:
+                if waited:
+                    raise ZdemoError(f"nobody logged in within {waited} s", hint=AGAIN)
+                what = f"ZITADEL may be asked again only after {interval} s, but the login ends after {longest:g} s"
+                raise ZdemoError(what, hint="log in with zdemo token --login")
             pause(interval)
             waited += interval
 

@@ -16,9 +16,10 @@ from zdemo.cli.token_input import at_terminal, hide_secrets, tell_mixed_sources,
 from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
-from zdemo.config.new_dotenv import are_emulators, is_public, usable_at
+from zdemo.config.new_dotenv import are_emulators, usable_at
 from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import AdminSettings
+from zdemo.config.variables import is_public
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError
 from zdemo.http.api_call import ROLE
 from zdemo.setup.current import SetupOptions

@@ -11,6 +11,7 @@ from typing import Any
 from zdemo.cli.emulator_env_file import warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import agreed, at_terminal
+from zdemo.config.file_io import open_to_others
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
@@ -66,8 +67,8 @@ class SetupRun:
             screen.document(plan_document(plan, dry_run=False, seconds=shown))
         else:
             show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
-        if files.warning:
-            screen.tell(f"warning: {files.warning}")
+        if warning := open_to_others(str(files.path), files.path):
+            screen.tell(f"warning: {warning.in_full}")
         for name in SETTINGS:
             if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
                 screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
