@@ -13,7 +13,8 @@ from zdemo.cli.watch import Watch
 from zdemo.config.settings import ClientSettings
 from zdemo.emulator import READER, VISITOR
 from zdemo.errors import ZdemoError
-from zdemo.http.api_call import Method, Route, call_api
+from zdemo.http.api_call import Method, call_api
+from zdemo.http.example_api import Route
 
 SCOPED = "/api/private-scoped"
 NOWHERE = "http://127.0.0.1:1"

@@ -23,7 +23,8 @@ from zdemo.diagnosis.ask.investigate import Investigation, explain
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.errors.response import Response
-from zdemo.http.api_call import Call, Endpoint, Route, other_route
+from zdemo.http.api_call import Call, Endpoint, other_route
+from zdemo.http.example_api import Route
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}

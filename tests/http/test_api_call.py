@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 
 from zdemo.errors.response import Response
-from zdemo.http.api_call import Call, Challenge, Method, Route, as_json, parse_challenge
+from zdemo.errors.steps import in_words
+from zdemo.http.api_call import Call, Challenge, Method, as_json, other_route, parse_challenge
+from zdemo.http.example_api import Route
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "fields"),
     [
         ('Bearer realm="zdemo"', ("", "")),
         ("Bearer", ("", "")),
@@ -22,9 +24,9 @@ SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
         *((other, None) for other in (None, "", "Basic realm=x", "Bearerish x=y")),
     ],
 )
-def test_a_bearer_challenge_is_taken_apart(value: str | None, found: tuple[str, str] | None) -> None:
+def test_a_bearer_challenge_is_taken_apart(value: str | None, fields: tuple[str, str] | None) -> None:
     challenge = parse_challenge(value)
-    assert (challenge and (challenge.error, challenge.scope)) == found
+    assert (challenge and (challenge.error, challenge.scope)) == fields
 
 
 def called(status: int, body: bytes = b"{}", **headers: str) -> Call:
@@ -68,3 +70,10 @@ def test_the_document_holds_all_of_it() -> None:
         "why": "so",
     }
     assert as_json(called(200, b"no \xff JSON"), {})["body"] == "no \ufffd JSON"
+
+
+def test_the_command_that_calls_again_has_path_and_method_but_no_secret() -> None:
+    route = other_route("/it's?access_token=AAAA", typed="/it's?access_token=AAAA")
+    call = replace(called(200), route=route, method=Method.DELETE)
+    assert in_words(call.command) == """zdemo call '/it'"'"'s?access_token=…' -X DELETE"""
+    assert in_words(called(200).command) == "zdemo call private"

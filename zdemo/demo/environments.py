@@ -18,7 +18,7 @@ from zdemo.demo.scenario import CACHE_SECONDS, Caller, DemoChange, DemoEnvironme
 from zdemo.errors import ZdemoError
 from zdemo.guard.build import Limits, protected
 from zdemo.guard.guard import DEFAULT_THREADS
-from zdemo.http.api_call import ROLE
+from zdemo.http.example_api import ROLE
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
 from zdemo.setup.apply import Reporter, apply_plan, verify_tokens

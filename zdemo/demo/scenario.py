@@ -8,7 +8,8 @@ from enum import Enum
 
 from zdemo.config.settings import ClientSettings
 from zdemo.errors import IntrospectionError
-from zdemo.http.api_call import Call, Route, call_api
+from zdemo.http.api_call import Call, call_api
+from zdemo.http.example_api import Route
 from zdemo.text.masking import masked
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 

@@ -1,4 +1,4 @@
-"""The test client: one call to the API and its answer."""
+"""The test client: one call to an API and its answer."""
 
 import re
 import shlex
@@ -13,34 +13,14 @@ from zdemo.config.address import is_loopback, without_default_port
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
 from zdemo.errors.response import Response
+from zdemo.errors.steps import Command
+from zdemo.http.example_api import FORGET_PATH, IDENTITY_PATH, STORE_ERROR, Route
 from zdemo.text.masking import without_secret_query
 from zdemo.text.printable import one_line
 
-ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
-FORGET_PATH = "/-/forget"
-IDENTITY_PATH = "/-/identity"
 LONGEST_IDENTITY = 120  # characters that are shown of what an API says it is
 LOCAL_SECONDS = 2.0  # for what an API on this machine answers without asking ZITADEL
-STORE_ERROR = "store_unconfirmed"  # the API forgot, and the store did not take the order
 CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when needed
-
-
-class Route(StrEnum):
-    """The routes of the demo API, by their names on the command line."""
-
-    PUBLIC = "public"
-    PRIVATE = "private"
-    SCOPED = "scoped"
-
-    @property
-    def path(self) -> str:
-        """The path below the API's address."""
-        return {"public": "/api/public", "private": "/api/private", "scoped": "/api/private-scoped"}[self.value]
-
-    @property
-    def role(self) -> str | None:
-        """The role that the route requires, if any."""
-        return ROLE if self is Route.SCOPED else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +32,7 @@ class OtherRoute:
     role: None = None
 
     def __str__(self) -> str:
-        return shlex.quote(without_secret_query(self.typed))
+        return without_secret_query(self.typed)
 
 
 Endpoint = Route | OtherRoute
@@ -99,9 +79,9 @@ def parse_challenge(value: str | None) -> Challenge | None:
     scheme, _, rest = (value or "").strip().partition(" ")
     if scheme.lower() != "bearer":
         return None
-    found = {name.lower(): quoted or plain for name, quoted, plain in re.findall(CHALLENGE_PARAMETER, rest)}
-    said = {"error": found.get("error", ""), "description": found.get("error_description", "")}
-    return Challenge(text=value or "", scope=found.get("scope", ""), **said)
+    given = {name.lower(): quoted or plain for name, quoted, plain in re.findall(CHALLENGE_PARAMETER, rest)}
+    error, scope, description = (given.get(name, "") for name in ("error", "scope", "error_description"))
+    return Challenge(text=value or "", error=error, scope=scope, description=description)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +105,9 @@ class Call:
         return urlsplit(self.answer.url).path.removesuffix(self.path)
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The command that sends the same request again."""
-        method = "" if self.method is Method.GET else f" -X {self.method}"
-        return f"zdemo call {self.route}{method}"
+        return Command("call", (str(self.route),), "" if self.method is Method.GET else f"-X {self.method}")
 
     @property
     def role(self) -> str | None:
@@ -243,11 +222,11 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str, issuer:
             answer = transport.send("POST", FORGET_PATH, timeout_seconds=seconds, headers=headers, json=order)
     except ZdemoError:
         return Forgotten()
-    said = answer.json_object()
-    why_not = said.get("error_description")
-    if answer.status == 200 and type(said.get("forgotten")) is int:
+    body = answer.json_object()
+    why_not = body.get("error_description")
+    if answer.status == 200 and type(body.get("forgotten")) is int:
         return Forgotten(done=True)
-    if answer.status == 503 and said.get("error") == STORE_ERROR:
+    if answer.status == 503 and body.get("error") == STORE_ERROR:
         return Forgotten(done=True, untold=True)
     is_refusal = answer.status in (403, 503) and isinstance(why_not, str)  # not one of another program
     return Forgotten(why_not=f"did not forget its answers: {why_not} ({answer.status})" if is_refusal else "")

@@ -19,7 +19,7 @@ from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.guard.authorization import bearer_token
 from zdemo.guard.instruments import running_clock
-from zdemo.http.api_call import FORGET_PATH, Route
+from zdemo.http.example_api import FORGET_PATH, Route
 from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_proof
 from zdemo.page.explanations import error_of_past, why_of
 from zdemo.page.page_context import CALLERS, PASTED, PageOptions

@@ -18,7 +18,8 @@ from zdemo.diagnosis.view import heading, step_document, why
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, with_env_file
-from zdemo.http.api_call import Call, Method, OtherRoute, Route
+from zdemo.http.api_call import Call, Method, OtherRoute
+from zdemo.http.example_api import Route
 from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import is_stopped
 from zdemo.server.logs import LACKS

@@ -21,8 +21,8 @@ from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
 from zdemo.errors.steps import Command, in_words
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.guard.flask_guard import EXTENSION
-from zdemo.http.api_call import ROLE, Route
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
+from zdemo.http.example_api import ROLE, Route
 from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX
 from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageContext, PageOptions, PageRefusal, text_of

@@ -14,7 +14,8 @@ from zdemo.diagnosis.evidence import PatIds
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.errors import ConnectionFailed, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.http.api_call import Call, Method, Route, call_api, other_route
+from zdemo.http.api_call import Call, Method, call_api, other_route
+from zdemo.http.example_api import Route
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.explanations import finding_for_own_refusal, why_document, with_fix_if_stopped
 from zdemo.page.feed import EXPLAINED

@@ -22,7 +22,7 @@ from zdemo.guard.flask_guard import EXTENSION, logger, protect, refusal, refusal
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
 from zdemo.guard.instruments import Counters
-from zdemo.http.api_call import FORGET_PATH, IDENTITY_PATH
+from zdemo.http.example_api import FORGET_PATH, IDENTITY_PATH
 from zdemo.server.forgetting import EVENTS_PATH, FORGETTING, Forgetting, add_forgetting, add_zitadel_events
 from zdemo.server.logs import log_in_batches, log_request
 from zdemo.server.observe import WATCHER, Watcher, observed

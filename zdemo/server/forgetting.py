@@ -24,7 +24,7 @@ from zdemo.config.settings import EVENTS_KEY, FORGET_KEY
 from zdemo.guard.flask_guard import refusal
 from zdemo.guard.forget import Forget
 from zdemo.guard.guard import Refusal, new_request_id
-from zdemo.http.api_call import FORGET_PATH
+from zdemo.http.example_api import FORGET_PATH, STORE_ERROR
 from zdemo.server.request_bodies import BodyReader
 from zdemo.serving.bus import Bus
 from zdemo.serving.forks import renewed_after_fork
@@ -57,7 +57,7 @@ AGAIN = {"Retry-After": "1"}
 WORKER_UNCONFIRMED = Refusal(503, "unconfirmed", "a worker of this API did not confirm the order; try again", AGAIN)
 STORE_UNCONFIRMED = Refusal(
     503,
-    "store_unconfirmed",
+    STORE_ERROR,
     "this API forgot, but the store did not take the order: APIs that share it follow within ZDEMO_CACHE_TTL; "
     "check the store",
     AGAIN,

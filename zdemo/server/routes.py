@@ -15,7 +15,7 @@ from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.flask_guard import refusal, requires_token
 from zdemo.guard.guard import Refusal
 from zdemo.guard.instruments import running_clock
-from zdemo.http.api_call import IDENTITY_PATH
+from zdemo.http.example_api import IDENTITY_PATH
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.serving.loopback import is_local_program
 from zdemo.zitadel.introspection_answer import Introspector

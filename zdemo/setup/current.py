@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from zdemo.errors import UsageError
-from zdemo.http.api_call import ROLE
+from zdemo.http.example_api import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
 from zdemo.zitadel.records import Administrator, Application, Auth, Project, RoleAssignment, User
 

@@ -25,8 +25,9 @@ from zdemo.config.settings import API_URL, ClientSettings, Settings
 from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command, in_words, sentence
-from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
+from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, call_api, curl_command, other_route
 from zdemo.http.api_call import as_json as call_document
+from zdemo.http.example_api import Route
 from zdemo.text.masking import masked, without_secret_query
 from zdemo.text.printable import printable
 

@@ -25,7 +25,8 @@ from zdemo.demo.scenario import STEPS, DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError
 from zdemo.errors.problem import ProblemKind
 from zdemo.errors.steps import Command, Shell, Step, sentence
-from zdemo.http.api_call import Call, Route
+from zdemo.http.api_call import Call
+from zdemo.http.example_api import Route
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
 

@@ -24,7 +24,7 @@ from zdemo.diagnosis.token_form import TokenKind, token_form
 from zdemo.diagnosis.view import why
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
-from zdemo.http.api_call import ROLE, Route
+from zdemo.http.example_api import ROLE, Route
 from zdemo.text.columns import cells
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line, printable

@@ -21,7 +21,7 @@ from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import AdminSettings
 from zdemo.config.variables import is_public
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError
-from zdemo.http.api_call import ROLE
+from zdemo.http.example_api import ROLE
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.setup_files import SetupFiles, only_setup_in_folder
 from zdemo.setup.teardown import Teardown

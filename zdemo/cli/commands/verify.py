@@ -24,7 +24,7 @@ from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.environment import KEY_FILE
 from zdemo.config.names import did_you_mean
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
-from zdemo.http.api_call import ROLE
+from zdemo.http.example_api import ROLE
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.examine import examine, requested

@@ -13,7 +13,8 @@ from zdemo.diagnosis.rules.active_token import refusal_of
 from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, findings_for_another_api, other_api
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
-from zdemo.http.api_call import Call, Route
+from zdemo.http.api_call import Call
+from zdemo.http.example_api import Route
 
 PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
 ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured")

@@ -11,7 +11,7 @@ from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
 from zdemo.diagnosis.token_form import paste_problem, token_form
 from zdemo.errors.steps import Command, SetVariable, in_words, sentence
-from zdemo.http.api_call import ROLE
+from zdemo.http.example_api import ROLE
 from zdemo.zitadel.resources import list_permissions, list_projects, whoami
 
 FOR_OTHERS = ("token.other_audience", "token.wrong_project")

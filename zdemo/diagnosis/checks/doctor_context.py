@@ -21,7 +21,8 @@ from zdemo.diagnosis.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.response import Response
-from zdemo.http.api_call import LOCAL_SECONDS, Call, Route, call_api, is_local
+from zdemo.http.api_call import LOCAL_SECONDS, Call, call_api, is_local
+from zdemo.http.example_api import Route
 
 if TYPE_CHECKING:
     from zdemo.guard.shared.redis_store import SharedState  # it needs the package redis

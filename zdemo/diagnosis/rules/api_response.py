@@ -14,7 +14,8 @@ from zdemo.diagnosis.rules.active_token import user_of
 from zdemo.diagnosis.token_form import token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.http.api_call import Call, Method, OtherRoute, Route, parse_challenge
+from zdemo.http.api_call import Call, Method, OtherRoute, parse_challenge
+from zdemo.http.example_api import Route
 from zdemo.text.printable import pasteable
 from zdemo.zitadel.introspection_answer import Introspection
 

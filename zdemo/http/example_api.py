@@ -1,0 +1,29 @@
+"""The contract of the example API: its routes, the role that one of them requires, and its paths for programs.
+
+``server/`` serves it, everything else calls it. It stands in ``http/``, below both.
+"""
+
+from enum import StrEnum
+
+ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
+FORGET_PATH = "/-/forget"
+IDENTITY_PATH = "/-/identity"
+STORE_ERROR = "store_unconfirmed"  # the API forgot, and the store did not take the order
+
+
+class Route(StrEnum):
+    """The routes of the example API, by their names on the command line."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    SCOPED = "scoped"
+
+    @property
+    def path(self) -> str:
+        """The path below the API's address."""
+        return {"public": "/api/public", "private": "/api/private", "scoped": "/api/private-scoped"}[self.value]
+
+    @property
+    def role(self) -> str | None:
+        """The role that the route requires, if any."""
+        return ROLE if self is Route.SCOPED else None
