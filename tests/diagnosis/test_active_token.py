@@ -1,14 +1,20 @@
 """Active tokens: why the API refuses them (role, audience, clock), and what notes say about them."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import Evidence
+from zdemo.diagnosis.case import Case
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.rules.active_token import finding_for_active, near_miss, notes
+from zdemo.diagnosis.rules.active_token import REFUSED, NoteKind, notes
+from zdemo.diagnosis.rules.missing_role import near_miss
+from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.view import text_of
+from zdemo.errors.steps import GrantRole
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.records import RoleAssignment
 
@@ -37,16 +43,18 @@ def pat(
         "username": "reader",
         "scope": " ".join(["openid", *(SCOPE + role for role in defined)]),
     }
-    return shown(claims | (more or {}), granted, (CLIENT_ID, project), project)
+    return answered(claims | (more or {}), granted, (CLIENT_ID, project), project)
 
 
 def session(*granted: str, scope: str = "openid", project: str = PROJECT, more: tuple[str, ...] = ()) -> Introspection:
     """Return a token of client_credentials: it has a ``client_id``, and the scopes that were requested."""
     claims = {"active": True, "iss": ISSUER, "sub": "1", "username": "svc", "client_id": "svc", "scope": scope}
-    return shown(claims, granted, (project, *more), project)
+    return answered(claims, granted, (project, *more), project)
 
 
-def shown(claims: dict[str, Any], granted: tuple[str, ...], audience: tuple[str, ...], project: str) -> Introspection:
+def answered(
+    claims: dict[str, Any], granted: tuple[str, ...], audience: tuple[str, ...], project: str
+) -> Introspection:
     if granted:
         roles = {role: {"1": "acme.localhost"} for role in granted}
         claims |= {"urn:zitadel:iam:org:project:roles": roles, f"urn:zitadel:iam:org:project:{project}:roles": roles}
@@ -71,9 +79,13 @@ def find(
     introspection: Introspection, *assignments: RoleAssignment, known: bool = True, given: Settings = SETTINGS
 ) -> Finding:
     evidence = Evidence(assignments=assignments if known else None)
-    finding = finding_for_active(introspection, given, evidence, role=ROLE, now=NOW)
+    finding = decide(REFUSED, case_of(introspection, given, evidence))
     assert finding is not None
     return finding
+
+
+def case_of(introspection: Introspection, given: Settings = SETTINGS, evidence: Evidence = NOTHING) -> Case:
+    return Case(introspection=introspection, settings=given, role=ROLE, evidence=evidence, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +119,16 @@ def test_a_missing_role_is_told_apart(
 
 def test_a_login_name_is_quoted_for_the_shell() -> None:
     for name, named in (("a b; c", "'a b; c'"), ("admin\u200b", "1"), ("admin\x1b", "1"), ("x" * 200, "1")):
-        assert find(pat(more={"username": name})).fix[0] == f"zdemo role grant {named} read:messages"
+        assert text_of(find(pat(more={"username": name}))).lines == [f"zdemo role grant {named} read:messages"]
+
+
+def test_only_a_role_that_is_surely_not_granted_can_be_granted_by_zdemo() -> None:
+    evidence = Evidence(assignments=(), admin_option="--admin-pat")
+    finding = decide(REFUSED, case_of(pat(), evidence=evidence))
+    assert finding is not None
+    assert finding.repair == GrantRole("1", "reader", ROLE, "--admin-pat")
+    assert find(pat(), assignment(ROLE, active=False)).repair is None
+    assert find(session(), known=False).repair is None
 
 
 def test_an_application_of_another_project_than_configured_is_the_cause() -> None:
@@ -132,28 +153,109 @@ def test_a_token_that_only_this_machine_refuses_is_about_the_clock(
 ) -> None:
     claims = {"active": True, "scope": "openid"}
     token = Introspection(active=True, claims=claims, expires_at=expires, not_before=not_before)
-    finding = finding_for_active(token, SETTINGS, Evidence(clock_ahead_seconds=ahead), role=None, now=NOW)
+    evidence = Evidence(clock_ahead_seconds=ahead)
+    finding = decide(REFUSED, replace(case_of(token, evidence=evidence), role=None))
     assert finding is not None
     assert finding.id == name
     assert named in finding.cause
 
 
 @pytest.mark.parametrize(
-    ("introspection", "given", "ahead", "named"),
+    ("introspection", "given", "ahead", "kind", "named"),
     [
-        (pat(ROLE), SETTINGS, 0.0, "the role admin. For a PAT, ZITADEL lists every role of the project"),
-        (pat("Read:messages", defined=("Read:messages",)), SETTINGS, 0.0, "Read:messages is not read:messages"),
-        (pat(ROLE, defined=(ROLE,), project=OTHER), OF_PROJECT, 0.0, f"does not name the project {PROJECT}"),
-        (pat(ROLE, defined=(ROLE,), more={"iss": "https://localhost"}), SETTINGS, 0.0, "https://localhost"),
-        (pat(ROLE, defined=(ROLE,)), SETTINGS, -61.0, "61 s behind"),
-        (session(ROLE, scope=f"{SCOPE}{ROLE} {SCOPE}admin"), SETTINGS, 0.0, "It was requested but is not granted"),
-        (replace(session(ROLE), expires_at=NOW + 90), SETTINGS, 0.0, "the token expires soon, in 90 seconds"),
-        (pat(ROLE, defined=(ROLE,)), SETTINGS, 0.0, ""),
+        (pat(ROLE), SETTINGS, 0.0, NoteKind.SCOPE, "the role admin. For a PAT, ZITADEL lists every role"),
+        (pat("Read:messages", defined=("Read:messages",)), SETTINGS, 0.0, NoteKind.ROLE, "Read:messages is not read:"),
+        (pat(ROLE, defined=(ROLE,), project=OTHER), OF_PROJECT, 0.0, NoteKind.AUDIENCE, f"the project {PROJECT}"),
+        (
+            pat(ROLE, defined=(ROLE,), more={"iss": "https://localhost"}),
+            SETTINGS,
+            0.0,
+            NoteKind.ISSUER,
+            "s://localhost",
+        ),
+        (pat(ROLE, defined=(ROLE,)), SETTINGS, -61.0, NoteKind.CLOCK, "61 s behind"),
+        (session(ROLE, scope=f"{SCOPE}{ROLE} {SCOPE}admin"), SETTINGS, 0.0, NoteKind.SCOPE, "requested but is not"),
+        (replace(session(ROLE), expires_at=NOW + 90), SETTINGS, 0.0, NoteKind.EXPIRY, "expires soon, in 90 seconds"),
     ],
 )
-def test_what_stands_out_is_remarked(introspection: Introspection, given: Settings, ahead: float, named: str) -> None:
-    said = notes(introspection, given, ROLE, now=NOW, evidence=Evidence(clock_ahead_seconds=ahead))
-    assert [named in remark for remark in said].count(True) == (1 if named else 0)
+def test_what_stands_out_is_remarked(
+    introspection: Introspection, given: Settings, ahead: float, kind: NoteKind, named: str
+) -> None:
+    remarks = notes(case_of(introspection, given, Evidence(clock_ahead_seconds=ahead)))
+    assert [named in note.text for note in remarks if note.kind is kind] == [True]
+
+
+def test_only_what_stands_out_is_remarked() -> None:
+    usual = case_of(pat(ROLE, defined=(ROLE,)))
+    assert notes(usual) == notes(replace(usual, token="A" * 71)) == ()
+    assert [note.kind for note in notes(replace(usual, token="A" * 30 + " " + "A" * 41))] == [NoteKind.TEXT]
+
+
+@dataclass
+class Asking:
+    """Answers the probes in ``known`` with fields of the evidence, and remembers the order."""
+
+    known: dict[Probe, dict[str, Any]]
+    evidence: Evidence = NOTHING
+    probes: list[Probe] = field(default_factory=list)
+
+    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
+        return tuple(probe for probe in probes if probe in self.known and probe not in self.probes)
+
+    def ask(self, *probes: Probe) -> Evidence:
+        self.probes += probes
+        for probe in probes:
+            self.evidence = replace(self.evidence, **self.known[probe])
+        return self.evidence
+
+
+LISTED, RIGHTS, OTHERS = Probe.ASSIGNMENTS, Probe.OWN_RIGHTS, Probe.ADMINISTRATOR_RIGHTS
+OWNER, GRANTED = {"own_rights": ("IAM_OWNER",)}, {"assignments": (assignment(ROLE, project=OTHER),)}
+
+
+@pytest.mark.parametrize(
+    ("introspection", "more", "known", "name", "probes"),
+    [
+        (pat(), {}, {LISTED: GRANTED, RIGHTS: {}, OTHERS: {}}, "role.in_other_project", [RIGHTS, LISTED]),
+        (pat(), {"refused_for_role": True}, {LISTED: {}, RIGHTS: OWNER, OTHERS: {}}, "role.missing", [LISTED]),
+        (pat(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.administrators_token", [RIGHTS, LISTED]),
+        (session(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.missing", [LISTED]),
+        (session(scope=f"{SCOPE}x"), {}, {LISTED: {}, RIGHTS: OWNER}, "role.narrowed", []),
+        (pat(), {"settings": replace(SETTINGS, project_id=OTHER)}, {LISTED: {}}, "role.other_project_configured", []),
+        (pat(), {"now": NOW + 10**6}, {LISTED: {}}, "token.expired", []),
+        (pat(ROLE), {}, {LISTED: {}, RIGHTS: {}, OTHERS: {}}, None, []),
+    ],
+)
+def test_only_what_the_possible_causes_need_is_asked(
+    introspection: Introspection,
+    more: dict[str, Any],
+    known: dict[Probe, dict[str, Any]],
+    name: str | None,
+    probes: list[Probe],
+) -> None:
+    asking = Asking(known)
+    finding = decide(REFUSED, replace(case_of(introspection), **more), asking)
+    assert (finding and finding.id, asking.probes) == (name, probes)
+
+
+@pytest.mark.parametrize(
+    ("rights", "name"), [((), "role.swapped_tokens"), (("IAM_OWNER",), "role.administrators_token")]
+)
+def test_an_administrators_token_may_be_swapped_with_another_one(rights: tuple[str, ...], name: str) -> None:
+    evidence = Evidence(with_administrator=True)
+    asking = Asking({LISTED: {}, RIGHTS: OWNER, OTHERS: {"admin_pat_rights": rights}}, evidence)
+    finding = decide(REFUSED, case_of(pat(), evidence=evidence), asking)
+    assert finding is not None
+    assert (finding.id, asking.probes) == (name, [RIGHTS, LISTED, OTHERS])
+    assert "IAM_OWNER" in finding.cause
+
+
+def test_nobody_is_told_to_grant_the_administrators_pat_a_role() -> None:
+    asking = Asking({LISTED: {}, RIGHTS: {}})
+    finding = decide(REFUSED, case_of(pat(), evidence=Evidence(is_admin_pat=True, with_administrator=True)), asking)
+    assert finding is not None
+    assert (finding.id, asking.probes, finding.repair) == ("role.administrators_token", [], None)
+    assert "(ZITADEL_ADMIN_PAT)" in finding.cause
 
 
 def test_a_near_miss_is_one_edit_or_the_case() -> None:

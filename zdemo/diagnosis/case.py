@@ -17,12 +17,14 @@ class Case:
     """What is known about a token: ZITADEL's ``introspection``, or the ``error`` that came instead of one.
 
     ``settings`` are ``None`` where they are unknown, and so is ``token`` where a random text was sent in its place.
-    ``role`` is what the API requires. ``now`` is in epoch seconds.
+    ``role`` is what the API requires; ``refused_for_role`` whether it said itself that this role is missing. ``now`` is
+    in epoch seconds.
     """
 
     settings: Settings | None = None
     token: str | None = field(default=None, repr=False)
     role: str | None = None
+    refused_for_role: bool = False
     introspection: Introspection | None = field(default=None, repr=False)
     error: IntrospectionError | ConnectionFailed | None = None
     evidence: Evidence = NOTHING
