@@ -13,8 +13,7 @@ from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.active_token import REFUSED, NoteKind, notes
 from zdemo.diagnosis.rules.missing_role import near_miss
 from zdemo.diagnosis.rules.rule import decide
-from zdemo.diagnosis.view import text_of
-from zdemo.errors.steps import GrantRole
+from zdemo.errors.steps import GrantRole, in_words
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.records import RoleAssignment
 
@@ -119,7 +118,7 @@ def test_a_missing_role_is_told_apart(
 
 def test_a_login_name_is_quoted_for_the_shell() -> None:
     for name, named in (("a b; c", "'a b; c'"), ("admin\u200b", "1"), ("admin\x1b", "1"), ("x" * 200, "1")):
-        assert text_of(find(pat(more={"username": name}))).lines == [f"zdemo role grant {named} read:messages"]
+        assert in_words(find(pat(more={"username": name})).fix[0]) == f"zdemo role grant {named} read:messages"
 
 
 def test_only_a_role_that_is_surely_not_granted_can_be_granted_by_zdemo() -> None:

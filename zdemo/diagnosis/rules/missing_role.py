@@ -16,6 +16,7 @@ from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import Rule, rule, table
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors import ROLE_SCOPE, InsufficientScope
+from zdemo.errors.response import Response
 from zdemo.errors.steps import Command, GrantRole, SetVariable, Step, sentence
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, project_behind
 from zdemo.zitadel.records import RoleAssignment
@@ -136,16 +137,13 @@ class _RoleCase:
         names = user_of(self.introspection), self.role
         return Command(f"role {action}", names, self.evidence.admin_option, does=does)
 
-    @property
-    def define(self) -> Command:
-        return self.grant("grant --create-role", does="defines the role first")
-
     def rename(self, near: str) -> tuple[Step, ...]:
         """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
+        define = self.grant("grant --create-role", does="defines the role first")
         if near.casefold() != self.role.casefold():
-            return (self.define,)
+            return (define,)
         why = "ZITADEL accepts only one of two keys that differ only in case"
-        return f"remove the role {quoted(near)} from the project: {why}", self.define
+        return f"remove the role {quoted(near)} from the project: {why}", define
 
 
 def _role_case(case: Case) -> _RoleCase | None:
@@ -287,7 +285,7 @@ def _in_other_project(case: _RoleCase) -> Finding | None:
     more = f"; this API's project does not define {case.role}" if case.is_undefined() else ""
     use_other = f"if {_project_words(elsewhere[0])} is meant: use an API application of that project"
     use_this = sentence("grant it in this project:", case.grant()), f"or, {use_other}"
-    define = use_other, sentence("or, if this one is meant:", case.define)
+    define = use_other, sentence("or, if this one is meant:", case.grant("grant --create-role"))
     fix, otherwise = define if case.is_undefined() else use_this
     return Finding(  # in the API's own project, the role would show
         id="role.in_other_project",
@@ -367,9 +365,9 @@ def _assignment_lines(case: _RoleCase) -> Lines:
     evidence, lines = case.evidence, []
     if evidence.assignments is None:
         neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
-        may_list = may_list_own_assignments(case.introspection)
-        unlisted = may_list and evidence.status(Probe.ASSIGNMENTS) not in (401, 403)
-        lines = ["unknown: " + ("ZITADEL did not list them" if unlisted else f"this token may not list them{neither}")]
+        refused = isinstance(reply := evidence.assignments_refused, Response) and reply.status in (401, 403)
+        may_list = may_list_own_assignments(case.introspection) and not refused
+        lines = [f"unknown: {'ZITADEL did not list them' if may_list else f'this token may not list them{neither}'}"]
     elif not evidence.assignments:
         lines = [f"none at all, listed with {evidence.assignments_from}"]
     for assignment in (evidence.assignments or ())[:MOST_SHOWN]:

@@ -1,0 +1,225 @@
+"""An API's answer: what it explains alone, and compared with what ZITADEL says here."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.secret_forms import PAT
+from zdemo.config.environment import Environment
+from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.rules.api_response import ANOTHER_API, BEFORE_THE_API, BY_ANSWER, ApiCase
+from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, finding_for_disagreement
+from zdemo.diagnosis.rules.rule import decide
+from zdemo.errors.response import Response
+from zdemo.errors.steps import Command, in_words
+from zdemo.http.api_call import Call, Endpoint, Method, other_route
+from zdemo.http.example_api import Route
+from zdemo.zitadel.introspection_answer import Introspection
+
+INVALID = 'Bearer realm="zdemo", error="invalid_token"'
+ROLE_MISSING = 'Bearer realm="zdemo", error="insufficient_scope", scope="urn:x"'
+LACKS = 'Bearer error="insufficient_scope"'
+NO_JWT = 'Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt"'
+MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
+WANTS_TLS = b"Client sent an HTTP request to an HTTPS server.\n"
+FOREIGN = b"upstream connect error or disconnect/reset before headers"
+ERROR_OF_ZDEMO = b'{"error":"zitadel_unavailable","error_description":"it is away","request_id":"4711"}'
+MESSAGES = other_route("/messages", typed="/messages")
+API, ISSUER = "http://127.0.0.1:5000", "http://127.0.0.1:8080"
+
+
+def call(
+    status: int,
+    challenge: str = "",
+    kind: str = "application/json",
+    body: bytes = ERROR_OF_ZDEMO,
+    route: Endpoint = Route.SCOPED,
+    **more: str,
+) -> Call:
+    """Answered as a zdemo API does, unless said otherwise."""
+    fields = {"content-type": kind, **more} | ({"www-authenticate": challenge} if challenge else {})
+    answer = Response(status=status, headers=fields, body=body, seconds=0.01, url=f"{API}{route.path}")
+    return Call(route=route, url=f"{API}{route.path}", answer=answer)
+
+
+@pytest.mark.parametrize(
+    ("what", "token", "name"),
+    [
+        (call(401, "Bearer"), None, "call.no_token"),
+        (call(401, INVALID, body=b""), None, "call.no_token"),
+        (call(401, NO_JWT, body=b""), PAT, "call.verifies_jwts"),
+        (call(422, body=b'{"msg":"Not enough segments"}'), PAT, "call.verifies_jwts"),
+        (call(401, "Bearer"), "token", "call.token_not_seen"),
+        (call(401, "Bearer", route=MESSAGES), "token", "call.token_not_seen"),
+        (call(401, INVALID, body=b"Jwt is not in the form of three parts"), PAT, "call.verifies_jwts"),
+        (call(401, "Basic realm=x"), "token", "call.login"),
+        (call(401, 'DPoP algs="ES256"', route=MESSAGES), "token", "call.login"),
+        (call(400, MALFORMED), "token", "call.invalid_request"),
+        (call(405, allow="POST, HEAD"), "token", "call.method_not_allowed"),
+        (call(404, kind="text/html", body=b""), "token", "call.no_such_route"),
+        (call(404, route=MESSAGES), "token", "call.not_found"),
+        (call(401, body=b"{}"), "token", "call.refused_elsewhere"),
+        (call(302), "token", "call.redirects"),
+        (call(429), "token", "call.rate_limited"),
+        (call(400, kind="text/plain", body=WANTS_TLS), "token", "call.expects_tls"),
+        (call(403, server="AirTunes/1"), "token", "call.airplay"),
+        (call(418), "token", "call.other"),
+        *((call(status, kind="text/html"), "token", "call.page") for status in (200, 401, 500, 503)),
+        *((call(401, challenge), "token", None) for challenge in (INVALID, ROLE_MISSING)),
+        *((call(status), "token", None) for status in (403, 502, 503)),
+    ],
+)
+def test_an_answer_alone_explains_what_is_not_about_the_token(what: Call, token: str | None, name: str | None) -> None:
+    finding = decide(BY_ANSWER, ApiCase(call=what, token=token, issuer=ISSUER))
+    assert (finding and finding.id) == name
+    assert not finding or finding.fix
+
+
+def test_zitadel_itself_is_recognized_by_its_address() -> None:
+    finding = decide(BY_ANSWER, ApiCase(call=call(401, INVALID), token="token", issuer=API))
+    assert finding is not None
+    assert finding.id == "call.is_zitadel"
+
+
+@pytest.mark.parametrize(
+    ("what", "token", "command"),
+    [
+        (call(401, "Bearer"), None, "zdemo call scoped --pat"),
+        (replace(call(401, "Bearer"), method=Method.PUT), None, "zdemo call scoped -X PUT --pat"),
+        (call(405, allow="POST, HEAD", route=MESSAGES), "token", "zdemo call /messages -X HEAD"),
+        (replace(call(405, allow="GET"), method=Method.POST), "token", "zdemo call scoped"),
+        (
+            call(404, route=other_route("/api/privat", typed="/api/privat?a=b")),
+            "token",
+            "zdemo call '/api/private?a=b'",
+        ),
+        (call(401, body=b"<>"), "token", f"zdemo doctor --api {API}/api/private-scoped"),
+    ],
+)
+def test_the_step_is_the_command_that_helps(what: Call, token: str | None, command: str) -> None:
+    finding = decide(BY_ANSWER, ApiCase(call=what, token=token))
+    assert finding is not None
+    assert [in_words(step) for step in finding.fix if isinstance(step, Command)] == [command]
+
+
+def test_a_misspelled_variable_is_renamed_first() -> None:
+    environment = Environment({"the environment": {"ZITADEL_PAT": "x"}})
+    finding = decide(BY_ANSWER, ApiCase(call=call(401, "Bearer"), environment=environment))
+    assert finding is not None
+    assert in_words(finding.fix[0]) == "rename ZITADEL_PAT to PAT in the environment"
+
+
+def test_what_stands_before_the_api_keeps_the_path_of_the_address() -> None:
+    below = replace(call(400, kind="text/plain", body=WANTS_TLS), route=other_route("", typed=""), setting="--api")
+    finding = decide(BEFORE_THE_API, ApiCase(call=below))
+    assert finding is not None
+    assert [in_words(step) for step in finding.fix] == ["--api=https://127.0.0.1:5000/api/private-scoped"]
+    assert decide(BEFORE_THE_API, ApiCase(call=call(404))) is None
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        (call(401, body=b"{}", route=Route.PUBLIC), "call.refused_elsewhere"),
+        (call(404, route=Route.PUBLIC), "call.no_such_route"),
+        (call(502, kind="text/plain", body=FOREIGN, route=Route.PUBLIC), "call.gateway"),
+        (call(301, route=Route.PUBLIC), "call.redirects"),
+        (call(200, route=Route.PUBLIC), None),
+    ],
+)
+def test_another_api_than_the_examples_shows_by_its_public_route(what: Call, name: str | None) -> None:
+    finding = decide(ANOTHER_API, ApiCase(call=what))
+    assert (finding and finding.id) == name
+
+
+@pytest.mark.parametrize(
+    ("what", "token", "name", "first"),
+    [
+        (call(401, INVALID), "token", "call.token_refused", "does not look like an access token"),
+        (call(401, INVALID), PAT, "call.token_refused", "deleted"),
+        (call(403, ROLE_MISSING), "token", "call.role_missing", ""),
+        (call(503), "token", "call.cannot_judge", ""),
+        (call(403, body=b'{"message":"Forbidden"}'), PAT, "call.forbidden", "gateway"),
+        (call(401, body=b'{"message":"no"}', route=MESSAGES), PAT, "call.refused", "not active"),
+        (call(502, kind="text/plain", body=FOREIGN), PAT, "call.gateway", "gateway"),
+    ],
+)
+def test_where_zitadel_cannot_be_asked_the_apis_word_counts(what: Call, token: str, name: str, first: str) -> None:
+    finding = decide(BY_API_ALONE, ApiCase(call=what, token=token))
+    assert finding is not None
+    assert finding.id == name
+    assert first in (finding.candidates or ("",))[0]
+
+
+ACTIVE = Introspection(active=True, claims={"active": True, "sub": "1", "username": "reader"})
+READER = replace(ACTIVE, claims=ACTIVE.claims | {"urn:zitadel:iam:org:project:roles": {"read:messages": {"1": "x"}}})
+DEAD = Introspection(active=False, claims={"active": False})
+OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
+    Finding(id=name, cause=f"the cause {name}", fix=("x",))
+    for name in ("token.dead", "role.not_granted", "client.refused", "client.swapped_with_token")
+)
+
+
+@pytest.mark.parametrize(
+    ("what", "here", "introspection", "name", "first"),
+    [
+        (call(401, ROLE_MISSING), OF_ROLE, ACTIVE, "role.not_granted", ""),
+        (call(401, INVALID), OF_TOKEN, DEAD, "token.dead", ""),
+        (call(401, body=b"{}", route=MESSAGES), OF_ROLE, ACTIVE, "role.not_granted", ""),
+        (call(401, INVALID), OF_ROLE, ACTIVE, "call.disagrees", "started before"),
+        (call(403, ROLE_MISSING), OF_TOKEN, DEAD, "call.disagrees", "started before"),
+        (call(401, INVALID), None, READER, "call.disagrees", "started before"),
+        (call(401, ROLE_MISSING), None, READER, "call.disagrees", "started before"),
+        (call(401, INVALID, body=b""), None, READER, "call.disagrees", "verifies JWTs itself"),
+        (call(403, LACKS, route=MESSAGES), None, ACTIVE, "call.no_role", ""),
+        (call(403, LACKS, route=MESSAGES), None, READER, "call.own_rules", "lacks a role"),
+        (call(401, body=b"{}", route=MESSAGES), None, READER, "call.own_rules", "verifies JWTs itself"),
+        (call(403, body=b"", kind="text/html", route=MESSAGES), None, READER, "call.own_rules", "a gateway"),
+        (call(502, kind="text/plain", body=FOREIGN), None, READER, "call.gateway", "gateway"),
+        (call(503), None, READER, "call.api_cannot_ask", "does not reach ZITADEL"),
+        (call(503), OF_TOKEN, DEAD, "call.api_cannot_ask", "does not reach ZITADEL"),
+        (call(502), OF_CLIENT, None, "client.refused", ""),
+        (call(401, INVALID), OF_CLIENT, None, "call.token_refused", "deleted"),
+        (call(401, ROLE_MISSING), OF_CLIENT, None, "call.role_missing", ""),
+        (call(401, INVALID), SWAPPED, None, "client.swapped_with_token", ""),
+        (call(401, INVALID), None, None, "call.token_refused", "deleted"),
+    ],
+)
+def test_the_apis_word_is_compared_with_zitadels(
+    what: Call, here: Finding | None, introspection: Introspection | None, name: str, first: str
+) -> None:
+    """Without an introspection, ``here`` says what prevents the question."""
+    finding = decide(COMPARED, ApiCase(call=what, token=PAT, issuer=ISSUER, here=here, introspection=introspection))
+    assert finding is not None
+    assert finding.id == name
+    assert first in (finding.candidates or ("",))[0]
+    assert finding.fix
+
+
+def test_what_prevents_the_question_is_evidence_and_doctor_examines_it() -> None:
+    case = ApiCase(call=call(401, INVALID), token=PAT, issuer=ISSUER, here=OF_CLIENT)
+    finding = decide(COMPARED, case)
+    assert finding is not None
+    assert finding.seen == (("from here", "the token cannot be checked: the cause client.refused"),)
+    assert [in_words(step) for step in finding.fix] == ["zdemo doctor"]
+    foreign = decide(COMPARED, replace(case, call=call(403, LACKS, body=b"")))
+    assert foreign is not None
+    assert "not a zdemo API" in foreign.candidates[-1]
+    gateway = decide(COMPARED, replace(case, call=call(502, kind="text/plain", body=FOREIGN)))
+    assert gateway is not None
+    assert gateway.seen == (("from here", "the cause client.refused"),)
+
+
+@pytest.mark.parametrize(
+    ("what", "reused", "behind_proxy"),
+    [
+        (call(200), True, False),
+        (call(401, INVALID), False, True),
+        (call(401, ROLE_MISSING), True, False),
+    ],
+)
+def test_only_answers_about_active_tokens_are_reused(what: Call, reused: bool, behind_proxy: bool) -> None:
+    finding = finding_for_disagreement(what, "it is refused", ISSUER)
+    assert any("reuses an earlier answer" in candidate for candidate in finding.candidates) is reused
+    assert any("nginx" in in_words(step) for step in finding.otherwise) is behind_proxy
+    assert finding.certainty is Certainty.OPEN
