@@ -51,6 +51,7 @@ def call(
         (call(422, body=b'{"msg":"Not enough segments"}'), PAT, "call.verifies_jwts"),
         (call(401, "Bearer"), "token", "call.token_not_seen"),
         (call(401, "Bearer", route=MESSAGES), "token", "call.token_not_seen"),
+        (call(401, "Bearer", body=b""), "token", "call.token_not_seen"),
         (call(401, INVALID, body=b"Jwt is not in the form of three parts"), PAT, "call.verifies_jwts"),
         (call(401, "Basic realm=x"), "token", "call.login"),
         (call(401, 'DPoP algs="ES256"', route=MESSAGES), "token", "call.login"),
@@ -152,7 +153,7 @@ def test_where_zitadel_cannot_be_asked_the_apis_word_counts(what: Call, token: s
 
 
 ACTIVE = Introspection(active=True, claims={"active": True, "sub": "1", "username": "reader"})
-READER = replace(ACTIVE, claims=ACTIVE.claims | {"urn:zitadel:iam:org:project:roles": {"read:messages": {"1": "x"}}})
+READER = replace(ACTIVE, claims={**ACTIVE.claims, "urn:zitadel:iam:org:project:roles": {"read:messages": {"1": "x"}}})
 DEAD = Introspection(active=False, claims={"active": False})
 OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
     Finding(id=name, cause=f"the cause {name}", fix=("x",))

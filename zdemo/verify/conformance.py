@@ -13,8 +13,10 @@ from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.rules.api_response import findings_before_the_api
+from zdemo.diagnosis.rules.api_response import BEFORE_THE_API, ApiCase
+from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
+from zdemo.http.api_call import Call, OtherRoute
 from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
@@ -96,13 +98,14 @@ def _no_token(target: Target) -> Finding:
     if reply.status < 300:
         what = f"{_shown(target.path)} answers {reply.status} without a token: it is open to anyone"
         return failed(what, f"guard it, or {ANOTHER_URL}")
-    return _neither(reply, _shown(target.path))
+    return _neither(reply)
 
 
-def _neither(reply: ApiReply, path: str) -> Finding:
-    if before := next(findings_before_the_api(reply, OPTION), None):
-        fix = (f"{step}{path}" if step.startswith(f"{OPTION}=") else step for step in before.fix)
-        return failed(before.cause, *fix, otherwise=before.otherwise)
+def _neither(reply: ApiReply) -> Finding:
+    at_url = OtherRoute(path="", typed="")  # so the whole path belongs to the address, and to one that is proposed
+    call = Call(route=at_url, url=reply.url, answer=reply, setting=OPTION)
+    if before := decide(BEFORE_THE_API, ApiCase(call=call)):
+        return failed(before.cause, *before.fix, otherwise=before.otherwise)
     if reply.status == 404:
         return failed("there is nothing at this URL (404)", ANOTHER_URL)
     if reply.status == 405:

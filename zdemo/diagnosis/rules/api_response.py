@@ -131,7 +131,7 @@ def _airplay(case: ApiCase) -> Finding | None:
     return Finding(
         id="call.airplay",
         cause=f"the server at {case.host} is AirPlay of macOS ({case.status}), which uses port 5000, not the API",
-        fix=(Command("serve --port 5001"), assignment(case.call.setting, "http://127.0.0.1:5001")),
+        fix=(Command("serve --port 5001"), assignment(case.call.setting, f"http://127.0.0.1:5001{case.call.below}")),
     )
 
 
