@@ -4,6 +4,7 @@ No finding mentions the token.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from zdemo.config.environment import Environment
@@ -103,6 +104,14 @@ class ApiCase:
         return self.status in GATEWAY_STATUSES
 
 
+Judge = Callable[[ApiCase], Finding | None]
+
+
+def api_rule(when: Callable[[ApiCase], bool] = lambda _case: True) -> Callable[[Judge], Rule[ApiCase]]:
+    """Make a rule of a function that judges an API's answer; it asks nothing."""
+    return rule(when=when)
+
+
 def _is_page(case: ApiCase) -> bool:  # in place of the example API's answer; others may leave out the code of an error
     return case.call.is_page and not case.code and not case.is_other
 
@@ -124,10 +133,8 @@ def _is_about_the_token(case: ApiCase) -> bool:
 # --- a request that did not reach a route of the API
 
 
-@rule()
-def _airplay(case: ApiCase) -> Finding | None:
-    if "AirTunes" not in case.answer.headers.get("server", ""):
-        return None
+@api_rule(when=lambda case: "AirTunes" in case.answer.headers.get("server", ""))
+def _airplay(case: ApiCase) -> Finding:
     return Finding(
         id="call.airplay",
         cause=f"the server at {case.host} is AirPlay of macOS ({case.status}), which uses port 5000, not the API",
@@ -135,7 +142,7 @@ def _airplay(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
+@api_rule()
 def _expects_tls(case: ApiCase) -> Finding | None:
     if not (cause := expects_https(case.answer)):
         return None
@@ -143,10 +150,8 @@ def _expects_tls(case: ApiCase) -> Finding | None:
     return Finding(id="call.expects_tls", cause=cause, fix=(step,))
 
 
-@rule()
-def _redirects(case: ApiCase) -> Finding | None:
-    if not 300 <= case.status < 400:
-        return None
+@api_rule(when=lambda case: 300 <= case.status < 400)
+def _redirects(case: ApiCase) -> Finding:
     target, moved = redirected_to(case.answer, case.call.setting, case.call.below)
     is_path = target.startswith("/")
     elsewhere = f"set {case.call.setting} to the address at which the API itself answers"
@@ -159,7 +164,7 @@ def _redirects(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
+@api_rule()
 def _login(case: ApiCase) -> Finding | None:
     challenge = case.answer.headers.get(CHALLENGE.lower(), "")
     scheme = challenge.partition(" ")[0]
@@ -177,10 +182,8 @@ def _login(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
-def _rate_limited(case: ApiCase) -> Finding | None:
-    if case.status != 429:
-        return None
+@api_rule(when=lambda case: case.status == 429)
+def _rate_limited(case: ApiCase) -> Finding:
     return Finding(
         id="call.rate_limited",
         cause="requests to the API are rate limited (429), by the API or by a proxy in front of it",
@@ -191,10 +194,8 @@ def _rate_limited(case: ApiCase) -> Finding | None:
 # --- what the answer alone explains, without a question to ZITADEL
 
 
-@rule()
-def _is_zitadel(case: ApiCase) -> Finding | None:
-    if not case.issuer or not case.call.url.startswith(f"{case.issuer}/"):
-        return None
+@api_rule(when=lambda case: bool(case.issuer) and case.call.url.startswith(f"{case.issuer}/"))
+def _is_zitadel(case: ApiCase) -> Finding:
     return Finding(
         id="call.is_zitadel",
         cause=f"{case.issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API",
@@ -202,7 +203,7 @@ def _is_zitadel(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
+@api_rule()
 def _verifies_jwts(case: ApiCase) -> Finding | None:
     challenge = case.call.challenge
     words = f"{challenge.description if challenge else ''} {case.answer.text[:LONGEST_QUOTE]}"
@@ -217,10 +218,8 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
-def _no_token(case: ApiCase) -> Finding | None:
-    if case.token is not None:
-        return None
+@api_rule(when=lambda case: case.token is None)
+def _no_token(case: ApiCase) -> Finding:
     again = case.call.command
     ask = replace(again, option=f"{again.option} --pat".strip(), does="asks for the token")
     return Finding(
@@ -231,7 +230,7 @@ def _no_token(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
+@api_rule()
 def _refused_elsewhere(case: ApiCase) -> Finding:
     """Say that the example API did not write a 401 or 403."""
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
@@ -247,7 +246,7 @@ def _refused_elsewhere(case: ApiCase) -> Finding:
     )
 
 
-@rule()
+@api_rule()
 def _token_not_seen(case: ApiCase) -> Finding:
     sent = f"a token was sent, but the API did not receive it: {CHANGED}"
     return Finding(
@@ -258,10 +257,8 @@ def _token_not_seen(case: ApiCase) -> Finding:
     )
 
 
-@rule()
-def _invalid_request(case: ApiCase) -> Finding | None:
-    if case.code != "invalid_request":
-        return None
+@api_rule(when=lambda case: case.code == "invalid_request")
+def _invalid_request(_case: ApiCase) -> Finding:
     return Finding(
         id="call.invalid_request",
         cause="the API says that the request is malformed, so it did not ask ZITADEL",
@@ -270,10 +267,8 @@ def _invalid_request(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
-def _method_not_allowed(case: ApiCase) -> Finding | None:
-    if case.status != 405:
-        return None
+@api_rule(when=lambda case: case.status == 405)
+def _method_not_allowed(case: ApiCase) -> Finding:
     call = case.call
     words = re.findall(r"[A-Z]{1,20}", case.answer.headers.get("allow", "")[:200])  # RFC 9110 §15.5.6
     safe = next((m for m in Method if m in words and m.is_safe and m is not call.method), None)
@@ -286,7 +281,7 @@ def _method_not_allowed(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
+@api_rule()
 def _not_found(case: ApiCase) -> Finding | None:
     call = case.call
     if case.status != 404 or not isinstance(call.route, OtherRoute):
@@ -303,10 +298,8 @@ def _not_found(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
-def _no_such_route(case: ApiCase) -> Finding | None:
-    if case.status != 404:
-        return None
+@api_rule(when=lambda case: case.status == 404)
+def _no_such_route(case: ApiCase) -> Finding:
     parts = url(case.answer)
     there = assignment(case.call.setting, f"{parts.scheme}://{case.host}")
     return Finding(
@@ -321,10 +314,8 @@ def _no_such_route(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
-def _page(case: ApiCase) -> Finding | None:
-    if not case.call.is_page:
-        return None
+@api_rule(when=lambda case: case.call.is_page)
+def _page(case: ApiCase) -> Finding:
     return Finding(
         id="call.page",
         cause=f"the answer is a web page ({case.status}, text/html), which the API does not send",
@@ -333,7 +324,7 @@ def _page(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
+@api_rule()
 def _other(case: ApiCase) -> Finding:
     means = "says nothing about the token" if case.is_other else "no route of the API answers"
     return Finding(
@@ -344,11 +335,9 @@ def _other(case: ApiCase) -> Finding:
     )
 
 
-@rule()
-def gateway(case: ApiCase) -> Finding | None:
+@api_rule(when=lambda case: case.failed and not case.from_zdemo)
+def gateway(case: ApiCase) -> Finding:
     """Find a 502, 503 or 504 that a zdemo API did not write."""
-    if not case.failed or case.from_zdemo:
-        return None
     return Finding(
         id="call.gateway",
         cause=f"a proxy or gateway answers for the API, or the API failed ({described(case.answer)})",

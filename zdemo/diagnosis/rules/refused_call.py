@@ -9,12 +9,13 @@ from zdemo.diagnosis.rules.api_response import (
     NGINX,
     VERIFIES_JWTS,
     ApiCase,
+    api_rule,
     code_of,
     gateway,
     is_from_zdemo,
 )
 from zdemo.diagnosis.rules.missing_role import user_of
-from zdemo.diagnosis.rules.rule import Rule, decide, rule, table
+from zdemo.diagnosis.rules.rule import Rule, decide, table
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
@@ -27,10 +28,8 @@ DOCTOR = Command("doctor", does="shows what prevents it")
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
-@rule()
-def _cannot_judge(case: ApiCase) -> Finding | None:
-    if not case.failed:
-        return None
+@api_rule(when=lambda case: case.failed)
+def _cannot_judge(_case: ApiCase) -> Finding:
     return Finding(
         id="call.cannot_judge",
         cause="the API could not have the token checked: it gets no usable answer from ZITADEL",
@@ -42,10 +41,8 @@ def _introspect(does: str) -> Command:
     return Command("introspect", option="--pat", does=does)
 
 
-@rule()
-def _role_missing(case: ApiCase) -> Finding | None:
-    if case.code != "insufficient_scope":
-        return None
+@api_rule(when=lambda case: case.code == "insufficient_scope")
+def _role_missing(case: ApiCase) -> Finding:
     return Finding(
         id="call.role_missing",
         cause=f"the token is valid, but does not have the role {case.call.role or 'that the API requires'}",
@@ -53,10 +50,9 @@ def _role_missing(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
-def _forbidden(case: ApiCase) -> Finding | None:
-    if case.status != 403 and case.code:  # a zdemo API always sends a challenge (RFC 6750 §3)
-        return None
+@api_rule(when=lambda case: case.status == 403 or not case.code)
+def _forbidden(case: ApiCase) -> Finding:
+    # a zdemo API always sends a challenge (RFC 6750 §3)
     role = "the API requires a role, which is missing, or has further requirements"
     dead, other = "the token is not active, or not meant for this API", "the API takes other credentials"
     return Finding(
@@ -67,7 +63,7 @@ def _forbidden(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
+@api_rule()
 def _token_refused(case: ApiCase) -> Finding:
     has_form = case.form.is_access_token or not case.token
     return Finding(
@@ -90,16 +86,14 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
     return case.is_other and case.code != "invalid_token"
 
 
-@rule()
+@api_rule()
 def _same_obstacle(case: ApiCase) -> Finding | None:
     """Return what prevents the question here: most likely, the API cannot ask ZITADEL for the same reason."""
     return case.here if case.failed and not case.introspection else None
 
 
-@rule()
-def _api_cannot_ask(case: ApiCase) -> Finding | None:
-    if not case.failed:
-        return None
+@api_rule(when=lambda case: case.failed)
+def _api_cannot_ask(case: ApiCase) -> Finding:
     return Finding(
         id="call.api_cannot_ask",
         cause=f"the API cannot have tokens checked, though {case.issuer} answers from here",
@@ -113,7 +107,7 @@ def _api_cannot_ask(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
+@api_rule()
 def _by_the_api_alone(case: ApiCase) -> Finding | None:
     if case.introspection:
         return None
@@ -126,7 +120,7 @@ def _by_the_api_alone(case: ApiCase) -> Finding | None:
     return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
 
 
-@rule()
+@api_rule()
 def _own_rules(case: ApiCase) -> Finding | None:
     """ZITADEL has nothing against the token."""
     if not case.introspection or case.here or not _is_own_refusal(case):
@@ -160,7 +154,7 @@ def _own_rules(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
+@api_rule()
 def _same_cause(case: ApiCase) -> Finding | None:
     """Return the investigation's finding, where it explains the API's answer."""
     if not case.here:
@@ -170,7 +164,7 @@ def _same_cause(case: ApiCase) -> Finding | None:
     return case.here if agrees or (_is_own_refusal(case) and not case.code) else None
 
 
-@rule()
+@api_rule()
 def _disagrees(case: ApiCase) -> Finding:
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
     if case.here or case.from_zdemo:
