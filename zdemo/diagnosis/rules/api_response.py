@@ -194,7 +194,7 @@ def _rate_limited(case: ApiCase) -> Finding:
 # --- what the answer alone explains, without a question to ZITADEL
 
 
-@api_rule(when=lambda case: bool(case.issuer) and case.call.url.startswith(f"{case.issuer}/"))
+@api_rule(when=lambda case: case.call.url.startswith(f"{case.issuer}/"))
 def _is_zitadel(case: ApiCase) -> Finding:
     return Finding(
         id="call.is_zitadel",
