@@ -6,6 +6,8 @@ import secrets
 import pytest
 
 from zdemo.diagnosis.rules.odd_values import odd_values
+from zdemo.errors.problem import ProblemKind
+from zdemo.errors.steps import in_words
 
 PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
 
@@ -21,7 +23,7 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
         ({"CLIENT_ID": "<312909075212468231>"}, 'CLIENT_ID has "<"', False),
         ({"CLIENT_SECRET": "${SECRET}"}, "CLIENT_SECRET is the name of a variable", False),
         ({"CLIENT_SECRET": base64.b64encode(SECRET.encode()).decode()}, "CLIENT_SECRET is base64-encoded", True),
-        ({"CLIENT_SECRET": base64.b64encode(f"7:{SECRET}".encode()).decode()}, "is the part after the colon", True),
+        ({"CLIENT_SECRET": base64.b64encode(f"7:{SECRET}".encode()).decode()}, "take the part after the colon", True),
         ({"ZITADEL_PROJECT_ID": "my project"}, "project's name", False),
         ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT does not look like a token", False),
         ({"PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "administrator's, not a caller's", False),
@@ -30,10 +32,12 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
 )
 def test_an_odd_value_is_named_without_the_value(values: dict[str, str], named: str, fatal: bool) -> None:
     (odd,) = odd_values(values)
-    assert named in f"{odd.what}: {odd.fix}"
-    assert bool(odd.names) is fatal
-    assert odd.fix
-    assert not any(value in odd.what + odd.fix for value in (PAT, SECRET))
+    (fix,) = map(in_words, odd.steps)
+    assert odd.kind is ProblemKind.ODD
+    assert named in f"{odd.text}: {fix}"
+    assert odd.blocks == (odd.names if fatal else ())
+    assert set(odd.names) <= {*values}
+    assert not any(value in odd.text + fix for value in (PAT, SECRET))
 
 
 @pytest.mark.parametrize("client_id", ["312909075212468231", "312909075212468231@project"])

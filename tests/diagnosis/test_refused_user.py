@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.diagnosis.test_unusable_response import AWAY, READY, answer
+from tests.diagnosis.test_unusable_response import AWAY, READY, Asker, answer
 from zdemo.config.key_file import SigningKey
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.rules.refused_user import UserCase, finding_for_refused_user
+from zdemo.diagnosis.rules.refused_user import REFUSED_USER, UserCase
+from zdemo.diagnosis.rules.rule import decide
 
 CERTAIN, LIKELY, OPEN = Certainty
 
@@ -29,9 +30,7 @@ def find(
     settings: UserSettings, status: int, body: Any, *, ahead: float = 0, replies: Mapping[Probe, Any] | None = None
 ) -> Finding | None:
     evidence = Evidence(replies={Probe.READY: READY, **(replies or {})}, clock_ahead_seconds=ahead)
-    return finding_for_refused_user(
-        UserCase(answer=answer(status, body), settings=settings, evidence=evidence, now=NOW)
-    )
+    return decide(REFUSED_USER, UserCase(answer=answer(status, body), settings=settings, evidence=evidence, now=NOW))
 
 
 def issuer(text: str) -> dict[Probe, Any]:
@@ -99,3 +98,20 @@ def test_a_key_is_blamed_after_clock_issuer_and_database(
     finding = find(BY_KEY, 500, INTERNAL, ahead=ahead, replies=replies)
     assert finding
     assert (finding.id, finding.certainty) == (name, certainty)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "description", "rounds"),
+    [
+        (BY_SECRET, INVALID, "Errors.User.Machine.Secret.Invalid", []),  # ZITADEL names the cause
+        (BY_SECRET, *UNKNOWN, [{Probe.READY}]),
+        (BY_KEY, "server_error", "Errors.Internal", [{Probe.DISCOVERY, Probe.READY}]),
+        (BY_SECRET, INVALID, "token missing", []),
+    ],
+)
+def test_zitadels_state_is_asked_only_where_its_words_leave_the_cause_open(
+    settings: UserSettings, error: str, description: str, rounds: list[set[Probe]]
+) -> None:
+    asker, words = Asker({}), {"error": error, "error_description": description}
+    decide(REFUSED_USER, UserCase(answer=answer(400, words), settings=settings, evidence=Evidence(), now=NOW), asker)
+    assert asker.rounds == rounds

@@ -1,28 +1,32 @@
 """Refused credentials: which evidence clears them, and what an administrator's records decide."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from tests.config.test_key_file import KEY_ID, content
-from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, answer
-from tests.support.planting import settings_for
+from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, Asker, answer, lines_of
 from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
+from zdemo.diagnosis.rules.rule import decide
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.errors.response import Response
+from zdemo.errors.steps import SetVariable
+from zdemo.zitadel.introspection_response import answer_error
 from zdemo.zitadel.records import Application, Credential, Organization, Project
-from zdemo.zitadel.refused_credentials import answer_error
 
 CERTAIN, LIKELY, OPEN = Certainty
 
 DEAD = answer(401, {"error": "access_denied", "error_description": "access token invalid"})
 DISCOVERED = {Probe.DISCOVERY: answer(200, {"issuer": ORIGIN})}
-WITH_KEY = settings_for(ORIGIN, parse_key_file(content()))
+KEY = parse_key_file(content())
+WITH_KEY = replace(SETTINGS, client_id=KEY.subject, client_secret="", key=KEY)
 FOUND = ClientRecords(
     whole_instance=True,
     application=Application(id="1", name="api", client_id="2", active=True),
@@ -31,6 +35,13 @@ FOUND = ClientRecords(
     keys=(Credential(id=KEY_ID, expires=None),),
 )
 USERINFO, ADMINISTRATOR = Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO
+PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
+NAMED = replace(SETTINGS, client_id="reader")  # as a service account's login name
+
+
+def case_of(settings: Settings, token: str | None = PAT) -> Case:
+    error = answer_error(answer(400, UNAUTHORIZED), with_key=settings.key is not None)
+    return Case(error=error, settings=settings, token=token)
 
 
 def refused(
@@ -40,11 +51,11 @@ def refused(
     ahead: float | None = None,
     records: ClientRecords | None = None,
 ) -> Finding:
-    error = answer_error(answer(400, UNAUTHORIZED), with_key=settings.key is not None)
     evidence = Evidence(
         replies=replies, clock_ahead_seconds=ahead, client_records=records, with_administrator=records is not None
     )
-    finding = finding_for_error(error, settings, evidence)
+    finding = decide(REFUSED_CLIENT, replace(case_of(settings), evidence=evidence))
+    assert finding
     assert finding.fix
     assert not any(secret in str(finding) for secret in ("PRIVATE", "s3cr"))
     return finding
@@ -80,7 +91,8 @@ def test_a_value_whose_form_is_wrong_or_known_comes_first(
     changed: dict[str, str], certainty: Certainty, fix: str
 ) -> None:
     finding = refused({}, replace(SETTINGS, **changed))  # type: ignore[arg-type]  # only texts change
-    assert (finding.certainty, finding.fix[0][: len(fix)]) == (certainty, fix)
+    assert (finding.certainty, lines_of(finding)[0][: len(fix)]) == (certainty, fix)
+    assert bool(finding.repair) is (fix == "copy CLIENT_SECRET again")
     assert (finding.candidates != ()) == (certainty is OPEN)
 
 
@@ -93,7 +105,7 @@ def test_a_value_whose_form_is_wrong_or_known_comes_first(
     ],
 )
 def test_a_service_users_credentials_are_known_by_the_token_endpoint(reply: Response, named: str) -> None:
-    finding = refused({Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: reply})
+    finding = refused({Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: reply}, NAMED)
     assert (finding.id, finding.certainty) == ("client.is_service_user", CERTAIN)
     assert "service account" in finding.cause
     assert named in str(finding.seen)
@@ -110,7 +122,7 @@ def test_a_clock_that_is_too_far_off_for_any_assertion_is_the_cause(ahead: float
     finding = refused_key(ahead=ahead)
     assert (finding.id, finding.certainty) == ("clock.skewed", LIKELY)
     assert words in finding.cause
-    assert "NTP" in finding.fix[0]
+    assert "NTP" in lines_of(finding)[0]
 
 
 @pytest.mark.parametrize(("ahead", "named"), [(30, True), (-300, True), (2, False), (0, False), (None, False)])
@@ -127,7 +139,7 @@ def test_another_issuer_is_certainly_the_cause(issuer: str) -> None:
     assert (finding.id, finding.certainty) == ("client.issuer_differs", CERTAIN)
     assert issuer in finding.cause
     assert ORIGIN in finding.cause
-    assert finding.fix[0].startswith(f"ZITADEL_DOMAIN={issuer}")
+    assert finding.fix == (SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here"),)
 
 
 # What an administrator sees
@@ -137,7 +149,7 @@ def test_who_does_not_see_the_whole_instance_proves_nothing_about_an_application
     finding = refused({}, records=ClientRecords(whole_instance=False))
     assert (finding.id, finding.certainty) == ("client.unknown", OPEN)
     assert "organization that this administrator cannot see" in " ".join(finding.candidates)
-    assert "IAM_OWNER" in finding.fix[-1]
+    assert "IAM_OWNER" in lines_of(finding)[-1]
     assert refused({}, records=ClientRecords(whole_instance=True)).certainty is CERTAIN
 
 
@@ -148,7 +160,7 @@ def test_a_key_that_is_not_listed_is_deleted_whatever_the_clock_says() -> None:
         assert word in finding.cause
     late = refused({}, WITH_KEY, records=replace(FOUND, keys=()), ahead=600)
     assert late.id == "client.key_deleted"
-    assert "NTP" in late.fix[-1]
+    assert "NTP" in lines_of(late)[-1]
     assert "600 s ahead" in str(late.seen)
 
 
@@ -156,3 +168,59 @@ def test_a_key_that_is_not_listed_is_deleted_whatever_the_clock_says() -> None:
 def test_a_good_key_that_is_refused_is_the_clock_or_another_private_key(ahead: float, name: str) -> None:
     finding = refused({}, WITH_KEY, records=FOUND, ahead=ahead)
     assert (finding.id, finding.certainty) == (name, LIKELY)
+
+
+# Which probes are asked
+
+
+RECORDS, DISCOVERY = {Probe.CLIENT_RECORDS}, {Probe.DISCOVERY}
+
+
+@pytest.mark.parametrize(
+    ("case", "rounds"),
+    [
+        (case_of(SETTINGS), [RECORDS, {USERINFO, ADMINISTRATOR}]),
+        (case_of(SETTINGS, None), [RECORDS]),  # a random text would be refused anyway
+        (case_of(SETTINGS, "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0." + "a" * 342), [RECORDS]),  # of another issuer
+        (case_of(NAMED), [{Probe.OWN_PAIR_AT_TOKEN_ENDPOINT}, RECORDS, {USERINFO, ADMINISTRATOR}]),
+        (case_of(WITH_KEY), [DISCOVERY, RECORDS, {USERINFO, ADMINISTRATOR}]),
+        (case_of(replace(SETTINGS, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)), []),
+        (case_of(replace(SETTINGS, client_id=SECRET, client_secret="3" * 18)), [{Probe.OWN_PAIR_AT_TOKEN_ENDPOINT}]),
+        (case_of(replace(SETTINGS, client_secret=PAT), token=SECRET), []),
+    ],
+)
+def test_what_the_settings_show_is_not_asked_and_each_question_only_after_cheaper_ones(
+    case: Case, rounds: list[set[Probe]]
+) -> None:
+    asker = Asker({})
+    assert decide(REFUSED_CLIENT, case, asker)
+    assert asker.rounds == rounds
+
+
+def test_an_administrator_who_sees_the_cause_ends_the_questions() -> None:
+    case = case_of(replace(SETTINGS, client_secret="a" * 64))
+    asker = Asker({})
+    asker.evidence = Evidence(client_records=FOUND)
+    finding = decide(REFUSED_CLIENT, case, asker)
+    assert finding
+    assert (finding.id, asker.rounds) == ("client.wrong_secret", [RECORDS])
+    assert finding.repair
+
+
+def test_whoever_may_look_up_records_that_leave_it_open_is_asked_no_more() -> None:
+    application = Application(id="1", name="api", client_id="2", active=True)
+    asker = Asker({})
+    asker.evidence = Evidence(client_records=ClientRecords(application=application), with_administrator=True)
+    finding = decide(REFUSED_CLIENT, case_of(SETTINGS), asker)
+    assert finding
+    assert (finding.id, finding.certainty, asker.rounds) == ("client.refused", OPEN, [RECORDS])
+
+
+def test_values_in_each_others_variables_need_no_administrator() -> None:
+    swapped = decide(REFUSED_CLIENT, case_of(replace(SETTINGS, client_secret=PAT), token=SECRET))
+    assert swapped
+    assert (swapped.id, swapped.certainty) == ("client.swapped_with_token", LIKELY)
+    assert refused({}, replace(SETTINGS, client_id=SECRET, client_secret="3" * 18)).id == "client.swapped"
+    assert refused({}, replace(SETTINGS, client_secret=PAT)).id == "client.misplaced"
+    assert refused({}, replace(SETTINGS, project_id="my project")).id == "client.refused"  # another setting's problem
+    assert refused({}, replace(SETTINGS, project_id="my project")).certainty is OPEN

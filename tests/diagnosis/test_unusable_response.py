@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 
 from tests.support.any_text import texts
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.rules.unusable_response import finding_for_error, finding_for_server
-from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.diagnosis.rules.no_response import NETWORK
+from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, UNUSABLE, finding_for_error
+from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError, ZitadelUnavailable
 from zdemo.errors.response import Response
+from zdemo.errors.steps import SetVariable, in_words
 from zdemo.http.failure_messages import failed
-from zdemo.zitadel.refused_credentials import answer_error, introspection_error
+from zdemo.zitadel.introspection_response import answer_error, introspection_error
 
 CERTAIN, LIKELY, OPEN = Certainty
 
@@ -56,6 +60,33 @@ def proxied(came: Response) -> Response:
 
 def find(came: Response, replies: Mapping[Probe, Response] | None = None) -> Finding:
     return finding_for_error(answer_error(came), SETTINGS, Evidence(replies=replies or {}))
+
+
+def find_server(came: Response, replies: Mapping[Probe, Response] | None = None) -> Finding:
+    finding = decide(NO_DISCOVERY, Case(error=answer_error(came), evidence=Evidence(replies=replies or {})))
+    assert finding
+    return finding
+
+
+def lines_of(finding: Finding) -> list[str]:
+    return [in_words(step) for step in finding.steps]
+
+
+class Asker:
+    """Counts the probes that are asked, and gets replies to them."""
+
+    def __init__(self, replies: Mapping[Probe, Response | ConnectionFailed]) -> None:
+        self.replies, self.evidence = replies, Evidence()
+        self.rounds: list[set[Probe]] = []
+
+    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
+        return tuple(probe for probe in probes if not any(probe in asked for asked in self.rounds))
+
+    def ask(self, *probes: Probe) -> Evidence:
+        self.rounds.append({*probes})
+        replies = {probe: self.replies[probe] for probe in probes if probe in self.replies}
+        self.evidence = replace(self.evidence, replies={**self.evidence.replies, **replies})
+        return self.evidence
 
 
 READY, HEALTHY, AWAY = answer(200, '"ok"', kind="application/json"), answer(200, "ok"), answer(412, "ID=API-F24h2")
@@ -111,7 +142,7 @@ def test_a_response_that_is_not_an_introspection_is_named(came: Response, name: 
 )
 def test_the_fix_fits_the_server_and_shows_only_the_host_of_a_redirect(came: Response, fix: str) -> None:
     finding = find(came)
-    assert re.match(fix, "; ".join(finding.fix))
+    assert re.match(fix, "; ".join(lines_of(finding)))
     assert "canary" not in str(finding)
     assert ("sso.example.com:8443" in finding.cause) is ("canary" in str(came.headers))
 
@@ -130,7 +161,7 @@ def test_the_health_checks_tell_zitadel_from_what_is_before_it(
 ) -> None:
     finding = find(came, replies)
     assert (finding.id, finding.certainty) == (name, certainty)
-    assert not any("start ZITADEL" in step for step in finding.fix)
+    assert not any("start ZITADEL" in line for line in lines_of(finding))
 
 
 @pytest.mark.parametrize(
@@ -138,10 +169,59 @@ def test_the_health_checks_tell_zitadel_from_what_is_before_it(
 )
 def test_what_came_through_the_environments_proxy_may_be_its_own(status: int, first: str) -> None:
     came = proxied(page(status, {"server": "squid"}))
-    for finding in (find(came), finding_for_server(came, Evidence())):
+    for finding in (find(came), find_server(came)):
         assert (finding.id, finding.certainty) == ("net.proxy_answers", OPEN)
         assert finding.candidates[0].startswith(first)
-        assert not any("start ZITADEL" in step for step in finding.fix)
+        assert not any("start ZITADEL" in line for line in lines_of(finding))
+
+
+@pytest.mark.parametrize(
+    ("came", "replies", "name"),
+    [
+        (answer(401, "no"), {}, "zitadel.filtered"),
+        (answer(401, "no"), {Probe.READY: READY}, "zitadel.in_between"),
+        (answer(404, {"error": "not_found", "request_id": "1"}), {Probe.READY: READY}, "zitadel.is_the_api"),
+        (answer(200, {"issuer": "https://other.example"}), {}, "zitadel.other_issuer"),
+        (answer(400, {"detail": "x"}), {}, "zitadel.other_server"),
+        (answer(404, UNKNOWN_HOST), {}, "zitadel.host_unknown"),
+    ],
+)
+def test_a_response_that_is_not_a_discovery_document_is_named(
+    came: Response, replies: Mapping[Probe, Response], name: str
+) -> None:
+    assert find_server(came, replies).id == name
+
+
+def test_an_address_that_is_certainly_right_is_a_step_that_zdemo_can_take() -> None:
+    tls = find(answer(400, "Client sent an HTTP request to an HTTPS server.\n"))
+    assert tls.repair == SetVariable("ZITADEL_DOMAIN", "https://127.0.0.1:8080", certain=True)
+    unknown = find(answer(404, UNKNOWN_HOST))
+    assert unknown.repair == SetVariable("ZITADEL_DOMAIN", "http://localhost:8080", certain=True)
+    elsewhere = find(answer(404, UNKNOWN_HOST.replace("is localhost", "is login.example.com")))
+    assert elsewhere.repair is None
+    assert lines_of(elsewhere)[:2] == ["ZITADEL_DOMAIN=http://login.example.com:8080", "ZDEMO_ALLOW_HTTP=1"]
+
+
+STATE = {Probe.READY, Probe.DISCOVERY}
+
+
+@pytest.mark.parametrize(
+    ("error", "rounds"),
+    [
+        (answer_error(answer(404, UNKNOWN_HOST)), []),  # the answer names the cause
+        (answer_error(answer(418, {"error": "teapot"})), [STATE]),
+        (answer_error(page(404)), [STATE]),
+        (failed(FailureKind.REFUSED, ORIGIN, "ZITADEL_DOMAIN"), []),
+        (TIMED_OUT, [{Probe.HEALTH}]),
+        (ZitadelUnavailable("the breaker is open", hint="wait"), []),
+    ],
+)
+def test_zitadels_state_is_asked_once_and_only_where_it_decides(
+    error: IntrospectionError | ConnectionFailed, rounds: list[set[Probe]]
+) -> None:
+    asker = Asker({})
+    assert decide((*NETWORK, *UNUSABLE), Case(error=error, settings=SETTINGS), asker)
+    assert asker.rounds == rounds
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FailureKind if kind is not FailureKind.TIMEOUT])
@@ -149,7 +229,7 @@ def test_a_connection_that_fails_has_the_sentences_of_failures(kind: FailureKind
     failure = failed(kind, ORIGIN, "ZITADEL_DOMAIN")
     for error in (failure, introspection_error(failure)):
         finding = finding_for_error(error, SETTINGS)
-        assert (finding.id, finding.cause, finding.fix) == (f"net.{kind}", failure.message, (failure.hint,))
+        assert (finding.id, finding.cause, finding.fix) == (f"net.{kind}", failure.message, failure.steps)
 
 
 @pytest.mark.parametrize(
@@ -188,5 +268,6 @@ def test_whatever_comes_is_made_a_finding(
     finding = finding_for_error(answer_error(came), SETTINGS, evidence)
     assert finding.fix
     assert finding.candidates or finding.certainty is not OPEN
-    for text in (finding.cause, *finding.fix, *finding.candidates, *(part for line in finding.seen for part in line)):
+    seen = (part for line in finding.seen for part in line)
+    for text in (finding.cause, *lines_of(finding), *finding.candidates, *seen):
         assert text.isprintable()

@@ -12,6 +12,7 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError, ProxyError
 
 from zdemo.errors import ConnectionFailed, ExitCode, FailureKind, Phase, SettingsError
+from zdemo.errors.steps import repair_in
 from zdemo.http.deadline import ResolveTimeout
 from zdemo.http.failure_messages import CaBundle, failed
 from zdemo.http.failures import chain, explained, may_retry
@@ -118,14 +119,32 @@ def test_every_kind_has_a_message_and_a_hint(kind: FailureKind) -> None:
 @pytest.mark.parametrize(
     ("kind", "origin", "hint"),
     [
-        (FailureKind.NAME_NOT_RESOLVED, "https://locahost:8080", "ZITADEL_DOMAIN=http://localhost:8080, if this"),
-        (FailureKind.REFUSED, "http://localhost", "add the port, e.g. ZITADEL_DOMAIN=http://localhost:8080"),
-        (FailureKind.REFUSED, "http://localhost:80", "start ZITADEL "),
-        (FailureKind.PLAIN_HTTP, "https://127.0.0.1:5000/v1", "ZITADEL_DOMAIN=http://127.0.0.1:5000/v1"),
+        (FailureKind.NAME_NOT_RESOLVED, "https://locahost:8080", "check the host name in ZITADEL_DOMAIN;"),
+        (FailureKind.REFUSED, "http://localhost", "add the port to ZITADEL_DOMAIN"),
+        (FailureKind.REFUSED, "http://localhost:80", "start ZITADEL .*; zdemo emulator runs an emulated ZITADEL$"),
+        (FailureKind.REFUSED, "http://zitadel.example:80", "start ZITADEL there, or correct host and port [^;]*$"),
+        (FailureKind.PLAIN_HTTP, "https://127.0.0.1:5000/v1", "ZITADEL_DOMAIN=http://127.0.0.1:5000/v1$"),
+        (FailureKind.PLAIN_HTTP, "https://a.example:80", "ZITADEL_DOMAIN=http://a.example:80; ZDEMO_ALLOW_HTTP=1$"),
+        (FailureKind.EXPECTS_TLS, "http://a.example:443", "ZITADEL_DOMAIN=https://a.example:443$"),
     ],
 )
-def test_a_misspelled_host_a_missing_port_and_a_path_are_in_the_hint(kind: FailureKind, origin: str, hint: str) -> None:
-    assert failed(kind, origin, "ZITADEL_DOMAIN").hint.startswith(hint)
+def test_the_hint_fits_the_address(kind: FailureKind, origin: str, hint: str) -> None:
+    assert re.match(hint, failed(kind, origin, "ZITADEL_DOMAIN").hint)
+
+
+@pytest.mark.parametrize(
+    ("kind", "origin", "certain"),
+    [
+        (FailureKind.PLAIN_HTTP, "https://127.0.0.1:5000", True),
+        (FailureKind.PLAIN_HTTP, "https://a.example:80", False),  # tokens would travel in the clear
+        (FailureKind.EXPECTS_TLS, "http://a.example:443", True),
+        (FailureKind.EXPECTS_TLS, "http://a.example", False),
+    ],
+)
+def test_zdemo_may_set_another_scheme_where_that_is_safe_and_a_port_is_named(
+    kind: FailureKind, origin: str, certain: bool
+) -> None:
+    assert bool(repair_in(failed(kind, origin, "ZITADEL_DOMAIN").steps)) is certain
 
 
 def tunnel(status: int) -> BaseException:

@@ -18,7 +18,7 @@ from zdemo.errors import IntrospectionError, UnusableAnswer, ZitadelUnavailable
 from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_answer import Introspection, parse_introspection, roles_claim_of
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
-from zdemo.zitadel.refused_credentials import read_answer
+from zdemo.zitadel.introspection_response import read_answer
 
 PROJECT = "300000000000000010"
 ROLES = "urn:zitadel:iam:org:project:roles"

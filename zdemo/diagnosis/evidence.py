@@ -100,10 +100,10 @@ class Probe(StrEnum):
     OWN_RIGHTS = "own rights", 3
     MADE_UP_CLIENT = "made-up client", 4
     USERINFO = "userinfo", 4
+    ADMINISTRATOR_USERINFO = "userinfo of the administrator's PAT", 4
     CLIENT_RECORDS = "records of the client", 5
     PAT_RECORDS = "records of the PAT", 5
     ADMINISTRATOR_RIGHTS = "rights of the administrator's PAT", 5
-    ADMINISTRATOR_USERINFO = "userinfo of the administrator's PAT", 6
     KEYS = "keys", 6
     WHOAMI = "own user", 6
 

@@ -6,9 +6,10 @@ from urllib.parse import SplitResult, urlsplit
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import Response
+from zdemo.errors.steps import Step
 from zdemo.http.failure_messages import EXPECTS_HTTPS
+from zdemo.http.other_address import address_steps, host_or_nothing
 from zdemo.text.masking import could_be_secret
-from zdemo.zitadel.refused_credentials import address, host_or_nothing
 
 Lines = tuple[tuple[str, str], ...]
 
@@ -86,7 +87,7 @@ def expects_https(answer: Response) -> str:
     return EXPECTS_HTTPS.format(netloc=url(answer).netloc) if says_so else ""
 
 
-def redirected_to(answer: Response, setting: str, below: str = "") -> tuple[str, tuple[str, ...]]:
+def redirected_to(answer: Response, setting: str, below: str = "") -> tuple[str, tuple[Step, ...]]:
     """Return where a redirect leads, and what to set when the whole server has moved there, or what is below a path.
 
     Of ``Location`` only another host is shown, or a path at this one: the rest may hold secrets.
@@ -101,6 +102,6 @@ def redirected_to(answer: Response, setting: str, below: str = "") -> tuple[str,
         return quoted(target.path, LONGEST_PATH), ()
     if is_here or not host or scheme not in ("http", "https"):
         return "another path" if is_here else "another address", ()
-    moved = address(setting, scheme, host, port, below) if target.path == url(answer).path else ()
-    shown = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-    return f"{scheme}://{shown}" if shown == url(answer).netloc else shown, moved
+    moved = address_steps(setting, scheme, host, port, below) if target.path == url(answer).path else ()
+    netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+    return f"{scheme}://{netloc}" if netloc == url(answer).netloc else netloc, moved

@@ -149,7 +149,13 @@ class ConnectionFailed(ZdemoError):
     exit_code = ExitCode.NO_ANSWER
 
     def __init__(
-        self, message: str, *, hint: Step, kind: FailureKind, origin: str, phase: Phase = Phase.ANSWER
+        self,
+        message: str,
+        *,
+        hint: Step | Sequence[Step],
+        kind: FailureKind,
+        origin: str,
+        phase: Phase = Phase.ANSWER,
     ) -> None:
         super().__init__(message, hint=hint)
         self.kind = kind

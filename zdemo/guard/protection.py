@@ -25,7 +25,7 @@ from zdemo.guard.cache import Flight
 from zdemo.guard.instruments import Counters, running_clock
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
-from zdemo.zitadel.refused_credentials import names_our_client
+from zdemo.zitadel.introspection_response import names_our_client
 
 PROBE_PATIENCE_SECONDS = 0.25  # how long the caller whose token a probe carries waits for it
 SHORTEST_QUESTION_SECONDS = 0.05  # for one whose caller has waited for nearly all of its time

@@ -6,17 +6,25 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
-from zdemo.config.names import assignment
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
+from zdemo.errors.steps import Command, Step, sentence
+from zdemo.http.other_address import address_steps
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
 EXPECTS_HTTPS = "{netloc} expects https, but http was used"
 NO_DETAIL = "no further detail"
 PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
+OTHER_SCHEME = {FailureKind.PLAIN_HTTP: "http", FailureKind.EXPECTS_TLS: "https"}  # their hint is the right address
 _WORDS = {
-    FailureKind.NAME_NOT_RESOLVED: ("the host name {host} does not resolve (DNS)", "{check_name}"),
-    FailureKind.REFUSED: ("{host} port {port} refuses connections: nothing listens there", "{start}"),
+    FailureKind.NAME_NOT_RESOLVED: (
+        "the host name {host} does not resolve (DNS)",
+        "check the host name in {setting}; if it is right, check this machine's network and DNS",
+    ),
+    FailureKind.REFUSED: (
+        "{host} port {port} refuses connections: nothing listens there",
+        "start {server} there, or correct host and port in {setting}",
+    ),
     FailureKind.NO_ROUTE: (
         "this machine has no route to {host} port {port} ({detail})",
         "check the network, a VPN or a firewall, and the host in {setting}",
@@ -29,12 +37,12 @@ _WORDS = {
         "{origin} closed the connection without an answer",
         "check that server's log{certificate_too} and the proxies in between, or correct host and port in {setting}",
     ),
-    FailureKind.PLAIN_HTTP: ("{host} port {port} speaks plain http, not https", "{with_http}{allow_http}"),
+    FailureKind.PLAIN_HTTP: ("{host} port {port} speaks plain http, not https", ""),
     FailureKind.NOT_TLS: (
         "https was used, but {host} port {port} does not speak TLS",
         "check scheme, host and port in {setting}: that port is not an https server's",
     ),
-    FailureKind.EXPECTS_TLS: (EXPECTS_HTTPS, "{with_https}"),
+    FailureKind.EXPECTS_TLS: (EXPECTS_HTTPS, ""),
     FailureKind.CERTIFICATE_UNTRUSTED: (
         "the TLS certificate of {host} is not trusted: {untrusted} ({detail})",
         "{trust}",
@@ -139,21 +147,12 @@ def failed(
     host, is_https = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_https else 80)
     proxy_host, proxy_port = proxy_address(proxy)
-    netloc = parts.netloc if parts.port else f"{parts.netloc}:{port}"
     here, is_zitadels = is_loopback(host), setting in (ISSUER, INTERNAL_URL)
-    zitadel = "ZITADEL (zdemo emulator runs an emulated one)" if here else "ZITADEL there"
-    start = f"start {zitadel if is_zitadels else 'the server there'}, or correct host and port in {setting}"
-    if here and not parts.port:
-        start = f"add the port to {setting}"
-    check_name = f"check the host name in {setting}; if it is right, check this machine's network and DNS"
     values = {
-        "check_name": check_name,
-        "start": start,
+        "server": "ZITADEL" if is_zitadels else "the server",
         "host": host,
         "port": port,
-        "netloc": netloc,
-        "with_http": assignment(setting, f"http://{netloc}{parts.path}"),
-        "with_https": assignment(setting, f"https://{netloc}{parts.path}"),
+        "netloc": parts.netloc if parts.port else f"{parts.netloc}:{port}",
         "origin": origin,
         "seconds": round(seconds, 1) or seconds,
         "proxy": f" {proxy_host}" if proxy_host else "",
@@ -163,7 +162,6 @@ def failed(
         "proxy_host": proxy_host,
         "proxy_port": proxy_port,
         "setting": setting,
-        "allow_http": "" if here else ", and ZDEMO_ALLOW_HTTP=1 in a network that you trust",
         "certificate_too": ", its certificate, its TLS versions" if is_https else "",
         "detail": NO_DETAIL,
         "status": "",
@@ -172,7 +170,15 @@ def failed(
         **words,
     }
     message, hint = (text.format(**values) for text in _WORDS[kind])
-    return ConnectionFailed(message, hint=hint, kind=kind, origin=origin, phase=phase)
+    steps: tuple[Step, ...] = (hint,)
+    if scheme := OTHER_SCHEME.get(kind):
+        certain = parts.port is not None and (scheme == "https" or here)
+        steps = address_steps(setting, scheme, host, port, parts.path, certain=certain)
+    elif kind is FailureKind.REFUSED and here and parts.port is None:
+        steps = (f"add the port to {setting}",)
+    elif kind is FailureKind.REFUSED and here and is_zitadels:
+        steps = (sentence(f"{hint};", Command("emulator", uses_settings=False), "runs an emulated ZITADEL"),)
+    return ConnectionFailed(message, hint=steps, kind=kind, origin=origin, phase=phase)
 
 
 def proxy_of(origin: str, proxies: Mapping[str, str]) -> str:

@@ -90,8 +90,8 @@ def _proxy_kind(errors: list[BaseException]) -> FailureKind:
 
 def _tunnel_status(errors: list[BaseException]) -> int:
     """Return the status with which a proxy answered CONNECT, or 0."""
-    found = (TUNNEL_REFUSED.match(str(e)) for e in errors if isinstance(e, OSError))
-    return next((int(match[1]) for match in found if match), 0)
+    refusals = (TUNNEL_REFUSED.match(str(e)) for e in errors if isinstance(e, OSError))
+    return next((int(match[1]) for match in refusals if match), 0)
 
 
 def _kind(errors: list[BaseException]) -> FailureKind:

@@ -19,7 +19,7 @@ from zdemo.errors.response import Response
 from zdemo.text.masking import B64TOKEN
 from zdemo.zitadel.client_assertion import ClientAssertion
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH, Introspection
-from zdemo.zitadel.refused_credentials import introspection_error, read_answer
+from zdemo.zitadel.introspection_response import introspection_error, read_answer
 
 if TYPE_CHECKING:
     from zdemo.http.transport import Transport

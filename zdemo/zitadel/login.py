@@ -16,8 +16,8 @@ from zdemo.errors.response import Response
 from zdemo.http.transport import Transport
 from zdemo.zitadel.introspection_answer import TOKEN_PATH
 from zdemo.zitadel.introspection_client import IssuedToken, issued_token
+from zdemo.zitadel.introspection_response import answer_error, introspection_error
 from zdemo.zitadel.records import NewDevice, read
-from zdemo.zitadel.refused_credentials import answer_error, introspection_error
 from zdemo.zitadel.resources import REDIRECT_URI
 
 AUTHORIZE_PATH, DEVICE_PATH = "/oauth/v2/authorize", "/oauth/v2/device_authorization"

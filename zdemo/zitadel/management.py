@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, ManagementError, UnusableAnswer, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.zitadel.refused_credentials import answer_error, introspection_error
+from zdemo.zitadel.introspection_response import answer_error, introspection_error
 
 if TYPE_CHECKING:
     from zdemo.http.transport import Transport

@@ -30,8 +30,8 @@ from zdemo.text.masking import masked
 from zdemo.text.printable import one_line, printable
 from zdemo.zitadel.introspection_answer import Introspection, within_all_clocks
 from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.introspection_response import introspection_error, read_answer
 from zdemo.zitadel.records import NEVER
-from zdemo.zitadel.refused_credentials import introspection_error, read_answer
 
 
 def introspect(

@@ -12,7 +12,7 @@ from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_client import IssuedToken, ask_for_token, issued_token, user_assertion
-from zdemo.zitadel.refused_credentials import answer_error, introspection_error
+from zdemo.zitadel.introspection_response import answer_error, introspection_error
 
 PROBES = {Probe.READY: "/debug/ready", Probe.DISCOVERY: "/.well-known/openid-configuration"}
 

@@ -18,7 +18,7 @@ from zdemo.errors.steps import SetVariable
 from zdemo.http.failure_messages import failed as connection_failed
 from zdemo.http.failure_messages import proxy_address, proxy_problem
 from zdemo.zitadel.client_assertion import audience_of
-from zdemo.zitadel.refused_credentials import DATABASE_AWAY
+from zdemo.zitadel.introspection_response import DATABASE_AWAY
 
 CERTIFICATE_KINDS = tuple(kind for kind in FailureKind if kind.startswith("certificate_"))
 TLS_KINDS = (FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS, FailureKind.HUNG_UP, FailureKind.TLS, *CERTIFICATE_KINDS)

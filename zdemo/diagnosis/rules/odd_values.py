@@ -1,10 +1,22 @@
 """Values that do not fit their variables: swapped, of another kind, or pasted with something around them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
-from zdemo.config.settings import USER_SECRET
-from zdemo.diagnosis.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, PAIR, TokenKind, paste_error, token_form
+from zdemo.config.settings import USER_SECRET, Settings
+from zdemo.diagnosis.evidence import ID_LENGTH
+from zdemo.diagnosis.token_form import (
+    BASE64,
+    BASE64_PAIR,
+    ID_DIGITS,
+    OLD_CLIENT_ID,
+    SECRET_LENGTH,
+    TokenKind,
+    paste_error,
+    token_form,
+)
+from zdemo.errors.problem import Problem, ProblemKind
+from zdemo.errors.steps import SetVariable, Shell, Step, sentence
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
 SAME = (  # two variables, why they differ, and whether nothing works when they do not
@@ -17,32 +29,48 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
     ("PAT", "ZITADEL_ADMIN_PAT", "the calls would be an administrator's, not a caller's", False),
 )
 
-
-@dataclass(frozen=True, kw_only=True)
-class OddValue:
-    """What is odd about a value, without the value; ``names`` are the variables that cannot work with it."""
-
-    what: str
-    fix: str
-    names: tuple[str, ...] = ()
+COPY_SECRET = SetVariable("CLIENT_SECRET", advice="copy CLIENT_SECRET again from where it is kept (64 characters)")
+CERTAINLY_COPY_SECRET = replace(COPY_SECRET, certain=True)
 
 
-SWAPPED = OddValue(
-    what="CLIENT_ID holds what looks like a secret, and CLIENT_SECRET holds an ID: they are swapped",
-    fix="exchange the values of CLIENT_ID and CLIENT_SECRET",
-    names=("CLIENT_ID", "CLIENT_SECRET"),
+def odd(text: str, step: Step, *names: str, fatal: bool = False) -> Problem:
+    """Return what is odd about the values of some variables, without the values; ``fatal``: they cannot work."""
+    return Problem(text=text, kind=ProblemKind.ODD, names=names, steps=(step,), blocks=names if fatal else ())
+
+
+SWAPPED = odd(
+    "CLIENT_ID holds what looks like a secret, and CLIENT_SECRET holds an ID: they are swapped",
+    "exchange the values of CLIENT_ID and CLIENT_SECRET",
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    fatal=True,
 )
-TOKEN_SWAPPED = OddValue(
-    what="CLIENT_SECRET holds what looks like a personal access token, and PAT a client secret: they are swapped",
-    fix="exchange the values of CLIENT_SECRET and PAT",
-    names=("CLIENT_SECRET", "PAT"),
+TOKEN_SWAPPED = odd(
+    "CLIENT_SECRET holds what looks like a personal access token, and PAT a client secret: they are swapped",
+    "exchange the values of CLIENT_SECRET and PAT",
+    "CLIENT_SECRET",
+    "PAT",
+    fatal=True,
 )
 
 
-def odd_values(values: Mapping[str, str]) -> tuple[OddValue, ...]:
+def odd_values(values: Mapping[str, str]) -> tuple[Problem, ...]:
     """Return all that is odd about the values of these variables."""
     stripped = {name: value.strip() for name, value in values.items() if value.strip()}
     return tuple(_odd(stripped))
+
+
+def odd_credentials(settings: Settings) -> Iterator[Problem]:
+    """Yield what is odd about the client ID and the secret, by their form alone."""
+    client_id, secret, project = settings.client_id, settings.client_secret, settings.project_id or ""
+    values = {"CLIENT_ID": client_id, "CLIENT_SECRET": secret, "ZITADEL_PROJECT_ID": project}
+    yield from (value for value in odd_values(values) if value.names != ("ZITADEL_PROJECT_ID",))
+    if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
+        what = f"CLIENT_SECRET has {len(secret)} characters, and ZITADEL's have {SECRET_LENGTH}, letters and digits"
+        yield odd(what, CERTAINLY_COPY_SECRET, "CLIENT_SECRET")
+    if ID_DIGITS.fullmatch(client_id) and len(client_id) != ID_LENGTH:
+        what = f"CLIENT_ID has {len(client_id)} digits, and ZITADEL's have {ID_LENGTH}"
+        yield odd(what, "copy CLIENT_ID again from the application's page in ZITADEL", "CLIENT_ID")
 
 
 def _kind(values: Mapping[str, str], name: str) -> TokenKind | None:
@@ -54,7 +82,7 @@ def are_token_and_secret_swapped(token: TokenKind | None, secret: str) -> bool:
     return token is SECRET and token_form(secret).kind is PAT
 
 
-def _odd(values: Mapping[str, str]) -> Iterator[OddValue]:
+def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
     swapped = _kind(values, "CLIENT_SECRET") is TokenKind.ID_NUMBER and _kind(values, "CLIENT_ID") is SECRET
     if swapped:
         yield SWAPPED
@@ -62,44 +90,39 @@ def _odd(values: Mapping[str, str]) -> Iterator[OddValue]:
         yield TOKEN_SWAPPED
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))
-        if error.startswith(BASE64) and "ZITADEL_KEY_FILE" not in values:
-            half = f"; {name} is the part {'before' if name == 'CLIENT_ID' else 'after'} the colon"
-            fix = f"decode {name} first: base64 -d{half if error == PAIR else ''}"
-            yield OddValue(what=f"{name} {error}", fix=fix, names=(name,))
+        if error in (BASE64, BASE64_PAIR) and "ZITADEL_KEY_FILE" not in values:
+            half = f", and take the part {'before' if name == 'CLIENT_ID' else 'after'} the colon"
+            first = f"decode {name} first{half if error == BASE64_PAIR else ''}:"
+            yield odd(f"{name} {error}", sentence(first, Shell("base64 -d")), name, fatal=True)
         elif error:
-            yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value itself, and nothing else")
-    for one, other, why, fatal in SAME:
-        if one in values and values[one] == values.get(other):
-            what = f"{one} and {other} hold the same value: {why}"
-            yield OddValue(what=what, fix=f"correct {one} or {other}", names=(one, other) if fatal else ())
+            yield odd(f"{name} {error}", f"set {name} to the value itself, and nothing else", name)
+    for name, other, why, fatal in SAME:
+        if name in values and values[name] == values.get(other):
+            what = f"{name} and {other} hold the same value: {why}"
+            yield odd(what, f"correct {name} or {other}", name, other, fatal=fatal)
     client_id, kind = values.get("CLIENT_ID", ""), _kind(values, "CLIENT_ID")
     usual = not client_id or ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id)
     same = client_id in [value for name, value in values.items() if name != "CLIENT_ID"]
     if not (usual or same or paste_error(client_id) or swapped):
         fatal = kind in (PAT, SECRET)
-        other = "does not look like a client ID (18 digits): perhaps it is a service account's login name"
-        yield OddValue(
-            what=f"CLIENT_ID {f'has the form of a {kind}' if fatal else other}",
-            fix="set CLIENT_ID to the API application's client ID, from the application's page in ZITADEL",
-            names=("CLIENT_ID",) if fatal else (),
-        )
+        form = f"has the form of a {kind}"
+        unusual = "does not look like a client ID (18 digits): perhaps it is a service account's login name"
+        fix = "set CLIENT_ID to the API application's client ID, from the application's page in ZITADEL"
+        yield odd(f"CLIENT_ID {form if fatal else unusual}", fix, "CLIENT_ID", fatal=fatal)
     text = values.get("CLIENT_SECRET")
     named_above = _kind(values, "PAT") is SECRET or text in (values.get("PAT"), values.get("ZITADEL_ADMIN_PAT"))
     if _kind(values, "CLIENT_SECRET") is PAT and not named_above:
-        yield OddValue(
-            what="CLIENT_SECRET has the form of a personal access token",
-            fix="set CLIENT_SECRET to the client secret, 64 letters and digits, from where it is kept",
-            names=("CLIENT_SECRET",),
-        )
+        fix = "set CLIENT_SECRET to the client secret, 64 letters and digits, from where it is kept"
+        yield odd("CLIENT_SECRET has the form of a personal access token", fix, "CLIENT_SECRET", fatal=True)
     if "ZITADEL_PROJECT_ID" in values and not values["ZITADEL_PROJECT_ID"].isdigit():
         what = "ZITADEL_PROJECT_ID is not a number, as ZITADEL's IDs are: perhaps it is the project's name"
-        yield OddValue(what=what, fix="copy the ID (Resource ID) from the project's page")
+        yield odd(what, "copy the ID (Resource ID) from the project's page", "ZITADEL_PROJECT_ID")
     same = values.get("ZITADEL_ADMIN_PAT") == values.get("CLIENT_SECRET")
     if _kind(values, "ZITADEL_ADMIN_PAT") in (SECRET, TokenKind.ID_NUMBER) and not same:
         what = "ZITADEL_ADMIN_PAT does not look like a token but like a client secret or an ID"
-        yield OddValue(what=what, fix="set ZITADEL_ADMIN_PAT to the personal access token of an administrator")
+        fix = "set ZITADEL_ADMIN_PAT to the personal access token of an administrator"
+        yield odd(what, fix, "ZITADEL_ADMIN_PAT")
     if "ZITADEL_KEY_FILE" in values and "CLIENT_SECRET" in values:
-        yield OddValue(
-            what="ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not",
-            fix="remove the one that the application does not use",
-        )
+        what = "ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not"
+        fix = "remove the one that the application does not use"
+        yield odd(what, fix, "ZITADEL_KEY_FILE", "CLIENT_SECRET")
