@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.active_token import REFUSED, NoteKind, notes
 from zdemo.diagnosis.rules.missing_role import near_miss
 from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.errors.steps import GrantRole, in_words
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.records import RoleAssignment
@@ -83,8 +83,8 @@ def find(
     return finding
 
 
-def case_of(introspection: Introspection, given: Settings = SETTINGS, evidence: Evidence = NOTHING) -> Case:
-    return Case(introspection=introspection, settings=given, role=ROLE, evidence=evidence, now=NOW)
+def case_of(introspection: Introspection, given: Settings = SETTINGS, evidence: Evidence = NOTHING) -> TokenCase:
+    return TokenCase(introspection=introspection, settings=given, role=ROLE, evidence=evidence, now=NOW)
 
 
 @pytest.mark.parametrize(

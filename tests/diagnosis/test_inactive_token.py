@@ -11,11 +11,11 @@ import pytest
 from tests.diagnosis.test_unusable_response import answer
 from tests.support.secret_forms import jwe
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import NOTHING, Evidence, PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.inactive_token import INACTIVE, SICK
 from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.emulator import READER
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
@@ -54,9 +54,9 @@ def judge(token: str, evidence: Evidence, settings: Settings = SETTINGS) -> Find
     return finding
 
 
-def case_of(token: str | None, evidence: Evidence = NOTHING, settings: Settings = SETTINGS) -> Case:
+def case_of(token: str | None, evidence: Evidence = NOTHING, settings: Settings = SETTINGS) -> TokenCase:
     introspection = Introspection(active=False)
-    return Case(settings=settings, token=token, introspection=introspection, evidence=evidence, now=NOW)
+    return TokenCase(settings=settings, token=token, introspection=introspection, evidence=evidence, now=NOW)
 
 
 def jwt_of(kid: str = "k", alg: str = "RS256", **claims: Any) -> str:

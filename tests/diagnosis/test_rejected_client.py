@@ -10,11 +10,11 @@ from tests.config.test_key_file import KEY_ID, content
 from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, Asker, answer, lines_of
 from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
 from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable
@@ -39,9 +39,9 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
 NAMED = replace(SETTINGS, client_id="reader")  # as a service account's login name
 
 
-def case_of(settings: Settings, token: str | None = PAT) -> Case:
+def case_of(settings: Settings, token: str | None = PAT) -> TokenCase:
     error = answer_error(answer(400, UNAUTHORIZED), with_key=settings.key is not None)
-    return Case(error=error, settings=settings, token=token)
+    return TokenCase(error=error, settings=settings, token=token)
 
 
 def refused(
@@ -190,7 +190,7 @@ RECORDS, DISCOVERY = {Probe.CLIENT_RECORDS}, {Probe.DISCOVERY}
     ],
 )
 def test_what_the_settings_show_is_not_asked_and_each_question_only_after_cheaper_ones(
-    case: Case, rounds: list[set[Probe]]
+    case: TokenCase, rounds: list[set[Probe]]
 ) -> None:
     asker = Asker({})
     assert decide(REFUSED_CLIENT, case, asker)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from tests.support.any_text import texts
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.no_response import NETWORK
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, UNUSABLE, finding_for_error
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError, ZitadelUnavailable
 from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable, in_words
@@ -63,7 +63,7 @@ def find(came: Response, replies: Mapping[Probe, Response] | None = None) -> Fin
 
 
 def find_server(came: Response, replies: Mapping[Probe, Response] | None = None) -> Finding:
-    finding = decide(NO_DISCOVERY, Case(error=answer_error(came), evidence=Evidence(replies=replies or {})))
+    finding = decide(NO_DISCOVERY, TokenCase(error=answer_error(came), evidence=Evidence(replies=replies or {})))
     assert finding
     return finding
 
@@ -220,7 +220,7 @@ def test_zitadels_state_is_asked_once_and_only_where_it_decides(
     error: IntrospectionError | ConnectionFailed, rounds: list[set[Probe]]
 ) -> None:
     asker = Asker({})
-    assert decide((*NETWORK, *UNUSABLE), Case(error=error, settings=SETTINGS), asker)
+    assert decide((*NETWORK, *UNUSABLE), TokenCase(error=error, settings=SETTINGS), asker)
     assert asker.rounds == rounds
 
 

@@ -203,7 +203,7 @@ class _Outcome:
     def show(self, result: Call) -> Finding | None:
         """Show the answer, and why it is a refusal; return that finding."""
         screen, token, environment = self.screen, self.token, self.environment
-        explanation = _explanation(result, token, environment, again=" --pat" if self.is_asked_for else "")
+        explanation = _explanation(result, token, environment, again="--pat" if self.is_asked_for else "")
         if explanation:
             explanation = replace(explanation, finding=explanation.finding.with_env_file(self.env_file))
         shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in environment)

@@ -14,8 +14,8 @@ from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe
 from zdemo.diagnosis.finding import quoted
-from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
 from zdemo.diagnosis.rules.inactive_pat import DECISIVE_EVENTS
+from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.response import Response

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, without_secrets
 from zdemo.diagnosis.rules.active_token import REFUSED, Note, notes
@@ -15,6 +14,7 @@ from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import NETWORK, UNUSABLE
 from zdemo.diagnosis.settings_first import with_settings_first
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import paste_problem
 from zdemo.errors import ConnectionFailed, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.errors.response import Response
@@ -60,7 +60,7 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
         return Investigation(error=error, finding=paste_problem(facts.token))
     facts.now = now
     evidence = facts.ask(Probe.TOKEN, meanwhile=(Probe.HEALTH, Probe.READY))
-    case = Case(
+    case = TokenCase(
         settings=facts.settings,
         token=None if facts.made_up else facts.token,
         role=role,

@@ -7,8 +7,10 @@ from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.ask.facts import clock_ahead_seconds
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.rules.refused_user import UserCase, finding_for_refused_user
+from zdemo.diagnosis.rules.refused_user import REFUSED_USER, UserCase
+from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.diagnosis.view import why
 from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_client import IssuedToken, ask_for_token, issued_token, user_assertion
@@ -41,25 +43,29 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
         raise explained(unreached, finding_for_error(unreached)) from failure
     finally:
         transport.close()
-    error, finding = _refused(UserCase(answer=answer, settings=settings, evidence=evidence, now=now))
+    case = UserCase(answer=answer, settings=settings, evidence=evidence, now=now)
+    if refusal := decide(REFUSED_USER, case):
+        error, finding = ZdemoError("ZITADEL gives no token"), refusal
+    else:
+        error = _unusable(answer)
+        finding = finding_for_error(error, evidence=evidence)
     raise explained(error, finding.without((settings.client_secret, assertion, settings.application[1])))
 
 
 def explained(error: ZdemoError, finding: Finding) -> ZdemoError:
     """Return the error in the words of a finding."""
-    lines = [finding.sentence, *(f"perhaps {candidate}" for candidate in finding.candidates)]
+    lines = [why(finding), *(problem.text for problem in finding.because)]
+    lines += [f"perhaps {candidate}" for candidate in finding.candidates]
     lines += [f"ZITADEL answered {text}" for label, text in finding.seen if label == "ZITADEL"]
-    error.message, error.hint = "\n".join(lines), "; ".join(finding.fix) or error.hint
+    error.message, error.steps = "\n".join(lines), finding.steps or error.steps
     return error
 
 
-def _refused(case: UserCase) -> tuple[ZdemoError, Finding]:
-    if found := finding_for_refused_user(case):
-        return ZdemoError(found.sentence), found
-    error: IntrospectionError = answer_error(case.answer)
-    if not isinstance(error, ZitadelUnavailable):
-        what = f"the answer of the token endpoint is not ZITADEL's ({case.answer.status}, "
-        what += f"{case.answer.media_type or 'no media type'})"
-        hint = f"check {case.answer.setting} and any proxy in front of ZITADEL"
-        error = UnusableAnswer(what, hint=hint, answer=case.answer)
-    return error, finding_for_error(error, evidence=case.evidence)
+def _unusable(answer: Response) -> IntrospectionError:
+    error = answer_error(answer)
+    if isinstance(error, ZitadelUnavailable):
+        return error
+    kind = answer.media_type or "no media type"
+    what = f"the answer of the token endpoint is not ZITADEL's ({answer.status}, {kind})"
+    hint = f"check {answer.setting} and any proxy in front of ZITADEL"
+    return UnusableAnswer(what, hint=hint, answer=answer)

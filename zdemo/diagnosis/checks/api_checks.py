@@ -5,14 +5,17 @@ from urllib.parse import urlsplit
 
 from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.investigate import api_difference, explain
+from zdemo.diagnosis.ask.explain import api_difference, explain
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.rules.active_token import refusal_of
-from zdemo.diagnosis.rules.api_response import code_of, finding_for_disagreement, findings_for_another_api, other_api
+from zdemo.diagnosis.rules.api_response import ANOTHER_API, ApiCase, code_of
+from zdemo.diagnosis.rules.refused_call import finding_for_disagreement, other_api
+from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.token_case import refusal_of
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
+from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call
 from zdemo.http.example_api import Route
 
@@ -32,7 +35,7 @@ def _reachable(context: DoctorContext) -> Finding:
         what = f"{context.api.api_url} answers in {public.answer.seconds * 1000:.0f} ms"
         return passed(what, brief=what)
     if public.kind is FailureKind.REFUSED and not context.environment.source("ZDEMO_API_URL"):
-        return warned(public.message, public.hint, brief=f"not running at {context.api.api_url}", stops=True)
+        return warned(public.message, *public.steps, brief=f"not running at {context.api.api_url}", stops=True)
     return failed_with(public)
 
 
@@ -54,9 +57,9 @@ def _identity(context: DoctorContext) -> Finding:
     host = urlsplit(public.url).netloc
     if "zitadel" in public.answer.headers.get("set-cookie", "").lower() or context.api_is_zitadel:
         return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
-    own = ("for an API of your own: zdemo doctor --api URL, with a URL that requires a token",)
-    other = failed(f"the server at {host} is not a zdemo API: {described(public.answer)}", CORRECT, otherwise=own)
-    return next(findings_for_another_api(public), other)
+    own = Command("doctor --api URL", does="for an API of your own: a URL that requires a token")
+    other = failed(f"the server at {host} is not a zdemo API: {described(public.answer)}", CORRECT, otherwise=(own,))
+    return decide(ANOTHER_API, ApiCase(call=public)) or other
 
 
 @check("api.agrees", "api.identity", "client.accepted", verdict="disagrees with ZITADEL")

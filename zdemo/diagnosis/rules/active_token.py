@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, is_pat, near_miss, other_application, role_scopes
 from zdemo.diagnosis.rules.rule import rule, table
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
 
@@ -15,18 +15,18 @@ SOON_SECONDS = 600
 SOON_FOR_A_PAT_SECONDS = 7 * 86_400
 
 
-def _is_expired(case: Case) -> bool:
+def _is_expired(case: TokenCase) -> bool:
     end = case.introspection.expires_at if case.introspection else None
     return end is not None and case.now >= end
 
 
-def _is_early(case: Case) -> bool:
+def _is_early(case: TokenCase) -> bool:
     begin = case.introspection.not_before if case.introspection else None
     return begin is not None and case.now < begin
 
 
 @rule()
-def _clock_skewed(case: Case) -> Finding | None:
+def _clock_skewed(case: TokenCase) -> Finding | None:
     ahead = case.evidence.clock_off_by
     if not ahead or not (_is_expired(case) or _is_early(case)):
         return None
@@ -39,18 +39,18 @@ def _clock_skewed(case: Case) -> Finding | None:
 
 
 @rule(when=_is_expired)
-def _expired(_case: Case) -> Finding:
+def _expired(_case: TokenCase) -> Finding:
     return Finding(id="token.expired", cause="the token has just expired", fix=("request a new one",))
 
 
 @rule(when=_is_early)
-def _not_yet_valid(case: Case) -> Finding | None:
+def _not_yet_valid(case: TokenCase) -> Finding | None:
     refusal = case.refusal
     return Finding(id="token.not_yet_valid", cause=refusal.message, fix=refusal.steps) if refusal else None
 
 
 @rule()
-def _in_other_project(case: Case) -> Finding | None:
+def _in_other_project(case: TokenCase) -> Finding | None:
     if case.settings is None or case.introspection is None:
         return None
     return Finding(  # the audience of an active token names the application's own project
@@ -93,7 +93,7 @@ class Note:
     text: str
 
 
-def notes(case: Case) -> tuple[Note, ...]:
+def notes(case: TokenCase) -> tuple[Note, ...]:
     """Return a note for each thing that is unusual about an active token."""
     introspection, settings, role = case.introspection, case.settings, case.role
     if introspection is None or settings is None:

@@ -104,14 +104,6 @@ class ApiCase:
         return self.status in GATEWAY_STATUSES
 
 
-Judge = Callable[[ApiCase], Finding | None]
-
-
-def api_rule(when: Callable[[ApiCase], bool] = lambda _case: True) -> Callable[[Judge], Rule[ApiCase]]:
-    """Make a rule of a function that judges an API's answer; it asks nothing."""
-    return rule(when=when)
-
-
 def _is_page(case: ApiCase) -> bool:  # in place of the example API's answer; others may leave out the code of an error
     return case.call.is_page and not case.code and not case.is_other
 
@@ -133,7 +125,7 @@ def _is_about_the_token(case: ApiCase) -> bool:
 # --- a request that did not reach a route of the API
 
 
-@api_rule(when=lambda case: "AirTunes" in case.answer.headers.get("server", ""))
+@rule(when=lambda case: "AirTunes" in case.answer.headers.get("server", ""))
 def _airplay(case: ApiCase) -> Finding:
     return Finding(
         id="call.airplay",
@@ -142,7 +134,7 @@ def _airplay(case: ApiCase) -> Finding:
     )
 
 
-@api_rule()
+@rule()
 def _expects_tls(case: ApiCase) -> Finding | None:
     if not (cause := expects_https(case.answer)):
         return None
@@ -150,7 +142,7 @@ def _expects_tls(case: ApiCase) -> Finding | None:
     return Finding(id="call.expects_tls", cause=cause, fix=(step,))
 
 
-@api_rule(when=lambda case: 300 <= case.status < 400)
+@rule(when=lambda case: 300 <= case.status < 400)
 def _redirects(case: ApiCase) -> Finding:
     target, moved = redirected_to(case.answer, case.call.setting, case.call.below)
     is_path = target.startswith("/")
@@ -164,7 +156,7 @@ def _redirects(case: ApiCase) -> Finding:
     )
 
 
-@api_rule()
+@rule()
 def _login(case: ApiCase) -> Finding | None:
     challenge = case.answer.headers.get(CHALLENGE.lower(), "")
     scheme = challenge.partition(" ")[0]
@@ -182,7 +174,7 @@ def _login(case: ApiCase) -> Finding | None:
     )
 
 
-@api_rule(when=lambda case: case.status == 429)
+@rule(when=lambda case: case.status == 429)
 def _rate_limited(case: ApiCase) -> Finding:
     return Finding(
         id="call.rate_limited",
@@ -194,7 +186,7 @@ def _rate_limited(case: ApiCase) -> Finding:
 # --- what the answer alone explains, without a question to ZITADEL
 
 
-@api_rule(when=lambda case: case.call.url.startswith(f"{case.issuer}/"))
+@rule(when=lambda case: case.call.url.startswith(f"{case.issuer}/"))
 def _is_zitadel(case: ApiCase) -> Finding:
     return Finding(
         id="call.is_zitadel",
@@ -203,7 +195,7 @@ def _is_zitadel(case: ApiCase) -> Finding:
     )
 
 
-@api_rule()
+@rule()
 def _verifies_jwts(case: ApiCase) -> Finding | None:
     challenge = case.call.challenge
     words = f"{challenge.description if challenge else ''} {case.answer.text[:LONGEST_QUOTE]}"
@@ -218,7 +210,7 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
     )
 
 
-@api_rule(when=lambda case: case.token is None)
+@rule(when=lambda case: case.token is None)
 def _no_token(case: ApiCase) -> Finding:
     again = case.call.command
     ask = replace(again, option=f"{again.option} --pat".strip(), does="asks for the token")
@@ -230,7 +222,7 @@ def _no_token(case: ApiCase) -> Finding:
     )
 
 
-@api_rule()
+@rule()
 def _refused_elsewhere(case: ApiCase) -> Finding:
     """Say that the example API did not write a 401 or 403."""
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
@@ -246,7 +238,7 @@ def _refused_elsewhere(case: ApiCase) -> Finding:
     )
 
 
-@api_rule()
+@rule()
 def _token_not_seen(case: ApiCase) -> Finding:
     sent = f"a token was sent, but the API did not receive it: {CHANGED}"
     return Finding(
@@ -257,7 +249,7 @@ def _token_not_seen(case: ApiCase) -> Finding:
     )
 
 
-@api_rule(when=lambda case: case.code == "invalid_request")
+@rule(when=lambda case: case.code == "invalid_request")
 def _invalid_request(_case: ApiCase) -> Finding:
     return Finding(
         id="call.invalid_request",
@@ -267,7 +259,7 @@ def _invalid_request(_case: ApiCase) -> Finding:
     )
 
 
-@api_rule(when=lambda case: case.status == 405)
+@rule(when=lambda case: case.status == 405)
 def _method_not_allowed(case: ApiCase) -> Finding:
     call = case.call
     words = re.findall(r"[A-Z]{1,20}", case.answer.headers.get("allow", "")[:200])  # RFC 9110 §15.5.6
@@ -281,7 +273,7 @@ def _method_not_allowed(case: ApiCase) -> Finding:
     )
 
 
-@api_rule()
+@rule()
 def _not_found(case: ApiCase) -> Finding | None:
     call = case.call
     if case.status != 404 or not isinstance(call.route, OtherRoute):
@@ -298,7 +290,7 @@ def _not_found(case: ApiCase) -> Finding | None:
     )
 
 
-@api_rule(when=lambda case: case.status == 404)
+@rule(when=lambda case: case.status == 404)
 def _no_such_route(case: ApiCase) -> Finding:
     parts = url(case.answer)
     there = assignment(case.call.setting, f"{parts.scheme}://{case.host}")
@@ -314,7 +306,7 @@ def _no_such_route(case: ApiCase) -> Finding:
     )
 
 
-@api_rule(when=lambda case: case.call.is_page)
+@rule(when=lambda case: case.call.is_page)
 def _page(case: ApiCase) -> Finding:
     return Finding(
         id="call.page",
@@ -324,7 +316,7 @@ def _page(case: ApiCase) -> Finding:
     )
 
 
-@api_rule()
+@rule()
 def _other(case: ApiCase) -> Finding:
     means = "says nothing about the token" if case.is_other else "no route of the API answers"
     return Finding(
@@ -335,7 +327,7 @@ def _other(case: ApiCase) -> Finding:
     )
 
 
-@api_rule(when=lambda case: case.failed and not case.from_zdemo)
+@rule(when=lambda case: case.failed and not case.from_zdemo)
 def gateway(case: ApiCase) -> Finding:
     """Find a 502, 503 or 504 that a zdemo API did not write."""
     return Finding(

@@ -1,12 +1,12 @@
 """What an administrator's records show about a client that ZITADEL refuses: they make most causes certain."""
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import ClientRecords, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.odd_values import CERTAINLY_COPY_SECRET, odd_credentials
 from zdemo.diagnosis.rules.refused_assertion import finding_for_clock
 from zdemo.diagnosis.rules.rule import rule, table
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import LOOKED_UP, Lines
 from zdemo.errors.steps import Command, SetVariable, Step, sentence
 from zdemo.zitadel.records import Application, Credential, Organization, Project
@@ -21,50 +21,50 @@ REGENERATE = (
 )
 
 
-def settings_of(case: Case) -> Settings:
+def settings_of(case: TokenCase) -> Settings:
     """Return the settings; only for rules whose table is for cases with some."""
     assert case.settings is not None  # noqa: S101  # as said above
     return case.settings
 
 
-def has_key(case: Case) -> bool:
+def has_key(case: TokenCase) -> bool:
     """Return whether the API application uses a key."""
     return settings_of(case).key is not None
 
 
-def has_secret(case: Case) -> bool:
+def has_secret(case: TokenCase) -> bool:
     """Return whether the API application uses a client secret."""
     return not has_key(case)
 
 
-def refusal(case: Case) -> str:
+def refusal(case: TokenCase) -> str:
     """Return the refusal as the beginning of a sentence."""
     return f"ZITADEL refuses the API application's {'key (ZITADEL_KEY_FILE)' if has_key(case) else 'credentials'}"
 
 
-def clock_of(case: Case) -> Finding | None:
+def clock_of(case: TokenCase) -> Finding | None:
     """Return the finding if ZITADEL refuses the key because of the clock."""
     return finding_for_clock(case.evidence, SIGNER) if has_key(case) else None
 
 
-def _records(case: Case) -> ClientRecords:
+def _records(case: TokenCase) -> ClientRecords:
     return case.evidence.client_records or ClientRecords()
 
 
-def _lines(case: Case) -> Lines:
+def _lines(case: TokenCase) -> Lines:
     values = () if has_key(case) else odd_credentials(settings_of(case))
     clock = clock_of(case)
     return (*(("values", value.text) for value in values), LOOKED_UP, *((("clock", clock.cause),) if clock else ()))
 
 
-def _certain(case: Case, name: str, cause: str, fix: Step, *otherwise: Step) -> Finding:
+def _certain(case: TokenCase, name: str, cause: str, fix: Step, *otherwise: Step) -> Finding:
     """Return a finding that is certain; if the clock is wrong as well, both need a fix."""
     clock = clock_of(case)
     return Finding(id=f"client.{name}", cause=cause, fix=(fix, *(clock.fix if clock else ())), otherwise=otherwise)
 
 
 @rule(Probe.CLIENT_RECORDS)
-def _inactive(case: Case) -> Finding | None:
+def _inactive(case: TokenCase) -> Finding | None:
     records = _records(case)
     states: tuple[tuple[str, Application | Project | Organization | None, str, str], ...] = (
         ("application", records.application, "", "its page in the project"),
@@ -81,7 +81,7 @@ def _inactive(case: Case) -> Finding | None:
 
 
 @rule(Probe.CLIENT_RECORDS)
-def _is_public(case: Case) -> Finding | None:
+def _is_public(case: TokenCase) -> Finding | None:
     app = _records(case).application
     if app is None or app.method != PUBLIC_METHOD:
         return None
@@ -91,7 +91,7 @@ def _is_public(case: Case) -> Finding | None:
 
 
 @rule(Probe.CLIENT_RECORDS, when=has_secret)
-def _key_only(case: Case) -> Finding | None:
+def _key_only(case: TokenCase) -> Finding | None:
     app = _records(case).application
     if app is None or app.method not in KEY_METHODS:
         return None
@@ -106,7 +106,7 @@ def _key_only(case: Case) -> Finding | None:
 
 
 @rule(Probe.CLIENT_RECORDS, when=has_secret)
-def _wrong_secret(case: Case) -> Finding | None:
+def _wrong_secret(case: TokenCase) -> Finding | None:
     app = _records(case).application
     if app is None or not _records(case).all_visible:  # an administrator of the project alone
         return None
@@ -120,14 +120,14 @@ def _wrong_secret(case: Case) -> Finding | None:
     )
 
 
-def _key_of(case: Case) -> Credential | None:
+def _key_of(case: TokenCase) -> Credential | None:
     """Return the key of the key file, if the application lists it."""
     key = settings_of(case).key
     return next((listed for listed in _records(case).keys or () if key and listed.id == key.key_id), None)
 
 
 @rule(Probe.CLIENT_RECORDS, when=has_key)
-def _key_deleted(case: Case) -> Finding | None:
+def _key_deleted(case: TokenCase) -> Finding | None:
     app = _records(case).application
     if app is None or _records(case).keys is None or _key_of(case):
         return None
@@ -139,7 +139,7 @@ def _key_deleted(case: Case) -> Finding | None:
 
 
 @rule(Probe.CLIENT_RECORDS, when=has_key)
-def _key_expired(case: Case) -> Finding | None:
+def _key_expired(case: TokenCase) -> Finding | None:
     key = _key_of(case)
     if key is None or not key.has_expired(case.evidence.looked_up_at):
         return None
@@ -147,7 +147,7 @@ def _key_expired(case: Case) -> Finding | None:
 
 
 @rule(Probe.CLIENT_RECORDS, when=has_key)
-def _key_differs(case: Case) -> Finding | None:
+def _key_differs(case: TokenCase) -> Finding | None:
     app = _records(case).application
     if app is None or not _key_of(case) or not _records(case).all_visible:
         return None
@@ -161,12 +161,12 @@ def _key_differs(case: Case) -> Finding | None:
     )
 
 
-def _id_variable(case: Case) -> str:
+def _id_variable(case: TokenCase) -> str:
     return "clientId in the key file" if has_key(case) else "CLIENT_ID"
 
 
 @rule(Probe.CLIENT_RECORDS)
-def _is_another_id(case: Case) -> Finding | None:
+def _is_another_id(case: TokenCase) -> Finding | None:
     app = _records(case).with_own_id
     if app is None:
         return None
@@ -178,7 +178,7 @@ def _is_another_id(case: Case) -> Finding | None:
 
 
 @rule(Probe.CLIENT_RECORDS)
-def _unknown(case: Case) -> Finding | None:
+def _unknown(case: TokenCase) -> Finding | None:
     if _records(case).application or not _records(case).whole_instance:
         return None
     return _certain(
@@ -192,7 +192,7 @@ def _unknown(case: Case) -> Finding | None:
 
 
 @rule(Probe.CLIENT_RECORDS)
-def _not_visible(case: Case) -> Finding | None:
+def _not_visible(case: TokenCase) -> Finding | None:
     """An administrator of an organization sees only its applications."""
     if case.evidence.client_records is None or _records(case).application:
         return None

@@ -1,10 +1,10 @@
 """Why ZITADEL calls a JWT inactive that userinfo refuses too, by its unverified claims: the surest first."""
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import Rule, rule, table
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import audience_scope, shown_list, span
 from zdemo.errors.steps import Command, Sentence, SetVariable, sentence
@@ -14,14 +14,14 @@ CLAIMS = ("iss", "aud", "exp")  # in every JWT from ZITADEL
 REQUEST_AGAIN = "request a new one"
 
 
-def settings_of(case: Case) -> Settings:
+def settings_of(case: TokenCase) -> Settings:
     """Return the settings, which are known wherever introspection calls a token inactive."""
     assert case.settings is not None  # noqa: S101  # as said above
     return case.settings
 
 
 @rule(Probe.KEYS)
-def _wrong_signature(case: Case) -> Finding | None:
+def _wrong_signature(case: TokenCase) -> Finding | None:
     if case.evidence.signature_fits is not False:
         return None
     return Finding(
@@ -33,7 +33,7 @@ def _wrong_signature(case: Case) -> Finding | None:
 
 
 @rule(Probe.DISCOVERY, Probe.KEYS)
-def _other_issuer(case: Case) -> Finding | None:
+def _other_issuer(case: TokenCase) -> Finding | None:
     discovered, named = quoted(case.evidence.body(Probe.DISCOVERY).get("issuer")), case.form.claims.get("iss")
     own = discovered or settings_of(case).issuer
     if not isinstance(named, str) or named == own:
@@ -54,7 +54,7 @@ def _other_issuer(case: Case) -> Finding | None:
 
 
 @rule()
-def _id_token(case: Case) -> Finding | None:
+def _id_token(case: TokenCase) -> Finding | None:
     if not case.form.is_id_token:
         return None
     return Finding(
@@ -66,7 +66,7 @@ def _id_token(case: Case) -> Finding | None:
 
 
 @rule()
-def _foreign_algorithm(case: Case) -> Finding | None:
+def _foreign_algorithm(case: TokenCase) -> Finding | None:
     algorithm = quoted(case.form.header.get("alg"), 20)
     if not algorithm.upper().startswith(("NONE", "HS")):
         return None
@@ -75,7 +75,7 @@ def _foreign_algorithm(case: Case) -> Finding | None:
 
 
 @rule()
-def _incomplete(case: Case) -> Finding | None:
+def _incomplete(case: TokenCase) -> Finding | None:
     missing = [name for name in CLAIMS if name not in case.form.claims]
     if not missing:
         return None
@@ -91,7 +91,7 @@ def _incomplete(case: Case) -> Finding | None:
 
 
 @rule()
-def _expired(case: Case) -> Finding | None:
+def _expired(case: TokenCase) -> Finding | None:
     expires = case.form.claims.get("exp")
     zitadels_now = case.now - (case.evidence.clock_ahead_seconds or 0)  # this machine's clock may be wrong
     if type(expires) is not int or expires > zitadels_now:
@@ -105,7 +105,7 @@ def _expired(case: Case) -> Finding | None:
 
 
 @rule()
-def _other_audience(case: Case) -> Finding | None:
+def _other_audience(case: TokenCase) -> Finding | None:
     settings, audience = settings_of(case), _audience(case)
     project = settings.project_id  # unknown, it may be the one that the audience names
     if not project or project in audience or settings.client_id in audience:
@@ -119,7 +119,7 @@ def _other_audience(case: Case) -> Finding | None:
 
 
 @rule(Probe.KEYS)
-def _unknown_key(case: Case) -> Finding | None:
+def _unknown_key(case: TokenCase) -> Finding | None:
     if _key_is_known(case) is not False:
         return None
     return Finding(
@@ -135,7 +135,7 @@ def _unknown_key(case: Case) -> Finding | None:
 
 
 @rule(Probe.USERINFO, Probe.KEYS)
-def _ended(case: Case) -> Finding:
+def _ended(case: TokenCase) -> Finding:
     issuer, evidence = settings_of(case).issuer, case.evidence
     not_shown = "it is valid, but not meant for this API (userinfo did not show it)"
     damaged = "it was changed or cut off (its signature could not be checked)"
@@ -153,22 +153,22 @@ def _ended(case: Case) -> Finding:
     )
 
 
-def _key_is_known(case: Case) -> bool | None:
+def _key_is_known(case: TokenCase) -> bool | None:
     """Return whether this ZITADEL has the key that the JWT names; ``None`` when that is unknown."""
     keys, kid = case.evidence.body(Probe.KEYS).get("keys"), case.form.header.get("kid")
     return any(isinstance(key, dict) and key.get("kid") == kid for key in keys) if isinstance(keys, list) else None
 
 
-def _audience(case: Case) -> list[object]:
+def _audience(case: TokenCase) -> list[object]:
     audience = case.form.claims.get("aud")
     return audience if isinstance(audience, list) else [audience]
 
 
-def _request_from(case: Case) -> Sentence:
+def _request_from(case: TokenCase) -> Sentence:
     return sentence(f"request a token from {settings_of(case).issuer}, e.g. with", Command("token"))
 
 
-INACTIVE_JWT: tuple[Rule[Case], ...] = table(
+INACTIVE_JWT: tuple[Rule[TokenCase], ...] = table(
     _wrong_signature,
     _other_issuer,
     _id_token,

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.rules.rule import Rule, rule, table
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import LOOKED_UP
 from zdemo.errors.steps import Command, Step, sentence
@@ -19,11 +19,11 @@ STAY_DEAD = "older PATs stay dead"
 OF_ANOTHER_USER = sentence("use a PAT of another user;", Command("setup"), "creates new users and PATs")
 
 
-def _by_records(judge: Callable[[PatRecords, float], Finding | None]) -> Rule[Case]:
+def _by_records(judge: Callable[[PatRecords, float], Finding | None]) -> Rule[TokenCase]:
     """Make a rule of a function that judges the records of a PAT, at the time when they were looked up."""
 
     @rule(Probe.PAT_RECORDS, when=_may_be_recorded)
-    def judge_case(case: Case) -> Finding | None:
+    def judge_case(case: TokenCase) -> Finding | None:
         records = case.evidence.pat_records
         if records is None or records.id_bytes not in (None, case.form.sealed_bytes):
             return None  # records of a PAT of another length belong to another PAT
@@ -35,7 +35,7 @@ def _by_records(judge: Callable[[PatRecords, float], Finding | None]) -> Rule[Ca
     return judge_case
 
 
-def _may_be_recorded(case: Case) -> bool:
+def _may_be_recorded(case: TokenCase) -> bool:
     return case.form.kind in (TokenKind.PAT, TokenKind.CUT) and not case.evidence.token_is_alive
 
 

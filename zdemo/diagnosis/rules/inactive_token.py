@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from zdemo.config.variables import BY_NAME
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_jwt import INACTIVE_JWT, settings_of
 from zdemo.diagnosis.rules.inactive_pat import INACTIVE_PAT
 from zdemo.diagnosis.rules.rule import Rule, rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
 from zdemo.diagnosis.wording import Lines, audience_scope, clock_words, described, health_lines, shown_list
 from zdemo.errors.steps import Command, SetVariable, Shell, Step, sentence
@@ -76,33 +76,33 @@ def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
     )
 
 
-def _of(*kinds: TokenKind) -> Callable[[Case], bool]:
+def _of(*kinds: TokenKind) -> Callable[[TokenCase], bool]:
     return lambda case: case.form.kind in kinds
 
 
 @rule(Probe.ADMINISTRATOR, Probe.MADE_UP_CLIENT)
-def _database_away(case: Case) -> Finding | None:
+def _database_away(case: TokenCase) -> Finding | None:
     """Decide by readiness if it was asked for already, as for a ZITADEL that is slow."""
     evidence = case.evidence
     return zitadel_is_sick(settings_of(case).zitadel.server, evidence) if evidence.database_away else None
 
 
-def _may_be_sick(case: Case) -> bool:
+def _may_be_sick(case: TokenCase) -> bool:
     return case.evidence.status(Probe.MADE_UP_CLIENT) != 400 and not case.evidence.administrator_is_active
 
 
 @rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)
-def _database_sick(case: Case) -> Finding | None:
+def _database_sick(case: TokenCase) -> Finding | None:
     return zitadel_is_sick(settings_of(case).zitadel.server, case.evidence)
 
 
 @rule()
-def _pasted(case: Case) -> Finding | None:
+def _pasted(case: TokenCase) -> Finding | None:
     return paste_problem(case.token or "")
 
 
 @rule()
-def _another_value(case: Case) -> Finding | None:
+def _another_value(case: TokenCase) -> Finding | None:
     settings, kind, value = settings_of(case), case.form.kind, (case.token or "").strip()
     values = {
         settings.client_id: "the API application's client ID (CLIENT_ID)",
@@ -114,7 +114,7 @@ def _another_value(case: Case) -> Finding | None:
 
 
 @rule(Probe.TOKEN)
-def _of_the_emulator(case: Case) -> Finding | None:
+def _of_the_emulator(case: TokenCase) -> Finding | None:
     answer = case.evidence.answer(Probe.TOKEN)
     if (case.token or "").strip() not in EMULATORS_TOKENS or (answer and answer.emulator):
         return None
@@ -128,7 +128,7 @@ def _of_the_emulator(case: Case) -> Finding | None:
 
 
 @rule(Probe.USERINFO)
-def _contradiction(case: Case) -> Finding | None:
+def _contradiction(case: TokenCase) -> Finding | None:
     if not case.evidence.token_is_alive or case.form.kind is not TokenKind.PAT:  # a PAT is meant for every API
         return None
     return Finding(
@@ -144,7 +144,7 @@ def _contradiction(case: Case) -> Finding | None:
 
 
 @rule(Probe.USERINFO, Probe.ADMINISTRATOR)
-def _wrong_project(case: Case) -> Finding | None:
+def _wrong_project(case: TokenCase) -> Finding | None:
     configured, project, audience = settings_of(case).project_id, _own_project(case), case.form.claims.get("aud")
     names_configured = configured in (audience if isinstance(audience, list) else [audience])
     if not configured or not (names_configured or (project and project != configured)):
@@ -164,7 +164,7 @@ def _wrong_project(case: Case) -> Finding | None:
 
 
 @rule(Probe.USERINFO, Probe.ADMINISTRATOR)
-def _one_of_two_projects(case: Case) -> Finding | None:
+def _one_of_two_projects(case: TokenCase) -> Finding | None:
     configured = settings_of(case).project_id
     if not configured or _own_project(case) or case.form.claims.get("aud"):
         return None  # else it is known whose project it is: only ZITADEL can read an opaque token
@@ -189,7 +189,7 @@ def _one_of_two_projects(case: Case) -> Finding | None:
 
 
 @rule(Probe.USERINFO, Probe.ADMINISTRATOR)
-def _other_audience(case: Case) -> Finding:
+def _other_audience(case: TokenCase) -> Finding:
     project = _own_project(case) or settings_of(case).project_id
     whose = "PROJECT_ID is the ID of the API application's project"
     return Finding(
@@ -201,19 +201,19 @@ def _other_audience(case: Case) -> Finding:
     )
 
 
-def _own_project(case: Case) -> str | None:
+def _own_project(case: TokenCase) -> str | None:
     """Return the API application's project, which the audience of a PAT names."""
     audience = case.evidence.body(Probe.ADMINISTRATOR).get("aud")
     return project_behind(settings_of(case).client_id, audience) if isinstance(audience, list) else None
 
 
-def _audience_line(case: Case) -> Lines:
+def _audience_line(case: TokenCase) -> Lines:
     audience = case.form.claims.get("aud")
     return (("audience", shown_list(audience)),) if audience else ()
 
 
 @rule(Probe.WHOAMI, when=_of(*MAY_BE_SESSIONS))
-def _session_api(case: Case) -> Finding | None:
+def _session_api(case: TokenCase) -> Finding | None:
     whoami = case.evidence.answer(Probe.WHOAMI)
     proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
     if not proven and case.form.kind is not TokenKind.SESSION_API:
@@ -229,7 +229,7 @@ def _session_api(case: Case) -> Finding | None:
 
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.PAT))
-def _dead_pat(case: Case) -> Finding:
+def _dead_pat(case: TokenCase) -> Finding:
     new = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
     again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
     page = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
@@ -248,7 +248,7 @@ def _dead_pat(case: Case) -> Finding:
 
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.ACCESS, TokenKind.OPAQUE))
-def _ended(case: Case) -> Finding:
+def _ended(case: TokenCase) -> Finding:
     refresh = "it is a refresh token: it has the same form, and no API accepts it"
     return Finding(
         id="token.ended",
@@ -268,7 +268,7 @@ def _ended(case: Case) -> Finding:
 
 
 @rule(when=_of(TokenKind.CUT))
-def _cut(case: Case) -> Finding | None:
+def _cut(case: TokenCase) -> Finding | None:
     form, token = case.form, case.token or ""
     likely = "." in token and not token.startswith("eyJ")  # another issuer's tokens may look so, too
     cause = f"the token is cut off (incomplete): {form.size}, {form.missing}"
@@ -276,7 +276,7 @@ def _cut(case: Case) -> Finding | None:
 
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.CUT))
-def _of_unusual_length(case: Case) -> Finding:
+def _of_unusual_length(case: TokenCase) -> Finding:
     is_whole = "." in (case.token or "")  # a JWE, whose parts are complete
     unusual = "not valid, and its length is unusual" if is_whole else "cut off (incomplete)"
     return Finding(
@@ -296,13 +296,13 @@ def _of_unusual_length(case: Case) -> Finding:
 
 
 @rule()
-def _not_a_token(case: Case) -> Finding:
+def _not_a_token(case: TokenCase) -> Finding:
     size = f"{case.form.size}; {LENGTHS}"
     short = _copy("token.too_short", f"this is not a token of ZITADEL, or only a piece of one: {size}")
     return BY_KIND.get(case.form.kind, short)
 
 
-def _doubts(case: Case) -> tuple[str, ...]:
+def _doubts(case: TokenCase) -> tuple[str, ...]:
     """Return what is not about this token alone, and what no probe could rule out."""
     evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {settings_of(case).issuer}"]
     if evidence.administrator_is_active is False:
@@ -319,7 +319,7 @@ def _ask_administrator(evidence: Evidence) -> Step:
     return evidence.unusable_admin_pat or Command("doctor", option=evidence.admin_option, does=when)
 
 
-def _seen(case: Case) -> Lines:
+def _seen(case: TokenCase) -> Lines:
     """Return the evidence that most findings rest on."""
     evidence, lines = case.evidence, []
     used = "key" if settings_of(case).key else "client ID and secret"
@@ -341,15 +341,15 @@ def _seen(case: Case) -> Lines:
     return tuple(lines)
 
 
-def _is_inactive(case: Case) -> bool:
+def _is_inactive(case: TokenCase) -> bool:
     return case.settings is not None and case.introspection is not None and not case.introspection.active
 
 
-SICK: tuple[Rule[Case], ...] = table(_database_away, _database_sick, when=_is_inactive)
-_MEANT_FOR_OTHERS: tuple[Rule[Case], ...] = table(
+SICK: tuple[Rule[TokenCase], ...] = table(_database_away, _database_sick, when=_is_inactive)
+_MEANT_FOR_OTHERS: tuple[Rule[TokenCase], ...] = table(
     _wrong_project, _one_of_two_projects, _other_audience, when=lambda case: case.evidence.token_is_alive
 )
-_OF_THE_TOKEN: tuple[Rule[Case], ...] = table(
+_OF_THE_TOKEN: tuple[Rule[TokenCase], ...] = table(
     _another_value,
     _of_the_emulator,
     *INACTIVE_PAT,
@@ -364,5 +364,5 @@ _OF_THE_TOKEN: tuple[Rule[Case], ...] = table(
     _not_a_token,
     seen=_seen,
 )
-_WITH_TOKEN: tuple[Rule[Case], ...] = table(_pasted, *_OF_THE_TOKEN, when=lambda case: case.token is not None)
-INACTIVE: tuple[Rule[Case], ...] = (*SICK, *table(*_WITH_TOKEN, when=_is_inactive))
+_WITH_TOKEN: tuple[Rule[TokenCase], ...] = table(_pasted, *_OF_THE_TOKEN, when=lambda case: case.token is not None)
+INACTIVE: tuple[Rule[TokenCase], ...] = (*SICK, *table(*_WITH_TOKEN, when=_is_inactive))

@@ -10,10 +10,10 @@ from functools import cached_property
 
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import Rule, rule, table
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors import ROLE_SCOPE, InsufficientScope
 from zdemo.errors.response import Response
@@ -146,7 +146,7 @@ class _RoleCase:
         return f"remove the role {quoted(near)} from the project: {why}", define
 
 
-def _role_case(case: Case) -> _RoleCase | None:
+def _role_case(case: TokenCase) -> _RoleCase | None:
     if not isinstance(case.refusal, InsufficientScope) or case.introspection is None or case.settings is None:
         return None
     return _RoleCase(
@@ -158,7 +158,7 @@ def _role_case(case: Case) -> _RoleCase | None:
     )
 
 
-def _of_case(inner: Rule[_RoleCase]) -> Rule[Case]:
+def _of_case(inner: Rule[_RoleCase]) -> Rule[TokenCase]:
     return Rule(
         lambda case: inner.judge(known) if (known := _role_case(case)) else None,
         inner.needs,

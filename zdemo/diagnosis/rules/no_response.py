@@ -1,43 +1,43 @@
 """Why no response came from ZITADEL: the network, or a ZITADEL that hangs; its health checks tell them apart."""
 
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.rule import Rule, rule, table
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import health_lines
 from zdemo.errors import FailureKind
 
 
-def _timed_out(case: Case) -> bool:
+def _timed_out(case: TokenCase) -> bool:
     return case.failure is not None and case.failure.kind is FailureKind.TIMEOUT
 
 
 @rule()
-def _unavailable(case: Case) -> Finding | None:
+def _unavailable(case: TokenCase) -> Finding | None:
     """ZITADEL was not asked, because it did not answer a moment ago, or too much is asked at once."""
     if case.failure is not None:
         return None
     return Finding(id="zitadel.unavailable", cause=str(case.error), fix=case.error.steps if case.error else ())
 
 
-def _failed(case: Case) -> Finding:
+def _failed(case: TokenCase) -> Finding:
     failure = case.failure
     assert failure is not None  # noqa: S101  # else the first rule decides
     return Finding(id=f"net.{failure.kind}", cause=failure.message, fix=failure.steps)
 
 
 @rule()
-def _not_connected(case: Case) -> Finding | None:
+def _not_connected(case: TokenCase) -> Finding | None:
     return None if _timed_out(case) else _failed(case)
 
 
 @rule(Probe.HEALTH)
-def _no_answer(case: Case) -> Finding | None:
+def _no_answer(case: TokenCase) -> Finding | None:
     return None if case.evidence.is_healthy else _failed(case)
 
 
 @rule(Probe.READY)
-def _hangs(case: Case) -> Finding | None:
+def _hangs(case: TokenCase) -> Finding | None:
     if not case.evidence.is_ready:
         return None
     return Finding(
@@ -49,7 +49,7 @@ def _hangs(case: Case) -> Finding | None:
 
 
 @rule(Probe.READY)
-def _database_hangs(case: Case) -> Finding | None:
+def _database_hangs(case: TokenCase) -> Finding | None:
     return Finding(
         id="zitadel.database_hangs",
         cause=f"ZITADEL is alive, but its database hangs: {case.error}, while its health check answers at once",
@@ -58,7 +58,7 @@ def _database_hangs(case: Case) -> Finding | None:
     )
 
 
-NETWORK: tuple[Rule[Case], ...] = table(
+NETWORK: tuple[Rule[TokenCase], ...] = table(
     _unavailable,
     _not_connected,
     _no_answer,

@@ -9,7 +9,6 @@ from zdemo.diagnosis.rules.api_response import (
     NGINX,
     VERIFIES_JWTS,
     ApiCase,
-    api_rule,
     code_of,
     gateway,
     is_from_zdemo,
@@ -28,7 +27,7 @@ DOCTOR = Command("doctor", does="shows what prevents it")
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
-@api_rule(when=lambda case: case.failed)
+@rule(when=lambda case: case.failed)
 def _cannot_judge(_case: ApiCase) -> Finding:
     return Finding(
         id="call.cannot_judge",
@@ -41,7 +40,7 @@ def _introspect(does: str) -> Command:
     return Command("introspect", option="--pat", does=does)
 
 
-@api_rule(when=lambda case: case.code == "insufficient_scope")
+@rule(when=lambda case: case.code == "insufficient_scope")
 def _role_missing(case: ApiCase) -> Finding:
     return Finding(
         id="call.role_missing",
@@ -50,7 +49,7 @@ def _role_missing(case: ApiCase) -> Finding:
     )
 
 
-@api_rule(when=lambda case: case.status == 403 or not case.code)
+@rule(when=lambda case: case.status == 403 or not case.code)
 def _forbidden(case: ApiCase) -> Finding:
     # a zdemo API always sends a challenge (RFC 6750 §3)
     role = "the API requires a role, which is missing, or has further requirements"
@@ -63,7 +62,7 @@ def _forbidden(case: ApiCase) -> Finding:
     )
 
 
-@api_rule()
+@rule()
 def _token_refused(case: ApiCase) -> Finding:
     has_form = case.form.is_access_token or not case.token
     return Finding(
@@ -86,13 +85,13 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
     return case.is_other and case.code != "invalid_token"
 
 
-@api_rule()
+@rule()
 def _same_obstacle(case: ApiCase) -> Finding | None:
     """Return what prevents the question here: most likely, the API cannot ask ZITADEL for the same reason."""
     return case.here if case.failed and not case.introspection else None
 
 
-@api_rule(when=lambda case: case.failed)
+@rule(when=lambda case: case.failed)
 def _api_cannot_ask(case: ApiCase) -> Finding:
     return Finding(
         id="call.api_cannot_ask",
@@ -107,7 +106,7 @@ def _api_cannot_ask(case: ApiCase) -> Finding:
     )
 
 
-@api_rule()
+@rule()
 def _by_the_api_alone(case: ApiCase) -> Finding | None:
     if case.introspection:
         return None
@@ -120,7 +119,7 @@ def _by_the_api_alone(case: ApiCase) -> Finding | None:
     return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
 
 
-@api_rule()
+@rule()
 def _own_rules(case: ApiCase) -> Finding | None:
     """ZITADEL has nothing against the token."""
     if not case.introspection or case.here or not _is_own_refusal(case):
@@ -154,7 +153,7 @@ def _own_rules(case: ApiCase) -> Finding | None:
     )
 
 
-@api_rule()
+@rule()
 def _same_cause(case: ApiCase) -> Finding | None:
     """Return the investigation's finding, where it explains the API's answer."""
     if not case.here:
@@ -164,7 +163,7 @@ def _same_cause(case: ApiCase) -> Finding | None:
     return case.here if agrees or (_is_own_refusal(case) and not case.code) else None
 
 
-@api_rule()
+@rule()
 def _disagrees(case: ApiCase) -> Finding:
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
     if case.here or case.from_zdemo:

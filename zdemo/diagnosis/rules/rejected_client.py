@@ -1,7 +1,6 @@
 """Why ZITADEL refuses the API application's secret or key: only an administrator's records make most causes certain."""
 
 from zdemo.config.variables import BY_NAME
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.client_records import (
@@ -25,6 +24,7 @@ from zdemo.diagnosis.rules.odd_values import (
 )
 from zdemo.diagnosis.rules.refused_assertion import finding_for_audience
 from zdemo.diagnosis.rules.rule import rule, table
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind
 from zdemo.diagnosis.wording import CLOCK_COMPARED, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
@@ -37,18 +37,18 @@ USER_NOT_ACTIVE = "Errors.User.NotActive"
 EMULATORS_PAIR = BY_NAME["CLIENT_ID"].emulator, BY_NAME["CLIENT_SECRET"].emulator
 
 
-def is_about_client(case: Case) -> bool:
+def is_about_client(case: TokenCase) -> bool:
     """Return whether a response refuses the API application's credentials, and these are known."""
     return isinstance(case.error, CredentialsRefused) and case.answer is not None and case.settings is not None
 
 
-def answer_of(case: Case) -> Response:
+def answer_of(case: TokenCase) -> Response:
     """Return the response; only for rules whose table is for cases with one."""
     assert case.answer is not None  # noqa: S101  # as said above
     return case.answer
 
 
-def _seen(case: Case) -> Lines:
+def _seen(case: TokenCase) -> Lines:
     answer = answer_of(case)
     oauth_error = (quoted(answer.json_object().get(name)) for name in ("error", "error_description"))
     lines = [("answer", f"{described(answer)}: {' '.join(filter(None, oauth_error))}")]
@@ -58,7 +58,7 @@ def _seen(case: Case) -> Lines:
 
 
 @rule()
-def _other_status(case: Case) -> Finding | None:
+def _other_status(case: TokenCase) -> Finding | None:
     answer, variables = answer_of(case), settings_of(case).credential_variables
     if answer.status == 400:
         return None
@@ -82,7 +82,7 @@ def _other_status(case: Case) -> Finding | None:
 
 
 @rule(when=has_secret)
-def _emulators(case: Case) -> Finding | None:
+def _emulators(case: TokenCase) -> Finding | None:
     settings = settings_of(case)
     if (settings.client_id, settings.client_secret) != EMULATORS_PAIR or answer_of(case).emulator:
         return None
@@ -95,12 +95,12 @@ def _emulators(case: Case) -> Finding | None:
     )
 
 
-def _may_be_service_accounts(case: Case) -> bool:
+def _may_be_service_accounts(case: TokenCase) -> bool:
     return has_secret(case) and not ID_DIGITS.fullmatch(settings_of(case).client_id)
 
 
 @rule(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT, when=_may_be_service_accounts)
-def _service_account(case: Case) -> Finding | None:
+def _service_account(case: TokenCase) -> Finding | None:
     """A service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
     reply = case.evidence.answer(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
     body = case.evidence.body(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
@@ -119,14 +119,14 @@ def _service_account(case: Case) -> Finding | None:
 
 
 @rule(when=has_secret)
-def _swapped_with_token(case: Case) -> Finding | None:
+def _swapped_with_token(case: TokenCase) -> Finding | None:
     if not are_token_and_secret_swapped(case.form.kind, settings_of(case).client_secret):
         return None
     return Finding(id=SWAPPED_WITH_TOKEN, cause=TOKEN_SWAPPED.text, likely=True, fix=TOKEN_SWAPPED.steps)
 
 
 @rule(when=has_secret)
-def _misplaced(case: Case) -> Finding | None:
+def _misplaced(case: TokenCase) -> Finding | None:
     """A value that cannot work, whatever ZITADEL knows."""
     value = next((value for value in odd_credentials(settings_of(case)) if value.blocks), None)
     if value is None:
@@ -136,7 +136,7 @@ def _misplaced(case: Case) -> Finding | None:
 
 
 @rule(when=has_secret)
-def _odd(case: Case) -> Finding | None:
+def _odd(case: TokenCase) -> Finding | None:
     value = next(odd_credentials(settings_of(case)), None)
     if value is None:
         return None
@@ -148,23 +148,23 @@ def _odd(case: Case) -> Finding | None:
 
 
 @rule(Probe.DISCOVERY, when=has_key)
-def _other_audience(case: Case) -> Finding | None:
+def _other_audience(case: TokenCase) -> Finding | None:
     return finding_for_audience(case.evidence, settings_of(case).issuer, SIGNER, kind="client")
 
 
-def _is_of_this_zitadel(case: Case) -> bool:
+def _is_of_this_zitadel(case: TokenCase) -> bool:
     """Return whether the token has the form of this ZITADEL's: only then does a refusal mean anything."""
     is_jwt = case.form.kind is TokenKind.JWT
     return case.form.is_access_token and (not is_jwt or case.form.claims.get("iss") == settings_of(case).issuer)
 
 
-def _may_all_be_refused(case: Case) -> bool:
+def _may_all_be_refused(case: TokenCase) -> bool:
     """Return whether ZITADEL let the administrator's PAT look nothing up, and the token says something about it."""
     return case.evidence.client_records is None and _is_of_this_zitadel(case)
 
 
 @rule(Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO, when=_may_all_be_refused)
-def _everything_refused(case: Case) -> Finding | None:
+def _everything_refused(case: TokenCase) -> Finding | None:
     """All three are refused: the only thing they have in common is the instance that created them."""
     if not (case.evidence.refused(Probe.USERINFO) and case.evidence.refused(Probe.ADMINISTRATOR_USERINFO)):
         return None
@@ -182,7 +182,7 @@ def _everything_refused(case: Case) -> Finding | None:
     )
 
 
-def _open(case: Case) -> Finding:
+def _open(case: TokenCase) -> Finding:
     evidence, key, client_id = case.evidence, settings_of(case).key, settings_of(case).client_id
     inactive = "the application, its project or its organization is inactive or deleted"
     number = f" {client_id}" if ID_DIGITS.fullmatch(client_id) else ""

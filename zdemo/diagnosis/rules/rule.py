@@ -49,7 +49,14 @@ def _always(_case: Any) -> bool:
     return True
 
 
-def rule(*needs: Probe, when: Callable[[C], bool] = _always) -> Callable[[Callable[[C], Finding | None]], Rule[C]]:
+class RuleMaker(Protocol):
+    """What makes a rule of a function."""
+
+    def __call__(self, judge: Callable[[C], Finding | None], /) -> Rule[C]:
+        """Return the rule."""
+
+
+def rule(*needs: Probe, when: Callable[[Any], bool] = _always) -> RuleMaker:
     """Make a rule of a function."""
     return lambda judge: Rule(judge, needs, when)
 
@@ -72,7 +79,7 @@ def table(
 def decide(rules: Sequence[Rule[C]], case: C, asker: Asker | None = None) -> Finding | None:
     """Return the finding of the first rule that decides; ``None`` if none does.
 
-    What a rule needs is asked just before it judges, the cheapest first, together with what later rules need at the same
+    What a rule needs is asked just before it judges, the cheapest first, together with what later rules need at that
     cost. Without an ``asker``, rules judge by what the case holds.
     """
     for position, current in enumerate(rules):

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from zdemo.config.settings import Settings
 from zdemo.config.variables import EXAMPLE_INTERNAL_URL
-from zdemo.diagnosis.case import Case
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import is_from_zdemo
 from zdemo.diagnosis.rules.no_response import NETWORK
 from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT, answer_of, is_about_client
 from zdemo.diagnosis.rules.rule import decide, rule, table
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
 from zdemo.errors import ConnectionFailed, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
@@ -28,37 +28,37 @@ LOST = ("token missing", "grant_type missing", "assertion missing")  # ZITADEL's
 NO_CLIENT = "client_id or client_assertion must be provided"  # likewise, when neither header nor form names it
 
 
-def _status(*statuses: int) -> Callable[[Case], bool]:
+def _status(*statuses: int) -> Callable[[TokenCase], bool]:
     return lambda case: answer_of(case).status in statuses
 
 
-def _host(case: Case) -> str:
+def _host(case: TokenCase) -> str:
     return url(answer_of(case)).netloc
 
 
-def _path(case: Case) -> str:
+def _path(case: TokenCase) -> str:
     return url(answer_of(case)).path
 
 
-def _request(case: Case) -> str:
+def _request(case: TokenCase) -> str:
     return f"{'POST' if _path(case) in (INTROSPECTION_PATH, TOKEN_PATH) else 'GET'} {_path(case)}"
 
 
-def _subject(case: Case) -> str:
+def _subject(case: TokenCase) -> str:
     """Return what was requested, as sentences name it."""
     return "introspection" if _path(case) == INTROSPECTION_PATH else _path(case)
 
 
-def _seen(case: Case) -> Lines:
+def _seen(case: TokenCase) -> Lines:
     return (("answer", f"{described(answer_of(case))} at {_path(case)}"), *health_lines(case.evidence))
 
 
-def _says_database_away(case: Case) -> bool:
+def _says_database_away(case: TokenCase) -> bool:
     return DATABASE_AWAY in answer_of(case).text
 
 
 @rule()
-def _no_instance(case: Case) -> Finding | None:
+def _no_instance(case: TokenCase) -> Finding | None:
     not_found = instance_not_found(answer_of(case))
     if not_found is None or _says_database_away(case):  # which ZITADEL says in such a text, too
         return None
@@ -72,7 +72,7 @@ def _no_instance(case: Case) -> Finding | None:
 
 
 @rule(Probe.READY)
-def _database_is_away(case: Case) -> Finding | None:
+def _database_is_away(case: TokenCase) -> Finding | None:
     if not (_says_database_away(case) or case.evidence.database_away):
         return None
     return database_away(f"{url(answer_of(case)).scheme}://{_host(case)}")
@@ -90,7 +90,7 @@ def database_away(origin: str, seen: Lines = ()) -> Finding:
 
 
 @rule(when=_status(NETWORK_LOGIN))
-def _captive_portal(case: Case) -> Finding | None:
+def _captive_portal(case: TokenCase) -> Finding | None:
     return Finding(
         id="net.login",
         cause=f"the network requires a login first, and answers in place of {_host(case)} ({NETWORK_LOGIN})",
@@ -98,14 +98,14 @@ def _captive_portal(case: Case) -> Finding | None:
     )
 
 
-def _may_be_the_proxys(case: Case) -> bool:
+def _may_be_the_proxys(case: TokenCase) -> bool:
     answer = answer_of(case)
     limited = answer.status == 429 or 300 <= answer.status < 400
     return bool(answer.proxy) and not limited and not answer.json_object()
 
 
 @rule(Probe.READY, when=_may_be_the_proxys)
-def _own_proxy(case: Case) -> Finding | None:
+def _own_proxy(case: TokenCase) -> Finding | None:
     """The environment's proxy may have written the answer itself."""
     answer, host = answer_of(case), _host(case)
     if case.evidence.is_ready:
@@ -124,7 +124,7 @@ def _own_proxy(case: Case) -> Finding | None:
 
 
 @rule(when=_status(429))
-def _rate_limited(case: Case) -> Finding | None:
+def _rate_limited(case: TokenCase) -> Finding | None:
     by_zitadel = BLOCKED in answer_of(case).text
     blocked = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
     return Finding(
@@ -135,7 +135,7 @@ def _rate_limited(case: Case) -> Finding | None:
 
 
 @rule(when=_status(*range(300, 400)))
-def _redirects(case: Case) -> Finding | None:
+def _redirects(case: TokenCase) -> Finding | None:
     """Single sign-on in front of ZITADEL, or a host that has moved."""
     answer = answer_of(case)
     target, moved = redirected_to(answer, answer.setting)
@@ -151,7 +151,7 @@ def _redirects(case: Case) -> Finding | None:
 
 
 @rule()
-def _expects_https(case: Case) -> Finding | None:
+def _expects_https(case: TokenCase) -> Finding | None:
     if not (cause := expects_https(answer_of(case))):
         return None
     fix = SetVariable(answer_of(case).setting, f"https://{_host(case)}", certain=True)
@@ -159,7 +159,7 @@ def _expects_https(case: Case) -> Finding | None:
 
 
 @rule(when=_status(400))
-def _request_changed(case: Case) -> Finding | None:
+def _request_changed(case: TokenCase) -> Finding | None:
     description = str(answer_of(case).json_object().get("error_description", ""))
     if description not in (*LOST, NO_CLIENT):
         return None
@@ -175,14 +175,14 @@ def _request_changed(case: Case) -> Finding | None:
     )
 
 
-def _is_gateways(case: Case) -> bool:
+def _is_gateways(case: TokenCase) -> bool:
     answer = answer_of(case)
     is_from_proxy = answer.media_type == "text/html" or "server" in answer.headers  # ZITADEL sends neither
     return answer.status in GATEWAY_STATUSES and is_from_proxy
 
 
 @rule(Probe.READY, when=_is_gateways)
-def _gateway(case: Case) -> Finding | None:
+def _gateway(case: TokenCase) -> Finding | None:
     """A proxy does not reach ZITADEL, or does not pass this path to a ZITADEL that is ready."""
     status = answer_of(case).status
     if case.evidence.is_ready:
@@ -205,7 +205,7 @@ def _gateway(case: Case) -> Finding | None:
 
 
 @rule(when=_status(*range(500, 1000)))
-def _fails(case: Case) -> Finding | None:
+def _fails(case: TokenCase) -> Finding | None:
     return Finding(
         id="zitadel.fails",
         cause=f"the server at {_host(case)} fails ({answer_of(case).status})",
@@ -214,12 +214,12 @@ def _fails(case: Case) -> Finding | None:
     )
 
 
-def _is_strange(case: Case) -> bool:
+def _is_strange(case: TokenCase) -> bool:
     body = answer_of(case).json_object()
     return not body or (answer_of(case).status == 200 and "active" not in body)
 
 
-def _in_between(case: Case) -> Finding | None:
+def _in_between(case: TokenCase) -> Finding | None:
     """Return the finding when ZITADEL answers its readiness check, but something else answers this path."""
     if not case.evidence.is_zitadel:
         return None
@@ -230,12 +230,12 @@ def _in_between(case: Case) -> Finding | None:
     )
 
 
-def _is_filters_page(case: Case) -> bool:
+def _is_filters_page(case: TokenCase) -> bool:
     answer = answer_of(case)
     return _is_strange(case) and answer.media_type == "text/html" and answer.status in FILTERED
 
 
-def _filtered(case: Case) -> Finding:
+def _filtered(case: TokenCase) -> Finding:
     answer, host = answer_of(case), _host(case)
     return Finding(
         id="zitadel.filtered",
@@ -248,7 +248,7 @@ def _filtered(case: Case) -> Finding:
     )
 
 
-def _other_server(case: Case) -> Finding:
+def _other_server(case: TokenCase) -> Finding:
     answer = answer_of(case)
     is_missing = answer.status == 404 and "server" in answer.headers
     return Finding(
@@ -265,7 +265,7 @@ def _correct_address(answer: Response) -> str:
 
 
 @rule(Probe.READY, Probe.DISCOVERY)
-def _unusable(case: Case) -> Finding | None:
+def _unusable(case: TokenCase) -> Finding | None:
     changed = "something between here and ZITADEL changes the request or the answer"
     other = f"{answer_of(case).setting} names a server that is not a ZITADEL"
     elsewhere = f"only {_subject(case)} is sent to another server"
@@ -283,7 +283,7 @@ def _unusable(case: Case) -> Finding | None:
 
 
 @rule(when=_status(404))
-def _is_the_api(case: Case) -> Finding | None:
+def _is_the_api(case: TokenCase) -> Finding | None:
     if not is_from_zdemo(answer_of(case)):
         return None
     api = SetVariable("ZDEMO_API_URL", f"http://{_host(case)}")
@@ -295,7 +295,7 @@ def _is_the_api(case: Case) -> Finding | None:
 
 
 @rule(when=_status(200))
-def _other_issuer(case: Case) -> Finding | None:
+def _other_issuer(case: TokenCase) -> Finding | None:
     body = answer_of(case).json_object()
     if "issuer" not in body:
         return None
@@ -308,7 +308,7 @@ def _other_issuer(case: Case) -> Finding | None:
 
 
 @rule(Probe.READY, when=_status(*range(200, 429), *range(430, 500)))
-def _other_json(case: Case) -> Finding | None:
+def _other_json(case: TokenCase) -> Finding | None:
     is_other = bool(answer_of(case).json_object()) and not case.evidence.is_ready
     return _other_server(case) if is_other else None
 
@@ -352,7 +352,7 @@ def finding_for_error(
     error: IntrospectionError | ConnectionFailed, settings: Settings | None = None, evidence: Evidence = NOTHING
 ) -> Finding:
     """Return the finding for an error of introspection, or for a connection that failed."""
-    finding = decide(NO_INTROSPECTION, Case(error=error, settings=settings, evidence=evidence))
+    finding = decide(NO_INTROSPECTION, TokenCase(error=error, settings=settings, evidence=evidence))
     assert finding is not None  # noqa: S101  # the last rule decides
     return finding
 

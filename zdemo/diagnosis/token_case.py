@@ -13,7 +13,7 @@ from zdemo.zitadel.introspection_answer import Introspection
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class TokenCase:
     """What is known about a token: ZITADEL's ``introspection``, or the ``error`` that came instead of one.
 
     ``settings`` are ``None`` where they are unknown, and so is ``token`` where a random text was sent in its place.

@@ -1,0 +1,96 @@
+"""Explain an API's refusal: by its answer alone where that is enough, else compared with what ZITADEL says."""
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from zdemo.config.environment import Environment
+from zdemo.config.settings import Settings
+from zdemo.diagnosis.ask.facts import Facts
+from zdemo.diagnosis.ask.investigate import Investigation, investigate
+from zdemo.diagnosis.evidence import PatIds
+from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase
+from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, DOCTOR, other_api
+from zdemo.diagnosis.rules.rule import Rule, decide
+from zdemo.diagnosis.settings_first import with_settings_first
+from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
+from zdemo.errors.response import GATEWAY_STATUSES
+from zdemo.errors.steps import Command
+from zdemo.http.api_call import Call, ask_difference
+from zdemo.text.masking import without_secret_query
+from zdemo.zitadel.introspection_client import IntrospectionClient
+
+PATIENCE_SECONDS = 1.0  # for a name, which is an addition to an answer that is there
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """The most likely cause."""
+
+    finding: Finding
+    unasked: str = ""  # why ZITADEL was not asked
+    username: str = ""  # empty when it is unknown
+
+
+def explain(  # noqa: PLR0913  # each given by name
+    call: Call,
+    token: str | None,
+    settings: Settings | None,
+    environment: Environment,
+    *,
+    unasked: str,
+    again: str,
+    now: float,
+    ids: PatIds | None = None,
+    known: Investigation | None = None,
+) -> Explanation | None:
+    """Explain a refusal or a failure of the API; ``None`` for an answer that needs no explanation.
+
+    ZITADEL is asked only when a token was refused or could not be judged, and only with ``settings``; ``unasked``
+    says what is missing from them. ``again`` gives the same token to another command: ``--pat`` when it came from
+    that option. ``known`` is what ZITADEL said about the token already.
+    """
+    if call.accepted:
+        return None
+    case = ApiCase(call=call, token=token, issuer=settings.issuer if settings else "", environment=environment)
+    if finding := decide(BY_ANSWER, case):
+        return Explanation(finding=with_settings_first(finding, environment))
+    if settings is None or token is None:
+        return Explanation(finding=_decided(BY_API_ALONE, case), unasked=unasked)
+    if known is None:
+        with closing(Facts(environment, settings, token, ids)) as facts:
+            known = investigate(facts, role=call.role, now=now, refused_for_role=case.code == "insufficient_scope")
+    finding = _decided(COMPARED, replace(case, here=known.finding, introspection=known.introspection))
+    api_url = call.url.removesuffix(without_secret_query(call.route.path))
+    if finding.id in ("call.disagrees", "call.api_cannot_ask") and (other := api_difference(api_url, settings)):
+        finding = other_api(other, call.setting).and_seen(finding.seen)
+    if finding.candidates:
+        more = Command("introspect", option=again, does="what ZITADEL says about this token")
+        next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
+        finding = replace(finding, otherwise=(*finding.otherwise, next_step))
+    username = quoted(known.introspection.text("username"), 60) if known.introspection else ""
+    return Explanation(finding=finding, username=username)
+
+
+def _decided(rules: tuple[Rule[ApiCase], ...], case: ApiCase) -> Finding:
+    finding = decide(rules, case)
+    assert finding is not None  # noqa: S101  # the last rule of these tables decides
+    return finding
+
+
+def api_difference(api_url: str, settings: Settings) -> str:
+    """Return how an API on this machine says that it differs from the settings; empty if it does not say so."""
+    try:
+        return ask_difference(api_url, settings.issuer, settings.client_id, settings.project_id)
+    except ZdemoError:
+        return ""
+
+
+def username_of(settings: Settings, token: str) -> str:
+    """Return the name of a token's user, or nothing if ZITADEL does not give it at once."""
+    seconds = min(settings.timeout_seconds, PATIENCE_SECONDS)
+    try:
+        with closing(IntrospectionClient(settings, timeout_seconds=seconds)) as client:
+            return quoted(client.introspect(token).text("username"), 60)
+    except (IntrospectionError, SettingsError):
+        return ""
