@@ -61,3 +61,9 @@ def refusal_of(introspection: Introspection, settings: Settings, *, role: str | 
     except Refused as refusal:
         return refusal.with_traceback(None)  # its frames hold what was asked about
     return None
+
+
+def settings_of(case: Case) -> Settings:
+    """Return the settings; only for rules whose table is for cases with some."""
+    assert case.settings is not None  # noqa: S101  # as said above
+    return case.settings

@@ -1,7 +1,7 @@
 """Why ZITADEL refuses the API application's secret or key: only an administrator's records make most causes certain."""
 
 from zdemo.config.variables import BY_NAME
-from zdemo.diagnosis.case import Case
+from zdemo.diagnosis.case import Case, settings_of
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.client_records import (
@@ -14,7 +14,6 @@ from zdemo.diagnosis.rules.client_records import (
     has_key,
     has_secret,
     refusal,
-    settings_of,
 )
 from zdemo.diagnosis.rules.odd_values import (
     COPY_SECRET,
