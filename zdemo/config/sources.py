@@ -30,8 +30,8 @@ def hiding_problems(environment: Environment) -> Iterator[Problem]:
         if is_setting(name) and environment.file:
             lines = f"line{'' if len(others) == 1 else 's'} {', '.join(map(str, others))}"
             text = f"{name} is set twice in {environment.file}: line {last} counts, not {lines}"
-            step = EditLines(environment.file, (*others, last))
-            yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(step,))
+            steps = (EditLines(environment.file, (*others, last)),)
+            yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=steps)
 
 
 def misnamed_problems(environment: Environment) -> Iterator[Problem]:

@@ -14,7 +14,6 @@ DEFAULT_CACHE_TTL_SECONDS = 5.0
 DEFAULT_CACHE_SIZE = 10_000
 LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EMULATOR_PORT = 8484  # as in zdemo.emulator
-EMULATORS_DOMAIN = f"ZITADEL_DOMAIN=http://localhost:{EMULATOR_PORT}"
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
 COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from zdemo.diagnosis.token_form import TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
@@ -114,7 +113,6 @@ class Evidence:
 
     replies: Mapping[Probe, Response | ConnectionFailed] = field(default_factory=dict)  # without those not sent
     late: frozenset[Probe] = frozenset()  # those that were needed, but got no response in time
-    token_kind: TokenKind | None = None
     signature_fits: bool | None = None
     clock_ahead_seconds: float | None = None  # how far this machine's clock is ahead of ZITADEL's
     assignments: tuple[RoleAssignment, ...] | None = None

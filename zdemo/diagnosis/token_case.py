@@ -40,6 +40,11 @@ class TokenCase:
         """Why no response came."""
         return self.error if isinstance(self.error, ConnectionFailed) else self.error.failure if self.error else None
 
+    @property
+    def is_active(self) -> bool:
+        """Whether introspection calls the token active."""
+        return self.introspection is not None and self.introspection.active
+
     @cached_property
     def form(self) -> TokenForm:
         """The form of the token."""
@@ -61,3 +66,9 @@ def refusal_of(introspection: Introspection, settings: Settings, *, role: str | 
     except Refused as refusal:
         return refusal.with_traceback(None)  # its frames hold what was asked about
     return None
+
+
+def settings_of(case: TokenCase) -> Settings:
+    """Return the settings; only for rules whose table is for cases with some."""
+    assert case.settings is not None  # noqa: S101  # as said above
+    return case.settings

@@ -7,13 +7,15 @@ from typing import Any
 
 from zdemo.config.address import admin_option
 from zdemo.config.environment import Environment
-from zdemo.diagnosis.ask.investigate import explain
+from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.rules.active_token import finding_for_active
+from zdemo.diagnosis.rules.active_token import REFUSED
 from zdemo.diagnosis.rules.api_response import code_of
-from zdemo.diagnosis.rules.inactive_token import finding_for_inactive
+from zdemo.diagnosis.rules.inactive_token import INACTIVE
+from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.view import heading, step_document, why
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
@@ -40,9 +42,9 @@ SWITCHES = {  # the changes of the page that fix a cause
 
 def finding_for_own_refusal(call: Call) -> Finding | None:
     """Return why the API itself refuses a request whatever its token; ``None`` for any other answer."""
-    said = call.answer.json_object().get("error_description")
-    is_own = call.answer.status in OWN_REFUSALS and not code_of(call.answer) and isinstance(said, str)
-    return Finding(id="call.refused", cause=str(said)) if is_own else None
+    description = call.answer.json_object().get("error_description")
+    is_own = call.answer.status in OWN_REFUSALS and not code_of(call.answer) and isinstance(description, str)
+    return Finding(id="call.refused", cause=str(description)) if is_own else None
 
 
 def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:
@@ -103,17 +105,20 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
     error, introspection, settings = trace.error, trace.introspection, options.settings
     if isinstance(error, IntrospectionError):
         return finding_for_error(error, settings)
-    said = Finding(id="", cause=error.message, fix=(error.hint,) if error.hint else ()) if error else None
-    if isinstance(error, InvalidToken | InsufficientScope) and introspection:
-        if introspection.active:
-            role = error.role if isinstance(error, InsufficientScope) else None
-            evidence = Evidence(admin_option="" if options.emulator else admin_option(options.environment))
-            return finding_for_active(introspection, settings, evidence, role=role, now=now) or said
-        if token:
-            return finding_for_inactive(token, settings, now=now)
-    if said and (trace.is_past or isinstance(error, InvalidRequest)):
-        return said  # more exact than what can be seen from outside
+    raised = Finding(cause=error.message, fix=error.steps) if error else None
+    if isinstance(error, InvalidToken | InsufficientScope) and introspection and (introspection.active or token):
+        case = TokenCase(
+            introspection=introspection,
+            settings=settings,
+            token=token,
+            role=error.role if isinstance(error, InsufficientScope) else None,
+            evidence=Evidence(admin_option="" if options.emulator else admin_option(options.environment)),
+            now=now,
+        )
+        return decide((*INACTIVE, *REFUSED), case) or raised
+    if raised and (trace.is_past or isinstance(error, InvalidRequest)):
+        return raised  # more exact than what can be seen from outside
     if own := finding_for_own_refusal(call):
         return own
-    explanation = explain(call, token, None, Environment({}), unasked="", again=" --pat", now=now)
+    explanation = explain(call, token, None, Environment({}), unasked="", again="--pat", now=now)
     return explanation.finding if explanation else None

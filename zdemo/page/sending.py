@@ -9,7 +9,7 @@ from typing import Any
 
 from zdemo.config.settings import APP_CLIENT_ID, ClientSettings, LoginSettings
 from zdemo.config.variables import BY_NAME
-from zdemo.diagnosis.ask.investigate import explain
+from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.evidence import PatIds
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.errors import ConnectionFailed, IntrospectionError
@@ -98,7 +98,7 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     settings, environment, again = context.options.settings, context.options.environment, ""
     settings = replace(settings, timeout_seconds=min(settings.timeout_seconds, EXPLAIN_SECONDS))
     if environment.get("PAT", "").strip() != caller.token:
-        environment, again = environment.without("PAT"), " --pat"
+        environment, again = environment.without("PAT"), "--pat"
     ids, user_id = None, context.user_ids.get(caller.id)  # whose PAT it is, and which, as far as the page saw it
     if caller.id in VARIABLES and user_id:
         pat_id = context.pat_ids.get(caller.id, "")

@@ -19,7 +19,9 @@ from zdemo.cli.usage import OUTPUT_GROUP, flag, option
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
-from zdemo.diagnosis.rules.active_token import SCOPE_NOTE, own_project, refusal_of
+from zdemo.diagnosis.rules.active_token import NoteKind
+from zdemo.diagnosis.rules.missing_role import own_project
+from zdemo.diagnosis.token_case import refusal_of
 from zdemo.diagnosis.token_form import TokenKind, token_form
 from zdemo.diagnosis.view import why
 from zdemo.diagnosis.wording import span
@@ -161,9 +163,9 @@ def _show(
         show_roles(screen, introspection, project, settings.project_id)
         _show_verdicts(screen, introspection, settings, now=now)
     for note in investigation.notes:
-        if verbose or not (finding or note.startswith(SCOPE_NOTE)):
+        if verbose or not (finding or note.kind is NoteKind.SCOPE):
             screen.say()
-            screen.pairs([("note", note)], label_width=4)
+            screen.pairs([("note", note.text)], label_width=4)
     if verbose and introspection:
         show_claims(screen, introspection.claims)
 

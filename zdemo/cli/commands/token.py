@@ -129,7 +129,7 @@ def _of_service_account(
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
         screen.tell(f"warning: {WITHOUT_AUDIENCE}: {fix}")
     for odd in odd_values({"ZITADEL_PROJECT_ID": settings.project_id or ""}):
-        screen.tell(f"warning: {odd.what}: {odd.fix}")
+        screen.tell(f"warning: {odd.in_full}")
     try:
         with screen.waiting(f"asking {settings.zitadel}"):
             issued = request_token(settings, scopes, now=time.time())

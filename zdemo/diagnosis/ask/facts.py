@@ -85,7 +85,7 @@ class Facts:
         self.introspection: Introspection | None = None  # of the token, once it is known
         self._replies: dict[Probe, Response | ConnectionFailed] = {}
         self._records: dict[Probe, Mapping[str, Any]] = {}  # fields of the evidence, by the probe that filled them
-        self._administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
+        self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
         self._late: set[Probe] = set()
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
@@ -163,7 +163,7 @@ class Facts:
                 return self._own_rights
             case Probe.ADMINISTRATOR if self.admin_pat and is_sendable:
                 return partial(self._introspect, self.admin_pat)
-            case Probe.ADMINISTRATOR_USERINFO if self.admin_pat and not self._administrator_answered:
+            case Probe.ADMINISTRATOR_USERINFO if self._admin_pat_may_be_known and not self.administrator_answered:
                 return partial(self._get, resources.USERINFO, self.admin_pat)
             case Probe.ADMINISTRATOR_RIGHTS if self.admin_pat:
                 return lambda: {"admin_pat_rights": self.look_up(resources.manager_roles)}
@@ -172,6 +172,14 @@ class Facts:
             case Probe.PAT_RECORDS if self.admin_pat and self.ids:
                 return lambda: {"pat_records": self.look_up(self._pat_records)}
         return None
+
+    @property
+    def _admin_pat_may_be_known(self) -> bool:
+        """Whether the administrator's PAT has the form of this ZITADEL's tokens: only then a refusal says something."""
+        form = token_form(self.admin_pat)
+        return form.is_access_token and (
+            form.kind is not TokenKind.JWT or form.claims.get("iss") == self.settings.issuer
+        )
 
     def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = ()) -> Evidence:
         """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.
@@ -275,7 +283,7 @@ class Facts:
             records = question(self.administrator)
         except ZdemoError:
             return None
-        self._administrator_answered = True
+        self.administrator_answered = True
         return records
 
     def application(self, client: ManagementClient) -> Application | None:

@@ -1,4 +1,4 @@
-"""Find out why an API refuses a token: ZITADEL is asked about it, then the rules judge, in one order for all commands."""
+"""Find out why an API refuses a token: ZITADEL is asked about it, and rules judge, in one order for all commands."""
 
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -10,9 +10,10 @@ from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, without_secrets
 from zdemo.diagnosis.rules.active_token import REFUSED, Note, notes
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
+from zdemo.diagnosis.rules.no_response import NETWORK
 from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
 from zdemo.diagnosis.rules.rule import decide
-from zdemo.diagnosis.rules.unusable_response import NETWORK, UNUSABLE
+from zdemo.diagnosis.rules.unusable_response import UNUSABLE
 from zdemo.diagnosis.settings_first import with_settings_first
 from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import paste_problem

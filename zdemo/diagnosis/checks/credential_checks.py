@@ -8,7 +8,8 @@ from zdemo.diagnosis.checks.check import check, failed, passed, skipped, warned,
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
-from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
+from zdemo.diagnosis.rules.active_token import NoteKind
+from zdemo.diagnosis.rules.client_records import KEY_METHODS
 from zdemo.diagnosis.token_form import paste_problem, token_form
 from zdemo.errors.steps import Command, SetVariable, in_words, sentence
 from zdemo.http.example_api import ROLE
@@ -92,8 +93,8 @@ def _active(context: DoctorContext) -> Finding:
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):
         return finding
     who = introspection.text("username") or introspection.text("sub") or "a user without a name"
-    if soon := next((note for note in context.investigation.notes if "expires soon" in note), ""):
-        what = f"active: {quoted(who, 60)}; {soon}"
+    if soon := next((note for note in context.investigation.notes if note.kind is NoteKind.EXPIRY), None):
+        what = f"active: {quoted(who, 60)}; {soon.text}"
         return warned(what, "create a new PAT before then, and set PAT to it", brief="expires soon")
     return passed(f"active: {quoted(who, 60)}", brief=f"active: {quoted(who, 60)}")
 

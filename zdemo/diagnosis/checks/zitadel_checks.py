@@ -4,21 +4,24 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
+from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
-from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
-from zdemo.diagnosis.rules.unusable_response import finding_for_error, finding_for_server, zitadels_signs
+from zdemo.diagnosis.rules.refused_assertion import assertions_are_refused
+from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, finding_for_error, zitadels_signs
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
 from zdemo.errors import FailureKind, Phase
+from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable
 from zdemo.http.failure_messages import failed as connection_failed
 from zdemo.http.failure_messages import proxy_address, proxy_problem
 from zdemo.zitadel.client_assertion import audience_of
-from zdemo.zitadel.introspection_response import DATABASE_AWAY
+from zdemo.zitadel.introspection_response import DATABASE_AWAY, answer_error
 
 CERTIFICATE_KINDS = tuple(kind for kind in FailureKind if kind.startswith("certificate_"))
 TLS_KINDS = (FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS, FailureKind.HUNG_UP, FailureKind.TLS, *CERTIFICATE_KINDS)
@@ -63,6 +66,14 @@ def _connect(context: DoctorContext) -> Finding:
     return passed(f"port {port} answers{where}", brief=what)
 
 
+def _finding_for_discovery(answer: Response, context: DoctorContext) -> Finding:
+    """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
+    case = TokenCase(error=answer_error(answer), evidence=context.evidence)
+    finding = decide(NO_DISCOVERY, case)
+    assert finding is not None  # noqa: S101  # the last rule decides
+    return finding
+
+
 def _from_internal_url(context: DoctorContext) -> str:
     """Return, behind what is true of the server, that it is not the issuer's."""
     return f" ({INTERNAL_URL})" if context.zitadel.internal_url else ""
@@ -90,26 +101,18 @@ def _tls(context: DoctorContext) -> Finding:
     failure = context.evidence.failure(Probe.DISCOVERY)
     if context.zitadel.server.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
-            return failed(failure.message, *_with_scheme("https", context) or failure.steps)
+            return failed_with(failure)
         answer = context.evidence.answer(Probe.DISCOVERY)  # some servers that expect https say so
-        finding = finding_for_server(answer, context.evidence) if answer and answer.status == 400 else None
+        finding = _finding_for_discovery(answer, context) if answer and answer.status == 400 else None
         return finding if finding and finding.id == "net.expects_tls" else nothing_to_check("not needed: http")
     if problem := context.unusable_bundle:
         return failed_with(problem)
     if failure and failure.kind in TLS_KINDS:
         clock = f"; this machine's date is {datetime.now(UTC):%Y-%m-%d}" if failure.kind in ABOUT_TIME else ""
-        repair = _with_scheme("http", context) if failure.kind is FailureKind.PLAIN_HTTP else ()
-        return failed(failure.message + clock, *repair or failure.steps)
+        return failed(failure.message + clock, *failure.steps)
     if failure:
         return nothing_to_check("there was no answer to judge by")
     return passed("the certificate is trusted, has the right name, and is valid now", brief="certificate trusted")
-
-
-def _with_scheme(scheme: str, context: DoctorContext) -> tuple[SetVariable, ...]:
-    """Return the repair that gives the server's address another scheme; plain http is only for this machine."""
-    parts = urlsplit(context.zitadel.server)
-    is_safe = parts.port and (scheme == "https" or is_loopback(parts.hostname or ""))
-    return (SetVariable(context.zitadel.setting, f"{scheme}://{parts.netloc}", certain=True),) if is_safe else ()
 
 
 @check("zitadel.identity", "net.tls", verdict="no answer from a ZITADEL")
@@ -122,7 +125,7 @@ def _identity(context: DoctorContext) -> Finding:
             return passed(f"zdemo's {what}: {signs}", brief=f"{context.zitadel.issuer}, {what}")
         return passed(f"a ZITADEL: {signs}", brief=context.zitadel.issuer)
     if answer := context.evidence.answer(Probe.DISCOVERY):
-        return finding_for_server(answer, context.evidence)
+        return _finding_for_discovery(answer, context)
     if failure := context.evidence.failure(Probe.DISCOVERY):
         return finding_for_error(failure, context.about_zitadel, context.evidence)
     return skipped("no time was left")
@@ -138,7 +141,7 @@ def _ready(context: DoctorContext) -> Finding:
         return finding
     discovery = evidence.answer(Probe.DISCOVERY)
     if discovery and (DATABASE_AWAY in discovery.text or discovery.status in (429, *range(500, 600))):
-        return finding_for_server(discovery, evidence)
+        return _finding_for_discovery(discovery, context)
     failure = evidence.failure(Probe.DISCOVERY) or evidence.failure(Probe.READY)
     if failure and (discovery is None or failure.kind is FailureKind.TIMEOUT):
         return finding_for_error(failure, context.about_zitadel, evidence)
@@ -156,7 +159,7 @@ def _host(context: DoctorContext) -> Finding:
         return skipped("discovery did not answer")
     if discovery.status == 200 and discovery.json_object().get("issuer"):
         return passed(f"ZITADEL has an instance for {context.zitadel.issuer.partition('://')[2]}")
-    finding = finding_for_server(discovery, context.evidence)
+    finding = _finding_for_discovery(discovery, context)
     only_discovery = finding.id == "zitadel.in_between"  # introspection may pass, and needs no discovery
     return replace(finding, outcome=Outcome.WARN) if only_discovery else finding
 

@@ -68,7 +68,7 @@ INVALID = table(
     _expired,
     _not_yet_valid,
     _in_other_project,
-    when=lambda case: isinstance(case.refusal, InvalidToken),
+    when=lambda case: case.is_active and isinstance(case.refusal, InvalidToken),
 )
 REFUSED = (*INVALID, *MISSING_ROLE)
 

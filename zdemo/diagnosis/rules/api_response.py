@@ -4,7 +4,6 @@ No finding mentions the token.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from zdemo.config.environment import Environment

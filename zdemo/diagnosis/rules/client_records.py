@@ -1,12 +1,11 @@
 """What an administrator's records show about a client that ZITADEL refuses: they make most causes certain."""
 
-from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.odd_values import CERTAINLY_COPY_SECRET, odd_credentials
 from zdemo.diagnosis.rules.refused_assertion import finding_for_clock
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import TokenCase
+from zdemo.diagnosis.token_case import TokenCase, settings_of
 from zdemo.diagnosis.wording import LOOKED_UP, Lines
 from zdemo.errors.steps import Command, SetVariable, Step, sentence
 from zdemo.zitadel.records import Application, Credential, Organization, Project
@@ -19,12 +18,6 @@ REGENERATE = (
     "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET "
     "to the new one; that breaks other deployments of the application"
 )
-
-
-def settings_of(case: TokenCase) -> Settings:
-    """Return the settings; only for rules whose table is for cases with some."""
-    assert case.settings is not None  # noqa: S101  # as said above
-    return case.settings
 
 
 def has_key(case: TokenCase) -> bool:

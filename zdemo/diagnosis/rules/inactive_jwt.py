@@ -1,10 +1,9 @@
 """Why ZITADEL calls a JWT inactive that userinfo refuses too, by its unverified claims: the surest first."""
 
-from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import Rule, rule, table
-from zdemo.diagnosis.token_case import TokenCase
+from zdemo.diagnosis.token_case import TokenCase, settings_of
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import audience_scope, shown_list, span
 from zdemo.errors.steps import Command, Sentence, SetVariable, sentence
@@ -12,12 +11,6 @@ from zdemo.zitadel.introspection_answer import within_all_clocks
 
 CLAIMS = ("iss", "aud", "exp")  # in every JWT from ZITADEL
 REQUEST_AGAIN = "request a new one"
-
-
-def settings_of(case: TokenCase) -> Settings:
-    """Return the settings, which are known wherever introspection calls a token inactive."""
-    assert case.settings is not None  # noqa: S101  # as said above
-    return case.settings
 
 
 @rule(Probe.KEYS)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.inactive_jwt import INACTIVE_JWT, settings_of
+from zdemo.diagnosis.rules.inactive_jwt import INACTIVE_JWT, 
 from zdemo.diagnosis.rules.inactive_pat import INACTIVE_PAT
 from zdemo.diagnosis.rules.rule import Rule, rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away

@@ -14,7 +14,7 @@ from zdemo.diagnosis.rules.api_response import (
     is_from_zdemo,
 )
 from zdemo.diagnosis.rules.missing_role import user_of
-from zdemo.diagnosis.rules.rule import Rule, decide, table
+from zdemo.diagnosis.rules.rule import Rule, decide, rule, table
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute

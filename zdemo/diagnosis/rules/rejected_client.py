@@ -13,7 +13,6 @@ from zdemo.diagnosis.rules.client_records import (
     has_key,
     has_secret,
     refusal,
-    settings_of,
 )
 from zdemo.diagnosis.rules.odd_values import (
     COPY_SECRET,
@@ -24,7 +23,7 @@ from zdemo.diagnosis.rules.odd_values import (
 )
 from zdemo.diagnosis.rules.refused_assertion import finding_for_audience
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import TokenCase
+from zdemo.diagnosis.token_case import TokenCase, settings_of
 from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind
 from zdemo.diagnosis.wording import CLOCK_COMPARED, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
