@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 
 from tests.support.cli import Shell, is_two_lines
 from tests.support.upstream import Behaviour, answer, upstream
-from zdemo.cli.commands.doctor import EVERY_CHECK, explain
+from zdemo.cli.commands.doctor import EVERY_CHECK, show_explanation
 from zdemo.cli.screen import Screen
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import Check
@@ -81,7 +81,7 @@ def test_explain_prints_the_section_of_the_troubleshooting_page(bare: Shell) -> 
 @pytest.mark.parametrize("check", EVERY_CHECK, ids=lambda check: check.id)
 def test_every_check_can_be_explained_without_marks_of_markdown(check: Check[Any]) -> None:
     out = io.StringIO()
-    explain(Screen(out), check, as_json=False)
+    show_explanation(Screen(out), check.id, as_json=False)
     head, _, text = out.getvalue().partition("\n\n")
     assert len(text.split()) > 10, f"docs/troubleshooting.md has no section, or hardly a word: {head}"
     assert not re.search(r"[`|]|\*\*|\]\(|^#|<a id", text, re.MULTILINE)

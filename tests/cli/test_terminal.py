@@ -5,10 +5,9 @@ import re
 
 import pytest
 
-from tests.support.cli import Shell, at_terminal, shown_at
+from tests.support.cli import COMMAND, Shell, at_terminal, shown_at
 from tests.support.connection_faults import PAT_CLAIMS
 from tests.support.upstream import after, answer, json_body, upstream
-from zdemo.cli.layout import COMMAND
 from zdemo.emulator import VISITOR
 from zdemo.text.columns import cells
 

@@ -41,7 +41,7 @@ def problems(path: Path) -> tuple[str, ...]:
         read_dotenv(path)
     assert wrong.value.hint
     assert "secret" not in f"{wrong.value} {wrong.value.hint}"
-    return wrong.value.problems
+    return tuple(map(str, wrong.value.problems))
 
 
 REFUSED: list[tuple[str, str | bytes, tuple[str, ...]]] = [

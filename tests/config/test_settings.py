@@ -44,7 +44,7 @@ def problems_of(read: Callable[[Mapping[str, str]], Any], variables: Mapping[str
     with pytest.raises(SettingsError) as wrong:
         read(variables)
     assert wrong.value.exit_code is ExitCode.SETTINGS
-    return wrong.value.problems
+    return tuple(map(str, wrong.value.problems))
 
 
 # --- values
@@ -135,34 +135,22 @@ def test_a_bad_value_is_shown_with_what_is_wrong_and_the_corrected_one(
 ) -> None:
     with pytest.raises(SettingsError) as wrong:
         settings_with(**{name: value})
-    assert wrong.value.problems == (f"{name} {said.replace('…', value)}",)
+    assert [*map(str, wrong.value.problems)] == [f"{name} {said.replace('…', value)}"]
     hints = (f"{name}={fix}", fix, f"correct {name}") if fix == CORRECT else (f"{name}={fix}", fix)
     assert wrong.value.hint in hints
-    assert list(wrong.value.fixes.values()) == [wrong.value.hint]
+    assert wrong.value.problems[0].names == (name,)
 
 
 @pytest.mark.parametrize("host", ["zitadel.example", "localhost.example", "10.0.0.1", "host.docker.internal"])
 def test_plain_http_is_for_this_machine(host: str) -> None:
     with pytest.raises(SettingsError, match="over plain http") as wrong:
         settings_with(ZITADEL_DOMAIN=f"http://{host}:80")
-    with_https = "" if host == "host.docker.internal" else f"ZITADEL_DOMAIN=https://{host}:80, or "
-    assert wrong.value.hint == f"{with_https}ZDEMO_ALLOW_HTTP=1 in a network that you trust"
+    with_https = "" if host == "host.docker.internal" else f"ZITADEL_DOMAIN=https://{host}:80; "
+    assert wrong.value.hint == f"{with_https}ZDEMO_ALLOW_HTTP=1"
     with pytest.raises(SettingsError, match="ZITADEL_INTERNAL_URL would send tokens and secrets over plain http"):
         settings_with(ZITADEL_INTERNAL_URL=INTERNAL)
     allowed = settings_with(ZITADEL_INTERNAL_URL=INTERNAL, ZDEMO_ALLOW_HTTP="1")
     assert (allowed.issuer, allowed.internal_url) == (GOOD["ZITADEL_DOMAIN"], INTERNAL)
-
-
-NEAR = ("locahost:8080", "localhsot:8080", "localhost8080", "127.0.01:8080", "127.0.0.l:8080", "127.0.0.1.8080")
-
-
-@pytest.mark.parametrize("host", [*NEAR, "172.0.0.1", "127.0.0.1.nip.io", "zitadel.localhost.example"])
-def test_a_name_that_is_nearly_this_machines_is_said_before_plain_http(host: str) -> None:
-    with pytest.raises(SettingsError) as wrong:
-        settings_with(ZITADEL_DOMAIN=f"http://{host}")
-    meant = f"http://{'localhost' if host[0] == 'l' else '127.0.0.1'}:8080, or" if host in NEAR else f"https://{host}"
-    assert wrong.value.hint.startswith(f"ZITADEL_DOMAIN={meant}")
-    assert ("probably means" in wrong.value.problems[0]) == (host in NEAR)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +192,7 @@ def test_a_dotenv_with_secrets_that_others_can_use_is_a_warning(
     file.chmod(0o644)
     settings = Settings.from_env(Environment({EXPORTED: exported, str(file): {**others, **values}}, file=file))
     warning = f"other users can read {file} (mode 0644): chmod 600 {file}"
-    assert (settings.exposed, settings.warnings) == (((file,), (warning,)) if is_exposed else ((), ()))
+    assert [problem.in_full for problem in settings.warnings] == ([warning] if is_exposed else [])
 
 
 @pytest.mark.parametrize(
@@ -226,7 +214,7 @@ def test_an_internal_url_counts_for_the_domain_of_its_place(
     environment = Environment(layers, file=Path(".env"))
     for settings in (Settings.from_env(environment), AdminSettings.from_env(environment)):
         assert settings.zitadel.server == (INSIDE["ZITADEL_INTERNAL_URL"] if used else GOOD["ZITADEL_DOMAIN"])
-        assert ["ZITADEL_INTERNAL_URL" in warning for warning in settings.warnings] == [True] * (not used)
+        assert ["ZITADEL_INTERNAL_URL" in warning.names for warning in settings.warnings] == [True] * (not used)
 
 
 def test_all_problems_are_said_at_once() -> None:

@@ -19,7 +19,8 @@ from tests.support.upstream import Received, answer, depending, hang, json_body,
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import clock_ahead_seconds
-from zdemo.diagnosis.ask.investigate import Investigation, explain
+from zdemo.diagnosis.ask.explain import explain
+from zdemo.diagnosis.ask.investigate import Investigation
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.errors.response import Response

@@ -24,13 +24,14 @@ from tests.support.processes import LONGEST_SECONDS, ROOT, forker, running_proce
 from tests.support.served import Served, answering
 from tests.support.upstream import free_port
 from zdemo.cli.entry import run
-from zdemo.cli.layout import BELOW, COMMAND
+from zdemo.cli.layout import BELOW
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 from zdemo.text.columns import WITHOUT_TERMINAL, cells
 
+COMMAND = r"(?:zdemo|curl|chmod|unset|export|pip|openssl)(?: [^ ;,()]+)+"  # as a screen shows it, in one line
 CACHE_SECONDS = 0.1  # of the API, so that no test waits for a change to reach it
 NO_API = "http://127.0.0.1:1"  # where nothing is: at the default address a developer's own API may run
 API_UNSET = {"ZDEMO_API_URL": ""}  # for tests where a file names the API, or where nothing may be exported

@@ -94,7 +94,7 @@ def doctor(
     """
     screen: Screen = ctx.obj
     if explained is not None:
-        return _explain(screen, explained, as_json=as_json)
+        return show_explanation(screen, explained, as_json=as_json)
     if (yes and not fix) or (fix and (as_json or junit_file or api)):
         hint = Command("doctor --fix")
         raise UsageError("--yes needs --fix, which takes neither --json, --junit nor --api", hint=hint)
@@ -153,7 +153,7 @@ def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -
     return ExitCode.YES
 
 
-def _explain(screen: Screen, name: str, *, as_json: bool) -> ExitCode:
+def show_explanation(screen: Screen, name: str, *, as_json: bool) -> ExitCode:
     """Print what a check means and how to fix what it finds. Raises UsageError for an unknown ID."""
     check = next((check for check in EVERY_CHECK if check.id == name), None)
     if check is None:
