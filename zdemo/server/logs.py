@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import textwrap
 import threading
 import time
 from collections import deque
@@ -66,6 +67,11 @@ class RequestLines:
         request, who, came, identity = texts
         tail = came, f"{milliseconds:.1f} ms", identity
         return self.laid_out(f"{self.clock(created)}  ", request, status, who, tail)
+
+    def wrapped(self, message: str) -> list[str]:
+        """Return a message in lines as wide as the terminal, or in one elsewhere."""
+        columns = columns_of(self._stream) - len(INDENT)
+        return textwrap.wrap(message, columns, break_on_hyphens=False) if self._is_terminal else [message]
 
     def laid_out(
         self, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str], mark: str = ""
@@ -138,6 +144,8 @@ class TextFormatter(logging.Formatter):
         if record.name == self._requests.name and isinstance(record.args, tuple):
             return self.request_line(record.created, record.args)
         lines = [one_line(record.getMessage())]
+        if record.levelno <= logging.INFO:  # errors have commands to copy
+            lines = self._lines.wrapped(lines[0])
         if record.exc_info:
             lines += printable(self.formatException(record.exc_info)).split("\n")
         return f"\n{INDENT}".join(lines)
