@@ -401,7 +401,7 @@ def test_what_is_around_the_app_is_named_once_before_its_first_request(caplog: p
         assert app.test_client().get("/x").text == "open"
     here = f"{__name__}._through.<locals>.through"
     own = f"{__name__}.{Own.__qualname__}.wsgi_app"
-    layers = f"werkzeug.middleware.proxy_fix.ProxyFix.__call__, {here}, {here}, {own}"
+    layers = f"werkzeug.middleware.proxy_fix.ProxyFix, {here}, {here}, {own}"
     assert [record.getMessage() for record in caplog.records] == [
         "no token needed for: nothing",
         f"no token needed for what is answered around the app, by {layers}",

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from inspect import isclass, iscoroutinefunction
 from io import BytesIO
 from traceback import walk_stack
@@ -92,10 +92,10 @@ def protect(
     if EXTENSION in app.extensions:
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     guard = Guard.of(settings, introspector, open_routes, threads=threads, log=logger, with_rules=True)
+    app.extensions[EXTENSION] = guard
     for error in (Refused, IntrospectionError):
         if error not in app.error_handler_spec[None][None]:
             app.register_error_handler(error, _answer)
-    app.extensions[EXTENSION] = guard
     preprocess, name_layers = app.preprocess_request, cache(_name_layers)  # once
 
     def guard_request(*context: Any) -> Any:  # Flask 3.2 hands a context over
@@ -120,9 +120,9 @@ def _answering(app: Flask, method: Callable[..., Any], *, is_view: bool = False)
                 if app._find_error_handler(error, request.blueprints) is not _answer:
                     raise
                 answer = _answer(error)
-            return None if answer is None and not is_view else _private(app.make_response(answer))
+            return None if answer is None and not is_view else _private(app, answer)
         except Exception:  # an error can be an answer, too
-            after_this_request(_private)
+            after_this_request(partial(_private, app))
             raise
 
     return answering
@@ -133,7 +133,7 @@ def _name_layers() -> None:
     calls = [f"{frame.f_globals['__name__']}.{frame.f_code.co_qualname}" for frame, _ in walk_stack(None)]
     with suppress(ValueError):  # what called the app is neither a server nor a test
         layers = calls[calls.index("flask.app.Flask.wsgi_app") + 1 : calls.index("flask.app.Flask.__call__")]
-        if names := [layer for layer in reversed(layers) if not layer.startswith("zdemo.")]:
+        if names := [name.removesuffix(".__call__") for name in reversed(layers) if not name.startswith("zdemo.")]:
             logger.info("no token needed for what is answered around the app, by %s", ", ".join(names))
 
 
@@ -174,8 +174,7 @@ def requires_token(view: Any = UNSET, /, *, role: Any = UNSET, any_of: Any = UNS
     """Admit only requests whose token has certain roles; without roles, say what ``protect`` demands anyway.
 
     With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of them.
-    Write it below the route, or give it to ``before_request``. The view finds ZITADEL's answer in
-    ``flask.g.introspection``.
+    Write it below the route, or hand it to ``before_request``. ``flask.g.introspection`` is ZITADEL's answer.
 
     Raises GuardError for wrong arguments, and inside a request.
     """
@@ -346,11 +345,12 @@ def _refuse_second_token(environ: Mapping[str, Any], app: Flask) -> None:
             refuse_second_token(body.getvalue()[:LARGEST_FORM_BYTES])
 
 
-def _private(response: Response) -> Response:
+def _private(app: Flask, answer: Any) -> Any:
     """Keep an answer that depends on the caller out of shared caches. zdemo's own layer does that in less time."""
     environ = request._get_current_object().environ  # type: ignore[attr-defined]  # as above
     if INTROSPECTION in environ and OBSERVED not in environ:
-        headers = response.headers
+        answer = app.make_response(answer)
+        headers = answer.headers
         for name, _ in headers:  # Headers.set takes twice as long, whether there is such a field or not
             if name.lower() == "cache-control":
                 headers.set(*NO_STORE)
@@ -358,7 +358,7 @@ def _private(response: Response) -> Response:
         else:
             headers.add(*NO_STORE)
         headers.add(*VARY)  # beside what the view may have set
-    return response
+    return answer
 
 
 def request_id() -> str:
