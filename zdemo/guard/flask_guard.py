@@ -79,7 +79,6 @@ def protect(
     """Admit only requests with an active bearer token for this API, unless their route is open; return the app.
 
     ``open_routes`` names what is open: paths, ``/prefix/*`` and rules of Flask. ``@open_route`` opens a single view.
-
     ``settings``, or variables, default to the environment and ``.env``. The default ``introspector`` asks ZITADEL,
     behind cache and protection; ``threads`` is how many requests the server answers at once in this process.
 

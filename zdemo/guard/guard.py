@@ -159,10 +159,7 @@ class Refusal(NamedTuple):
 
 
 def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logger) -> Settings:
-    """Return what is given, or read it from variables: from the environment and ``.env`` for None. Log warnings.
-
-    Raises SettingsError.
-    """
+    """Read settings from variables (None: from the environment and ``.env``), log warnings. Raises SettingsError."""
     if isinstance(given, Settings):
         return given
     try:

@@ -68,11 +68,6 @@ class RequestLines:
         tail = came, f"{milliseconds:.1f} ms", identity
         return self.laid_out(f"{self.clock(created)}  ", request, status, who, tail)
 
-    def wrapped(self, message: str) -> list[str]:
-        """Return a message in lines as wide as the terminal, or in one elsewhere."""
-        columns = columns_of(self._stream) - len(INDENT)
-        return textwrap.wrap(message, columns, break_on_hyphens=False) if self._is_terminal else [message]
-
     def laid_out(
         self, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str], mark: str = ""
     ) -> str:
@@ -136,6 +131,7 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self, stream: TextIO, requests: RequestLog = OWN_REQUESTS) -> None:
         super().__init__()
+        self._stream = stream
         self._lines = RequestLines(stream)
         self._requests = requests
 
@@ -144,8 +140,8 @@ class TextFormatter(logging.Formatter):
         if record.name == self._requests.name and isinstance(record.args, tuple):
             return self.request_line(record.created, record.args)
         lines = [one_line(record.getMessage())]
-        if record.levelno <= logging.INFO:  # errors have commands to copy
-            lines = self._lines.wrapped(lines[0])
+        if record.levelno <= logging.INFO and self._stream.isatty():  # errors have commands to copy
+            lines = textwrap.wrap(lines[0], columns_of(self._stream) - len(INDENT), break_on_hyphens=False)
         if record.exc_info:
             lines += printable(self.formatException(record.exc_info)).split("\n")
         return f"\n{INDENT}".join(lines)
