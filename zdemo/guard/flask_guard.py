@@ -129,7 +129,7 @@ def _answering(app: Flask, method: Callable[..., Any], *, is_view: bool = False)
 
 def _name_layers() -> None:
     """Log through which layers in ``app.wsgi_app`` this request came, outermost first: they can answer themselves."""
-    calls = [f"{frame.f_globals['__name__']}.{frame.f_code.co_qualname}" for frame, _ in walk_stack(None)]
+    calls = [f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}" for frame, _ in walk_stack(None)]
     with suppress(ValueError):  # what called the app is neither a server nor a test
         layers = calls[calls.index("flask.app.Flask.wsgi_app") + 1 : calls.index("flask.app.Flask.__call__")]
         if names := [name.removesuffix(".__call__") for name in reversed(layers) if not name.startswith("zdemo.")]:
