@@ -196,7 +196,9 @@ ROWS = {
         lambda: mounting(guarded(), "/in", with_role(FastAPI())), ("/in/x",), shows=False
     ),
     "a role in an app without protect": Mistake(lambda: with_role(FastAPI()), shows=False),
-    "a protected app in one that is not": Mistake(lambda: mounting(FastAPI(), "/in", with_role(guarded())), ("/in/x",)),
+    "a protected app in one that is not": Mistake(
+        lambda: mounting(FastAPI(), "/in", with_role(guarded())), ("/in/x",), role=True
+    ),
     "middleware before": Mistake(
         lambda: with_middleware(before=lambda app: app.add_middleware(BaseHTTPMiddleware, dispatch=answer))
     ),

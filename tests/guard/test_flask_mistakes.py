@@ -192,6 +192,7 @@ ROWS = {
     "a nested blueprint, and other methods": Mistake(
         app_of_views, ("/nested/part/x", ask("/nothing", method="HEAD"), ask("/nothing", method="POST"))
     ),
+    "a class with a guard at one method": Mistake(app_of_views, ("/a-class-with-a-guard-at-one-method",), role=True),
     "open_route at a method of a class": Mistake(
         app_of_views, (ask("/a-class-with-a-guard-at-one-method", method="POST"),)
     ),
