@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Query, WebSocket
 from fastapi.testclient import TestClient
+from flask import Flask
 from starlette.applications import Starlette
 from starlette.endpoints import WebSocketEndpoint
 from starlette.middleware import Middleware
@@ -251,6 +252,7 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "a guard that a query replaces": (lambda: _parameter(Annotated[str, requires_reader, Query()]), "write Annotated["),
     "an Introspection without a guard": (lambda: _parameter(Introspection), "Depends(requires_token("),
     "an Introspection as the response": (lambda: FastAPI().get("/", response_model=Introspection)(view), "return the"),
+    "an app of Flask": (lambda: guarded(Flask(__name__)), "write from zdemo.server import protect"),
     "a second protect": (lambda: guarded(guarded()), "call protect(app) once"),
     "a protect after the start": (lambda: guarded(_started()), "where the app is made"),
     "a rule of Flask": (lambda: guarded(None, "/open/<word>"), "/static/*"),

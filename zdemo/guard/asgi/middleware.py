@@ -47,6 +47,10 @@ def protect(
     Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError if
     ``open_routes`` are, or if the app is protected already, or has started.
     """
+    if any(kind.__module__.partition(".")[0] == "flask" for kind in type(app).__mro__):
+        raise GuardError(
+            "zdemo.asgi cannot protect a Flask app", hint="write from zdemo.server import protect, requires_token"
+        )
     if isinstance(getattr(app.state, "zdemo", None), Guard):
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     if app.middleware_stack is not None:
