@@ -31,7 +31,7 @@ POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 def protect(
     app: App,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, str] | None = None,
     introspector: Introspector | None = None,
     *,
     open_routes: Collection[str] = (),
@@ -41,8 +41,8 @@ def protect(
 
     ``open_routes`` names what is open: paths, and ``/prefix/*``. Mounted apps and websockets need the token, too.
 
-    ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
-    protection, in up to ``threads`` threads of its own.
+    ``settings`` default to the environment and ``.env``; a mapping is read in place of both. The default
+    ``introspector`` asks ZITADEL, behind cache and protection, in up to ``threads`` threads of its own.
 
     Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError if
     ``open_routes`` are, or if the app is protected already, or has started.
