@@ -39,7 +39,7 @@ HOMES: dict[str, set[str]] = {
     "pytest": {"pytest_plugin"},
     "rich": {"cli.screen"},
     "typer": {"cli"},
-    "click": set(),
+    "click": {"guard.guard"},
     "dotenv": {"config.dotenv_file"},
     "prometheus_client": {"server"},
     "msgspec": {"emulator.seed_file", "setup.state_file", "zitadel.records"},

@@ -1,5 +1,17 @@
-"""An emulated ZITADEL, and the settings of an API that asks it."""
+"""An emulated ZITADEL, the settings of an API that asks it, and a server for the app of each test."""
+
+from collections.abc import Iterator
+
+import pytest
 
 from tests.server.conftest import settings, zitadel
+from tests.support.apis import Endpoint
+from tests.support.asgi_apis import STAGE, on_uvicorn
 
-__all__ = ["settings", "zitadel"]
+__all__ = ["api", "settings", "zitadel"]
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Endpoint]:
+    with on_uvicorn(STAGE) as running:
+        yield running

@@ -1,18 +1,22 @@
 """The guard on another Flask app: three lines, and everything else stays that app's own."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import cycle
 from typing import Any, ClassVar
 
 import flask
 import pytest
-from flask import Flask
+from fastapi import FastAPI
+from flask import Blueprint, Flask
 from flask.views import MethodView, View
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tests.support.apis import THREADS, Api, asking, running, settings_for
 from tests.support.introspector_doubles import Scripted
@@ -20,7 +24,7 @@ from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, INVALI
 from tests.support.upstream import LOOPBACK
 from tests.support.wire import bearer, converse, request
 from zdemo.emulator import READER, VISITOR, KnownUser, emulate
-from zdemo.errors import GuardError, Refused
+from zdemo.errors import GuardError, Refused, ZitadelUnavailable
 from zdemo.guard.authorization import Policy
 from zdemo.server import open_route, protect, requires_token
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection
@@ -201,8 +205,10 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a role by position": (lambda: requires_token("read:messages"), 'write @requires_token(role="read:messages")'),  # type: ignore[call-overload]  # the point
     "what could be a token by position": (lambda: requires_token(READER.pat), 'role="ROLE"'),  # type: ignore[call-overload]  # the mistake
     "roles by position": (lambda: requires_token(["a"]), "write @requires_token() above a view"),  # type: ignore[call-overload]  # the mistake
-    "what a route returns": (lambda: requires_token()(None), "write @requires_token() above a view"),  # type: ignore[arg-type]  # the mistake
+    "what a route returns": (lambda: requires_token()(None), "write @requires_token() above a view"),  # type: ignore[call-overload]  # the mistake
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
+    "a list of roles as a role": (lambda: requires_token(role=["a"]), 'any_of=["a", "b"] to require one'),  # type: ignore[call-overload]  # the mistake
+    "an app of another framework": (lambda: _protected(FastAPI()), "write from zdemo.asgi import protect"),  # type: ignore[arg-type]  # the mistake
     "a wrong role": (lambda: requires_token(any_of="admin"), 'write any_of=["a", "b"]'),
     "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),
     "an open builtin function": (lambda: open_route(dict.fromkeys), "name its path in open_routes"),
@@ -337,3 +343,68 @@ def test_a_guard_without_protect_is_an_error_that_says_so() -> None:
     app.testing = True
     with pytest.raises(GuardError, match=r"protect\(app\) was not called"):
         app.test_client().get("/x")
+
+
+def _with_error_router(app: Flask) -> None:
+    """Do what Flask-RESTX does: every error that is raised is its own."""
+    router: Any = lambda error: ({"router": str(error)}, 500)  # noqa: E731  # its type is Flask's
+    app.handle_user_exception = router  # type: ignore[method-assign]  # as it does
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_refusal_stays_one_under_an_error_router(*, before: bool) -> None:
+    class Scoped(MethodView):
+        get = requires_token(role="a")(lambda _: "text")
+
+    app, part = Flask("own"), Blueprint("part", "part")
+    part.register_error_handler(Refused, lambda error: (f"own: {error}", 418))
+    part.get("/part", endpoint="view")(_view())
+    app.register_blueprint(part)
+    if before:
+        _with_error_router(app)
+    _protected(app).add_url_rule("/role", view_func=Scoped.as_view("role"))
+    introspector = app.extensions["zdemo"].introspector
+    introspector.outcome = Introspection(active=True, claims={})
+    app.extensions["zdemo"] = replace(app.extensions["zdemo"], policy=Policy())
+    if not before:
+        _with_error_router(app)
+    with running(app) as api:
+        replies = [api.get("/role", None), api.get("/role")]
+        assert [(reply.status, reply.one("cache-control"), reply.one("vary")) for reply in replies] == [
+            (401, "no-store", "Authorization")
+        ] * 2
+        assert replies[0].one("www-authenticate") == CHALLENGE
+        check_body(replies[1], "insufficient_scope", description="the role a is missing")
+        assert (api.get("/part", None).status, api.get("/part", None).json) == (500, {"router": "no bearer token"})
+        introspector.outcome = ZitadelUnavailable("no answer", hint="wait")
+        check_body(api.get("/role"), "service_unavailable")
+
+
+def _through(inner: Any) -> Any:
+    def through(environ: Any, start: Any) -> Any:
+        return inner(environ, start)
+
+    return through
+
+
+def test_what_is_around_the_app_is_named_once_before_its_first_request(caplog: pytest.LogCaptureFixture) -> None:
+    class Own(Flask):
+        def wsgi_app(self, environ: Any, start_response: Any) -> Any:
+            return super().wsgi_app(environ, start_response)
+
+    caplog.set_level(logging.INFO, "zdemo.server")
+    app = _protected(Own("own"))
+    app.wsgi_app = ProxyFix(_through(partial(_through(app.wsgi_app))))  # type: ignore[method-assign]  # as Flask's documentation says
+    app.before_request(lambda: logging.getLogger("zdemo.server").info("the request"))
+    app.get("/x")(open_route(_view()))
+    for _ in range(2):
+        assert app.test_client().get("/x").text == "open"
+    here = f"{__name__}._through.<locals>.through"
+    own = f"{__name__}.{Own.__qualname__}.wsgi_app"
+    layers = f"werkzeug.middleware.proxy_fix.ProxyFix, {here}, {here}, {own}"
+    assert [record.getMessage() for record in caplog.records] == [
+        "no token needed for: nothing",
+        f"no token needed for what is answered around the app, by {layers}",
+        "the request",
+        "the request",
+    ]

@@ -98,13 +98,48 @@ def app_of_views() -> Flask:
     return app
 
 
-def before_request(function: Callable[[], Any]) -> Mistake:
+def before_request(function: Any, *open_routes: str, role: bool = False) -> Mistake:
+    """Run a guard before the requests of a blueprint."""
+
     def build() -> Flask:
-        app = with_view(guarded())
-        app.before_request(function)
+        app, part = guarded(None, *open_routes), Blueprint("part", "part")
+        part.before_request(function)
+        app.register_blueprint(with_view(part))
         return app
 
-    return Mistake(build, shows=False)
+    return Mistake(build, role=role)
+
+
+def changed(change: Callable[[Flask], Any], app: Flask | None = None) -> Mistake:
+    """Change what Flask runs before a request, after ``protect``."""
+
+    def build() -> Flask:
+        guarded_app = with_view(guarded(app or Flask("own")))
+        change(guarded_app)
+        return guarded_app
+
+    return Mistake(build)
+
+
+def put_first(app: Flask) -> None:
+    app.before_request_funcs.setdefault(None, []).insert(0, lambda: TEXT)
+
+
+class Answering(Flask):
+    def preprocess_request(self) -> str:
+        return TEXT
+
+
+def ignored(attribute: Any, *open_routes: str) -> Mistake:
+    """Write guards into an attribute of a class of views that Flask does not read."""
+
+    class Ignored(MethodView):
+        decorator = attribute
+
+        def get(self) -> str:
+            return TEXT
+
+    return Mistake(lambda: with_view(guarded(None, *open_routes), function=Ignored.as_view("view")), shows=False)
 
 
 def below(route: Callable[[Any], Any], *, shown: bool = False) -> Mistake:
@@ -192,10 +227,29 @@ ROWS = {
     "a nested blueprint, and other methods": Mistake(
         app_of_views, ("/nested/part/x", ask("/nothing", method="HEAD"), ask("/nothing", method="POST"))
     ),
+    "a class with a guard at one method": Mistake(app_of_views, ("/a-class-with-a-guard-at-one-method",), role=True),
     "open_route at a method of a class": Mistake(
         app_of_views, (ask("/a-class-with-a-guard-at-one-method", method="POST"),)
     ),
     "the guard itself before a request": before_request(needs),
+    "the guard itself before a request of an open route": before_request(needs, "/x"),
+    "a called guard before a request of an open route": before_request(needs(), "/x"),
+    "a role before a request": before_request(needs(role="a"), role=True),
+    "a role before a request of an open route": before_request(needs(role="a"), "/x", role=True),
+    "a guard that Flask ignores": ignored([needs(role="a")]),
+    "a guard that Flask ignores, at an open route": ignored(needs(role="a"), "/x"),
+    "functions before a request that are replaced": changed(
+        lambda app: setattr(app, "before_request_funcs", {None: [lambda: None]})
+    ),
+    "a list of functions that is replaced": changed(
+        lambda app: app.before_request_funcs.update({None: [lambda: None]})
+    ),
+    "a list of functions that is cleared": changed(lambda app: app.before_request_funcs.clear()),
+    "a function that is put first": changed(put_first),
+    "a URL preprocessor that answers": changed(
+        lambda app: app.url_value_preprocessor(lambda *_: flask.abort(Response(TEXT)))
+    ),
+    "a class of apps that answers before a request": changed(lambda _: None, Answering("own")),
     "a route below the guard": below(lambda app: needs(role="b")(app.get("/x")(lambda: TEXT))),
     "a route between two guards": below(lambda app: needs(role="b")(app.get("/x")(needs(lambda: TEXT)))),
     "a route below two decorators": below(lambda app: needs(role="b")(plain(app.get("/x")(lambda: TEXT))), shown=True),

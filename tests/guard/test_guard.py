@@ -1,11 +1,17 @@
 """What the guards share: which paths an app may name open, and which requests match them."""
 
+import logging
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zdemo.errors import GuardError
-from zdemo.guard.guard import OpenRoutes, is_ambiguous
+from tests.support.apis import environment_of, settings_for
+from tests.support.processes import LONGEST_SECONDS, ROOT
+from zdemo.errors import GuardError, SettingsError
+from zdemo.guard.guard import OpenRoutes, is_ambiguous, settings_of
 
 WRONG = [
     *("", "*", "/*", "//*", "healthz", "*/x", "/a*", "/*/a", "/a/*/b", "/a/**", "/a?b", "/a#b", "/a/{id}", "/a/<id>"),
@@ -56,3 +62,34 @@ AMBIGUOUS = {
 
 def test_a_path_that_may_be_taken_for_another_is_ambiguous() -> None:
     assert {pair for pair in PLAIN | AMBIGUOUS if is_ambiguous(*pair)} == AMBIGUOUS
+
+
+def test_settings_can_be_variables() -> None:
+    settings, logger = settings_for("http://127.0.0.1:9"), logging.getLogger("zdemo")
+    assert settings_of(environment_of(settings), logger) == settings_of(settings, logger) == settings
+    with pytest.raises(SettingsError) as missing:
+        settings_of({}, logger)
+    assert [problem.split()[0] for problem in missing.value.problems] == [
+        "ZITADEL_DOMAIN",
+        "CLIENT_ID",
+        "CLIENT_SECRET",
+    ]
+
+
+PROGRAMS = {
+    "flask --app app run": "from flask import Flask; from zdemo.server import protect; app = protect(Flask('app'))",
+    "uvicorn app:app": "from fastapi import FastAPI; from zdemo.asgi import protect; app = protect(FastAPI())",
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_missing_settings_are_shown_alone_by_the_program_that_runs_the_app(program: str, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(PROGRAMS[program])
+    command = [sys.executable, "-m", *program.split(), "--port", "0"]
+    env = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    ended = subprocess.run(  # noqa: S603  # this Python
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
+    )
+    first, *lines = ended.stderr.splitlines()
+    assert (ended.returncode, ended.stdout, first.split()[:2]) == (3, "", ["Error:", "ZITADEL_DOMAIN"])
+    assert [line.split()[0] for line in lines] == ["CLIENT_ID", "CLIENT_SECRET", "hint:"]

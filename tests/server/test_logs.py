@@ -226,6 +226,18 @@ def test_no_character_of_an_event_acts_on_what_shows_it() -> None:
     assert "\n".join(traceback) == f"    ValueError: {SHOWN}".replace(r"\nGET", "\n    GET")
 
 
+@pytest.mark.parametrize(("stream", "count"), [(Terminal(), 3), (io.StringIO(), 1)])
+def test_a_long_event_is_wrapped_at_a_terminal_alone(
+    stream: io.StringIO, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    message = f"no token needed for: {', '.join(['/api/public'] * 5)}"
+    record = logging.LogRecord("zdemo.server", logging.INFO, "", 1, message, (), None)
+    lines = TextFormatter(stream).format(record).splitlines()
+    assert (len(lines), " ".join(line.strip() for line in lines)) == (count, message)
+    assert count == 1 or max(map(len, lines)) <= 40
+
+
 @pytest.fixture
 def lines_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Return how a request looks at a terminal of a width, without colours."""

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint, example
 from tests.support.processes import ROOT
@@ -48,6 +49,18 @@ def starlette_app(settings: Settings, introspector: Introspector | None = None) 
 
     routes = [Route(PUBLIC, public), Route(PRIVATE, private), Route(SCOPED, scoped)]
     return protect(Starlette(routes=routes), settings, introspector, open_routes=[PUBLIC])
+
+
+class Stage:
+    """An ASGI app that is another one in each test, so that one server is enough."""
+
+    app: Any = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (Starlette() if scope["type"] == "lifespan" else self.app)(scope, receive, send)
+
+
+STAGE = Stage()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Apps that would show a text to everybody if their guard had to be in the right place, and requests for that text.
 
 One shape for Flask and ASGI. ``check`` sends the requests with a token, which must show the text, or the row would
-prove nothing, and then without one.
+prove nothing, then with a valid token that lacks the role, and then with four that are not valid.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Any
 from tests.support.apis import Endpoint, settings_for
 from tests.support.wire import Reply, bearer, request
 from zdemo.config.settings import Settings
-from zdemo.emulator import READER
+from zdemo.emulator import READER, VISITOR
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection
 
 TEXT = "what the guard keeps"
@@ -32,7 +32,7 @@ class TwoTokens:
 
     def introspect(self, token: str) -> Introspection:
         roles = {ROLES_CLAIM: {"a": {"1": "acme.localhost"}}} if token == READER.pat else {}
-        return Introspection(active=token in (READER.pat, "visitor"), claims={"sub": token[:7], **roles})
+        return Introspection(active=token in (READER.pat, VISITOR.pat, "visitor"), claims={"sub": token[:7], **roles})
 
 
 def arguments() -> tuple[Settings, TwoTokens]:
@@ -43,12 +43,13 @@ def arguments() -> tuple[Settings, TwoTokens]:
 class Mistake:
     """An app, and requests for its text: paths, or functions of the fields with the token.
 
-    ``shows`` tells whether a token with the role gets the text.
+    ``shows`` tells whether a token with the role gets the text, ``role`` whether one without it must not.
     """
 
     build: Callable[[], Any]
     asks: tuple[str | Callable[..., bytes], ...] = ("/x",)
     shows: bool = True
+    role: bool = False
 
 
 def ask(target: str, *fields: str, **more: Any) -> Callable[..., bytes]:
@@ -60,11 +61,12 @@ def shows(reply: Reply) -> bool:
 
 
 def check(api: Endpoint, mistake: Mistake) -> None:
-    asks = [ask(one) if isinstance(one, str) else one for one in mistake.asks]
-    for one in asks:
-        admitted = api.send(one(bearer(READER.pat)))
-        assert shows(admitted) == mistake.shows, f"with a token, {one()!r} gets {admitted}"
-    for one in asks:
+    requests = [ask(target) if isinstance(target, str) else target for target in mistake.asks]
+    for send in requests:
+        for token, is_admitted in ((READER.pat, mistake.shows), (VISITOR.pat, mistake.shows and not mistake.role)):
+            reply = api.send(send(bearer(token)))
+            assert shows(reply) == is_admitted, f"with the token {token}, {send!r} gets {reply}"
+    for send in requests:
         for fields in WITHOUT:
-            reply = api.send(one(*fields))
-            assert not shows(reply), f"{one(*fields)!r} gets {reply}"
+            reply = api.send(send(*fields))
+            assert not shows(reply), f"{send(*fields)!r} gets {reply}"

@@ -82,6 +82,9 @@ def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSE
     if len(given) > 1:
         hint = "give one of them, or write one guard above the other"
         raise GuardError(f"{' and '.join(given)} are given together", hint=hint)
+    if isinstance(role, list | tuple | set | frozenset):
+        hint = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
+        raise GuardError("role is a list", hint=hint)
     if role is not UNSET:
         return RequiredRoles(all_of=(_role("role is", role),))
     return RequiredRoles(**{name: _roles(name, value) for name, value in given.items()})

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, partial, wraps
 from inspect import isclass, iscoroutinefunction
 from io import BytesIO
+from traceback import walk_stack
 from typing import Any, ParamSpec, TypeVar, overload
 
 from flask import Flask, Request, Response, after_this_request, current_app, has_request_context, jsonify, request
@@ -69,7 +70,7 @@ DESCRIPTIONS = {
 
 def protect(
     app: Flask,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, str] | None = None,
     introspector: Introspector | None = None,
     *,
     open_routes: Collection[str] = (),
@@ -78,22 +79,61 @@ def protect(
     """Admit only requests with an active bearer token for this API, unless their route is open; return the app.
 
     ``open_routes`` names what is open: paths, ``/prefix/*`` and rules of Flask. ``@open_route`` opens a single view.
-
-    ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
-    protection; ``threads`` is how many requests the server answers at once in this process.
+    ``settings``, or variables, default to the environment and ``.env``. The default ``introspector`` asks ZITADEL,
+    behind cache and protection; ``threads`` is how many requests the server answers at once in this process.
 
     Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
     Raises SettingsError if settings are missing or wrong, GuardError if ``open_routes`` are, or for a second call.
     """
+    if not isinstance(app, Flask):
+        hint = "for FastAPI and Starlette, write from zdemo.asgi import protect, requires_token"  # type: ignore[unreachable]  # not all read types
+        raise GuardError(f"protect of zdemo.server guards a Flask app, not {type(app).__name__}", hint=hint)
     if EXTENSION in app.extensions:
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     guard = Guard.of(settings, introspector, open_routes, threads=threads, log=logger, with_rules=True)
+    app.extensions[EXTENSION] = guard
     for error in (Refused, IntrospectionError):
         if error not in app.error_handler_spec[None][None]:
             app.register_error_handler(error, _answer)
-    app.extensions[EXTENSION] = guard
-    app.before_request_funcs.setdefault(None, []).insert(0, _guard_request)
+    preprocess, name_layers = app.preprocess_request, cache(_name_layers)  # once
+
+    def guard_request(*context: Any) -> Any:  # Flask 3.2 hands a context over
+        name_layers()
+        answer = _guard_request()
+        return preprocess(*context) if answer is None else answer
+
+    # Methods of the instance: the app can replace its lists of functions, and error routers make 500 of what is raised
+    app.preprocess_request = _answering(app, guard_request)  # type: ignore[method-assign]  # as above
+    app.dispatch_request = _answering(app, app.dispatch_request, is_view=True)  # type: ignore[method-assign]  # as above
     return app
+
+
+def _answering(app: Flask, method: Callable[..., Any], *, is_view: bool = False) -> Callable[..., Any]:
+    """Make a method of the app answer refusals that no handler of the app does, and keep answers out of caches."""
+
+    def answering(*context: Any) -> Any:
+        try:
+            try:
+                answer = method(*context)
+            except (Refused, IntrospectionError) as error:
+                if app._find_error_handler(error, request.blueprints) is not _answer:
+                    raise
+                answer = _answer(error)
+            return None if answer is None and not is_view else _private(app, answer)
+        except Exception:  # an error can be an answer, too
+            after_this_request(partial(_private, app))
+            raise
+
+    return answering
+
+
+def _name_layers() -> None:
+    """Log through which layers in ``app.wsgi_app`` this request came, outermost first: they can answer themselves."""
+    calls = [f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}" for frame, _ in walk_stack(None)]
+    with suppress(ValueError):  # what called the app is neither a server nor a test
+        layers = calls[calls.index("flask.app.Flask.wsgi_app") + 1 : calls.index("flask.app.Flask.__call__")]
+        if names := [name.removesuffix(".__call__") for name in reversed(layers) if not name.startswith("zdemo.")]:
+            logger.info("no token needed for what is answered around the app, by %s", ", ".join(names))
 
 
 def open_route(view: View) -> View:
@@ -108,25 +148,42 @@ def open_route(view: View) -> View:
     return view
 
 
+@dataclass(frozen=True)
+class _RolesGuard:
+    """What ``requires_token(...)`` returns: a decorator of views, and a function before requests."""
+
+    roles: RequiredRoles
+
+    @overload
+    def __call__(self, view: Callable[P, Any], /) -> Callable[P, Any]: ...
+    @overload
+    def __call__(self) -> None: ...
+    def __call__(self, view: Any = UNSET) -> Any:
+        if view is not UNSET or not has_request_context():
+            return _guarded(view, self.roles)
+        _require(request._get_current_object(), self.roles)  # type: ignore[attr-defined]  # as below
+        return None
+
+
 @overload
 def requires_token(view: Callable[P, Any], /) -> Callable[P, Any]: ...
 @overload
-def requires_token(
-    *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ...
-) -> Callable[[Callable[P, Any]], Callable[P, Any]]: ...
+def requires_token(*, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ...) -> _RolesGuard: ...
 def requires_token(view: Any = UNSET, /, *, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET) -> Any:
     """Admit only requests whose token has certain roles; without roles, say what ``protect`` demands anyway.
 
     With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of them.
-    Write it below the route. The view finds ZITADEL's answer in ``flask.g.introspection``.
+    Write it below the route, or hand it to ``before_request``. ``flask.g.introspection`` is ZITADEL's answer.
 
     Raises GuardError for wrong arguments, and inside a request.
     """
-    if has_request_context():
-        hint = "write it above a view; in a view, ask flask.g.introspection.has_role(...)"
-        raise GuardError("requires_token is called inside a request", hint=hint)
-    roles = required_roles(role=role, any_of=any_of, all_of=all_of)
-    return (lambda view: _guarded(view, roles)) if view is UNSET else _guarded(view, roles)
+    guard = _RolesGuard(required_roles(role=role, any_of=any_of, all_of=all_of))
+    if not has_request_context():
+        return guard if view is UNSET else guard(view)
+    if view is UNSET and guard.roles == NO_ROLE:
+        return guard()  # Flask calls it before a request
+    hint = "write it above a view; in a view, ask flask.g.introspection.has_role(...)"
+    raise GuardError("requires_token is called inside a request", hint=hint)
 
 
 def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
@@ -145,16 +202,11 @@ def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
     is_async = iscoroutinefunction(view)  # looked up once: it takes as long as the rest of the guard
 
     @wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Response:
+    def guarded(*args: Any, **kwargs: Any) -> Any:
         this: Request = request._get_current_object()  # type: ignore[attr-defined]  # as below
         admitted: tuple[Any, ...] = getattr(this, ADMITTED, NOBODY)
         app = admitted[1] if admitted[0] is guarded else _require(this, roles)
-        try:
-            answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
-            return answer if OBSERVED in this.environ else _private(app.make_response(answer), this.environ)
-        except BaseException:  # an error can be an answer, too
-            after_this_request(lambda response: _private(response, this.environ))
-            raise
+        return app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
 
     _put(_Mark(guarded, is_guard=True, roles=roles))
     return guarded
@@ -191,7 +243,7 @@ def _put(mark: _Mark) -> bool:
 
 
 def _guard_request() -> Response | None:
-    """Decide about a request before anything else of the app runs; it is its first before-request function."""
+    """Decide about a request before anything else of the app runs."""
     # The objects behind the proxies: one attribute through a proxy takes as long as looking up a token.
     # The proxies' types do not know the method.
     context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]  # as above
@@ -200,7 +252,7 @@ def _guard_request() -> Response | None:
     context.g.pop("introspection", None)  # of an earlier request, if a test sends several in one context
     if rule is None:
         return _answer_unrouted(app, this.routing_exception)
-    view = app.view_functions[rule.endpoint]
+    view: Any = app.view_functions[rule.endpoint]
     mark = getattr(view, MARK, PLAIN)
     if mark.view is not view:
         mark = PLAIN
@@ -209,6 +261,10 @@ def _guard_request() -> Response | None:
             f"the app serves {rule.endpoint} without the guard that is written for it",
             hint="write the route above @requires_token; a route without the guard needs a function of its own",
         )
+    ignored = getattr(getattr(view, "view_class", None), "decorator", None)
+    if ignored and _RolesGuard in map(type, ignored if isinstance(ignored, list | tuple) else [ignored]):
+        where = f"the attribute decorator of {view.view_class.__qualname__}"
+        raise GuardError(f"Flask ignores the guard in {where}", hint="write decorators = [requires_token(...)]")
     guard: Guard = app.extensions[EXTENSION]
     routes = guard.open_routes
     if mark.is_open or (routes is not None and _is_open(this, rule.rule, routes)):
@@ -218,8 +274,6 @@ def _guard_request() -> Response | None:
     ):
         return app.make_default_options_response()  # no view sees a browser's preflight, which never has a token
     _admit(context, this, guard, view, mark.roles)
-    if not mark.is_guard and OBSERVED not in this.environ:
-        after_this_request(lambda response: _private(response, this.environ))
     return None
 
 
@@ -290,10 +344,12 @@ def _refuse_second_token(environ: Mapping[str, Any], app: Flask) -> None:
             refuse_second_token(body.getvalue()[:LARGEST_FORM_BYTES])
 
 
-def _private(response: Response, environ: Mapping[str, Any]) -> Response:
+def _private(app: Flask, answer: Any) -> Any:
     """Keep an answer that depends on the caller out of shared caches. zdemo's own layer does that in less time."""
-    if OBSERVED not in environ:
-        headers = response.headers
+    environ = request._get_current_object().environ  # type: ignore[attr-defined]  # as above
+    if INTROSPECTION in environ and OBSERVED not in environ:
+        answer = app.make_response(answer)
+        headers = answer.headers
         for name, _ in headers:  # Headers.set takes twice as long, whether there is such a field or not
             if name.lower() == "cache-control":
                 headers.set(*NO_STORE)
@@ -301,7 +357,7 @@ def _private(response: Response, environ: Mapping[str, Any]) -> Response:
         else:
             headers.add(*NO_STORE)
         headers.add(*VARY)  # beside what the view may have set
-    return response
+    return answer
 
 
 def request_id() -> str:
@@ -341,4 +397,4 @@ def _answer(error: Refused | IntrospectionError) -> Response:
         guard: Guard = current_app.extensions[EXTENSION]
         response, reason = refusal(failure_of(error, guard.log, request_id())), error.message
     request.environ[REASON] = reason
-    return _private(response, request.environ)
+    return response

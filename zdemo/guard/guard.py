@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 from zdemo.config.environment import read_environment
 from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import Settings
-from zdemo.errors import GuardError, IntrospectionError, Refused, ZdemoError, ZitadelUnavailable
+from zdemo.errors import GuardError, IntrospectionError, Refused, SettingsError, ZdemoError, ZitadelUnavailable
 from zdemo.guard.authorization import REALM, Policy
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
@@ -106,7 +106,7 @@ class Guard:
     @classmethod
     def of(  # what is handed to ``protect``
         cls,
-        settings: Settings | None,
+        settings: Settings | Mapping[str, str] | None,
         introspector: Introspector | None,
         open_routes: Collection[str],
         *,
@@ -116,7 +116,7 @@ class Guard:
     ) -> Self:
         """Return the guard of an app, and log what is open. Raises SettingsError and GuardError, see ``protect``."""
         opened = OpenRoutes.of(open_routes, with_rules=with_rules)
-        settings = settings or load_settings(log)
+        settings = settings_of(settings, log)
         introspector = introspector or build_introspector(settings, threads=threads)
         log.info("no token needed for: %s", ", ".join(open_routes) or "nothing")
         policy = Policy.from_settings(settings)
@@ -158,9 +158,19 @@ class Refusal(NamedTuple):
         return {"error": self.error, "error_description": self.description, "request_id": request_id}
 
 
-def load_settings(logger: logging.Logger) -> Settings:
-    """Read the settings from the environment and ``.env``, and log their warnings. Raises SettingsError."""
-    settings = Settings.from_env(read_environment())
+def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logger) -> Settings:
+    """Read settings from variables (None: from the environment and ``.env``), log warnings. Raises SettingsError."""
+    if isinstance(given, Settings):
+        return given
+    try:
+        settings = Settings.from_env(read_environment() if given is None else given)
+    except SettingsError as error:
+        from click import ClickException  # here, since most apps have their settings
+
+        # flask run and uvicorn use click, which shows an error of its own without a traceback.
+        of_click = {"__module__": SettingsError.__module__, "format_message": lambda e: f"{e.message}\nhint:  {e.hint}"}
+        both = type(SettingsError.__name__, (SettingsError, ClickException), of_click)
+        raise both(error.problems, hint=error.hint, fixes=error.fixes) from None
     for warning in settings.warnings:
         logger.warning("%s", warning.in_full)
     return settings

@@ -6,7 +6,7 @@ import gc
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from zdemo.errors import drop_frames
 from zdemo.guard.build import build_introspector
 from zdemo.guard.flask_guard import EXTENSION, logger, protect, refusal, refusal_of_http, request_id
 from zdemo.guard.forget import Forget
-from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, load_settings
+from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, settings_of
 from zdemo.guard.instruments import Counters
 from zdemo.http.example_api import FORGET_PATH, IDENTITY_PATH
 from zdemo.server.forgetting import EVENTS_PATH, FORGETTING, Forgetting, add_forgetting, add_zitadel_events
@@ -41,7 +41,7 @@ SWITCH_SECONDS = 0.1
 
 
 def create_app(
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, str] | None = None,
     introspector: Introspector | None = None,
     *,
     threads: int = DEFAULT_THREADS,
@@ -56,7 +56,7 @@ def create_app(
     everybody who reaches the API. ``bus`` leads to the other workers of the same server. ``log`` takes the values of
     ``ACCESS_FIELDS`` of each request. Raises SettingsError.
     """
-    settings = settings or load_settings(logger)
+    settings = settings_of(settings, logger)
     counters, watcher = Counters(), Watcher()
     introspector = introspector or build_introspector(
         settings, threads=threads, spare_threads=spare_threads, counters=counters

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import textwrap
 import threading
 import time
 from collections import deque
@@ -130,6 +131,7 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self, stream: TextIO, requests: RequestLog = OWN_REQUESTS) -> None:
         super().__init__()
+        self._stream = stream
         self._lines = RequestLines(stream)
         self._requests = requests
 
@@ -138,6 +140,8 @@ class TextFormatter(logging.Formatter):
         if record.name == self._requests.name and isinstance(record.args, tuple):
             return self.request_line(record.created, record.args)
         lines = [one_line(record.getMessage())]
+        if record.levelno <= logging.INFO and self._stream.isatty():  # errors have commands to copy
+            lines = textwrap.wrap(lines[0], columns_of(self._stream) - len(INDENT), break_on_hyphens=False)
         if record.exc_info:
             lines += printable(self.formatException(record.exc_info)).split("\n")
         return f"\n{INDENT}".join(lines)

@@ -1,4 +1,4 @@
-"""The guard as a dependency: ``Depends(requires_token)`` in FastAPI, ``await requires_token(request)`` in Starlette."""
+"""The guard as a dependency: in FastAPI by itself or in ``Depends``; in Starlette ``await requires_token(request)``."""
 
 from collections.abc import Awaitable, Collection
 from inspect import Parameter, Signature
@@ -14,32 +14,44 @@ from zdemo.zitadel.introspection_answer import Introspection
 
 try:
     from fastapi.openapi.models import HTTPBearer
+    from fastapi.params import Depends
+    from fastapi.security import SecurityScopes
     from fastapi.security.base import SecurityBase
 
     MODEL: HTTPBearer | None = HTTPBearer(description="an access token from ZITADEL")
-except ImportError:  # Starlette alone
-    SecurityBase = object  # type: ignore[assignment,misc]  # then nobody asks for it
+except ImportError:  # Starlette alone: then nobody asks for these
+    from types import SimpleNamespace as Depends  # type: ignore[assignment]
+
+    SecurityBase = SecurityScopes = object  # type: ignore[assignment,misc]
     MODEL = None
 
 AS_DEPENDENCY = 'Annotated[Introspection, Depends(requires_token(role="read:messages"))]'
-AS_LIST = 'dependencies=[Depends(requires_token(role="read:messages"))]'
 ONCE = 'write requires_reader = requires_token(role="read:messages") once, then await requires_reader(request)'
 WRITE_IT = f"write {AS_DEPENDENCY} in FastAPI; in Starlette, {ONCE}"
 
 
-class TokenDependency(SecurityBase):
-    """A guard that admits requests whose token has roles; for FastAPI, a security scheme of OpenAPI."""
+class TokenDependency(Depends, SecurityBase):
+    """A guard that admits requests whose token has roles; for FastAPI, its own ``Depends``, and a security scheme."""
 
     # What FastAPI reads: a parameter that it does not find here, it would take from the query.
-    __signature__ = Signature([Parameter("connection", Parameter.POSITIONAL_OR_KEYWORD, annotation=HTTPConnection)])
+    __signature__ = Signature(
+        [
+            Parameter("connection", Parameter.KEYWORD_ONLY, annotation=HTTPConnection),
+            Parameter("security_scopes", Parameter.KEYWORD_ONLY, annotation=SecurityScopes),
+        ]
+    )
+    __eq__, __hash__ = object.__eq__, object.__hash__  # those of Depends would go round in circles
     model = MODEL  # type: ignore[assignment]  # None without FastAPI
     scheme_name = "zitadel"
 
     def __init__(self, roles: RequiredRoles) -> None:
+        super().__init__(dependency=self)
         self._roles = roles
 
-    def __call__(self, connection: HTTPConnection) -> Awaitable[Introspection]:
+    def __call__(self, connection: HTTPConnection, security_scopes: Any = None) -> Awaitable[Introspection]:
         """Return what ZITADEL says about the token, or raise why the request is refused. Await it."""
+        if security_scopes and security_scopes.scopes:
+            _refuse_scopes(security_scopes.scopes)
         if not isinstance(connection, HTTPConnection):
             _refuse_arguments(connection)
         call = _call_of(connection)
@@ -52,39 +64,33 @@ class TokenDependency(SecurityBase):
 
     __call__.__wrapped__ = _decide  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited
 
-    @property
-    def dependency(self) -> NoReturn:
-        """The attribute that FastAPI reads from each member of ``dependencies``. Raises GuardError."""
-        raise GuardError("requires_token is written without Depends", hint=f"write {AS_LIST}")
-
     def __get_pydantic_core_schema__(self, *_: object) -> NoReturn:
-        """Raise GuardError: FastAPI would read a parameter with this metadata from the request."""
-        raise GuardError("requires_token is written without Depends", hint=f"write {AS_DEPENDENCY}")
+        """Raise GuardError: FastAPI does not run this guard, and reads its parameter from the request."""
+        raise GuardError("requires_token is written where FastAPI does not run it", hint=f"write {AS_DEPENDENCY}")
 
 
 class _RequiresToken(TokenDependency):
     """The guard without roles, which also creates guards with roles."""
 
     @overload
-    def __call__(self, connection: HTTPConnection) -> Awaitable[Introspection]: ...
+    def __call__(self, connection: HTTPConnection, security_scopes: Any = None) -> Awaitable[Introspection]: ...
     @overload
-    def __call__(
+    def __call__(  # returns Any, as FastAPI's Depends does: it may be the default of an Introspection
         self, *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ...
-    ) -> TokenDependency: ...
-    def __call__(self, connection: Any = UNSET, *, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET) -> Any:
+    ) -> Any: ...
+    def __call__(self, connection: Any = UNSET, security_scopes: Any = None, **roles: Any) -> Any:
         """Admit only requests whose token has certain roles; without roles, return what ZITADEL says about the token.
 
         With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of
         them. Raises GuardError for wrong arguments, and for roles inside a request.
         """
-        roles = required_roles(role=role, any_of=any_of, all_of=all_of)
-        if connection is UNSET:
-            if in_request.get():
-                raise GuardError("requires_token(...) is called inside a request", hint=ONCE)
-            return TokenDependency(roles)
-        if roles != NO_ROLE:
+        if connection is not UNSET and not roles:
+            return super().__call__(connection, security_scopes)
+        if connection is not UNSET or security_scopes:
             raise GuardError("requires_token takes either roles or a request", hint=ONCE)
-        return super().__call__(connection)
+        if in_request.get():
+            raise GuardError("requires_token(...) is called inside a request", hint=ONCE)
+        return TokenDependency(required_roles(**roles))
 
     __call__.__wrapped__ = TokenDependency._decide  # type: ignore[attr-defined]  # as above
 
@@ -104,6 +110,11 @@ def _call_of(connection: HTTPConnection) -> GuardedCall:
         hint = "call protect(app) once for each app whose routes ask for roles, also for a mounted one"
         raise GuardError(f"protect(app) was not called for {which}", hint=hint)
     return call
+
+
+def _refuse_scopes(scopes: list[str]) -> NoReturn:
+    roles = f'role="{scopes[0]}"' if len(scopes) == 1 else f"all_of={scopes}"
+    raise GuardError("Security(..., scopes=[...]) checks no role", hint=f"write requires_token({roles}) in its place")
 
 
 def _refuse_arguments(given: object) -> NoReturn:

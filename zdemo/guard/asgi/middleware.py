@@ -31,7 +31,7 @@ POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 def protect(
     app: App,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, str] | None = None,
     introspector: Introspector | None = None,
     *,
     open_routes: Collection[str] = (),
@@ -41,12 +41,16 @@ def protect(
 
     ``open_routes`` names what is open: paths, and ``/prefix/*``. Mounted apps and websockets need the token, too.
 
-    ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
-    protection, in up to ``threads`` threads of its own.
+    ``settings`` default to the environment and ``.env``; a mapping is read in place of both. The default
+    ``introspector`` asks ZITADEL, behind cache and protection, in up to ``threads`` threads of its own.
 
     Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError if
     ``open_routes`` are, or if the app is protected already, or has started.
     """
+    if any(kind.__module__.partition(".")[0] == "flask" for kind in type(app).__mro__):
+        raise GuardError(
+            "zdemo.asgi cannot protect a Flask app", hint="write from zdemo.server import protect, requires_token"
+        )
     if isinstance(getattr(app.state, "zdemo", None), Guard):
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     if app.middleware_stack is not None:
