@@ -35,7 +35,7 @@ REPAIRED = [  # lines of .env, and what they become; {at} is where ZITADEL liste
     ),
     ((f'ZITADEL_ADMIN_PAT="Bearer {ADMIN.pat}"',), (f'ZITADEL_ADMIN_PAT="{ADMIN.pat}"',)),
     ((f"PAT=\u2018\u200b{READER.pat}\u2019",), (f"PAT={READER.pat}",)),
-    (("ZITADEL_DOMAIN=http:/localhost:{at}/ui/console?x=1",), ("ZITADEL_DOMAIN=http://localhost:{at}",)),
+    (("ZITADEL_DOMAIN=http://localhost:{at}/ui/console?x=1",), ("ZITADEL_DOMAIN=http://localhost:{at}",)),
     (("ZITADEL_DOMAIN=https://localhost:{at}",), ("ZITADEL_DOMAIN=http://localhost:{at}",)),
     (("ZITADEL_DOMAIN=127.0.0.1:{at}",), ("ZITADEL_DOMAIN=http://localhost:{at}",)),
 ]
@@ -85,7 +85,7 @@ def test_without_an_answer_nothing_changes(bare: Shell, shared_stack: Stack) -> 
     ran = bare(*FIX)
     assert f"- {QUOTED}\n+ CLIENT_ID={CLIENT_ID} # mine\n" in ran.out
     assert (ran.code, "no terminal to ask on; --yes makes this change" in ran.err) == (1, True)
-    assert bare("doctor").out.endswith("\nfix it          zdemo doctor --fix  (asks first)\n")
+    assert bare("doctor").out.endswith("\nfix it          zdemo doctor --fix\n                  asks first\n")
     assert at_terminal(bare, *FIX, when=ASKED, typed="n\n")[0] == 1
     exported = bare(*FIX, "--yes", CLIENT_ID=f'"{CLIENT_ID}"')
     assert "--fix cannot repair settings.wellformed: CLIENT_ID comes from the environment" in exported.err

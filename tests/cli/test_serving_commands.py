@@ -159,7 +159,7 @@ def test_a_session_by_hand(bare: Shell) -> None:
         call, revoke = ("call", "scoped", *option), ("role", "revoke", "reader", "read:messages", *option)
         assert [bare(*command).code for command in (init, call, revoke)] == [0, 0, 0]
         refused = bare(*call)
-        grant = " ".join(("zdemo role grant", *option, "reader read:messages"))
+        grant = " ".join(("zdemo role grant reader read:messages", *option))
         assert (refused.code, grant in " ".join(refused.out.split())) == (1, True)
         requests.get(f"{url}/api/private?access_token={ADMIN.pat[:-1]}", timeout=PATIENCE_SECONDS)
         process.send_signal(signal.SIGTERM)

@@ -141,4 +141,4 @@ def test_a_file_that_others_can_read_is_a_warning_with_the_command_that_ends_it(
 
 @pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a file whose mode nobody can change")
 def test_a_file_on_which_chmod_has_no_effect_is_no_warning() -> None:
-    assert open_to_others("it", Path("/proc/version")) is None, "it is of another user, or of a file system without modes"
+    assert open_to_others("it", Path("/proc/version")) is None, "of another user, or of a file system without modes"

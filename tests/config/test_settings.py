@@ -85,7 +85,7 @@ def test_a_good_value(name: str, value: str, attribute: str, expected: object) -
 INTERNAL = "http://zitadel:8080"
 EXAMPLE = "https://my-instance-abc123.zitadel.cloud"
 ADDRESS = f"give scheme, host and port, for example {EXAMPLE}"
-CORRECT, ALLOWED = "correct it", "or ZDEMO_ALLOW_HTTP=1 in a network that you trust"
+CORRECT = "correct it"
 NUMBER, WHOLE = "is not a number from 0 to 86400", "is not a whole number from 1 to 10000000"
 CONTROL = "contains a line end or a control character: copy it again"
 
@@ -103,12 +103,7 @@ DOMAINS: list[tuple[str, str, str]] = [
     ("http://localhost:-1", "has a port that is not a number from 1 to 65535", CORRECT),
     ("<http://localhost:8080>", "has other characters around it: …", "http://localhost:8080"),
     ("https://zitadel.example,", "has other characters around it: …", "https://zitadel.example"),
-    ("http://l\u043ecalhost:8080", "probably means localhost: …", f"http://localhost:8080, {ALLOWED}"),
-    ("8080", "probably means localhost:8080: …", "http://localhost:8080"),
-    ("localhost.localdomain:8080", "probably means localhost: …", "http://localhost:8080"),
-    ("0.0.0.0:8080", "probably means localhost: …", "http://localhost:8080"),
-    ("locahost:8080", "probably means localhost: …", "http://localhost:8080"),
-    ("127.0.0.18080/ui", "probably means 127.0.0.1:8080: …", "http://127.0.0.1:8080"),
+    ("http:/localhost:8080", "is not an address: …", ADDRESS),
     ("\u201clocalhost:8080/ui\u201d", "has quotes around it: …", "http://localhost:8080"),
     ("https://zitadel\u200b.example", "contains an invisible character (U+200B)", "https://zitadel.example"),
     ("https://zitadel.example\r\nX", CONTROL, CORRECT),

@@ -69,7 +69,7 @@ def test_settings_can_be_variables() -> None:
     assert settings_of(environment_of(settings), logger) == settings_of(settings, logger) == settings
     with pytest.raises(SettingsError) as missing:
         settings_of({}, logger)
-    assert [problem.split()[0] for problem in missing.value.problems] == [
+    assert [problem.names[0] for problem in missing.value.problems] == [
         "ZITADEL_DOMAIN",
         "CLIENT_ID",
         "CLIENT_SECRET",
@@ -92,4 +92,4 @@ def test_missing_settings_are_shown_alone_by_the_program_that_runs_the_app(progr
     )
     first, *lines = ended.stderr.splitlines()
     assert (ended.returncode, ended.stdout, first.split()[:2]) == (3, "", ["Error:", "ZITADEL_DOMAIN"])
-    assert [line.split()[0] for line in lines] == ["CLIENT_ID", "CLIENT_SECRET", "hint:"]
+    assert [line.split()[0] for line in lines] == ["CLIENT_ID", "CLIENT_SECRET", "hint:", "hint:"]

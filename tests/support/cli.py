@@ -176,11 +176,12 @@ class Shell:
 
 
 def is_two_lines(ran: Ran) -> bool:
-    """Return whether a failure is one ``error:`` and one ``hint:``, and with ``--json`` a document of the two."""
-    if [line.split(":")[0] for line in ran.lines] != ["error", "hint"]:
+    """Return whether a failure is one ``error:`` and a ``hint:``, and with ``--json`` a document of the two."""
+    first, *rest = ran.lines or [""]
+    if not (first.startswith("error: ") and rest[:1] and rest[0].startswith("hint:  ")):
         return False
-    error, hint = (line.partition(":")[2].strip() for line in ran.lines)
-    return ran.out == "" or ran.document == {"error": error, "hint": hint}
+    steps = [line[len("hint:  ") :] for line in rest if line[len("hint:  ") :][:1] != " "]  # the others are remarks
+    return ran.out == "" or ran.document == {"error": first.removeprefix("error: "), "hint": "; ".join(steps)}
 
 
 def settings(url: str, **more: str) -> dict[str, str]:

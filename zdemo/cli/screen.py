@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import typer
 
-from zdemo.cli.layout import BELOW, behind, headline, in_lines, pad, wrapped
+from zdemo.cli.layout import BELOW, GLUE, behind, headline, in_lines, pad, wrapped
 from zdemo.errors.steps import Step, in_words
 from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import printable
@@ -61,9 +61,9 @@ class Screen:
         for line in [text] if whole else wrapped(text, self.width()):
             self._put(self.stdout, line)
 
-    def tell(self, text: str) -> None:
+    def tell(self, message: Step) -> None:
         """Print a message on standard error."""
-        _, lead, rest = re.split(r"^( *(?:note: |warning: )?)", text, maxsplit=1)
+        _, lead, rest = re.split(r"^( *(?:note: |warning: )?)", in_words(message, GLUE), maxsplit=1)
         self.behind(lead, rest, hang=0 if lead else BELOW, stream=self.stderr)
 
     def behind(self, lead: str, text: str, *, hang: int = 0, colour: str = "", stream: IO[str] | None = None) -> None:

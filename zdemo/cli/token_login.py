@@ -44,7 +44,8 @@ def _in_browser(screen: Screen, login: Login) -> IssuedToken:
             screen.tell("open this address on this machine, unless a browser opens now:")
             screen.tell(address)
             if not _open_browser(address):
-                screen.tell("note: if your browser is on another machine, press Ctrl-C, and use zdemo token --device")
+                elsewhere = "note: if your browser is on another machine, press Ctrl-C, and use"
+                screen.tell(sentence(elsewhere, Command("token --device")))
             with screen.waiting(WAITING):
                 answer = login.wait()
         return login.redeem(answer)

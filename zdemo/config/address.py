@@ -20,6 +20,7 @@ ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_LABEL = 63  # RFC 1035 §2.3.4
+DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a host may be called http
 PATH, ROUTE = r"(/[\w.~-]+)*", r"/api/(public|private|private-scoped)$"
 WRONG_PORT = r"[\w.-]+:-?\d\w*(/|$)"
 NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
@@ -50,6 +51,8 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         raise InvalidValue("has a space inside", fix=f"give one address, for example {example}")
     if (bare := text.strip("<>,;")) != text:
         raise InvalidValue("has other characters around it", corrected=again(bare))
+    if DAMAGED_SCHEME.match(text):
+        raise InvalidValue("is not an address", fix=f"give scheme, host and port, for example {example}")
     scheme, _, rest = text.partition("://") if "://" in text else ("", "", text)
     if "://" in rest:
         raise InvalidValue("contains :// twice", corrected=again(rest))

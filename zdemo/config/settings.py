@@ -122,13 +122,14 @@ class _Reader:
             if fix := NOT_FROM_SETUP.get(name, error.fix) if error.fix == REPLACE_EXAMPLE else error.fix:
                 steps.append(fix)
         steps = steps or [self.environment.correction(name)]
-        self.problems.append(
-            Problem(text=problem, kind=ProblemKind.MALFORMED, names=(name,), steps=tuple(steps), blocks=(name,))
-        )
+        malformed = Problem(text=problem, kind=ProblemKind.MALFORMED, names=(name,), steps=tuple(steps), blocks=(name,))
+        if malformed not in self.problems:  # a value that others depend on is read more than once
+            self.problems.append(malformed)
 
     def _correction(self, name: str, text: str, error: InvalidValue) -> Step | None:
         """Return the step that sets the value that was probably meant; certain if no other is as likely."""
-        is_here = address.is_loopback(urlsplit(error.corrected).hostname or "")  # so a misspelled name is harmless
+        is_address = BY_NAME[name].parse is address.origin
+        is_here = is_address and address.is_loopback(urlsplit(error.corrected).hostname or "")  # no secret leaves it
         certain = (is_here or not error.fix) and "@" not in text
         setting = self.environment.setting(name)
         if not holds_token(text) and _shown(name, error.corrected) == error.corrected:

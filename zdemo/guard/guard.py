@@ -16,6 +16,7 @@ from zdemo.config.environment import read_environment
 from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused, SettingsError, ZdemoError, ZitadelUnavailable
+from zdemo.errors.steps import in_words
 from zdemo.guard.authorization import REALM, Policy
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
@@ -167,10 +168,13 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
     except SettingsError as error:
         from click import ClickException  # here, since most apps have their settings
 
-        # flask run and uvicorn use click, which shows an error of its own without a traceback.
-        of_click = {"__module__": SettingsError.__module__, "format_message": lambda e: f"{e.message}\nhint:  {e.hint}"}
-        both = type(SettingsError.__name__, (SettingsError, ClickException), of_click)
-        raise both(error.problems, hint=error.hint, fixes=error.fixes) from None
+        class MissingSettings(SettingsError, ClickException):  # type: ignore[misc]  # both have a message and a code
+            """The same error as one of click, which flask run and uvicorn use: it is shown without a traceback."""
+
+            def format_message(self) -> str:
+                return "\n".join((self.message, *(f"hint:  {in_words(step)}" for step in self.steps)))
+
+        raise MissingSettings(error.problems, hint=error.steps) from None
     for warning in settings.warnings:
         logger.warning("%s", warning.in_full)
     return settings
