@@ -75,7 +75,7 @@ def test_nothing_fails_where_nothing_is_wrong_and_wrong_settings_are_named(site:
     assert site.says("role read:messages, granted by", never=("✗",)).code == 0
     site.says("CLIENT_SECRET is wrong", CLIENT_SECRET="x" * 64)
     site.says("no application has this client ID", CLIENT_ID="299999999999999999")
-    site.says(f"set CLIENT_ID={site.app.client_id}", CLIENT_ID=site.app.id)
+    site.says(f"CLIENT_ID={site.app.client_id}", CLIENT_ID=site.app.id)
     site.says("not an administrator", ZITADEL_ADMIN_PAT=site.user.pat)
 
 

@@ -96,7 +96,7 @@ APPLICATION, PROJECT = "application.v2.ApplicationService", "project.v2.ProjectS
 IS_OFF = (f"application {APPLICATION_NAME} is inactive", "deactivated", "activate")
 IS_WRONG = ("CLIENT_SECRET is wrong", "regenerated|rotated", "(fix|next) copy CLIENT_SECRET again")
 IS_BY_KEY = ("private_key_jwt", "create a key .*ZITADEL_KEY_FILE")
-IS_RESOURCE_ID = ("resource ID of the application", f"set CLIENT_ID={CLIENT_ID}")
+IS_RESOURCE_ID = ("resource ID of the application", f"CLIENT_ID={CLIENT_ID}")
 UNKNOWN = "no application has this client ID"
 
 

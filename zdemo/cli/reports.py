@@ -100,11 +100,10 @@ def show_checks(
         (count[Outcome.PASS], "passed"),
         (count[Outcome.SKIP], "skipped"),
     ]
-    also, more = "", [Command(f"doctor --explain {report.id}") for report in (failures or warnings)[:1]]
-    if not verbose:
-        also, more = ", ".join(report.id for report in failures[1:]), [command, *more] if more else []
-    rows = [("also", also), ("more", ", ".join(in_words(step, GLUE) for step in more))]
-    _show_summary(screen, numbers, seconds, rows)
+    more = [Command(f"doctor --explain {report.id}") for report in (failures or warnings)[:1]]
+    if more and not verbose:
+        more = [command, *more]
+    _show_summary(screen, numbers, seconds, [("more", ", ".join(in_words(step, GLUE) for step in more))])
 
 
 def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport], *, verbose: bool) -> None:

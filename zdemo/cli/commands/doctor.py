@@ -267,7 +267,7 @@ class _Examination:
     def _offer_fix(self, done: Sequence[CheckReport], environment: Environment) -> None:
         if not self.fixes and can_repair(done, environment):
             option = admin_option(environment) if ADMIN_PAT in environment else ""
-            command = Command("doctor --fix", option=option, env_file=self.env_file, does="asks first")
+            command = Command("doctor --fix", option=option, env_file=self.env_file)
             self.screen.steps("fix it", [command], label_width=reports.HEADING_WIDTH)
 
 

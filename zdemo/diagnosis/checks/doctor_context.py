@@ -86,8 +86,7 @@ class DoctorContext:
 
     def not_usable(self, *names: str) -> str:
         """Return which check of the settings says why one of these variables cannot be used; empty when all can."""
-        for problem in self.problems:
-            name = problem.names[0]
+        for name, problem in ((problem.names[0], problem) for problem in self.problems if problem.names):
             if name in names and problem.kind is ProblemKind.MISSING:
                 return f"{NOT_USABLE}: {name} is not set"
             if name in names:

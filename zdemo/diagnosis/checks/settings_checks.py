@@ -55,7 +55,8 @@ def _shadowed(context: DoctorContext) -> Finding:
 @check("settings.wellformed", "settings.readable", verdict="a value looks wrong")
 def _wellformed(context: DoctorContext) -> Finding:
     """No value is quoted, has a space or a path, is swapped, or is of another kind."""
-    broken = [problem for problem in context.problems if problem.kind is not ProblemKind.MISSING]
+    others = (ProblemKind.MISSING, ProblemKind.FILE)  # which have checks of their own
+    broken = [problem for problem in context.problems if problem.kind not in others]
     if broken:
         return with_problems(broken, Outcome.FAIL)
     if context.api_is_zitadel:
