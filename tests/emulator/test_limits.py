@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 from tests.support.wire import converse, exchange, request
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
 from zdemo.emulator.api.protocols import MOST_VALUES
-from zdemo.emulator.incoming import FREE_BYTES, LARGEST_BODY_BYTES, MOST_LARGE_BODIES
+from zdemo.emulator.incoming.body import FREE_BYTES, LARGEST_BODY_BYTES, MOST_LARGE_BODIES
 from zdemo.emulator.oidc.client_authentication import FORM, MOST_PARAMETERS
 
 CONNECT = "/zitadel.project.v2.ProjectService/ListProjects"

@@ -25,7 +25,7 @@ from zdemo.emulator import (
     known_world,
 )
 from zdemo.emulator.app import LONGEST_NOTE
-from zdemo.emulator.incoming import RequestRecord
+from zdemo.emulator.incoming.request_records import RequestRecord
 from zdemo.emulator.token_texts import new_key_pair
 
 SERVICE = "/zitadel.project.v2.ProjectService"

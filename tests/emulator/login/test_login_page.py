@@ -6,8 +6,8 @@ from tests.support.emulator_target import answer, bearer
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import CALLBACK, Client, add_client, claims, hidden, listed, told
 from zdemo.emulator import ORGANIZATION_ID, PROJECT_ID, User, World
-from zdemo.emulator.login.page import MOST_LISTED
 from zdemo.emulator.login.sessions import add_person, add_session, set_auto_login
+from zdemo.emulator.login_page import MOST_LISTED
 from zdemo.emulator.seed import PERSON_ID
 
 NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
