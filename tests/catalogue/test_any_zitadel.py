@@ -11,9 +11,10 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.cli import Ran, Shell
-from tests.support.emulator_target import Api, Server, given_or_emulated
+from tests.support.emulator_target import Server, given_or_emulated
 from tests.support.waiting import eventually
 from tests.support.workshop import App, User, Workshop
+from tests.support.zitadel_api import Api
 from zdemo.config.settings import Settings
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
