@@ -36,7 +36,6 @@ def test_introspection_and_userinfo_return_the_claims_of_a_pat(
     assert times[0] == times[1]
     login_name = oauth.login_name(user)
     roles = {"read:messages": {project.organization.id: project.organization.primary_domain}}
-    assert user.first_pat is not None
     assert claims == {
         "active": True,
         "token_type": "Bearer",
@@ -44,7 +43,7 @@ def test_introspection_and_userinfo_return_the_claims_of_a_pat(
         "sub": user.id,
         "aud": [app.client_id, project.id],
         "exp": FOREVER_EPOCH,
-        "jti": user.first_pat.id,
+        "jti": user.pat_id,
         "username": login_name,
         "preferred_username": login_name,
         "name": user.name,

@@ -5,7 +5,7 @@ import itertools
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -62,24 +62,16 @@ class Pat:
     token: str = field(repr=False)
 
 
-class User(NamedTuple):
-    """A service account. Where the instance appends a domain, the login name is longer than ``username``."""
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A service account, perhaps with a PAT. Where the instance appends a domain, the login name is longer."""
 
     id: str
     username: str
     name: str
     organization: Organization
-    first_pat: Pat | None
-
-    @property
-    def pat(self) -> str:
-        assert self.first_pat is not None, f"{self.username} was made without a PAT"
-        return self.first_pat.token
-
-    @property
-    def pat_id(self) -> str:
-        assert self.first_pat is not None, f"{self.username} was made without a PAT"
-        return self.first_pat.id
+    pat: str = field(default="", repr=False)
+    pat_id: str = ""
 
 
 class Workshop:
@@ -138,7 +130,9 @@ class Workshop:
 
     def _user(self, id: str, username: str, owner: Organization, *, pat: bool) -> User:
         self.remove_later(self.admin.users.delete, userId=id)
-        return User(id, username, f"Bot {username}", owner, self.pat(id) if pat else None)
+        user = User(id=id, username=username, name=f"Bot {username}", organization=owner)
+        first = self.pat(id) if pat else None
+        return replace(user, pat=first.token, pat_id=first.id) if first else user
 
     def pat(self, user_id: str, expires: str = FOREVER) -> Pat:
         pat = self.admin.users.add_pat(userId=user_id, expirationDate=expires)
