@@ -112,6 +112,12 @@ def top(name: str) -> str:
     return name.split(".")[0]
 
 
+def subfolder(name: str) -> str:
+    """Return the folder inside a room in which a module is, or an empty text."""
+    folder = ".".join(name.split(".")[:2])
+    return folder if folder != top(name) and MODULES[folder].name == "__init__.py" else ""
+
+
 def belongs(name: str, places: set[str]) -> bool:
     return any(name == known or name.startswith(f"{known}.") for known in places)
 
@@ -127,6 +133,18 @@ def test_imports_point_down() -> None:
 
 def test_there_are_no_cycles() -> None:
     TopologicalSorter({name: of_zdemo(name) for name in NAMES}).prepare()  # names the cycle, if there is one
+
+
+def test_the_subfolders_of_a_room_do_not_import_each_other_in_a_circle() -> None:
+    pairs = {
+        (subfolder(name), subfolder(other)) for name in NAMES for other in of_zdemo(name) if top(name) == top(other)
+    }
+    assert ("emulator.oidc", "emulator.login") in pairs, "an import between two subfolders is seen"
+    below: dict[str, set[str]] = {}
+    for importer, imported in pairs:
+        if "" not in (importer, imported) and importer != imported:
+            below.setdefault(importer, set()).add(imported)
+    TopologicalSorter(below).prepare()
 
 
 def test_a_library_has_one_home_and_what_comes_along_with_another_is_not_relied_on() -> None:

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.cli import Ran, Shell
-from tests.support.emulator_target import Api, Server, given_or_emulated
+from tests.support.emulator_target import Server, given_or_emulated
 from tests.support.waiting import eventually
 from tests.support.workshop import App, User, Workshop
+from tests.support.zitadel_api import Api
 from zdemo.config.settings import Settings
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -54,7 +55,6 @@ def site(admin: Api, tmp_path: Path) -> Iterator[Site]:
     project = workshop.project(ROLE)
     app, user = workshop.app(project), workshop.user()
     workshop.grant(user, project, ROLE)
-    assert user.first_pat
     env = {
         "ZITADEL_DOMAIN": admin.server.url,
         "ZITADEL_ADMIN_PAT": admin.token,
@@ -62,7 +62,7 @@ def site(admin: Api, tmp_path: Path) -> Iterator[Site]:
         "CLIENT_SECRET": app.secret,
         "PAT": user.pat,
         "ZDEMO_PAT_USER_ID": user.id,
-        "ZDEMO_PAT_ID": user.first_pat.id,
+        "ZDEMO_PAT_ID": user.pat_id,
         "ZDEMO_ALLOW_HTTP": "1",
     }
     with serving(create_app(Settings.from_env(env))) as port:
@@ -91,12 +91,11 @@ def test_nothing_fails_where_nothing_is_wrong_and_wrong_settings_are_named(site:
     ],
 )
 def test_what_was_changed(site: Site, methods: tuple[str, ...], target: str, words: tuple[str, ...]) -> None:
-    assert site.user.first_pat
     ids: dict[str, dict[str, str]] = {
         "application": site.app.ids,
         "project": {"projectId": site.app.project.id},
         "user": {"userId": site.user.id},
-        "PAT": {"userId": site.user.id, "tokenId": site.user.first_pat.id},
+        "PAT": {"userId": site.user.id, "tokenId": site.user.pat_id},
     }
     for method in methods:
         site.workshop.admin.do(method, **ids[target])

@@ -11,7 +11,7 @@ from tests.server.test_logs import Terminal
 from tests.support.cli import Shell, Stack
 from zdemo.cli.commands.emulator import BESIDE_THE_API, requests_log, show_start
 from zdemo.cli.screen import Screen
-from zdemo.emulator.incoming import REQUESTS_LOG, RequestRecord
+from zdemo.emulator.incoming.request_records import REQUESTS_LOG, RequestRecord
 from zdemo.emulator.seed import APP_CLIENT_ID, READER, known_start
 from zdemo.errors.response import Response
 from zdemo.server.logs import TextFormatter

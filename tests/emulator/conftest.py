@@ -9,11 +9,11 @@ from functools import partial
 
 import pytest
 
-from tests.support.emulator_target import DISCOVERY, Api, Server, given_or_emulated
+from tests.support.emulator_target import DISCOVERY, Server, given_or_emulated
 from tests.support.logins import add_administrator
 from tests.support.oauth import GetToken, OAuth
-from tests.support.stories import Objects
-from tests.support.workshop import KEY_APP, WEB_APP, App, Organization, Pat, Project, User, Workshop
+from tests.support.workshop import KEY_APP, WEB_APP, App, Fresh, Organization, Pat, Project, User, Workshop
+from tests.support.zitadel_api import Api
 from zdemo.emulator import Emulator, emulate
 
 
@@ -66,10 +66,21 @@ def workshop(admin: Api) -> Iterator[Workshop]:
     assert workshop.remove_everything() == []
 
 
+@pytest.fixture(scope="session")
+def stranger(server: Server, visitor: User) -> Api:
+    """The API as a user without any administrator role calls it."""
+    return Api(server, visitor.pat)
+
+
+@pytest.fixture(scope="session")
+def owner(server: Server, workshop: Workshop) -> Api:
+    """The API as an owner of the organization calls it."""
+    return Api(server, workshop.administrator("ORG_OWNER").pat)
+
+
 @pytest.fixture
-def objects(request: pytest.FixtureRequest, workshop: Workshop, oauth: OAuth) -> Objects:
-    """What the lines of a story name; ``FIELDS`` of the module are the abbreviations in its lines."""
-    return Objects(request.getfixturevalue, workshop, oauth, getattr(request.module, "FIELDS", {}))
+def fresh(workshop: Workshop) -> Fresh:
+    return Fresh(workshop)
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +138,7 @@ def reader(workshop: Workshop, oauth: OAuth, app: App) -> User:
     user = workshop.user()
     workshop.grant(user, app.project, "read:messages")
     oauth.login_name(user)
-    oauth.wait_for_roles(app, user.pat, {"read:messages"})
+    oauth.expect_roles(app, user.pat, "read:messages")
     return user
 
 
@@ -149,7 +160,7 @@ def reader_login(oauth: OAuth, reader: User) -> str:
 @pytest.fixture(scope="session")
 def deleted_pat(workshop: Workshop, admin: Api, visitor: User) -> Pat:
     pat = workshop.pat(visitor.id)
-    admin.do("UserService/RemovePersonalAccessToken", userId=visitor.id, tokenId=pat.id)
+    admin.users.remove_pat(userId=visitor.id, tokenId=pat.id).has()
     return pat
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import USERINFO, Api, Server, answer, bearer
+from tests.support.emulator_target import USERINFO, Server, answer, bearer
 from tests.support.oauth import METADATA, OWNER, ROLE_SCOPE, ROLES, GetToken, OAuth, audience, roles_of
-from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER, App, Organization, Pat, Project, User, Workshop
+from tests.support.zitadel_api import Api
 from zdemo.emulator import ADMIN, READER, Emulator
 
 FOREVER_EPOCH = 253402300799  # 9999-12-31T23:59:59Z
@@ -36,7 +36,6 @@ def test_introspection_and_userinfo_return_the_claims_of_a_pat(
     assert times[0] == times[1]
     login_name = oauth.login_name(user)
     roles = {"read:messages": {project.organization.id: project.organization.primary_domain}}
-    assert user.first_pat is not None
     assert claims == {
         "active": True,
         "token_type": "Bearer",
@@ -44,7 +43,7 @@ def test_introspection_and_userinfo_return_the_claims_of_a_pat(
         "sub": user.id,
         "aud": [app.client_id, project.id],
         "exp": FOREVER_EPOCH,
-        "jti": user.first_pat.id,
+        "jti": user.pat_id,
         "username": login_name,
         "preferred_username": login_name,
         "name": user.name,
@@ -62,16 +61,15 @@ def test_a_role_key_comes_through_whole_whatever_the_flags_of_the_project(
     flags: Any = dict.fromkeys(("projectRoleAssertion", "authorizationRequired", "projectAccessRequired"), True)
     project = workshop.project(*keys, **flags)
     app, user = oauth.served(workshop.app(project), visitor.pat), workshop.user()
-    assert oauth.roles(app, visitor.pat) is None
+    oauth.expect_roles(app, visitor.pat)
     workshop.grant(user, project, *keys)
-    oauth.wait_for_roles(app, user.pat, set(keys))
+    oauth.expect_roles(app, user.pat, *keys)
 
 
 def test_metadata_is_base64url_without_padding(workshop: Workshop, oauth: OAuth, app: App) -> None:
     value = b"\xfb\xff~~?"
     user = workshop.user(metadata=[{"key": "team", "value": base64.b64encode(value).decode()}])
-    claim = eventually("the metadata shows", lambda: oauth.claims(app, user.pat).get(METADATA))
-    assert claim == {"team": "-_9-fj8"}
+    oauth.introspect(app, user.pat).has(**{METADATA: {"team": "-_9-fj8"}})
 
 
 def test_a_scope_about_the_own_organization_gives_its_claims_and_an_unknown_one_is_dropped(
@@ -87,9 +85,9 @@ def test_a_scope_about_the_own_organization_gives_its_claims_and_an_unknown_one_
         (ROLES, set()),
         ("no-such-scope", set()),
     ):
-        found = oauth.claims(app, reader_token(audience(app.project), asked))
-        assert found["scope"] == audience(app.project) + (f" {asked}" if names else "")
-        told = {name: found[name] for name in found if name.startswith((OWNER, ID, DOMAIN))}
+        claims = oauth.claims(app, reader_token(audience(app.project), asked))
+        assert claims["scope"] == audience(app.project) + (f" {asked}" if names else "")
+        told = {name: claims[name] for name in claims if name.startswith((OWNER, ID, DOMAIN))}
         assert told == {name: values[name] for name in names}
 
 
@@ -112,14 +110,14 @@ def test_userinfo_reads_the_token_from_a_form_or_after_bearer_exactly(
 @pytest.mark.usefixtures("emulator_only")  # the feature changes the instance for everybody
 def test_a_feature_of_the_instance_tells_three_causes_apart(own: Emulator, near: Server) -> None:
     admin = Api(near, ADMIN.pat)
-    admin.do("FeatureService/SetInstanceFeatures", debugOidcParentError=True)
-    made = admin.do("UserService/AddPersonalAccessToken", userId=READER.id, expirationDate=FOREVER)
-    admin.do("UserService/RemovePersonalAccessToken", userId=READER.id, tokenId=made["tokenId"])
+    admin.features.set(debugOidcParentError=True).has()
+    pat = admin.users.add_pat(userId=READER.id, expirationDate=FOREVER)
+    admin.users.remove_pat(userId=READER.id, tokenId=pat["tokenId"]).has()
     ended = own.world.add_pat(own.world.users[READER.id], 0)
     causes = {
-        made["token"][:-10]: ("OIDC-Eib8e", "token contains an invalid number of segments"),
+        pat["token"][:-10]: ("OIDC-Eib8e", "token contains an invalid number of segments"),
         "A" * 71: ("OIDC-rei1O", "invalid token format"),
-        made["token"]: ("OIDC-Dsfb2", "EVENT-5Bm9s"),
+        pat["token"]: ("OIDC-Dsfb2", "EVENT-5Bm9s"),
         ended.token: ("OIDC-Dsfb2", "EVENT-5Bm9s"),
     }
     for token, (error_id, cause) in causes.items():

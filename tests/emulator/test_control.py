@@ -75,11 +75,11 @@ def test_a_reset_puts_everything_back(own: Emulator, near: Server) -> None:
 
 def test_faults_are_listed_counted_and_cleared_and_spare_this_interface(own: Emulator, near: Server) -> None:
     fault = {"fault": "rate-limited", "times": 2, "path": "introspection"}
-    shown = [{**fault, "path": INTROSPECT}]
-    assert ask(near, "POST", "faults", fault) == (200, {"faults": shown})
+    listed = [{**fault, "path": INTROSPECT}]
+    assert ask(near, "POST", "faults", fault) == (200, {"faults": listed})
     assert [near.get(path).status_code for path in ("/oauth/v2/keys", INTROSPECT)] == [200, 429]
     ask(near, "POST", "faults", {"fault": "reset"})
-    assert ask(near, "GET", "faults")[1] == {"faults": [{**shown[0], "times": 1}, {"fault": "reset"}]}
+    assert ask(near, "GET", "faults")[1] == {"faults": [{**listed[0], "times": 1}, {"fault": "reset"}]}
     assert ask(near, "DELETE", "faults") == (200, {"faults": []})
     assert near.get(INTROSPECT).status_code == 400
     assert own.requests[-1].path == INTROSPECT, "the control interface is not among the requests"
@@ -146,9 +146,9 @@ def test_no_other_spelling_of_the_path_gets_in(server: Server) -> None:
 
 
 def test_another_machine_is_refused_whatever_it_says() -> None:
-    said = {"HTTP_HOST": "localhost", "HTTP_X_ZDEMO_CONTROL": "1"}
+    headers = {"HTTP_HOST": "localhost", "HTTP_X_ZDEMO_CONTROL": "1"}
     for address in ("192.0.2.7", "172.17.0.1", "::ffff:192.0.2.7", "fe80::1", "", "localhost"):
         with pytest.raises(Exception, match="only requests from this machine"):
-            check_caller({**said, "REMOTE_ADDR": address})
+            check_caller({**headers, "REMOTE_ADDR": address})
     for loopback in ("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"):
-        check_caller({**said, "REMOTE_ADDR": loopback})
+        check_caller({**headers, "REMOTE_ADDR": loopback})

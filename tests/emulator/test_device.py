@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.emulator_target import Api, Server, answer, error_id, oauth_refusal
+from tests.support.emulator_target import Server, answer, oauth_refusal
 from tests.support.logins import Client, add_client, session_of_ada
+from tests.support.zitadel_api import Answer, Api
 from zdemo.emulator import ADMIN, Emulator
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -22,13 +23,13 @@ class Device:
 
     def __init__(self, app: Client) -> None:
         self.app, form = app, {"client_id": app.client_id, "scope": "openid offline_access"}
-        self.shown = app.send("POST", AUTHORIZATION, data=form).json()
+        self.codes = app.send("POST", AUTHORIZATION, data=form).json()
 
     def ask(self, app: Client | None = None) -> requests.Response:
-        return (app or self.app).token(GRANT, device_code=self.shown["device_code"])
+        return (app or self.app).token(GRANT, device_code=self.codes["device_code"])
 
-    def look(self, login: Api) -> requests.Response:
-        return login.ask("OIDCService/GetDeviceAuthorizationRequest", userCode=self.shown["user_code"])
+    def look(self, login: Api) -> Answer:
+        return login.oidc.get_device(userCode=self.codes["user_code"])
 
 
 @pytest.fixture
@@ -36,33 +37,33 @@ def device(own: Emulator) -> Device:
     return Device(add_client(own, grantTypes=GRANTS))
 
 
-def decide(login: Api, id: str, **decision: Any) -> requests.Response:
-    return login.ask("OIDCService/AuthorizeOrDenyDeviceAuthorization", deviceAuthorizationId=id, **decision)
+def decide(login: Api, id: str, **decision: Any) -> Answer:
+    return login.oidc.answer_device(deviceAuthorizationId=id, **decision)
 
 
 def test_a_device_gets_its_tokens_once_when_a_person_says_yes(own: Emulator, device: Device, login: Api) -> None:
-    shown, page = device.shown, f"{own.url}/device"
-    assert [len(shown["device_code"]), len(shown["user_code"]), shown["user_code"][4]] == [22, 9, "-"]
-    assert shown["verification_uri_complete"] == f"{page}?user_code={shown['user_code']}"
-    assert (shown["verification_uri"], shown["expires_in"], shown["interval"]) == (page, 300, 5)
+    codes, page = device.codes, f"{own.url}/device"
+    assert [len(codes["device_code"]), len(codes["user_code"]), codes["user_code"][4]] == [22, 9, "-"]
+    assert codes["verification_uri_complete"] == f"{page}?user_code={codes['user_code']}"
+    assert (codes["verification_uri"], codes["expires_in"], codes["interval"]) == (page, 300, 5)
     assert device.ask().json()["error"] == "authorization_pending"
-    request = device.look(login).json()["deviceAuthorizationRequest"]
+    request = device.look(login)["deviceAuthorizationRequest"]
     id, app = request.pop("id"), device.app.application
     assert len(id) == 257
     names = {"clientId": app.client_id, "appName": app.name, "projectName": "zdemo"}
     assert request == names | {"scope": ["openid", "offline_access"]}
     yes = session_of_ada(login)
-    assert answer(decide(login, id, **yes)) == (200, {})
+    decide(login, id, **yes).only()
     tokens = device.ask()
     assert (tokens.status_code, {"refresh_token", "id_token"} - tokens.json().keys()) == (200, set())
     assert answer(device.ask()) == oauth_refusal("invalid_grant")
-    assert error_id(decide(login, id, **yes)) == (400, "COMMAND-D30Jf")
-    assert error_id(device.look(login)) == (404, "QUERY-Sah9a")
+    decide(login, id, **yes).refused(400, id="COMMAND-D30Jf")
+    device.look(login).refused(404, id="QUERY-Sah9a")
 
 
 def test_a_device_hears_no(device: Device, login: Api) -> None:
-    id = device.look(login).json()["deviceAuthorizationRequest"]["id"]
-    assert answer(decide(login, id, deny={})) == (200, {})
+    id = device.look(login)["deviceAuthorizationRequest"]["id"]
+    decide(login, id, deny={}).only()
     assert answer(device.ask()) == oauth_refusal("access_denied", "The authorization request was denied.")
 
 
@@ -78,17 +79,17 @@ def test_the_code_is_for_its_application_and_needs_the_grant_type(own: Emulator,
 def test_only_a_login_client_with_the_token_of_a_session_says_yes(device: Device, near: Server, login: Api) -> None:
     """An owner of the instance may read the request."""
     admin, session = Api(near, ADMIN.pat), session_of_ada(login)["session"]
-    id = device.look(admin).json()["deviceAuthorizationRequest"]["id"]
-    assert error_id(decide(admin, id, session=session)) == (403, "AUTH-AWfge")
-    assert error_id(decide(login, id, session=session | {"sessionToken": "x"})) == (403, "COMMAND-sGr42")
-    assert error_id(decide(login, "x", session=session)) == (404, "COMMAND-D2hf2")
-    assert error_id(decide(login, "x", deny={})) == (404, "COMMAND-gee5A")
-    assert decide(login, id).status_code == 400
+    id = device.look(admin)["deviceAuthorizationRequest"]["id"]
+    decide(admin, id, session=session).refused(403, id="AUTH-AWfge")
+    decide(login, id, session=session | {"sessionToken": "x"}).refused(403, id="COMMAND-sGr42")
+    decide(login, "x", session=session).refused(404, id="COMMAND-D2hf2")
+    decide(login, "x", deny={}).refused(404, id="COMMAND-gee5A")
+    assert decide(login, id).response.status_code == 400
     assert device.ask().json()["error"] == "authorization_pending"
 
 
 def test_a_person_says_yes_or_no_on_the_emulators_page(device: Device, near: Server) -> None:
-    page, code = "/device", device.shown["user_code"]
+    page, code = "/device", device.codes["user_code"]
     assert 'name="user_code"' in near.get(page).text
     assert "No device waits with this code." in near.get(f"{page}?user_code=x").text
     assert 'value="ada"' in near.get(f"{page}?user_code={code.lower()}").text
@@ -99,7 +100,7 @@ def test_a_person_says_yes_or_no_on_the_emulators_page(device: Device, near: Ser
     assert "is connected" in near.post_form(page, [("user_code", code), ("person", "ada")]).text
     assert device.ask().status_code == 200
     other = Device(device.app)
-    refused = near.post_form(page, [("user_code", other.shown["user_code"]), ("cancel", "1")])
+    refused = near.post_form(page, [("user_code", other.codes["user_code"]), ("cancel", "1")])
     assert ("gets no tokens" in refused.text, other.ask().json()["error"]) == (True, "access_denied")
 
 
@@ -107,4 +108,4 @@ def test_a_code_ends_after_five_minutes(own: Emulator, device: Device) -> None:
     for seconds, error, text in ((299, "authorization_pending", "Log in"), (2, "expired_token", "No device waits")):
         own.control.timeline.advance(timedelta(seconds=seconds))
         assert device.ask().json()["error"] == error
-        assert text in device.app.send("GET", f"/device?user_code={device.shown['user_code']}").text
+        assert text in device.app.send("GET", f"/device?user_code={device.codes['user_code']}").text

@@ -1,184 +1,201 @@
 """What a write changes for tokens that were issued before, and whose grants a claim shows."""
 
-from tests.support.emulator_target import Api
-from tests.support.oauth import OWNER, ROLES, OAuth, audience, roles_of
-from tests.support.stories import stories
-from tests.support.workshop import App, Organization, Project, Workshop
+from tests.support.emulator_target import NOBODY
+from tests.support.oauth import OWNER, ROLE_SCOPE, ROLES, OAuth, audience, roles_of
+from tests.support.workshop import App, Fresh, Organization, User, Workshop, later
+from tests.support.zitadel_api import Api
 
-FIELDS = {
-    "project": "projectId=<own_project.id>",
-    "app": "projectId=<own_project.id> applicationId=<own_app.id>",
-    "pat": "app=own_app token=<user.pat>",
-    "issued": "app=own_app token=<issued>",
-    "login": "login=<user.username> secret=<secret>",
-    "aud": "urn:zitadel:iam:org:project:id:<own_project.id>:aud",
-    "scope": "scope='openid urn:zitadel:iam:org:project:id:<own_project.id>:aud'",
-    "user": "userId=<user.id>",
-    "granted": "projectId=<own_project.id> grantedOrganizationId=<own_organization.id>",
-    "guest": "userId=<guest.id> projectId=<own_project.id> organizationId=<own_organization.id>",
-    "guest_pat": "app=own_app token=<guest.pat>",
-    "foreign": "orgid=<own_organization.id>",
-    "inactive": ":active active=false",
-}
-test_a_story_of_tokens = stories("""
-# a grant without roles, a deactivated and a deleted one give no claim
-roles @pat -> :
-Z/UpdateAuthorization id=<assignment> roleKeys=[] -> changeDate
-roles @pat -> :
-Z/UpdateAuthorization id=<assignment> roleKeys.0=r -> changeDate
-roles @pat -> :r
-Z/DeactivateAuthorization id=<assignment> -> changeDate
-roles @pat -> :
-Z/ActivateAuthorization id=<assignment> -> changeDate
-roles @pat -> :r
-Z/DeleteAuthorization id=<assignment> -> deletionDate
-roles @pat -> :
+# --- roles ---
 
-# a removed role leaves the grants and does not come back with its name
-Z/UpdateAuthorization id=<assignment> roleKeys='["r","s"]' -> changeDate
-roles @pat -> :r,s
-P/RemoveProjectRole @project roleKey=r -> removalDate
-roles @pat -> :s
-P/AddProjectRole @project roleKey=r displayName=Again -> creationDate
-roles @pat -> :s
 
-# a role scope narrows the roles
-Z/CreateAuthorization @user @project organizationId=<organization.id> roleKeys='["r","s"]' -> id
-token @login @scope -> access_token
-roles @issued -> :r,s
-token @login scope='urn:zitadel:iam:org:project:role:s @aud' -> access_token
-roles @issued -> :s
-token @login scope='urn:zitadel:iam:org:project:role:x @aud' -> access_token
-roles @issued -> :
-token @login scope='urn:zitadel:iam:org:projects:roles @aud' -> access_token
-roles @issued -> :r,s
+def test_a_grant_without_roles_deactivated_or_deleted_gives_no_claim(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
+    app, pat = fresh.app, fresh.user.pat
+    oauth.expect_roles(app, pat)
+    id = {"id": fresh.assignment}
+    oauth.expect_roles(app, pat, "r")
+    admin.authorizations.update(**id, roleKeys=[]).has("changeDate")
+    oauth.expect_roles(app, pat)
+    admin.authorizations.update(**id, roleKeys=["r"]).has("changeDate")
+    oauth.expect_roles(app, pat, "r")
+    admin.authorizations.deactivate(**id).has("changeDate")
+    oauth.expect_roles(app, pat)
+    admin.authorizations.activate(**id).has("changeDate")
+    oauth.expect_roles(app, pat, "r")
+    admin.authorizations.delete(**id).has("deletionDate")
+    oauth.expect_roles(app, pat)
 
-# roles of another project never show
-Z/CreateAuthorization @user projectId=<other_project.id> organizationId=<organization.id> roleKeys.0=read:messages -> id
-roles app=other_app token=<user.pat> -> :read:messages
-roles @pat -> :
 
-# userinfo checks no audience and shows the roles that were asked for
-Z/CreateAuthorization @user @project organizationId=<organization.id> roleKeys='["r","s"]' -> id
-token @login -> access_token
-userinfo token=<issued> -> :sub sub=<user.id>
-token @login scope='openid urn:zitadel:iam:org:project:role:s @aud' -> access_token
-userinfo token=<issued> -> :sub,urn:zitadel:iam:org:project:<own_project.id>:roles
-userinfo token=<secret> -> 401 access token invalid
+def test_a_removed_role_leaves_the_grants_and_stays_away(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
+    role, app, pat = {"projectId": fresh.project.id, "roleKey": "r"}, fresh.app, fresh.user.pat
+    admin.authorizations.update(id=fresh.assignment, roleKeys=["r", "s"]).has("changeDate")
+    oauth.expect_roles(app, pat, "r", "s")
+    admin.projects.remove_role(**role).has("removalDate")
+    oauth.expect_roles(app, pat, "s")
+    admin.projects.add_role(**role, displayName="Again").has("creationDate")
+    oauth.expect_roles(app, pat, "s")
 
-# an access token is active for its audience alone and a PAT for all
-token @login -> access_token
-introspect @issued -> @inactive
-token @login @scope -> access_token
-introspect @issued -> active=true
-introspect app=own_app token=<id_token> -> @inactive
-introspect app=other_app token=<issued> -> @inactive
-token @login scope='urn:zitadel:iam:org:project:id:<other_project.id>:aud @aud' -> access_token
-introspect @issued -> active=true
-introspect app=other_app token=<issued> -> active=true
-introspect app=other_app token=<user.pat> -> active=true
 
-# only an OIDC application revokes and only its own tokens
-token @login @scope -> access_token
-revoke app=web_app token=garbage -> :
-revoke app=web_app token= -> 400 token missing
-revoke app=web_app token=<issued> -> 401 token was not issued for this client
-revoke app=web_app token=<user.pat> -> 401 token was not issued for this client
-revoke app=own_app token=<issued> -> 400 no active client not found
-introspect @issued -> active=true
+def test_a_role_scope_narrows_the_roles(oauth: OAuth, workshop: Workshop, fresh: Fresh) -> None:
+    workshop.grant(fresh.user, fresh.project, "r", "s")
+    for scope, roles in (
+        ("openid", ("r", "s")),
+        (f"{ROLE_SCOPE}s", ("s",)),
+        (f"{ROLE_SCOPE}x", ()),
+        ("urn:zitadel:iam:org:projects:roles", ("r", "s")),
+    ):
+        token = oauth.access_token(fresh.user, fresh.secret, scope, audience(fresh.project))
+        oauth.expect_roles(fresh.app, token, *roles)
 
-# wrong credentials are told apart
-token login=299999999999999999 secret=<secret> -> 400 client not found
-token login=<user.id> secret=<secret> -> 400 client not found
-token login=<own_app.client_id> secret=<own_app.secret> -> 400 client not found
-token login=<visitor.username> secret=<secret> -> 400 Errors.User.Machine.Secret.NotExisting
-token login=<user.username> secret=<own_app.secret> -> 400 Errors.User.Machine.Secret.Invalid
 
-# all tokens of a deactivated user end, and the secret stays
-token @login @scope -> access_token
-introspect @issued -> active=true
-U/DeactivateUser @user -> details
-introspect @pat -> @inactive
-introspect @issued -> @inactive
-token @login -> 400 invalid_request
-U/ReactivateUser @user -> details
-introspect @pat -> @inactive
-introspect @issued -> @inactive
-token @login @scope -> access_token
-introspect @issued -> active=true
-U/AddPersonalAccessToken @user expirationDate=<tomorrow> -> token
-introspect app=own_app token=<made.token> -> active=true
-U/ListPersonalAccessTokens filters.0.userIdFilter.id=<user.id> -> result.1 pagination.totalResult=2
+def test_roles_of_another_project_never_show(oauth: OAuth, workshop: Workshop, fresh: Fresh, other_app: App) -> None:
+    workshop.grant(fresh.user, other_app.project, "read:messages")
+    oauth.expect_roles(other_app, fresh.user.pat, "read:messages")
+    oauth.expect_roles(fresh.app, fresh.user.pat)
 
-# all tokens of a deleted user end
-token @login @scope -> access_token
-U/DeleteUser @user -> details
-introspect @pat -> @inactive
-introspect @issued -> @inactive
-token @login -> 400 invalid_client
 
-# a secret ends when it is replaced or removed
-token @login -> access_token
-U/AddSecret @user -> clientSecret
-token @login -> 400 invalid_request
-U/RemoveSecret @user -> deletionDate
-token login=<user.username> secret=<made.deletionDate> -> 400 invalid_request
+def test_userinfo_checks_no_audience_and_shows_the_roles_asked_for(
+    oauth: OAuth, workshop: Workshop, fresh: Fresh
+) -> None:
+    workshop.grant(fresh.user, fresh.project, "r", "s")
+    oauth.userinfo(oauth.access_token(fresh.user, fresh.secret, "openid")).only(sub=fresh.user.id)
+    token = oauth.access_token(fresh.user, fresh.secret, "openid", f"{ROLE_SCOPE}s", audience(fresh.project))
+    oauth.userinfo(token).only("sub", roles_of(fresh.project))
 
-# an application is refused while it is off
-introspect @pat -> active=true
-A/DeactivateApplication @app -> deactivationDate
-introspect @pat -> 400 unauthorized_client
-A/ReactivateApplication @app -> reactivationDate
-introspect @pat -> active=true
 
-# a new secret ends the old one of an application
-introspect @pat -> active=true
-A/GenerateClientSecret @app -> clientSecret
-introspect @pat -> 400 unauthorized_client
+def test_a_project_grant_takes_its_assignments_along_only_when_it_is_deleted(
+    admin: Api, oauth: OAuth, fresh: Fresh
+) -> None:
+    id, guest = {"projectId": fresh.project.id}, fresh.guest
+    granted = id | {"grantedOrganizationId": guest.organization.id}
+    assigned = id | {"organizationId": guest.organization.id, "userId": guest.id}
+    admin.projects.create_grant(**granted, roleKeys=["r"]).has("creationDate")
+    admin.authorizations.create(**assigned, roleKeys=["s"]).refused(400, id="COMMAND-mm9F4")
+    admin.authorizations.create(**assigned, roleKeys=["r"]).has("id")
+    oauth.expect_roles(fresh.app, guest.pat, "r")
+    admin.projects.deactivate_grant(**granted).has("changeDate")
+    oauth.expect_roles(fresh.app, guest.pat, "r")
+    admin.projects.delete_grant(**granted).has("deletionDate")
+    oauth.expect_roles(fresh.app, guest.pat)
 
-# only deleting a project grant removes what was assigned through it
-P/CreateProjectGrant @granted roleKeys.0=r -> creationDate
-Z/CreateAuthorization @guest roleKeys.0=s -> 400 COMMAND-mm9F4
-Z/CreateAuthorization @guest roleKeys.0=r -> id
-roles @guest_pat -> :r
-P/DeactivateProjectGrant @granted -> changeDate
-roles @guest_pat -> :r
-P/DeleteProjectGrant @granted -> deletionDate
-roles @guest_pat -> :
 
-# users of a deactivated organization stay active with their roles
-U/AddSecret userId=<guest.id> -> clientSecret
-Z/CreateAuthorization userId=<guest.id> @project organizationId=<organization.id> roleKeys.0=r -> id
-POST /management/v1/orgs/me/_deactivate @foreign -> details
-POST /management/v1/orgs/me/_deactivate @foreign -> 400 EVENT-Dbs2g
-roles @guest_pat -> :r
-POST /management/v1/orgs/me/_reactivate @foreign -> details
-roles @guest_pat -> :r
-""")
+def test_users_of_a_deactivated_organization_keep_their_roles(
+    admin: Api, oauth: OAuth, workshop: Workshop, fresh: Fresh
+) -> None:
+    abroad, organization = admin.within(fresh.organization.id), "/management/v1/orgs/me"
+    workshop.grant(fresh.guest, fresh.project, "r")
+    abroad.rest("POST", f"{organization}/_deactivate").has("details")
+    abroad.rest("POST", f"{organization}/_deactivate").refused(400, id="EVENT-Dbs2g")
+    oauth.expect_roles(fresh.app, fresh.guest.pat, "r")
+    abroad.rest("POST", f"{organization}/_reactivate").has("details")
+    oauth.expect_roles(fresh.app, fresh.guest.pat, "r")
 
 
 def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(
     workshop: Workshop, admin: Api, oauth: OAuth, app: App, other_organization: Organization, organization: Organization
 ) -> None:
     second, project = other_organization, workshop.project("read:messages", "admin")
-    fields = {"projectId": project.id, "grantedOrganizationId": second.id}
-    admin.do("ProjectService/CreateProjectGrant", **fields, roleKeys=["read:messages"])
+    granted = {"projectId": project.id, "grantedOrganizationId": second.id}
+    admin.projects.create_grant(**granted, roleKeys=["read:messages"]).has()
     guest = workshop.user(organization=second)
     own_app = oauth.served(workshop.app(project), guest.pat)
     workshop.grant(guest, project, "read:messages", organization=second)
     workshop.grant(guest, project, "read:messages", "admin")
-    oauth.wait_for_roles(own_app, guest.pat, {"read:messages", "admin"})
+    oauth.expect_roles(own_app, guest.pat, "read:messages", "admin")
     claims = oauth.claims(own_app, guest.pat)
     home, abroad = {organization.id: organization.primary_domain}, {second.id: second.primary_domain}
     assert claims[ROLES] == claims[roles_of(project)] == {"admin": home, "read:messages": home | abroad}
-    elsewhere = oauth.claims(app, guest.pat)
-    assert (elsewhere["active"], elsewhere[f"{OWNER}:id"], ROLES in elsewhere) == (True, second.id, False)
+    oauth.introspect(app, guest.pat).has(**{"active": True, f"{OWNER}:id": second.id, ROLES: None})
 
-    def shown(project: Project, *scopes: str) -> dict[str, object]:
-        return oauth.claims(own_app, oauth.access_token(guest, secret, audience(project), *scopes))
+    def claims_for(scope: str) -> dict[str, object]:
+        return oauth.claims(own_app, oauth.access_token(guest, secret, audience(project), scope))
 
     secret = workshop.secret(guest)
-    assert shown(project, f"urn:zitadel:iam:org:roles:id:{second.id}")[ROLES] == {"read:messages": abroad}
-    assert ROLES not in shown(project, "urn:zitadel:iam:org:roles:id:299999999999999999")
-    foreign = shown(project, f"urn:zitadel:iam:org:id:{organization.id}")
+    assert claims_for(f"urn:zitadel:iam:org:roles:id:{second.id}")[ROLES] == {"read:messages": abroad}
+    assert ROLES not in claims_for(f"urn:zitadel:iam:org:roles:id:{NOBODY}")
+    foreign = claims_for(f"urn:zitadel:iam:org:id:{organization.id}")
     assert (foreign["scope"], "urn:zitadel:iam:org:id" in foreign) == (audience(project), False)
+
+
+# --- tokens ---
+
+
+def test_an_access_token_is_active_for_its_audience_and_a_pat_for_all(
+    oauth: OAuth, fresh: Fresh, other_app: App
+) -> None:
+    own, other = audience(fresh.project), audience(other_app.project)
+    oauth.introspect(fresh.app, oauth.access_token(fresh.user, fresh.secret, "openid")).only(active=False)
+    tokens = oauth.tokens(fresh.user, fresh.secret, "openid", own)
+    oauth.introspect(fresh.app, tokens["access_token"]).has(active=True)
+    oauth.introspect(fresh.app, tokens["id_token"]).only(active=False)
+    oauth.introspect(other_app, tokens["access_token"]).only(active=False)
+    token = oauth.access_token(fresh.user, fresh.secret, own, other)
+    oauth.introspect(fresh.app, token).has(active=True)
+    oauth.introspect(other_app, token).has(active=True)
+    oauth.introspect(other_app, fresh.user.pat).has(active=True)
+
+
+def test_only_an_oidc_application_revokes_and_only_its_own_tokens(oauth: OAuth, fresh: Fresh, web_app: App) -> None:
+    token = oauth.access_token(fresh.user, fresh.secret, "openid", audience(fresh.project))
+    oauth.revoke(web_app, "garbage").only()
+    oauth.revoke(web_app, "").refused(400, "token missing")
+    oauth.revoke(web_app, token).refused(401, "token was not issued for this client")
+    oauth.revoke(web_app, fresh.user.pat).refused(401, "token was not issued for this client")
+    oauth.revoke(fresh.app, token).refused(400, "no active client not found")
+    oauth.introspect(fresh.app, token).has(active=True)
+
+
+def test_wrong_credentials_are_told_apart(oauth: OAuth, fresh: Fresh, visitor: User) -> None:
+    for login, secret, error in (
+        (NOBODY, fresh.secret, "client not found"),
+        (fresh.user.id, fresh.secret, "client not found"),
+        (fresh.app.client_id, fresh.app.secret, "client not found"),
+        (visitor.username, fresh.secret, "Errors.User.Machine.Secret.NotExisting"),
+        (fresh.user.username, fresh.app.secret, "Errors.User.Machine.Secret.Invalid"),
+    ):
+        oauth.ask_for_token(login, secret).refused(400, error)
+
+
+def test_all_tokens_of_a_deactivated_user_end_and_the_secret_stays(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
+    user, app, scopes = fresh.user, fresh.app, ("openid", audience(fresh.project))
+    token = oauth.access_token(user, fresh.secret, *scopes)
+    oauth.introspect(app, token).has(active=True)
+    admin.users.deactivate(userId=user.id).has("details")
+    for ended in (user.pat, token):
+        oauth.introspect(app, ended).only(active=False)
+    oauth.ask_for_token(user.username, fresh.secret).refused(400, "invalid_request")
+    admin.users.reactivate(userId=user.id).has("details")
+    for ended in (user.pat, token):
+        oauth.introspect(app, ended).only(active=False)
+    oauth.introspect(app, oauth.access_token(user, fresh.secret, *scopes)).has(active=True)
+    pat = admin.users.add_pat(userId=user.id, expirationDate=later(days=1))["token"]
+    oauth.introspect(app, pat).has(active=True)
+    of_user = [{"userIdFilter": {"id": user.id}}]
+    admin.users.list_pats(filters=of_user).has(result=[..., ...], pagination={"totalResult": "2"})
+
+
+def test_all_tokens_of_a_deleted_user_end(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
+    token = oauth.access_token(fresh.user, fresh.secret, "openid", audience(fresh.project))
+    admin.users.delete(userId=fresh.user.id).has("details")
+    oauth.introspect(fresh.app, fresh.user.pat).only(active=False)
+    oauth.introspect(fresh.app, token).only(active=False)
+    oauth.ask_for_token(fresh.user.username, fresh.secret).refused(400, "invalid_client")
+
+
+def test_a_secret_ends_when_it_is_replaced_or_removed(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
+    user, old = fresh.user, fresh.secret
+    oauth.ask_for_token(user.username, old).has("access_token")
+    new = admin.users.add_secret(userId=user.id)["clientSecret"]
+    oauth.ask_for_token(user.username, old).refused(400, "invalid_request")
+    admin.users.remove_secret(userId=user.id).has("deletionDate")
+    oauth.ask_for_token(user.username, new).refused(400, "invalid_request")
+
+
+def test_an_application_is_refused_while_off_and_with_its_old_secret(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
+    app, pat = fresh.app, fresh.user.pat
+    oauth.introspect(app, pat).has(active=True)
+    admin.apps.deactivate(**app.ids).has("deactivationDate")
+    oauth.introspect(app, pat).refused(400, "unauthorized_client")
+    admin.apps.reactivate(**app.ids).has("reactivationDate")
+    oauth.introspect(app, pat).has(active=True)
+    admin.apps.generate_secret(**app.ids).has("clientSecret")
+    oauth.introspect(app, pat).refused(400, "unauthorized_client")

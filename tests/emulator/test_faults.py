@@ -99,5 +99,5 @@ def test_what_hangs_ends_with_the_emulator_and_with_its_client() -> None:
         eventually("all hang", lambda: len(own.requests) == len(hanging))
         with pytest.raises(requests.ReadTimeout):
             introspect(own.url, BRIEF_SECONDS)
-    assert all(isinstance(one.exception(), requests.ConnectionError) for one in hanging)
+    assert all(isinstance(call.exception(), requests.ConnectionError) for call in hanging)
     assert set(threading.enumerate()) <= before

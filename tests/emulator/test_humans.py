@@ -1,91 +1,123 @@
 """Humans: made and changed by each of the methods for it, their passwords, and the v1 calls that SDKs know."""
 
-from tests.support.emulator_target import NOBODY, Api
-from tests.support.stories import stories
-from tests.support.workshop import Workshop
+from typing import Any
 
-FIELDS = {
-    "SECRET": "/management/v1/users",
-    "BY_NAME": "/management/v1/global/users/_by_login_name?loginName=",
-    "home": "organization.orgId=<organization.id>",
-    "ada": "profile.givenName=Ada profile.familyName=Human email.email=<name>@example.com",
-    "eve": "profile.givenName=Eve profile.familyName=Human",
-    "human": "userId=<human.id>",
-    "NO_AT": "invalid SetHumanEmail.Email: value must be a valid email address | caused by: mail: missing '@' or "
-    "angle-addr",
-}
-test_a_story_of_humans = stories("""
-# a human has the e-mail address for a username, and no verified address, unless the request says otherwise
-U/AddHumanUser @home @ada -> :userId,details details:sequence,changeDate,resourceOwner
-U/GetUserByID userId=<made.userId> -> user.username=<name>@example.com user.human:profile,email,phone
-U/GetUserByID userId=<made.userId> -> user.human.email:email user.human.profile.displayName="Ada Human"
-POST /v2/users/human @ada username=<name> -> details.resourceOwner=<organization.id>
-GET <BY_NAME><name> -> user.human.profile:firstName,lastName,displayName,preferredLanguage user.human.phone:
-GET <BY_NAME><name> -> user.human:profile,email,phone user.human.email:email user.userName=<name>
+from tests.support.emulator_target import NOBODY
+from tests.support.oauth import OAuth
+from tests.support.workshop import HUMAN_PASSWORD, Fresh, User, Workshop
+from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
 
-# a verification code is given back when the request asks for it
-U/AddHumanUser @ada email.returnCode={} phone.phone=+41791234567 phone.returnCode={} -> emailCode phoneCode
-U/UpdateHumanUser userId=<made.userId> email.email=<name>@example.org email.returnCode={} -> :details,emailCode
-U/UpdateHumanUser userId=<human.id> email.email=<name>@example.org email.isVerified=true -> :details
-U/UpdateHumanUser userId=<human.id> email.email=<name>@example.org email.returnCode={} -> :details
-U/GetUserByID @human -> user.human.email:email,isVerified
+BY_NAME = "/management/v1/global/users/_by_login_name?loginName="
+EVE = {"profile": {"givenName": "Eve", "familyName": "Human"}}
 
-# a changed address is no longer verified, and the display name stays
-U/UpdateHumanUser @human email.email=<name>@example.org @eve -> details:sequence,changeDate,resourceOwner
-U/GetUserByID @human -> user.human.email:email user.human.profile.displayName="Ada Test"
-U/GetUserByID @human -> user.human.profile.givenName=Eve
-U/UpdateUser @human human.profile.displayName=Eva human.email.email=<name>@example.org -> :changeDate
-PUT /v2/users/human/<human.id> username=<name> -> :details
-U/GetUserByID @human -> user.human.profile.displayName=Eva user.human.email:email user.username=<name>
 
-# what cannot be a human is refused
-U/AddHumanUser @home email.email=a@b.c -> 400 invalid AddHumanUserRequest.Profile: value is required
-U/AddHumanUser @ada email.email=ada -> 400 invalid AddHumanUserRequest.Email: <EMBEDDED>: <NO_AT>
-U/AddHumanUser @ada username=<visitor.username> -> 409 User already exists (V3-DKcYh)
-U/AddHumanUser @ada @human -> 400 COMMAND-7yiox1isql
-U/AddHumanUser @ada organization.orgId=<NO> -> 403 Organisation doesn't exist (AUTH-Bs7Ds)
-U/AddHumanUser @ada password.password=short -> 400 Password is too short (COMMA-HuJf6)
-U/UpdateHumanUser userId=<NO> username=q -> 404 User could not be found (COMMAND-ugjs0upun6)
-U/UpdateHumanUser userId=<visitor.id> @eve -> 404 COMMAND-ugjs0upun6
-U/UpdateHumanUser @human username=<visitor.username> -> 409 V3-DKcYh
-U/UpdateHumanUser @human -> :details
-visitor: U/AddHumanUser @home @ada -> 404 membership not found (AUTHZ-cdgFk)
-visitor: U/UpdateHumanUser @human @eve -> 404 AUTHZ-cdgFk
+def ada(name: str, **email: Any) -> dict[str, Any]:
+    """The fields of a new human, whose address is made of a name that nobody has."""
+    profile = {"givenName": "Ada", "familyName": "Human"}
+    return {"profile": profile, "email": {"email": f"{name}@example.com"} | email}
 
-# a password is replaced with the current one or with the permission, if it keeps the rules
-U/UpdateHumanUser @human password.password.password=short -> 400 COMMA-HuJf6
-U/UpdateHumanUser @human password.password.password=Ab-45678 password.currentPassword=x -> 400 COMMAND-3M0fs
-U/UpdateHumanUser @human password.password.password=Ab-45678 password.currentPassword=Zdemo-Passw0rd.1 -> :details
-U/UpdateUser @human human.password.password='{"password":"Ab-456789","changeRequired":true}' -> :changeDate
-U/GetUserByID @human -> user.human.passwordChangeRequired=true user.human.passwordChanged
 
-# v1 finds users by their login names without regard to case, and gives secrets
-GET <BY_NAME><visitor.username.upper> -> user.id=<visitor.id> user.userName=<visitor.username> user.machine:name
-GET <BY_NAME><NO> -> 404 User could not be found (QUERY-Dfbg2)
-PUT <SECRET>/<user.id>/secret -> :clientId,clientSecret,details details:sequence,creationDate,resourceOwner
-token login=<made.clientId> secret=<made.clientSecret> -> access_token
-PUT <SECRET>/<NO>/secret -> 404 User could not be found (QUERY-Dfbg2)
-PUT <SECRET>/<guest.id>/secret -> 404 QUERY-Dfbg2
-PUT <SECRET>/<human.id>/secret -> 400 COMMAND-x8910n
-visitor: PUT <SECRET>/<visitor.id>/secret -> 404 AUTHZ-cdgFk
-visitor: GET <BY_NAME><NO> -> 404 AUTHZ-cdgFk
-""")
+def test_a_human_has_the_address_for_a_username_unless_the_request_has_one(admin: Api, fresh: Fresh) -> None:
+    name = fresh.name
+    user = admin.users.add_human(organization={"orgId": fresh.home.id}, **ada(name))
+    id = user.only("userId", details=DETAILS)["userId"]
+    human = only("phone", profile={"displayName": "Ada Human"}, email=only("email"))
+    admin.users.get(userId=id).has(user={"username": f"{name}@example.com", "human": human})
+    user = admin.rest("POST", "/v2/users/human", ada(name) | {"username": name})
+    user.has(details={"resourceOwner": fresh.home.id})
+    profile = only("firstName", "lastName", "displayName", "preferredLanguage")
+    human = only(profile=profile, email=only("email"), phone=only())
+    admin.rest("GET", BY_NAME + name).has(user={"userName": name, "human": human})
+
+
+def test_a_verification_code_is_given_back_when_the_request_asks_for_it(admin: Api, fresh: Fresh) -> None:
+    phone = {"phone": "+41791234567", "returnCode": {}}
+    user = admin.users.add_human(**ada(fresh.name, returnCode={}), phone=phone).has("emailCode", "phoneCode")
+    code = {"email": f"{fresh.name}@example.org", "returnCode": {}}
+    admin.users.update_human(userId=user["userId"], email=code).only("details", "emailCode")
+    verified = {"email": f"{fresh.name}@example.org", "isVerified": True}
+    admin.users.update_human(userId=fresh.human.id, email=verified).only("details")
+    admin.users.update_human(userId=fresh.human.id, email=code).only("details")
+    admin.users.get(userId=fresh.human.id).has(user={"human": {"email": only("email", "isVerified")}})
+
+
+def test_a_changed_address_is_no_longer_verified_and_the_display_name_stays(admin: Api, fresh: Fresh) -> None:
+    id, email = {"userId": fresh.human.id}, {"email": f"{fresh.name}@example.org"}
+    admin.users.update_human(**id, email=email, **EVE).has(details=DETAILS)
+    human = {"email": only("email"), "profile": {"displayName": "Ada Test", "givenName": "Eve"}}
+    admin.users.get(**id).has(user={"human": human})
+    admin.users.update(**id, human={"profile": {"displayName": "Eva"}, "email": email}).only("changeDate")
+    admin.rest("PUT", f"/v2/users/human/{fresh.human.id}", {"username": fresh.name}).only("details")
+    human = {"email": only("email"), "profile": {"displayName": "Eva"}}
+    admin.users.get(**id).has(user={"username": fresh.name, "human": human})
+
+
+def test_what_cannot_be_a_human_is_refused(admin: Api, fresh: Fresh, stranger: Api, visitor: User) -> None:
+    home, human = {"organization": {"orgId": fresh.home.id}}, ada(fresh.name)
+    add, update, id = admin.users.add_human, admin.users.update_human, {"userId": fresh.human.id}
+    add(**home, email={"email": "a@b.c"}).refused(400, "invalid AddHumanUserRequest.Profile: value is required")
+    path = "invalid AddHumanUserRequest.Email: embedded message failed validation | caused by: "
+    rule = "invalid SetHumanEmail.Email: value must be a valid email address | caused by: mail: missing '@' or "
+    add(**ada("", email="ada")).refused(400, f"{path}{rule}angle-addr")
+    add(**human, username=visitor.username).refused(409, "User already exists", id="V3-DKcYh")
+    add(**human, **id).refused(400, id="COMMAND-7yiox1isql")
+    add(**human, organization={"orgId": NOBODY}).refused(403, "Organisation doesn't exist", id="AUTH-Bs7Ds")
+    add(**human, password={"password": "short"}).refused(400, "Password is too short", id="COMMA-HuJf6")
+    update(userId=NOBODY, username="q").refused(404, "User could not be found", id="COMMAND-ugjs0upun6")
+    update(userId=visitor.id, **EVE).refused(404, id="COMMAND-ugjs0upun6")
+    update(**id, username=visitor.username).refused(409, id="V3-DKcYh")
+    update(**id).only("details")
+    stranger.users.add_human(**home, **human).refused(*NO_MEMBERSHIP)
+    stranger.users.update_human(**id, **EVE).refused(*NO_MEMBERSHIP)
+
+
+def test_a_password_is_replaced_with_the_current_one_or_the_permission(admin: Api, fresh: Fresh) -> None:
+    id, new = {"userId": fresh.human.id}, {"password": {"password": "Ab-45678"}}
+    update = admin.users.update_human
+    update(**id, password={"password": {"password": "short"}}).refused(400, id="COMMA-HuJf6")
+    update(**id, password=new | {"currentPassword": "x"}).refused(400, id="COMMAND-3M0fs")
+    update(**id, password=new | {"currentPassword": HUMAN_PASSWORD}).only("details")
+    password = {"password": {"password": "Ab-456789", "changeRequired": True}}
+    admin.users.update(**id, human={"password": password}).only("changeDate")
+    admin.users.get(**id).has(user={"human": {"passwordChangeRequired": True, "passwordChanged": ...}})
+
+
+def test_v1_finds_users_by_login_names_in_any_case_and_gives_secrets(
+    admin: Api, oauth: OAuth, fresh: Fresh, stranger: Api, visitor: User
+) -> None:
+    def secret_of(user_id: str) -> str:
+        return f"/management/v1/users/{user_id}/secret"
+
+    user = {"id": visitor.id, "userName": visitor.username, "machine": only("name")}
+    admin.rest("GET", BY_NAME + visitor.username.upper()).has(user=user)
+    admin.rest("GET", BY_NAME + NOBODY).refused(404, "User could not be found", id="QUERY-Dfbg2")
+    secret = admin.rest("PUT", secret_of(fresh.user.id))
+    secret.only("clientId", "clientSecret", details=only("sequence", "creationDate", "resourceOwner"))
+    oauth.ask_for_token(secret["clientId"], secret["clientSecret"]).has("access_token")
+    admin.rest("PUT", secret_of(NOBODY)).refused(404, "User could not be found", id="QUERY-Dfbg2")
+    admin.rest("PUT", secret_of(fresh.guest.id)).refused(404, id="QUERY-Dfbg2")
+    admin.rest("PUT", secret_of(fresh.human.id)).refused(400, id="COMMAND-x8910n")
+    stranger.rest("PUT", secret_of(visitor.id)).refused(*NO_MEMBERSHIP)
+    stranger.rest("GET", BY_NAME + NOBODY).refused(*NO_MEMBERSHIP)
 
 
 def test_errors_of_v1_are_not_stored(admin: Api) -> None:
-    paths = (f"{FIELDS['BY_NAME']}nobody", f"/v2/users/{NOBODY}")
-    answers = [admin.rest("GET", path) for path in paths]
-    assert [(a.status_code, a.headers.get("Cache-Control")) for a in answers] == [(404, "no-store"), (404, None)]
+    responses = [admin.rest("GET", path).response for path in (f"{BY_NAME}nobody", f"/v2/users/{NOBODY}")]
+    headers = [(response.status_code, response.headers.get("Cache-Control")) for response in responses]
+    assert headers == [(404, "no-store"), (404, None)]
 
 
 def test_wrong_passwords_are_counted_in_both_protocols(admin: Api, workshop: Workshop) -> None:
-    human = workshop.human().id
+    id = workshop.human().id
     wrong = {"password": {"password": "Ab-45678"}, "currentPassword": "x"}
-    connect = admin.ask("UserService/UpdateHumanUser", userId=human, password=wrong).json()["details"][0]
-    rest = admin.rest("PUT", f"/v2/users/human/{human}", {"password": wrong}).json()["details"][0]
-    right = wrong | {"currentPassword": "Zdemo-Passw0rd.1"}
-    admin.do("UserService/UpdateHumanUser", userId=human, password=right)
-    again = admin.ask("UserService/UpdateHumanUser", userId=human, password=wrong).json()["details"][0]
+
+    def detail() -> Any:
+        return admin.users.update_human(userId=id, password=wrong).response.json()["details"][0]
+
+    connect = detail()
+    rest = admin.rest("PUT", f"/v2/users/human/{id}", {"password": wrong}).response.json()["details"][0]
+    admin.users.update_human(userId=id, password=wrong | {"currentPassword": HUMAN_PASSWORD}).has()
+    again = detail()
     assert connect["type"] == "zitadel.v1.CredentialsCheckError"
-    assert [d["failedAttempts"] for d in (connect["debug"], rest, again["debug"])] == [1, 2, 1]
+    assert [detail["failedAttempts"] for detail in (connect["debug"], rest, again["debug"])] == [1, 2, 1]
     assert rest["@type"] == "type.googleapis.com/zitadel.v1.CredentialsCheckError"

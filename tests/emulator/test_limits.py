@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import INTROSPECT, Api, Server, answer, api_error, basic, oauth_refusal
+from tests.support.emulator_target import INTROSPECT, Server, answer, basic, oauth_refusal
 from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from tests.support.wire import converse, exchange, request
+from tests.support.zitadel_api import Api
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
 from zdemo.emulator.api.protocols import MOST_VALUES
-from zdemo.emulator.incoming import FREE_BYTES, LARGEST_BODY_BYTES, MOST_LARGE_BODIES
+from zdemo.emulator.incoming.body import FREE_BYTES, LARGEST_BODY_BYTES, MOST_LARGE_BODIES
 from zdemo.emulator.oidc.client_authentication import FORM, MOST_PARAMETERS
 
 CONNECT = "/zitadel.project.v2.ProjectService/ListProjects"
@@ -23,7 +24,7 @@ REST = "/v2/users"
 JSON_TYPE = "application/json"
 JSON = {"Content-Type": JSON_TYPE}
 UNREADABLE_FORM = oauth_refusal("invalid_request", "error parsing form")
-TOO_LARGE = (429, f"message is larger than configured max {LARGEST_BODY_BYTES}")
+TOO_LARGE = f"message is larger than configured max {LARGEST_BODY_BYTES}"
 LARGER = FREE_BYTES + 1
 BOMB_BYTES = 64 * 1024 * 1024
 PATIENCE_SECONDS = 10
@@ -54,7 +55,7 @@ def test_a_message_may_be_as_large_as_the_limit_and_no_larger(server: Server, pa
     packed = {**JSON, "Content-Encoding": "gzip"}
     for data, headers in ((just + b" ", JSON), (pieces(BOMB_BYTES), JSON), (bomb, packed)):
         response = server.send("POST", path, data=data, headers=headers)
-        assert (api_error(response), response.json()["code"]) == (TOO_LARGE, code)
+        assert answer(response) == (429, {"code": code, "message": TOO_LARGE})
 
 
 def fields(content_type: str, *others: str) -> list[str]:
@@ -121,10 +122,10 @@ def test_a_token_has_so_many_scopes_at_most(server: Server) -> None:
 
 def test_a_message_has_so_many_values_at_most(admin: Api) -> None:
     ids = [str(number) for number in range(MOST_VALUES - 10)]
-    assert admin.ask("ProjectService/ListProjects", filters=[{"inProjectIdsFilter": {"ids": ids}}]).status_code == 200
-    too_many = (429, f"message has more than {MOST_VALUES} values")
+    admin.projects.list(filters=[{"inProjectIdsFilter": {"ids": ids}}]).has()
     for content in (b"[]," * MOST_VALUES + b"[]", b"{}," * MOST_VALUES + b"{}", b"1," * MOST_VALUES + b"1"):
-        assert api_error(admin.post("ProjectService/ListProjects", b'{"filters": [' + content + b"]}")) == too_many
+        large = admin.post("ProjectService/ListProjects", b'{"filters": [' + content + b"]}")
+        large.refused(429, f"message has more than {MOST_VALUES} values")
 
 
 @pytest.mark.parametrize("kind", ["orQuery", "andQuery", "notQuery"])
@@ -132,7 +133,6 @@ def test_queries_are_nested_to_20_levels(admin: Api, kind: str) -> None:
     query: dict[str, Any] = {"userNameQuery": {"userName": READER.username}}
     for _ in range(20):
         query = {kind: {"query": query} if kind == "notQuery" else {"queries": [query]}}
-    (row,) = admin.do("UserService/ListUsers", queries=[query])["result"]
-    assert row["userId"] == READER.id
-    refused = admin.ask("UserService/ListUsers", queries=[{"notQuery": {"query": query}}])
-    assert api_error(refused) == (400, "Too many query nesting levels (Max 20) (USER-zsQ97)")
+    admin.users.list(queries=[query]).has(result=[{"userId": READER.id}])
+    deeper = admin.users.list(queries=[{"notQuery": {"query": query}}])
+    deeper.refused(400, "Too many query nesting levels (Max 20)", id="USER-zsQ97")

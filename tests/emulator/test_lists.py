@@ -1,64 +1,88 @@
 """Filters, pages and order of the API's lists."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from tests.support.stories import stories
+from tests.support.workshop import Fresh, Organization, Project, User, Workshop, later
+from tests.support.zitadel_api import Answer, Api, only
 from zdemo.emulator.api.lists import is_match
 
-FIELDS = {
-    "three": """filters.0.inProjectIdsFilter.ids='["<own_project1.id>","<own_project2.id>","<own_project3.id>"]'""",
-    "one": "filters.0.inProjectIdsFilter.ids.0=<own_project1.id>",
-    "by_name": "sortingColumn=PROJECT_FIELD_NAME_NAME pagination.asc=true pagination.limit=1",
-    "by_date": "sortingColumn=PROJECT_FIELD_NAME_CREATION_DATE pagination.asc=true pagination.limit=1",
-    "named": "filters.1.projectNameFilter.projectName=<own_project1.name>",
-    "reader": "queries.0.inUserIdsQuery.userIds.0=<reader.id>",
-    "either": "queries.0.orQuery.queries.0.loginNameQuery.loginName=<reader_login> "
-    "queries.0.orQuery.queries.1.userNameQuery.userName=<visitor.username>",
-    "pats": "filters.0.userIdFilter.id=<user.id>",
-    "by_expiry": "sortingColumn=PERSONAL_ACCESS_TOKEN_FIELD_NAME_EXPIRATION_DATE",
-    "expires": "filters.1.expirationDateFilter.timestamp=<next_week> filters.1.expirationDateFilter.method",
-}
-test_a_story_of_lists = stories("""
-# a list has a limit, counts in text, and shows the newest first
-P/ListProjects @three -> pagination.totalResult=3 pagination.appliedLimit=100 projects.0.projectId=<own_project3.id>
-P/ListProjects @three orgid=<own_organization.id> -> projects.2
-P/ListProjects @three pagination.limit=1000 -> pagination.appliedLimit=1000 projects.2
-P/ListProjects @three sortingColumn=PROJECT_FIELD_NAME_COLOUR -> projects.2
 
-# pages follow the sorting column
-P/ListProjects @three @by_name -> pagination.totalResult=3 pagination.appliedLimit=1 projects.1=null
-P/ListProjects @three @by_name -> projects.0.projectId=<own_project1.id>
-P/ListProjects @three @by_name pagination.offset=1 -> projects.0.projectId=<own_project2.id>
-P/ListProjects @three @by_date pagination.offset=2 -> projects.0.projectId=<own_project3.id>
-P/ListProjects @three @by_date pagination.offset=10 -> :pagination pagination:appliedLimit
+def test_a_list_counts_in_text_shows_the_newest_first_and_has_pages(
+    admin: Api, workshop: Workshop, other_organization: Organization
+) -> None:
+    projects = [workshop.project() for _ in range(3)]
+    three = {"filters": [{"inProjectIdsFilter": {"ids": [project.id for project in projects]}}]}
+    newest_first = [{"projectId": project.id} for project in reversed(projects)]
+    counted = admin.projects.list(**three).has(projects=newest_first)
+    counted.has(pagination={"totalResult": "3", "appliedLimit": "100"})
+    admin.within(other_organization.id).projects.list(**three).has(projects=newest_first)
+    large = admin.projects.list(**three, pagination={"limit": 1000})
+    large.has(projects=newest_first, pagination={"appliedLimit": "1000"})
+    admin.projects.list(**three, sortingColumn="PROJECT_FIELD_NAME_COLOUR").has(projects=[..., ..., ...])
 
-# a list without a match has neither rows nor total, and filters must all hold
-P/ListProjects filters.0.projectNameFilter.projectName=<name> -> :pagination pagination:appliedLimit
-P/ListProjects @one @named -> projects.0.projectId=<own_project1.id>
-P/ListProjects @one filters.1.projectNameFilter.projectName=<own_project2.name> -> projects=null
+    def page(column: str, offset: int) -> Answer:
+        pagination = {"asc": True, "limit": 1, "offset": offset}
+        return admin.projects.list(**three, sortingColumn=f"PROJECT_FIELD_NAME_{column}", pagination=pagination)
 
-# users are found by type, state and either of two queries
-U/ListUsers @reader queries.1.typeQuery.type=TYPE_MACHINE -> result.0.userId=<reader.id> details.totalResult=1
-U/ListUsers @reader queries.1.typeQuery.type=TYPE_HUMAN -> result=null
-U/ListUsers @reader queries.1.stateQuery.state=USER_STATE_ACTIVE -> result.0
-U/ListUsers @reader queries.1.stateQuery.state=USER_STATE_LOCKED -> result=null
-U/ListUsers @reader queries.1.notQuery.query.typeQuery.type=TYPE_HUMAN -> result.0
-U/ListUsers @reader queries.1.userNameQuery.userName=<visitor.username> -> result=null
-U/ListUsers @either -> result.1 details.totalResult=2 pagination=null
-U/ListUsers @either query.limit=1 query.asc=true -> result.0.userId=<visitor.id> result.1=null
-U/ListUsers @either query.limit=1 query.asc=true query.offset=1 -> result.0.userId=<reader.id> result.1=null
+    by_name = sorted(projects, key=lambda project: project.name)
+    page("NAME", 0).has(projects=[{"projectId": by_name[0].id}], pagination={"totalResult": "3", "appliedLimit": "1"})
+    page("NAME", 1).has(projects=[{"projectId": by_name[1].id}])
+    page("CREATION_DATE", 2).has(projects=[{"projectId": projects[2].id}])
+    page("CREATION_DATE", 10).only(pagination=only("appliedLimit"))
 
-# PATs are listed in order, and found by ID and by expiry
-U/AddPersonalAccessToken userId=<user.id> expirationDate=<next_week> -> token
-U/AddPersonalAccessToken userId=<user.id> expirationDate=<tomorrow> -> token
-U/ListPersonalAccessTokens @pats -> result.0.id=<made.tokenId> result.2.id=<user.first_pat.id>
-U/ListPersonalAccessTokens @pats pagination.asc=true pagination.limit=2 -> result.0.id=<user.first_pat.id> result.2=null
-U/ListPersonalAccessTokens @pats pagination.asc=true pagination.offset=2 -> result.0.id=<made.tokenId> result.1=null
-U/ListPersonalAccessTokens @pats pagination.offset=9 -> result=null
-U/ListPersonalAccessTokens @pats @by_expiry -> result.0.id=<user.first_pat.id> result.2.id=<made.tokenId>
-U/ListPersonalAccessTokens @pats filters.1.tokenIdFilter.id=<made.tokenId> -> result.0.id=<made.tokenId> result.1=null
-U/ListPersonalAccessTokens @pats @expires=TIMESTAMP_FILTER_METHOD_BEFORE -> result.0.id=<made.tokenId> result.1=null
-""")
+
+def test_all_filters_must_hold_and_a_list_without_a_match_has_no_total(
+    admin: Api, fresh: Fresh, other_project: Project
+) -> None:
+    this = {"inProjectIdsFilter": {"ids": [fresh.project.id]}}
+    own, other, none = (
+        {"projectNameFilter": {"projectName": name}} for name in (fresh.project.name, other_project.name, fresh.name)
+    )
+    admin.projects.list(filters=[none]).only(pagination=only("appliedLimit"))
+    admin.projects.list(filters=[this, own]).has(projects=[{"projectId": fresh.project.id}])
+    admin.projects.list(filters=[this, other]).has(projects=None)
+
+
+def test_users_are_found_by_type_state_or_name(admin: Api, reader: User, reader_login: str, visitor: User) -> None:
+    this = {"inUserIdsQuery": {"userIds": [reader.id]}}
+    machine = admin.users.list(queries=[this, {"typeQuery": {"type": "TYPE_MACHINE"}}])
+    machine.has(result=[{"userId": reader.id}], details={"totalResult": "1"})
+    human = {"typeQuery": {"type": "TYPE_HUMAN"}}
+    for query in ({"stateQuery": {"state": "USER_STATE_ACTIVE"}}, {"notQuery": {"query": human}}):
+        admin.users.list(queries=[this, query]).has(result=[...])
+    for query in (
+        human,
+        {"stateQuery": {"state": "USER_STATE_LOCKED"}},
+        {"userNameQuery": {"userName": visitor.username}},
+    ):
+        admin.users.list(queries=[this, query]).has(result=None)
+    names = [{"loginNameQuery": {"loginName": reader_login}}, {"userNameQuery": {"userName": visitor.username}}]
+    either = [{"orQuery": {"queries": names}}]
+    admin.users.list(queries=either).has(result=[..., ...], details={"totalResult": "2"}, pagination=None)
+    for offset, user in enumerate((visitor, reader)):
+        page = admin.users.list(queries=either, query={"limit": 1, "asc": True, "offset": offset})
+        page.has(result=[{"userId": user.id}])
+
+
+def test_pats_are_listed_in_order_and_found_by_id_and_by_expiry(admin: Api, workshop: Workshop, fresh: Fresh) -> None:
+    first, next_week = fresh.user.pat_id, later(days=7)
+    week, day = (workshop.pat(fresh.user.id, expires).id for expires in (next_week, later(days=1)))
+    of_user = {"userIdFilter": {"id": fresh.user.id}}
+
+    def expect(*ids: str, filters: Sequence[object] = (), **fields: object) -> None:
+        rows = [{"id": id} for id in ids]
+        admin.users.list_pats(filters=[of_user, *filters], **fields).has(result=rows or None)
+
+    expect(day, week, first)
+    expect(first, week, pagination={"asc": True, "limit": 2})
+    expect(day, pagination={"asc": True, "offset": 2})
+    expect(pagination={"offset": 9})
+    expect(first, week, day, sortingColumn="PERSONAL_ACCESS_TOKEN_FIELD_NAME_EXPIRATION_DATE")
+    expect(day, filters=[{"tokenIdFilter": {"id": day}}])
+    before = {"timestamp": next_week, "method": "TIMESTAMP_FILTER_METHOD_BEFORE"}
+    expect(day, filters=[{"expirationDateFilter": before}])
 
 
 @pytest.mark.parametrize(

@@ -5,94 +5,131 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from tests.support.emulator_target import Api, Server, error_id
+from tests.support.emulator_target import NOBODY, Server
 from tests.support.logins import CALLBACK, Client, add_client, session_of_ada
-from tests.support.stories import stories
+from tests.support.oauth import OAuth
+from tests.support.workshop import HUMAN_PASSWORD, App, Fresh, User, Workshop
+from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
 from zdemo.emulator import ADMIN, Emulator
 from zdemo.emulator.seed import PERSON_ID, PERSON_PASSWORD, VISITOR
 
-FIELDS = {
-    "CHECKS": "invalid Checks.User: <EMBEDDED>: invalid CheckUser.UserId: <LENGTH>",
-    "human": "checks.user.userId=<human.id>",
-    "by_name": "checks.user.loginName=<human.username.upper>",
-    "password": "checks.password.password=Zdemo-Passw0rd.1",
-    "this": "sessionId=<session.sessionId>",
-    "with_token": "sessionId=<session.sessionId> sessionToken=<session.sessionToken>",
-    "listed": "queries.0.idsQuery.ids.0=<session.sessionId>",
-    "of_human": "queries.0.userIdQuery.id=<human.id>",
-}
-test_a_story_of_login_pages = stories("""
-# a session has what was checked in it, even nothing
-S/CreateSession -> :details,sessionId,sessionToken details:sequence,changeDate,resourceOwner
-S/GetSession sessionId=<made.sessionId> -> session:id,creationDate,changeDate,sequence
-S/CreateSession @human -> sessionToken
-S/GetSession sessionId=<made.sessionId> -> session.factors:user session.factors.user.loginName=<human.username>
-S/CreateSession @by_name @password lifetime=3600s metadata.k=dg== userAgent.ip=1.2.3.4 -> sessionToken
-S/GetSession sessionId=<made.sessionId> -> session.factors:user,password session.factors.password:verifiedAt
-S/GetSession sessionId=<made.sessionId> -> session.metadata.k=dg== session.userAgent.ip=1.2.3.4 session.expirationDate
-S/GetSession sessionId=<made.sessionId> -> session.factors.user:verifiedAt,id,loginName,displayName,organizationId
-POST /v2/sessions checks.user.userId=<visitor.id> -> sessionId
-S/GetSession sessionId=<made.sessionId> -> session.factors.user:verifiedAt,id,loginName,organizationId
+EMBEDDED = "embedded message failed validation | caused by: invalid"
+PASSWORD = {"password": {"password": HUMAN_PASSWORD}}
+WRONG_PASSWORD = {"password": {"password": "x"}}
+METADATA = {"k": "dg=="}
 
-# a session is not begun for somebody unknown, with a wrong password, or without the permission
-S/CreateSession checks.user.userId=<NO> -> 404 User could not be found (QUERY-Dfbg2)
-S/CreateSession @human checks.password.password=x -> 400 Password is invalid (COMMAND-3M0fs)
-S/CreateSession @password -> 400 User ID missing (COMMAND-Sfw3f)
-S/CreateSession checks.user.userId=<visitor.id> @password -> 400 User has not set a password (COMMAND-3nJ4t)
-S/CreateSession lifetime=0s -> 400 invalid CreateSessionRequest.Lifetime: value must be greater than 0s
-S/CreateSession checks.user.userId= -> 400 invalid CreateSessionRequest.Checks: <EMBEDDED>: <CHECKS>
-visitor: S/CreateSession @human -> 404 membership not found (AUTHZ-cdgFk)
-ORG_OWNER: S/CreateSession @human -> 404 AUTHZ-cdgFk
-S/ListSessions @of_human -> details:timestamp
-U/LockUser userId=<human.id> -> details
-S/CreateSession @human -> 400 Errors.User.NotActive (SESSION-Gj4ko)
+# --- sessions ---
 
-# a change gives a new token, and the old one ends; without a change there is none
-S/SetSession @with_token metadata.k=dg== -> :details,sessionToken
-S/GetSession @with_token -> 403 Errors.PermissionDenied (QUERY-dsfr3)
-S/GetSession @this sessionToken=<made.sessionToken> -> session.metadata.k=dg==
-S/SetSession @this metadata.k=dg== -> :details
-S/SetSession @this metadata.k= lifetime=60.5s -> :details,sessionToken
-GET /v2/sessions/<session.sessionId>?sessionToken=<made.sessionToken> -> session.metadata=null session.expirationDate
-PATCH /v2/sessions/<session.sessionId> @password -> :details,sessionToken
-S/SetSession @this checks.password.password=x -> 400 COMMAND-3M0fs
-S/SetSession @this checks.user.userId=<visitor.id> -> 400 user change not possible ()
-visitor: S/SetSession @this metadata.k=dg== -> 404 AUTHZ-cdgFk
-U/LockUser userId=<human.id> -> details
-S/SetSession @this @password -> 400 User is locked (COMMAND-JLK35)
-S/SetSession sessionId=<name> metadata.k=dg== -> :details,sessionToken
-S/GetSession sessionId=<name> -> session.metadata.k=dg==
 
-# a session is read by its user, its creator, by those who have its token or the permission
-visitor: S/GetSession @with_token -> session.id=<session.sessionId>
-visitor: S/GetSession @this -> 404 AUTHZ-cdgFk
-ORG_USER_MANAGER: S/GetSession @this -> session
-S/CreateSession checks.user.userId=<visitor.id> -> sessionId
-visitor: S/GetSession sessionId=<made.sessionId> -> session
-S/GetSession sessionId=<NO> -> 404 Session does not exist (QUERY-SFeaa)
+def checks_of(user: User) -> dict[str, dict[str, str]]:
+    return {"user": {"userId": user.id}}
 
-# sessions are found, and counted for those who may not see them
-S/ListSessions @listed -> details:totalResult,timestamp sessions.0.id=<session.sessionId>
-S/ListSessions @listed queries.1.userIdQuery.id=<visitor.id> -> :details details:timestamp
-POST /v2/sessions/search @of_human -> details.totalResult="1" sessions.0.factors.user
-visitor: S/ListSessions @listed -> :details details.totalResult="1"
 
-# a session is deleted by its token, by its user or with the permission, and again; an unknown one too
-visitor: S/DeleteSession @this -> 404 AUTHZ-cdgFk
-visitor: S/DeleteSession @this sessionToken=x -> 403 Session Token is invalid (COMMAND-sGr42)
-visitor: S/DeleteSession @with_token -> details:sequence,changeDate,resourceOwner
-S/DeleteSession @this -> details:sequence,changeDate,resourceOwner
-S/DeleteSession sessionId=<NO> -> details:resourceOwner
-S/GetSession @this -> 404 QUERY-SFeaa
-S/ListSessions @listed -> details:timestamp
-S/SetSession @this metadata.k=dg== -> 400 Session already terminated (COMMAND-Hewfq)
-DELETE /v2/sessions/<session.sessionId> -> details
+def test_a_session_has_what_was_checked_in_it_even_nothing(admin: Api, fresh: Fresh, visitor: User) -> None:
+    human = fresh.human
+    empty = admin.sessions.create().only("sessionId", "sessionToken", details=DETAILS)["sessionId"]
+    admin.sessions.get(sessionId=empty).has(session=only("id", "creationDate", "changeDate", "sequence"))
+    known = admin.sessions.create(checks=checks_of(human)).has("sessionToken")["sessionId"]
+    factors = only(user={"loginName": human.username})
+    admin.sessions.get(sessionId=known).has(session={"factors": factors})
+    more = {"lifetime": "3600s", "metadata": METADATA, "userAgent": {"ip": "1.2.3.4"}}
+    checks = {"user": {"loginName": human.username.upper()}} | PASSWORD
+    full = admin.sessions.create(checks=checks, **more).has("sessionToken")["sessionId"]
+    names = ("verifiedAt", "id", "loginName", "organizationId")
+    factors = only(user=only("displayName", *names), password=only("verifiedAt"))
+    session = {"factors": factors, "metadata": METADATA, "userAgent": {"ip": "1.2.3.4"}, "expirationDate": ...}
+    admin.sessions.get(sessionId=full).has(session=session)
+    machine = admin.rest("POST", "/v2/sessions", {"checks": checks_of(visitor)})["sessionId"]
+    admin.sessions.get(sessionId=machine).has(session={"factors": {"user": only(*names)}})
 
-# the token of a session opens nothing else
-session: U/ListUsers -> 403 authentication required (AUTHZ-Kl3p0)
-introspect app=app token=<session.sessionToken> -> :active
-userinfo token=<session.sessionToken> -> 401 access token invalid
-""")
+
+def test_a_session_is_not_begun(admin: Api, owner: Api, stranger: Api, fresh: Fresh, visitor: User) -> None:
+    checks, create = checks_of(fresh.human), admin.sessions.create
+    create(checks={"user": {"userId": NOBODY}}).refused(404, "User could not be found", id="QUERY-Dfbg2")
+    create(checks=checks | WRONG_PASSWORD).refused(400, "Password is invalid", id="COMMAND-3M0fs")
+    create(checks=PASSWORD).refused(400, "User ID missing", id="COMMAND-Sfw3f")
+    create(checks=checks_of(visitor) | PASSWORD).refused(400, "User has not set a password", id="COMMAND-3nJ4t")
+    create(lifetime="0s").refused(400, "invalid CreateSessionRequest.Lifetime: value must be greater than 0s")
+    length = "value length must be between 1 and 200 runes, inclusive"
+    path = f"{EMBEDDED} Checks.User: {EMBEDDED} CheckUser.UserId: {length}"
+    create(checks={"user": {"userId": ""}}).refused(400, f"invalid CreateSessionRequest.Checks: {path}")
+    for api in (stranger, owner):
+        api.sessions.create(checks=checks).refused(*NO_MEMBERSHIP)
+    of_human = [{"userIdQuery": {"id": fresh.human.id}}]
+    admin.sessions.list(queries=of_human).has(details=only("timestamp"))
+    admin.users.lock(userId=fresh.human.id).has("details")
+    create(checks=checks).refused(400, "Errors.User.NotActive", id="SESSION-Gj4ko")
+
+
+def test_a_change_of_a_session_gives_a_new_token_and_ends_the_old_one(
+    admin: Api, fresh: Fresh, stranger: Api, visitor: User
+) -> None:
+    id = {"sessionId": fresh.session["sessionId"]}
+    changed = admin.sessions.set(**fresh.session, metadata=METADATA).only("details", "sessionToken")
+    admin.sessions.get(**fresh.session).refused(403, "Errors.PermissionDenied", id="QUERY-dsfr3")
+    admin.sessions.get(**id, sessionToken=changed["sessionToken"]).has(session={"metadata": METADATA})
+    admin.sessions.set(**id, metadata=METADATA).only("details")
+    changed = admin.sessions.set(**id, metadata={"k": ""}, lifetime="60.5s").only("details", "sessionToken")
+    path = f"/v2/sessions/{fresh.session['sessionId']}"
+    read = admin.rest("GET", f"{path}?sessionToken={changed['sessionToken']}")
+    read.has(session={"metadata": None, "expirationDate": ...})
+    admin.rest("PATCH", path, {"checks": PASSWORD}).only("details", "sessionToken")
+    admin.sessions.set(**id, checks=WRONG_PASSWORD).refused(400, id="COMMAND-3M0fs")
+    admin.sessions.set(**id, checks=checks_of(visitor)).refused(400, "user change not possible", id="")
+    stranger.sessions.set(**id, metadata=METADATA).refused(*NO_MEMBERSHIP)
+    admin.users.lock(userId=fresh.human.id).has("details")
+    admin.sessions.set(**id, checks=PASSWORD).refused(400, "User is locked", id="COMMAND-JLK35")
+
+
+def test_a_change_of_an_unknown_session_makes_it(admin: Api, fresh: Fresh) -> None:
+    admin.sessions.set(sessionId=fresh.name, metadata=METADATA).only("details", "sessionToken")
+    admin.sessions.get(sessionId=fresh.name).has(session={"metadata": METADATA})
+
+
+def test_a_session_is_read_by_its_user_with_its_token_or_the_permission(
+    admin: Api, server: Server, workshop: Workshop, stranger: Api, fresh: Fresh, visitor: User
+) -> None:
+    id = {"sessionId": fresh.session["sessionId"]}
+    manager = Api(server, workshop.administrator("ORG_USER_MANAGER").pat)
+    stranger.sessions.get(**fresh.session).has(session={"id": id["sessionId"]})
+    stranger.sessions.get(**id).refused(*NO_MEMBERSHIP)
+    manager.sessions.get(**id).has("session")
+    own = admin.sessions.create(checks=checks_of(visitor))["sessionId"]
+    stranger.sessions.get(sessionId=own).has("session")
+    admin.sessions.get(sessionId=NOBODY).refused(404, "Session does not exist", id="QUERY-SFeaa")
+
+
+def test_sessions_are_found_and_counted_also_for_strangers(
+    admin: Api, fresh: Fresh, stranger: Api, visitor: User
+) -> None:
+    id = fresh.session["sessionId"]
+    this, of_visitor = {"idsQuery": {"ids": [id]}}, {"userIdQuery": {"id": visitor.id}}
+    admin.sessions.list(queries=[this]).has(sessions=[{"id": id}], details=only("totalResult", "timestamp"))
+    admin.sessions.list(queries=[this, of_visitor]).only(details=only("timestamp"))
+    searched = admin.rest("POST", "/v2/sessions/search", {"queries": [{"userIdQuery": {"id": fresh.human.id}}]})
+    searched.has(sessions=[{"factors": {"user": ...}}], details={"totalResult": "1"})
+    counted = stranger.sessions.list(queries=[this])
+    counted.only(details=only("timestamp", totalResult="1"))
+
+
+def test_a_session_is_deleted_by_its_token_or_the_permission_and_again(admin: Api, fresh: Fresh, stranger: Api) -> None:
+    id = {"sessionId": fresh.session["sessionId"]}
+    stranger.sessions.delete(**id).refused(*NO_MEMBERSHIP)
+    stranger.sessions.delete(**id, sessionToken="x").refused(403, "Session Token is invalid", id="COMMAND-sGr42")
+    stranger.sessions.delete(**fresh.session).has(details=DETAILS)
+    admin.sessions.delete(**id).has(details=DETAILS)
+    admin.sessions.delete(sessionId=NOBODY).has(details=only("resourceOwner"))
+    admin.sessions.get(**id).refused(404, id="QUERY-SFeaa")
+    admin.sessions.list(queries=[{"idsQuery": {"ids": [id["sessionId"]]}}]).has(details=only("timestamp"))
+    admin.sessions.set(**id, metadata=METADATA).refused(400, "Session already terminated", id="COMMAND-Hewfq")
+    admin.rest("DELETE", f"/v2/sessions/{id['sessionId']}").has("details")
+
+
+def test_the_token_of_a_session_opens_nothing_else(oauth: OAuth, server: Server, fresh: Fresh, app: App) -> None:
+    token = fresh.session["sessionToken"]
+    Api(server, token).users.list().refused(403, "authentication required", id="AUTHZ-Kl3p0")
+    oauth.introspect(app, token).only("active")
+    oauth.userinfo(token).refused(401, "access token invalid")
 
 
 # --- the requests of applications ---
@@ -113,64 +150,51 @@ def asked(client: Client, **change: str) -> str:
 
 def test_a_login_page_of_ones_own_reads_the_request_and_answers_it_once(client: Client, login: Api) -> None:
     id = asked(client, prompt="login", login_hint="ada", ui_locales="de", max_age="60", scope="openid profile x")
-    shown = login.do("OIDCService/GetAuthRequest", authRequestId=id)["authRequest"]
-    assert shown.pop("creationDate")
-    assert shown == {
-        "id": id,
-        "clientId": client.client_id,
-        "scope": ["openid", "profile"],
-        "redirectUri": CALLBACK,
-        "prompt": ["PROMPT_LOGIN"],
-        "uiLocales": ["de"],
-        "loginHint": "ada",
-        "maxAge": "0s",
-    }
-    answered = login.rest("POST", f"/v2/oidc/auth_requests/{id}", session_of_ada(login)).json()
-    assert set(answered["details"]) == {"sequence", "changeDate", "resourceOwner"}
-    address, _, query = answered["callbackUrl"].partition("?")
+    asked_for = {"scope": ["openid", "profile"], "redirectUri": CALLBACK, "prompt": ["PROMPT_LOGIN"], "maxAge": "0s"}
+    request = only("creationDate", **asked_for, id=id, clientId=client.client_id, uiLocales=["de"], loginHint="ada")
+    login.oidc.get_request(authRequestId=id).has(authRequest=request)
+    answer = login.rest("POST", f"/v2/oidc/auth_requests/{id}", session_of_ada(login)).has(details=DETAILS)
+    address, _, query = answer["callbackUrl"].partition("?")
     code = dict(parse_qsl(query))
     assert (address, code["state"]) == (CALLBACK, "a state")
-    refused = login.ask("OIDCService/CreateCallback", authRequestId=id, **session_of_ada(login))
-    assert error_id(refused) == (400, "COMMAND-Sx208nt")
+    login.oidc.answer_request(authRequestId=id, **session_of_ada(login)).refused(400, id="COMMAND-Sx208nt")
     tokens = client.exchange(code["code"]).json()
     assert "id_token" in tokens
-    assert error_id(login.ask("OIDCService/GetAuthRequest", authRequestId=id)) == (404, "QUERY-Thee9")
+    login.oidc.get_request(authRequestId=id).refused(404, id="QUERY-Thee9")
 
 
 def test_a_login_page_of_ones_own_says_no(client: Client, login: Api) -> None:
     id = asked(client)
     refusal = {"error": "ERROR_REASON_TEMPORARY_UNAVAILABLE", "errorDescription": "no thanks"}
-    address = login.do("OIDCService/CreateCallback", authRequestId=id, error=refusal)["callbackUrl"]
+    address = login.oidc.answer_request(authRequestId=id, error=refusal)["callbackUrl"]
     assert address == f"{CALLBACK}?error=temporarily_unavailable&error_description=no+thanks&state=a+state"
-    refused = login.ask("OIDCService/CreateCallback", authRequestId=id, error=refusal)
-    assert error_id(refused) == (400, "COMMAND-Sx202nt")
+    login.oidc.answer_request(authRequestId=id, error=refusal).refused(400, id="COMMAND-Sx202nt")
 
 
 def test_only_a_login_client_with_a_session_answers(own: Emulator, near: Server, client: Client, login: Api) -> None:
     id, owner, session = asked(client), Api(near, ADMIN.pat), session_of_ada(login)
-    assert owner.ask("OIDCService/GetAuthRequest", authRequestId=id).status_code == 200
+    owner.oidc.get_request(authRequestId=id).has()
     ended = session_of_ada(login)
-    login.do("SessionService/DeleteSession", sessionId=ended["session"]["sessionId"])
+    login.sessions.delete(sessionId=ended["session"]["sessionId"]).has()
     brief = session_of_ada(login)
-    changed = login.do("SessionService/SetSession", sessionId=brief["session"]["sessionId"], lifetime="0.001s")
+    changed = login.sessions.set(sessionId=brief["session"]["sessionId"], lifetime="0.001s")
     brief["session"]["sessionToken"] = changed["sessionToken"]
     own.control.timeline.advance(timedelta(seconds=1))
-    for api, body, refusal in (
-        (owner, session, (403, "AUTH-AWfge")),
-        (Api(near, VISITOR.pat), session, (404, "AUTHZ-cdgFk")),
-        (login, {"authRequestId": "V2_7"} | session, (404, "COMMAND-jae5P")),
-        (login, {"session": {"sessionId": "7", "sessionToken": "x"}}, (400, "COMMAND-Flk38")),
-        (login, {"session": session["session"] | {"sessionToken": "x"}}, (403, "COMMAND-sGr42")),
-        (login, ended, (400, "COMMAND-Hewfq")),
-        (login, brief, (400, "COMMAND-Hkl3d")),
+    for api, body, status, error in (
+        (owner, session, 403, "AUTH-AWfge"),
+        (Api(near, VISITOR.pat), session, 404, "AUTHZ-cdgFk"),
+        (login, {"authRequestId": "V2_7"} | session, 404, "COMMAND-jae5P"),
+        (login, {"session": {"sessionId": "7", "sessionToken": "x"}}, 400, "COMMAND-Flk38"),
+        (login, {"session": session["session"] | {"sessionToken": "x"}}, 403, "COMMAND-sGr42"),
+        (login, ended, 400, "COMMAND-Hewfq"),
+        (login, brief, 400, "COMMAND-Hkl3d"),
     ):
-        assert error_id(api.ask("OIDCService/CreateCallback", **({"authRequestId": id} | body))) == refusal
-    assert login.ask("OIDCService/CreateCallback", authRequestId=id).status_code == 400
+        api.oidc.answer_request(**({"authRequestId": id} | body)).refused(status, id=error)
+    assert login.oidc.answer_request(authRequestId=id).response.status_code == 400
 
 
 def test_people_change_their_passwords_when_they_know_the_current_one(own: Emulator, near: Server) -> None:
     token = add_client(own).log_in(scope="openid urn:zitadel:iam:org:project:id:zitadel:aud")["access_token"]
     ada, new = Api(near, token), {"password": {"password": "Ab-45678"}}
-    refused = ada.ask("UserService/UpdateHumanUser", userId=PERSON_ID, password=new)
-    assert error_id(refused) == (404, "AUTHZ-cdgFk")
-    ada.do("UserService/UpdateHumanUser", userId=PERSON_ID, password=new | {"currentPassword": PERSON_PASSWORD})
+    ada.users.update_human(userId=PERSON_ID, password=new).refused(*NO_MEMBERSHIP)
+    ada.users.update_human(userId=PERSON_ID, password=new | {"currentPassword": PERSON_PASSWORD}).has()

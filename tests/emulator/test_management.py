@@ -1,245 +1,325 @@
-"""The objects of the v2 API in stories: made, shown, listed, changed, switched off and on, and removed."""
+"""The objects of the v2 API: made, read, listed, changed, switched off and on, and removed."""
 
 from datetime import datetime
 
-from tests.support.emulator_target import Api
 from tests.support.oauth import PAT_FORM, form_of
-from tests.support.stories import Objects, stories
-from tests.support.workshop import FOREVER, User, decoded
+from tests.support.workshop import FOREVER, Fresh, Project, User, decoded, later
+from tests.support.zitadel_api import DETAILS, Api, only
 from zdemo.emulator.entities import IdGenerator
 
-FIELDS = {
-    "project": "projectId=<own_project.id>",
-    "role": "projectId=<own_project.id> roleKey=r",
-    "app": "projectId=<own_project.id> applicationId=<own_app.id>",
-    "application": "projectId=<own_project.id> apiConfiguration={}",
-    "key_app": "projectId=<own_project.id> applicationId=<own_key_app.id>",
-    "home": "organizationId=<organization.id>",
-    "user": "userId=<user.id>",
-    "of_user": "filters.0.userIdFilter.id=<user.id>",
-    "of_app": "filters.0.projectIdFilter.projectId=<own_app.project.id>",
-    "of_key_app": "filters.0.applicationIdFilter.applicationId=<own_key_app.id>",
-    "this": "filters.0.authorizationIds.ids.0=<assignment>",
-    "assigned": "filters.0.inUserIds.ids.0=<user.id>",
-    "admin": "userId=<user.id> resource.organizationId=<organization.id>",
-    "admins": "filters.0.inUserIdsFilter.ids.0=<user.id>",
-}
-test_a_story_of_the_management_api = stories("""
-# a project leaves out its flags that are off
-P/GetProject @project -> project:projectId,organizationId,creationDate,changeDate,name,state
-P/GetProject @project -> project.name=<own_project.name> project.state=PROJECT_STATE_ACTIVE
-P/UpdateProject @project projectRoleAssertion=true -> :changeDate
-P/GetProject @project -> project.name=<own_project.name> project.projectRoleAssertion=true
-
-# a name is taken in its organization alone, and a trailing space makes another
-P/CreateProject @home name="<own_project.name> " -> :projectId,creationDate
-P/DeleteProject projectId=<made.projectId> -> :deletionDate
-P/CreateProject organizationId=<own_organization.id> name=<own_project.name> -> projectId
-
-# a project is renamed, and the same name again is accepted
-twice P/UpdateProject @project name=<name> -> :changeDate
-P/GetProject @project -> project.name=<name>
-
-# a project is switched off and on once
-P/DeactivateProject @project -> :changeDate
-P/DeactivateProject @project -> 400 Project is not active (COMMAND-mki55)
-P/GetProject @project -> project.state=PROJECT_STATE_INACTIVE
-P/ActivateProject @project -> :changeDate
-P/ActivateProject @project -> 400 Project is not deactivated (COMMAND-5M9bs)
-P/GetProject @project -> project.state=PROJECT_STATE_ACTIVE
-
-# deleting a project again gives the old date
-P/DeleteProject @project -> :deletionDate
-P/DeleteProject @project -> deletionDate=<made.deletionDate>
-P/GetProject @project -> 404 QUERY-fk2fs
-
-# an application shows its secret once, if it has one
-A/CreateApplication @application name=a -> :applicationId,creationDate,apiConfiguration
-A/CreateApplication @application name=b -> apiConfiguration:clientId,clientSecret
-A/CreateApplication @project name=c apiConfiguration.authMethodType=NOPE -> apiConfiguration:clientId,clientSecret
-A/CreateApplication @project name=d oidcConfiguration={} -> oidcConfiguration:clientId,clientSecret
-A/CreateApplication @project name=e apiConfiguration.authMethodType=1.0 -> apiConfiguration:clientId
-A/GetApplication @app -> application:applicationId,creationDate,changeDate,state,name,apiConfiguration,projectId
-A/GetApplication @app -> application.state=APPLICATION_STATE_ACTIVE application.apiConfiguration:clientId
-A/GetApplication @key_app -> application.apiConfiguration.authMethodType=API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT
-A/GenerateClientSecret @app -> :clientSecret,creationDate
-
-# the name of an application is taken in its project alone
-A/UpdateApplication @app name=<own_app.name> -> 400 No changes (COMMAND-2m8vx)
-A/UpdateApplication @app name=<name> -> :changeDate
-A/GetApplication @app -> application.name=<name>
-A/CreateApplication projectId=<project.id> name=<own_app.name> apiConfiguration={} -> applicationId
-
-# applications are found by filters
-A/ListApplications @of_app -> applications.0.applicationId=<own_app.id>
-A/ListApplications @of_app filters.1.nameFilter.name=none -> applications=null
-A/ListApplications @of_app filters.1.typeFilter=APPLICATION_TYPE_OIDC -> applications=null
-A/ListApplications @of_app filters.1.stateFilter=APPLICATION_STATE_INACTIVE -> applications=null
-A/ListApplications filters.0.clientIdFilter.clientId=<own_app.id> -> applications=null
-A/ListApplications filters.0.entityIdFilter.entityId=<own_app.client_id> -> applications=null
-
-# an application is switched off and on once
-A/DeactivateApplication @app -> :deactivationDate
-A/DeactivateApplication @app -> 400 Application is not active (COMMAND-dsh35)
-A/ReactivateApplication @app -> :reactivationDate
-A/ReactivateApplication @app -> 400 Application is not inactive (COMMAND-1n8cM)
-
-# an application is deleted once, and its ID is free
-A/DeleteApplication @app -> :deletionDate
-A/DeleteApplication @app -> 404 Application doesn't exist (COMMAND-0po9s)
-A/CreateApplication @application name=<own_app.name> applicationId=<own_app.id> -> applicationId=<own_app.id>
-
-# the ID of an application that exists is accepted under another name
-A/CreateApplication @application name=<name> applicationId=<own_app.id> -> applicationId=<own_app.id>
-
-# keys of an application are listed without their private halves, until they are deleted
-A/CreateApplicationKey @key_app expirationDate=<tomorrow> -> :keyId,creationDate,keyDetails
-A/ListApplicationKeys @of_key_app -> keys.0:keyId,applicationId,projectId,creationDate,organizationId,expirationDate
-A/ListApplicationKeys @of_key_app -> keys.0.projectId=<own_project.id> keys.0.organizationId=<organization.id>
-A/GetApplicationKey keyId=<made.keyId> -> :keyId,creationDate,expirationDate
-A/DeleteApplicationKey @key_app keyId=<made.keyId> -> :deletionDate
-A/ListApplicationKeys @of_key_app -> keys=null
-
-# a user leaves out what is empty
-U/GetUserByID @user -> user:userId,details,state,username,loginNames,preferredLoginName,machine
-U/GetUserByID @user -> user.details:sequence,changeDate,resourceOwner,creationDate user.machine:name
-U/GetUserByID @user -> user.state=USER_STATE_ACTIVE user.username=<user.username> user.loginNames.0
-twice U/UpdateUser @user machine.name=New machine.description=text -> :changeDate
-U/AddSecret @user -> :creationDate,clientSecret
-U/GetUserByID @user -> user.machine:name,description,hasSecret user.machine.name=New
-U/RemoveSecret @user -> :deletionDate
-U/RemoveSecret @user -> 400 Secret doesn't exist (COMMAND-coi82n)
-
-# the v1 API switches the type of access tokens
-PUT /management/v1/users/<user.id>/machine name=x accessTokenType=ACCESS_TOKEN_TYPE_JWT -> details
-PUT /management/v1/users/<user.id>/machine name=x accessTokenType=ACCESS_TOKEN_TYPE_JWT -> 400 COMMAND-2n8vs
-U/GetUserByID @user -> user.machine.accessTokenType=ACCESS_TOKEN_TYPE_JWT
-
-# metadata is set with the user and apart, found by its key, and deleted
-U/UpdateUser @user machine={} metadata='[{"key":"team","value":"+/9+"},{"key":"two","value":"eA=="}]' -> :changeDate
-U/ListUserMetadata @user -> metadata.1:creationDate,changeDate,key,value metadata.1.value=+/9+
-U/ListUserMetadata @user filters.0.keyFilter.key=two -> metadata.0.key=two pagination.totalResult=1
-U/DeleteUserMetadata @user keys.0=two -> :deletionDate
-U/SetUserMetadata @user metadata='[{"key":"team","value":"eQ=="},{"key":"floor","value":"eA=="}]' -> :setDate
-U/ListUserMetadata @user -> metadata.0.key=floor metadata.1.value=eQ== pagination.totalResult=2
-U/SetUserMetadata @user metadata='[{"key":"team"},{"key":"floor","value":""},{"key":"never there"}]' -> :setDate
-U/ListUserMetadata @user -> :pagination pagination:appliedLimit
-
-# a user is deactivated and reactivated once
-U/DeactivateUser @user -> :details details:sequence,changeDate,resourceOwner
-U/DeactivateUser @user -> 400 User already inactive (COMMAND-5gunjw0cd7)
-U/GetUserByID @user -> user.state=USER_STATE_INACTIVE
-U/ReactivateUser @user -> :details
-U/ReactivateUser @user -> 400 User is not inactive (COMMAND-s5qqcz97hf)
-
-# a user is locked and unlocked once, and a locked one can be deactivated
-U/LockUser @user -> :details
-U/LockUser @user -> 400 User is not active or initial (COMMAND-lgws8wtsqf)
-U/GetUserByID @user -> user.state=USER_STATE_LOCKED
-U/UnlockUser @user -> :details
-U/UnlockUser @user -> 400 User is not locked (COMMAND-olb9vb0oca)
-U/LockUser @user -> :details
-U/DeactivateUser @user -> :details
-U/UnlockUser @user -> 400 COMMAND-olb9vb0oca
-
-# a user is deleted once, and the ID and the username are free
-U/DeleteUser @user -> details:sequence,changeDate,resourceOwner
-U/DeleteUser @user -> 404 User could not be found (COMMAND-bd4ir1mblj)
-U/GetUserByID @user -> 404 QUERY-Dfbg2
-U/CreateUser @home @user username=<user.username> machine.name=Bot -> id=<user.id>
-
-# keys of a user are listed until they are removed
-U/AddKey @user expirationDate=<tomorrow> -> :creationDate,keyId,keyContent
-U/ListKeys @of_user -> result.0:creationDate,changeDate,id,userId,organizationId,expirationDate
-U/ListKeys @of_user -> result.0.userId=<user.id> result.0.organizationId=<organization.id> result.0.id=<made.keyId>
-U/RemoveKey @user keyId=<made.keyId> -> :deletionDate
-U/ListKeys @of_user -> result=null
-
-# PATs are listed without their texts until they are removed
-U/ListPersonalAccessTokens @of_user -> result.0.id=<user.first_pat.id> result.0.expirationDate=9999-12-31T23:59:59Z
-U/RemovePersonalAccessToken @user tokenId=<user.first_pat.id> -> :deletionDate
-U/ListPersonalAccessTokens @of_user -> result=null
-
-# an assignment names project, organization and user
-Z/CreateAuthorization @user @project @home roleKeys.0=r -> :id,creationDate
-Z/ListAuthorizations @assigned -> authorizations.0.id=<made.id> authorizations.0.state=STATE_ACTIVE
-Z/ListAuthorizations @assigned -> authorizations.0.project:id,name,organizationId authorizations.0.creationDate
-Z/ListAuthorizations @assigned -> authorizations.0.organization.name=<organization.name> authorizations.0.changeDate
-Z/ListAuthorizations @assigned -> authorizations.0.user.id=<user.id> authorizations.0.user.preferredLoginName
-Z/ListAuthorizations @assigned -> authorizations.0.roles.0:key,displayName authorizations.0.roles.0.key=r
-
-# roles of an assignment are replaced, also while it is off, and end with the role
-twice Z/UpdateAuthorization id=<assignment> roleKeys.0=s -> :changeDate
-Z/ListAuthorizations @this -> authorizations.0.state=STATE_ACTIVE authorizations.0.roles.0.key=s
-twice Z/DeactivateAuthorization id=<assignment> -> :changeDate
-Z/UpdateAuthorization id=<assignment> roleKeys.0=r -> :changeDate
-Z/ListAuthorizations @this -> authorizations.0.state=STATE_INACTIVE authorizations.0.roles.0.key=r
-twice Z/ActivateAuthorization id=<assignment> -> :changeDate
-P/RemoveProjectRole @role -> :removalDate
-Z/ListAuthorizations @this -> authorizations.0.state=STATE_ACTIVE authorizations.0.roles=null
-Z/UpdateAuthorization id=<assignment> roleKeys=[] -> :changeDate
-Z/DeleteAuthorization id=<assignment> -> :deletionDate
-Z/DeleteAuthorization id=<assignment> -> deletionDate=<made.deletionDate>
-Z/ListAuthorizations @this -> :pagination pagination:appliedLimit
-
-# assignments are found by filters
-Z/ListAuthorizations @this filters.1.roleKey.key=r -> authorizations.0.user.id=<user.id>
-Z/ListAuthorizations @assigned filters.1.state.state=STATE_INACTIVE -> authorizations=null
-Z/ListAuthorizations @assigned filters.1.roleKey.key=s -> authorizations=null
-Z/ListAuthorizations @assigned filters.1.projectId.id=7 -> authorizations=null
-Z/ListAuthorizations @assigned filters.1.organizationId.id=7 -> authorizations=null
-Z/ListAuthorizations @assigned filters.1.userOrganizationId.id=7 -> authorizations=null
-Z/ListAuthorizations @assigned filters.1.projectName.name=none -> authorizations=null
-Z/ListAuthorizations @assigned filters.1.userPreferredLoginName.loginName=none -> authorizations=null
-
-# an assignment ends with its user
-Z/ListAuthorizations @this -> authorizations
-U/DeleteUser @user -> details
-Z/ListAuthorizations @this -> authorizations=null
-
-# an administrator of an organization is made once, found, changed and removed
-I/CreateAdministrator @admin roles='["ORG_USER_MANAGER","ORG_OWNER"]' -> :creationDate
-I/ListAdministrators @admins -> administrators.0.user.id=<user.id> administrators.0.instance=null
-I/ListAdministrators @admins -> administrators.0.organization:id,name
-I/ListAdministrators @admins filters.1.role.roleKey=ORG_OWNER -> administrators
-I/ListAdministrators @admins filters.1.role.roleKey=ORG_OWNER_VIEWER -> administrators=null
-I/CreateAdministrator @admin roles.0=ORG_OWNER -> 409 Errors.Org.Member.AlreadyExists (ORG-poWwe)
-twice I/UpdateAdministrator @admin roles.0=ORG_USER_MANAGER -> :changeDate
-I/ListAdministrators @admins -> administrators.0.roles:ORG_USER_MANAGER
-I/DeleteAdministrator @admin -> :deletionDate
-I/ListAdministrators @admins -> administrators=null
-I/DeleteAdministrator @admin -> :
-""")
+# --- projects ---
 
 
-def test_keys_and_tokens_have_zitadels_form(admin: Api, objects: Objects) -> None:
-    user: User = objects["user"]
-    app = objects["own_key_app"]
-    made = admin.do("ApplicationService/CreateApplicationKey", **app.ids, expirationDate=objects["tomorrow"])
-    file = decoded(made["keyDetails"])
+def test_a_project_leaves_out_its_flags_that_are_off(admin: Api, fresh: Fresh) -> None:
+    name, id = fresh.project.name, {"projectId": fresh.project.id}
+    members = ("projectId", "organizationId", "creationDate", "changeDate")
+    admin.projects.get(**id).has(project=only(*members, name=name, state="PROJECT_STATE_ACTIVE"))
+    admin.projects.update(**id, projectRoleAssertion=True).only("changeDate")
+    admin.projects.get(**id).has(project={"name": name, "projectRoleAssertion": True})
+
+
+def test_a_project_name_is_taken_in_its_organization_alone_and_as_it_is_written(admin: Api, fresh: Fresh) -> None:
+    name = fresh.project.name
+    other = admin.projects.create(organizationId=fresh.home.id, name=f"{name} ").only("projectId", "creationDate")
+    admin.projects.delete(projectId=other["projectId"]).only("deletionDate")
+    admin.projects.create(organizationId=fresh.organization.id, name=name).has("projectId")
+
+
+def test_a_project_is_renamed_and_the_same_name_again_is_accepted(admin: Api, fresh: Fresh) -> None:
+    for _ in range(2):
+        admin.projects.update(projectId=fresh.project.id, name=fresh.name).only("changeDate")
+    admin.projects.get(projectId=fresh.project.id).has(project={"name": fresh.name})
+
+
+def test_a_project_is_switched_off_and_on_once(admin: Api, fresh: Fresh) -> None:
+    id = {"projectId": fresh.project.id}
+    admin.projects.deactivate(**id).only("changeDate")
+    admin.projects.deactivate(**id).refused(400, "Project is not active", id="COMMAND-mki55")
+    admin.projects.get(**id).has(project={"state": "PROJECT_STATE_INACTIVE"})
+    admin.projects.activate(**id).only("changeDate")
+    admin.projects.activate(**id).refused(400, "Project is not deactivated", id="COMMAND-5M9bs")
+    admin.projects.get(**id).has(project={"state": "PROJECT_STATE_ACTIVE"})
+
+
+def test_deleting_a_project_again_gives_the_old_date(admin: Api, fresh: Fresh) -> None:
+    id = {"projectId": fresh.project.id}
+    deleted = admin.projects.delete(**id).only("deletionDate")
+    admin.projects.delete(**id).has(deletionDate=deleted["deletionDate"])
+    admin.projects.get(**id).refused(404, id="QUERY-fk2fs")
+
+
+# --- applications and their keys ---
+
+
+def test_an_application_shows_its_secret_once_if_it_has_one(admin: Api, fresh: Fresh) -> None:
+    id = {"projectId": fresh.project.id}
+    both, basic = only("clientId", "clientSecret"), admin.apps.create(**id, name="a", apiConfiguration={})
+    basic.only("applicationId", "creationDate", apiConfiguration=both)
+    admin.apps.create(**id, name="b", apiConfiguration={"authMethodType": "NOPE"}).has(apiConfiguration=both)
+    admin.apps.create(**id, name="c", apiConfiguration={"authMethodType": 1.0}).has(apiConfiguration=only("clientId"))
+    admin.apps.create(**id, name="d", oidcConfiguration={}).has(oidcConfiguration=both)
+    members = ("applicationId", "creationDate", "changeDate", "name", "projectId")
+    active = only(*members, state="APPLICATION_STATE_ACTIVE", apiConfiguration=only("clientId"))
+    admin.apps.get(**fresh.app.ids).has(application=active)
+    by_key = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
+    admin.apps.get(**fresh.key_app.ids).has(application={"apiConfiguration": by_key})
+    admin.apps.generate_secret(**fresh.app.ids).only("clientSecret", "creationDate")
+
+
+def test_the_name_of_an_application_is_taken_in_its_project_alone(admin: Api, fresh: Fresh, project: Project) -> None:
+    name = fresh.app.name
+    admin.apps.update(**fresh.app.ids, name=name).refused(400, "No changes", id="COMMAND-2m8vx")
+    admin.apps.update(**fresh.app.ids, name=fresh.name).only("changeDate")
+    admin.apps.get(**fresh.app.ids).has(application={"name": fresh.name})
+    admin.apps.create(projectId=project.id, name=name, apiConfiguration={}).has("applicationId")
+
+
+def test_applications_are_found_by_filters(admin: Api, fresh: Fresh) -> None:
+    of_project = {"projectIdFilter": {"projectId": fresh.app.project.id}}
+    admin.apps.list(filters=[of_project]).has(applications=[{"applicationId": fresh.app.id}])
+    for other in (
+        {"nameFilter": {"name": "none"}},
+        {"typeFilter": "APPLICATION_TYPE_OIDC"},
+        {"stateFilter": "APPLICATION_STATE_INACTIVE"},
+    ):
+        admin.apps.list(filters=[of_project, other]).has(applications=None)
+    admin.apps.list(filters=[{"clientIdFilter": {"clientId": fresh.app.id}}]).has(applications=None)
+    admin.apps.list(filters=[{"entityIdFilter": {"entityId": fresh.app.client_id}}]).has(applications=None)
+
+
+def test_an_application_is_switched_off_and_on_once(admin: Api, fresh: Fresh) -> None:
+    ids = fresh.app.ids
+    admin.apps.deactivate(**ids).only("deactivationDate")
+    admin.apps.deactivate(**ids).refused(400, "Application is not active", id="COMMAND-dsh35")
+    admin.apps.reactivate(**ids).only("reactivationDate")
+    admin.apps.reactivate(**ids).refused(400, "Application is not inactive", id="COMMAND-1n8cM")
+
+
+def test_an_application_is_deleted_once_and_its_id_is_free(admin: Api, fresh: Fresh) -> None:
+    app = fresh.app
+    admin.apps.delete(**app.ids).only("deletionDate")
+    admin.apps.delete(**app.ids).refused(404, "Application doesn't exist", id="COMMAND-0po9s")
+    admin.apps.create(**app.ids, name=app.name, apiConfiguration={}).has(applicationId=app.id)
+
+
+def test_the_id_of_an_application_that_exists_is_accepted_under_another_name(admin: Api, fresh: Fresh) -> None:
+    admin.apps.create(**fresh.app.ids, name=fresh.name, apiConfiguration={}).has(applicationId=fresh.app.id)
+
+
+def test_keys_of_an_application_are_listed_without_private_halves_until_deleted(admin: Api, fresh: Fresh) -> None:
+    app = fresh.key_app
+    of_app = [{"applicationIdFilter": {"applicationId": app.id}}]
+    key = admin.apps.create_key(**app.ids, expirationDate=later(days=1)).only("keyId", "creationDate", "keyDetails")
+    owners = {"projectId": app.project.id, "organizationId": fresh.home.id}
+    row = only("keyId", "applicationId", "creationDate", "expirationDate", **owners)
+    admin.apps.list_keys(filters=of_app).has(keys=[row])
+    admin.apps.get_key(keyId=key["keyId"]).only("keyId", "creationDate", "expirationDate")
+    admin.apps.delete_key(**app.ids, keyId=key["keyId"]).only("deletionDate")
+    admin.apps.list_keys(filters=of_app).has(keys=None)
+
+
+# --- users and their credentials ---
+
+
+def test_a_user_leaves_out_what_is_empty(admin: Api, fresh: Fresh) -> None:
+    id = {"userId": fresh.user.id}
+    names = {"username": fresh.user.username, "loginNames": [...], "preferredLoginName": ...}
+    details = only("sequence", "changeDate", "resourceOwner", "creationDate")
+    user = only("userId", **names, details=details, state="USER_STATE_ACTIVE", machine=only("name"))
+    admin.users.get(**id).has(user=user)
+    for _ in range(2):
+        admin.users.update(**id, machine={"name": "New", "description": "text"}).only("changeDate")
+    admin.users.add_secret(**id).only("creationDate", "clientSecret")
+    admin.users.get(**id).has(user={"machine": only("description", "hasSecret", name="New")})
+    admin.users.remove_secret(**id).only("deletionDate")
+    admin.users.remove_secret(**id).refused(400, "Secret doesn't exist", id="COMMAND-coi82n")
+
+
+def test_the_v1_api_switches_the_type_of_access_tokens(admin: Api, fresh: Fresh) -> None:
+    path = f"/management/v1/users/{fresh.user.id}/machine"
+    machine = {"name": "x", "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
+    admin.rest("PUT", path, machine).has("details")
+    admin.rest("PUT", path, machine).refused(400, id="COMMAND-2n8vs")
+    admin.users.get(userId=fresh.user.id).has(user={"machine": {"accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}})
+
+
+def test_metadata_is_set_with_the_user_and_apart_found_by_its_key_and_deleted(admin: Api, fresh: Fresh) -> None:
+    id = {"userId": fresh.user.id}
+    metadata = [{"key": "team", "value": "+/9+"}, {"key": "two", "value": "eA=="}]
+    admin.users.update(**id, machine={}, metadata=metadata).only("changeDate")
+    row = only("creationDate", "changeDate", "key", value="+/9+")
+    admin.users.list_metadata(**id).has(metadata=[..., row])
+    two = admin.users.list_metadata(**id, filters=[{"keyFilter": {"key": "two"}}])
+    two.has(metadata=[{"key": "two"}], pagination={"totalResult": "1"})
+    admin.users.delete_metadata(**id, keys=["two"]).only("deletionDate")
+    metadata = [{"key": "team", "value": "eQ=="}, {"key": "floor", "value": "eA=="}]
+    admin.users.set_metadata(**id, metadata=metadata).only("setDate")
+    rows = [{"key": "floor"}, {"value": "eQ=="}]
+    admin.users.list_metadata(**id).has(metadata=rows, pagination={"totalResult": "2"})
+    without = [{"key": "team"}, {"key": "floor", "value": ""}, {"key": "never there"}]
+    admin.users.set_metadata(**id, metadata=without).only("setDate")
+    admin.users.list_metadata(**id).only(pagination=only("appliedLimit"))
+
+
+def test_a_user_is_deactivated_and_reactivated_once(admin: Api, fresh: Fresh) -> None:
+    id = {"userId": fresh.user.id}
+    admin.users.deactivate(**id).only(details=DETAILS)
+    admin.users.deactivate(**id).refused(400, "User already inactive", id="COMMAND-5gunjw0cd7")
+    admin.users.get(**id).has(user={"state": "USER_STATE_INACTIVE"})
+    admin.users.reactivate(**id).only("details")
+    admin.users.reactivate(**id).refused(400, "User is not inactive", id="COMMAND-s5qqcz97hf")
+
+
+def test_a_user_is_locked_and_unlocked_once_and_a_locked_user_can_be_deactivated(admin: Api, fresh: Fresh) -> None:
+    id = {"userId": fresh.user.id}
+    admin.users.lock(**id).only("details")
+    admin.users.lock(**id).refused(400, "User is not active or initial", id="COMMAND-lgws8wtsqf")
+    admin.users.get(**id).has(user={"state": "USER_STATE_LOCKED"})
+    admin.users.unlock(**id).only("details")
+    admin.users.unlock(**id).refused(400, "User is not locked", id="COMMAND-olb9vb0oca")
+    admin.users.lock(**id).only("details")
+    admin.users.deactivate(**id).only("details")
+    admin.users.unlock(**id).refused(400, id="COMMAND-olb9vb0oca")
+
+
+def test_a_user_is_deleted_once_and_the_id_and_the_username_are_free(admin: Api, fresh: Fresh) -> None:
+    id, username = {"userId": fresh.user.id}, fresh.user.username
+    admin.users.delete(**id).has(details=DETAILS)
+    admin.users.delete(**id).refused(404, "User could not be found", id="COMMAND-bd4ir1mblj")
+    admin.users.get(**id).refused(404, id="QUERY-Dfbg2")
+    machine = {"organizationId": fresh.home.id, "machine": {"name": "Bot"}}
+    admin.users.create(**id, **machine, username=username).has(id=fresh.user.id)
+
+
+def test_keys_of_a_user_are_listed_until_they_are_removed(admin: Api, fresh: Fresh) -> None:
+    id, of_user = {"userId": fresh.user.id}, [{"userIdFilter": {"id": fresh.user.id}}]
+    key = admin.users.add_key(**id, expirationDate=later(days=1)).only("creationDate", "keyId", "keyContent")["keyId"]
+    row = only("creationDate", "changeDate", "expirationDate", **id, id=key, organizationId=fresh.home.id)
+    admin.users.list_keys(filters=of_user).has(result=[row])
+    admin.users.remove_key(**id, keyId=key).only("deletionDate")
+    admin.users.list_keys(filters=of_user).has(result=None)
+
+
+def test_pats_are_listed_without_their_texts_until_they_are_removed(admin: Api, fresh: Fresh) -> None:
+    id, pat = {"userId": fresh.user.id}, fresh.user.pat_id
+    of_user = [{"userIdFilter": {"id": fresh.user.id}}]
+    admin.users.list_pats(filters=of_user).has(result=[{"id": pat, "expirationDate": FOREVER, "token": None}])
+    admin.users.remove_pat(**id, tokenId=pat).only("deletionDate")
+    admin.users.list_pats(filters=of_user).has(result=None)
+
+
+def test_keys_and_tokens_have_zitadels_form(admin: Api, fresh: Fresh) -> None:
+    app, id = fresh.key_app, {"userId": fresh.user.id}
+    key = admin.apps.create_key(**app.ids, expirationDate=later(days=1))
+    file = decoded(key["keyDetails"])
     assert list(file) == ["type", "keyId", "key", "appId", "clientId"]
-    assert (file["type"], file["keyId"]) == ("application", made["keyId"])
+    assert (file["type"], file["keyId"]) == ("application", key["keyId"])
     assert (file["appId"], file["clientId"]) == (app.id, app.client_id)
     assert file["key"].startswith("-----BEGIN RSA PRIVATE KEY-----\n")
-    made = admin.do("UserService/AddKey", userId=user.id, expirationDate=objects["tomorrow"])
-    file = decoded(made["keyContent"])
+    key = admin.users.add_key(**id, expirationDate=later(days=1))
+    file = decoded(key["keyContent"])
     assert set(file) == {"type", "keyId", "key", "expirationDate", "userId"}
-    assert (file["type"], file["keyId"], file["userId"]) == ("serviceaccount", made["keyId"], user.id)
-    pat = admin.do("UserService/AddPersonalAccessToken", userId=user.id, expirationDate=FOREVER)
-    assert (set(pat), form_of(pat["token"])) == ({"creationDate", "tokenId", "token"}, PAT_FORM)
-    secrets = [admin.do("UserService/AddSecret", userId=user.id)["clientSecret"] for _ in range(2)]
-    assert [len(secret) for secret in {*secrets, objects["own_app"].secret}] == [64] * 3
+    assert (file["type"], file["keyId"], file["userId"]) == ("serviceaccount", key["keyId"], fresh.user.id)
+    pat = admin.users.add_pat(**id, expirationDate=FOREVER).only("creationDate", "tokenId", "token")
+    assert form_of(pat["token"]) == PAT_FORM
+    secrets = {admin.users.add_secret(**id)["clientSecret"] for _ in range(2)} | {fresh.app.secret}
+    assert [len(secret) for secret in secrets] == [64] * 3
+
+
+# --- role assignments and administrators ---
+
+
+def test_an_assignment_names_project_organization_and_user(admin: Api, fresh: Fresh) -> None:
+    ids = {"userId": fresh.user.id, "projectId": fresh.project.id, "organizationId": fresh.home.id}
+    assignment = admin.authorizations.create(**ids, roleKeys=["r"]).only("id", "creationDate")
+    row = {
+        "id": assignment["id"],
+        "state": "STATE_ACTIVE",
+        "creationDate": ...,
+        "changeDate": ...,
+        "project": only("id", "name", "organizationId"),
+        "organization": {"name": fresh.home.name},
+        "user": {"id": fresh.user.id, "preferredLoginName": ...},
+        "roles": [only("displayName", key="r")],
+    }
+    admin.authorizations.list(filters=[{"inUserIds": {"ids": [fresh.user.id]}}]).has(authorizations=[row])
+
+
+def test_roles_of_an_assignment_are_replaced_even_while_it_is_off_and_removed(admin: Api, fresh: Fresh) -> None:
+    id, this = {"id": fresh.assignment}, [{"authorizationIds": {"ids": [fresh.assignment]}}]
+    for _ in range(2):
+        admin.authorizations.update(**id, roleKeys=["s"]).only("changeDate")
+    active = {"state": "STATE_ACTIVE", "roles": [{"key": "s"}]}
+    admin.authorizations.list(filters=this).has(authorizations=[active])
+    for _ in range(2):
+        admin.authorizations.deactivate(**id).only("changeDate")
+    admin.authorizations.update(**id, roleKeys=["r"]).only("changeDate")
+    inactive = {"state": "STATE_INACTIVE", "roles": [{"key": "r"}]}
+    admin.authorizations.list(filters=this).has(authorizations=[inactive])
+    for _ in range(2):
+        admin.authorizations.activate(**id).only("changeDate")
+    admin.projects.remove_role(projectId=fresh.project.id, roleKey="r").only("removalDate")
+    admin.authorizations.list(filters=this).has(authorizations=[{"state": "STATE_ACTIVE", "roles": None}])
+    admin.authorizations.update(**id, roleKeys=[]).only("changeDate")
+    deleted = admin.authorizations.delete(**id).only("deletionDate")
+    admin.authorizations.delete(**id).has(deletionDate=deleted["deletionDate"])
+    admin.authorizations.list(filters=this).only(pagination=only("appliedLimit"))
+
+
+def test_assignments_are_found_by_filters(admin: Api, fresh: Fresh) -> None:
+    this, assigned = {"authorizationIds": {"ids": [fresh.assignment]}}, {"inUserIds": {"ids": [fresh.user.id]}}
+    with_role = admin.authorizations.list(filters=[this, {"roleKey": {"key": "r"}}])
+    with_role.has(authorizations=[{"user": {"id": fresh.user.id}}])
+    for other in (
+        {"state": {"state": "STATE_INACTIVE"}},
+        {"roleKey": {"key": "s"}},
+        {"projectId": {"id": "7"}},
+        {"organizationId": {"id": "7"}},
+        {"userOrganizationId": {"id": "7"}},
+        {"projectName": {"name": "none"}},
+        {"userPreferredLoginName": {"loginName": "none"}},
+    ):
+        admin.authorizations.list(filters=[assigned, other]).has(authorizations=None)
+
+
+def test_an_assignment_ends_with_its_user(admin: Api, fresh: Fresh) -> None:
+    this = [{"authorizationIds": {"ids": [fresh.assignment]}}]
+    admin.authorizations.list(filters=this).has("authorizations")
+    admin.users.delete(userId=fresh.user.id).has("details")
+    admin.authorizations.list(filters=this).has(authorizations=None)
+
+
+def test_an_administrator_is_made_once_found_changed_and_removed(admin: Api, fresh: Fresh) -> None:
+    ids = {"userId": fresh.user.id, "resource": {"organizationId": fresh.home.id}}
+    of_user = {"inUserIdsFilter": {"ids": [fresh.user.id]}}
+    admin.administrators.create(**ids, roles=["ORG_USER_MANAGER", "ORG_OWNER"]).only("creationDate")
+    row = {"user": {"id": fresh.user.id}, "instance": None, "organization": only("id", "name")}
+    admin.administrators.list(filters=[of_user]).has(administrators=[row])
+    owner, viewer = ({"role": {"roleKey": role}} for role in ("ORG_OWNER", "ORG_OWNER_VIEWER"))
+    admin.administrators.list(filters=[of_user, owner]).has("administrators")
+    admin.administrators.list(filters=[of_user, viewer]).has(administrators=None)
+    again = admin.administrators.create(**ids, roles=["ORG_OWNER"])
+    again.refused(409, "Errors.Org.Member.AlreadyExists", id="ORG-poWwe")
+    for _ in range(2):
+        admin.administrators.update(**ids, roles=["ORG_USER_MANAGER"]).only("changeDate")
+    admin.administrators.list(filters=[of_user]).has(administrators=[{"roles": ["ORG_USER_MANAGER"]}])
+    admin.administrators.delete(**ids).only("deletionDate")
+    admin.administrators.list(filters=[of_user]).has(administrators=None)
+    admin.administrators.delete(**ids).only()
+
+
+# --- IDs ---
 
 
 def test_ids_rise_while_the_clock_stands_still_and_two_generators_share_none() -> None:
-    one, other = (IdGenerator(lambda: 1_800_000_000.0) for _ in range(2))
-    first = [int(one.new_id()) for _ in range(600)]
-    assert first == sorted(set(first))
-    assert set(first).isdisjoint(int(other.new_id()) for _ in range(600))
+    first, second = (IdGenerator(lambda: 1_800_000_000.0) for _ in range(2))
+    ids = [int(first.new_id()) for _ in range(600)]
+    assert ids == sorted(set(ids))
+    assert set(ids).isdisjoint(int(second.new_id()) for _ in range(600))
 
 
 def test_ids_hold_the_time_of_creation(admin: Api, visitor: User) -> None:
     epoch_2019 = 1556496000  # 2019-04-29T00:00Z, in steps of 10 ms in the upper bits
-    made = epoch_2019 + (int(visitor.id) >> 24) / 100
-    creation = admin.do("UserService/GetUserByID", userId=visitor.id)["user"]["details"]["creationDate"]
-    assert abs(datetime.fromisoformat(creation).timestamp() - made) < 60
+    created = epoch_2019 + (int(visitor.id) >> 24) / 100
+    creation = admin.users.get(userId=visitor.id)["user"]["details"]["creationDate"]
+    assert abs(datetime.fromisoformat(creation).timestamp() - created) < 60

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from tests.support.emulator_target import NOBODY, Api, Server, api_error, bearer, connect_path, error_id
+from tests.support.emulator_target import NOBODY, Server, answer, bearer
 from tests.support.workshop import Pat
+from tests.support.zitadel_api import Api, connect_path
 
 LIST_PROJECTS = "ProjectService/ListProjects"
 LIST = connect_path(LIST_PROJECTS)
@@ -17,9 +18,9 @@ emulator_only = pytest.mark.usefixtures("emulator_only")
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"text"', '{"filters": 5}', '{"pagination": {"limit": "x"}}'])
 def test_a_body_that_is_not_a_message_is_refused(server: Server, admin: Api, body: str) -> None:
-    response = admin.post(LIST_PROJECTS, body)
-    assert (response.status_code, response.json()["code"]) == (400, "invalid_argument")
-    assert "details" not in response.json()
+    answer = admin.post(LIST_PROJECTS, body)
+    answer.refused(400)
+    assert answer.response.json()["code"] == "invalid_argument"
     if body:
         twin = server.send("POST", "/v2/users", data=body.replace("filters", "queries").replace("pagination", "query"))
         assert (twin.status_code, twin.json()["code"]) == (400, 3)
@@ -37,16 +38,15 @@ def test_another_content_type_is_415_without_a_body(server: Server, admin: Api) 
 def test_another_method_is_405(server: Server, admin: Api, method: str) -> None:
     response = server.send(method, LIST, headers=JSON)
     assert (response.status_code, response.content, response.headers["Allow"]) == (405, b"", "POST")
-    twin = admin.rest(method, "/v2/users")
-    assert (twin.status_code, twin.json()) == (405, {"code": 12, "message": "Method Not Allowed"})
+    assert answer(admin.rest(method, "/v2/users").response) == (405, {"code": 12, "message": "Method Not Allowed"})
 
 
 def test_an_unknown_path_is_a_404_and_an_unknown_method_of_a_known_service_a_plain_one(admin: Api) -> None:
     for path in ("/zitadel.project.v2.PaintService/Paint", "/v2/projects", "/v2/applications", "/no/such/path"):
-        response = admin.rest("POST", path, {})
-        assert (response.status_code, response.json()) == NOT_FOUND
+        response = admin.rest("POST", path, {}).response
+        assert answer(response) == NOT_FOUND
         assert response.headers["Content-Type"] == "application/json"
-    response = admin.ask("ProjectService/PaintProject")
+    response = admin.ask("ProjectService/PaintProject").response
     assert (response.status_code, response.text.strip()) == (404, "404 page not found")
     assert response.headers["Content-Type"].startswith("text/plain")
 
@@ -61,10 +61,11 @@ def test_an_unknown_path_is_a_404_and_an_unknown_method_of_a_known_service_a_pla
     ids=str,
 )
 def test_a_body_is_read_in_all_its_forms(admin: Api, headers: dict[str, str]) -> None:
-    content = json.dumps({"filters": [{"in_project_ids_filter": {"ids": [NOBODY], "colour": "blue"}}]}).encode()
-    body = gzip.compress(content) if "Content_Encoding" in headers else content
+    body = json.dumps({"filters": [{"in_project_ids_filter": {"ids": [NOBODY], "colour": "blue"}}]}).encode()
+    body = gzip.compress(body) if "Content_Encoding" in headers else body
     sent = {name: value for name, value in headers.items() if name != "Transfer_Encoding"}  # requests adds this one
-    response = admin.post(LIST_PROJECTS, iter([body[:9], body[9:]]) if "Transfer_Encoding" in headers else body, **sent)
+    content = iter([body[:9], body[9:]]) if "Transfer_Encoding" in headers else body
+    response = admin.post(LIST_PROJECTS, content, **sent).response
     assert (response.status_code, response.json()) == (200, {"pagination": {"appliedLimit": "100"}})
     assert response.headers["Content-Type"] == headers.get("Content_Type", "application/json")
     assert (response.headers["Cache-Control"], response.headers["Pragma"]) == ("no-store", "no-cache")
@@ -80,38 +81,37 @@ def test_a_body_is_read_in_all_its_forms(admin: Api, headers: dict[str, str]) ->
     ],
 )
 def test_another_protocol_is_refused(admin: Api, headers: dict[str, str], status: int, code: str) -> None:
-    response = admin.post(LIST_PROJECTS, "{}", **headers)
+    response = admin.post(LIST_PROJECTS, "{}", **headers).response
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
 def test_without_an_authorization_header_it_says_so_and_gives_no_id(server: Server) -> None:
-    response = Api(server, None).post("ProjectService/GetProject", '{"projectId": ""}', Accept_Encoding="gzip")
+    api = Api(server, None)
+    response = api.post("ProjectService/GetProject", '{"projectId": ""}', Accept_Encoding="gzip").response
     assert response.json() == {"code": "unauthenticated", "message": "auth header missing"}
     assert (response.status_code, "Content-Encoding" in response.headers) == (401, False)
-    twin = Api(server, None).rest("POST", "/v2/users", {})
-    assert (twin.status_code, twin.json()) == (401, {"code": 16, "message": "auth header missing"})
+    twin = api.rest("POST", "/v2/users", {}).response
+    assert answer(twin) == (401, {"code": 16, "message": "auth header missing"})
     assert twin.headers["WWW-Authenticate"] == "auth header missing"
 
 
 def test_bad_credentials_are_told_by_their_raw_key(server: Server, admin: Api, deleted_pat: Pat) -> None:
     for header in ("bearer {}", "Basic {}", "{}"):
-        response = admin.post(LIST_PROJECTS, "{}", Authorization=header.format(admin.token))
-        assert error_id(response) == (401, "AUTH-toLo1")
+        admin.post(LIST_PROJECTS, "{}", Authorization=header.format(admin.token)).refused(401, id="AUTH-toLo1")
     for token in ("garbage", deleted_pat.token):
-        response = Api(server, token).ask("ProjectService/ListProjects")
-        assert api_error(response) == (401, "Errors.Token.Invalid (AUTH-7fs1e)")
-        assert response.json()["code"] == "unauthenticated"
+        answer = Api(server, token).projects.list()
+        answer.refused(401, "Errors.Token.Invalid", id="AUTH-7fs1e")
+        assert answer.response.json()["code"] == "unauthenticated"
 
 
 def test_an_error_with_an_id_repeats_it_in_a_detail(admin: Api) -> None:
-    body = admin.ask("ProjectService/GetProject", projectId=NOBODY).json()
+    body = admin.projects.get(projectId=NOBODY).response.json()
     (detail,) = body.pop("details")
     assert body == {"code": "not_found", "message": "Project not found (QUERY-fk2fs)"}
     assert not detail.pop("value").endswith("=")
-    shown = {"id": "QUERY-fk2fs", "message": "Project not found"}
-    assert detail == {"type": "zitadel.v1.ErrorDetail", "debug": shown}
-    shown = {"id": "QUERY-Dfbg2", "message": "User could not be found"}
-    twin = {"code": 5, "message": "User could not be found (QUERY-Dfbg2)"}
-    details = [{"@type": "type.googleapis.com/zitadel.v1.ErrorDetail", **shown}]
-    response = admin.rest("GET", f"/v2/users/{NOBODY}")
-    assert (response.status_code, response.json()) == (404, twin | {"details": details})
+    debug = {"id": "QUERY-fk2fs", "message": "Project not found"}
+    assert detail == {"type": "zitadel.v1.ErrorDetail", "debug": debug}
+    debug = {"id": "QUERY-Dfbg2", "message": "User could not be found"}
+    details = [{"@type": "type.googleapis.com/zitadel.v1.ErrorDetail", **debug}]
+    twin = {"code": 5, "message": "User could not be found (QUERY-Dfbg2)", "details": details}
+    assert answer(admin.rest("GET", f"/v2/users/{NOBODY}").response) == (404, twin)

@@ -25,7 +25,7 @@ from zdemo.emulator import (
     known_world,
 )
 from zdemo.emulator.app import LONGEST_NOTE
-from zdemo.emulator.incoming import RequestRecord
+from zdemo.emulator.incoming.request_records import RequestRecord
 from zdemo.emulator.token_texts import new_key_pair
 
 SERVICE = "/zitadel.project.v2.ProjectService"
@@ -135,7 +135,7 @@ def test_the_reason_of_an_inactive_token_is_exact_and_not_in_the_answer(case: st
 
 
 @pytest.mark.parametrize(
-    ("change", "client", "reason", "shown"),
+    ("change", "client", "reason", "client_id"),
     [
         ("", (CLIENT_ID, "wrong"), "wrong client secret", "emulator-api"),
         ("", ("1234", CLIENT_SECRET), "unknown client", "1234"),
@@ -149,16 +149,16 @@ def test_the_reason_of_an_inactive_token_is_exact_and_not_in_the_answer(case: st
     ],
 )
 def test_the_reason_of_a_refused_client_is_exact(
-    change: str, client: tuple[str, str], reason: str, shown: str, desk: Desk
+    change: str, client: tuple[str, str], reason: str, client_id: str, desk: Desk
 ) -> None:
     kind, _, switch = change.removeprefix("remove_").partition(".")
-    found = next(iter(getattr(desk.world, f"{kind}s").values())) if change else None
+    entity = next(iter(getattr(desk.world, f"{kind}s").values())) if change else None
     if switch:
-        setattr(found, switch, False)
+        setattr(entity, switch, False)
     elif change:
-        getattr(desk.world, change)(found)
+        getattr(desk.world, change)(entity)
     answer = desk.introspect(READER.pat, client)
-    assert (answer.status_code, desk.last.reason, desk.last.client) == (400, reason, shown)
+    assert (answer.status_code, desk.last.reason, desk.last.client) == (400, reason, client_id)
     assert reason not in answer.text
 
 

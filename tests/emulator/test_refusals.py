@@ -6,87 +6,109 @@ A user without any role is told, too, that an ID is unknown.
 import base64
 
 from tests.support.emulator_target import NOBODY
-from tests.support.stories import stories
-from tests.support.workshop import FOREVER
+from tests.support.workshop import FOREVER, App, Fresh, Organization, Project, User
+from tests.support.zitadel_api import NO_MEMBERSHIP, Api
 
-FIELDS = {
-    "NO_FILTER": "invalid ProjectSearchFilter.Filter: value is required",
-    "TOO_EARLY": "Errors.AuthNKey.ExpireBeforeNow (DOMAIN-dv3t5)",
-    "NO_KEY": base64.b64encode(b"no key").decode(),
-    "home": "organizationId=<organization.id>",
-    "away": "organizationId=<other_organization.id>",
-    "project": "projectId=<project.id>",
-    "app": "projectId=<project.id> applicationId=<app.id>",
-    "key_app": "projectId=<project.id> applicationId=<key_app.id>",
-    "no_app": f"projectId=<project.id> applicationId={NOBODY}",
-    "no_project": f"projectId={NOBODY}",
-    "no_user": f"userId={NOBODY}",
-    "visitor": "userId=<visitor.id>",
-    "human": "userId=<human.id>",
-    "bot": "machine.name=Bot",
-    "forever": f"expirationDate={FOREVER}",
-    "past": "expirationDate=2020-01-01T00:00:00Z",
-    "assign": "userId=<visitor.id> projectId=<project.id> organizationId=<organization.id> roleKeys.0=admin",
-    "admin": "userId=<visitor.id> resource.organizationId=<organization.id> roles.0=ORG_OWNER",
-    "granted": "projectId=<project.id> grantedOrganizationId=<organization.id>",
-    "over": "pagination.limit=1001",
-}
-test_a_refusal = stories("""
-P/CreateProject @home name= -> 400 invalid CreateProjectRequest.Name: <LENGTH>
-P/CreateProject @home name=<project.name.upper> -> 409 Project already exists on organization (V3-DKcYh)
-P/CreateProject @home @project name=x -> 409 Errors.Project.AlreadyExisting (COMMAND-opamwu)
-P/AddProjectRole @no_project roleKey=r displayName=R -> 400 COMMAND-EbFMN
-P/AddProjectRole @project roleKey=ADMIN displayName=R -> 409 Role already exists (V3-DKcYh)
-P/UpdateProjectRole @project roleKey=no -> 404 Role doesn't exist (COMMAND-vv8M9)
-P/ListProjects @over -> 400 Limit exceeded (QUERY-4M0fs)
-P/ListProjects filters.0={} -> 400 invalid ListProjectsRequest.Filters[0]: <EMBEDDED>: <NO_FILTER>
-P/UpdateProjectGrant @granted -> 404 PROJECT-D8JxR
-P/DeleteProject @no_project -> :
-A/CreateApplication @project name=x -> 400 invalid CreateApplicationRequest.ApplicationType: value is required
-A/CreateApplication @project name=<app.name.upper> apiConfiguration={} -> 409 Application already exists (V3-DKcYh)
-A/CreateApplication @no_project name=x apiConfiguration={} -> 400 COMMAND-EbFMN
-A/UpdateApplication @no_app name=x -> 404 COMMAND-28di9
-A/GetApplication applicationId=<app.client_id> -> 404 Errors.App.NotExisting (QUERY-pCP8P)
-A/CreateApplicationKey @no_app @forever -> 400 COMMAND-sak25
-A/CreateApplicationKey @app @forever -> 400 Chosen Auth Method does not require a key (COMMAND-Dff54)
-A/CreateApplicationKey @key_app @past -> 400 <TOO_EARLY>
-A/GetApplicationKey keyId=<NO> -> 404 Errors.AuthNKey.NotFound (QUERY-Dgr3g)
-A/DeleteApplicationKey @key_app keyId=<NO> -> 404 Application key not found (COMMAND-4m77G)
-U/CreateUser @away @bot username=<visitor.username.upper> -> 409 User already exists (V3-DKcYh)
-U/CreateUser @home @visitor @bot -> 400 Errors.User.AlreadyExisting (COMMAND-k2una)
-U/CreateUser @home -> 400 invalid CreateUserRequest.UserType: value is required
-U/CreateUser organizationId=<NO> @bot -> 400 Organisation not found (COMMAND-QXPGs)
-U/SetUserMetadata @visitor -> 400 Metadata list is empty (META-9mm2d)
-U/DeleteUserMetadata @visitor keys.0=no -> 404 One or more keys do not exist (META-2nnds)
-U/LockUser @no_user -> 404 COMMAND-450yxuqrh1
-U/AddSecret @human -> 400 Errors.User.NotExisting (COMMAND-x8910n)
-U/RemoveSecret @no_user -> 400 COMMAND-x7s802
-U/AddKey @no_user @forever -> 400 COMMAND-bnipwm1
-U/AddKey @visitor @past -> 400 <TOO_EARLY>
-U/AddKey @visitor @forever publicKey=<NO_KEY> -> 400 COMMAND-5F3h1
-U/RemoveKey @visitor keyId=<NO> -> 404 Machine key not found (COMMAND-4m77G)
-U/AddPersonalAccessToken @no_user @forever -> 400 COMMAND-Dggw2
-U/AddPersonalAccessToken @visitor -> 400 invalid AddPersonalAccessTokenRequest.ExpirationDate: value is required
-U/AddPersonalAccessToken @visitor @past -> 400 <TOO_EARLY>
-U/AddPersonalAccessToken @human @forever -> 400 Not allowed for this user type (COMMAND-Df2f1)
-U/RemovePersonalAccessToken @visitor tokenId=<NO> -> 404 Personal Access Token not found (COMMAND-4m77G)
-Z/CreateAuthorization @assign userId=<reader.id> -> 409 User grant already exists (V3-DKcYh)
-Z/CreateAuthorization @assign @no_user -> 400 User could not be found (COMMAND-4f8sg)
-Z/CreateAuthorization @assign @away -> 400 Project Grant not found (COMMAND-4m9ff)
-Z/CreateAuthorization @assign roleKeys.0=no -> 400 Errors.Project.Role.NotFound (COMMAND-mm9F4)
-Z/UpdateAuthorization id=<NO> roleKeys.0=admin -> 404 COMMAND-3M9sd
-Z/ActivateAuthorization id=<NO> -> 404 COMMAND-Lp0gs
-Z/DeleteAuthorization id=<NO> -> deletionDate=0001-01-01T00:00:00Z
-I/CreateAdministrator @admin roles.0=NO_SUCH_ROLE -> 400 Org-4N8es
-I/CreateAdministrator @admin roles=[] -> 400 ORG-4Mlfs
-I/CreateAdministrator @admin @no_user -> 400 ORG-GoXOn
-I/CreateAdministrator userId=<visitor.id> roles.0=ORG_OWNER -> 400 ADMIN-IbPp47HDP5
-I/UpdateAdministrator @admin -> 404 Org-D8JxR
-O/AddOrganization name="<other_organization.name>'" -> 409 Domain already exists (V3-DKcYh)
-P/ListProjects orgid=<NO> -> 403 Organisation doesn't exist (AUTH-Bs7Ds)
-visitor: P/UpdateProject projectId= -> 400 invalid UpdateProjectRequest.ProjectId: <LENGTH>
-visitor: P/UpdateProject @no_project name=x -> 404 COMMAND-3M9sd
-visitor: P/UpdateProject @project -> 404 AUTHZ-cdgFk
-visitor: A/GenerateClientSecret @no_app -> 404 COMMAND-Kd92s
-visitor: U/AddSecret @no_user -> 400 COMMAND-x8910n
-""")
+LENGTH = "value length must be between 1 and 200 runes, inclusive"
+PAST = {"expirationDate": "2020-01-01T00:00:00Z"}
+FAR = {"expirationDate": FOREVER}
+TOO_EARLY = (400, "Errors.AuthNKey.ExpireBeforeNow", "DOMAIN-dv3t5")
+BOT = {"machine": {"name": "Bot"}}
+UNKNOWN_USER = {"userId": NOBODY}
+UNKNOWN_PROJECT = {"projectId": NOBODY}
+
+
+def test_projects_and_their_roles(admin: Api, project: Project, fresh: Fresh, other_organization: Organization) -> None:
+    id, role, home = {"projectId": project.id}, {"displayName": "R"}, {"organizationId": fresh.home.id}
+    create = admin.projects.create
+    create(**home, name="").refused(400, f"invalid CreateProjectRequest.Name: {LENGTH}")
+    create(**home, name=project.name.upper()).refused(409, "Project already exists on organization", id="V3-DKcYh")
+    create(**home, **id, name="x").refused(409, "Errors.Project.AlreadyExisting", id="COMMAND-opamwu")
+    admin.projects.add_role(**UNKNOWN_PROJECT, **role, roleKey="r").refused(400, id="COMMAND-EbFMN")
+    admin.projects.add_role(**id, **role, roleKey="ADMIN").refused(409, "Role already exists", id="V3-DKcYh")
+    admin.projects.update_role(**id, roleKey="no").refused(404, "Role doesn't exist", id="COMMAND-vv8M9")
+    admin.projects.list(pagination={"limit": 1001}).refused(400, "Limit exceeded", id="QUERY-4M0fs")
+    path = "invalid ListProjectsRequest.Filters[0]: embedded message failed validation | caused by: "
+    filters = admin.projects.list(filters=[{}])
+    filters.refused(400, f"{path}invalid ProjectSearchFilter.Filter: value is required")
+    admin.within(NOBODY).projects.list().refused(403, "Organisation doesn't exist", id="AUTH-Bs7Ds")
+    admin.projects.update_grant(**id, grantedOrganizationId=fresh.home.id).refused(404, id="PROJECT-D8JxR")
+    admin.projects.delete(**UNKNOWN_PROJECT).only()
+    name = f"{other_organization.name}'"
+    admin.organizations.add(name=name).refused(409, "Domain already exists", id="V3-DKcYh")
+
+
+def test_applications_and_their_keys(admin: Api, project: Project, app: App, key_app: App) -> None:
+    id, api = {"projectId": project.id}, dict[str, object](apiConfiguration={})
+    create, key = admin.apps.create, admin.apps.create_key
+    unknown_app = {"projectId": project.id, "applicationId": NOBODY}
+    create(**id, name="x").refused(400, "invalid CreateApplicationRequest.ApplicationType: value is required")
+    create(**id, **api, name=app.name.upper()).refused(409, "Application already exists", id="V3-DKcYh")
+    create(**UNKNOWN_PROJECT, **api, name="x").refused(400, id="COMMAND-EbFMN")
+    admin.apps.update(**unknown_app, name="x").refused(404, id="COMMAND-28di9")
+    admin.apps.get(applicationId=app.client_id).refused(404, "Errors.App.NotExisting", id="QUERY-pCP8P")
+    key(**unknown_app, **FAR).refused(400, id="COMMAND-sak25")
+    key(**app.ids, **FAR).refused(400, "Chosen Auth Method does not require a key", id="COMMAND-Dff54")
+    key(**key_app.ids, **PAST).refused(*TOO_EARLY)
+    admin.apps.get_key(keyId=NOBODY).refused(404, "Errors.AuthNKey.NotFound", id="QUERY-Dgr3g")
+    gone = admin.apps.delete_key(**key_app.ids, keyId=NOBODY)
+    gone.refused(404, "Application key not found", id="COMMAND-4m77G")
+
+
+def test_users_and_their_credentials(admin: Api, fresh: Fresh, other_organization: Organization, visitor: User) -> None:
+    id, human, users = {"userId": visitor.id}, {"userId": fresh.human.id}, admin.users
+    home = {"organizationId": fresh.home.id}
+    away = {"organizationId": other_organization.id, "username": visitor.username.upper()}
+    users.create(**away, **BOT).refused(409, "User already exists", id="V3-DKcYh")
+    users.create(**home, **id, **BOT).refused(400, "Errors.User.AlreadyExisting", id="COMMAND-k2una")
+    users.create(**home).refused(400, "invalid CreateUserRequest.UserType: value is required")
+    users.create(organizationId=NOBODY, **BOT).refused(400, "Organisation not found", id="COMMAND-QXPGs")
+    users.set_metadata(**id).refused(400, "Metadata list is empty", id="META-9mm2d")
+    users.delete_metadata(**id, keys=["no"]).refused(404, "One or more keys do not exist", id="META-2nnds")
+    users.lock(**UNKNOWN_USER).refused(404, id="COMMAND-450yxuqrh1")
+    users.add_secret(**human).refused(400, "Errors.User.NotExisting", id="COMMAND-x8910n")
+    users.remove_secret(**UNKNOWN_USER).refused(400, id="COMMAND-x7s802")
+    users.add_key(**UNKNOWN_USER, **FAR).refused(400, id="COMMAND-bnipwm1")
+    users.add_key(**id, **PAST).refused(*TOO_EARLY)
+    no_key = base64.b64encode(b"no key").decode()
+    users.add_key(**id, **FAR, publicKey=no_key).refused(400, id="COMMAND-5F3h1")
+    users.remove_key(**id, keyId=NOBODY).refused(404, "Machine key not found", id="COMMAND-4m77G")
+    users.add_pat(**UNKNOWN_USER, **FAR).refused(400, id="COMMAND-Dggw2")
+    users.add_pat(**id).refused(400, "invalid AddPersonalAccessTokenRequest.ExpirationDate: value is required")
+    users.add_pat(**id, **PAST).refused(*TOO_EARLY)
+    users.add_pat(**human, **FAR).refused(400, "Not allowed for this user type", id="COMMAND-Df2f1")
+    gone = users.remove_pat(**id, tokenId=NOBODY)
+    gone.refused(404, "Personal Access Token not found", id="COMMAND-4m77G")
+
+
+def test_assignments(
+    admin: Api, project: Project, fresh: Fresh, other_organization: Organization, reader: User, visitor: User
+) -> None:
+    create, id = admin.authorizations.create, {"userId": visitor.id}
+    fields = {"organizationId": fresh.home.id, "projectId": project.id, "roleKeys": ["admin"]}
+    create(**fields, userId=reader.id).refused(409, "User grant already exists", id="V3-DKcYh")
+    create(**fields, **UNKNOWN_USER).refused(400, "User could not be found", id="COMMAND-4f8sg")
+    away = fields | {"organizationId": other_organization.id}
+    create(**away, **id).refused(400, "Project Grant not found", id="COMMAND-4m9ff")
+    create(**fields | {"roleKeys": ["no"]}, **id).refused(400, "Errors.Project.Role.NotFound", id="COMMAND-mm9F4")
+    admin.authorizations.update(id=NOBODY, roleKeys=["admin"]).refused(404, id="COMMAND-3M9sd")
+    admin.authorizations.activate(id=NOBODY).refused(404, id="COMMAND-Lp0gs")
+    admin.authorizations.delete(id=NOBODY).has(deletionDate="0001-01-01T00:00:00Z")
+
+
+def test_administrators(admin: Api, fresh: Fresh, visitor: User) -> None:
+    resource, owner = {"resource": {"organizationId": fresh.home.id}}, {"roles": ["ORG_OWNER"]}
+    id = {"userId": visitor.id}
+    admin.administrators.create(**id, **resource, roles=["NO_SUCH_ROLE"]).refused(400, id="Org-4N8es")
+    admin.administrators.create(**id, **resource, roles=[]).refused(400, id="ORG-4Mlfs")
+    admin.administrators.create(**UNKNOWN_USER, **resource, **owner).refused(400, id="ORG-GoXOn")
+    admin.administrators.create(**id, **owner).refused(400, id="ADMIN-IbPp47HDP5")
+    admin.administrators.update(**id, **resource, **owner).refused(404, id="Org-D8JxR")
+
+
+def test_a_user_without_any_role(project: Project, stranger: Api) -> None:
+    stranger.projects.update(projectId="").refused(400, f"invalid UpdateProjectRequest.ProjectId: {LENGTH}")
+    stranger.projects.update(**UNKNOWN_PROJECT, name="x").refused(404, id="COMMAND-3M9sd")
+    stranger.projects.update(projectId=project.id).refused(*NO_MEMBERSHIP)
+    stranger.apps.generate_secret(projectId=project.id, applicationId=NOBODY).refused(404, id="COMMAND-Kd92s")
+    stranger.users.add_secret(**UNKNOWN_USER).refused(400, id="COMMAND-x8910n")

@@ -1,108 +1,129 @@
 """What a token can do at the API: a PAT without any administrator role, and roles that are too small."""
 
-from tests.support.emulator_target import Api, Server, error_id
+from tests.support.emulator_target import Server
 from tests.support.oauth import GetToken
-from tests.support.stories import stories
-from tests.support.workshop import User
+from tests.support.workshop import App, Fresh, Organization, Project, User, Workshop, later
+from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api
 
-FIELDS = {
-    "NO_MEMBERSHIP": "404 membership not found (AUTHZ-cdgFk)",
-    "TOO_SMALL": "403 No matching permissions found (AUTH-AWfge)",
-    "home": "organizationId=<organization.id>",
-    "project": "projectId=<project.id>",
-    "of_project": "filters.0.projectIdFilter.projectId=<app.project.id>",
-    "app": "projectId=<project.id> applicationId=<app.id>",
-    "user": "userId=<user.id>",
-    "reader": "userId=<reader.id>",
-    "admin": "userId=<user.id> resource.organizationId=<organization.id>",
-    "events": "aggregateId=<user.id> aggregateTypes.0=user eventTypes.0=user.pat.added limit=5",
-}
-test_a_story_of_rights = stories("""
-# without an administrator role there is no membership
-visitor: P/ListProjects -> <NO_MEMBERSHIP>
-visitor: P/ListProjects pagination.limit=1001 -> <NO_MEMBERSHIP>
-visitor: P/GetProject projectId= -> <NO_MEMBERSHIP>
-visitor: P/ListProjectRoles projectId= -> <NO_MEMBERSHIP>
-visitor: P/CreateProject @home name=x -> <NO_MEMBERSHIP>
-visitor: P/AddProjectRole @project roleKey=x displayName=X -> <NO_MEMBERSHIP>
-visitor: A/CreateApplication @project name=x apiConfiguration={} -> <NO_MEMBERSHIP>
-visitor: A/GenerateClientSecret @app -> <NO_MEMBERSHIP>
-visitor: U/GetUserByID @reader -> <NO_MEMBERSHIP>
-visitor: U/CreateUser @home machine.name=x -> <NO_MEMBERSHIP>
-visitor: U/AddPersonalAccessToken @reader expirationDate=<tomorrow> -> <NO_MEMBERSHIP>
-visitor: Z/CreateAuthorization @reader @project @home -> <NO_MEMBERSHIP>
-
-# some lists show a stranger one's own rows, or none
-visitor: U/ListUsers -> result.0.userId=<visitor.id> details.totalResult=1
-visitor: A/ListApplications @of_project -> pagination.totalResult applications=null
-visitor: I/ListAdministrators -> pagination.totalResult administrators=null
-visitor: O/ListOrganizations -> details
-visitor: F/GetInstanceFeatures -> details
-
-# the features are for an owner of the instance to set
-ORG_OWNER: F/SetInstanceFeatures debugOidcParentError=false -> 403 AUTH-5mWD2
-
-# impersonation is off until an owner of the instance allows it
-PUT /v2/policies/security enableImpersonation=true -> :details
-T/SetSecuritySettings enableImpersonation=true -> 400 No changes (POLICY-EWsf3)
-ORG_OWNER: T/SetSecuritySettings enableImpersonation=false -> 403 AUTH-5mWD2
-T/SetSecuritySettings enableImpersonation=false -> details:sequence,changeDate,resourceOwner
-PUT /v2/policies/security -> 400 POLICY-EWsf3
-
-# users see their own assignments, and change themselves
-Z/CreateAuthorization @user @project @home roleKeys.0=read:messages -> id
-user: Z/ListAuthorizations filters.0.inUserIds.ids='["<user.id>","<reader.id>"]' -> pagination.totalResult=2
-user: Z/ListAuthorizations filters.0.inUserIds.ids='["<user.id>","<reader.id>"]' -> authorizations.0.id=<made.id>
-user: U/UpdateUser @user machine.name=Mine -> changeDate
-user: U/GetUserByID @user -> user.machine.name=Mine
-user: U/AddSecret @user -> clientSecret
-user: U/RemoveSecret @user -> deletionDate
-user: U/AddKey @user expirationDate=<tomorrow> -> keyContent
-user: U/ListKeys filters.0.userIdFilter.id=<user.id> -> result.0.id=<made.keyId>
-user: U/RemoveKey @user keyId=<made.keyId> -> deletionDate
-user: U/DeleteUser @user -> <NO_MEMBERSHIP>
-user: U/DeactivateUser @user -> <NO_MEMBERSHIP>
-
-# a user manager makes users and assignments but no projects
-ORG_USER_MANAGER: U/CreateUser @home machine.name=x -> id
-ORG_USER_MANAGER: Z/CreateAuthorization userId=<made.id> @project @home roleKeys.0=admin -> id
-ORG_USER_MANAGER: P/ListProjectRoles @project -> projectRoles
-ORG_USER_MANAGER: P/CreateProject @home name=x -> <TOO_SMALL>
-ORG_USER_MANAGER: P/AddProjectRole @project roleKey=x displayName=X -> <TOO_SMALL>
-ORG_USER_MANAGER: A/CreateApplication @project name=x apiConfiguration={} -> <TOO_SMALL>
-
-# an owner of the organization does everything but delete an application
-ORG_OWNER: P/CreateProject @home name=<name> -> projectId
-ORG_OWNER: P/AddProjectRole projectId=<own_project.id> roleKey=q displayName=Q -> creationDate
-ORG_OWNER: A/CreateApplication projectId=<own_project.id> name=x apiConfiguration={} -> applicationId
-ORG_OWNER: A/DeleteApplication projectId=<own_project.id> applicationId=<made.applicationId> -> <TOO_SMALL>
-ORG_OWNER: P/DeleteProject projectId=<own_project.id> -> deletionDate
-
-# a removed administrator has no membership
-I/CreateAdministrator @admin roles.0=ORG_OWNER -> creationDate
-user: P/ListProjects pagination.limit=1 -> pagination
-I/DeleteAdministrator @admin -> deletionDate
-user: P/ListProjects -> <NO_MEMBERSHIP>
-
-# any valid token may ask who it is and what it may do
-user: GET /auth/v1/users/me -> user.id=<user.id> user.userName=<user.username> user.machine.name=<user.name>
-user: POST /auth/v1/memberships/me/_search -> details result=null
-ORG_OWNER: POST /auth/v1/memberships/me/_search -> result.0.orgId=<organization.id> result.0.roles:ORG_OWNER
-user: POST /auth/v1/permissions/zitadel/me/_search -> :
-POST /auth/v1/permissions/zitadel/me/_search -> result
-
-# events show how a PAT began to administrators of the instance alone
-user: POST /admin/v1/events/_search @events -> 404 AUTHZ-cdgFk
-ORG_OWNER: POST /admin/v1/events/_search @events -> 403 AUTH-5mWD2
-POST /admin/v1/events/_search @events -> events.0.type.type=user.pat.added events.0.aggregate.id=<user.id>
-POST /admin/v1/events/_search @events -> events.0.payload.tokenId=<user.first_pat.id> events.1=null
-""")
+TOO_SMALL = (403, "No matching permissions found", "AUTH-AWfge")
+NOT_OF_THE_INSTANCE = (403, "", "AUTH-5mWD2")
 
 
-def test_an_access_token_opens_the_api_only_with_zitadels_own_audience(
-    server: Server, reader: User, reader_token: GetToken
+def test_without_an_administrator_role_there_is_no_membership(
+    stranger: Api, organization: Organization, project: Project, app: App, reader: User
 ) -> None:
-    closed = Api(server, reader_token("openid"))
-    assert error_id(closed.ask("UserService/GetUserByID", userId=reader.id)) == (401, "AUTH-7fs1e")
+    home, id, user = {"organizationId": organization.id}, {"projectId": project.id}, {"userId": reader.id}
+    for refused in (
+        stranger.projects.list(),
+        stranger.projects.list(pagination={"limit": 1001}),
+        stranger.projects.get(projectId=""),
+        stranger.projects.list_roles(projectId=""),
+        stranger.projects.create(**home, name="x"),
+        stranger.projects.add_role(**id, roleKey="x", displayName="X"),
+        stranger.apps.create(**id, name="x", apiConfiguration={}),
+        stranger.apps.generate_secret(**app.ids),
+        stranger.users.get(**user),
+        stranger.users.create(**home, machine={"name": "x"}),
+        stranger.users.add_pat(**user, expirationDate=later(days=1)),
+        stranger.authorizations.create(**user, **id, **home),
+    ):
+        refused.refused(*NO_MEMBERSHIP)
+
+
+def test_some_lists_show_a_stranger_the_own_rows_or_none(stranger: Api, app: App, visitor: User) -> None:
+    stranger.users.list().has(result=[{"userId": visitor.id}], details={"totalResult": "1"})
+    of_project = [{"projectIdFilter": {"projectId": app.project.id}}]
+    stranger.apps.list(filters=of_project).has(pagination={"totalResult": ...}, applications=None)
+    stranger.administrators.list().has(pagination={"totalResult": ...}, administrators=None)
+    stranger.organizations.list().has("details")
+    stranger.features.get().has("details")
+
+
+def test_the_features_are_for_an_owner_of_the_instance_to_set(owner: Api) -> None:
+    owner.features.set(debugOidcParentError=False).refused(*NOT_OF_THE_INSTANCE)
+
+
+def test_impersonation_is_off_until_an_owner_of_the_instance_allows_it(admin: Api, owner: Api) -> None:
+    on, off = {"enableImpersonation": True}, {"enableImpersonation": False}
+    admin.rest("PUT", "/v2/policies/security", on).only("details")
+    admin.settings.set_security(**on).refused(400, "No changes", id="POLICY-EWsf3")
+    owner.settings.set_security(**off).refused(*NOT_OF_THE_INSTANCE)
+    admin.settings.set_security(**off).has(details=DETAILS)
+    admin.rest("PUT", "/v2/policies/security").refused(400, id="POLICY-EWsf3")
+
+
+def test_users_see_their_own_assignments_and_change_themselves(
+    server: Server, workshop: Workshop, fresh: Fresh, project: Project, reader: User
+) -> None:
+    own, id = Api(server, fresh.user.pat), {"userId": fresh.user.id}
+    assignment = workshop.grant(fresh.user, project, "read:messages")
+    both = [{"inUserIds": {"ids": [fresh.user.id, reader.id]}}]
+    own.authorizations.list(filters=both).has(authorizations=[{"id": assignment}], pagination={"totalResult": "2"})
+    own.users.update(**id, machine={"name": "Mine"}).has("changeDate")
+    own.users.get(**id).has(user={"machine": {"name": "Mine"}})
+    own.users.add_secret(**id).has("clientSecret")
+    own.users.remove_secret(**id).has("deletionDate")
+    key = own.users.add_key(**id, expirationDate=later(days=1)).has("keyContent")["keyId"]
+    own.users.list_keys(filters=[{"userIdFilter": {"id": fresh.user.id}}]).has(result=[{"id": key}])
+    own.users.remove_key(**id, keyId=key).has("deletionDate")
+    own.users.delete(**id).refused(*NO_MEMBERSHIP)
+    own.users.deactivate(**id).refused(*NO_MEMBERSHIP)
+
+
+def test_a_user_manager_makes_users_and_assignments_but_no_projects(
+    server: Server, workshop: Workshop, organization: Organization, project: Project
+) -> None:
+    manager = Api(server, workshop.administrator("ORG_USER_MANAGER").pat)
+    home, id = {"organizationId": organization.id}, {"projectId": project.id}
+    user = manager.users.create(**home, machine={"name": "x"})["id"]
+    manager.authorizations.create(**home, **id, userId=user, roleKeys=["admin"]).has("id")
+    manager.projects.list_roles(**id).has("projectRoles")
+    manager.projects.create(**home, name="x").refused(*TOO_SMALL)
+    manager.projects.add_role(**id, roleKey="x", displayName="X").refused(*TOO_SMALL)
+    manager.apps.create(**id, name="x", apiConfiguration={}).refused(*TOO_SMALL)
+
+
+def test_an_owner_of_the_organization_does_all_but_delete_an_application(owner: Api, fresh: Fresh) -> None:
+    id = {"projectId": fresh.project.id}
+    owner.projects.create(organizationId=fresh.home.id, name=fresh.name).has("projectId")
+    owner.projects.add_role(**id, roleKey="q", displayName="Q").has("creationDate")
+    app = owner.apps.create(**id, name="x", apiConfiguration={})["applicationId"]
+    owner.apps.delete(**id, applicationId=app).refused(*TOO_SMALL)
+    owner.projects.delete(**id).has("deletionDate")
+
+
+def test_a_removed_administrator_has_no_membership(admin: Api, server: Server, fresh: Fresh) -> None:
+    own, ids = Api(server, fresh.user.pat), {"userId": fresh.user.id, "resource": {"organizationId": fresh.home.id}}
+    admin.administrators.create(**ids, roles=["ORG_OWNER"]).has("creationDate")
+    own.projects.list(pagination={"limit": 1}).has("pagination")
+    admin.administrators.delete(**ids).has("deletionDate")
+    own.projects.list().refused(*NO_MEMBERSHIP)
+
+
+def test_any_valid_token_may_ask_who_it_is_and_what_it_may_do(
+    admin: Api, owner: Api, stranger: Api, visitor: User, organization: Organization
+) -> None:
+    user = {"id": visitor.id, "userName": visitor.username, "machine": {"name": visitor.name}}
+    stranger.rest("GET", "/auth/v1/users/me").has(user=user)
+    memberships, permissions = "/auth/v1/memberships/me/_search", "/auth/v1/permissions/zitadel/me/_search"
+    stranger.rest("POST", memberships).has("details", result=None)
+    owner.rest("POST", memberships).has(result=[{"orgId": organization.id, "roles": ["ORG_OWNER"]}])
+    stranger.rest("POST", permissions).only()
+    admin.rest("POST", permissions).has("result")
+
+
+def test_events_are_for_administrators_of_the_instance(admin: Api, owner: Api, stranger: Api, fresh: Fresh) -> None:
+    path = "/admin/v1/events/_search"
+    user, added = fresh.user, "user.pat.added"
+    events = {"aggregateId": user.id, "aggregateTypes": ["user"], "eventTypes": [added], "limit": 5}
+    stranger.rest("POST", path, events).refused(404, id="AUTHZ-cdgFk")
+    owner.rest("POST", path, events).refused(*NOT_OF_THE_INSTANCE)
+    event = {"type": {"type": added}, "aggregate": {"id": user.id}, "payload": {"tokenId": user.pat_id}}
+    admin.rest("POST", path, events).has(events=[event])
+
+
+def test_an_access_token_needs_zitadels_own_audience(server: Server, reader: User, reader_token: GetToken) -> None:
+    id = {"userId": reader.id}
+    Api(server, reader_token("openid")).users.get(**id).refused(401, id="AUTH-7fs1e")
     opened = Api(server, reader_token("openid", "urn:zitadel:iam:org:project:id:zitadel:aud"))
-    assert opened.do("UserService/GetUserByID", userId=reader.id)["user"]["userId"] == reader.id
+    opened.users.get(**id).has(user=id)

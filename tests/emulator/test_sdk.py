@@ -59,15 +59,16 @@ def log_in(administrator: Callable[..., Any]) -> None:
     user_id = administrator("UserService/AddHumanUser", profile=profile, email=email, **password).user_id
     administrator("UserService/UpdateHumanUser", userId=user_id, profile=profile | {"givenName": "Eva"})
     checks = {"user": {"userId": user_id}, "password": {"password": "Ab-45678"}}
-    made = administrator("SessionService/CreateSession", checks=checks, lifetime="18000s")
-    own = {"sessionId": made.session_id}
+    session = administrator("SessionService/CreateSession", checks=checks, lifetime="18000s")
+    own = {"sessionId": session.session_id}
     changed = administrator("SessionService/SetSession", **own, metadata={"k": "dg=="})
-    shown = administrator("SessionService/GetSession", **own, sessionToken=changed.session_token).session
-    assert (shown.factors.user.id, shown.factors.user.login_name) == (user_id, "eve@example.com")
-    found = {"queries": [{"idsQuery": {"ids": [made.session_id]}}]}
-    assert [one.id for one in administrator("SessionService/ListSessions", **found).sessions] == [made.session_id]
+    user = administrator("SessionService/GetSession", **own, sessionToken=changed.session_token).session.factors.user
+    assert (user.id, user.login_name) == (user_id, "eve@example.com")
+    this = {"queries": [{"idsQuery": {"ids": [session.session_id]}}]}
+    (row,) = administrator("SessionService/ListSessions", **this).sessions
+    assert row.id == session.session_id
     administrator("SessionService/DeleteSession", **own)
-    assert not administrator("SessionService/ListSessions", **found).sessions
+    assert not administrator("SessionService/ListSessions", **this).sessions
 
 
 def set_up(administrator: Callable[..., Any], url: str) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import Api, Server, answer
-from tests.support.oauth import INACTIVE, ROLE_SCOPE, GetToken, OAuth, audience, roles_of, unpadded, verified
+from tests.support.emulator_target import Server
+from tests.support.oauth import ROLE_SCOPE, GetToken, OAuth, audience, roles_of, unpadded, verified
 from tests.support.workshop import App, Organization, Project, User, Workshop
+from tests.support.zitadel_api import Api
 from zdemo.emulator.token_texts import encoded
 
 STANDARD = {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id"}
@@ -29,7 +30,7 @@ def signer(workshop: Workshop, project: Project) -> User:
 def signer_token(workshop: Workshop, oauth: OAuth, app: App, project: Project, signer: User) -> GetToken:
     """Gets JWT access tokens, once the signer's roles show."""
     get_token = partial(oauth.access_token, signer, workshop.secret(signer))
-    oauth.wait_for_roles(app, get_token(audience(project)), {"read:messages", "admin"})
+    oauth.expect_roles(app, get_token(audience(project)), "read:messages", "admin")
     return get_token
 
 
@@ -51,15 +52,15 @@ def test_the_claims_of_a_jwt(server: Server, issuer: str, signed: str, project: 
 def test_the_audience_follows_the_scopes(
     server: Server, oauth: OAuth, admin: Api, app: App, other_project: Project, signer: User, signer_token: GetToken
 ) -> None:
-    def found(*scopes: str) -> Any:
+    def audience_of(*scopes: str) -> Any:
         return sorted(verified(server, signer_token(*scopes))[1]["aud"])
 
-    instance = admin.rest("GET", "/management/v1/iam").json()
+    instance = admin.rest("GET", "/management/v1/iam")
     here, there = audience(app.project), audience(other_project)
-    assert found(here, there) == sorted([app.project.id, other_project.id])
-    assert found(ZITADEL) == [instance["iamProjectId"]]
-    assert found("openid") == [signer.username]
-    assert answer(oauth.introspection(app, signer_token("openid"))) == INACTIVE
+    assert audience_of(here, there) == sorted([app.project.id, other_project.id])
+    assert audience_of(ZITADEL) == [instance["iamProjectId"]]
+    assert audience_of("openid") == [signer.username]
+    oauth.introspect(app, signer_token("openid")).only(active=False)
 
 
 def test_roles_are_inside_only_by_scope_and_only_under_their_project(
@@ -79,11 +80,11 @@ def test_a_jwt_is_bound_to_its_content_its_project_and_its_issuer(
     unsigned = encoded(json.dumps(json.loads(unpadded(header)) | {"alg": "none"}).encode())
     flipped = ("B" if signature[10] == "A" else "A").join([signature[:10], signature[11:]])
     for forged in (f"{header}.{stolen}.{signature}", f"{unsigned}.{payload}.", f"{header}.{payload}.{flipped}"):
-        assert answer(oauth.introspection(app, forged)) == INACTIVE
-    assert answer(oauth.introspection(other_app, signed)) == INACTIVE
+        oauth.introspect(app, forged).only(active=False)
+    oauth.introspect(other_app, signed).only(active=False)
     elsewhere = f"{oauth.server.hostname}:59999"
-    assert answer(oauth.introspection(app, signed, elsewhere)) == INACTIVE
-    assert oauth.introspection(app, reader.pat, elsewhere).json()["active"], "a PAT is bound to no issuer"
+    oauth.introspect(app, signed, elsewhere).only(active=False)
+    oauth.introspect(app, reader.pat, elsewhere).has(active=True)  # a PAT is bound to no issuer
 
 
 def test_an_id_token_has_exactly_these_claims(

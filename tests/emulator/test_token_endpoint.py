@@ -11,7 +11,7 @@ import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from tests.support.emulator_target import INTROSPECT, NOBODY, TOKEN, Api, Server, answer, basic, oauth_refusal
+from tests.support.emulator_target import INTROSPECT, NOBODY, TOKEN, Server, answer, basic, oauth_refusal
 from tests.support.oauth import (
     ACCESS_FORM,
     ASSERTION_TYPE,
@@ -26,6 +26,7 @@ from tests.support.oauth import (
 )
 from tests.support.waiting import eventually
 from tests.support.workshop import App, KeyFile, Project, User, Workshop, later
+from tests.support.zitadel_api import Api
 from zdemo.emulator.oidc.issuing import SCOPE_MISSING
 
 NO_SCOPE = oauth_refusal("invalid_request", SCOPE_MISSING)
@@ -42,12 +43,11 @@ def login(reader_login: str, reader_secret: str, reader_token: GetToken) -> tupl
 
 def test_a_token_is_opaque_and_lives_for_twelve_hours(oauth: OAuth, login: tuple[str, str]) -> None:
     for scope in ("profile", "", f"urn:zitadel:iam:org:project:id:{NOBODY}:aud", "openid no-such-scope"):
-        status, body = answer(oauth.ask_for_token(*login, scope))
-        more = {"id_token"} if "openid" in scope else set()
-        assert (status, body.keys()) == (200, {"access_token", "token_type", "expires_in"} | more)
-        assert (form_of(body["access_token"]), body["token_type"]) == (ACCESS_FORM, "Bearer")
-        assert 43190 <= body["expires_in"] <= 43200
-        assert oauth.ask_for_token(login[0].upper(), login[1], scope).json()["access_token"] != body["access_token"]
+        tokens = oauth.ask_for_token(*login, scope)
+        tokens.only("access_token", "expires_in", *({"id_token"} if "openid" in scope else ()), token_type="Bearer")
+        assert form_of(tokens["access_token"]) == ACCESS_FORM
+        assert 43190 <= tokens["expires_in"] <= 43200
+        assert oauth.ask_for_token(login[0].upper(), login[1], scope)["access_token"] != tokens["access_token"]
 
 
 def test_what_a_request_must_have(server: Server, login: tuple[str, str]) -> None:
@@ -125,8 +125,8 @@ def test_an_assertion_is_accepted_or_not(
     now = int(time.time())
 
     def ask(changed: dict[str, Any]) -> tuple[requests.Response, requests.Response]:
-        one, two = (assertion(key, **({"audience": issuer} | changed)) for key in (served_key, known_key))
-        return introspect(one), ask_for_token(server, two)
+        of_app, of_user = (assertion(key, **({"audience": issuer} | changed)) for key in (served_key, known_key))
+        return introspect(of_app), ask_for_token(server, of_user)
 
     several = {"audience": ["https://elsewhere.example", issuer]}
     for changed in ({"iat": now, "exp": now + 300}, {"iat": now - 3500}, several):
@@ -160,7 +160,7 @@ def test_a_removed_key_is_refused(server: Server, workshop: Workshop, issuer: st
     user = workshop.user(pat=False)
     key = workshop.user_key(user)
     eventually("the key is known", lambda: ask_for_token(server, assertion(key, issuer)).status_code == 200)
-    workshop.admin.do("UserService/RemoveKey", userId=user.id, keyId=key["keyId"])
+    workshop.admin.users.remove_key(userId=user.id, keyId=key["keyId"]).has()
     eventually("it is refused", lambda: answer(ask_for_token(server, assertion(key, issuer))), BAD_ASSERTION.__eq__)
 
 
@@ -201,9 +201,9 @@ def test_a_key_of_ones_own_is_taken_and_three_algorithms_work(
     pair = make()
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     public = base64.b64encode(pair.public_key().public_bytes(serialization.Encoding.PEM, form)).decode()
-    made = admin.do("UserService/AddKey", userId=visitor.id, expirationDate=later(days=1), publicKey=public)
-    assert set(made) == {"creationDate", "keyId"}
-    key = {"keyId": made["keyId"], "userId": visitor.id, "key": private_pem(pair)}
+    added = admin.users.add_key(userId=visitor.id, expirationDate=later(days=1), publicKey=public)
+    id = added.only("creationDate", "keyId")["keyId"]
+    key = {"keyId": id, "userId": visitor.id, "key": private_pem(pair)}
     if works:
         eventually("it works", lambda: ask_for_token(server, assertion(key, issuer, alg=alg)).status_code == 200)
     else:

@@ -54,36 +54,36 @@ def as_ada(app: Client, actor: str, **form: Any) -> requests.Response:
 
 
 def test_the_new_token_has_fewer_scopes_and_no_time_of_login(app: Client, tokens: dict[str, Any]) -> None:
-    made = exchange(app, tokens["access_token"], scope="openid").json()
-    assert (made["issued_token_type"], made["token_type"], made["scope"]) == (ACCESS, "Bearer", "openid")
-    assert "refresh_token" not in made
-    old, new = (app.introspect(t["access_token"]) for t in (tokens, made))
+    exchanged = exchange(app, tokens["access_token"], scope="openid").json()
+    assert (exchanged["issued_token_type"], exchanged["token_type"], exchanged["scope"]) == (ACCESS, "Bearer", "openid")
+    assert "refresh_token" not in exchanged
+    old, new = (app.introspect(t["access_token"]) for t in (tokens, exchanged))
     assert (old["active"], new["active"], new["scope"], new["client_id"]) == (True, True, "openid", app.client_id)
     assert (new["sub"], new["aud"], new["amr"]) == (old["sub"], old["aud"], ["pwd"])
-    id_token = claims(made["id_token"])
+    id_token = claims(exchanged["id_token"])
     assert ("auth_time" in old, "auth_time" in new, id_token["azp"]) == (True, False, app.client_id)
     assert {"at_hash", "sid", "auth_time", "nonce", "act"} & id_token.keys() == {"at_hash"}
 
 
 def test_without_scopes_the_new_token_has_those_of_the_subject(app: Client, tokens: dict[str, Any]) -> None:
-    made = exchange(app, tokens["access_token"]).json()
-    assert (made["scope"], "refresh_token" in made) == ("openid profile email offline_access", True)
-    assert app.refresh(made).status_code == 200
+    exchanged = exchange(app, tokens["access_token"]).json()
+    assert (exchanged["scope"], "refresh_token" in exchanged) == ("openid profile email offline_access", True)
+    assert app.refresh(exchanged).status_code == 200
 
 
 def test_other_kinds_of_tokens_are_issued(app: Client, tokens: dict[str, Any]) -> None:
     access = exchange(app, tokens["access_token"], scope="openid", requested_token_type=JWT).json()
     assert (access["issued_token_type"], app.introspect(access["access_token"])["sub"]) == (JWT, PERSON_ID)
-    made = exchange(app, tokens["access_token"], scope="openid", requested_token_type=ID).json()
-    assert (made["issued_token_type"], made["token_type"], "id_token" in made) == (ID, "N_A", False)
-    assert {"sub", "jti", "at_hash"} & claims(made["access_token"]).keys() == {"sub"}
+    id_token = exchange(app, tokens["access_token"], scope="openid", requested_token_type=ID).json()
+    assert (id_token["issued_token_type"], id_token["token_type"], "id_token" in id_token) == (ID, "N_A", False)
+    assert {"sub", "jti", "at_hash"} & claims(id_token["access_token"]).keys() == {"sub"}
 
 
 def test_a_pat_is_for_every_application(app: Client) -> None:
-    made = exchange(app, READER.pat, scope="openid").json()
-    said = app.introspect(made["access_token"])
-    assert (said["sub"], said["aud"], "amr" in said) == (READER.id, [app.client_id, PROJECT_ID], False)
-    assert "read:messages" in said["urn:zitadel:iam:org:project:roles"]
+    exchanged = exchange(app, READER.pat, scope="openid").json()
+    token = app.introspect(exchanged["access_token"])
+    assert (token["sub"], token["aud"], "amr" in token) == (READER.id, [app.client_id, PROJECT_ID], False)
+    assert "read:messages" in token["urn:zitadel:iam:org:project:roles"]
 
 
 # --- refusals ---
@@ -109,8 +109,8 @@ def test_a_request_is_refused(app: Client, tokens: dict[str, Any]) -> None:
 
 def test_a_token_for_others_is_no_subject(app: Client) -> None:
     credentials = {"client_id": READER.username, "client_secret": READER.secret, "scope": "openid"}
-    made = app.token("client_credentials", client=False, **credentials).json()
-    assert answer(exchange(app, made["access_token"])) == NO_SUBJECT
+    tokens = app.token("client_credentials", client=False, **credentials).json()
+    assert answer(exchange(app, tokens["access_token"])) == NO_SUBJECT
 
 
 def test_an_id_token_has_no_scopes_and_needs_an_organization(app: Client, tokens: dict[str, Any]) -> None:
@@ -134,23 +134,23 @@ def test_it_is_off_by_default(own: Emulator) -> None:
 @pytest.mark.parametrize("role", ["IAM_END_USER_IMPERSONATOR", "IAM_ADMIN_IMPERSONATOR", "ORG_END_USER_IMPERSONATOR"])
 def test_the_token_is_of_the_user_and_says_who_acts(emulator: Emulator, app: Client, role: str) -> None:
     actor, pat = add_administrator(emulator, role)
-    made = as_ada(app, pat, scope="openid profile email").json()
+    exchanged = as_ada(app, pat, scope="openid profile email").json()
     act = {"iss": emulator.url, "sub": actor.id}
-    said, id_token = app.introspect(made["access_token"]), claims(made["id_token"])
-    assert (said["sub"], said["username"], said["act"], id_token["act"]) == (PERSON_ID, "ada", act, act)
-    assert list(said["urn:zitadel:iam:org:project:roles"]) == ["read:messages"]
-    shown = app.send("GET", USERINFO, headers=bearer(made["access_token"])).json()
-    assert (shown["email"], "act" in shown) == ("ada@example.com", False)
-    again = exchange(app, made["access_token"], scope="openid", requested_token_type=JWT).json()
+    token, id_token = app.introspect(exchanged["access_token"]), claims(exchanged["id_token"])
+    assert (token["sub"], token["username"], token["act"], id_token["act"]) == (PERSON_ID, "ada", act, act)
+    assert list(token["urn:zitadel:iam:org:project:roles"]) == ["read:messages"]
+    userinfo = app.send("GET", USERINFO, headers=bearer(exchanged["access_token"])).json()
+    assert (userinfo["email"], "act" in userinfo) == ("ada@example.com", False)
+    again = exchange(app, exchanged["access_token"], scope="openid", requested_token_type=JWT).json()
     assert claims(again["access_token"])["act"] == act
 
 
 def test_a_refreshed_token_still_says_who_acts(emulator: Emulator, app: Client, tokens: dict[str, Any]) -> None:
     actor, pat = add_administrator(emulator, "IAM_END_USER_IMPERSONATOR")
     form = {"actor_token": pat, "actor_token_type": ACCESS}
-    made = app.refresh(exchange(app, tokens["access_token"], **form).json()).json()
+    refreshed = app.refresh(exchange(app, tokens["access_token"], **form).json()).json()
     act = {"iss": emulator.url, "sub": actor.id}
-    assert (app.introspect(made["access_token"])["act"], claims(made["id_token"])["act"]) == (act, act)
+    assert (app.introspect(refreshed["access_token"])["act"], claims(refreshed["id_token"])["act"]) == (act, act)
 
 
 def test_an_actors_id_token_counts_until_it_expires(own: Emulator) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.desk import Desk
-from tests.support.emulator_target import Api, Server, given_or_emulated
+from tests.support.emulator_target import Server, given_or_emulated
 from tests.support.workshop import Workshop
+from tests.support.zitadel_api import Api
 from zdemo.setup.current import SetupOptions
 
 MINE = "# mine\n\nA=1  # one\n"

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.desk import CountingClient, Cut, Desk
-from tests.support.emulator_target import Api, Server
+from tests.support.emulator_target import Server
 from tests.support.waiting import eventually
 from tests.support.workshop import Workshop, later
+from tests.support.zitadel_api import Api
 from zdemo.emulator import ADMIN, World, create_app, known_world
 from zdemo.errors import ZdemoError
 from zdemo.serving.embedded import serving
@@ -36,7 +37,7 @@ def refusal(desk: Desk) -> str:
 
 def assign(desk: Desk, workshop: Workshop, user_id: str, project_id: str, *roles: str) -> None:
     ids = {"userId": user_id, "projectId": project_id, "organizationId": workshop.home.id}
-    desk.api.do("AuthorizationService/CreateAuthorization", **ids, roleKeys=list(roles))
+    desk.api.authorizations.create(**ids, roleKeys=list(roles)).has()
 
 
 def do(desk: Desk, method: str, **more: Any) -> None:
@@ -85,7 +86,7 @@ def test_in_the_project_of_somebody_else_their_own_things_are_not_asked_about(de
 def test_what_zdemo_role_does_is_as_good_as_setups(desk: Desk, workshop: Workshop) -> None:
     """The guide says to try it."""
     desk.run()
-    desk.api.do("AuthorizationService/DeleteAuthorization", id=desk.state.assignment_id)
+    desk.api.authorizations.delete(id=desk.state.assignment_id).has()
     assign(desk, workshop, desk.state.visitor_id, desk.state.project_id, ROLE)
     assign(desk, workshop, desk.state.reader_id, desk.state.project_id, ROLE)
     desk.plan_teardown().check()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.support.emulator_target import Api
 from tests.support.waiting import eventually
+from tests.support.zitadel_api import Answer, Api
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.errors.response import Response
@@ -122,36 +122,34 @@ class Desk:
             tear_down(SetupFiles(self.path), teardown, KeptReport())
         return teardown
 
-    def _column(self, name: str, rows: str, method: str, **body: Any) -> list[str]:
-        return [row[name] for row in self.api.do(method, **body).get(rows, [])]
-
     def pats(self, user_id: str) -> list[str]:
         filters = [{"userIdFilter": {"id": user_id}}]
-        return self._column("id", "result", "UserService/ListPersonalAccessTokens", filters=filters)
+        return _column("id", "result", self.api.users.list_pats(filters=filters))
 
     def keys(self, application_id: str) -> list[str]:
         filters = [{"applicationIdFilter": {"applicationId": application_id}}]
-        return self._column("keyId", "keys", "ApplicationService/ListApplicationKeys", filters=filters)
+        return _column("keyId", "keys", self.api.apps.list_keys(filters=filters))
 
     def users(self) -> list[str]:
         names = (self.options.reader_name, self.options.visitor_name)
         queries = [{"orQuery": {"queries": [{"userNameQuery": {"userName": name}} for name in names]}}]
-        return sorted(self._column("userId", "result", "UserService/ListUsers", queries=queries))
+        return sorted(_column("userId", "result", self.api.users.list(queries=queries)))
 
     def projects(self) -> list[str]:
         filters = [{"projectNameFilter": {"projectName": self.options.project_name}}]
-        return self._column("projectId", "projects", "ProjectService/ListProjects", filters=filters)
+        return _column("projectId", "projects", self.api.projects.list(filters=filters))
 
     def applications(self, project_id: str) -> list[str]:
         filters = [{"projectIdFilter": {"projectId": project_id}}]
-        return self._column("applicationId", "applications", "ApplicationService/ListApplications", filters=filters)
+        return _column("applicationId", "applications", self.api.apps.list(filters=filters))
 
     def roles(self, project_id: str) -> list[str]:
-        return self._column("key", "projectRoles", "ProjectService/ListProjectRoles", projectId=project_id)
+        return _column("key", "projectRoles", self.api.projects.list_roles(projectId=project_id))
 
     def holders(self, project_id: str) -> list[str]:
-        found = self.api.do("AuthorizationService/ListAuthorizations", filters=[{"projectId": {"id": project_id}}])
-        return [row["user"]["id"] for row in found.get("authorizations", [])]
+        filters = [{"projectId": {"id": project_id}}]
+        users = _column("user", "authorizations", self.api.authorizations.list(filters=filters))
+        return [user["id"] for user in users]
 
     def is_complete(self) -> None:
         """Everything is there once, nothing is left over, and the next run changes nothing."""
@@ -167,3 +165,7 @@ class Desk:
 
     def is_gone(self) -> None:
         eventually("all is gone", lambda: self.projects() == self.users() == [])
+
+
+def _column(name: str, rows: str, answer: Answer) -> list[Any]:
+    return [row[name] for row in answer.has().response.json().get(rows, [])]

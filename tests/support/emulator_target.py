@@ -24,18 +24,6 @@ NOBODY = "299999999999999999"
 WRONG_SECRET = "x" * 64
 
 TIMEOUT_SECONDS = 30
-PACKAGES = {
-    "ProjectService": "zitadel.project.v2",
-    "ApplicationService": "zitadel.application.v2",
-    "UserService": "zitadel.user.v2",
-    "AuthorizationService": "zitadel.authorization.v2",
-    "InternalPermissionService": "zitadel.internal_permission.v2",
-    "OrganizationService": "zitadel.org.v2",
-    "FeatureService": "zitadel.feature.v2",
-    "OIDCService": "zitadel.oidc.v2",
-    "SessionService": "zitadel.session.v2",
-    "SettingsService": "zitadel.settings.v2",
-}
 
 Form = Iterable[tuple[str, str]]
 Headers = Mapping[str, str]
@@ -66,18 +54,6 @@ def answer(response: requests.Response) -> tuple[int, Any]:
 def oauth_refusal(error: str, description: str | None = None) -> tuple[int, dict[str, str]]:
     """What ``answer`` gives for a 400 of an OAuth endpoint; without a description the member is absent."""
     return 400, {"error": error} | ({} if description is None else {"error_description": description})
-
-
-def api_error(response: requests.Response) -> tuple[int, str]:
-    """Status and message of an error of the API, e.g. ``(404, "Project not found (QUERY-fk2fs)")``."""
-    return response.status_code, response.json()["message"]
-
-
-def error_id(response: requests.Response) -> tuple[int, str]:
-    """Status and ZITADEL's ID of an error of the API, e.g. ``(404, "QUERY-fk2fs")``."""
-    body = response.json()
-    assert "details" in body, f"an error without an ID: {response.status_code} {body}"
-    return response.status_code, body["details"][0]["debug"]["id"]
 
 
 @contextmanager
@@ -123,37 +99,3 @@ class Server:
 
     def close(self) -> None:
         self._session.close()
-
-
-class Api:
-    """ZITADEL's v2 API (Connect protocol, JSON) with one bearer token, or with none."""
-
-    def __init__(self, server: Server, token: str | None) -> None:
-        self.server, self.token = server, token
-
-    def ask(self, method: str, headers: Headers | None = None, /, **fields: Any) -> requests.Response:
-        """Call ``Service/Method`` with these fields, and return any response."""
-        sent = self._headers() | {"Connect-Protocol-Version": "1"} | dict(headers or {})
-        return self.server.send("POST", connect_path(method), json=fields, headers=sent)
-
-    def do(self, method: str, /, **fields: Any) -> Any:
-        """Call ``Service/Method``, which must succeed, and return the JSON of the answer."""
-        response = self.ask(method, **fields)
-        assert response.status_code == 200, f"{method}: {response.status_code} {response.text}"
-        return response.json()
-
-    def post(self, method: str, body: object, /, **headers: str) -> requests.Response:
-        sent = {"Content-Type": "application/json"} | self._headers() | hyphenated(headers)
-        return self.server.send("POST", connect_path(method), data=body, headers=sent)
-
-    def rest(self, method: str, path: str, /, body: Any = None, **headers: str) -> requests.Response:
-        return self.server.send(method, path, json=body, headers=self._headers() | hyphenated(headers))
-
-    def _headers(self) -> dict[str, str]:
-        english = {"Accept-Language": "en"}  # messages are translated
-        return english if self.token is None else english | bearer(self.token)
-
-
-def connect_path(method: str) -> str:
-    """``ProjectService/GetProject`` -> ``/zitadel.project.v2.ProjectService/GetProject``."""
-    return f"/{PACKAGES[method.split('/')[0]]}.{method}"

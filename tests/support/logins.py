@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import jwt
 import requests
 
-from tests.support.emulator_target import INTROSPECT, TIMEOUT_SECONDS, Api, basic
+from tests.support.emulator_target import INTROSPECT, TIMEOUT_SECONDS, basic
+from tests.support.zitadel_api import Api
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, Emulator
 from zdemo.emulator.entities import NEVER, Application, User
 from zdemo.emulator.seed import PERSON_PASSWORD
@@ -33,10 +34,10 @@ def add_client(emulator: Emulator, method: str = "NONE", /, **settings: object) 
     """An OIDC application of the known project; ``method`` is the end of ZITADEL's word for its authentication."""
     world = emulator.world
     auth_method = f"OIDC_AUTH_METHOD_TYPE_{method}"
-    made = world.add_application(world.projects[PROJECT_ID], f"app-{world.new_id()}", "oidc", auth_method)
-    made.oidc = SETTINGS | settings
-    made.secret = new_secret() if method in ("BASIC", "POST") else None
-    return Client(emulator, made)
+    application = world.add_application(world.projects[PROJECT_ID], f"app-{world.new_id()}", "oidc", auth_method)
+    application.oidc = SETTINGS | settings
+    application.secret = new_secret() if method in ("BASIC", "POST") else None
+    return Client(emulator, application)
 
 
 def add_administrator(emulator: Emulator, role: str) -> tuple[User, str]:
@@ -52,8 +53,8 @@ def add_administrator(emulator: Emulator, role: str) -> tuple[User, str]:
 def session_of_ada(login: Api) -> dict[str, Any]:
     """A session with a checked password, in the form in which a login page answers with it."""
     checks = {"user": {"loginName": "ada"}, "password": {"password": PERSON_PASSWORD}}
-    made = login.do("SessionService/CreateSession", checks=checks)
-    return {"session": {name: made[name] for name in ("sessionId", "sessionToken")}}
+    session = login.sessions.create(checks=checks)
+    return {"session": {name: session[name] for name in ("sessionId", "sessionToken")}}
 
 
 @dataclass
@@ -88,10 +89,10 @@ class Client:
 
     def choose(self, page: str, person: str = "ada", **form: str) -> requests.Response:
         """Click on a person of the login page, unless it knows the browser."""
-        shown = self.send("GET", page)
-        if shown.status_code == 302:
-            return shown
-        return self.send("POST", page, data=hidden(shown.text) | {"person": person} | form)
+        answer = self.send("GET", page)
+        if answer.status_code == 302:
+            return answer
+        return self.send("POST", page, data=hidden(answer.text) | {"person": person} | form)
 
     def code(self, person: str = "ada", /, **change: Any) -> str:
         """Log in, and return the code."""
@@ -144,5 +145,5 @@ def listed(page: str) -> list[str]:
 
 def claims(token: str) -> dict[str, Any]:
     """The claims of a JWT, whose signature is not checked."""
-    found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return found
+    content: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return content

@@ -4,16 +4,15 @@ import base64
 import json
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jwt
-import requests
 from cryptography.hazmat.primitives import serialization
 
-from tests.support.emulator_target import INTROSPECT, TOKEN, Api, Server, basic, oauth_refusal
-from tests.support.waiting import eventually
+from tests.support.emulator_target import INTROSPECT, REVOKE, TOKEN, USERINFO, Server, basic, bearer, oauth_refusal
 from tests.support.workshop import App, KeyFile, Project, User
+from tests.support.zitadel_api import Answer, Api, only
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -59,59 +58,43 @@ class OAuth:
     def __init__(self, server: Server, admin: Api) -> None:
         self.server, self.admin = server, admin
 
-    def introspection(self, app: App, token: str, host: str | None = None) -> requests.Response:
-        """The response to an introspection by this application; ``host`` is sent as the Host field."""
+    def introspect(self, app: App, token: str, host: str | None = None) -> Answer:
+        """An introspection by this application; ``host`` is sent as the Host field."""
         headers = basic(app.client_id, app.secret) | ({} if host is None else {"Host": host})
-        return self.server.post_form(INTROSPECT, [("token", token)], headers)
+        return Answer(partial(self.server.post_form, INTROSPECT, [("token", token)], headers))
+
+    def userinfo(self, token: str) -> Answer:
+        return Answer(partial(self.server.send, "GET", USERINFO, headers=bearer(token)))
+
+    def revoke(self, app: App, token: str) -> Answer:
+        client = basic(app.client_id, app.secret)
+        return Answer(partial(self.server.post_form, REVOKE, [("token", token)], client), reads=False)
+
+    def ask_for_token(self, client_id: str, secret: str, *scopes: str) -> Answer:
+        """The token endpoint's answer to client_credentials."""
+        form = [("grant_type", "client_credentials"), ("scope", " ".join(scopes or ("openid",)))]
+        return Answer(partial(self.server.post_form, TOKEN, form, basic(client_id, secret)))
 
     def claims(self, app: App, token: str) -> dict[str, Any]:
-        response = self.introspection(app, token)
-        assert response.status_code == 200, response.text
-        claims: dict[str, Any] = response.json()
-        return claims
+        return dict(self.introspect(app, token).has().response.json())
 
-    def active(self, app: App, token: str) -> bool:
-        """Whether the token is active; false as well while the application is not accepted."""
-        response = self.introspection(app, token)
-        return response.status_code == 200 and response.json()["active"] is True
-
-    def roles(self, app: App, token: str) -> set[str] | None:
-        """The role keys in the claim, or ``None`` without a claim."""
-        claim = self.claims(app, token).get(ROLES)
-        return None if claim is None else set(claim)
-
-    def wait_for_roles(self, app: App, token: str, roles: set[str] | None) -> None:
-        eventually(f"the roles are {roles}", lambda: self.roles(app, token), lambda shown: shown == roles)
+    def expect_roles(self, app: App, token: str, *roles: str) -> None:
+        """Expect an active token whose claim has these roles alone, or that has no claim."""
+        self.introspect(app, token).has(**{"active": True, ROLES: only(*roles) if roles else None})
 
     def served(self, app: App, token: str) -> App:
         """The application, once it can introspect this active token."""
-        eventually("the application may introspect", lambda: self.active(app, token))
+        self.introspect(app, token).has(active=True)
         return app
 
     def login_name(self, user: User) -> str:
         """The preferred login name, which is what the token endpoint takes as the client ID."""
-
-        def ask() -> str:
-            response = self.admin.ask("UserService/GetUserByID", userId=user.id)
-            name: str = response.json()["user"]["preferredLoginName"] if response.status_code == 200 else ""
-            return name
-
-        return eventually(f"{user.username} can be read", ask)
-
-    def ask_for_token(self, client_id: str, secret: str, scope: str) -> requests.Response:
-        form = [("grant_type", "client_credentials"), ("scope", scope)]
-        return self.server.post_form(TOKEN, form, basic(client_id, secret))
+        answer = self.admin.users.get(userId=user.id).has(user={"preferredLoginName": ...})
+        return str(answer["user"]["preferredLoginName"])
 
     def tokens(self, user: User, secret: str, *scopes: str) -> dict[str, Any]:
-        """The token endpoint's answer to client_credentials; waits until it knows user and secret."""
-        login_name = self.login_name(user)
-        response = eventually(
-            f"the token endpoint serves {user.username}",
-            lambda: self.ask_for_token(login_name, secret, " ".join(scopes)),
-            lambda response: response.status_code == 200,
-        )
-        body: dict[str, Any] = response.json()
-        return body
+        """What client_credentials give; waits until the token endpoint knows user and secret."""
+        return dict(self.ask_for_token(self.login_name(user), secret, *scopes).has().response.json())
 
     def access_token(self, user: User, secret: str, *scopes: str) -> str:
         return str(self.tokens(user, secret, *scopes)["access_token"])

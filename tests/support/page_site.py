@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from tests.support.cli import administered
+from tests.support.emulator_target import hyphenated
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import Settings
@@ -48,12 +49,11 @@ class PageSite:
         return self
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.session.get(f"{self.url}{path}", headers=named, timeout=PATIENCE_SECONDS)
+        return self.session.get(f"{self.url}{path}", headers=hyphenated(headers), timeout=PATIENCE_SECONDS)
 
     def post(self, path: str, document: Any, **headers: str) -> requests.Response:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.session.post(f"{self.url}{path}", json=document, headers=named, timeout=PATIENCE_SECONDS)
+        sent = hyphenated(headers)
+        return self.session.post(f"{self.url}{path}", json=document, headers=sent, timeout=PATIENCE_SECONDS)
 
     @contextmanager
     def feed(self, last_id: str = "") -> Iterator[Iterator[tuple[str, Any]]]:
@@ -62,14 +62,14 @@ class PageSite:
         url = f"{self.url}/-/feed"
         with self.session.get(url, stream=True, headers=headers, timeout=PATIENCE_SECONDS) as answer:
             assert answer.headers["Content-Type"] == "text/event-stream"
-            found = events(answer)
-            assert next(found)[0] == "hello"
-            yield found
+            stream = events(answer)
+            assert next(stream)[0] == "hello"
+            yield stream
 
     def first_event(self, name: str) -> dict[str, Any]:
         """Return the first document of this name in a new feed."""
-        with self.feed() as found:
-            return next(document for one, document in found if one == name)
+        with self.feed() as stream:
+            return next(document for kind, document in stream if kind == name)
 
     def call(self, path: str, token: str = READER.pat) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -135,7 +135,7 @@ class TracedApi:
 
     def event(self, path: str, token: str = READER.pat, **headers: str) -> dict[str, Any]:
         """Send a request and return its event; in names of headers ``_`` stands for a hyphen."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = hyphenated(headers)
         if token:
             named["Authorization"] = f"Bearer {token}"
         with self._app.test_client().get(path, headers=named) as answer:

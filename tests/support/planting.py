@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.support.emulator_target import TOKEN, Api, Server, basic
+from tests.support.emulator_target import TOKEN, Server, basic
+from tests.support.workshop import FOREVER
+from tests.support.zitadel_api import Api
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.environment import Environment
 from zdemo.config.key_file import SigningKey, read_key_file
@@ -50,35 +52,28 @@ class Planter:
         return self.do(f"UserService/{method}", userId=user_id, **body)
 
     def project(self, *roles: str) -> str:
-        made = self.do("ProjectService/CreateProject", organizationId=ORGANIZATION_ID, name="elsewhere")
+        id = str(self.api.projects.create(organizationId=ORGANIZATION_ID, name="elsewhere")["projectId"])
         for role in roles:
-            self.role(role, made["projectId"])
-        return str(made["projectId"])
+            self.role(role, id)
+        return id
 
     def role(self, key: str, project_id: str = PROJECT_ID) -> None:
-        self.do("ProjectService/AddProjectRole", projectId=project_id, roleKey=key, displayName=key)
+        self.api.projects.add_role(projectId=project_id, roleKey=key, displayName=key).has()
 
     def grant(self, *roles: str, project_id: str = PROJECT_ID, user_id: str = VISITOR.id) -> None:
-        self.do(
-            "AuthorizationService/CreateAuthorization",
-            userId=user_id,
-            projectId=project_id,
-            organizationId=ORGANIZATION_ID,
-            roleKeys=list(roles),
-        )
+        ids = {"userId": user_id, "projectId": project_id, "organizationId": ORGANIZATION_ID}
+        self.api.authorizations.create(**ids, roleKeys=list(roles)).has()
 
     def app(self, project_id: str) -> Settings:
-        made = self.do(
-            "ApplicationService/CreateApplication", projectId=project_id, name="another", apiConfiguration={}
-        )["apiConfiguration"]
-        return dataclasses.replace(self.settings, client_id=made["clientId"], client_secret=made["clientSecret"])
+        app = self.api.apps.create(projectId=project_id, name="another", apiConfiguration={})["apiConfiguration"]
+        return dataclasses.replace(self.settings, client_id=app["clientId"], client_secret=app["clientSecret"])
 
     def key_file(self, folder: Path, user_id: str = READER.id) -> Path:
         """Write a new key of a service account into a file that only its owner can read."""
-        made = self.user("AddKey", user_id, expirationDate="9999-12-31T23:59:59Z")
-        file = folder / f"{made['keyId']}.json"
+        key = self.api.users.add_key(userId=user_id, expirationDate=FOREVER)
+        file = folder / f"{key['keyId']}.json"
         file.touch(0o600)
-        file.write_bytes(base64.b64decode(made["keyContent"]))
+        file.write_bytes(base64.b64decode(key["keyContent"]))
         return file
 
     def tokens(self, *scopes: str, jwt: bool = False, host: str | None = None) -> dict[str, Any]:
@@ -86,8 +81,8 @@ class Planter:
         name = f"svc-{secrets.token_hex(4)}"
         kind = "ACCESS_TOKEN_TYPE_JWT" if jwt else "ACCESS_TOKEN_TYPE_BEARER"
         body = {"userName": name, "name": name, "accessTokenType": kind}
-        user_id = str(self.api.rest("POST", "/management/v1/users/machine", body).json()["userId"])
-        secret = self.user("AddSecret", user_id)["clientSecret"]
+        user_id = str(self.api.rest("POST", "/management/v1/users/machine", body)["userId"])
+        secret = self.api.users.add_secret(userId=user_id)["clientSecret"]
         form = [("grant_type", "client_credentials"), ("scope", " ".join(("openid", "profile", *scopes)))]
         given = self.api.server.post_form(TOKEN, form, basic(name, secret) | ({"Host": host} if host else {}))
         assert given.status_code == 200, given.text

@@ -9,7 +9,7 @@ from zdemo.emulator.app import create_app
 from zdemo.emulator.control import Control
 from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.faults import Faults, new_fault
-from zdemo.emulator.incoming import RequestRecords
+from zdemo.emulator.incoming.request_records import RequestRecords
 from zdemo.emulator.seed import (
     ADMIN,
     APPLICATION_ID,

@@ -12,13 +12,14 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, g, jsonify, make_response, request
 from werkzeug.exceptions import HTTPException
 
-from zdemo.emulator import api, incoming, oidc
+from zdemo.emulator import api, login_page, oidc
 from zdemo.emulator.faults import Faults, Faulty
-from zdemo.emulator.incoming import RequestRecords, notes_of
-from zdemo.emulator.login import page
+from zdemo.emulator.incoming.body import FREE_BYTES, MOST_LARGE_BODIES, TOO_LARGE, read_body
+from zdemo.emulator.incoming.origin import Origin
+from zdemo.emulator.incoming.request_records import RequestRecord, RequestRecords, masked, note, notes_of
 from zdemo.emulator.oidc.responses import PLAIN, OAuthError, add_headers, is_preflight, not_found
 from zdemo.emulator.world import World
 
@@ -51,7 +52,7 @@ log = logging.getLogger("zdemo.emulator")
 
 def create_app(world: World, records: RequestRecords | None = None, faults: Faults | None = None) -> Flask:
     """Build the application around a world, which it reads and changes; it adds each request to ``records``."""
-    app = Flask("zdemo.emulator", static_folder=None, template_folder="login")
+    app = Flask("zdemo.emulator", static_folder=None)
     app.url_map.merge_slashes = False
     app.before_request(lambda: _choose_instance(world))
     app.after_request(_add_headers)
@@ -65,7 +66,7 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
             return Response(HEALTH[path][0], content_type=HEALTH[path][1])
         if path.startswith(oidc.PREFIXES):
             return oidc.answer(world)
-        return page.answer(world) if path in page.PATHS else api.answer(world)
+        return login_page.answer(world) if path in login_page.PATHS else api.answer(world)
 
     for rule in ("/", "/<path:_>"):  # two, since werkzeug takes 10 ms to build one for each path
         app.add_url_rule(rule, "answer", answer, methods=METHODS)
@@ -78,9 +79,8 @@ class _Front:
     """The outermost layer: cleans the path, reads the body before the world is locked, and logs each request."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], records: RequestRecords) -> None:
-        self._app = app
-        self._records = records
-        self._room = threading.BoundedSemaphore(incoming.MOST_LARGE_BODIES)
+        self._app, self._records = app, records
+        self._room = threading.BoundedSemaphore(MOST_LARGE_BODIES)
         self._large = threading.BoundedSemaphore(MOST_LARGE_AT_ONCE)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -95,7 +95,7 @@ class _Front:
         body = self._answer(environ, path, start)
         notes = {name: text[:LONGEST_NOTE] for name, text in notes_of(environ).items()}
         status = int(statuses[-1]) if statuses else 0  # nothing was sent
-        record = incoming.RequestRecord(
+        record = RequestRecord(
             at=at,
             method=_shown(environ["REQUEST_METHOD"]),
             path=_shown(path),
@@ -121,25 +121,25 @@ class _Front:
                 held.callback(self._room.release)
 
             try:
-                content = incoming.read_body(environ, take_room)
+                content = read_body(environ, take_room)
             except (OSError, ValueError) as error:
                 notes_of(environ)["reason"] = str(error) or "the body did not arrive"
                 too_many = isinstance(error, BlockingIOError)
                 status = "503 Service Unavailable" if too_many else "400 Bad Request"
                 start(status, [("Content-Type", PLAIN), *([("Retry-After", "1")] if too_many else [])])
                 return [status.encode()]
-            environ[incoming.TOO_LARGE] = content is None
+            environ[TOO_LARGE] = content is None
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(content or b""), str(len(content or b""))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
-            large = len(content or b"") > incoming.FREE_BYTES or "HTTP_CONTENT_ENCODING" in environ
+            large = len(content or b"") > FREE_BYTES or "HTTP_CONTENT_ENCODING" in environ
             with self._large if large else nullcontext():
                 body = self._app(environ, start)
         return body
 
 
 def _shown(path: str) -> str:
-    shown = quote(path.encode("latin-1"), safe="/:@%")
-    return TOKEN_LIKE.sub(lambda token: incoming.masked(token[0]).replace("…", "..."), shown)[:PATH_LIMIT]
+    quoted = quote(path.encode("latin-1"), safe="/:@%")
+    return TOKEN_LIKE.sub(lambda token: masked(token[0]).replace("…", "..."), quoted)[:PATH_LIMIT]
 
 
 def _clean_path(path: str) -> str:
@@ -151,12 +151,11 @@ def _choose_instance(world: World) -> Response | None:
     path = request.path
     if path.startswith("/debug/") or is_preflight():  # these ignore Host
         return None
-    origin = incoming.Origin.of(request.environ)
-    message = origin.refusal(world.external_domain, world.other_domains)
-    if not message:
+    origin = Origin.of(request.environ)
+    if not (message := origin.refusal(world.external_domain, world.other_domains)):
         g.origin = origin
         return None
-    incoming.note(reason=f"no instance for host {origin.requested_host}")
+    note(reason=f"no instance for host {origin.requested_host}")
     if path.startswith(oidc.PREFIXES):
         return not_found(message)
     return _json_error(404, "not_found" if path.startswith("/zitadel.") else 5, message)
@@ -175,6 +174,4 @@ def _unexpected_error(error: Exception) -> Response:
 
 
 def _json_error(status: int, code: str | int, message: str) -> Response:
-    answer = jsonify(code=code, message=message)
-    answer.status_code = status
-    return answer
+    return make_response(jsonify(code=code, message=message), status)

@@ -15,7 +15,8 @@ from typing import Any
 
 from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.faults import Fault, Faults, new_fault
-from zdemo.emulator.incoming import RequestRecords, read_body
+from zdemo.emulator.incoming.body import read_body
+from zdemo.emulator.incoming.request_records import RequestRecords
 from zdemo.emulator.login.sessions import set_auto_login
 from zdemo.emulator.world import World
 from zdemo.serving.loopback import is_loopback_address, names_loopback
@@ -152,7 +153,7 @@ def _advance(control: Control, body: Answer) -> None:
     control.timeline.advance(duration)
 
 
-def _made(body: Answer) -> Fault:
+def _fault(body: Answer) -> Fault:
     return new_fault(body.pop("fault", ""), **body)
 
 
@@ -172,8 +173,11 @@ ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Control, Answer], None]]]] =
     "clock": {"GET": LOOK, "POST": ({"advance": dict}, _advance)},
     "faults": {
         "GET": LOOK,
-        "POST": (FAULT, lambda control, body: control.faults.add(_made(body))),
-        "DELETE": (FAULT, lambda control, body: control.faults.remove(_made(body)) if body else control.faults.clear()),
+        "POST": (FAULT, lambda control, body: control.faults.add(_fault(body))),
+        "DELETE": (
+            FAULT,
+            lambda control, body: control.faults.remove(_fault(body)) if body else control.faults.clear(),
+        ),
     },
     "login": {"GET": LOOK, "POST": ({"user": str}, _log_in), "DELETE": ({}, _log_in)},
     "requests": {"GET": LOOK, "DELETE": ({}, lambda control, _: control.records.clear())},
@@ -267,5 +271,5 @@ def _make_older(value: Any, seconds: float, seen: set[int]) -> None:
             if isinstance(fields[name], int | float) and fields[name] != NEVER:
                 fields[name] -= seconds
         inside = list(fields.values())
-    for one in inside:
-        _make_older(one, seconds, seen)
+    for member in inside:
+        _make_older(member, seconds, seen)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zdemo.emulator.incoming import Origin, notes_of
-from zdemo.emulator.oidc import PREFIXES
+from zdemo.emulator.incoming.origin import Origin
+from zdemo.emulator.incoming.request_records import notes_of
+from zdemo.emulator.oidc import DISCOVERY, ENDPOINTS, PREFIXES
 from zdemo.emulator.oidc.responses import HTML, PLAIN
 from zdemo.serving.embedded import SOCKET
 
@@ -34,13 +35,10 @@ KINDS = {
     "redirect": "302 to a login page",
 }
 PATHS = {
-    "discovery": "/.well-known/openid-configuration",
-    "introspection": "/oauth/v2/introspect",
-    "keys": "/oauth/v2/keys",
+    "discovery": DISCOVERY,
+    "keys": ENDPOINTS["jwks_uri"][0],
     "management": "/zitadel.",
-    "revocation": "/oauth/v2/revoke",
-    "token": "/oauth/v2/token",
-    "userinfo": "/oidc/v1/userinfo",
+    **{name: ENDPOINTS[f"{name}_endpoint"][0] for name in ("introspection", "revocation", "token", "userinfo")},
 }
 STOPPED = "stopped"
 SECONDS = {"slow": 2.0, "drip": 1.0}
@@ -74,7 +72,7 @@ def new_fault(kind: str, *, times: int | None = None, path: str = "", seconds: f
     if kind not in KINDS:
         raise ValueError(f"unknown fault: {kind} (known: {', '.join(KINDS)})")
     if path and not path.startswith("/") and path not in PATHS:
-        raise ValueError(f"unknown path: {path} (known: {', '.join(PATHS)}, and paths that begin with /)")
+        raise ValueError(f"unknown path: {path} (known: {', '.join(sorted(PATHS))}, and paths that begin with /)")
     if times is not None and times < 1:
         raise ValueError(f"times must be at least 1, not {times}")
     seconds = SECONDS.get(kind, 0.0) if seconds is None else seconds
@@ -100,9 +98,9 @@ class Faults:
     def remove(self, fault: Fault) -> None:
         """Remove one fault like this, if there is one, whatever its times; requests that wait because of it go on."""
         with self._changed:
-            found = next((active for active in self._active if _alike(active) == _alike(fault)), None)
-            if found is not None:
-                self._active.remove(found)
+            active = next((active for active in self._active if _alike(active) == _alike(fault)), None)
+            if active is not None:
+                self._active.remove(active)
                 self._removed[_alike(fault)] += 1
                 self._changed.notify_all()
 

@@ -170,8 +170,8 @@ class Seeding:
         try:
             self._content = msgspec.convert(self._parsed(), Seed, dec_hook=_text)
         except msgspec.ValidationError as error:
-            found = _ERROR.fullmatch(str(error))
-            raise self._invalid(*(found.groups("") if found else (str(error), ""))) from None
+            match = _ERROR.fullmatch(str(error))
+            raise self._invalid(*(match.groups("") if match else (str(error), ""))) from None
         except UnicodeError:
             raise SeedError(f"{name}: has a character that is not Unicode") from None
 
@@ -180,8 +180,8 @@ class Seeding:
         try:
             return read(self._text)
         except (RecursionError, ValueError) as error:
-            found = re.search(r"line (\d+),? column (\d+)", str(error))
-            place = f", line {found[1]}, column {found[2]}" if found else ""
+            match = re.search(r"line (\d+),? column (\d+)", str(error))
+            place = f", line {match[1]}, column {match[2]}" if match else ""
             raise SeedError(f"{self._name}{place}: not valid {kind}", SEE) from None
 
     def _invalid(self, what: str, path: str) -> SeedError:
@@ -209,10 +209,10 @@ class Seeding:
             key = re.escape(name)
             tables = list(re.compile(rf"^[ \t]*\[\[(?:[\w-]+\.)*{key}\]\]", re.MULTILINE).finditer(self._text, at))
             field = re.compile(rf"^[ \t]*\[*{key}[ \t]*[\]=]", re.MULTILINE).search(self._text, at)
-            found = tables[int(index)] if index and int(index) < len(tables) else field
-            if found is None:
+            match = tables[int(index)] if index and int(index) < len(tables) else field
+            if match is None:
                 break
-            at = found.end()
+            at = match.end()
             line = self._text.count("\n", 0, at) + 1
         return line
 
@@ -227,8 +227,7 @@ class Seeding:
         """Return the new world. Raises SeedError."""
         default = [SeededOrganization(name=Text(ORGANIZATION_NAME))]
         for organization in self._each("organizations", self._content.organizations or default):
-            made = self._world.add_organization(organization.name, id=organization.id)
-            self._organizations[made.name] = made
+            self._organizations[organization.name] = self._world.add_organization(organization.name, id=organization.id)
         for project in self._each("projects", self._content.projects):
             self._add_project(project)
         for user in self._each("users", self._content.users):
@@ -270,9 +269,9 @@ class Seeding:
             return
         if table.redirect_uris:
             raise self.error(f"{self.at}.redirect_uris", 'needs auth = "none"')
-        made = self._world.add_application(project, table.name, "api", AUTH[table.auth], id=table.id)
-        made.client_id = table.client_id or made.client_id
-        made.secret = (table.client_secret or new_secret()) if table.auth == "basic" else None
+        application = self._world.add_application(project, table.name, "api", AUTH[table.auth], id=table.id)
+        application.client_id = table.client_id or application.client_id
+        application.secret = (table.client_secret or new_secret()) if table.auth == "basic" else None
 
     def _add_user(self, table: SeededUser) -> None:
         owner = self._organization(table).id

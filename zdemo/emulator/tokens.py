@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from zdemo.emulator.entities import IdGenerator, PersonalAccessToken, SessionToken, User
-from zdemo.emulator.incoming import ago, current_origin, note
+from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.request_records import ago, note
 from zdemo.emulator.token_texts import KEY_BITS, LINE_ENDS, canonical, decoded
 from zdemo.emulator.world import World
 

@@ -99,9 +99,9 @@ class World:
                 self.token_ids.pop(canonical(ended.token.token), None)
 
     def _add(self, objects: dict[str, E], make: type[E], id: str | None, **fields: Any) -> E:
-        made = make(id=id or self.new_id(), created=self.now(), **fields)
-        objects[made.id] = made
-        return made
+        entity = make(id=id or self.new_id(), created=self.now(), **fields)
+        objects[entity.id] = entity
+        return entity
 
     # --- organizations ---
 
@@ -179,8 +179,8 @@ class World:
         if organization_id in project.grants:
             raise taken("Project grant already exists")
         fields = {"project_id": project.id, "granted_organization_id": organization_id, "role_keys": role_keys}
-        project.grants[organization_id] = made = self._add({}, ProjectGrant, None, **fields)
-        return made
+        project.grants[organization_id] = grant = self._add({}, ProjectGrant, None, **fields)
+        return grant
 
     def set_granted_roles(self, grant: ProjectGrant, role_keys: list[str]) -> None:
         """Replace the roles of a project grant; authorizations that were made through it lose what it loses."""
@@ -246,9 +246,9 @@ class World:
         username = username or user_id
         self.check_username(username)
         fields = {"organization_id": organization_id, "username": username, "machine": machine, "name": name}
-        made = self._add(self.users, User, user_id, **fields)
-        self.log(made, "user.machine.added" if machine else "user.human.added", by, userName=username)
-        return made
+        user = self._add(self.users, User, user_id, **fields)
+        self.log(user, "user.machine.added" if machine else "user.human.added", by, userName=username)
+        return user
 
     def user_named(self, username: str) -> User | None:
         """Return the user of the instance with this username, which is the login name too, whatever its case."""
@@ -320,11 +320,11 @@ class World:
         pat_id = id or self.new_id()
         text = token or new_token_text(pat_id, user.id, PAT_KEY_NAME)
         fields = {"user_id": user.id, "token": text, "expires": expires, "scopes": list(scopes)}
-        made = self._add(user.pats, PersonalAccessToken, pat_id, **fields)
-        made.dead = ":" in user.id  # ZITADEL splits the text inside the token at the first colon
-        self._remember_text(made)
-        self.log(user, "user.pat.added", by, tokenId=made.id, expiration=expires, scopes=made.scopes)
-        return made
+        pat = self._add(user.pats, PersonalAccessToken, pat_id, **fields)
+        pat.dead = ":" in user.id  # ZITADEL splits the text inside the token at the first colon
+        self._remember_text(pat)
+        self.log(user, "user.pat.added", by, tokenId=pat.id, expiration=expires, scopes=pat.scopes)
+        return pat
 
     def remove_pat(self, user: User, pat_id: str, by: str = "") -> None:
         """Remove a personal access token, which ends at once."""
@@ -362,8 +362,8 @@ class World:
 
     def find_administrator(self, user_id: str, resource: tuple[str, str]) -> Administrator | None:
         """Return a user's administrator roles of a resource, or None."""
-        found = (a for a in self.administrators.values() if (a.user_id, a.resource) == (user_id, resource))
-        return next(found, None)
+        rows = self.administrators.values()
+        return next((row for row in rows if (row.user_id, row.resource) == (user_id, resource)), None)
 
 
 def keep(objects: dict[str, T], key: str, new: T) -> list[T]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from zdemo.emulator import Emulator, User, World
-    from zdemo.emulator.incoming import RequestRecord
+    from zdemo.emulator.incoming.request_records import RequestRecord
     from zdemo.emulator.seed import Start
 
 EXPIRED_SECONDS = 60.0  # how long ago an expired token expired

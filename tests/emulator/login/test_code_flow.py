@@ -58,9 +58,9 @@ def test_a_login_gives_tokens_that_say_who_it_was(public: Client, clock: Clock) 
     asked = public.introspect(tokens["access_token"])
     assert (asked["client_id"], asked["aud"], asked["amr"]) == (public.client_id, audience, ["pwd"])
     assert (asked["auth_time"], asked["username"], asked[ROLES]) == (int(clock.now), "ada", GRANTED)
-    said = userinfo(public, tokens["access_token"])
+    info = userinfo(public, tokens["access_token"])
     person = (PERSON_ID, "Ada Lovelace", "ada@example.com")
-    assert (said["sub"], said["name"], said["email"], ROLES in said) == (*person, False)
+    assert (info["sub"], info["name"], info["email"], ROLES in info) == (*person, False)
 
 
 def test_only_what_the_scopes_ask_for_comes(public: Client) -> None:
@@ -100,9 +100,9 @@ def test_a_project_that_asserts_roles_adds_the_scopes(public: Client) -> None:
 
 
 def test_authorize_takes_a_form_and_redirects_as_go_does(shared: Client) -> None:
-    asked, shown = shared.authorize("POST"), shared.authorize()
-    assert (asked.headers["Location"].partition("=")[0], asked.text) == ("/ui/v2/login/login?authRequest", "")
-    assert shown.text == f'<a href="{shown.headers["Location"]}">Found</a>.\n\n'
+    posted, got = shared.authorize("POST"), shared.authorize()
+    assert (posted.headers["Location"].partition("=")[0], posted.text) == ("/ui/v2/login/login?authRequest", "")
+    assert got.text == f'<a href="{got.headers["Location"]}">Found</a>.\n\n'
 
 
 def test_an_application_chooses_the_login_page(shared: Client) -> None:

@@ -6,8 +6,8 @@ from tests.support.emulator_target import answer, bearer
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import CALLBACK, Client, add_client, claims, hidden, listed, told
 from zdemo.emulator import ORGANIZATION_ID, PROJECT_ID, User, World
-from zdemo.emulator.login.page import MOST_LISTED
 from zdemo.emulator.login.sessions import add_person, add_session, set_auto_login
+from zdemo.emulator.login_page import MOST_LISTED
 from zdemo.emulator.seed import PERSON_ID
 
 NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
@@ -18,7 +18,7 @@ def add(world: World, username: str, organization_id: str = ORGANIZATION_ID) -> 
     return add_person(world, organization_id, username)
 
 
-def shown(client: Client, **change: str) -> str:
+def page_of(client: Client, **change: str) -> str:
     answer = client.send("GET", client.login_page(**change))
     assert answer.status_code == 200, answer.text
     return answer.text
@@ -44,22 +44,22 @@ def test_it_lists_people_with_their_roles_and_says_what_it_is(public: Client) ->
 def test_of_many_people_it_lists_some(public: Client) -> None:
     for number in range(MOST_LISTED + 5):
         add(public.emulator.world, f"p{number}")
-    page = shown(public)
+    page = page_of(public)
     assert (len(listed(page)), "6 more people" in page) == (MOST_LISTED, True)
     assert claims(public.log_in(f"P{MOST_LISTED + 4}")["id_token"])["sub"] in public.emulator.world.users
 
 
 def test_a_hint_comes_first(public: Client) -> None:
     add(public.emulator.world, "eve")
-    assert listed(shown(public, login_hint="EVE")) == ["eve", "ada"]
-    assert 'value="nobody"' in shown(public, login_hint="nobody")
+    assert listed(page_of(public, login_hint="EVE")) == ["eve", "ada"]
+    assert 'value="nobody"' in page_of(public, login_hint="nobody")
 
 
 def test_a_new_name_makes_a_person(public: Client) -> None:
     tokens = public.log_in("grace.hopper@navy.example", scope="openid profile email")
-    said = public.send("GET", "/oidc/v1/userinfo", headers=bearer(tokens["access_token"])).json()
-    assert (said["name"], said["email"]) == ("Grace Hopper", "grace.hopper@navy.example")
-    assert "autofocus" in shown(add_client(public.emulator), prompt="create").partition("Somebody else")[2]
+    userinfo = public.send("GET", "/oidc/v1/userinfo", headers=bearer(tokens["access_token"])).json()
+    assert (userinfo["name"], userinfo["email"]) == ("Grace Hopper", "grace.hopper@navy.example")
+    assert "autofocus" in page_of(add_client(public.emulator), prompt="create").partition("Somebody else")[2]
 
 
 def test_others_cannot_log_in(public: Client) -> None:
@@ -74,7 +74,7 @@ def test_the_scope_of_an_organization_restricts_who_logs_in(public: Client) -> N
     other = world.add_organization("Other")
     add(world, "eve", other.id)
     scope = f"openid urn:zitadel:iam:org:id:{other.id}"
-    assert listed(shown(public, scope=scope)) == ["eve"]
+    assert listed(page_of(public, scope=scope)) == ["eve"]
     assert public.choose(public.login_page(scope=scope), "ada").status_code == 400
     sub = claims(public.log_in("new", scope=scope)["id_token"])["sub"]
     assert world.users[sub].organization_id == other.id
@@ -98,12 +98,12 @@ def test_a_browser_that_logged_in_is_known_again(public: Client, clock: Clock) -
     first = public.log_in()
     clock.now += 100
     again = public.exchange(told(public.send("GET", public.login_page(prompt="none")))["code"]).json()
-    one, two = claims(first["id_token"]), claims(again["id_token"])
-    assert (one["sid"], one["auth_time"]) == (two["sid"], two["auth_time"])
+    before, after = claims(first["id_token"]), claims(again["id_token"])
+    assert (before["sid"], before["auth_time"]) == (after["sid"], after["auth_time"])
     for change in ({"prompt": "login"}, {"prompt": "select_account"}, {"max_age": "100"}, {"login_hint": "eve"}):
-        assert "Log in to" in shown(public, **change), change
+        assert "Log in to" in page_of(public, **change), change
     assert told(public.send("GET", public.login_page(max_age="101")))["code"]
-    assert "Logged in with this browser" in shown(public, prompt="select_account")
+    assert "Logged in with this browser" in page_of(public, prompt="select_account")
     assert told(public.send("GET", public.login_page(prompt="none", max_age="100"))) == LOGIN_REQUIRED
 
 
@@ -112,16 +112,16 @@ def test_the_prompt_login_makes_a_new_login(public: Client, clock: Clock) -> Non
     clock.now += 100
     second = public.log_in(prompt="login")
     chosen = public.log_in(prompt="select_account")
-    one, two, three = (claims(tokens["id_token"]) for tokens in (first, second, chosen))
-    assert (two["auth_time"] - one["auth_time"], two["sid"] != one["sid"]) == (100, True)
-    assert three["sid"] == two["sid"], "the latest login of this person"
+    earliest, middle, latest = (claims(tokens["id_token"]) for tokens in (first, second, chosen))
+    assert (middle["auth_time"] - earliest["auth_time"], middle["sid"] != earliest["sid"]) == (100, True)
+    assert latest["sid"] == middle["sid"], "the latest login of this person"
 
 
 def test_one_browser_knows_several_people(public: Client) -> None:
     add_client(public.emulator).log_in("elsewhere")
     add_session(public.emulator.world, add(public.emulator.world, "automatic"))  # without a browser
     ada, eve = (claims(public.log_in(name, prompt="select_account")["id_token"])["sub"] for name in ("ada", "eve"))
-    here, _, others = shown(public, prompt="select_account").partition("Everybody else")
+    here, _, others = page_of(public, prompt="select_account").partition("Everybody else")
     assert (listed(here), listed(others)) == (["ada", "eve"], ["elsewhere", "automatic"])
     assert claims(public.log_in(login_hint="ada")["id_token"])["sub"] == ada
     assert claims(public.log_in()["id_token"])["sub"] == eve

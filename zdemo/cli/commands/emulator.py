@@ -168,7 +168,7 @@ def log_emulator(*, mark: str = "", as_json: bool = False) -> None:
 
 def requests_log(mark: str) -> RequestLog:
     """Return how the emulator's requests are logged; ``mark`` stands before each."""
-    from zdemo.emulator.incoming import FIELDS, REQUESTS_LOG
+    from zdemo.emulator.incoming.request_records import FIELDS, REQUESTS_LOG
     from zdemo.server.logs import RequestLog
 
     return RequestLog(REQUESTS_LOG, FIELDS, partial(_line, mark))

@@ -70,14 +70,14 @@ def create_authorization(call: Call) -> Answer:
     role_keys = body.get("roleKeys", [])
     _check_roles(call.world, project_id, organization_id, role_keys)
     call.need("user.grant.write", organization_id, project_id)
-    made = call.world.add_authorization(user_id, project_id, organization_id, role_keys)
-    return {"id": made.id, "creationDate": t.moment(made.created)}
+    authorization = call.world.add_authorization(user_id, project_id, organization_id, role_keys)
+    return {"id": authorization.id, "creationDate": t.moment(authorization.created)}
 
 
 def _existing(call: Call, error_id: str) -> Authorization:
-    found = existing(call.world.authorizations.get(call.body["id"]), NotFound("User grant not found", error_id))
-    call.need("user.grant.write", found.organization_id, found.project_id)
-    return found
+    authorization = existing(call.world.authorizations.get(call.body["id"]), NotFound("User grant not found", error_id))
+    call.need("user.grant.write", authorization.organization_id, authorization.project_id)
+    return authorization
 
 
 @SERVICE.method("UpdateAuthorization", id=t.ID, roleKeys=_ROLES)
@@ -198,8 +198,8 @@ def create_administrator(call: Call) -> Answer:
         raise FailedPrecondition("User could not be found", unknown_user)
     if resource[0] == "project" and resource[1] not in call.world.projects:
         raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
-    made = call.world.add_administrator(call.body["userId"], resource, roles)
-    return {"creationDate": t.moment(made.created)}
+    administrator = call.world.add_administrator(call.body["userId"], resource, roles)
+    return {"creationDate": t.moment(administrator.created)}
 
 
 @INTERNAL.method("UpdateAdministrator", **_FIELDS, roles=_ROLES)
@@ -209,28 +209,28 @@ def update_administrator(call: Call) -> Answer:
     *refusals, unknown_user = _CHANGING[resource[0]]
     roles = _roles(call, resource[0], *refusals)
     unknown = NotFound("Errors.NotFound", unknown_user)
-    found = existing(call.world.find_administrator(call.body["userId"], resource), unknown)
-    return {"changeDate": t.moment(call.change(found, roles=roles))}
+    administrator = existing(call.world.find_administrator(call.body["userId"], resource), unknown)
+    return {"changeDate": t.moment(call.change(administrator, roles=roles))}
 
 
 @INTERNAL.method("DeleteAdministrator", **_FIELDS)
 def delete_administrator(call: Call) -> Answer:
     """Remove an administrator; a user who is not one is accepted."""
     resource = _permitted_resource(call, "delete")
-    found = call.world.find_administrator(call.body.get("userId", ""), resource)
-    if found is None:
+    administrator = call.world.find_administrator(call.body.get("userId", ""), resource)
+    if administrator is None:
         return {}
-    del call.world.administrators[found.id]
+    del call.world.administrators[administrator.id]
     return {"deletionDate": t.moment(call.world.now())}
 
 
 def _show_administrator(world: World, administrator: Administrator) -> Answer:
     kind, id = administrator.resource
-    shown = show_project(world, world.projects[id]) if kind == "project" else show_organization(world, id)
+    owner = show_project(world, world.projects[id]) if kind == "project" else show_organization(world, id)
     return {
         **t.dates(administrator),
         "user": show_user(world, world.users[administrator.user_id]),
-        kind: True if kind == "instance" else shown,
+        kind: True if kind == "instance" else owner,
         "roles": list(administrator.roles),
     }
 

@@ -120,7 +120,8 @@ def show_human(user: User, v1: bool) -> Answer:
         "passwordChangeRequired": user.password_change_required and not v1,
         "passwordChanged": user.password and t.moment(user.password_changed or user.created),
     }
-    shown: Answer = {
+    verified = "isEmailVerified" if v1 else "isVerified"
+    names: Answer = {
         "firstName" if v1 else "givenName": profile.get("givenName", ""),
         "lastName" if v1 else "familyName": profile.get("familyName", ""),
         "nickName": profile.get("nickName", ""),
@@ -129,10 +130,8 @@ def show_human(user: User, v1: bool) -> Answer:
         "gender": profile.get("gender", "" if v1 else GENDER.words[0]),
     }
     return {
-        "profile": t.without_defaults(shown) if v1 else shown,
-        "email": t.without_defaults(
-            {"email": email.get("email"), "isEmailVerified" if v1 else "isVerified": email.get("isVerified")}
-        ),
+        "profile": t.without_defaults(names) if v1 else names,
+        "email": t.without_defaults({"email": email.get("email"), verified: email.get("isVerified")}),
         "phone": user.human.get("phone", {}),
         **t.without_defaults(password),
     }

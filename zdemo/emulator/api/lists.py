@@ -91,7 +91,7 @@ class Filter:
 def is_match(value: Any, wanted: Any, method: str | None) -> bool:
     """Return whether a text, one of several, or a time matches by a method of ZITADEL; without one, if it is equal."""
     if isinstance(value, list):
-        return any(is_match(one, wanted, method) for one in value)
+        return any(is_match(member, wanted, method) for member in value)
     word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]
     if word.endswith("_IGNORE_CASE"):
         value, wanted, word = value.lower(), wanted.lower(), word.removesuffix("_IGNORE_CASE")
@@ -160,10 +160,11 @@ class _List(Generic[Row]):
     show: Callable[[World, Row], Answer]
     filters: Mapping[str, Filter]
     columns: Mapping[str, Getter]
+    result: str = "result"
 
     def filter_message(self, name: str, choice: str) -> t.Message:
         """Return the message of one filter of a request."""
-        contents = {name: one.content for name, one in self.filters.items()}
+        contents = {name: filter.content for name, filter in self.filters.items()}
         return t.Message(name, t.OneOf(choice, tuple(contents), required=True), **contents)
 
     def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
@@ -172,11 +173,11 @@ class _List(Generic[Row]):
 
     def matches(self, call: Call, filters: Iterable[Mapping[str, Any]]) -> list[Row]:
         """Return the rows that pass all filters of a request."""
-        return [row for row in self.rows(call) if all(self.passes(call.world, row, one) for one in filters)]
+        return [row for row in self.rows(call) if all(self.passes(call.world, row, query) for query in filters)]
 
     def page(
         self, call: Call, rows: list[Row], page: Mapping[str, Any], default_limit: int
-    ) -> tuple[dict[str, str], list[Answer]]:
+    ) -> tuple[dict[str, str], Answer]:
         """Return the total, unless the page is empty, and the visible rows of the page, newest first by default."""
         by = self.columns.get(call.body.get("sortingColumn", ""), "created")
         key = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
@@ -184,14 +185,14 @@ class _List(Generic[Row]):
         offset = page.get("offset", 0)
         cut = ordered[offset : offset + (page.get("limit", 0) or default_limit)]
         total = {"totalResult": str(len(rows))} if cut else {}
-        return total, [self.show(call.world, row) for row in cut if self.visible(call, row)]
+        visible = [self.show(call.world, row) for row in cut if self.visible(call, row)]
+        return total, {self.result: visible} if visible else {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing(_List[Row]):
     """A ``List...`` method of today's form. Columns count from 1 on, or from 0 on with ``zero_is_a_column``."""
 
-    result: str
     filter_name: str
     zero_is_a_column: bool = False
 
@@ -215,16 +216,14 @@ class Listing(_List[Row]):
         limit = page.get("limit", 0) or DEFAULT_LIMIT
         if limit > MAX_LIMIT:
             raise InvalidArgument("Limit exceeded", "QUERY-4M0fs")
-        total, shown = self.page(call, self.matches(call, call.body.get("filters", ())), page, DEFAULT_LIMIT)
-        head: Answer = {"pagination": {**total, "appliedLimit": str(limit)}}
-        return {**head, self.result: shown} if shown else head
+        total, rows = self.page(call, self.matches(call, call.body.get("filters", ())), page, DEFAULT_LIMIT)
+        return {"pagination": {**total, "appliedLimit": str(limit)}, **rows}
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetailsListing(_List[Row]):
     """A ``List...`` method of the older form, with ``query`` and ``queries`` in and ``details`` and ``result`` out."""
 
-    result: str = "result"
     counts_all: bool = False  # also what the caller cannot see
 
     def serve(self, service: Service, name: str, rest: str) -> None:
@@ -244,9 +243,8 @@ class DetailsListing(_List[Row]):
         matches = self.matches(call, queries)
         if not self.counts_all:
             matches = [row for row in matches if self.visible(call, row)]
-        total, shown = self.page(call, matches, call.body.get("query", {}), len(matches))
-        head: Answer = {"details": {**total, "timestamp": t.moment(call.world.now())}}
-        return {**head, self.result: shown} if shown else head
+        total, rows = self.page(call, matches, call.body.get("query", {}), len(matches))
+        return {"details": {**total, "timestamp": t.moment(call.world.now())}, **rows}
 
 
 def _check_nesting(queries: Iterable[Mapping[str, Any]], level: int = 0) -> None:

@@ -46,7 +46,7 @@ def create_session(call: Call) -> Answer:
     _apply(call, session, user)
     session.user_agent = call.body.get("userAgent", {})
     sessions.keep_session(call.world, session)
-    return {**_details(call, session), "sessionId": session.id, "sessionToken": session.token}
+    return {"details": details(session, call.world.id), "sessionId": session.id, "sessionToken": session.token}
 
 
 @SERVICE.method("SetSession", rest="PATCH /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN, **_CHANGES)
@@ -58,11 +58,11 @@ def set_session(call: Call) -> Answer:
     session = held or LoginSession(id=call.body["sessionId"], created=call.world.now(), creator=call.caller.id)
     _active(call.world, session)
     if not _apply(call, session, user):
-        return _details(call, session)
+        return {"details": details(session, call.world.id)}
     if held is None:
         sessions.keep_session(call.world, session)
     call.world.touch(session)
-    return {**_details(call, session), "sessionToken": sessions.new_session_token(call.world, session)}
+    return {"details": details(session, call.world.id), "sessionToken": sessions.new_session_token(call.world, session)}
 
 
 def _user_to_check(call: Call) -> User | None:
@@ -73,8 +73,8 @@ def _user_to_check(call: Call) -> User | None:
     if "user" not in checks:
         return None
     asked = checks["user"]
-    found = call.world.users.get(asked.get("userId", "")) or call.world.user_named(asked.get("loginName", ""))
-    user = existing(found, unknown_user())
+    user = call.world.users.get(asked.get("userId", "")) or call.world.user_named(asked.get("loginName", ""))
+    user = existing(user, unknown_user())
     if user.state != "ACTIVE":
         raise FailedPrecondition("Errors.User.NotActive", "SESSION-Gj4ko")
     return user
@@ -99,10 +99,6 @@ def _apply(call: Call, session: LoginSession, user: User | None) -> bool:
     if "lifetime" in body:
         session.expires = now + body["lifetime"]
     return changed
-
-
-def _details(call: Call, session: LoginSession) -> Answer:
-    return {"details": details(session, call.world.id)}
 
 
 def _owner(world: World, session: LoginSession | None) -> str:
@@ -139,22 +135,22 @@ def delete_session(call: Call) -> Answer:
         return {"details": {"resourceOwner": call.world.id}}
     if not session.ended:
         sessions.end_session(call.world, session, "the session was deleted")
-    return _details(call, session)
+    return {"details": details(session, call.world.id)}
 
 
 def _show(world: World, session: LoginSession) -> Answer:
     user = world.users.get(session.user_id)
-    shown: Answer = {"id": session.id, **t.dates(session), "sequence": str(session.sequence)}
+    answer: Answer = {"id": session.id, **t.dates(session), "sequence": str(session.sequence)}
     if user and session.user_checked:
         factor = {"verifiedAt": t.moment(session.user_checked), "id": user.id, "loginName": user.username}
         factor |= {"displayName": "" if user.machine else user.name, "organizationId": user.organization_id}
         password = {"password": {"verifiedAt": t.moment(session.password_checked)}} if session.password_checked else {}
-        shown["factors"] = {"user": t.without_defaults(factor), **password}
+        answer["factors"] = {"user": t.without_defaults(factor), **password}
     if session.metadata:
-        shown["metadata"] = {name: base64.b64encode(value).decode() for name, value in session.metadata.items()}
+        answer["metadata"] = {name: base64.b64encode(value).decode() for name, value in session.metadata.items()}
     if session.user_agent:
-        shown["userAgent"] = session.user_agent
-    return shown | ({"expirationDate": t.moment(session.expires)} if session.expires != NEVER else {})
+        answer["userAgent"] = session.user_agent
+    return answer | ({"expirationDate": t.moment(session.expires)} if session.expires != NEVER else {})
 
 
 def _sees(call: Call, session: LoginSession) -> bool:
@@ -220,7 +216,7 @@ def get_auth_request(call: Call) -> Answer:
     if request is None or not request.id.startswith("V2_") or (request.answered and not request.code):
         raise NotFound("Auth Request does not exist", "QUERY-Thee9")
     call.need("session.read", call.world.id)
-    shown = {
+    answer = {
         "id": request.id,
         "creationDate": t.moment(request.created),
         "clientId": request.client_id,
@@ -231,7 +227,7 @@ def get_auth_request(call: Call) -> Answer:
         "loginHint": request.login_hint,
         "maxAge": None if request.max_age is None else f"{request.max_age}s",
     }
-    return {"authRequest": t.without_defaults(shown)}
+    return {"authRequest": t.without_defaults(answer)}
 
 
 @OIDC.method(
@@ -268,11 +264,11 @@ def get_device_authorization_request(call: Call) -> Answer:
     request = existing(waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
     call.need("session.read", call.world.id)
     request.id = sealed(request.code, PAT_KEY_NAME)
-    shown: Answer = {"id": request.id, "clientId": request.client_id, "scope": request.scopes}
+    answer: Answer = {"id": request.id, "clientId": request.client_id, "scope": request.scopes}
     if application := call.world.application_of(request.client_id):
         project = call.world.projects[application.project_id]
-        shown |= {"appName": application.name, "projectName": project.name}
-    return {"deviceAuthorizationRequest": t.without_defaults(shown)}
+        answer |= {"appName": application.name, "projectName": project.name}
+    return {"deviceAuthorizationRequest": t.without_defaults(answer)}
 
 
 @OIDC.method(
@@ -286,8 +282,8 @@ def get_device_authorization_request(call: Call) -> Answer:
 def decide_device_authorization(call: Call) -> Answer:
     """Say yes to a device for the person of a session, or no."""
     id, denied = call.body["deviceAuthorizationId"], "deny" in call.body
-    found = next((r for r in call.world.device_requests.values() if r.id == id), None)
-    request = existing(found, NotFound(_NO_DEVICE, "COMMAND-gee5A" if denied else "COMMAND-D2hf2"))
+    request = next((r for r in call.world.device_requests.values() if r.id == id), None)
+    request = existing(request, NotFound(_NO_DEVICE, "COMMAND-gee5A" if denied else "COMMAND-D2hf2"))
     if not denied and request.answered:
         raise FailedPrecondition("Device Authorization Request has already been handled", "COMMAND-D30Jf")
     call.need("session.link", call.world.id)

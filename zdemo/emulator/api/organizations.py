@@ -46,8 +46,8 @@ DetailsListing[Organization](
 )
 def add_organization(call: Call) -> Answer:
     """Add an organization."""
-    made = call.world.add_organization(call.body["name"], id=call.body.get("organizationId"))
-    return {"details": details(made, made.id), "organizationId": made.id}
+    organization = call.world.add_organization(call.body["name"], id=call.body.get("organizationId"))
+    return {"details": details(organization, organization.id), "organizationId": organization.id}
 
 
 # --- the instance's features and settings ---

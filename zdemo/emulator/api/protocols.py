@@ -16,7 +16,8 @@ from werkzeug.routing import Map
 from zdemo.emulator.api.fields import Message
 from zdemo.emulator.api.service import Method, Service, run
 from zdemo.emulator.api_errors import CODES, InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
-from zdemo.emulator.incoming import LARGEST_BODY_BYTES, TOO_LARGE, note
+from zdemo.emulator.incoming.body import LARGEST_BODY_BYTES, TOO_LARGE
+from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.oidc.responses import JSON, PLAIN, allow_origin, forbid_storing
 from zdemo.emulator.world import World
 
@@ -141,14 +142,14 @@ def _error(error: ZitadelError, rest: bool) -> Response:
     body: dict[str, Any] = {"code": number if rest else error.code, "message": str(error)}
     if error.id is not None:
         kind = CREDENTIALS_DETAIL if error.failed_attempts else DETAIL
-        shown: dict[str, Any] = {"id": error.id, "message": error.text} if error.id else {"message": error.text}
+        debug: dict[str, Any] = {"id": error.id, "message": error.text} if error.id else {"message": error.text}
         detail = (_field(1, error.id) if error.id else b"") + _field(2, error.text)
         if error.failed_attempts:
-            shown["failedAttempts"] = error.failed_attempts
+            debug["failedAttempts"] = error.failed_attempts
             detail += b"\x18" + _varint(error.failed_attempts)  # field 3, a number
         value = base64.b64encode(detail).decode().rstrip("=")
-        of_rest = {"@type": f"type.googleapis.com/{kind}", **shown}
-        body["details"] = [of_rest if rest else {"type": kind, "value": value, "debug": shown}]
+        of_rest = {"@type": f"type.googleapis.com/{kind}", **debug}
+        body["details"] = [of_rest if rest else {"type": kind, "value": value, "debug": debug}]
     response = _as_json(status, body)
     if rest and status == 401:
         response.headers["WWW-Authenticate"] = str(error)

@@ -10,7 +10,7 @@ from werkzeug.datastructures import Headers
 from zdemo.emulator.api.fields import FieldType, InvalidError, Message, OneOf, moment
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.entities import Entity, PersonalAccessToken, Switchable, User
-from zdemo.emulator.incoming import masked, note
+from zdemo.emulator.incoming.request_records import masked, note
 from zdemo.emulator.rights import memberships, permissions
 from zdemo.emulator.tokens import TokenRefused, live_token
 from zdemo.emulator.world import World

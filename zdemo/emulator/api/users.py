@@ -20,8 +20,9 @@ unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 def details(entity: Entity, organization_id: str, *, created: bool = False) -> Answer:
     """Return the ``details`` object of the older messages."""
-    shown = {"sequence": str(entity.sequence), "changeDate": t.moment(entity.changed), "resourceOwner": organization_id}
-    return shown | ({"creationDate": t.moment(entity.created)} if created else {})
+    answer = {"sequence": str(entity.sequence), "changeDate": t.moment(entity.changed)}
+    answer |= {"creationDate": t.moment(entity.created)} if created else {}
+    return answer | {"resourceOwner": organization_id}
 
 
 def show_user(_: World, user: User, *, v1: bool = False) -> Answer:
@@ -185,14 +186,14 @@ def _set_metadata(call: Call, user: User) -> None:
     """Add the metadata of the request, replace the values of keys that exist, and remove the keys without a value."""
     for entry in call.body.get("metadata", ()):
         key, value = entry["key"], entry.get("value", b"")
-        found = user.metadata.get(key)
+        metadata = user.metadata.get(key)
         if not value:
             user.metadata.pop(key, None)
-        elif found is None:
+        elif metadata is None:
             user.metadata[key] = Metadata(id=key, created=call.world.now(), value=value)
-        elif found.value != value:
-            found.value = value
-            call.world.touch(found)
+        elif metadata.value != value:
+            metadata.value = value
+            call.world.touch(metadata)
 
 
 def _user_with_metadata(call: Call, entries: str) -> User:
@@ -227,10 +228,10 @@ def sees(call: Call, user: User) -> bool:
 
 lists.Listing[Metadata](
     rows=lambda call: [
-        one for u in call.world.users.values() if u.id == call.body["userId"] for one in u.metadata.values()
+        entry for u in call.world.users.values() if u.id == call.body["userId"] for entry in u.metadata.values()
     ],
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
-    show=lists.row_of(**lists.DATES, key="id", value=lambda _, one: base64.b64encode(one.value).decode()),
+    show=lists.row_of(**lists.DATES, key="id", value=lambda _, entry: base64.b64encode(entry.value).decode()),
     result="metadata",
     filter_name="MetadataSearchFilter",
     filters={"keyFilter": lists.text_filter("MetadataKeyFilter", "key", "id")},

@@ -62,9 +62,9 @@ def generate_machine_secret(call: Call) -> Answer:
     if not user.machine:
         raise FailedPrecondition("Errors.User.NotExisting", "COMMAND-x8910n")
     user.secret = new_secret()
-    made = {"creationDate": moment(call.world.touch(user)), "sequence": str(user.sequence)}
-    shown = made | {"resourceOwner": user.organization_id}
-    return {"clientId": user.username, "clientSecret": user.secret, "details": shown}
+    details = {"creationDate": moment(call.world.touch(user)), "sequence": str(user.sequence)}
+    details["resourceOwner"] = user.organization_id
+    return {"clientId": user.username, "clientSecret": user.secret, "details": details}
 
 
 @SERVICE.method(
@@ -91,8 +91,7 @@ def list_my_memberships(call: Call) -> Answer:
     mine = [a for a in call.world.administrators.values() if a.user_id == call.caller.id]
     total = {"totalResult": str(len(mine))} if mine else {}
     rows = [_show_membership(call, administrator) for administrator in mine]
-    head: Answer = {"details": {**total, "viewTimestamp": moment(call.world.now())}}
-    return head | ({"result": rows} if rows else {})
+    return {"details": {**total, "viewTimestamp": moment(call.world.now())}, **({"result": rows} if rows else {})}
 
 
 def _show_membership(call: Call, administrator: Administrator) -> Answer:
@@ -124,8 +123,7 @@ def list_my_permissions(call: Call) -> Answer:
 @SERVICE.method("GetIAM", rest="GET /management/v1/iam")
 def get_iam(call: Call) -> Answer:
     """Show the IDs of the instance."""
-    default = call.world.default_organization
-    id = default.id if default else ""
+    id = default.id if (default := call.world.default_organization) else ""
     return {"globalOrgId": id, "defaultOrgId": id, "iamProjectId": call.world.zitadel_project_id}
 
 

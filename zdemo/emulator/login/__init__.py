@@ -1,1 +1,1 @@
-"""Logins of people: their sessions, the requests of applications, and the emulator's own login page."""
+"""Logins of people: their sessions and browsers, and the requests of applications."""

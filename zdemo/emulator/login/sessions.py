@@ -28,10 +28,7 @@ def add_person(  # noqa: PLR0913 - what a person is made of
     given, family = given_name or given, family_name or family or "Example"
     email = email or (username if "@" in username else f"{username}@example.com")
     user = world.add_user(organization_id, username, f"{given} {family}", machine=False, id=id)
-    user.human = {
-        "profile": {"givenName": given, "familyName": family},
-        "email": {"email": email, "isVerified": True},
-    }
+    user.human = {"profile": {"givenName": given, "familyName": family}, "email": {"email": email, "isVerified": True}}
     user.password = password
     return user
 
@@ -59,9 +56,9 @@ def set_auto_login(world: World, login_name: str) -> None:
 def add_session(world: World, user: User, browser: str = "") -> LoginSession:
     """Add a session, in which the user and the password were checked now."""
     now = world.now()
-    made = LoginSession(id=world.new_id(), created=now, browser=browser, user_id=user.id)
-    made.user_checked = made.password_checked = now
-    return keep_session(world, made)
+    session = LoginSession(id=world.new_id(), created=now, browser=browser, user_id=user.id)
+    session.user_checked = session.password_checked = now
+    return keep_session(world, session)
 
 
 def keep_session(world: World, session: LoginSession) -> LoginSession:
@@ -131,9 +128,9 @@ def _callback(request: AuthRequest, answer: dict[str, str]) -> str:
 
 def waiting_device(world: World, user_code: str) -> AuthRequest | None:
     """Return the request of the device that shows this code, if it is not answered and not too old."""
-    waiting = (one for one in world.device_requests.values() if not one.answered)
-    found = next((one for one in waiting if one.user_code == user_code), None)
-    return found if found and found.created + DEVICE_SECONDS > world.now() else None
+    devices = world.device_requests.values()
+    request = next((device for device in devices if device.user_code == user_code and not device.answered), None)
+    return request if request and request.created + DEVICE_SECONDS > world.now() else None
 
 
 def organizations_of(world: World, request: AuthRequest) -> list[Organization | None]:
@@ -157,9 +154,9 @@ def remembered(world: World, request: AuthRequest, browser: str) -> list[LoginSe
     """Return the sessions of a browser that may answer, one for each person, the latest first."""
     allowed = {user.id for user in people_of(world, request)}
     oldest = world.now() - request.max_age if request.max_age is not None else 0
-    found = {
+    sessions = {
         session.user_id: session
         for session in world.login_sessions.values()
         if browser and session.browser == browser and session.user_id in allowed and session.auth_time > oldest
     }
-    return [session for session in reversed(found.values()) if live_session(world, session.id)]
+    return [session for session in reversed(sessions.values()) if live_session(world, session.id)]

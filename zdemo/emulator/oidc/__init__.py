@@ -5,7 +5,8 @@ from typing import Any
 
 from flask import Response, request
 
-from zdemo.emulator.incoming import FREE_BYTES, current_origin
+from zdemo.emulator.incoming.body import FREE_BYTES
+from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.authorize import authorize, end_session
 from zdemo.emulator.oidc.client_authentication import Form

@@ -7,8 +7,10 @@ from urllib.parse import urlencode, urlsplit
 from flask import Response, request
 
 from zdemo.emulator.entities import Application, AuthRequest
-from zdemo.emulator.incoming import browser_of, current_origin, note
+from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.login import sessions
+from zdemo.emulator.login.browser import browser_of
 from zdemo.emulator.oidc.client_authentication import Form, find_active
 from zdemo.emulator.oidc.issuing import known_scopes
 from zdemo.emulator.oidc.responses import OAuthError, redirect

@@ -10,7 +10,9 @@ from urllib.parse import unquote_plus
 from flask import request
 
 from zdemo.emulator.entities import Application, PublicKey
-from zdemo.emulator.incoming import TOO_LARGE, ago, current_origin, note, shown_client
+from zdemo.emulator.incoming.body import TOO_LARGE
+from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.request_records import ago, note, shown_client
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.token_texts import same_secret
 from zdemo.emulator.tokens import TokenRefused, key_id_of, unverified_claims, verify_with
@@ -175,9 +177,9 @@ def find_active(world: World, client_id: object) -> tuple[Application | None, st
     note(client=application.name)
     project = world.projects[application.project_id]
     organization = world.organizations.get(project.organization_id)
-    for what, one in (("application", application), ("project", project), ("organization", organization)):
-        if one is None or not one.active:
-            return None, f"the {what} is deactivated"
+    for name, entity in (("application", application), ("project", project), ("organization", organization)):
+        if entity is None or not entity.active:
+            return None, f"the {name} is deactivated"
     return application, ""
 
 

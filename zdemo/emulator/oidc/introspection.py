@@ -6,7 +6,8 @@ from typing import Any
 from flask import Response, request
 
 from zdemo.emulator.entities import Application, PersonalAccessToken, SessionToken
-from zdemo.emulator.incoming import current_origin, masked, note
+from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.request_records import masked, note
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, introspection_client, oidc_client
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
 from zdemo.emulator.oidc.user_claims import ROLE_SCOPE_PREFIX, introspection_roles, requested_roles, user_claims
@@ -71,7 +72,7 @@ def _for_others(world: World, audience: list[str]) -> str:
     names[world.zitadel_project_id] = "ZITADEL's own APIs"
     if not audience:
         return "audience: the token is for no project"
-    return f"audience: the token is for {', '.join(names.get(one, one) for one in audience)}"
+    return f"audience: the token is for {', '.join(names.get(id, id) for id in audience)}"
 
 
 def audience_and_scopes(world: World, token: Token, application: Application) -> tuple[list[str], list[str]]:

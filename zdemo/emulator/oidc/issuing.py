@@ -5,7 +5,8 @@ from sys import intern
 from typing import Any
 
 from zdemo.emulator.entities import Application, LoginSession, RefreshToken, SessionToken, User
-from zdemo.emulator.incoming import FREE_BYTES, current_origin
+from zdemo.emulator.incoming.body import FREE_BYTES
+from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.login.sessions import ORGANIZATION_PREFIXES
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.responses import OAuthError
@@ -95,10 +96,10 @@ def token_answer(
     world.add_access_token(token)
     answer: dict[str, Any] = {"access_token": token.token, "token_type": "Bearer"}
     if application and "offline_access" in login_scopes:
-        id = f"{token.id.partition('-')[0]}-rt_{world.new_id()}"
-        text, expires = new_token_text(id, user.id, PAT_KEY_NAME), world.now() + REFRESH_SECONDS
-        made = RefreshToken(id=id, created=world.now(), text=text, expires=expires, scopes=login_scopes, access=token)
-        keep(world.refresh_tokens, canonical(text), made)
+        id, now = f"{token.id.partition('-')[0]}-rt_{world.new_id()}", world.now()
+        text, expires = new_token_text(id, user.id, PAT_KEY_NAME), now + REFRESH_SECONDS
+        refresh = RefreshToken(id=id, created=now, text=text, expires=expires, scopes=login_scopes, access=token)
+        keep(world.refresh_tokens, canonical(text), refresh)
         answer["refresh_token"] = text
     answer["expires_in"] = LIFETIME_SECONDS - 1  # the whole seconds that remain when the response is written
     if "openid" in token.scopes:

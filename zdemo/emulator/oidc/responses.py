@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from flask import Response, g, request
 
-from zdemo.emulator.incoming import note
+from zdemo.emulator.incoming.request_records import note
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
@@ -70,9 +70,7 @@ def redirect(location: str) -> Response:
 
 def not_found(text: str = "404 page not found") -> Response:
     """Return Go's response for an unknown path, or for a host without an instance."""
-    answer = Response(text + "\n", 404, content_type=PLAIN)
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
+    return Response(text + "\n", 404, {"X-Content-Type-Options": "nosniff"}, content_type=PLAIN)
 
 
 def preflight() -> Response:

@@ -8,7 +8,8 @@ from typing import Any
 from flask import Response
 
 from zdemo.emulator.entities import Application, AuthRequest, User
-from zdemo.emulator.incoming import current_origin, note, shown_client
+from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.request_records import note, shown_client
 from zdemo.emulator.login.sessions import DEVICE_SECONDS, ORGANIZATION_PREFIXES, live_session, organization_scopes
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, check_assertion, oidc_client
@@ -114,21 +115,15 @@ def device_authorization(world: World, form: Form) -> Response:
     """Keep the request of a device, also of an application without the grant type (ZITADEL)."""
     client = oidc_client(world, form)
     code, page = secrets.token_urlsafe(16), current_origin().issuer + DEVICE_PAGE
-    shown = "".join(secrets.choice(USER_CODE_CHARACTERS) for _ in range(8))
-    made = AuthRequest(
-        id=code,
-        created=world.now(),
-        client_id=client.client_id,
-        scopes=known_scopes(form.last("scope")),
-        code=code,
-        user_code=f"{shown[:4]}-{shown[4:]}",
-    )
-    keep(world.device_requests, code, made)
+    letters, scopes = "".join(secrets.choice(USER_CODE_CHARACTERS) for _ in range(8)), known_scopes(form.last("scope"))
+    request = AuthRequest(id=code, created=world.now(), client_id=client.client_id, scopes=scopes, code=code)
+    request.user_code = f"{letters[:4]}-{letters[4:]}"
+    keep(world.device_requests, code, request)
     answer = {
         "device_code": code,
-        "user_code": made.user_code,
+        "user_code": request.user_code,
         "verification_uri": page,
-        "verification_uri_complete": f"{page}?user_code={made.user_code}",
+        "verification_uri_complete": f"{page}?user_code={request.user_code}",
         "expires_in": DEVICE_SECONDS,
         "interval": INTERVAL_SECONDS,
     }

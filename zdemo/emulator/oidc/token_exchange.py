@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from zdemo.emulator.entities import Application, PersonalAccessToken, SessionToken, User
-from zdemo.emulator.incoming import current_origin, note
+from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.oidc import issuing
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import Form, check_assertion
@@ -55,10 +56,10 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
         raise OAuthError("invalid_request", "Errors.TokenExchange.Token.TypeNotSupported")
     head: dict[str, Any] = {"issued_token_type": kind, "scope": " ".join(scopes)}
     if kind == ID:
-        said = issuing.id_token_claims(world, token, client)
-        del said["at_hash"]
+        content = issuing.id_token_claims(world, token, client)
+        del content["at_hash"]
         head |= {"token_type": "N_A", "expires_in": issuing.LIFETIME_SECONDS - 1}
-        return {"access_token": signed(said), **head}
+        return {"access_token": signed(content), **head}
     return issuing.token_answer(world, token, client, as_jwt=kind == JWT) | head
 
 
@@ -85,20 +86,20 @@ def _of_access_token(world: World, client: Application, text: str) -> SessionTok
 
 def _of_id_token(world: World, _: Application, text: str) -> SessionToken:
     """Read an ID token, which counts only with the claims of the scope for the user's organization (ZITADEL)."""
-    said = own_claims(text)
-    if said["exp"] <= world.now():
+    content = own_claims(text)
+    if content["exp"] <= world.now():
         raise TokenRefused("an ID token that expired")
-    if not said.get(f"{claims.RESOURCE_OWNER}:id"):
+    if not content.get(f"{claims.RESOURCE_OWNER}:id"):
         raise TokenRefused(f"an ID token without the scope {claims.RESOURCE_OWNER}")
-    more = {"amr": said.get("amr", []), "auth_time": said.get("auth_time"), "actor": said.get("act")}
-    return _said(world, said["sub"], [], said["aud"], **more)
+    more = {"amr": content.get("amr", []), "auth_time": content.get("auth_time"), "actor": content.get("act")}
+    return _said(world, content["sub"], [], content["aud"], **more)
 
 
 def _of_assertion(world: World, client: Application, text: str) -> SessionToken:
     """Read a JWT that the application signed with its own key, about any user."""
-    said = unverified_claims(text)
-    check_assertion(world, text, said | {"iss": said.get("sub")}, client.keys)
-    return _said(world, str(said.get("sub")), str(said.get("scope", "")).split(), [])
+    content = unverified_claims(text)
+    check_assertion(world, text, content | {"iss": content.get("sub")}, client.keys)
+    return _said(world, str(content.get("sub")), str(content.get("scope", "")).split(), [])
 
 
 _READERS: dict[str, Callable[[World, Application, str], SessionToken]] = {
@@ -111,9 +112,9 @@ _READERS: dict[str, Callable[[World, Application, str], SessionToken]] = {
 
 def _audience(form: Form, subject: SessionToken, actor: SessionToken) -> list[str]:
     wanted = form.all("audience")
-    for one in wanted:
-        if one not in (*subject.audience, *actor.audience):
-            raise OAuthError("invalid_target", f"audience {json.dumps(one)} not found in subject or actor token")
+    for name in wanted:
+        if name not in (*subject.audience, *actor.audience):
+            raise OAuthError("invalid_target", f"audience {json.dumps(name)} not found in subject or actor token")
     return wanted or subject.audience or actor.audience
 
 

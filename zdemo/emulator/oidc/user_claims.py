@@ -36,7 +36,7 @@ def custom_claims(world: World, user: User, scopes: list[str]) -> Claims:
     organization = world.organizations.get(user.organization_id)
     for scope in scopes:
         if scope == METADATA and user.metadata:
-            claims[METADATA] = {key: encoded(one.value) for key, one in user.metadata.items()}
+            claims[METADATA] = {key: encoded(entry.value) for key, entry in user.metadata.items()}
         elif scope.startswith(f"{ORGANIZATION_DOMAIN}:"):
             claims[ORGANIZATION_DOMAIN] = scope.removeprefix(f"{ORGANIZATION_DOMAIN}:")
         elif scope.startswith(f"{ORGANIZATION_ID}:"):
@@ -65,9 +65,9 @@ def requested_roles(world: World, user: User, scopes: list[str], application: Ap
     if application and (projects or _role_keys(scopes)):
         own = application.project_id
         projects.append(own)
-    found = _granted(world, user, projects, scopes)
-    both = {PROJECT_ROLES: found[own]} if own and found[own] else {}
-    return both | {roles_claim(project): roles for project, roles in found.items() if roles}
+    granted = _granted(world, user, projects, scopes)
+    both = {PROJECT_ROLES: granted[own]} if own and granted[own] else {}
+    return both | {roles_claim(project): roles for project, roles in granted.items() if roles}
 
 
 def roles_claim(project_id: str) -> str:

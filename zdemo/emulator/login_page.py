@@ -11,8 +11,9 @@ from flask import Response, render_template, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from zdemo.emulator.entities import Application, AuthRequest, LoginSession
-from zdemo.emulator.incoming import browser_of, is_foreign, note, remember
+from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.login import sessions
+from zdemo.emulator.login.browser import browser_of, is_foreign, remember
 from zdemo.emulator.oidc.authorize import DONE_V1, DONE_V2, LOGIN_V1, LOGIN_V2
 from zdemo.emulator.oidc.responses import HTML, forbid_storing, redirect
 from zdemo.emulator.oidc.token_endpoint import DEVICE_PAGE
@@ -63,7 +64,7 @@ def _chosen(world: World, application: Application, asked: AuthRequest) -> Respo
     name = request.form.get("person", "").strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         return _refused(world, "This is not a login name", "Go back, and enter another one.")
-    named = [one.id for one in sessions.organizations_of(world, asked) if one]
+    named = [organization.id for organization in sessions.organizations_of(world, asked) if organization]
     owner = named[0] if named else world.projects[application.project_id].organization_id
     user = world.user_named(name) or sessions.add_person(world, owner, name)
     if user not in sessions.people_of(world, asked):
@@ -85,8 +86,7 @@ def _answer(world: World, asked: AuthRequest, session: LoginSession | None) -> R
         return _page(world, "The device is connected" if session else "The device gets no tokens")
     if session:
         return redirect(sessions.callback_with_code(world, asked, session))
-    error = ("access_denied", "The person cancelled the login.")
-    return redirect(sessions.callback_with_error(world, asked, *error))
+    return redirect(sessions.callback_with_error(world, asked, "access_denied", "The person cancelled the login."))
 
 
 def _offered(world: World, application: Application, asked: AuthRequest) -> Response:
@@ -104,16 +104,16 @@ def _offered(world: World, application: Application, asked: AuthRequest) -> Resp
     people = sorted(sessions.people_of(world, asked), key=lambda user: user.username.casefold() != hint)
     others = [user for user in people if user.id not in known]
     roles: dict[str, list[str]] = {}
-    for one in world.authorizations.values():
-        if one.project_id == application.project_id and one.active:
-            roles.setdefault(one.user_id, []).extend(one.role_keys)
+    for authorization in world.authorizations.values():
+        if authorization.project_id == application.project_id and authorization.active:
+            roles.setdefault(authorization.user_id, []).extend(authorization.role_keys)
     groups = [
         ("Logged in with this browser", [user for user in people if user.id in known]),
         ("Everybody else" if known else "Log in as", others[:MOST_LISTED]),
     ]
-    shown: dict[str, Any] = {"groups": groups, "roles": roles, "more": len(others) - MOST_LISTED, "hint": hint}
-    shown["unknown"] = "" if sessions.person_of(world, hint) else asked.login_hint
-    return _page(world, f"Log in to {application.name}", asked=asked, **shown)
+    content: dict[str, Any] = {"groups": groups, "roles": roles, "more": len(others) - MOST_LISTED, "hint": hint}
+    content["unknown"] = "" if sessions.person_of(world, hint) else asked.login_hint
+    return _page(world, f"Log in to {application.name}", asked=asked, **content)
 
 
 def _refused(world: World, title: str, text: str = "", status: int = 400) -> Response:
@@ -123,7 +123,7 @@ def _refused(world: World, title: str, text: str = "", status: int = 400) -> Res
 
 def _page(world: World, title: str, status: int = 200, **content: Any) -> Response:
     nonce = secrets.token_urlsafe(16)
-    html = render_template("page.html", title=title, nonce=nonce, emulator=world.name, **content)
+    html = render_template("login_page.html", title=title, nonce=nonce, emulator=world.name, **content)
     answer = Response(html, status, content_type=HTML)
     forbid_storing(answer)
     policy = f"default-src 'none'; img-src data:; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'"

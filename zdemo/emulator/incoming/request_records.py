@@ -1,0 +1,80 @@
+"""Records of requests: the client, the user, and the reason for a refusal, which ZITADEL never gives.
+
+The reason is noted where the request is refused. It is for the person who runs the emulator, and never in an answer.
+"""
+
+import logging
+import re
+from collections import deque
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+from flask import request
+
+KEPT = 1000  # requests, the latest
+LEAST_MASKED = 20  # characters; eight of a shorter text would be too much to show
+NOTES = "zdemo.emulator.notes"  # key in a request's environment
+CLIENT_ID = re.compile(r"\d{1,20}(@[\w.-]{1,60})?", re.ASCII)
+REQUESTS_LOG = "zdemo.emulator.requests"
+MESSAGE = "%s %s %d %.1f ms, client: %s, user: %s, token: %s, reason: %s%.0s"
+UNITS = ((172_800, 86_400, "days"), (7200, 3600, "hours"), (120, 60, "minutes"))
+
+log = logging.getLogger(REQUESTS_LOG)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRecord:
+    """A request to the emulator; ``at`` is when it came, in epoch seconds, ``user`` whose ``token`` it was."""
+
+    method: str
+    path: str
+    status: int
+    milliseconds: float
+    client: str = ""
+    user: str = ""
+    token: str = ""  # masked
+    reason: str = ""
+    at: float = 0.0
+
+
+FIELDS = tuple(field.name for field in fields(RequestRecord))
+
+
+class RequestRecords(deque[RequestRecord]):
+    """The latest requests, the oldest first."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlen=KEPT)
+
+    def add(self, record: RequestRecord) -> None:
+        """Keep a record, and log it."""
+        self.append(record)
+        log.info(MESSAGE, *astuple(record))
+
+
+def note(**facts: str) -> None:
+    """Note facts about the current request, by the names of the fields of ``RequestRecord``."""
+    notes_of(request.environ).update(facts)
+
+
+def notes_of(environ: dict[str, Any]) -> dict[str, str]:
+    """Return what is noted about a request."""
+    notes: dict[str, str] = environ.setdefault(NOTES, {})
+    return notes
+
+
+def masked(text: str) -> str:
+    """Return what may be shown of a token: four characters at each end, of long ones only."""
+    return f"{text[:4]}…{text[-4:]}" if len(text) >= LEAST_MASKED else "…"
+
+
+def shown_client(client_id: object) -> str:
+    """Return an unknown client ID; it is masked if it does not look like one, since it may be a secret."""
+    text = str(client_id or "")
+    return text if not text or CLIENT_ID.fullmatch(text) else masked(text)
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was."""
+    size, unit = next(((size, unit) for least, size, unit in UNITS if seconds >= least), (1, "s"))
+    return f"{int(seconds / size)} {unit} ago"
