@@ -91,7 +91,7 @@ def test_no_window_opens_without_a_cache_or_if_the_api_forgets_at_once(site: Pag
 def test_what_zitadel_does_not_allow_and_who_is_no_administrator_is_said(foreign: PageSite) -> None:
     said = not_made(foreign, "grant", user_id=READER.id, role="read:mesages")
     assert "has no role read:mesages" in said
-    assert said.endswith("; did you mean read:messages? Role keys are compared exactly")
+    assert said.endswith("; did you mean read:messages?; role keys are compared exactly")
     foreign.emulator.faults.add(new_fault("stopped"))
     assert "closed the connection" in not_made(foreign, "grant", user_id=READER.id, role=ROLE)
     with page_site(beside=False, ZITADEL_ADMIN_PAT=VISITOR.pat) as site:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.page_site import KEY, TracedApi, page_options
+from tests.support.page_site import KEY, TracedApi, lines_of, page_options
 from tests.support.upstream import Behaviour, Received, answer, depending, http, json_body, raw, upstream
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator, emulate, new_fault
 from zdemo.errors import ZitadelUnavailable
@@ -59,7 +59,7 @@ def test_a_first_request_is_shown_with_each_step_to_zitadel_and_back(api: Traced
     assert (event["caller"]["name"], event["answer"]["roles"]) == ("visitor", [])
     assert [step["decides"] for step in event["steps"] if "decides" in step] == [True]
     assert (event["why"]["rfc"], ROLE in event["why"]["sentence"]) == ("RFC 6750 §3.1", True)
-    assert f"zdemo role grant visitor {ROLE}" in event["why"]["fix"]
+    assert f"zdemo role grant visitor {ROLE}" in lines_of(event["why"]["fix"])
     moments = [step["ms"] for step in event["steps"] if step["ms"] is not None]
     assert moments == sorted(moments)
 
@@ -107,14 +107,14 @@ def test_a_zitadel_that_fails_is_shown_and_one_that_was_stopped_is_to_be_started
         assert [step["ok"] for step in event["steps"] if step["from"] == "zitadel"] == [False]
         assert event["why"]["sentence"]
         past = api.past()
-        assert (past["why"]["sentence"], past["why"]["fix"]) == (past["steps"][-2]["title"], ["zdemo doctor"])
+        assert (past["why"]["sentence"], lines_of(past["why"]["fix"])) == (past["steps"][-2]["title"], ["zdemo doctor"])
         assert "zitadel api: no usable answer" in titles(past)
         assert ("api", "cache") not in {(step["from"], step["to"]) for step in event["steps"]}, "there is no cache"
         emulator.faults.clear()
         emulator.faults.add(new_fault("stopped"))
         event = api.event(SCOPED, X_Zdemo_Page=mark_of(KEY, "reader"))
     assert (event["status"], event["caller"]["name"]) == (503, "reader")
-    assert event["why"]["fix"] == ["press Start ZITADEL: it was stopped on purpose"]
+    assert lines_of(event["why"]["fix"]) == ["press Start ZITADEL: it was stopped on purpose"]
 
 
 OPEN = ZitadelUnavailable("ZITADEL failed too often", hint="")

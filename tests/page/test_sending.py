@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.page_site import KEY, PageSite, page_options, page_site
+from tests.support.page_site import KEY, PageSite, lines_of, page_options, page_site
 from tests.support.page_site import SECRETS as OF_THE_SITE
 from zdemo.emulator import READER
 from zdemo.emulator.seed import PERSON_ID
@@ -81,7 +81,7 @@ def test_a_missing_role_is_explained_with_its_rule_and_its_fix_and_not_asked_for
     why = sent(site, caller="visitor")["why"]
     assert (why["rfc"], why["certainty"], why["candidates"]) == ("RFC 6750 §3.1", "certain", [])
     assert why["sentence"].startswith(f"the token is valid, but the role {ROLE} is not granted to its user")
-    assert why["fix"][0] == f"zdemo role grant visitor {ROLE}"
+    assert lines_of(why["fix"])[0] == f"zdemo role grant visitor {ROLE}"
     assert ["token", "active"] in why["seen"]
     before = len(site.emulator.requests)
     again = sent(site, caller="visitor", explain=False)
@@ -195,7 +195,7 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     change(own_site, "delete_pat")
     answer = sent(own_site, explain=False)
     why = answer["why"]
-    assert (why["certainty"], why["fix"]) == ("certain", ["press Restore PAT"])
+    assert (why["certainty"], lines_of(why["fix"])) == ("certain", ["press Restore PAT"])
     assert why["sentence"].startswith("the PAT was deleted")
     before = len(own_site.emulator.requests)
     assert sent(own_site, explain=False)["why"] == why
@@ -208,4 +208,4 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     change(own_site, "deactivate")
     why = sent(own_site, explain=False)["why"]
     press = "press Reactivate, then Restore PAT: deactivating ended the PAT"
-    assert (why["certainty"], why["fix"]) == ("certain", [press])
+    assert (why["certainty"], lines_of(why["fix"])) == ("certain", [press])

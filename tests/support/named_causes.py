@@ -83,6 +83,7 @@ def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
     if "--json" in arguments:
         return Output(ran=ran, blamed=flat(ran.all))
     first = [line.split(" ")[0] for line in ran.out.split("\n\n")[0].splitlines() if line[0] != " "]
+    first = [label for label in first if label != "note"]
     assert first[:3] in ([], ["active", "why", "fix"]) or (ran.code, first[:2]) == (0, ["active", "who"]), ran.out
     assert len(ran.all.splitlines()) <= HEIGHT, ran.all
     full = _run(shell, env, "introspect", "-v", *arguments)

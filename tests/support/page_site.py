@@ -30,6 +30,11 @@ SECRET_HEADER = "X-Zdemo-Secret"  # a name
 SECRETS = (READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET, KEY)  # no answer may contain them
 
 
+def lines_of(steps: list[dict[str, Any]]) -> list[str]:
+    """Return the steps of a fix in words, without remarks."""
+    return [step["line"] for step in steps]
+
+
 @dataclass(frozen=True, kw_only=True)
 class PageSite:
     """The address of a page; ``session`` holds its cookie and its secret once ``open`` has been called."""

@@ -81,7 +81,7 @@ def test_unknown_names_are_errors_and_change_nothing(emulator: Emulator, client:
         do(client, PROJECT_ID, "stranger", ROLE)
     with pytest.raises(ZdemoError, match="has no role Admin") as near:
         do(client, PROJECT_ID, "reader", "Admin")
-    assert "did you mean admin? Role keys" in near.value.hint
+    assert "did you mean admin?; role keys" in near.value.hint
     with pytest.raises(ZdemoError, match="no project with the ID 1"):
         do(client, "1", "reader", ROLE)
     with (

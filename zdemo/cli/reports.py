@@ -14,7 +14,7 @@ from zdemo.cli.screen import Screen
 from zdemo.config.file_io import read_file
 from zdemo.diagnosis.checks.check import Check, CheckReport, line_of, outcome_of, selected
 from zdemo.diagnosis.finding import Certainty, Outcome
-from zdemo.diagnosis.view import heading, in_full, plain_text, why
+from zdemo.diagnosis.view import brief, heading, in_full, plain_text, why
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.errors.steps import Command, in_words
 from zdemo.text.printable import printable
@@ -108,15 +108,14 @@ def show_checks(
 
 def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport], *, verbose: bool) -> None:
     """Show a finding; the fix is that of the ``notes``, the warnings that explain it, unless evidence decides."""
-    result = report.result
+    result = report.result if verbose else brief(report.result)
     screen.say()
     lead = f"{report.id:<{HEADING_WIDTH}}  "
     screen.behind(lead.replace(report.id, screen.mark(report.id, COLOURS[result.outcome])), why(result))
     for problem in result.problems[1:]:
         screen.behind(" " * len(lead), problem.text)
     decided = result.certainty is Certainty.CERTAIN and result.seen
-    theirs = [step for problem in result.because for step in problem.steps]
-    theirs += [step for note in notes if not decided for step in note.result.fix]
+    theirs = [step for note in notes if not decided for step in note.result.fix]
     own = result.steps if verbose or result.outcome is Outcome.WARN else result.fix[:MOST_STEPS]
     texts = [*(problem.text for problem in result.because), *(in_full(note.result) for note in notes)]
     _show_rows(screen, [("note", text) for text in texts])

@@ -15,6 +15,7 @@ from zdemo.diagnosis.ask.token_request import explained
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.diagnosis.wording import usual_scopes
 from zdemo.errors import IntrospectionError
+from zdemo.errors.steps import Command, sentence
 from zdemo.serving.embedded import serving
 from zdemo.zitadel.introspection_client import IssuedToken
 from zdemo.zitadel.login import CALLBACK, LOGIN_SECONDS, Login

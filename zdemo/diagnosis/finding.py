@@ -59,8 +59,8 @@ class Finding:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All that can be done: what corrects the settings, the fix, and what to do otherwise."""
-        return (*(step for problem in self.because for step in problem.steps), *self.fix, *self.otherwise)
+        """All that can be done: the fix, and what to do otherwise."""
+        return (*self.fix, *self.otherwise)
 
     @property
     def repair(self) -> Repair | None:

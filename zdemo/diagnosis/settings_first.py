@@ -1,10 +1,11 @@
-"""What is wrong with the places of settings comes before all other causes of what these settings decide about."""
+"""What is wrong with settings, or their places, comes before all other causes of what these settings decide about."""
 
 from dataclasses import replace
 
-from zdemo.config.environment import Environment
+from zdemo.config.environment import Environment, is_setting
 from zdemo.config.sources import source_problems
-from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.rules.odd_values import odd_values
 
 ADDRESS = ("ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL")
 CLIENT = (*ADDRESS, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
@@ -28,5 +29,10 @@ def with_settings_first(finding: Finding, environment: Environment, name: str = 
     ``name`` is the ID of a check, where the finding has none.
     """
     deciding = DECIDED_BY.get((finding.id or name).partition(".")[0], ())
-    problems = tuple(p for p in source_problems(environment) if not set(p.names).isdisjoint(deciding))
-    return replace(finding, because=problems) if problems else finding
+    settings = {name: value for name, value in environment.items() if is_setting(name)}
+    odd = (
+        () if finding.certainty is Certainty.CERTAIN else odd_values(settings)
+    )  # a form is less than what ZITADEL shows
+    problems = (*source_problems(environment), *odd)
+    because = (p for p in problems if p not in finding.problems and not set(p.names).isdisjoint(deciding))
+    return replace(finding, because=tuple(because))

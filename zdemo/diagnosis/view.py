@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from zdemo.diagnosis.finding import Certainty, Finding
@@ -14,6 +15,12 @@ ALTERNATIVES = "it can also be"
 def why(finding: Finding) -> str:
     """Return the cause, marked as likely when it is."""
     return f"most likely, {finding.cause}" if finding.likely else finding.cause
+
+
+def brief(finding: Finding) -> Finding:
+    """Return the finding with its first cause alone: what is wrong with the settings, if that explains it."""
+    steps = tuple(step for problem in finding.because for step in problem.steps)
+    return replace(finding, fix=steps, otherwise=(), candidates=(), seen=()) if steps else finding
 
 
 def in_full(finding: Finding) -> str:

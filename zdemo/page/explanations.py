@@ -16,7 +16,7 @@ from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.diagnosis.token_case import TokenCase
-from zdemo.diagnosis.view import heading, step_document, why
+from zdemo.diagnosis.view import brief, heading, step_document, why
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, with_env_file
@@ -59,6 +59,7 @@ def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:
 def why_document(finding: Finding, call: Call, options: PageOptions) -> dict[str, Any]:
     """Return a finding as the page shows it, with commands that work: they use ``steps_file``, or write it first."""
     rule = "RFC 6750 §3.1" if code_of(call.answer) else "RFC 6750 §3" if call.answer.status == 401 else ""
+    finding = brief(finding)
     file, first, steps = options.steps_file, options.file_step, finding.steps
     steps = tuple(with_env_file(step, file) for step in steps)
     if first and steps != finding.steps and file and not os.path.lexists(file):

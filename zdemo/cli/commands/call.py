@@ -22,6 +22,7 @@ from zdemo.config.address import is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
+from zdemo.diagnosis.view import brief
 from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command, in_words, sentence
@@ -298,7 +299,7 @@ def show_call(
     if call.accepted and not verbose:  # the exchange has the body
         screen.behind("  ", _message(call))
     if explanation:
-        finding = explanation.finding
+        finding = explanation.finding if verbose else brief(explanation.finding)
         show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))
         if explanation.unasked:
             screen.pairs([("not asked", f"ZITADEL: {explanation.unasked}")], indent=2, label_width=10)

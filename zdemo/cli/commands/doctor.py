@@ -260,7 +260,8 @@ class _Examination:
     def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
         for report in examine(checks, subject, only):
             result = report.result
-            if isinstance(subject, DoctorContext) and result.outcome is Outcome.FAIL and not result.problems:
+            is_of_settings = report.check.group == "settings"
+            if isinstance(subject, DoctorContext) and not is_of_settings and result.outcome is Outcome.FAIL:
                 result = with_settings_first(result, subject.environment, report.id)
             yield replace(report, result=result.with_env_file(self.env_file))
 

@@ -23,7 +23,7 @@ from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.rules.missing_role import own_project
 from zdemo.diagnosis.token_case import refusal_of
 from zdemo.diagnosis.token_form import TokenKind, token_form
-from zdemo.diagnosis.view import why
+from zdemo.diagnosis.view import brief, why
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.http.example_api import ROLE, Route
@@ -92,8 +92,8 @@ def introspect(
     introspection = investigation.introspection
     is_open = introspection is None or (verbose and not introspection.active)
     is_read = is_open and token_form(token).kind is TokenKind.JWT
-    if error and finding and not (finding.candidates or finding.seen):  # two lines say all of it
-        screen.error(why(finding), *finding.steps)
+    if error and finding and not (finding.candidates or finding.seen or finding.because):  # two lines say all of it
+        screen.error(why(brief(finding)), *brief(finding).steps)
     else:
         _show(screen, investigation, settings, token, now=now, verbose=verbose)
         if is_read:
@@ -147,7 +147,7 @@ def _show(
     """Show the verdict, its cause and fix, then what ZITADEL says about a token, and what follows for each route."""
     introspection, finding = investigation.introspection, investigation.finding
     if finding and not verbose:
-        finding = replace(finding, otherwise=())
+        finding = replace(brief(finding), otherwise=())
     if introspection is None or not introspection.active:
         screen.say(f"{'active':<12}  {screen.mark('no' if introspection else 'unknown', 'red')}")
         if finding:

@@ -20,7 +20,7 @@ from zdemo.config.variables import DEFAULT_API_URL
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.view import heading, why
+from zdemo.diagnosis.view import brief, heading, why
 from zdemo.errors import CredentialsRefused, SettingsError, UnusableAnswer
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, with_env_file
 from zdemo.serving.loopback import names_loopback
@@ -77,8 +77,10 @@ def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investig
         if verdict == LATE:
             screen.tell(f"ZITADEL: {ACCEPTED}")
         return
-    finding = (finding or Finding(cause=error.message, fix=error.steps)).with_env_file(environment.file)
+    finding = brief(finding or Finding(cause=error.message, fix=error.steps)).with_env_file(environment.file)
     screen.tell(f"warning: {why(finding)}{f'; {heading(finding)}' if finding.candidates else ''}")
+    for problem in finding.because:
+        screen.behind("note     ", problem.text, stream=screen.stderr)
     for candidate in finding.candidates:
         screen.behind("         ", candidate, hang=2, stream=screen.stderr)
     for number, step in enumerate(finding.fix):

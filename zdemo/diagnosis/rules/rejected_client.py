@@ -1,5 +1,7 @@
 """Why ZITADEL refuses the API application's secret or key: only an administrator's records make most causes certain."""
 
+from dataclasses import replace
+
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
@@ -27,6 +29,7 @@ from zdemo.diagnosis.token_case import TokenCase, settings_of
 from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind
 from zdemo.diagnosis.wording import CLOCK_COMPARED, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
+from zdemo.errors.problem import Problem
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Command, SetVariable, Step
 
@@ -121,7 +124,7 @@ def _service_account(case: TokenCase) -> Finding | None:
 def _swapped_with_token(case: TokenCase) -> Finding | None:
     if not are_token_and_secret_swapped(case.form.kind, settings_of(case).client_secret):
         return None
-    return Finding(id=SWAPPED_WITH_TOKEN, cause=TOKEN_SWAPPED.text, likely=True, fix=TOKEN_SWAPPED.steps)
+    return _of_value(SWAPPED_WITH_TOKEN, TOKEN_SWAPPED)
 
 
 @rule(when=has_secret)
@@ -131,7 +134,7 @@ def _misplaced(case: TokenCase) -> Finding | None:
     if value is None:
         return None
     name = "client.swapped" if value == SWAPPED else "client.misplaced"
-    return Finding(id=name, cause=value.text, likely=True, fix=value.steps)
+    return _of_value(name, value)
 
 
 @rule(when=has_secret)
@@ -140,7 +143,11 @@ def _odd(case: TokenCase) -> Finding | None:
     if value is None:
         return None
     cause = f"{refusal(case)}: {value.text}"
-    return Finding(id="client.refused", cause=cause, likely=True, fix=value.steps, otherwise=(REGENERATE,))
+    return replace(_of_value("client.refused", value), cause=cause, otherwise=(REGENERATE,))
+
+
+def _of_value(name: str, value: Problem) -> Finding:
+    return Finding(id=name, cause=value.text, likely=True, fix=value.steps, problems=(value,))
 
 
 # --- what ZITADEL, and its administrator, show
