@@ -24,7 +24,7 @@ COVERED_ROWS = {name: row for name, row in ROWS.items() if row.status != 413}  #
 
 def test_it_is_short_and_needs_nothing_of_zdemo() -> None:
     source = EXAMPLE.read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= 110
+    assert len(source.splitlines()) <= 170
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             assert "zdemo" not in ast.unparse(node)
@@ -120,12 +120,36 @@ def a_path_that_leads_out_of_an_open_one(guard: Any) -> None:
     guard.app.add_url_rule("/<path:rest>", "x", lambda **_: TEXT)
 
 
+def its_own_functions_before(guard: Any) -> None:
+    view_without_a_guard(guard)
+    guard.app.before_request_funcs = {None: [lambda: TEXT]}
+
+
+def another_list_of_functions_before(guard: Any) -> None:
+    view_without_a_guard(guard)
+    guard.app.before_request_funcs[None] = [lambda: TEXT]
+
+
+def no_functions_before(guard: Any) -> None:
+    view_without_a_guard(guard)
+    guard.app.before_request_funcs.clear()
+
+
+def a_function_before_all_others(guard: Any) -> None:
+    view_without_a_guard(guard)
+    guard.app.before_request_funcs.setdefault(None, []).insert(0, lambda: TEXT)
+
+
 OUT = tuple(ask(f"/api/public{end}") for end in ("/../x", "%2f..%2fx", "//", "%5cx", ";x", "%00", "/."))
 MISTAKES: Mapping[Callable[[Any], None], tuple[Any, ...]] = {
     view_without_a_guard: (ask("/x"),),
     the_route_below_the_guard: (ask("/x"),),
     a_blueprint: (ask("/x"),),
     a_path_that_leads_out_of_an_open_one: OUT,
+    its_own_functions_before: (ask("/x"),),
+    another_list_of_functions_before: (ask("/x"),),
+    no_functions_before: (ask("/x"),),
+    a_function_before_all_others: (ask("/x"),),
 }
 
 
