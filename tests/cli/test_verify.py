@@ -266,7 +266,8 @@ def test_the_guard_in_one_file_has_the_weakness_that_the_page_shows(bare: Shell)
 
 
 @pytest.mark.thorough
-def test_ctrl_c_during_the_questions_leaves_no_process_and_no_half_answer(bare: Shell) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_the_questions_leaves_no_process_and_no_half_answer(bare: Shell, number: int) -> None:
     waits = (
         "        if self.headers.get('Authorization'):\n            open('asked', 'w'); import time; time.sleep(600)\n"
     )
@@ -274,8 +275,8 @@ def test_ctrl_c_during_the_questions_leaves_no_process_and_no_half_answer(bare: 
     with bare.running(*python(script, "--json", "--junit", "verify.xml")) as process:
         eventually("a question waits for its answer", (bare.folder / "asked").exists)
         pid = int((bare.folder / "pid").read_text())
-        os.kill(process.pid, signal.SIGINT)
-        assert process.wait(LONGEST_SECONDS) == 130
+        os.kill(process.pid, number)
+        assert process.wait(LONGEST_SECONDS) == 128 + number
         eventually("the API has ended", lambda: not is_running(pid))
         assert process.stdout
         assert process.stdout.read() == ""

@@ -24,12 +24,12 @@ from zdemo.config.settings import START_GUIDE, AdminSettings
 from zdemo.demo.scenario import STEPS, DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError
 from zdemo.http.api_call import Call, Route
+from zdemo.serving.signals import SIGNALLED
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
 
 NAME_WIDTH = 38
 SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
-SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 LIVE_HINT = "set {what} in the environment or in .env; zdemo demo without --live needs no settings; " + START_GUIDE
 
 
