@@ -49,8 +49,8 @@ def page(name: str) -> str:
 def section(text: str, heading: str) -> str:
     """Return what stands below a heading, up to the next one of the same level."""
     level = heading.split(" ")[0]
-    _, found, rest = f"\n{text}".partition(f"\n{heading}\n")
-    assert found, f"there is no heading {heading}"
+    _, there, rest = f"\n{text}".partition(f"\n{heading}\n")
+    assert there, f"there is no heading {heading}"
     return re.split(rf"^{level} ", rest, flags=re.MULTILINE)[0]
 
 
@@ -139,12 +139,12 @@ def options(path: tuple[str, ...]) -> dict[str, str]:
 
 
 def test_every_option_has_a_help_and_no_page_invents_one() -> None:
-    found = {name: text for path in COMMANDS for name, text in options(path).items()}
-    assert [name for name, text in found.items() if not text] == []
+    helps = {name: text for path in COMMANDS for name, text in options(path).items()}
+    assert [name for name, text in helps.items() if not text] == []
     text = "".join(path.read_text(encoding="utf-8") for path in PAGES)
     spans = re.findall(r"`(zdemo [^`]+)`", text) + re.findall(r"`(-[^`]+)`", page("commands.md"))
     named = {word for span in spans for word in re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", span.partition(" -- ")[0])}
-    assert named - found.keys() - {"--help", "-h"} == set()
+    assert named - helps.keys() - {"--help", "-h"} == set()
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:

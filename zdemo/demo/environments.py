@@ -135,7 +135,7 @@ def _environment(
         bound = stack.enter_context(socket.socket())  # so no program can listen there
         bound.bind((LOOPBACK, 0))
         closed = replace(settings, issuer=f"http://{LOOPBACK}:{bound.getsockname()[1]}", internal_url=None)
-        zitadel, nowhere = (stack.enter_context(closing(IntrospectionClient(one))) for one in (settings, closed))
+        zitadel, nowhere = (stack.enter_context(closing(IntrospectionClient(known))) for known in (settings, closed))
         introspector = RecordingIntrospector(zitadel)
         app = create_app(settings, protected(introspector, settings, Limits.of(DEFAULT_THREADS)))
         yield DemoEnvironment(

@@ -160,8 +160,8 @@ def _introspections(result: StepResult) -> Iterator[tuple[str, str]]:
         if isinstance(outcome, IntrospectionError):
             yield "", f"no answer: {outcome.message}"
             continue
-        shown = {name: outcome.claims[name] for name in SHOWN_CLAIMS if name in outcome.claims}
-        yield "", json.dumps(shown, ensure_ascii=False)
+        claims = {name: outcome.claims[name] for name in SHOWN_CLAIMS if name in outcome.claims}
+        yield "", json.dumps(claims, ensure_ascii=False)
         if result.reason:
             yield "", f"only the emulator says why: {result.reason}"
 
