@@ -12,7 +12,7 @@ from typer.main import get_command
 from tests.support import processes, supported
 from tests.support.processes import ROOT
 from tests.support.readme import PAGES, README, WITH_CONSOLES, Command, commands, consoles, essence, pages, run, stage
-from tests.test_architecture import ORDER
+from tests.test_architecture import MODULES, ORDER, belongs, nodes_of
 from zdemo.cli.app import COMMANDS as TABLE
 from zdemo.cli.app import app, load
 from zdemo.config.dotenv_file import read_dotenv
@@ -38,7 +38,6 @@ WITH_LINKS = [
     ROOT / "CHANGELOG.md",
     SECURITY,
 ]
-TABLE_OF_SETTINGS = ROOT / "zdemo" / "config" / "variables.py"
 VARIABLE = re.compile(r"(?:ZDEMO|ZITADEL)_[A-Z_]+|CLIENT_ID|CLIENT_SECRET|PAT")
 
 
@@ -165,8 +164,8 @@ def test_every_exit_code_is_documented_and_nothing_else_is() -> None:
 
 
 def test_the_code_reads_every_setting_and_names_no_other() -> None:
-    modules = {*(ROOT / "zdemo").rglob("*.py")} - {*(ROOT / "zdemo" / "emulator").rglob("*.py")} - {TABLE_OF_SETTINGS}
-    nodes = [node for path in modules for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    modules = {name for name in MODULES if not belongs(name, {"emulator", "config.variables"})}
+    nodes = [node for name in modules for node in nodes_of(name)]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     names = {text for text in texts if VARIABLE.fullmatch(text)}
     assert names <= BY_NAME.keys()
