@@ -1,5 +1,6 @@
 """The options that point the contract tests in ``tests/emulator`` at a ZITADEL that is already running."""
 
+import gc
 import os
 import signal
 import sys
@@ -49,6 +50,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if _is_thorough(config) and getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("thorough")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all modules and tests, which stay until the end."""
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

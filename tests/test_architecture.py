@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support import processes
 
@@ -81,22 +82,38 @@ MODULES = {name.removesuffix("__init__").rstrip("."): path for name, path in PAT
 NAMES = sorted(name for name in MODULES if name)
 
 
-@functools.cache
-def nodes_of(name: str) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))))
+class Words(NamedTuple):
+    """The names in a module.
+
+    ``imports`` are full: of a package, its module or what its ``__init__`` offers.
+    """
+
+    imports: set[str]
+    classes: list[str]
+    attributes: set[str]
+    texts: set[str]
 
 
 @functools.cache
-def imports(name: str) -> frozenset[str]:
-    """Return the full names of what a module imports: of a package, its module or what its ``__init__`` offers."""
-    names: set[str] = set()
-    for node in nodes_of(name):
+def words_of(name: str) -> Words:
+    words = Words(set(), [], set(), set())
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
+            words.imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{name} imports by a relative name"
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(names)
+            words.imports.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ClassDef):
+            words.classes.append(node.name)
+        elif isinstance(node, ast.Attribute):
+            words.attributes.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words.texts.add(node.value)
+    return words
+
+
+def imports(name: str) -> set[str]:
+    return words_of(name).imports
 
 
 @functools.cache
@@ -166,6 +183,6 @@ def test_the_server_and_the_emulator_meet_over_http() -> None:
 
 
 def test_a_public_class_name_occurs_once_outside_the_emulator() -> None:
-    nodes = (node for name in NAMES if top(name) != "emulator" for node in nodes_of(name))
-    names = Counter(n.name for n in nodes if isinstance(n, ast.ClassDef) and not n.name.startswith("_"))
-    assert {name for name, count in names.items() if count > 1} == set()
+    classes = (word for name in NAMES if top(name) != "emulator" for word in words_of(name).classes)
+    counted = Counter(word for word in classes if not word.startswith("_"))
+    assert {word for word, count in counted.items() if count > 1} == set()

@@ -1,6 +1,5 @@
 """The documentation is true: its consoles print what the program prints, and nothing is undocumented or invented."""
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -12,7 +11,7 @@ from typer.main import get_command
 from tests.support import processes, supported
 from tests.support.processes import ROOT
 from tests.support.readme import PAGES, README, WITH_CONSOLES, Command, commands, consoles, essence, pages, run, stage
-from tests.test_architecture import MODULES, ORDER, belongs, nodes_of
+from tests.test_architecture import MODULES, ORDER, belongs, words_of
 from zdemo.cli.app import COMMANDS as TABLE
 from zdemo.cli.app import app, load
 from zdemo.config.dotenv_file import read_dotenv
@@ -164,12 +163,10 @@ def test_every_exit_code_is_documented_and_nothing_else_is() -> None:
 
 
 def test_the_code_reads_every_setting_and_names_no_other() -> None:
-    modules = {name for name in MODULES if not belongs(name, {"emulator", "config.variables"})}
-    nodes = [node for name in modules for node in nodes_of(name)]
-    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    names = {text for text in texts if VARIABLE.fullmatch(text)}
+    words = [words_of(name) for name in MODULES if not belongs(name, {"emulator", "config.variables"})]
+    names = {text for module in words for text in module.texts if VARIABLE.fullmatch(text)}
     assert names <= BY_NAME.keys()
-    fields = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    fields = {name for module in words for name in module.attributes}
     by_field = {name for name, variable in BY_NAME.items() if variable.field}
     assert names - by_field | {name for name in by_field if BY_NAME[name].field in fields} == BY_NAME.keys()
 
