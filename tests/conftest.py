@@ -15,7 +15,6 @@ sys.dont_write_bytecode = False
 
 URL_OPTION = "--zitadel"
 PAT_FILE_OPTION = "--admin-pat-file"
-FEW_EXAMPLES, MANY_EXAMPLES = 10, 100  # of what hypothesis invents, for a test in the usual run and in a thorough one
 _TARGET = pytest.StashKey[tuple[str, str] | None]()
 
 
@@ -32,24 +31,18 @@ def pytest_configure(config: pytest.Config) -> None:
         given, missing = (URL_OPTION, PAT_FILE_OPTION) if pat_file is None else (PAT_FILE_OPTION, URL_OPTION)
         raise pytest.UsageError(f"{given} needs {missing} as well")
     _take_signals()
-    examples = MANY_EXAMPLES if _is_thorough(config) else FEW_EXAMPLES
-    settings.register_profile(
-        "zdemo", deadline=None, max_examples=examples
-    )  # a busy machine is slow, which is no defect
+    examples = 100 if config.option.markexpr == "thorough" else 10
+    settings.register_profile("zdemo", deadline=None, max_examples=examples)  # busy machines are slow
     settings.load_profile("zdemo")
     config.stash[_TARGET] = None if url is None else (url.rstrip("/"), _read_pat(Path(pat_file)))
-
-
-def _is_thorough(config: pytest.Config) -> bool:
-    return bool(config.option.markexpr == "thorough")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let a thorough run repeat the tests for which hypothesis invents values, with more of them."""
-    for item in items:
-        if _is_thorough(config) and getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker("thorough")
+    invented = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
+    for item in invented if config.option.markexpr == "thorough" else ():
+        item.add_marker("thorough")
 
 
 def pytest_collection_finish() -> None:
@@ -64,7 +57,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """
     if config.option.dist == "no":
         config.option.dist = "worksteal"
-    return (1 if _is_thorough(config) else 2) * (os.cpu_count() or 1)
+    return (1 if config.option.markexpr == "thorough" else 2) * (os.cpu_count() or 1)
 
 
 def _take_signals() -> None:

@@ -83,12 +83,7 @@ NAMES = sorted(name for name in MODULES if name)
 
 
 class Words(NamedTuple):
-    """The names in a module.
-
-    ``imports`` are full: of a package, its module or what its ``__init__`` offers.
-    """
-
-    imports: set[str]
+    imports: set[str]  # full names: of a package, its module or what its ``__init__`` offers
     classes: list[str]
     attributes: set[str]
     texts: set[str]
@@ -112,14 +107,10 @@ def words_of(name: str) -> Words:
     return words
 
 
-def imports(name: str) -> set[str]:
-    return words_of(name).imports
-
-
 @functools.cache
 def of_zdemo(name: str) -> frozenset[str]:
     """Return the modules of zdemo that a module imports, by their names below ``zdemo``."""
-    below = [target.removeprefix("zdemo.") for target in imports(name) if target.startswith("zdemo.")]
+    below = [target.removeprefix("zdemo.") for target in words_of(name).imports if target.startswith("zdemo.")]
     return frozenset(target if target in MODULES else target.rpartition(".")[0] for target in below) & {*NAMES}
 
 
@@ -143,7 +134,7 @@ def test_imports_point_down() -> None:
         "imports are seen in all their forms"
     )
     assert {(name, target) for name, target in pairs if ROWS[top(target)] >= ROWS[top(name)]} == set()
-    assert not any(target.startswith("zdemo.") for target in imports(""))
+    assert not any(target.startswith("zdemo.") for target in words_of("").imports)
 
 
 def test_there_are_no_cycles() -> None:
@@ -163,7 +154,7 @@ def test_the_subfolders_of_a_room_do_not_import_each_other_in_a_circle() -> None
 
 
 def test_a_library_has_one_home_and_what_comes_along_with_another_is_not_relied_on() -> None:
-    pairs = {(name, target.split(".")[0]) for name in NAMES for target in imports(name)}
+    pairs = {(name, target.split(".")[0]) for name in NAMES for target in words_of(name).imports}
     assert {(name, target) for name, target in pairs if target in HOMES and not belongs(name, HOMES[target])} == set()
     assert {target for _, target in pairs} <= {"zdemo", *sys.stdlib_module_names, *HOMES, "jwt", "cryptography"}
 
@@ -173,7 +164,9 @@ def test_what_is_pure_loads_no_network_and_what_decides_looks_at_no_clock_and_no
     assert NETWORK.isdisjoint(processes.run_python(script).split())
     deciding = [name for name in NAMES if belongs(name, set(WITHOUT_WORLD))]
     assert deciding
-    assert {(name, target) for name in deciding for target in imports(name) if target.split(".")[0] in WORLD} == set()
+    assert {
+        (name, target) for name in deciding for target in words_of(name).imports if target.split(".")[0] in WORLD
+    } == set()
 
 
 def test_the_server_and_the_emulator_meet_over_http() -> None:

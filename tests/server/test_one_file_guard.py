@@ -120,24 +120,17 @@ def a_path_that_leads_out_of_an_open_one(guard: Any) -> None:
     guard.app.add_url_rule("/<path:rest>", "x", lambda **_: TEXT)
 
 
-def its_own_functions_before(guard: Any) -> None:
+def functions_before(change: Callable[[dict[Any, Any]], object]) -> Callable[[Any], None]:
+    def mistake(guard: Any) -> None:
+        view_without_a_guard(guard)
+        change(guard.app.before_request_funcs)
+
+    return mistake
+
+
+def another_dictionary_of_functions_before(guard: Any) -> None:
     view_without_a_guard(guard)
     guard.app.before_request_funcs = {None: [lambda: TEXT]}
-
-
-def another_list_of_functions_before(guard: Any) -> None:
-    view_without_a_guard(guard)
-    guard.app.before_request_funcs[None] = [lambda: TEXT]
-
-
-def no_functions_before(guard: Any) -> None:
-    view_without_a_guard(guard)
-    guard.app.before_request_funcs.clear()
-
-
-def a_function_before_all_others(guard: Any) -> None:
-    view_without_a_guard(guard)
-    guard.app.before_request_funcs.setdefault(None, []).insert(0, lambda: TEXT)
 
 
 OUT = tuple(ask(f"/api/public{end}") for end in ("/../x", "%2f..%2fx", "//", "%5cx", ";x", "%00", "/."))
@@ -146,10 +139,10 @@ MISTAKES: Mapping[Callable[[Any], None], tuple[Any, ...]] = {
     the_route_below_the_guard: (ask("/x"),),
     a_blueprint: (ask("/x"),),
     a_path_that_leads_out_of_an_open_one: OUT,
-    its_own_functions_before: (ask("/x"),),
-    another_list_of_functions_before: (ask("/x"),),
-    no_functions_before: (ask("/x"),),
-    a_function_before_all_others: (ask("/x"),),
+    another_dictionary_of_functions_before: (ask("/x"),),
+    functions_before(lambda functions: functions.update({None: [lambda: TEXT]})): (ask("/x"),),
+    functions_before(lambda functions: functions.clear()): (ask("/x"),),
+    functions_before(lambda functions: functions.setdefault(None, []).insert(0, lambda: TEXT)): (ask("/x"),),
 }
 
 
