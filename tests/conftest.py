@@ -1,5 +1,6 @@
 """The options that point the contract tests in ``tests/emulator`` at a ZITADEL that is already running."""
 
+import gc
 import os
 import signal
 import sys
@@ -14,8 +15,6 @@ sys.dont_write_bytecode = False
 
 URL_OPTION = "--zitadel"
 PAT_FILE_OPTION = "--admin-pat-file"
-settings.register_profile("patient", deadline=None)  # a busy machine is slow, which is no defect
-settings.load_profile("patient")
 _TARGET = pytest.StashKey[tuple[str, str] | None]()
 
 
@@ -32,7 +31,23 @@ def pytest_configure(config: pytest.Config) -> None:
         given, missing = (URL_OPTION, PAT_FILE_OPTION) if pat_file is None else (PAT_FILE_OPTION, URL_OPTION)
         raise pytest.UsageError(f"{given} needs {missing} as well")
     _take_signals()
+    examples = 100 if config.option.markexpr == "thorough" else 10
+    settings.register_profile("zdemo", deadline=None, max_examples=examples)  # busy machines are slow
+    settings.load_profile("zdemo")
     config.stash[_TARGET] = None if url is None else (url.rstrip("/"), _read_pat(Path(pat_file)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let a thorough run repeat the tests for which hypothesis invents values, with more of them."""
+    invented = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
+    for item in invented if config.option.markexpr == "thorough" else ():
+        item.add_marker("thorough")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all modules and tests, which stay until the end."""
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support import processes
 
@@ -83,29 +84,36 @@ MODULES = {name.removesuffix("__init__").rstrip("."): path for name, path in PAT
 NAMES = sorted(name for name in MODULES if name)
 
 
-@functools.cache
-def tree_of(name: str) -> ast.Module:
-    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
+class Words(NamedTuple):
+    imports: set[str]  # full names: of a package, its module or what its ``__init__`` offers
+    classes: list[str]
+    attributes: set[str]
+    texts: set[str]
 
 
 @functools.cache
-def imports(name: str) -> frozenset[str]:
-    """Return the full names of what a module imports: of a package, its module or what its ``__init__`` offers."""
-    found: set[str] = set()
-    for node in ast.walk(tree_of(name)):
+def words_of(name: str) -> Words:
+    words = Words(set(), [], set(), set())
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            words.imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{name} imports by a relative name"
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(found)
+            words.imports.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ClassDef):
+            words.classes.append(node.name)
+        elif isinstance(node, ast.Attribute):
+            words.attributes.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words.texts.add(node.value)
+    return words
 
 
 @functools.cache
 def of_zdemo(name: str) -> frozenset[str]:
     """Return the modules of zdemo that a module imports, by their names below ``zdemo``."""
-    below = [found.removeprefix("zdemo.") for found in imports(name) if found.startswith("zdemo.")]
-    return frozenset(found if found in MODULES else found.rpartition(".")[0] for found in below) & {*NAMES}
+    below = [target.removeprefix("zdemo.") for target in words_of(name).imports if target.startswith("zdemo.")]
+    return frozenset(target if target in MODULES else target.rpartition(".")[0] for target in below) & {*NAMES}
 
 
 def top(name: str) -> str:
@@ -123,12 +131,12 @@ def belongs(name: str, places: set[str]) -> bool:
 
 
 def test_imports_point_down() -> None:
-    pairs = {(name, found) for name in NAMES for found in of_zdemo(name) if top(found) != top(name)}
+    pairs = {(name, target) for name in NAMES for target in of_zdemo(name) if top(target) != top(name)}
     assert {("http.transport", "errors.response"), ("testing", "emulator")} <= pairs, (
         "imports are seen in all their forms"
     )
-    assert {(name, found) for name, found in pairs if ROWS[top(found)] >= ROWS[top(name)]} == set()
-    assert not any(found.startswith("zdemo.") for found in imports(""))
+    assert {(name, target) for name, target in pairs if ROWS[top(target)] >= ROWS[top(name)]} == set()
+    assert not any(target.startswith("zdemo.") for target in words_of("").imports)
 
 
 def test_there_are_no_cycles() -> None:
@@ -148,9 +156,9 @@ def test_the_subfolders_of_a_room_do_not_import_each_other_in_a_circle() -> None
 
 
 def test_a_library_has_one_home_and_what_comes_along_with_another_is_not_relied_on() -> None:
-    pairs = {(name, found.split(".")[0]) for name in NAMES for found in imports(name)}
-    assert {(name, found) for name, found in pairs if found in HOMES and not belongs(name, HOMES[found])} == set()
-    assert {found for _, found in pairs} <= {"zdemo", *sys.stdlib_module_names, *HOMES, "jwt", "cryptography"}
+    pairs = {(name, target.split(".")[0]) for name in NAMES for target in words_of(name).imports}
+    assert {(name, target) for name, target in pairs if target in HOMES and not belongs(name, HOMES[target])} == set()
+    assert {target for _, target in pairs} <= {"zdemo", *sys.stdlib_module_names, *HOMES, "jwt", "cryptography"}
 
 
 def test_what_is_pure_loads_no_network_and_what_decides_looks_at_no_clock_and_no_environment() -> None:
@@ -158,16 +166,18 @@ def test_what_is_pure_loads_no_network_and_what_decides_looks_at_no_clock_and_no
     assert NETWORK.isdisjoint(processes.run_python(script).split())
     deciding = [name for name in NAMES if belongs(name, set(WITHOUT_WORLD))]
     assert deciding
-    assert {(name, found) for name in deciding for found in imports(name) if found.split(".")[0] in WORLD} == set()
+    assert {
+        (name, target) for name in deciding for target in words_of(name).imports if target.split(".")[0] in WORLD
+    } == set()
 
 
 def test_the_server_and_the_emulator_meet_over_http() -> None:
-    pairs = {(top(name), top(found)) for name in NAMES for found in of_zdemo(name)}
-    assert {found for room, found in pairs if room == "emulator"} == {"emulator", "serving"}
+    pairs = {(top(name), top(target)) for name in NAMES for target in of_zdemo(name)}
+    assert {target for room, target in pairs if room == "emulator"} == {"emulator", "serving"}
     assert ("server", "emulator") not in pairs
 
 
 def test_a_public_class_name_occurs_once_outside_the_emulator() -> None:
-    nodes = (node for name in NAMES if top(name) != "emulator" for node in ast.walk(tree_of(name)))
-    names = Counter(n.name for n in nodes if isinstance(n, ast.ClassDef) and not n.name.startswith("_"))
-    assert {name for name, count in names.items() if count > 1} == set()
+    classes = (word for name in NAMES if top(name) != "emulator" for word in words_of(name).classes)
+    counted = Counter(word for word in classes if not word.startswith("_"))
+    assert {word for word, count in counted.items() if count > 1} == set()

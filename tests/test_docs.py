@@ -1,6 +1,5 @@
 """The documentation is true: its consoles print what the program prints, and nothing is undocumented or invented."""
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -12,7 +11,7 @@ from typer.main import get_command
 from tests.support import processes, supported
 from tests.support.processes import ROOT
 from tests.support.readme import PAGES, README, WITH_CONSOLES, Command, commands, consoles, essence, pages, run, stage
-from tests.test_architecture import ORDER
+from tests.test_architecture import MODULES, ORDER, belongs, words_of
 from zdemo.cli.app import COMMANDS as TABLE
 from zdemo.cli.app import app, load
 from zdemo.config.dotenv_file import read_dotenv
@@ -48,8 +47,8 @@ def page(name: str) -> str:
 def section(text: str, heading: str) -> str:
     """Return what stands below a heading, up to the next one of the same level."""
     level = heading.split(" ")[0]
-    _, found, rest = f"\n{text}".partition(f"\n{heading}\n")
-    assert found, f"there is no heading {heading}"
+    _, there, rest = f"\n{text}".partition(f"\n{heading}\n")
+    assert there, f"there is no heading {heading}"
     return re.split(rf"^{level} ", rest, flags=re.MULTILINE)[0]
 
 
@@ -83,6 +82,12 @@ def test_the_consoles_print_what_the_page_shows(page: Path) -> None:
             for command in commands(console):
                 now: Command = run(command, place)
                 assert essence(now.output) == essence(command.output), f"$ {command.line}\n{now.output}"
+
+
+def test_every_console_with_output_is_run() -> None:
+    rows = [(path, row) for path in WITH_LINKS for console in consoles(path) for row in commands(console) if row.output]
+    not_run = {path.name for path, row in rows if not (row.runs and path in WITH_CONSOLES)}
+    assert not_run == {"verify.md"}  # tests/cli/test_verify.py runs that one, which takes 20 s
 
 
 def test_the_readme_is_short_begins_with_the_demo_and_ends_with_the_tests() -> None:
@@ -132,12 +137,12 @@ def options(path: tuple[str, ...]) -> dict[str, str]:
 
 
 def test_every_option_has_a_help_and_no_page_invents_one() -> None:
-    found = {name: text for path in COMMANDS for name, text in options(path).items()}
-    assert [name for name, text in found.items() if not text] == []
+    helps = {name: text for path in COMMANDS for name, text in options(path).items()}
+    assert [name for name, text in helps.items() if not text] == []
     text = "".join(path.read_text(encoding="utf-8") for path in PAGES)
     spans = re.findall(r"`(zdemo [^`]+)`", text) + re.findall(r"`(-[^`]+)`", page("commands.md"))
     named = {word for span in spans for word in re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", span.partition(" -- ")[0])}
-    assert named - found.keys() - {"--help", "-h"} == set()
+    assert named - helps.keys() - {"--help", "-h"} == set()
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
@@ -157,16 +162,13 @@ def test_every_exit_code_is_documented_and_nothing_else_is() -> None:
     assert [int(code) for code in codes] == [*(code.value for code in ExitCode), INTERRUPTED]
 
 
-def test_every_variable_that_the_code_names_is_in_the_table_of_settings() -> None:
-    modules = (path for path in (ROOT / "zdemo").rglob("*.py") if "emulator" not in path.relative_to(ROOT).parts)
-    constants = (
-        node.value
-        for path in modules
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
-    names = {constant for constant in constants if VARIABLE.fullmatch(constant)}
-    assert names == BY_NAME.keys()
+def test_the_code_reads_every_setting_and_names_no_other() -> None:
+    words = [words_of(name) for name in MODULES if not belongs(name, {"emulator", "config.variables"})]
+    names = {text for module in words for text in module.texts if VARIABLE.fullmatch(text)}
+    assert names <= BY_NAME.keys()
+    fields = {name for module in words for name in module.attributes}
+    by_field = {name for name, variable in BY_NAME.items() if variable.field}
+    assert names - by_field | {name for name in by_field if BY_NAME[name].field in fields} == BY_NAME.keys()
 
 
 @pytest.mark.parametrize("path", pages(), ids=str)

@@ -30,9 +30,8 @@ async def private() -> dict[str, str]:
 
 @app.get("/api/private-scoped", dependencies=[Depends(requires_token(role="read:messages"))])
 async def private_scoped() -> dict[str, str]:
-    return {
-        "message": "Private, scoped route - You need to be authenticated and have the role read:messages to see this."
-    }
+    message = "You need to be authenticated and have the role read:messages to see this."
+    return {"message": f"Private, scoped route - {message}"}
 
 
 @app.get("/api/me")

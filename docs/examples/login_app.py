@@ -17,7 +17,11 @@ zitadel = OAuth(app).register(
     "zitadel",
     client_id=os.environ["ZDEMO_APP_CLIENT_ID"],
     server_metadata_url=f"{ISSUER}/.well-known/openid-configuration",
-    client_kwargs={"scope": "openid profile", "code_challenge_method": "S256", "token_endpoint_auth_method": "none"},
+    client_kwargs={
+        "scope": "openid profile",
+        "code_challenge_method": "S256",
+        "token_endpoint_auth_method": "none",
+    },
 )
 
 
@@ -37,6 +41,6 @@ def login():
 @app.get("/callback")
 def callback():
     token = zitadel.authorize_access_token()  # checks state, PKCE, nonce and the ID token
-    session["name"] = zitadel.userinfo(token=token)["name"]  # ZITADEL's ID token has no name by default
+    session["name"] = zitadel.userinfo(token=token)["name"]  # ID tokens have no name by default
     session["token"] = {"access_token": token["access_token"], "token_type": "Bearer"}
     return redirect(url_for("home"))

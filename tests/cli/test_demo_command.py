@@ -1,6 +1,7 @@
 """``zdemo demo``: one screen, with nothing configured, over real HTTP."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -24,30 +25,22 @@ STEPS = (
 AROUND = {"ZITADEL_DOMAIN": "nonsense", "PAT": "nonsense", "ZDEMO_TIMEOUT": "nonsense", "HTTP_PROXY": "http://x:1"}
 
 
-@pytest.fixture(scope="module")
-def demos(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
-    """Two runs of the demo: as text, and as JSON."""
-    shell = Shell(folder=tmp_path_factory.mktemp("demo"), env=AROUND)
-    found = [shell("demo", *options) for options in (("-v",), ("--json",))]
-    assert list(shell.folder.iterdir()) == []
-    assert [(ran.code, ran.err) for ran in found] == [(0, "")] * 2
-    return found
+def demo(folder: Path, option: str) -> Ran:
+    ran = Shell(folder=folder, env=AROUND)("demo", option)
+    assert (ran.code, ran.err, list(folder.iterdir())) == (0, "", [])
+    return ran
 
 
-def test_the_demo_runs_as_expected_and_says_so(demos: list[Ran]) -> None:
-    out = demos[0].out
+def test_the_demo_runs_as_expected_and_verbose_shows_each_exchange_and_no_token(tmp_path: Path) -> None:
+    out = demo(tmp_path, "-v").out
     assert f"{len(STEPS)} of {len(STEPS)} as expected" in out
     assert (out.count("GET /api/"), out.count("as expected"), "\x1b" in out) == (len(STEPS), len(STEPS) + 1, False)
     assert max(map(len, out.splitlines())) <= 80
     assert re.search(r"^next  \S*zdemo serve --emulator\b", out, re.MULTILINE)
-
-
-def test_verbose_shows_each_exchange_with_the_api_and_with_zitadel_and_no_token(demos: list[Ran]) -> None:
-    ran = demos[0]
-    assert len(re.findall(r"^      request    GET http://127\.0\.0\.1:\d+/api/", ran.out, re.MULTILINE)) == len(STEPS)
-    answers = re.findall(r"^      answer     (\d{3}), \d+ ms$", ran.out, re.MULTILINE)
+    assert len(re.findall(r"^      request    GET http://127\.0\.0\.1:\d+/api/", out, re.MULTILINE)) == len(STEPS)
+    answers = re.findall(r"^      answer     (\d{3}), \d+ ms$", out, re.MULTILINE)
     assert [int(status) for status in answers] == [status for status, _ in STEPS]
-    text = " ".join(ran.out.split())
+    text = " ".join(out.split())
     for words in (
         'Authorization: Bearer zdem…-000 ZITADEL POST /oauth/v2/introspect, token=zdem…-000 {"active": true,',
         "ZITADEL not asked: a fresh answer is in the cache answer 200",
@@ -56,11 +49,12 @@ def test_verbose_shows_each_exchange_with_the_api_and_with_zitadel_and_no_token(
         "no answer: ",
     ):
         assert words in text
-    assert not [token for token in (READER.pat, VISITOR.pat, CLIENT_SECRET, UNKNOWN_TOKEN) if token in ran.out]
+    assert not [token for token in (READER.pat, VISITOR.pat, CLIENT_SECRET, UNKNOWN_TOKEN) if token in out]
 
 
-def test_json_is_the_same_as_one_document(demos: list[Ran]) -> None:
-    document = demos[1].document
+@pytest.mark.thorough
+def test_json_is_the_same_as_one_document(tmp_path: Path) -> None:
+    document = demo(tmp_path, "--json").document
     assert document["passed"] is True
     assert [(step["expected"], step["actual"]) for step in document["steps"]] == [(code, code) for code, _ in STEPS]
     assert all(words in step["name"] and step["why"] for step, (_, words) in zip(document["steps"], STEPS, strict=True))

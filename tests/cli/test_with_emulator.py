@@ -3,9 +3,7 @@
 import os
 import signal
 import sys
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
@@ -18,8 +16,8 @@ from zdemo.emulator import CLIENT_SECRET, READER
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 STUBBORN = """
 import os, pathlib, signal, subprocess, sys, time
-for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    signal.signal(one, signal.SIG_IGN)
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 pathlib.Path("pids.new").write_text(f"{os.getpid()} {child.pid}")
 os.rename("pids.new", "pids")
@@ -133,8 +131,8 @@ def test_what_is_wrong_is_explained_and_starts_nothing(
     (bare.folder / "text").write_text("no program")
     (bare.folder / "seed.json").write_text('{"users": [{"username": "a\\u001b[31m\\nB\\u202e"}]}')
     ran = bare("emulator", *words)
-    shown = unbroken(ran.all)
-    assert (ran.code, message in shown, hint in shown, "\x1b" in ran.all) == (code, True, True, False)
+    text = unbroken(ran.all)
+    assert (ran.code, message in text, hint in text, "\x1b" in ran.all) == (code, True, True, False)
     assert not (bare.folder / "started").exists()
 
 
@@ -148,18 +146,13 @@ def test_a_signal_that_ends_the_command_is_in_the_exit_code_and_what_it_leaves_r
 
 @pytest.mark.thorough
 def test_nothing_is_left_of_a_stubborn_command(tmp_path: Path) -> None:
-    """It ignores SIGTERM, and so does its child; with SIGKILL, zdemo has no chance to do anything."""
-    with ExitStack() as stack:
-        running, pids = [], []
-        for how, code in ((signal.SIGTERM, 128 + signal.SIGKILL), (signal.SIGKILL, -signal.SIGKILL)):
-            folder = Path(mkdtemp(dir=tmp_path))
-            process = stack.enter_context(Shell(folder=folder, env={"TMPDIR": str(folder)}).running(*python(STUBBORN)))
-            pids += [int(pid) for pid in written(folder / "pids").split()]
-            process.send_signal(how)
-            running.append((process, code))
-        assert all(process.wait(LONGEST_SECONDS) == code for process, code in running)
-        eventually("all have ended", lambda: not any(map(is_running, pids)))
-        eventually("the key files are removed", lambda: not list(tmp_path.glob("*/zdemo-emulator-*")))
+    """It ignores SIGTERM, and so does its child."""
+    with Shell(folder=tmp_path, env={"TMPDIR": str(tmp_path)}).running(*python(STUBBORN)) as process:
+        pids = [int(pid) for pid in written(tmp_path / "pids").split()]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LONGEST_SECONDS) == 128 + signal.SIGKILL
+        assert not any(map(is_running, pids))
+        assert not list(tmp_path.glob("zdemo-emulator-*")), "the key files are removed"
 
 
 @pytest.mark.thorough

@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support import processes
@@ -114,7 +114,6 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=20)  # each example waits for the disk
 @given(
     lines=LINES, before=st.dictionaries(NAMES, VALUES, max_size=4), change=st.dictionaries(NAMES, VALUES, max_size=4)
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
@@ -123,14 +122,16 @@ OTHERS: list[tuple[str, str, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said", "fix"), [("ZITADEL_DOMAIN", *row) for row in DOMAINS] + OTHERS, ids=lambda v: repr(v)[:40]
+    ("name", "value", "problem", "fix"),
+    [("ZITADEL_DOMAIN", *row) for row in DOMAINS] + OTHERS,
+    ids=lambda v: repr(v)[:40],
 )
 def test_a_bad_value_is_shown_with_what_is_wrong_and_the_corrected_one(
-    name: str, value: str, said: str, fix: str
+    name: str, value: str, problem: str, fix: str
 ) -> None:
     with pytest.raises(SettingsError) as wrong:
         settings_with(**{name: value})
-    assert [*map(str, wrong.value.problems)] == [f"{name} {said.replace('…', value)}"]
+    assert [*map(str, wrong.value.problems)] == [f"{name} {problem.replace('…', value)}"]
     hints = (f"{name}={fix}", fix, f"correct {name}") if fix == CORRECT else (f"{name}={fix}", fix)
     assert wrong.value.hint in hints
     assert wrong.value.problems[0].names == (name,)
@@ -249,7 +250,6 @@ def said_about(read: Callable[[Mapping[str, str]], Any], variables: Mapping[str,
     return ""
 
 
-@hypothesis_settings(deadline=None)
 @given(variables=st.dictionaries(st.sampled_from([*BY_NAME]), VALUES))
 def test_no_message_repeats_what_could_be_a_secret(variables: dict[str, str]) -> None:
     assert not any(CANARY.lower() in said_about(read, variables).lower() for read in FROM_ENV)
@@ -259,17 +259,17 @@ def test_no_message_repeats_what_could_be_a_secret(variables: dict[str, str]) ->
 
 
 def test_the_strongest_layer_wins_and_is_named() -> None:
-    found = Environment(
+    environment = Environment(
         {
             "the command line": {"A": "1"},
             "the environment": {"A": "2", "B": "2", "D": "  "},
             ".env": {"A": "3", "B": "2 ", "C": "3", "D": "3"},
         }
     )
-    assert dict(found) == {"A": "1", "B": "2", "C": "3", "D": "3"}
-    sources = {name: found.source(name) for name in ("A", "B", "C", "D", "E")}
+    assert dict(environment) == {"A": "1", "B": "2", "C": "3", "D": "3"}
+    sources = {name: environment.source(name) for name in ("A", "B", "C", "D", "E")}
     assert sources == {"A": "the command line", "B": "the environment", "C": ".env", "D": ".env", "E": ""}
-    assert set(found.shadowed) == {"A"}
+    assert set(environment.shadowed) == {"A"}
 
 
 @pytest.mark.parametrize("file", [".env", "../.env"])
@@ -282,10 +282,10 @@ def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PAT", "set")
     monkeypatch.delenv("CLIENT_ID", raising=False)
-    found = read_environment(None, {"ZDEMO_TIMEOUT": ("--timeout", "2"), "CLIENT_ID": ("--id", None)})
-    assert [found.source(name) for name in ("PAT", "ZDEMO_TIMEOUT")] == [EXPORTED, COMMAND_LINE]
-    assert found.source("CLIENT_ID") == (".env" if file == ".env" else "")
-    assert found.correction("ZDEMO_TIMEOUT") == "correct --timeout"
+    environment = read_environment(None, {"ZDEMO_TIMEOUT": ("--timeout", "2"), "CLIENT_ID": ("--id", None)})
+    assert [environment.source(name) for name in ("PAT", "ZDEMO_TIMEOUT")] == [EXPORTED, COMMAND_LINE]
+    assert environment.source("CLIENT_ID") == (".env" if file == ".env" else "")
+    assert environment.correction("ZDEMO_TIMEOUT") == "correct --timeout"
     assert "CLIENT_ID" not in os.environ, "os.environ was written to"
 
 

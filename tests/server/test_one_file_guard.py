@@ -24,7 +24,7 @@ COVERED_ROWS = {name: row for name, row in ROWS.items() if row.status != 413}  #
 
 def test_it_is_short_and_needs_nothing_of_zdemo() -> None:
     source = EXAMPLE.read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= 110
+    assert len(source.splitlines()) <= 170
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             assert "zdemo" not in ast.unparse(node)
@@ -120,12 +120,29 @@ def a_path_that_leads_out_of_an_open_one(guard: Any) -> None:
     guard.app.add_url_rule("/<path:rest>", "x", lambda **_: TEXT)
 
 
+def functions_before(change: Callable[[dict[Any, Any]], object]) -> Callable[[Any], None]:
+    def mistake(guard: Any) -> None:
+        view_without_a_guard(guard)
+        change(guard.app.before_request_funcs)
+
+    return mistake
+
+
+def another_dictionary_of_functions_before(guard: Any) -> None:
+    view_without_a_guard(guard)
+    guard.app.before_request_funcs = {None: [lambda: TEXT]}
+
+
 OUT = tuple(ask(f"/api/public{end}") for end in ("/../x", "%2f..%2fx", "//", "%5cx", ";x", "%00", "/."))
 MISTAKES: Mapping[Callable[[Any], None], tuple[Any, ...]] = {
     view_without_a_guard: (ask("/x"),),
     the_route_below_the_guard: (ask("/x"),),
     a_blueprint: (ask("/x"),),
     a_path_that_leads_out_of_an_open_one: OUT,
+    another_dictionary_of_functions_before: (ask("/x"),),
+    functions_before(lambda functions: functions.update({None: [lambda: TEXT]})): (ask("/x"),),
+    functions_before(lambda functions: functions.clear()): (ask("/x"),),
+    functions_before(lambda functions: functions.setdefault(None, []).insert(0, lambda: TEXT)): (ask("/x"),),
 }
 
 

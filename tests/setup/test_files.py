@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zdemo.config.dotenv_file import Dotenv
@@ -17,7 +17,6 @@ FORMS = ("PAT=own", "PAT='o w n' # c", ' export  PAT = "own"\t', "PAT", "PAT=''#
 OTHERS = ("ZITADEL_KEY_FILE = k", "ZITADEL_DOMAIN=\\", "A='\n'", "# c", "", "  ", *COMMENTS.values())
 
 
-@settings(deadline=None, max_examples=50)  # it writes files, and waits for the disk
 @given(st.lists(st.sampled_from((*FORMS, *OTHERS)), max_size=6), st.lists(SETUPS, max_size=4))
 def test_whatever_setup_writes_nothing_of_the_persons_is_lost_and_every_line_comes_back(
     lines: list[str], runs: list[dict[str, str | None]]

@@ -139,11 +139,12 @@ def run_with_emulator(
     if not SUPPORTED:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo emulator --json")
     from zdemo.emulator import emulate
-    from zdemo.serving.programs import Foreground, process_group, signals_noted
+    from zdemo.serving.programs import run
+    from zdemo.serving.signals import left_by_signals
 
     screen: Screen = ctx.obj
     with ExitStack() as stack:
-        signals = stack.enter_context(signals_noted())
+        stack.enter_context(left_by_signals())
         files = stack.enter_context(key_files(new))
         with port_explained(host, port):
             running = stack.enter_context(emulate(new.world, host=host, port=port))
@@ -152,11 +153,8 @@ def run_with_emulator(
         screen.tell(f"ZITADEL (emulator {new.world.name}) on {running.url}, for {command[0]}")
         if withdrawn:
             screen.tell(f"note: the command does not get your {', '.join(withdrawn)}")
-        if code := signals.ending():
-            return code
         try:
-            with process_group(os.path.dirname(next(iter(files.values()), ""))) as group:
-                return Foreground(group, signals).run(command, environment)
+            return run(command, environment)
         except FileNotFoundError:
             screen.error(f"command not found: {command[0]}", "check its spelling, or give its path")
             return NOT_FOUND
@@ -180,7 +178,7 @@ def placeholders(values: Mapping[str, str], port: int) -> dict[str, str]:
 def expanded(words: Iterable[str], known: Mapping[str, str]) -> list[str]:
     """Return words with their placeholders replaced; other braces stay as they are."""
     pattern = re.compile("|".join(re.escape(f"{{{name}}}") for name in known))
-    return [pattern.sub(lambda found: known[found[0][1:-1]], word) for word in words]
+    return [pattern.sub(lambda match: known[match[0][1:-1]], word) for word in words]
 
 
 def check_extra(others: Iterable[str]) -> None:

@@ -1,7 +1,6 @@
 """Where the demo runs: an API that asks an emulated ZITADEL, or a real one, in which the demo creates its objects."""
 
 import secrets
-import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from zdemo.guard.guard import DEFAULT_THREADS
 from zdemo.http.example_api import ROLE
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
+from zdemo.serving.signals import handled
 from zdemo.setup.apply import Reporter, apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
@@ -36,7 +36,7 @@ TIMEOUT_SECONDS = 2.0  # of the emulator
 EMULATOR_PATIENCE_SECONDS = 8.0  # the API's cache time, and some more
 PATIENCE_SECONDS = 11.0  # 10 s for ZITADEL, whose reads lag behind its writes, and the API's cache time
 PREFIX = "zdemo-live-"
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
@@ -115,21 +115,13 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
 def _signals() -> Iterator[Callable[[], None]]:
     """Keep signals from interrupting a call to ZITADEL; the yielded function raises Interrupted if one came."""
     received: list[int] = []
-    before = {
-        number: signal.signal(number, lambda signal_number, _frame: received.append(signal_number))
-        for number in SIGNALS
-        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup: then the program is meant to go on
-    }
 
     def check() -> None:
         if received:
             raise Interrupted(received[0])
 
-    try:
+    with handled(SIGNALS, lambda number, _: received.append(number)):
         yield check
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -143,7 +135,7 @@ def _environment(
         bound = stack.enter_context(socket.socket())  # so no program can listen there
         bound.bind((LOOPBACK, 0))
         closed = replace(settings, issuer=f"http://{LOOPBACK}:{bound.getsockname()[1]}", internal_url=None)
-        zitadel, nowhere = (stack.enter_context(closing(IntrospectionClient(one))) for one in (settings, closed))
+        zitadel, nowhere = (stack.enter_context(closing(IntrospectionClient(known))) for known in (settings, closed))
         introspector = RecordingIntrospector(zitadel)
         app = create_app(settings, protected(introspector, settings, Limits.of(DEFAULT_THREADS)))
         yield DemoEnvironment(

@@ -4,15 +4,14 @@ import os
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import IO
 
 from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
 from zdemo.http.transport import Transport
-from zdemo.serving.programs import process_group
+from zdemo.serving.programs import running
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
@@ -71,16 +70,16 @@ def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Itera
 
     Raises UsageError if it cannot be run.
     """
-    with process_group() as group, tempfile.TemporaryFile() as output:
+    with ExitStack() as stack:
+        output = stack.enter_context(tempfile.TemporaryFile())
         try:
-            process = group.start(command, environment, output=output.fileno())
+            process = stack.enter_context(running(command, environment, output=output.fileno()))
         except FileNotFoundError:
             what = f"command not found: {command[0]}"
             raise UsageError(what, hint="check its spelling, or give its path") from None
         except OSError as error:
             what = f"{command[0]} cannot be executed: {error.strerror}"
             raise UsageError(what, hint="check that it is a program: ls -l") from None
-        threading.Thread(target=process.wait, daemon=True).start()  # else its group would seem to live on
         yield RunningApi(process, output, command[0])
 
 

@@ -27,12 +27,12 @@ from zdemo.errors.problem import ProblemKind
 from zdemo.errors.steps import Command, Shell, Step, sentence
 from zdemo.http.api_call import Call
 from zdemo.http.example_api import Route
+from zdemo.serving.signals import SIGNALLED
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
 
 NAME_WIDTH = 38
 SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
-SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 LIVE_HINTS = (sentence(Command("demo"), "without --live needs no settings"), START_GUIDE)
 
 
@@ -164,8 +164,8 @@ def _introspections(result: StepResult) -> Iterator[tuple[str, str]]:
         if isinstance(outcome, IntrospectionError):
             yield "", f"no answer: {outcome.message}"
             continue
-        shown = {name: outcome.claims[name] for name in SHOWN_CLAIMS if name in outcome.claims}
-        yield "", json.dumps(shown, ensure_ascii=False)
+        claims = {name: outcome.claims[name] for name in SHOWN_CLAIMS if name in outcome.claims}
+        yield "", json.dumps(claims, ensure_ascii=False)
         if result.reason:
             yield "", f"only the emulator says why: {result.reason}"
 

@@ -196,6 +196,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")
     from zdemo.emulator import World, emulate
     from zdemo.emulator.seed import random_start
+    from zdemo.serving.signals import left_by_signals
     from zdemo.verify.api_client import MOST_SECONDS, ApiClient, RunBudget
     from zdemo.verify.api_process import LOOPBACK, api_running, free_port
     from zdemo.verify.emulated_issuer import emulated_issuer
@@ -207,6 +208,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         reads_key_file = bool(read_dotenv(Path(".env")).get(KEY_FILE, "").strip())
     start = random_start(World(external_domain=target.external_domain))
     with ExitStack() as stack:
+        stack.enter_context(left_by_signals())
         needs_file = reads_key_file or any("{key_file}" in text for text in (*target.env, *target.command))
         files = stack.enter_context(with_emulator.key_files(start)) if needs_file else {}
         running = stack.enter_context(emulate(start.world))
