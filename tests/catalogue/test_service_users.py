@@ -16,7 +16,7 @@ from tests.support.upstream import http as whole
 from zdemo.emulator import ADMIN, PROJECT_ID, READER, VISITOR
 
 USER_ID, USER_SECRET, KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
-ALL_BLAMED = ("perhaps", "key .*deleted", "not the client secret", "no service account")
+ALL_BLAMED = ("one of these", "key .*deleted", "not the client secret", "no service account")
 
 
 def as_user(url: str, **more: str) -> dict[str, str]:
@@ -40,8 +40,14 @@ def refused(shell: Shell, env: dict[str, str], *named: str) -> Output:
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({USER_ID: "readr"}, ("perhaps", "no service account", "login name readr", "misspelled", "another ZITADEL")),
-        ({USER_SECRET: "A" * 64}, ("perhaps", "not the client secret", "new one was generated", "copy the secret")),
+        (
+            {USER_ID: "readr"},
+            ("one of these", "no service account", "readr", "misspelled", "another ZITADEL"),
+        ),
+        (
+            {USER_SECRET: "A" * 64},
+            ("one of these", "not the client secret", "was generated", "copy the secret"),
+        ),
         ({USER_ID: VISITOR.username}, ("the user visitor has no client secret", "generate one on the user")),
     ],
 )

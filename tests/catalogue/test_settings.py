@@ -30,7 +30,7 @@ def test_33_a_value_that_hides_another_is_said_with_its_fix(bare: Shell, zitadel
     output = doctor(bare, settings(zitadel.url, **wrong), "client.accepted", warned=(SHADOWED,))
     assert re.findall(" fix (.*)", output.screen) == ["unset CLIENT_ID if you want the value in .env"]
     assert f"\n{SHADOWED}  PAT in the environment hides the one in .env\n" in output.ran.out
-    introspect(bare, wrong).names(f"note: {HIDES}")
+    introspect(bare, wrong).names(HIDES)
     same = introspect(bare, {"CLIENT_ID": CLIENT_ID}, "--pat", "A" * 71)  # an option hides nothing by mistake
     same.names("never says why").never("hides")
 

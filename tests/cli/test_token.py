@@ -105,8 +105,8 @@ def test_what_is_missing_or_refused_is_named(reader: Shell, shell: Shell) -> Non
     ran = shell("token", "--key-file", "no.json", "--json")
     assert (ran.code, is_two_lines(ran), "--key-file names a file that does not exist" in ran.err) == (3, True, True)
     ran = reader("token", "--json", ZDEMO_USER_CLIENT_SECRET="A" * 64)
-    assert (ran.code, list(ran.document)) == (1, ["error", "hint"])
-    assert "ZDEMO_USER_CLIENT_SECRET is not the client secret of the user reader; perhaps " in ran.document["error"]
+    assert (ran.code, list(ran.document)) == (1, ["error", "hint", "finding", "because"])
+    assert "ZDEMO_USER_CLIENT_SECRET is not the client secret of the user reader; one of these" in ran.document["error"]
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,8 @@ def is_two_lines(ran: Ran) -> bool:
     if not (first.startswith("error: ") and rest[:1] and rest[0].startswith("hint:  ")):
         return False
     steps = [line[len("hint:  ") :] for line in rest if line[len("hint:  ") :][:1] != " "]  # the others are remarks
-    return ran.out == "" or ran.document == {"error": first.removeprefix("error: "), "hint": "; ".join(steps)}
+    document = {"error": first.removeprefix("error: "), "hint": "; ".join(steps)}
+    return ran.out == "" or document.items() <= ran.document.items()
 
 
 def settings(url: str, **more: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError
 from zdemo.cli.with_emulator import PLACEHOLDER
-from zdemo.errors import ExitCode, ZdemoError
+from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, ZdemoError
 from zdemo.text.masking import could_be_secret, secret_query_values
 
 WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
@@ -41,7 +41,12 @@ def run(arguments: Sequence[str]) -> int:
         screen.interrupted()
         return INTERRUPTED
     except ZdemoError as error:
-        screen.failure(error.message, *error.steps, as_json=as_json)
+        if screen.environment and (error.finding or isinstance(error, IntrospectionError | ConnectionFailed)):
+            from zdemo.diagnosis.ask.failed_command import name_cause  # here, since most commands do not fail
+
+            name_cause(error, screen.environment, screen.told)
+        more = {"finding": error.finding, "because": error.because} if error.finding else None
+        screen.failure(error.message, *error.steps, as_json=as_json, more=more)
         return int(error.exit_code)
     except BrokenPipeError:  # the reader of the answer has left, which needs no message
         drop(sys.stdout)

@@ -19,6 +19,7 @@ from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
 
 if TYPE_CHECKING:
+    from zdemo.config.environment import Environment
     from zdemo.diagnosis.finding import Finding
 
 
@@ -34,6 +35,8 @@ class Screen:
     def __init__(self, stdout: IO[str] | None = None, *, redaction: Redaction | None = None) -> None:
         self.stdout, self.stderr = stdout or sys.stdout, sys.stderr
         self.redaction = redaction or Redaction()
+        self.environment: Environment | None = None  # of the command, once it has read its settings
+        self.told: set[str] = set()  # the notes that were shown
         self._answered = False
 
     def hide(self, *secrets: str) -> None:

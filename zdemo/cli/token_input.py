@@ -151,6 +151,7 @@ def with_admin(
 
 def hide_secrets(screen: Screen, environment: Environment) -> None:
     """Hide the secrets among the settings, and what looks like one where another setting belongs."""
+    screen.environment = environment
     screen.hide(*(environment.get(name, "") for name in SECRETS))
     screen.hide(*(value for name, value in environment.hidden.items() if name in SECRETS))
     settings = (value for name, value in environment.items() if is_setting(name))
@@ -175,8 +176,9 @@ def tell_mixed_sources(screen: Screen, environment: Environment, token: str, add
 def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
     """Print a note about each of these variables that hides another value; without names, about all settings."""
     for name in names or filter(is_setting, environment.hidden):
-        if said := environment.hiding(name):
-            screen.tell(f"note: {said}")
+        if (text := environment.hiding(name)) and text not in screen.told:
+            screen.told.add(text)
+            screen.tell(f"note: {text}")
 
 
 def checked_token(environment: Environment) -> str | None:

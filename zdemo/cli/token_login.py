@@ -11,10 +11,7 @@ from zdemo.cli.token_input import tell_hidden, tell_warnings
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment
 from zdemo.config.settings import APP_CLIENT_ID, LoginSettings
-from zdemo.diagnosis.ask.token_request import explained
-from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.diagnosis.wording import usual_scopes
-from zdemo.errors import IntrospectionError
 from zdemo.errors.steps import Command, sentence
 from zdemo.serving.embedded import serving
 from zdemo.zitadel.introspection_client import IssuedToken
@@ -30,8 +27,6 @@ def token_of_person(screen: Screen, environment: Environment, requested: Sequenc
     try:
         with closing(Login(settings, requested or usual_scopes(settings.project_id))) as login:
             return _as_device(screen, login) if device else _in_browser(screen, login)
-    except IntrospectionError as error:
-        raise explained(error, finding_for_error(error)) from error
     finally:
         tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
 

@@ -46,10 +46,13 @@ class ExitCode(IntEnum):
 class ZdemoError(Exception):
     """The root of all errors: a message, a hint that says what to do, and an exit code.
 
-    The hint is a step, or several of them.
+    The hint is a step, or several of them. ``finding`` is the ID of the cause, where the diagnosis found it, and
+    ``because`` what is wrong with the settings that decide about it.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.NO
+    finding = ""
+    because: tuple[str, ...] = ()
 
     def __init__(self, message: str, *, hint: Step | Sequence[Step] = "") -> None:
         super().__init__(message)

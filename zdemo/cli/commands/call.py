@@ -207,6 +207,8 @@ class _Outcome:
         explanation = _explanation(result, token, environment, again="--pat" if self.is_asked_for else "")
         if explanation:
             explanation = replace(explanation, finding=explanation.finding.with_env_file(self.env_file))
+        if explanation:
+            screen.told |= {problem.text for problem in explanation.finding.because}
         shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in environment)
         tell_hidden(screen, environment, API_URL, *(["PAT"] if shows_token else []))
         if self.as_json:
@@ -258,6 +260,7 @@ def _reason(explanation: Explanation | None) -> dict[str, object]:
     finding = explanation.finding if explanation else None
     return {
         "finding": finding.id if finding else None,
+        "because": [problem.text for problem in finding.because] if finding else [],
         "why": finding.cause if finding else None,
         "certainty": finding.certainty if finding else None,
         "candidates": list(finding.candidates) if finding else [],

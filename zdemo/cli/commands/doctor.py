@@ -288,6 +288,7 @@ def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
                 "finding": report.result.id or None,
                 "group": report.check.group,
                 "outcome": report.result.outcome.value,
+                "because": [printable(problem.text) for problem in report.result.because],
                 "evidence": printable(in_full(report.result)),
                 "fix": printable("; ".join(map(line, report.result.steps))),
                 "certainty": report.result.certainty.value,

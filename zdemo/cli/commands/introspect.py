@@ -92,7 +92,8 @@ def introspect(
     introspection = investigation.introspection
     is_open = introspection is None or (verbose and not introspection.active)
     is_read = is_open and token_form(token).kind is TokenKind.JWT
-    if error and finding and not (finding.candidates or finding.seen or finding.because):  # two lines say all of it
+    says_more = verbose or (finding and (finding.candidates or finding.seen or finding.because))
+    if error and finding and not says_more:  # two lines say all of it
         screen.error(why(brief(finding)), *brief(finding).steps)
     else:
         _show(screen, investigation, settings, token, now=now, verbose=verbose)
@@ -100,6 +101,7 @@ def introspect(
             screen.say()
     if is_read:
         show_unverified(screen, token, settings, now=now, verbose=verbose)
+    screen.told |= {problem.text for problem in finding.because} if finding else set()
     tell_hidden(screen, environment)
     if introspection is None:
         return error.exit_code if error else ExitCode.NO
@@ -166,6 +168,9 @@ def _show(
         if verbose or not (finding or note.kind is NoteKind.SCOPE):
             screen.say()
             screen.pairs([("note", note.text)], label_width=4)
+    if verbose and investigation.finding:
+        screen.say()
+        screen.pairs([("finding", investigation.finding.id)])
     if verbose and introspection:
         show_claims(screen, introspection.claims)
 

@@ -128,10 +128,6 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
     except IntrospectionError as error:
         if (reply := error.answer) and error.status == 502 and reply.status in (404, 501) and "/zitadel." in reply.url:
             raise ManagementError(TOO_OLD[0], hint=TOO_OLD[1], answer=reply) from error  # a service is missing
-        from zdemo.diagnosis.ask.token_request import explained  # here, since it is rarely needed
-        from zdemo.diagnosis.rules.unusable_response import finding_for_error
-
-        explained(error, finding_for_error(error))
         raise
     finally:
         client.close()

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.ask.facts import clock_ahead_seconds
+from zdemo.diagnosis.ask.failed_command import explained
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.refused_user import REFUSED_USER, UserCase
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
-from zdemo.diagnosis.view import why
 from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_client import IssuedToken, ask_for_token, issued_token, user_assertion
@@ -50,15 +49,6 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
         error = _unusable(answer)
         finding = finding_for_error(error, evidence=evidence)
     raise explained(error, finding.without((settings.client_secret, assertion, settings.application[1])))
-
-
-def explained(error: ZdemoError, finding: Finding) -> ZdemoError:
-    """Return the error in the words of a finding."""
-    lines = [why(finding), *(problem.text for problem in finding.because)]
-    lines += [f"perhaps {candidate}" for candidate in finding.candidates]
-    lines += [f"ZITADEL answered {text}" for label, text in finding.seen if label == "ZITADEL"]
-    error.message, error.steps = "\n".join(lines), finding.steps or error.steps
-    return error
 
 
 def _unusable(answer: Response) -> IntrospectionError:

@@ -37,7 +37,7 @@ def _resolve(context: DoctorContext) -> Finding:
         return nothing_to_check("the proxy resolves the host name, not this machine")
     host, failure = urlsplit(context.zitadel.server).hostname or "", context.evidence.failure(Probe.DISCOVERY)
     if failure and failure.kind is FailureKind.NAME_NOT_RESOLVED:
-        return failed_with(failure)
+        return finding_for_error(failure)
     if failure and failure.phase is Phase.NAME:
         what = f"the host name {host} does not resolve: no answer from DNS within {context.step_seconds:.0f} s"
         fix = f"check this machine's network and DNS server, and the host name in {context.zitadel.setting}"
@@ -55,7 +55,7 @@ def _connect(context: DoctorContext) -> Finding:
     parts, failure = urlsplit(context.zitadel.server), context.evidence.failure(Probe.DISCOVERY)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if failure and (failure.kind in (FailureKind.REFUSED, FailureKind.NO_ROUTE) or failure.phase is Phase.CONNECTION):
-        return failed_with(failure)
+        return finding_for_error(failure)
     if failure:
         return passed(f"port {port} accepts connections")
     answer = context.evidence.answer(Probe.DISCOVERY)
@@ -91,7 +91,7 @@ def _proxy(context: DoctorContext) -> Finding:
     host, port = proxy_address(proxy)
     for probe in (Probe.DISCOVERY, Probe.READY):
         if (failure := context.evidence.failure(probe)) and failure.kind.startswith("proxy"):
-            return failed_with(failure)
+            return finding_for_error(failure)
     return passed(f"{host} port {port}", brief=f"through the proxy at {host} port {port}")
 
 
@@ -101,7 +101,7 @@ def _tls(context: DoctorContext) -> Finding:
     failure = context.evidence.failure(Probe.DISCOVERY)
     if context.zitadel.server.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
-            return failed_with(failure)
+            return finding_for_error(failure)
         answer = context.evidence.answer(Probe.DISCOVERY)  # some servers that expect https say so
         finding = _finding_for_discovery(answer, context) if answer and answer.status == 400 else None
         return finding if finding and finding.id == "net.expects_tls" else nothing_to_check("not needed: http")
@@ -109,7 +109,7 @@ def _tls(context: DoctorContext) -> Finding:
         return failed_with(problem)
     if failure and failure.kind in TLS_KINDS:
         clock = f"; this machine's date is {datetime.now(UTC):%Y-%m-%d}" if failure.kind in ABOUT_TIME else ""
-        return failed(failure.message + clock, *failure.steps)
+        return replace(finding_for_error(failure), cause=failure.message + clock)
     if failure:
         return nothing_to_check("there was no answer to judge by")
     return passed("the certificate is trusted, has the right name, and is valid now", brief="certificate trusted")

@@ -1,0 +1,125 @@
+"""The same fault has the same first cause in every command that can see it: the ID of the finding, and the settings."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.cli import Ran, Shell, administered, settings
+from tests.support.planting import Planter
+from zdemo.emulator import CLIENT_SECRET, READER, VISITOR
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
+
+WRONG = "x" * 64
+USER = {"ZDEMO_USER_CLIENT_ID": "reader", "ZDEMO_USER_CLIENT_SECRET": WRONG}
+
+
+class Cause(NamedTuple):
+    """The ID of a finding, and what is wrong with the settings, which comes first."""
+
+    finding: str
+    because: str = ""
+
+
+def told(ran: Ran, name: str) -> Cause:
+    """Return the cause that a command tells."""
+    if name == "introspect":
+        verdict, _, rest = ran.out.partition("\nfix ")
+        notes = re.findall("^note +(.*)", verdict, re.MULTILINE)
+        return Cause(*re.findall("^finding +(.*)", rest, re.MULTILINE), *notes)
+    document = json.loads(ran.out)
+    if name == "doctor":
+        document = next(check for check in document["checks"] if check["outcome"] == "fail")
+    return Cause(document["finding"], *document["because"])
+
+
+COMMANDS = {
+    "introspect": ("introspect", "-v"),
+    "doctor": ("doctor", "--json"),
+    "call": ("call", "scoped", "--json"),
+    "token": ("token", "--json"),
+    "role": ("role", "list", "--json"),
+    "setup": ("setup", "--dry-run", "--json"),
+}
+ZITADELS = ("introspect", "doctor", "token", "role", "setup")  # ``call`` sees what its API answers, not ZITADEL
+ABOUT_THE_TOKEN = ("introspect", "doctor", "call")
+
+
+def everywhere(commands: tuple[str, ...], *cause: str) -> dict[str, Cause]:
+    return dict.fromkeys(commands, Cause(*cause))
+
+
+def other_host(url: str) -> dict[str, str]:
+    return administered(url.replace("localhost", "127.0.0.1"), **USER)
+
+
+FAULTS: dict[str, tuple[Callable[[str], Mapping[str, str]], Mapping[str, str], dict[str, Cause]]] = {
+    # exported, in .env, and what each command says; one that is missing cannot see the fault
+    "nothing listens": (lambda _: administered("http://localhost:1", **USER), {}, everywhere(ZITADELS, "net.refused")),
+    "a host without an instance": (other_host, {}, everywhere(ZITADELS, "zitadel.host_unknown")),
+    "a wrong client secret": (
+        lambda url: settings(url, CLIENT_SECRET=WRONG),
+        {},
+        everywhere(("introspect", "doctor"), "client.refused"),
+    ),
+    "an exported secret hides that of .env": (
+        lambda url: settings(url, CLIENT_SECRET=WRONG),
+        {"CLIENT_SECRET": CLIENT_SECRET},
+        everywhere(
+            ("introspect", "doctor"), "client.refused", "CLIENT_SECRET in the environment hides the one in .env"
+        ),
+    ),
+    "a PAT that is set twice": (
+        lambda url: settings(url, PAT=""),
+        {"PAT": READER.pat, " PAT": f"{READER.pat[:-3]}999"},
+        everywhere(ABOUT_THE_TOKEN, "token.dead", "PAT is set twice in .env: line 2 counts, not line 1"),
+    ),
+    "an unknown token": (
+        lambda url: settings(url, PAT=f"{READER.pat[:-3]}999"),
+        {},
+        everywhere(ABOUT_THE_TOKEN, "token.dead"),
+    ),
+    "no role": (lambda url: settings(url, PAT=VISITOR.pat), {}, everywhere(ABOUT_THE_TOKEN, "role.not_granted")),
+    "a user's wrong secret": (lambda url: settings(url, **USER), {}, everywhere(("token",), "user.wrong_secret")),
+    "an exported user secret hides that of .env": (
+        lambda url: settings(url, **USER),
+        {"ZDEMO_USER_CLIENT_SECRET": CLIENT_SECRET},
+        everywhere(
+            ("token",), "user.wrong_secret", "ZDEMO_USER_CLIENT_SECRET in the environment hides the one in .env"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_command_tells_the_same_first_cause(fault: str, bare: Shell, planter: Planter) -> None:
+    exported, in_file, causes = FAULTS[fault]
+    bare.dotenv(**in_file)
+    with serving(create_app(planter.settings)) as port:
+        env = {**exported(planter.url), "ZDEMO_API_URL": f"http://127.0.0.1:{port}"}
+        ran = {name: bare(*COMMANDS[name], **env) for name in causes}
+    assert {name: told(ran[name], name) for name in causes} == causes, {name: ran[name].all for name in causes}
+
+
+FILES = {  # what is wrong with .env, the command, and the beginning of what it says
+    "a folder introspect": "error: .env is a folder, so it is not read",
+    "a folder serve": "error: .env is a folder, so it is not read",
+    "a folder setup": "error: .env is a folder, not a file",
+    "a misspelled name introspect": "error: CLIENT_SECRET is not set: .*CLEINT_SECRET is set instead",
+    "a misspelled name serve": "error: CLIENT_SECRET is not set: .*CLEINT_SECRET is set instead",
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_each_command_tells_what_is_wrong_with_the_file(case: str, bare: Shell) -> None:
+    fault, _, name = case.rpartition(" ")
+    if fault == "a folder":
+        (bare.folder / ".env").mkdir()
+    else:
+        values = {key: value for key, value in settings("http://localhost:1").items() if key != "CLIENT_SECRET"}
+        bare.dotenv(**values, CLEINT_SECRET=CLIENT_SECRET)
+    ran = bare(*COMMANDS.get(name, (name,)))
+    assert re.match(FILES[case], " ".join(ran.err.split())), ran.all

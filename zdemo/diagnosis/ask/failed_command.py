@@ -1,0 +1,33 @@
+"""Put the words of the diagnosis into the error that ends a command, what is wrong with the settings first."""
+
+from collections.abc import Collection
+
+from zdemo.config.environment import Environment
+from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.diagnosis.settings_first import with_settings_first
+from zdemo.diagnosis.view import brief, heading, why
+from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
+
+
+def name_cause(error: ZdemoError, environment: Environment, told: Collection[str]) -> None:
+    """Give an error its cause, if the diagnosis knows it; problems that were ``told`` are not said again."""
+    if error.finding:
+        finding = Finding(id=error.finding, cause=error.message, fix=error.steps)
+    elif isinstance(error, IntrospectionError):
+        finding = finding_for_error(error)
+    elif isinstance(error, ConnectionFailed):  # ZITADEL's is an IntrospectionError
+        finding = Finding(id="api.reachable", cause=error.message, fix=error.steps)
+    else:
+        return
+    explained(error, brief(with_settings_first(finding, environment)), told)
+
+
+def explained(error: ZdemoError, finding: Finding, told: Collection[str] = ()) -> ZdemoError:
+    """Return the error in the words of a finding."""
+    lines = [why(finding), *(problem.text for problem in finding.because if problem.text not in told)]
+    lines += [f"{heading(finding)}:", *finding.candidates] if finding.candidates else []
+    lines += [f"ZITADEL answered {text}" for label, text in finding.seen if label == "ZITADEL"]
+    error.finding, error.because = finding.id, tuple(problem.text for problem in finding.because)
+    error.message, error.steps = "\n".join(lines), finding.steps or error.steps
+    return error
