@@ -58,7 +58,7 @@ def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: She
     assert (ran.code, ran.document, "CLIENT_SECRET" in ran.err) == (1, {"error": "unauthorized_client"}, True)
     with upstream(raw(http('{"active":true,"a":"\u1b1b\u5b5b"}'.encode("utf-16")))) as zitadel:
         ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
-    assert (ran.code, ran.document["finding"], "is not JSON" in ran.err) == (4, "zitadel.unusable", True)
+    assert (ran.code, ran.document["finding"], "is not a ZITADEL" in ran.err) == (4, "zitadel.other_server", True)
 
 
 @pytest.mark.parametrize(
