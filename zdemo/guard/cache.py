@@ -19,8 +19,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from zdemo.errors import IntrospectionError, ZitadelUnavailable
+from zdemo.errors import ZitadelUnavailable
 from zdemo.guard.bulkhead import Bulkhead, Pacer
+from zdemo.guard.flight import Flight
 from zdemo.guard.forget import Forget, hash_of
 from zdemo.guard.instruments import Counters, running_clock
 from zdemo.serving.forks import renewed_after_fork
@@ -85,45 +86,6 @@ class Store:
         for key in keys:
             self.remove(key)
         return len(keys)
-
-
-class Flight:
-    """An introspection under way, and its outcome for all threads that wait; ``sent_at_wall`` is in epoch seconds."""
-
-    def __init__(self, *, sent_at: float = 0.0, sent_at_wall: float = 0.0) -> None:
-        self.sent_at = sent_at
-        self.sent_at_wall = sent_at_wall
-        self._landed = threading.Event()
-        self._introspection: Introspection | None = None
-        self._error: IntrospectionError | None = None
-
-    def lead(
-        self, ask: Callable[[], Introspection], at_end: Callable[[Introspection | None], None] | None = None
-    ) -> Introspection:
-        """Ask, call ``at_end`` with the answer or with ``None``, and wake all that wait, whatever happens."""
-        introspection = None
-        try:
-            introspection = self._introspection = ask()
-        except IntrospectionError as error:
-            self._error = error.copy()  # without the traceback, whose frames hold the token
-            raise
-        finally:
-            try:
-                if at_end is not None:
-                    at_end(introspection)
-            finally:
-                self._landed.set()
-        return introspection
-
-    def outcome(self, wait_seconds: float) -> Introspection:
-        """Wait for the outcome. Raises the leader's error, or ZitadelUnavailable if there is no outcome."""
-        if not self._landed.wait(wait_seconds):
-            raise ZitadelUnavailable("ZITADEL takes too long to answer", hint="check ZITADEL, then try again")
-        if self._introspection is not None:
-            return self._introspection.as_from(Source.JOINED)
-        if self._error is not None:
-            raise self._error.copy() from self._error
-        raise ZitadelUnavailable("the introspection that this request waited for was interrupted", hint="try again")
 
 
 def too_many_waiting(counters: Counters) -> ZitadelUnavailable:

@@ -21,7 +21,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.guard.breaker import Breaker, CredentialsPause, Permit
 from zdemo.guard.bulkhead import Bulkhead
-from zdemo.guard.cache import Flight
+from zdemo.guard.flight import Flight
 from zdemo.guard.instruments import Counters, running_clock
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
