@@ -39,15 +39,14 @@ from zdemo.guard.guard import (
     refusal_of,
 )
 from zdemo.text.masking import could_be_secret
-from zdemo.zitadel.introspection_answer import Introspector
+from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.introspection_client import watched
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
 View = TypeVar("View", bound=Callable[..., Any])
 EXTENSION = "zdemo"
-ADMITTED = "zdemo_admitted"  # the attribute of an admitted request: to which view, by which guard, what ZITADEL said
-NOBODY: tuple[Any, ...] = (None, None, None, None)
+ADMITTED = "zdemo_admitted"  # the attribute of an admitted request
 MARK = "__zdemo_mark__"  # the attribute of a function
 OPEN_AND_GUARDED = "a view has both open_route and requires_token"
 PREFLIGHT = {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"}
@@ -204,9 +203,10 @@ def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         this: Request = request._get_current_object()  # type: ignore[attr-defined]  # as below
-        admitted: tuple[Any, ...] = getattr(this, ADMITTED, NOBODY)
-        app = admitted[1] if admitted[0] is guarded else _require(this, roles)
-        return app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
+        admission: _Admission | None = getattr(this, ADMITTED, None)
+        if admission is None or admission.view is not guarded:
+            _require(this, roles)
+        return current_app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
 
     _put(_Mark(guarded, is_guard=True, roles=roles))
     return guarded
@@ -214,19 +214,25 @@ def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
 
 @dataclass(slots=True)
 class _Mark:
-    """What is known of a function. ``functools.wraps`` copies it to others, so it names the function that it is about.
-
-    ``is_guarded`` tells that a guard wraps it, so that it must not be a view.
-    """
+    """What is known of a function. ``functools.wraps`` copies it, so it names the function that it is about."""
 
     view: Any
     is_open: bool = False
     is_guard: bool = False
-    is_guarded: bool = False
+    is_guarded: bool = False  # a guard wraps it, so it must not be a view
     roles: RequiredRoles = NO_ROLE
 
 
 PLAIN = _Mark(None)
+
+
+@dataclass(slots=True)
+class _Admission:
+    """That a guard has admitted a request: to which view, and what ZITADEL says about its token."""
+
+    view: Any
+    guard: Guard
+    introspection: Introspection
 
 
 def _mark_of(view: Any) -> _Mark | None:
@@ -245,8 +251,7 @@ def _put(mark: _Mark) -> bool:
 def _guard_request() -> Response | None:
     """Decide about a request before anything else of the app runs."""
     # The objects behind the proxies: one attribute through a proxy takes as long as looking up a token.
-    # The proxies' types do not know the method.
-    context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]  # as above
+    context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]  # the proxies' types lack it
     this: Request = request._get_current_object()  # type: ignore[attr-defined]  # as above
     app, rule = context.app, this.url_rule
     context.g.pop("introspection", None)  # of an earlier request, if a test sends several in one context
@@ -307,26 +312,24 @@ def _admit(context: AppContext, this: Request, guard: Guard, view: Any, roles: R
     authorize(introspection, guard.policy, now=guard.now(), roles=roles)
     context.g.introspection = introspection
     # With the request, which is this app's alone: a mounted app gets the same environ, tests send several in one g.
-    setattr(this, ADMITTED, (view, context.app, guard, introspection))
+    setattr(this, ADMITTED, _Admission(view, guard, introspection))
 
 
-def _require(this: Request, roles: RequiredRoles) -> Flask:
-    """Return the app, or raise why a request is refused: its token lacks roles, or it has none on an open route."""
+def _require(this: Request, roles: RequiredRoles) -> None:
+    """Raise why a request is refused, if its token lacks roles, or it has none on an open route."""
     context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]  # as above
-    try:
-        guard: Guard = context.app.extensions[EXTENSION]
-    except KeyError:
-        raise GuardError("protect(app) was not called for this app", hint="call protect(app) once") from None
-    *_, by, introspection = getattr(this, ADMITTED, NOBODY)
-    if by is not guard:
+    guard: Guard | None = context.app.extensions.get(EXTENSION)
+    if guard is None:
+        raise GuardError("protect(app) was not called for this app", hint="call protect(app) once")
+    admission: _Admission | None = getattr(this, ADMITTED, None)
+    if admission is None or admission.guard is not guard:
         _admit(context, this, guard, None, roles)
-        return context.app
+        return
     try:
-        authorize(introspection, guard.policy, now=guard.now(), roles=roles)
+        authorize(admission.introspection, guard.policy, now=guard.now(), roles=roles)
     except Refused:
         context.g.pop("introspection", None)
         raise
-    return context.app
 
 
 def _refuse_second_token(environ: Mapping[str, Any], app: Flask) -> None:
@@ -376,9 +379,9 @@ def refusal_of_http(error: HTTPException) -> Refusal:
     return Refusal(status, name, DESCRIPTIONS.get(status) or error.description or error.name, headers)
 
 
-def refusal(refused: Refusal) -> Response:
-    """Return a JSON response that refuses the request."""
-    request.environ |= {OUTCOME: refused.error, REASON: refused.description}
+def refusal(refused: Refusal, reason: str | None = None) -> Response:
+    """Return a JSON response that refuses the request; the log gets the reason."""
+    request.environ |= {OUTCOME: refused.error, REASON: reason or refused.description}
     response = jsonify(refused.body(request_id()))
     response.status_code = refused.status
     response.headers[ID_HEADER] = request_id()
@@ -387,14 +390,10 @@ def refusal(refused: Refusal) -> Response:
 
 
 def _answer(error: Refused | IntrospectionError) -> Response:
-    """Answer a request that is refused; the log gets the reason."""
+    """Answer a request that is refused."""
     if traced := watched.get():
         traced.error = error
     if isinstance(error, Refused):
-        response = refusal(refusal_of(error))
-        reason = f"lacks {error.lacking}" if isinstance(error, InsufficientScope) else error.message
-    else:
-        guard: Guard = current_app.extensions[EXTENSION]
-        response, reason = refusal(failure_of(error, guard.log, request_id())), error.message
-    request.environ[REASON] = reason
-    return response
+        return refusal(refusal_of(error), f"lacks {error.lacking}" if isinstance(error, InsufficientScope) else None)
+    guard: Guard = current_app.extensions[EXTENSION]
+    return refusal(failure_of(error, guard.log, request_id()), error.message)
