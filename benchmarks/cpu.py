@@ -25,10 +25,10 @@ from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.guard.flask_guard import protect, requires_token
 from zdemo.guard.instruments import Counters
 from zdemo.page import PageOptions, new_key, paged
-from zdemo.server.app import create_app
 from zdemo.server.logs import BatchingHandler, JsonFormatter, TextFormatter
 from zdemo.server.metrics import Metrics
 from zdemo.server.observe import observed
+from zdemo.server.tuning import create_app
 from zdemo.serving import WSGIApp
 
 CALLS = 100  # per round: so few that some rounds are not interrupted

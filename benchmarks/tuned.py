@@ -17,7 +17,7 @@ from granian.server import MPServer
 
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
-from zdemo.server.app import WorkerApp, spare_threads
+from zdemo.server.tuning import WorkerApp, spare_threads
 from zdemo.serving.production import MOST_CONNECTIONS, bind_to_one_processor
 
 THREADS = 128

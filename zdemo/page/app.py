@@ -26,9 +26,9 @@ from zdemo.page.feed import CHANGED, PageSlots, Watching
 from zdemo.page.page_context import PageContext, PageOptions, PageRefusal
 from zdemo.page.page_state import state
 from zdemo.page.sending import send
-from zdemo.server.app import WorkerApp
 from zdemo.server.observe import WATCHER, Trace
 from zdemo.server.request_bodies import BodyReader, cut_connection_after
+from zdemo.server.tuning import WorkerApp
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_for_this_machine

@@ -1,6 +1,6 @@
 """The API server, and the guard for your own API: ``protect(app)``, and ``@requires_token(role=...)`` above a view."""
 
 from zdemo.guard.flask_guard import open_route, protect, requires_token
-from zdemo.server.app import create_app
+from zdemo.server.tuning import create_app
 
 __all__ = ["create_app", "open_route", "protect", "requires_token"]

@@ -179,6 +179,17 @@ class Watcher:
         self.ended: Callable[[Trace], None] = lambda _trace: None
         self.forgot: Callable[[Forget, int], None] = lambda _order, _count: None
 
+    def hearing(self, obey: Callable[[Forget], int]) -> Callable[[Forget], int]:
+        """Return what carries out orders to forget, and lets whoever watches know of them."""
+
+        def call(order: Forget) -> int:
+            count = obey(order)
+            if self.watching:
+                self.forgot(order, count)
+            return count
+
+        return call
+
     def past_traces(self) -> list[Trace]:
         """Return the traces of the last requests, the oldest first."""
         start = time.time() - time.perf_counter()

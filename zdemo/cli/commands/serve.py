@@ -107,7 +107,7 @@ def serve(
         if emulator and not json_logs:  # below the banner
             log(as_json=False)
         from zdemo.page import paged_worker
-        from zdemo.server.app import WorkerApp, spare_threads
+        from zdemo.server.tuning import WorkerApp, spare_threads
         from zdemo.serving.production import serve_forever
 
         worker = WorkerApp(
