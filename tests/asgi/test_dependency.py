@@ -142,14 +142,14 @@ def test_a_starlette_endpoint_awaits_it(path: str, starlette: Endpoint) -> None:
 
 
 def test_an_answer_that_depends_on_the_caller_is_not_for_caches(fastapi: Endpoint) -> None:
-    item, made, free = fastapi.get("/items/7"), fastapi.get("/response"), fastapi.get("/open")
+    item, response, free = fastapi.get("/items/7"), fastapi.get("/response"), fastapi.get("/open")
     assert (item.json, item.one("x-own"), item.all("vary")) == (
         {"item": 7},
         "yes",
         ["Accept-Language", "Authorization"],
     )
-    assert (made.status, made.body, made.one("content-type")) == (202, b"made", "text/x-own; charset=utf-8")
-    assert [reply.all("cache-control") for reply in (item, made, free)] == [["no-store"], ["no-store"], []]
+    assert (response.status, response.body, response.one("content-type")) == (202, b"made", "text/x-own; charset=utf-8")
+    assert [reply.all("cache-control") for reply in (item, response, free)] == [["no-store"], ["no-store"], []]
     assert free.all("vary") == []
 
 

@@ -16,12 +16,12 @@ def test_the_next_request_asks_zitadel() -> None:
     with upstream(ACTIVE) as up:
         app = starlette_app(replace(settings_for(up.url, project_id=PROJECT), cache_ttl_seconds=3600))
         with on_uvicorn(app) as api:
-            for one in named:
+            for order in named:
                 up.now(ACTIVE)
                 app.state.zdemo.forget(everything=True)
                 assert api.get(SCOPED).status == 200
                 up.now(WITHOUT_ROLE)
                 assert app.state.zdemo.forget(user_id="another") == 0
                 assert api.get(SCOPED).status == 200
-                assert app.state.zdemo.forget(**one) == 1
+                assert app.state.zdemo.forget(**order) == 1
                 assert api.get(SCOPED).status == 401

@@ -59,8 +59,8 @@ def test_a_token_is_taken_out_of_its_header(header: str, token: str) -> None:
 def test_another_scheme_is_no_token_and_a_malformed_header_an_invalid_request(header: str | None) -> None:
     with pytest.raises((NoToken, InvalidRequest)) as refused:
         bearer_token(header)
-    found = refused.value.status, refused.value.code, refused.value.scope
-    assert found == ((401, None, None) if header in NO_TOKENS else (400, "invalid_request", None))
+    challenge = refused.value.status, refused.value.code, refused.value.scope
+    assert challenge == ((401, None, None) if header in NO_TOKENS else (400, "invalid_request", None))
 
 
 PIECES = st.sampled_from(
@@ -74,13 +74,13 @@ def test_a_header_is_a_token_or_one_of_two_refusals(header: str | None) -> None:
     try:
         token = bearer_token(header)
     except (NoToken, InvalidRequest) as refused:
-        said = f"{refused} {refused.hint}"
+        message = f"{refused} {refused.hint}"
     else:
-        said = ""
+        message = ""
         assert header is not None
         assert TOKEN.fullmatch(token)
         assert re.fullmatch(f"bearer +{re.escape(token)} *", header, re.IGNORECASE)
-    assert "abc" not in said, "the header is repeated"
+    assert "abc" not in message, "the header is repeated"
 
 
 @given(form=st.lists(st.sampled_from(["access", "_", "%5f", "token", "&", "=", "%", "%61", "ccess", "a"])).map("".join))
@@ -108,10 +108,10 @@ def introspection(**changed: Any) -> Introspection:
 
 
 def refusal(
-    found: Introspection, policy: Policy | None = None, *, now: float = NOW, role: str | None = None
+    answer: Introspection, policy: Policy | None = None, *, now: float = NOW, role: str | None = None
 ) -> Refused | None:
     try:
-        authorize(found, policy or Policy(), now=now, roles=NO_ROLE if role is None else required_roles(role=role))
+        authorize(answer, policy or Policy(), now=now, roles=NO_ROLE if role is None else required_roles(role=role))
     except Refused as refused:
         return refused
     return None
@@ -197,9 +197,9 @@ SEVERAL: list[tuple[dict[str, list[str]], str | None, str | None]] = [  # a and 
 def test_any_or_all_of_several_roles_may_be_required(
     arguments: dict[str, list[str]], message: str | None, scope: str | None
 ) -> None:
-    found = introspection(claims={ROLES_CLAIM: dict.fromkeys("ab", GRANT)})
+    answer = introspection(claims={ROLES_CLAIM: dict.fromkeys("ab", GRANT)})
     with pytest.raises(InsufficientScope) if message else nullcontext() as refused:
-        authorize(found, Policy(), now=NOW, roles=required_roles(**arguments))
+        authorize(answer, Policy(), now=NOW, roles=required_roles(**arguments))
     if message:
         assert refused
         assert (refused.value.message, refused.value.scope) == (message, scope)

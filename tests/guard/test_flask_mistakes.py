@@ -142,7 +142,7 @@ def ignored(attribute: Any, *open_routes: str) -> Mistake:
     return Mistake(lambda: with_view(guarded(None, *open_routes), function=Ignored.as_view("view")), shows=False)
 
 
-def below(route: Callable[[Any], Any], *, shown: bool = False) -> Mistake:
+def below(route: Callable[[Any], Any], *, is_shown: bool = False) -> Mistake:
     """Write a route below guards, in an app and in a blueprint."""
 
     def build() -> Flask:
@@ -152,7 +152,7 @@ def below(route: Callable[[Any], Any], *, shown: bool = False) -> Mistake:
         app.register_blueprint(part)
         return app
 
-    return Mistake(build, ("/x", "/part/x"), shown)
+    return Mistake(build, ("/x", "/part/x"), is_shown)
 
 
 def guarded_late() -> Flask:
@@ -252,7 +252,9 @@ ROWS = {
     "a class of apps that answers before a request": changed(lambda _: None, Answering("own")),
     "a route below the guard": below(lambda app: needs(role="b")(app.get("/x")(lambda: TEXT))),
     "a route between two guards": below(lambda app: needs(role="b")(app.get("/x")(needs(lambda: TEXT)))),
-    "a route below two decorators": below(lambda app: needs(role="b")(plain(app.get("/x")(lambda: TEXT))), shown=True),
+    "a route below two decorators": below(
+        lambda app: needs(role="b")(plain(app.get("/x")(lambda: TEXT))), is_shown=True
+    ),
     "a guard that comes after the first request": Mistake(guarded_late, shows=False),
     "views that come after the first request": Mistake(replaced, ("/x", "/late")),
     "another function that answers before": Mistake(lambda: answering_before(in_blueprint=False)),

@@ -170,14 +170,14 @@ PROXIED: list[tuple[BaseException, FailureKind, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "kind", "said"), PROXIED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("error", "kind", "words"), PROXIED, ids=lambda value: str(value)[:40])
 def test_what_a_proxy_answers_tells_its_fault_from_the_servers(
-    error: BaseException, kind: FailureKind, said: str
+    error: BaseException, kind: FailureKind, words: str
 ) -> None:
     came = explain(error, proxy=f"http://user:{CANARY}@proxy.example:3128")
     assert isinstance(came, ConnectionFailed)
     assert came.kind is kind
-    assert re.search(said, came.message)
+    assert re.search(words, came.message)
     assert "proxy.example" in came.message
     assert CANARY not in f"{came} {came.hint}"
 

@@ -57,11 +57,11 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
     client_id = zitadel_emulator.app("https://shop.example/callback")
     for person, client in (("ada", zitadel_emulator.app_client_id), ("EVE", client_id)):
         tokens = zitadel_emulator.login(person, scopes="openid profile offline_access", client_id=client)
-        found = introspect(zitadel_emulator, tokens["access_token"])
-        assert (found.text("username"), found.text("client_id")) == (person.lower(), client)
-        assert found.has_role(ROLE, zitadel_emulator.project_id)
+        answer = introspect(zitadel_emulator, tokens["access_token"])
+        assert (answer.text("username"), answer.text("client_id")) == (person.lower(), client)
+        assert answer.has_role(ROLE, zitadel_emulator.project_id)
         assert {"refresh_token", "id_token"} < tokens.keys()
-    assert found.text("sub") == subject
+    assert answer.text("sub") == subject
     assert "refresh_token" not in zitadel_emulator.login("eve")
     zitadel_emulator.deactivate("eve")
     for call, message in (

@@ -153,7 +153,7 @@ def test_the_very_next_request_to_each_worker_is_refused_also_to_one_that_replac
         assert set(each_worker(api, up, 2)) == {200}
         killed = api.workers[0].pid
         os.kill(killed, signal.SIGKILL)
-        eventually("it is replaced", lambda: [one for one in api.workers if one.pid != killed][1:])
+        eventually("it is replaced", lambda: [worker for worker in api.workers if worker.pid != killed][1:])
         each_worker(api, up, 1)
         up.now(WITHOUT_ROLE)
         confirmed = eventually(
@@ -276,7 +276,8 @@ NO_EVENTS = [
 
 
 @pytest.mark.parametrize(
-    ("body", "order"), [*((json.dumps(one).encode(), order) for one, order in EVENTS), *((b, None) for b in NO_EVENTS)]
+    ("body", "order"),
+    [*((json.dumps(event).encode(), order) for event, order in EVENTS), *((b, None) for b in NO_EVENTS)],
 )
 def test_an_event_is_about_the_user_that_it_names_and_else_about_everything(body: bytes, order: Forget | None) -> None:
     assert order_of_event(body) == order

@@ -53,7 +53,7 @@ def _facts(caplog: pytest.LogCaptureFixture, *names: str) -> list[tuple[object, 
     """Return some fields of each request."""
     records = [record.args for record in caplog.records if record.name == ACCESS_LOG and isinstance(record.args, tuple)]
     named = [dict(zip(ACCESS_FIELDS, args, strict=True)) for args in records]
-    return [tuple(one[name] for name in names) for one in named]
+    return [tuple(fields[name] for name in names) for fields in named]
 
 
 LINES = [
@@ -262,8 +262,8 @@ def lines_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 def test_a_refusal_names_who_lacks_what_at_every_width(
     columns: int, expected: list[str], lines_at: Callable[..., list[str]]
 ) -> None:
-    shown = lines_at(columns, SCOPED, 403, "reader", "lacks read:messages")
-    assert [re.sub(r"^\d\d:\d\d:\d\d", "CLOCK", line) for line in shown] == expected
+    lines = lines_at(columns, SCOPED, 403, "reader", "lacks read:messages")
+    assert [re.sub(r"^\d\d:\d\d:\d\d", "CLOCK", line) for line in lines] == expected
 
 
 def test_no_line_is_wider_than_its_terminal(lines_at: Callable[..., list[str]]) -> None:
@@ -271,10 +271,10 @@ def test_no_line_is_wider_than_its_terminal(lines_at: Callable[..., list[str]]) 
     reasons = (None, "lacks read:messages", "the token is not active", "too long " * 40)
     paths, widths = (PUBLIC, SCOPED, "/" + "a" * 199), (40, 60, 80, 120)
     for columns, path, caller, reason in itertools.product(widths, paths, callers, reasons):
-        shown = lines_at(columns, path, 401, caller, reason)
-        assert len(shown) <= 2
-        assert all(line.isprintable() and cells(line) <= columns for line in shown)
-        assert "401" in shown[0]
+        lines = lines_at(columns, path, 401, caller, reason)
+        assert len(lines) <= 2
+        assert all(line.isprintable() and cells(line) <= columns for line in lines)
+        assert "401" in lines[0]
 
 
 # --- the handler that writes in batches

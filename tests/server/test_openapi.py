@@ -57,10 +57,10 @@ def _resolved(part: Json, document: Json) -> Json:
 
 
 def _at(reference: str, document: Json) -> Json:
-    found = document
+    node = document
     for name in reference.removeprefix("#/").split("/"):
-        found = found[name]
-    return found
+        node = node[name]
+    return node
 
 
 def _described(data: bytes, reply: Reply, document: Json) -> Json:

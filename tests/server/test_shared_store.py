@@ -54,7 +54,7 @@ def machines(
             folder, port, own = tmp_path_factory.mktemp("machine"), free_port(), variables | {"ZDEMO_CACHE_URL": url}
             process = stack.enter_context(started(folder, own, "--workers", "2", "--no-page", "--port", str(port)))
             starting.append(Served(process=process, port=port, folder=folder))
-        yield [answering(one) for one in starting]
+        yield [answering(served) for served in starting]
 
 
 def statuses(api: Endpoint, token: str) -> set[int]:
@@ -66,18 +66,25 @@ def test_cold_calls_to_all_workers_ask_once(machines: list[Served], zitadel: Emu
         calls = [pool.submit(api.get, PRIVATE, ADMIN.pat) for api in islice(cycle(machines), CALLS)]
         assert {call.result().status for call in calls} == {200}
     assert (
-        len([one for one in zitadel.requests if one.path.endswith("/introspect") and one.user == ADMIN.username]) == 1
+        len(
+            [
+                request
+                for request in zitadel.requests
+                if request.path.endswith("/introspect") and request.user == ADMIN.username
+            ]
+        )
+        == 1
     )
     assert ADMIN.pat.encode() not in b"".join(store.keys())
 
 
 def test_an_order_to_one_machine_reaches_the_other_at_any_ttl(machines: list[Served], zitadel: Emulator) -> None:
-    one, other = machines
-    assert statuses(one, READER.pat) | statuses(other, READER.pat) == {200}
+    machine, other = machines
+    assert statuses(machine, READER.pat) | statuses(other, READER.pat) == {200}
     zitadel.world.users[READER.id].pats.clear()
-    assert statuses(one, READER.pat) | statuses(other, READER.pat) == {200}
-    assert one.send(order({"user_id": READER.id})).status == 200
-    assert statuses(one, READER.pat) == {401}
+    assert statuses(machine, READER.pat) | statuses(other, READER.pat) == {200}
+    assert machine.send(order({"user_id": READER.id})).status == 200
+    assert statuses(machine, READER.pat) == {401}
     eventually("the other machine follows", partial(statuses, other, READER.pat), {401}.__eq__)
 
 

@@ -39,17 +39,17 @@ class Worker:
 
 def end(*pipes: Connection) -> None:
     """Do what the system does with the pipes of a process that has ended."""
-    for one in pipes:
-        with socket.socket(fileno=os.dup(one.fileno())) as sock:
+    for connection in pipes:
+        with socket.socket(fileno=os.dup(connection.fileno())) as sock:
             sock.shutdown(socket.SHUT_RDWR)
-        one.close()
+        connection.close()
 
 
 @contextmanager
 def pipe() -> Iterator[tuple[Connection, Connection]]:
-    one, other = multiprocessing.Pipe()
-    with one, other:
-        yield one, other
+    end, other = multiprocessing.Pipe()
+    with end, other:
+        yield end, other
 
 
 def bus_threads() -> set[threading.Thread]:
@@ -110,9 +110,9 @@ def test_a_worker_goes_on_when_its_hub_is_gone_or_it_is_alone() -> None:
         bus.start()
         end(parent)
         eventually("its threads have ended", lambda: bus_threads() <= before)
-        for one in (bus, Bus()):
+        for sender in (bus, Bus()):
             for _ in range(2 * MOST_WAITING):
-                one.publish("forget", {"everything": True})
+                sender.publish("forget", {"everything": True})
 
 
 @pytest.mark.parametrize("frame", [b"", b"watch", b"watch\n{", b"watch\n[]", b"watch\n1", b"\xff\n{}", b"unknown\n{}"])

@@ -84,17 +84,17 @@ def of_process(root: object) -> Iterator[tuple[str, Any]]:
     """Yield the locks, sockets and threads that an object leads to, each with the class and attribute it stands in."""
     waiting, seen = [("", root)], {id(root): root}
     while waiting:
-        place, one = waiting.pop()
-        if isinstance(one, OF_A_PROCESS):
-            yield place, one
+        place, item = waiting.pop()
+        if isinstance(item, OF_A_PROCESS):
+            yield place, item
             continue
-        if isinstance(one, types.FunctionType):
-            parts = [(place, part) for part in (one.__closure__, one.__defaults__, one.__dict__)]
+        if isinstance(item, types.FunctionType):
+            parts = [(place, part) for part in (item.__closure__, item.__defaults__, item.__dict__)]
         else:
-            attributes = getattr(one, "__dict__", {})
-            name = f"{type(one).__module__}.{type(one).__qualname__}"
+            attributes = getattr(item, "__dict__", {})
+            name = f"{type(item).__module__}.{type(item).__qualname__}"
             parts = [(f"{name}.{key}", part) for key, part in attributes.items()]
-            parts += [(place, part) for part in gc.get_referents(one) if part is not attributes]
+            parts += [(place, part) for part in gc.get_referents(item) if part is not attributes]
         for place_of_part, part in parts:
             if id(part) not in seen and not isinstance(part, OPAQUE):
                 seen[id(part)] = part
@@ -111,17 +111,17 @@ def main(tokens: str) -> None:
     page = paged(app, options)
     warmed(app)
     roots = [page, logging.getLogger().handlers]
-    parents = [(place, one) for place, one in of_process(roots) if place not in OF_OTHERS]
+    parents = [(place, item) for place, item in of_process(roots) if place not in OF_OTHERS]
     fork, tokens_of_each = multiprocessing.get_context("fork"), json.loads(tokens)
     reports = fork.SimpleQueue()
 
     def work(number: int) -> None:
-        inherited = {id(one) for _, one in parents}
-        shared = sorted({place for place, one in of_process(roots) if id(one) in inherited})
+        inherited = {id(item) for _, item in parents}
+        shared = sorted({place for place, item in of_process(roots) if id(item) in inherited})
         reports.put([number, shared, ask(app, tokens_of_each[number])])
 
     workers = [fork.Process(target=work, args=(number,)) for number in range(len(tokens_of_each))]
-    with held([one for _, one in parents]):
+    with held([item for _, item in parents]):
         for worker in workers:
             worker.start()
         print(json.dumps([shared_and_statuses for _, *shared_and_statuses in sorted(reports.get() for _ in workers)]))
@@ -136,7 +136,7 @@ def held(things: list[Any]) -> Iterator[None]:
     """Let another thread hold the locks among some things."""
     with ThreadPoolExecutor(1) as thread:
         locks = [
-            one for one in things if hasattr(one, "acquire") and thread.submit(one.acquire, blocking=False).result()
+            lock for lock in things if hasattr(lock, "acquire") and thread.submit(lock.acquire, blocking=False).result()
         ]
         try:
             yield
@@ -164,7 +164,7 @@ def environment(zitadel: ZitadelEmulator) -> Iterator[dict[str, str]]:
 
 def crossed(good: list[str]) -> list[str]:
     """Return good and bad tokens in turn."""
-    return [token for one in good for token in (one, secrets.token_urlsafe())]
+    return [token for pat in good for token in (pat, secrets.token_urlsafe())]
 
 
 def statuses(api: Endpoint, tokens: list[str]) -> list[int]:
@@ -185,7 +185,7 @@ def test_forked_workers_of_a_server_mix_up_no_answers_and_follow_orders(
         zitadel.remove(f"leaver-{name}")
         body = json.dumps({"token": leaver}).encode()
         assert api.send(request("/-/forget", "Content-Type: application/json", method="POST", body=body)).status == 200
-        eventually("all workers forget", lambda: {*statuses(api, [leaver] * PAIRS)}, lambda found: found == {401})
+        eventually("all workers forget", lambda: {*statuses(api, [leaver] * PAIRS)}, lambda codes: codes == {401})
 
 
 def test_a_forked_process_shares_no_lock_socket_or_thread_with_its_parent(

@@ -26,13 +26,13 @@ def listening(host: str, port: int) -> socket.socket | None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("host", "other"),
     [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), (ALL, "127.0.0.1"), ("127.0.0.1", ALL), ("::1", "::1")],
 )
-def test_a_port_is_taken_by_whoever_listens_on_a_part_of_the_address(one: str, other: str) -> None:
-    if ":" in one and not socket.has_ipv6:
+def test_a_port_is_taken_by_whoever_listens_on_a_part_of_the_address(host: str, other: str) -> None:
+    if ":" in host and not socket.has_ipv6:
         pytest.skip("no IPv6 here")
-    with listen(one, 0) as listener:
+    with listen(host, 0) as listener:
         port = listener.getsockname()[1]
         assert not listening(other, port)
     again = listening(other, port)

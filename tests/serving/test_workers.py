@@ -38,7 +38,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="a signal can be sent
 
 def all_gone(process: subprocess.Popen[bytes]) -> bool:
     """Return whether nothing is left of its process group."""
-    return not [one for one in processes() if one.group == process.pid]
+    return not [running for running in processes() if running.group == process.pid]
 
 
 def threads(pid: int) -> list[int]:
@@ -51,13 +51,15 @@ def check_processes(running: Served, count: int, *, is_bound: bool) -> None:
     workers = eventually("all are named", lambda: running.workers, lambda it: len(it) == count)
     place = f"{LOOPBACK}:{running.port}"
     titles = {f"zdemo serve: worker {number} of {count}, {place}" for number in range(1, count + 1)}
-    assert {one.command for one in workers} == titles
-    assert [one.command for one in processes() if one.pid == running.process.pid] == [f"zdemo serve: {place}"]
+    assert {worker.command for worker in workers} == titles
+    assert [server.command for server in processes() if server.pid == running.process.pid] == [f"zdemo serve: {place}"]
     if sys.platform != "linux" or len(allowed := os.sched_getaffinity(0)) < count:
         return
-    used = [frozenset(os.sched_getaffinity(thread)) for one in workers for thread in (one.pid, *threads(one.pid))]
+    used = [
+        frozenset(os.sched_getaffinity(thread)) for worker in workers for thread in (worker.pid, *threads(worker.pid))
+    ]
     assert len(set(used)) == (count if is_bound else 1)
-    assert all(len(one) == 1 if is_bound else one == allowed for one in used)
+    assert all(len(processors) == 1 if is_bound else processors == allowed for processors in used)
 
 
 @pytest.mark.thorough

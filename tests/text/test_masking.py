@@ -40,7 +40,7 @@ def test_names_addresses_and_files_are_repeated(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         (f"/a/{PAT}/b", f"/a/{masked(PAT)}/b"),
         (f"/{jwe('PAT')}/b", f"/{masked(jwe('PAT'))}/b"),
@@ -50,8 +50,8 @@ def test_names_addresses_and_files_are_repeated(text: str) -> None:
         ("/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments", None),
     ],
 )
-def test_a_log_shows_the_ends_of_what_could_be_a_token(text: str, shown: str | None) -> None:
-    assert without_tokens(text) == (shown or text)
+def test_a_log_shows_the_ends_of_what_could_be_a_token(text: str, expected: str | None) -> None:
+    assert without_tokens(text) == (expected or text)
 
 
 def test_of_a_long_text_only_what_is_shown_is_looked_at() -> None:
@@ -63,12 +63,12 @@ def test_of_a_long_text_only_what_is_shown_is_looked_at() -> None:
 @pytest.mark.parametrize("secret", [PAT, SECRET, jwe("PAT"), HEX, *OF_OTHER_SERVERS[1:]])
 def test_no_start_of_a_token_is_left_where_a_text_is_cut(secret: str) -> None:
     for before in range(120):
-        shown = without_tokens(f"/{HEX}/{'-' * before} {secret} {'words ' * 20}", 60)
-        assert secret[:5] not in shown.replace("…", " "), shown
+        excerpt = without_tokens(f"/{HEX}/{'-' * before} {secret} {'words ' * 20}", 60)
+        assert secret[:5] not in excerpt.replace("…", " "), excerpt
 
 
 @pytest.mark.parametrize(
-    ("address", "shown"),
+    ("address", "expected"),
     [
         ("/a?access_token=short&x=words", "/a?access_token=…&x=words"),
         ("http://x/?day=2026-01-02&n=7&q=W0rds", "http://x/?day=2026-01-02&n=7&q=…"),
@@ -76,8 +76,8 @@ def test_no_start_of_a_token_is_left_where_a_text_is_cut(secret: str) -> None:
         ("/a", "/a"),
     ],
 )
-def test_of_a_query_words_numbers_and_dates_are_shown(address: str, shown: str) -> None:
-    assert without_secret_query(address) == shown
+def test_of_a_query_words_numbers_and_dates_are_shown(address: str, expected: str) -> None:
+    assert without_secret_query(address) == expected
 
 
 def test_of_a_long_token_eight_characters_are_shown_at_most() -> None:

@@ -19,13 +19,13 @@ def test_each_form_of_a_secret_is_hidden(form: str, secret: str) -> None:
     redaction, text = Redaction(), f"it is {FORMS[form](secret)}, is it not"
     assert leak(text, secret), "this test would not notice"
     redaction.hide(secret)
-    shown = redaction(text)
-    assert not leak(shown, secret)
-    assert (shown.startswith("it is "), shown.endswith(", is it not")) == (True, True)
+    redacted = redaction(text)
+    assert not leak(redacted, secret)
+    assert (redacted.startswith("it is "), redacted.endswith(", is it not")) == (True, True)
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         (f"a {PAT} b", f"a {masked(PAT)} b"),
         (f"HTTP://{PAT.lower()}/", f"HTTP://{masked(PAT)}/"),
@@ -41,11 +41,11 @@ def test_each_form_of_a_secret_is_hidden(form: str, secret: str) -> None:
         ("\\u0041" * 1000, None),
     ],
 )
-def test_the_ends_of_a_long_secret_words_and_ids_are_shown(text: str, shown: str | None) -> None:
+def test_the_ends_of_a_long_secret_words_and_ids_are_shown(text: str, expected: str | None) -> None:
     redaction = Redaction()
     redaction.hide(PAT, "shortsecret", " 'in-quotes-1' ", "tiny", "", "a-password-of-26-characters", HEX, CLIENT_SECRET)
     redaction.hide("353545601679624705", WORDS)
-    assert redaction(text) == (text if shown is None else shown)
+    assert redaction(text) == (text if expected is None else expected)
 
 
 def test_a_document_stays_json_also_if_a_secret_looks_like_it() -> None:

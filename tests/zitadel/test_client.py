@@ -28,13 +28,13 @@ def client_of(behaviour: Behaviour) -> Iterator[tuple[ManagementClient, Upstream
 
 @pytest.mark.parametrize("knows_the_filter", [True, False])
 def test_an_application_is_found_by_its_client_id_at_any_zitadel(knows_the_filter: bool) -> None:
-    found, other = ({"applicationId": number, "apiConfiguration": {"clientId": number}} for number in ("7", "8"))
+    wanted, other = ({"applicationId": number, "apiConfiguration": {"clientId": number}} for number in ("7", "8"))
 
     def choose(received: Received) -> Behaviour:
         wants_one = json.loads(received.body)["filters"] == [{"clientIdFilter": {"clientId": "7"}}]
         if wants_one and not knows_the_filter:
             return _error("invalid ApplicationSearchFilter.Filter: value is required", 400, "invalid_argument")
-        return answer(json_body({"applications": [found] if wants_one else [other, found]}))
+        return answer(json_body({"applications": [wanted] if wants_one else [other, wanted]}))
 
     with client_of(depending(choose)) as (client, server):
         application = resources.find_application(client, "7")

@@ -117,11 +117,11 @@ def site(tmp_path: Path) -> Iterator[KeySite]:
 
 def test_zitadel_answers_an_application_that_has_only_a_key(site: KeySite) -> None:
     client = IntrospectionClient(site.settings)
-    found = client.introspect(READER.pat)
-    assert found.active
-    assert found.audience == (site.settings.client_id, PROJECT_ID)
-    assert "read:messages" in found.roles()
-    assert Policy.from_settings(site.settings).audience <= set(found.audience)
+    answer = client.introspect(READER.pat)
+    assert answer.active
+    assert answer.audience == (site.settings.client_id, PROJECT_ID)
+    assert "read:messages" in answer.roles()
+    assert Policy.from_settings(site.settings).audience <= set(answer.audience)
     site.delete_key()
     with pytest.raises(CredentialsRefused):
         client.introspect(READER.pat)

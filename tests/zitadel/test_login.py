@@ -40,7 +40,7 @@ def test_the_address_takes_the_answer_of_its_own_login_alone() -> None:
     login, other = (login_at("https://zitadel.example") for _ in range(2))
     assert "prompt=select_account" in login.path, "a browser that is logged in can choose somebody else"
     assert login.answer_in(f"https://zitadel.example{login.path}") == {}, "a redirect to https repeats the state"
-    state, foreign = (one.path.partition("state=")[2].partition("&")[0] for one in (login, other))
+    state, foreign = (flow.path.partition("state=")[2].partition("&")[0] for flow in (login, other))
     with serving(login) as port:
         login.redirect_uri = here = f"http://127.0.0.1:{port}/callback"
         browser = requests.Session()
@@ -103,14 +103,14 @@ def test_a_device_asks_until_the_person_has_answered(emulator: Emulator) -> None
 
     def device(seconds: int = 300, **form: str) -> IssuedToken:
         began = login.begin_device()
-        shown = NewDevice(code=began.code, user_code="", address="", seconds=seconds)
+        new_device = NewDevice(code=began.code, user_code="", address="", seconds=seconds)
 
         def pause(seconds: float) -> None:
             paused.append(seconds)
             if form:
                 person.send("POST", "/device", data={"user_code": began.user_code, **form})
 
-        return login.wait_for_device(shown, pause=pause)
+        return login.wait_for_device(new_device, pause=pause)
 
     with closing(login_at(emulator.url)) as login:
         assert device(person="ada").text.startswith("eyJ")

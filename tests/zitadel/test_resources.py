@@ -27,12 +27,12 @@ def test_a_user_is_found_by_login_name_whatever_its_case_or_by_id(client: Manage
 
 def test_an_application_its_secret_and_its_keys(client: ManagementClient) -> None:
     resources.create_project(client, "7", ORGANIZATION_ID, "Seven")
-    made = resources.create_application(client, "7", "8", "API", {})
+    credential = resources.create_application(client, "7", "8", "API", {})
     application = resources.get_application(client, "8")
     assert application
-    assert (application.client_id, application.auth, application.is_api) == (made.client_id, Auth.BASIC, True)
-    assert made.client_secret != resources.generate_client_secret(client, "7", "8").secret
-    assert made.client_secret not in repr(made)
+    assert (application.client_id, application.auth, application.is_api) == (credential.client_id, Auth.BASIC, True)
+    assert credential.client_secret != resources.generate_client_secret(client, "7", "8").secret
+    assert credential.client_secret not in repr(credential)
 
     resources.set_application_auth(client, "7", "8", resources.api_configuration(Auth.KEY))
     key = resources.create_application_key(client, "7", "8", expires=EXPIRES)

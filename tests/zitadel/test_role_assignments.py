@@ -55,8 +55,8 @@ def test_each_change_from_each_state(
     assert {a.organization_id for a in list_assignments(client, user_id=change.user.id)} <= {ORGANIZATION_ID}
     if outcome is not ChangeOutcome.UNCHANGED:
         other = ChangeOutcome.ADDED if outcome is ChangeOutcome.REMOVED else ChangeOutcome.REMOVED
-        changes = [replace(change, outcome=shown) for shown in (outcome, other)]
-        assert [is_shown(client, one, introspector=None, token="") for one in changes] == [True, False]
+        changes = [replace(change, outcome=state) for state in (outcome, other)]
+        assert [is_shown(client, variant, introspector=None, token="") for variant in changes] == [True, False]
 
 
 def test_a_role_is_taken_out_of_an_assignment_with_others(client: ManagementClient) -> None:
@@ -110,7 +110,7 @@ def test_the_first_look_is_at_once_and_further_ones_are_rarer(after: float, look
 def test_a_change_shows_in_introspection_of_the_users_own_token_else_in_the_list(
     client: ManagementClient, introspector: IntrospectionClient
 ) -> None:
-    def shown(change: Change, token: str, asked: Introspector = introspector) -> bool:
+    def is_seen(change: Change, token: str, asked: Introspector = introspector) -> bool:
         return is_shown(client, change, introspector=asked, token=token)
 
     granted = grant(client, PROJECT_ID, "visitor", ROLE)
@@ -123,6 +123,6 @@ def test_a_change_shows_in_introspection_of_the_users_own_token_else_in_the_list
         (VISITOR.pat, Scripted(unavailable()), True),
         ("", Scripted(old), True),
     ):
-        assert shown(granted, token, asked) is expected
+        assert is_seen(granted, token, asked) is expected
     removed = revoke(client, PROJECT_ID, "visitor", ROLE)
-    assert (shown(removed, VISITOR.pat), shown(granted, VISITOR.pat)) == (True, False)
+    assert (is_seen(removed, VISITOR.pat), is_seen(granted, VISITOR.pat)) == (True, False)

@@ -90,12 +90,12 @@ class _DeadlineSocket:
 
 def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
     """Look up a name as ``getaddrinfo`` does, with a time limit, which the system's resolver does not have."""
-    found: list[Any] = []
+    addresses: list[Any] = []
     failed: list[OSError] = []
 
     def look_up() -> None:
         try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            addresses.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             failed.append(error if isinstance(error, OSError) else socket.gaierror(str(error)))
 
@@ -106,7 +106,7 @@ def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
         raise ResolveTimeout("name resolution took too long")
     if failed:
         raise failed[0]
-    return found
+    return addresses
 
 
 def _connected(addresses: list[Any], end: float | None) -> socket.socket:

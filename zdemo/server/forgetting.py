@@ -196,7 +196,7 @@ def checked_signature(header: str, body: bytes, key: str, *, now: float) -> str 
         return NOT_SIGNED
     right = hmac.new(key.encode(), f"{times[0]}.".encode() + body, sha256).hexdigest()
     given = [value.encode("latin-1", "replace") for name, _, value in fields if name == "v1"]
-    if not any(hmac.compare_digest(right.encode(), one) for one in given):
+    if not any(hmac.compare_digest(right.encode(), signature) for signature in given):
         return NOT_SIGNED
     return right if abs(now - int(times[0])) <= TOLERANCE_SECONDS else ANOTHER_TIME
 

@@ -42,8 +42,8 @@ _Request = tuple[float, tuple[Any, ...]]  # when it was answered, in epoch secon
 
 def clock(form: str, convert: Callable[[float], time.struct_time]) -> Callable[[float], str]:
     """Return a function that shows epoch seconds, and works each second out once."""
-    shown = lru_cache(maxsize=1)(lambda second: time.strftime(form, convert(second)))
-    return lambda epoch_seconds: shown(int(epoch_seconds))
+    text_of = lru_cache(maxsize=1)(lambda second: time.strftime(form, convert(second)))
+    return lambda epoch_seconds: text_of(int(epoch_seconds))
 
 
 class RequestLines:
@@ -77,12 +77,12 @@ class RequestLines:
         """
         cache, took, identity = tail
         what = what if len(what) <= LONGEST_WHAT else what[: LONGEST_WHAT - 1] + "…"
-        shown = str(status)
+        code = str(status)
         if self._coloured:
-            shown = next((colour for least, colour in COLOURS if status >= least), "") + shown + PLAIN
+            code = next((colour for least, colour in COLOURS if status >= least), "") + code + PLAIN
         if not self._is_terminal:
             request = f"{mark}  {request}" if mark else request
-            line = f"{clock}{request:<{REQUEST_WIDTH}}  {shown}  {what:<{WHO_WIDTH}}  {cache:<6} {took:>8}  {identity}"
+            line = f"{clock}{request:<{REQUEST_WIDTH}}  {code}  {what:<{WHO_WIDTH}}  {cache:<6} {took:>8}  {identity}"
             return line.rstrip()
         columns = columns_of(self._stream)
         came = f"  {cache:<6}  {identity[:SHORT_ID]}…" if identity else ""
@@ -98,7 +98,7 @@ class RequestLines:
             request, below = _cut(request, room), f"\n{INDENT}{_cut(what, columns - len(INDENT))}" if what else ""
         if came and (free := room - cells(request) - len(came)) >= 0:
             request += " " * free + came
-        return f"{clock}{shown}{took}{request}{below}"
+        return f"{clock}{code}{took}{request}{below}"
 
 
 def _cut(text: str, width: int) -> str:
@@ -274,7 +274,7 @@ class BatchingHandler(logging.Handler):
             return
         try:
             taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            lines = [one if isinstance(one, str) else self._request_line(*one) for one in taken]
+            lines = [entry if isinstance(entry, str) else self._request_line(*entry) for entry in taken]
             if lines:
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()

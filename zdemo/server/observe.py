@@ -116,8 +116,8 @@ def _shown(text: str) -> str:
     is_cut = len(text) == LONGEST_SEARCHED_PATH
     longest = max(0, len(decoded) - LEAST_TOKEN_LIKE - 1) if is_cut else LONGEST_LOGGED_PATH  # without the cut end
     hidden = without_tokens(decoded, longest)
-    shown = without_tokens(text, LONGEST_LOGGED_PATH) if decoded.startswith(hidden) else hidden
-    return quote(shown.replace("…", "..."), safe=PATH_CHARACTERS)  # a path in the log is ASCII
+    logged = without_tokens(text, LONGEST_LOGGED_PATH) if decoded.startswith(hidden) else hidden
+    return quote(logged.replace("…", "..."), safe=PATH_CHARACTERS)  # a path in the log is ASCII
 
 
 # --- traces, for the page: a request leaves a whole one only while a page is open
@@ -193,8 +193,8 @@ class Watcher:
     def past_traces(self) -> list[Trace]:
         """Return the traces of the last requests, the oldest first."""
         start = time.time() - time.perf_counter()
-        found = [dict(zip(PAST_FIELDS, values, strict=True)) for values in (self.past or deque()).copy()]
-        return [Trace(is_past=True, began_at=start + one["began"], **one) for one in found]
+        past = [dict(zip(PAST_FIELDS, values, strict=True)) for values in (self.past or deque()).copy()]
+        return [Trace(is_past=True, began_at=start + fields["began"], **fields) for fields in past]
 
 
 def _traced(body: Iterable[bytes], trace: Trace, ended: Callable[[Trace], None]) -> Iterable[bytes]:

@@ -37,9 +37,9 @@ def renewed_after_fork(method: Callable[Concatenate[T, P], None]) -> Callable[Co
 
 
 def _renew_all() -> None:
-    for one in list(_objects):
-        method, args, kwargs = getattr(one, CALL)
-        method(one, *args, **kwargs)
+    for instance in list(_objects):
+        method, args, kwargs = getattr(instance, CALL)
+        method(instance, *args, **kwargs)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

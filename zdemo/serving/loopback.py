@@ -12,20 +12,20 @@ FORWARDED = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED", "HTTP_X_REAL_IP")
 
 def names_loopback(host: str) -> bool:
     """Return whether the value of a ``Host`` header names this machine, as no web page's own host name does."""
-    found = HOST.fullmatch(host)
-    if found is None or int(found["port"] or 0) > HIGHEST_PORT:
+    match = HOST.fullmatch(host)
+    if match is None or int(match["port"] or 0) > HIGHEST_PORT:
         return False
-    return found["name"].lower() == "localhost" or is_loopback_address(found["name"].strip("[]"))
+    return match["name"].lower() == "localhost" or is_loopback_address(match["name"].strip("[]"))
 
 
 def is_loopback_address(address: str) -> bool:
     """Return whether an IP address is one of this machine's own, also as IPv6 writes one of IPv4."""
     try:
-        found = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_loopback
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return (mapped or ip).is_loopback
 
 
 def is_for_this_machine(environ: Mapping[str, Any]) -> bool:

@@ -125,8 +125,8 @@ def serve_forever(
         workers_kill_timeout=KILL_SECONDS,
         process_name=f"zdemo serve: {address(listener)}",
     )
-    for one in (signal.SIGINT, signal.SIGTERM):  # Granian does that later
-        signal.signal(one, server.signal_handler_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # Granian does that later
+        signal.signal(number, server.signal_handler_interrupt)
     resource_tracker.ensure_running()  # a helper process; starting it unblocks these two
     signals = block_stop_signals()
     if server.interrupt_signal or has_arrived(signals):

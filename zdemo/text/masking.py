@@ -44,14 +44,14 @@ def token_like(text: str) -> list[str]:
     """Return the parts of a text that could be a token; long names of folders could not."""
     if len(text) < LEAST_RANDOM and "eyJ" not in text:
         return []
-    found = [piece for piece in re.split(f"[{SEPARATORS}/]+", text) if re.fullmatch(TOKEN_LIKE, piece)]
+    tokens = [piece for piece in re.split(f"[{SEPARATORS}/]+", text) if re.fullmatch(TOKEN_LIKE, piece)]
     if "/" in text and "://" not in text:
-        found = [piece for piece in found if set(map(_kind, piece)) >= {"a", "A", "0"}]
+        tokens = [piece for piece in tokens if set(map(_kind, piece)) >= {"a", "A", "0"}]
     pieces = [piece for piece in re.split(f"[{SEPARATORS}/.]+", text) if len(piece) >= LEAST_RANDOM]
-    known = {part for whole in found for part in whole.split(".")}
-    found += [piece for piece in pieces if piece not in known and looks_random(piece)]
-    if found:
-        return found
+    known = {part for whole in tokens for part in whole.split(".")}
+    tokens += [piece for piece in pieces if piece not in known and looks_random(piece)]
+    if tokens:
+        return tokens
     # base64 has slashes, and some tokens have dots: the pieces are too short
     wholes = re.split(f"[{SEPARATORS}/]+" if "://" in text else f"[{SEPARATORS}]+", text)
     return [whole for whole in wholes if len(whole) >= LEAST_TOKEN_LIKE and looks_random(re.sub("[/.]", "", whole))]
@@ -83,14 +83,14 @@ def without_tokens(text: str, longest: int = LONGEST_SEARCHED) -> str:
     Keys of one kind of letters count here alone: the words of a command may name a folder by such a digest, and must
     stay what can be pasted.
     """
-    shown = re.sub(JWT_START, lambda jwt: masked(jwt[0]), text[: longest + LEAST_TOKEN_LIKE])
+    excerpt = re.sub(JWT_START, lambda jwt: masked(jwt[0]), text[: longest + LEAST_TOKEN_LIKE])
     for find in (_long_keys, token_like):  # the latter may take a key and the names around it for one token
-        for token in find(shown):
-            shown = shown.replace(token, masked(token))
+        for token in find(excerpt):
+            excerpt = excerpt.replace(token, masked(token))
     if len(text) > longest + LEAST_TOKEN_LIKE:  # too little of a token may be left at the cut to look like one
         end = 1 - LEAST_TOKEN_LIKE
-        shown = shown[:end] + re.sub(rf"[^{SEPARATORS}…]+\Z", "", shown[end:])
-    return shown[:longest]
+        excerpt = excerpt[:end] + re.sub(rf"[^{SEPARATORS}…]+\Z", "", excerpt[end:])
+    return excerpt[:longest]
 
 
 def _long_keys(text: str) -> list[str]:
@@ -102,7 +102,7 @@ def _long_keys(text: str) -> list[str]:
 def looks_random(text: str) -> bool:
     """Return whether small letters, capitals and digits alternate as they never do in a name."""
     kinds = [_kind(character) for character in text]
-    changes = sum(one != other for one, other in pairwise(kinds))
+    changes = sum(kind != other for kind, other in pairwise(kinds))
     return set(kinds) >= {"a", "A", "0"} and changes >= RANDOM_CHANGES * len(text)
 
 

@@ -47,8 +47,8 @@ class Redaction:
     def __call__(self, text: str) -> str:
         """Return the text without the secrets."""
         small = text.translate(SMALL)
-        if found := sorted((form for form in self._shown if form in small), key=len, reverse=True):
-            pattern = re.compile("|".join(map(re.escape, found)), re.IGNORECASE | re.ASCII)
+        if forms := sorted((form for form in self._shown if form in small), key=len, reverse=True):
+            pattern = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE | re.ASCII)
             text = pattern.sub(lambda match: self._shown[match[0].translate(SMALL)], text)
         if not self._pieces:
             return text

@@ -162,9 +162,9 @@ class LoginRefused(ZdemoError):
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
         self.code = str(answer.get("error", "no reason given"))
-        said = f"{self.code}: {answer.get('error_description') or ''}"[:300].rstrip(": ")
-        hint = next((hint for words, hint in HINTS.items() if words in said), AGAIN)
-        super().__init__(f"ZITADEL refuses the login: {said}", hint=hint)
+        reason = f"{self.code}: {answer.get('error_description') or ''}"[:300].rstrip(": ")
+        hint = next((hint for words, hint in HINTS.items() if words in reason), AGAIN)
+        super().__init__(f"ZITADEL refuses the login: {reason}", hint=hint)
 
 
 def refusal(answer: Response) -> ZdemoError:

@@ -21,23 +21,23 @@ def read(kind: type[T], row: Mapping[str, Any]) -> T:
     """
     import msgspec  # here, because commands that read no such answer need not load it
 
-    found = {}
-    for one in fields(kind):  # type: ignore[arg-type]  # they are all dataclasses
-        values = (_value(row, path.split(".")) for path in one.metadata.get("paths", ()))
+    attributes = {}
+    for attribute in fields(kind):  # type: ignore[arg-type]  # they are all dataclasses
+        values = (_value(row, path.split(".")) for path in attribute.metadata.get("paths", ()))
         value = next((value for value in values if value not in (None, "")), None)
         if value is not None:
-            found[one.name] = one.metadata["convert"](value)
-    return msgspec.convert(found, kind)
+            attributes[attribute.name] = attribute.metadata["convert"](value)
+    return msgspec.convert(attributes, kind)
 
 
-def _value(found: Any, names: list[str]) -> Any:
+def _value(value: Any, names: list[str]) -> Any:
     """Return the value at the end of a path; a path through a list leads to a list."""
     for number, name in enumerate(names):
-        if isinstance(found, list):
-            return [_value(item, names[number:]) for item in found]
-        if (found := found.get(name)) is None:
+        if isinstance(value, list):
+            return [_value(item, names[number:]) for item in value]
+        if (value := value.get(name)) is None:
             return None
-    return found
+    return value
 
 
 def _at(
@@ -49,7 +49,7 @@ def _at(
 
 def _unless(state: str) -> Callable[[object], bool]:
     """Return whether a state is another one: ZITADEL leaves out the default, active."""
-    return lambda found: found != state
+    return lambda value: value != state
 
 
 def milliseconds(moment: str) -> int | None:

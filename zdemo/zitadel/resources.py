@@ -107,7 +107,7 @@ class TypedRpc(Rpc, Generic[T]):
 
         for _ in range(MOST_PAGES):
             page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
-            body = {self._filters: [one for one in filters if one], **fields, self._page: page}
+            body = {self._filters: [condition for condition in filters if condition], **fields, self._page: page}
             rows, paging = self.ask(client, to=read_page, **body)
             yield rows, paging.total
             offset += max(len(rows), min(paging.limit, PAGE_SIZE))
@@ -220,8 +220,8 @@ def create_application_key(
     """Create a key that expires at this time (milliseconds since 1970); ``secret`` is the text of its key file."""
 
     def decoded(answer: Fields) -> NewCredential:
-        made = read(NewCredential, answer)
-        return replace(made, secret=base64.b64decode(made.secret, validate=True).decode())
+        credential = read(NewCredential, answer)
+        return replace(credential, secret=base64.b64decode(credential.secret, validate=True).decode())
 
     return _NEW_KEY.ask(client, project_id, application_id, moment_of(expires), to=decoded)
 
@@ -304,8 +304,8 @@ def list_assignments(
 def list_assignments_of(client: ManagementClient, user_id: str) -> tuple[tuple[RoleAssignment, ...], int]:
     """Return the role assignments of a user, and how many of them cannot be seen."""
     pages = list(_ASSIGNMENTS.pages(client, _where("inUserIds", ids=[user_id])))
-    found = tuple(row for rows, _ in pages for row in rows)
-    return found, max(0, pages[0][1] - len(found))
+    assignments = tuple(row for rows, _ in pages for row in rows)
+    return assignments, max(0, pages[0][1] - len(assignments))
 
 
 # --- the user of the client's own token, by userinfo and ZITADEL's v1 API

@@ -21,7 +21,7 @@ def stack(store: RedisServer) -> Iterator[ExitStack]:  # noqa: ARG001  # it is e
 
 
 @pytest.fixture
-def one(store: RedisServer, stack: ExitStack) -> Worker:
+def first(store: RedisServer, stack: ExitStack) -> Worker:
     return stack.enter_context(worker(store.url))
 
 

@@ -40,29 +40,29 @@ def cut_off(store: RedisServer) -> None:
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
 def test_a_stored_answer_is_not_believed_after_an_order_about_it(
-    one: Worker, other: Worker, store: RedisServer, stack: ExitStack, order: Forget
+    first: Worker, other: Worker, store: RedisServer, stack: ExitStack, order: Forget
 ) -> None:
-    one.ask()
+    first.ask()
     assert other.ask().source is SHARED
-    assert one.answers.orders.publish(order)
+    assert first.answers.orders.publish(order)
     new = stack.enter_context(worker(store.url))
-    assert [each.ask().source for each in (new, other, one)] == [ASKED, SHARED, SHARED]
+    assert [each.ask().source for each in (new, other, first)] == [ASKED, SHARED, SHARED]
 
 
-def test_an_answer_that_was_on_its_way_is_not_believed(one: Worker, other: Worker) -> None:
-    one.meanwhile = lambda: other.answers.orders.publish(OF_USER)
-    one.ask()
+def test_an_answer_that_was_on_its_way_is_not_believed(first: Worker, other: Worker) -> None:
+    first.meanwhile = lambda: other.answers.orders.publish(OF_USER)
+    first.ask()
     assert other.ask().source is ASKED
 
 
-def test_an_order_that_only_this_worker_knows_holds_too(one: Worker, other: Worker) -> None:
+def test_an_order_that_only_this_worker_knows_holds_too(first: Worker, other: Worker) -> None:
     """It came from the other workers of this machine, and the store does not take it."""
-    one.ask()
+    first.ask()
     other.answers.orders.note(OF_USER)
     assert other.ask().source is ASKED
     other.meanwhile = lambda: other.answers.orders.note(OF_USER)
     other.ask("another")
-    assert one.ask("another").source is ASKED
+    assert first.ask("another").source is ASKED
 
 
 def test_workers_hear_an_order_without_a_request_and_need_the_documented_permissions_only(
@@ -70,45 +70,45 @@ def test_workers_hear_an_order_without_a_request_and_need_the_documented_permiss
 ) -> None:
     store.run("ACL", "SETUSER", "least", "on", ">password", *PERMISSIONS.split())
     url = store.url.replace("redis://", "redis://least:password@")
-    one, other = (stack.enter_context(worker(url)) for _ in range(2))
-    assert [each.ask().source for each in (one, other)] == [ASKED, SHARED]
+    first, other = (stack.enter_context(worker(url)) for _ in range(2))
+    assert [each.ask().source for each in (first, other)] == [ASKED, SHARED]
     orders = received(other)
-    assert one.answers.orders.publish(OF_USER)
+    assert first.answers.orders.publish(OF_USER)
     eventually("the order has come", lambda: orders == [(OF_USER, GIVEN)])
-    assert [each.answers.store.counters.shared_failures for each in (one, other)] == [0, 0]
+    assert [each.answers.store.counters.shared_failures for each in (first, other)] == [0, 0]
     documented = (Path(__file__).parents[3] / "docs/performance.md").read_text(encoding="utf-8")
     assert PERMISSIONS in " ".join(documented.split())
 
 
-def test_a_worker_that_was_cut_off_forgets_everything(one: Worker, other: Worker, store: RedisServer) -> None:
+def test_a_worker_that_was_cut_off_forgets_everything(first: Worker, other: Worker, store: RedisServer) -> None:
     other.ask()
     orders = received(other)
     cut_off(store)
     eventually("it has forgotten", lambda: orders[:1] == [(EVERYTHING, CUT_OFF)])
     assert other.ask().source is ASKED
-    one.answers.orders.publish(OF_USER)
+    first.answers.orders.publish(OF_USER)
     eventually("it listens again", lambda: orders[-1] == (OF_USER, GIVEN))
 
 
-def test_who_has_missed_as_many_as_are_kept_forgets_everything(one: Worker, store: RedisServer) -> None:
-    one.answers.orders.publish(Forget(user_id="2"))
+def test_who_has_missed_as_many_as_are_kept_forgets_everything(first: Worker, store: RedisServer) -> None:
+    first.answers.orders.publish(Forget(user_id="2"))
     [key] = store.keys("orders")
     with closing(store.client()) as client, client.pipeline() as pipe:
         for _ in range(MOST_ORDERS):
             pipe.xadd(key, {"order": b"x"})
         pipe.execute()
-    orders = received(one)
-    one.ask()
+    orders = received(first)
+    first.ask()
     assert orders[0] == (EVERYTHING, CUT_OFF)
 
 
 @pytest.mark.parametrize("kind", ["of another application", "garbage", "not an order"])
 def test_what_others_write_among_the_orders_is_not_followed(
-    one: Worker, other: Worker, store: RedisServer, stack: ExitStack, kind: str
+    first: Worker, other: Worker, store: RedisServer, stack: ExitStack, kind: str
 ) -> None:
     other.ask()
     orders = received(other)
-    one.answers.orders.publish(Forget(user_id="2"))
+    first.answers.orders.publish(Forget(user_id="2"))
     [key] = store.keys("orders")
     value = b"garbage"
     if kind == "of another application":
@@ -119,7 +119,7 @@ def test_what_others_write_among_the_orders_is_not_followed(
             entries: Any = client.xrange(theirs)
         value = entries[0][1][b"order"]
     store.run("XADD", key, "*", "other" if kind == "not an order" else "order", value)
-    assert one.ask().source is SHARED
+    assert first.ask().source is SHARED
     assert [order for order, _ in orders] == [Forget(user_id="2")]
 
 
@@ -133,14 +133,14 @@ def test_what_others_write_among_the_orders_is_not_followed(
 )
 @pytest.mark.parametrize("by_store", [False, True])
 def test_an_order_counts_for_answers_from_before_it_and_inactive_ones_may_be_about_anybody(
-    one: Worker, order: Forget, answer: Introspection, seconds_after: float, forgotten: bool, by_store: bool
+    first: Worker, order: Forget, answer: Introspection, seconds_after: float, forgotten: bool, by_store: bool
 ) -> None:
-    asked_at, asked_at_stored = one.now() + seconds_after, 1000 + seconds_after
-    one.answers.orders.note(order, 1000.0 if by_store else None)
-    one.ahead = TTL
+    asked_at, asked_at_stored = first.now() + seconds_after, 1000 + seconds_after
+    first.answers.orders.note(order, 1000.0 if by_store else None)
+    first.ahead = TTL
     times = (1e12, asked_at_stored) if by_store else (asked_at, 1e12)
-    forgot = one.answers.orders.forgot
+    forgot = first.answers.orders.forgot
     assert forgot(answer, b"", asked_at=times[0], asked_at_stored=times[1]) == forgotten
-    one.ahead = 3 * TTL
-    one.answers.orders.note(Forget(user_id="3"))
+    first.ahead = 3 * TTL
+    first.answers.orders.note(Forget(user_id="3"))
     assert not forgot(ACTIVE, b"", asked_at=0, asked_at_stored=0), "the first is not kept any more"

@@ -32,10 +32,10 @@ def sealed(sealer: Sealer, claims: dict[str, object] = CLAIMS) -> bytes:
 
 
 def test_what_is_sealed_opens_for_the_same_application() -> None:
-    one, other = Sealer(SETTINGS), Sealer(SETTINGS)
+    sealer, other = Sealer(SETTINGS), Sealer(SETTINGS)
     answer = Introspection(active=True, claims=CLAIMS, expires_at=253402300799)
-    assert other.open_answer(other.name(HASH), sealed(one)) == (answer, *TIMES.values())
-    assert one.open("order", "orders", other.seal("order", "orders", b"text")) == b"text"
+    assert other.open_answer(other.name(HASH), sealed(sealer)) == (answer, *TIMES.values())
+    assert sealer.open("order", "orders", other.seal("order", "orders", b"text")) == b"text"
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_what_is_sealed_opens_for_the_same_application() -> None:
     ids=["changed secret", "other application", "other issuer", "key file", "other key"],
 )
 def test_nothing_opens_and_no_name_is_the_same_for_others(mine: Settings, others: Settings) -> None:
-    one, theirs = Sealer(mine), Sealer(others)
-    assert theirs.name(HASH) != one.name(HASH)
+    ours, theirs = Sealer(mine), Sealer(others)
+    assert theirs.name(HASH) != ours.name(HASH)
     with pytest.raises(Unbelievable):
-        theirs.open_answer(one.name(HASH), sealed(one))
+        theirs.open_answer(ours.name(HASH), sealed(ours))
     with pytest.raises(Unbelievable):
-        theirs.open("order", "orders", one.seal("order", "orders", b"text"))
+        theirs.open("order", "orders", ours.seal("order", "orders", b"text"))
 
 
 def test_a_value_opens_only_where_it_was_put() -> None:

@@ -20,22 +20,22 @@ SHARED, ASKED = Source.SHARED, Source.ASKED
 
 class TestSharing:
     @pytest.mark.parametrize("answer", [ACTIVE, INACTIVE])
-    def test_what_one_worker_asked_the_others_know(self, one: Worker, other: Worker, answer: Introspection) -> None:
-        one.outcome = answer
-        assert one.ask().source is ASKED
+    def test_what_one_worker_asked_the_others_know(self, first: Worker, other: Worker, answer: Introspection) -> None:
+        first.outcome = answer
+        assert first.ask().source is ASKED
         shared = other.ask()
         assert (shared, shared.source, other.asked) == (answer, SHARED, [])
         counters = other.answers.store.counters
         assert (counters.shared_hits, counters.shared_misses, counters.shared_rejected) == (1, 0, 0)
 
-    def test_a_failure_is_not_shared_and_the_next_asks_at_once(self, one: Worker, other: Worker) -> None:
-        one.outcome = unavailable()
+    def test_a_failure_is_not_shared_and_the_next_asks_at_once(self, first: Worker, other: Worker) -> None:
+        first.outcome = unavailable()
         with pytest.raises(ZitadelUnavailable):
-            one.ask()
+            first.ask()
         assert (other.ask().source, other.sleeps) == (ASKED, [])
 
     def test_nothing_in_the_store_shows_a_token_or_a_claim_or_stays_forever(
-        self, one: Worker, store: RedisServer
+        self, first: Worker, store: RedisServer
     ) -> None:
         def look() -> None:
             with closing(store.client()) as client:
@@ -43,10 +43,13 @@ class TestSharing:
                     seen[key] = client.dump(key), client.pttl(key)
 
         seen: dict[bytes, Any] = {}
-        one.outcome, one.meanwhile = Introspection(active=True, claims={"active": True, "sub": "visible-user"}), look
-        one.ask("visible-token")
+        first.outcome, first.meanwhile = (
+            Introspection(active=True, claims={"active": True, "sub": "visible-user"}),
+            look,
+        )
+        first.ask("visible-token")
         assert store.keys("lease") == []
-        one.answers.orders.publish(Forget(user_id="visible-user"))
+        first.answers.orders.publish(Forget(user_id="visible-user"))
         look()
         assert sorted(key.split(b":")[2] for key in seen) == [b"answer", b"lease", b"orders"]
         assert b"visible" not in repr(seen).encode()
@@ -66,39 +69,47 @@ class TestAge:
         ],
     )
     def test_counts_by_both_clocks(
-        self, one: Worker, store: RedisServer, answer: Introspection, by_store: float, by_wall: float, age: float | None
+        self,
+        first: Worker,
+        store: RedisServer,
+        answer: Introspection,
+        by_store: float,
+        by_wall: float,
+        age: float | None,
     ) -> None:
-        question = one.answers.question(A_TOKEN)
+        question = first.answers.question(A_TOKEN)
         now: Any = store.run("TIME")
         asked_at = now[0] + now[1] / 10**6 - by_store
         times = {"asked_at": asked_at, "asked_at_wall": time.time() - by_wall}
         store.run("SET", question.answer_key, Sealer(SETTINGS).seal_answer(question.name, answer, **times) or b"")
-        got = one.ask()
+        got = first.ask()
         assert got.source is (ASKED if age is None else SHARED)
-        assert one.answers.store.counters.shared_rejected == (age is None)
+        assert first.answers.store.counters.shared_rejected == (age is None)
         if age is not None:
             assert got.asked_at is not None
-            assert age <= one.now() - got.asked_at < age + TIMEOUT
+            assert age <= first.now() - got.asked_at < age + TIMEOUT
 
-    def test_counts_from_the_question(self, one: Worker, other: Worker) -> None:
+    def test_counts_from_the_question(self, first: Worker, other: Worker) -> None:
         def pass_time() -> None:
-            one.ahead = other.ahead = TTL - 10
+            first.ahead = other.ahead = TTL - 10
 
-        one.meanwhile = pass_time
-        one.ask()
+        first.meanwhile = pass_time
+        first.ask()
         assert other.ask().source is SHARED
         other.ahead = TTL
         assert other.ask().source is ASKED
 
 
 @pytest.mark.parametrize("change", ["copied", "garbage", "huge", "old"])
-def test_whoever_writes_to_the_store_gains_nothing(one: Worker, other: Worker, store: RedisServer, change: str) -> None:
-    one.outcome = other.outcome = INACTIVE
-    key = one.answers.question(A_TOKEN).answer_key
-    one.outcome = ACTIVE
-    one.ask("theirs")
+def test_whoever_writes_to_the_store_gains_nothing(
+    first: Worker, other: Worker, store: RedisServer, change: str
+) -> None:
+    first.outcome = other.outcome = INACTIVE
+    key = first.answers.question(A_TOKEN).answer_key
+    first.outcome = ACTIVE
+    first.ask("theirs")
     [theirs] = store.keys("answer")
-    one.ask()
+    first.ask()
     mine = store.run("GET", key)
     assert isinstance(mine, bytes)
     other.ahead = TTL if change == "old" else 0
@@ -108,24 +119,24 @@ def test_whoever_writes_to_the_store_gains_nothing(one: Worker, other: Worker, s
     assert other.ask() == INACTIVE
     assert (other.asked, other.sleeps, other.answers.store.counters.shared_rejected) == ([A_TOKEN], [], 1)
     if change != "old":
-        assert one.ask() == INACTIVE, "it replaced what was there"
+        assert first.ask() == INACTIVE, "it replaced what was there"
 
 
 class TestLease:
-    def take(self, store: RedisServer, one: Worker) -> str:
-        lease = one.answers.question(A_TOKEN).lease_key
+    def take(self, store: RedisServer, first: Worker) -> str:
+        lease = first.answers.question(A_TOKEN).lease_key
         store.run("SET", lease, "1", "PX", 60_000)
         return lease
 
     def test_others_wait_for_the_answer_and_look_less_and_less_often(
-        self, one: Worker, other: Worker, store: RedisServer
+        self, first: Worker, other: Worker, store: RedisServer
     ) -> None:
         lease = self.take(store, other)
 
         def answer() -> None:
             if len(other.sleeps) == 10:
                 store.run("DEL", lease)
-                one.ask()
+                first.ask()
 
         other.on_sleep = answer
         assert other.ask().source is SHARED
@@ -140,14 +151,14 @@ class TestLease:
         assert other.deadlines[0] - other.now() > 1, "time is left for ZITADEL"
 
     def test_an_answer_that_comes_after_its_lease_does_not_replace_a_later_one(
-        self, one: Worker, other: Worker, store: RedisServer
+        self, first: Worker, other: Worker, store: RedisServer
     ) -> None:
         def overtake() -> None:
-            one.ahead = 2 * LEASE
-            store.run("DEL", one.answers.question(A_TOKEN).lease_key)
+            first.ahead = 2 * LEASE
+            store.run("DEL", first.answers.question(A_TOKEN).lease_key)
             other.outcome = INACTIVE
             other.ask()
 
-        one.meanwhile = overtake
-        assert one.ask() == ACTIVE
+        first.meanwhile = overtake
+        assert first.ask() == ACTIVE
         assert other.ask() == INACTIVE

@@ -80,9 +80,9 @@ def check_said(shared: SharedAnswers, caplog: pytest.LogCaptureFixture, reason: 
     """The log says what is wrong and what to do, once and without a secret; on a busy machine it may say more."""
     assert not shared.store.state.ok
     assert shared.store.counters.shared_failures > 0
-    said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert len(set(said)) == len(said)
-    [matching] = [text for text in said if reason in text]
+    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(set(messages)) == len(messages)
+    [matching] = [text for text in messages if reason in text]
     assert matching.startswith("answers are not shared: ")
     assert hint in matching
     assert PASSWORD not in caplog.text + repr(shared) + repr(shared.store.state)
@@ -99,9 +99,9 @@ def check_it_shares(introspector: CachingIntrospector, shared: SharedAnswers, se
     eventually("an answer is stored", shares)
 
 
-@pytest.mark.parametrize(("fault", "said"), [("ended", ("refuses connections", "start it")), ("full", FULL)])
+@pytest.mark.parametrize(("fault", "expected"), [("ended", ("refuses connections", "start it")), ("full", FULL)])
 def test_a_failing_store_does_not_change_the_answers(
-    zitadel: Emulator, caplog: pytest.LogCaptureFixture, fault: str, said: tuple[str, str]
+    zitadel: Emulator, caplog: pytest.LogCaptureFixture, fault: str, expected: tuple[str, str]
 ) -> None:
     with redis_server() as server, api(zitadel, server.url) as (introspector, shared):
         assert introspector.introspect("before", own=True).source is Source.ASKED
@@ -111,7 +111,7 @@ def test_a_failing_store_does_not_change_the_answers(
         else:
             server.run("CONFIG", "SET", "maxmemory", 1)
         check_answers(introspector)
-        check_said(shared, caplog, *said)
+        check_said(shared, caplog, *expected)
 
 
 def test_a_store_that_hangs_and_goes_on_is_used_again(
@@ -140,7 +140,7 @@ def test_the_password_is_used_and_never_shown(
 
 
 @pytest.mark.parametrize(
-    ("name", "query", "said"),
+    ("name", "query", "expected"),
     [
         (LOOPBACK, "?ssl_ca_certs={}", None),
         ("localhost", "?ssl_ca_certs={}", ("fails in TLS: ", "its certificate")),
@@ -153,13 +153,13 @@ def test_tls_works_with_the_right_certificate_alone(
     caplog: pytest.LogCaptureFixture,
     name: str,
     query: str,
-    said: tuple[str, str] | None,
+    expected: tuple[str, str] | None,
 ) -> None:
     server, ca = by_tls
     with api(zitadel, f"rediss://{name}:{server.port}{query.format(ca)}") as (introspector, shared):
-        if said:
+        if expected:
             introspector.introspect("a token", own=True)
-            check_said(shared, caplog, *said)
+            check_said(shared, caplog, *expected)
         else:
             check_it_shares(introspector, shared, server)
 
@@ -176,7 +176,7 @@ def answering(answer: bytes) -> Behaviour:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "scheme", "said"),
+    ("behaviour", "scheme", "expected"),
     [
         (answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "redis", WRONG_ADDRESS),
         (answering(b"-ERR unknown command\r\n"), "rediss", ("fails in TLS", "rediss:// only")),
@@ -185,7 +185,7 @@ def answering(answer: bytes) -> Behaviour:
     ],
 )
 def test_what_is_not_a_store_does_no_harm(
-    zitadel: Emulator, caplog: pytest.LogCaptureFixture, behaviour: Behaviour, scheme: str, said: tuple[str, str]
+    zitadel: Emulator, caplog: pytest.LogCaptureFixture, behaviour: Behaviour, scheme: str, expected: tuple[str, str]
 ) -> None:
     with (
         upstream(on_connect=behaviour) as server,
@@ -195,4 +195,4 @@ def test_what_is_not_a_store_does_no_harm(
             check_answers(introspector)
         else:  # each attempt at TLS reads this machine's certificates, which takes long
             introspector.introspect("a token", own=True)
-        check_said(shared, caplog, *said)
+        check_said(shared, caplog, *expected)

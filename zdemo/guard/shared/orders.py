@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from zdemo.guard.forget import Forget
 from zdemo.guard.shared.redis_store import RedisStore
@@ -24,6 +24,14 @@ GIVEN = "as an order in the store says"
 CUT_OFF = "because the connection to the store was lost, or too many orders to forget came at once"
 
 EVERYTHING = Forget(everything=True)
+
+
+class _Received(NamedTuple):
+    """An order and when it came: on this worker's running clock, and on the store's if it came from there."""
+
+    order: Forget
+    at: float
+    stored_at: float | None = None
 
 
 @dataclass(eq=False)
@@ -47,8 +55,7 @@ class OrderFeed:
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._cursor = (0, 0)  # the ID of the newest order that was read
-        # each with when it came: on this worker's running clock, and on the store's clock if it came from there
-        self._received: list[tuple[Forget, float, float | None]] = []
+        self._received: list[_Received] = []
         self._handlers: list[Callable[[Forget, str], object]] = []
         self._listener: threading.Thread | None = None
         self._closed = threading.Event()
@@ -75,9 +82,9 @@ class OrderFeed:
         """Note an order. If there are too many, they become one to forget everything from before now."""
         now = self.clock()
         with self._lock:
-            kept = [one for one in self._received if now - one[1] <= self.keep_seconds]
+            kept = [received for received in self._received if now - received.at <= self.keep_seconds]
             is_full = len(kept) >= MOST_ORDERS
-            self._received = [(EVERYTHING, now, None)] if is_full else [*kept, (order, now, stored_at)]
+            self._received = [_Received(EVERYTHING, now)] if is_full else [*kept, _Received(order, now, stored_at)]
 
     def forgot(self, answer: Introspection, token_hash: bytes, *, asked_at: float, asked_at_stored: float) -> bool:
         """Tell whether an answer about a token is older than an order about it, by the running or the store's clock."""

@@ -23,33 +23,44 @@ from zdemo.serving.forks import renewed_after_fork
 T = TypeVar("T")
 
 PERMISSIONS = "~zdemo:* +get +set +del +time +xadd +xrange +xread +pexpire +multi +exec"
-# Errors, what they say about the store, and what to do. The first that fits.
-REFUSED_WRITES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
-    (
+
+
+class Fault(NamedTuple):
+    """Errors, what they say about the store, and what to do."""
+
+    errors: tuple[type[Exception], ...]
+    meaning: str
+    hint: str
+
+
+REFUSED_WRITES = (
+    Fault(
         (exceptions.OutOfMemoryError, exceptions.ReadOnlyError),
         "takes no values: it is full, or a read-only replica",
         "raise its maxmemory, or set its maxmemory-policy to volatile-ttl; or name the primary in ZDEMO_CACHE_URL",
     ),
-    ((exceptions.NoPermissionError,), "does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"),
+    Fault(
+        (exceptions.NoPermissionError,), "does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"
+    ),
 )
-FAULTS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
-    (
+FAULTS = (  # the first that fits
+    Fault(
         (exceptions.AuthenticationError, exceptions.AuthorizationError),
         "refuses the user name or the password, or requires a password",
         "correct them in ZDEMO_CACHE_URL: redis://USER:PASSWORD@HOST",
     ),
-    (
+    Fault(
         (ssl.SSLError,),
         "fails in TLS",
         "check its certificate and ?ssl_ca_certs=FILE; use rediss:// only for a port with TLS",
     ),
-    (
+    Fault(
         (TimeoutError, exceptions.TimeoutError, exceptions.BusyLoadingError),
         "does not answer in time",
         "check the store, and the network to it; use rediss:// only for a port with TLS",
     ),
-    ((ConnectionRefusedError, FileNotFoundError), "refuses connections", "start it, or correct ZDEMO_CACHE_URL"),
-    (
+    Fault((ConnectionRefusedError, FileNotFoundError), "refuses connections", "start it, or correct ZDEMO_CACHE_URL"),
+    Fault(
         (Exception,),
         "has no address, or does not answer as Redis or Valkey does",
         "correct host and port in ZDEMO_CACHE_URL; if the store expects TLS, use rediss://",
@@ -73,15 +84,15 @@ class SharedState(NamedTuple):
         return not self.reason
 
 
-def state_after(error: Exception, shown: str) -> SharedState:
+def state_after(error: Exception, address: str) -> SharedState:
     """Return what an error of redis-py means for the store at an address. Nothing that it sent is shown."""
     errors: list[BaseException] = [error]
     while inner := errors[-1].__cause__ or errors[-1].__context__:
         errors.append(inner)
-    fault = next(row for row in REFUSED_WRITES + FAULTS if any(isinstance(one, row[0]) for one in errors))
-    untrusted = next((f": {one.verify_message}" for one in errors if isinstance(one, ssl.SSLCertVerificationError)), "")
-    reason = f"the store at {shown} {fault[1]}{untrusted}"
-    return SharedState(reason, fault[2], reads=fault in REFUSED_WRITES)
+    fault = next(fault for fault in REFUSED_WRITES + FAULTS if any(isinstance(e, fault.errors) for e in errors))
+    untrusted = next((f": {e.verify_message}" for e in errors if isinstance(e, ssl.SSLCertVerificationError)), "")
+    reason = f"the store at {address} {fault.meaning}{untrusted}"
+    return SharedState(reason, fault.hint, reads=fault in REFUSED_WRITES)
 
 
 @dataclass(eq=False, repr=False)  # the URL may have a password
@@ -97,7 +108,7 @@ class RedisStore:
     @renewed_after_fork
     def __post_init__(self) -> None:
         self.state = SharedState()
-        self._shown = shown_address(self.url)
+        self._address = shown_address(self.url)
         self._client = self.client(self.operation_seconds, retries=1)
         self._breaker = Breaker(
             self.operation_seconds, counters=self.counters, gauge="shared_breaker", clock=self.clock
@@ -129,7 +140,7 @@ class RedisStore:
         except Exception as error:  # a server that is not a Redis may make its parser fail in any way
             self._breaker.failed(permit)
             self.counters.count("shared_failures")
-            self.state = state_after(error, self._shown)
+            self.state = state_after(error, self._address)
             self._log.error(f"answers are not shared: {self.state.reason}", self.state.hint)
             return None
         except BaseException:
@@ -138,7 +149,7 @@ class RedisStore:
         self._breaker.answered(permit)
         if not self.state.ok and (writes or not self.state.reads):
             self.state = SharedState()
-            self._log.error("answers are shared again", f"the store at {self._shown} works", logging.WARNING)
+            self._log.error("answers are shared again", f"the store at {self._address} works", logging.WARNING)
         return result
 
     def tried(self, operation: Callable[[Any], object]) -> SharedState:
@@ -146,7 +157,7 @@ class RedisStore:
         try:
             operation(self._client)
         except Exception as error:  # as above
-            return state_after(error, self._shown)
+            return state_after(error, self._address)
         return SharedState()
 
     def close(self) -> None:
