@@ -39,14 +39,15 @@ from zdemo.guard.guard import (
     refusal_of,
 )
 from zdemo.text.masking import could_be_secret
-from zdemo.zitadel.introspection_answer import Introspection, Introspector
+from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import watched
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
 View = TypeVar("View", bound=Callable[..., Any])
 EXTENSION = "zdemo"
-ADMITTED = "zdemo_admitted"  # the attribute of an admitted request
+# Attributes of an admitted request: to which view, by which guard, and what ZITADEL says about its token
+ADMITTED_VIEW, ADMITTED_BY, ADMITTED_TOKEN = "zdemo_view", "zdemo_guard", "zdemo_introspection"
 MARK = "__zdemo_mark__"  # the attribute of a function
 OPEN_AND_GUARDED = "a view has both open_route and requires_token"
 PREFLIGHT = {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"}
@@ -203,8 +204,7 @@ def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         this: Request = request._get_current_object()  # type: ignore[attr-defined]  # as below
-        admission: _Admission | None = getattr(this, ADMITTED, None)
-        if admission is None or admission.view is not guarded:
+        if getattr(this, ADMITTED_VIEW, None) is not guarded:
             _require(this, roles)
         return current_app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
 
@@ -224,15 +224,6 @@ class _Mark:
 
 
 PLAIN = _Mark(None)
-
-
-@dataclass(slots=True)
-class _Admission:
-    """That a guard has admitted a request: to which view, and what ZITADEL says about its token."""
-
-    view: Any
-    guard: Guard
-    introspection: Introspection
 
 
 def _mark_of(view: Any) -> _Mark | None:
@@ -312,7 +303,9 @@ def _admit(context: AppContext, this: Request, guard: Guard, view: Any, roles: R
     authorize(introspection, guard.policy, now=guard.now(), roles=roles)
     context.g.introspection = introspection
     # With the request, which is this app's alone: a mounted app gets the same environ, tests send several in one g.
-    setattr(this, ADMITTED, _Admission(view, guard, introspection))
+    setattr(this, ADMITTED_VIEW, view)
+    setattr(this, ADMITTED_BY, guard)
+    setattr(this, ADMITTED_TOKEN, introspection)
 
 
 def _require(this: Request, roles: RequiredRoles) -> None:
@@ -321,12 +314,11 @@ def _require(this: Request, roles: RequiredRoles) -> None:
     guard: Guard | None = context.app.extensions.get(EXTENSION)
     if guard is None:
         raise GuardError("protect(app) was not called for this app", hint="call protect(app) once")
-    admission: _Admission | None = getattr(this, ADMITTED, None)
-    if admission is None or admission.guard is not guard:
+    if getattr(this, ADMITTED_BY, UNSET) is not guard:
         _admit(context, this, guard, None, roles)
         return
     try:
-        authorize(admission.introspection, guard.policy, now=guard.now(), roles=roles)
+        authorize(getattr(this, ADMITTED_TOKEN), guard.policy, now=guard.now(), roles=roles)
     except Refused:
         context.g.pop("introspection", None)
         raise
