@@ -251,6 +251,10 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a guard that a query replaces": (lambda: _parameter(Annotated[str, requires_reader, Query()]), "write Annotated["),
     "an Introspection without a guard": (lambda: _parameter(Introspection), "Depends(requires_token("),
+    "an Introspection of an empty Depends": (
+        lambda: _parameter(Annotated[Introspection, Depends()]),
+        "Depends(requires_token(",
+    ),
     "an Introspection as the response": (lambda: FastAPI().get("/", response_model=Introspection)(view), "return the"),
     "an app of Flask": (lambda: guarded(Flask(__name__)), "write from zdemo.server import protect"),
     "a second protect": (lambda: guarded(guarded()), "call protect(app) once"),

@@ -96,6 +96,9 @@ class _RequiresToken(TokenDependency):
 
 
 requires_token = _RequiresToken(NO_ROLE)
+# An empty ``Depends()`` would call the class with claims from the request; FastAPI asks the parameter's type first.
+_of_itself = Signature([Parameter("introspection", Parameter.KEYWORD_ONLY, annotation=Introspection)])
+Introspection.__signature__ = _of_itself  # type: ignore[attr-defined]  # as above
 
 
 async def _as_awaitable(introspection: Introspection) -> Introspection:
