@@ -44,6 +44,10 @@ def test_the_address_takes_the_answer_of_its_own_login_alone() -> None:
     with serving(login) as port:
         login.redirect_uri = here = f"http://127.0.0.1:{port}/callback"
         browser = requests.Session()
+        rebound, image, ahead = ("Host", f"a.example:{port}"), ("Sec-Fetch-Dest", "image"), ("Sec-Purpose", "prefetch")
+        for name, value in (rebound, image, ahead):
+            asked = requests.get(f"http://127.0.0.1:{port}/", headers={name: value}, timeout=TIMEOUT_SECONDS)
+            assert asked.status_code == 404, "neither a web page nor a browser that looks ahead starts it"
         assert get(f"{here}?code=x&state={state}", browser).status_code == 404, "nobody has started it"
         led = get(f"http://127.0.0.1:{port}/", browser)
         assert (led.status_code, led.headers["Location"]) == (302, f"https://zitadel.example{login.path}")
@@ -71,6 +75,7 @@ def test_a_login_that_another_user_starts_too_ends_without_a_token() -> None:
     token = answer(json_body({"access_token": "x" * 20, "token_type": "Bearer"}))
     with upstream(token) as zitadel, closing(login_at(zitadel.url)) as login, serving(login) as port:
         start = f"http://127.0.0.1:{port}/"
+        login.redirect_uri = f"{start}callback"
         first, second = get(start), get(start)
         assert (first.status_code, second.status_code, "Set-Cookie" in second.headers) == (302, 409, False)
         assert "You are not logged in: the login was started twice" in second.text

@@ -74,6 +74,9 @@ class Login:
         asked, answer = (environ["REQUEST_METHOD"], environ["PATH_INFO"]), dict[str, str]()
         status, headers, told = "404 Not Found", HEADERS, "No login of this browser waits for this."
         cookie = f"zdemo-login-{urlsplit(self.redirect_uri).port}={self._cookie}"  # all ports of a host share cookies
+        is_seen = environ.get("HTTP_SEC_FETCH_DEST", "document") == "document" and "HTTP_SEC_PURPOSE" not in environ
+        if environ.get("HTTP_HOST") != urlsplit(self.redirect_uri).netloc or not is_seen:
+            asked = ("", "")  # by a web page (with DNS rebinding, or for an image), or by a browser that looks ahead
         if asked == ("GET", "/"):
             self._starts.append(asked)
             status, told = "302 Found", "Log in at ZITADEL."
