@@ -74,6 +74,9 @@ def test_settings_can_be_variables() -> None:
         "CLIENT_ID",
         "CLIENT_SECRET",
     ]
+    for given in ({"ZDEMO_TIMEOUT": 5}, "settings"):
+        with pytest.raises(GuardError, match="settings are not texts by their names"):
+            settings_of(given, logger)  # type: ignore[arg-type]
 
 
 PROGRAMS = {

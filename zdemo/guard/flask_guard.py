@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial, wraps
+from functools import cache, wraps
 from inspect import isclass, iscoroutinefunction
 from io import BytesIO
 from traceback import walk_stack
@@ -104,25 +104,20 @@ def protect(
 
     # Methods of the instance: the app can replace its lists of functions, and error routers make 500 of what is raised
     app.preprocess_request = _answering(app, guard_request)  # type: ignore[method-assign]  # as above
-    app.dispatch_request = _answering(app, app.dispatch_request, is_view=True)  # type: ignore[method-assign]  # as above
+    app.dispatch_request = _answering(app, app.dispatch_request)  # type: ignore[method-assign]  # as above
     return app
 
 
-def _answering(app: Flask, method: Callable[..., Any], *, is_view: bool = False) -> Callable[..., Any]:
-    """Make a method of the app answer refusals that no handler of the app does, and keep answers out of caches."""
+def _answering(app: Flask, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a method of the app answer refusals that no handler of the app does."""
 
     def answering(*context: Any) -> Any:
         try:
-            try:
-                answer = method(*context)
-            except (Refused, IntrospectionError) as error:
-                if app._find_error_handler(error, request.blueprints) is not _answer:
-                    raise
-                answer = _answer(error)
-            return None if answer is None and not is_view else _private(app, answer)
-        except Exception:  # an error can be an answer, too
-            after_this_request(partial(_private, app))
-            raise
+            return method(*context)
+        except (Refused, IntrospectionError) as error:
+            if app._find_error_handler(error, request.blueprints) is not _answer:
+                raise
+            return _answer(error)
 
     return answering
 
@@ -295,6 +290,8 @@ def _answer_unrouted(app: Flask, error: Any) -> Response:
 def _admit(context: AppContext, this: Request, guard: Guard, view: Any, roles: RequiredRoles) -> None:
     """Ask ZITADEL about the token of a request to a view, or raise why the request is refused."""
     environ = this.environ
+    if INTROSPECTION not in environ and OBSERVED not in environ:
+        after_this_request(_private)  # also if the answer is an error
     environ[INTROSPECTION] = None
     token = bearer_token(environ.get("HTTP_AUTHORIZATION"))
     if environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE"):
@@ -339,20 +336,17 @@ def _refuse_second_token(environ: Mapping[str, Any], app: Flask) -> None:
             refuse_second_token(body.getvalue()[:LARGEST_FORM_BYTES])
 
 
-def _private(app: Flask, answer: Any) -> Any:
+def _private(response: Response) -> Response:
     """Keep an answer that depends on the caller out of shared caches. zdemo's own layer does that in less time."""
-    environ = request._get_current_object().environ  # type: ignore[attr-defined]  # as above
-    if INTROSPECTION in environ and OBSERVED not in environ:
-        answer = app.make_response(answer)
-        headers = answer.headers
-        for name, _ in headers:  # Headers.set takes twice as long, whether there is such a field or not
-            if name.lower() == "cache-control":
-                headers.set(*NO_STORE)
-                break
-        else:
-            headers.add(*NO_STORE)
-        headers.add(*VARY)  # beside what the view may have set
-    return answer
+    headers = response.headers
+    for name, _ in headers:  # Headers.set takes twice as long, whether there is such a field or not
+        if name.lower() == "cache-control":
+            headers.set(*NO_STORE)
+            break
+    else:
+        headers.add(*NO_STORE)
+    headers.add(*VARY)  # beside what the view may have set
+    return response
 
 
 def request_id() -> str:

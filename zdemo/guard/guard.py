@@ -163,6 +163,8 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
     """Read settings from variables (None: from the environment and ``.env``), log warnings. Raises SettingsError."""
     if isinstance(given, Settings):
         return given
+    if given is not None and not (isinstance(given, Mapping) and all(isinstance(text, str) for text in given.values())):
+        raise GuardError("settings are not texts by their names", hint='give a mapping such as {"CLIENT_ID": "…"}')
     try:
         settings = Settings.from_env(read_environment() if given is None else given)
     except SettingsError as error:
