@@ -43,7 +43,7 @@ HOMES: dict[str, set[str]] = {
     "click": {"guard.guard"},
     "dotenv": {"config.dotenv_file"},
     "prometheus_client": {"server"},
-    "msgspec": {"emulator.seed_file", "setup.state_file", "zitadel.records"},
+    "msgspec": {"emulator.seed_file", "page.app", "setup.state_file", "zitadel.records"},
     "granian": {"serving"},
     "setproctitle": {"serving"},
     "redis": {"guard.shared.redis_store"},

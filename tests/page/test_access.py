@@ -147,7 +147,7 @@ def test_no_path_leads_out_of_the_folder_of_files_and_what_is_not_the_pages_is_t
 @pytest.mark.parametrize(
     ("body", "media", "status", "code"),
     [
-        *((body, JSON, 400, "not_json") for body in (b"", b"\xff\xfe", b"[]", b"[" * 60_000)),
+        *((body, JSON, 400, "invalid_body") for body in (b"", b"\xff\xfe", b"[]", b"[" * 60_000)),
         (b'{"a": "' + b"x" * 64 * 1024 + b'"}', JSON, 413, "request_entity_too_large"),
         (b'{"change": "stop"}', "text/plain", 415, "not_json"),  # as a form of another site could send it
     ],

@@ -3,7 +3,6 @@
 What it answers is neither logged nor counted, since it is not the API that answers.
 """
 
-import json
 import logging
 import os
 import re
@@ -12,8 +11,9 @@ from collections.abc import Iterable
 from functools import partial
 from html import escape
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
@@ -23,7 +23,7 @@ from zdemo.page.access import PREFIX, Access, cookie_name
 from zdemo.page.changes import change
 from zdemo.page.events import Event, concealed, event_of, secrets_of, showable
 from zdemo.page.feed import CHANGED, PageSlots, Watching
-from zdemo.page.page_context import PageContext, PageOptions, PageRefusal
+from zdemo.page.page_context import ChangeOrder, PageContext, PageOptions, PageRefusal, SendOrder
 from zdemo.page.page_state import state
 from zdemo.page.sending import send
 from zdemo.server.observe import WATCHER, Trace
@@ -58,6 +58,7 @@ FILES = f"{PREFIX}files/"
 OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
 
 log = logging.getLogger("zdemo.page")
+T = TypeVar("T")
 
 
 def paged_worker(worker: WorkerApp, options: PageOptions, bus: Bus) -> WSGIApp:
@@ -151,8 +152,8 @@ def _refusal_for(error: Exception, hidden: Redaction) -> PageRefusal:
     if isinstance(error, PageRefusal):
         return error
     if isinstance(error, HTTPException):
-        found = refusal_of_http(error)
-        return PageRefusal(found.status, found.error, found.description, headers=found.headers)
+        refusal = refusal_of_http(error)
+        return PageRefusal(refusal.status, refusal.error, refusal.description, headers=refusal.headers)
     if isinstance(error, ZdemoError):
         unanswered = 502 if isinstance(error, ConnectionFailed) else 400
         status = error.status if isinstance(error, IntrospectionError) else unanswered
@@ -190,11 +191,11 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
 
     @page.post(f"{PREFIX}send")
     def send_request() -> Any:
-        return concealed(send(context, _json_object(read_body)), hidden)
+        return concealed(send(context, _body(read_body, SendOrder)), hidden)
 
     @page.post(f"{PREFIX}change")
     def make_change() -> Any:
-        return concealed(change(context, _json_object(read_body)), hidden)
+        return concealed(change(context, _body(read_body, ChangeOrder)), hidden)
 
     @page.get(f"{PREFIX}feed")
     def open_feed() -> Response:
@@ -204,15 +205,12 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
         return Response(feed, content_type="text/event-stream")
 
 
-def _json_object(read_body: BodyReader) -> dict[str, Any]:
-    """Return the JSON object that was sent. Raises PageRefusal, or what the reader raises."""
+def _body(read_body: BodyReader, kind: type[T]) -> T:
+    """Return the order that was sent. Raises PageRefusal, or what the reader raises."""
     if request.mimetype != "application/json":
         raise PageRefusal(415, "not_json", "the body must be JSON, with Content-Type: application/json")
     read_body(request.environ)
     try:
-        value = json.loads(request.get_data())
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise PageRefusal(400, "not_json", "the body is not a JSON object")
-    return value
+        return msgspec.json.decode(request.get_data(), type=kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise PageRefusal(400, "invalid_body", f"the body is not the JSON that the page sends: {error}") from None

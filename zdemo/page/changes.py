@@ -10,7 +10,7 @@ from zdemo.diagnosis.wording import span
 from zdemo.errors import ZdemoError
 from zdemo.guard.forget import Forget
 from zdemo.page.feed import CHANGED
-from zdemo.page.page_context import PageContext, PageOptions, PageRefusal, error_text, flag_of, seconds_of, text_of
+from zdemo.page.page_context import ChangeOrder, PageContext, PageOptions, PageRefusal, error_text
 from zdemo.page.page_state import (
     ENDED,
     INTROSPECTION,
@@ -35,7 +35,6 @@ CHANGE_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 10.0
 LONGEST_ADVANCE_SECONDS = 366 * 86400.0
 OTHER_PAT = "set ZITADEL_ADMIN_PAT to the PAT of another user, and restart zdemo serve"
-Body = Mapping[str, Any]
 
 
 class Done(NamedTuple):
@@ -46,95 +45,93 @@ class Done(NamedTuple):
     shown_after_seconds: float | None = None  # the time until ZITADEL showed the change
 
 
-def change(context: PageContext, body: Body) -> dict[str, Any]:
+def change(context: PageContext, order: ChangeOrder) -> dict[str, Any]:
     """Make one change, wait until ZITADEL shows it, and return what is so now, and until when old answers may pass.
 
-    With ``forget``, all workers forget them at once. Where ZITADEL does not allow the change, or does not answer, the
-    answer is a state too, with what is wrong: no page can know that before it asks.
+    Where ZITADEL does not allow the change, or does not answer, the answer is a state too, with what is wrong: no page
+    can know that before it asks.
     """
-    name, forgets, user_id = text_of(body, "change"), flag_of(body, "forget", False), ""
-    after, forgetting = time.time(), context.app.extensions[FORGETTING]
+    name, after, forgetting = order.change, time.time(), context.app.extensions[FORGETTING]
+    user_id = order.user_id if name in OF_USERS else ""
     try:
         if name in OF_EMULATOR:
-            done = _change_emulator(context, name, body)
+            done = _change_emulator(context, order)
         elif name in OF_USERS:
-            user_id = text_of(body, "user_id")
-            done = _change_user(context, name, user_id, body)
+            done = _change_user(context, order)
         else:
             raise PageRefusal(400, "unknown_change", f"change must be {', '.join((*OF_USERS, *OF_EMULATOR))}")
     except ZdemoError as error:
         return changes_document(context) | {"error": error_text(error)}
-    at, text, shown, until = time.time(), done.text, done.shown_after_seconds, None
-    order = Forget.naming(user_id=user_id) if user_id else Forget.naming(everything=True)
+    at, text, seconds, until = time.time(), done.text, done.shown_after_seconds, None
+    forget = Forget.naming(user_id=user_id) if user_id else Forget.naming(everything=True)
     # a number says that all workers have forgotten
-    if done.old_answers_seconds and not (forgets and isinstance(forgetting.everywhere(order), int)):
+    if done.old_answers_seconds and not (order.forget and isinstance(forgetting.everywhere(forget), int)):
         until = at + done.old_answers_seconds
     answer = changes_document(context)
     if name == "reactivate" and any(user["id"] == user_id and user["pat"] == ENDED for user in answer["users"]):
         better = "press Restore PAT" if context.options.emulator else "create a new one"
         text = f"{text}; deactivating ended the PAT; {better}"
-    made = {"text": text, "after": after, "at": at, "until": until}
+    outcome = {"text": text, "after": after, "at": at, "until": until}
     if text:
         context.explanations.clear()
-        role = body["role"] if name in ("grant", "revoke") else ""
-        context.tell(CHANGED, made | {"change": name, "user_id": user_id, "role": role})
-    return answer | made | {"error": None, "shown_after_ms": None if shown is None else round(shown * 1000, 1)}
+        context.tell(CHANGED, outcome | {"change": name, "user_id": user_id, "role": order.role})
+    return answer | outcome | {"error": None, "shown_after_ms": None if seconds is None else round(seconds * 1000, 1)}
 
 
 # --- users
 
 
-class _Order(NamedTuple):
-    """Who changes what: the administrator, the user of a caller's token, and what else was asked for."""
+class _UserChange(NamedTuple):
+    """Who changes what: the administrator, the user of a caller's token, and what is to be changed."""
 
     options: PageOptions
     admin: PageAdmin
     user: CallersUser
-    body: Body
+    role: str
 
 
-def _change_user(context: PageContext, name: str, user_id: str, body: Body) -> Done:
+def _change_user(context: PageContext, order: ChangeOrder) -> Done:
     options = context.options
     if options.emulator and is_stopped(options):
         raise ZdemoError("ZITADEL is stopped, so nothing can be changed there", hint="start ZITADEL first")
     with administrator(context, CHANGE_SECONDS) as admin:
-        known = {user.id: user for user in users_of_callers(context, admin)}
-        if user_id not in known:
+        user = next((user for user in users_of_callers(context, admin) if user.id == order.user_id), None)
+        if user is None:
             raise PageRefusal(404, "unknown_user", "the page changes only the users of its callers' tokens")
-        done = OF_USERS[name](_Order(options, admin, known[user_id], body))
+        done = OF_USERS[order.change](_UserChange(options, admin, user, order.role))
     seconds = min(options.settings.cache_ttl_seconds, done.old_answers_seconds)
-    return Done(f"{done.text} {known[user_id].caller.id}", seconds, done.shown_after_seconds) if done.text else done
+    return Done(f"{done.text} {user.caller.id}", seconds, done.shown_after_seconds) if done.text else done
 
 
-def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Done:
-    client, role = order.admin.client, text_of(order.body, "role")
-    found = resources.find_user(client, order.user.id)
-    if found and found.id != order.user.id:  # ZITADEL finds by name too; if it finds none, it says why below
+def _change_role(order: _UserChange, how: Callable[..., RoleChange]) -> Done:
+    client, role = order.admin.client, order.role
+    user = resources.find_user(client, order.user.id)
+    if user and user.id != order.user.id:  # ZITADEL finds by name too; if it finds none, it says why below
         raise PageRefusal(404, "unknown_user", "another user has this user's ID as a name")
-    made = how(client, order.admin.project_id, order.user.id, role)
-    if made.outcome is ChangeOutcome.UNCHANGED:
+    changed = how(client, order.admin.project_id, order.user.id, role)
+    if changed.outcome is ChangeOutcome.UNCHANGED:
         return Done()
     asked, token = order.admin.introspector, order.user.caller.token or ""
-    shown = _shown(lambda: is_shown(client, made, introspector=asked, token=token))
-    return Done(one_line(f"granted {role} to" if how is grant else f"revoked {role} from"), math.inf, shown)
+    seconds = _shown(lambda: is_shown(client, changed, introspector=asked, token=token))
+    return Done(one_line(f"granted {role} to" if how is grant else f"revoked {role} from"), math.inf, seconds)
 
 
-def _deactivate(order: _Order) -> Done:
+def _deactivate(order: _UserChange) -> Done:
     if resources.user_id_of_token(order.admin.client) == order.user.id:  # the page could not reactivate it
         raise ZdemoError("this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes", hint=OTHER_PAT)
     resources.deactivate_user(order.admin.client, order.user.id)
     return Done("deactivated", math.inf, _until_active(order, is_active=False))
 
 
-def _reactivate(order: _Order) -> Done:
+def _reactivate(order: _UserChange) -> Done:
     client, user_id = order.admin.client, order.user.id
     resources.reactivate_user(client, user_id)
     return Done("reactivated", 0, _shown(lambda: getattr(resources.get_user(client, user_id), "state", "") == "ACTIVE"))
 
 
-def _delete_pat(order: _Order) -> Done:
+def _delete_pat(order: _UserChange) -> Done:
     client, user = order.admin.client, order.user
-    if order.admin.token == user.caller.token:
+    if client.has_token(user.caller.token or ""):
         raise ZdemoError("this is ZITADEL_ADMIN_PAT itself, with which the page makes its changes", hint=OTHER_PAT)
     known = [pat.id for pat in resources.list_pats(client, user.id)]
     if user.pat_id not in known:
@@ -144,7 +141,7 @@ def _delete_pat(order: _Order) -> Done:
     return Done("deleted the PAT of", math.inf, _until_active(order, is_active=False))
 
 
-def _create_pat(order: _Order) -> Done:
+def _create_pat(order: _UserChange) -> Done:
     if not order.options.emulator:
         what = "ZITADEL does not restore a deleted PAT, and a new one has another text"
         hint = "create one with zdemo setup, or in the Management Console, and restart zdemo serve"
@@ -154,7 +151,7 @@ def _create_pat(order: _Order) -> Done:
     return Done("restored the PAT of", LONGEST_INACTIVE_SECONDS, _until_active(order, is_active=True))
 
 
-def _until_active(order: _Order, *, is_active: bool) -> float | None:
+def _until_active(order: _UserChange, *, is_active: bool) -> float | None:
     token = order.user.caller.token or ""
     return _shown(lambda: order.admin.introspector.introspect(token).active is is_active)
 
@@ -166,7 +163,7 @@ def _shown(is_so: Callable[[], bool]) -> float | None:
     return None
 
 
-OF_USERS: Mapping[str, Callable[[_Order], Done]] = {
+OF_USERS: Mapping[str, Callable[[_UserChange], Done]] = {
     "grant": lambda order: _change_role(order, grant),
     "revoke": lambda order: _change_role(order, revoke),
     "deactivate": _deactivate,
@@ -181,11 +178,11 @@ OF_USERS: Mapping[str, Callable[[_Order], Done]] = {
 OF_EMULATOR = ("stop", "start", "slow", "advance")
 
 
-def _change_emulator(context: PageContext, name: str, body: Body) -> Done:
+def _change_emulator(context: PageContext, order: ChangeOrder) -> Done:
     """Change the emulator beside the API; another emulator counts as a ZITADEL of its own."""
     if not context.options.emulator:
         raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
-    options, ttl = context.options, context.options.settings.cache_ttl_seconds
+    name, options, ttl = order.change, context.options, context.options.settings.cache_ttl_seconds
     if name == "stop":
         if not is_stopped(options):
             ask_emulator(options, "POST", "faults", STOPPED)
@@ -194,11 +191,12 @@ def _change_emulator(context: PageContext, name: str, body: Body) -> Done:
         while is_stopped(options):
             ask_emulator(options, "DELETE", "faults", STOPPED)
         return Done("started ZITADEL")
+    seconds, most = order.seconds, LONGEST_ADVANCE_SECONDS if name == "advance" else LONGEST_DELAY_SECONDS
+    if not 0 <= seconds <= most:
+        raise PageRefusal(400, "invalid_body", f"seconds must be a number from 0 to {most:g}")
     if name == "advance":
-        seconds = seconds_of(body, LONGEST_ADVANCE_SECONDS)
         ask_emulator(options, "POST", "clock", {"advance": {"seconds": seconds}})
         return Done(f"advanced ZITADEL's clock by {span(seconds)}", ttl)
-    seconds = seconds_of(body, LONGEST_DELAY_SECONDS)
     for fault in delays(ask_emulator(options, "GET", "state")):
         ask_emulator(options, "DELETE", "faults", fault)
     if not seconds:

@@ -114,12 +114,12 @@ def _cut(text: str, length: int) -> str:
 def concealed(part: Any, *redactions: Callable[[str], str]) -> Any:
     """Return a part of a document without the secrets, and with every hidden character written out."""
 
-    def shown(text: str) -> str:
+    def conceal(text: str) -> str:
         for redaction in redactions:
             text = redaction(text)
         return printable(text)
 
-    return in_texts(shown, part)
+    return in_texts(conceal, part)
 
 
 def _caller(introspection: Introspection | None, token: str | None, sender: str) -> dict[str, str] | None:
@@ -130,8 +130,7 @@ def _caller(introspection: Introspection | None, token: str | None, sender: str)
         user_id = quoted(introspection.text("sub"), LONGEST_NAME)
         name = quoted(introspection.text("username"), LONGEST_NAME) or user_id
         kind = token_form(token).name if token else ""
-    shown = masked_unknown(token) if token else "(not kept)"
-    return {"name": name, "user_id": user_id, "token": shown, "kind": kind}
+    return {"name": name, "user_id": user_id, "token": masked_unknown(token) if token else "(not kept)", "kind": kind}
 
 
 def _answer(introspection: Introspection | None, settings: Settings, now: float) -> dict[str, Any] | None:
@@ -156,8 +155,8 @@ def _steps(trace: Trace, settings: Settings, token: str | None, *, now: float) -
         steps += _exchange_steps(trace, exchange, token)
     if trace.is_past and failed:
         steps.append(_step("zitadel", "api", "no usable answer", ok=False))
-    elif trace.is_past and (found := trace.introspection) and found.source is Source.ASKED:
-        answer = _step("zitadel", "api", f"200 {'' if found.active else 'not '}active")
+    elif trace.is_past and (known := trace.introspection) and known.source is Source.ASKED:
+        answer = _step("zitadel", "api", f"200 {'' if known.active else 'not '}active")
         steps += [_step("api", "zitadel", QUESTION), answer]
     elif trace.error and failed and not trace.exchanges:
         # the breaker is open, too many wait, or this one waited for another
@@ -221,8 +220,8 @@ def _exchange_steps(trace: Trace, exchange: Exchange, token: str | None) -> list
     if isinstance(outcome, ConnectionFailed):
         lines = [["hint", outcome.hint]]
         return [question, _step("zitadel", "api", outcome.message, ms=ended, ok=False, lines=lines)]
-    found = outcome.json_object()
-    code, active = found.get("error"), found.get("active") if outcome.status == 200 else None
+    document = outcome.json_object()
+    code, active = document.get("error"), document.get("active") if outcome.status == 200 else None
     summary = code[:60] if isinstance(code, str) else outcome.media_type
     if is_usable := isinstance(active, bool):
         summary = "active" if active else "not active"
@@ -257,14 +256,14 @@ def _checks(trace: Trace, settings: Settings, now: float) -> Lines:
     lines = [["active", "yes"]]
     if introspection.expires_at is not None:
         left = introspection.expires_at - now
-        shown = f"in {span(left)}" if left > 0 else f"{span(-left)} ago"
-        lines.append(["expires", "never" if introspection.expires_at >= NEVER else shown])
+        moment = f"in {span(left)}" if left > 0 else f"{span(-left)} ago"
+        lines.append(["expires", "never" if introspection.expires_at >= NEVER else moment])
     if settings.project_id:
         named = settings.project_id in introspection.audience or settings.client_id in introspection.audience
         lines.append(["audience", "names this API" if named else "does not name this API"])
     roles = sorted(introspection.roles(settings.project_id))
-    shown = ", ".join(role[:60] for role in roles[:MOST_ROLES]) + (", …" if len(roles) > MOST_ROLES else "")
-    return [*lines, ["roles", shown or "none"]]
+    first = ", ".join(role[:60] for role in roles[:MOST_ROLES]) + (", …" if len(roles) > MOST_ROLES else "")
+    return [*lines, ["roles", first or "none"]]
 
 
 def _header_lines(fields: list[tuple[str, str]]) -> Lines:
@@ -273,11 +272,11 @@ def _header_lines(fields: list[tuple[str, str]]) -> Lines:
     for name, value in fields[:MOST_LINES]:
         if name.lower() == "set-cookie":
             continue
-        shown = value[:LONGEST_VALUE]
+        text = value[:LONGEST_VALUE]
         if name.lower() not in SHOWN_WHOLE:
-            shown = without_secret_query(without_tokens(value, LONGEST_VALUE))
-            shown = "…" if re.search(SENSITIVE_FIELD, name) else shown
-        lines.append([name[:60], shown])
+            hides = re.search(SENSITIVE_FIELD, name)
+            text = "…" if hides else without_secret_query(without_tokens(value, LONGEST_VALUE))
+        lines.append([name[:60], text])
     return lines
 
 

@@ -76,8 +76,8 @@ class PageRefusal(Exception):
     @property
     def document(self) -> dict[str, str]:
         """The refusal as JSON."""
-        found = {"error": self.code, "error_description": printable(self.description)}
-        return found | {"hint": printable(self.hint)} if self.hint else found
+        hint = {"hint": printable(self.hint)} if self.hint else {}
+        return {"error": self.code, "error_description": printable(self.description), **hint}
 
 
 def error_text(error: ZdemoError) -> str:
@@ -85,29 +85,23 @@ def error_text(error: ZdemoError) -> str:
     return "; ".join(filter(None, (error.message, error.hint)))
 
 
-def text_of(body: Mapping[str, Any], name: str) -> str:
-    """Return a text. Raises PageRefusal."""
-    value = body.get(name)
-    if not isinstance(value, str):
-        raise _wrong(name, "a text")
-    return value
+@dataclass(frozen=True, kw_only=True)
+class SendOrder:
+    """The request that the page asks for: whose token it has, and whether ZITADEL is asked anew why it was refused."""
+
+    method: str
+    path: str
+    caller: str
+    token: str = ""
+    explain: bool = True
 
 
-def flag_of(body: Mapping[str, Any], name: str, default: bool) -> bool:
-    """Return a flag, or the default where there is none. Raises PageRefusal."""
-    value = body.get(name, default)
-    if not isinstance(value, bool):
-        raise _wrong(name, "true or false")
-    return value
+@dataclass(frozen=True, kw_only=True)
+class ChangeOrder:
+    """The change that the page asks for; with ``forget``, all workers forget older answers at once."""
 
-
-def seconds_of(body: Mapping[str, Any], most: float) -> float:
-    """Return the seconds, from 0 to ``most``. Raises PageRefusal."""
-    value = body.get("seconds")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:  # NaN is not
-        raise _wrong("seconds", f"a number from 0 to {most:g}")
-    return float(value)
-
-
-def _wrong(name: str, what: str) -> PageRefusal:
-    return PageRefusal(400, "invalid_field", f"{name} must be {what}")
+    change: str
+    forget: bool = False
+    user_id: str = ""
+    role: str = ""
+    seconds: float = -1.0

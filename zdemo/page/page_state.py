@@ -4,7 +4,7 @@ The emulator beside the API runs in another process: the page reads and changes 
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.example_api import ROLE, Route
 from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX
-from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageContext, PageOptions, PageRefusal, text_of
+from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageContext, PageOptions, PageRefusal, SendOrder
 from zdemo.setup.state_file import issued_pat
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line
@@ -63,19 +63,19 @@ class PageCaller:
 
 def callers_with_token(environment: Environment) -> list[PageCaller]:
     """Return those whose token the environment has, apart from tokens that cannot be sent."""
-    found = []
-    for caller, variable in VARIABLES.items():
+    callers = []
+    for name, variable in VARIABLES.items():
         token, place = environment.get(variable, "").strip(), environment.source(variable)
         if token and len(token) <= LONGEST_TOKEN and not paste_problem(token):
-            found.append(PageCaller(id=caller, token=token, place="" if place == COMMAND_LINE else place))
-    return found
+            callers.append(PageCaller(id=name, token=token, place="" if place == COMMAND_LINE else place))
+    return callers
 
 
-def caller_in(body: Mapping[str, Any], environment: Environment) -> PageCaller:
+def caller_in(order: SendOrder, environment: Environment) -> PageCaller:
     """Return the caller that a request names. Raises PageRefusal for an unknown one, or a token that cannot be sent."""
-    name = text_of(body, "caller")
+    name = order.caller
     if name == PASTED:
-        token = text_of(body, "token").strip()
+        token = order.token.strip()
         if not token:
             raise PageRefusal(400, "no_token", "the token is empty", hint="paste a token, or choose another caller")
         if len(token) > LONGEST_TOKEN:
@@ -101,7 +101,6 @@ class PageAdmin:
     client: ManagementClient
     introspector: IntrospectionClient
     project_id: str
-    token: str = field(repr=False)
 
 
 @contextmanager
@@ -113,13 +112,13 @@ def administrator(context: PageContext, seconds: float) -> Iterator[PageAdmin]:
     def left() -> float:
         return max(min(end - time.monotonic(), settings.timeout_seconds), LEAST_REQUEST_SECONDS)
 
-    one = min(settings.timeout_seconds, seconds)
+    shortest = min(settings.timeout_seconds, seconds)
     with (
         ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left) as client,
-        closing(IntrospectionClient(options.settings, timeout_seconds=one)) as introspector,
+        closing(IntrospectionClient(options.settings, timeout_seconds=shortest)) as introspector,
     ):
         project_id = find_project_id(settings, introspector)
-        yield PageAdmin(client=client, introspector=introspector, project_id=project_id, token=settings.admin_pat)
+        yield PageAdmin(client=client, introspector=introspector, project_id=project_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +133,7 @@ class CallersUser:
 
 def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser]:
     """Return the users of the callers' tokens, each once. A dead token's user may be unknown, and is left out."""
-    found: dict[str, CallersUser] = {}
+    users: dict[str, CallersUser] = {}
     for caller in callers_with_token(context.options.environment):
         token = caller.token or ""
         introspection = admin.introspector.introspect(token)
@@ -146,52 +145,50 @@ def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser
         if user_id := context.user_ids.get(caller.id) or (issued[1] if issued else ""):
             pat_id = context.pat_ids.get(caller.id) or (issued[2] if issued else "")
             user = CallersUser(caller=caller, id=user_id, pat_id=pat_id, works=introspection.active)
-            found.setdefault(user_id, user)
-    return list(found.values())
+            users.setdefault(user_id, user)
+    return list(users.values())
 
 
-def users_document(context: PageContext, admin: PageAdmin) -> list[dict[str, Any]]:
-    """Return the callers' users as the page shows them."""
-    found = []
-    for one in users_of_callers(context, admin):
-        user = get_user(admin.client, one.id)
-        if user is None:
-            continue
-        assignments = list_assignments(admin.client, project_id=admin.project_id, user_id=one.id)
-        roles = [role for assignment in assignments if assignment.active for role in assignment.role_keys]
-        pat = PRESENT if one.works else _end_of(one, list_pats(admin.client, one.id), user.state)
-        found.append(_document(one.id, user.login_name or user.username or one.id, roles, user.state, pat))
-    return found
+def _users_at_zitadel(context: PageContext, admin: PageAdmin) -> Iterator[dict[str, Any]]:
+    for known in users_of_callers(context, admin):
+        if user := get_user(admin.client, known.id):
+            assignments = list_assignments(admin.client, project_id=admin.project_id, user_id=user.id)
+            roles = [role for assignment in assignments if assignment.active for role in assignment.role_keys]
+            pats = () if known.works else list_pats(admin.client, user.id)
+            yield _user_document(known, user.login_name or user.username or user.id, roles, user.state, pats)
 
 
-def _end_of(user: CallersUser, listed: Sequence[Credential], state: str) -> str:
-    """Return what became of a PAT that does not work: ZITADEL goes on listing all but those that were deleted."""
-    if user.pat_id:
-        own = next((pat for pat in listed if pat.id == user.pat_id), None)
-        if own is None:
-            return DELETED
+def _users_at_emulator(options: PageOptions, state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for user in state["users"]:
+        for name in (name for name, user_id in options.emulator_users.items() if user_id == user["id"]):
+            pat_id, project_id = options.emulator_pats[name], options.settings.project_id
+            works = pat_id in user["pats"]
+            known = CallersUser(caller=PageCaller(id=name), id=user["id"], pat_id=pat_id, works=works)
+            own = [a for a in state["assignments"] if (a["user_id"], a["project_id"]) == (known.id, project_id)]
+            roles = [role for assignment in own for role in assignment["roles"]]
+            pats = [Credential(id=pat_id) for pat_id in user["ended_pats"]]
+            yield _user_document(known, user["username"], roles, user["state"], pats)
+
+
+def _user_document(
+    user: CallersUser, name: str, roles: Iterable[str], state: str, pats: Sequence[Credential]
+) -> dict[str, Any]:
+    """Return a caller's user as the page shows it; ``pats`` are those that ZITADEL lists."""
+    keys = sorted({one_line(role) for role in roles})
+    pat = _pat_state(user, state, pats)
+    return {"id": user.id, "name": one_line(name), "roles": keys, "state": state.lower(), "pat": pat}
+
+
+def _pat_state(user: CallersUser, state: str, listed: Sequence[Credential]) -> str:
+    """Return what became of a user's PAT: ZITADEL goes on listing all but those that were deleted."""
+    if user.works:
+        return PRESENT
+    own = next((pat for pat in listed if pat.id == user.pat_id), None)
+    if own:
         return EXPIRED if own.has_expired(time.time()) else ENDED
-    if not listed:
+    if user.pat_id or not listed:
         return DELETED
     return UNKNOWN if state == "ACTIVE" else ENDED
-
-
-def emulators_users(known: Mapping[str, str], state: Mapping[str, Any], project_id: str | None) -> list[dict[str, Any]]:
-    """Return the same of the emulator's users that are ``known`` by their callers, from its state."""
-    found = []
-    for user in state["users"]:
-        if user["id"] not in known.values():
-            continue
-        own = [a for a in state["assignments"] if a["user_id"] == user["id"] and a["project_id"] == project_id]
-        roles = [role for assignment in own for role in assignment["roles"]]
-        pat = PRESENT if user["pats"] else ENDED if user["ended_pats"] else DELETED
-        found.append(_document(user["id"], user["username"], roles, user["state"], pat))
-    return found
-
-
-def _document(user_id: str, name: str, roles: list[str], state: str, pat: str) -> dict[str, Any]:
-    shown = sorted({one_line(role) for role in roles})
-    return {"id": user_id, "name": one_line(name), "roles": shown, "state": state.lower(), "pat": pat}
 
 
 def state(context: PageContext) -> dict[str, Any]:
@@ -227,19 +224,18 @@ def _routes(app: Flask) -> Iterator[dict[str, Any]]:
 def changes_document(context: PageContext) -> dict[str, Any]:
     """Return what can be changed and how it is now; why not, if nothing can."""
     options = context.options
-    shown = {"possible": True, "why_not": "", "fix": [], "users": [], "emulator": None}
+    document = {"possible": True, "why_not": "", "fix": [], "users": [], "emulator": None}
     try:
         if not options.emulator:
             with administrator(context, STATE_SECONDS) as admin:
-                return shown | {"users": users_document(context, admin)}
-        found = ask_emulator(options, "GET", "state")
+                return document | {"users": list(_users_at_zitadel(context, admin))}
+        now = ask_emulator(options, "GET", "state")
         emulator = {
-            "stopped": STOPPED in found["faults"],
-            "slow_seconds": max((fault["seconds"] for fault in delays(found)), default=0),
-            "advanced_seconds": found["advanced_seconds"],
+            "stopped": STOPPED in now["faults"],
+            "slow_seconds": max((fault["seconds"] for fault in delays(now)), default=0),
+            "advanced_seconds": now["advanced_seconds"],
         }
-        users = emulators_users(options.emulator_users, found, options.settings.project_id)
-        return shown | {"users": users, "emulator": emulator}
+        return document | {"users": list(_users_at_emulator(options, now)), "emulator": emulator}
     except SettingsError as error:
         why, fix = "; ".join(map(str, error.problems)), (*error.steps, RESTART)
         if ADMIN_PAT not in options.environment:
@@ -248,7 +244,7 @@ def changes_document(context: PageContext) -> dict[str, Any]:
             why, fix = f"{ADMIN_PAT} is not set", (again,)
     except ZdemoError as error:
         why, fix = error.message, error.steps
-    return shown | {"possible": False, "why_not": why, "fix": [step_document(step) for step in fix]}
+    return document | {"possible": False, "why_not": why, "fix": [step_document(step) for step in fix]}
 
 
 def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -256,13 +252,13 @@ def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str
     address, headers = options.settings.zitadel, {"X-Zdemo-Control": "1"}
     with closing(Transport(address.server, setting=address.setting)) as transport:
         answer = transport.send(method, f"/_zdemo/{name}", timeout_seconds=TIMEOUT_SECONDS, headers=headers, json=body)
-    found, hint = answer.json_object(), "restart zdemo serve"
+    document, hint = answer.json_object(), "restart zdemo serve"
     if answer.emulator != options.emulator:
         what = f"what answers at {address} is not the emulator {options.emulator}"
         raise UnusableAnswer(what, hint=hint, answer=answer)
     if answer.status != 200:
-        raise ZdemoError(f"the emulator refuses: {found.get('error', answer.status)}", hint=hint)
-    return found
+        raise ZdemoError(f"the emulator refuses: {document.get('error', answer.status)}", hint=hint)
+    return document
 
 
 def is_stopped(options: PageOptions) -> bool:
@@ -271,9 +267,5 @@ def is_stopped(options: PageOptions) -> bool:
 
 
 def delays(state: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the delays of introspections that last: those of the page, or like them."""
-    return [
-        fault
-        for fault in state["faults"]
-        if fault["fault"] == "slow" and fault.get("path") == INTROSPECTION and "times" not in fault
-    ]
+    """Return the delays of introspections."""
+    return [fault for fault in state["faults"] if (fault["fault"], fault.get("path")) == ("slow", INTROSPECTION)]

@@ -1,7 +1,6 @@
 """Send a request from the page to the API, at its own address only, and explain the answer as ``zdemo call`` does."""
 
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -19,7 +18,7 @@ from zdemo.http.example_api import Route
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.explanations import finding_for_own_refusal, why_document, with_fix_if_stopped
 from zdemo.page.feed import EXPLAINED
-from zdemo.page.page_context import PERSON, VARIABLES, PageContext, PageRefusal, Why, error_text, flag_of, text_of
+from zdemo.page.page_context import PERSON, VARIABLES, PageContext, PageRefusal, SendOrder, Why, error_text
 from zdemo.page.page_state import PageCaller, caller_in
 from zdemo.zitadel.login import Login, LoginRefused
 from zdemo.zitadel.resources import REDIRECT_URI
@@ -35,32 +34,30 @@ PRESS = {
 }
 
 
-def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
+def send(context: PageContext, order: SendOrder) -> dict[str, Any]:
     """Send one request to the API, and return its status and why it was refused."""
-    options, method = context.options, text_of(body, "method")
-    if method not in list(Method):
+    options, path = context.options, order.path  # and no more: the API's address comes from the server
+    if order.method not in list(Method):
         raise PageRefusal(400, "unknown_method", f"method must be {', '.join(Method)}")
-    path = text_of(body, "path")  # and no more: the API's address comes from the server
     if not path.startswith("/") or len(path) > LONGEST_PATH:
         what = f"the path must begin with /, and have at most {LONGEST_PATH} characters"
         raise PageRefusal(400, "invalid_path", what, hint="for example /api/private")
     endpoint = next((route for route in Route if route.path == path), None) or other_route(path, typed=path)
-    with_reason = flag_of(body, "explain", True)
     settings = ClientSettings(api_url=options.api_url, timeout_seconds=options.settings.timeout_seconds + MORE_SECONDS)
     try:
-        is_person = options.emulator and body.get("caller") == PERSON
-        caller = _person(context) if is_person else caller_in(body, options.environment)
+        is_person = options.emulator and order.caller == PERSON
+        caller = _person(context) if is_person else caller_in(order, options.environment)
         mark = {PAGE_HEADER: mark_of(options.key, caller.id)}
-        call = call_api(settings, endpoint, caller.token, Method(method), headers=mark)
+        call = call_api(settings, endpoint, caller.token, Method(order.method), headers=mark)
     except (ConnectionFailed, IntrospectionError, LoginRefused) as failure:
         return {"id": None, "status": None, "ms": None, "why": None, "error": error_text(failure)}
     if call.answer.status == 401:
         context.logins.pop(caller.id, None)  # the next request logs in again
-    identity, why = call.answer.headers.get("x-request-id"), _why(context, call, caller, is_new=with_reason)
+    identity, why = call.answer.headers.get("x-request-id"), _why(context, call, caller, is_new=order.explain)
     if why and caller.token:  # without a token, the feed knows as much
         context.tell(EXPLAINED, {"request": identity, "why": why})
-    seen = {"id": identity, "status": call.answer.status, "ms": round(call.answer.seconds * 1000, 1)}
-    return {**seen, "why": why, "error": None}
+    milliseconds = round(call.answer.seconds * 1000, 1)
+    return {"id": identity, "status": call.answer.status, "ms": milliseconds, "why": why, "error": None}
 
 
 def _person(context: PageContext) -> PageCaller:
@@ -70,10 +67,10 @@ def _person(context: PageContext) -> PageCaller:
         client_id, seconds = BY_NAME[APP_CLIENT_ID].emulator, settings.timeout_seconds
         where = LoginSettings(issuer=settings.issuer, client_id=client_id, timeout_seconds=seconds)
         with closing(Login(where, ["openid", "profile"], REDIRECT_URI)) as login:
-            shown = login.begin()
-            answer = login.answer_in(shown)
+            location = login.begin()
+            answer = login.answer_in(location)
             if not answer:
-                clicked = login.send("POST", f"/{shown.lstrip('/')}", person=PERSON)
+                clicked = login.send("POST", f"/{location.lstrip('/')}", person=PERSON)
                 answer = login.answer_in(clicked.headers.get("location", ""))
             context.logins[PERSON] = login.redeem(answer).text
     return PageCaller(id=PERSON, token=context.logins[PERSON])
