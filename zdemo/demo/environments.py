@@ -3,7 +3,7 @@
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -78,7 +78,13 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
         management = ManagementClient(admin.zitadel, admin.admin_pat, timeout_seconds=admin.timeout_seconds)
         client = stack.enter_context(management)
         files = SetupFiles(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))) / ".env")
-        check = stack.enter_context(_signals())
+        received: list[int] = []  # no signal interrupts a call to ZITADEL
+        stack.enter_context(handled(SIGNALS, lambda number, _: received.append(number)))
+
+        def check() -> None:
+            if received:
+                raise Interrupted(received[0])
+
         # a person recognizes what a killed demo left by its name; its PATs expire
         name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         reader, visitor = f"{name}-reader", f"{name}-visitor"
@@ -109,19 +115,6 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
                 hint = f"remove what is left in the Management Console: its name begins with {PREFIX}"
                 raise ZdemoError(error.message, hint=hint) from error
         check()
-
-
-@contextmanager
-def _signals() -> Iterator[Callable[[], None]]:
-    """Keep signals from interrupting a call to ZITADEL; the yielded function raises Interrupted if one came."""
-    received: list[int] = []
-
-    def check() -> None:
-        if received:
-            raise Interrupted(received[0])
-
-    with handled(SIGNALS, lambda number, _: received.append(number)):
-        yield check
 
 
 @contextmanager

@@ -63,12 +63,12 @@ class RecordingIntrospector:
     def introspect(self, token: str) -> Introspection:
         """Ask the current one."""
         try:
-            found = self.current.introspect(token)
+            answer = self.current.introspect(token)
         except IntrospectionError as error:
             self._exchanges.append((masked(token), error.copy()))
             raise
-        self._exchanges.append((masked(token), found))
-        return found
+        self._exchanges.append((masked(token), answer))
+        return answer
 
     def taken(self) -> tuple[Introspected, ...]:
         """Return what was said since the last time, and forget it."""
@@ -145,15 +145,15 @@ class DemoEnvironment:
                 break
             self.check()
             time.sleep(POLL_SECONDS)
-        said = self.introspector.taken()
-        is_inactive = any(isinstance(answer, Introspection) and not answer.active for _, answer in said)
+        exchanges = self.introspector.taken()
+        is_inactive = any(isinstance(answer, Introspection) and not answer.active for _, answer in exchanges)
         return StepResult(
             step=step,
             actual=status,
             seconds=waited if step.change else None,
             call=call,
             token=masked(token) if token else "",
-            introspections=said,
+            introspections=exchanges,
             reason=self.reason() if is_inactive else "",
         )
 

@@ -55,9 +55,7 @@ def apply_plan(
 
     Raises ZdemoError when ZITADEL refuses a step. What exists by then stays, and is recorded.
     """
-    current = plan.current
-    client_id = current.application.client_id if current.application else ""
-    run = _Run(client=client, files=files, plan=plan, report=report, client_id=client_id)
+    current, run = plan.current, _Run(client=client, files=files, plan=plan, report=report)
     for step in plan.to_do(ObjectKind.KEY):
         file = files.key_file(step.name)
         if step.action is Action.CREATE and os.path.lexists(file) and file not in files.key_files():
@@ -88,17 +86,17 @@ def apply_plan(
 class _Run:
     """What the steps share; each step is the method that its action and its kind name.
 
-    ``client_id`` is empty until it is known.
+    The client IDs are empty until they are known.
     """
 
     client: ManagementClient
     files: SetupFiles
     plan: Plan
     report: Reporter
-    client_id: str = ""
 
     def __post_init__(self) -> None:
         self.current = self.plan.current
+        self.client_id = self.current.application.client_id if self.current.application else ""
         self.home = self.current.admin.organization_id  # where everything is created
         self.role = self.current.options.role
         self.login_client_id = self.current.login_app.client_id if self.current.login_app else ""
@@ -110,7 +108,6 @@ class _Run:
 
     @property
     def application_ids(self) -> tuple[str, str]:
-        """The IDs of project and application."""
         application = self.current.application
         return self.project_id, application.id if application else self.files.state.application_id
 
@@ -119,7 +116,6 @@ class _Run:
         return next(user for user in self.current.users if user.name == step.name)
 
     def user_id(self, step: PlanStep) -> str:
-        """Return the ID of the user that a step is about."""
         user = self.user(step)
         return user.user.id if user.user else user.fields.id_in(self.files.state)
 
@@ -189,17 +185,17 @@ class _Run:
         auth, configuration = self.current.auth, resources.api_configuration(self.current.auth)
         self.files.record(secret_written=False)
         application_id = self.choose_id("application_id")
-        made = resources.create_application(self.client, self.project_id, application_id, step.name, configuration)
-        self.client_id, where = made.client_id, ""
+        created = resources.create_application(self.client, self.project_id, application_id, step.name, configuration)
+        self.client_id, where = created.client_id, ""
         if auth is Auth.BASIC:
-            self.write_secret(made.client_secret)
+            self.write_secret(created.client_secret)
             where = f"; its client secret is in {self.files.path}"
         self.report.tell(f"application {step.name}: created ({application_id}){where}")
 
     def create_app(self, step: PlanStep) -> None:
-        app_id, configuration = self.choose_id("login_app_id"), resources.LOGIN_APP
-        made = resources.create_login_app(self.client, self.project_id, app_id, step.name, configuration)
-        self.login_client_id = made.client_id
+        app_id = self.choose_id("login_app_id")
+        created = resources.create_login_app(self.client, self.project_id, app_id, step.name, resources.LOGIN_APP)
+        self.login_client_id = created.client_id
         self.report.tell(f"application {step.name}: created ({app_id})")
 
     def change_method(self, step: PlanStep) -> None:
@@ -227,13 +223,13 @@ class _Run:
         file = files.key_file(step.name)
         expires = KEY_YEAR + secrets.randbelow(HOURS_OF_KEY_YEAR * HOUR_MILLISECONDS)
         self.record_new("keys", owner_id=application_id, expires=expires)
-        made = resources.create_application_key(self.client, project_id, application_id, expires=expires)
-        self.report.hide(made.secret)
-        self.record_last("keys", digest=digest(made.id))
-        replace_file(file, made.secret)
+        key = resources.create_application_key(self.client, project_id, application_id, expires=expires)
+        self.report.hide(key.secret)
+        self.record_last("keys", digest=digest(key.id))
+        replace_file(file, key.secret)
         settings = {"ZITADEL_PROJECT_ID": project_id, "CLIENT_ID": self.client_id, "ZITADEL_KEY_FILE": file.name}
         files.write(settings | ({"CLIENT_SECRET": None} if files.wrote("CLIENT_SECRET") else {}))
-        self.record_last("keys", id=made.id)
+        self.record_last("keys", id=key.id)
         self.report.tell(f"key file {file}: written")
 
     def remove_key(self, step: PlanStep) -> None:
@@ -250,11 +246,11 @@ class _Run:
         fields, user_id, options = self.user(step).fields, self.user_id(step), self.current.options
         expires = round(time.time() * 1000) + options.pat_hours * HOUR_MILLISECONDS
         self.record_new(fields.pats, owner_id=user_id, expires=expires)
-        made = resources.add_pat(self.client, user_id, expires=expires)
-        self.report.hide(made.secret)
-        self.record_last(fields.pats, digest=digest(made.secret))
-        self.files.write({fields.setting: made.secret})
-        self.record_last(fields.pats, id=made.id)
+        pat = resources.add_pat(self.client, user_id, expires=expires)
+        self.report.hide(pat.secret)
+        self.record_last(fields.pats, digest=digest(pat.secret))
+        self.files.write({fields.setting: pat.secret})
+        self.record_last(fields.pats, id=pat.id)
         self.report.tell(f"PAT of {step.name}: created, valid for {options.pat_period}")
 
     def remove_pat(self, step: PlanStep) -> None:
@@ -269,8 +265,8 @@ class _Run:
         if assignment is None:
             self.files.record(assignment_id="", assignment_role=self.role)
             owner = self.current.project.organization_id if self.current.project else self.home
-            made = resources.create_assignment(self.client, self.user_id(step), self.project_id, owner, [self.role])
-            self.files.record(assignment_id=made.id)
+            created = resources.create_assignment(self.client, self.user_id(step), self.project_id, owner, [self.role])
+            self.files.record(assignment_id=created.id)
         else:
             give_role(self.client, assignment, self.role)
         self.report.tell(f"role for {step.name}: granted")
@@ -278,7 +274,6 @@ class _Run:
     change_assignment = create_assignment
 
     def remove_assignment(self, step: PlanStep) -> None:
-        """Take the role out of the assignment."""
         if assignment := self.user(step).assignment:
             take_role(self.client, assignment, self.role)
         self.report.tell(f"role for {step.name}: revoked")
@@ -291,22 +286,22 @@ def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> flo
         raise SettingsError([f"{files.path} does not hold usable credentials"], hint="run zdemo setup again")
     problem = ""
 
-    def shown() -> bool:
+    def is_proven() -> bool:
         nonlocal problem
         problem = ""
         try:
             for name, has_role in (("PAT", True), ("ZDEMO_VISITOR_PAT", False)):
-                found = introspector.introspect(files.get(name))
-                if not found.active:
+                answer = introspector.introspect(files.get(name))
+                if not answer.active:
                     problem = f"{name} is not active"
-                elif found.has_role(role, files.get("ZITADEL_PROJECT_ID")) != has_role:
+                elif answer.has_role(role, files.get("ZITADEL_PROJECT_ID")) != has_role:
                     problem = f"{name} {'does not have' if has_role else 'has'} {role}"
         except IntrospectionError as error:  # a new secret is refused for some milliseconds
             problem = error.message
         return not problem
 
     with closing(IntrospectionClient(settings)) as introspector:
-        seconds = wait_until(shown)
+        seconds = wait_until(is_proven)
     if seconds is None:
         what = f"everything is created, but introspection does not show it after {GIVE_UP_SECONDS:g} s: {problem}"
         hint = "ZITADEL's reads can lag behind by up to 60 s: run the command again"

@@ -41,7 +41,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         check_same_zitadel(state, files.path, client.issuer)
     credentials, key_id = _credentials(client, files, application, options.auth_for(application))
     keys = expiries(resources.list_application_keys(client, application.id)) if application and state.keys else {}
-    reader, visitor = (_current_user(client, files, one, name, users[one], project) for one, name in names.items())
+    reader, visitor = (_current_user(client, files, of, name, users[of], project) for of, name in names.items())
     return CurrentState(
         issuer=client.issuer,
         state=state,
@@ -64,10 +64,10 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
 def _application(client: ManagementClient, project: Project | None, recorded_id: str, name: str) -> Application | None:
     """Return the recorded application, or that with the name; ``None`` without a name."""
     project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
-    found = next(resources.list_applications(client, project_id=project_id, name=name), None) if name else None
-    if project and name and recorded_id:
-        found = resources.get_application(client, recorded_id) or found
-    return found if project else None
+    named = next(resources.list_applications(client, project_id=project_id, name=name), None) if name else None
+    if project is None:
+        return None
+    return (resources.get_application(client, recorded_id) if name and recorded_id else None) or named
 
 
 def settle(state: SetupState) -> None:
@@ -93,13 +93,13 @@ def _users(
     client: ManagementClient, state: SetupState, names: Mapping[UserFields, str], admin: Administrator
 ) -> dict[UserFields, User | None]:
     """Return the users with the recorded IDs, else with the names, in the administrator's organization first."""
-    found = {one: resources.get_user(client, one.id_in(state)) for one in names if state.owns(one.id_in(state))}
-    missing = {one: name for one, name in names.items() if not found.get(one)}
+    users = {of: resources.get_user(client, of.id_in(state)) for of in names if state.owns(of.id_in(state))}
+    missing = {of: name for of, name in names.items() if not users.get(of)}
     listed = resources.list_users(client, missing.values()) if missing else ()
-    for one, name in missing.items():
+    for of, name in missing.items():
         named = [user for user in listed if user.username.casefold() == name.casefold()]
-        found[one] = min(named, key=lambda user: user.organization_id != admin.organization_id, default=None)
-    return found
+        users[of] = min(named, key=lambda user: user.organization_id != admin.organization_id, default=None)
+    return users
 
 
 def _credentials(

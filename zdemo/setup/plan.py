@@ -99,8 +99,7 @@ class Plan:
 
 def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".env") -> Plan:
     """Return what is to be done. Raises ZdemoError for what setup cannot use, and for a missing permission."""
-    if found := next(_conflicts(current), None):
-        message, hint = found
+    for message, hint in _conflicts(current):  # the first is enough
         raise ZdemoError(message, hint=f"{hint}; {NOTHING_CHANGED}")
     steps = tuple(_steps(current, file))
     rotation, last = _rotation(current, steps, file), _env_step(current, steps, settings)

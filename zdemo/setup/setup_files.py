@@ -122,9 +122,9 @@ class SetupFiles:
             return
         previous, written = dict(self.state.previous), dict(self.state.written)
         for name, value in changes.items():
-            found, is_emptied = dotenv.statement(name), name in previous and not self.get(name)
-            if found and not self.wrote(name) and not is_emptied:
-                previous[name] = found
+            statement, is_emptied = dotenv.statement(name), name in previous and not self.get(name)
+            if statement and not self.wrote(name) and not is_emptied:
+                previous[name] = statement
             if value:
                 written[name] = (*dict.fromkeys((*written.get(name, ()), digest(value))),)
         self.record(previous=previous, written=written, created_file=self.state.created_file or dotenv.status is None)

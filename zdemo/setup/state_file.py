@@ -79,10 +79,8 @@ class SetupState:
 
 @dataclass(frozen=True, kw_only=True)
 class _Document:
-    """The file: what is remembered of each ``.env`` of its folder, by name."""
-
     version: int = VERSION
-    files: dict[str, SetupState]
+    files: dict[str, SetupState]  # by the names of their ``.env``
 
 
 EMPTY = SetupState()
@@ -101,7 +99,7 @@ def lost_credentials(
     ``listed`` maps IDs to times of expiry; ``in_use`` is the text that is in the file now.
     """
     lost = {c.expires for c in issued if not c.id and not (c.digest and c.digest == digest(in_use))}
-    return tuple(found for found, expires in listed.items() if expires in lost)
+    return tuple(id for id, expires in listed.items() if expires in lost)
 
 
 def new_id() -> str:

@@ -27,14 +27,14 @@ AGAIN = "run zdemo setup --teardown again"
 class Item:
     """One thing. ``remove`` is ``None`` when it goes with its parent, or stays; ``note`` says which.
 
-    ``found``: ZITADEL shows it. What it does not show is removed too: its reads trail its writes.
+    ``exists``: ZITADEL shows it. What it does not show is removed too: its reads trail its writes.
     """
 
     what: str
     name: str
     note: str = ""
     stays: bool = False
-    found: bool = True
+    exists: bool = True
     remove: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 
 
@@ -63,22 +63,22 @@ class Recorded:
         if shared:
             # what setup created in a project that it found; a role that it added there stays: others may use it
             listed = resources.list_assignments(client, project_id=shared)
-            made = next((assignment for assignment in listed if assignment.id == state.assignment_id), None)
-            if state.assignment_id and not (made and made.user_id in self._own_users):
-                name = made.login_name if made else state.assignment_id
+            own = next((assignment for assignment in listed if assignment.id == state.assignment_id), None)
+            if state.assignment_id and not (own and own.user_id in self._own_users):
+                name = own.login_name if own else state.assignment_id
                 delete = partial(resources.delete_assignment, client, state.assignment_id)
-                yield Item(what="role for", name=name, found=made is not None, remove=delete)
+                yield Item(what="role for", name=name, exists=own is not None, remove=delete)
             list_of = partial(resources.list_application_keys, client)
             remove_key = partial(resources.delete_application_key, client, shared)
             yield from _issued_to_others("key of", state.keys, self._application_id, list_of, remove_key)
             note = "setup added it to a project that it did not create"
             yield from (Item(what="role", name=role, stays=True, note=note) for role in state.added_roles)
         for app_id in filter(None, (self._application_id, state.login_app_id)):
-            found = self._application if app_id == self._application_id else resources.get_application(client, app_id)
-            owner_id = (found.project_id if found else "") or shared or self._project_id
+            app = self._application if app_id == self._application_id else resources.get_application(client, app_id)
+            owner_id = (app.project_id if app else "") or shared or self._project_id
             goes = owner_id == self._project_id
             delete = partial(resources.delete_application, client, owner_id, app_id)
-            yield _object("application", found, app_id, None if goes else delete, "with its project" if goes else "")
+            yield _object("application", app, app_id, None if goes else delete, "with its project" if goes else "")
         if self._project_id:
             delete = partial(resources.delete_project, client, self._project_id)
             yield _object("project", self._project, self._project_id, delete, "with its roles and applications")
@@ -110,7 +110,7 @@ class Recorded:
         projects, users = {self._project_id, state.shared_project_id} - {""}, {user.id for user in self._users.values()}
         listed = [a for project_id in projects for a in resources.list_assignments(client, project_id=project_id)]
         listed += [a for user_id in users for a in resources.list_assignments(client, user_id=user_id)]
-        for assignment in {found.id: found for found in listed}.values():
+        for assignment in {assignment.id: assignment for assignment in listed}.values():
             own = assignment.user_id in self._own_users or assignment.id == state.assignment_id
             known = {*assignment.role_keys} <= {state.assignment_role, *state.added_roles}
             goes = own or assignment.project_id == self._project_id
@@ -124,7 +124,7 @@ def _object(
 ) -> Item:
     """Return an object that setup created; ``thing`` is what ZITADEL shows of it."""
     name = thing.username if isinstance(thing, User) else thing.name if thing else ""
-    return Item(what=what, name=_named(name, object_id), note=note, found=thing is not None, remove=remove)
+    return Item(what=what, name=_named(name, object_id), note=note, exists=thing is not None, remove=remove)
 
 
 def _named(name: str, object_id: str) -> str:
@@ -143,9 +143,9 @@ def _issued_to_others(
         listed = expiries(list_of(owner_id))
         of_owner = [credential for credential in issued if credential.owner_id == owner_id]
         known = (credential.id for credential in of_owner if credential.id)
-        for found_id in dict.fromkeys((*known, *lost_credentials(of_owner, listed, in_use=""))):
-            name = _named(owner_id, found_id)
-            yield Item(what=what, name=name, found=found_id in listed, remove=partial(remove, owner_id, found_id))
+        for id in dict.fromkeys((*known, *lost_credentials(of_owner, listed, in_use=""))):
+            name = _named(owner_id, id)
+            yield Item(what=what, name=name, exists=id in listed, remove=partial(remove, owner_id, id))
 
 
 def _unknown(
@@ -177,7 +177,7 @@ class Teardown:
     @property
     def shown(self) -> tuple[Item, ...]:
         """What ZITADEL shows of it."""
-        return tuple(item for item in self.items if item.found)
+        return tuple(item for item in self.items if item.exists)
 
     def check(self) -> None:
         """Raise ZdemoError when others added something that would go too."""
@@ -195,7 +195,7 @@ def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
     admin = resources.administrator(client)
     recorded = Recorded(client, files)
     items, added_by_others = tuple(recorded.items()), tuple(recorded.added_by_others())
-    if not any(item.found and item.remove and item.what != "key file" for item in items):
+    if not any(item.exists and item.remove and item.what != "key file" for item in items):
         check_same_zitadel(files.state, files.path, client.issuer)
     return Teardown(
         items=items,
@@ -219,7 +219,7 @@ def tear_down(files: SetupFiles, teardown: Teardown, report: Reporter) -> None:
             failed.append((item, error))
             report.tell(f"NOT removed: {item.what} {item.name}: {error.message}")
         else:
-            if item.found:
+            if item.exists:
                 report.tell(f"{item.what} {item.name}: removed")
     if failed:
         item, why = failed[0]

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from zdemo.emulator import Emulator, User, World
+    from zdemo.emulator.entities import Authorization
     from zdemo.emulator.incoming.request_records import RequestRecord
     from zdemo.emulator.seed import Start
 
@@ -26,21 +27,23 @@ class ZitadelEmulator:
     accounts ``reader`` and ``visitor``, and the person ``ada``. ``url`` is the issuer for the API under test.
     """
 
+    _emulator: Emulator
+    _values: Start
+
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._running: tuple[Emulator, Start] | None = None
 
     def __enter__(self) -> Self:
         from zdemo.emulator import emulate  # here, since pytest loads this in every project with zdemo
         from zdemo.emulator.seed import known_start
 
-        start = known_start()
-        self._running = self._stack.enter_context(emulate(start.world)), start
+        self._values = known_start()
+        self._emulator = self._stack.enter_context(emulate(self._values.world))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-        self._running = None
+        del self._emulator, self._values
 
     # --- what the API under test needs ---
 
@@ -99,8 +102,7 @@ class ZitadelEmulator:
         from zdemo.emulator import NEVER
 
         with self._world.lock:
-            if self._world.user_named(username):
-                raise ValueError(f"the username is taken: {username}")
+            self._check_free(username)
             user = self._world.add_user(self._organization_id, username, username)
             pat = self._world.add_pat(user, NEVER)
         for role in roles:
@@ -112,8 +114,7 @@ class ZitadelEmulator:
         from zdemo.emulator.login.sessions import add_person
 
         with self._world.lock:
-            if self._world.user_named(username):
-                raise ValueError(f"the username is taken: {username}")
+            self._check_free(username)
             person = add_person(self._world, self._organization_id, username)
         for role in roles:
             self.grant(username, role)
@@ -173,22 +174,18 @@ class ZitadelEmulator:
     def grant(self, username: str, role: str) -> None:
         """Assign a role in the project to a user; a role that the project lacks is added to it."""
         with self._world.lock:
-            user, project = self._user(username), self._world.projects[self.project_id]
+            project = self._world.projects[self.project_id]
             if role not in project.roles:
                 self._world.add_role(project, role, role)
-            for assignment in self._world.authorizations.values():
-                if (assignment.user_id, assignment.project_id) == (user.id, project.id):
-                    assignment.role_keys = list(dict.fromkeys([*assignment.role_keys, role]))
-                    return
-            self._world.add_authorization(user.id, project.id, self._organization_id, [role])
+            if assignments := self._assignments(username):
+                assignments[0].role_keys = list(dict.fromkeys([*assignments[0].role_keys, role]))
+            else:
+                self._world.add_authorization(self._user(username).id, project.id, self._organization_id, [role])
 
     def revoke(self, username: str, role: str) -> None:
         """Take a role from a user; a role that the user does not have is not an error."""
         with self._world.lock:
-            user = self._user(username)
-            for assignment in list(self._world.authorizations.values()):
-                if (assignment.user_id, assignment.project_id) != (user.id, self.project_id):
-                    continue
+            for assignment in self._assignments(username):
                 assignment.role_keys = [key for key in assignment.role_keys if key != role]
                 if not assignment.role_keys:
                     self._world.remove_authorization(assignment)
@@ -241,18 +238,10 @@ class ZitadelEmulator:
 
     # --- inside ---
 
-    def _is_running(self) -> tuple[Emulator, Start]:
-        if self._running is None:
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in ("_emulator", "_values"):
             raise RuntimeError("the emulator is not running: use it in a with block")
-        return self._running
-
-    @property
-    def _emulator(self) -> Emulator:
-        return self._is_running()[0]
-
-    @property
-    def _values(self) -> Start:
-        return self._is_running()[1]
+        raise AttributeError(name)
 
     @property
     def _world(self) -> World:
@@ -261,6 +250,14 @@ class ZitadelEmulator:
     @property
     def _organization_id(self) -> str:
         return self._world.projects[self.project_id].organization_id
+
+    def _check_free(self, username: str) -> None:
+        if self._world.user_named(username):
+            raise ValueError(f"the username is taken: {username}")
+
+    def _assignments(self, username: str) -> list[Authorization]:
+        place = self._user(username).id, self.project_id
+        return [a for a in self._world.authorizations.values() if (a.user_id, a.project_id) == place]
 
     def _user(self, username: str) -> User:
         user = self._world.user_named(username)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.verify.challenge import MalformedChallenge, OneChallenge, challenges
+from zdemo.verify.challenge import MalformedChallenge, ParsedChallenge, challenges
 
 MOST_SECONDS = 120.0  # of a run, besides the removal window, which it may have to wait for
 LEAST_SECONDS = 0.2
@@ -54,10 +54,10 @@ class ApiReply(Response):
         return self.header("www-authenticate")
 
     @property
-    def bearer(self) -> OneChallenge | None:
+    def bearer(self) -> ParsedChallenge | None:
         """The bearer challenge; ``None`` without one, or when the header field is malformed."""
         try:
-            return next((one for one in challenges(self.challenge) if one.scheme == "bearer"), None)
+            return next((each for each in challenges(self.challenge) if each.scheme == "bearer"), None)
         except MalformedChallenge:
             return None
 
@@ -144,7 +144,6 @@ class ApiClient:
         target = path + (f"{'&' if '?' in path else '?'}access_token={query}" if query else "")
         fields = dict(headers or {}) | ({"Authorization": authorization[0]} if authorization else {})
         repeated = [("Authorization", value) for value in authorization[1:]]
-
         line = f"{method} {urlsplit(path).path or path}"
 
         def request() -> ApiReply:
@@ -187,9 +186,9 @@ class ApiClient:
         """Send requests with these tokens at the same time, and return the answers in the same order."""
         ready = threading.Barrier(len(tokens))
 
-        def one(token: str) -> ApiReply:
+        def ask(token: str) -> ApiReply:
             ready.wait(REQUEST_SECONDS)
             return self.bearer(token, seconds=REQUEST_SECONDS)
 
         with ThreadPoolExecutor(max_workers=len(tokens)) as pool:
-            return list(pool.map(one, tokens))
+            return list(pool.map(ask, tokens))

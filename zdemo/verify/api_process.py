@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import IO
 
 from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
@@ -38,24 +38,18 @@ class RunningApi:
     def wait_until_it_answers(self, origin: str, path: str, seconds: float) -> None:
         """Wait until any answer comes. Raises ApiNotRunning if none comes, or the process ends."""
         end = time.monotonic() + seconds
-        transport = Transport(origin, setting="--path")
-        try:
+        with closing(Transport(origin, setting="--path")) as transport:
             while time.monotonic() < end:
                 if how := self.gone():
-                    raise ApiNotRunning(
-                        f"{how} before it answered", hint="run it alone; its last lines are on standard error"
-                    )
+                    hint = "run it alone; its last lines are on standard error"
+                    raise ApiNotRunning(f"{how} before it answered", hint=hint)
                 try:
                     transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds))
                     return
                 except ConnectionFailed:
                     time.sleep(POLL_SECONDS)
-        finally:
-            transport.close()
-        raise ApiNotRunning(
-            f"{self._command} did not answer at {origin}{path} within {seconds:g} s",
-            hint="let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise --start-seconds",
-        )
+        hint = "let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise --start-seconds"
+        raise ApiNotRunning(f"{self._command} did not answer at {origin}{path} within {seconds:g} s", hint=hint)
 
     def gone(self) -> str:
         """Return how the process ended; empty while it runs."""
@@ -70,17 +64,17 @@ def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Itera
 
     Raises UsageError if it cannot be run.
     """
+    program = command[0]
     with ExitStack() as stack:
         output = stack.enter_context(tempfile.TemporaryFile())
         try:
             process = stack.enter_context(running(command, environment, output=output.fileno()))
         except FileNotFoundError:
-            what = f"command not found: {command[0]}"
-            raise UsageError(what, hint="check its spelling, or give its path") from None
+            raise UsageError(f"command not found: {program}", hint="check its spelling, or give its path") from None
         except OSError as error:
-            what = f"{command[0]} cannot be executed: {error.strerror}"
+            what = f"{program} cannot be executed: {error.strerror}"
             raise UsageError(what, hint="check that it is a program: ls -l") from None
-        yield RunningApi(process, output, command[0])
+        yield RunningApi(process, output, program)
 
 
 def free_port() -> int:

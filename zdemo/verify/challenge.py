@@ -11,11 +11,12 @@ ELEMENT = re.compile(  # of the list: a scheme, a parameter or a token68, or a s
 )
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]*")  # RFC 6750 §3, of error and error_description
 SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*")
+FORMS = {"error": DESCRIPTION, "error_description": DESCRIPTION, "scope": SCOPE}
 ONCE = ("realm", "scope", "error", "error_description", "error_uri")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneChallenge:
+class ParsedChallenge:
     """A challenge: its scheme in lower case, and its parameters, whose names are in lower case."""
 
     scheme: str
@@ -27,40 +28,36 @@ class MalformedChallenge(ValueError):
     """A header field that is not a list of challenges."""
 
 
-def challenges(value: str) -> list[OneChallenge]:
+def challenges(value: str) -> list[ParsedChallenge]:
     """Return the challenges of a header field. Raises MalformedChallenge if it does not follow the grammar."""
-    found: list[OneChallenge] = []
+    listed: list[ParsedChallenge] = []
     at = 0
     while at < len(value):
         element = ELEMENT.match(value, at)
         scheme, name, quoted, plain, token68 = element.groups() if element else ("",) * 5
-        if element is None or (not scheme and (token68 or (name and not found))):
+        if element is None or (not scheme and (token68 or (name and not listed))):
             raise MalformedChallenge(f"unexpected text at character {at + 1}")
         if scheme:
-            found.append(OneChallenge(scheme=scheme.lower()))
+            listed.append(ParsedChallenge(scheme=scheme.lower()))
         if name:
             name = name.lower()
-            found[-1].repeated.extend([name] if name in found[-1].parameters else [])
-            found[-1].parameters[name] = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            listed[-1].repeated.extend([name] if name in listed[-1].parameters else [])
+            listed[-1].parameters[name] = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
         at = element.end()
-    return found
+    return listed
 
 
 def problem_of(value: str) -> str:
     """Return what is wrong with a header field, or an empty text."""
     try:
-        found = challenges(value)
+        listed = challenges(value)
     except MalformedChallenge as error:
         return f"not a list of challenges: {error}"
-    for one in found:
-        if one.scheme != "bearer":
-            continue
-        for name in one.repeated:
+    for challenge in (challenge for challenge in listed if challenge.scheme == "bearer"):
+        for name in challenge.repeated:
             if name in ONCE:
                 return f"{name} occurs more than once"
-        for name in ("error", "error_description"):
-            if not DESCRIPTION.fullmatch(one.parameters.get(name, "")):
+        for name, form in FORMS.items():
+            if name in challenge.parameters and not form.fullmatch(challenge.parameters[name]):
                 return f"{name} has characters that are not allowed"
-        if "scope" in one.parameters and not SCOPE.fullmatch(one.parameters["scope"]):
-            return "scope has characters that are not allowed"
     return ""

@@ -111,7 +111,8 @@ class EmulatedIssuer:
 
     def introspections(self, since: float) -> int:
         """Return how many introspections have come since then (epoch seconds)."""
-        return sum(one.path == INTROSPECTION_PATH and one.at >= since for one in list(self._emulator.requests))
+        records = list(self._emulator.requests)
+        return sum(record.path == INTROSPECTION_PATH and record.at >= since for record in records)
 
     def change(self, what: str, person: Person) -> None:
         """Change a user: ``delete`` the token, ``revoke`` the roles, or ``deactivate`` or ``lock`` the user."""
@@ -120,8 +121,8 @@ class EmulatedIssuer:
             if what == "delete":
                 self._world.remove_pat(user, person.token_id)
             elif what == "revoke":
-                for one in [a for a in self._world.authorizations.values() if a.user_id == user.id]:
-                    self._world.remove_authorization(one)
+                for authorization in [a for a in self._world.authorizations.values() if a.user_id == user.id]:
+                    self._world.remove_authorization(authorization)
             else:
                 state = {"deactivate": "INACTIVE", "lock": "LOCKED"}[what]
                 self._world.set_user_state(user, state, f"user.{what}ed")

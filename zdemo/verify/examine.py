@@ -59,7 +59,7 @@ def in_groups(reports: Sequence[CaseReport]) -> dict[Group, list[CaseReport]]:
     order = {case.id: number for number, case in enumerate(CASES)}
     ordered = sorted(reports, key=lambda report: order[report.case.id])
     groups = {group: [report for report in ordered if report.case.group is group] for group in Group}
-    return {group: found for group, found in groups.items() if found}
+    return {group: of_group for group, of_group in groups.items() if of_group}
 
 
 def grade(reports: Sequence[CaseReport]) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """Judgments: what was seen goes in, a verdict comes out. All are pure."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ def guarded(reply: ApiReply) -> Verdict:
 def no_way_around(replies: Sequence[ApiReply]) -> Verdict:
     """Judge other spellings of a guarded path; the first answer is that of a path that does not exist."""
     nowhere, *others = replies
-    wrong = [one for one in others if 200 <= one.status < 300 and one.body != nowhere.body]
+    wrong = [reply for reply in others if 200 <= reply.status < 300 and reply.body != nowhere.body]
     return unless(in_words(wrong), f"{len(others)} spellings, none let in")
 
 
@@ -91,30 +90,30 @@ all_malformed = _every(lambda reply: reply.status == 400 and reply.error == "inv
 def same(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether all answers are like the first."""
     first, *others = replies
-    wrong = [one for one in others if (one.status, one.error) != (first.status, first.error)]
+    wrong = [reply for reply in others if (reply.status, reply.error) != (first.status, first.error)]
     return unless(f"{first.in_words()}, but {in_words(wrong)}" if wrong else "", first.in_words())
 
 
 def challenged(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether each 401 has a challenge."""
-    refusals = [one for one in replies if one.status == 401]
+    refusals = [reply.challenge.strip() for reply in replies if reply.status == 401]
     if not refusals:
         return skip("the API never answered 401")
-    without = sum(not one.challenge.strip() for one in refusals)
+    without = refusals.count("")
     return unless(f"{without} of {len(refusals)} have none" if without else "", f"{len(refusals)} have one")
 
 
 def named_realm(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether each bearer challenge has at least one parameter."""
-    found = [bearer for one in replies if (bearer := one.bearer)]
-    if not found:
+    parameters = [bearer.parameters for reply in replies if (bearer := reply.bearer)]
+    if not parameters:
         return skip("the API never sent a bearer challenge")
-    return unless("" if all(one.parameters for one in found) else "Bearer without a parameter", "each has one")
+    return unless("" if all(parameters) else "Bearer without a parameter", "each has one")
 
 
 def retry_after(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether each 503 says when to try again."""
-    fields = [one.header("retry-after") for one in replies if one.status == 503]
+    fields = [reply.header("retry-after") for reply in replies if reply.status == 503]
     if not fields:
         return skip("the API never answered 503")
     return unless("" if all(fields) else "503 without Retry-After", f"Retry-After: {fields[0]}")
@@ -122,7 +121,7 @@ def retry_after(replies: Sequence[ApiReply]) -> Verdict:
 
 def well_formed(replies: Sequence[ApiReply]) -> Verdict:
     """Judge the syntax of all challenges."""
-    texts = list(dict.fromkeys(one.challenge for one in replies if one.challenge))
+    texts = {reply.challenge: None for reply in replies if reply.challenge}
     if not texts:
         return skip("the API never sent a challenge")
     problems = dict.fromkeys(filter(None, map(problem_of, texts)))
@@ -139,8 +138,8 @@ def names_scope(reply: ApiReply) -> Verdict:
 
 def readable(replies: Sequence[ApiReply]) -> Verdict:
     """Judge the bodies of a guard's refusals: JSON where they say so, and no web page."""
-    refusals = [one for one in replies if one.status in (400, 401, 403, *GATEWAY_STATUSES) and one.body]
-    problems = dict.fromkeys(f"{one.status} with {what}" for one in refusals if (what := _unreadable(one)))
+    refusals = [reply for reply in replies if reply.status in (400, 401, 403, *GATEWAY_STATUSES) and reply.body]
+    problems = dict.fromkeys(f"{reply.status} with {what}" for reply in refusals if (what := _unreadable(reply)))
     return unless("; ".join(problems), "no web page, and JSON where it says so")
 
 
@@ -150,11 +149,11 @@ def _unreadable(reply: ApiReply) -> str:
         return "a body, but no Content-Type"
     if media == "text/html":
         return "a web page"
-    if media == "application/json" or media.endswith("+json"):
-        try:
-            json.loads(reply.text)
-        except (ValueError, RecursionError):
-            return "a body that is not JSON, but says so"
+    try:
+        if media == "application/json" or media.endswith("+json"):
+            reply.decoded()
+    except ValueError:
+        return "a body that is not JSON, but says so"
     return ""
 
 
@@ -230,13 +229,13 @@ def single_flight(seen: tuple[Sequence[ApiReply], int]) -> Verdict:
     """Judge how often ZITADEL was asked, and the answers to simultaneous requests with one cold token."""
     replies, introspections = seen
     requests = len(replies)
-    wrong = [one for one in replies if not (200 <= one.status < 300 or one.status in (429, 503))]
+    wrong = [reply for reply in replies if not (200 <= reply.status < 300 or reply.status in (429, 503))]
     if wrong:
         return bad(f"{len(wrong)} of {requests}: {in_words(wrong)}")
-    busy = sum(one.status >= 300 for one in replies)
+    busy = sum(reply.status >= 300 for reply in replies)
     some = f", {busy} of them refused for the moment" if busy else ""
-    said = f"{requests} requests{some}, introspections: {introspections}"
-    return unless(said if busy == requests or not 0 < introspections <= MOST_FLIGHTS else "", said)
+    summary = f"{requests} requests{some}, introspections: {introspections}"
+    return unless(summary if busy == requests or not 0 < introspections <= MOST_FLIGHTS else "", summary)
 
 
 # --- what an API shows that it should not
@@ -244,8 +243,8 @@ def single_flight(seen: tuple[Sequence[ApiReply], int]) -> Verdict:
 
 def nothing_leaked(seen: tuple[Sequence[str], str, str]) -> Verdict:
     """Judge whether a text shows tokens or secrets: which were found, where, and what was looked at."""
-    found, where, looked_at = seen
-    return unless(f"{' and '.join(found)} in {where}" if found else "", f"none in {looked_at}")
+    leaks, where, looked_at = seen
+    return unless(f"{' and '.join(leaks)} in {where}" if leaks else "", f"none in {looked_at}")
 
 
 no_trace = _every(
@@ -265,24 +264,25 @@ def _forbids_storing(reply: ApiReply) -> bool:
 
 def kept_private(reply: ApiReply) -> Verdict:
     """Judge whether shared caches may keep what a token was needed for (RFC 9111 §3.5)."""
-    said = reply.header("cache-control") or "no Cache-Control"
+    control = reply.header("cache-control") or "no Cache-Control"
     shared = not _directives(reply).isdisjoint(("public", "s-maxage", "must-revalidate"))
-    return unless(f"Cache-Control: {said}" if shared and not _forbids_storing(reply) else "", said)
+    return unless(f"Cache-Control: {control}" if shared and not _forbids_storing(reply) else "", control)
 
 
 def say_private(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether each answer says that it must not be kept, or depends on the token."""
     varies = re.compile(r"(?i)(?:^|[\s,])(?:authorization|\*)(?:$|[\s,])")
-    wrong = [one for one in replies if not (_forbids_storing(one) or varies.search(one.header("vary")))]
-    said = (wrong[0].header("cache-control") or "no Cache-Control") if wrong else ""
-    return unless(f"{in_words(wrong)}: {said}" if wrong else "", "shared caches must not keep the answers")
+    wrong = [reply for reply in replies if not (_forbids_storing(reply) or varies.search(reply.header("vary")))]
+    if not wrong:
+        return good("shared caches must not keep the answers")
+    return bad(f"{in_words(wrong)}: {wrong[0].header('cache-control') or 'no Cache-Control'}")
 
 
 def no_borrowed_rights(replies: Sequence[ApiReply]) -> Verdict:
     """Judge CORS: a foreign origin must not be let in together with a browser's credentials."""
-    for one in replies:
-        origin = one.header("access-control-allow-origin")
-        if origin and one.header("access-control-allow-credentials").lower() == "true":
+    for reply in replies:
+        origin = reply.header("access-control-allow-origin")
+        if origin and reply.header("access-control-allow-credentials").lower() == "true":
             return bad(f"any origin is allowed together with credentials: Access-Control-Allow-Origin: {origin[:60]}")
     return good("a foreign origin gets no credentials")
 
@@ -300,10 +300,9 @@ def leaks_in(text: str, tokens: Iterable[str], secrets: Mapping[str, str]) -> tu
     A part of a token counts too, except a JWT's header, which is no secret.
     """
     parts = {part for token in tokens for part in _parts(token.partition(".")[2] or token)}
-    leaked = any(not parts.isdisjoint(_parts(found[0])) for found in LIKE_A_TOKEN.finditer(text))
-    found = ["a token"] if leaked else []
-    found += [name for name, secret in secrets.items() if len(secret) >= LEAST and secret in text]
-    return tuple(found)
+    leaked = any(not parts.isdisjoint(_parts(match[0])) for match in LIKE_A_TOKEN.finditer(text))
+    names = (name for name, secret in secrets.items() if len(secret) >= LEAST and secret in text)
+    return (*(["a token"] if leaked else []), *names)
 
 
 def _parts(text: str) -> Iterator[str]:

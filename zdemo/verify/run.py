@@ -207,7 +207,7 @@ class VerifyRun:
             public = self.api.send(path=self.public, seconds=patience) if self.public else None
             without_token = self.api.send(seconds=patience)
             answers = [future.result() for future in waiting]
-        self.outages["hang"] = next((one for one in answers if one.let_in or not one.status), answers[0])
+        self.outages["hang"] = next((reply for reply in answers if reply.let_in or not reply.status), answers[0])
         self.recoveries["hang"] = self._until_let_in(people[0])
         return Hang(waiting=answers, public=public, without_token=without_token)
 

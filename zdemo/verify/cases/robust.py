@@ -51,7 +51,7 @@ CASES: tuple[Case, ...] = (
         wrong="did not answer 503 in time while ZITADEL hung",
         source=SOURCE,
         fix="give the request to ZITADEL a timeout of a few seconds: " + UNAVAILABLE,
-        ask=lambda run: max(run.hang.waiting, key=lambda one: (one.let_in, not one.status, one.status < 502)),
+        ask=lambda run: max(run.hang.waiting, key=lambda reply: (reply.let_in, not reply.status, reply.status < 502)),
         judge=judgments.outage,
         stage=Stage.OUTAGE,
     ),
