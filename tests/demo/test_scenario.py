@@ -7,7 +7,7 @@ from zdemo.cli.screen import Screen
 from zdemo.demo.scenario import STEPS, StepResult
 
 
-def _shown(*results: StepResult) -> str:
+def screen_of(*results: StepResult) -> str:
     stdout = io.StringIO()
     screen = Screen(stdout=stdout)
     for number, result in enumerate(results, 1):
@@ -20,14 +20,14 @@ def test_an_unexpected_status_is_shown_and_counted() -> None:
     step = STEPS[0]
     good, bad = (StepResult(step=step, actual=status, seconds=None) for status in (200, 500))
     assert (good.passed, bad.passed) == (True, False)
-    shown = _shown(good, bad)
-    assert "EXPECTED 200" in shown
-    assert "1 of 2 as expected" in shown
+    screen = screen_of(good, bad)
+    assert "EXPECTED 200" in screen
+    assert "1 of 2 as expected" in screen
     document = results_as_json([good, bad])
     assert (document["passed"], [row["passed"] for row in document["steps"]]) == (False, [True, False])
     row = document["steps"][1]
     assert (row["name"], row["expected"], row["actual"], row["why"]) == (step.name, 200, 500, step.why)
     assert results_as_json([good])["passed"] is True
     for seconds, is_shown in ((None, False), (0.01, False), (0.2, True)):
-        first = _shown(StepResult(step=step, actual=401, seconds=seconds)).splitlines()[0]
+        first = screen_of(StepResult(step=step, actual=401, seconds=seconds)).splitlines()[0]
         assert ("after" in first) == is_shown

@@ -25,17 +25,17 @@ def site() -> Iterator[PageSite]:
 
 
 def test_a_page_that_connects_again_gets_what_it_missed(site: PageSite) -> None:
-    with site.feed() as found:
+    with site.feed() as stream:
         site.call("/api/private")
         forget = requests.post(f"{site.url}/-/forget", json={"everything": True}, timeout=PATIENCE_SECONDS)
-        forgotten = next(document for name, document in found if name == "forgotten")
+        forgotten = next(document for name, document in stream if name == "forgotten")
         assert forgotten == {"user_id": None, "everything": True, "count": forget.json()["forgotten"]}
         ids = []
         for _ in range(3):  # one after the other, since an answer can reach its caller before it reaches the feed
             ids.append(site.call("/api/public").headers["X-Request-ID"])
-            assert any(document["id"] == ids[-1] for _, document in found)
-    with site.feed(ids[0]) as found:
-        assert [next(found)[1]["id"] for _ in range(2)] == ids[1:]
+            assert any(document["id"] == ids[-1] for _, document in stream)
+    with site.feed(ids[0]) as stream:
+        assert [next(stream)[1]["id"] for _ in range(2)] == ids[1:]
 
 
 # --- who watches
@@ -67,8 +67,8 @@ def worker() -> Worker:
 def two() -> Iterator[tuple[Worker, Worker]]:
     hub = Hub()
     pipes = [hub.open() for _ in range(2)]
-    one, other = (Worker(Bus(pipe, others=1)) for pipe in pipes)
-    yield one, other
+    first, second = (Worker(Bus(pipe, others=1)) for pipe in pipes)
+    yield first, second
     for pipe in pipes:
         pipe.close()
 
@@ -106,8 +106,8 @@ def test_a_page_begins_with_the_last_requests_of_all_workers_from_before_it(two:
             fields = dict.fromkeys(PAST_FIELDS) | {"id": f"{identity}{number}", "began": 0.0}
             worker.watcher.past.append(tuple(fields.values()))
     feed = two[0].watching.open()
-    found = {next_of(feed)["id"] for _ in range(2 * MOST_PAST)}
-    assert found == {f"{identity}{number}" for identity in "ab" for number in range(1, MOST_PAST + 1)}
+    ids = {next_of(feed)["id"] for _ in range(2 * MOST_PAST)}
+    assert ids == {f"{identity}{number}" for identity in "ab" for number in range(1, MOST_PAST + 1)}
 
 
 def test_a_flood_leaves_few_traces_and_the_feed_says_how_many_it_does_not_show(worker: Worker) -> None:
@@ -120,16 +120,16 @@ def test_a_flood_leaves_few_traces_and_the_feed_says_how_many_it_does_not_show(w
 
 
 def test_a_change_reaches_the_feeds_of_all_workers_and_is_kept_among_the_requests(two: tuple[Worker, Worker]) -> None:
-    one, other = two
-    feeds = [one.watching.open()]
+    first, other = two
+    feeds = [first.watching.open()]
     eventually("a feed elsewhere makes the other worker watch, too", lambda: other.watcher.watching)
     assert other.request("a")
     assert next_of(feeds[0]) == {"id": "a"}
     feeds.append(other.watching.open())
-    one.watching.tell("changed", {"text": "revoked it", "at": 1.0})
-    found = [next_of(feed, "changed") for feed in feeds]
-    assert found[0] == found[1] == {"id": found[0]["id"], "text": "revoked it", "at": 1.0}
-    assert next_of(other.watching.open(), "changed") == found[0]
-    last = other.watching.open(found[0]["id"])
+    first.watching.tell("changed", {"text": "revoked it", "at": 1.0})
+    change, copy = (next_of(feed, "changed") for feed in feeds)
+    assert change == copy == {"id": change["id"], "text": "revoked it", "at": 1.0}
+    assert next_of(other.watching.open(), "changed") == change
+    last = other.watching.open(change["id"])
     other.request("after")
     assert next_of(last)["id"] == "after"

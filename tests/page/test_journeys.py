@@ -202,12 +202,12 @@ def test_changes_are_made_and_an_answer_from_before_is_called_so_unless_the_api_
     person.button("Add 300 ms").click()
     expect(person.button("No delay")).to_be_visible()
     dialog = person.page.get_by_role("dialog")
-    for choice, shown in (("Cancel", "on time"), ("Advance", "1 h ahead")):
+    for choice, clock in (("Cancel", "on time"), ("Advance", "1 h ahead")):
         person.button("Advance the clock 1 hour").click()
         expect(dialog).to_contain_text("expired")
         dialog.get_by_role("button", name=choice).click()
         expect(dialog).to_be_hidden()
-        person.sees(shown, in_part=CHANGES)
+        person.sees(clock, in_part=CHANGES)
 
 
 @pytest.mark.thorough
@@ -271,7 +271,7 @@ def test_everybody_can_see_each_state_in_both_colour_schemes_and_at_any_width(br
             person.page.emulate_media(color_scheme="dark")
             problems[f"{name} narrow, dark"] = violations(person.page, *CONTRAST)
             person.page.emulate_media(color_scheme="light")
-    assert {name: found for name, found in problems.items() if found} == {}
+    assert {name: problem for name, problem in problems.items() if problem} == {}
 
 
 @pytest.mark.thorough

@@ -60,7 +60,7 @@ def opens_again(page: Page) -> None:
         with opened(page) as feed:
             return feed.status_code
 
-    eventually("a feed can be opened", status, lambda found: found == 200)
+    eventually("a feed can be opened", status, lambda code: code == 200)
 
 
 THREADS = 8  # of the API
@@ -110,9 +110,13 @@ def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = N
     port = free_port()
     arguments = ("--emulator", "--emulator-port", str(port), *arguments)
     with Shell(folder=folder, env=dict(env or {})).serving("--threads", str(THREADS), *arguments) as (process, url):
-        assert process.stderr
-        row = next(line for line in process.stderr if line.startswith("page"))
-        yield Page(process=process, url=url, proofs=proofs_of(row.split()[1]), zitadel=f"http://localhost:{port}")
+        yield page_of(process, url, zitadel=f"http://localhost:{port}")
+
+
+def page_of(process: subprocess.Popen[str], url: str, zitadel: str) -> Page:
+    assert process.stderr
+    row = next(line for line in process.stderr if line.startswith("page"))
+    return Page(process=process, url=url, proofs=proofs_of(row.split()[1]), zitadel=zitadel)
 
 
 @pytest.mark.thorough
@@ -139,9 +143,7 @@ def test_an_administrators_pat_reaches_the_page_and_no_list_of_processes(tmp_pat
         shell = Shell(folder=tmp_path, env=settings(zitadel.url), program=program)
         for words, possible in ((["--admin-pat", "-"], True), ([], False)):
             with shell.serving("--workers", "2", *words) as (process, url):
-                assert process.stderr
-                row = next(line for line in process.stderr if line.startswith("page"))
-                page = Page(process=process, url=url, proofs=proofs_of(row.split()[1]), zitadel=zitadel.url)
+                page = page_of(process, url, zitadel.url)
                 changes = page.state()["changes"]
                 assert changes["possible"] is possible
                 for pid in (str(process.pid), *page.workers()):
@@ -181,12 +183,12 @@ def test_a_page_that_stops_reading_holds_up_nobody(shared: Page) -> None:
 @pytest.mark.thorough
 def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one(shared: Page) -> None:
     with opened(shared) as feed:
-        found, workers = events(feed), set[str]()
-        _, hello = next(found)
+        stream, workers = events(feed), set[str]()
+        _, hello = next(stream)
 
         def seen() -> set[str]:
             shared.call("/api/public")
-            workers.add(next(document["worker"] for name, document in found if name == "request"))
+            workers.add(next(document["worker"] for name, document in stream if name == "request"))
             return workers
 
         eventually("the feed has requests of both workers", seen, lambda workers: len(workers) == 2)

@@ -31,20 +31,20 @@ def state_of(site: PageSite, **changed: Any) -> dict[str, Any]:
 def test_the_state_shows_addresses_routes_callers_users_and_switches(site: PageSite) -> None:
     answer = site.get("/-/state")
     assert not [secret for secret in SECRETS if secret in answer.text]
-    shown = answer.json()
-    assert (shown["api"], shown["zitadel"]) == (site.url, site.emulator.url)
-    assert (shown["emulator"], shown["ttl_seconds"]) == (site.emulator.world.name, 5)
-    routes = [(route["path"], route["role"], route["guarded"]) for route in shown["routes"]]
+    document = answer.json()
+    assert (document["api"], document["zitadel"]) == (site.url, site.emulator.url)
+    assert (document["emulator"], document["ttl_seconds"]) == (site.emulator.world.name, 5)
+    routes = [(route["path"], route["role"], route["guarded"]) for route in document["routes"]]
     assert routes[0] == ("/api/public", None, False)
     assert {("/api/private", None, True), ("/api/private-scoped", "read:messages", True)} <= set(routes)
-    assert shown["callers"] == [
+    assert document["callers"] == [
         {"id": "nobody", "name": "nobody", "about": "sends no token"},
         {"id": "reader", "name": "reader", "about": "PAT zdem…-000"},
         {"id": "visitor", "name": "visitor", "about": "PAT zdem…y-00"},
         {"id": "ada", "name": "ada", "about": "a person, whom the page logs in"},
     ]
     reader = {"id": READER.id, "name": "reader", "roles": ["read:messages"], "state": "active", "pat": "present"}
-    assert shown["changes"] == {
+    assert document["changes"] == {
         "possible": True,
         "why_not": "",
         "fix": [],

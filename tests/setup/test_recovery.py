@@ -51,13 +51,13 @@ def cuts(calls: list[str], *before: int, often: tuple[int, ...], first: tuple[An
 def test_a_run_that_was_cut_off_is_completed_by_the_next(desk: Desk, auth: Auth, number: int, before: bool) -> None:
     with pytest.raises(Cut):
         desk.run(CountingClient(desk.target, number, before=before), auth=auth)
-    made = {*desk.projects(), *desk.users()}
-    assert made <= desk.recorded, "an ID was not recorded before its object was created"
+    created = {*desk.projects(), *desk.users()}
+    assert created <= desk.recorded, "an ID was not recorded before its object was created"
     plan = desk.run(auth=auth)
     assert not plan.rotation
     desk.is_complete()
     assert desk.keys(desk.state.application_id) == [key.id for key in desk.state.keys][-1:]
-    assert made <= {*desk.projects(), *desk.users()}, "an object was created twice"
+    assert created <= {*desk.projects(), *desk.users()}, "an object was created twice"
 
 
 ROTATIONS: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
@@ -106,10 +106,7 @@ def app(desk: Desk) -> dict[str, str]:
 
 REMOVE_PAT = "UserService/RemovePersonalAccessToken"
 DELETIONS: dict[str, tuple[str, Callable[[Desk], dict[str, str]]]] = {
-    "role": (
-        "ProjectService/RemoveProjectRole",
-        lambda d: {"projectId": d.state.project_id, "roleKey": d.options.role},
-    ),
+    "role": ("ProjectService/RemoveProjectRole", lambda d: {**project(d), "roleKey": d.options.role}),
     "application": ("ApplicationService/DeleteApplication", app),
     "reader": ("UserService/DeleteUser", lambda d: {"userId": d.state.reader_id}),
     "visitor": ("UserService/DeleteUser", lambda d: {"userId": d.state.visitor_id}),

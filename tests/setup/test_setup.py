@@ -282,8 +282,8 @@ def test_what_is_deactivated_is_refused_and_works_when_it_is_active_again(desk: 
 
 def test_what_cannot_be_used_is_refused(desk: Desk, workshop: Workshop) -> None:
     human, project = workshop.name("human"), workshop.project("Read:Messages")
-    made = desk.api.users.create(organizationId=workshop.home.id, username=human, human=HUMAN)["id"]
-    workshop.remove_later(desk.api.users.delete, userId=made)
+    user_id = desk.api.users.create(organizationId=workshop.home.id, username=human, human=HUMAN)["id"]
+    workshop.remove_later(desk.api.users.delete, userId=user_id)
     app = workshop.app(other := workshop.project(ROLE), oidcConfiguration={"redirectUris": ["http://localhost/back"]})
     refused = {
         "is a human": desk.with_options(reader_name=human),
@@ -359,8 +359,8 @@ def test_a_name_that_is_taken_while_setup_runs_is_said_and_the_next_run_uses_wha
 
     with pytest.raises(ZdemoError) as refused:
         desk.run(CountingClient(desk.target, 1, before=True, act=take))
-    said = f"service account {name} did not exist when this setup began; somebody else created"
-    assert refused.value.message.startswith(said)
+    words = f"service account {name} did not exist when this setup began; somebody else created"
+    assert refused.value.message.startswith(words)
     assert refused.value.hint.startswith("choose another name, or wait")
     desk.run()
     desk.nothing_left_to_do()

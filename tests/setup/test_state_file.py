@@ -44,17 +44,16 @@ def test_a_state_is_read_back_and_only_its_owner_can_read_it(tmp_path: Path) -> 
 
 
 def test_each_env_file_of_a_folder_has_its_own_and_the_last_takes_the_folder_along(tmp_path: Path) -> None:
-    one, other = tmp_path / ".env", tmp_path / os.fsdecode(b"d\xffp.env")
-    write_state(one, STATE)
+    env, other = tmp_path / ".env", tmp_path / os.fsdecode(b"d\xffp.env")
     write_state(other, SetupState(zitadel="http://other"))
-    assert (read_state(one), read_state(other).zitadel) == (STATE, "http://other")
-    write_state(one, EMPTY)
-    assert (read_state(one), read_state(other).zitadel) == (EMPTY, "http://other")
+    for state in (STATE, EMPTY):
+        write_state(env, state)
+        assert (read_state(env), read_state(other).zitadel) == (state, "http://other")
     write_state(other, EMPTY)
     assert list(tmp_path.iterdir()) == []
-    write_state(one, STATE)
+    write_state(env, STATE)
     (tmp_path / ".zdemo" / "mine").touch()
-    write_state(one, EMPTY)
+    write_state(env, EMPTY)
     assert {path.name for path in (tmp_path / ".zdemo").iterdir()} == {".gitignore", "mine"}
 
 

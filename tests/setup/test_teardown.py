@@ -22,16 +22,6 @@ from zdemo.zitadel.records import Auth
 ROLE = "read:messages"
 
 
-def refusal(desk: Desk) -> str:
-    """Return the message of a plan that may not be carried out."""
-    with pytest.raises(ZdemoError) as refused:
-        desk.plan_teardown().check()
-    assert refused.value.message.startswith("others added to what setup created: ")
-    assert refused.value.message.endswith("; nothing was removed")
-    assert refused.value.hint
-    return refused.value.message
-
-
 # --- what others added
 
 
@@ -70,8 +60,13 @@ def test_what_others_added_is_named_and_stops_teardown(desk: Desk, workshop: Wor
     for _, add in ADDITIONS:
         add(desk, workshop)
     eventually("each is listed", lambda: len(desk.plan_teardown().added_by_others) == len(ADDITIONS))
-    said = refusal(desk)
-    assert [words for words, _ in ADDITIONS if words.format(desk.options) not in said] == []
+    with pytest.raises(ZdemoError) as refused:
+        desk.plan_teardown().check()
+    message = refused.value.message
+    assert message.startswith("others added to what setup created: ")
+    assert message.endswith("; nothing was removed")
+    assert refused.value.hint
+    assert [words for words, _ in ADDITIONS if words.format(desk.options) not in message] == []
 
 
 def test_in_the_project_of_somebody_else_their_own_things_are_not_asked_about(desk: Desk, workshop: Workshop) -> None:

@@ -27,7 +27,7 @@ PROBLEMS = {
 
 @pytest.mark.parametrize("text", WELL_FORMED)
 def test_a_list_of_challenges_is_read(text: str) -> None:
-    assert [(one.scheme, one.parameters) for one in challenges(text)] == WELL_FORMED[text]
+    assert [(challenge.scheme, challenge.parameters) for challenge in challenges(text)] == WELL_FORMED[text]
     assert problem_of(text) == "" or "characters" in problem_of(text)
 
 

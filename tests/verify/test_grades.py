@@ -66,31 +66,28 @@ class Careless:
             return self.current
 
     def _known(self, key: str, token: str) -> Introspection:
-        asked_at, found = self.known.get(key, (-math.inf, None))
-        if found is not None and time.monotonic() - asked_at <= CACHE_SECONDS:
-            return found
+        asked_at, kept = self.known.get(key, (-math.inf, None))
+        if kept is not None and time.monotonic() - asked_at <= CACHE_SECONDS:
+            return kept
         try:
             fresh = self._generous(self.inner.introspect(token), token)
         except UnusableAnswer:
             raise RuntimeError("not JSON") from None
         except IntrospectionError:
-            return found or Introspection(active=False)
+            return kept or Introspection(active=False)
         if fresh.active:
             self.known[key] = (time.monotonic(), fresh)
         return fresh
 
-    def _generous(self, found: Introspection, token: str) -> Introspection:
+    def _generous(self, answer: Introspection, token: str) -> Introspection:
         """Return an answer with more time, more roles and an audience."""
-        claims = [value for name, value in found.claims.items() if name.startswith("urn:zitadel:iam:org:project:")]
+        claims = [value for name, value in answer.claims.items() if name.startswith("urn:zitadel:iam:org:project:")]
         roles = {key.strip().lower(): {"1": "x"} for value in claims if isinstance(value, dict) for key in value}
-        if not found.active and self._has_userinfo(token):
-            found, roles = Introspection(active=True), ROLES
-        return replace(
-            found,
-            claims={**found.claims, ROLES_CLAIM: roles, roles_claim_of(PROJECT_ID): roles},
-            expires_at=None if found.expires_at is None else found.expires_at + 60,
-            audience=(self.settings.client_id,),
-        )
+        if not answer.active and self._has_userinfo(token):
+            answer, roles = Introspection(active=True), ROLES
+        claims_now = {**answer.claims, ROLES_CLAIM: roles, roles_claim_of(PROJECT_ID): roles}
+        expires_at = None if answer.expires_at is None else answer.expires_at + 60
+        return replace(answer, claims=claims_now, expires_at=expires_at, audience=(self.settings.client_id,))
 
     def _has_userinfo(self, token: str) -> bool:
         with closing(Transport(self.settings.issuer, setting="")) as transport:
@@ -132,7 +129,7 @@ def failures() -> dict[str, str]:
             issuer_url=emulator.url,
         )
         reports = list(examine(run, strict=True))
-    return {one.case.id: one.verdict.seen for one in reports if one.mark in (Mark.FAIL, Mark.UNASKED)}
+    return {report.case.id: report.verdict.seen for report in reports if report.mark in (Mark.FAIL, Mark.UNASKED)}
 
 
 HOLES = {
@@ -144,18 +141,18 @@ HOLES = {
 
 @pytest.mark.thorough
 def test_each_mistake_of_an_api_fails_its_own_case_and_no_other() -> None:
-    found = failures()
+    failed = failures()
     # On a busy machine some of these calls are refused for the moment, which it muddles
-    assert "401" in found.pop("hardening.single_flight", "401")
-    assert found.keys() == {*HOLES, *(case.id for case in CASES if case.judge is outage)}
-    assert found["safe.head"].endswith("DELETE /api/private-scoped 200")
-    assert "X-Forwarded-For" in found["safe.forwarded"]
-    assert "500" in found["robust.not_json"]
-    assert all("401" in found[name] for name in ("robust.hang", "robust.reset", "robust.internal_error"))
+    assert "401" in failed.pop("hardening.single_flight", "401")
+    assert failed.keys() == {*HOLES, *(case.id for case in CASES if case.judge is outage)}
+    assert failed["safe.head"].endswith("DELETE /api/private-scoped 200")
+    assert "X-Forwarded-For" in failed["safe.forwarded"]
+    assert "500" in failed["robust.not_json"]
+    assert all("401" in failed[name] for name in ("robust.hang", "robust.reset", "robust.internal_error"))
     for name, seen in {
         "safe.near_miss": ("another case", "a blank behind"),
         "hardening.roles_claim": ("a role of no organization", "a role with null"),
         "safe.changed_token": ("a PAT",),
         "hardening.audience_claim": ("no aud",),
     }.items():
-        assert all(f"({one}) 200" in found[name] for one in seen), found[name]
+        assert all(f"({what}) 200" in failed[name] for what in seen), failed[name]

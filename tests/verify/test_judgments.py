@@ -143,8 +143,8 @@ SKIPPED = {
 ROWS = [
     pytest.param(BY_ID[name], what, mark, id=f"{name}-{mark.value}-{number}")
     for name, columns in VERDICTS.items()
-    for mark, found in zip((Mark.PASS, Mark.FAIL), columns, strict=True)
-    for number, what in enumerate(found)
+    for mark, column in zip((Mark.PASS, Mark.FAIL), columns, strict=True)
+    for number, what in enumerate(column)
 ]
 
 

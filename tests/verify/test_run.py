@@ -61,8 +61,8 @@ def jwt_api(emulator: Emulator) -> Iterator[ApiClient]:
 
 @pytest.fixture(scope="module")
 def issuer(emulator: Emulator) -> Iterator[EmulatedIssuer]:
-    with emulated_issuer(emulator, PROJECT_ID) as made:
-        yield made
+    with emulated_issuer(emulator, PROJECT_ID) as running:
+        yield running
 
 
 def a_run(client: ApiClient, issuer: EmulatedIssuer | None, *, seconds: float = 60, gone: str = "") -> VerifyRun:
@@ -77,7 +77,7 @@ def test_what_builds_on_a_failed_case_is_not_asked(client: ApiClient, issuer: Em
     assert marks["safe.no_token"].mark is Mark.PASS
     assert marks["correct.accepts"].mark is Mark.FAIL
     assert marks["safe.shared_cache"].verdict.seen == "needs correct.accepts"
-    assert all(one.mark is Mark.SKIP for one in reports if "correct.accepts" in one.case.builds_on)
+    assert all(report.mark is Mark.SKIP for report in reports if "correct.accepts" in report.case.builds_on)
     passed, counted = grade(in_groups(reports)["safe"])  # type: ignore[index]  # a group is its text
     assert 0 < passed <= counted < len(in_groups(reports)["safe"])  # type: ignore[index]  # as above
 
@@ -120,10 +120,10 @@ def test_what_was_not_asked_says_why(client: ApiClient, seconds: float, gone: st
 def test_a_redirect_keeps_method_and_body(emulator: Emulator, issuer: EmulatedIssuer) -> None:
     started = time.time()
     with issuer.fault("redirect") as met:
-        found = introspected(emulator)
+        answer = introspected(emulator)
         assert met() == issuer.introspections(started) == 1
-    assert found.status == 307
-    with closing(Transport(found.headers["location"], setting="")) as transport:
+    assert answer.status == 307
+    with closing(Transport(answer.headers["location"], setting="")) as transport:
         transport.send("POST", "/", timeout_seconds=5, headers={"Authorization": "Basic abc"}, form={"token": "t"})
     assert [b"Basic abc" in request and b"token=t" in request for request in issuer.collected] == [True]
     assert introspected(emulator).status == 200
