@@ -181,6 +181,9 @@ def test_what_others_created_is_used_and_outlives_teardown(desk: Desk, workshop:
     plan = desk.run()
     assert {s.kind for s in plan.steps if s.action is Action.LEAVE} == {ObjectKind.USER, ObjectKind.PROJECT}
     assert desk.holders(project.id) == [reader.id]
+    app, other = workshop.app(project), workshop.user()
+    workshop.grant(other, project, "other")
+    desk.plan_teardown().check()  # what is somebody else's in their own project is not asked about
     removed = desk.tear_down()
     assert {(r.what, r.stays) for r in removed.items} == {
         ("service account", False),
@@ -190,7 +193,8 @@ def test_what_others_created_is_used_and_outlives_teardown(desk: Desk, workshop:
         ("role", True),
     }
     assert desk.path.read_text() == text
-    eventually("what setup created is gone", lambda: desk.applications(project.id) == desk.holders(project.id) == [])
+    eventually("setup's application is gone", lambda: desk.applications(project.id) == [app.id])
+    eventually("setup's assignment is gone", lambda: desk.holders(project.id) == [other.id])
     assert desk.projects() == [project.id]
     assert sorted(desk.roles(project.id)) == ["other", ROLE], "a role in another's project stays"
     assert desk.users() == [reader.id]

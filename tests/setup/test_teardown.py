@@ -69,15 +69,6 @@ def test_what_others_added_is_named_and_stops_teardown(desk: Desk, workshop: Wor
     assert [words for words, _ in ADDITIONS if words.format(desk.options) not in message] == []
 
 
-def test_in_the_project_of_somebody_else_their_own_things_are_not_asked_about(desk: Desk, workshop: Workshop) -> None:
-    project = workshop.project(ROLE, "editor")
-    workshop.app(project)
-    workshop.grant(workshop.user(), project, "editor")
-    desk = desk.with_options(project_name=project.name)
-    desk.run()
-    desk.plan_teardown().check()
-
-
 def test_what_zdemo_role_does_is_as_good_as_setups(desk: Desk, workshop: Workshop) -> None:
     """The guide says to try it."""
     desk.run()
