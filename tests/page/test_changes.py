@@ -186,10 +186,10 @@ def test_what_is_wrong_is_said_and_nothing_changes(site: PageSite) -> None:
         ("__class__", {}, 400, "unknown_change"),
         *(("grant", {"user_id": user_id}, 404, "unknown_user") for user_id in ("", "../users", ADMIN.id)),
         ("stop", {"forget": "yes"}, 400, "invalid_body"),
-        *(("slow", {"seconds": seconds}, 400, "invalid_body") for seconds in (None, "0.3", True, -1, 11, 10**400)),
-        *(("advance", {"seconds": seconds}, 400, "invalid_body") for seconds in (float("nan"), float("inf"), [1])),
-        ("advance", {}, 400, "invalid_body"),
+        *(("slow", {"seconds": value}, 400, "invalid_body") for value in (None, "0.3", True, float("nan"), 10**400)),
     ]
     for change, more, status, code in wrong:
         assert refused(site, change, **more) == (status, code), (change, more)
+    for change, seconds in (("slow", -1), ("slow", 1e9), ("advance", -1), ("advance", 1e12)):
+        assert "the emulator refuses" in not_made(site, change, seconds=seconds)
     assert site.get("/-/state").json()["changes"] == before

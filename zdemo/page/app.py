@@ -69,7 +69,7 @@ def paged_worker(worker: WorkerApp, options: PageOptions, bus: Bus) -> WSGIApp:
 def paged(api: Flask, options: PageOptions, bus: Bus | None = None) -> WSGIApp:
     """Return an app of ``create_app`` with the page beside it; ``bus`` leads to its other workers.
 
-    Under other host names than those of this machine there is no page. Raises GuardError if the key is too short.
+    Under other host names than those of this machine there is no page.
     """
     page = _page(api, options, bus or Bus())
     paths = {rule.rule for rule in page.url_map.iter_rules()}
@@ -212,5 +212,5 @@ def _body(read_body: BodyReader, kind: type[T]) -> T:
     read_body(request.environ)
     try:
         return msgspec.json.decode(request.get_data(), type=kind)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise PageRefusal(400, "invalid_body", f"the body is not the JSON that the page sends: {error}") from None
+    except (msgspec.MsgspecError, RecursionError):  # whose text may repeat a value
+        raise PageRefusal(400, "invalid_body", "the body is not the JSON that the page sends") from None

@@ -32,8 +32,6 @@ from zdemo.zitadel.role_assignments import Change as RoleChange
 from zdemo.zitadel.role_assignments import ChangeOutcome, grant, is_shown, revoke, wait_until
 
 CHANGE_SECONDS = 15.0
-LONGEST_DELAY_SECONDS = 10.0
-LONGEST_ADVANCE_SECONDS = 366 * 86400.0
 OTHER_PAT = "set ZITADEL_ADMIN_PAT to the PAT of another user, and restart zdemo serve"
 
 
@@ -191,9 +189,7 @@ def _change_emulator(context: PageContext, order: ChangeOrder) -> Done:
         while is_stopped(options):
             ask_emulator(options, "DELETE", "faults", STOPPED)
         return Done("started ZITADEL")
-    seconds, most = order.seconds, LONGEST_ADVANCE_SECONDS if name == "advance" else LONGEST_DELAY_SECONDS
-    if not 0 <= seconds <= most:
-        raise PageRefusal(400, "invalid_body", f"seconds must be a number from 0 to {most:g}")
+    seconds = order.seconds
     if name == "advance":
         ask_emulator(options, "POST", "clock", {"advance": {"seconds": seconds}})
         return Done(f"advanced ZITADEL's clock by {span(seconds)}", ttl)

@@ -11,6 +11,7 @@ from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.errors import ZdemoError
 from zdemo.errors.steps import Step, in_words
+from zdemo.http.api_call import Method
 from zdemo.text.printable import printable
 
 PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when they are needed
@@ -89,7 +90,7 @@ def error_text(error: ZdemoError) -> str:
 class SendOrder:
     """The request that the page asks for: whose token it has, and whether ZITADEL is asked anew why it was refused."""
 
-    method: str
+    method: Method
     path: str
     caller: str
     token: str = ""
@@ -104,4 +105,4 @@ class ChangeOrder:
     forget: bool = False
     user_id: str = ""
     role: str = ""
-    seconds: float = -1.0
+    seconds: float = 0.0
