@@ -92,6 +92,8 @@ def test_what_zitadel_does_not_allow_and_who_is_no_administrator_is_said(foreign
     error = not_made(foreign, "grant", user_id=READER.id, role="read:mesages")
     assert "has no role read:mesages" in error
     assert error.endswith("; did you mean read:messages?; role keys are compared exactly")
+    foreign.emulator.world.users[READER.id].username = VISITOR.id
+    assert refused(foreign, "grant", user_id=VISITOR.id, role=ROLE) == (404, "unknown_user"), "it is another's name"
     foreign.emulator.faults.add(new_fault("stopped"))
     assert "closed the connection" in not_made(foreign, "grant", user_id=READER.id, role=ROLE)
     with page_site(beside=False, ZITADEL_ADMIN_PAT=VISITOR.pat) as site:

@@ -172,13 +172,8 @@ class _Run:
         self.report.tell(f"project {step.name}: created ({project_id})")
 
     def create_role(self, step: PlanStep) -> None:
-        before = self.files.state.added_roles
-        self.files.record(added_roles=(*dict.fromkeys((*before, step.name)),))
-        try:
-            resources.add_role(self.client, self.project_id, step.name, step.name)
-        except ManagementError:
-            self.files.record(added_roles=before)
-            raise
+        self.files.record(added_roles=(*dict.fromkeys((*self.files.state.added_roles, step.name)),))
+        resources.add_role(self.client, self.project_id, step.name, step.name)
         self.report.tell(f"role {step.name}: created")
 
     def create_application(self, step: PlanStep) -> None:
