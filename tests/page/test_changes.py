@@ -88,7 +88,7 @@ def test_no_window_opens_without_a_cache_or_if_the_api_forgets_at_once(site: Pag
     assert restored["until"] == restored["at"] + 1, "the API may think that it is inactive"
 
 
-def test_what_zitadel_does_not_allow_and_who_is_no_administrator_is_said(foreign: PageSite) -> None:
+def test_what_zitadel_does_not_allow_is_said(foreign: PageSite) -> None:
     error = not_made(foreign, "grant", user_id=READER.id, role="read:mesages")
     assert "has no role read:mesages" in error
     assert error.endswith("; did you mean read:messages?; role keys are compared exactly")
@@ -96,8 +96,6 @@ def test_what_zitadel_does_not_allow_and_who_is_no_administrator_is_said(foreign
     assert refused(foreign, "grant", user_id=VISITOR.id, role=ROLE) == (404, "unknown_user"), "it is another's name"
     foreign.emulator.faults.add(new_fault("stopped"))
     assert "closed the connection" in not_made(foreign, "grant", user_id=READER.id, role=ROLE)
-    with page_site(beside=False, ZITADEL_ADMIN_PAT=VISITOR.pat) as site:
-        assert "not an administrator" in not_made(site.open(), "grant", user_id=READER.id, role=ROLE)
 
 
 # --- users and their tokens

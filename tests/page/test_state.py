@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.page_site import KEY, SECRETS, PageSite, page_options, page_site
-from zdemo.config.environment import EXPORTED, Environment
-from zdemo.config.settings import Settings
-from zdemo.emulator import ADMIN, READER, VISITOR, emulate, new_fault
-from zdemo.page import PageContext, PageOptions
+from tests.support.page_site import SECRETS, PageSite, page_options, page_site
+from zdemo.emulator import READER, VISITOR, emulate, new_fault
+from zdemo.page import PageContext
 from zdemo.page.page_state import changes_document, state
 from zdemo.server import create_app
 
@@ -61,17 +58,6 @@ def test_an_administrators_pat_that_is_none_is_explained(site: PageSite, pat: st
     changes = state_of(site, ZITADEL_ADMIN_PAT=pat)["changes"]
     assert (changes["possible"], word in changes["why_not"], changes["users"]) == (False, True, []), changes
     assert changes["fix"]
-
-
-def test_an_exported_administrators_pat_goes_to_no_address_that_only_a_file_names() -> None:
-    elsewhere = {"ZITADEL_DOMAIN": "https://zitadel.example", "CLIENT_ID": "1", "CLIENT_SECRET": "s" * 64}
-    file = Path(__file__)
-    exported = {"ZITADEL_ADMIN_PAT": ADMIN.pat, "PAT": READER.pat}
-    environment = Environment({EXPORTED: exported, str(file): elsewhere}, file=file)
-    settings = Settings.from_env(environment)
-    options = PageOptions(key=KEY, api_url="http://127.0.0.1:1", settings=settings, environment=environment)
-    changes = changes_document(PageContext(options=options, app=create_app(settings)))
-    assert (changes["possible"], "was not sent" in changes["why_not"]) == (False, True)
 
 
 def test_a_zitadel_that_is_gone_or_another_emulator_in_its_place_is_named(site: PageSite) -> None:
