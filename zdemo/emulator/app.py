@@ -63,7 +63,8 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     def answer(_: str = "") -> Response:
         path = request.path
         if path in HEALTH and request.method in ("GET", "HEAD"):
-            return Response(HEALTH[path][0], content_type=HEALTH[path][1])
+            content, media = HEALTH[path]
+            return Response(content, content_type=media)
         if path.startswith(oidc.PREFIXES):
             return oidc.answer(world)
         return login_page.answer(world) if path in login_page.PATHS else api.answer(world)
@@ -107,7 +108,9 @@ class _Front:
         return body
 
     def _answer(self, environ: Environ, path: str, start: Callable[..., Any]) -> Iterable[bytes]:
-        if (clean := _clean_path(path)) != path:
+        clean = posixpath.normpath("/" + path.lstrip("/"))
+        clean += "/" if path.endswith("/") and clean != "/" else ""
+        if clean != path:
             query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
             location = quote(clean.encode("latin-1"), safe="/:@!$&'()*+,;=~%") + query
             notes_of(environ)["reason"] = "the path has empty, . or .. segments"
@@ -140,11 +143,6 @@ class _Front:
 def _shown(path: str) -> str:
     quoted = quote(path.encode("latin-1"), safe="/:@%")
     return TOKEN_LIKE.sub(lambda token: masked(token[0]).replace("…", "..."), quoted)[:PATH_LIMIT]
-
-
-def _clean_path(path: str) -> str:
-    clean = posixpath.normpath("/" + path.lstrip("/"))
-    return clean + "/" if path.endswith("/") and clean != "/" else clean
 
 
 def _choose_instance(world: World) -> Response | None:

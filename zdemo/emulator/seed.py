@@ -130,24 +130,27 @@ def known_world() -> World:
 
 def _filled(world: World, users: tuple[KnownUser, ...], secret: str, ids: tuple[str | None, ...]) -> Start:
     """Add all objects; the IDs are in the order of ``known_start``."""
-    organization = world.add_organization(ORGANIZATION_NAME, id=ids[0])
-    project = world.add_project(organization.id, PROJECT_NAME, id=ids[1])
+    organization_id, project_id, application_id, authorization_id, person_id, *others = ids
+    person_authorization_id, client_id, app_id, app_client_id = others
+    organization = world.add_organization(ORGANIZATION_NAME, id=organization_id)
+    project = world.add_project(organization.id, PROJECT_NAME, id=project_id)
     for key, display_name in PROJECT_ROLES.items():
         world.add_role(project, key, display_name)
-    application = world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC", id=ids[2])
-    application.client_id, application.secret = ids[6] or application.client_id, secret
+    method = "API_AUTH_METHOD_TYPE_BASIC"
+    application = world.add_application(project, APPLICATION_NAME, "api", method, id=application_id)
+    application.client_id, application.secret = client_id or application.client_id, secret
     for known, name in zip(users, ("Reader", "Visitor", "Administrator"), strict=True):
         user = world.add_user(organization.id, known.username, name, id=known.id)
         user.secret = known.secret or None
         scopes = () if known.administrator else PAT_SCOPES
         world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
     reader, _, admin = users
-    world.add_authorization(reader.id, project.id, organization.id, list(reader.roles), id=ids[3])
+    world.add_authorization(reader.id, project.id, organization.id, list(reader.roles), id=authorization_id)
     world.add_administrator(admin.id, ("instance", ""), ["IAM_OWNER"])
     world.add_administrator(admin.id, ("organization", organization.id), ["ORG_OWNER"])
-    person = add_person(world, organization.id, PERSON, "Ada", "Lovelace", password=PERSON_PASSWORD, id=ids[4])
-    world.add_authorization(person.id, project.id, organization.id, list(reader.roles), id=ids[5])
-    add_app(world, project, APP_NAME, APP_REDIRECT_URIS, id=ids[7], client_id=ids[8] or "")
+    person = add_person(world, organization.id, PERSON, "Ada", "Lovelace", password=PERSON_PASSWORD, id=person_id)
+    world.add_authorization(person.id, project.id, organization.id, list(reader.roles), id=person_authorization_id)
+    add_app(world, project, APP_NAME, APP_REDIRECT_URIS, id=app_id, client_id=app_client_id or "")
     return start_of(world, users)
 
 

@@ -30,114 +30,100 @@ TYPES["datetime"] = "a time with its zone, for example 2030-01-01T00:00:00Z"
 _ERROR = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)  # of msgspec
 
 
-class Text(str):
+class _Text(str):
     """A text that is shown."""
 
 
-class Code(str):
+class _Code(str):
     """An ID or a secret."""
 
 
-class TokenText(str):
+class _TokenText(str):
     """The text of a personal access token."""
 
 
-class Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class _Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A table, which has no other fields than these."""
 
 
-class Token(Table):
-    """A personal access token."""
-
-    token: TokenText | None = None
+class _Token(_Table):
+    token: _TokenText | None = None
     expires: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     expires_in: Annotated[int, msgspec.Meta(ge=-LONGEST, le=LONGEST)] | None = None  # seconds from the start
 
 
-class Assignment(Table):
-    """Roles of a user in a project."""
-
-    project: Text
-    roles: list[Text]
+class _Assignment(_Table):
+    project: _Text
+    roles: list[_Text]
 
 
-Administrator = Literal[
+_Administrator = Literal[
     "IAM_OWNER", "IAM_OWNER_VIEWER", "IAM_LOGIN_CLIENT", "ORG_OWNER", "ORG_OWNER_VIEWER", "ORG_USER_MANAGER"
 ]
 
 
-class Account(Table):
-    """What service accounts and people have."""
-
-    username: Text
-    id: Code | None = None
-    organization: Text | None = None
+class _Account(_Table):
+    username: _Text
+    id: _Code | None = None
+    organization: _Text | None = None
     state: Literal["active", "inactive", "locked"] = "active"
-    administrator: Administrator | None = None
-    assignments: list[Assignment] = []
+    administrator: _Administrator | None = None
+    assignments: list[_Assignment] = []
 
 
-class SeededUser(Account):
-    """A service account."""
-
-    name: Text | None = None
-    secret: Code | None = None
-    tokens: list[Token] = []
+class _SeededUser(_Account):
+    name: _Text | None = None
+    secret: _Code | None = None
+    tokens: list[_Token] = []
 
 
-class SeededPerson(Account):
+class _SeededPerson(_Account):
     """Somebody who can log in."""
 
-    given_name: Text = Text()
-    family_name: Text = Text()
-    email: Text = Text()
-    password: Code | None = None
+    given_name: _Text = _Text()
+    family_name: _Text = _Text()
+    email: _Text = _Text()
+    password: _Code | None = None
 
 
-class SeededApplication(Table):
+class _SeededApplication(_Table):
     """An API application, or with ``none`` one for people who log in."""
 
-    name: Text
-    id: Code | None = None
+    name: _Text
+    id: _Code | None = None
     auth: Literal["basic", "private_key_jwt", "none"] = "basic"
-    redirect_uris: list[Text] = []
-    client_id: Code | None = None
-    client_secret: Code | None = None
+    redirect_uris: list[_Text] = []
+    client_id: _Code | None = None
+    client_secret: _Code | None = None
 
 
-class SeededProject(Table):
-    """A project with its roles and its applications."""
-
-    name: Text
-    id: Code | None = None
-    organization: Text | None = None
-    roles: list[Text] = []
-    applications: list[SeededApplication] = []
+class _SeededProject(_Table):
+    name: _Text
+    id: _Code | None = None
+    organization: _Text | None = None
+    roles: list[_Text] = []
+    applications: list[_SeededApplication] = []
 
 
-class SeededOrganization(Table):
-    """An organization of the instance."""
-
-    name: Text
-    id: Code | None = None
+class _SeededOrganization(_Table):
+    name: _Text
+    id: _Code | None = None
 
 
-class Seed(Table):
-    """The whole file."""
-
-    organizations: list[SeededOrganization] = []
-    projects: list[SeededProject] = []
-    users: list[SeededUser] = []
-    people: list[SeededPerson] = []
-    auto_login: Text | None = None  # the person who is logged in without the login page
+class _Seed(_Table):
+    organizations: list[_SeededOrganization] = []
+    projects: list[_SeededProject] = []
+    users: list[_SeededUser] = []
+    people: list[_SeededPerson] = []
+    auto_login: _Text | None = None  # the person who is logged in without the login page
 
 
 def _text(kind: type[T], value: object) -> T:
     if not isinstance(value, str):
         raise ValueError("must be a string")
-    if kind is Code and not CODE.fullmatch(value):
+    if kind is _Code and not CODE.fullmatch(value):
         raise ValueError("must be 1 to 512 letters, digits and signs of ASCII, without blanks")
-    if kind is TokenText and not (TOKEN.fullmatch(value) and canonical(value)):
+    if kind is _TokenText and not (TOKEN.fullmatch(value) and canonical(value)):
         raise ValueError("must be 20 to 512 characters of base64url, or a JWE; leave it out for a random one")
     if not value:
         raise ValueError("must not be empty")
@@ -152,14 +138,14 @@ def _shown(name: str) -> str:
 
 def seeded_start(text: str, name: str) -> Start:
     """Return a new world with the content of a .toml or .json file, and with an administrator. Raises SeedError."""
-    seeding = Seeding(text, name)
+    seeding = _Seeding(text, name)
     try:
         return seeding.fill()
     except ZitadelError as error:  # one of ZITADEL's rules, such as a name that is taken
         raise seeding.error(seeding.at, error.text.lower()) from None
 
 
-class Seeding:
+class _Seeding:
     """A file, whose errors have their places, such as ``seed.toml, line 3: users[0].name``, and the world of it."""
 
     def __init__(self, text: str, name: str) -> None:
@@ -168,7 +154,7 @@ class Seeding:
         self._projects: dict[str, Project] = {}
         self._users: list[KnownUser] = []
         try:
-            self._content = msgspec.convert(self._parsed(), Seed, dec_hook=_text)
+            self._content = msgspec.convert(self._parsed(), _Seed, dec_hook=_text)
         except msgspec.ValidationError as error:
             match = _ERROR.fullmatch(str(error))
             raise self._invalid(*(match.groups("") if match else (str(error), ""))) from None
@@ -225,7 +211,7 @@ class Seeding:
 
     def fill(self) -> Start:
         """Return the new world. Raises SeedError."""
-        default = [SeededOrganization(name=Text(ORGANIZATION_NAME))]
+        default = [_SeededOrganization(name=_Text(ORGANIZATION_NAME))]
         for organization in self._each("organizations", self._content.organizations or default):
             self._organizations[organization.name] = self._world.add_organization(organization.name, id=organization.id)
         for project in self._each("projects", self._content.projects):
@@ -236,7 +222,7 @@ class Seeding:
             self._add_person(person)
         if not any(user.administrator for user in self._users):
             self.at = "users"
-            self._add_user(SeededUser(username=Text(ADMIN.username), administrator="IAM_OWNER", tokens=[Token()]))
+            self._add_user(_SeededUser(username=_Text(ADMIN.username), administrator="IAM_OWNER", tokens=[_Token()]))
         try:
             set_auto_login(self._world, self._content.auto_login or "")
         except KeyError as error:
@@ -251,7 +237,7 @@ class Seeding:
             yield table
         self.at = outer.removesuffix(".")
 
-    def _add_project(self, table: SeededProject) -> None:
+    def _add_project(self, table: _SeededProject) -> None:
         project = self._world.add_project(self._organization(table).id, table.name, id=table.id)
         self._projects[project.name] = project
         for key in self._each("roles", table.roles):
@@ -259,7 +245,7 @@ class Seeding:
         for application in self._each("applications", table.applications):
             self._add_application(project, application)
 
-    def _add_application(self, project: Project, table: SeededApplication) -> None:
+    def _add_application(self, project: Project, table: _SeededApplication) -> None:
         if table.auth != "basic" and table.client_secret:
             raise self.error(f"{self.at}.client_secret", f"an application with {table.auth} has no secret")
         if any(a.client_id == table.client_id for a in self._world.applications.values()):
@@ -273,7 +259,7 @@ class Seeding:
         application.client_id = table.client_id or application.client_id
         application.secret = (table.client_secret or new_secret()) if table.auth == "basic" else None
 
-    def _add_user(self, table: SeededUser) -> None:
+    def _add_user(self, table: _SeededUser) -> None:
         owner = self._organization(table).id
         user = self._world.add_user(owner, table.username, table.name or table.username, id=table.id)
         user.secret = table.secret
@@ -293,12 +279,12 @@ class Seeding:
             )
         )
 
-    def _add_person(self, table: SeededPerson) -> None:
+    def _add_person(self, table: _SeededPerson) -> None:
         owner, names = self._organization(table).id, (table.username, table.given_name, table.family_name)
         user = add_person(self._world, owner, *names, email=table.email, password=table.password, id=table.id)
         self._set_up(user, table)
 
-    def _set_up(self, user: User, table: Account) -> None:
+    def _set_up(self, user: User, table: _Account) -> None:
         for assignment in self._each("assignments", table.assignments):
             project = self._named(self._projects, assignment.project, f"{self.at}.project", "project")
             for key in self._each("roles", assignment.roles):
@@ -312,7 +298,7 @@ class Seeding:
             event = f"user.{'deactivated' if table.state == 'inactive' else 'locked'}"
             self._world.set_user_state(user, table.state.upper(), event)
 
-    def _add_pat(self, user: User, table: Token) -> str:
+    def _add_pat(self, user: User, table: _Token) -> str:
         if table.token and canonical(table.token) in self._world.token_ids:
             raise self.error(f"{self.at}.token", "another token has the same text")
         expires = table.expires.timestamp() if table.expires else NEVER
@@ -320,7 +306,7 @@ class Seeding:
             expires = self._world.now() + table.expires_in
         return self._world.add_pat(user, expires, token=table.token).token
 
-    def _organization(self, table: SeededProject | Account) -> Organization:
+    def _organization(self, table: _SeededProject | _Account) -> Organization:
         if table.organization is None:
             return next(iter(self._organizations.values()))
         return self._named(self._organizations, table.organization, f"{self.at}.organization", "organization")

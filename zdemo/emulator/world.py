@@ -263,8 +263,7 @@ class World:
         """Set a user's state. Any state but ``ACTIVE`` ends the user's tokens for good."""
         user.state = state
         if state != "ACTIVE":
-            why = f"the user was {'locked' if state == 'LOCKED' else 'deactivated'}"
-            self._end_all(user, why)
+            self._end_all(user, f"the user was {'locked' if state == 'LOCKED' else 'deactivated'}")
         self.log(user, event, by)
         return self.touch(user)
 

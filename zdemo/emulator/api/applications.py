@@ -70,7 +70,7 @@ def _existing(call: Call, permission: str, error_id: str) -> Application:
     apiConfiguration=t.Sub(t.Message("CreateAPIApplicationRequest", authMethodType=API_METHOD)),
     oidcConfiguration=t.Sub(t.Message("CreateOIDCApplicationRequest", **OIDC_FIELDS)),
 )
-def create_application(call: Call) -> Answer:
+def _create_application(call: Call) -> Answer:
     """Create an application, and show its secret for the only time if its authentication method uses one."""
     project = permitted_project(call, "project.app.write", no_project())
     chosen = next(name for name in KIND_OF if name in call.body)
@@ -97,7 +97,7 @@ def create_application(call: Call) -> Answer:
     apiConfiguration=t.Sub(t.Message("UpdateAPIApplicationConfigurationRequest", authMethodType=API_METHOD)),
     oidcConfiguration=t.Sub(t.Message("UpdateOIDCApplicationConfigurationRequest", **OIDC_FIELDS)),
 )
-def update_application(call: Call) -> Answer:
+def _update_application(call: Call) -> Answer:
     """Change what the request has; an API configuration without a method means Basic, and no change is refused."""
     application = _existing(call, "project.app.write", "COMMAND-28di9")
     name = call.body.get("name", application.name)
@@ -116,7 +116,7 @@ def update_application(call: Call) -> Answer:
 
 
 @SERVICE.method("GenerateClientSecret", **_BOTH)
-def generate_client_secret(call: Call) -> Answer:
+def _generate_client_secret(call: Call) -> Answer:
     """Replace the secret, whatever the authentication method."""
     application = _existing(call, "project.app.write", "COMMAND-Kd92s")
     application.secret = new_secret()
@@ -132,7 +132,7 @@ for method, active, date, refusal in (  # while an application is off, its crede
 
 
 @SERVICE.method("DeleteApplication", **_BOTH)
-def delete_application(call: Call) -> Answer:
+def _delete_application(call: Call) -> Answer:
     """Delete an application, which an ORG_OWNER cannot do (ZITADEL), except with the whole project."""
     application = _existing(call, "project.app.delete", "COMMAND-0po9s")
     call.world.remove_application(application)
@@ -140,7 +140,7 @@ def delete_application(call: Call) -> Answer:
 
 
 @SERVICE.method("GetApplication", applicationId=t.ID)
-def get_application(call: Call) -> Answer:
+def _get_application(call: Call) -> Answer:
     """Show one application by its own ID; a client ID is unknown here."""
     unknown = NotFound("Errors.App.NotExisting", "QUERY-pCP8P")
     application = permitted_application(call, "project.app.read", unknown)
@@ -206,7 +206,7 @@ def in_base64(key_file: str) -> str:
 
 
 @SERVICE.method("CreateApplicationKey", projectId=t.ID, applicationId=t.ID, expirationDate=t.Time())
-def create_application_key(call: Call) -> Answer:
+def _create_application_key(call: Call) -> Answer:
     """Create a key, only for an application that authenticates with keys."""
     unknown = FailedPrecondition("Application not found", "COMMAND-sak25")
     application = permitted_application(call, "project.app.write", unknown)
@@ -220,8 +220,7 @@ def create_application_key(call: Call) -> Answer:
 
 
 @SERVICE.method("GetApplicationKey", keyId=t.ID)
-def get_application_key(call: Call) -> Answer:
-    """Show the dates of a key."""
+def _get_application_key(call: Call) -> Answer:
     key_id, unknown = call.body["keyId"], NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g")
     owner = next((a for a in call.world.applications.values() if key_id in a.keys), None)
     application = existing(owner, unknown)
@@ -231,12 +230,11 @@ def get_application_key(call: Call) -> Answer:
 
 
 @SERVICE.method("DeleteApplicationKey", projectId=t.ID, applicationId=t.ID, keyId=t.ID)
-def delete_application_key(call: Call) -> Answer:
+def _delete_application_key(call: Call) -> Answer:
     """Delete a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Application key not found", "COMMAND-4m77G")
     application = permitted_application(call, "project.app.write", unknown)
-    existing(application.keys.get(call.body["keyId"]), unknown)
-    del application.keys[call.body["keyId"]]
+    existing(application.keys.pop(call.body["keyId"], None), unknown)
     return {"deletionDate": t.moment(call.world.now())}
 
 

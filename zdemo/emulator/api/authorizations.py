@@ -61,7 +61,7 @@ def _check_roles(world: World, project_id: str, organization_id: str, role_keys:
 
 
 @SERVICE.method("CreateAuthorization", userId=t.ID, projectId=t.ID, organizationId=t.ID, roleKeys=_ROLES)
-def create_authorization(call: Call) -> Answer:
+def _create_authorization(call: Call) -> Answer:
     """Create the authorization of a user, project and owner; it can be without roles."""
     body = call.body
     user_id, project_id, organization_id = body["userId"], body["projectId"], body["organizationId"]
@@ -81,7 +81,7 @@ def _existing(call: Call, error_id: str) -> Authorization:
 
 
 @SERVICE.method("UpdateAuthorization", id=t.ID, roleKeys=_ROLES)
-def update_authorization(call: Call) -> Answer:
+def _update_authorization(call: Call) -> Answer:
     """Replace the roles, also of an inactive authorization; no change is accepted."""
     authorization = _existing(call, "COMMAND-3M9sd")
     role_keys = call.body.get("roleKeys", [])
@@ -97,7 +97,7 @@ for name, active, unknown in (  # with its roles in the claims
 
 
 @SERVICE.method("DeleteAuthorization", id=t.ID)
-def delete_authorization(call: Call) -> Answer:
+def _delete_authorization(call: Call) -> Answer:
     """Delete an authorization, or answer with the date of its deletion, or with no time for an unknown one."""
     authorization = call.world.authorizations.get(call.body["id"])
     if authorization:
@@ -189,8 +189,7 @@ def _roles(call: Call, kind: str, incomplete: Refusal, unknown: Refusal, *, may_
 
 
 @INTERNAL.method("CreateAdministrator", **_FIELDS, roles=_ROLES)
-def create_administrator(call: Call) -> Answer:
-    """Make a user administrator of a resource, once."""
+def _create_administrator(call: Call) -> Answer:
     resource = _permitted_resource(call, "write")
     *refusals, unknown_user = _ADDING[resource[0]]
     roles = _roles(call, resource[0], *refusals, may_be_none=resource[0] == "instance")
@@ -203,7 +202,7 @@ def create_administrator(call: Call) -> Answer:
 
 
 @INTERNAL.method("UpdateAdministrator", **_FIELDS, roles=_ROLES)
-def update_administrator(call: Call) -> Answer:
+def _update_administrator(call: Call) -> Answer:
     """Replace the roles; no change is accepted."""
     resource = _permitted_resource(call, "write")
     *refusals, unknown_user = _CHANGING[resource[0]]
@@ -214,7 +213,7 @@ def update_administrator(call: Call) -> Answer:
 
 
 @INTERNAL.method("DeleteAdministrator", **_FIELDS)
-def delete_administrator(call: Call) -> Answer:
+def _delete_administrator(call: Call) -> Answer:
     """Remove an administrator; a user who is not one is accepted."""
     resource = _permitted_resource(call, "delete")
     administrator = call.world.find_administrator(call.body.get("userId", ""), resource)

@@ -38,7 +38,7 @@ _TOKEN = t.Text(1, 500, optional=True)
 
 
 @SERVICE.method("CreateSession", rest="POST", **_CHANGES, userAgent=t.ANYTHING)
-def create_session(call: Call) -> Answer:
+def _create_session(call: Call) -> Answer:
     """Begin a session with the checks of the request, even none; the user can be a service account."""
     user = _user_to_check(call)
     call.need("session.write", call.world.id)
@@ -50,7 +50,7 @@ def create_session(call: Call) -> Answer:
 
 
 @SERVICE.method("SetSession", rest="PATCH /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN, **_CHANGES)
-def set_session(call: Call) -> Answer:
+def _set_session(call: Call) -> Answer:
     """Change a session, which gives it a new token. An unknown one is created (ZITADEL)."""
     user = _user_to_check(call)
     held = call.world.login_sessions.get(call.body["sessionId"])
@@ -124,7 +124,7 @@ def _need_token(session: LoginSession | None, token: str, *refusal: str) -> None
 
 
 @SERVICE.method("DeleteSession", rest="DELETE /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN)
-def delete_session(call: Call) -> Answer:
+def _delete_session(call: Call) -> Answer:
     """End a session, one's own or by its token without a permission; again or an unknown one is accepted."""
     session = call.world.login_sessions.get(call.body["sessionId"])
     if token := call.body.get("sessionToken"):
@@ -159,7 +159,7 @@ def _sees(call: Call, session: LoginSession) -> bool:
 
 
 @SERVICE.method("GetSession", rest="GET /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN)
-def get_session(call: Call) -> Answer:
+def _get_session(call: Call) -> Answer:
     """Show a session to its user, its creator, who has its token, or with the permission."""
     session = call.world.login_sessions.get(call.body["sessionId"])
     if session is None or session.ended:
@@ -210,7 +210,7 @@ def _session(call: Call) -> LoginSession:
 
 
 @OIDC.method("GetAuthRequest", rest="GET /auth_requests/<authRequestId>", authRequestId=t.ID)
-def get_auth_request(call: Call) -> Answer:
+def _get_auth_request(call: Call) -> Answer:
     """Show what an application asked for, until it has its answer."""
     request = call.world.auth_requests.get(call.body["authRequestId"])
     if request is None or not request.id.startswith("V2_") or (request.answered and not request.code):
@@ -238,7 +238,7 @@ def get_auth_request(call: Call) -> Answer:
     session=_SESSION,
     error=t.Sub(_ERROR),
 )
-def create_callback(call: Call) -> Answer:
+def _create_callback(call: Call) -> Answer:
     """Answer the request of an application once, with a code for the person of a session or with an error."""
     request, error = call.world.auth_requests.get(call.body["authRequestId"]), call.body.get("error")
     if request is None and error is None:
@@ -259,7 +259,7 @@ _NO_DEVICE = "Device Authorization Request does not exist"
 
 
 @OIDC.method("GetDeviceAuthorizationRequest", rest="GET /device_authorization/<userCode>", userCode=t.ID)
-def get_device_authorization_request(call: Call) -> Answer:
+def _get_device_authorization_request(call: Call) -> Answer:
     """Show the request of a device, found by the code that the person types; its ID is another text each time."""
     request = existing(waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
     call.need("session.read", call.world.id)
@@ -279,7 +279,7 @@ def get_device_authorization_request(call: Call) -> Answer:
     session=_SESSION,
     deny=t.ANYTHING,
 )
-def decide_device_authorization(call: Call) -> Answer:
+def _decide_device_authorization(call: Call) -> Answer:
     """Say yes to a device for the person of a session, or no."""
     id, denied = call.body["deviceAuthorizationId"], "deny" in call.body
     request = next((r for r in call.world.device_requests.values() if r.id == id), None)

@@ -44,8 +44,7 @@ DetailsListing[Organization](
 @SERVICE.method(
     "AddOrganization", permission="org.create", rest="POST /v2/organizations", name=ID, organizationId=OPTIONAL
 )
-def add_organization(call: Call) -> Answer:
-    """Add an organization."""
+def _add_organization(call: Call) -> Answer:
     organization = call.world.add_organization(call.body["name"], id=call.body.get("organizationId"))
     return {"details": details(organization, organization.id), "organizationId": organization.id}
 
@@ -63,7 +62,7 @@ def _instance_details(call: Call) -> Answer:
 
 
 @FEATURES.method("GetInstanceFeatures", rest="GET", inheritance=FLAG)
-def get_instance_features(call: Call) -> Answer:
+def _get_instance_features(call: Call) -> Answer:
     """Show the features, with a source only where the instance set one."""
     features: Answer = {name: {} for name in (*_FLAGS, "improvedPerformance", "loginV2")}
     for name, enabled in call.world.features.items():
@@ -73,15 +72,13 @@ def get_instance_features(call: Call) -> Answer:
 
 
 @FEATURES.method("SetInstanceFeatures", permission="iam.feature.write", rest="PUT", **dict.fromkeys(_FLAGS, FLAG))
-def set_instance_features(call: Call) -> Answer:
-    """Set the features in the request."""
+def _set_instance_features(call: Call) -> Answer:
     call.world.features.update(call.body)
     return {"details": _instance_details(call)}
 
 
 @SETTINGS.method("GetGeneralSettings", permission="policy.read", rest="GET /settings")
-def get_general_settings(call: Call) -> Answer:
-    """Show the languages and the default organization."""
+def _get_general_settings(call: Call) -> Answer:
     default = call.world.default_organization
     return {
         **({"defaultOrgId": default.id} if default else {}),
@@ -94,7 +91,7 @@ def get_general_settings(call: Call) -> Answer:
 @SETTINGS.method(
     "SetSecuritySettings", permission="iam.policy.write", rest="PUT /policies/security", enableImpersonation=FLAG
 )
-def set_security_settings(call: Call) -> Answer:
+def _set_security_settings(call: Call) -> Answer:
     """Set whether tokens of other users can be had; no change is refused."""
     settings: Answer = {name: on for name, on in call.body.items() if on}
     if settings == call.world.security:

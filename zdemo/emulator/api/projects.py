@@ -32,7 +32,7 @@ def _existing(call: Call, permission: str, error_id: str) -> Project:
 
 
 @SERVICE.method("CreateProject", organizationId=t.ID, projectId=t.OPTIONAL, name=t.ID, **_FLAGS)
-def create_project(call: Call) -> Answer:
+def _create_project(call: Call) -> Answer:
     """Create a project, also for an unknown organization."""
     body = call.body
     call.need("project.create", body["organizationId"])
@@ -43,7 +43,7 @@ def create_project(call: Call) -> Answer:
 
 
 @SERVICE.method("UpdateProject", projectId=t.ID, name=t.OPTIONAL, **_FLAGS)
-def update_project(call: Call) -> Answer:
+def _update_project(call: Call) -> Answer:
     """Change what the request has; no change is accepted."""
     project = _existing(call, "project.write", "COMMAND-3M9sd")
     names = {"name": "name"} | FLAGS
@@ -62,7 +62,7 @@ for name, active, unknown, refusal in (  # while a project is off, its applicati
 
 
 @SERVICE.method("DeleteProject", projectId=t.ID)
-def delete_project(call: Call) -> Answer:
+def _delete_project(call: Call) -> Answer:
     """Delete a project, or answer with the date of its deletion; for an unknown one the answer is empty."""
     project = call.world.projects.get(call.body["projectId"])
     if project:
@@ -83,8 +83,7 @@ show_project = lists.row_of(
 
 
 @SERVICE.method("GetProject", permission="project.read", projectId=t.ID)
-def get_project(call: Call) -> Answer:
-    """Show one project."""
+def _get_project(call: Call) -> Answer:
     return {"project": show_project(call.world, _existing(call, "project.read", "QUERY-fk2fs"))}
 
 
@@ -117,7 +116,7 @@ lists.Listing[Project](
 
 
 @SERVICE.method("AddProjectRole", projectId=t.ID, roleKey=t.ID, displayName=t.ID, group=t.Text(most=200))
-def add_project_role(call: Call) -> Answer:
+def _add_project_role(call: Call) -> Answer:
     """Add a role; an unknown project is a failed precondition here, not a 404."""
     project = permitted_project(call, "project.role.write", no_project())
     body = call.body
@@ -128,7 +127,7 @@ def add_project_role(call: Call) -> Answer:
 @SERVICE.method(
     "UpdateProjectRole", projectId=t.ID, roleKey=t.ID, displayName=t.OPTIONAL, group=t.Text(most=200, optional=True)
 )
-def update_project_role(call: Call) -> Answer:
+def _update_project_role(call: Call) -> Answer:
     """Replace a role's name and group; what is absent is cleared."""
     project = permitted_project(call, "project.role.write", no_project())
     role = existing(project.roles.get(call.body["roleKey"]), NotFound("Role doesn't exist", "COMMAND-vv8M9"))
@@ -137,7 +136,7 @@ def update_project_role(call: Call) -> Answer:
 
 
 @SERVICE.method("RemoveProjectRole", projectId=t.ID, roleKey=t.ID)
-def remove_project_role(call: Call) -> Answer:
+def _remove_project_role(call: Call) -> Answer:
     """Remove a role and its key from all authorizations; an unknown role is accepted."""
     project = call.world.projects.get(call.body["projectId"])
     if project is None:
@@ -183,8 +182,7 @@ def _existing_grant(call: Call) -> tuple[Project, ProjectGrant]:
 
 
 @SERVICE.method("CreateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))
-def create_project_grant(call: Call) -> Answer:
-    """Let another organization assign these roles to users."""
+def _create_project_grant(call: Call) -> Answer:
     unknown = FailedPrecondition("Project not found", "COMMAND-m9gsd")
     project = permitted_project(call, "project.grant.write", unknown)
     granted = call.body["grantedOrganizationId"]
@@ -198,8 +196,7 @@ def create_project_grant(call: Call) -> Answer:
 
 
 @SERVICE.method("UpdateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))
-def update_project_grant(call: Call) -> Answer:
-    """Replace the roles of a grant."""
+def _update_project_grant(call: Call) -> Answer:
     project, grant = _existing_grant(call)
     role_keys = _granted_roles(call, project)
     if set(role_keys) != set(grant.role_keys):
@@ -212,7 +209,7 @@ for name, active in (("DeactivateProjectGrant", False), ("ActivateProjectGrant",
 
 
 @SERVICE.method("DeleteProjectGrant", **_GRANT)
-def delete_project_grant(call: Call) -> Answer:
+def _delete_project_grant(call: Call) -> Answer:
     """Delete a grant and the authorizations made through it; an unknown grant is accepted."""
     project = call.world.projects.get(call.body["projectId"])
     if project is None or call.body["grantedOrganizationId"] not in project.grants:

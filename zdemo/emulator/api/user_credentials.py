@@ -27,15 +27,14 @@ def _service_user(call: Call, *refusal: str) -> User:
 
 
 @SERVICE.method("AddSecret", rest="POST /<userId>/secret", userId=ID)
-def add_secret(call: Call) -> Answer:
-    """Create a secret, which replaces the former one."""
+def _add_secret(call: Call) -> Answer:
     user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x8910n")
     user.secret = new_secret()
     return {"creationDate": moment(call.world.touch(user)), "clientSecret": user.secret}
 
 
 @SERVICE.method("RemoveSecret", rest="DELETE /<userId>/secret", userId=ID)
-def remove_secret(call: Call) -> Answer:
+def _remove_secret(call: Call) -> Answer:
     """Remove the secret, and with it client_credentials."""
     user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x7s802")
     if user.secret is None:
@@ -45,7 +44,7 @@ def remove_secret(call: Call) -> Answer:
 
 
 @SERVICE.method("AddKey", rest="POST /<userId>/keys", userId=ID, expirationDate=Time(required=True), publicKey=Data())
-def add_key(call: Call) -> Answer:
+def _add_key(call: Call) -> Answer:
     """Create a key pair and show it once as a key file, or add the public key of the request."""
     given = _pem(call.body["publicKey"]) if call.body.get("publicKey") else ""
     expires = check_expiry(call)
@@ -71,18 +70,15 @@ def _pem(content: bytes) -> str:
 
 
 @SERVICE.method("RemoveKey", rest="DELETE /<userId>/keys/<keyId>", userId=ID, keyId=ID)
-def remove_key(call: Call) -> Answer:
+def _remove_key(call: Call) -> Answer:
     """Remove a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Machine key not found", "COMMAND-4m77G")
-    user = _user(call, unknown)
-    existing(user.keys.get(call.body["keyId"]), unknown)
-    del user.keys[call.body["keyId"]]
+    existing(_user(call, unknown).keys.pop(call.body["keyId"], None), unknown)
     return {"deletionDate": moment(call.world.now())}
 
 
 @SERVICE.method("AddPersonalAccessToken", rest="POST /<userId>/pats", userId=ID, expirationDate=Time(required=True))
-def add_personal_access_token(call: Call) -> Answer:
-    """Create a PAT of a service account, and show its text once."""
+def _add_personal_access_token(call: Call) -> Answer:
     expires = check_expiry(call)
     user = _user(call, FailedPrecondition("User could not be found", "COMMAND-Dggw2"))
     if not user.machine:
@@ -92,8 +88,7 @@ def add_personal_access_token(call: Call) -> Answer:
 
 
 @SERVICE.method("RemovePersonalAccessToken", rest="DELETE /<userId>/pats/<tokenId>", userId=ID, tokenId=ID)
-def remove_personal_access_token(call: Call) -> Answer:
-    """Remove a PAT, which ends at once."""
+def _remove_personal_access_token(call: Call) -> Answer:
     unknown = NotFound("Personal Access Token not found", "COMMAND-4m77G")
     user = _user(call, unknown)
     existing(user.pats.get(call.body["tokenId"]), unknown)

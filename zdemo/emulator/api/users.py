@@ -69,8 +69,7 @@ _MACHINE: dict[str, Any] = {"description": t.Text(1, 500, optional=True), "acces
     machine=t.Sub(t.Message("CreateUserRequest_Machine", name=t.ID, **_MACHINE)),
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
-def create_user(call: Call) -> Answer:
-    """Create a service account or a human."""
+def _create_user(call: Call) -> Answer:
     body = call.body
     if body["organizationId"] not in call.world.organizations:
         raise FailedPrecondition("Organisation not found", "COMMAND-QXPGs")
@@ -106,7 +105,7 @@ def set_machine(user: User, machine: Answer) -> None:
     **humans.NEW_PARTS,
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
-def add_human_user(call: Call) -> Answer:
+def _add_human_user(call: Call) -> Answer:
     """Create a human, whose username is the e-mail address unless the request has one."""
     body = call.body
     organization_id = body.get("organization", {}).get("orgId") or call.organization_id
@@ -141,7 +140,7 @@ def _add_human(call: Call, organization_id: str, username: str | None, parts: An
     machine=t.Sub(t.Message("UpdateUserRequest_Machine", name=t.OPTIONAL, **_MACHINE)),
     metadata=t.Repeated(t.Sub(_METADATA)),
 )
-def update_user(call: Call) -> Answer:
+def _update_user(call: Call) -> Answer:
     """Change what the request has, which must name the kind of user even for a new username alone."""
     body = call.body
     if "machine" not in body and "human" not in body:
@@ -151,8 +150,7 @@ def update_user(call: Call) -> Answer:
 
 
 @SERVICE.method("UpdateHumanUser", rest="PUT /human/<userId>", userId=t.ID, username=t.OPTIONAL, **humans.CHANGED_PARTS)
-def update_human_user(call: Call) -> Answer:
-    """Change what the request has of a human."""
+def _update_human_user(call: Call) -> Answer:
     user, codes = _update(call, None, call.body)
     return {"details": details(user, user.organization_id), **codes}
 
@@ -204,14 +202,13 @@ def _user_with_metadata(call: Call, entries: str) -> User:
 
 
 @SERVICE.method("SetUserMetadata", rest="POST /<userId>/metadata", userId=t.ID, metadata=t.Repeated(t.Sub(_METADATA)))
-def set_user_metadata(call: Call) -> Answer:
-    """Change the metadata that the request names, and keep the rest."""
+def _set_user_metadata(call: Call) -> Answer:
     _set_metadata(call, _user_with_metadata(call, "metadata"))
     return {"setDate": t.moment(call.world.now())}
 
 
 @SERVICE.method("DeleteUserMetadata", userId=t.ID, keys=t.Repeated(t.ID))
-def delete_user_metadata(call: Call) -> Answer:
+def _delete_user_metadata(call: Call) -> Answer:
     """Remove keys, all of which must be there."""
     user = _user_with_metadata(call, "keys")
     if not set(call.body["keys"]) <= set(user.metadata):
@@ -258,8 +255,7 @@ for verb, *transition in (  # states before, state after, event, and the errors 
 
 
 @SERVICE.method("DeleteUser", rest="DELETE /<userId>", userId=t.ID)
-def delete_user(call: Call) -> Answer:
-    """Delete a user with its tokens, keys and authorizations."""
+def _delete_user(call: Call) -> Answer:
     user = permitted_user(call, "user.delete", NotFound("User could not be found", "COMMAND-bd4ir1mblj"))
     call.world.remove_user(user, call.caller.id)
     return {"details": details(user, user.organization_id)}
@@ -320,7 +316,6 @@ USERS.serve(SERVICE, "ListUsers", "POST")
 
 
 @SERVICE.method("GetUserByID", rest="GET /<userId>", userId=t.ID)
-def get_user_by_id(call: Call) -> Answer:
-    """Show one user."""
+def _get_user_by_id(call: Call) -> Answer:
     user = permitted_user(call, "user.read", unknown_user(), self_service=True)
     return {"details": details(user, user.organization_id, created=True), "user": show_user(call.world, user)}

@@ -25,7 +25,7 @@ _MACHINE: dict[str, FieldType] = {"name": ID, "description": Text(most=500), "ac
     userName=ID,
     **_MACHINE,
 )
-def add_machine_user(call: Call) -> Answer:
+def _add_machine_user(call: Call) -> Answer:
     """Create a service account in the call's organization, also one whose access tokens are JWTs."""
     user = add_machine(call, call.organization_id, call.body["userName"], call.body)
     return {"userId": user.id, "details": details(user, user.organization_id)}
@@ -38,7 +38,7 @@ def add_machine_user(call: Call) -> Answer:
     userId=Text(),
     **_MACHINE,
 )
-def update_machine(call: Call) -> Answer:
+def _update_machine(call: Call) -> Answer:
     """Replace all fields; no change is refused."""
     user = call.world.users.get(call.body["userId"])
     if user is None or not user.machine or user.organization_id != call.organization_id:
@@ -54,8 +54,7 @@ def update_machine(call: Call) -> Answer:
 @SERVICE.method(
     "GenerateMachineSecret", permission="user.write", rest="PUT /management/v1/users/<userId>/secret", userId=Text()
 )
-def generate_machine_secret(call: Call) -> Answer:
-    """Give a service account of the call's organization a new secret."""
+def _generate_machine_secret(call: Call) -> Answer:
     user = call.world.users.get(call.body["userId"])
     if user is None or user.organization_id != call.organization_id:
         raise unknown_user()
@@ -73,21 +72,19 @@ def generate_machine_secret(call: Call) -> Answer:
     rest="GET /management/v1/global/users/_by_login_name",
     loginName=ID,
 )
-def get_user_by_login_name(call: Call) -> Answer:
+def _get_user_by_login_name(call: Call) -> Answer:
     """Show a user of any organization, found without regard to case."""
     user = existing(call.world.user_named(call.body["loginName"]), unknown_user())
     return {"user": show_user(call.world, user, v1=True)}
 
 
 @SERVICE.method("GetMyUser", rest="GET /auth/v1/users/me")
-def get_my_user(call: Call) -> Answer:
-    """Show the caller's user."""
+def _get_my_user(call: Call) -> Answer:
     return {"user": show_user(call.world, call.caller, v1=True)}
 
 
 @SERVICE.method("ListMyMemberships", rest="POST /auth/v1/memberships/me/_search")
-def list_my_memberships(call: Call) -> Answer:
-    """List the caller's administrator roles in all organizations."""
+def _list_my_memberships(call: Call) -> Answer:
     mine = [a for a in call.world.administrators.values() if a.user_id == call.caller.id]
     total = {"totalResult": str(len(mine))} if mine else {}
     rows = [_show_membership(call, administrator) for administrator in mine]
@@ -114,15 +111,13 @@ def _show_membership(call: Call, administrator: Administrator) -> Answer:
 
 
 @SERVICE.method("ListMyZitadelPermissions", rest="POST /auth/v1/permissions/zitadel/me/_search")
-def list_my_permissions(call: Call) -> Answer:
-    """List the caller's permissions in the call's organization."""
+def _list_my_permissions(call: Call) -> Answer:
     held = permissions(call.world, call.caller, call.organization_id)
     return {"result": held} if held else {}
 
 
 @SERVICE.method("GetIAM", rest="GET /management/v1/iam")
-def get_iam(call: Call) -> Answer:
-    """Show the IDs of the instance."""
+def _get_iam(call: Call) -> Answer:
     id = default.id if (default := call.world.default_organization) else ""
     return {"globalOrgId": id, "defaultOrgId": id, "iamProjectId": call.world.zitadel_project_id}
 
@@ -132,8 +127,7 @@ def _organization(call: Call) -> Organization:
 
 
 @SERVICE.method("GetMyOrg", permission="org.read", rest="GET /management/v1/orgs/me")
-def get_my_org(call: Call) -> Answer:
-    """Show the organization."""
+def _get_my_org(call: Call) -> Answer:
     return {"org": show_organization(call.world, _organization(call), states="ORG_STATE")}
 
 
@@ -152,8 +146,7 @@ for name, active, refusal in (
 
 
 @SERVICE.method("RemoveOrg", permission="org.delete", rest="DELETE /management/v1/orgs/me")
-def remove_org(call: Call) -> Answer:
-    """Remove the organization with everything in it, unless it is the default one."""
+def _remove_org(call: Call) -> Answer:
     organization = _organization(call)
     if organization is call.world.default_organization:
         raise FailedPrecondition("Default Organisation must not be deleted", "COMMA-wG9p1")
@@ -174,7 +167,7 @@ def remove_org(call: Call) -> Answer:
     aggregateTypes=Repeated(Text(most=200)),
     **{"from": Time()},
 )
-def list_events(call: Call) -> Answer:
+def _list_events(call: Call) -> Answer:
     """List the events that match, newest first unless the request says ``asc``."""
     body = call.body
     kinds, aggregates = body.get("eventTypes"), body.get("aggregateTypes")

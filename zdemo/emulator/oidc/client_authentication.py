@@ -5,7 +5,7 @@ from base64 import b64decode
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 from flask import request
 
@@ -91,15 +91,10 @@ def _basic(header: str) -> tuple[str, str] | None:
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    if text.count("&") >= MOST_PARAMETERS:
-        raise ValueError("too many parameters")
-    pairs = []
-    for part in filter(None, text.split("&")):
-        if ";" in part:
-            raise ValueError("invalid semicolon separator in query")
-        name, _, value = part.partition("=")
-        pairs.append((_unescaped(name), _unescaped(value)))
-    return pairs
+    if ";" in text:
+        raise ValueError("invalid semicolon separator in query")
+    _unescaped(text)  # which refuses what ``parse_qsl`` takes as it is
+    return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
 
 
 def _unescaped(text: str) -> str:

@@ -25,7 +25,7 @@ TYPES = (ACCESS, REFRESH, ID, JWT, USER_ID)
 RESTRICTED = ("offline_access", claims.ROLES_SCOPE, claims.PROJECT_ROLES)
 
 
-def _said(world: World, user_id: str, scopes: list[str], audience: list[str], **more: Any) -> SessionToken:
+def _contents(world: World, user_id: str, scopes: list[str], audience: list[str], **more: Any) -> SessionToken:
     """Return what a given token says about its user and itself. Raises KeyError for an unknown user."""
     return issuing.new_token(world, world.users[user_id], "", scopes, audience, **{"amr": [], "auth_time": None} | more)
 
@@ -81,7 +81,7 @@ def _of_access_token(world: World, client: Application, text: str) -> SessionTok
     if not {client.client_id, client.project_id} & set(audience):
         raise TokenRefused("the token is for others")
     more = {} if isinstance(token, PersonalAccessToken) else {"amr": token.amr, "actor": token.actor}
-    return _said(world, token.user_id, scopes, audience, **more)
+    return _contents(world, token.user_id, scopes, audience, **more)
 
 
 def _of_id_token(world: World, _: Application, text: str) -> SessionToken:
@@ -92,21 +92,21 @@ def _of_id_token(world: World, _: Application, text: str) -> SessionToken:
     if not content.get(f"{claims.RESOURCE_OWNER}:id"):
         raise TokenRefused(f"an ID token without the scope {claims.RESOURCE_OWNER}")
     more = {"amr": content.get("amr", []), "auth_time": content.get("auth_time"), "actor": content.get("act")}
-    return _said(world, content["sub"], [], content["aud"], **more)
+    return _contents(world, content["sub"], [], content["aud"], **more)
 
 
 def _of_assertion(world: World, client: Application, text: str) -> SessionToken:
     """Read a JWT that the application signed with its own key, about any user."""
     content = unverified_claims(text)
     check_assertion(world, text, content | {"iss": content.get("sub")}, client.keys)
-    return _said(world, str(content.get("sub")), str(content.get("scope", "")).split(), [])
+    return _contents(world, str(content.get("sub")), str(content.get("scope", "")).split(), [])
 
 
 _READERS: dict[str, Callable[[World, Application, str], SessionToken]] = {
     ACCESS: _of_access_token,
     ID: _of_id_token,
     JWT: _of_assertion,
-    USER_ID: lambda world, _, text: _said(world, text, [], []),
+    USER_ID: lambda world, _, text: _contents(world, text, [], []),
 }
 
 
