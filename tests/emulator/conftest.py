@@ -12,7 +12,7 @@ import pytest
 from tests.support.emulator_target import DISCOVERY, Server, given_or_emulated
 from tests.support.logins import add_administrator
 from tests.support.oauth import GetToken, OAuth
-from tests.support.workshop import KEY_APP, WEB_APP, App, Fresh, Organization, Pat, Project, User, Workshop
+from tests.support.workshop import KEY_APP, App, Fresh, Organization, Pat, Project, User, Workshop
 from tests.support.zitadel_api import Api
 from zdemo.emulator import Emulator, emulate
 
@@ -110,12 +110,6 @@ def app(workshop: Workshop, oauth: OAuth, project: Project, visitor: User) -> Ap
 def other_app(workshop: Workshop, oauth: OAuth, other_project: Project, visitor: User) -> App:
     """API application of ``other_project`` with a secret."""
     return oauth.served(workshop.app(other_project), visitor.pat)
-
-
-@pytest.fixture(scope="session")
-def web_app(workshop: Workshop, oauth: OAuth, project: Project, visitor: User) -> App:
-    """Confidential OIDC application of ``project``."""
-    return oauth.served(workshop.app(project, oidcConfiguration=WEB_APP), visitor.pat)
 
 
 @pytest.fixture(scope="session")

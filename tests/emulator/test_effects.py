@@ -3,25 +3,34 @@
 from tests.support.emulator_target import NOBODY
 from tests.support.oauth import OWNER, ROLE_SCOPE, ROLES, OAuth, audience, roles_of
 from tests.support.workshop import App, Fresh, Organization, User, Workshop, later
-from tests.support.zitadel_api import Api
+from tests.support.zitadel_api import Api, only
 
 # --- roles ---
 
 
-def test_a_grant_without_roles_deactivated_or_deleted_gives_no_claim(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
-    app, pat = fresh.app, fresh.user.pat
-    oauth.expect_roles(app, pat)
-    id = {"id": fresh.assignment}
+def test_an_assignment_gives_the_roles_that_it_has_while_it_is_on(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
+    app, pat, this = fresh.app, fresh.user.pat, [{"authorizationIds": {"ids": [fresh.assignment]}}]
+    id, assignments = {"id": fresh.assignment}, admin.authorizations
     oauth.expect_roles(app, pat, "r")
-    admin.authorizations.update(**id, roleKeys=[]).has("changeDate")
+    for _ in range(2):
+        assignments.update(**id, roleKeys=["s"]).only("changeDate")
+    assignments.list(filters=this).has(authorizations=[{"state": "STATE_ACTIVE", "roles": [{"key": "s"}]}])
+    oauth.expect_roles(app, pat, "s")
+    for _ in range(2):
+        assignments.deactivate(**id).only("changeDate")
+    assignments.update(**id, roleKeys=["r"]).only("changeDate")
+    assignments.list(filters=this).has(authorizations=[{"state": "STATE_INACTIVE", "roles": [{"key": "r"}]}])
     oauth.expect_roles(app, pat)
-    admin.authorizations.update(**id, roleKeys=["r"]).has("changeDate")
+    for _ in range(2):
+        assignments.activate(**id).only("changeDate")
     oauth.expect_roles(app, pat, "r")
-    admin.authorizations.deactivate(**id).has("changeDate")
+    assignments.update(**id, roleKeys=[]).only("changeDate")
+    assignments.list(filters=this).has(authorizations=[{"roles": None}])
     oauth.expect_roles(app, pat)
-    admin.authorizations.activate(**id).has("changeDate")
-    oauth.expect_roles(app, pat, "r")
-    admin.authorizations.delete(**id).has("deletionDate")
+    assignments.update(**id, roleKeys=["r"]).only("changeDate")
+    deleted = assignments.delete(**id).only("deletionDate")
+    assignments.delete(**id).has(deletionDate=deleted["deletionDate"])
+    assignments.list(filters=this).only(pagination=only("appliedLimit"))
     oauth.expect_roles(app, pat)
 
 
@@ -45,12 +54,6 @@ def test_a_role_scope_narrows_the_roles(oauth: OAuth, workshop: Workshop, fresh:
     ):
         token = oauth.access_token(fresh.user, fresh.secret, scope, audience(fresh.project))
         oauth.expect_roles(fresh.app, token, *roles)
-
-
-def test_roles_of_another_project_never_show(oauth: OAuth, workshop: Workshop, fresh: Fresh, other_app: App) -> None:
-    workshop.grant(fresh.user, other_app.project, "read:messages")
-    oauth.expect_roles(other_app, fresh.user.pat, "read:messages")
-    oauth.expect_roles(fresh.app, fresh.user.pat)
 
 
 def test_userinfo_checks_no_audience_and_shows_the_roles_asked_for(
@@ -134,7 +137,11 @@ def test_an_access_token_is_active_for_its_audience_and_a_pat_for_all(
     oauth.introspect(other_app, fresh.user.pat).has(active=True)
 
 
-def test_only_an_oidc_application_revokes_and_only_its_own_tokens(oauth: OAuth, fresh: Fresh, web_app: App) -> None:
+def test_only_an_oidc_application_revokes_and_only_its_own_tokens(
+    oauth: OAuth, workshop: Workshop, fresh: Fresh
+) -> None:
+    web = {"redirectUris": ["http://localhost/callback"], "developmentMode": True}
+    web_app = oauth.served(workshop.app(fresh.project, oidcConfiguration=web), fresh.user.pat)
     token = oauth.access_token(fresh.user, fresh.secret, "openid", audience(fresh.project))
     oauth.revoke(web_app, "garbage").only()
     oauth.revoke(web_app, "").refused(400, "token missing")

@@ -1,6 +1,7 @@
 """The objects of the v2 API: made, read, listed, changed, switched off and on, and removed."""
 
 from datetime import datetime
+from typing import Any
 
 from tests.support.oauth import PAT_FORM, form_of
 from tests.support.workshop import FOREVER, Fresh, Project, User, decoded, later
@@ -29,16 +30,6 @@ def test_a_project_is_renamed_and_the_same_name_again_is_accepted(admin: Api, fr
     for _ in range(2):
         admin.projects.update(projectId=fresh.project.id, name=fresh.name).only("changeDate")
     admin.projects.get(projectId=fresh.project.id).has(project={"name": fresh.name})
-
-
-def test_a_project_is_switched_off_and_on_once(admin: Api, fresh: Fresh) -> None:
-    id = {"projectId": fresh.project.id}
-    admin.projects.deactivate(**id).only("changeDate")
-    admin.projects.deactivate(**id).refused(400, "Project is not active", id="COMMAND-mki55")
-    admin.projects.get(**id).has(project={"state": "PROJECT_STATE_INACTIVE"})
-    admin.projects.activate(**id).only("changeDate")
-    admin.projects.activate(**id).refused(400, "Project is not deactivated", id="COMMAND-5M9bs")
-    admin.projects.get(**id).has(project={"state": "PROJECT_STATE_ACTIVE"})
 
 
 def test_deleting_a_project_again_gives_the_old_date(admin: Api, fresh: Fresh) -> None:
@@ -87,29 +78,21 @@ def test_applications_are_found_by_filters(admin: Api, fresh: Fresh) -> None:
     admin.apps.list(filters=[{"entityIdFilter": {"entityId": fresh.app.client_id}}]).has(applications=None)
 
 
-def test_an_application_is_switched_off_and_on_once(admin: Api, fresh: Fresh) -> None:
-    ids = fresh.app.ids
-    admin.apps.deactivate(**ids).only("deactivationDate")
-    admin.apps.deactivate(**ids).refused(400, "Application is not active", id="COMMAND-dsh35")
-    admin.apps.reactivate(**ids).only("reactivationDate")
-    admin.apps.reactivate(**ids).refused(400, "Application is not inactive", id="COMMAND-1n8cM")
-
-
-def test_an_application_is_deleted_once_and_its_id_is_free(admin: Api, fresh: Fresh) -> None:
+def test_the_id_of_an_application_is_free_before_and_after_it_is_deleted_once(admin: Api, fresh: Fresh) -> None:
     app = fresh.app
+    admin.apps.create(**app.ids, name=fresh.name, apiConfiguration={}).has(applicationId=app.id)
     admin.apps.delete(**app.ids).only("deletionDate")
     admin.apps.delete(**app.ids).refused(404, "Application doesn't exist", id="COMMAND-0po9s")
     admin.apps.create(**app.ids, name=app.name, apiConfiguration={}).has(applicationId=app.id)
-
-
-def test_the_id_of_an_application_that_exists_is_accepted_under_another_name(admin: Api, fresh: Fresh) -> None:
-    admin.apps.create(**fresh.app.ids, name=fresh.name, apiConfiguration={}).has(applicationId=fresh.app.id)
 
 
 def test_keys_of_an_application_are_listed_without_private_halves_until_deleted(admin: Api, fresh: Fresh) -> None:
     app = fresh.key_app
     of_app = [{"applicationIdFilter": {"applicationId": app.id}}]
     key = admin.apps.create_key(**app.ids, expirationDate=later(days=1)).only("keyId", "creationDate", "keyDetails")
+    file = decoded(key["keyDetails"])
+    assert file.pop("key").startswith("-----BEGIN RSA PRIVATE KEY-----\n")
+    assert file == {"type": "application", "keyId": key["keyId"], "appId": app.id, "clientId": app.client_id}
     owners = {"projectId": app.project.id, "organizationId": fresh.home.id}
     row = only("keyId", "applicationId", "creationDate", "expirationDate", **owners)
     admin.apps.list_keys(filters=of_app).has(keys=[row])
@@ -129,7 +112,8 @@ def test_a_user_leaves_out_what_is_empty(admin: Api, fresh: Fresh) -> None:
     admin.users.get(**id).has(user=user)
     for _ in range(2):
         admin.users.update(**id, machine={"name": "New", "description": "text"}).only("changeDate")
-    admin.users.add_secret(**id).only("creationDate", "clientSecret")
+    secrets = {admin.users.add_secret(**id).only("creationDate", "clientSecret")["clientSecret"] for _ in range(2)}
+    assert [len(secret) for secret in secrets | {fresh.app.secret}] == [64] * 3
     admin.users.get(**id).has(user={"machine": only("description", "hasSecret", name="New")})
     admin.users.remove_secret(**id).only("deletionDate")
     admin.users.remove_secret(**id).refused(400, "Secret doesn't exist", id="COMMAND-coi82n")
@@ -161,30 +145,42 @@ def test_metadata_is_set_with_the_user_and_apart_found_by_its_key_and_deleted(ad
     admin.users.list_metadata(**id).only(pagination=only("appliedLimit"))
 
 
-def test_a_user_is_deactivated_and_reactivated_once(admin: Api, fresh: Fresh) -> None:
+def test_what_is_switched_off_or_on_is_so_once(admin: Api, fresh: Fresh) -> None:
+    kinds: dict[str, tuple[Any, dict[str, str]]] = {
+        "project": (admin.projects, {"projectId": fresh.project.id}),
+        "application": (admin.apps, fresh.app.ids),
+        "user": (admin.users, {"userId": fresh.user.id}),
+    }
+    for kind, verb, member, state, message, error_id in (
+        ("project", "deactivate", "changeDate", "INACTIVE", "Project is not active", "COMMAND-mki55"),
+        ("project", "activate", "changeDate", "ACTIVE", "Project is not deactivated", "COMMAND-5M9bs"),
+        ("application", "deactivate", "deactivationDate", "INACTIVE", "Application is not active", "COMMAND-dsh35"),
+        ("application", "reactivate", "reactivationDate", "ACTIVE", "Application is not inactive", "COMMAND-1n8cM"),
+        ("user", "deactivate", "details", "INACTIVE", "User already inactive", "COMMAND-5gunjw0cd7"),
+        ("user", "reactivate", "details", "ACTIVE", "User is not inactive", "COMMAND-s5qqcz97hf"),
+        ("user", "lock", "details", "LOCKED", "User is not active or initial", "COMMAND-lgws8wtsqf"),
+        ("user", "unlock", "details", "ACTIVE", "User is not locked", "COMMAND-olb9vb0oca"),
+    ):
+        service, ids = kinds[kind]
+        switch = getattr(service, verb)
+        switch(**ids).only(member)
+        switch(**ids).refused(400, message, id=error_id)
+        service.get(**ids).has(**{kind: {"state": f"{kind.upper()}_STATE_{state}"}})
+
+
+def test_a_locked_user_can_be_deactivated(admin: Api, fresh: Fresh) -> None:
     id = {"userId": fresh.user.id}
+    admin.users.lock(**id).only(details=DETAILS)
     admin.users.deactivate(**id).only(details=DETAILS)
-    admin.users.deactivate(**id).refused(400, "User already inactive", id="COMMAND-5gunjw0cd7")
-    admin.users.get(**id).has(user={"state": "USER_STATE_INACTIVE"})
-    admin.users.reactivate(**id).only("details")
-    admin.users.reactivate(**id).refused(400, "User is not inactive", id="COMMAND-s5qqcz97hf")
-
-
-def test_a_user_is_locked_and_unlocked_once_and_a_locked_user_can_be_deactivated(admin: Api, fresh: Fresh) -> None:
-    id = {"userId": fresh.user.id}
-    admin.users.lock(**id).only("details")
-    admin.users.lock(**id).refused(400, "User is not active or initial", id="COMMAND-lgws8wtsqf")
-    admin.users.get(**id).has(user={"state": "USER_STATE_LOCKED"})
-    admin.users.unlock(**id).only("details")
-    admin.users.unlock(**id).refused(400, "User is not locked", id="COMMAND-olb9vb0oca")
-    admin.users.lock(**id).only("details")
-    admin.users.deactivate(**id).only("details")
     admin.users.unlock(**id).refused(400, id="COMMAND-olb9vb0oca")
 
 
 def test_a_user_is_deleted_once_and_the_id_and_the_username_are_free(admin: Api, fresh: Fresh) -> None:
     id, username = {"userId": fresh.user.id}, fresh.user.username
+    assigned = [{"authorizationIds": {"ids": [fresh.assignment]}}]
+    admin.authorizations.list(filters=assigned).has("authorizations")
     admin.users.delete(**id).has(details=DETAILS)
+    admin.authorizations.list(filters=assigned).has(authorizations=None)
     admin.users.delete(**id).refused(404, "User could not be found", id="COMMAND-bd4ir1mblj")
     admin.users.get(**id).refused(404, id="QUERY-Dfbg2")
     machine = {"organizationId": fresh.home.id, "machine": {"name": "Bot"}}
@@ -193,7 +189,10 @@ def test_a_user_is_deleted_once_and_the_id_and_the_username_are_free(admin: Api,
 
 def test_keys_of_a_user_are_listed_until_they_are_removed(admin: Api, fresh: Fresh) -> None:
     id, of_user = {"userId": fresh.user.id}, [{"userIdFilter": {"id": fresh.user.id}}]
-    key = admin.users.add_key(**id, expirationDate=later(days=1)).only("creationDate", "keyId", "keyContent")["keyId"]
+    added = admin.users.add_key(**id, expirationDate=later(days=1)).only("creationDate", "keyId", "keyContent")
+    key, file = added["keyId"], decoded(added["keyContent"])
+    assert file.keys() == {"type", "keyId", "key", "expirationDate", "userId"}
+    assert (file["type"], file["keyId"], file["userId"]) == ("serviceaccount", key, fresh.user.id)
     row = only("creationDate", "changeDate", "expirationDate", **id, id=key, organizationId=fresh.home.id)
     admin.users.list_keys(filters=of_user).has(result=[row])
     admin.users.remove_key(**id, keyId=key).only("deletionDate")
@@ -206,24 +205,8 @@ def test_pats_are_listed_without_their_texts_until_they_are_removed(admin: Api, 
     admin.users.list_pats(filters=of_user).has(result=[{"id": pat, "expirationDate": FOREVER, "token": None}])
     admin.users.remove_pat(**id, tokenId=pat).only("deletionDate")
     admin.users.list_pats(filters=of_user).has(result=None)
-
-
-def test_keys_and_tokens_have_zitadels_form(admin: Api, fresh: Fresh) -> None:
-    app, id = fresh.key_app, {"userId": fresh.user.id}
-    key = admin.apps.create_key(**app.ids, expirationDate=later(days=1))
-    file = decoded(key["keyDetails"])
-    assert list(file) == ["type", "keyId", "key", "appId", "clientId"]
-    assert (file["type"], file["keyId"]) == ("application", key["keyId"])
-    assert (file["appId"], file["clientId"]) == (app.id, app.client_id)
-    assert file["key"].startswith("-----BEGIN RSA PRIVATE KEY-----\n")
-    key = admin.users.add_key(**id, expirationDate=later(days=1))
-    file = decoded(key["keyContent"])
-    assert set(file) == {"type", "keyId", "key", "expirationDate", "userId"}
-    assert (file["type"], file["keyId"], file["userId"]) == ("serviceaccount", key["keyId"], fresh.user.id)
-    pat = admin.users.add_pat(**id, expirationDate=FOREVER).only("creationDate", "tokenId", "token")
-    assert form_of(pat["token"]) == PAT_FORM
-    secrets = {admin.users.add_secret(**id)["clientSecret"] for _ in range(2)} | {fresh.app.secret}
-    assert [len(secret) for secret in secrets] == [64] * 3
+    new = admin.users.add_pat(**id, expirationDate=FOREVER).only("creationDate", "tokenId", "token")
+    assert form_of(new["token"]) == PAT_FORM
 
 
 # --- role assignments and administrators ---
@@ -245,27 +228,6 @@ def test_an_assignment_names_project_organization_and_user(admin: Api, fresh: Fr
     admin.authorizations.list(filters=[{"inUserIds": {"ids": [fresh.user.id]}}]).has(authorizations=[row])
 
 
-def test_roles_of_an_assignment_are_replaced_even_while_it_is_off_and_removed(admin: Api, fresh: Fresh) -> None:
-    id, this = {"id": fresh.assignment}, [{"authorizationIds": {"ids": [fresh.assignment]}}]
-    for _ in range(2):
-        admin.authorizations.update(**id, roleKeys=["s"]).only("changeDate")
-    active = {"state": "STATE_ACTIVE", "roles": [{"key": "s"}]}
-    admin.authorizations.list(filters=this).has(authorizations=[active])
-    for _ in range(2):
-        admin.authorizations.deactivate(**id).only("changeDate")
-    admin.authorizations.update(**id, roleKeys=["r"]).only("changeDate")
-    inactive = {"state": "STATE_INACTIVE", "roles": [{"key": "r"}]}
-    admin.authorizations.list(filters=this).has(authorizations=[inactive])
-    for _ in range(2):
-        admin.authorizations.activate(**id).only("changeDate")
-    admin.projects.remove_role(projectId=fresh.project.id, roleKey="r").only("removalDate")
-    admin.authorizations.list(filters=this).has(authorizations=[{"state": "STATE_ACTIVE", "roles": None}])
-    admin.authorizations.update(**id, roleKeys=[]).only("changeDate")
-    deleted = admin.authorizations.delete(**id).only("deletionDate")
-    admin.authorizations.delete(**id).has(deletionDate=deleted["deletionDate"])
-    admin.authorizations.list(filters=this).only(pagination=only("appliedLimit"))
-
-
 def test_assignments_are_found_by_filters(admin: Api, fresh: Fresh) -> None:
     this, assigned = {"authorizationIds": {"ids": [fresh.assignment]}}, {"inUserIds": {"ids": [fresh.user.id]}}
     with_role = admin.authorizations.list(filters=[this, {"roleKey": {"key": "r"}}])
@@ -280,13 +242,6 @@ def test_assignments_are_found_by_filters(admin: Api, fresh: Fresh) -> None:
         {"userPreferredLoginName": {"loginName": "none"}},
     ):
         admin.authorizations.list(filters=[assigned, other]).has(authorizations=None)
-
-
-def test_an_assignment_ends_with_its_user(admin: Api, fresh: Fresh) -> None:
-    this = [{"authorizationIds": {"ids": [fresh.assignment]}}]
-    admin.authorizations.list(filters=this).has("authorizations")
-    admin.users.delete(userId=fresh.user.id).has("details")
-    admin.authorizations.list(filters=this).has(authorizations=None)
 
 
 def test_an_administrator_is_made_once_found_changed_and_removed(admin: Api, fresh: Fresh) -> None:

@@ -21,7 +21,7 @@ ZITADEL = "urn:zitadel:iam:org:project:id:zitadel:aud"
 @pytest.fixture(scope="module")
 def signer(workshop: Workshop, project: Project) -> User:
     """A service account with JWT access tokens and both roles of ``project``."""
-    user = workshop.jwt_user()
+    user = workshop.user(pat=False, machine={"name": "Signer", "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"})
     workshop.grant(user, project, "read:messages", "admin")
     return user
 

@@ -14,7 +14,6 @@ from tests.support.zitadel_api import Answer, Api
 
 FOREVER = "9999-12-31T23:59:59Z"
 KEY_APP = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-WEB_APP = {"redirectUris": ["http://localhost/callback"], "developmentMode": True}
 HUMAN_PASSWORD = "Zdemo-Passw0rd.1"
 HUMAN: dict[str, dict[str, Any]] = {
     "profile": {"givenName": "Ada", "familyName": "Test"},
@@ -120,13 +119,6 @@ class Workshop:
     def human(self) -> User:
         """A person with the password of ``HUMAN``."""
         return self.user(pat=False, machine=None, human=HUMAN)
-
-    def jwt_user(self) -> User:
-        """A service account whose access tokens are JWTs, which takes the v1 API."""
-        username = self.name("jwt-user")
-        body = {"userName": username, "name": f"Bot {username}", "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
-        id = self.admin.within(self.home.id).rest("POST", "/management/v1/users/machine", body)["userId"]
-        return self._user(id, username, self.home, pat=False)
 
     def _user(self, id: str, username: str, owner: Organization, *, pat: bool) -> User:
         self.remove_later(self.admin.users.delete, userId=id)
