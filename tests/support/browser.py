@@ -28,11 +28,11 @@ if TYPE_CHECKING:  # Playwright loads for a second, in each process that looks f
     from playwright.sync_api import expect as expect
 else:
 
-    def expect(found: Any) -> Any:
+    def expect(subject: Any) -> Any:
         from playwright.sync_api import expect as expecting
 
         expecting.set_options(timeout=LONGEST_MS)
-        return expecting(found)
+        return expecting(subject)
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -98,8 +98,8 @@ def violations(page: Page, *rules: str) -> list[str]:
     options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
     results = page.evaluate("(options) => axe.run(options)", options)
     return [
-        f"{found['id']}: {found['help']}: {[node['html'][:200] for node in found['nodes']]}"
-        for found in results["violations"]
+        f"{violation['id']}: {violation['help']}: {[node['html'][:200] for node in violation['nodes']]}"
+        for violation in results["violations"]
     ]
 
 

@@ -96,9 +96,9 @@ def _run_here(arguments: Sequence[str], folder: Path, env: Mapping[str, str], st
         with (
             open(os.dup(given.fileno()), encoding="utf-8", errors="surrogateescape") as read,
             open(os.dup(out.fileno()), "w", encoding="utf-8") as answer,
-            open(os.dup(err.fileno()), "w", encoding="utf-8", errors="backslashreplace") as said,
+            open(os.dup(err.fileno()), "w", encoding="utf-8", errors="backslashreplace") as errors_out,
             redirect_stdout(answer),
-            redirect_stderr(said),
+            redirect_stderr(errors_out),
             chdir(folder),
             pytest.MonkeyPatch.context() as process,
         ):
@@ -284,13 +284,13 @@ class Session:
     def type(self, text: str, awaited: str) -> str:
         """Type, and return all that is shown until ``awaited`` stands there."""
         os.write(self._terminal, text.encode())
-        shown, end = b"", time.monotonic() + LONGEST_SECONDS
+        output, end = b"", time.monotonic() + LONGEST_SECONDS
         while time.monotonic() < end:
             if select.select([self._terminal], [], [], 0.5)[0]:
-                shown += os.read(self._terminal, 1 << 16)
-                if awaited.encode() in CONTROL.sub(b"", shown):
-                    return CONTROL.sub(b"", shown).decode(errors="replace")
-        raise AssertionError(f"{awaited!r} is not in {CONTROL.sub(b'', shown)!r}")
+                output += os.read(self._terminal, 1 << 16)
+                if awaited.encode() in CONTROL.sub(b"", output):
+                    return CONTROL.sub(b"", output).decode(errors="replace")
+        raise AssertionError(f"{awaited!r} is not in {CONTROL.sub(b'', output)!r}")
 
     def foreground(self) -> int:
         return os.tcgetpgrp(self._terminal)

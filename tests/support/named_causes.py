@@ -31,8 +31,8 @@ class Output(NamedTuple):
         return self
 
     def never(self, *patterns: str) -> "Output":
-        found = [pattern for pattern in patterns if re.search(pattern, f"{self.blamed} {self.screen}", re.IGNORECASE)]
-        assert found == [], f"{found} in: {self.blamed}"
+        hits = [pattern for pattern in patterns if re.search(pattern, f"{self.blamed} {self.screen}", re.IGNORECASE)]
+        assert hits == [], f"{hits} in: {self.blamed}"
         return self
 
 
@@ -50,7 +50,7 @@ def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, 
     cases = {case.attrib["name"]: case for case in ElementTree.parse(report).iter("testcase")}  # noqa: S314  # zdemo's
     failures = {name: case.findtext("failure", "") for name, case in cases.items() if case.find("failure") is not None}
     passes = {name: case.findtext("system-out", "") for name, case in cases.items()}
-    warnings = {name: said for name, said in passes.items() if said.startswith("warning: ")}
+    warnings = {name: text for name, text in passes.items() if text.startswith("warning: ")}
     named = [name for name in failures if "ZDEMO_API_URL" in env or not name.startswith("api.")]
     assert named == list(failing), ran.all
     assert set(warned) <= warnings.keys(), ran.all
@@ -58,18 +58,18 @@ def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, 
     lines = ran.out.splitlines()
     assert len(lines) <= HEIGHT, ran.out
     assert [line for line in lines if len(line) > WIDTH and not _may_be_long(line)] == []
-    shown = next((block for block in ran.out.split("\n\n") if block.startswith(f"{[*failing, '-'][0]} ")), "")
-    assert shown or not failing, ran.out
+    block = next((part for part in ran.out.split("\n\n") if part.startswith(f"{[*failing, '-'][0]} ")), "")
+    assert block or not failing, ran.out
     if failing:
         cause, fix = (
             failures[failing[0]].partition("\n")[0],
             re.findall("^fix: (.*)", failures[failing[0]], re.MULTILINE),
         )
-        fix += re.findall("^fix: (.*)", "\n".join(warnings.values()) if "  note " in shown else "", re.MULTILINE)
-        assert cause.split("; ")[0][:40] in flat(shown), ran.out
-        assert flat(re.split(r"\n  fix +", shown)[1].split("\n")[0])[:30] in flat(" ".join(fix)), ran.out
+        fix += re.findall("^fix: (.*)", "\n".join(warnings.values()) if "  note " in block else "", re.MULTILINE)
+        assert cause.split("; ")[0][:40] in flat(block), ran.out
+        assert flat(re.split(r"\n  fix +", block)[1].split("\n")[0])[:30] in flat(" ".join(fix)), ran.out
     told = "\n".join((failures | warnings)[name] for name in (*failing, *warned))
-    return Output(ran=ran, blamed=flat(re.sub(r"^(\w+): ", r"\1 ", told, flags=re.MULTILINE)), screen=flat(shown))
+    return Output(ran=ran, blamed=flat(re.sub(r"^(\w+): ", r"\1 ", told, flags=re.MULTILINE)), screen=flat(block))
 
 
 def _may_be_long(line: str) -> bool:

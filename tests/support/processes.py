@@ -150,7 +150,7 @@ class Process(NamedTuple):
 
 
 def processes() -> list[Process]:
-    return [found for path in Path("/proc").glob("[0-9]*") if (found := _process(path))]
+    return [process for path in Path("/proc").glob("[0-9]*") if (process := _process(path))]
 
 
 def _process(path: Path) -> Process | None:

@@ -96,12 +96,12 @@ def run(command: Command, stage: Stage) -> Command:
     return replace(command, output=abridged(output, command.output))
 
 
-def abridged(output: str, shown: str) -> str:
-    """Return the lines of ``output`` that ``shown`` has around its lines ``…``.
+def abridged(output: str, example: str) -> str:
+    """Return the lines of ``output`` that ``example`` has around its lines ``…``.
 
-    The first part is as long as it is in ``shown``, and so is the last; a part between begins with the same line.
+    The first part is as long as it is in ``example``, and so is the last; a part between begins with the same line.
     """
-    parts = [part.splitlines() for part in re.split(rf"^{LEFT_OUT}\n", shown, flags=re.MULTILINE)]
+    parts = [part.splitlines() for part in re.split(rf"^{LEFT_OUT}\n", example, flags=re.MULTILINE)]
     if len(parts) == 1:
         return output
     lines = output.splitlines()

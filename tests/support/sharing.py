@@ -64,17 +64,17 @@ class Worker:
 
 @contextmanager
 def worker(url: str, *, ttl: float = TTL, settings: Settings = SETTINGS) -> Iterator[Worker]:
-    one = Worker()
-    one.answers = SharedAnswers(
-        RedisStore(url, operation_seconds=OPERATION_SECONDS, clock=one.now),
+    sharer = Worker()
+    sharer.answers = SharedAnswers(
+        RedisStore(url, operation_seconds=OPERATION_SECONDS, clock=sharer.now),
         Sealer(settings),
         ttl_seconds=ttl,
         listen_seconds=LISTEN_SECONDS,
-        clock=one.now,
-        wall_clock=lambda: time.time() + one.ahead,
+        clock=sharer.now,
+        wall_clock=lambda: time.time() + sharer.ahead,
     )
-    with closing(one.answers):
-        yield one
+    with closing(sharer.answers):
+        yield sharer
 
 
 @contextmanager

@@ -78,11 +78,11 @@ def _named(methods: list[str], others: list[str]) -> str:
 @cache
 def sdk_methods() -> dict[str, list[str]]:
     """Return the methods that the SDK has, by service."""
-    found: dict[str, list[str]] = {}
+    services: dict[str, list[str]] = {}
     for file in sorted((FILES / "api").glob("*.py")):
         for service, name in re.findall(r"'/(zitadel[\w.]+)/(\w+)'", file.read_text(encoding="utf-8")):
-            found.setdefault(service, []).append(name)
-    return found
+            services.setdefault(service, []).append(name)
+    return services
 
 
 @cache
@@ -95,8 +95,8 @@ def models() -> dict[str, str]:
 def fields(model: str) -> dict[str, str]:
     """Return the fields of a model that have an effect, each with its type."""
     text = (FILES / "models" / f"{models()[model]}.py").read_text(encoding="utf-8")
-    found = [(*field, re.findall(r'alias="(\w+)"', field[2])) for field in FIELD.findall(text)]
-    useful = (field for field in found if "ClassVar" not in field[1] and "no effect" not in field[2])
+    described = [(*field, re.findall(r'alias="(\w+)"', field[2])) for field in FIELD.findall(text)]
+    useful = (field for field in described if "ClassVar" not in field[1] and "no effect" not in field[2])
     return {(alias or [name])[0]: kind for name, kind, _, alias in useful}
 
 

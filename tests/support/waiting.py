@@ -23,8 +23,8 @@ def eventually(what: str, ask: Callable[[], T], accept: Callable[[T], object] = 
     pause = FIRST_PAUSE_SECONDS
     while not accept(answer := ask()):
         if time.monotonic() > end:
-            shown = f"{answer!r} {getattr(answer, 'text', '')}"[:SHOWN_CHARACTERS]
-            pytest.fail(f"waited {DEADLINE_SECONDS:.0f} s in vain until {what}; last answer: {shown}")
+            last = f"{answer!r} {getattr(answer, 'text', '')}"[:SHOWN_CHARACTERS]
+            pytest.fail(f"waited {DEADLINE_SECONDS:.0f} s in vain until {what}; last answer: {last}")
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
     return answer
