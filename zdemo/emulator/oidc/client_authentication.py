@@ -15,7 +15,7 @@ from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import ago, note, shown_client
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.token_texts import same_secret
-from zdemo.emulator.tokens import TokenRefused, key_id_of, unverified_claims, verify_with
+from zdemo.emulator.tokens import NO_KEY, TokenRefused, key_id_of, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
 # --- the parameters of a request ---
@@ -187,21 +187,12 @@ def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: 
     _check_times(claims, now)
     if claims.get("iss") != claims.get("sub"):
         raise TokenRefused("delegation not allowed, issuer and sub must be identical")
-    valid = {key.id: key.pem for key in keys.values() if key.expires > now}
-    try:
-        verify_with(valid, assertion, ALGORITHMS)
-    except TokenRefused as error:
-        raise TokenRefused(str(error), _why_not_signed(assertion, keys, now)) from error
-
-
-def _why_not_signed(assertion: str, keys: dict[str, PublicKey], now: float) -> str:
-    try:
-        key = keys.get(key_id_of(assertion))
-    except (TokenRefused, TypeError):  # the header cannot be read, or its kid is not a text
-        return "invalid signature"
+    key = keys.get(key_id_of(assertion))
     if key is None:
-        return "its key is unknown here, or was deleted"
-    return "invalid signature" if key.expires > now else f"its key expired {ago(now - key.expires)}"
+        raise TokenRefused(NO_KEY, "its key is unknown here, or was deleted")
+    if key.expires <= now:
+        raise TokenRefused(NO_KEY, f"its key expired {ago(now - key.expires)}")
+    verify_with({key.id: key.pem}, assertion, ALGORITHMS)
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:
