@@ -12,10 +12,11 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, g, jsonify, make_response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.emulator import api, login_page, oidc
+from zdemo.emulator.api.protocols import as_json
 from zdemo.emulator.faults import Faults, Faulty
 from zdemo.emulator.incoming.body import FREE_BYTES, MOST_LARGE_BODIES, TOO_LARGE, read_body
 from zdemo.emulator.incoming.origin import Origin
@@ -27,8 +28,8 @@ Environ = dict[str, Any]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 REASONS = {404: "no such path", 405: "the path does not allow this method"}  # what a status says by itself
-CODES = {404: (5, "Not Found"), 405: (12, "Method Not Allowed")}  # gRPC's numbers
-INTERNAL = (13, "Internal Server Error")
+INTERNAL = {"code": 13, "message": "Internal Server Error"}  # gRPC's numbers
+CODES = {404: {"code": 5, "message": "Not Found"}, 405: {"code": 12, "message": "Method Not Allowed"}}
 PATH_LIMIT = 200
 LONGEST_NOTE = 500  # characters of a reason, which can repeat what was sent, or of a name
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
@@ -57,7 +58,7 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     app.before_request(lambda: _choose_instance(world))
     app.after_request(_add_headers)
     app.register_error_handler(OAuthError, lambda error: error.answer(world.features.get("debugOidcParentError")))
-    app.register_error_handler(HTTPException, lambda error: _json_error(error.code, *CODES.get(error.code, INTERNAL)))
+    app.register_error_handler(HTTPException, lambda error: as_json(error.code, CODES.get(error.code, INTERNAL)))
     app.register_error_handler(Exception, _unexpected_error)
 
     def answer(_: str = "") -> Response:
@@ -156,7 +157,7 @@ def _choose_instance(world: World) -> Response | None:
     note(reason=f"no instance for host {origin.requested_host}")
     if path.startswith(oidc.PREFIXES):
         return not_found(message)
-    return _json_error(404, "not_found" if path.startswith("/zitadel.") else 5, message)
+    return as_json(404, {"code": "not_found" if path.startswith("/zitadel.") else 5, "message": message})
 
 
 def _add_headers(answer: Response) -> Response:
@@ -168,8 +169,4 @@ def _unexpected_error(error: Exception) -> Response:
     log.error("%s %s failed", _shown(request.method), _shown(request.environ["PATH_INFO"]), exc_info=error)
     if request.path.startswith(oidc.PREFIXES):
         return OAuthError("server_error", "Errors.Internal", status=500).answer()
-    return _json_error(500, 13, "Errors.Internal")
-
-
-def _json_error(status: int, code: str | int, message: str) -> Response:
-    return make_response(jsonify(code=code, message=message), status)
+    return as_json(500, {"code": 13, "message": "Errors.Internal"})

@@ -9,7 +9,6 @@ from io import BytesIO
 from typing import Any
 
 from flask import Response, request
-from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.http import parse_options_header
 from werkzeug.routing import Map
 
@@ -56,13 +55,8 @@ def connect(world: World, service: Service, method_name: str) -> Response:
 
 
 def rest(world: World, routes: Map) -> Response:
-    """Answer any request that is not Connect's; the endpoints of the routes are methods."""
-    try:
-        method, path_fields = routes.bind("", default_method=request.method).match(request.path)
-    except MethodNotAllowed:
-        return _as_json(405, {"code": 12, "message": "Method Not Allowed"})
-    except NotFound:
-        return _as_json(404, {"code": 5, "message": "Not Found"})
+    """Answer any request that is not Connect's; the endpoints of the routes are methods. Raises HTTPException."""
+    method, path_fields = routes.bind("", default_method=request.method).match(request.path)
     try:
         message = _read(method.request, _content().strip() or b"{}", request.args if request.method == "GET" else {})
         return _answer(world, method, message | dict(path_fields), JSON)
@@ -75,7 +69,7 @@ def rest(world: World, routes: Map) -> Response:
 
 def _answer(world: World, method: Method, message: dict[str, Any], media: str) -> Response:
     with world.lock:
-        response = _as_json(200, run(world, method, message, request.headers), media)
+        response = as_json(200, run(world, method, message, request.headers), media)
     forbid_storing(response)
     if request.accept_encodings["gzip"] and "gzip" in request.headers.get("Accept-Encoding", ""):
         response.set_data(gzip.compress(response.get_data(), compresslevel=1))
@@ -130,7 +124,8 @@ def _plain(status: int, content: bytes = b"", headers: Mapping[str, str] | None 
     return response
 
 
-def _as_json(status: int, body: Any, media: str = JSON) -> Response:
+def as_json(status: int, body: Any, media: str = JSON) -> Response:
+    """Return compact JSON, which a page of any origin may read (ZITADEL)."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return _plain(status, content, {"Content-Type": media})
 
@@ -150,7 +145,7 @@ def _error(error: ZitadelError, rest: bool) -> Response:
         value = base64.b64encode(detail).decode().rstrip("=")
         of_rest = {"@type": f"type.googleapis.com/{kind}", **debug}
         body["details"] = [of_rest if rest else {"type": kind, "value": value, "debug": debug}]
-    response = _as_json(status, body)
+    response = as_json(status, body)
     if rest and status == 401:
         response.headers["WWW-Authenticate"] = str(error)
     return response
