@@ -107,12 +107,15 @@ class Control:
                 for a in self.world.authorizations.values()
                 if a.active
             ]
-        faults = [asdict(fault) for fault in self.faults.active()]
+        names = ("times", "path", "seconds", "location")
+        faults = [(fault.kind, {name: getattr(fault, name) for name in names}) for fault in self.faults.active()]
         return {
             "name": self.world.name,
             "external_domains": [self.world.external_domain, *self.world.other_domains],
             "advanced_seconds": self.timeline.advanced.total_seconds(),
-            "faults": [{"fault": fault.pop("kind"), **{k: v for k, v in fault.items() if v}} for fault in faults],
+            "faults": [
+                {"fault": kind, **{name: value for name, value in rest.items() if value}} for kind, rest in faults
+            ],
             "requests": len(self.records),
             "auto_login": self.world.auto_login,
             "projects": projects,

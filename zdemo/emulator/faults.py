@@ -4,10 +4,11 @@ import json
 import socket
 import struct
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
+from weakref import WeakSet
 
 from zdemo.emulator.incoming.origin import Origin
 from zdemo.emulator.incoming.request_records import notes_of
@@ -52,13 +53,17 @@ SERVER_ERROR = '{"error":"server_error","error_description":"Errors.Internal"}'
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A fault for the next ``times`` requests; ``path`` is a prefix, ``location`` where a redirect leads (307)."""
+    """A fault for the next ``times`` requests; ``path`` is a prefix, ``location`` where a redirect leads (307).
+
+    Faults are equal whatever their times. Requests that wait go on when it has ``ended``.
+    """
 
     kind: str
-    times: int | None = None
+    times: int | None = field(default=None, compare=False)
     path: str = ""
     seconds: float = 0.0
     location: str = ""
+    ended: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
 
     def hits(self, path: str) -> bool:
         """Return whether a request for this path meets the fault."""
@@ -85,44 +90,37 @@ class Faults:
     """The faults that are active; the first one that fits is used, ``stopped`` before all others. Thread-safe."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._active: list[Fault] = []
-        self._cleared = 0  # how often; a request that waits goes on when this changes
-        self._removed: Counter[Fault] = Counter()  # how often each was removed alone, with the same effect
+        self._ends: WeakSet[threading.Event] = WeakSet()  # also of faults that are used up while a request waits
 
     def add(self, fault: Fault) -> None:
         """Add a fault behind the others."""
-        with self._changed:
-            self._active.append(fault)
+        with self._lock:
+            self._active.append(replace(fault, ended=threading.Event()))
+            self._ends.add(self._active[-1].ended)
 
     def remove(self, fault: Fault) -> None:
-        """Remove one fault like this, if there is one, whatever its times; requests that wait because of it go on."""
-        with self._changed:
-            active = next((active for active in self._active if _alike(active) == _alike(fault)), None)
-            if active is not None:
-                self._active.remove(active)
-                self._removed[_alike(fault)] += 1
-                self._changed.notify_all()
+        """Remove one fault like this, if there is one; requests that wait because of it go on."""
+        with self._lock:
+            if fault in self._active:
+                self._active.pop(self._active.index(fault)).ended.set()
 
     def clear(self) -> None:
         """Remove all faults; requests that wait go on."""
-        with self._changed:
+        with self._lock:
             self._active = []
-            self._cleared += 1
-            self._changed.notify_all()
-
-    def ended(self, fault: Fault) -> int:
-        """Return how often faults like this one ended because somebody removed them, or all."""
-        return self._cleared + self._removed[_alike(fault)]
+            for end in self._ends:
+                end.set()
 
     def active(self) -> Sequence[Fault]:
         """Return the faults that are active, with the times that are left."""
-        with self._changed:
+        with self._lock:
             return list(self._active)
 
     def take(self, path: str) -> Fault | None:
         """Return the fault that a request meets, and count it."""
-        with self._changed:
+        with self._lock:
             for at, fault in sorted(enumerate(self._active), key=lambda pair: pair[1].kind != STOPPED):
                 if fault.hits(path):
                     if fault.times == 1:
@@ -132,19 +130,16 @@ class Faults:
                     return fault
         return None
 
-    def wait(self, fault: Fault, seconds: float | None, client: socket.socket) -> None:
-        """Wait until the time is over or the fault is removed. Raises ConnectionError if the client leaves."""
-        left = float("inf") if seconds is None else seconds
-        with self._changed:
-            ended = self.ended(fault)
-            while left > 0 and ended == self.ended(fault):
-                if _has_ended(client):
-                    raise ConnectionResetError
-                self._changed.wait(min(left, LOOK_SECONDS))
-                left -= LOOK_SECONDS
+
+def _wait(fault: Fault, seconds: float, client: socket.socket) -> None:
+    """Wait until the time is over or the fault has ended. Raises ConnectionError if the client leaves."""
+    while seconds > 0 and not fault.ended.wait(min(seconds, LOOK_SECONDS)):
+        if _has_left(client):
+            raise ConnectionResetError
+        seconds -= LOOK_SECONDS
 
 
-def _has_ended(client: socket.socket) -> bool:
+def _has_left(client: socket.socket) -> bool:
     client.settimeout(0)
     try:
         return not client.recv(1, socket.MSG_PEEK)
@@ -154,10 +149,6 @@ def _has_ended(client: socket.socket) -> bool:
         return True
     finally:
         client.settimeout(None)
-
-
-def _alike(fault: Fault) -> Fault:
-    return replace(fault, times=None)
 
 
 class Faulty:
@@ -179,7 +170,7 @@ class Faulty:
             return [body]
         client = environ[SOCKET]
         if fault.kind == "slow":
-            self._faults.wait(fault, fault.seconds, client)
+            _wait(fault, fault.seconds, client)
         if fault.kind in ("hang", "reset", STOPPED):
             return self._silent(fault, environ, start)
         answer = self._app(environ, start)
@@ -193,20 +184,19 @@ class Faulty:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             client.close()  # else the server would say an orderly goodbye first
             raise ConnectionResetError
-        self._faults.wait(fault, None, client)
+        _wait(fault, inf, client)
         yield from self._app(environ, start)
 
     def _late(self, fault: Fault, body: bytes, client: socket.socket) -> Iterator[bytes]:
         if fault.kind == "truncated":
             yield body[: len(body) // 2]
             raise ConnectionResetError
-        ended = self._faults.ended(fault)
         for at in range(len(body)):
-            if self._faults.ended(fault) != ended:
+            if fault.ended.is_set():
                 yield body[at:]
                 return
             yield body[at : at + 1]
-            self._faults.wait(fault, fault.seconds, client)
+            _wait(fault, fault.seconds, client)
 
     def _written(self, fault: Fault, path: str, environ: Environ) -> tuple[int, Headers, bytes]:
         kind = fault.kind
