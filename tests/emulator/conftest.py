@@ -12,7 +12,7 @@ import pytest
 from tests.support.emulator_target import DISCOVERY, Server, given_or_emulated
 from tests.support.logins import add_administrator
 from tests.support.oauth import GetToken, OAuth
-from tests.support.workshop import KEY_APP, App, Fresh, Organization, Pat, Project, User, Workshop
+from tests.support.workshop import KEY_APP, App, Fresh, Pat, Project, User, Workshop
 from tests.support.zitadel_api import Api
 from zdemo.emulator import Emulator, emulate
 
@@ -54,12 +54,6 @@ def issuer(server: Server) -> str:
 
 
 @pytest.fixture(scope="session")
-def organization(workshop: Workshop) -> Organization:
-    """The administrator's own organization."""
-    return workshop.home
-
-
-@pytest.fixture(scope="session")
 def workshop(admin: Api) -> Iterator[Workshop]:
     workshop = Workshop(admin)
     yield workshop
@@ -84,20 +78,9 @@ def fresh(workshop: Workshop) -> Fresh:
 
 
 @pytest.fixture(scope="session")
-def other_organization(workshop: Workshop) -> Organization:
-    return workshop.organization()
-
-
-@pytest.fixture(scope="session")
 def project(workshop: Workshop) -> Project:
     """Defines the roles ``read:messages`` and ``admin``."""
     return workshop.project("read:messages", "admin")
-
-
-@pytest.fixture(scope="session")
-def other_project(workshop: Workshop) -> Project:
-    """Defines the role ``read:messages`` too."""
-    return workshop.project("read:messages")
 
 
 @pytest.fixture(scope="session")
@@ -107,9 +90,9 @@ def app(workshop: Workshop, oauth: OAuth, project: Project, visitor: User) -> Ap
 
 
 @pytest.fixture(scope="session")
-def other_app(workshop: Workshop, oauth: OAuth, other_project: Project, visitor: User) -> App:
-    """API application of ``other_project`` with a secret."""
-    return oauth.served(workshop.app(other_project), visitor.pat)
+def other_app(workshop: Workshop, oauth: OAuth, visitor: User) -> App:
+    """API application of another project, which defines ``read:messages`` too."""
+    return oauth.served(workshop.app(workshop.project("read:messages")), visitor.pat)
 
 
 @pytest.fixture(scope="session")

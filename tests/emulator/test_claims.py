@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.emulator_target import USERINFO, Server, answer, bearer
 from tests.support.oauth import METADATA, OWNER, ROLE_SCOPE, ROLES, GetToken, OAuth, audience, roles_of
-from tests.support.workshop import FOREVER, App, Organization, Pat, Project, User, Workshop
+from tests.support.workshop import FOREVER, App, Pat, Project, User, Workshop
 from tests.support.zitadel_api import Api
 from zdemo.emulator import ADMIN, READER, Emulator
 
@@ -73,8 +73,9 @@ def test_metadata_is_base64url_without_padding(workshop: Workshop, oauth: OAuth,
 
 
 def test_a_scope_about_the_own_organization_gives_its_claims_and_an_unknown_one_is_dropped(
-    oauth: OAuth, app: App, organization: Organization, reader_token: GetToken
+    oauth: OAuth, app: App, reader_token: GetToken
 ) -> None:
+    organization = app.project.organization
     values = {ID: organization.id, f"{OWNER}:id": organization.id, f"{OWNER}:name": organization.name}
     values |= dict.fromkeys((DOMAIN, f"{OWNER}:primary_domain"), organization.primary_domain)
     for asked, names in (

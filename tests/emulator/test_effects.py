@@ -2,7 +2,7 @@
 
 from tests.support.emulator_target import NOBODY
 from tests.support.oauth import OWNER, ROLE_SCOPE, ROLES, OAuth, audience, roles_of
-from tests.support.workshop import App, Fresh, Organization, User, Workshop, later
+from tests.support.workshop import App, Fresh, User, Workshop, later
 from tests.support.zitadel_api import Api, only
 
 # --- roles ---
@@ -94,9 +94,10 @@ def test_users_of_a_deactivated_organization_keep_their_roles(
 
 
 def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(
-    workshop: Workshop, admin: Api, oauth: OAuth, app: App, other_organization: Organization, organization: Organization
+    workshop: Workshop, admin: Api, oauth: OAuth, app: App
 ) -> None:
-    second, project = other_organization, workshop.project("read:messages", "admin")
+    organization, second = workshop.home, workshop.organization()
+    project = workshop.project("read:messages", "admin")
     granted = {"projectId": project.id, "grantedOrganizationId": second.id}
     admin.projects.create_grant(**granted, roleKeys=["read:messages"]).has()
     guest = workshop.user(organization=second)

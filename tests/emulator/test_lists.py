@@ -4,20 +4,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support.workshop import Fresh, Organization, Project, User, Workshop, later
+from tests.support.workshop import Fresh, Project, User, Workshop, later
 from tests.support.zitadel_api import Answer, Api, only
 from zdemo.emulator.api.lists import is_match
 
 
-def test_a_list_counts_in_text_shows_the_newest_first_and_has_pages(
-    admin: Api, workshop: Workshop, other_organization: Organization
-) -> None:
+def test_a_list_counts_in_text_shows_the_newest_first_and_has_pages(admin: Api, workshop: Workshop) -> None:
     projects = [workshop.project() for _ in range(3)]
     three = {"filters": [{"inProjectIdsFilter": {"ids": [project.id for project in projects]}}]}
     newest_first = [{"projectId": project.id} for project in reversed(projects)]
     counted = admin.projects.list(**three).has(projects=newest_first)
     counted.has(pagination={"totalResult": "3", "appliedLimit": "100"})
-    admin.within(other_organization.id).projects.list(**three).has(projects=newest_first)
+    admin.within(workshop.organization().id).projects.list(**three).has(projects=newest_first)
     large = admin.projects.list(**three, pagination={"limit": 1000})
     large.has(projects=newest_first, pagination={"appliedLimit": "1000"})
     admin.projects.list(**three, sortingColumn="PROJECT_FIELD_NAME_COLOUR").has(projects=[..., ..., ...])
@@ -34,11 +32,11 @@ def test_a_list_counts_in_text_shows_the_newest_first_and_has_pages(
 
 
 def test_all_filters_must_hold_and_a_list_without_a_match_has_no_total(
-    admin: Api, fresh: Fresh, other_project: Project
+    admin: Api, fresh: Fresh, project: Project
 ) -> None:
     this = {"inProjectIdsFilter": {"ids": [fresh.project.id]}}
     own, other, none = (
-        {"projectNameFilter": {"projectName": name}} for name in (fresh.project.name, other_project.name, fresh.name)
+        {"projectNameFilter": {"projectName": name}} for name in (fresh.project.name, project.name, fresh.name)
     )
     admin.projects.list(filters=[none]).only(pagination=only("appliedLimit"))
     admin.projects.list(filters=[this, own]).has(projects=[{"projectId": fresh.project.id}])

@@ -6,7 +6,7 @@ A user without any role is told, too, that an ID is unknown.
 import base64
 
 from tests.support.emulator_target import NOBODY
-from tests.support.workshop import FOREVER, App, Fresh, Organization, Project, User
+from tests.support.workshop import FOREVER, App, Fresh, Project, User
 from tests.support.zitadel_api import NO_MEMBERSHIP, Api
 
 LENGTH = "value length must be between 1 and 200 runes, inclusive"
@@ -18,7 +18,7 @@ UNKNOWN_USER = {"userId": NOBODY}
 UNKNOWN_PROJECT = {"projectId": NOBODY}
 
 
-def test_projects_and_their_roles(admin: Api, project: Project, fresh: Fresh, other_organization: Organization) -> None:
+def test_projects_and_their_roles(admin: Api, project: Project, fresh: Fresh) -> None:
     id, role, home = {"projectId": project.id}, {"displayName": "R"}, {"organizationId": fresh.home.id}
     create = admin.projects.create
     create(**home, name="").refused(400, f"invalid CreateProjectRequest.Name: {LENGTH}")
@@ -34,7 +34,7 @@ def test_projects_and_their_roles(admin: Api, project: Project, fresh: Fresh, ot
     admin.within(NOBODY).projects.list().refused(403, "Organisation doesn't exist", id="AUTH-Bs7Ds")
     admin.projects.update_grant(**id, grantedOrganizationId=fresh.home.id).refused(404, id="PROJECT-D8JxR")
     admin.projects.delete(**UNKNOWN_PROJECT).only()
-    name = f"{other_organization.name}'"
+    name = f"{fresh.organization.name}'"
     admin.organizations.add(name=name).refused(409, "Domain already exists", id="V3-DKcYh")
 
 
@@ -55,10 +55,10 @@ def test_applications_and_their_keys(admin: Api, project: Project, app: App, key
     gone.refused(404, "Application key not found", id="COMMAND-4m77G")
 
 
-def test_users_and_their_credentials(admin: Api, fresh: Fresh, other_organization: Organization, visitor: User) -> None:
+def test_users_and_their_credentials(admin: Api, fresh: Fresh, visitor: User) -> None:
     id, human, users = {"userId": visitor.id}, {"userId": fresh.human.id}, admin.users
     home = {"organizationId": fresh.home.id}
-    away = {"organizationId": other_organization.id, "username": visitor.username.upper()}
+    away = {"organizationId": fresh.organization.id, "username": visitor.username.upper()}
     users.create(**away, **BOT).refused(409, "User already exists", id="V3-DKcYh")
     users.create(**home, **id, **BOT).refused(400, "Errors.User.AlreadyExisting", id="COMMAND-k2una")
     users.create(**home).refused(400, "invalid CreateUserRequest.UserType: value is required")
@@ -81,14 +81,12 @@ def test_users_and_their_credentials(admin: Api, fresh: Fresh, other_organizatio
     gone.refused(404, "Personal Access Token not found", id="COMMAND-4m77G")
 
 
-def test_assignments(
-    admin: Api, project: Project, fresh: Fresh, other_organization: Organization, reader: User, visitor: User
-) -> None:
+def test_assignments(admin: Api, project: Project, fresh: Fresh, reader: User, visitor: User) -> None:
     create, id = admin.authorizations.create, {"userId": visitor.id}
     fields = {"organizationId": fresh.home.id, "projectId": project.id, "roleKeys": ["admin"]}
     create(**fields, userId=reader.id).refused(409, "User grant already exists", id="V3-DKcYh")
     create(**fields, **UNKNOWN_USER).refused(400, "User could not be found", id="COMMAND-4f8sg")
-    away = fields | {"organizationId": other_organization.id}
+    away = fields | {"organizationId": fresh.organization.id}
     create(**away, **id).refused(400, "Project Grant not found", id="COMMAND-4m9ff")
     create(**fields | {"roleKeys": ["no"]}, **id).refused(400, "Errors.Project.Role.NotFound", id="COMMAND-mm9F4")
     admin.authorizations.update(id=NOBODY, roleKeys=["admin"]).refused(404, id="COMMAND-3M9sd")

@@ -2,7 +2,7 @@
 
 from tests.support.emulator_target import Server
 from tests.support.oauth import GetToken
-from tests.support.workshop import App, Fresh, Organization, Project, User, Workshop, later
+from tests.support.workshop import App, Fresh, Project, User, Workshop, later
 from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api
 
 TOO_SMALL = (403, "No matching permissions found", "AUTH-AWfge")
@@ -10,9 +10,9 @@ NOT_OF_THE_INSTANCE = (403, "", "AUTH-5mWD2")
 
 
 def test_without_an_administrator_role_there_is_no_membership(
-    stranger: Api, organization: Organization, project: Project, app: App, reader: User
+    stranger: Api, project: Project, app: App, reader: User
 ) -> None:
-    home, id, user = {"organizationId": organization.id}, {"projectId": project.id}, {"userId": reader.id}
+    home, id, user = {"organizationId": reader.organization.id}, {"projectId": project.id}, {"userId": reader.id}
     for refused in (
         stranger.projects.list(),
         stranger.projects.list(pagination={"limit": 1001}),
@@ -71,10 +71,10 @@ def test_users_see_their_own_assignments_and_change_themselves(
 
 
 def test_a_user_manager_makes_users_and_assignments_but_no_projects(
-    server: Server, workshop: Workshop, organization: Organization, project: Project
+    server: Server, workshop: Workshop, project: Project
 ) -> None:
     manager = Api(server, workshop.administrator("ORG_USER_MANAGER").pat)
-    home, id = {"organizationId": organization.id}, {"projectId": project.id}
+    home, id = {"organizationId": workshop.home.id}, {"projectId": project.id}
     user = manager.users.create(**home, machine={"name": "x"})["id"]
     manager.authorizations.create(**home, **id, userId=user, roleKeys=["admin"]).has("id")
     manager.projects.list_roles(**id).has("projectRoles")
@@ -101,13 +101,13 @@ def test_a_removed_administrator_has_no_membership(admin: Api, server: Server, f
 
 
 def test_any_valid_token_may_ask_who_it_is_and_what_it_may_do(
-    admin: Api, owner: Api, stranger: Api, visitor: User, organization: Organization
+    admin: Api, owner: Api, stranger: Api, visitor: User
 ) -> None:
     user = {"id": visitor.id, "userName": visitor.username, "machine": {"name": visitor.name}}
     stranger.rest("GET", "/auth/v1/users/me").has(user=user)
     memberships, permissions = "/auth/v1/memberships/me/_search", "/auth/v1/permissions/zitadel/me/_search"
     stranger.rest("POST", memberships).has("details", result=None)
-    owner.rest("POST", memberships).has(result=[{"orgId": organization.id, "roles": ["ORG_OWNER"]}])
+    owner.rest("POST", memberships).has(result=[{"orgId": visitor.organization.id, "roles": ["ORG_OWNER"]}])
     stranger.rest("POST", permissions).only()
     admin.rest("POST", permissions).has("result")
 

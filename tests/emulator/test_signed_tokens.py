@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.emulator_target import Server
 from tests.support.oauth import ROLE_SCOPE, GetToken, OAuth, audience, roles_of, unpadded, verified
-from tests.support.workshop import App, Organization, Project, User, Workshop
+from tests.support.workshop import App, Project, User, Workshop
 from tests.support.zitadel_api import Api
 from zdemo.emulator.token_texts import encoded
 
@@ -50,26 +50,27 @@ def test_the_claims_of_a_jwt(server: Server, issuer: str, signed: str, project: 
 
 
 def test_the_audience_follows_the_scopes(
-    server: Server, oauth: OAuth, admin: Api, app: App, other_project: Project, signer: User, signer_token: GetToken
+    server: Server, oauth: OAuth, admin: Api, app: App, other_app: App, signer: User, signer_token: GetToken
 ) -> None:
     def audience_of(*scopes: str) -> Any:
         return sorted(verified(server, signer_token(*scopes))[1]["aud"])
 
     instance = admin.rest("GET", "/management/v1/iam")
-    here, there = audience(app.project), audience(other_project)
-    assert audience_of(here, there) == sorted([app.project.id, other_project.id])
+    here, there = audience(app.project), audience(other_app.project)
+    assert audience_of(here, there) == sorted([app.project.id, other_app.project.id])
     assert audience_of(ZITADEL) == [instance["iamProjectId"]]
     assert audience_of("openid") == [signer.username]
     oauth.introspect(app, signer_token("openid")).only(active=False)
 
 
 def test_roles_are_inside_only_by_scope_and_only_under_their_project(
-    server: Server, project: Project, organization: Organization, signer_token: GetToken
+    server: Server, project: Project, signer_token: GetToken
 ) -> None:
+    home = project.organization
     for scope, roles in ((f"{ROLE_SCOPE}admin", {"admin"}), (ALL_ROLES, {"admin", "read:messages"})):
         _, claims = verified(server, signer_token(audience(project), scope))
         assert set(claims) == STANDARD | {roles_of(project)}
-        assert claims[roles_of(project)] == {role: {organization.id: organization.primary_domain} for role in roles}
+        assert claims[roles_of(project)] == {role: {home.id: home.primary_domain} for role in roles}
 
 
 def test_a_jwt_is_bound_to_its_content_its_project_and_its_issuer(
