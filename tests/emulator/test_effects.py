@@ -29,6 +29,7 @@ def test_an_assignment_gives_the_roles_that_it_has_while_it_is_on(admin: Api, oa
     oauth.expect_roles(app, pat)
     assignments.update(**id, roleKeys=["r"]).only("changeDate")
     deleted = assignments.delete(**id).only("deletionDate")
+    assert deleted["deletionDate"] > "2000", "not the date for an unknown one"
     assignments.delete(**id).has(deletionDate=deleted["deletionDate"])
     assignments.list(filters=this).only(pagination=only("appliedLimit"))
     oauth.expect_roles(app, pat)

@@ -101,3 +101,18 @@ def test_what_hangs_ends_with_the_emulator_and_with_its_client() -> None:
             introspect(own.url, BRIEF_SECONDS)
     assert all(isinstance(call.exception(), requests.ConnectionError) for call in hanging)
     assert set(threading.enumerate()) <= before
+
+
+def test_what_hangs_is_answered_when_its_fault_is_removed_or_all_are(own: Emulator) -> None:
+    hang = new_fault("hang")
+    with ThreadPoolExecutor(1) as clients:
+        own.faults.add(hang)
+        first = clients.submit(introspect, own.url)
+        eventually("it hangs", lambda: len(own.requests) == 1)
+        own.faults.remove(hang)
+        assert first.result().json()["active"]
+        own.faults.add(new_fault("hang", times=1))
+        second = clients.submit(introspect, own.url)
+        eventually("it hangs", lambda: len(own.requests) == 2)
+        own.faults.clear()
+        assert second.result().json()["active"], "also if the fault is used up"

@@ -13,7 +13,6 @@ LIST_PROJECTS = "ProjectService/ListProjects"
 LIST = connect_path(LIST_PROJECTS)
 JSON = {"Content-Type": "application/json"}
 NOT_FOUND = (404, {"code": 5, "message": "Not Found"})
-emulator_only = pytest.mark.usefixtures("emulator_only")
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"text"', '{"filters": 5}', '{"pagination": {"limit": "x"}}'])

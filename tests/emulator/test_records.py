@@ -162,12 +162,20 @@ def test_the_reason_of_a_refused_client_is_exact(
     assert reason not in answer.text
 
 
-@pytest.mark.parametrize(("known", "reason"), [(True, "audience is not valid"), (False, "its key is unknown here")])
-def test_the_reason_of_a_refused_assertion_is_exact(known: bool, reason: str, desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"audience": "http://elsewhere.example"}, "audience is not valid"),
+        ({"kid": "7"}, "its key is unknown here"),
+        ({}, "its key expired 5 s ago"),
+    ],
+)
+def test_the_reason_of_a_refused_assertion_is_exact(change: dict[str, str], reason: str, desk: Desk) -> None:
     private, public = new_key_pair()
-    key = desk.world.add_key(desk.world.applications[APPLICATION_ID], public, NEVER)
-    file = {"clientId": CLIENT_ID, "keyId": key.id if known else "7", "key": private}
-    signed = assertion(file, "http://elsewhere.example" if known else desk.emulator.url, iat=int(desk.clock()))
+    key = desk.world.add_key(desk.world.applications[APPLICATION_ID], public, desk.clock() - 5)
+    file = {"clientId": CLIENT_ID, "keyId": key.id, "key": private}
+    fields: dict[str, Any] = {"audience": desk.emulator.url, "iat": int(desk.clock())}
+    signed = assertion(file, **(fields | change))
     form = {"token": READER.pat, "client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
     answer = desk.send("POST", "/oauth/v2/introspect", data=form)
     assert (answer.status_code, desk.last.client) == (400, "emulator-api")
