@@ -10,7 +10,6 @@ NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
 
 ID_EPOCH = 1556496000  # 2019-04-29T00:00:00Z, in epoch seconds
 UNITS_PER_SECOND = 100  # of the time part of an ID
-TIME_SHIFT, SEQUENCE_SHIFT = 24, 16  # bits below the time part and below the sequence part
 SEQUENCES_PER_UNIT = 256
 NAME_WORDS = (
     "amber bold brisk calm clear coral eager early fair fresh gentle golden green happy jolly keen kind",
@@ -24,20 +23,14 @@ class IdGenerator:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._units = 0
-        self._sequence = 0
+        self._count = 0  # units of time and their sequences
         self._machine = secrets.randbits(MACHINE_BITS)
 
     def new_id(self) -> str:
         """Return a decimal string that is greater than every one before."""
         units = int((self._now() - ID_EPOCH) * UNITS_PER_SECOND)
-        if units > self._units:
-            self._units, self._sequence = units, 0
-        else:
-            self._sequence += 1
-            if self._sequence == SEQUENCES_PER_UNIT:
-                self._units, self._sequence = self._units + 1, 0
-        return str(self._units << TIME_SHIFT | self._sequence << SEQUENCE_SHIFT | self._machine)
+        self._count = max(self._count + 1, units * SEQUENCES_PER_UNIT)
+        return str(self._count << MACHINE_BITS | self._machine)
 
 
 def new_name() -> str:

@@ -37,14 +37,12 @@ def custom_claims(world: World, user: User, scopes: list[str]) -> Claims:
     for scope in scopes:
         if scope == METADATA and user.metadata:
             claims[METADATA] = {key: encoded(entry.value) for key, entry in user.metadata.items()}
-        elif scope.startswith(f"{ORGANIZATION_DOMAIN}:"):
-            claims[ORGANIZATION_DOMAIN] = scope.removeprefix(f"{ORGANIZATION_DOMAIN}:")
-        elif scope.startswith(f"{ORGANIZATION_ID}:"):
-            claims[ORGANIZATION_ID] = scope.removeprefix(f"{ORGANIZATION_ID}:")
+        for claim in (ORGANIZATION_DOMAIN, ORGANIZATION_ID):
+            if scope.startswith(f"{claim}:"):
+                claims[claim] = scope.removeprefix(f"{claim}:")
         if organization and (scope == RESOURCE_OWNER or scope.startswith(f"{ORGANIZATION_ID}:")):
-            claims[f"{RESOURCE_OWNER}:id"] = organization.id
-            claims[f"{RESOURCE_OWNER}:name"] = organization.name
-            claims[f"{RESOURCE_OWNER}:primary_domain"] = organization.primary_domain
+            owner = {name: getattr(organization, name) for name in ("id", "name", "primary_domain")}
+            claims |= {f"{RESOURCE_OWNER}:{name}": value for name, value in owner.items()}
     return claims
 
 
