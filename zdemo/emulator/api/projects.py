@@ -148,9 +148,7 @@ def _remove_project_role(call: Call) -> Answer:
 
 
 lists.Listing[Role](
-    rows=lambda call: [
-        r for p in call.world.projects.values() if p.id == call.body["projectId"] for r in p.roles.values()
-    ],
+    rows=lambda call: getattr(call.world.projects.get(call.body["projectId"]), "roles", {}).values(),
     visible=lists.readable("project.role.read", "project_id", "project.organization_id"),
     show=lists.row_of(projectId="project_id", key="id", **lists.DATES, displayName="display_name", group="group"),
     result="projectRoles",

@@ -224,9 +224,7 @@ def sees(call: Call, user: User) -> bool:
 
 
 lists.Listing[Metadata](
-    rows=lambda call: [
-        entry for u in call.world.users.values() if u.id == call.body["userId"] for entry in u.metadata.values()
-    ],
+    rows=lambda call: getattr(call.world.users.get(call.body["userId"]), "metadata", {}).values(),
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
     show=lists.row_of(**lists.DATES, key="id", value=lambda _, entry: base64.b64encode(entry.value).decode()),
     result="metadata",
