@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from zdemo.emulator.api import fields as t
@@ -110,9 +111,7 @@ def text_filter(
     return _filter(name, of, lambda text, f: is_match(text, f.get(field, ""), f.get("method")), **fields)
 
 
-def text_query(name: str, field: str, of: Getter, least: int = 1, most: int = 200) -> Filter:
-    """Make the text filter of the older lists."""
-    return text_filter(name, field, of, least, most, QUERY_METHOD)
+text_query = partial(text_filter, least=1, methods=QUERY_METHOD)  # of the older lists
 
 
 def equal_filter(name: str, field: str, content: t.FieldType, of: Getter) -> Filter:

@@ -3,7 +3,7 @@
 import re
 from base64 import b64decode
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -108,6 +108,7 @@ def _unescaped(text: str) -> str:
 ALGORITHMS = ["RS256", "ES256", "PS256"]
 OLDEST_SECONDS = 3600
 OFFSET_SECONDS = 1  # how far the clock of the issuer can be ahead
+_unauthorized = partial(OAuthError, "unauthorized_client")
 
 
 def introspection_client(world: World, credentials: ClientCredentials) -> Application:
@@ -119,21 +120,17 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
     claims = unverified_claims(assertion) if assertion else {}
     application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None:
-        raise _unauthorized("sql: no rows in result set", why_not)
+        raise _unauthorized(parent="sql: no rows in result set", reason=why_not)
     if assertion:
         try:
             check_assertion(world, assertion, claims, application.keys)
         except TokenRefused as error:
-            raise _unauthorized(str(error), f"client assertion: {error.reason}") from error
+            raise _unauthorized(parent=str(error), reason=f"client assertion: {error.reason}") from error
     elif not application.secret:
-        raise _unauthorized("client has no configured secret", "the application has no client secret")
+        raise _unauthorized(parent="client has no configured secret", reason="the application has no client secret")
     elif not same_secret(application.secret, credentials.client_secret):
-        raise _unauthorized("passwap: password does not match hash", "wrong client secret")
+        raise _unauthorized(parent="passwap: password does not match hash", reason="wrong client secret")
     return application
-
-
-def _unauthorized(parent: str, reason: str) -> OAuthError:
-    return OAuthError("unauthorized_client", parent=parent, reason=reason)
 
 
 def oidc_client(world: World, form: Form) -> Application:
