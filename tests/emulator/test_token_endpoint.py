@@ -25,7 +25,7 @@ from tests.support.oauth import (
     verified,
 )
 from tests.support.waiting import eventually
-from tests.support.workshop import App, KeyFile, Project, User, Workshop, later
+from tests.support.workshop import App, KeyFile, Project, User, Workshop, decoded, later
 from tests.support.zitadel_api import Api
 from zdemo.emulator.oidc.issuing import SCOPE_MISSING
 
@@ -86,7 +86,7 @@ def ask_for_token(server: Server, signed: str, *more: tuple[str, str], scope: st
 @pytest.fixture(scope="module")
 def served_key(workshop: Workshop, introspect: Ask, key_app: App, issuer: str) -> KeyFile:
     """The key file of the shared key application, once introspection knows it."""
-    key = workshop.app_key(key_app)
+    key = decoded(workshop.admin.apps.create_key(**key_app.ids, expirationDate=later(days=1))["keyDetails"])
     eventually("the key is known", lambda: introspect(assertion(key, issuer)).json().get("active"))
     return key
 

@@ -107,9 +107,6 @@ class Workshop:
         client_id, secret = client["clientId"], client.get("clientSecret", "")
         return App(id=app["applicationId"], name=name, client_id=client_id, secret=secret, project=project)
 
-    def app_key(self, app: App) -> KeyFile:
-        return decoded(self.admin.apps.create_key(**app.ids, expirationDate=later(days=1))["keyDetails"])
-
     def user(self, *, organization: Organization | None = None, pat: bool = True, **fields: Any) -> User:
         """A service account, with a PAT that never expires unless ``pat`` is false."""
         owner, username = organization or self.home, self.name("user")

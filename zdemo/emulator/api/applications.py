@@ -73,9 +73,8 @@ def _existing(call: Call, permission: str, error_id: str) -> Application:
 def _create_application(call: Call) -> Answer:
     """Create an application, and show its secret for the only time if its authentication method uses one."""
     project = permitted_project(call, "project.app.write", no_project())
-    chosen = next(name for name in KIND_OF if name in call.body)
+    chosen, kind = next((name, kind) for name, kind in KIND_OF.items() if name in call.body)
     settings = call.body[chosen]
-    kind = KIND_OF[chosen]
     method = settings.get("authMethodType", (API_METHOD if kind == "api" else OIDC_METHOD).words[0])
     application = call.world.add_application(
         project, call.body["name"], kind, method, id=call.body.get("applicationId")

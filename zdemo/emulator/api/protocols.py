@@ -157,8 +157,4 @@ def _field(number: int, text: str) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    more = b""
-    while number > 127:
-        more += bytes([number & 127 | 128])
-        number >>= 7
-    return more + bytes([number])
+    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + _varint(number >> 7)

@@ -20,9 +20,8 @@ unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 def details(entity: Entity, organization_id: str, *, created: bool = False) -> Answer:
     """Return the ``details`` object of the older messages."""
-    answer = {"sequence": str(entity.sequence), "changeDate": t.moment(entity.changed)}
-    answer |= {"creationDate": t.moment(entity.created)} if created else {}
-    return answer | {"resourceOwner": organization_id}
+    dates = t.dates(entity) if created else {"changeDate": t.moment(entity.changed)}
+    return {"sequence": str(entity.sequence), **dates, "resourceOwner": organization_id}
 
 
 def show_user(_: World, user: User, *, v1: bool = False) -> Answer:
