@@ -99,9 +99,7 @@ def _run(
     start = time.monotonic()
     with demo as environment:
         if not as_json:
-            both = f"ZITADEL {environment.zitadel}    API {environment.api_url}"
-            for line in [both] if cells(both) <= screen.width() else both.split("    "):
-                screen.say(line)
+            screen.table([(f"ZITADEL {environment.zitadel}", f"  API {environment.api_url}")])
             screen.say()
         running = environment.run()
         for number in range(1, len(STEPS) + 1):
@@ -129,13 +127,8 @@ def show_result(screen: Screen, number: int, result: StepResult) -> None:
     verdict = "as expected" if result.passed else f"EXPECTED {step.expected}"
     words = screen.mark(f"{verdict}{after}", "green" if result.passed else "red")
     lead, came = f"{number:2}  ", f"{result.actual}   {words}"
-    if cells(lead) + NAME_WIDTH + cells(came) < screen.width():
-        screen.say(f"{lead}{pad(step.name, NAME_WIDTH)} {came}")
-    else:
-        screen.behind(lead, step.name)
-        screen.say(" " * cells(lead) + came)
-    lead = " " * (cells(lead) + BELOW)
-    screen.behind(lead, f"GET {step.route.path}, {step.caller.value}\n{step.why}")
+    screen.table([(f"{lead}{pad(step.name, NAME_WIDTH - 1)}", came)])
+    screen.behind(" " * (cells(lead) + BELOW), f"GET {step.route.path}, {step.caller.value}\n{step.why}")
 
 
 def show_exchange(screen: Screen, result: StepResult, call: Call) -> None:
