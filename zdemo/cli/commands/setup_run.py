@@ -1,6 +1,5 @@
 """The course of ``zdemo setup``: look, show the plan, ask, apply and verify it; or tear it down."""
 
-import os
 import shlex
 import time
 from collections.abc import Collection
@@ -11,13 +10,15 @@ from typing import Any
 from zdemo.cli.emulator_env_file import warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import agreed, at_terminal
+from zdemo.config.environment import read_environment
 from zdemo.config.file_io import open_to_others
+from zdemo.config.sources import hiding_problems
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
 from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, Rotation, make_plan
-from zdemo.setup.setup_files import SETTINGS, SetupFiles
+from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.teardown import Item, Teardown, plan_teardown, tear_down
 from zdemo.text.printable import one_line, printable
 from zdemo.zitadel.management import ManagementClient
@@ -69,9 +70,8 @@ class SetupRun:
             show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
         if warning := open_to_others(str(files.path), files.path):
             screen.warn(warning.in_full)
-        for name in SETTINGS:
-            if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
-                screen.warn(f"{name} in the environment hides the one in {files.path}: unset {name}")
+        for problem in hiding_problems(read_environment(files.path)):
+            screen.warn(problem.in_full)
         return ExitCode.YES
 
     def _declined(self, document: object) -> int:
