@@ -161,12 +161,7 @@ def test_a_stream_that_is_closed_or_full_is_no_crash(
 
 
 @pytest.mark.thorough
-def test_a_reader_that_leaves_and_a_folder_that_is_gone_are_no_crash(shell: Shell) -> None:
+def test_a_reader_that_leaves_is_no_crash(shell: Shell) -> None:
     """In a shell, since Python writes its last words when it ends."""
-    zdemo = '"$1" -m zdemo'
-    first = f"{zdemo} introspect | true; {zdemo} --help > /dev/full; echo $?"
-    done = shell.script(f"{first}; mkdir gone && cd gone && rmdir ../gone && {zdemo} doctor")
-    said = " ".join(done.err.split())
-    assert (done.code, done.out.partition("\n")[0]) == (1, "1")
-    assert said.count("error: ") == 2
-    assert re.search(f"error: {FULL} hint: .* error: the folder that zdemo runs in was deleted hint: ", said)
+    done = shell.script('"$1" -m zdemo introspect | true; "$1" -m zdemo --help > /dev/full; echo $?')
+    assert (done.code, done.out, " ".join(done.err.split()).startswith(f"error: {FULL} hint: ")) == (0, "1\n", True)

@@ -143,7 +143,12 @@ def test_a_jwt_is_read_but_never_active_while_zitadel_is_away(shell: Shell) -> N
         ran, verbose, quiet, document = (shell("introspect", *m, **env) for m in ((), ("-v",), ("-q",), ("--json",)))
         assert shell("introspect", **{**env, "PAT": READER.pat}).out == ""
     assert (ran.code, verbose.code, quiet.code, quiet.out, ran.out[:12]) == (4, 4, 4, "", "not verified")
-    for words in ("svc (user 7)", "expiry in ", ", but ZITADEL_DOMAIN is", "granted by organization 1 (one.example)"):
+    for words in (
+        "svc (user 7)",
+        "expiry expires in ",
+        ", but ZITADEL_DOMAIN is",
+        "granted by organization 1 (one.example)",
+    ):
         assert words in flat(ran.out)
     assert not re.search(r"active +yes|/api/private", ran.out)
     assert "nothing listens" in ran.err

@@ -46,7 +46,7 @@ TEXT = "the token is valid, but reader has no role"
     [
         ("  why         ", TEXT, 80, [f"  why         {TEXT}"]),
         ("  why         ", TEXT, 40, ["  why         the token is valid, but", "              reader has no role"]),
-        (" " * 28 + "fix: ", TEXT, 40, ["    fix: the token is valid, but reader", "         has no role"]),
+        (" " * 28 + "fix: ", TEXT, 40, ["    fix:", "      the token is valid, but reader has", "      no role"]),
         ("FAIL  client.accepted    ", TEXT, 40, ["FAIL  client.accepted", f"  {TEXT[:-5]}", "  role"]),
     ],
 )
@@ -66,7 +66,7 @@ MANY = "read:messages, write:messages, admin, auditor"
     ("width", "name", "lines"),
     [
         (60, "  reader", ["  reader  read:messages, write:messages,  granted by ZITADEL", "          admin, auditor"]),
-        (40, "  reader", ["  reader  read:messages,   granted by", "          write:messages,  ZITADEL"]),
+        (40, "  reader", ["  reader  read:messages, write:messages,", "          admin, auditor"]),
         (40, "  a-long-name-of-a-reader", ["  a-long-name-of-a-reader", "    read:messages, write:messages,"]),
     ],
 )

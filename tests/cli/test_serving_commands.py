@@ -89,7 +89,7 @@ def test_an_emulator_listens_on_loopback_only(bare: Shell, line: str) -> None:
         ("emulator --port {a} -- npm test", "--port"),
     ],
 )
-def test_where_a_port_is_taken_a_free_one_is_named(line: str, option: str, shell: Shell) -> None:
+def test_where_a_port_is_taken_another_one_is_named(line: str, option: str, shell: Shell) -> None:
     with taken_port() as taken:
         ports = {"a": taken, "free": free_port()}
         ran = shell(*line.format(**ports).split())

@@ -25,10 +25,8 @@ def test_colours_underline_what_the_words_say(shell: Shell) -> None:
         assert (ended, shown in screen, "\\x1b" in screen) == (code, True, False)
 
 
-def test_colours_follow_terminal_and_environment(shell: Shell) -> None:
-    assert not COLOUR.search(at_terminal(shell, "introspect", NO_COLOR="1", FORCE_COLOR="1")[1])
+def test_a_document_has_no_colours(shell: Shell) -> None:
     assert not COLOUR.search(at_terminal(shell, "call", "scoped", "--json")[1])
-    assert COLOUR.search(shell("introspect", FORCE_COLOR="1").out)
 
 
 def test_a_spinner_shows_while_zitadel_thinks_and_leaves_nothing_behind(shell: Shell) -> None:

@@ -116,14 +116,14 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_path_of_a_file_that_does_not_exist_is_shown(folder: Path) -> None:
     missing = refusal(lambda: read_key_file("none.json", folder))
-    assert (str(missing), missing.shown) == ("names a file that does not exist", str(folder / "none.json"))
+    assert (str(missing), missing.echo) == ("names a file that does not exist", str(folder / "none.json"))
     assert missing.fix == "correct the path"
 
 
 def test_the_key_itself_in_place_of_the_path_is_not_repeated(folder: Path) -> None:
     for text in (content().decode(), pem(rsa_key()), base64.b64encode(content()).decode()):
         wrong = refusal(functools.partial(read_key_file, text, folder))
-        assert (str(wrong), wrong.shown) == ("contains a key itself, not a path", "")
+        assert (str(wrong), wrong.echo) == ("contains a key itself, not a path", "")
 
 
 @pytest.mark.parametrize(

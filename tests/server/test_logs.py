@@ -246,7 +246,8 @@ def lines_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         monkeypatch.setenv("COLUMNS", str(columns))
         monkeypatch.setenv("NO_COLOR", "1")
         form = RequestLines(Terminal())
-        return form.line(NOW, "GET", path, status, "", ID, 2.94, "asked", caller, reason).splitlines()
+        outcome = "insufficient_scope" if status == 403 else "invalid_token"
+        return form.line(NOW, "GET", path, status, outcome, ID, 2.94, "asked", caller, reason).splitlines()
 
     return lines
 

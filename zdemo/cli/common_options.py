@@ -1,8 +1,9 @@
 """The options that several commands share, and what their values must be."""
 
 import errno
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,6 @@ from zdemo.errors import SettingsError, UsageError, ZdemoError
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
 ASK = "\x00ask"  # stands for a bare --pat; a command line cannot hold a NUL
 HIGHEST_PORT = 65535
-MOST_PORTS_TRIED = 20
 EMULATOR_HOST = "127.0.0.1"  # where the emulator listens beside the API
 
 
@@ -55,6 +55,12 @@ Expose = Annotated[
 ]
 
 
+def split_url(text: str) -> tuple[str, str]:
+    """Return origin and path of a URL; both may be wrong. ``urlsplit`` raises errors of its own."""
+    _, origin, path = re.split(r"^((?:[^/]*:/+)?[^/?#]*)", text, maxsplit=1)
+    return origin, path if path.startswith("/") else f"/{path}"
+
+
 def check_address(option: str, text: str, environment: Mapping[str, str], *, example: str = "") -> str:
     """Return the origin of an API that an option gives; the hint is the corrected address, or ``example``."""
     from zdemo.config.environment import COMMAND_LINE, Environment  # here, since a line of help checks nothing
@@ -82,27 +88,15 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
         return
     if not expose:
         raise UsageError(EXPOSED.format(host="that address"), hint="stay on 127.0.0.1, or add --expose-emulator")
-    screen.tell("warning: " + EXPOSED.format(host=host))
+    screen.warn(EXPOSED.format(host=host))
 
 
 def check_needs_emulator(ctx: typer.Context, *names: str) -> None:
     """Refuse options, by their Python names, that mean nothing without --emulator."""
     for name in () if ctx.params["emulator"] else names:
         source: Any = ctx.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
+        if source and source.name == "COMMANDLINE":
             raise UsageError(f"--{name.replace('_', '-')} needs --emulator", hint="add --emulator")
-
-
-def free_port_near(host: str, port: int, *others: int) -> int:
-    """Return a port near a taken one that is free now, and none of the ``others``."""
-    from zdemo.serving.listening import listen  # here, since a line of help needs no server
-
-    near: list[int] = [*range(port + 1, HIGHEST_PORT + 1), *range(port - 1, 0, -1)]
-    for other in [one for one in near if one not in others][:MOST_PORTS_TRIED]:
-        with suppress(OSError):
-            listen(host, other).close()
-            return other
-    return near[0]
 
 
 @contextmanager
@@ -114,7 +108,7 @@ def port_explained(host: str, port: int) -> Iterator[None]:
         if error.errno == errno.EADDRINUSE:
             airplay = "; on macOS it is often the AirPlay receiver" if port == 5000 else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
-            hint = f"stop what runs there, or choose another port: --port {free_port_near(host, port)}"
+            hint = f"stop what runs there, or choose another port: --port {port + 1}"
         elif isinstance(error, PermissionError):
             message = f"cannot listen on port {port}: this user has no permission"
             hint = f"choose one from 1024 on: --port {port + 8000 if port < 1024 else 5000}"

@@ -13,9 +13,6 @@ from zdemo.config.address import is_loopback
 from zdemo.config.new_dotenv import has_emulators_settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors.steps import Command, Step, with_env_file
-from zdemo.text.printable import printable
-
-MOST_FILES_READ = 4  # each takes up to a second; for more, a new name is as good
 
 
 def init_emulator(port: int, api_url: str = DEFAULT_API_URL) -> Command:
@@ -37,12 +34,11 @@ def _at_port(port: int) -> str:
 
 def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path, bool]:
     """Return a file for the emulator's settings, if possible the preferred one, and whether it has them already."""
-    names = (f"emulator{'' if number == 1 else number}.env" for number in count(1))
-    paths = chain([preferred], map(Path, names))
+    names = (Path(f"emulator{'' if number == 1 else number}.env") for number in count(1))
     return next(
         (path, exists)
-        for number, path in enumerate(paths)
-        if not (exists := os.path.lexists(path)) or (number < MOST_FILES_READ and has_emulators_settings(path, port))
+        for path in chain([preferred], names)
+        if not (exists := os.path.lexists(path)) or has_emulators_settings(path, port)
     )
 
 
@@ -73,4 +69,4 @@ def warn_of_git(screen: Screen, env_path: Path, key_files: Sequence[Path] = ()) 
     ignored = answer.stdout.split(b"\0")
     if taken := [file.name for file in files if os.fsencode(file) not in ignored]:
         advice = f"add to .gitignore: {', '.join(taken)} (and git rm --cached what it tracks)"
-        screen.tell(printable(f"warning: git does not ignore files with secrets: {advice}"))
+        screen.warn(f"git does not ignore files with secrets: {advice}")

@@ -91,8 +91,6 @@ def _run(screen: Screen, arguments: Sequence[str]) -> int:
 
 def _unforeseen(fault: Exception) -> tuple[str, str]:
     """Return message and hint for a bug, without the error's text, which may hold a token."""
-    if isinstance(fault, FileNotFoundError) and not _folder_exists():
-        return "the folder that zdemo runs in was deleted", "cd to a folder that exists"
     folder, place = f"{os.sep}zdemo{os.sep}", "zdemo"
     for frame in traceback.extract_tb(fault.__traceback__):
         if folder in frame.filename:
@@ -100,11 +98,3 @@ def _unforeseen(fault: Exception) -> tuple[str, str]:
     system = getattr(fault, "strerror", None)
     what = f"{type(fault).__name__} at {place}" + (f": {system}" if isinstance(system, str) else "")
     return f"unexpected error: {what}", "this is likely a bug in zdemo: report this line"
-
-
-def _folder_exists() -> bool:
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        return False
-    return True

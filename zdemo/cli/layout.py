@@ -42,17 +42,14 @@ def filled(paragraph: str, width: int) -> list[str]:
 def behind(lead: str, text: str, width: int, *, hang: int = 0) -> list[str]:
     """Return a text behind a lead in lines; those after the first begin below it, ``hang`` to the right.
 
-    Where that leaves little room, the lead moves to the left, or the text begins below the lead.
+    Where that leaves little room, the text begins below the lead.
     """
-    blanks, indent = len(lead) - len(lead.lstrip(" ")), cells(lead)
+    indent = cells(lead)
     if max(map(cells, text.split("\n"))) + hang > max(width - indent, 0) and width - indent - hang < LEAST_ROOM:
-        blanks = min(blanks, NARROW_INDENT)
-        lead = " " * blanks + lead.lstrip(" ")
-        indent = cells(lead)
-        if width - indent - hang < LEAST_ROOM:
-            indent = blanks + BELOW
-            rest = _hanging(text, indent, width, hang=hang)
-            return [lead.rstrip(), *rest] if lead.strip() else rest
+        label = lead.lstrip(" ")
+        blanks = min(len(lead) - len(label), NARROW_INDENT)
+        lines = _hanging(text, blanks + BELOW, width, hang=hang)
+        return [f"{' ' * blanks}{label.rstrip()}", *lines] if label else lines
     first, *rest = _hanging(text, indent, width, hang=hang)
     begins_behind = first.startswith(" " * indent) or not first
     return [lead + first[indent:], *rest] if begins_behind else [*filter(None, [lead.rstrip()]), first, *rest]

@@ -1,11 +1,9 @@
 """What ``zdemo doctor --fix`` does: show a change as a diff, ask, keep the file as it was, and change it."""
 
 import os
-import re
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from difflib import ndiff
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -24,7 +22,7 @@ from zdemo.diagnosis.finding import Outcome
 from zdemo.errors import SettingsError
 from zdemo.errors.steps import Command, GrantRole, RenameVariable, Repair, SetVariable, TightenMode, sentence
 from zdemo.setup.state_file import FOLDER, make_folder
-from zdemo.text.masking import QUOTES, could_be_secret, without_tokens
+from zdemo.text.masking import could_be_secret, without_tokens
 
 COLOURS = {"-": "red", "+": "green"}
 
@@ -61,7 +59,7 @@ def repair(
             continue
         tried.add(wanted)
         if why := _why_not(wanted, environment):
-            screen.tell(f"note: --fix cannot repair {report.id}: {why}")
+            screen.note(f"--fix cannot repair {report.id}: {why}")
             continue
         screen.say()
         if isinstance(wanted, SetVariable) and not wanted.value:
@@ -80,11 +78,9 @@ def repair(
             except OSError as error:  # a mode that cannot be changed: secrets are often mounted read-only
                 raise not_written(Path(error.filename), error) from None
             has_changed = True
-    if (
-        any(report.result.outcome is Outcome.FAIL and report.result.repair is None for report in done)
-        and not has_changed
-    ):
-        screen.tell("note: --fix cannot do the rest: it changes only what is certain")
+    has_rest = any(report.result.outcome is Outcome.FAIL and report.result.repair is None for report in done)
+    if has_rest and not has_changed:
+        screen.note("--fix cannot do the rest: it changes only what is certain")
     return has_changed
 
 
@@ -105,17 +101,15 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
         raise SettingsError([f"{path} is a link to {target}, which others may use; nothing was changed"], hint=hint)
     check_writable(path)
     before, after = load_dotenv(path), load_dotenv(path)
-    if isinstance(wanted, SetVariable):
-        name, new = wanted.name, wanted.value
+    name, new = (wanted.name, wanted.value) if isinstance(wanted, SetVariable) else (wanted.right, value)
+    if name == wanted.name:
         after.set_value(name, new)
     else:
-        name, new = wanted.right, value
         after.rename(wanted.name, name)
-    lines = [line for line in ndiff(before.text.splitlines(), after.text.splitlines()) if line[0] in COLOURS]
-    word = rf"(^[-+] (?:(?:export +)?(?:{re.escape(wanted.name)}|{name}) *=)?)|[^\s{QUOTES}]+"  # keeps the name
-    hidden = [sign for sign, text in (("-", value), ("+", new)) if name in SECRETS or could_be_secret(text)]
-    diff = [re.sub(word, lambda match: match[1] or "…", line) if line[0] in hidden else line for line in lines]
-    return diff, partial(_write, ctx.obj, path, before, after)
+    lines = [f"- {before.statement(wanted.name)}", f"+ {after.statement(name)}"]
+    if name in SECRETS or could_be_secret(value) or could_be_secret(new):
+        lines = [f"- {wanted.name}=…", f"+ {name}=…"]
+    return lines, partial(_write, ctx.obj, path, before, after)
 
 
 def _write(screen: Screen, path: Path, before: Dotenv, after: Dotenv) -> None:

@@ -20,7 +20,6 @@ from zdemo.errors.steps import Command, in_words
 from zdemo.text.printable import printable
 from zdemo.verify.case import ACCEPTS, Case, CaseReport, Group, Mark
 from zdemo.verify.examine import grade, in_groups
-from zdemo.verify.judgments import OPEN
 
 SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.SKIP: "-"}
 WORDS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.WARN: "warn", Outcome.SKIP: "skip"}
@@ -133,6 +132,7 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
 
 CASE_GROUP_WIDTH, GRADE_WIDTH = 9, 8
 MOST_IN_FULL, MOST_IN_GROUP, MOST_PRINTED, MOST_OF_LINE = 4, 3, 4, 200
+MOST_SEEN_OF_CASE = 120  # characters, without --verbose
 OUTCOMES = dict(zip(Mark, (Outcome.PASS, Outcome.FAIL, Outcome.WARN, Outcome.SKIP, Outcome.SKIP), strict=True))
 COUNTED = {Mark.FAIL: "failed", Mark.UNASKED: "not asked", Mark.PASS: "passed", Mark.SKIP: "skipped"}
 
@@ -156,15 +156,15 @@ def show_cases(
 ) -> None:
     """Show what failed, the worst first, with what the API ``printed`` where it let nobody in; then the grades."""
     groups = in_groups(reports)
-    failures = [report for found in groups.values() for report in found if report.mark is Mark.FAIL]
-    if failures and failures[0].verdict.seen.startswith(OPEN) and not verbose:
+    failures = [report for members in groups.values() for report in members if report.mark is Mark.FAIL]
+    if failures and failures[0].verdict.says_all and not verbose:
         screen.behind(f"{_mark(screen, Outcome.FAIL)} ", failures[0].verdict.seen)
         return
-    for report in (report for found in groups.values() for report in found if verbose):
+    for report in (report for members in groups.values() for report in members if verbose):
         _show_line(screen, OUTCOMES[report.mark], f"{report.case.id:<{CASE_WIDTH}}", report.verdict.seen)
     hints = [report for report in reports if report.mark is Mark.HINT]
-    shown = [*failures, *hints] if verbose else failures[:MOST_IN_FULL]
-    for report in shown:
+    blocks = [*failures, *hints] if verbose else failures[:MOST_IN_FULL]
+    for report in blocks:
         if verbose:
             screen.say()
         name = screen.mark(f"{report.case.id:<{HEADING_WIDTH}}", COLOURS[OUTCOMES[report.mark]])
@@ -172,7 +172,7 @@ def show_cases(
         lines = printed[0 if verbose else -MOST_PRINTED :] if report.case.id == ACCEPTS else ()
         texts = [("" if number else "printed", shortened(screen, line)) for number, line in enumerate(lines)]
         _show_rows(screen, [*_rows(report, verbose=verbose), *texts])
-    if shown:
+    if blocks:
         screen.say()
     _show_grades(screen, groups)
     reasons: dict[str, list[str]] = {}
@@ -181,25 +181,24 @@ def show_cases(
             reasons.setdefault(report.verdict.seen, []).append(report.case.id)
     skipped = [(ids[0] if len(ids) == 1 else f"{len(ids)} cases", reason) for reason, ids in reasons.items()]
     rows = [("skipped", f"{names}: {reason}") for names, reason in skipped]
-    if len(failures) > len(shown):
+    if len(failures) > len(blocks):
         rows.append(("more", f"zdemo verify -v shows all {len(failures)}"))
-    count = Counter(report.mark for report in reports)
-    numbers = [(count[mark], word) for mark, word in COUNTED.items()]
+    numbers = [(sum(report.mark is mark for report in reports), word) for mark, word in COUNTED.items()]
     _show_summary(screen, [*numbers, (len(hints), "hint" if len(hints) == 1 else "hints")], seconds, rows)
 
 
 def _show_grades(screen: Screen, groups: Mapping[Group, Sequence[CaseReport]]) -> None:
-    for group, found in groups.items():
-        passed, counted = grade(found)
+    for group, members in groups.items():
+        passed, counted = grade(members)
         if not counted:
             continue
         lead = f"{group.value:<{CASE_GROUP_WIDTH}}  {f'{passed} of {counted}':>{GRADE_WIDTH}}    "
-        names = [report.case.id.partition(".")[2] for report in found if report.mark is Mark.FAIL]
+        names = [report.case.id.partition(".")[2] for report in members if report.mark is Mark.FAIL]
         if len(names) > MOST_IN_GROUP + 1:
             names[MOST_IN_GROUP:] = [f"and {len(names) - MOST_IN_GROUP} others"]
         if names:
             lead += f"{_mark(screen, Outcome.FAIL)} "
-        if any(report.mark is Mark.HINT for report in found):
+        if any(report.mark is Mark.HINT for report in members):
             names = ["not counted: -v shows what failed, --strict counts it"]
         screen.behind(lead, ", ".join(names))
 
@@ -210,16 +209,16 @@ def shortened(screen: Screen, line: str) -> str:
 
 
 def _rows(report: CaseReport, *, verbose: bool = True) -> list[tuple[str, str]]:
-    case, (first, *others) = report.case, report.verdict.seen.split("; ")
+    case, seen = report.case, report.verdict.seen
     if not verbose:
-        return [("seen", f"{first}; and {len(others)} more" if others else first), ("fix", case.fix)]
-    return [("seen", report.verdict.seen), ("must", f"{case.must} ({case.source})"), ("fix", case.fix)]
+        return [("seen", seen if len(seen) <= MOST_SEEN_OF_CASE else f"{seen[:MOST_SEEN_OF_CASE]}…"), ("fix", case.fix)]
+    return [("seen", seen), ("must", f"{case.must} ({case.source})"), ("fix", case.fix)]
 
 
 def cases_as_document(reports: Sequence[CaseReport], seconds: float) -> dict[str, Any]:
     """Return the document for programs."""
     groups = in_groups(reports)
-    grades = {group: grade(found) for group, found in groups.items()}
+    grades = {group: grade(members) for group, members in groups.items()}
     return {
         "passed": all(report.mark in (Mark.PASS, Mark.SKIP, Mark.HINT) for report in reports),
         "summary": {mark.value: sum(report.mark is mark for report in reports) for mark in Mark},
@@ -227,8 +226,8 @@ def cases_as_document(reports: Sequence[CaseReport], seconds: float) -> dict[str
         "seconds": round(seconds, 3),
         "cases": [
             {**_described(report.case), "outcome": report.mark.value, "seen": printable(report.verdict.seen)}
-            for found in groups.values()
-            for report in found
+            for members in groups.values()
+            for report in members
         ],
     }
 
@@ -268,14 +267,18 @@ def reported_checks(done: Sequence[CheckReport]) -> list[ReportedCase]:
 
 def reported_cases(reports: Sequence[CaseReport]) -> list[ReportedCase]:
     """Return the cases of verify for a JUnit report."""
-    rows = []
-    for group, report in ((group, report) for group, found in in_groups(reports).items() for report in found):
-        outcome, message = OUTCOMES[report.mark], report.verdict.seen
-        if outcome is Outcome.FAIL:
-            message = f"{report.case.wrong}: {message}"
-        text = "\n".join(f"{label}: {text}" for label, text in _rows(report))
-        rows.append(ReportedCase(group.value, report.case.id, outcome, message, text, report.seconds))
-    return rows
+    return [
+        ReportedCase(
+            group.value,
+            report.case.id,
+            OUTCOMES[report.mark],
+            f"{report.case.wrong}: {report.verdict.seen}" if report.mark is Mark.FAIL else report.verdict.seen,
+            "\n".join(f"{label}: {text}" for label, text in _rows(report)),
+            report.seconds,
+        )
+        for group, members in in_groups(reports).items()
+        for report in members
+    ]
 
 
 def check_report(name: str, command: str, *, as_json: bool) -> None:
@@ -289,10 +292,10 @@ def check_report(name: str, command: str, *, as_json: bool) -> None:
     try:
         if path.is_dir() or not path.parent.is_dir():
             raise UsageError(f"--junit is not a file in an existing folder: {name}", hint=example)
-        found = read_file(path, len(beginning))[0] if path.is_file() else b""
+        content = read_file(path, len(beginning))[0] if path.is_file() else b""
     except OSError as error:
         raise ZdemoError(f"cannot read {name}: {error.strerror}", hint="choose another file") from None
-    if found and not found.startswith(beginning):
+    if content and not content.startswith(beginning):
         raise UsageError(f"--junit would overwrite {name}, which is not a report of zdemo {command}", hint=example)
 
 
@@ -309,17 +312,15 @@ def write_report(screen: Screen, name: str, command: str, cases: Sequence[Report
 
 
 def _junit(command: str, cases: Sequence[ReportedCase], seconds: float, hidden: Callable[[str], str]) -> str:
-    def clean(text: str) -> str:
-        return NOT_XML.sub("", printable(hidden(text)))
-
     root = Element("testsuites", {"name": f"zdemo {command}", **_counts(cases, seconds)})
     for group, members in groupby(cases, key=lambda case: case.group):
-        found = list(members)
-        suite = SubElement(root, "testsuite", {"name": group, **_counts(found, sum(case.seconds for case in found))})
-        for case in found:
+        grouped = list(members)
+        total = sum(case.seconds for case in grouped)
+        suite = SubElement(root, "testsuite", {"name": group, **_counts(grouped, total)})
+        for case in grouped:
             name, time = f"zdemo.{command}.{group}", f"{case.seconds:.3f}"
             element = SubElement(suite, "testcase", classname=name, name=case.id, time=time)
-            message, text = clean(case.message), clean(case.text)
+            message, text = (NOT_XML.sub("", printable(hidden(text))) for text in (case.message, case.text))
             if case.outcome is Outcome.FAIL:
                 SubElement(element, "failure", message=message).text = text
             elif case.outcome is Outcome.SKIP:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
+from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 import typer
 
-from zdemo.cli.layout import BELOW, GLUE, behind, headline, in_lines, pad, wrapped
+from zdemo.cli.layout import BELOW, GLUE, LEAST_ROOM, behind, headline, in_lines, pad, wrapped
 from zdemo.errors.steps import Step, in_words
 from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import printable
@@ -66,16 +67,22 @@ class Screen:
 
     def tell(self, message: Step) -> None:
         """Print a message on standard error."""
-        _, lead, rest = re.split(r"^( *(?:note: |warning: )?)", in_words(message, GLUE), maxsplit=1)
-        self.behind(lead, rest, hang=0 if lead else BELOW, stream=self.stderr)
+        self.behind("", in_words(message, GLUE), hang=BELOW, stream=self.stderr)
+
+    def note(self, message: Step) -> None:
+        """Print what is good to know on standard error."""
+        self.behind("note: ", in_words(message, GLUE), stream=self.stderr)
+
+    def warn(self, message: Step) -> None:
+        """Print a warning on standard error."""
+        self.behind("warning: ", in_words(message, GLUE), stream=self.stderr)
 
     def behind(self, lead: str, text: str, *, hang: int = 0, colour: str = "", stream: IO[str] | None = None) -> None:
         """Print a text behind ``lead``, which may have colours; further lines begin below the text, or ``hang`` on."""
-        stream = stream or self.stdout
-        shown = printable(self.redaction(text))
+        stream, text = stream or self.stdout, printable(self.redaction(text))
         if colour and shows_colour(stream):
-            shown = typer.style(shown, fg=colour)
-        for line in behind(lead, shown, self.width(stream), hang=hang):
+            text = typer.style(text, fg=colour)
+        for line in behind(lead, text, self.width(stream), hang=hang):
             self._put(stream, line.rstrip())
 
     def headline(self, left: str, right: str) -> None:
@@ -84,66 +91,45 @@ class Screen:
             self._put(self.stdout, line)
 
     def table(self, rows: Sequence[Sequence[str]], *, stream: IO[str] | None = None) -> None:
-        """Print rows, whose cells may have colours, in columns; or as lines where the words do not fit side by side."""
-        from rich.console import Console  # here, since most commands draw no table
-        from rich.table import Table
-        from rich.text import Text
-
-        stream = stream or self.stdout
-        console = Console(width=self.width(stream), height=1, color_system="standard" if shows_colour(stream) else None)
-        grid, least = Table.grid(padding=(0, BELOW)), -BELOW
-        for number, column in enumerate(zip(*rows, strict=True)):
-            lines = [line for cell in column for line in cell.split("\n")]
-            words = (word for line in lines for word in (line.split() if number else [line]))
-            longest = max(map(cells, words), default=0)
-            grid.add_column(no_wrap=longest == max(map(cells, lines)), min_width=longest, overflow="fold")
-            least += longest + BELOW
-        for row in rows:
-            grid.add_row(*(Text.from_ansi(self.redaction(cell)) for cell in row))
-        if least > console.width:
-            for first, *others in rows:
-                lines = [first]
-                for cell in filter(None, others):
-                    whole = cell.replace("\n", " ")
-                    beside = f"{lines[-1]}{' ' * BELOW}{whole}"
-                    lines[-1:] = [beside] if cells(beside) <= console.width else [lines[-1], " " * 2 * BELOW + whole]
-                for text in (part for line in lines for part in wrapped(self.redaction(line), console.width)):
-                    self._put(stream, text)
-            return
-        with console.capture() as shown:
-            console.print(grid)
-        for line in shown.get().splitlines():
-            self._put(stream, line.rstrip())
+        """Print rows, whose cells may have colours, in columns, the widest wrapped; or with little room, as lines."""
+        stream, gap = stream or self.stdout, " " * BELOW
+        rows = [[self.redaction(cell) for cell in row] for row in rows]
+        widths = [max(map(cells, "\n".join(column).split("\n"))) for column in zip(*rows, strict=True)]
+        widest, room = widths.index(max(widths[1:] or widths)), self.width(stream) - BELOW * (len(widths) - 1)
+        room -= sum(widths) - widths[widest]
+        has_columns = room >= min(LEAST_ROOM, widths[widest])
+        widths[widest] = min(widths[widest], room)
+        for first, *others in rows:
+            lines = behind(f"{first}{gap}", "\n".join(filter(None, others)), self.width(stream))
+            if has_columns:
+                parts = zip_longest(*map(wrapped, (first, *others), widths), fillvalue="")
+                lines = [gap.join(map(pad, line, widths)) for line in parts]
+            for line in lines:
+                self._put(stream, line.rstrip())
 
     def document(self, value: Any, *, as_it_came: str = "") -> None:
         """Print the answer as one JSON document, ``as_it_came`` if no secret is in it; a text is printed as it is."""
-        shown = in_texts(self.redaction, value)
-        if as_it_came and shown == value:
-            shown = self.redaction(as_it_came)
+        redacted = in_texts(self.redaction, value)
+        if as_it_came and redacted == value:
+            redacted = self.redaction(as_it_came)
         indent = 2 if self.stdout.isatty() else None
-        self.reveal(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, indent=indent))
+        self.reveal(redacted if isinstance(redacted, str) else json.dumps(redacted, ensure_ascii=False, indent=indent))
 
     def reveal(self, text: str) -> None:
         """Print an answer in which nothing is hidden, such as a token that was asked for."""
         self._answered = True
-        binary = getattr(self.stdout, "buffer", None)
-        if binary is None:
-            self.stdout.write(printable_json(text) + "\n")
-            self.stdout.flush()
-            return
-        in_utf8 = printable_json(text).encode()  # whatever the locale (RFC 8259 §8.1)
-        binary.write(in_utf8 + b"\n")
-        binary.flush()
+        if isinstance(self.stdout, TextIOWrapper):
+            self.stdout.reconfigure(encoding="utf-8")  # whatever the locale (RFC 8259 §8.1)
+        self.stdout.write(printable_json(text) + "\n")
+        self.stdout.flush()
 
     def error(self, message: str, *steps: Step) -> None:
         """Print what went wrong, a line for each problem, and what to do."""
         label = typer.style("error:", fg="red", bold=True) if shows_colour(self.stderr) else "error:"
-        problems = message.split("\n")
-        hang = 2 if len(problems) > 1 else 0  # shows where the next problem begins
-        for number, problem in enumerate(problems):
-            self.behind(" " * len("error: ") if number else f"{label} ", problem.strip(), hang=hang, stream=self.stderr)
-        for number, step in enumerate(steps):
-            self.behind(" " * len("hint:  ") if number else "hint:  ", in_lines(step), stream=self.stderr)
+        hang = BELOW if "\n" in message else 0  # shows where the next problem begins
+        for number, problem in enumerate(message.split("\n")):
+            self.behind(" " * len("error: ") if number else f"{label} ", problem, hang=hang, stream=self.stderr)
+        self.steps("hint:", steps, label_width=len("hint:"), stream=self.stderr)
 
     def failure(self, message: str, *steps: Step, as_json: bool, more: Mapping[str, object] | None = None) -> None:
         """Print the error that ends a command; with ``as_json`` also as the document, with ``more`` in it."""
@@ -151,9 +137,8 @@ class Screen:
         if not as_json or self._answered:
             return
         try:
-            problems = "; ".join(problem.strip() for problem in message.split("\n"))
-            error = {"error": printable(problems), "hint": printable("; ".join(map(in_words, steps)))}
-            self.document({**error, **(more or {})})
+            hint = printable("; ".join(map(in_words, steps)))
+            self.document({"error": printable(message.replace("\n", "; ")), "hint": hint, **(more or {})})
         except OSError:
             drop(self.stdout)  # the error is on standard error already, and keeps its exit code
 
@@ -165,15 +150,21 @@ class Screen:
         """Return the text in a colour where the answer goes to a terminal that shows colours."""
         return typer.style(text, fg=colour) if shows_colour(self.stdout) else text
 
-    def pairs(self, rows: Iterable[tuple[str, str]], *, indent: int = 0, label_width: int = 12) -> None:
+    def pairs(
+        self,
+        rows: Iterable[tuple[str, str]],
+        *,
+        indent: int = 0,
+        label_width: int = 12,
+        stream: IO[str] | None = None,
+    ) -> None:
         """Print labelled lines; an empty label continues the one before. Long texts are wrapped below their start."""
         for label, text in rows:
-            self.behind(f"{' ' * indent}{pad(label, label_width)}  ", text)
+            self.behind(f"{' ' * indent}{pad(label, label_width)}  ", text, stream=stream)
 
-    def steps(self, label: str, steps: Iterable[Step], *, indent: int = 0, label_width: int = 12) -> None:
-        """Print steps behind a label, each with its remark below it."""
-        rows = [("" if number else label, in_lines(step)) for number, step in enumerate(steps)]
-        self.pairs(rows, indent=indent, label_width=label_width)
+    def steps(self, label: str, steps: Iterable[Step], **layout: Any) -> None:
+        """Print steps behind a label, as ``pairs`` does, each with its remark below it."""
+        self.pairs([("" if number else label, in_lines(step)) for number, step in enumerate(steps)], **layout)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
@@ -184,12 +175,12 @@ class Screen:
         from rich.console import Console  # here, since most commands never wait
         from rich.text import Text
 
-        def shown(text: str) -> Text:
+        def visible(text: str) -> Text:
             return Text(printable(self.redaction(text)))
 
         colours: Literal["auto"] | None = "auto" if shows_colour(self.stderr) else None
-        with Console(file=self.stderr, stderr=True, color_system=colours).status(shown(what)) as status:
-            yield lambda text: status.update(shown(text))
+        with Console(file=self.stderr, color_system=colours).status(visible(what)) as status:
+            yield lambda text: status.update(visible(text))
 
 
 def drop(stream: IO[str]) -> None:
@@ -203,10 +194,9 @@ def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence:
     """Show the cause and what to do next, then the candidates, and the evidence unless ``evidence`` is false."""
     from zdemo.diagnosis.view import heading, why  # here, since most commands show no finding
 
-    label_width = 10 if indent else 12
-    notes = [("note", problem.text) for problem in finding.because]
-    screen.pairs([("why", why(finding)), *notes], indent=indent, label_width=label_width)
-    screen.steps("fix", finding.steps, indent=indent, label_width=label_width)
+    layout: dict[str, Any] = {"indent": indent, "label_width": 10 if indent else 12}
+    screen.pairs([("why", why(finding)), *(("note", problem.text) for problem in finding.because)], **layout)
+    screen.steps("fix", finding.steps, **layout)
     if finding.candidates:
         screen.say()
         screen.say(" " * indent + heading(finding))
@@ -214,4 +204,4 @@ def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence:
             screen.behind(" " * (indent + 2), candidate, hang=2)
     if evidence and finding.seen:
         screen.say()
-        screen.pairs(finding.seen, indent=indent, label_width=label_width)
+        screen.pairs(finding.seen, **layout)

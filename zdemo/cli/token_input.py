@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,14 +16,14 @@ from zdemo.cli.common_options import ASK
 from zdemo.cli.layout import wrapped
 from zdemo.cli.screen import Screen
 from zdemo.config.address import ADMIN_PAT
-from zdemo.config.environment import COMMAND_LINE, Environment, is_setting, read_environment
+from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
 from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
 from zdemo.config.variables import SECRETS
 from zdemo.errors import MissingTokenError, UsageError
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.text.columns import columns_of
 from zdemo.text.masking import masked, token_like
-from zdemo.text.printable import escaped
+from zdemo.text.printable import one_line
 
 if TYPE_CHECKING:
     from zdemo.config.settings import ZitadelSettings
@@ -34,14 +35,9 @@ MOST_SHOWN = 60  # characters of an address or a path in a question
 BESIDE_LETTERS = str.maketrans("", "", "_-.")  # what ZITADEL's tokens hold apart from letters and digits
 
 
-def _stdin() -> TextIO | None:
-    return cast("TextIO | None", sys.stdin)  # None when it was closed
-
-
 def at_terminal() -> bool:
     """Return whether there is a terminal to ask on."""
-    stdin = _stdin()
-    return stdin is not None and stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()  # None when it was closed
 
 
 def typed_secret(question: str) -> str:
@@ -61,17 +57,16 @@ def token_question(token: str, origin: str, environment: Environment, address: s
     says whose it is.
     """
     place, setting = environment.source(address), environment.setting(address)
-    where = {COMMAND_LINE: "", "the environment": " in the environment"}.get(place, f" in {_end_of(Path(place))}")
+    where = "" if place == COMMAND_LINE else f" in {place if place == EXPORTED else _end_of(os.path.abspath(place))}"
     is_typed = place == COMMAND_LINE and setting == address
     scheme, _, host = origin.partition("://")
     return f"{token} for {scheme}://{_end_of(host)}{'' if is_typed else f' ({setting}{where})'}, not shown: "
 
 
-def _end_of(text: str | Path) -> str:
-    """Return a text of at most ``MOST_SHOWN`` characters, without what could move the cursor; a path from the root."""
-    whole = str(text.absolute() if isinstance(text, Path) else text)
-    shown = "".join(c if c.isprintable() else escaped(c) for c in whole)
-    return shown if len(shown) <= MOST_SHOWN else f"…{shown[1 - MOST_SHOWN :]}"
+def _end_of(text: str) -> str:
+    """Return a text of at most ``MOST_SHOWN`` characters, without what could move the cursor."""
+    text = one_line(text)
+    return text if len(text) <= MOST_SHOWN else f"…{text[1 - MOST_SHOWN :]}"
 
 
 def given_token(option: str, value: str | None, *, question: str = "token: ", what: str = "token") -> str | None:
@@ -83,8 +78,7 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
             raise UsageError(f"{option} asks for the {what}, but there is no terminal to ask on", hint=hint)
         token = typed_secret(question)
     elif value == FROM_STDIN:
-        stdin = _stdin()
-        token = stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if stdin else ""
+        token = sys.stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if sys.stdin else ""
     if token is not None and not token.strip():
         raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}, or leave out {option}")
     return token
@@ -131,9 +125,8 @@ def with_admin(
 
         settings = UserSettings.from_env(environment.giving(USER_KEY_FILE, "--admin-key", admin_key))
         others = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-key", TO_BE_TYPED)).warnings
-        for warning in settings.warnings:
-            if warning not in others:  # which the command tells
-                screen.tell(f"warning: {warning.in_full}")
+        for warning in (known for known in settings.warnings if known not in others):  # those the command tells
+            screen.warn(warning.in_full)
         with screen.waiting(f"asking {settings.zitadel}"):
             token = request_token(settings, ("openid", OWN_API_SCOPE), now=time.time()).text
         screen.hide(token)
@@ -161,16 +154,16 @@ def hide_secrets(screen: Screen, environment: Environment) -> None:
 def tell_warnings(screen: Screen, settings: ZitadelSettings) -> None:
     """Print the warnings about settings."""
     for warning in settings.warnings:
-        screen.tell(f"warning: {warning.in_full}")
+        screen.warn(warning.in_full)
 
 
 def tell_mixed_sources(screen: Screen, environment: Environment, token: str, address: str) -> None:
     """Print a note where ``.env`` gives a token and the environment its address, or the other way round."""
-    places = environment.source(token), environment.source(address)
+    place, other = environment.source(token), environment.source(address)
     if token in environment.hidden:
         return  # that is said with the outcome
-    if all(places) and places[0] != places[1] and COMMAND_LINE not in places:
-        screen.tell(f"note: {token} comes from {places[0]}, {address} from {places[1]}")
+    if place and other and place != other and COMMAND_LINE not in (place, other):
+        screen.note(f"{token} comes from {place}, {address} from {other}")
 
 
 def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
@@ -178,7 +171,7 @@ def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
     for name in names or filter(is_setting, environment.hidden):
         if (text := environment.hiding(name)) and text not in screen.told:
             screen.told.add(text)
-            screen.tell(f"note: {text}")
+            screen.note(text)
 
 
 def checked_token(environment: Environment) -> str | None:
@@ -203,8 +196,8 @@ def _source(environment: Environment) -> str:
 
 def token_line(environment: Environment, token: str, username: str = "") -> str:
     """Return whose token it is, if that is known, what may be shown of it, and where it came from."""
-    shown = f"{masked(token)}, {_source(environment)}"
-    return f"{username} ({shown})" if username else shown
+    known = f"{masked(token)}, {_source(environment)}"
+    return f"{username} ({known})" if username else known
 
 
 def broken(question: str) -> str:

@@ -40,8 +40,8 @@ def _in_browser(screen: Screen, login: Login) -> IssuedToken:
             screen.tell("open this address on this machine, unless a browser opens now:")
             screen.tell(address)
             if not _open_browser(address):
-                elsewhere = "note: if your browser is on another machine, press Ctrl-C, and use"
-                screen.tell(sentence(elsewhere, Command("token --device")))
+                elsewhere = "if your browser is on another machine, press Ctrl-C, and use"
+                screen.note(sentence(elsewhere, Command("token --device")))
             with screen.waiting(WAITING):
                 answer = login.wait()
         return login.redeem(answer)
@@ -51,7 +51,7 @@ def _as_device(screen: Screen, login: Login) -> IssuedToken:
     device = login.begin_device()
     screen.tell("open this address in any browser:")
     screen.tell(device.address)
-    screen.tell(f"note: the code is {device.user_code}")
+    screen.note(f"the code is {device.user_code}")
     with screen.waiting(WAITING):
         return login.wait_for_device(device)
 

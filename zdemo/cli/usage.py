@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from enum import Enum
+from enum import EnumType
 from functools import partial
 from itertools import takewhile
 from types import UnionType
@@ -36,8 +36,8 @@ WITH_HELP: Any = {
 CommandLineError: Any = typer.BadParameter.__mro__[1]
 ROUTES = ("public", "private", "scoped")  # often typed without call
 LEAST_LIKE = 0.6  # doc is like doctor
+EXTRA = r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)"  # Click's words for too many arguments
 WORDS = (  # Click's, and zdemo's
-    (r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", r"unexpected argument: \1"),
     (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
     (r"Option '(.*)' does not take a value", r"option \1 takes no value"),
 )
@@ -134,22 +134,19 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     info, kind = hint.__metadata__[0], hint.__origin__
     if get_origin(kind) in (Union, UnionType):  # with None
         kind = get_args(kind)[0]
-    choices, same = list[Any](), list[Any]()
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        choices = list(kind)
-    elif get_origin(kind) is Literal:
-        choices = list(get_args(kind))
+    choices = list(get_args(kind) if get_origin(kind) is Literal else kind if isinstance(kind, EnumType) else ())
     if choices:
-        same = [one for one in choices if word == one or (not info.case_sensitive and word.lower() == one.lower())]
+        typed = word if info.case_sensitive else word.upper()
         takes = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        if typed in choices:
+            return choices[choices.index(typed)]
     elif info.min is None:
         return kind(word)  # a text or a path, which every word is
     else:
-        with suppress(ValueError):
-            same = [number for number in (kind(word),) if info.min <= number <= info.max]
         takes = f"{info.min} to {info.max}"
-    if same:
-        return same[0]
+        with suppress(ValueError):
+            if info.min <= (number := kind(word)) <= info.max:
+                return number
     meant = did_you_mean(word, choices)
     hint = f"did you mean {meant}?" if meant else f"{ctx.command_path} --help"
     raise UsageError(f"invalid value for {max(param.opts, key=len)}: {word}{'' if meant else f' ({takes})'}", hint=hint)
@@ -174,7 +171,7 @@ def completing(names: Mapping[str, str]) -> Callable[[str], list[tuple[str, str]
 
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     options = [name for p in ctx.command.params if p.param_type_name == "option" for name in p.opts]
-    message, hint = str(error.message).removesuffix("."), f"{ctx.command_path} --help"
+    message, meant, hint = str(error.message).removesuffix("."), "", f"{ctx.command_path} --help"
     if type(error).__name__ == "NoSuchOption":
         typed = error.option_name
         if len(typed) == 2:  # Click names one letter of what was typed: -p for -pat
@@ -183,9 +180,11 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         message, meant = f"no such option: {typed}", did_you_mean(f"--{typed.lstrip('-')}", options)
         if hasattr(ctx.command, "commands"):
             hint = f"put options behind the command; {ctx.command_path} --help lists the commands"
+    elif extra := re.fullmatch(EXTRA, message):
+        message = f"unexpected argument: {extra[1]}"
+        meant = next((option for option in options if option == f"--{extra[1]}"), "")
     else:
         for pattern, words_for_it in WORDS:
             message = re.sub(pattern, words_for_it, message)
-        option = f"--{message.removeprefix('unexpected argument: ')}"
-        message, meant = message[:1].lower() + message[1:], option if option in options else ""
+        message = message[:1].lower() + message[1:]
     return UsageError(message, hint=f"did you mean {meant}?" if meant else hint)

@@ -37,21 +37,19 @@ class Watch:
     def until_there(self, show: Callable[[Call], None]) -> Call:
         """Return the awaited answer; ``show`` the one before. Raises ZdemoError when the patience is over."""
         outcome = first = self._next()
-        what: object = self._expect or "an answer"
-        if isinstance(first, Call):
-            if first.answer.status == self._expect:
-                return first
-            show(first)
-            what = self._expect or "another answer"
-        else:
+        if not isinstance(first, Call):
             self._screen.tell(f"no answer: {first.message}")
+        elif first.answer.status != self._expect:
+            show(first)
+        else:
+            return first
+        what = self._expect or ("another answer" if isinstance(first, Call) else "an answer")
         self._screen.tell(f"waiting for {what}, at most {self._patience_seconds / 60:g} minutes (Ctrl-C ends it)")
         while True:
             outcome = self._changed(outcome)
-            if isinstance(outcome, Call):
-                is_other = self._expect is None and _decisive(outcome) != _decisive(first)
-                if is_other or outcome.answer.status == self._expect:
-                    return outcome
+            is_other = self._expect is None and _decisive(outcome) != _decisive(first)
+            if isinstance(outcome, Call) and (is_other or outcome.answer.status == self._expect):
+                return outcome
             self._screen.tell(self._line(outcome))
 
     def _next(self) -> Outcome:
@@ -73,10 +71,9 @@ class Watch:
                 outcome = self._next()
                 if _decisive(outcome) != _decisive(before):
                     return outcome
-                show(f"{_name(outcome)} {self}")
+                show(self._line(outcome))
         if isinstance(before, ConnectionFailed):
-            message = f"no answer {self}: {before.message}"
-            raise ConnectionFailed(message, hint=before.hint, kind=before.kind, origin=before.origin)
+            raise ConnectionFailed(self._line(before), hint=before.hint, kind=before.kind, origin=before.origin)
         status, still = before.answer.status, "the answer is still"
         hint = "use --expect STATUS, which also ends if the answer changed before you began to watch"
         if self._expect is not None:
@@ -85,16 +82,11 @@ class Watch:
         raise ZdemoError(f"{still} {status} {self}", hint=hint)
 
     def _line(self, outcome: Outcome) -> str:
-        why = f": {outcome.message}" if isinstance(outcome, ConnectionFailed) else ""
-        return f"{_name(outcome)} {self}{why}"
+        if isinstance(outcome, ConnectionFailed):
+            return f"no answer {self}: {outcome.message}"
+        code = f" {outcome.challenge.error}" if outcome.challenge and outcome.challenge.error else ""
+        return f"{outcome.answer.status}{code} {self}"
 
 
 def _decisive(outcome: Outcome) -> object:
     return outcome.decisive if isinstance(outcome, Call) else outcome.kind
-
-
-def _name(outcome: Outcome) -> str:
-    if isinstance(outcome, ConnectionFailed):
-        return "no answer"
-    code = outcome.challenge.error if outcome.challenge else ""
-    return f"{outcome.answer.status} {code}".strip()

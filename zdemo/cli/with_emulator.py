@@ -78,14 +78,14 @@ def _seed_text(path: Path) -> str:
         raise UsageError(f"invalid value for --seed: {path} (a .toml or .json file)", hint=SEED_DOCS)
     try:
         content, _ = read_file(path, LARGEST_SEED_BYTES)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", hint=SEED_DOCS) from None
+        if len(content) <= LARGEST_SEED_BYTES:
+            return content.decode("utf-8-sig")
+        problem = f"it is larger than {LARGEST_SEED_BYTES >> 20} MiB"
     except UnicodeDecodeError:
-        raise UsageError(f"the file is not UTF-8 text: {path}", hint="save it as UTF-8") from None
-    if len(content) > LARGEST_SEED_BYTES:
-        raise UsageError(f"the file is larger than {LARGEST_SEED_BYTES >> 20} MiB: {path}", hint=SEED_DOCS)
-    return text
+        problem = "it is not UTF-8 text"
+    except OSError as error:
+        problem = str(error.strerror)
+    raise UsageError(f"cannot read {path}: {problem}", hint=SEED_DOCS)
 
 
 def exported(start: Start, url: str) -> dict[str, str]:
@@ -152,7 +152,7 @@ def run_with_emulator(
         environment, withdrawn = command_environment(os.environ, given)
         screen.tell(f"ZITADEL (emulator {new.world.name}) on {running.url}, for {command[0]}")
         if withdrawn:
-            screen.tell(f"note: the command does not get your {', '.join(withdrawn)}")
+            screen.note(f"the command does not get your {', '.join(withdrawn)}")
         try:
             return run(command, environment)
         except FileNotFoundError:
@@ -206,13 +206,8 @@ def command_environment(own: Mapping[str, str], given: Mapping[str, str]) -> tup
 
 
 def _past_proxies(own: Mapping[str, str]) -> dict[str, str]:
-    if not any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name in own):
-        return {}
-    hosts = ",".join(own[name] for name in ("no_proxy", "NO_PROXY") if own.get(name))
-    listed = [host.strip() for host in hosts.split(",") if host.strip()]
-    if "*" in listed:
-        return {}
-    text = ",".join(dict.fromkeys([*listed, *LOOPBACK]))
+    hosts = [host.strip() for name in ("no_proxy", "NO_PROXY") for host in own.get(name, "").split(",")]
+    text = ",".join(dict.fromkeys([*filter(None, hosts), *LOOPBACK]))
     return {"no_proxy": text, "NO_PROXY": text}
 
 

@@ -17,13 +17,6 @@ PREFIX, SUFFIX = ".env.zdemo-", ".tmp"  # of temporary files; setup offers a lin
 OF_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 LEFTOVER = re.compile(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp")  # as tempfile names them
 PROBE_BYTES = 16 << 10
-HINTS = {
-    errno.ENOSPC: "free some space on the disk of {folder}",
-    errno.EROFS: "choose another folder: the file system of {folder} is read-only",
-    errno.EACCES: "see who may write there: ls -ld {folder}",
-    errno.EPERM: "see who may write there: ls -ld {folder}",
-    errno.ENOENT: "mkdir -p {folder}, or correct the path",
-}
 
 
 class NotAFileError(OSError):
@@ -162,7 +155,9 @@ def _keep_rights(handle: int, like: os.stat_result) -> None:
 def not_written(path: Path, error: OSError) -> SettingsError:
     """Return the error for a file that cannot be written, with what to do."""
     folder = shlex.quote(str(path.parent))
-    hint = HINTS.get(error.errno or 0, "look at {folder}").format(folder=folder)
+    hint = f"see who may write there, and how much space is left: ls -ld {folder}; df {folder}"
+    if error.errno == errno.ENOENT:
+        hint = f"mkdir -p {folder}, or correct the path"
     return SettingsError([f"{path} cannot be written: {error.strerror}"], hint=hint)
 
 

@@ -24,19 +24,22 @@ class KeyKind:
 
     type: str
     owner: str
+    article: str
     id_name: str
     setting: str  # that names such a file
 
     @property
     def new_key(self) -> str:
         """How to get such a file."""
-        page = f"the {self.owner.partition(' ')[2]}'s page in ZITADEL (Keys, New)"
+        page = f"the {self.owner}'s page in ZITADEL (Keys, New)"
         return f"create a key on {page}, save the JSON that it shows, and give that file"
 
 
-APPLICATION = KeyKind(type="application", owner="an API application", id_name="clientId", setting="ZITADEL_KEY_FILE")
+APPLICATION = KeyKind(
+    type="application", owner="API application", article="an", id_name="clientId", setting="ZITADEL_KEY_FILE"
+)
 SERVICE_USER = KeyKind(
-    type="serviceaccount", owner="a service account", id_name="userId", setting="ZDEMO_USER_KEY_FILE"
+    type="serviceaccount", owner="service account", article="a", id_name="userId", setting="ZDEMO_USER_KEY_FILE"
 )
 
 
@@ -60,16 +63,16 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
     Raises InvalidValue if there is no file, or no key of this kind in it.
     """
     if text.startswith(("{", "-----BEGIN", "eyJ")):
-        raise InvalidValue("contains a key itself, not a path", shown="", fix="save the key, and give the file's path")
+        raise InvalidValue("contains a key itself, not a path", echo="", fix="save the key, and give the file's path")
     path = (folder / os.path.expanduser(text)).absolute()  # as no shell does in a .env
     try:
         content, _ = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:
-        raise InvalidValue("names a file that does not exist", shown=str(path), fix="correct the path") from None
+        raise InvalidValue("names a file that does not exist", echo=str(path), fix="correct the path") from None
     except NotAFileError as error:
-        raise InvalidValue(f"names {error.strerror}", shown=str(path), fix="give a key file") from None
+        raise InvalidValue(f"names {error.strerror}", echo=str(path), fix="give a key file") from None
     except OSError as error:
-        raise InvalidValue(f"names a file that cannot be read ({error.strerror})", shown=str(path)) from None
+        raise InvalidValue(f"names a file that cannot be read ({error.strerror})", echo=str(path)) from None
     return parse_key_file(content, kind, path), open_to_others("the key file", path, kind.setting)
 
 
@@ -85,10 +88,11 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Pat
         raise InvalidValue("names a file that is not a JSON object", fix=kind.new_key)
     other = SERVICE_USER if kind is APPLICATION else APPLICATION
     by_id = other if other.id_name in values and kind.id_name not in values else kind
-    found = values.get("type", by_id.type)
-    if found == other.type:
-        raise InvalidValue(f"names the key file of {other.owner}, not of {kind.owner}", fix=kind.new_key)
-    if found != kind.type:
+    named = values.get("type", by_id.type)
+    if named == other.type:
+        owners = f"{other.article} {other.owner}, not of {kind.article} {kind.owner}"
+        raise InvalidValue(f"names the key file of {owners}", fix=kind.new_key)
+    if named != kind.type:
         raise InvalidValue(f'names a key file with a "type" other than {kind.type}', fix=kind.new_key)
     names = (kind.id_name, "keyId", "key")
     if missing := [name for name in names if not _is_text(values.get(name), may_have_spaces=name == "key")]:

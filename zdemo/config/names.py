@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment
 from zdemo.config.variables import BY_NAME
-from zdemo.errors.steps import RenameVariable, SetVariable, Step
+from zdemo.errors.steps import RenameVariable, SetVariable
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
@@ -13,9 +13,9 @@ BEFORE_NAME = r"(?i)^(\$env:|set\b|ZITADEL_)"  # PowerShell, cmd, and a prefix t
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
 
 
-def assignment(setting: str, value: str) -> Step:
+def assignment(setting: str, value: str) -> SetVariable:
     """Return the step that gives a setting a value."""
-    return f"use {value} in {setting}" if setting == THE_URL else SetVariable(setting, value)
+    return SetVariable(setting, value, f"use {value} in {setting}" if setting == THE_URL else "")
 
 
 def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str:

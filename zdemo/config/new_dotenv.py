@@ -55,11 +55,11 @@ def settings_in(path: Path) -> dict[str, str]:
 def has_emulators_settings(path: Path, port: int = EMULATOR_PORT) -> bool:
     """Return whether all commands work with the emulator on this port if they use this ``.env``."""
     try:
-        found = settings_in(path)
+        values = settings_in(path)
     except SettingsError:
         return False
     wanted = Dotenv(emulator_text(port)).values
-    return "PAT" in found and KEY_FILE not in found and all(found.get(name) == wanted[name] for name in TO_BE_EQUAL)
+    return "PAT" in values and KEY_FILE not in values and all(values.get(name) == wanted[name] for name in TO_BE_EQUAL)
 
 
 def usable_at(address: str, value: str) -> str:

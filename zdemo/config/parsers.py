@@ -21,13 +21,7 @@ NEW_KEY = sentence("make one with", Shell("openssl rand -hex 24"))
 EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"
 EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_CLIENT_ID = "312909075212468229"  # ZITADEL makes no ID twice: it holds the time and the machine
-WORDS = re.compile(
-    r"(?i)<[^<>\d:][^<>:]{0,30}>|…|\.{2,}|-+|x{3,8}"
-    r"|change[-_ ]?(me|it|this)|replace[-_ ]?(me|it|this)|insert[-_ ]?here|to[-_ ]?do|tbd|placeholder"
-    r"|your[-_ ]?(own[-_ ])?(pat|token|access[-_ ]token|secret|client[-_ ]?(id|secret)|project[-_ ]?id"
-    r"|(personal[-_ ]access|admin)[-_ ]?(token|pat)|domain|issuer|instance)([-_ ]?here)?"
-)
-HOST = re.compile(r"(?i)https?:/*([^/]*[<>…{}][^/]*|your[-_]?(instance|domain|zitadel|issuer|org)\.zitadel\.cloud)/?")
+PLACEHOLDER = re.compile(r"(?i)(https?://)?<[^<>:]+>.*|your[-_ ].*|change[-_ ]?me|x{3,8}|…|\.{3}")
 MASKED = "is what CI systems show instead of a secret"
 CACHE_URL = "ZDEMO_CACHE_URL"
 EXAMPLE_STORE = "redis://localhost:6379"
@@ -38,15 +32,15 @@ T = TypeVar("T")
 class InvalidValue(ValueError):
     """What is wrong with a value, in words that follow the setting's name."""
 
-    def __init__(self, problem: str, *, corrected: str = "", shown: str | None = None, fix: Step = "") -> None:
+    def __init__(self, problem: str, *, corrected: str = "", echo: str | None = None, fix: Step = "") -> None:
         """Describe a problem.
 
-        ``corrected`` is the value that was probably meant, ``fix`` another thing to do. ``shown`` is shown instead of
+        ``corrected`` is the value that was probably meant, ``fix`` another thing to do. ``echo`` is shown instead of
         the value; with ``None`` the value is shown, unless it could be a secret.
         """
         super().__init__(problem)
         self.corrected = corrected
-        self.shown = shown
+        self.echo = echo
         self.fix = fix
 
 
@@ -58,27 +52,23 @@ def is_masked(text: str) -> bool:
 def is_placeholder(text: str) -> bool:
     """Return whether a value is an example's: a known one, or words for what belongs there."""
     is_example = text == EXAMPLE_CLIENT_ID or text.lower().rstrip("/").endswith(EXAMPLE_HOST)
-    return is_example or bool(WORDS.fullmatch(text) or HOST.fullmatch(text))
+    return is_example or PLACEHOLDER.fullmatch(text) is not None
 
 
 def parsed(text: str, parse: Callable[[str], T]) -> T:
     """Parse a value, and refuse an example's, and characters that no setting may contain."""
-    if is_placeholder(text.strip(QUOTES).strip()):
+    bare = text.strip(QUOTES).strip()
+    if is_placeholder(bare):
         raise InvalidValue("is the example's value", fix=REPLACE_EXAMPLE)
-    if is_masked(text.strip(QUOTES).strip()):
-        raise InvalidValue(MASKED, shown="", fix="put the value itself there, from where it is kept")
-    if text[0] in QUOTES or text[-1] in QUOTES:
-        raise InvalidValue("has quotes around it", corrected=corrected(text.strip(QUOTES).strip(), parse))
-    categories = [unicodedata.category(character) for character in text]
-    if "Cc" in categories or "Cs" in categories:
-        raise InvalidValue("contains a line end or a control character: copy it again", shown="")
-    if "Cf" in categories:
-        visible = "".join(c for c, category in zip(text, categories, strict=True) if category != "Cf")
-        raise InvalidValue(
-            f"contains an invisible character (U+{ord(text[categories.index('Cf')]):04X})",
-            corrected=corrected(visible, parse),
-            shown="",
-        )
+    if is_masked(bare):
+        raise InvalidValue(MASKED, echo="", fix="put the value itself there, from where it is kept")
+    visible = "".join(c for c in bare if unicodedata.category(c) != "Cf")
+    if visible != bare:
+        raise InvalidValue("contains an invisible character", corrected=corrected(visible, parse), echo="")
+    if bare != text:
+        raise InvalidValue("has quotes around it", corrected=corrected(bare, parse))
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise InvalidValue("contains a line end or a control character: copy it again", echo="")
     return parse(text)
 
 
@@ -115,10 +105,9 @@ def positive_integer(text: str) -> int:
 
 def flag(text: str) -> bool:
     """Return a yes or no."""
-    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if text.lower() not in words:
+    if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
         raise InvalidValue("is neither 1 nor 0")
-    return words[text.lower()]
+    return text.lower() in ("1", "true", "yes")
 
 
 def denied_status(text: str) -> int:
@@ -180,7 +169,7 @@ def cache_url(text: str) -> str:
         (not all(map(os.path.isfile, files)), "names a file of certificates that does not exist"),
     )
     if problem := next((words for is_wrong, words in checks if is_wrong), ""):
-        raise InvalidValue(problem, shown="", fix=fix)
+        raise InvalidValue(problem, echo="", fix=fix)
     if not find_spec("redis"):
-        raise InvalidValue("needs the package redis, which is not installed", shown="", fix=Shell("pip install redis"))
+        raise InvalidValue("needs the package redis, which is not installed", echo="", fix=Shell("pip install redis"))
     return text

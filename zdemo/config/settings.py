@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
@@ -20,7 +19,7 @@ from zdemo.config.sources import folder_problem, misnamed_problems
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, Variable
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import Repair, SetVariable, Step, UnsetVariable, repair_in
+from zdemo.errors.steps import Repair, Step, UnsetVariable, repair_in
 from zdemo.text.masking import could_be_secret, holds_token
 
 API_URL = "ZDEMO_API_URL"
@@ -61,12 +60,9 @@ class _Reader:
 
     def key(self, kind: KeyKind) -> tuple[SigningKey | None, Problem | None]:
         """Return the key, if a key file is set and right, and a warning or ``None``."""
-        # of the .env that names the file, or the working directory
-        folder = Path(self.environment.source(kind.setting)).parent
-        key: tuple[SigningKey | None, Problem | None] = self._parsed(
-            kind.setting, lambda text: read_key_file(text, folder, kind), (None, None)
-        )
-        return key
+        folder = Path(self.environment.source(kind.setting)).parent  # of the .env that names it, or the working one
+        key, warning = self._parsed(kind.setting, partial(read_key_file, folder=folder, kind=kind), (None, None))
+        return key, warning
 
     def dotenv_warning(self) -> Problem | None:
         """Return a warning if others can read or change a ``.env`` with secrets."""
@@ -78,10 +74,6 @@ class _Reader:
         """Return the values of the variables that have a field in this class."""
         names = {known.name for known in fields(kind)}
         return {known.field: self.value(known.name) for known in VARIABLES if known.field in names}
-
-    def refuse(self, problem: Problem) -> None:
-        """Note what is wrong with several variables together."""
-        self.problems.append(problem)
 
     def finish(self) -> None:
         """Raise SettingsError with all problems, if there are any."""
@@ -110,15 +102,15 @@ class _Reader:
             return default
 
     def _add(self, name: str, text: str, error: InvalidValue) -> None:
-        shown = _shown(name, text if error.shown is None else error.shown)
-        problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
+        value = _shown(name, text if error.echo is None else error.echo)
+        problem = f"{self.environment.setting(name)} {error}" + (f": {value}" if value else "")
         steps: list[Step] = []
         if name in self.environment.hidden:
             problem += f" (it hides the one in {self.environment.shadowed[name]})"
-            steps = [UnsetVariable(name)]
+            steps.append(UnsetVariable(name))
         else:
-            if error.corrected and (step := self._correction(name, text, error)):
-                steps.append(step)
+            if error.corrected:
+                steps.append(self._correction(name, text, error.corrected, certain=not error.fix and "@" not in text))
             if fix := NOT_FROM_SETUP.get(name, error.fix) if error.fix == REPLACE_EXAMPLE else error.fix:
                 steps.append(fix)
         steps = steps or [self.environment.correction(name)]
@@ -126,16 +118,11 @@ class _Reader:
         if malformed not in self.problems:  # a value that others depend on is read more than once
             self.problems.append(malformed)
 
-    def _correction(self, name: str, text: str, error: InvalidValue) -> Step | None:
+    def _correction(self, name: str, text: str, value: str, *, certain: bool) -> Step:
         """Return the step that sets the value that was probably meant; certain if no other is as likely."""
-        is_address = BY_NAME[name].parse is address.origin
-        is_here = is_address and address.is_loopback(urlsplit(error.corrected).hostname or "")  # no secret leaves it
-        certain = (is_here or not error.fix) and "@" not in text
-        setting = self.environment.setting(name)
-        if not holds_token(text) and _shown(name, error.corrected) == error.corrected:
-            step = assignment(setting, error.corrected)
-            return replace(step, certain=certain) if isinstance(step, SetVariable) else step
-        return SetVariable(name, error.corrected, self.environment.correction(name), certain=True) if certain else None
+        step = assignment(self.environment.setting(name), value)
+        is_hidden = holds_token(text) or _shown(name, value) != value
+        return replace(step, certain=certain, advice=self.environment.correction(name) if is_hidden else step.advice)
 
 
 def correction_of(environment: Environment, name: str) -> Repair | None:
@@ -285,7 +272,7 @@ class AdminSettings(ZitadelSettings):
         values = cls._read(reader)
         zitadel = address.ZitadelAddress(values["issuer"], values["internal_url"])
         if withheld := address.why_withheld(reader.environment, zitadel):
-            reader.refuse(withheld)
+            reader.problems.append(withheld)
         admin_pat = reader.required("ZITADEL_ADMIN_PAT")
         reader.finish()
         return cls(admin_pat=admin_pat, **values)

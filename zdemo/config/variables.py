@@ -292,9 +292,9 @@ def dotenv_text(title: str, line: Callable[[Variable], str]) -> str:
     """Return the text of a ``.env`` with a comment above each setting; ``line`` writes a setting itself."""
     lines = _comment(title)
     for group, variables in by_group().items():
-        shown = [variable for variable in variables if variable.in_dotenv]
-        lines += ["", f"# --- {group}"] if shown else []
-        for variable in shown:
+        in_file = [variable for variable in variables if variable.in_dotenv]
+        lines += ["", f"# --- {group}"] if in_file else []
+        for variable in in_file:
             lines += [*_comment(variable.sentence), line(variable)]
     return "\n".join(lines) + "\n"
 

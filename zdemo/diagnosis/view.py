@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.errors.steps import Step, can_be_pasted, does, in_words
+from zdemo.errors.steps import Paste, Step, does, in_words
 
 OPEN = "one of these; they cannot be told apart from outside"
 ALTERNATIVES = "it can also be"
@@ -53,4 +53,4 @@ def plain_text(finding: Finding) -> str:
 
 def step_document(step: Step) -> dict[str, Any]:
     """Return a step for the page."""
-    return {"line": in_words(step), "remark": does(step), "is_command": can_be_pasted(step)}
+    return {"line": in_words(step), "remark": does(step), "is_command": isinstance(step, Paste)}

@@ -21,14 +21,16 @@ A message says what is wrong, in lower case; a hint says what to do. Neither con
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum, StrEnum
+from functools import partial
 from typing import ClassVar, Self
 
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step, in_words
 
+Hint = Step | Sequence[Step]
 ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3: a role with other characters has no scope
 
@@ -54,11 +56,11 @@ class ZdemoError(Exception):
     finding = ""
     because: tuple[str, ...] = ()
 
-    def __init__(self, message: str, *, hint: Step | Sequence[Step] = "") -> None:
+    def __init__(self, message: str, *, hint: Hint = "") -> None:
         super().__init__(message)
         self.message = message
-        self.steps: tuple[Step, ...] = (hint,) if isinstance(hint, Step) else tuple(hint)
-        self.steps = tuple(filter(None, self.steps))
+        steps = (hint,) if isinstance(hint, Step) else hint
+        self.steps: tuple[Step, ...] = tuple(filter(None, steps))
         if self.hint:
             self.add_note(f"hint: {self.hint}")  # for the traceback in apps that do not catch it
 
@@ -93,11 +95,9 @@ class SettingsError(ZdemoError):
 
     exit_code = ExitCode.SETTINGS
 
-    def __init__(self, problems: Sequence[Problem | str], *, hint: Step | Sequence[Step] = ()) -> None:
-        self.problems = tuple(
-            Problem(text=problem, kind=ProblemKind.FILE) if isinstance(problem, str) else problem
-            for problem in problems
-        )
+    def __init__(self, problems: Iterable[Problem | str], *, hint: Hint = ()) -> None:
+        of_file = partial(Problem, kind=ProblemKind.FILE)
+        self.problems = tuple(of_file(text=known) if isinstance(known, str) else known for known in problems)
         steps = dict.fromkeys(step for problem in self.problems for step in problem.steps)
         super().__init__("\n".join(map(str, self.problems)), hint=hint or tuple(steps))
 
@@ -152,13 +152,7 @@ class ConnectionFailed(ZdemoError):
     exit_code = ExitCode.NO_ANSWER
 
     def __init__(
-        self,
-        message: str,
-        *,
-        hint: Step | Sequence[Step],
-        kind: FailureKind,
-        origin: str,
-        phase: Phase = Phase.ANSWER,
+        self, message: str, *, hint: Hint, kind: FailureKind, origin: str, phase: Phase = Phase.ANSWER
     ) -> None:
         super().__init__(message, hint=hint)
         self.kind = kind
@@ -201,15 +195,10 @@ class InsufficientScope(Refused):
     code = "insufficient_scope"
 
     def __init__(self, missing: Sequence[str], *, status: int, all_of: Sequence[str] = ()) -> None:
-        roles = ", ".join(missing)
-        self.lacking = roles
-        if len(missing) == 1:
-            message = f"the role {roles} is missing"
-        elif all_of:
-            message = f"the roles {roles} are missing"
-        else:
-            message = f"one of the roles {roles} is required"
-            self.lacking = f"any of {roles}"
+        roles = self.lacking = ", ".join(missing)
+        message = f"the role {roles} is missing" if len(missing) == 1 else f"the roles {roles} are missing"
+        if len(missing) > 1 and not all_of:
+            message, self.lacking = f"one of the roles {roles} is required", f"any of {roles}"
         super().__init__(message, hint="a project role must be granted to the token's user")
         self.role = missing[0]
         self.status = status
@@ -226,7 +215,7 @@ class IntrospectionError(ZdemoError):
         self,
         message: str,
         *,
-        hint: Step | Sequence[Step],
+        hint: Hint,
         answer: Response | None = None,
         failure: ConnectionFailed | None = None,
         retry_after_seconds: int = 1,

@@ -145,14 +145,9 @@ def changed(step: Step, change: Callable[[str], str]) -> Step:
     return replace(step, **new)
 
 
-def can_be_pasted(step: Step) -> bool:
-    """Return whether a shell takes the words of a step as they are."""
-    return isinstance(step, Paste)
-
-
 def does(step: Step) -> str:
     """Return the remark about a step, or nothing."""
-    return step.does if isinstance(step, Command | Shell | SetVariable | UnsetVariable) else ""
+    return getattr(step, "does", "")
 
 
 def in_words(step: Step, blank: str = " ") -> str:
@@ -168,22 +163,17 @@ def in_words(step: Step, blank: str = " ") -> str:
             words = f"rename {name} to {right} in {place}"
         case EditLines(path=path, lines=lines):
             words = f"keep the right one of lines {', '.join(map(str, lines))} in {path}, and remove the other"
-        case _:
-            words = _to_paste(step).replace(" ", blank)
-    return words
-
-
-def _to_paste(step: Paste) -> str:
-    match step:
         case GrantRole(user=user, role=role, option=option, env_file=env_file):
-            return _of_zdemo(Command("role grant", (user, role), option, env_file))
+            words = in_words(Command("role grant", (user, role), option, env_file), blank)
         case Command():
-            return _of_zdemo(step)
+            words = _of_zdemo(step).replace(" ", blank)
         case UnsetVariable(name=name):
-            return f"unset {name}"
+            words = f"unset{blank}{name}"
         case TightenMode(path=path):
-            return f"chmod 600 {shlex.quote(str(path))}"
-    return step.text
+            words = f"chmod 600 {shlex.quote(str(path))}".replace(" ", blank)
+        case Shell(text=text):
+            words = text.replace(" ", blank)
+    return words
 
 
 def _of_zdemo(command: Command) -> str:

@@ -25,7 +25,7 @@ from zdemo.page.explanations import error_of_past, why_of
 from zdemo.page.page_context import CALLERS, PASTED, PageOptions
 from zdemo.server.forgetting import EVENTS_PATH
 from zdemo.server.observe import Trace
-from zdemo.text.masking import SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
+from zdemo.text.masking import LEAST_TOKEN_LIKE, SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
@@ -130,7 +130,9 @@ def _caller(introspection: Introspection | None, token: str | None, sender: str)
         user_id = quoted(introspection.text("sub"), LONGEST_NAME)
         name = quoted(introspection.text("username"), LONGEST_NAME) or user_id
         kind = token_form(token).name if token else ""
-    return {"name": name, "user_id": user_id, "token": masked_unknown(token) if token else "(not kept)", "kind": kind}
+    part = masked_unknown(token) if token and len(token) >= LEAST_TOKEN_LIKE else ""
+    words = masked_unknown(token) if token else "(not kept)"
+    return {"name": name, "user_id": user_id, "token": words, "part": part, "kind": kind}
 
 
 def _answer(introspection: Introspection | None, settings: Settings, now: float) -> dict[str, Any] | None:

@@ -21,10 +21,9 @@ from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, 
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, with_env_file
 from zdemo.http.api_call import Call, Method, OtherRoute
-from zdemo.http.example_api import Route
+from zdemo.http.example_api import ROLE, Route
 from zdemo.page.page_context import PageOptions
 from zdemo.page.page_state import is_stopped
-from zdemo.server.logs import LACKS
 from zdemo.server.observe import Trace
 
 OWN_REFUSALS = (400, 404, 405, 411, 413, 415)
@@ -94,7 +93,7 @@ def error_of_past(trace: Trace) -> Refused | IntrospectionError | None:
     """Return the error by which a past request was refused, as far as it is known; ``None`` for other answers."""
     reason = trace.reason or ""
     if trace.outcome == InsufficientScope.code:
-        return InsufficientScope([reason.removeprefix(LACKS)], status=trace.status)
+        return InsufficientScope([ROLE], status=trace.status)
     if trace.outcome == InvalidToken.code:
         return InvalidToken(reason, hint=Command("introspect --pat", does="what ZITADEL says about this token"))
     if trace.status in GATEWAY_STATUSES:

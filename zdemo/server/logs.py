@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TextIO, cast
 
+from zdemo.errors import InsufficientScope
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import one_line, printable
@@ -29,7 +30,6 @@ MOST_WAITING = 20_000  # lines, while the stream takes none; the oldest are drop
 END_SECONDS = 1.0  # how long the last lines may take when the process ends
 LINES_BETWEEN, QUIET_SECONDS = 5, 1.0  # a terminal shows a line again after so many others, and none for so long
 INDENT = "    "
-LACKS = "lacks "  # begins a reason that is about the caller
 REQUEST_WIDTH, WHO_WIDTH = 24, 26  # cells; longer texts move what follows
 LEAST_REQUEST = 20  # cells, so that the reason may stand beside it
 LEAST_COLUMNS_WITH_CLOCK = 80
@@ -57,10 +57,11 @@ class RequestLines:
 
     def line(self, created: float, *values: Any) -> str:
         """Return the line of a request, or two at a narrow terminal, from the values of ``ACCESS_FIELDS``."""
-        method, path, status, _, identity, milliseconds, cache, caller, reason = values
+        method, path, status, outcome, identity, milliseconds, cache, caller, reason = values
         who = caller or reason or ""
         if caller and reason:
-            who = f"{caller} {reason}" if reason.startswith(LACKS) else f"{caller}: {reason}"
+            is_about_caller = outcome == InsufficientScope.code
+            who = f"{caller}{'' if is_about_caller else ':'} {reason}"
         texts = [f"{method} {path}", who, cache or "", identity]
         if not "".join(texts).isprintable():
             texts = [one_line(text) for text in texts]

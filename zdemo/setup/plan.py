@@ -54,12 +54,13 @@ PERMISSIONS = {  # what changes need (ZITADEL)
 
 @dataclass(frozen=True)
 class PlanStep:
-    """One row of the plan; ``note`` is shown in brackets."""
+    """One row of the plan; ``note`` is shown in brackets. ``settings`` are those that ``.env`` gets."""
 
     kind: ObjectKind
     name: str
     action: Action
     note: str = ""
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class Plan:
     def renews_credentials(self) -> bool:
         """Whether a running API must be restarted, because its settings no longer work."""
         return any(
-            (self.current.application or step.note) and not set(CREDENTIALS).isdisjoint(step.name.split(", "))
+            (self.current.application or step.note) and not set(CREDENTIALS).isdisjoint(step.settings)
             for step in self.to_do(ObjectKind.ENV)
         )
 
@@ -243,7 +244,8 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
         notes.append("your previous values are saved; --teardown restores them")
     if not names:
         return PlanStep(ObjectKind.ENV, "", Action.LEAVE)
-    return PlanStep(ObjectKind.ENV, ", ".join(names), Action.CHANGE if settings else Action.CREATE, "; ".join(notes))
+    action = Action.CHANGE if settings else Action.CREATE
+    return PlanStep(ObjectKind.ENV, ", ".join(names), action, "; ".join(notes), tuple(names))
 
 
 # --- what setup cannot use as it is, and may not change

@@ -16,13 +16,11 @@ COLOUR = r"\x1b\[[\d;]*m"
 
 def columns_of(stream: IO[str]) -> int:
     """Return how wide text on a stream is: ``COLUMNS``, else the terminal's width, within sensible bounds."""
-    wanted, columns = os.environ.get("COLUMNS", ""), WITHOUT_TERMINAL
-    if wanted.isascii() and wanted.isdigit() and int(wanted[:9]) > 0:
-        columns = int(wanted[:9])
-    else:
-        with suppress(OSError, ValueError):  # it has no descriptor, or is closed
-            columns = (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0) or WITHOUT_TERMINAL
-    return min(max(columns, LEAST_COLUMNS), MOST_COLUMNS)
+    wanted = os.environ.get("COLUMNS", "")
+    columns = int(wanted[:9]) if wanted.isascii() and wanted.isdigit() else 0
+    with suppress(OSError, ValueError):  # it has no descriptor, or is closed
+        columns = columns or (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0)
+    return min(max(columns or WITHOUT_TERMINAL, LEAST_COLUMNS), MOST_COLUMNS)
 
 
 def cells(text: str) -> int:

@@ -51,10 +51,11 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """A mark, and what was seen or why the case was skipped."""
+    """A mark, and what was seen or why the case was skipped; ``says_all``: the words need no explanation."""
 
     mark: Mark
     seen: str
+    says_all: bool = False
 
 
 def good(seen: str) -> Verdict:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import Verdict, bad, good, skip, unless
+from zdemo.verify.case import Mark, Verdict, bad, good, skip, unless
 from zdemo.verify.challenge import problem_of
 from zdemo.zitadel.introspection_client import basic_credentials
 
-OPEN = "open to everybody"
 PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then
 RECOVERY_SECONDS = 10.0  # after an outage, a valid token must be let in again by then
 MOST_FLIGHTS = 4  # introspections for simultaneous requests with one token: one per worker process
@@ -56,8 +55,9 @@ ambiguous = _every(lambda reply: reply.status in (400, 401))  # two tokens: 400,
 
 def guarded(reply: ApiReply) -> Verdict:
     """Judge the answer to a request without a token; other statuses than these show that the path is not guarded."""
-    is_open = 200 <= reply.status < 300
-    seen = f"{OPEN}: {reply.in_words()} without a token" if is_open else reply.in_words()
+    seen = reply.in_words()
+    if 200 <= reply.status < 300:
+        return Verdict(mark=Mark.FAIL, seen=f"open to everybody: {seen} without a token", says_all=True)
     return unless("" if reply.status in (400, 401, 403) else seen, seen)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
 
-from zdemo.cli.common_options import EnvFile, Json, Pat, check_address
+from zdemo.cli.common_options import EnvFile, Json, Pat, check_address, split_url
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
@@ -23,7 +24,7 @@ from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
 from zdemo.diagnosis.view import brief
-from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError, ZdemoError
+from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command, in_words, sentence
 from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, call_api, curl_command, other_route
@@ -34,13 +35,10 @@ from zdemo.text.printable import printable
 
 if TYPE_CHECKING:
     from zdemo.diagnosis.ask.explain import Explanation
-    from zdemo.diagnosis.finding import Finding
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
 TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
-# however long one waits
-NEVER_ACCEPTED = ("token.too_short", "token.cut", "token.doubled", "token.client_secret", "token.is_id_token")
 
 
 class CallTarget(NamedTuple):
@@ -61,20 +59,14 @@ def target(text: str, url: str | None) -> CallTarget:
         raise _unknown(text)
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
-    scheme, mark, rest = text.partition("://")
-    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    path = rest[len(host) :]
-    endpoint = other_route(path if path.startswith("/") else f"/{path}", typed=text)
-    return CallTarget(endpoint, f"{scheme}{mark}{host}", THE_URL)
+    origin, path = split_url(text)
+    return CallTarget(other_route(path, typed=text), origin, THE_URL)
 
 
 def _unknown(text: str) -> UsageError:
-    names = {name: route for route in Route for name in (route, route.path.removeprefix("/api/"))}
-    if meant := names.get(did_you_mean(text, names)):
+    if meant := did_you_mean(text, Route):
         return UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
-    is_path = re.fullmatch(r"[\w.-]+(/[\w.-]*)+", text)
-    hint = f"did you mean /{text}?" if is_path else Command("call --help")
-    return UsageError(f"unknown route: {text} ({KNOWN})", hint=hint)
+    return UsageError(f"unknown route: {text} ({KNOWN})", hint=Command("call --help"))
 
 
 def call(  # the options
@@ -152,40 +144,22 @@ def call(  # the options
     if curl:
         place = (read_environment(env_file) if caller else environment).source(variable) if token else EXPORTED
         command = curl_command(settings, endpoint, method=method, variable=variable if token else "")
-        return _show_curl(screen, command, variable, place, as_json=as_json)
-    if token:
-        _tell_where_it_goes(screen, environment, settings, token, typed_url=named == THE_URL and pat is None)
-    watched = Watch(screen, lambda: call_api(settings, endpoint, token, method), expect=expect) if watch else None
+        screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
+        if place != EXPORTED:
+            screen.note(f"${variable} is not set in this shell; first set it to the token from {place}")
+        return ExitCode.YES
+    if token and API_URL not in environment.hidden:  # that is said with the outcome
+        tell_mixed_sources(screen, environment, "PAT", API_URL)
+    if token and named == THE_URL and pat is None and not is_loopback(urlsplit(settings.api_url).hostname or ""):
+        screen.note(f"the token {token_line(environment, token)} goes to {settings.api_url}")
+    send = partial(call_api, settings, endpoint, token, method)
+    watched = Watch(screen, send, expect=expect) if watch else None
     outcome = _Outcome(screen, environment, token, env_file, is_asked_for, watched, as_json=as_json, verbose=verbose)
-
-    def begin(first: Call) -> None:
-        finding = None if as_json else outcome.show(first)  # --json prints one document
-        if finding and finding.id in NEVER_ACCEPTED and not finding.candidates and expect in range(200, 300):
-            raise ZdemoError(f"{expect} cannot come with this token", hint=finding.steps[0])
-
-    result = watched.until_there(begin) if watched else call_api(settings, endpoint, token, method)
+    result = watched.until_there(outcome.show_first) if watched else send()
     outcome.show(result)
     if not as_json and (watched or result.answer.status == expect):
         screen.say(f"{result.answer.status} {watched or 'as expected'}")
     return _exit_code(screen, result, expect)
-
-
-def _show_curl(screen: Screen, command: str, variable: str, place: str, *, as_json: bool) -> ExitCode:
-    """Print the curl command; ``place`` is where the token in its variable comes from."""
-    screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
-    if place != EXPORTED:
-        screen.tell(f"note: ${variable} is not set in this shell; first set it to the token from {place}")
-    return ExitCode.YES
-
-
-def _tell_where_it_goes(
-    screen: Screen, environment: Environment, settings: ClientSettings, token: str, *, typed_url: bool
-) -> None:
-    """Print a note where the token comes from another place than the address, or goes to another machine."""
-    if API_URL not in environment.hidden:  # that is said with the outcome
-        tell_mixed_sources(screen, environment, "PAT", API_URL)
-    if typed_url and not is_loopback(urlsplit(settings.api_url).hostname or ""):
-        screen.tell(f"note: the token {token_line(environment, token)} goes to {settings.api_url}")
 
 
 @dataclass(frozen=True)
@@ -201,26 +175,56 @@ class _Outcome:
     as_json: bool
     verbose: bool
 
-    def show(self, result: Call) -> Finding | None:
-        """Show the answer, and why it is a refusal; return that finding."""
-        screen, token, environment = self.screen, self.token, self.environment
-        explanation = _explanation(result, token, environment, again="--pat" if self.is_asked_for else "")
-        if explanation:
-            explanation = replace(explanation, finding=explanation.finding.with_env_file(self.env_file))
+    def show_first(self, result: Call) -> None:
+        """Show the answer before the awaited one; --json prints one document."""
+        if not self.as_json:
+            self.show(result)
+
+    def show(self, result: Call) -> None:
+        """Show the answer, and why it is a refusal."""
+        screen, token, watched = self.screen, self.token, self.watched
+        explanation, username = self._explained(result)
         if explanation:
             screen.told |= {problem.text for problem in explanation.finding.because}
-        shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in environment)
-        tell_hidden(screen, environment, API_URL, *(["PAT"] if shows_token else []))
+        shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in self.environment)
+        tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
         if self.as_json:
-            watched = self.watched
             more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}
             screen.document(call_document(result, {**_reason(explanation), **more}))
-        else:
-            whose = explanation.username if explanation else _username(result, token, environment)
-            line = token_line(environment, token, whose) if token else ""
-            bearer = masked(token) if token and self.verbose else ""
-            show_call(screen, result, explanation, line, bearer=bearer, verbose=self.verbose)
-        return explanation.finding if explanation else None
+            return
+        status = screen.mark(str(result.answer.status), "green" if result.accepted else "red")
+        screen.headline(f"{result.method} {result.url}", f"{status}  {result.answer.seconds * 1000:.0f} ms")
+        if self.verbose:
+            _show_exchange(screen, result, masked(token) if token else "")
+        rows = [("token", token_line(self.environment, token, username))] if token else []
+        screen.pairs([*rows, *_refusal(result)], indent=2, label_width=10)
+        if result.accepted and not self.verbose:  # the exchange has the body
+            screen.behind("  ", _message(result))
+        if explanation:
+            finding = explanation.finding if self.verbose else brief(explanation.finding)
+            show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))
+            if explanation.unasked:
+                screen.pairs([("not asked", f"ZITADEL: {explanation.unasked}")], indent=2, label_width=10)
+
+    def _explained(self, result: Call) -> tuple[Explanation | None, str]:
+        """Return why a call was refused, and whose token it is, for which no other API's token goes to ZITADEL."""
+        token, environment, settings, unasked = self.token, self.environment, None, ""
+        if result.accepted and (token is None or self.as_json or isinstance(result.route, OtherRoute)):
+            return None, ""
+        from zdemo.diagnosis.ask.explain import explain, username_of  # here, since not every call needs it
+
+        try:
+            settings = Settings.from_env(environment)
+            if result.accepted:
+                return None, username_of(settings, token or "")
+        except SettingsError as error:
+            unasked = "; ".join(map(str, error.problems))
+        again = "--pat" if self.is_asked_for else ""
+        explanation = explain(result, token, settings, environment, unasked=unasked, again=again, now=time.time())
+        if explanation is None:  # it was accepted
+            return None, ""
+        finding = explanation.finding.with_env_file(self.env_file)
+        return replace(explanation, finding=finding), explanation.username
 
 
 def _value_of(variable: str, pat: str | None, env_file: Path | None) -> str:
@@ -232,48 +236,27 @@ def _value_of(variable: str, pat: str | None, env_file: Path | None) -> str:
     raise MissingTokenError(f"{variable} is not set", hint=hint)
 
 
-def _explanation(result: Call, token: str | None, environment: Environment, *, again: str) -> Explanation | None:
-    if result.accepted:
-        return None
-    from zdemo.diagnosis.ask.explain import explain  # here, since an accepted call does not need it
-
-    settings, unasked = None, ""
-    try:
-        settings = Settings.from_env(environment)
-    except SettingsError as error:
-        unasked = "; ".join(map(str, error.problems))
-    return explain(result, token, settings, environment, unasked=unasked, again=again, now=time.time())
-
-
-def _username(result: Call, token: str | None, environment: Environment) -> str:
-    """Return the name of the user whose token the API accepted; no other API's token goes to ZITADEL for that."""
-    if token is None or isinstance(result.route, OtherRoute):
-        return ""
-    from zdemo.diagnosis.ask.explain import username_of  # as above
-
-    with suppress(SettingsError):
-        return username_of(Settings.from_env(environment), token)
-    return ""
-
-
 def _reason(explanation: Explanation | None) -> dict[str, object]:
-    finding = explanation.finding if explanation else None
+    if explanation is None:
+        return {"finding": None, "because": [], "why": None, "certainty": None, "candidates": [], "next": []}
+    finding = explanation.finding
     return {
-        "finding": finding.id if finding else None,
-        "because": [problem.text for problem in finding.because] if finding else [],
-        "why": finding.cause if finding else None,
-        "certainty": finding.certainty if finding else None,
-        "candidates": list(finding.candidates) if finding else [],
-        "next": [printable(in_words(step)) for step in finding.steps] if finding else [],
+        "finding": finding.id,
+        "because": [problem.text for problem in finding.because],
+        "why": finding.cause,
+        "certainty": finding.certainty,
+        "candidates": list(finding.candidates),
+        "next": [printable(in_words(step)) for step in finding.steps],
     }
 
 
 def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
     status = result.answer.status
+    if expect not in (None, status):
+        screen.error(f"the status is {status}, not {expect}")
+        return ExitCode.NO
     if expect is not None:
-        if status != expect:
-            screen.error(f"the status is {status}, not {expect}")
-        return ExitCode.YES if status == expect else ExitCode.NO
+        return ExitCode.YES
     if status in GATEWAY_STATUSES or result.is_page:
         return ExitCode.NO_ANSWER
     return ExitCode.YES if result.accepted else ExitCode.NO
@@ -282,30 +265,16 @@ def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
 MOST_SHOWN = 500  # characters of a body
 
 
-def show_call(
-    screen: Screen, call: Call, explanation: Explanation | None, token: str, *, bearer: str, verbose: bool
-) -> None:
-    """Show one call; ``token`` says whose it is, what may be shown of it, and its source; or it is empty."""
-    status = screen.mark(str(call.answer.status), "green" if call.accepted else "red")
-    screen.headline(f"{call.method} {call.url}", f"{status}  {call.answer.seconds * 1000:.0f} ms")
-    if verbose:
-        _show_exchange(screen, call, bearer)
-    rows = [("token", token)] if token else []
-    if not call.accepted:
-        refused = 400 <= call.answer.status < 500 and not call.is_page
-        message, challenge = _message(call), call.challenge
-        said = ": ".join(filter(None, (challenge.error, challenge.description))) if challenge else ""
-        rows.append(("refused" if refused else "failed", message if call.answer.body else said or message))
-        if call.answer.body and said not in message:
-            rows.append(("challenge", said))
-    screen.pairs(rows, indent=2, label_width=10)
-    if call.accepted and not verbose:  # the exchange has the body
-        screen.behind("  ", _message(call))
-    if explanation:
-        finding = explanation.finding if verbose else brief(explanation.finding)
-        show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))
-        if explanation.unasked:
-            screen.pairs([("not asked", f"ZITADEL: {explanation.unasked}")], indent=2, label_width=10)
+def _refusal(call: Call) -> Iterator[tuple[str, str]]:
+    """Yield what the body and the challenge of a refusal say."""
+    if call.accepted:
+        return
+    refused = 400 <= call.answer.status < 500 and not call.is_page
+    message, challenge = _message(call), call.challenge
+    reason = ": ".join(filter(None, (challenge.error, challenge.description))) if challenge else ""
+    yield "refused" if refused else "failed", message if call.answer.body else reason or message
+    if call.answer.body and reason not in message:
+        yield "challenge", reason
 
 
 def _message(call: Call) -> str:

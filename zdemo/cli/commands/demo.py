@@ -20,11 +20,10 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
 from zdemo.cli.usage import OUTPUT_GROUP, flag
 from zdemo.config.environment import read_environment
-from zdemo.config.settings import START_GUIDE, AdminSettings
+from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import STEPS, DemoEnvironment, Interrupted, StepResult
-from zdemo.errors import ExitCode, IntrospectionError, SettingsError
-from zdemo.errors.problem import ProblemKind
-from zdemo.errors.steps import Command, Shell, Step, sentence
+from zdemo.errors import ExitCode, IntrospectionError
+from zdemo.errors.steps import Command, Shell, Step
 from zdemo.http.api_call import Call
 from zdemo.http.example_api import Route
 from zdemo.serving.signals import SIGNALLED
@@ -33,7 +32,6 @@ from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
 
 NAME_WIDTH = 38
 SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
-LIVE_HINTS = (sentence(Command("demo"), "without --live needs no settings"), START_GUIDE)
 
 
 def demo(
@@ -79,14 +77,7 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoE
 
     environment = read_environment(env_file)
     hide_secrets(screen, environment)
-    try:
-        settings = AdminSettings.from_env(environment)
-    except SettingsError as error:
-        if not any(problem.kind is ProblemKind.MISSING for problem in error.problems):
-            raise
-        what = "it" if len(error.problems) == 1 else "them"
-        hint = (f"set {what} in the environment or in .env", *LIVE_HINTS)
-        raise SettingsError(error.problems, hint=hint) from None
+    settings = AdminSettings.from_env(environment)
     tell_warnings(screen, settings)
     tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
     return live_demo(settings, screen)
@@ -99,9 +90,7 @@ def _run(
     start = time.monotonic()
     with demo as environment:
         if not as_json:
-            both = f"ZITADEL {environment.zitadel}    API {environment.api_url}"
-            for line in [both] if cells(both) <= screen.width() else both.split("    "):
-                screen.say(line)
+            screen.table([(f"ZITADEL {environment.zitadel}", f"  API {environment.api_url}")])
             screen.say()
         running = environment.run()
         for number in range(1, len(STEPS) + 1):
@@ -129,13 +118,8 @@ def show_result(screen: Screen, number: int, result: StepResult) -> None:
     verdict = "as expected" if result.passed else f"EXPECTED {step.expected}"
     words = screen.mark(f"{verdict}{after}", "green" if result.passed else "red")
     lead, came = f"{number:2}  ", f"{result.actual}   {words}"
-    if cells(lead) + NAME_WIDTH + cells(came) < screen.width():
-        screen.say(f"{lead}{pad(step.name, NAME_WIDTH)} {came}")
-    else:
-        screen.behind(lead, step.name)
-        screen.say(" " * cells(lead) + came)
-    lead = " " * (cells(lead) + BELOW)
-    screen.behind(lead, f"GET {step.route.path}, {step.caller.value}\n{step.why}")
+    screen.table([(f"{lead}{pad(step.name, NAME_WIDTH - 1)}", came)])
+    screen.behind(" " * (cells(lead) + BELOW), f"GET {step.route.path}, {step.caller.value}\n{step.why}")
 
 
 def show_exchange(screen: Screen, result: StepResult, call: Call) -> None:

@@ -14,13 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli import reports
-from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, check_address
+from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, check_address, split_url
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
 from zdemo.cli.usage import completing, flag, option
 from zdemo.config.address import ADMIN_PAT, admin_option
-from zdemo.config.environment import Environment
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
 from zdemo.diagnosis.checks import CHECKS
@@ -42,7 +41,6 @@ IDS = {check.id: check.what for check in EVERY_CHECK}
 
 
 def _names(checks: Sequence[Check[Any]]) -> dict[str, str]:
-    """Return the IDs and the groups of checks, each with its description."""
     return {check.id: check.what for check in checks} | {check.group: "all checks of this group" for check in checks}
 
 
@@ -115,7 +113,7 @@ def doctor(
         try:
             context.environment = with_admin(screen, context.environment, admin_pat, admin_key)
         except IntrospectionError as error:  # the checks say why
-            screen.tell(f"note: --admin-key was not used: {error.message}")
+            screen.note(f"--admin-key was not used: {error.message}")
         if admin_pat:  # which is asked for once
             admin_pat = context.environment["ZITADEL_ADMIN_PAT"]
         code, done = examination.run(context)
@@ -229,10 +227,14 @@ class _Examination:
         if self.output == "document":
             screen.document(_as_document(done, seconds))
         elif self.output != "report":
-            again = Command(f"doctor -v{f' --api {shlex.quote(self.api)}' if self.api else ''}")
-            command = replace(again, env_file=self.env_file)
+            command = Command(
+                f"doctor -v{f' --api {shlex.quote(self.api)}' if self.api else ''}", env_file=self.env_file
+            )
             reports.show_checks(screen, done, seconds, command, verbose=self.output == "checks")
-            self._offer_fix(done, context.environment)
+            if not self.fixes and can_repair(done, context.environment):
+                option = admin_option(context.environment) if ADMIN_PAT in context.environment else ""
+                fix = Command("doctor --fix", option=option, env_file=self.env_file)
+                screen.steps("fix it", [fix], label_width=reports.HEADING_WIDTH)
         if self.junit_file is not None:
             cases = reports.reported_checks(done)
             reports.write_report(screen, self.junit_file, "doctor", cases, seconds=seconds)
@@ -250,26 +252,19 @@ class _Examination:
             for token in ("PAT", "ZITADEL_ADMIN_PAT"):
                 tell_mixed_sources(self.screen, environment, token, "ZITADEL_DOMAIN")
             return context
-        typed = re.split(r"(?<![:/])/|[?#]", self.api, maxsplit=1)[0]  # urlsplit raises errors of its own
+        typed, path = split_url(self.api)
         origin = check_address("--api", typed, environment, example="http://127.0.0.1:5000/api/private")
-        path = self.api.removeprefix(typed).partition("#")[0].removeprefix("/")
         token = environment.get("PAT", "").strip()
         is_sent = token.isascii() and token.isprintable()
-        return Target(origin=origin, path=f"/{path}", token=token if is_sent else "")
+        return Target(origin=origin, path=path.partition("#")[0], token=token if is_sent else "")
 
     def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
         for report in examine(checks, subject, only):
             result = report.result
-            is_of_settings = report.check.group == "settings"
-            if isinstance(subject, DoctorContext) and not is_of_settings and result.outcome is Outcome.FAIL:
+            is_caused = report.check.group != "settings" and result.outcome is Outcome.FAIL
+            if is_caused and isinstance(subject, DoctorContext):
                 result = with_settings_first(result, subject.environment, report.id)
             yield replace(report, result=result.with_env_file(self.env_file))
-
-    def _offer_fix(self, done: Sequence[CheckReport], environment: Environment) -> None:
-        if not self.fixes and can_repair(done, environment):
-            option = admin_option(environment) if ADMIN_PAT in environment else ""
-            command = Command("doctor --fix", option=option, env_file=self.env_file)
-            self.screen.steps("fix it", [command], label_width=reports.HEADING_WIDTH)
 
 
 def _failed(done: Sequence[CheckReport]) -> bool:

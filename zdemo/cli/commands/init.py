@@ -16,6 +16,7 @@ from zdemo.config.environment import read_environment
 from zdemo.config.file_io import create_file
 from zdemo.config.new_dotenv import emulator_text, settings_in, skeleton
 from zdemo.config.settings import API_URL
+from zdemo.config.sources import hiding_problems
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, with_env_file
@@ -62,8 +63,8 @@ def init(
         raise _refusal(path, emulator_port if emulator else None, api_url) from None
     screen.say(printable(f"wrote {path}: {'the settings of the emulator' if emulator else 'a skeleton to fill in'}"))
     warn_of_git(screen, path)
-    for name in read_environment(path).shadowed:
-        screen.tell(f"warning: {name} in the environment hides the one in {path}: unset {name}")
+    for problem in hiding_problems(read_environment(path)):
+        screen.warn(problem.in_full)
     steps = [
         Command("setup", does="creates what is needed in your ZITADEL, and fills it in"),
         Command("doctor", does="says what is missing, if you fill it in by hand"),

@@ -88,10 +88,9 @@ def introspect(
         investigation = investigate_with(environment, settings, token, role=require or ROLE, now=now)
     if investigation.finding:
         investigation = replace(investigation, finding=investigation.finding.with_env_file(env_file))
-    error, finding = investigation.error, investigation.finding
-    introspection = investigation.introspection
-    is_open = introspection is None or (verbose and not introspection.active)
-    is_read = is_open and token_form(token).kind is TokenKind.JWT
+    error, finding, introspection = investigation.error, investigation.finding, investigation.introspection
+    is_unknown = introspection is None or (verbose and not introspection.active)
+    is_read = is_unknown and token_form(token).kind is TokenKind.JWT
     says_more = verbose or (finding and (finding.candidates or finding.seen or finding.because))
     if error and finding and not says_more:  # two lines say all of it
         screen.error(why(brief(finding)), *brief(finding).steps)
@@ -155,8 +154,9 @@ def _show(
         if finding:
             show_finding(screen, finding)
     else:
-        expiry = _expiry(introspection, now=now)
-        screen.pairs([("active", f"yes, {'but ' if expiry.startswith('expired') else ''}{expiry}")])
+        expires = introspection.expires_at
+        but = "but " if expires is not None and expires <= now else ""
+        screen.pairs([("active", f"yes, {but}{_expiry(expires, now=now)}")])
         if finding:
             show_finding(screen, finding, evidence=verbose)
             screen.say()
@@ -188,9 +188,8 @@ def _about(introspection: Introspection, token: str, *, now: float, verbose: boo
     }
 
 
-def _expiry(introspection: Introspection, *, now: float) -> str:
-    """Return when the token expires; a PAT's year 9999 means never."""
-    expires = introspection.expires_at
+def _expiry(expires: float | None, *, now: float) -> str:
+    """Return when a token expires; a PAT's year 9999 means never."""
     if expires is None:
         return "without an expiry"
     if expires >= NEVER:
@@ -201,12 +200,9 @@ def _expiry(introspection: Introspection, *, now: float) -> str:
 def _show_verdicts(screen: Screen, introspection: Introspection, settings: Settings, *, now: float) -> None:
     screen.say()
     for route in Route:
-        refusal = refusal_of(introspection, settings, role=route.role, now=now)
-        words = f"yes    has {route.role}" if route.role else "yes"
-        if route is Route.PUBLIC:
-            refusal, words = None, "open to anyone"
-        elif refusal:
-            words = f"no     {refusal.message}"
+        refusal = refusal_of(introspection, settings, role=route.role, now=now) if route is not Route.PUBLIC else None
+        words = f"yes    has {route.role}" if route.role else "yes" if route is not Route.PUBLIC else "open to anyone"
+        words = f"no     {refusal.message}" if refusal else words
         screen.behind(f"{route.path:<21}", words, colour="red" if refusal else "green")
 
 
@@ -277,20 +273,14 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
         expires_at=within_all_clocks(expires) if type(expires) is int else None,
         audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
     )
-    rows = {"": NOT_VERIFIED, **_about(unverified, token, now=now, verbose=verbose)}
+    rows = {"not verified": NOT_VERIFIED, **_about(unverified, token, now=now, verbose=verbose)}
     if form.is_id_token:
         rows["token"] += "\nan ID token, which no API accepts"
     rows["issuer"] += ", as in ZITADEL_DOMAIN"
     if unverified.text("iss") != settings.issuer:
         rows["issuer"] = f"{one_line(unverified.text('iss')) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
     rows["audience"] += f"\n{_audience(unverified.audience, settings)}"
-    screen.pairs(
-        [
-            ("not verified", rows.pop("")),
-            *rows.items(),
-            ("expiry", _expiry(unverified, now=now).removeprefix("expires ")),
-        ]
-    )
+    screen.pairs([*rows.items(), ("expiry", _expiry(unverified.expires_at, now=now))])
     role_claims = [match for name in claims if (match := ROLES_CLAIM.fullmatch(name))]
     for match in role_claims:
         show_roles(screen, unverified, match[1], match[1])

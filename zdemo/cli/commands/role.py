@@ -62,11 +62,10 @@ class _Project:
         tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
         self.screen = screen
         self.client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
-        self.introspector: IntrospectionClient | None = None
         self.api: Settings | None = None
         with suppress(SettingsError):
             self.api = Settings.from_env(environment)
-            self.introspector = IntrospectionClient(self.api)
+        self.introspector = IntrospectionClient(self.api) if self.api else None
         self.id = roles.find_project_id(settings, self.introspector)
         self.token = environment.get("PAT", "").strip()
         self.environment = environment
@@ -101,10 +100,10 @@ def make_apis_forget(project: _Project, user_id: str) -> tuple[bool, str, Forgot
 def show_followers(screen: Screen, api_url: str, told: Forgotten, *, sharing: bool) -> None:
     """Say which APIs follow at once, or else which setting of theirs limits how long they take."""
     if told.why_not:
-        screen.tell(one_line(f"note: the API at {api_url} {told.why_not}"))
+        screen.note(one_line(f"the API at {api_url} {told.why_not}"))
     if told.untold:
-        screen.tell(
-            f"note: the API at {api_url} forgot its answers, but its store did not take the order, so others "
+        screen.note(
+            f"the API at {api_url} forgot its answers, but its store did not take the order, so others "
             "that share the store were not told; check the store"
         )
     if told.done:
@@ -142,28 +141,28 @@ def list_roles(
     name = roles.require_project(project.client, project.id).name
     user_id = roles.require_user(project.client, user).id if user else None
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
-    states = {user.id: user.state for user in list_users_by_id(project.client, {one.user_id for one in assignments})}
+    states = {user.id: user.state for user in list_users_by_id(project.client, {row.user_id for row in assignments})}
     if as_json:
         rows = [
             {
-                "id": one.id,
-                "user": {"id": one.user_id, "login_name": one.login_name, "state": states.get(one.user_id, "").lower()},
-                "roles": list(one.role_keys),
-                "active": one.active,
-                "granted_by": {"id": one.organization_id, "name": one.organization_name},
+                "id": row.id,
+                "user": {"id": row.user_id, "login_name": row.login_name, "state": states.get(row.user_id, "").lower()},
+                "roles": list(row.role_keys),
+                "active": row.active,
+                "granted_by": {"id": row.organization_id, "name": row.organization_name},
             }
-            for one in assignments
+            for row in assignments
         ]
         screen.document({"project": {"id": project.id, "name": name}, "assignments": rows})
         return ExitCode.YES
     at = f" of the {project.zitadel}" if project.client.emulator else ""
     screen.say(one_line(f"roles in project {name} ({project.id}){at}"))
     table = []
-    for one in assignments:
-        by = f"granted by organization {one.organization_id} ({one.organization_name})"
-        note = ENDED.get(states.get(one.user_id, ""), by) if one.active else "deactivated: has no effect"
-        cells = one.login_name, ", ".join(one.role_keys) or "(no role)", note
-        table.append([f"  {one_line(cells[0])}", *map(one_line, cells[1:])])
+    for row in assignments:
+        by = f"granted by organization {row.organization_id} ({row.organization_name})"
+        note = ENDED.get(states.get(row.user_id, ""), by) if row.active else "deactivated: has no effect"
+        keys = ", ".join(row.role_keys) or "(no role)"
+        table.append([f"  {one_line(row.login_name)}", one_line(keys), one_line(note)])
     screen.table(table or [["  no role is granted"]])
     return ExitCode.YES
 
@@ -199,7 +198,7 @@ def grant_role(
     change = roles.grant(project.client, project.id, user, role, define=define)
     code = _show_outcome(project, change, as_json=as_json)
     if why := ENDED.get(change.user.state):
-        project.screen.tell(f"note: {why}, so ZITADEL still refuses their tokens")
+        project.screen.note(f"{why}, so ZITADEL still refuses their tokens")
     return code
 
 

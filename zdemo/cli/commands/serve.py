@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from socket import socket
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,7 @@ from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, with_env_file
 if TYPE_CHECKING:
     from zdemo.cli.commands.serve_start import ServeAddress
     from zdemo.page import PageOptions
+    from zdemo.server.tuning import WorkerApp
 
 NEEDED = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
 OF_THE_PAGE = ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT")
@@ -106,23 +108,29 @@ def serve(
         tell_start(screen, environment, settings, place, as_json=json_logs)
         if emulator and not json_logs:  # below the banner
             log(as_json=False)
-        from zdemo.page import paged_worker
-        from zdemo.server.tuning import WorkerApp, spare_threads
-        from zdemo.serving.production import serve_forever
+        from zdemo.server.tuning import WorkerApp
 
         worker = WorkerApp(
             settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics, page_url=place.page_url
         )
         page = _page_options(place, environment, settings)
-        build = partial(paged_worker, worker, page) if page else worker
-        all_threads = threads + spare_threads(threads) + (page.threads if page else 0)
-        pin = workers > 1 if pin is None else pin
-        try:
-            serve_forever(build, listener, workers=workers, threads=all_threads, pin=pin)
-        except ChildProcessError as failed:
-            hint = "look for its error above; if there is none, see in the system's log whether it was killed"
-            raise ZdemoError(f"the API has stopped: {failed}", hint=hint) from failed
+        _serve(worker, page, listener, workers=workers, pin=workers > 1 if pin is None else pin)
     return ExitCode.YES
+
+
+def _serve(worker: WorkerApp, page: PageOptions | None, listener: socket, *, workers: int, pin: bool) -> None:
+    """Serve until a signal comes. Raises ZdemoError if a worker ends twice within seconds."""
+    from zdemo.page import paged_worker
+    from zdemo.server.tuning import spare_threads
+    from zdemo.serving.production import serve_forever
+
+    build = partial(paged_worker, worker, page) if page else worker
+    threads = worker.threads + spare_threads(worker.threads) + (page.threads if page else 0)
+    try:
+        serve_forever(build, listener, workers=workers, threads=threads, pin=pin)
+    except ChildProcessError as failed:
+        hint = "look for its error above; if there is none, see in the system's log whether it was killed"
+        raise ZdemoError(f"the API has stopped: {failed}", hint=hint) from failed
 
 
 def _page_options(place: ServeAddress, environment: Environment, settings: Settings) -> PageOptions | None:
@@ -132,6 +140,7 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
     if not place.page_key:
         return None
     file, file_step = environment.file, None
+    users = (READER, VISITOR) if place.emulator_name else ()
     if place.emulator_port:
         file, _ = emulator_env_file(file or DEFAULT_ENV_FILE, place.emulator_port)
         file_step = with_env_file(init_emulator(place.emulator_port, place.url), file)
@@ -143,8 +152,8 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
         steps_file=file,
         file_step=file_step,
         emulator=place.emulator_name,
-        emulator_users={"reader": READER.id, "visitor": VISITOR.id} if place.emulator_name else {},
-        emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id} if place.emulator_name else {},
+        emulator_users={user.username: user.id for user in users},
+        emulator_pats={user.username: user.token_id for user in users},
     )
 
 
@@ -161,7 +170,7 @@ def _with_emulator(screen: Screen, environment: Environment, port: int) -> Envir
     shadowed = [name for name in NEEDED if environment.get(name, variables[name]).strip() != variables[name]]
     shadowed += [name for name in NOT_THE_EMULATORS if name in environment]
     if shadowed:
-        screen.tell(f"note: --emulator ignores your {', '.join(shadowed)}")
+        screen.note(f"--emulator ignores your {', '.join(shadowed)}")
     options = {name: ("--emulator", variables[name]) for name in (*NEEDED, *OF_THE_PAGE)}
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
@@ -175,7 +184,7 @@ def _start_emulator(stack: ExitStack, port: int, api_port: int, env_file: Path) 
         if error.errno != errno.EADDRINUSE:
             raise
         commands = with_emulator_settings(env_file, Command("serve"), port=port)
-        other = common_options.free_port_near(common_options.EMULATOR_HOST, port, api_port)
+        other = port + (2 if api_port == port + 1 else 1)
         hint = [f"choose another one: --emulator-port {other}", "or, if an emulator runs there already:", *commands]
         raise ZdemoError(f"the emulator's port, {port}, is taken", hint=hint) from None
 

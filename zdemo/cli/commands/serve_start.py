@@ -78,13 +78,10 @@ def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investig
             screen.tell(f"ZITADEL: {ACCEPTED}")
         return
     finding = brief(finding or Finding(cause=error.message, fix=error.steps)).with_env_file(environment.file)
-    screen.tell(f"warning: {why(finding)}{f'; {heading(finding)}' if finding.candidates else ''}")
-    for problem in finding.because:
-        screen.behind("note     ", problem.text, stream=screen.stderr)
-    for candidate in finding.candidates:
-        screen.behind("         ", candidate, hang=2, stream=screen.stderr)
-    for number, step in enumerate(finding.fix):
-        screen.behind("         " if number else "fix      ", in_lines(step), stream=screen.stderr)
+    screen.warn(f"{why(finding)}{f'; {heading(finding)}' if finding.candidates else ''}")
+    screen.pairs([("note", problem.text) for problem in finding.because], label_width=7, stream=screen.stderr)
+    screen.pairs([("", candidate) for candidate in finding.candidates], label_width=7, stream=screen.stderr)
+    screen.steps("fix", finding.fix, label_width=7, stream=screen.stderr)
 
 
 def tell_start(
@@ -122,7 +119,7 @@ def tell_start(
                 screen.behind("  ", in_lines(step), stream=screen.stderr)
             screen.tell("")
     if store and not store.ok:
-        screen.tell(f"warning: {store.reason}, so answers are not shared")
+        screen.warn(f"{store.reason}, so answers are not shared")
         screen.behind("fix      ", store.hint, stream=screen.stderr)
     asked.add_done_callback(lambda done: _tell_fault(screen, environment, done, verdict))
 

@@ -126,8 +126,9 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
     try:
         yield client
     except IntrospectionError as error:
+        message, hint = TOO_OLD
         if (reply := error.answer) and error.status == 502 and reply.status in (404, 501) and "/zitadel." in reply.url:
-            raise ManagementError(TOO_OLD[0], hint=TOO_OLD[1], answer=reply) from error  # a service is missing
+            raise ManagementError(message, hint=hint, answer=reply) from error  # a service is missing
         raise
     finally:
         client.close()
@@ -154,7 +155,7 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
     environment = _layers(given, options, files)
     address = environment.get("ZITADEL_DOMAIN", "")
     if address and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
-        screen.tell(f"note: the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
+        screen.note(f"the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
     return environment
 
 

@@ -1,6 +1,5 @@
 """The course of ``zdemo setup``: look, show the plan, ask, apply and verify it; or tear it down."""
 
-import os
 import shlex
 import time
 from collections.abc import Collection
@@ -11,13 +10,15 @@ from typing import Any
 from zdemo.cli.emulator_env_file import warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import agreed, at_terminal
+from zdemo.config.environment import read_environment
 from zdemo.config.file_io import open_to_others
+from zdemo.config.sources import hiding_problems
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
 from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, Rotation, make_plan
-from zdemo.setup.setup_files import SETTINGS, SetupFiles
+from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.teardown import Item, Teardown, plan_teardown, tear_down
 from zdemo.text.printable import one_line, printable
 from zdemo.zitadel.management import ManagementClient
@@ -50,7 +51,7 @@ class SetupRun:
                 screen.document(plan_document(plan, dry_run=True, seconds=None))
             if plan.rotation:
                 again = "to create a new one, add --rotate-secret, or type yes when asked"
-                screen.tell(f"note: {plan.rotation.why}; {again}")
+                screen.note(f"{plan.rotation.why}; {again}")
             screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
             return ExitCode.YES
         if any(plan.to_do(ObjectKind.ENV)):
@@ -62,16 +63,15 @@ class SetupRun:
         if plan.changes:
             apply_plan(self.client, files, plan, screen)
         with screen.waiting("waiting until introspection shows it"):
-            shown = verify_tokens(self.client, files, options.role)
+            seconds = verify_tokens(self.client, files, options.role)
         if self.as_json:
-            screen.document(plan_document(plan, dry_run=False, seconds=shown))
+            screen.document(plan_document(plan, dry_run=False, seconds=seconds))
         else:
             show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
         if warning := open_to_others(str(files.path), files.path):
-            screen.tell(f"warning: {warning.in_full}")
-        for name in SETTINGS:
-            if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
-                screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
+            screen.warn(warning.in_full)
+        for problem in hiding_problems(read_environment(files.path)):
+            screen.warn(problem.in_full)
         return ExitCode.YES
 
     def _declined(self, document: object) -> int:
@@ -118,7 +118,7 @@ class SetupRun:
             show_teardown(screen, teardown, files.path, self.client.emulator)
         if self.dry_run:
             if teardown.added_by_others:
-                screen.tell("note: --teardown stops here: others added to what setup created")
+                screen.note("--teardown stops here: others added to what setup created")
             screen.tell("--dry-run: nothing was changed")
         else:
             teardown.check()
@@ -149,9 +149,9 @@ def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: s
         label, action = str(step.kind), str(step.action)
         if step.kind is ObjectKind.ENV:
             label = plan.file
-            if step.name:
-                kept = len(set(settings) - set(step.name.split(", ")))
-                action = f"set {len(step.name.split(', '))}" + (f", keep {kept}" if kept else "")
+            if step.settings:
+                kept = len(set(settings) - set(step.settings))
+                action = f"set {len(step.settings)}" + (f", keep {kept}" if kept else "")
         rows.append(_row(label, step.name, step.note, screen.mark(action, COLOURS.get(step.action, ""))))
     screen.table(rows)
     screen.say()

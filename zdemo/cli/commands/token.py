@@ -90,7 +90,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     More: docs/commands.md, docs/how-zitadel-answers.md
     """
     screen: Screen = ctx.obj
-    requested = [one for option in scope or () for one in option.split()]  # one may hold several, as in OAuth
+    requested = " ".join(scope or ()).split()  # an option may hold several, as in OAuth
     if login or device:
         of_accounts = {"--key-file": key_file, "--client-secret": client_secret}
         if named := next((name for name, given in of_accounts.items() if given is not None), None):
@@ -107,7 +107,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         from zdemo.diagnosis.wording import span
 
         expires = "" if issued.expires_in is None else f", which expires in {span(issued.expires_in)}"
-        screen.tell(f"note: a token of {who}{expires}")
+        screen.note(f"a token of {who}{expires}")
     document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
     indent = 2 if screen.stdout.isatty() else None
     screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
@@ -125,11 +125,11 @@ def _of_service_account(
     from zdemo.diagnosis.wording import audience_scope, usual_scopes
 
     scopes = requested or usual_scopes(settings.project_id)
-    if not any(re.fullmatch(audience_scope(".+"), one) for one in scopes):
+    if not any(re.fullmatch(audience_scope(".+"), requested_scope) for requested_scope in scopes):
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
-        screen.tell(f"warning: {WITHOUT_AUDIENCE}: {fix}")
+        screen.warn(f"{WITHOUT_AUDIENCE}: {fix}")
     for odd in odd_values({"ZITADEL_PROJECT_ID": settings.project_id or ""}):
-        screen.tell(f"warning: {odd.in_full}")
+        screen.warn(odd.in_full)
     try:
         with screen.waiting(f"asking {settings.zitadel}"):
             issued = request_token(settings, scopes, now=time.time())

@@ -30,6 +30,7 @@ from zdemo.verify.cases import CASES
 from zdemo.verify.examine import examine, requested
 
 if TYPE_CHECKING:
+    from zdemo.verify.api_process import RunningApi
     from zdemo.verify.run import VerifyRun
 
 FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
@@ -187,6 +188,26 @@ class GradedApi:
     start_seconds: float
 
 
+def _reads_key_file() -> bool:
+    """Return whether the folder's ``.env``, which the API may read, names a key file."""
+    with suppress(SettingsError):
+        return bool(read_dotenv(Path(".env")).get(KEY_FILE, "").strip())
+    return False
+
+
+def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> None:
+    """Wait until the API answers; if it does not, show what it printed last."""
+    from zdemo.verify.run import last_lines
+
+    try:
+        with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):
+            api.wait_until_it_answers(origin, target.path, target.start_seconds)
+    except ZdemoError:
+        for line in last_lines(api.printed()):
+            screen.behind("  ", reports.shortened(screen, line), stream=screen.stderr)
+        raise
+
+
 @contextmanager
 def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     """Run an emulator, start the API in front of it, and wait until it answers; yield what the cases ask with."""
@@ -201,16 +222,13 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     from zdemo.verify.api_process import LOOPBACK, api_running, free_port
     from zdemo.verify.emulated_issuer import emulated_issuer
     from zdemo.verify.judgments import secrets_of
-    from zdemo.verify.run import VerifyRun, last_lines
+    from zdemo.verify.run import VerifyRun
 
-    reads_key_file = False  # the folder's ``.env``, which the API may read, names one
-    with suppress(SettingsError):
-        reads_key_file = bool(read_dotenv(Path(".env")).get(KEY_FILE, "").strip())
+    reads_key_file = _reads_key_file()
     start = random_start(World(external_domain=target.external_domain))
     with ExitStack() as stack:
         stack.enter_context(left_by_signals())
-        needs_file = reads_key_file or any("{key_file}" in text for text in (*target.env, *target.command))
-        files = stack.enter_context(with_emulator.key_files(start)) if needs_file else {}
+        files = stack.enter_context(with_emulator.key_files(start))
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         values, port = {**with_emulator.exported(start, running.url), **files}, free_port()
@@ -220,17 +238,10 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         environment, withdrawn = with_emulator.command_environment(os.environ, {"PORT": str(port), **kept})
         screen.hide(start.client_secret)
         if withdrawn:
-            screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
+            screen.note(f"the API does not get your {', '.join(withdrawn)}")
         command = with_emulator.expanded(target.command, with_emulator.placeholders(values, port))
-        origin = f"http://{LOOPBACK}:{port}"
-        api = stack.enter_context(api_running(command, environment))
-        try:
-            with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):
-                api.wait_until_it_answers(origin, target.path, target.start_seconds)
-        except ZdemoError:
-            for line in last_lines(api.printed()):
-                screen.behind("  ", reports.shortened(screen, line), stream=screen.stderr)
-            raise
+        origin, api = f"http://{LOOPBACK}:{port}", stack.enter_context(api_running(command, environment))
+        _wait(screen, target, api, origin)
         budget = RunBudget(MOST_SECONDS + target.window_seconds)
         yield VerifyRun(
             api=stack.enter_context(closing(ApiClient(origin, target.path, budget, patient=True))),

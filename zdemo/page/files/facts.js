@@ -6,7 +6,6 @@ import {
   isAsked,
   markOf,
   milliseconds,
-  partOf,
   reasonOf,
   resultOf,
   seconds,
@@ -57,7 +56,7 @@ function fact(name, value) {
 function tokenOf(event) {
   const { token, kind } = event.caller ?? {};
   if (!token) return "none";
-  if (!partOf(event.caller)) return `${kind} ${token}`;
+  if (!event.caller?.part) return `${kind} ${token}`;
   return kind ? `${token} (${kind})` : token;
 }
 

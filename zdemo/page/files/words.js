@@ -81,12 +81,7 @@ export function timeOfDay(at) {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
-/** Return what may be seen of a caller's token; nothing of a short one. */
-export function partOf(caller) {
-  return caller?.token?.startsWith("(") ? "" : caller?.token;
-}
-
 /** Return who sent a request: by name, or by the token that ZITADEL does not know. */
 export function callerOf({ caller }) {
-  return caller?.name || partOf(caller) || (caller?.token ? "unknown" : "nobody");
+  return caller?.name || caller?.part || (caller?.token ? "unknown" : "nobody");
 }
