@@ -153,7 +153,7 @@ def test_a_token_that_only_this_machine_refuses_is_about_the_clock(
     claims = {"active": True, "scope": "openid"}
     token = Introspection(active=True, claims=claims, expires_at=expires, not_before=not_before)
     evidence = Evidence(clock_ahead_seconds=ahead)
-    finding = decide(REFUSED, replace(case_of(token, evidence=evidence), role=None))
+    finding = decide(REFUSED, replace(case_of(token, evidence=evidence), role=""))
     assert finding is not None
     assert finding.id == name
     assert named in finding.cause

@@ -15,7 +15,7 @@ from zdemo.diagnosis.evidence import NOTHING, Evidence, PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.inactive_token import INACTIVE, SICK
 from zdemo.diagnosis.rules.rule import decide
-from zdemo.diagnosis.token_case import TokenCase
+from zdemo.diagnosis.token_case import NO_SETTINGS, NOT_ASKED, TokenCase
 from zdemo.emulator import READER
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
@@ -54,7 +54,7 @@ def judge(token: str, evidence: Evidence, settings: Settings = SETTINGS) -> Find
     return finding
 
 
-def case_of(token: str | None, evidence: Evidence = NOTHING, settings: Settings = SETTINGS) -> TokenCase:
+def case_of(token: str, evidence: Evidence = NOTHING, settings: Settings = SETTINGS) -> TokenCase:
     introspection = Introspection(active=False)
     return TokenCase(settings=settings, token=token, introspection=introspection, evidence=evidence, now=NOW)
 
@@ -240,21 +240,21 @@ UNDECIDED = PatRecords(user="ada", user_id=CLIENT_ID, state="ACTIVE")
         (PAT[:-1], WITHOUT_ADMINISTRATOR, None, [FIRST, {Probe.WHOAMI}]),
         (jwt_of(), WITHOUT_ADMINISTRATOR, None, [FIRST, {Probe.KEYS}, {Probe.DISCOVERY}]),
         (jwt_of(), WITH_ADMINISTRATOR | {Probe.USERINFO: ALIVE}, None, [{Probe.ADMINISTRATOR}, {Probe.USERINFO}]),
-        (None, WITHOUT_ADMINISTRATOR, None, [{Probe.MADE_UP_CLIENT}]),
-        (None, SICK_HERE, None, [{Probe.MADE_UP_CLIENT}, {Probe.READY}]),
+        ("", WITHOUT_ADMINISTRATOR, None, [{Probe.MADE_UP_CLIENT}]),
+        ("", SICK_HERE, None, [{Probe.MADE_UP_CLIENT}, {Probe.READY}]),
     ],
 )
 def test_no_more_is_asked_than_the_answers_so_far_call_for(
-    token: str | None, replies: Mapping[Probe, Response], records: PatRecords | None, rounds: list[set[Probe]]
+    token: str, replies: Mapping[Probe, Response], records: PatRecords | None, rounds: list[set[Probe]]
 ) -> None:
-    for rules in (INACTIVE, SICK) if token is None else (INACTIVE,):
+    for rules in (INACTIVE, SICK) if not token else (INACTIVE,):
         asker = FakeAsker(replies, records)
         finding = decide(rules, case_of(token), asker)
         assert asker.rounds == rounds
-        assert finding is not None or (token is None and replies is not SICK_HERE)
+        assert finding is not None or (not token and replies is not SICK_HERE)
 
 
 def test_a_token_that_was_not_asked_about_has_no_cause() -> None:
     active = Introspection(active=True)
-    for unlike in ({"settings": None}, {"token": None}, {"introspection": None}, {"introspection": active}):
+    for unlike in ({"settings": NO_SETTINGS}, {"token": ""}, {"introspection": NOT_ASKED}, {"introspection": active}):
         assert decide(INACTIVE, replace(case_of(PAT), **unlike)) is None

@@ -110,6 +110,12 @@ class TokenForm:
         return "jti" not in self.claims and ("at_hash" in self.claims or "azp" in self.claims)
 
     @property
+    def audience(self) -> list[object]:
+        """The audience that a JWT names."""
+        audience = self.claims.get("aud")
+        return audience if isinstance(audience, list) else [audience] if audience else []
+
+    @property
     def size(self) -> str:
         """The length in words."""
         return "1 character" if self.length == 1 else f"{self.length} characters"

@@ -110,8 +110,8 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
         case = TokenCase(
             introspection=introspection,
             settings=settings,
-            token=token,
-            role=error.role if isinstance(error, InsufficientScope) else None,
+            token=token or "",
+            role=error.role if isinstance(error, InsufficientScope) else "",
             evidence=Evidence(admin_option="" if options.emulator else admin_option(options.environment)),
             now=now,
         )

@@ -63,8 +63,8 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
     evidence = facts.ask(Probe.TOKEN, meanwhile=(Probe.HEALTH, Probe.READY))
     case = TokenCase(
         settings=facts.settings,
-        token=None if facts.made_up else facts.token,
-        role=role,
+        token="" if facts.made_up else facts.token,
+        role=role or "",
         evidence=evidence,
         now=now,
         refused_for_role=refused_for_role,

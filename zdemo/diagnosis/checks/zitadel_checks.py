@@ -9,8 +9,8 @@ from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
+from zdemo.diagnosis.rules.client_records import assertions_are_refused
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
-from zdemo.diagnosis.rules.refused_assertion import assertions_are_refused
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, finding_for_error, zitadels_signs
 from zdemo.diagnosis.token_case import TokenCase

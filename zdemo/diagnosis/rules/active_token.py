@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, is_pat, near_miss, other_application, role_scopes
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import TokenCase
+from zdemo.diagnosis.token_case import NOT_ASKED, TokenCase
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
 
@@ -16,19 +16,19 @@ SOON_FOR_A_PAT_SECONDS = 7 * 86_400
 
 
 def _is_expired(case: TokenCase) -> bool:
-    end = case.introspection.expires_at if case.introspection else None
+    end = case.introspection.expires_at
     return end is not None and case.now >= end
 
 
 def _is_early(case: TokenCase) -> bool:
-    begin = case.introspection.not_before if case.introspection else None
+    begin = case.introspection.not_before
     return begin is not None and case.now < begin
 
 
-@rule()
+@rule(when=lambda case: _is_expired(case) or _is_early(case))
 def _clock_skewed(case: TokenCase) -> Finding | None:
     ahead = case.evidence.clock_off_by
-    if not ahead or not (_is_expired(case) or _is_early(case)):
+    if not ahead:
         return None
     return Finding(
         id="clock.skewed",
@@ -50,9 +50,7 @@ def _not_yet_valid(case: TokenCase) -> Finding | None:
 
 
 @rule()
-def _in_other_project(case: TokenCase) -> Finding | None:
-    if case.settings is None or case.introspection is None:
-        return None
+def _in_other_project(case: TokenCase) -> Finding:
     return Finding(  # the audience of an active token names the application's own project
         id="client.in_other_project",
         cause="the token is meant for the project of this API application, but ZITADEL_PROJECT_ID is another project "
@@ -68,7 +66,7 @@ INVALID = table(
     _expired,
     _not_yet_valid,
     _in_other_project,
-    when=lambda case: case.is_active and isinstance(case.refusal, InvalidToken),
+    when=lambda case: case.introspection.active and isinstance(case.refusal, InvalidToken),
 )
 REFUSED = (*INVALID, *MISSING_ROLE)
 
@@ -96,7 +94,7 @@ class Note:
 def notes(case: TokenCase) -> tuple[Note, ...]:
     """Return a note for each thing that is unusual about an active token."""
     introspection, settings, role = case.introspection, case.settings, case.role
-    if introspection is None or settings is None:
+    if introspection is NOT_ASKED:
         return ()
     project, granted = settings.project_id, introspection.roles(settings.project_id)
     issuer, of_pat = introspection.text("iss"), is_pat(introspection)

@@ -1,14 +1,14 @@
-"""What an administrator's records show about a client that ZITADEL refuses: they make most causes certain."""
+"""What an administrator's records, and the clocks, show about a client that ZITADEL refuses: mostly certain causes."""
 
-from zdemo.diagnosis.evidence import ClientRecords, Probe
+from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.odd_values import CERTAINLY_COPY_SECRET, odd_credentials
-from zdemo.diagnosis.rules.refused_assertion import finding_for_clock
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import TokenCase, settings_of
-from zdemo.diagnosis.wording import LOOKED_UP, Lines
+from zdemo.diagnosis.token_case import TokenCase
+from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, Lines, clock_words
 from zdemo.errors.steps import Command, SetVariable, Step, sentence
-from zdemo.zitadel.records import Application, Credential, Organization, Project
+from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
+from zdemo.zitadel.records import Application
 
 SIGNER = "the key of ZITADEL_KEY_FILE"
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
@@ -22,7 +22,7 @@ REGENERATE = (
 
 def has_key(case: TokenCase) -> bool:
     """Return whether the API application uses a key."""
-    return settings_of(case).key is not None
+    return case.settings.key is not None
 
 
 def has_secret(case: TokenCase) -> bool:
@@ -35,22 +35,63 @@ def refusal(case: TokenCase) -> str:
     return f"ZITADEL refuses the API application's {'key (ZITADEL_KEY_FILE)' if has_key(case) else 'credentials'}"
 
 
+# --- what is signed here (RFC 7523)
+
+
+def assertions_are_refused(clock_ahead_seconds: float) -> bool:
+    """Return whether ZITADEL refuses every assertion that is signed here, because the clocks differ so much."""
+    return not -LIFETIME_SECONDS < clock_ahead_seconds <= CLOCK_LEEWAY_SECONDS + 1
+
+
+def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
+    """Find assertions in the future or expired for ZITADEL; only likely: a proxy may have written the ``Date``."""
+    ahead = evidence.clock_ahead_seconds
+    if ahead is None or not assertions_are_refused(ahead):
+        return None
+    what = "in the future" if ahead > 0 else "expired already"
+    return Finding(
+        id="clock.skewed",
+        cause=f"{clock_words(ahead)}: for ZITADEL, an assertion signed with {signer} is {what}",
+        likely=True,
+        seen=(CLOCK_COMPARED,),
+        fix=(SYNCHRONISE,),
+    )
+
+
+def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Finding | None:
+    """Find assertions that name another audience than ZITADEL's issuer, which it compares exactly."""
+    issuer, audience = quoted(evidence.body(Probe.DISCOVERY).get("issuer")), audience_of(zitadel_domain)
+    if evidence.status(Probe.DISCOVERY) != 200 or issuer in ("", audience):
+        return None
+    return Finding(
+        id=f"{kind}.issuer_differs",
+        cause=f"ZITADEL's issuer is {issuer}, but assertions signed with {signer} are for {audience} "
+        "(ZITADEL_DOMAIN): ZITADEL accepts only assertions for its own issuer",
+        seen=(("discovery", f"issuer {issuer}"),),
+        fix=(SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here"),),
+        otherwise=(
+            "let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)",
+        ),
+    )
+
+
 def clock_of(case: TokenCase) -> Finding | None:
     """Return the finding if ZITADEL refuses the key because of the clock."""
     return finding_for_clock(case.evidence, SIGNER) if has_key(case) else None
+
+
+# --- what the administrator's PAT shows
 
 
 def _records(case: TokenCase) -> ClientRecords:
     return case.evidence.client_records or ClientRecords()
 
 
-def _lines(case: TokenCase) -> Lines:
-    values = () if has_key(case) else odd_credentials(settings_of(case))
-    clock = clock_of(case)
-    return (*(("values", value.text) for value in values), LOOKED_UP, *((("clock", clock.cause),) if clock else ()))
+def _application(case: TokenCase) -> Application | None:
+    return _records(case).application
 
 
-def _certain(case: TokenCase, name: str, cause: str, fix: Step, *otherwise: Step) -> Finding:
+def _finding(case: TokenCase, name: str, cause: str, fix: Step, *otherwise: Step) -> Finding:
     """Return a finding that is certain; if the clock is wrong as well, both need a fix."""
     clock = clock_of(case)
     return Finding(id=f"client.{name}", cause=cause, fix=(fix, *(clock.fix if clock else ())), otherwise=otherwise)
@@ -59,36 +100,30 @@ def _certain(case: TokenCase, name: str, cause: str, fix: Step, *otherwise: Step
 @rule(Probe.CLIENT_RECORDS)
 def _inactive(case: TokenCase) -> Finding | None:
     records = _records(case)
-    states: tuple[tuple[str, Application | Project | Organization | None, str, str], ...] = (
-        ("application", records.application, "", "its page in the project"),
-        ("project", records.project, " of the application", "the project's page"),
-        ("organization", records.organization, " of the application", "the organization's page"),
-    )
-    for kind, record, of, where in states:
+    for kind, record in (
+        ("application", records.application),
+        ("project", records.project),
+        ("organization", records.organization),
+    ):
         if record and not record.active:
             number = f" ({quoted(record.id, 40)})" if kind == "project" else ""
+            of = "" if kind == "application" else " of the application"
             cause = f"{refusal(case)}: the {kind} {quoted(record.name, 60)}{number}{of} is inactive (deactivated)"
-            fix = f"reactivate the {kind}: {where} in the Management Console, Actions, Reactivate"
-            return _certain(case, f"{kind}_inactive", cause, fix)
+            fix = f"reactivate the {kind}: its page in the Management Console, Actions, Reactivate"
+            return _finding(case, f"{kind}_inactive", cause, fix)
     return None
 
 
 @rule(Probe.CLIENT_RECORDS)
-def _is_public(case: TokenCase) -> Finding | None:
-    app = _records(case).application
-    if app is None or app.method != PUBLIC_METHOD:
+def _other_method(case: TokenCase) -> Finding | None:
+    app = _application(case)
+    if app and app.method == PUBLIC_METHOD:
+        what = "is a public client (PKCE, authentication method none): it cannot introspect"
+        fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
+        return _finding(case, "is_public", f"the application {quoted(app.name, 60)} {what}", fix)
+    if not app or app.method not in KEY_METHODS or has_key(case):
         return None
-    what = "is a public client (PKCE, authentication method none): it cannot introspect"
-    fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
-    return _certain(case, "is_public", f"the application {quoted(app.name, 60)} {what}", fix)
-
-
-@rule(Probe.CLIENT_RECORDS, when=has_secret)
-def _key_only(case: TokenCase) -> Finding | None:
-    app = _records(case).application
-    if app is None or app.method not in KEY_METHODS:
-        return None
-    return _certain(
+    return _finding(
         case,
         "key_only",
         f"{refusal(case)}: the application {quoted(app.name, 60)} uses a key (authentication method private_key_jwt), "
@@ -100,10 +135,10 @@ def _key_only(case: TokenCase) -> Finding | None:
 
 @rule(Probe.CLIENT_RECORDS, when=has_secret)
 def _wrong_secret(case: TokenCase) -> Finding | None:
-    app = _records(case).application
-    if app is None or not _records(case).all_visible:  # an administrator of the project alone
+    app = _application(case)
+    if not app or not _records(case).all_visible:  # an administrator of the project alone
         return None
-    return _certain(
+    return _finding(
         case,
         "wrong_secret",
         f"{refusal(case)}: CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since. CLIENT_ID is "
@@ -113,38 +148,21 @@ def _wrong_secret(case: TokenCase) -> Finding | None:
     )
 
 
-def _key_of(case: TokenCase) -> Credential | None:
-    """Return the key of the key file, if the application lists it."""
-    key = settings_of(case).key
-    return next((listed for listed in _records(case).keys or () if key and listed.id == key.key_id), None)
-
-
 @rule(Probe.CLIENT_RECORDS, when=has_key)
-def _key_deleted(case: TokenCase) -> Finding | None:
-    app = _records(case).application
-    if app is None or _records(case).keys is None or _key_of(case):
+def _wrong_key(case: TokenCase) -> Finding | None:
+    app, keys = _application(case), _records(case).keys
+    if not app or keys is None or not case.settings.key:
         return None
-    cause = (
-        f"the key of ZITADEL_KEY_FILE is unknown: the application {quoted(app.name, 60)} does not list its keyId; it "
-        "was deleted, or clientId or keyId in the file was changed"
-    )
-    return _certain(case, "key_deleted", cause, NEW_KEY)
-
-
-@rule(Probe.CLIENT_RECORDS, when=has_key)
-def _key_expired(case: TokenCase) -> Finding | None:
-    key = _key_of(case)
-    if key is None or not key.has_expired(case.evidence.looked_up_at):
-        return None
-    return _certain(case, "key_expired", f"the key of ZITADEL_KEY_FILE has expired ({key.expires_text})", NEW_KEY)
-
-
-@rule(Probe.CLIENT_RECORDS, when=has_key)
-def _key_differs(case: TokenCase) -> Finding | None:
-    app = _records(case).application
-    if app is None or not _key_of(case) or not _records(case).all_visible:
-        return None
-    return Finding(
+    key = next((listed for listed in keys if listed.id == case.settings.key.key_id), None)
+    if key is None:
+        cause = (
+            f"the key of ZITADEL_KEY_FILE is unknown: the application {quoted(app.name, 60)} does not list its keyId; "
+            "it was deleted, or clientId or keyId in the file was changed"
+        )
+        return _finding(case, "key_deleted", cause, NEW_KEY)
+    if key.has_expired(case.evidence.looked_up_at):
+        return _finding(case, "key_expired", f"the key of ZITADEL_KEY_FILE has expired ({key.expires_text})", NEW_KEY)
+    differs = Finding(
         id="client.key_differs",
         cause="the private key in the file of ZITADEL_KEY_FILE does not belong to its keyId: the application "
         f"{quoted(app.name, 60)} lists that key, it has not expired, and application, project and organization are "
@@ -152,46 +170,32 @@ def _key_differs(case: TokenCase) -> Finding | None:
         likely=True,
         fix=(NEW_KEY,),
     )
-
-
-def _id_variable(case: TokenCase) -> str:
-    return "clientId in the key file" if has_key(case) else "CLIENT_ID"
-
-
-@rule(Probe.CLIENT_RECORDS)
-def _is_another_id(case: TokenCase) -> Finding | None:
-    app = _records(case).with_own_id
-    if app is None:
-        return None
-    fix: Step = SetVariable("CLIENT_ID", app.client_id, certain=True)
-    if has_key(case):
-        fix = f"correct clientId in the file of ZITADEL_KEY_FILE: {app.client_id}"
-    what = f"{_id_variable(case)} is the resource ID of the application {quoted(app.name, 60)}, not its client ID"
-    return _certain(case, "is_another_id", f"{refusal(case)}: {what}", fix)
+    return clock_of(case) or (differs if _records(case).all_visible else None)
 
 
 @rule(Probe.CLIENT_RECORDS)
 def _unknown(case: TokenCase) -> Finding | None:
-    if _records(case).application or not _records(case).whole_instance:
+    records, variables = case.evidence.client_records, case.settings.credential_variables
+    if records is None or records.application:
         return None
-    return _certain(
-        case,
-        "unknown",
-        f"{refusal(case)}: no application has this client ID ({_id_variable(case)}): it is wrong, the application was "
-        "deleted, or it belongs to another ZITADEL",
-        f"set {settings_of(case).credential_variables} to those of an API application of this ZITADEL",
-        Command("setup", does="creates one"),
-    )
-
-
-@rule(Probe.CLIENT_RECORDS)
-def _not_visible(case: TokenCase) -> Finding | None:
-    """An administrator of an organization sees only its applications."""
-    if case.evidence.client_records is None or _records(case).application:
-        return None
-    variable, variables = _id_variable(case), settings_of(case).credential_variables
+    variable = "clientId in the key file" if has_key(case) else "CLIENT_ID"
+    if app := records.with_own_id:
+        fix: Step = SetVariable("CLIENT_ID", app.client_id, certain=True)
+        if has_key(case):
+            fix = f"correct clientId in the file of ZITADEL_KEY_FILE: {app.client_id}"
+        what = f"{variable} is the resource ID of the application {quoted(app.name, 60)}, not its client ID"
+        return _finding(case, "is_another_id", f"{refusal(case)}: {what}", fix)
+    if records.whole_instance:
+        return _finding(
+            case,
+            "unknown",
+            f"{refusal(case)}: no application has this client ID ({variable}): it is wrong, the application was "
+            "deleted, or it belongs to another ZITADEL",
+            f"set {variables} to those of an API application of this ZITADEL",
+            Command("setup", does="creates one"),
+        )
     see_all = "set ZITADEL_ADMIN_PAT to the PAT of an IAM_OWNER, who can see everything; then"
-    return Finding(
+    return clock_of(case) or Finding(  # an administrator of an organization sees only its applications
         id="client.unknown",
         cause=f"{refusal(case)}, and no application that this administrator can see has this client ID ({variable})",
         candidates=(
@@ -207,15 +211,10 @@ def _not_visible(case: TokenCase) -> Finding | None:
     )
 
 
-CERTAIN_BY_RECORDS = table(
-    _inactive,
-    _is_public,
-    _key_only,
-    _wrong_secret,
-    _key_deleted,
-    _key_expired,
-    _is_another_id,
-    _unknown,
-    seen=_lines,
-)
-UNCERTAIN_BY_RECORDS = table(_key_differs, _not_visible, seen=_lines)
+def _seen(case: TokenCase) -> Lines:
+    values = () if has_key(case) else odd_credentials(case.settings)
+    clock = clock_of(case)
+    return (*(("values", value.text) for value in values), LOOKED_UP, *((("clock", clock.cause),) if clock else ()))
+
+
+BY_RECORDS = table(_inactive, _other_method, _wrong_secret, _wrong_key, _unknown, seen=_seen)

@@ -2,11 +2,11 @@
 
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.rule import Rule, rule, table
-from zdemo.diagnosis.token_case import TokenCase, settings_of
+from zdemo.diagnosis.rules.rule import rule, table
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import audience_scope, shown_list, span
-from zdemo.errors.steps import Command, Sentence, SetVariable, sentence
+from zdemo.errors.steps import Command, SetVariable, sentence
 from zdemo.zitadel.introspection_answer import within_all_clocks
 
 CLAIMS = ("iss", "aud", "exp")  # in every JWT from ZITADEL
@@ -28,7 +28,7 @@ def _wrong_signature(case: TokenCase) -> Finding | None:
 @rule(Probe.DISCOVERY, Probe.KEYS)
 def _other_issuer(case: TokenCase) -> Finding | None:
     discovered, named = quoted(case.evidence.body(Probe.DISCOVERY).get("issuer")), case.form.claims.get("iss")
-    own = discovered or settings_of(case).issuer
+    own = discovered or case.settings.issuer
     if not isinstance(named, str) or named == own:
         return None
     issuer = quoted(named)
@@ -59,27 +59,19 @@ def _id_token(case: TokenCase) -> Finding | None:
 
 
 @rule()
-def _foreign_algorithm(case: TokenCase) -> Finding | None:
+def _foreign(case: TokenCase) -> Finding | None:
+    request = sentence(f"request a token from {case.settings.issuer}, e.g. with", Command("token"))
     algorithm = quoted(case.form.header.get("alg"), 20)
-    if not algorithm.upper().startswith(("NONE", "HS")):
-        return None
-    cause = f"the JWT's algorithm is {algorithm}, which ZITADEL never uses: another product made it"
-    return Finding(id="token.damaged", cause=cause, fix=(_request_from(case),))
-
-
-@rule()
-def _incomplete(case: TokenCase) -> Finding | None:
-    missing = [name for name in CLAIMS if name not in case.form.claims]
-    if not missing:
+    if algorithm.upper().startswith(("NONE", "HS")):
+        cause = f"the JWT's algorithm is {algorithm}, which ZITADEL never uses: another product made it"
+        return Finding(id="token.damaged", cause=cause, fix=(request,))
+    if not (missing := [name for name in CLAIMS if name not in case.form.claims]):
         return None
     return Finding(
         id="token.incomplete",
         cause=f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have",
-        candidates=(
-            f"it is not a token of this ZITADEL ({settings_of(case).issuer})",
-            "it was changed, or made up",
-        ),
-        fix=(_request_from(case),),
+        candidates=(f"it is not a token of this ZITADEL ({case.settings.issuer})", "it was changed, or made up"),
+        fix=(request,),
     )
 
 
@@ -99,9 +91,8 @@ def _expired(case: TokenCase) -> Finding | None:
 
 @rule()
 def _other_audience(case: TokenCase) -> Finding | None:
-    settings, audience = settings_of(case), _audience(case)
-    project = settings.project_id  # unknown, it may be the one that the audience names
-    if not project or project in audience or settings.client_id in audience:
+    project, audience = case.settings.project_id, case.form.audience  # an unknown project may be the named one
+    if not project or project in audience or case.settings.client_id in audience:
         return None
     return Finding(
         id="token.other_audience",
@@ -117,7 +108,7 @@ def _unknown_key(case: TokenCase) -> Finding | None:
         return None
     return Finding(
         id="token.unknown_key",
-        cause=f"the token was signed with a key that {settings_of(case).issuer} does not have now",
+        cause=f"the token was signed with a key that {case.settings.issuer} does not have now",
         candidates=(
             "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
             "the key was replaced since the token was issued",
@@ -129,19 +120,19 @@ def _unknown_key(case: TokenCase) -> Finding | None:
 
 @rule(Probe.USERINFO, Probe.KEYS)
 def _ended(case: TokenCase) -> Finding:
-    issuer, evidence = settings_of(case).issuer, case.evidence
     not_shown = "it is valid, but not meant for this API (userinfo did not show it)"
     damaged = "it was changed or cut off (its signature could not be checked)"
     return Finding(
         id="token.ended",
-        cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
+        cause=f"the claims of the JWT are correct (issuer {case.settings.issuer}, not expired), but ZITADEL calls it "
+        "inactive",
         candidates=(
-            *(() if evidence.refused(Probe.USERINFO) else (not_shown,)),
+            *(() if case.evidence.refused(Probe.USERINFO) else (not_shown,)),
             "its session was ended, or it was revoked",
             "its user was deactivated, locked or removed since it was issued",
-            *((damaged,) if evidence.signature_fits is None else ()),
+            *((damaged,) if case.evidence.signature_fits is None else ()),
         ),
-        seen=(("audience", shown_list(_audience(case))),),
+        seen=(("audience", shown_list(case.form.audience)),),
         fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
     )
 
@@ -152,21 +143,11 @@ def _key_is_known(case: TokenCase) -> bool | None:
     return any(isinstance(key, dict) and key.get("kid") == kid for key in keys) if isinstance(keys, list) else None
 
 
-def _audience(case: TokenCase) -> list[object]:
-    audience = case.form.claims.get("aud")
-    return audience if isinstance(audience, list) else [audience]
-
-
-def _request_from(case: TokenCase) -> Sentence:
-    return sentence(f"request a token from {settings_of(case).issuer}, e.g. with", Command("token"))
-
-
-INACTIVE_JWT: tuple[Rule[TokenCase], ...] = table(
+INACTIVE_JWT = table(
     _wrong_signature,
     _other_issuer,
     _id_token,
-    _foreign_algorithm,
-    _incomplete,
+    _foreign,
     _expired,
     _other_audience,
     _unknown_key,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from zdemo.diagnosis.evidence import PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
-from zdemo.diagnosis.rules.rule import Rule, rule, table
+from zdemo.diagnosis.rules.rule import Rule, rule
 from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import LOOKED_UP
@@ -54,9 +54,13 @@ def _with_doubt(finding: Finding, records: PatRecords) -> Finding:
 
 
 @_by_records
-def _user_unknown(records: PatRecords, _now: float) -> Finding | None:
-    if records.state != "REMOVED" or records.events:  # a removed user would have left events
+def _user_gone(records: PatRecords, _now: float) -> Finding | None:
+    if records.state != "REMOVED":
         return None
+    if records.events:  # a removed user has left some
+        when = _when(records.last("user.removed"))
+        cause = f"the token's user ({records.user}) was removed{when}: no such user exists"
+        return Finding(id="token.user_removed", cause=cause, fix=(OF_ANOTHER_USER,))
     variable = next(iter(records.named_by), "the ID in setup's state file")
     return Finding(
         id="token.user_unknown",
@@ -74,15 +78,6 @@ def _user_unknown(records: PatRecords, _now: float) -> Finding | None:
 
 
 @_by_records
-def _user_removed(records: PatRecords, _now: float) -> Finding | None:
-    if records.state != "REMOVED":
-        return None
-    when = _when(records.last("user.removed"))
-    cause = f"the token's user ({records.user}) was removed{when}: no such user exists"
-    return Finding(id="token.user_removed", cause=cause, fix=(OF_ANOTHER_USER,))
-
-
-@_by_records
 def _user_off(records: PatRecords, _now: float) -> Finding | None:
     words = {"INACTIVE": ("deactivated", "reactivate"), "LOCKED": ("locked", "unlock")}
     if records.state not in words:
@@ -97,84 +92,62 @@ def _user_off(records: PatRecords, _now: float) -> Finding | None:
 
 
 @_by_records
-def _expired(records: PatRecords, now: float) -> Finding | None:
-    if not records.pat or not records.pat.has_expired(now):
-        return None
-    by_hand = f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it"
-    return Finding(
-        id="token.expired",
-        cause=f"the PAT has expired, at {records.pat.expires_text}",
-        fix=(by_hand if records.named_by else _new_pat(records),),
-    )
-
-
-@_by_records
-def _user_was_off(records: PatRecords, _now: float) -> Finding | None:
-    added, off = records.last("user.pat.added", pat_id=records.pat_id), records.last(*SWITCHED_OFF)
-    if not records.pat or not off or (added and off.sequence < added.sequence):
-        return None
-    what = f"{'locked' if off.type == 'user.locked' else 'deactivated'}{_when(off)}"
-    return Finding(
-        id="token.user_was_off",
-        cause=f"the token's user {records.user} was {what} and is active again: {STAY_DEAD}, although "
-        "ZITADEL lists them",
-        fix=(_new_pat(records),),
-    )
-
-
-@_by_records
-def _another_text(records: PatRecords, _now: float) -> Finding | None:
+def _listed(records: PatRecords, now: float) -> Finding | None:
+    """Judge a PAT that ZITADEL lists."""
     if not records.pat:
         return None
+    if records.pat.has_expired(now):
+        by_hand = f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it"
+        fix = by_hand if records.named_by else _new_pat(records)
+        return Finding(id="token.expired", cause=f"the PAT has expired, at {records.pat.expires_text}", fix=(fix,))
+    added, off = records.last("user.pat.added", pat_id=records.pat_id), records.last(*SWITCHED_OFF)
+    if off and not (added and off.sequence < added.sequence):
+        what = f"{'locked' if off.type == 'user.locked' else 'deactivated'}{_when(off)}"
+        cause = (
+            f"the token's user {records.user} was {what} and is active again: {STAY_DEAD}, although ZITADEL lists them"
+        )
+        return Finding(id="token.user_was_off", cause=cause, fix=(_new_pat(records),))
     good = f"the PAT with the recorded ID is listed and has not expired, and its user {records.user} is active"
     another = f"the text in {records.variable} is not that PAT: changed, cut off, or from another ZITADEL"
-    if records.all_known:
-        return Finding(
-            id="token.another_text",
-            cause=f"{good}: {another}",
-            likely=True,
-            fix=("copy the whole PAT again",),
-            otherwise=(_new_pat(records),),
-        )
-    shows = sentence("with the PAT of an IAM_OWNER,", Command("doctor", option="--admin-pat"), "shows which")
-    return Finding(
+    copy = Finding(
         id="token.another_text",
-        cause=good,
-        candidates=(f"its user was deactivated or locked in between: {STAY_DEAD}", another),
-        fix=(_new_pat(records),),
-        otherwise=(shows,),
+        cause=f"{good}: {another}",
+        likely=True,
+        fix=("copy the whole PAT again",),
+        otherwise=(_new_pat(records),),
     )
+    if records.all_known:
+        return copy
+    shows = sentence("with the PAT of an IAM_OWNER,", Command("doctor", option="--admin-pat"), "shows which")
+    candidates = f"its user was deactivated or locked in between: {STAY_DEAD}", another
+    return replace(copy, cause=good, likely=False, candidates=candidates, fix=copy.otherwise, otherwise=(shows,))
 
 
 @_by_records
-def _deleted(records: PatRecords, _now: float) -> Finding | None:
-    if records.pats is None or not records.pat_id:
-        return None
-    event, user = records.last("user.pat.removed", pat_id=records.pat_id), records.user
-    was_here = event or records.last("user.pat.added", pat_id=records.pat_id) or not records.all_known
-    gone = f"the PAT was deleted{_when(event)}: its user {user} is active, but no longer has it"
-    foreign = f"the PAT of the user {user} is not listed: it belongs to another ZITADEL, or was deleted long ago"
-    cause = gone if was_here else foreign
-    return Finding(id="token.deleted", cause=cause, likely=not was_here, fix=(_new_pat(records),))
-
-
-@_by_records
-def _dead(records: PatRecords, now: float) -> Finding | None:
+def _not_listed(records: PatRecords, now: float) -> Finding | None:
+    user = records.user
     if records.pats is None:
         return None
+    if records.pat_id:
+        event = records.last("user.pat.removed", pat_id=records.pat_id)
+        was_here = event or records.last("user.pat.added", pat_id=records.pat_id) or not records.all_known
+        gone = f"the PAT was deleted{_when(event)}: its user {user} is active, but no longer has it"
+        foreign = f"the PAT of the user {user} is not listed: it belongs to another ZITADEL, or was deleted long ago"
+        cause = gone if was_here else foreign
+        return Finding(id="token.deleted", cause=cause, likely=not was_here, fix=(_new_pat(records),))
     past = [pat.expires_text for pat in records.pats if pat.has_expired(now)]
-    gone, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
+    gone, off = _when(records.last("user.pat.removed")), records.last(*SWITCHED_OFF)
     candidates = (
         f"it has expired: the user has a PAT that did ({', '.join(past[:3])})" if past else "",
-        f"it was deleted: the user had a PAT that was deleted{_when(gone)}" if gone else "it was deleted",
+        f"it was deleted: the user had a PAT that was deleted{gone}" if gone else "it was deleted",
         f"its user was switched off in between{_when(off)}: {STAY_DEAD}" if off or not records.all_known else "",
         "it belongs to another user or another ZITADEL, or a character of it was changed",
     )
     return Finding(
         id="token.dead",
-        cause=f"the PAT is not valid here; its user {records.user} is active",
+        cause=f"the PAT is not valid here; its user {user} is active",
         candidates=tuple(filter(None, candidates)),
-        fix=(f"create a new PAT for {records.user}; that fixes all of them",),
+        fix=(f"create a new PAT for {user}; that fixes all of them",),
     )
 
 
@@ -189,4 +162,4 @@ def _when(event: UserEvent | None, preposition: str = "at") -> str:
     return f" {preposition} {time}" if time else ""
 
 
-INACTIVE_PAT = table(_user_unknown, _user_removed, _user_off, _expired, _user_was_off, _another_text, _deleted, _dead)
+INACTIVE_PAT = (_user_gone, _user_off, _listed, _not_listed)

@@ -7,9 +7,9 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_jwt import INACTIVE_JWT
 from zdemo.diagnosis.rules.inactive_pat import INACTIVE_PAT
-from zdemo.diagnosis.rules.rule import Rule, rule, table
+from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
-from zdemo.diagnosis.token_case import TokenCase, settings_of
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
 from zdemo.diagnosis.wording import Lines, audience_scope, clock_words, described, health_lines, shown_list
 from zdemo.errors.steps import Command, SetVariable, Shell, Step, sentence
@@ -83,32 +83,30 @@ def _of(*kinds: TokenKind) -> Callable[[TokenCase], bool]:
 @rule(Probe.ADMINISTRATOR, Probe.MADE_UP_CLIENT)
 def _database_away(case: TokenCase) -> Finding | None:
     """Decide by readiness if it was asked for already, as for a ZITADEL that is slow."""
-    evidence = case.evidence
-    return zitadel_is_sick(settings_of(case).zitadel.server, evidence) if evidence.database_away else None
+    return _sick(case) if case.evidence.database_away else None
 
 
 def _may_be_sick(case: TokenCase) -> bool:
     return case.evidence.status(Probe.MADE_UP_CLIENT) != 400 and not case.evidence.administrator_is_active
 
 
-@rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)
-def _database_sick(case: TokenCase) -> Finding | None:
-    return zitadel_is_sick(settings_of(case).zitadel.server, case.evidence)
+def _sick(case: TokenCase) -> Finding | None:
+    return zitadel_is_sick(case.settings.zitadel.server, case.evidence)
 
 
 @rule()
 def _pasted(case: TokenCase) -> Finding | None:
-    return paste_problem(case.token or "")
+    return paste_problem(case.token)
 
 
 @rule()
 def _another_value(case: TokenCase) -> Finding | None:
-    settings, kind, value = settings_of(case), case.form.kind, (case.token or "").strip()
     values = {
-        settings.client_id: "the API application's client ID (CLIENT_ID)",
-        settings.client_secret: "the API application's client secret (CLIENT_SECRET)",
+        case.settings.client_id: "the API application's client ID (CLIENT_ID)",
+        case.settings.client_secret: "the API application's client secret (CLIENT_SECRET)",
     }
-    what = values.get(value, "an ID of ZITADEL (digits only)" if kind is TokenKind.ID_NUMBER else "")
+    is_id = case.form.kind is TokenKind.ID_NUMBER
+    what = values.get(case.token.strip(), "an ID of ZITADEL (digits only)" if is_id else "")
     fix = "give the token itself, from where it is kept"
     return Finding(id="token.another_value", cause=f"this is not a token but {what}", fix=(fix,)) if what else None
 
@@ -116,7 +114,7 @@ def _another_value(case: TokenCase) -> Finding | None:
 @rule(Probe.TOKEN)
 def _of_the_emulator(case: TokenCase) -> Finding | None:
     answer = case.evidence.answer(Probe.TOKEN)
-    if (case.token or "").strip() not in EMULATORS_TOKENS or (answer and answer.emulator):
+    if case.token.strip() not in EMULATORS_TOKENS or (answer and answer.emulator):
         return None
     domain = BY_NAME["ZITADEL_DOMAIN"]
     return Finding(
@@ -127,27 +125,27 @@ def _of_the_emulator(case: TokenCase) -> Finding | None:
     )
 
 
+def _lives(case: TokenCase) -> bool:
+    return case.evidence.token_is_alive
+
+
 @rule(Probe.USERINFO)
 def _contradiction(case: TokenCase) -> Finding | None:
-    if not case.evidence.token_is_alive or case.form.kind is not TokenKind.PAT:  # a PAT is meant for every API
+    if not _lives(case) or case.form.kind is not TokenKind.PAT:  # a PAT is meant for every API
         return None
     return Finding(
         id="token.contradiction",
         cause="ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive",
-        candidates=(
-            "its user was changed a moment ago, and not all of ZITADEL knows yet",
-            "ZITADEL's database is in trouble",
-        ),
+        candidates=("its user was changed a moment ago", "ZITADEL's database is in trouble"),
         seen=health_lines(case.evidence),
         fix=("try again; if the answer stays the same, check ZITADEL's log and database",),
     )
 
 
-@rule(Probe.USERINFO, Probe.ADMINISTRATOR)
+@rule(Probe.ADMINISTRATOR, when=_lives)
 def _wrong_project(case: TokenCase) -> Finding | None:
-    configured, project, audience = settings_of(case).project_id, _own_project(case), case.form.claims.get("aud")
-    names_configured = configured in (audience if isinstance(audience, list) else [audience])
-    if not configured or not (names_configured or (project and project != configured)):
+    configured, project = case.settings.project_id, _own_project(case)
+    if not configured or not (configured in case.form.audience or (project and project != configured)):
         return None
     belongs = f"the API application belongs to {f'project {project}' if project else 'another project'}"
     right = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
@@ -163,40 +161,30 @@ def _wrong_project(case: TokenCase) -> Finding | None:
     )
 
 
-@rule(Probe.USERINFO, Probe.ADMINISTRATOR)
-def _one_of_two_projects(case: TokenCase) -> Finding | None:
-    configured = settings_of(case).project_id
-    if not configured or _own_project(case) or case.form.claims.get("aud"):
-        return None  # else it is known whose project it is: only ZITADEL can read an opaque token
-    return Finding(
-        id="token.other_audience",
-        cause=FOR_OTHERS,
-        candidates=(
-            f"it was requested for another project, or without the scope {audience_scope(configured)}",
-            f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project, and the "
-            "token was requested for this one",
-        ),
-        fix=(
-            sentence(
-                "compare ZITADEL_PROJECT_ID with the project of the API application in ZITADEL (with "
-                "ZITADEL_ADMIN_PAT,",
-                Command("doctor"),
-                "shows it)",
-            ),
-            f"then request the token with the scope {audience_scope('PROJECT_ID')}",
-        ),
-    )
-
-
-@rule(Probe.USERINFO, Probe.ADMINISTRATOR)
+@rule(Probe.ADMINISTRATOR, when=_lives)
 def _other_audience(case: TokenCase) -> Finding:
-    project = _own_project(case) or settings_of(case).project_id
+    own, configured = _own_project(case), case.settings.project_id
+    if configured and not own and not case.form.audience:  # only ZITADEL can read an opaque token
+        compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
+        return Finding(
+            id="token.other_audience",
+            cause=FOR_OTHERS,
+            candidates=(
+                f"it was requested for another project, or without the scope {audience_scope(configured)}",
+                f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project, and the "
+                "token was requested for this one",
+            ),
+            fix=(
+                sentence(compare, Command("doctor"), "shows it)"),
+                f"then request the token with the scope {audience_scope('PROJECT_ID')}",
+            ),
+        )
     whose = "PROJECT_ID is the ID of the API application's project"
     return Finding(
         id="token.other_audience",
         cause=f"{FOR_OTHERS}: its audience names neither this API application nor its project",
         seen=_audience_line(case),
-        fix=(f"request it with the scope {audience_scope(project)}", *([] if project else [whose])),
+        fix=(f"request it with the scope {audience_scope(own or configured)}", *([] if own or configured else [whose])),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
     )
 
@@ -204,12 +192,11 @@ def _other_audience(case: TokenCase) -> Finding:
 def _own_project(case: TokenCase) -> str | None:
     """Return the API application's project, which the audience of a PAT names."""
     audience = case.evidence.body(Probe.ADMINISTRATOR).get("aud")
-    return project_behind(settings_of(case).client_id, audience) if isinstance(audience, list) else None
+    return project_behind(case.settings.client_id, audience) if isinstance(audience, list) else None
 
 
 def _audience_line(case: TokenCase) -> Lines:
-    audience = case.form.claims.get("aud")
-    return (("audience", shown_list(audience)),) if audience else ()
+    return (("audience", shown_list(case.form.audience)),) if case.form.audience else ()
 
 
 @rule(Probe.WHOAMI, when=_of(*MAY_BE_SESSIONS))
@@ -269,7 +256,7 @@ def _ended(case: TokenCase) -> Finding:
 
 @rule(when=_of(TokenKind.CUT))
 def _cut(case: TokenCase) -> Finding | None:
-    form, token = case.form, case.token or ""
+    form, token = case.form, case.token
     likely = "." in token and not token.startswith("eyJ")  # another issuer's tokens may look so, too
     cause = f"the token is cut off (incomplete): {form.size}, {form.missing}"
     return _copy("token.cut", cause, likely=likely) if form.missing else None
@@ -277,7 +264,7 @@ def _cut(case: TokenCase) -> Finding | None:
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.CUT))
 def _of_unusual_length(case: TokenCase) -> Finding:
-    is_whole = "." in (case.token or "")  # a JWE, whose parts are complete
+    is_whole = "." in case.token  # a JWE, whose parts are complete
     unusual = "not valid, and its length is unusual" if is_whole else "cut off (incomplete)"
     return Finding(
         id="token.cut",
@@ -304,7 +291,7 @@ def _not_a_token(case: TokenCase) -> Finding:
 
 def _doubts(case: TokenCase) -> tuple[str, ...]:
     """Return what is not about this token alone, and what no probe could rule out."""
-    evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {settings_of(case).issuer}"]
+    evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {case.settings.issuer}"]
     if evidence.administrator_is_active is False:
         doubts.append("ZITADEL_ADMIN_PAT is inactive as well: both may be of another (or a recreated) ZITADEL")
     if not evidence.refused(Probe.USERINFO) and case.form.kind is not TokenKind.PAT:
@@ -322,7 +309,7 @@ def _ask_administrator(evidence: Evidence) -> Step:
 def _seen(case: TokenCase) -> Lines:
     """Return the evidence that most findings rest on."""
     evidence, lines = case.evidence, []
-    used = "key" if settings_of(case).key else "client ID and secret"
+    used = "key" if case.settings.key else "client ID and secret"
     if not _may_be_sick(case):
         lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}"))
     lines.append(("form", case.form.described))
@@ -341,20 +328,18 @@ def _seen(case: TokenCase) -> Lines:
     return tuple(lines)
 
 
-def _is_inactive(case: TokenCase) -> bool:
-    return case.settings is not None and case.introspection is not None and not case.introspection.active
-
-
-SICK: tuple[Rule[TokenCase], ...] = table(_database_away, _database_sick, when=_is_inactive)
-_MEANT_FOR_OTHERS: tuple[Rule[TokenCase], ...] = table(
-    _wrong_project, _one_of_two_projects, _other_audience, when=lambda case: case.evidence.token_is_alive
+SICK = table(
+    _database_away,
+    rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick),
+    when=lambda case: case.is_inactive,
 )
-_OF_THE_TOKEN: tuple[Rule[TokenCase], ...] = table(
+_OF_THE_TOKEN = table(
     _another_value,
     _of_the_emulator,
     *INACTIVE_PAT,
     _contradiction,
-    *_MEANT_FOR_OTHERS,
+    _wrong_project,
+    _other_audience,
     *INACTIVE_JWT,
     _session_api,
     _dead_pat,
@@ -364,5 +349,4 @@ _OF_THE_TOKEN: tuple[Rule[TokenCase], ...] = table(
     _not_a_token,
     seen=_seen,
 )
-_WITH_TOKEN: tuple[Rule[TokenCase], ...] = table(_pasted, *_OF_THE_TOKEN, when=lambda case: case.token is not None)
-INACTIVE: tuple[Rule[TokenCase], ...] = (*SICK, *table(*_WITH_TOKEN, when=_is_inactive))
+INACTIVE = (*SICK, *table(_pasted, *_OF_THE_TOKEN, when=lambda case: case.is_inactive and bool(case.token)))

@@ -6,12 +6,12 @@ from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.client_records import (
-    CERTAIN_BY_RECORDS,
+    BY_RECORDS,
     NEW_KEY,
     REGENERATE,
     SIGNER,
-    UNCERTAIN_BY_RECORDS,
     clock_of,
+    finding_for_audience,
     has_key,
     has_secret,
     refusal,
@@ -23,45 +23,27 @@ from zdemo.diagnosis.rules.odd_values import (
     are_token_and_secret_swapped,
     odd_credentials,
 )
-from zdemo.diagnosis.rules.refused_assertion import finding_for_audience
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import TokenCase, settings_of
+from zdemo.diagnosis.token_case import NO_SETTINGS, TokenCase
 from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind
 from zdemo.diagnosis.wording import CLOCK_COMPARED, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
 from zdemo.errors.problem import Problem
-from zdemo.errors.response import Response
 from zdemo.errors.steps import Command, SetVariable, Step
 
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
-SWAPPED_WITH_TOKEN = "client.swapped_with_token"  # noqa: S105  # an ID, not a secret
 USER_NOT_ACTIVE = "Errors.User.NotActive"
 EMULATORS_PAIR = BY_NAME["CLIENT_ID"].emulator, BY_NAME["CLIENT_SECRET"].emulator
 
 
 def is_about_client(case: TokenCase) -> bool:
     """Return whether a response refuses the API application's credentials, and these are known."""
-    return isinstance(case.error, CredentialsRefused) and case.answer is not None and case.settings is not None
-
-
-def answer_of(case: TokenCase) -> Response:
-    """Return the response; only for rules whose table is for cases with one."""
-    assert case.answer is not None  # noqa: S101  # as said above
-    return case.answer
-
-
-def _seen(case: TokenCase) -> Lines:
-    answer = answer_of(case)
-    oauth_error = (quoted(answer.json_object().get(name)) for name in ("error", "error_description"))
-    lines = [("answer", f"{described(answer)}: {' '.join(filter(None, oauth_error))}")]
-    if case.evidence.refused(Probe.USERINFO):
-        lines.append(("userinfo", "refuses the caller as well: everything may be from another ZITADEL"))
-    return tuple(lines)
+    return isinstance(case.error, CredentialsRefused) and case.has_answer and case.settings is not NO_SETTINGS
 
 
 @rule()
 def _other_status(case: TokenCase) -> Finding | None:
-    answer, variables = answer_of(case), settings_of(case).credential_variables
+    answer, variables = case.answer, case.settings.credential_variables
     if answer.status == 400:
         return None
     return Finding(
@@ -85,8 +67,8 @@ def _other_status(case: TokenCase) -> Finding | None:
 
 @rule(when=has_secret)
 def _emulators(case: TokenCase) -> Finding | None:
-    settings = settings_of(case)
-    if (settings.client_id, settings.client_secret) != EMULATORS_PAIR or answer_of(case).emulator:
+    settings = case.settings
+    if (settings.client_id, settings.client_secret) != EMULATORS_PAIR or case.answer.emulator:
         return None
     domain = BY_NAME["ZITADEL_DOMAIN"]
     return Finding(
@@ -98,7 +80,7 @@ def _emulators(case: TokenCase) -> Finding | None:
 
 
 def _may_be_service_accounts(case: TokenCase) -> bool:
-    return has_secret(case) and not ID_DIGITS.fullmatch(settings_of(case).client_id)
+    return has_secret(case) and not ID_DIGITS.fullmatch(case.settings.client_id)
 
 
 @rule(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT, when=_may_be_service_accounts)
@@ -120,34 +102,26 @@ def _service_account(case: TokenCase) -> Finding | None:
     )
 
 
-@rule(when=has_secret)
-def _swapped_with_token(case: TokenCase) -> Finding | None:
-    if not are_token_and_secret_swapped(case.form.kind, settings_of(case).client_secret):
-        return None
-    return _of_value(SWAPPED_WITH_TOKEN, TOKEN_SWAPPED)
+def _of_value(name: str, value: Problem) -> Finding:
+    return Finding(id=name, cause=value.text, likely=True, fix=value.steps, problems=(value,))
 
 
 @rule(when=has_secret)
 def _misplaced(case: TokenCase) -> Finding | None:
     """A value that cannot work, whatever ZITADEL knows."""
-    value = next((value for value in odd_credentials(settings_of(case)) if value.blocks), None)
-    if value is None:
-        return None
-    name = "client.swapped" if value == SWAPPED else "client.misplaced"
-    return _of_value(name, value)
+    if are_token_and_secret_swapped(case.form.kind, case.settings.client_secret):
+        return _of_value("client.swapped_with_token", TOKEN_SWAPPED)
+    value = next((value for value in odd_credentials(case.settings) if value.blocks), None)
+    return _of_value("client.swapped" if value == SWAPPED else "client.misplaced", value) if value else None
 
 
 @rule(when=has_secret)
 def _odd(case: TokenCase) -> Finding | None:
-    value = next(odd_credentials(settings_of(case)), None)
+    value = next(odd_credentials(case.settings), None)
     if value is None:
         return None
     cause = f"{refusal(case)}: {value.text}"
     return replace(_of_value("client.refused", value), cause=cause, otherwise=(REGENERATE,))
-
-
-def _of_value(name: str, value: Problem) -> Finding:
-    return Finding(id=name, cause=value.text, likely=True, fix=value.steps, problems=(value,))
 
 
 # --- what ZITADEL, and its administrator, show
@@ -155,18 +129,13 @@ def _of_value(name: str, value: Problem) -> Finding:
 
 @rule(Probe.DISCOVERY, when=has_key)
 def _other_audience(case: TokenCase) -> Finding | None:
-    return finding_for_audience(case.evidence, settings_of(case).issuer, SIGNER, kind="client")
-
-
-def _is_of_this_zitadel(case: TokenCase) -> bool:
-    """Return whether the token has the form of this ZITADEL's: only then does a refusal mean anything."""
-    is_jwt = case.form.kind is TokenKind.JWT
-    return case.form.is_access_token and (not is_jwt or case.form.claims.get("iss") == settings_of(case).issuer)
+    return finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="client")
 
 
 def _may_all_be_refused(case: TokenCase) -> bool:
-    """Return whether ZITADEL let the administrator's PAT look nothing up, and the token says something about it."""
-    return case.evidence.client_records is None and _is_of_this_zitadel(case)
+    """Return whether ZITADEL let the administrator's PAT look nothing up, and a refusal of the token says something."""
+    is_foreign = case.form.kind is TokenKind.JWT and case.form.claims.get("iss") != case.settings.issuer
+    return case.evidence.client_records is None and case.form.is_access_token and not is_foreign
 
 
 @rule(Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO, when=_may_all_be_refused)
@@ -180,7 +149,7 @@ def _everything_refused(case: TokenCase) -> Finding | None:
         "ZITADEL was recreated (its data was deleted) since they were created, or they belong to another instance",
         likely=True,
         seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
-        fix=(f"correct {answer_of(case).setting}, if another ZITADEL is meant",),
+        fix=(f"correct {case.answer.setting}, if another ZITADEL is meant",),
         otherwise=(
             "set ZITADEL_ADMIN_PAT to the new administrator's PAT",
             Command("setup", does="creates the others again, once that is set"),
@@ -189,7 +158,7 @@ def _everything_refused(case: TokenCase) -> Finding | None:
 
 
 def _open(case: TokenCase) -> Finding:
-    evidence, key, client_id = case.evidence, settings_of(case).key, settings_of(case).client_id
+    evidence, key, client_id = case.evidence, case.settings.key, case.settings.client_id
     inactive = "the application, its project or its organization is inactive or deleted"
     number = f" {client_id}" if ID_DIGITS.fullmatch(client_id) else ""
     page = f"compare CLIENT_ID{number} with the application's page in ZITADEL, and check that the application is active"
@@ -206,32 +175,40 @@ def _open(case: TokenCase) -> Finding:
         changed = "clientId or keyId in the key file was changed"
         wrong = (*clock, "the key was deleted in ZITADEL, or has expired", inactive, changed)
         steps = ("check on the application's page in ZITADEL that it is active and lists the file's keyId", NEW_KEY)
-    belongs, is_dead = "the key file belongs" if key else "they belong", evidence.refused(Probe.USERINFO)
-    elsewhere = f"{belongs} to another ZITADEL, or this one was recreated since"
-    correct = (f"correct {answer_of(case).setting}, if another ZITADEL is meant",) if is_dead else ()
+    elsewhere = (
+        f"{'the key file belongs' if key else 'they belong'} to another ZITADEL, or this one was recreated since"
+    )
+    is_dead = evidence.refused(Probe.USERINFO)
+    correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if is_dead else ()
     ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows which it is")
-    seen_by_admin = "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
+    if evidence.with_administrator:
+        ask = "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
     return Finding(
         id="client.key_refused" if key else "client.refused",
         cause=refusal(case),
         candidates=(elsewhere, *wrong) if is_dead else (*wrong, elsewhere),
         seen=(CLOCK_COMPARED,) if ahead else (),
-        fix=(*correct, *steps, seen_by_admin if evidence.with_administrator else ask),
+        fix=(*correct, *steps, ask),
         otherwise=() if key else (REGENERATE,),
     )
+
+
+def _seen(case: TokenCase) -> Lines:
+    oauth_error = (quoted(case.answer.json_object().get(name)) for name in ("error", "error_description"))
+    userinfo = ("userinfo", "refuses the caller as well: everything may be from another ZITADEL")
+    answer = ("answer", f"{described(case.answer)}: {' '.join(filter(None, oauth_error))}")
+    return (answer, userinfo) if case.evidence.refused(Probe.USERINFO) else (answer,)
 
 
 REFUSED_CLIENT = table(
     _other_status,
     _emulators,
     _service_account,
-    _swapped_with_token,
     _misplaced,
     _other_audience,
-    *CERTAIN_BY_RECORDS,
+    *BY_RECORDS,
     _everything_refused,
     rule(when=has_key)(clock_of),
-    *UNCERTAIN_BY_RECORDS,
     _odd,
     rule(Probe.USERINFO, when=_may_all_be_refused)(_open),
     rule()(_open),

@@ -11,6 +11,8 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.wording import Lines
 
+C = TypeVar("C")  # a case: a frozen dataclass with ``evidence``
+
 
 class Asker(Protocol):
     """Whoever sends probes."""
@@ -20,17 +22,6 @@ class Asker(Protocol):
 
     def ask(self, *probes: Probe) -> Evidence:
         """Send probes at the same time, and return all that is known then."""
-
-
-class HasEvidence(Protocol):
-    """A case of a rule: a frozen dataclass."""
-
-    @property
-    def evidence(self) -> Evidence:
-        """What is known."""
-
-
-C = TypeVar("C", bound=HasEvidence)
 
 
 @dataclass(frozen=True)
@@ -49,14 +40,7 @@ def _always(_case: Any) -> bool:
     return True
 
 
-class RuleMaker(Protocol):
-    """What makes a rule of a function."""
-
-    def __call__(self, judge: Callable[[C], Finding | None], /) -> Rule[C]:
-        """Return the rule."""
-
-
-def rule(*needs: Probe, when: Callable[[Any], bool] = _always) -> RuleMaker:
+def rule(*needs: Probe, when: Callable[[Any], bool] = _always) -> Callable[[Callable[[C], Finding | None]], Rule[C]]:
     """Make a rule of a function."""
     return lambda judge: Rule(judge, needs, when)
 
@@ -93,3 +77,10 @@ def decide(rules: Sequence[Rule[C]], case: C, asker: Asker | None = None) -> Fin
         if finding := current.judge(case):
             return finding
     return None
+
+
+def diagnose(rules: Sequence[Rule[C]], case: C) -> Finding:
+    """Return the finding of a table whose last rule always decides."""
+    finding = decide(rules, case)
+    assert finding is not None  # noqa: S101  # as said above
+    return finding

@@ -8,9 +8,9 @@ from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import is_from_zdemo
 from zdemo.diagnosis.rules.no_response import NETWORK
-from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT, answer_of, is_about_client
-from zdemo.diagnosis.rules.rule import decide, rule, table
-from zdemo.diagnosis.token_case import TokenCase
+from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT, is_about_client
+from zdemo.diagnosis.rules.rule import diagnose, rule, table
+from zdemo.diagnosis.token_case import NO_SETTINGS, TokenCase
 from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
 from zdemo.errors import ConnectionFailed, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
@@ -29,37 +29,28 @@ NO_CLIENT = "client_id or client_assertion must be provided"  # likewise, when n
 
 
 def _status(*statuses: int) -> Callable[[TokenCase], bool]:
-    return lambda case: answer_of(case).status in statuses
+    return lambda case: case.answer.status in statuses
 
 
 def _host(case: TokenCase) -> str:
-    return url(answer_of(case)).netloc
+    return url(case.answer).netloc
 
 
 def _path(case: TokenCase) -> str:
-    return url(answer_of(case)).path
+    return url(case.answer).path
 
 
 def _request(case: TokenCase) -> str:
     return f"{'POST' if _path(case) in (INTROSPECTION_PATH, TOKEN_PATH) else 'GET'} {_path(case)}"
 
 
-def _subject(case: TokenCase) -> str:
-    """Return what was requested, as sentences name it."""
-    return "introspection" if _path(case) == INTROSPECTION_PATH else _path(case)
-
-
-def _seen(case: TokenCase) -> Lines:
-    return (("answer", f"{described(answer_of(case))} at {_path(case)}"), *health_lines(case.evidence))
-
-
 def _says_database_away(case: TokenCase) -> bool:
-    return DATABASE_AWAY in answer_of(case).text
+    return DATABASE_AWAY in case.answer.text
 
 
 @rule()
 def _no_instance(case: TokenCase) -> Finding | None:
-    not_found = instance_not_found(answer_of(case))
+    not_found = instance_not_found(case.answer)
     if not_found is None or _says_database_away(case):  # which ZITADEL says in such a text, too
         return None
     host, domain = not_found.host or "none", not_found.domain or "unknown"
@@ -75,7 +66,7 @@ def _no_instance(case: TokenCase) -> Finding | None:
 def _database_is_away(case: TokenCase) -> Finding | None:
     if not (_says_database_away(case) or case.evidence.database_away):
         return None
-    return database_away(f"{url(answer_of(case)).scheme}://{_host(case)}")
+    return database_away(f"{url(case.answer).scheme}://{_host(case)}")
 
 
 def database_away(origin: str, seen: Lines = ()) -> Finding:
@@ -99,7 +90,7 @@ def _captive_portal(case: TokenCase) -> Finding | None:
 
 
 def _may_be_the_proxys(case: TokenCase) -> bool:
-    answer = answer_of(case)
+    answer = case.answer
     limited = answer.status == 429 or 300 <= answer.status < 400
     return bool(answer.proxy) and not limited and not answer.json_object()
 
@@ -107,9 +98,9 @@ def _may_be_the_proxys(case: TokenCase) -> bool:
 @rule(Probe.READY, when=_may_be_the_proxys)
 def _own_proxy(case: TokenCase) -> Finding | None:
     """The environment's proxy may have written the answer itself."""
-    answer, host = answer_of(case), _host(case)
     if case.evidence.is_ready:
         return None
+    answer, host = case.answer, _host(case)
     cannot = "cannot connect to" if answer.status in GATEWAY_STATUSES else "does not let requests through to"
     return Finding(
         id="net.proxy_answers",
@@ -124,20 +115,20 @@ def _own_proxy(case: TokenCase) -> Finding | None:
 
 
 @rule(when=_status(429))
-def _rate_limited(case: TokenCase) -> Finding | None:
-    by_zitadel = BLOCKED in answer_of(case).text
+def _rate_limited(case: TokenCase) -> Finding:
     blocked = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
+    limited = "requests to ZITADEL are rate limited (429), by it or by a proxy"
     return Finding(
         id="zitadel.rate_limited",
-        cause=blocked if by_zitadel else "requests to ZITADEL are rate limited (429), by it or by a proxy",
-        fix=(wait(answer_of(case)), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"),
+        cause=blocked if BLOCKED in case.answer.text else limited,
+        fix=(wait(case.answer), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"),
     )
 
 
 @rule(when=_status(*range(300, 400)))
 def _redirects(case: TokenCase) -> Finding | None:
     """Single sign-on in front of ZITADEL, or a host that has moved."""
-    answer = answer_of(case)
+    answer = case.answer
     target, moved = redirected_to(answer, answer.setting)
     if answer.proxy and not moved:
         moved = (f"log in to the proxy {answer.proxy}, or add {url(answer).hostname} to NO_PROXY",)
@@ -152,20 +143,19 @@ def _redirects(case: TokenCase) -> Finding | None:
 
 @rule()
 def _expects_https(case: TokenCase) -> Finding | None:
-    if not (cause := expects_https(answer_of(case))):
+    if not (cause := expects_https(case.answer)):
         return None
-    fix = SetVariable(answer_of(case).setting, f"https://{_host(case)}", certain=True)
+    fix = SetVariable(case.answer.setting, f"https://{_host(case)}", certain=True)
     return Finding(id="net.expects_tls", cause=cause, fix=(fix,))
 
 
 @rule(when=_status(400))
 def _request_changed(case: TokenCase) -> Finding | None:
-    description = str(answer_of(case).json_object().get("error_description", ""))
+    description = str(case.answer.json_object().get("error_description", ""))
     if description not in (*LOST, NO_CLIENT):
         return None
     client = "service account" if _path(case) == TOKEN_PATH else "API application"
-    authentication = f"the {client}'s authentication (the Authorization header; with a key file, the form)"
-    what = authentication if description == NO_CLIENT else "the form of the request"
+    what = f"the {client}'s authentication" if description == NO_CLIENT else "the form of the request"
     return Finding(
         id="zitadel.request_changed",
         cause=f"{what} was sent but did not reach ZITADEL: something in between removes it",
@@ -175,30 +165,34 @@ def _request_changed(case: TokenCase) -> Finding | None:
     )
 
 
+def _in_between(case: TokenCase) -> Finding | None:
+    """Return the finding when ZITADEL answers its readiness check, but something else answers this path."""
+    if not case.evidence.is_zitadel:
+        return None
+    passing = (
+        "the proxy sends this path elsewhere, or it is switched off there (maintenance)",
+        "ZITADEL was starting a moment ago, and works now: try again",
+    )
+    subject = "introspection" if _path(case) == INTROSPECTION_PATH else _path(case)
+    return Finding(
+        id="zitadel.in_between",
+        cause=f"ZITADEL is at {_host(case)}, but something in front of it answers {subject} in its place "
+        f"({case.answer.status})",
+        candidates=passing if case.answer.status in GATEWAY_STATUSES else (),
+        fix=(f"let the proxy or filter in front of ZITADEL pass {_request(case)}; its log says more",),
+    )
+
+
 def _is_gateways(case: TokenCase) -> bool:
-    answer = answer_of(case)
-    is_from_proxy = answer.media_type == "text/html" or "server" in answer.headers  # ZITADEL sends neither
-    return answer.status in GATEWAY_STATUSES and is_from_proxy
+    is_from_proxy = case.answer.media_type == "text/html" or "server" in case.answer.headers  # ZITADEL sends neither
+    return case.answer.status in GATEWAY_STATUSES and is_from_proxy
 
 
 @rule(Probe.READY, when=_is_gateways)
-def _gateway(case: TokenCase) -> Finding | None:
-    """A proxy does not reach ZITADEL, or does not pass this path to a ZITADEL that is ready."""
-    status = answer_of(case).status
-    if case.evidence.is_ready:
-        return Finding(
-            id="zitadel.in_between",
-            cause=f"ZITADEL is at {_host(case)} and ready, but a proxy in front of it answers {_path(case)} in its "
-            f"place ({status})",
-            candidates=(
-                "the proxy sends this path elsewhere, or it is switched off there (maintenance)",
-                "ZITADEL was starting a moment ago, and works now",
-            ),
-            fix=("try again", f"let the proxy in front of ZITADEL pass {_request(case)}; its log says more"),
-        )
+def _behind_proxy_down(case: TokenCase) -> Finding:
     return Finding(
         id="zitadel.behind_proxy_down",
-        cause=f"a proxy answers at {_host(case)}, but ZITADEL behind it does not ({status})",
+        cause=f"a proxy answers at {_host(case)}, but ZITADEL behind it does not ({case.answer.status})",
         likely=True,
         fix=("start ZITADEL, or correct ZITADEL's address in the proxy's configuration; its log says more",),
     )
@@ -208,35 +202,24 @@ def _gateway(case: TokenCase) -> Finding | None:
 def _fails(case: TokenCase) -> Finding | None:
     return Finding(
         id="zitadel.fails",
-        cause=f"the server at {_host(case)} fails ({answer_of(case).status})",
+        cause=f"the server at {_host(case)} fails ({case.answer.status})",
         candidates=("ZITADEL or its database is in trouble", "a proxy in front of it fails", "it is another server"),
         fix=("check ZITADEL's log and the proxy's, then try again",),
     )
 
 
 def _is_strange(case: TokenCase) -> bool:
-    body = answer_of(case).json_object()
-    return not body or (answer_of(case).status == 200 and "active" not in body)
-
-
-def _in_between(case: TokenCase) -> Finding | None:
-    """Return the finding when ZITADEL answers its readiness check, but something else answers this path."""
-    if not case.evidence.is_zitadel:
-        return None
-    return Finding(
-        id="zitadel.in_between",
-        cause=f"ZITADEL is at {_host(case)}, but something in front of it answers {_subject(case)} in its place",
-        fix=(f"let the proxy or filter in front of ZITADEL pass {_request(case)}",),
-    )
+    body = case.answer.json_object()
+    return not body or (case.answer.status == 200 and "active" not in body)
 
 
 def _is_filters_page(case: TokenCase) -> bool:
-    answer = answer_of(case)
+    answer = case.answer
     return _is_strange(case) and answer.media_type == "text/html" and answer.status in FILTERED
 
 
 def _filtered(case: TokenCase) -> Finding:
-    answer, host = answer_of(case), _host(case)
+    answer, host = case.answer, _host(case)
     return Finding(
         id="zitadel.filtered",
         cause=f"another server than ZITADEL answers at {host} and refuses the request ({described(answer)})",
@@ -249,7 +232,7 @@ def _filtered(case: TokenCase) -> Finding:
 
 
 def _other_server(case: TokenCase) -> Finding:
-    answer = answer_of(case)
+    answer = case.answer
     is_missing = answer.status == 404 and "server" in answer.headers
     return Finding(
         id="zitadel.other_server",
@@ -267,10 +250,12 @@ def _correct_address(answer: Response) -> str:
 @rule(Probe.READY, Probe.DISCOVERY)
 def _unusable(case: TokenCase) -> Finding | None:
     changed = "something between here and ZITADEL changes the request or the answer"
-    other = f"{answer_of(case).setting} names a server that is not a ZITADEL"
-    elsewhere = f"only {_subject(case)} is sent to another server"
-    is_zitadel = case.evidence.is_zitadel
+    other, elsewhere = (
+        f"{case.answer.setting} names a server that is not a ZITADEL",
+        "this path leads to another server",
+    )
     passes = f"let what is in front of ZITADEL pass {_request(case)} and its answer unchanged"
+    is_zitadel = case.evidence.is_zitadel
     return Finding(
         id="zitadel.unusable",
         cause=quoted(str(case.error), 300),
@@ -282,35 +267,28 @@ def _unusable(case: TokenCase) -> Finding | None:
 # --- another response to a request for discovery
 
 
-@rule(when=_status(404))
-def _is_the_api(case: TokenCase) -> Finding | None:
-    if not is_from_zdemo(answer_of(case)):
-        return None
-    api = SetVariable("ZDEMO_API_URL", f"http://{_host(case)}")
-    return Finding(
-        id="zitadel.is_the_api",
-        cause=f"the server at {_host(case)} is not a ZITADEL but a zdemo API",
-        fix=(_correct_address(answer_of(case)), sentence("set the API's own address with", api)),
-    )
-
-
-@rule(when=_status(200))
-def _other_issuer(case: TokenCase) -> Finding | None:
-    body = answer_of(case).json_object()
-    if "issuer" not in body:
-        return None
-    return Finding(
-        id="zitadel.other_issuer",
-        cause=f"the server at {_host(case)} is not a ZITADEL but another authorization server "
-        f"(issuer {quoted(body.get('issuer'))})",
-        fix=(_correct_address(answer_of(case)),),
-    )
-
-
-@rule(Probe.READY, when=_status(*range(200, 429), *range(430, 500)))
-def _other_json(case: TokenCase) -> Finding | None:
-    is_other = bool(answer_of(case).json_object()) and not case.evidence.is_ready
+@rule(Probe.READY)
+def _another_api(case: TokenCase) -> Finding | None:
+    body, status, correct = case.answer.json_object(), case.answer.status, _correct_address(case.answer)
+    if status == 404 and is_from_zdemo(case.answer):
+        return Finding(
+            id="zitadel.is_the_api",
+            cause=f"the server at {_host(case)} is not a ZITADEL but a zdemo API",
+            fix=(
+                correct,
+                sentence("set the API's address with", SetVariable("ZDEMO_API_URL", f"http://{_host(case)}")),
+            ),
+        )
+    if status == 200 and "issuer" in body:
+        what = f"another authorization server (issuer {quoted(body['issuer'])})"
+        cause = f"the server at {_host(case)} is not a ZITADEL but {what}"
+        return Finding(id="zitadel.other_issuer", cause=cause, fix=(correct,))
+    is_other = body and 200 <= status < 500 and status != 429 and not case.evidence.is_ready
     return _other_server(case) if is_other else None
+
+
+def _seen(case: TokenCase) -> Lines:
+    return (("answer", f"{described(case.answer)} at {_path(case)}"), *health_lines(case.evidence))
 
 
 UNUSABLE = table(
@@ -322,29 +300,26 @@ UNUSABLE = table(
     _redirects,
     _expects_https,
     _request_changed,
-    _gateway,
+    rule(Probe.READY, when=_is_gateways)(_in_between),
+    _behind_proxy_down,
     _fails,
     rule(Probe.READY, Probe.DISCOVERY, when=_is_strange)(_in_between),
     rule(when=_is_filters_page)(_filtered),
     rule(when=_is_strange)(_other_server),
     _unusable,
-    when=lambda case: case.answer is not None and not is_about_client(case),
+    when=lambda case: case.has_answer and not is_about_client(case),
     seen=_seen,
 )
-NO_DISCOVERY = (
-    *table(
-        rule(Probe.READY, when=_status(*REFUSALS))(_in_between),
-        _expects_https,
-        _own_proxy,
-        rule(when=_status(*REFUSALS))(_filtered),
-        _is_the_api,
-        _other_issuer,
-        _other_json,
-        when=lambda case: case.answer is not None,
-        seen=_seen,
-    ),
-    *UNUSABLE,
+_BEFORE_UNUSABLE = table(
+    rule(Probe.READY, when=_status(*REFUSALS))(_in_between),
+    _expects_https,
+    _own_proxy,
+    rule(when=_status(*REFUSALS))(_filtered),
+    _another_api,
+    when=lambda case: case.has_answer,
+    seen=_seen,
 )
+NO_DISCOVERY = (*_BEFORE_UNUSABLE, *UNUSABLE)
 NO_INTROSPECTION = (*NETWORK, *UNUSABLE, *REFUSED_CLIENT)
 
 
@@ -352,9 +327,8 @@ def finding_for_error(
     error: IntrospectionError | ConnectionFailed, settings: Settings | None = None, evidence: Evidence = NOTHING
 ) -> Finding:
     """Return the finding for an error of introspection, or for a connection that failed."""
-    finding = decide(NO_INTROSPECTION, TokenCase(error=error, settings=settings, evidence=evidence))
-    assert finding is not None  # noqa: S101  # the last rule decides
-    return finding
+    case = TokenCase(error=error, settings=settings or NO_SETTINGS, evidence=evidence)
+    return diagnose(NO_INTROSPECTION, case)
 
 
 def zitadels_signs(evidence: Evidence) -> str:
