@@ -117,15 +117,13 @@ class Evidence:
     clock_ahead_seconds: float | None = None  # how far this machine's clock is ahead of ZITADEL's
     assignments: tuple[RoleAssignment, ...] | None = None
     assignments_from: str = "the token itself"  # the token that ZITADEL was asked with
-    assignments_refused: Response | ConnectionFailed | None = None  # why the token itself could not list them
     own_rights: tuple[str, ...] = ()  # the administrator roles of the token's user
     is_admin_pat: bool = False  # whether the token is ZITADEL_ADMIN_PAT
     admin_pat_rights: tuple[str, ...] | None = None  # the administrator roles of its user
     with_administrator: bool = False  # whether there is an administrator's PAT
     unusable_admin_pat: Step = ""  # what to do before ZITADEL_ADMIN_PAT can be used
     admin_option: str = ""  # what a command that acts as an administrator needs at its end
-    with_ids: bool = False  # whether the ID of the token's user, or of the PAT, is known
-    from_setup: bool = False  # whether setup created the token
+    ids: PatIds | None = None  # of the token's user and the PAT, if they are known
     client_records: ClientRecords | None = None  # what the administrator's PAT showed
     pat_records: PatRecords | None = None
     looked_up_at: float = 0  # epoch seconds
@@ -149,6 +147,11 @@ class Evidence:
         """Return the JSON object that answers a probe; empty when none came."""
         answer = self.answer(probe)
         return answer.json_object() if answer else {}
+
+    @property
+    def from_setup(self) -> bool:
+        """Whether setup created the token."""
+        return self.ids is not None and not self.ids.named_by
 
     @property
     def clock_off_by(self) -> float:

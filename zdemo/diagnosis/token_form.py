@@ -115,6 +115,10 @@ class TokenForm:
         audience = self.claims.get("aud")
         return audience if isinstance(audience, list) else [audience] if audience else []
 
+    def may_be_of(self, issuer: str) -> bool:
+        """Return whether it may be an access token of this ZITADEL: only then does a refusal say something."""
+        return self.is_access_token and (self.kind is not TokenKind.JWT or self.claims.get("iss") == issuer)
+
     @property
     def size(self) -> str:
         """The length in words."""

@@ -11,7 +11,7 @@ from zdemo.diagnosis.evidence import PatIds
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, DOCTOR, other_api
-from zdemo.diagnosis.rules.rule import Rule, decide
+from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.settings_first import with_settings_first
 from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
@@ -56,11 +56,11 @@ def explain(  # noqa: PLR0913  # each given by name
     if finding := decide(BY_ANSWER, case):
         return Explanation(finding=with_settings_first(finding, environment))
     if settings is None or token is None:
-        return Explanation(finding=_decided(BY_API_ALONE, case), unasked=unasked)
+        return Explanation(finding=diagnose(BY_API_ALONE, case), unasked=unasked)
     if known is None:
         with closing(Facts(environment, settings, token, ids)) as facts:
             known = investigate(facts, role=call.role, now=now, refused_for_role=case.code == "insufficient_scope")
-    finding = _decided(COMPARED, replace(case, here=known.finding, introspection=known.introspection))
+    finding = diagnose(COMPARED, replace(case, here=known.finding, introspection=known.introspection))
     api_url = call.url.removesuffix(without_secret_query(call.route.path))
     if finding.id in ("call.disagrees", "call.api_cannot_ask") and (other := api_difference(api_url, settings)):
         finding = other_api(other, call.setting).and_seen(finding.seen)
@@ -70,12 +70,6 @@ def explain(  # noqa: PLR0913  # each given by name
         finding = replace(finding, otherwise=(*finding.otherwise, next_step))
     username = quoted(known.introspection.text("username"), 60) if known.introspection else ""
     return Explanation(finding=finding, username=username)
-
-
-def _decided(rules: tuple[Rule[ApiCase], ...], case: ApiCase) -> Finding:
-    finding = decide(rules, case)
-    assert finding is not None  # noqa: S101  # the last rule of these tables decides
-    return finding
 
 
 def api_difference(api_url: str, settings: Settings) -> str:

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -30,6 +31,13 @@ from zdemo.zitadel.records import Application, Project
 T = TypeVar("T")
 
 PARALLEL = 8  # questions at a time
+PATHS = {  # of the probes that need no credentials, and of those that send the token
+    Probe.DISCOVERY: "/.well-known/openid-configuration",
+    Probe.READY: "/debug/ready",
+    Probe.HEALTH: "/debug/healthz",
+    Probe.KEYS: "/oauth/v2/keys",
+}
+WITH_TOKEN = {Probe.USERINFO: resources.USERINFO, Probe.WHOAMI: resources.WHOAMI}
 # Algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
 BY_HAND = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
@@ -78,8 +86,7 @@ class Facts:
             unusable_admin_pat=unusable,
             admin_option=admin_option(environment),
             is_admin_pat=bool(self.admin_pat) and self.admin_pat == self.token.strip(),
-            with_ids=self.ids is not None,
-            from_setup=self.ids is not None and not self.ids.named_by,
+            ids=self.ids,
         )
         self.now = 0.0  # epoch seconds, when the token was asked about
         self.introspection: Introspection | None = None  # of the token, once it is known
@@ -100,17 +107,13 @@ class Facts:
         """Set the deadline of all that is asked from now on."""
         self._end = time.monotonic() + seconds
 
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until the deadline; negative when it has passed."""
+    def _seconds_left(self) -> float:
         return self._end - time.monotonic()
 
-    @property
-    def has_time(self) -> bool:
-        """Whether another question may be answered before the deadline."""
+    def _has_time(self) -> bool:
         from zdemo.http.deadline import LEAST_REQUEST_SECONDS  # here, because help and completion need no requests
 
-        return self.seconds_left > LEAST_REQUEST_SECONDS
+        return self._seconds_left() > LEAST_REQUEST_SECONDS
 
     @property
     def proxy(self) -> str:
@@ -134,52 +137,38 @@ class Facts:
         asked = {*self._replies, *self._records, *self._late}
         return tuple(probe for probe in probes if probe not in asked and self._question(probe))
 
-    def _question(self, probe: Probe) -> Callable[[], Response | Mapping[str, Any]] | None:  # noqa: PLR0911, PLR0912  # one table
+    def _question(self, probe: Probe) -> Callable[[], Response | Mapping[str, Any]] | None:  # noqa: PLR0911  # one table
         """Return what sends a probe; ``None`` if it cannot be sent: some need a token, a PAT, or its IDs."""
         is_sendable = not self.made_up and self.form.sendable and not self.form.problem
         introspection = self.introspection
         match probe:
             case Probe.TOKEN:
                 return partial(self._introspect, self.token)
-            case Probe.DISCOVERY:
-                return partial(self._get, "/.well-known/openid-configuration")
-            case Probe.READY:
-                return partial(self._get, "/debug/ready")
-            case Probe.HEALTH:
-                return partial(self._get, "/debug/healthz")
-            case Probe.KEYS:
-                return partial(self._get, "/oauth/v2/keys")
+            case probe if probe in PATHS:
+                return partial(self._get, PATHS[probe])
+            case probe if probe in WITH_TOKEN:
+                return partial(self._get, WITH_TOKEN[probe], self._bearer) if is_sendable else None
             case Probe.MADE_UP_CLIENT if not self.known.administrator_is_active:  # else it is known that ZITADEL works
                 return partial(self._introspect, random_token(), authorization=_made_up_client())
             case Probe.OWN_PAIR_AT_TOKEN_ENDPOINT if self.settings.key is None:
                 return self._own_pair_at_token_endpoint
-            case Probe.USERINFO if is_sendable:
-                return partial(self._get, resources.USERINFO, self._bearer)
-            case Probe.WHOAMI if is_sendable:
-                return partial(self._get, resources.WHOAMI, self._bearer)
             case Probe.ASSIGNMENTS if introspection and introspection.text("sub"):
                 return partial(self._assignments, introspection)
             case Probe.OWN_RIGHTS if introspection and may_list_own_assignments(introspection):
                 return self._own_rights
             case Probe.ADMINISTRATOR if self.admin_pat and is_sendable:
                 return partial(self._introspect, self.admin_pat)
-            case Probe.ADMINISTRATOR_USERINFO if self._admin_pat_may_be_known and not self.administrator_answered:
+            case Probe.ADMINISTRATOR_USERINFO if not self.administrator_answered and token_form(
+                self.admin_pat
+            ).may_be_of(self.settings.issuer):
                 return partial(self._get, resources.USERINFO, self.admin_pat)
             case Probe.ADMINISTRATOR_RIGHTS if self.admin_pat:
                 return lambda: {"admin_pat_rights": self.look_up(resources.manager_roles)}
             case Probe.CLIENT_RECORDS if self.admin_pat:
                 return lambda: {"client_records": self.look_up(self._client_records)}
-            case Probe.PAT_RECORDS if self.admin_pat and self.ids:
-                return lambda: {"pat_records": self.look_up(self._pat_records)}
+            case Probe.PAT_RECORDS if self.admin_pat and (ids := self.ids):
+                return lambda: {"pat_records": self.look_up(partial(self._pat_records, ids))}
         return None
-
-    @property
-    def _admin_pat_may_be_known(self) -> bool:
-        """Whether the administrator's PAT has the form of this ZITADEL's tokens: only then a refusal says something."""
-        form = token_form(self.admin_pat)
-        return form.is_access_token and (
-            form.kind is not TokenKind.JWT or form.claims.get("iss") == self.settings.issuer
-        )
 
     def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = ()) -> Evidence:
         """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.
@@ -187,23 +176,23 @@ class Facts:
         Return all that is known then. Raises SettingsError for an unusable CA bundle.
         """
         running = self._begin(probes)
-        if meanwhile and wait(running.values(), timeout=self.seconds_left / 2).not_done:
+        if meanwhile and wait(running.values(), timeout=self._seconds_left() / 2).not_done:
             running |= self._begin(meanwhile)
         for probe, future in running.items():
-            reply: Response | ConnectionFailed | Mapping[str, Any]
             try:
                 reply = future.result()
             except ConnectionFailed as failure:
-                reply = failure
-            if isinstance(reply, Mapping):
-                self._records[probe] = reply
-            else:
+                self._replies[probe] = failure
+                continue
+            if isinstance(reply, Response):
                 self._replies[probe] = reply
+            else:
+                self._records[probe] = reply
         return self.known
 
     def _begin(self, probes: Iterable[Probe]) -> dict[Probe, Future[Response | Mapping[str, Any]]]:
         new = self.missing(probes)
-        if not self.has_time:
+        if not self._has_time():
             self._late.update(new)
             return {}
         questions = {probe: self._question(probe) for probe in new}
@@ -221,19 +210,25 @@ class Facts:
         answer = self._replies.get(Probe.TOKEN)
         ahead = clock_ahead_seconds(answer, self.now) if isinstance(answer, Response) else None
         records = {name: value for record in self._records.values() for name, value in record.items()}
-        known = replace(self._given, replies=dict(self._replies), late=frozenset(late), **records)
-        known = replace(known, clock_ahead_seconds=ahead, signature_fits=self._signature_fits())
+        known = replace(
+            self._given,
+            replies=dict(self._replies),
+            late=frozenset(late),
+            clock_ahead_seconds=ahead,
+            signature_fits=self._signature_fits(),
+            **records,
+        )
         return replace(known, looked_up_at=self.now - known.clock_off_by)
 
     def _send(self, method: str, path: str, **more: Any) -> Response:
-        return self._client.transport.send(method, path, timeout_seconds=self.seconds_left, **more)
+        return self._client.transport.send(method, path, timeout_seconds=self._seconds_left(), **more)
 
     def _get(self, path: str, bearer: str = "") -> Response:
-        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        return self._send("GET", path, headers={"Accept": "application/json", **headers})
+        authorization = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        return self._send("GET", path, headers={"Accept": "application/json"} | authorization)
 
     def _introspect(self, token: str, **more: str) -> Response:
-        return self._client.ask(token, timeout_seconds=self.seconds_left, **more)
+        return self._client.ask(token, timeout_seconds=self._seconds_left(), **more)
 
     def _own_pair_at_token_endpoint(self) -> Response:
         """Send the credentials where only a service account's are accepted (RFC 6749 §4.4); a token is discarded."""
@@ -245,28 +240,22 @@ class Facts:
 
     def _management(self, token: str) -> ManagementClient:
         address, transport = self.settings.zitadel, self._client.transport
-        return ManagementClient(address, token, timeout_seconds=lambda: self.seconds_left, transport=transport)
+        return ManagementClient(address, token, timeout_seconds=self._seconds_left, transport=transport)
 
     def _assignments(self, introspection: Introspection) -> Mapping[str, Any]:
         """List the role assignments of the token's user, with the token itself if it may, else as an administrator."""
-        user_id, refusal = introspection.text("sub"), None
+        user_id = introspection.text("sub")
         if may_list_own_assignments(introspection):
-            try:
-                assignments, _ = resources.list_assignments_of(self._management(self._bearer), user_id)
-                return {"assignments": assignments}
-            except (IntrospectionError, ManagementError) as error:
-                refusal = error.answer or (error.failure if isinstance(error, IntrospectionError) else None)
-        listing = self.look_up(lambda client: resources.list_assignments_of(client, user_id))
-        if listing is None or listing[1]:  # the administrator does not see all of them
-            return {"assignments_refused": refusal}
-        return {"assignments": listing[0], "assignments_from": ADMIN_PAT}
+            with suppress(IntrospectionError, ManagementError):
+                return {"assignments": resources.list_assignments_of(self._management(self._bearer), user_id)[0]}
+        assignments, hidden = self.look_up(lambda client: resources.list_assignments_of(client, user_id)) or ((), 1)
+        return {} if hidden else {"assignments": assignments, "assignments_from": ADMIN_PAT}
 
     def _own_rights(self) -> Mapping[str, Any]:
         """Return the administrator roles of the token's user, by the token itself; none when ZITADEL does not say."""
-        try:
+        with suppress(ZdemoError):
             return {"own_rights": resources.manager_roles(self._management(self._bearer))}
-        except ZdemoError:
-            return {}
+        return {}
 
     # --- records, with the administrator's PAT
 
@@ -277,7 +266,7 @@ class Facts:
 
     def look_up(self, question: Callable[[ManagementClient], T]) -> T | None:
         """Return what the administrator's PAT shows; ``None`` without one, or without time, or when ZITADEL refuses."""
-        if not self.admin_pat or not self.has_time:
+        if not self.admin_pat or not self._has_time():
             return None
         try:
             records = question(self.administrator)
@@ -307,15 +296,12 @@ class Facts:
             records = replace(records, keys=resources.list_application_keys(client, application.id))
         return records
 
-    def _pat_records(self, client: ManagementClient) -> PatRecords | None:
+    def _pat_records(self, ids: PatIds, client: ManagementClient) -> PatRecords | None:
         """Return the user of the token and the state of the PAT; ``None`` when the PAT is surely another one."""
-        ids = self.ids
-        if ids is None:
-            return None
         user = (resources.get_user if ids.user.isdigit() else resources.find_user)(client, ids.user)
-        user_id = user.id if user else ids.user
+        user_id, name = (user.id, user.login_name or user.username) if user else (ids.user, "")
         records = PatRecords(
-            **vars(ids) | {"user": quoted((user and (user.login_name or user.username)) or ids.user, 60)},
+            **vars(ids) | {"user": quoted(name or ids.user, 60)},
             user_id=user_id if user or user_id.isdigit() else "",
             state=user.state if user else "REMOVED",
         )

@@ -15,7 +15,7 @@ from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import UNUSABLE
 from zdemo.diagnosis.settings_first import with_settings_first
-from zdemo.diagnosis.token_case import TokenCase
+from zdemo.diagnosis.token_case import NOT_ASKED, TokenCase
 from zdemo.diagnosis.token_form import paste_problem
 from zdemo.errors import ConnectionFailed, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.errors.response import Response
@@ -57,33 +57,35 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
     """
     undecodable = facts.token.encode(errors="replace").decode() != facts.token  # bytes of the environment
     if undecodable or not facts.token.strip():
-        error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL shows it")
-        return Investigation(error=error, finding=paste_problem(facts.token))
+        unsendable = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL shows it")
+        return Investigation(error=unsendable, finding=paste_problem(facts.token))
     facts.now = now
     evidence = facts.ask(Probe.TOKEN, meanwhile=(Probe.HEALTH, Probe.READY))
-    case = TokenCase(
-        settings=facts.settings,
-        token="" if facts.made_up else facts.token,
-        role=role or "",
-        evidence=evidence,
-        now=now,
-        refused_for_role=refused_for_role,
-    )
     reply = evidence.replies.get(Probe.TOKEN)
+    error: IntrospectionError | None = None
     if reply is None:  # no time was left
         return Investigation()
     try:
         if isinstance(reply, ConnectionFailed):
             raise introspection_error(reply)
-        case = replace(case, introspection=read_answer(reply, with_key=facts.settings.key is not None))
-    except IntrospectionError as error:
-        case = replace(case, error=error)
-    facts.introspection = case.introspection
+        facts.introspection = read_answer(reply, with_key=facts.settings.key is not None)
+    except IntrospectionError as reason:
+        error = reason
+    case = TokenCase(
+        settings=facts.settings,
+        token="" if facts.made_up else facts.token,
+        role=role or "",
+        refused_for_role=refused_for_role,
+        introspection=facts.introspection or NOT_ASKED,
+        error=error,
+        evidence=evidence,
+        now=now,
+    )
     finding = decide(RULES, case, facts)
     return Investigation(
         answer=reply if isinstance(reply, Response) else None,
-        introspection=case.introspection,
-        error=case.error,
+        introspection=facts.introspection,
+        error=error,
         finding=with_settings_first(finding, facts.environment).without(facts.secrets) if finding else None,
         notes=tuple(
             replace(note, text=without_secrets(note.text, facts.secrets))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from zdemo.config.settings import UserSettings
-from zdemo.diagnosis.ask.facts import clock_ahead_seconds
+from zdemo.diagnosis.ask.facts import PATHS, clock_ahead_seconds
 from zdemo.diagnosis.ask.failed_command import explained
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.rules.refused_user import REFUSED_USER, UserCase
@@ -14,8 +14,6 @@ from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, Z
 from zdemo.errors.response import Response
 from zdemo.zitadel.introspection_client import IssuedToken, ask_for_token, issued_token, user_assertion
 from zdemo.zitadel.introspection_response import answer_error, introspection_error
-
-PROBES = {Probe.READY: "/debug/ready", Probe.DISCOVERY: "/.well-known/openid-configuration"}
 
 
 def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) -> IssuedToken:
@@ -30,10 +28,10 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
         if issued := issued_token(answer, scopes):
             return issued
         replies: dict[Probe, Response | ConnectionFailed] = {}
-        for probe, path in PROBES.items():
+        for probe in (Probe.READY, Probe.DISCOVERY):
             if (left := end - time.monotonic()) > 0:
                 try:
-                    replies[probe] = transport.send("GET", path, timeout_seconds=left)
+                    replies[probe] = transport.send("GET", PATHS[probe], timeout_seconds=left)
                 except ConnectionFailed as failure:
                     replies[probe] = failure
         evidence = Evidence(replies=replies, clock_ahead_seconds=clock_ahead_seconds(answer, now))

@@ -11,7 +11,7 @@ from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.client_records import assertions_are_refused
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
-from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.rules.rule import diagnose
 from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, finding_for_error, zitadels_signs
 from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
@@ -69,9 +69,7 @@ def _connect(context: DoctorContext) -> Finding:
 def _finding_for_discovery(answer: Response, context: DoctorContext) -> Finding:
     """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
     case = TokenCase(error=answer_error(answer), evidence=context.evidence)
-    finding = decide(NO_DISCOVERY, case)
-    assert finding is not None  # noqa: S101  # the last rule decides
-    return finding
+    return diagnose(NO_DISCOVERY, case)
 
 
 def _from_internal_url(context: DoctorContext) -> str:

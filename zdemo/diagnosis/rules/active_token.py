@@ -49,7 +49,6 @@ def _not_yet_valid(case: TokenCase) -> Finding | None:
     return Finding(id="token.not_yet_valid", cause=refusal.message, fix=refusal.steps) if refusal else None
 
 
-@rule()
 def _in_other_project(case: TokenCase) -> Finding:
     return Finding(  # the audience of an active token names the application's own project
         id="client.in_other_project",

@@ -10,7 +10,7 @@ from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, did_you_mean, rename_steps
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, quoted
-from zdemo.diagnosis.rules.rule import Rule, rule, table
+from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_form import TokenForm, token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
@@ -112,10 +112,6 @@ def _saw_no_token(case: ApiCase) -> bool:
     return case.status == 401 and not _is_page(case) and (case.token is None or without_code)
 
 
-def _is_elsewhere(case: ApiCase) -> bool:
-    return not case.from_zdemo and bool(case.answer.body.strip())
-
-
 def _is_about_the_token(case: ApiCase) -> bool:
     judged = case.code in ("invalid_token", "insufficient_scope") or case.status in (401, 403) or case.failed
     return judged and not _is_page(case)
@@ -133,7 +129,6 @@ def _airplay(case: ApiCase) -> Finding:
     )
 
 
-@rule()
 def _expects_tls(case: ApiCase) -> Finding | None:
     if not (cause := expects_https(case.answer)):
         return None
@@ -155,7 +150,6 @@ def _redirects(case: ApiCase) -> Finding:
     )
 
 
-@rule()
 def _login(case: ApiCase) -> Finding | None:
     challenge = case.answer.headers.get(CHALLENGE.lower(), "")
     scheme = challenge.partition(" ")[0]
@@ -194,7 +188,6 @@ def _is_zitadel(case: ApiCase) -> Finding:
     )
 
 
-@rule()
 def _verifies_jwts(case: ApiCase) -> Finding | None:
     challenge = case.call.challenge
     words = f"{challenge.description if challenge else ''} {case.answer.text[:LONGEST_QUOTE]}"
@@ -221,9 +214,10 @@ def _no_token(case: ApiCase) -> Finding:
     )
 
 
-@rule()
-def _refused_elsewhere(case: ApiCase) -> Finding:
+def _refused_elsewhere(case: ApiCase) -> Finding | None:
     """Say that the example API did not write a 401 or 403."""
+    if case.from_zdemo or not case.answer.body.strip():
+        return None
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
     is_public = path.endswith(Route.PUBLIC.path)
     refuses = f"requires authentication for {path}" if is_public else "refuses the request"
@@ -237,7 +231,6 @@ def _refused_elsewhere(case: ApiCase) -> Finding:
     )
 
 
-@rule()
 def _token_not_seen(case: ApiCase) -> Finding:
     sent = f"a token was sent, but the API did not receive it: {CHANGED}"
     return Finding(
@@ -272,7 +265,6 @@ def _method_not_allowed(case: ApiCase) -> Finding:
     )
 
 
-@rule()
 def _not_found(case: ApiCase) -> Finding | None:
     call = case.call
     if case.status != 404 or not isinstance(call.route, OtherRoute):
@@ -305,18 +297,14 @@ def _no_such_route(case: ApiCase) -> Finding:
     )
 
 
-@rule(when=lambda case: case.call.is_page)
-def _page(case: ApiCase) -> Finding:
-    return Finding(
-        id="call.page",
-        cause=f"the answer is a web page ({case.status}, text/html), which the API does not send",
-        candidates=("another web server answers there", "a proxy in front of the API answers in its place"),
-        fix=(f"correct {case.call.setting}", "check the log of the proxy, if there is one"),
-    )
-
-
-@rule()
 def _other(case: ApiCase) -> Finding:
+    if case.call.is_page:
+        return Finding(
+            id="call.page",
+            cause=f"the answer is a web page ({case.status}, text/html), which the API does not send",
+            candidates=("another web server answers there", "a proxy in front of the API answers in its place"),
+            fix=(f"correct {case.call.setting}", "check the log of the proxy, if there is one"),
+        )
     means = "says nothing about the token" if case.is_other else "no route of the API answers"
     return Finding(
         id="call.other",
@@ -344,27 +332,22 @@ def gateway(case: ApiCase) -> Finding:
     )
 
 
-BEFORE_THE_API: tuple[Rule[ApiCase], ...] = table(_airplay, _expects_tls, _redirects, _login, _rate_limited)
-BY_ANSWER: tuple[Rule[ApiCase], ...] = (
+BEFORE_THE_API = table(_airplay, _expects_tls, _redirects, _login, _rate_limited)
+BY_ANSWER = (
     *BEFORE_THE_API,
-    _is_zitadel,
-    _verifies_jwts,
-    *table(_no_token, when=_saw_no_token),
-    *table(_refused_elsewhere, when=lambda case: _saw_no_token(case) and _is_elsewhere(case)),
-    *table(_token_not_seen, when=_saw_no_token),
+    *table(_is_zitadel, _verifies_jwts),
+    *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
     *table(
         _invalid_request,
         _method_not_allowed,
         _not_found,
         _no_such_route,
-        _page,
         _other,
         when=lambda case: not _is_about_the_token(case),
     ),
 )
-ANOTHER_API: tuple[Rule[ApiCase], ...] = (  # than the example's, by the answer of its public route
+ANOTHER_API = (  # than the example's, by the answer of its public route
     *BEFORE_THE_API,
-    gateway,
-    _no_such_route,
+    *table(gateway, _no_such_route),
     *table(_refused_elsewhere, when=lambda case: case.status in (401, 403)),
 )

@@ -46,7 +46,6 @@ def _other_issuer(case: TokenCase) -> Finding | None:
     )
 
 
-@rule()
 def _id_token(case: TokenCase) -> Finding | None:
     if not case.form.is_id_token:
         return None
@@ -58,7 +57,6 @@ def _id_token(case: TokenCase) -> Finding | None:
     )
 
 
-@rule()
 def _foreign(case: TokenCase) -> Finding | None:
     request = sentence(f"request a token from {case.settings.issuer}, e.g. with", Command("token"))
     algorithm = quoted(case.form.header.get("alg"), 20)
@@ -75,7 +73,6 @@ def _foreign(case: TokenCase) -> Finding | None:
     )
 
 
-@rule()
 def _expired(case: TokenCase) -> Finding | None:
     expires = case.form.claims.get("exp")
     zitadels_now = case.now - (case.evidence.clock_ahead_seconds or 0)  # this machine's clock may be wrong
@@ -89,7 +86,6 @@ def _expired(case: TokenCase) -> Finding | None:
     )
 
 
-@rule()
 def _other_audience(case: TokenCase) -> Finding | None:
     project, audience = case.settings.project_id, case.form.audience  # an unknown project may be the named one
     if not project or project in audience or case.settings.client_id in audience:

@@ -94,12 +94,10 @@ def _sick(case: TokenCase) -> Finding | None:
     return zitadel_is_sick(case.settings.zitadel.server, case.evidence)
 
 
-@rule()
 def _pasted(case: TokenCase) -> Finding | None:
     return paste_problem(case.token)
 
 
-@rule()
 def _another_value(case: TokenCase) -> Finding | None:
     values = {
         case.settings.client_id: "the API application's client ID (CLIENT_ID)",
@@ -282,7 +280,6 @@ def _of_unusual_length(case: TokenCase) -> Finding:
     )
 
 
-@rule()
 def _not_a_token(case: TokenCase) -> Finding:
     size = f"{case.form.size}; {LENGTHS}"
     short = _copy("token.too_short", f"this is not a token of ZITADEL, or only a piece of one: {size}")
@@ -300,9 +297,9 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
 
 
 def _ask_administrator(evidence: Evidence) -> Step:
-    if evidence.with_administrator and evidence.with_ids:
+    if evidence.with_administrator and evidence.ids:
         return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
-    when = "shows which" if evidence.with_ids else "with PAT and ZDEMO_PAT_USER_ID set"
+    when = "shows which" if evidence.ids else "with PAT and ZDEMO_PAT_USER_ID set"
     return evidence.unusable_admin_pat or Command("doctor", option=evidence.admin_option, does=when)
 
 

@@ -14,7 +14,6 @@ from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors import ROLE_SCOPE, InsufficientScope
-from zdemo.errors.response import Response
 from zdemo.errors.steps import Command, GrantRole, SetVariable, Step, sentence
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, project_behind
 from zdemo.zitadel.records import RoleAssignment
@@ -135,7 +134,6 @@ def _rename(case: TokenCase, near: str) -> tuple[Step, ...]:
 # --- what introspection shows, and the rights of the token's user
 
 
-@rule()
 def _other_project_configured(case: TokenCase) -> Finding | None:
     project, configured = _project(case), case.settings.project_id
     if not project or not configured or project == configured:
@@ -179,15 +177,11 @@ def _administrators_token(case: TokenCase) -> Finding | None:
 def _swapped_tokens(case: TokenCase) -> Finding:
     if case.evidence.admin_pat_rights != ():
         return _administrators(case)
-    return Finding(
-        id="role.swapped_tokens",
-        cause=f"the token that was sent is an administrator's ({_rights(case)}), and ZITADEL_ADMIN_PAT is not: they "
-        "are swapped",
-        fix=("exchange the values of PAT and ZITADEL_ADMIN_PAT",),
-    )
+    cause = f"the token that was sent is an administrator's ({_rights(case)}), and ZITADEL_ADMIN_PAT is not"
+    fix = "exchange the values of PAT and ZITADEL_ADMIN_PAT"
+    return Finding(id="role.swapped_tokens", cause=f"{cause}: they are swapped", fix=(fix,))
 
 
-@rule()
 def _narrowed_to_roles(case: TokenCase) -> Finding | None:
     requested = role_scopes(case.introspection)
     if is_pat(case.introspection) or not requested or case.role in requested:
@@ -214,8 +208,16 @@ def _narrowed_to_organizations(case: TokenCase) -> Finding | None:
     return _narrowed(case, to, ALL_ROLES, _grant(case), candidates=candidates)
 
 
-@rule(Probe.ASSIGNMENTS, when=_is_granted)
-def _just_changed(case: TokenCase) -> Finding:
+@rule(Probe.ASSIGNMENTS)
+def _listed_here(case: TokenCase) -> Finding | None:
+    if not _here(case):
+        return None
+    if not _is_granted(case):
+        return Finding(
+            id="role.deactivated",
+            cause=f"the role {case.role} is granted in this project, but that role assignment is deactivated",
+            fix=(_grant(case, does="activates the assignment"),),
+        )
     other = "the API application belongs to another project than ZITADEL_PROJECT_ID"
     return Finding(
         id="role.just_changed",
@@ -229,17 +231,6 @@ def _just_changed(case: TokenCase) -> Finding:
             "try again: a change usually shows within milliseconds, at most within a minute",
             "if that does not help: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
         ),
-    )
-
-
-@rule(Probe.ASSIGNMENTS)
-def _deactivated(case: TokenCase) -> Finding | None:
-    if not _here(case):
-        return None
-    return Finding(
-        id="role.deactivated",
-        cause=f"the role {case.role} is granted in this project, but that role assignment is deactivated",
-        fix=(_grant(case, does="activates the assignment"),),
     )
 
 
@@ -266,7 +257,6 @@ def _in_other_project(case: TokenCase) -> Finding | None:
     )
 
 
-@rule()
 def _near_miss(case: TokenCase) -> Finding | None:
     if not (near := near_miss(case.role, _granted(case))):
         return None
@@ -306,7 +296,6 @@ def _not_granted(case: TokenCase) -> Finding | None:
     )
 
 
-@rule()
 def _missing(case: TokenCase) -> Finding:
     spelled = "this project does not define it, or defines it in another spelling"
     scope = f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments"
@@ -335,8 +324,7 @@ def _assignment_lines(case: TokenCase) -> Lines:
     evidence, lines = case.evidence, []
     if evidence.assignments is None:
         neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
-        refused = isinstance(reply := evidence.assignments_refused, Response) and reply.status in (401, 403)
-        may_list = may_list_own_assignments(case.introspection) and not refused
+        may_list = may_list_own_assignments(case.introspection)
         lines = [f"unknown: {'ZITADEL did not list them' if may_list else f'this token may not list them{neither}'}"]
     elif not evidence.assignments:
         lines = [f"none at all, listed with {evidence.assignments_from}"]
@@ -356,8 +344,7 @@ BY_INTROSPECTION = table(
 )
 BY_ASSIGNMENTS = table(
     _narrowed_to_organizations,
-    _just_changed,
-    _deactivated,
+    _listed_here,
     _in_other_project,
     _near_miss,
     _undefined,

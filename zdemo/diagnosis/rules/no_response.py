@@ -8,7 +8,6 @@ from zdemo.diagnosis.wording import health_lines
 from zdemo.errors import FailureKind
 
 
-@rule()
 def _not_connected(case: TokenCase) -> Finding | None:
     failure = case.failure
     if failure is None:  # ZITADEL was not asked: it did not answer a moment ago, or too much is asked at once

@@ -14,7 +14,7 @@ from zdemo.diagnosis.rules.api_response import (
     is_from_zdemo,
 )
 from zdemo.diagnosis.rules.missing_role import user_of
-from zdemo.diagnosis.rules.rule import Rule, decide, rule, table
+from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
@@ -27,43 +27,27 @@ DOCTOR = Command("doctor", does="shows what prevents it")
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
-@rule(when=lambda case: case.failed)
-def _cannot_judge(_case: ApiCase) -> Finding:
-    return Finding(
-        id="call.cannot_judge",
-        cause="the API could not have the token checked: it gets no usable answer from ZITADEL",
-        fix=(DOCTOR, API_LOG),
-    )
-
-
 def _introspect(does: str) -> Command:
     return Command("introspect", option="--pat", does=does)
 
 
-@rule(when=lambda case: case.code == "insufficient_scope")
-def _role_missing(case: ApiCase) -> Finding:
-    return Finding(
-        id="call.role_missing",
-        cause=f"the token is valid, but does not have the role {case.call.role or 'that the API requires'}",
-        fix=(_introspect("shows which of the possible causes it is"),),
-    )
-
-
-@rule(when=lambda case: case.status == 403 or not case.code)
-def _forbidden(case: ApiCase) -> Finding:
-    # a zdemo API always sends a challenge (RFC 6750 §3)
-    role = "the API requires a role, which is missing, or has further requirements"
-    dead, other = "the token is not active, or not meant for this API", "the API takes other credentials"
-    return Finding(
-        id="call.forbidden" if case.status == 403 else "call.refused",
-        cause=f"the API refused the request ({case.status}) without a challenge that says why",
-        candidates=(A_GATEWAY, role) if case.status == 403 else (dead, other),
-        fix=(_introspect("what ZITADEL says about this token"), API_LOG),
-    )
-
-
-@rule()
-def _token_refused(case: ApiCase) -> Finding:
+def _by_its_code(case: ApiCase) -> Finding:
+    if case.failed:
+        cause = "the API could not have the token checked: it gets no usable answer from ZITADEL"
+        return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, API_LOG))
+    if case.code == "insufficient_scope":
+        cause = f"the token is valid, but does not have the role {case.call.role or 'that the API requires'}"
+        fix = _introspect("shows which of the possible causes it is")
+        return Finding(id="call.role_missing", cause=cause, fix=(fix,))
+    if case.status == 403 or not case.code:  # a zdemo API always sends a challenge (RFC 6750 §3)
+        role = "the API requires a role, which is missing, or has further requirements"
+        dead, other = "the token is not active, or not meant for this API", "the API takes other credentials"
+        return Finding(
+            id="call.forbidden" if case.status == 403 else "call.refused",
+            cause=f"the API refused the request ({case.status}) without a challenge that says why",
+            candidates=(A_GATEWAY, role) if case.status == 403 else (dead, other),
+            fix=(_introspect("what ZITADEL says about this token"), API_LOG),
+        )
     has_form = case.form.is_access_token or not case.token
     return Finding(
         id="call.token_refused",
@@ -78,6 +62,9 @@ def _token_refused(case: ApiCase) -> Finding:
     )
 
 
+BY_API_ALONE = table(gateway, _by_its_code)
+
+
 # --- the API's answer, compared with the investigation's finding
 
 
@@ -85,14 +72,10 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
     return case.is_other and case.code != "invalid_token"
 
 
-@rule()
-def _same_obstacle(case: ApiCase) -> Finding | None:
-    """Return what prevents the question here: most likely, the API cannot ask ZITADEL for the same reason."""
-    return case.here if case.failed and not case.introspection else None
-
-
 @rule(when=lambda case: case.failed)
 def _api_cannot_ask(case: ApiCase) -> Finding:
+    if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
+        return case.here
     return Finding(
         id="call.api_cannot_ask",
         cause=f"the API cannot have tokens checked, though {case.issuer} answers from here",
@@ -106,12 +89,10 @@ def _api_cannot_ask(case: ApiCase) -> Finding:
     )
 
 
-@rule()
-def _by_the_api_alone(case: ApiCase) -> Finding | None:
-    if case.introspection:
-        return None
-    finding, here = decide(BY_API_ALONE, case), case.here
-    if not finding or not here or here.id == "client.swapped_with_token":
+@rule(when=lambda case: not case.introspection)
+def _by_the_api_alone(case: ApiCase) -> Finding:
+    finding, here = diagnose(BY_API_ALONE, case), case.here
+    if not here or here.id == "client.swapped_with_token":
         return here or finding  # the API could ask ZITADEL, so another obstacle here is not why it refuses
     if not case.from_zdemo:
         cannot = "it is not a zdemo API, and answers like this when it cannot have tokens checked"
@@ -119,7 +100,6 @@ def _by_the_api_alone(case: ApiCase) -> Finding | None:
     return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
 
 
-@rule()
 def _own_rules(case: ApiCase) -> Finding | None:
     """ZITADEL has nothing against the token."""
     if not case.introspection or case.here or not _is_own_refusal(case):
@@ -153,7 +133,6 @@ def _own_rules(case: ApiCase) -> Finding | None:
     )
 
 
-@rule()
 def _same_cause(case: ApiCase) -> Finding | None:
     """Return the investigation's finding, where it explains the API's answer."""
     if not case.here:
@@ -163,15 +142,14 @@ def _same_cause(case: ApiCase) -> Finding | None:
     return case.here if agrees or (_is_own_refusal(case) and not case.code) else None
 
 
-@rule()
 def _disagrees(case: ApiCase) -> Finding:
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
     if case.here or case.from_zdemo:
         return finding
-    is_opaque = case.form.is_opaque
-    verifies = VERIFIES_JWTS if is_opaque else "the API verifies JWTs itself, for another issuer or audience"
-    fix = (GET_JWT, *finding.fix) if is_opaque else finding.fix
-    return replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
+    if case.form.is_opaque:
+        return replace(finding, candidates=(VERIFIES_JWTS, *finding.candidates), fix=(GET_JWT, *finding.fix))
+    verifies = "the API verifies JWTs itself, for another issuer or audience"
+    return replace(finding, candidates=(verifies, *finding.candidates))
 
 
 def other_api(difference: str, setting: str) -> Finding:
@@ -213,13 +191,7 @@ def _from_here(case: ApiCase) -> Lines:
     return (("from here", obstacle.cause if obstacle else "ZITADEL answers, and tokens can be checked"),)
 
 
-BY_API_ALONE: tuple[Rule[ApiCase], ...] = (gateway, _cannot_judge, _role_missing, _forbidden, _token_refused)
-COMPARED: tuple[Rule[ApiCase], ...] = (
+COMPARED = (
     *table(gateway, seen=_from_here),
-    _same_obstacle,
-    _api_cannot_ask,
-    _by_the_api_alone,
-    _own_rules,
-    _same_cause,
-    _disagrees,
+    *table(_api_cannot_ask, _by_the_api_alone, _own_rules, _same_cause, _disagrees),
 )

@@ -51,12 +51,6 @@ class UserCase:
         key = self.settings.key
         return f"the user {quoted(key.subject if key else self.settings.client_id, 60)}"
 
-    @property
-    def set_login_name(self) -> str:
-        """The step that names another user."""
-        name, *_ = self.settings.variables
-        return f"set {name} to the login name of a service account: its page in ZITADEL shows it as Client ID"
-
 
 def _is_refusal(case: UserCase) -> bool:
     return bool(case.error) and case.answer.status >= 400 and case.description not in (*LOST, NO_CLIENT)
@@ -88,13 +82,9 @@ def _has_refused_key(case: UserCase) -> bool:
 
 
 @rule(Probe.DISCOVERY, when=_has_refused_key)
-def _other_audience(case: UserCase) -> Finding | None:
-    return finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="user")
-
-
-@rule(when=_has_refused_key)
-def _skewed_clock(case: UserCase) -> Finding | None:
-    return finding_for_clock(case.evidence, SIGNER)
+def _other_audience_or_clock(case: UserCase) -> Finding | None:
+    audience = finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="user")
+    return audience or finding_for_clock(case.evidence, SIGNER)
 
 
 @rule(when=_has_refused_key)
@@ -139,76 +129,44 @@ def _key_refused(case: UserCase) -> Finding | None:
 
 
 @rule(when=_says(UNKNOWN))
-def _is_application(case: UserCase) -> Finding | None:
-    name, *_ = case.settings.variables
-    client_id, _ = case.settings.application
-    if case.settings.client_id != client_id:
-        return None
-    return Finding(
-        id="user.is_application",
-        cause=f"{name} is the client ID of the API application, and an API application gets no tokens: it only "
-        "checks other tokens",
-        fix=(case.set_login_name,),
-    )
-
-
-@rule(when=_says(UNKNOWN))
-def _is_id(case: UserCase) -> Finding | None:
-    name, *_ = case.settings.variables
-    if not (ID_DIGITS.fullmatch(case.settings.client_id) or OLD_CLIENT_ID.fullmatch(case.settings.client_id)):
-        return None
-    return Finding(
-        id="user.is_id",
-        cause=f"{name} is the ID of a user or an application; ZITADEL knows a service account here only by its login "
-        "name",
-        likely=True,
-        fix=(case.set_login_name,),
-    )
-
-
-@rule(when=_says(UNKNOWN))
-def _unknown(case: UserCase) -> Finding | None:
+def _unknown(case: UserCase) -> Finding:
+    settings, (name, *_) = case.settings, case.settings.variables
+    fix = (f"set {name} to the login name of a service account: its page in ZITADEL shows it as Client ID",)
+    if settings.client_id == settings.application[0]:
+        what = "and an API application gets no tokens: it only checks other tokens"
+        cause = f"{name} is the client ID of the API application, {what}"
+        return Finding(id="user.is_application", cause=cause, fix=fix)
+    if ID_DIGITS.fullmatch(settings.client_id) or OLD_CLIENT_ID.fullmatch(settings.client_id):
+        what = "is the ID of a user or an application; ZITADEL knows a service account here only by its login name"
+        return Finding(id="user.is_id", cause=f"{name} {what}", likely=True, fix=fix)
     return Finding(
         id="user.unknown",
-        cause=f"{case.settings.issuer} has no service account with the login name "
-        f"{quoted(case.settings.client_id, 60)}",
+        cause=f"{settings.issuer} has no service account with the login name {quoted(settings.client_id, 60)}",
         candidates=(
             "it is misspelled, or is the user's display name",
             "the login name ends with @ and the organization's domain",
             "the user was removed, or belongs to another ZITADEL",
         ),
-        fix=(case.set_login_name,),
+        fix=fix,
     )
 
 
 @rule(when=_says(NO_SECRET))
-def _no_secret(case: UserCase) -> Finding | None:
+def _no_secret(case: UserCase) -> Finding:
     _, variable, _ = case.settings.variables
-    return Finding(
-        id="user.no_secret",
-        cause=f"{case.user} has no client secret",
-        fix=(
-            sentence("generate one on the user's page in ZITADEL, and give it to", Command("token"), f"({variable})"),
-        ),
-    )
+    fix = sentence("generate one on the user's page in ZITADEL, and give it to", Command("token"), f"({variable})")
+    return Finding(id="user.no_secret", cause=f"{case.user} has no client secret", fix=(fix,))
 
 
 @rule(when=_says(WRONG_SECRET))
-def _secret_of_application(case: UserCase) -> Finding | None:
+def _wrong_secret(case: UserCase) -> Finding:
     _, variable, _ = case.settings.variables
-    _, secret = case.settings.application
-    if case.settings.client_secret != secret:
-        return None
-    return Finding(
-        id="user.secret_of_application",
-        cause=f"{variable} is the client secret of the API application, not that of {case.user}",
-        fix=("give the user's own secret instead", NEW_SECRET),
-    )
-
-
-@rule(when=_says(WRONG_SECRET))
-def _wrong_secret(case: UserCase) -> Finding | None:
-    _, variable, _ = case.settings.variables
+    if case.settings.client_secret == case.settings.application[1]:
+        return Finding(
+            id="user.secret_of_application",
+            cause=f"{variable} is the client secret of the API application, not that of {case.user}",
+            fix=("give the user's own secret instead", NEW_SECRET),
+        )
     return Finding(
         id="user.wrong_secret",
         cause=f"{variable} is not the client secret of {case.user}",
@@ -221,7 +179,6 @@ def _wrong_secret(case: UserCase) -> Finding | None:
     )
 
 
-@rule()
 def _other_refusal(case: UserCase) -> Finding | None:
     if case.settings.key is None and case.answer.status >= 500:
         return None
@@ -235,17 +192,13 @@ def _other_refusal(case: UserCase) -> Finding | None:
 
 REFUSED_USER = table(
     _inactive,
-    _other_audience,
-    _skewed_clock,
+    _other_audience_or_clock,
     _key_expired,
     rule(Probe.READY, when=_has_refused_key)(_database_away),
     _key_refused,
     rule(Probe.READY, when=_says(UNKNOWN))(_database_away),
-    _is_application,
-    _is_id,
     _unknown,
     _no_secret,
-    _secret_of_application,
     _wrong_secret,
     _other_refusal,
     when=_is_refusal,

@@ -25,7 +25,7 @@ from zdemo.diagnosis.rules.odd_values import (
 )
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_case import NO_SETTINGS, TokenCase
-from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind
+from zdemo.diagnosis.token_form import ID_DIGITS
 from zdemo.diagnosis.wording import CLOCK_COMPARED, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
 from zdemo.errors.problem import Problem
@@ -41,7 +41,6 @@ def is_about_client(case: TokenCase) -> bool:
     return isinstance(case.error, CredentialsRefused) and case.has_answer and case.settings is not NO_SETTINGS
 
 
-@rule()
 def _other_status(case: TokenCase) -> Finding | None:
     answer, variables = case.answer, case.settings.credential_variables
     if answer.status == 400:
@@ -134,8 +133,7 @@ def _other_audience(case: TokenCase) -> Finding | None:
 
 def _may_all_be_refused(case: TokenCase) -> bool:
     """Return whether ZITADEL let the administrator's PAT look nothing up, and a refusal of the token says something."""
-    is_foreign = case.form.kind is TokenKind.JWT and case.form.claims.get("iss") != case.settings.issuer
-    return case.evidence.client_records is None and case.form.is_access_token and not is_foreign
+    return case.evidence.client_records is None and case.form.may_be_of(case.settings.issuer)
 
 
 @rule(Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO, when=_may_all_be_refused)
@@ -211,7 +209,7 @@ REFUSED_CLIENT = table(
     rule(when=has_key)(clock_of),
     _odd,
     rule(Probe.USERINFO, when=_may_all_be_refused)(_open),
-    rule()(_open),
+    _open,
     when=is_about_client,
     seen=_seen,
 )

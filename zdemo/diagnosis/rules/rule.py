@@ -12,6 +12,11 @@ from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.wording import Lines
 
 C = TypeVar("C")  # a case: a frozen dataclass with ``evidence``
+Judge = Callable[[C], Finding | None]
+
+
+def _always(_case: Any) -> bool:
+    return True
 
 
 class Asker(Protocol):
@@ -31,26 +36,27 @@ class Rule(Generic[C]):
     ``needs`` are the probes that ``judge`` reads. Those that cannot be sent stay unknown.
     """
 
-    judge: Callable[[C], Finding | None]
-    needs: tuple[Probe, ...]
-    when: Callable[[C], bool]
+    judge: Judge[C]
+    needs: tuple[Probe, ...] = ()
+    when: Callable[[C], bool] = _always
 
 
-def _always(_case: Any) -> bool:
-    return True
-
-
-def rule(*needs: Probe, when: Callable[[Any], bool] = _always) -> Callable[[Callable[[C], Finding | None]], Rule[C]]:
+def rule(*needs: Probe, when: Callable[[Any], bool] = _always) -> Callable[[Judge[C]], Rule[C]]:
     """Make a rule of a function."""
     return lambda judge: Rule(judge, needs, when)
 
 
 def table(
-    *rules: Rule[C], when: Callable[[C], bool] = _always, seen: Callable[[C], Lines] = lambda _case: ()
+    *rules: Rule[C] | Judge[C], when: Callable[[C], bool] = _always, seen: Callable[[C], Lines] = lambda _case: ()
 ) -> tuple[Rule[C], ...]:
-    """Return rules that are possible only ``when`` this holds too, and whose findings end with what was ``seen``."""
+    """Return rules that are possible only ``when`` this holds too, and whose findings end with what was ``seen``.
 
-    def limited(inner: Rule[C]) -> Rule[C]:
+    A plain function is a rule that is always possible, and needs nothing.
+    """
+
+    def limited(either: Rule[C] | Judge[C]) -> Rule[C]:
+        inner = either if isinstance(either, Rule) else Rule(either)
+
         def judge(case: C) -> Finding | None:
             finding = inner.judge(case)
             return finding.and_seen(seen(case)) if finding else None

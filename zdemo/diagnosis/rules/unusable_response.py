@@ -48,7 +48,6 @@ def _says_database_away(case: TokenCase) -> bool:
     return DATABASE_AWAY in case.answer.text
 
 
-@rule()
 def _no_instance(case: TokenCase) -> Finding | None:
     not_found = instance_not_found(case.answer)
     if not_found is None or _says_database_away(case):  # which ZITADEL says in such a text, too
@@ -141,7 +140,6 @@ def _redirects(case: TokenCase) -> Finding | None:
     )
 
 
-@rule()
 def _expects_https(case: TokenCase) -> Finding | None:
     if not (cause := expects_https(case.answer)):
         return None
