@@ -71,7 +71,7 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
     ("token", "named"),
     [
         (f"Authorization: Bearer {PAT}", 'the header field\'s name and "Bearer" in front of it'),
-        (f"export PAT={PAT}", "PAT="),
+        (f"export PAT={PAT}", "its variable's name"),
         (f"{PAT}\\n", "a backslash inside"),
         (f'"{PAT}"', "quotes"),
         (f" {PAT}", "a space in front"),

@@ -1,7 +1,6 @@
 """What the text of a token shows by itself: its kind, and what was pasted along with it."""
 
 import base64
-import binascii
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -36,7 +35,6 @@ ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 COPY = "copy the whole token, and nothing else"
 SEND_ANOTHER = "send the access_token of the token endpoint's answer, or a PAT"
 ALONE = "give the token alone: letters, digits, -, _ and ."
-LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
 BLANK_NAMES = {" ": "a space", "\t": "a tab", "\u00a0": "a no-break space"}
 
@@ -81,6 +79,11 @@ class TokenKind(StrEnum):
     DOUBLED = "token that was pasted twice"
     DAMAGED = "text that is not a token of ZITADEL"
     UNKNOWN = "text of an unknown form"
+
+    @property
+    def with_article(self) -> str:
+        """The kind in a sentence."""
+        return f"{'an' if self[0] in 'aeiouI' else 'a'} {self}"
 
 
 # An opaque token seals "tokenID:userID": its kind by the number of these bytes, where the IDs have 18 digits.
@@ -155,7 +158,7 @@ class TokenForm:
             return f"{self.size}: a {self.kind}; {LENGTHS}"
         if self.kind is TokenKind.JWT:
             return "a JWT: an ID token" if self.is_id_token else "a JWT"
-        return f"{self.size}: the form of {'an' if self.kind[0] in 'aeiouI' else 'a'} {self.kind}"
+        return f"{self.size}: the form of {self.kind.with_article}"
 
 
 def token_form(token: str) -> TokenForm:
@@ -171,11 +174,17 @@ def token_form(token: str) -> TokenForm:
     return replace(_form(text), length=len(text), sendable=sendable)
 
 
+def _decoded(text: str, *, altchars: bytes = b"+/") -> str:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=altchars, validate=True).decode()
+    except ValueError:
+        return ""
+
+
 def _json_part(part: str) -> dict[str, Any]:
     try:
-        decoded = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True).decode()
-        value = DECODER.decode(decoded)
-    except (ValueError, binascii.Error, RecursionError):
+        value = DECODER.decode(_decoded(part, altchars=b"-_"))
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -255,13 +264,7 @@ def paste_error(text: str) -> PasteError | None:
 
 def _base64(text: str) -> PasteError | None:
     """Recognize base64 of a token: other texts do not decode to the characters of tokens by chance."""
-    if not ENCODED.fullmatch(text):
-        return None
-    try:
-        inner = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
-    except (ValueError, binascii.Error):
-        return None
-    name, colon, secret = inner.strip().partition(":")
+    name, colon, secret = _decoded(text).strip().partition(":") if ENCODED.fullmatch(text) else ("", "", "")
     if not B64TOKEN.fullmatch(name + secret):
         return None
     return BASE64_PAIR if colon else BASE64
@@ -274,19 +277,15 @@ def _word_in_front(text: str) -> str:
     if word:
         return f'has "{word[2]}" in front of it'
     name = re.match(r"(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_]{1,30})=.", text)
-    if not name or text.endswith("="):
-        return ""
-    what = f'"{name[1]}="' if len(name[1]) < LONGEST_SHOWN else "its variable's name"
-    return f"has {what} in front of it"
+    return "has its variable's name in front of it" if name and not text.endswith("=") else ""
 
 
 def _quotes(text: str) -> str:
-    for character in (text[:1], text[-1:]):
-        if character in QUOTE_NAMES:
-            return f"has {QUOTE_NAMES[character]} around it"
     if text.startswith(("<", "[", "(", "{")):
         return f'has "{text[0]}" in front of it'
-    return next((f"has {QUOTE_NAMES[c]} inside" for c in text if c in QUOTE_NAMES), "")
+    around = next((QUOTE_NAMES[c] for c in (text[:1], text[-1:]) if c in QUOTE_NAMES), "")
+    inside = next((QUOTE_NAMES[c] for c in text if c in QUOTE_NAMES), "")
+    return f"has {around} around it" if around else f"has {inside} inside" if inside else ""
 
 
 def _odd_characters(text: str) -> str:

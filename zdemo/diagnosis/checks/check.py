@@ -78,7 +78,7 @@ class CheckReport:
     def without(self, problems: Collection[Problem]) -> "CheckReport | None":
         """Return what is left of a warning about settings without problems that are shown elsewhere."""
         left = [problem for problem in self.result.problems if problem not in problems]
-        if not self.result.problems or len(left) == len(self.result.problems):
+        if len(left) == len(self.result.problems):
             return self
         return replace(self, result=with_problems(left, self.result.outcome)) if left else None
 
@@ -116,7 +116,7 @@ def nothing_to_check(why: str) -> Finding:
 
 def skipped(why: str, *, brief: str = "") -> Finding:
     """Return the result of a check that could not run, so that those that build on it cannot either."""
-    return Finding(outcome=Outcome.SKIP, cause=why, brief=brief, stops=True)
+    return replace(nothing_to_check(why), brief=brief, stops=True)
 
 
 def selected(checks: Sequence[Check[S]], requested: Collection[str] = ()) -> list[Check[S]]:
@@ -155,13 +155,10 @@ def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] =
 
 def outcome_of(reports: Sequence[CheckReport]) -> Outcome:
     """Return the outcome of a group: the worst of its checks; one that could not run is worse than one that passed."""
-    outcomes = {report.result.outcome for report in reports}
-    for outcome in (Outcome.FAIL, Outcome.WARN):
-        if outcome in outcomes:
-            return outcome
-    if any(not report.result.satisfied for report in reports):
+    outcomes = {report.result.outcome for report in reports if report.result.outcome is not Outcome.SKIP}
+    if any(not report.result.satisfied for report in reports) and outcomes <= {Outcome.PASS}:
         return Outcome.SKIP
-    return Outcome.PASS if Outcome.PASS in outcomes else Outcome.SKIP
+    return next((worst for worst in (Outcome.FAIL, Outcome.WARN, Outcome.PASS) if worst in outcomes), Outcome.SKIP)
 
 
 def line_of(reports: Sequence[CheckReport]) -> str:
@@ -170,11 +167,8 @@ def line_of(reports: Sequence[CheckReport]) -> str:
     with_it = [report for report in reports if report.result.outcome is outcome]
     if outcome in (Outcome.FAIL, Outcome.WARN):
         return ", ".join(report.result.brief or report.check.verdict for report in with_it)
-    if outcome is Outcome.SKIP:
-        with_it.sort(key=lambda report: report.result.satisfied)
-        if with_it[0].blockers:
-            return f"needs {' and '.join(dict.fromkeys(root.group for root in with_it[0].blockers))}"
-    briefs = [report.result.brief for report in with_it if report.result.brief]
-    return (
-        ", ".join(briefs) if briefs and outcome is Outcome.PASS else briefs[0] if briefs else in_full(with_it[0].result)
-    )
+    with_it.sort(key=lambda report: report.result.satisfied)  # only in a group of those that were skipped they differ
+    if with_it[0].blockers:
+        return f"needs {' and '.join(dict.fromkeys(root.group for root in with_it[0].blockers))}"
+    briefs = [report.result.brief for report in with_it if report.result.brief] or [in_full(with_it[0].result)]
+    return ", ".join(briefs if outcome is Outcome.PASS else briefs[:1])

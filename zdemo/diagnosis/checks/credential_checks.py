@@ -26,10 +26,10 @@ BIGGER = "make its user ORG_OWNER of the organization (or IAM_OWNER), or use suc
 @check("client.accepted", "zitadel.host", verdict="not accepted")
 def _accepted(context: DoctorContext) -> Finding:
     """ZITADEL accepts the API application's credentials."""
+    names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
     if context.settings is None:
-        names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         return skipped(context.not_usable(*names) or context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
-    if misplaced := context.misplaced("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE"):
+    if misplaced := context.misplaced(*names):
         return skipped(misplaced)
     introspection, finding = context.investigation.introspection, context.investigation.finding
     if finding and (introspection is None or finding.id.startswith("zitadel.")):
@@ -44,14 +44,15 @@ def _accepted(context: DoctorContext) -> Finding:
 def _kind(context: DoctorContext) -> Finding:
     """The credentials are of the kind that the application is registered for."""
     key = context.settings.key if context.settings else None
-    used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
+    used, other = "a client ID and secret (Basic)", "a key (private_key_jwt)"
+    if key:
+        used, other = other, "Basic"
     if context.investigation.finding:
         return passed(f"{used}, accepted")  # the fault that was found comes first
     app = context.facts.look_up(context.facts.application)
     if app is None:
         return passed(f"{used}, accepted; only an administrator can see how the application is registered")
     if (app.method in KEY_METHODS) != (key is not None):  # both work
-        other = "Basic" if key else "a key (private_key_jwt)"
         return warned(
             f"ZITADEL still accepts {used}, but the application {quoted(app.name, 60)} is registered for {other}",
             "change the method on the application's page, or set ZITADEL_KEY_FILE or CLIENT_SECRET to fit it",

@@ -1,5 +1,7 @@
 """Checks of the settings: readable, complete, not hidden by others, and of the right kind."""
 
+from collections import defaultdict
+
 from zdemo.config.environment import is_setting
 from zdemo.config.sources import folder_problem, hiding_problems
 from zdemo.config.variables import VARIABLES
@@ -35,21 +37,19 @@ def _complete(context: DoctorContext) -> Finding:
         unset = [problem.names[0] for problem in missing if not problem.steps]
         steps = (*context.environment.completion(unset, by_name=bool(renames)), SETUP) if unset else ()
         return with_problems(missing, Outcome.FAIL, (*renames, *steps))
-    known = [variable.name for variable in VARIABLES if variable.name in context.environment]
-    by_place: dict[str, list[str]] = {}
-    for name in known:
-        by_place.setdefault(context.environment.source(name), []).append(name)
+    by_place = defaultdict(list)
+    for name in (variable.name for variable in VARIABLES if variable.name in context.environment):
+        by_place[context.environment.source(name)].append(name)
     what = "; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items())
-    return passed(what, brief=f"{len(known)} set, from {' and '.join(by_place)}")
+    return passed(what, brief=f"{sum(map(len, by_place.values()))} set, from {' and '.join(by_place)}")
 
 
 @check("settings.shadowed", "settings.readable", verdict="one value hides another")
 def _shadowed(context: DoctorContext) -> Finding:
     """No environment variable hides another value in .env."""
-    problems = [*hiding_problems(context.environment)]
-    if not problems:
-        return passed("no variable has different values in two places")
-    return with_problems(problems, Outcome.WARN)
+    if problems := [*hiding_problems(context.environment)]:
+        return with_problems(problems, Outcome.WARN)
+    return passed("no variable has different values in two places")
 
 
 @check("settings.wellformed", "settings.readable", verdict="a value looks wrong")

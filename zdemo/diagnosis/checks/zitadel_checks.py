@@ -15,7 +15,7 @@ from zdemo.diagnosis.rules.rule import diagnose
 from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, finding_for_error, zitadels_signs
 from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
-from zdemo.errors import FailureKind, Phase
+from zdemo.errors import ConnectionFailed, FailureKind, Phase
 from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable
 from zdemo.http.failure_messages import failed as connection_failed
@@ -25,6 +25,7 @@ from zdemo.zitadel.introspection_response import DATABASE_AWAY, answer_error
 
 CERTIFICATE_KINDS = tuple(kind for kind in FailureKind if kind.startswith("certificate_"))
 TLS_KINDS = (FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS, FailureKind.HUNG_UP, FailureKind.TLS, *CERTIFICATE_KINDS)
+NOT_SENT = "no request was sent"
 ABOUT_TIME = (FailureKind.CERTIFICATE_EXPIRED, FailureKind.CERTIFICATE_NOT_YET_VALID)
 
 
@@ -35,15 +36,15 @@ def _resolve(context: DoctorContext) -> Finding:
         return skipped(context.not_usable(ISSUER, INTERNAL_URL) or NOT_USABLE)
     if context.facts.proxy:
         return nothing_to_check("the proxy resolves the host name, not this machine")
-    host, failure = urlsplit(context.zitadel.server).hostname or "", context.evidence.failure(Probe.DISCOVERY)
-    if failure and failure.kind is FailureKind.NAME_NOT_RESOLVED:
-        return finding_for_error(failure)
-    if failure and failure.phase is Phase.NAME:
+    host, reply = urlsplit(context.zitadel.server).hostname, context.evidence.replies.get(Probe.DISCOVERY)
+    if reply is None:
+        return nothing_to_check(NOT_SENT)
+    if isinstance(reply, ConnectionFailed) and reply.kind is FailureKind.NAME_NOT_RESOLVED:
+        return finding_for_error(reply)
+    if isinstance(reply, ConnectionFailed) and reply.phase is Phase.NAME:
         what = f"the host name {host} does not resolve: no answer from DNS within {context.step_seconds:.0f} s"
         fix = f"check this machine's network and DNS server, and the host name in {context.zitadel.setting}"
         return failed(what, fix)
-    if failure is None and context.evidence.answer(Probe.DISCOVERY) is None:
-        return nothing_to_check("no request was sent")
     return passed(f"{host} resolves{_from_internal_url(context)}")
 
 
@@ -52,24 +53,21 @@ def _connect(context: DoctorContext) -> Finding:
     """The port accepts connections."""
     if context.facts.proxy:
         return nothing_to_check("the proxy connects, not this machine")
-    parts, failure = urlsplit(context.zitadel.server), context.evidence.failure(Probe.DISCOVERY)
+    parts, reply = urlsplit(context.zitadel.server), context.evidence.replies.get(Probe.DISCOVERY)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    if failure and (failure.kind in (FailureKind.REFUSED, FailureKind.NO_ROUTE) or failure.phase is Phase.CONNECTION):
-        return finding_for_error(failure)
-    if failure:
-        return passed(f"port {port} accepts connections")
-    answer = context.evidence.answer(Probe.DISCOVERY)
-    if answer is None:
-        return nothing_to_check("no request was sent")
+    if reply is None:
+        return nothing_to_check(NOT_SENT)
+    if isinstance(reply, ConnectionFailed):
+        is_refused = reply.kind in (FailureKind.REFUSED, FailureKind.NO_ROUTE) or reply.phase is Phase.CONNECTION
+        return finding_for_error(reply) if is_refused else passed(f"port {port} accepts connections")
     where = _from_internal_url(context)
-    what = f"{parts.hostname}:{port} answers in {answer.seconds * 1000:.0f} ms{where}"
+    what = f"{parts.hostname}:{port} answers in {reply.seconds * 1000:.0f} ms{where}"
     return passed(f"port {port} answers{where}", brief=what)
 
 
 def _finding_for_discovery(answer: Response, context: DoctorContext) -> Finding:
     """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
-    case = TokenCase(error=answer_error(answer), evidence=context.evidence)
-    return diagnose(NO_DISCOVERY, case)
+    return diagnose(NO_DISCOVERY, TokenCase(error=answer_error(answer), evidence=context.evidence))
 
 
 def _from_internal_url(context: DoctorContext) -> str:
@@ -116,13 +114,11 @@ def _tls(context: DoctorContext) -> Finding:
 @check("zitadel.identity", "net.tls", verdict="no answer from a ZITADEL")
 def _identity(context: DoctorContext) -> Finding:
     """The server at ZITADEL_DOMAIN is a ZITADEL."""
+    answer = context.evidence.answer(Probe.DISCOVERY)
     if signs := zitadels_signs(context.evidence):
-        answer = context.evidence.answer(Probe.DISCOVERY)
-        if answer and answer.emulator:
-            what = f"emulator {answer.emulator}"
-            return passed(f"zdemo's {what}: {signs}", brief=f"{context.zitadel.issuer}, {what}")
-        return passed(f"a ZITADEL: {signs}", brief=context.zitadel.issuer)
-    if answer := context.evidence.answer(Probe.DISCOVERY):
+        emulator = f", emulator {answer.emulator}" if answer and answer.emulator else ""
+        return passed(f"a ZITADEL{emulator}: {signs}", brief=context.zitadel.issuer + emulator)
+    if answer:
         return _finding_for_discovery(answer, context)
     if failure := context.evidence.failure(Probe.DISCOVERY):
         return finding_for_error(failure, context.about_zitadel, context.evidence)

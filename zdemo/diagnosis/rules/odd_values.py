@@ -19,16 +19,27 @@ from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import SetVariable, Shell, Step, sentence
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
+ADMIN_PAT = "ZITADEL_ADMIN_PAT"
+COPY_ID = "set CLIENT_ID to the API application's client ID, from the application's page in ZITADEL"
 SAME = (  # two variables, why they differ, and whether nothing works when they do not
     ("CLIENT_SECRET", "PAT", "a client secret is not a token", True),
-    ("CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "a client secret is not a token", True),
+    ("CLIENT_SECRET", ADMIN_PAT, "a client secret is not a token", True),
     ("CLIENT_SECRET", USER_SECRET, "one is the API application's, the other a service account's", False),
     ("CLIENT_ID", "CLIENT_SECRET", "a client ID is not its secret", True),
     ("CLIENT_ID", "PAT", "a client ID is not a token", True),
     ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", False),
-    ("PAT", "ZITADEL_ADMIN_PAT", "the calls would be an administrator's, not a caller's", False),
+    ("PAT", ADMIN_PAT, "the calls would be an administrator's, not a caller's", False),
 )
-
+KINDS = (  # forms that a variable's value cannot have, what to do, and whether nothing works then
+    ("CLIENT_ID", (PAT, SECRET), COPY_ID, True),
+    ("CLIENT_SECRET", (PAT,), "set CLIENT_SECRET to the client secret (64 letters and digits)", True),
+    (
+        ADMIN_PAT,
+        (SECRET, TokenKind.ID_NUMBER),
+        f"set {ADMIN_PAT} to the personal access token of an administrator",
+        False,
+    ),
+)
 COPY_SECRET = SetVariable("CLIENT_SECRET", advice="copy CLIENT_SECRET again from where it is kept (64 characters)")
 CERTAINLY_COPY_SECRET = replace(COPY_SECRET, certain=True)
 
@@ -57,7 +68,9 @@ TOKEN_SWAPPED = odd(
 def odd_values(values: Mapping[str, str]) -> tuple[Problem, ...]:
     """Return all that is odd about the values of these variables."""
     stripped = {name: value.strip() for name, value in values.items() if value.strip()}
-    return tuple(_odd(stripped))
+    problems = tuple(_odd(stripped))
+    named = {name for problem in problems for name in problem.names}
+    return (*problems, *_of_another_form({name: value for name, value in stripped.items() if name not in named}))
 
 
 def odd_credentials(settings: Settings) -> Iterator[Problem]:
@@ -83,8 +96,7 @@ def are_token_and_secret_swapped(token: TokenKind | None, secret: str) -> bool:
 
 
 def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
-    swapped = _kind(values, "CLIENT_SECRET") is TokenKind.ID_NUMBER and _kind(values, "CLIENT_ID") is SECRET
-    if swapped:
+    if _kind(values, "CLIENT_SECRET") is TokenKind.ID_NUMBER and _kind(values, "CLIENT_ID") is SECRET:
         yield SWAPPED
     if are_token_and_secret_swapped(_kind(values, "PAT"), values.get("CLIENT_SECRET", "")):
         yield TOKEN_SWAPPED
@@ -100,29 +112,21 @@ def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
         if name in values and values[name] == values.get(other):
             what = f"{name} and {other} hold the same value: {why}"
             yield odd(what, f"correct {name} or {other}", name, other, fatal=fatal)
-    client_id, kind = values.get("CLIENT_ID", ""), _kind(values, "CLIENT_ID")
-    usual = not client_id or ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id)
-    same = client_id in [value for name, value in values.items() if name != "CLIENT_ID"]
-    if not (usual or same or paste_error(client_id) or swapped):
-        fatal = kind in (PAT, SECRET)
-        form = f"has the form of a {kind}"
-        unusual = "does not look like a client ID (18 digits): perhaps it is a service account's login name"
-        fix = "set CLIENT_ID to the API application's client ID, from the application's page in ZITADEL"
-        yield odd(f"CLIENT_ID {form if fatal else unusual}", fix, "CLIENT_ID", fatal=fatal)
-    text = values.get("CLIENT_SECRET")
-    named_above = _kind(values, "PAT") is SECRET or text in (values.get("PAT"), values.get("ZITADEL_ADMIN_PAT"))
-    if _kind(values, "CLIENT_SECRET") is PAT and not named_above:
-        fix = "set CLIENT_SECRET to the client secret, 64 letters and digits, from where it is kept"
-        yield odd("CLIENT_SECRET has the form of a personal access token", fix, "CLIENT_SECRET", fatal=True)
-    if "ZITADEL_PROJECT_ID" in values and not values["ZITADEL_PROJECT_ID"].isdigit():
-        what = "ZITADEL_PROJECT_ID is not a number, as ZITADEL's IDs are: perhaps it is the project's name"
-        yield odd(what, "copy the ID (Resource ID) from the project's page", "ZITADEL_PROJECT_ID")
-    same = values.get("ZITADEL_ADMIN_PAT") == values.get("CLIENT_SECRET")
-    if _kind(values, "ZITADEL_ADMIN_PAT") in (SECRET, TokenKind.ID_NUMBER) and not same:
-        what = "ZITADEL_ADMIN_PAT does not look like a token but like a client secret or an ID"
-        fix = "set ZITADEL_ADMIN_PAT to the personal access token of an administrator"
-        yield odd(what, fix, "ZITADEL_ADMIN_PAT")
     if "ZITADEL_KEY_FILE" in values and "CLIENT_SECRET" in values:
         what = "ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not"
         fix = "remove the one that the application does not use"
         yield odd(what, fix, "ZITADEL_KEY_FILE", "CLIENT_SECRET")
+
+
+def _of_another_form(values: Mapping[str, str]) -> Iterator[Problem]:
+    for name, kinds, fix, fatal in KINDS:
+        if (kind := _kind(values, name)) in kinds:
+            yield odd(f"{name} has the form of {kind and kind.with_article}", fix, name, fatal=fatal)
+    client_id, project = values.get("CLIENT_ID", "0" * ID_LENGTH), values.get("ZITADEL_PROJECT_ID", "0")
+    is_usual = ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id)
+    if not is_usual and _kind(values, "CLIENT_ID") not in (PAT, SECRET):
+        what = "does not look like a client ID (18 digits): perhaps it is a service account's login name"
+        yield odd(f"CLIENT_ID {what}", COPY_ID, "CLIENT_ID")
+    if not project.isdigit():
+        what = "ZITADEL_PROJECT_ID is not a number, as ZITADEL's IDs are: perhaps it is the project's name"
+        yield odd(what, "copy the ID (Resource ID) from the project's page", "ZITADEL_PROJECT_ID")

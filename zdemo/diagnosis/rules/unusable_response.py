@@ -250,7 +250,7 @@ def _unusable(case: TokenCase) -> Finding | None:
     changed = "something between here and ZITADEL changes the request or the answer"
     other, elsewhere = (
         f"{case.answer.setting} names a server that is not a ZITADEL",
-        "this path leads to another server",
+        "only this path leads to another server",
     )
     passes = f"let what is in front of ZITADEL pass {_request(case)} and its answer unchanged"
     is_zitadel = case.evidence.is_zitadel
