@@ -25,7 +25,7 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
         ({"CLIENT_SECRET": base64.b64encode(SECRET.encode()).decode()}, "CLIENT_SECRET is base64-encoded", True),
         ({"CLIENT_SECRET": base64.b64encode(f"7:{SECRET}".encode()).decode()}, "take the part after the colon", True),
         ({"ZITADEL_PROJECT_ID": "my project"}, "project's name", False),
-        ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT has the form of a client secret", False),
+        ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT has the form of a client secret", True),
         ({"PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "administrator's, not a caller's", False),
         ({"ZITADEL_KEY_FILE": "key.json", "CLIENT_SECRET": SECRET}, "key file is used", False),
     ],

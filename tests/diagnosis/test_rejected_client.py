@@ -83,7 +83,7 @@ def test_everything_refused_by_zitadel_is_another_or_a_recreated_one() -> None:
         ({}, OPEN, "compare CLIENT_ID"),
         ({"client_secret": "s3cr" * 15}, LIKELY, "copy CLIENT_SECRET again"),
         ({"client_secret": "s3cr" * 15 + "s-cr"}, LIKELY, "copy CLIENT_SECRET again"),
-        ({"client_id": SETTINGS.client_id[1:]}, LIKELY, "copy CLIENT_ID again"),
+        ({"client_id": SETTINGS.client_id[1:]}, LIKELY, "set CLIENT_ID to the API"),
         ({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}, CERTAIN, "ZITADEL_DOMAIN=http://localhost:8484"),
     ],
 )

@@ -126,7 +126,6 @@ class Evidence:
     ids: PatIds | None = None  # of the token's user and the PAT, if they are known
     client_records: ClientRecords | None = None  # what the administrator's PAT showed
     pat_records: PatRecords | None = None
-    looked_up_at: float = 0  # epoch seconds
 
     def answer(self, probe: Probe) -> Response | None:
         """Return the response to a probe, if one came."""

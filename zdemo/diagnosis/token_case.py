@@ -55,6 +55,11 @@ class TokenCase:
             self.settings is not NO_SETTINGS and self.introspection is not NOT_ASKED and not self.introspection.active
         )
 
+    @property
+    def zitadels_now(self) -> float:
+        """The time by ZITADEL's clock: this machine's may be wrong."""
+        return self.now - self.evidence.clock_off_by
+
     @cached_property
     def form(self) -> TokenForm:
         """The form of the token."""

@@ -205,12 +205,12 @@ class Facts:
 
     @property
     def known(self) -> Evidence:
-        """What is known so far; times in records are compared with ZITADEL's clock."""
+        """What is known so far."""
         late = self._late | {probe for probe, reply in self._replies.items() if not isinstance(reply, Response)}
         answer = self._replies.get(Probe.TOKEN)
         ahead = clock_ahead_seconds(answer, self.now) if isinstance(answer, Response) else None
         records = {name: value for record in self._records.values() for name, value in record.items()}
-        known = replace(
+        return replace(
             self._given,
             replies=dict(self._replies),
             late=frozenset(late),
@@ -218,7 +218,6 @@ class Facts:
             signature_fits=self._signature_fits(),
             **records,
         )
-        return replace(known, looked_up_at=self.now - known.clock_off_by)
 
     def _send(self, method: str, path: str, **more: Any) -> Response:
         return self._client.transport.send(method, path, timeout_seconds=self._seconds_left(), **more)

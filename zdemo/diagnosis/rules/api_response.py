@@ -155,10 +155,10 @@ def _login(case: ApiCase) -> Finding | None:
     scheme = challenge.partition(" ")[0]
     if case.status != 401 or "bearer" in challenge.lower() or not re.fullmatch(r"[\w-]{2,20}", scheme):
         return None
-    asks = "a user name and password" if scheme.lower() == "basic" else f"other credentials, of the scheme {scheme}"
     return Finding(
         id="call.login",
-        cause=f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token",
+        cause=f"something at {case.host} asks for other credentials (401, {quoted(challenge, 60)}), not for a bearer "
+        "token",
         candidates=("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens"),
         fix=(
             "let the proxy pass requests for the API without that login",
@@ -181,11 +181,8 @@ def _rate_limited(case: ApiCase) -> Finding:
 
 @rule(when=lambda case: case.call.url.startswith(f"{case.issuer}/"))
 def _is_zitadel(case: ApiCase) -> Finding:
-    return Finding(
-        id="call.is_zitadel",
-        cause=f"{case.issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API",
-        fix=(f"correct {case.call.setting}: the address of your API",),
-    )
+    cause = f"{case.issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API"
+    return Finding(id="call.is_zitadel", cause=cause, fix=(f"correct {case.call.setting}: the address of your API",))
 
 
 def _verifies_jwts(case: ApiCase) -> Finding | None:
@@ -204,8 +201,8 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
 
 @rule(when=lambda case: case.token is None)
 def _no_token(case: ApiCase) -> Finding:
-    again = case.call.command
-    ask = replace(again, option=f"{again.option} --pat".strip(), does="asks for the token")
+    option = f"{case.call.command.option} --pat".strip()
+    ask = replace(case.call.command, option=option, does="asks for the token")
     return Finding(
         id="call.no_token",
         cause="this route requires a token, and none was sent",
@@ -219,12 +216,10 @@ def _refused_elsewhere(case: ApiCase) -> Finding | None:
     if case.from_zdemo or not case.answer.body.strip():
         return None
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
-    is_public = path.endswith(Route.PUBLIC.path)
-    refuses = f"requires authentication for {path}" if is_public else "refuses the request"
     private = path.replace(Route.PUBLIC.path, Route.PRIVATE.path)
     return Finding(
         id="call.refused_elsewhere",
-        cause=f"what {refuses} at {case.host} is not zdemo serve ({described(case.answer)})",
+        cause=f"what refuses {path} at {case.host} is not zdemo serve ({described(case.answer)})",
         candidates=("a gateway in front of the API takes other tokens, such as JWTs only", "it is another API"),
         fix=(Command("doctor --api", (address + private,)),),
         otherwise=(f"or correct {case.call.setting}: where zdemo serve runs",),
@@ -232,13 +227,11 @@ def _refused_elsewhere(case: ApiCase) -> Finding | None:
 
 
 def _token_not_seen(case: ApiCase) -> Finding:
-    sent = f"a token was sent, but the API did not receive it: {CHANGED}"
-    return Finding(
-        id="call.token_not_seen",
-        cause=sent if case.from_zdemo else "the API answers as if no token was sent",
-        candidates=() if case.from_zdemo else (CHANGED, "the API needs another scheme than Bearer"),
-        fix=PASS_ON,
-    )
+    if case.from_zdemo:
+        cause = f"a token was sent, but the API did not receive it: {CHANGED}"
+        return Finding(id="call.token_not_seen", cause=cause, fix=PASS_ON)
+    cause, scheme = "the API answers as if no token was sent", "the API needs another scheme than Bearer"
+    return Finding(id="call.token_not_seen", cause=cause, candidates=(CHANGED, scheme), fix=PASS_ON)
 
 
 @rule(when=lambda case: case.code == "invalid_request")
@@ -256,13 +249,10 @@ def _method_not_allowed(case: ApiCase) -> Finding:
     call = case.call
     words = re.findall(r"[A-Z]{1,20}", case.answer.headers.get("allow", "")[:200])  # RFC 9110 §15.5.6
     safe = next((m for m in Method if m in words and m.is_safe and m is not call.method), None)
-    takes = f"; it takes {', '.join(words)}" if words else ""
     other = replace(call, method=safe).command if safe else "use a method that the API's documentation names: -X METHOD"
-    return Finding(
-        id="call.method_not_allowed",
-        cause=f"this path does not take {call.method} (405){takes}",
-        fix=(other,),
-    )
+    takes = f"; it takes {', '.join(words)}" if words else ""
+    cause = f"this path does not take {call.method} (405){takes}"
+    return Finding(id="call.method_not_allowed", cause=cause, fix=(other,))
 
 
 def _not_found(case: ApiCase) -> Finding | None:

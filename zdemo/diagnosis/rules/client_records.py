@@ -160,7 +160,7 @@ def _wrong_key(case: TokenCase) -> Finding | None:
             "it was deleted, or clientId or keyId in the file was changed"
         )
         return _finding(case, "key_deleted", cause, NEW_KEY)
-    if key.has_expired(case.evidence.looked_up_at):
+    if key.has_expired(case.zitadels_now):
         return _finding(case, "key_expired", f"the key of ZITADEL_KEY_FILE has expired ({key.expires_text})", NEW_KEY)
     differs = Finding(
         id="client.key_differs",

@@ -75,12 +75,11 @@ def _foreign(case: TokenCase) -> Finding | None:
 
 def _expired(case: TokenCase) -> Finding | None:
     expires = case.form.claims.get("exp")
-    zitadels_now = case.now - (case.evidence.clock_ahead_seconds or 0)  # this machine's clock may be wrong
-    if type(expires) is not int or expires > zitadels_now:
+    if type(expires) is not int or expires > case.zitadels_now:
         return None
     return Finding(
         id="token.expired",
-        cause=f"the token has expired, {span(zitadels_now - within_all_clocks(expires))} ago",
+        cause=f"the token has expired, {span(case.zitadels_now - within_all_clocks(expires))} ago",
         likely=expires > case.now,
         fix=(REQUEST_AGAIN,),
     )

@@ -29,7 +29,7 @@ def _by_records(judge: Callable[[PatRecords, float], Finding | None]) -> Rule[To
             return None  # records of a PAT of another length belong to another PAT
         if case.form.kind is TokenKind.CUT and not records.id_bytes:
             return None  # a text of unusual length counts only if the user's ID is known to have such a length
-        finding = judge(records, case.evidence.looked_up_at)
+        finding = judge(records, case.zitadels_now)
         return _with_doubt(finding.and_seen((LOOKED_UP,)), records) if finding else None
 
     return judge_case

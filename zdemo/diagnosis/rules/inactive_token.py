@@ -1,6 +1,7 @@
 """Why ZITADEL says ``{"active":false}``: one answer for about twenty causes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Evidence, Probe
@@ -27,8 +28,9 @@ def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
     return Finding(id=name, cause=cause, likely=likely, fix=(COPY,), otherwise=otherwise)
 
 
-def _another(kind: str) -> Finding:
-    return Finding(id="token.another_value", cause=f"this is not an access token but {kind}", fix=(SEND_ANOTHER,))
+def _another(kind: TokenKind) -> Finding:
+    cause = f"this is not an access token but {kind.with_article}"
+    return Finding(id="token.another_value", cause=cause, fix=(SEND_ANOTHER,))
 
 
 BY_KIND = {
@@ -46,8 +48,7 @@ BY_KIND = {
         fix=("give a token: a PAT, or an access token that the token endpoint issues for this secret",),
         otherwise=("if it is a PAT, it is cut off: copy the whole token",),
     ),
-    TokenKind.REFRESH: _another("a refresh token"),
-    TokenKind.CODE: _another("an authorization code"),
+    **{kind: _another(kind) for kind in (TokenKind.REFRESH, TokenKind.CODE)},
 }
 
 
@@ -216,9 +217,8 @@ def _session_api(case: TokenCase) -> Finding | None:
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.PAT))
 def _dead_pat(case: TokenCase) -> Finding:
     new = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
-    again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
     page = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
-    return Finding(
+    dead = Finding(
         id="token.dead",
         cause="the PAT is not valid here, and ZITADEL never says why",
         candidates=(
@@ -227,9 +227,11 @@ def _dead_pat(case: TokenCase) -> Finding:
             "a character of it was changed or is missing",
             *_doubts(case),
         ),
-        fix=(again,) if case.evidence.from_setup else (new, _ask_administrator(case.evidence)),
-        otherwise=() if case.evidence.from_setup else (page,),
+        fix=(new, _ask_administrator(case.evidence)),
+        otherwise=(page,),
     )
+    again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
+    return replace(dead, fix=(again,), otherwise=()) if case.evidence.from_setup else dead
 
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.ACCESS, TokenKind.OPAQUE))
@@ -245,10 +247,6 @@ def _ended(case: TokenCase) -> Finding:
             *_doubts(case),
         ),
         fix=("request a new access token with the same client credentials; the answer shows which it was",),
-        otherwise=(
-            "(200: the old one had expired or ended; 400 Errors.User.NotActive: its user is deactivated or locked; "
-            "client not found: its user was removed, or belongs to another ZITADEL)",
-        ),
     )
 
 
@@ -312,9 +310,7 @@ def _seen(case: TokenCase) -> Lines:
     lines.append(("form", case.form.described))
     if evidence.refused(Probe.USERINFO):
         lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
-    elif evidence.token_is_alive:
-        lines.append(("userinfo", "accepted: the token is valid"))
-    elif userinfo := evidence.answer(Probe.USERINFO):
+    elif not _lives(case) and (userinfo := evidence.answer(Probe.USERINFO)):
         lines.append(("userinfo", f"{described(userinfo)}: not ZITADEL's answer, so it says nothing"))
     if evidence.administrator_is_active:
         lines.append(("ZITADEL", "works: the administrator's PAT is active"))

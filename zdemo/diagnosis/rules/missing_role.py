@@ -260,10 +260,11 @@ def _in_other_project(case: TokenCase) -> Finding | None:
 def _near_miss(case: TokenCase) -> Finding | None:
     if not (near := near_miss(case.role, _granted(case))):
         return None
+    is_defined = _defined(case) is not None and not _is_undefined(case)
     return Finding(
         id="role.near_miss",
         cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
-        fix=(_grant(case),) if _defined(case) and not _is_undefined(case) else _rename(case, near),
+        fix=(_grant(case),) if is_defined else _rename(case, near),
         otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
     )
 
@@ -287,11 +288,11 @@ def _not_granted(case: TokenCase) -> Finding | None:
     unknown_project = not (case.settings.project_id or _project(case)) and _holding(case)
     if case.evidence.assignments is None or unknown_project:
         return None
-    has = "has other roles in this project" if _granted(case) else "has no role in this project"
+    has = "other roles" if _granted(case) else "no role"
     user_id, name = case.introspection.text("sub"), user_of(case.introspection)
     return Finding(
         id="role.not_granted",
-        cause=f"the token is valid, but the role {case.role} is not granted to its user, who {has}",
+        cause=f"the token is valid, but the role {case.role} is not granted to its user, who has {has} in this project",
         fix=(GrantRole(user_id, name, case.role, case.evidence.admin_option),),
     )
 

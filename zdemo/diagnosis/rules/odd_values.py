@@ -30,16 +30,7 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
     ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", False),
     ("PAT", ADMIN_PAT, "the calls would be an administrator's, not a caller's", False),
 )
-KINDS = (  # forms that a variable's value cannot have, what to do, and whether nothing works then
-    ("CLIENT_ID", (PAT, SECRET), COPY_ID, True),
-    ("CLIENT_SECRET", (PAT,), "set CLIENT_SECRET to the client secret (64 letters and digits)", True),
-    (
-        ADMIN_PAT,
-        (SECRET, TokenKind.ID_NUMBER),
-        f"set {ADMIN_PAT} to the personal access token of an administrator",
-        False,
-    ),
-)
+FORMS = {"CLIENT_ID": (PAT, SECRET), "CLIENT_SECRET": (PAT,), ADMIN_PAT: (SECRET, TokenKind.ID_NUMBER)}  # impossible
 COPY_SECRET = SetVariable("CLIENT_SECRET", advice="copy CLIENT_SECRET again from where it is kept (64 characters)")
 CERTAINLY_COPY_SECRET = replace(COPY_SECRET, certain=True)
 
@@ -49,19 +40,15 @@ def odd(text: str, step: Step, *names: str, fatal: bool = False) -> Problem:
     return Problem(text=text, kind=ProblemKind.ODD, names=names, steps=(step,), blocks=names if fatal else ())
 
 
-SWAPPED = odd(
-    "CLIENT_ID holds what looks like a secret, and CLIENT_SECRET holds an ID: they are swapped",
-    "exchange the values of CLIENT_ID and CLIENT_SECRET",
-    "CLIENT_ID",
-    "CLIENT_SECRET",
-    fatal=True,
+def _swapped(text: str, name: str, other: str) -> Problem:
+    return odd(f"{text}: they are swapped", f"exchange the values of {name} and {other}", name, other, fatal=True)
+
+
+SWAPPED = _swapped(
+    "CLIENT_ID holds what looks like a secret, and CLIENT_SECRET holds an ID", "CLIENT_ID", "CLIENT_SECRET"
 )
-TOKEN_SWAPPED = odd(
-    "CLIENT_SECRET holds what looks like a personal access token, and PAT a client secret: they are swapped",
-    "exchange the values of CLIENT_SECRET and PAT",
-    "CLIENT_SECRET",
-    "PAT",
-    fatal=True,
+TOKEN_SWAPPED = _swapped(
+    "CLIENT_SECRET holds what looks like a personal access token, and PAT a client secret", "CLIENT_SECRET", "PAT"
 )
 
 
@@ -83,7 +70,7 @@ def odd_credentials(settings: Settings) -> Iterator[Problem]:
         yield odd(what, CERTAINLY_COPY_SECRET, "CLIENT_SECRET")
     if ID_DIGITS.fullmatch(client_id) and len(client_id) != ID_LENGTH:
         what = f"CLIENT_ID has {len(client_id)} digits, and ZITADEL's have {ID_LENGTH}"
-        yield odd(what, "copy CLIENT_ID again from the application's page in ZITADEL", "CLIENT_ID")
+        yield odd(what, COPY_ID, "CLIENT_ID")
 
 
 def _kind(values: Mapping[str, str], name: str) -> TokenKind | None:
@@ -119,9 +106,10 @@ def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _of_another_form(values: Mapping[str, str]) -> Iterator[Problem]:
-    for name, kinds, fix, fatal in KINDS:
-        if (kind := _kind(values, name)) in kinds:
-            yield odd(f"{name} has the form of {kind and kind.with_article}", fix, name, fatal=fatal)
+    for name, kinds in FORMS.items():
+        if (kind := _kind(values, name)) and kind in kinds:
+            what = f"{name} has the form of {kind.with_article}"
+            yield odd(what, f"set {name} to its own value, from where it is kept", name, fatal=True)
     client_id, project = values.get("CLIENT_ID", "0" * ID_LENGTH), values.get("ZITADEL_PROJECT_ID", "0")
     is_usual = ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id)
     if not is_usual and _kind(values, "CLIENT_ID") not in (PAT, SECRET):

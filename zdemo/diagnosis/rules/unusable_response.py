@@ -336,6 +336,6 @@ def zitadels_signs(evidence: Evidence) -> str:
         return f"issuer {quoted(evidence.body(Probe.DISCOVERY).get('issuer'))}"
     if evidence.is_ready or (ready and DATABASE_CHECK in ready.text):
         return "its readiness check is ZITADEL's"
-    if discovery and (INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text):
-        return "its answers are ZITADEL's"
-    return "its health check is ZITADEL's" if evidence.is_healthy and discovery is None else ""
+    if discovery:
+        return "its answers are ZITADEL's" if INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text else ""
+    return "its health check is ZITADEL's" if evidence.is_healthy else ""
