@@ -1,17 +1,17 @@
 """Active tokens: why the API refuses them (role, audience, clock), and what notes say about them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.diagnosis.asker import Asker
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.active_token import REFUSED, NoteKind, notes
 from zdemo.diagnosis.rules.missing_role import near_miss
-from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.token_case import TokenCase
 from zdemo.errors.steps import GrantRole, in_words
 from zdemo.zitadel.introspection_answer import Introspection
@@ -78,9 +78,7 @@ def find(
     introspection: Introspection, *assignments: RoleAssignment, known: bool = True, given: Settings = SETTINGS
 ) -> Finding:
     evidence = Evidence(assignments=assignments if known else None)
-    finding = decide(REFUSED, case_of(introspection, given, evidence))
-    assert finding is not None
-    return finding
+    return diagnose(REFUSED, case_of(introspection, given, evidence))
 
 
 def case_of(introspection: Introspection, given: Settings = SETTINGS, evidence: Evidence = NOTHING) -> TokenCase:
@@ -123,8 +121,7 @@ def test_a_login_name_is_quoted_for_the_shell() -> None:
 
 def test_only_a_role_that_is_surely_not_granted_can_be_granted_by_zdemo() -> None:
     evidence = Evidence(assignments=(), admin_option="--admin-pat")
-    finding = decide(REFUSED, case_of(pat(), evidence=evidence))
-    assert finding is not None
+    finding = diagnose(REFUSED, case_of(pat(), evidence=evidence))
     assert finding.repair == GrantRole("1", "reader", ROLE, "--admin-pat")
     assert find(pat(), assignment(ROLE, active=False)).repair is None
     assert find(session(), known=False).repair is None
@@ -153,8 +150,7 @@ def test_a_token_that_only_this_machine_refuses_is_about_the_clock(
     claims = {"active": True, "scope": "openid"}
     token = Introspection(active=True, claims=claims, expires_at=expires, not_before=not_before)
     evidence = Evidence(clock_ahead_seconds=ahead)
-    finding = decide(REFUSED, replace(case_of(token, evidence=evidence), role=""))
-    assert finding is not None
+    finding = diagnose(REFUSED, replace(case_of(token, evidence=evidence), role=""))
     assert finding.id == name
     assert named in finding.cause
 
@@ -190,35 +186,17 @@ def test_only_what_stands_out_is_remarked() -> None:
     assert [note.kind for note in notes(replace(usual, token="A" * 30 + " " + "A" * 41))] == [NoteKind.TEXT]
 
 
-@dataclass
-class Asking:
-    """Answers the probes in ``known`` with fields of the evidence, and remembers the order."""
-
-    known: dict[Probe, dict[str, Any]]
-    evidence: Evidence = NOTHING
-    probes: list[Probe] = field(default_factory=list)
-
-    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
-        return tuple(probe for probe in probes if probe in self.known and probe not in self.probes)
-
-    def ask(self, *probes: Probe) -> Evidence:
-        self.probes += probes
-        for probe in probes:
-            self.evidence = replace(self.evidence, **self.known[probe])
-        return self.evidence
-
-
 LISTED, RIGHTS, OTHERS = Probe.ASSIGNMENTS, Probe.OWN_RIGHTS, Probe.ADMINISTRATOR_RIGHTS
 OWNER, GRANTED = {"own_rights": ("IAM_OWNER",)}, {"assignments": (assignment(ROLE, project=OTHER),)}
 
 
 @pytest.mark.parametrize(
-    ("introspection", "more", "known", "name", "probes"),
+    ("introspection", "more", "known", "name", "rounds"),
     [
-        (pat(), {}, {LISTED: GRANTED, RIGHTS: {}, OTHERS: {}}, "role.in_other_project", [RIGHTS, LISTED]),
-        (pat(), {"refused_for_role": True}, {LISTED: {}, RIGHTS: OWNER, OTHERS: {}}, "role.missing", [LISTED]),
-        (pat(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.administrators_token", [RIGHTS, LISTED]),
-        (session(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.missing", [LISTED]),
+        (pat(), {}, {LISTED: GRANTED, RIGHTS: {}, OTHERS: {}}, "role.in_other_project", [{RIGHTS, LISTED}]),
+        (pat(), {"refused_for_role": True}, {LISTED: {}, RIGHTS: OWNER, OTHERS: {}}, "role.missing", [{LISTED}]),
+        (pat(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.administrators_token", [{RIGHTS, LISTED}]),
+        (session(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.missing", [{LISTED}]),
         (session(scope=f"{SCOPE}x"), {}, {LISTED: {}, RIGHTS: OWNER}, "role.narrowed", []),
         (pat(), {"settings": replace(SETTINGS, project_id=OTHER)}, {LISTED: {}}, "role.other_project_configured", []),
         (pat(), {"now": NOW + 10**6}, {LISTED: {}}, "token.expired", []),
@@ -230,11 +208,11 @@ def test_only_what_the_possible_causes_need_is_asked(
     more: dict[str, Any],
     known: dict[Probe, dict[str, Any]],
     name: str | None,
-    probes: list[Probe],
+    rounds: list[set[Probe]],
 ) -> None:
-    asking = Asking(known)
-    finding = decide(REFUSED, replace(case_of(introspection), **more), asking)
-    assert (finding and finding.id, asking.probes) == (name, probes)
+    asker = Asker(known)
+    finding = decide(REFUSED, replace(case_of(introspection), **more), asker)
+    assert (finding and finding.id, asker.rounds) == (name, rounds)
 
 
 @pytest.mark.parametrize(
@@ -242,18 +220,16 @@ def test_only_what_the_possible_causes_need_is_asked(
 )
 def test_an_administrators_token_may_be_swapped_with_another_one(rights: tuple[str, ...], name: str) -> None:
     evidence = Evidence(with_administrator=True)
-    asking = Asking({LISTED: {}, RIGHTS: OWNER, OTHERS: {"admin_pat_rights": rights}}, evidence)
-    finding = decide(REFUSED, case_of(pat(), evidence=evidence), asking)
-    assert finding is not None
-    assert (finding.id, asking.probes) == (name, [RIGHTS, LISTED, OTHERS])
+    asker = Asker({LISTED: {}, RIGHTS: OWNER, OTHERS: {"admin_pat_rights": rights}}, evidence)
+    finding = diagnose(REFUSED, case_of(pat(), evidence=evidence), asker)
+    assert (finding.id, asker.rounds) == (name, [{RIGHTS, LISTED}, {OTHERS}])
     assert "IAM_OWNER" in finding.cause
 
 
 def test_nobody_is_told_to_grant_the_administrators_pat_a_role() -> None:
-    asking = Asking({LISTED: {}, RIGHTS: {}})
-    finding = decide(REFUSED, case_of(pat(), evidence=Evidence(is_admin_pat=True, with_administrator=True)), asking)
-    assert finding is not None
-    assert (finding.id, asking.probes, finding.repair) == ("role.administrators_token", [], None)
+    asker = Asker({LISTED: {}, RIGHTS: {}})
+    finding = diagnose(REFUSED, case_of(pat(), evidence=Evidence(is_admin_pat=True, with_administrator=True)), asker)
+    assert (finding.id, asker.rounds, finding.repair) == ("role.administrators_token", [], None)
     assert "(ZITADEL_ADMIN_PAT)" in finding.cause
 
 

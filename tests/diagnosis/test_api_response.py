@@ -9,7 +9,7 @@ from zdemo.config.environment import Environment
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.api_response import ANOTHER_API, BEFORE_THE_API, BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, finding_for_disagreement
-from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Command, in_words
 from zdemo.http.api_call import Call, Endpoint, Method, other_route
@@ -77,8 +77,7 @@ def test_an_answer_alone_explains_what_is_not_about_the_token(what: Call, token:
 
 
 def test_zitadel_itself_is_recognized_by_its_address() -> None:
-    finding = decide(BY_ANSWER, ApiCase(call=call(401, INVALID), token="token", issuer=API))
-    assert finding is not None
+    finding = diagnose(BY_ANSWER, ApiCase(call=call(401, INVALID), token="token", issuer=API))
     assert finding.id == "call.is_zitadel"
 
 
@@ -98,22 +97,19 @@ def test_zitadel_itself_is_recognized_by_its_address() -> None:
     ],
 )
 def test_the_step_is_the_command_that_helps(what: Call, token: str | None, command: str) -> None:
-    finding = decide(BY_ANSWER, ApiCase(call=what, token=token))
-    assert finding is not None
+    finding = diagnose(BY_ANSWER, ApiCase(call=what, token=token))
     assert [in_words(step) for step in finding.fix if isinstance(step, Command)] == [command]
 
 
 def test_a_misspelled_variable_is_renamed_first() -> None:
     environment = Environment({"the environment": {"ZITADEL_PAT": "x"}})
-    finding = decide(BY_ANSWER, ApiCase(call=call(401, "Bearer"), environment=environment))
-    assert finding is not None
+    finding = diagnose(BY_ANSWER, ApiCase(call=call(401, "Bearer"), environment=environment))
     assert in_words(finding.fix[0]) == "rename ZITADEL_PAT to PAT in the environment"
 
 
 def test_what_stands_before_the_api_keeps_the_path_of_the_address() -> None:
     below = replace(call(400, kind="text/plain", body=WANTS_TLS), route=other_route("", typed=""), setting="--api")
-    finding = decide(BEFORE_THE_API, ApiCase(call=below))
-    assert finding is not None
+    finding = diagnose(BEFORE_THE_API, ApiCase(call=below))
     assert [in_words(step) for step in finding.fix] == ["--api=https://127.0.0.1:5000/api/private-scoped"]
     assert decide(BEFORE_THE_API, ApiCase(call=call(404))) is None
 
@@ -146,8 +142,7 @@ def test_another_api_than_the_examples_shows_by_its_public_route(what: Call, nam
     ],
 )
 def test_where_zitadel_cannot_be_asked_the_apis_word_counts(what: Call, token: str, name: str, first: str) -> None:
-    finding = decide(BY_API_ALONE, ApiCase(call=what, token=token))
-    assert finding is not None
+    finding = diagnose(BY_API_ALONE, ApiCase(call=what, token=token))
     assert finding.id == name
     assert first in (finding.candidates or ("",))[0]
 
@@ -190,8 +185,7 @@ def test_the_apis_word_is_compared_with_zitadels(
     what: Call, here: Finding | None, introspection: Introspection | None, name: str, first: str
 ) -> None:
     """Without an introspection, ``here`` says what prevents the question."""
-    finding = decide(COMPARED, ApiCase(call=what, token=PAT, issuer=ISSUER, here=here, introspection=introspection))
-    assert finding is not None
+    finding = diagnose(COMPARED, ApiCase(call=what, token=PAT, issuer=ISSUER, here=here, introspection=introspection))
     assert finding.id == name
     assert first in (finding.candidates or ("",))[0]
     assert finding.fix
@@ -199,15 +193,12 @@ def test_the_apis_word_is_compared_with_zitadels(
 
 def test_what_prevents_the_question_is_evidence_and_doctor_examines_it() -> None:
     case = ApiCase(call=call(401, INVALID), token=PAT, issuer=ISSUER, here=OF_CLIENT)
-    finding = decide(COMPARED, case)
-    assert finding is not None
+    finding = diagnose(COMPARED, case)
     assert finding.seen == (("from here", "the token cannot be checked: the cause client.refused"),)
     assert [in_words(step) for step in finding.fix] == ["zdemo doctor"]
-    foreign = decide(COMPARED, replace(case, call=call(403, LACKS, body=b"")))
-    assert foreign is not None
+    foreign = diagnose(COMPARED, replace(case, call=call(403, LACKS, body=b"")))
     assert "not a zdemo API" in foreign.candidates[-1]
-    gateway = decide(COMPARED, replace(case, call=call(502, kind="text/plain", body=FOREIGN)))
-    assert gateway is not None
+    gateway = diagnose(COMPARED, replace(case, call=call(502, kind="text/plain", body=FOREIGN)))
     assert gateway.seen == (("from here", "the cause client.refused"),)
 
 

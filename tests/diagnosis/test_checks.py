@@ -29,10 +29,10 @@ def outcomes(*checks: Check[list[str]], wanted: tuple[str, ...] = ()) -> dict[st
 @pytest.mark.parametrize("checks", [CHECKS, API_CHECKS])
 def test_what_a_check_builds_on_comes_before_it(checks: tuple[Check[object], ...]) -> None:
     before: set[str] = set()
-    for one in checks:
-        assert set(one.needs) <= before
-        assert one.id not in before
-        before.add(one.id)
+    for current in checks:
+        assert set(current.needs) <= before
+        assert current.id not in before
+        before.add(current.id)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,12 @@ def test_only_what_is_wanted_and_its_grounds_are_examined() -> None:
     checks = (check("a", passed("")), check("b", passed("")), check("c", passed(""), "a"))
     done = list(examine(checks, seen, ("c",)))
     assert seen == ["a", "c"]
-    assert [one.id for one in done if one.worth_showing] == ["c"]
-    assert [one.id for one in selected(checks, ("c",))] == ["a", "c"]
+    assert [report.id for report in done if report.worth_showing] == ["c"]
+    assert [report.id for report in selected(checks, ("c",))] == ["a", "c"]
     failing = (check("a", failed("no")), check("c", passed(""), "a"))
-    assert [one.id for one in examine(failing, [], ("c",)) if one.worth_showing] == ["a", "c"], "the ground failed"
+    assert [report.id for report in examine(failing, [], ("c",)) if report.worth_showing] == ["a", "c"], (
+        "the ground failed"
+    )
 
 
 # The network checks: all derived from what the one request for discovery came to

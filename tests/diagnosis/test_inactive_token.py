@@ -2,19 +2,20 @@
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.diagnosis.asker import Asker
 from tests.diagnosis.test_unusable_response import answer
 from tests.support.secret_forms import jwe
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence, PatRecords, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.inactive_token import INACTIVE, SICK
-from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.token_case import NO_SETTINGS, NOT_ASKED, TokenCase
 from zdemo.emulator import READER
 from zdemo.errors.response import Response
@@ -49,9 +50,7 @@ def find(
 
 
 def judge(token: str, evidence: Evidence, settings: Settings = SETTINGS) -> Finding:
-    finding = decide(INACTIVE, case_of(token, evidence, settings))
-    assert finding
-    return finding
+    return diagnose(INACTIVE, case_of(token, evidence, settings))
 
 
 def case_of(token: str, evidence: Evidence = NOTHING, settings: Settings = SETTINGS) -> TokenCase:
@@ -199,23 +198,6 @@ def test_odd_claims_of_a_jwt_do_no_harm(value: Any) -> None:
         assert len(text) < 3000
 
 
-class FakeAsker:
-    """Has these replies, and remembers which probes were sent together; others cannot be sent."""
-
-    def __init__(self, replies: Mapping[Probe, Response], records: PatRecords | None) -> None:
-        self.replies, self.records, self.rounds = replies, records, list[set[Probe]]()
-
-    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
-        can_be_sent = {*self.replies, *([Probe.PAT_RECORDS] if self.records else [])}
-        return tuple(probe for probe in probes if probe in can_be_sent.difference(*self.rounds))
-
-    def ask(self, *probes: Probe) -> Evidence:
-        self.rounds.append(set(probes))
-        sent = set[Probe]().union(*self.rounds)
-        replies = {probe: reply for probe, reply in self.replies.items() if probe in sent}
-        return Evidence(replies=replies, pat_records=self.records if Probe.PAT_RECORDS in sent else None)
-
-
 EACH = {probe: DEAD for probe in Probe if probe not in (Probe.TOKEN, Probe.ADMINISTRATOR, Probe.PAT_RECORDS)}
 WITHOUT_ADMINISTRATOR = EACH | DEAD_HERE | DISCOVERY
 WITH_ADMINISTRATOR = WITHOUT_ADMINISTRATOR | {Probe.ADMINISTRATOR: answer(200, {"active": True})}
@@ -248,7 +230,7 @@ def test_no_more_is_asked_than_the_answers_so_far_call_for(
     token: str, replies: Mapping[Probe, Response], records: PatRecords | None, rounds: list[set[Probe]]
 ) -> None:
     for rules in (INACTIVE, SICK) if not token else (INACTIVE,):
-        asker = FakeAsker(replies, records)
+        asker = Asker({**replies, **({Probe.PAT_RECORDS: {"pat_records": records}} if records else {})})
         finding = decide(rules, case_of(token), asker)
         assert asker.rounds == rounds
         assert finding is not None or (not token and replies is not SICK_HERE)

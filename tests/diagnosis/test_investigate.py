@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.config.test_key_file import content
+from tests.diagnosis.test_api_response import INVALID, ROLE_MISSING, call
 from tests.support import connection_faults
 from tests.support.cli import Shell
 from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
@@ -25,8 +26,7 @@ from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
-from zdemo.http.api_call import Call, Endpoint, other_route
-from zdemo.http.example_api import Route
+from zdemo.http.api_call import Call
 
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 ACTIVE = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}
@@ -56,19 +56,19 @@ def ask(paths: dict[str, Any], other: Any = REFUSED, seconds: float = 5) -> Inve
 
 def test_a_good_token_has_no_finding(planter: Planter) -> None:
     for more in ("", "\n", "\r\n"):
-        found = look(planter.settings, READER.pat + more)
-        assert (found.finding, found.error) == (None, None)
-        assert found.answer is not None
-        assert found.answer.json_object()["active"] is True
-    assert "scope also lists the role admin" in found.notes[0].text
+        seen = look(planter.settings, READER.pat + more)
+        assert (seen.finding, seen.error) == (None, None)
+        assert seen.answer is not None
+        assert seen.answer.json_object()["active"] is True
+    assert "scope also lists the role admin" in seen.notes[0].text
     assert find(planter.settings, VISITOR.pat).id == "role.not_granted"
 
 
 @pytest.mark.parametrize("token", ["", "\n", "\udc80abc"])
 def test_a_text_that_cannot_be_sent_is_not_sent(token: str) -> None:
     settings = Settings(issuer="http://localhost:1", client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-    found = look(settings, token)
-    assert (found.answer, found.error is None, found.finding is None) == (None, False, False)
+    seen = look(settings, token)
+    assert (seen.answer, seen.error is None, seen.finding is None) == (None, False, False)
 
 
 def test_the_keys_show_that_a_jwt_was_changed(planter: Planter) -> None:
@@ -92,9 +92,9 @@ def test_what_hangs_is_not_waited_for_beyond_the_time_and_leaves_it_open() -> No
 def test_a_server_that_echoes_what_it_was_sent_gives_nothing_away(server: str) -> None:
     page = answer(b"<p>no</p>", 404, headers={"Content-Type": "text/html", "Server": server})
     claims = answer(json_body({"active": True, "sub": "1", "iss": PAT, **HAS_ROLE}))
-    for found in (ask({}, page), ask({"/oauth/v2/introspect": claims})):
-        assert found.notes or found.finding
-        assert not [secret for secret in (CLIENT_SECRET, PAT) if secret in str(found)]
+    for investigation in (ask({}, page), ask({"/oauth/v2/introspect": claims})):
+        assert investigation.notes or investigation.finding
+        assert not [secret for secret in (CLIENT_SECRET, PAT) if secret in str(investigation)]
 
 
 def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:
@@ -105,51 +105,23 @@ def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_bytes(content())
     with upstream(depending(echo)) as up:
         shell = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": up.url, "ZITADEL_KEY_FILE": "key.json", "PAT": "x" * 71})
-        shown = shell("introspect").all + shell("introspect", "--json").all
+        output = shell("introspect").all + shell("introspect", "--json").all
     sent = {request.form["client_assertion"] for request in up.requests if "client_assertion" in request.form}
     assert sent
-    assert not any(assertion.rpartition(".")[2] in shown for assertion in sent)
+    assert not any(assertion.rpartition(".")[2] in output for assertion in sent)
 
 
 # What the API said against what ZITADEL says
 
 NOW = 1_800_000_000.0
-INVALID = 'Bearer realm="zdemo", error="invalid_token"'
-ROLE_MISSING = 'Bearer realm="zdemo", error="insufficient_scope", scope="urn:x"'
-LACKS = 'Bearer error="insufficient_scope"'
-NO_JWT = 'Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt"'
-MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
-WANTS_TLS = b"Client sent an HTTP request to an HTTPS server.\n"
-FOREIGN = b"upstream connect error or disconnect/reset before headers"
-ERROR_OF_ZDEMO = b'{"error":"zitadel_unavailable","error_description":"it is away","request_id":"4711"}'
-
-
-def call(
-    status: int,
-    challenge: str = "",
-    kind: str = "application/json",
-    body: bytes = ERROR_OF_ZDEMO,
-    route: Endpoint = Route.SCOPED,
-    **more: str,
-) -> Call:
-    """Answered as a zdemo API does, unless said otherwise."""
-    fields = {"content-type": kind, **more} | ({"www-authenticate": challenge} if challenge else {})
-    answer = Response(status=status, headers=fields, body=body, seconds=0.01, url="http://127.0.0.1:1/api/private")
-    return Call(route=route, url=f"http://127.0.0.1:1{route.path}", answer=answer)
-
-
-MESSAGES = other_route("/messages", typed="/messages")
 
 
 def explained(what: Call, token: str | None, settings: Settings | None = None, again: str = "") -> Finding:
-    found = explain(what, token, settings, Environment({}), unasked="x is not set", again=again, now=NOW)
-    assert found
-    assert found.finding.fix
-    assert found.unasked == ("x is not set" if found.finding.id in ALONE and settings is None else found.unasked)
-    return found.finding
-
-
-ALONE = ("call.token_refused", "call.role_missing", "call.cannot_judge")
+    explanation = explain(what, token, settings, Environment({}), unasked="x is not set", again=again, now=NOW)
+    assert explanation
+    assert explanation.finding.fix
+    assert explanation.unasked == ("" if settings else "x is not set")
+    return explanation.finding
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +132,8 @@ def settings() -> Iterator[Settings]:
 
 def test_what_the_answer_alone_explains_is_not_asked_of_zitadel() -> None:
     with upstream(connection_faults.ACTIVE) as zitadel:
-        found = explained(call(404), "token", Settings(issuer=zitadel.url, client_id="1", client_secret="2"))
-        assert (found.id, zitadel.connections) == ("call.no_such_route", 0)
+        finding = explained(call(404), "token", Settings(issuer=zitadel.url, client_id="1", client_secret="2"))
+        assert (finding.id, zitadel.connections) == ("call.no_such_route", 0)
 
 
 @pytest.mark.parametrize(

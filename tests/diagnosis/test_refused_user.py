@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.diagnosis.test_unusable_response import AWAY, READY, Asker, answer
+from tests.diagnosis.asker import Asker
+from tests.diagnosis.test_unusable_response import AWAY, READY, answer
 from zdemo.config.key_file import SigningKey
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from tests.config.test_key_file import KEY_ID, content
-from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, Asker, answer, lines_of
+from tests.diagnosis.asker import Asker
+from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, answer, lines_of
 from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
-from zdemo.diagnosis.rules.rule import decide
+from zdemo.diagnosis.rules.rule import diagnose
 from zdemo.diagnosis.token_case import TokenCase
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.errors.response import Response
@@ -54,8 +55,7 @@ def refused(
     evidence = Evidence(
         replies=replies, clock_ahead_seconds=ahead, client_records=records, with_administrator=records is not None
     )
-    finding = decide(REFUSED_CLIENT, replace(case_of(settings), evidence=evidence))
-    assert finding
+    finding = diagnose(REFUSED_CLIENT, replace(case_of(settings), evidence=evidence))
     assert finding.fix
     assert not any(secret in str(finding) for secret in ("PRIVATE", "s3cr"))
     return finding
@@ -193,32 +193,28 @@ def test_what_the_settings_show_is_not_asked_and_each_question_only_after_cheape
     case: TokenCase, rounds: list[set[Probe]]
 ) -> None:
     asker = Asker({})
-    assert decide(REFUSED_CLIENT, case, asker)
+    diagnose(REFUSED_CLIENT, case, asker)
     assert asker.rounds == rounds
 
 
 def test_an_administrator_who_sees_the_cause_ends_the_questions() -> None:
     case = case_of(replace(SETTINGS, client_secret="a" * 64))
-    asker = Asker({})
-    asker.evidence = Evidence(client_records=FOUND)
-    finding = decide(REFUSED_CLIENT, case, asker)
-    assert finding
+    asker = Asker({}, Evidence(client_records=FOUND))
+    finding = diagnose(REFUSED_CLIENT, case, asker)
     assert (finding.id, asker.rounds) == ("client.wrong_secret", [RECORDS])
     assert finding.repair
 
 
 def test_whoever_may_look_up_records_that_leave_it_open_is_asked_no_more() -> None:
     application = Application(id="1", name="api", client_id="2", active=True)
-    asker = Asker({})
-    asker.evidence = Evidence(client_records=ClientRecords(application=application), with_administrator=True)
-    finding = decide(REFUSED_CLIENT, case_of(SETTINGS), asker)
-    assert finding
+    records = ClientRecords(application=application)
+    asker = Asker({}, Evidence(client_records=records, with_administrator=True))
+    finding = diagnose(REFUSED_CLIENT, case_of(SETTINGS), asker)
     assert (finding.id, finding.certainty, asker.rounds) == ("client.refused", OPEN, [RECORDS])
 
 
 def test_values_in_each_others_variables_need_no_administrator() -> None:
-    swapped = decide(REFUSED_CLIENT, case_of(replace(SETTINGS, client_secret=PAT), token=SECRET))
-    assert swapped
+    swapped = diagnose(REFUSED_CLIENT, case_of(replace(SETTINGS, client_secret=PAT), token=SECRET))
     assert (swapped.id, swapped.certainty) == ("client.swapped_with_token", LIKELY)
     assert refused({}, replace(SETTINGS, client_id=SECRET, client_secret="3" * 18)).id == "client.swapped"
     assert refused({}, replace(SETTINGS, client_secret=PAT)).id == "client.misplaced"

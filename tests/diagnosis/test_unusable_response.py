@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.diagnosis.asker import Asker
 from tests.support.any_text import texts
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.rules.no_response import NETWORK
-from zdemo.diagnosis.rules.rule import decide
-from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, UNUSABLE, finding_for_error
+from zdemo.diagnosis.rules.rule import decide, diagnose
+from zdemo.diagnosis.rules.unusable_response import NETWORK, NO_DISCOVERY, UNUSABLE, finding_for_error
 from zdemo.diagnosis.token_case import TokenCase
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError, ZitadelUnavailable
 from zdemo.errors.response import Response
@@ -63,30 +63,11 @@ def find(came: Response, replies: Mapping[Probe, Response] | None = None) -> Fin
 
 
 def find_server(came: Response, replies: Mapping[Probe, Response] | None = None) -> Finding:
-    finding = decide(NO_DISCOVERY, TokenCase(error=answer_error(came), evidence=Evidence(replies=replies or {})))
-    assert finding
-    return finding
+    return diagnose(NO_DISCOVERY, TokenCase(error=answer_error(came), evidence=Evidence(replies=replies or {})))
 
 
 def lines_of(finding: Finding) -> list[str]:
     return [in_words(step) for step in finding.steps]
-
-
-class Asker:
-    """Counts the probes that are asked, and gets replies to them."""
-
-    def __init__(self, replies: Mapping[Probe, Response | ConnectionFailed]) -> None:
-        self.replies, self.evidence = replies, Evidence()
-        self.rounds: list[set[Probe]] = []
-
-    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
-        return tuple(probe for probe in probes if not any(probe in asked for asked in self.rounds))
-
-    def ask(self, *probes: Probe) -> Evidence:
-        self.rounds.append({*probes})
-        replies = {probe: self.replies[probe] for probe in probes if probe in self.replies}
-        self.evidence = replace(self.evidence, replies={**self.evidence.replies, **replies})
-        return self.evidence
 
 
 READY, HEALTHY, AWAY = answer(200, '"ok"', kind="application/json"), answer(200, "ok"), answer(412, "ID=API-F24h2")

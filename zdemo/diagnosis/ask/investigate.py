@@ -10,10 +10,8 @@ from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, without_secrets
 from zdemo.diagnosis.rules.active_token import REFUSED, Note, notes
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
-from zdemo.diagnosis.rules.no_response import NETWORK
-from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
 from zdemo.diagnosis.rules.rule import decide
-from zdemo.diagnosis.rules.unusable_response import UNUSABLE
+from zdemo.diagnosis.rules.unusable_response import NO_INTROSPECTION
 from zdemo.diagnosis.settings_first import with_settings_first
 from zdemo.diagnosis.token_case import NOT_ASKED, TokenCase
 from zdemo.diagnosis.token_form import paste_problem
@@ -24,7 +22,7 @@ from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_response import introspection_error, read_answer
 
 # The order in which causes are named: the network, ZITADEL, the client, the token, the role
-RULES = (*NETWORK, *UNUSABLE, *REFUSED_CLIENT, *INACTIVE, *REFUSED)
+RULES = (*NO_INTROSPECTION, *INACTIVE, *REFUSED)
 
 
 @dataclass(frozen=True, kw_only=True)

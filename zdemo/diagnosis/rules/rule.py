@@ -85,8 +85,8 @@ def decide(rules: Sequence[Rule[C]], case: C, asker: Asker | None = None) -> Fin
     return None
 
 
-def diagnose(rules: Sequence[Rule[C]], case: C) -> Finding:
+def diagnose(rules: Sequence[Rule[C]], case: C, asker: Asker | None = None) -> Finding:
     """Return the finding of a table whose last rule always decides."""
-    finding = decide(rules, case)
+    finding = decide(rules, case, asker)
     assert finding is not None  # noqa: S101  # as said above
     return finding

@@ -1,4 +1,4 @@
-"""What a response means that is not ZITADEL's: the address, another server, what is in between; never the token."""
+"""Why ZITADEL gave no usable response: the network, the address, another server, a filter; never the token."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,11 @@ from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import is_from_zdemo
-from zdemo.diagnosis.rules.no_response import NETWORK
 from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT, is_about_client
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.token_case import NO_SETTINGS, TokenCase
 from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
-from zdemo.errors import ConnectionFailed, IntrospectionError
+from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import SetVariable, Shell, sentence
 from zdemo.zitadel.instance_not_found import INSTANCE_UNKNOWN, instance_not_found
@@ -26,6 +25,50 @@ DATABASE_CHECK = "API-F24h2"  # ZITADEL: the ID in the 412 of its readiness chec
 REFUSALS = (401, 403, 407)  # never ZITADEL's answer to a request for discovery
 LOST = ("token missing", "grant_type missing", "assertion missing")  # ZITADEL's words, when the form did not arrive
 NO_CLIENT = "client_id or client_assertion must be provided"  # likewise, when neither header nor form names it
+
+
+# --- no response: the network, or a ZITADEL that hangs; its health checks tell them apart
+
+
+def _not_connected(case: TokenCase) -> Finding | None:
+    failure = case.failure
+    if failure is None:  # ZITADEL was not asked: it did not answer a moment ago, or too much is asked at once
+        return Finding(id="zitadel.unavailable", cause=str(case.error), fix=case.error.steps if case.error else ())
+    if failure.kind is FailureKind.TIMEOUT:
+        return None
+    return Finding(id=f"net.{failure.kind}", cause=failure.message, fix=failure.steps)
+
+
+@rule(Probe.HEALTH)
+def _no_answer(case: TokenCase) -> Finding | None:
+    if case.evidence.is_healthy or not case.failure:
+        return None
+    return Finding(id=f"net.{case.failure.kind}", cause=case.failure.message, fix=case.failure.steps)
+
+
+@rule(Probe.READY)
+def _hangs(case: TokenCase) -> Finding | None:
+    if not case.evidence.is_ready or not case.error:
+        return None
+    return Finding(
+        id="zitadel.hangs",
+        cause=f"ZITADEL is alive and its database answers, but introspection does not: {case.error}",
+        candidates=("a table of its database is locked", "it is overloaded", "a proxy holds back /oauth"),
+        fix=("check ZITADEL's log and its database (locks, load), then try again", *case.error.steps),
+    )
+
+
+@rule(Probe.READY)
+def _database_hangs(case: TokenCase) -> Finding:
+    return Finding(
+        id="zitadel.database_hangs",
+        cause=f"ZITADEL is alive, but its database hangs: {case.error}, while its health check answers at once",
+        likely=not case.evidence.timed_out(Probe.READY),
+        fix=("check ZITADEL's database (PostgreSQL) and the network to it, then try again",),
+    )
+
+
+# --- a response
 
 
 def _status(*statuses: int) -> Callable[[TokenCase], bool]:
@@ -289,6 +332,14 @@ def _seen(case: TokenCase) -> Lines:
     return (("answer", f"{described(case.answer)} at {_path(case)}"), *health_lines(case.evidence))
 
 
+NETWORK = table(
+    _not_connected,
+    _no_answer,
+    _hangs,
+    _database_hangs,
+    when=lambda case: case.error is not None and not case.has_answer,
+    seen=lambda case: health_lines(case.evidence),
+)
 UNUSABLE = table(
     _no_instance,
     _database_is_away,
