@@ -139,7 +139,6 @@ class Facts:
 
     def _question(self, probe: Probe) -> Callable[[], Response | Mapping[str, Any]] | None:  # noqa: PLR0911  # one table
         """Return what sends a probe; ``None`` if it cannot be sent: some need a token, a PAT, or its IDs."""
-        is_sendable = not self.made_up and self.form.sendable and not self.form.problem
         introspection = self.introspection
         match probe:
             case Probe.TOKEN:
@@ -147,7 +146,7 @@ class Facts:
             case probe if probe in PATHS:
                 return partial(self._get, PATHS[probe])
             case probe if probe in WITH_TOKEN:
-                return partial(self._get, WITH_TOKEN[probe], self._bearer) if is_sendable else None
+                return partial(self._get, WITH_TOKEN[probe], self._bearer) if self._can_be_sent else None
             case Probe.MADE_UP_CLIENT if not self.known.administrator_is_active:  # else it is known that ZITADEL works
                 return partial(self._introspect, random_token(), authorization=_made_up_client())
             case Probe.OWN_PAIR_AT_TOKEN_ENDPOINT if self.settings.key is None:
@@ -156,7 +155,7 @@ class Facts:
                 return partial(self._assignments, introspection)
             case Probe.OWN_RIGHTS if introspection and may_list_own_assignments(introspection):
                 return self._own_rights
-            case Probe.ADMINISTRATOR if self.admin_pat and is_sendable:
+            case Probe.ADMINISTRATOR if self.admin_pat and self._can_be_sent:
                 return partial(self._introspect, self.admin_pat)
             case Probe.ADMINISTRATOR_USERINFO if not self.administrator_answered and token_form(
                 self.admin_pat
@@ -169,6 +168,10 @@ class Facts:
             case Probe.PAT_RECORDS if self.admin_pat and (ids := self.ids):
                 return lambda: {"pat_records": self.look_up(partial(self._pat_records, ids))}
         return None
+
+    @property
+    def _can_be_sent(self) -> bool:
+        return not self.made_up and self.form.sendable and not self.form.problem
 
     def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = ()) -> Evidence:
         """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.

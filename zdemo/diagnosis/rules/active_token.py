@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, is_pat, near_miss, other_application, role_scopes
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import NOT_ASKED, TokenCase
+from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
 
@@ -93,7 +93,7 @@ class Note:
 def notes(case: TokenCase) -> tuple[Note, ...]:
     """Return a note for each thing that is unusual about an active token."""
     introspection, settings, role = case.introspection, case.settings, case.role
-    if introspection is NOT_ASKED:
+    if not introspection.active:
         return ()
     project, granted = settings.project_id, introspection.roles(settings.project_id)
     issuer, of_pat = introspection.text("iss"), is_pat(introspection)

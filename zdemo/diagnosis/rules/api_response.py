@@ -155,10 +155,10 @@ def _login(case: ApiCase) -> Finding | None:
     scheme = challenge.partition(" ")[0]
     if case.status != 401 or "bearer" in challenge.lower() or not re.fullmatch(r"[\w-]{2,20}", scheme):
         return None
+    asks = "a user name and password" if scheme.lower() == "basic" else "other credentials"
     return Finding(
         id="call.login",
-        cause=f"something at {case.host} asks for other credentials (401, {quoted(challenge, 60)}), not for a bearer "
-        "token",
+        cause=f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token",
         candidates=("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens"),
         fix=(
             "let the proxy pass requests for the API without that login",

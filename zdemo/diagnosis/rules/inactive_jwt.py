@@ -46,43 +46,32 @@ def _other_issuer(case: TokenCase) -> Finding | None:
     )
 
 
-def _id_token(case: TokenCase) -> Finding | None:
-    if not case.form.is_id_token:
-        return None
-    return Finding(
-        id="token.is_id_token",
-        cause="this is an ID token: it tells the client who logged in, and no API accepts it",
-        seen=(("claims", "at_hash or azp, and no jti: an ID token (OpenID Connect Core §2)"),),
-        fix=("send the access_token from the same answer of the token endpoint",),
-    )
-
-
-def _foreign(case: TokenCase) -> Finding | None:
-    request = sentence(f"request a token from {case.settings.issuer}, e.g. with", Command("token"))
+def _by_its_claims(case: TokenCase) -> Finding | None:
+    claims, issuer = case.form.claims, case.settings.issuer
+    request = sentence(f"request a token from {issuer}, e.g. with", Command("token"))
+    if case.form.is_id_token:
+        return Finding(
+            id="token.is_id_token",
+            cause="this is an ID token: it tells the client who logged in, and no API accepts it",
+            seen=(("claims", "at_hash or azp, and no jti: an ID token (OpenID Connect Core §2)"),),
+            fix=("send the access_token from the same answer of the token endpoint",),
+        )
     algorithm = quoted(case.form.header.get("alg"), 20)
     if algorithm.upper().startswith(("NONE", "HS")):
         cause = f"the JWT's algorithm is {algorithm}, which ZITADEL never uses: another product made it"
         return Finding(id="token.damaged", cause=cause, fix=(request,))
-    if not (missing := [name for name in CLAIMS if name not in case.form.claims]):
-        return None
-    return Finding(
-        id="token.incomplete",
-        cause=f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have",
-        candidates=(f"it is not a token of this ZITADEL ({case.settings.issuer})", "it was changed, or made up"),
-        fix=(request,),
-    )
-
-
-def _expired(case: TokenCase) -> Finding | None:
-    expires = case.form.claims.get("exp")
-    if type(expires) is not int or expires > case.zitadels_now:
-        return None
-    return Finding(
-        id="token.expired",
-        cause=f"the token has expired, {span(case.zitadels_now - within_all_clocks(expires))} ago",
-        likely=expires > case.now,
-        fix=(REQUEST_AGAIN,),
-    )
+    if missing := [name for name in CLAIMS if name not in claims]:
+        return Finding(
+            id="token.incomplete",
+            cause=f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have",
+            candidates=(f"it is not a token of this ZITADEL ({issuer})", "it was changed, or made up"),
+            fix=(request,),
+        )
+    expires = claims["exp"]
+    if type(expires) is int and expires <= case.zitadels_now:
+        cause = f"the token has expired, {span(case.zitadels_now - within_all_clocks(expires))} ago"
+        return Finding(id="token.expired", cause=cause, likely=expires > case.now, fix=(REQUEST_AGAIN,))
+    return None
 
 
 def _other_audience(case: TokenCase) -> Finding | None:
@@ -141,9 +130,7 @@ def _key_is_known(case: TokenCase) -> bool | None:
 INACTIVE_JWT = table(
     _wrong_signature,
     _other_issuer,
-    _id_token,
-    _foreign,
-    _expired,
+    _by_its_claims,
     _other_audience,
     _unknown_key,
     _ended,

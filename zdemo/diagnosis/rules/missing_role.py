@@ -353,4 +353,8 @@ BY_ASSIGNMENTS = table(
     _missing,
     seen=_assignment_lines,
 )
-MISSING_ROLE = table(*BY_INTROSPECTION, *BY_ASSIGNMENTS, when=lambda case: isinstance(case.refusal, InsufficientScope))
+MISSING_ROLE = table(
+    *BY_INTROSPECTION,
+    *BY_ASSIGNMENTS,
+    when=lambda case: case.introspection.active and isinstance(case.refusal, InsufficientScope),
+)

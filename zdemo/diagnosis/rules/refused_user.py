@@ -66,12 +66,9 @@ def _seen(case: UserCase) -> Lines:
 
 
 @rule(when=_says(USER_NOT_ACTIVE))
-def _inactive(case: UserCase) -> Finding | None:
-    return Finding(
-        id="user.inactive",
-        cause=f"{case.user} is deactivated or locked",
-        fix=("reactivate or unlock the user on its page in ZITADEL",),
-    )
+def _inactive(case: UserCase) -> Finding:
+    fix = "reactivate or unlock the user on its page in ZITADEL"
+    return Finding(id="user.inactive", cause=f"{case.user} is deactivated or locked", fix=(fix,))
 
 
 # --- a key
@@ -81,45 +78,30 @@ def _has_refused_key(case: UserCase) -> bool:
     return case.settings.key is not None and case.error in KEY_REFUSED
 
 
-@rule(Probe.DISCOVERY, when=_has_refused_key)
-def _other_audience_or_clock(case: UserCase) -> Finding | None:
-    audience = finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="user")
-    return audience or finding_for_clock(case.evidence, SIGNER)
-
-
-@rule(when=_has_refused_key)
-def _key_expired(case: UserCase) -> Finding | None:
-    expires_at = case.settings.key.expires_at if case.settings.key else None
-    zitadels_now = case.now - (case.evidence.clock_ahead_seconds or 0)
-    if expires_at is None or expires_at > zitadels_now:
-        return None
-    return Finding(
-        id="user.key_expired",
-        cause=f"the key expired {span(zitadels_now - expires_at)} ago, according to its file",
-        fix=(SERVICE_USER.new_key,),
-    )
-
-
-def _database_away(case: UserCase) -> Finding | None:
-    """Without its database, ZITADEL answers good credentials like bad ones."""
-    return database_away(case.settings.zitadel.server) if case.evidence.database_away else None
-
-
-@rule(when=_has_refused_key)
-def _key_refused(case: UserCase) -> Finding | None:
-    number = case.settings.key.key_id if case.settings.key else ""
-    key = f"key {number}" if ID_DIGITS.fullmatch(number) else "the key"
+@rule(Probe.DISCOVERY, Probe.READY, when=_has_refused_key)
+def _key_refused(case: UserCase) -> Finding:
+    evidence, settings, key = case.evidence, case.settings, case.settings.key
+    audience = finding_for_audience(evidence, settings.issuer, SIGNER, kind="user")
+    if known := audience or finding_for_clock(evidence, SIGNER):
+        return known
+    zitadels_now = case.now - (evidence.clock_ahead_seconds or 0)
+    if key and key.expires_at is not None and key.expires_at <= zitadels_now:
+        cause = f"the key expired {span(zitadels_now - key.expires_at)} ago, according to its file"
+        return Finding(id="user.key_expired", cause=cause, fix=(SERVICE_USER.new_key,))
+    if evidence.database_away:  # without it, ZITADEL answers good credentials like bad ones
+        return database_away(settings.zitadel.server)
+    name = f"key {key.key_id}" if key and ID_DIGITS.fullmatch(key.key_id) else "the key"
     return Finding(
         id="user.key_refused",
         cause=f"ZITADEL refuses the key of {case.user}, and never says why",
         candidates=(
-            f"{key} was deleted in ZITADEL, or has expired",
+            f"{name} was deleted in ZITADEL, or has expired",
             "the user was removed",
             "the key file belongs to another ZITADEL, or this one was recreated since",
             "userId or keyId in the key file was changed",
         ),
         fix=(
-            f"check on the user's page in ZITADEL that it lists {key}, and when that expires",
+            f"check on the user's page in ZITADEL that it lists {name}, and when that expires",
             SERVICE_USER.new_key,
         ),
     )
@@ -128,9 +110,11 @@ def _key_refused(case: UserCase) -> Finding | None:
 # --- a login name and a secret
 
 
-@rule(when=_says(UNKNOWN))
+@rule(Probe.READY, when=_says(UNKNOWN))
 def _unknown(case: UserCase) -> Finding:
     settings, (name, *_) = case.settings, case.settings.variables
+    if case.evidence.database_away:
+        return database_away(settings.zitadel.server)
     fix = (f"set {name} to the login name of a service account: its page in ZITADEL shows it as Client ID",)
     if settings.client_id == settings.application[0]:
         what = "and an API application gets no tokens: it only checks other tokens"
@@ -192,11 +176,7 @@ def _other_refusal(case: UserCase) -> Finding | None:
 
 REFUSED_USER = table(
     _inactive,
-    _other_audience_or_clock,
-    _key_expired,
-    rule(Probe.READY, when=_has_refused_key)(_database_away),
     _key_refused,
-    rule(Probe.READY, when=_says(UNKNOWN))(_database_away),
     _unknown,
     _no_secret,
     _wrong_secret,
