@@ -319,7 +319,11 @@ CHANGED = {"/oauth/v2/introspect": answer(json_body({"active": "true"}))}
     ("instead", "named", "never"),
     [
         ({"/oauth/v2/introspect": hang_up}, ("closed the connection without an answer", "server's log"), "https"),
-        ({"/oauth/v2/introspect": PAGE_503}, ("something in front of it answers", "503", "maintenance"), "start ZITADEL"),
+        (
+            {"/oauth/v2/introspect": PAGE_503},
+            ("in front of it answers", "503", "maintenance"),
+            "start ZITADEL",
+        ),
         (CHANGED, ("changes the request or the answer", "only this path"), "not a ZITADEL"),
     ],
 )

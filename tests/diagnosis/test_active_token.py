@@ -7,12 +7,11 @@ import pytest
 
 from tests.diagnosis.asker import Asker
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.active_token import REFUSED, NoteKind, notes
 from zdemo.diagnosis.rules.missing_role import near_miss
 from zdemo.diagnosis.rules.rule import decide, diagnose
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.errors.steps import GrantRole, in_words
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.records import RoleAssignment

@@ -12,11 +12,10 @@ from tests.diagnosis.asker import Asker
 from tests.diagnosis.test_unusable_response import answer
 from tests.support.secret_forms import jwe
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import NOTHING, Evidence, PatRecords, Probe
+from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, NOTHING, Evidence, PatRecords, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.inactive_token import INACTIVE, SICK
 from zdemo.diagnosis.rules.rule import decide, diagnose
-from zdemo.diagnosis.token_case import NO_SETTINGS, NOT_ASKED, TokenCase
 from zdemo.emulator import READER
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words

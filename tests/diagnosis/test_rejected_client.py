@@ -11,11 +11,10 @@ from tests.diagnosis.asker import Asker
 from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, answer, lines_of
 from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
+from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
 from zdemo.diagnosis.rules.rule import diagnose
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable

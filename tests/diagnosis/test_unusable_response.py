@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from tests.diagnosis.asker import Asker
 from tests.support.any_text import texts
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.rules.unusable_response import NETWORK, NO_DISCOVERY, UNUSABLE, finding_for_error
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError, ZitadelUnavailable
 from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable, in_words

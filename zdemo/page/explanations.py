@@ -8,14 +8,13 @@ from typing import Any
 from zdemo.config.address import admin_option
 from zdemo.config.environment import Environment
 from zdemo.diagnosis.ask.explain import explain
-from zdemo.diagnosis.evidence import Evidence
+from zdemo.diagnosis.evidence import Evidence, TokenCase
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import REFUSED
 from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.view import brief, heading, step_document, why
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES, Response

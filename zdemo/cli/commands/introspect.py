@@ -19,9 +19,9 @@ from zdemo.cli.usage import OUTPUT_GROUP, flag, option
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
+from zdemo.diagnosis.evidence import refusal_of
 from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.rules.missing_role import own_project
-from zdemo.diagnosis.token_case import refusal_of
 from zdemo.diagnosis.token_form import TokenKind, token_form
 from zdemo.diagnosis.view import brief, why
 from zdemo.diagnosis.wording import span

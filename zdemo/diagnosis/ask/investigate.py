@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
-from zdemo.diagnosis.evidence import Probe
+from zdemo.diagnosis.evidence import NOT_ASKED, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, without_secrets
 from zdemo.diagnosis.rules.active_token import REFUSED, Note, notes
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import NO_INTROSPECTION
 from zdemo.diagnosis.settings_first import with_settings_first
-from zdemo.diagnosis.token_case import NOT_ASKED, TokenCase
 from zdemo.diagnosis.token_form import paste_problem
 from zdemo.errors import ConnectionFailed, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.errors.response import Response

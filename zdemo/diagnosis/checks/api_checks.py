@@ -8,11 +8,11 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.explain import api_difference, explain
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
+from zdemo.diagnosis.evidence import refusal_of
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import ANOTHER_API, ApiCase, code_of
 from zdemo.diagnosis.rules.refused_call import finding_for_disagreement, other_api
 from zdemo.diagnosis.rules.rule import decide
-from zdemo.diagnosis.token_case import refusal_of
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
 from zdemo.errors.steps import Command

@@ -7,13 +7,12 @@ from urllib.parse import urlsplit
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
-from zdemo.diagnosis.evidence import Probe
+from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.client_records import assertions_are_refused
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rule import diagnose
 from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, finding_for_error, zitadels_signs
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 from zdemo.errors.response import Response

@@ -1,10 +1,9 @@
 """What an administrator's records, and the clocks, show about a client that ZITADEL refuses: mostly certain causes."""
 
-from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
+from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.odd_values import CERTAINLY_COPY_SECRET, odd_credentials
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, Lines, clock_words
 from zdemo.errors.steps import Command, SetVariable, Step, sentence
 from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of

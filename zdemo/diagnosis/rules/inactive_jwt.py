@@ -1,9 +1,8 @@
 """Why ZITADEL calls a JWT inactive that userinfo refuses too, by its unverified claims: the surest first."""
 
-from zdemo.diagnosis.evidence import Probe
+from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import audience_scope, shown_list, span
 from zdemo.errors.steps import Command, SetVariable, sentence

@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from zdemo.diagnosis.evidence import PatRecords, Probe
+from zdemo.diagnosis.evidence import PatRecords, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.rules.rule import Rule, rule
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import LOOKED_UP
 from zdemo.errors.steps import Command, Step, sentence

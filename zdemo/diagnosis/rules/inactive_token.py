@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from zdemo.config.variables import BY_NAME
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_jwt import INACTIVE_JWT
 from zdemo.diagnosis.rules.inactive_pat import INACTIVE_PAT
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
 from zdemo.diagnosis.wording import Lines, audience_scope, clock_words, described, health_lines, shown_list
 from zdemo.errors.steps import Command, SetVariable, Shell, Step, sentence

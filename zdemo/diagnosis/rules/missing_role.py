@@ -8,10 +8,9 @@ from collections.abc import Collection
 
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import Probe
+from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import TokenCase
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors import ROLE_SCOPE, InsufficientScope
 from zdemo.errors.steps import Command, GrantRole, SetVariable, Step, sentence

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from zdemo.config.variables import BY_NAME
-from zdemo.diagnosis.evidence import Probe
+from zdemo.diagnosis.evidence import NO_SETTINGS, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.client_records import (
     BY_RECORDS,
@@ -24,7 +24,6 @@ from zdemo.diagnosis.rules.odd_values import (
     odd_credentials,
 )
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_case import NO_SETTINGS, TokenCase
 from zdemo.diagnosis.token_form import ID_DIGITS
 from zdemo.diagnosis.wording import CLOCK_COMPARED, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused

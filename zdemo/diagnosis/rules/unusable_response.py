@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 from zdemo.config.settings import Settings
 from zdemo.config.variables import EXAMPLE_INTERNAL_URL
-from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
+from zdemo.diagnosis.evidence import NO_SETTINGS, NOTHING, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import is_from_zdemo
 from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT, is_about_client
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
-from zdemo.diagnosis.token_case import NO_SETTINGS, TokenCase
 from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
