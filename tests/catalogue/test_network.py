@@ -355,7 +355,7 @@ BASIC = answer(b"<h1>401</h1>", 401, headers={**HTML, "WWW-Authenticate": 'Basic
     ("behaviour", "doctors", "calls"),
     [
         (BASIC, ("asks for a user name and password", 'realm="ops"', "without that login"), ()),
-        (WANTS_JWT, ("requires authentication for /api/public", "JWTs", "zdemo doctor --api"), ("gateway", "JWTs")),
+        (WANTS_JWT, ("refuses /api/public", "JWTs", "zdemo doctor --api"), ("gateway", "JWTs")),
         (answer(b"", 403, headers={"Server": "AirTunes/775.3.1"}), ("AirPlay of macOS", "serve --port 5001"), ()),
         (answer(b"no upstream", 503, headers={**PLAIN, "Server": "envoy"}), ("gateway", "zdemo serve"), ()),
         (answer(b"slow down", 429, headers={**PLAIN, "Retry-After": "7"}), ("limited .429.", "wait 7 s"), ()),

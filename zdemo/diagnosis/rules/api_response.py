@@ -155,7 +155,7 @@ def _login(case: ApiCase) -> Finding | None:
     scheme = challenge.partition(" ")[0]
     if case.status != 401 or "bearer" in challenge.lower() or not re.fullmatch(r"[\w-]{2,20}", scheme):
         return None
-    asks = "a user name and password" if scheme.lower() == "basic" else "other credentials"
+    asks = "a user name and password" if scheme.lower() == "basic" else f"other credentials, of the scheme {scheme}"
     return Finding(
         id="call.login",
         cause=f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token",

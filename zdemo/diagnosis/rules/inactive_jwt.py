@@ -85,35 +85,31 @@ def _other_audience(case: TokenCase) -> Finding | None:
     )
 
 
-@rule(Probe.KEYS)
-def _unknown_key(case: TokenCase) -> Finding | None:
-    if _key_is_known(case) is not False:
-        return None
-    return Finding(
-        id="token.unknown_key",
-        cause=f"the token was signed with a key that {case.settings.issuer} does not have now",
-        candidates=(
-            "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
-            "the key was replaced since the token was issued",
-        ),
-        seen=(("key", f"kid {quoted(case.form.header.get('kid'), 40)} is not among the keys at /oauth/v2/keys"),),
-        fix=(REQUEST_AGAIN,),
-    )
-
-
 @rule(Probe.USERINFO, Probe.KEYS)
 def _ended(case: TokenCase) -> Finding:
-    not_shown = "it is valid, but not meant for this API (userinfo did not show it)"
+    issuer, evidence = case.settings.issuer, case.evidence
+    if _key_is_known(case) is False:
+        kid = quoted(case.form.header.get("kid"), 40)
+        return Finding(
+            id="token.unknown_key",
+            cause=f"the token was signed with a key that {issuer} does not have now",
+            candidates=(
+                "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
+                "the key was replaced since the token was issued",
+            ),
+            seen=(("key", f"kid {kid} is not among the keys at /oauth/v2/keys"),),
+            fix=(REQUEST_AGAIN,),
+        )
+    not_seen = "it is valid, but not meant for this API (userinfo did not show it)"
     damaged = "it was changed or cut off (its signature could not be checked)"
     return Finding(
         id="token.ended",
-        cause=f"the claims of the JWT are correct (issuer {case.settings.issuer}, not expired), but ZITADEL calls it "
-        "inactive",
+        cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
         candidates=(
-            *(() if case.evidence.refused(Probe.USERINFO) else (not_shown,)),
+            *(() if evidence.refused(Probe.USERINFO) else (not_seen,)),
             "its session was ended, or it was revoked",
             "its user was deactivated, locked or removed since it was issued",
-            *((damaged,) if case.evidence.signature_fits is None else ()),
+            *((damaged,) if evidence.signature_fits is None else ()),
         ),
         seen=(("audience", shown_list(case.form.audience)),),
         fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
@@ -131,7 +127,6 @@ INACTIVE_JWT = table(
     _other_issuer,
     _by_its_claims,
     _other_audience,
-    _unknown_key,
     _ended,
     when=lambda case: case.form.kind is TokenKind.JWT,
 )

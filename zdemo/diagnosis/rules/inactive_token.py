@@ -98,29 +98,24 @@ def _pasted(case: TokenCase) -> Finding | None:
     return paste_problem(case.token)
 
 
+@rule(Probe.TOKEN)
 def _another_value(case: TokenCase) -> Finding | None:
+    value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)
+    if value in EMULATORS_TOKENS and not (answer and answer.emulator):
+        domain = BY_NAME["ZITADEL_DOMAIN"]
+        return Finding(
+            id="token.emulators",
+            cause="this is a token of zdemo's emulator, but another ZITADEL answers",
+            fix=(sentence("use a token of your ZITADEL;", Command("setup"), "creates one"),),
+            otherwise=(SetVariable(domain.name, domain.emulator, does="if the emulator is meant"),),
+        )
     values = {
         case.settings.client_id: "the API application's client ID (CLIENT_ID)",
         case.settings.client_secret: "the API application's client secret (CLIENT_SECRET)",
     }
-    is_id = case.form.kind is TokenKind.ID_NUMBER
-    what = values.get(case.token.strip(), "an ID of ZITADEL (digits only)" if is_id else "")
+    what = values.get(value, "an ID of ZITADEL (digits only)" if case.form.kind is TokenKind.ID_NUMBER else "")
     fix = "give the token itself, from where it is kept"
     return Finding(id="token.another_value", cause=f"this is not a token but {what}", fix=(fix,)) if what else None
-
-
-@rule(Probe.TOKEN)
-def _of_the_emulator(case: TokenCase) -> Finding | None:
-    answer = case.evidence.answer(Probe.TOKEN)
-    if case.token.strip() not in EMULATORS_TOKENS or (answer and answer.emulator):
-        return None
-    domain = BY_NAME["ZITADEL_DOMAIN"]
-    return Finding(
-        id="token.emulators",
-        cause="this is a token of zdemo's emulator, but another ZITADEL answers",
-        fix=(sentence("use a token of your ZITADEL;", Command("setup"), "creates one"),),
-        otherwise=(SetVariable(domain.name, domain.emulator, does="if the emulator is meant"),),
-    )
 
 
 def _lives(case: TokenCase) -> bool:
@@ -327,7 +322,6 @@ SICK = table(
 )
 _OF_THE_TOKEN = table(
     _another_value,
-    _of_the_emulator,
     *INACTIVE_PAT,
     _contradiction,
     _wrong_project,

@@ -283,24 +283,21 @@ def _undefined(case: TokenCase) -> Finding:
 
 
 @rule(Probe.ASSIGNMENTS)
-def _not_granted(case: TokenCase) -> Finding | None:
-    unknown_project = not (case.settings.project_id or _project(case)) and _holding(case)
-    if case.evidence.assignments is None or unknown_project:
-        return None
-    has = "other roles" if _granted(case) else "no role"
-    user_id, name = case.introspection.text("sub"), user_of(case.introspection)
-    return Finding(
-        id="role.not_granted",
-        cause=f"the token is valid, but the role {case.role} is not granted to its user, who has {has} in this project",
-        fix=(GrantRole(user_id, name, case.role, case.evidence.admin_option),),
-    )
-
-
 def _missing(case: TokenCase) -> Finding:
+    user, option = user_of(case.introspection), case.evidence.admin_option
+    is_known = case.evidence.assignments is not None and (
+        case.settings.project_id or _project(case) or not _holding(case)
+    )
+    if is_known:
+        has = "other roles" if _granted(case) else "no role"
+        return Finding(
+            id="role.not_granted",
+            cause=f"the token is valid, but the role {case.role} is not granted to its user, who has {has} in this "
+            "project",
+            fix=(GrantRole(case.introspection.text("sub"), user, case.role, option),),
+        )
     spelled = "this project does not define it, or defines it in another spelling"
     scope = f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments"
-    names, option = (user_of(case.introspection),), case.evidence.admin_option
-    roles = Command("role list", names, option, does="shows the user's roles in this project")
     return Finding(
         id="role.missing",
         cause=f"the token is valid, but does not have the role {case.role} in this project",
@@ -310,7 +307,7 @@ def _missing(case: TokenCase) -> Finding:
             "its role assignment is deactivated",
             *((spelled,) if _defined(case) is None else ()),
         ),
-        fix=(roles, _grant(case)),
+        fix=(Command("role list", (user,), option, does="shows the user's roles in this project"), _grant(case)),
         otherwise=() if may_list_own_assignments(case.introspection) else (scope,),
     )
 
@@ -348,7 +345,6 @@ BY_ASSIGNMENTS = table(
     _in_other_project,
     _near_miss,
     _undefined,
-    _not_granted,
     _missing,
     seen=_assignment_lines,
 )

@@ -29,20 +29,17 @@ NO_CLIENT = "client_id or client_assertion must be provided"  # likewise, when n
 # --- no response: the network, or a ZITADEL that hangs; its health checks tell them apart
 
 
+def _timed_out(case: TokenCase) -> bool:
+    return case.failure is not None and case.failure.kind is FailureKind.TIMEOUT
+
+
 def _not_connected(case: TokenCase) -> Finding | None:
-    failure = case.failure
-    if failure is None:  # ZITADEL was not asked: it did not answer a moment ago, or too much is asked at once
-        return Finding(id="zitadel.unavailable", cause=str(case.error), fix=case.error.steps if case.error else ())
-    if failure.kind is FailureKind.TIMEOUT:
+    if _timed_out(case) and case.evidence.is_healthy:
         return None
-    return Finding(id=f"net.{failure.kind}", cause=failure.message, fix=failure.steps)
-
-
-@rule(Probe.HEALTH)
-def _no_answer(case: TokenCase) -> Finding | None:
-    if case.evidence.is_healthy or not case.failure:
-        return None
-    return Finding(id=f"net.{case.failure.kind}", cause=case.failure.message, fix=case.failure.steps)
+    if failure := case.failure:
+        return Finding(id=f"net.{failure.kind}", cause=failure.message, fix=failure.steps)
+    # it was not asked: it did not answer a moment ago, or too much is asked at once
+    return Finding(id="zitadel.unavailable", cause=str(case.error), fix=case.error.steps if case.error else ())
 
 
 @rule(Probe.READY)
@@ -332,8 +329,8 @@ def _seen(case: TokenCase) -> Lines:
 
 
 NETWORK = table(
-    _not_connected,
-    _no_answer,
+    rule(when=lambda case: not _timed_out(case))(_not_connected),
+    rule(Probe.HEALTH)(_not_connected),
     _hangs,
     _database_hangs,
     when=lambda case: case.error is not None and not case.has_answer,
