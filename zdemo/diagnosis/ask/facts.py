@@ -81,7 +81,7 @@ class Facts:
         self.ids = ids or (pat_ids(environment, token) if token else None)
         unusable = unusable_admin_pat(environment, settings.zitadel)
         self.admin_pat = "" if unusable else environment.get(ADMIN_PAT, "").strip()
-        self._given = Evidence(
+        self.known = Evidence(
             with_administrator=bool(self.admin_pat),
             unusable_admin_pat=unusable,
             admin_option=admin_option(environment),
@@ -90,10 +90,8 @@ class Facts:
         )
         self.now = 0.0  # epoch seconds, when the token was asked about
         self.introspection: Introspection | None = None  # of the token, once it is known
-        self._replies: dict[Probe, Response | ConnectionFailed] = {}
-        self._records: dict[Probe, Mapping[str, Any]] = {}  # fields of the evidence, by the probe that filled them
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
-        self._late: set[Probe] = set()
+        self._asked: set[Probe] = set()
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
         self.allow(settings.timeout_seconds)  # last, so that loading the HTTP client takes no part of it
@@ -134,8 +132,7 @@ class Facts:
 
     def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
         """Return the probes that can be sent, and were not."""
-        asked = {*self._replies, *self._records, *self._late}
-        return tuple(probe for probe in probes if probe not in asked and self._question(probe))
+        return tuple(probe for probe in probes if probe not in self._asked and self._question(probe))
 
     def _question(self, probe: Probe) -> Callable[[], Response | Mapping[str, Any]] | None:  # noqa: PLR0911  # one table
         """Return what sends a probe; ``None`` if it cannot be sent: some need a token, a PAT, or its IDs."""
@@ -183,44 +180,35 @@ class Facts:
             running |= self._begin(meanwhile)
         for probe, future in running.items():
             try:
-                reply = future.result()
+                self._keep(probe, future.result())
             except ConnectionFailed as failure:
-                self._replies[probe] = failure
-                continue
-            if isinstance(reply, Response):
-                self._replies[probe] = reply
-            else:
-                self._records[probe] = reply
+                self._keep(probe, failure)
         return self.known
 
     def _begin(self, probes: Iterable[Probe]) -> dict[Probe, Future[Response | Mapping[str, Any]]]:
-        new = self.missing(probes)
+        questions = {probe: self._question(probe) for probe in self.missing(probes)}
+        self._asked.update(questions)
         if not self._has_time():
-            self._late.update(new)
+            self.known = replace(self.known, late=self.known.late.union(questions))
             return {}
-        questions = {probe: self._question(probe) for probe in new}
         return {probe: self._pool.submit(question) for probe, question in questions.items() if question}
+
+    def _keep(self, probe: Probe, reply: Response | ConnectionFailed | Mapping[str, Any]) -> None:
+        if isinstance(reply, Mapping):  # fields of the evidence
+            self.known = replace(self.known, **reply)
+            return
+        self.known = replace(self.known, replies={**self.known.replies, probe: reply})
+        if isinstance(reply, ConnectionFailed):
+            self.known = replace(self.known, late=self.known.late | {probe})
+        elif probe is Probe.TOKEN:
+            self.known = replace(self.known, clock_ahead_seconds=clock_ahead_seconds(reply, self.now))
+        elif probe is Probe.KEYS:
+            self.known = replace(self.known, signature_fits=self._signature_fits(reply))
 
     def ask_state(self) -> Evidence:
         """Ask for discovery and readiness; ask whether ZITADEL is alive only if it is slow or not ready."""
         self.ask(Probe.DISCOVERY, Probe.READY, meanwhile=(Probe.HEALTH,))
         return self.known if self.known.is_ready else self.ask(Probe.HEALTH)
-
-    @property
-    def known(self) -> Evidence:
-        """What is known so far."""
-        late = self._late | {probe for probe, reply in self._replies.items() if not isinstance(reply, Response)}
-        answer = self._replies.get(Probe.TOKEN)
-        ahead = clock_ahead_seconds(answer, self.now) if isinstance(answer, Response) else None
-        records = {name: value for record in self._records.values() for name, value in record.items()}
-        return replace(
-            self._given,
-            replies=dict(self._replies),
-            late=frozenset(late),
-            clock_ahead_seconds=ahead,
-            signature_fits=self._signature_fits(),
-            **records,
-        )
 
     def _send(self, method: str, path: str, **more: Any) -> Response:
         return self._client.transport.send(method, path, timeout_seconds=self._seconds_left(), **more)
@@ -317,10 +305,9 @@ class Facts:
             all_events=events is None or len(events) < resources.MOST_EVENTS,
         )
 
-    def _signature_fits(self) -> bool | None:
+    def _signature_fits(self, answer: Response) -> bool | None:
         """Return whether the key of this ZITADEL that a JWT names has signed it; ``None`` when that is unknown."""
-        reply, algorithm = self._replies.get(Probe.KEYS), self.form.header.get("alg")
-        keys = reply.json_object().get("keys") if isinstance(reply, Response) else None
+        keys, algorithm = answer.json_object().get("keys"), self.form.header.get("alg")
         if self.form.kind is not TokenKind.JWT or not isinstance(keys, list) or algorithm not in SIGNATURES:
             return None
         named = (key for key in keys if isinstance(key, dict) and key.get("kid") == self.form.header.get("kid"))
