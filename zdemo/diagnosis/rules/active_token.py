@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 from zdemo.diagnosis.evidence import TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, is_pat, near_miss, other_application, role_scopes
-from zdemo.diagnosis.rules.rule import rule, table
+from zdemo.diagnosis.rules.rule import table
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
 
@@ -15,38 +15,21 @@ SOON_SECONDS = 600
 SOON_FOR_A_PAT_SECONDS = 7 * 86_400
 
 
-def _is_expired(case: TokenCase) -> bool:
-    end = case.introspection.expires_at
-    return end is not None and case.now >= end
-
-
-def _is_early(case: TokenCase) -> bool:
-    begin = case.introspection.not_before
-    return begin is not None and case.now < begin
-
-
-@rule(when=lambda case: _is_expired(case) or _is_early(case))
-def _clock_skewed(case: TokenCase) -> Finding | None:
-    ahead = case.evidence.clock_off_by
-    if not ahead:
+def _out_of_time(case: TokenCase) -> Finding | None:
+    end, begin, refusal = case.introspection.expires_at, case.introspection.not_before, case.refusal
+    is_expired = end is not None and case.now >= end
+    if not refusal or not (is_expired or (begin is not None and case.now < begin)):
         return None
-    return Finding(
-        id="clock.skewed",
-        cause=f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's",
-        seen=(CLOCK_COMPARED,),
-        fix=(SYNCHRONISE,),
-    )
-
-
-@rule(when=_is_expired)
-def _expired(_case: TokenCase) -> Finding:
-    return Finding(id="token.expired", cause="the token has just expired", fix=("request a new one",))
-
-
-@rule(when=_is_early)
-def _not_yet_valid(case: TokenCase) -> Finding | None:
-    refusal = case.refusal
-    return Finding(id="token.not_yet_valid", cause=refusal.message, fix=refusal.steps) if refusal else None
+    if ahead := case.evidence.clock_off_by:
+        return Finding(
+            id="clock.skewed",
+            cause=f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's",
+            seen=(CLOCK_COMPARED,),
+            fix=(SYNCHRONISE,),
+        )
+    if is_expired:
+        return Finding(id="token.expired", cause="the token has just expired", fix=("request a new one",))
+    return Finding(id="token.not_yet_valid", cause=refusal.message, fix=refusal.steps)
 
 
 def _in_other_project(case: TokenCase) -> Finding:
@@ -61,9 +44,7 @@ def _in_other_project(case: TokenCase) -> Finding:
 
 
 INVALID = table(
-    _clock_skewed,
-    _expired,
-    _not_yet_valid,
+    _out_of_time,
     _in_other_project,
     when=lambda case: case.introspection.active and isinstance(case.refusal, InvalidToken),
 )

@@ -255,33 +255,28 @@ def _method_not_allowed(case: ApiCase) -> Finding:
     return Finding(id="call.method_not_allowed", cause=cause, fix=(other,))
 
 
-def _not_found(case: ApiCase) -> Finding | None:
-    call = case.call
-    if case.status != 404 or not isinstance(call.route, OtherRoute):
-        return None
-    known = [route.path for route in Route] if case.from_zdemo else [call.path.rstrip("/")]
-    near = did_you_mean(call.path, {*known} - {call.path})
-    meant = replace(call, route=replace(call.route, typed=call.route.typed.replace(call.path, near)))
-    open_causes = "the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"
-    return Finding(
-        id="call.not_found",
-        cause=f"the API has nothing there for {call.method} (404)" + (f": did you mean {near}?" if near else ""),
-        candidates=() if near else open_causes,
-        fix=(meant.command,) if near else ("correct the path", f"correct {case.call.setting}, if another API is meant"),
-    )
-
-
 @rule(when=lambda case: case.status == 404)
-def _no_such_route(case: ApiCase) -> Finding:
-    parts = url(case.answer)
-    there = assignment(case.call.setting, f"{parts.scheme}://{case.host}")
+def _not_found(case: ApiCase) -> Finding:
+    call, parts = case.call, url(case.answer)
+    if isinstance(call.route, OtherRoute):
+        known = [route.path for route in Route] if case.from_zdemo else [call.path.rstrip("/")]
+        near = did_you_mean(call.path, {*known} - {call.path})
+        meant = replace(call, route=replace(call.route, typed=call.route.typed.replace(call.path, near)))
+        open_causes = "the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"
+        fix = "correct the path", f"correct {call.setting}, if another API is meant"
+        return Finding(
+            id="call.not_found",
+            cause=f"the API has nothing there for {call.method} (404)" + (f": did you mean {near}?" if near else ""),
+            candidates=() if near else open_causes,
+            fix=(meant.command,) if near else fix,
+        )
+    there = assignment(call.setting, f"{parts.scheme}://{case.host}")
     return Finding(
         id="call.no_such_route",
-        cause=f"the server at {case.host} has no {parts.path} ({described(case.answer)}), as the API of zdemo serve "
-        "does",
+        cause=f"the server at {case.host} has no {parts.path} ({described(case.answer)}), as zdemo serve does",
         candidates=("it is an API of your own, or another server", "a proxy in front of it changes the path"),
         fix=(
-            there if case.call.below else f"correct {case.call.setting}: where zdemo serve runs",
+            there if call.below else f"correct {call.setting}: where zdemo serve runs",
             Command("doctor --api URL", does="for an API of your own: a URL that requires a token"),
         ),
     )
@@ -331,13 +326,12 @@ BY_ANSWER = (
         _invalid_request,
         _method_not_allowed,
         _not_found,
-        _no_such_route,
         _other,
         when=lambda case: not _is_about_the_token(case),
     ),
 )
 ANOTHER_API = (  # than the example's, by the answer of its public route
     *BEFORE_THE_API,
-    *table(gateway, _no_such_route),
+    *table(gateway, _not_found),
     *table(_refused_elsewhere, when=lambda case: case.status in (401, 403)),
 )

@@ -133,16 +133,13 @@ def _own_rules(case: ApiCase) -> Finding | None:
     )
 
 
-def _same_cause(case: ApiCase) -> Finding | None:
-    """Return the investigation's finding, where it explains the API's answer."""
-    if not case.here:
-        return None
-    role_is_missing = case.code == "insufficient_scope" or case.status == 403
-    agrees = case.here.id.startswith("role.") == role_is_missing
-    return case.here if agrees or (_is_own_refusal(case) and not case.code) else None
-
-
-def _disagrees(case: ApiCase) -> Finding:
+def _compared(case: ApiCase) -> Finding:
+    """Return the investigation's finding, where it explains the API's answer; else they disagree."""
+    if case.here:
+        role_is_missing = case.code == "insufficient_scope" or case.status == 403
+        agrees = case.here.id.startswith("role.") == role_is_missing
+        if agrees or (_is_own_refusal(case) and not case.code):
+            return case.here
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
     if case.here or case.from_zdemo:
         return finding
@@ -193,5 +190,5 @@ def _from_here(case: ApiCase) -> Lines:
 
 COMPARED = (
     *table(gateway, seen=_from_here),
-    *table(_api_cannot_ask, _by_the_api_alone, _own_rules, _same_cause, _disagrees),
+    *table(_api_cannot_ask, _by_the_api_alone, _own_rules, _compared),
 )

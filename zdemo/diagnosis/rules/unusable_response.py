@@ -43,19 +43,14 @@ def _not_connected(case: TokenCase) -> Finding | None:
 
 
 @rule(Probe.READY)
-def _hangs(case: TokenCase) -> Finding | None:
-    if not case.evidence.is_ready or not case.error:
-        return None
-    return Finding(
-        id="zitadel.hangs",
-        cause=f"ZITADEL is alive and its database answers, but introspection does not: {case.error}",
-        candidates=("a table of its database is locked", "it is overloaded", "a proxy holds back /oauth"),
-        fix=("check ZITADEL's log and its database (locks, load), then try again", *case.error.steps),
-    )
-
-
-@rule(Probe.READY)
-def _database_hangs(case: TokenCase) -> Finding:
+def _hangs(case: TokenCase) -> Finding:
+    if case.evidence.is_ready:
+        return Finding(
+            id="zitadel.hangs",
+            cause=f"ZITADEL is alive and its database answers, but introspection does not: {case.error}",
+            candidates=("a table of its database is locked", "it is overloaded", "a proxy holds back /oauth"),
+            fix=("check ZITADEL's log and its database (locks, load), then try again",),
+        )
     return Finding(
         id="zitadel.database_hangs",
         cause=f"ZITADEL is alive, but its database hangs: {case.error}, while its health check answers at once",
@@ -332,7 +327,6 @@ NETWORK = table(
     rule(when=lambda case: not _timed_out(case))(_not_connected),
     rule(Probe.HEALTH)(_not_connected),
     _hangs,
-    _database_hangs,
     when=lambda case: case.error is not None and not case.has_answer,
     seen=lambda case: health_lines(case.evidence),
 )
