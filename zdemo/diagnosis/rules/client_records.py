@@ -114,37 +114,32 @@ def _inactive(case: TokenCase) -> Finding | None:
 
 
 @rule(Probe.CLIENT_RECORDS)
-def _other_method(case: TokenCase) -> Finding | None:
-    app = _application(case)
-    if app and app.method == PUBLIC_METHOD:
-        what = "is a public client (PKCE, authentication method none): it cannot introspect"
-        fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
-        return _finding(case, "is_public", f"the application {quoted(app.name, 60)} {what}", fix)
-    if not app or app.method not in KEY_METHODS or has_key(case):
-        return None
-    return _finding(
-        case,
-        "key_only",
-        f"{refusal(case)}: the application {quoted(app.name, 60)} uses a key (authentication method private_key_jwt), "
-        "but a client secret was sent (Basic)",
-        "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it",
-        "switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows",
-    )
-
-
-@rule(Probe.CLIENT_RECORDS, when=has_secret)
 def _wrong_secret(case: TokenCase) -> Finding | None:
-    app = _application(case)
-    if not app or not _records(case).all_visible:  # an administrator of the project alone
+    if not (app := _application(case)):
         return None
-    return _finding(
-        case,
-        "wrong_secret",
+    name = f"the application {quoted(app.name, 60)}"
+    if app.method == PUBLIC_METHOD:
+        cause = f"{name} is a public client (PKCE, authentication method none): it cannot introspect"
+        fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
+        return _finding(case, "is_public", cause, fix)
+    if has_key(case):
+        return None
+    if app.method in KEY_METHODS:
+        return _finding(
+            case,
+            "key_only",
+            f"{refusal(case)}: {name} uses a key (authentication method private_key_jwt), but a client secret was "
+            "sent (Basic)",
+            "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it",
+            "switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows",
+        )
+    if not _records(case).all_visible:  # an administrator of the project alone
+        return None
+    cause = (
         f"{refusal(case)}: CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since. CLIENT_ID is "
-        f"right: the application {quoted(app.name, 60)}, its project and its organization are active",
-        CERTAINLY_COPY_SECRET,
-        REGENERATE,
+        f"right: {name}, its project and its organization are active"
     )
+    return _finding(case, "wrong_secret", cause, CERTAINLY_COPY_SECRET, REGENERATE)
 
 
 @rule(Probe.CLIENT_RECORDS, when=has_key)
@@ -216,4 +211,4 @@ def _seen(case: TokenCase) -> Lines:
     return (*(("values", value.text) for value in values), LOOKED_UP, *((("clock", clock.cause),) if clock else ()))
 
 
-BY_RECORDS = table(_inactive, _other_method, _wrong_secret, _wrong_key, _unknown, seen=_seen)
+BY_RECORDS = table(_inactive, _wrong_secret, _wrong_key, _unknown, seen=_seen)

@@ -245,23 +245,19 @@ def _ended(case: TokenCase) -> Finding:
 
 
 @rule(when=_of(TokenKind.CUT))
-def _cut(case: TokenCase) -> Finding | None:
-    form, token = case.form, case.token
-    likely = "." in token and not token.startswith("eyJ")  # another issuer's tokens may look so, too
-    cause = f"the token is cut off (incomplete): {form.size}, {form.missing}"
-    return _copy("token.cut", cause, likely=likely) if form.missing else None
-
-
-@rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.CUT))
-def _of_unusual_length(case: TokenCase) -> Finding:
-    is_whole = "." in case.token  # a JWE, whose parts are complete
-    unusual = "not valid, and its length is unusual" if is_whole else "cut off (incomplete)"
+def _cut(case: TokenCase) -> Finding:
+    form, has_parts = case.form, "." in case.token
+    if form.missing:
+        likely = has_parts and not case.token.startswith("eyJ")  # another issuer's tokens may look so, too
+        cause = f"the token is cut off (incomplete): {form.size}, {form.missing}"
+        return _copy("token.cut", cause, likely=likely)
+    unusual = "not valid, and its length is unusual" if has_parts else "cut off (incomplete)"
     return Finding(
         id="token.cut",
-        cause=f"the token is {unusual}: {case.form.size}; {LENGTHS}",
-        likely=not is_whole,
+        cause=f"the token is {unusual}: {form.size}; {LENGTHS}",
+        likely=not has_parts,
         candidates=(
-            *(("it is cut off (incomplete), or something was added",) if is_whole else ()),
+            *(("it is cut off (incomplete), or something was added",) if has_parts else ()),
             "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
             *_doubts(case),
         ),
@@ -331,7 +327,6 @@ _OF_THE_TOKEN = table(
     _dead_pat,
     _ended,
     _cut,
-    _of_unusual_length,
     _not_a_token,
     seen=_seen,
 )

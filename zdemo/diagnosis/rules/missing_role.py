@@ -257,26 +257,23 @@ def _in_other_project(case: TokenCase) -> Finding | None:
 
 
 def _near_miss(case: TokenCase) -> Finding | None:
-    if not (near := near_miss(case.role, _granted(case))):
+    defined, near = _defined(case), near_miss(case.role, _granted(case))
+    is_undefined = _is_undefined(case)
+    if near:
+        return Finding(
+            id="role.near_miss",
+            cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
+            fix=_rename(case, near) if defined is None or is_undefined else (_grant(case),),
+            otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
+        )
+    if defined is None or not is_undefined:
         return None
-    is_defined = _defined(case) is not None and not _is_undefined(case)
-    return Finding(
-        id="role.near_miss",
-        cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
-        fix=(_grant(case),) if is_defined else _rename(case, near),
-        otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
-    )
-
-
-@rule(when=_is_undefined)
-def _undefined(case: TokenCase) -> Finding:
-    near = near_miss(case.role, _defined(case) or ())
-    names = _names(sorted(_defined(case) or ())[:10]) or "none"
+    near = near_miss(case.role, defined)
     similar = f", only {quoted(near)}" if near else ""
     return Finding(
         id="role.near_miss" if near else "role.undefined",
         cause=f"this API's project does not define the role {case.role}{similar}, so no user can have it",
-        seen=(("defined", f"roles of this project: {names}"),),
+        seen=(("defined", f"roles of this project: {_names(sorted(defined)[:10]) or 'none'}"),),
         fix=_rename(case, near),
         otherwise=("or, if the role belongs to another project: use an API application of that project",),
     )
@@ -344,7 +341,6 @@ BY_ASSIGNMENTS = table(
     _listed_here,
     _in_other_project,
     _near_miss,
-    _undefined,
     _missing,
     seen=_assignment_lines,
 )

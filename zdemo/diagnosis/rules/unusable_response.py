@@ -220,21 +220,19 @@ def _is_gateways(case: TokenCase) -> bool:
     return case.answer.status in GATEWAY_STATUSES and is_from_proxy
 
 
-@rule(Probe.READY, when=_is_gateways)
-def _behind_proxy_down(case: TokenCase) -> Finding:
-    return Finding(
-        id="zitadel.behind_proxy_down",
-        cause=f"a proxy answers at {_host(case)}, but ZITADEL behind it does not ({case.answer.status})",
-        likely=True,
-        fix=("start ZITADEL, or correct ZITADEL's address in the proxy's configuration; its log says more",),
-    )
-
-
 @rule(when=_status(*range(500, 1000)))
-def _fails(case: TokenCase) -> Finding | None:
+def _fails(case: TokenCase) -> Finding:
+    host, status = _host(case), case.answer.status
+    if _is_gateways(case):
+        return Finding(
+            id="zitadel.behind_proxy_down",
+            cause=f"a proxy answers at {host}, but ZITADEL behind it does not ({status})",
+            likely=True,
+            fix=("start ZITADEL, or correct ZITADEL's address in the proxy's configuration; its log says more",),
+        )
     return Finding(
         id="zitadel.fails",
-        cause=f"the server at {_host(case)} fails ({case.answer.status})",
+        cause=f"the server at {host} fails ({status})",
         candidates=("ZITADEL or its database is in trouble", "a proxy in front of it fails", "it is another server"),
         fix=("check ZITADEL's log and the proxy's, then try again",),
     )
@@ -340,7 +338,6 @@ UNUSABLE = table(
     _expects_https,
     _request_changed,
     rule(Probe.READY, when=_is_gateways)(_in_between),
-    _behind_proxy_down,
     _fails,
     rule(Probe.READY, Probe.DISCOVERY, when=_is_strange)(_in_between),
     rule(when=_is_filters_page)(_filtered),
