@@ -196,20 +196,20 @@ def test_what_the_settings_show_is_not_asked_and_each_question_only_after_cheape
     assert asker.rounds == rounds
 
 
-def test_an_administrator_who_sees_the_cause_ends_the_questions() -> None:
-    case = case_of(replace(SETTINGS, client_secret="a" * 64))
-    asker = Asker({}, Evidence(client_records=FOUND))
-    finding = diagnose(REFUSED_CLIENT, case, asker)
-    assert (finding.id, asker.rounds) == ("client.wrong_secret", [RECORDS])
-    assert finding.repair
-
-
-def test_whoever_may_look_up_records_that_leave_it_open_is_asked_no_more() -> None:
-    application = Application(id="1", name="api", client_id="2", active=True)
-    records = ClientRecords(application=application)
+@pytest.mark.parametrize(
+    ("records", "name", "certainty"),
+    [
+        (FOUND, "client.wrong_secret", CERTAIN),
+        (ClientRecords(application=FOUND.application), "client.refused", OPEN),
+    ],
+)
+def test_an_administrator_who_may_look_up_records_ends_the_questions(
+    records: ClientRecords, name: str, certainty: Certainty
+) -> None:
     asker = Asker({}, Evidence(client_records=records, with_administrator=True))
-    finding = diagnose(REFUSED_CLIENT, case_of(SETTINGS), asker)
-    assert (finding.id, finding.certainty, asker.rounds) == ("client.refused", OPEN, [RECORDS])
+    finding = diagnose(REFUSED_CLIENT, case_of(replace(SETTINGS, client_secret="a" * 64)), asker)
+    assert (finding.id, finding.certainty, asker.rounds) == (name, certainty, [RECORDS])
+    assert bool(finding.repair) is (certainty is CERTAIN)
 
 
 def test_values_in_each_others_variables_need_no_administrator() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from zdemo.config.environment import Environment, is_setting
+from zdemo.config.environment import Environment
 from zdemo.config.sources import source_problems
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.odd_values import odd_values
@@ -29,10 +29,7 @@ def with_settings_first(finding: Finding, environment: Environment, name: str = 
     ``name`` is the ID of a check, where the finding has none.
     """
     deciding = DECIDED_BY.get((finding.id or name).partition(".")[0], ())
-    settings = {name: value for name, value in environment.items() if is_setting(name)}
-    odd = (
-        () if finding.certainty is Certainty.CERTAIN else odd_values(settings)
-    )  # a form is less than what ZITADEL shows
-    problems = (*source_problems(environment), *odd)
+    is_certain = finding.certainty is Certainty.CERTAIN  # a form is less than what ZITADEL shows
+    problems = (*source_problems(environment), *(() if is_certain else odd_values(environment)))
     because = (p for p in problems if p not in finding.problems and not set(p.names).isdisjoint(deciding))
     return replace(finding, because=tuple(because))

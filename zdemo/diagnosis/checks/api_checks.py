@@ -89,15 +89,9 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
         return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
     if call.accepted:
         return finding_for_disagreement(call, here.cause if here else "it is refused", settings.issuer)
+    known, now = context.investigation, time.time()
     explanation = explain(
-        call,
-        context.token,
-        settings,
-        context.environment,
-        unasked="",
-        again="",
-        now=time.time(),
-        known=context.investigation,
+        call, context.token, settings, context.environment, unasked="", again="", now=now, known=known
     )
     return explanation.finding if explanation else failed("the API and ZITADEL disagree", CORRECT)
 

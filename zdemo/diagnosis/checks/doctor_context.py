@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
-from zdemo.config.environment import Environment, is_setting, read_environment
+from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.diagnosis.ask.facts import Facts, clock_ahead_seconds, random_token
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
@@ -96,7 +96,7 @@ class DoctorContext:
     @cached_property
     def odd(self) -> tuple[Problem, ...]:
         """What is odd about the values of the settings."""
-        return odd_values({name: value for name, value in self.environment.items() if is_setting(name)})
+        return odd_values(self.environment)
 
     def misplaced(self, *names: str) -> str:
         """Return that a check needs ``settings.wellformed``, if one of these holds another variable's value."""

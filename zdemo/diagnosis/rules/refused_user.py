@@ -56,8 +56,8 @@ def _is_refusal(case: UserCase) -> bool:
     return bool(case.error) and case.answer.status >= 400 and case.description not in (*LOST, NO_CLIENT)
 
 
-def _says(words: str) -> Callable[[UserCase], bool]:
-    return lambda case: case.description == words
+def _says(*words: str) -> Callable[[UserCase], bool]:
+    return lambda case: case.description in words
 
 
 def _seen(case: UserCase) -> Lines:
@@ -135,22 +135,16 @@ def _unknown(case: UserCase) -> Finding:
     )
 
 
-@rule(when=_says(NO_SECRET))
-def _no_secret(case: UserCase) -> Finding:
-    _, variable, _ = case.settings.variables
-    fix = sentence("generate one on the user's page in ZITADEL, and give it to", Command("token"), f"({variable})")
-    return Finding(id="user.no_secret", cause=f"{case.user} has no client secret", fix=(fix,))
-
-
-@rule(when=_says(WRONG_SECRET))
+@rule(when=_says(NO_SECRET, WRONG_SECRET))
 def _wrong_secret(case: UserCase) -> Finding:
     _, variable, _ = case.settings.variables
+    if case.description == NO_SECRET:
+        fix = sentence("generate one on the user's page in ZITADEL, and give it to", Command("token"), f"({variable})")
+        return Finding(id="user.no_secret", cause=f"{case.user} has no client secret", fix=(fix,))
     if case.settings.client_secret == case.settings.application[1]:
-        return Finding(
-            id="user.secret_of_application",
-            cause=f"{variable} is the client secret of the API application, not that of {case.user}",
-            fix=("give the user's own secret instead", NEW_SECRET),
-        )
+        cause = f"{variable} is the client secret of the API application, not that of {case.user}"
+        give = "give the user's own secret instead"
+        return Finding(id="user.secret_of_application", cause=cause, fix=(give, NEW_SECRET))
     return Finding(
         id="user.wrong_secret",
         cause=f"{variable} is not the client secret of {case.user}",
@@ -178,7 +172,6 @@ REFUSED_USER = table(
     _inactive,
     _key_refused,
     _unknown,
-    _no_secret,
     _wrong_secret,
     _other_refusal,
     when=_is_refusal,
