@@ -20,7 +20,7 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
         ({"CLIENT_SECRET": PAT, "PAT": PAT}, "CLIENT_SECRET and PAT", True),
         ({"CLIENT_ID": PAT}, "CLIENT_ID has the form of a personal", True),
         ({"CLIENT_ID": "my-bot"}, "login name", False),
-        ({"CLIENT_ID": "<312909075212468231>"}, 'CLIENT_ID has "<"', False),
+        ({"CLIENT_ID": "(312909075212468231)"}, 'CLIENT_ID has "("', False),
         ({"CLIENT_SECRET": "${SECRET}"}, "CLIENT_SECRET is the name of a variable", False),
         ({"CLIENT_SECRET": base64.b64encode(SECRET.encode()).decode()}, "CLIENT_SECRET is base64-encoded", True),
         ({"CLIENT_SECRET": base64.b64encode(f"7:{SECRET}".encode()).decode()}, "take the part after the colon", True),
