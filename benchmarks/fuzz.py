@@ -83,8 +83,8 @@ def answer_to(sock: socket.socket, request: bytes) -> tuple[int, bytes] | None:
         if not received:
             return None
         buffer += received
-        head, found, body = buffer.partition(b"\r\n\r\n")
-        if not found:
+        head, blank_line, body = buffer.partition(b"\r\n\r\n")
+        if not blank_line:
             continue
         length = LENGTH.search(head)
         if length is None or len(body) >= int(length[1]) or request.lstrip().startswith(b"HEAD"):

@@ -70,8 +70,8 @@ class Connection:
         if not received:
             return 0
         self.buffer += received
-        head, found, body = self.buffer.partition(b"\r\n\r\n")
-        if not found:
+        head, blank_line, body = self.buffer.partition(b"\r\n\r\n")
+        if not blank_line:
             return None
         length = LENGTH.search(head)
         return int(head[9:12]) if length is None or len(body) >= int(length[1]) else None

@@ -39,7 +39,7 @@ def paint() -> None:
             floors.append(painted(browser, f"{own.origin}/-/")[0])  # how to open it: a browser without the key
             pages.append(painted(browser, own.address, status="Live"))
     paints = [both[0] for both in pages]
-    ratio = statistics.median(one / floor for one, floor in zip(paints, floors, strict=True))
+    ratio = statistics.median(page / floor for page, floor in zip(paints, floors, strict=True))
     rows = [
         ("a page of a few lines", f"{statistics.median(floors):.0f} ms", "1.00"),
         ("the page, painted", f"{statistics.median(paints):.0f} ms", f"**{ratio:.2f}**"),

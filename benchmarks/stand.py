@@ -107,7 +107,7 @@ def used_seconds(server: Server) -> float:
     """Return the processor time of a server and its workers so far (Linux)."""
     pid = server.process.pid
     pids = {str(pid), *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    stats = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in pids]
+    stats = [Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split() for process_id in pids]
     return sum(int(ticks) for fields in stats for ticks in fields[11:13]) / os.sysconf("SC_CLK_TCK")
 
 

@@ -39,7 +39,7 @@ def start() -> None:
         for name, command in commands.items():
             seconds(command)
             both = [(seconds(command), seconds(floor_command)) for _ in range(ROUNDS)]
-            ratio = statistics.median(one / floor for one, floor in both)
-            middle = statistics.median(one for one, _ in both) * 1000
+            ratio = statistics.median(wall / floor for wall, floor in both)
+            middle = statistics.median(wall for wall, _ in both) * 1000
             rows.append((name, f"{middle:.0f} ms", f"**{ratio:.2f}**"))
     tables.show("Start, whole process", ["command", "wall", 'to python -c "import requests"'], rows)

@@ -61,7 +61,7 @@ def main() -> None:
             load_now = ", ".join(f"{average:.0f}" for average in os.getloadavg())
             print(f"round {number}: {seconds[-1]:.1f} s, load average {load_now}", flush=True)
     seconds.sort()
-    late = sum(one > ALLOWED_SECONDS for one in seconds)
+    late = sum(duration > ALLOWED_SECONDS for duration in seconds)
     print(f"{rounds} rounds, {CONNECTIONS} connections, 2 workers: {late} took more than {ALLOWED_SECONDS} s")
     for quantile in QUANTILES:
         print(f"{quantile:4.0%}  {seconds[min(rounds - 1, int(quantile * rounds))]:.2f} s")

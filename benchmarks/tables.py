@@ -35,14 +35,14 @@ def rate(port: int, request: bytes, connections: int, seconds: float = SECONDS) 
     return result.statuses[200] / result.seconds
 
 
-def pairs(port: int, one: bytes, other: bytes, connections: int) -> tuple[float, float, float]:
+def pairs(port: int, request: bytes, other_request: bytes, connections: int) -> tuple[float, float, float]:
     """Return the rates of two requests and their ratio, measured in turn, since a machine may get slower."""
-    ones, others = [], []
+    rates, other_rates = [], []
     for _ in range(ROUNDS):
-        ones.append(rate(port, one, connections))
-        others.append(rate(port, other, connections))
-    ratios = [a / b for a, b in zip(ones, others, strict=True)]
-    return statistics.median(ones), statistics.median(others), statistics.median(ratios)
+        rates.append(rate(port, request, connections))
+        other_rates.append(rate(port, other_request, connections))
+    ratios = [a / b for a, b in zip(rates, other_rates, strict=True)]
+    return statistics.median(rates), statistics.median(other_rates), statistics.median(ratios)
 
 
 def warm() -> None:

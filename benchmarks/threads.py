@@ -75,8 +75,8 @@ def _rounds(servers: Mapping[str, stand.Server], requests: Sequence[bytes], conn
             rounds[name].append(Measured(result=result, server_cpu=used_cpu))
     return {
         name: Measured(
-            result=load.merged([one.result for one in several]),
-            server_cpu=min(one.server_cpu for one in several),
+            result=load.merged([measured.result for measured in several]),
+            server_cpu=min(measured.server_cpu for measured in several),
         )
         for name, several in rounds.items()
     }
@@ -156,14 +156,15 @@ def _show_workers() -> None:
 def _worker_rows(wrk: str) -> Iterator[Sequence[object]]:
     with (
         stand.upstream() as zitadel,
-        stand.api(zitadel, cache_ttl=TTL) as one,
-        stand.api(zitadel, "--workers", "2", cache_ttl=TTL) as two,
+        stand.api(zitadel, cache_ttl=TTL) as one_worker,
+        stand.api(zitadel, "--workers", "2", cache_ttl=TTL) as two_workers,
     ):
-        for server in (one, two):
+        for server in (one_worker, two_workers):
             load.run(server.port, [PRIVATE], connections=16, seconds=SECONDS)
         for connections, (at_once, how) in product((16, 64), AT_ONCE.items()):
             rounds = [
-                [_driven(wrk, server, connections, at_once) for server in (one, two)] for _ in range(WORKER_ROUNDS)
+                [_driven(wrk, server, connections, at_once) for server in (one_worker, two_workers)]
+                for _ in range(WORKER_ROUNDS)
             ]
             single, double = (_middle([pair[at] for pair in rounds]) for at in (0, 1))
             ratio = statistics.median(pair[1].rate / pair[0].rate for pair in rounds)
@@ -189,7 +190,7 @@ class Driven:
 
 def _middle(several: Sequence[Driven]) -> Driven:
     names = [field.name for field in fields(Driven)]
-    return Driven(**{name: statistics.median(getattr(one, name) for one in several) for name in names})
+    return Driven(**{name: statistics.median(getattr(driven, name) for driven in several) for name in names})
 
 
 def _driven(wrk: str, server: stand.Server, connections: int, at_once: int) -> Driven:

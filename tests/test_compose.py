@@ -15,9 +15,9 @@ WITH_SECURITY_FIXES = (4, 15, 2)
 
 def value(name: str) -> str:
     """Return the value of a key that occurs once, without quotes and comments."""
-    found = [line.partition(":")[2] for line in LINES if line.strip().partition(":")[0] == name]
-    assert len(found) == 1, f"{name} is there {len(found)} times"
-    return re.sub(r"\s+#.*", "", found[0]).strip().strip('"')
+    values = [line.partition(":")[2] for line in LINES if line.strip().partition(":")[0] == name]
+    assert len(values) == 1, f"{name} is there {len(values)} times"
+    return re.sub(r"\s+#.*", "", values[0]).strip().strip('"')
 
 
 def default(text: str) -> str:

@@ -84,13 +84,13 @@ def _seen_by(person: str, address: str) -> tuple[str, int, str | None]:
             except requests.ConnectionError:
                 return ""
 
-        shown = browser.post(eventually("the login page comes", login_page), {"person": person}).json()
-    return shown["name"], shown["status"], shown["api"].get("error")
+        page = browser.post(eventually("the login page comes", login_page), {"person": person}).json()
+    return page["name"], page["status"], page["api"].get("error")
 
 
 @pytest.mark.parametrize("guide", SHOWN)
 def test_a_guide_shows_lines_of_its_examples(guide: str) -> None:
     blocks = BLOCK.findall((DOCS / "guides" / f"{guide}.md").read_text(encoding="utf-8"))
-    for shown, path in zip(blocks, SHOWN[guide], strict=True):
+    for block, path in zip(blocks, SHOWN[guide], strict=True):
         lines = {line.strip() for line in (EXAMPLES / path).read_text(encoding="utf-8").splitlines()}
-        assert {line.strip() for line in shown.splitlines()} <= lines
+        assert {line.strip() for line in block.splitlines()} <= lines

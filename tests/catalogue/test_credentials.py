@@ -59,13 +59,13 @@ def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter, ca
 def key_only(planter: Planter) -> dict[str, str]:
     method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
     service = "application.v2.ApplicationService"
-    made = planter.do(f"{service}/CreateApplication", projectId=PROJECT_ID, name="by-key", apiConfiguration=method)
-    return {"CLIENT_ID": str(made["apiConfiguration"]["clientId"])}
+    app = planter.do(f"{service}/CreateApplication", projectId=PROJECT_ID, name="by-key", apiConfiguration=method)
+    return {"CLIENT_ID": str(app["apiConfiguration"]["clientId"])}
 
 
 def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> None:
-    made = planter.tokens()
-    env = settings(planter.url, CLIENT_ID=made["name"], CLIENT_SECRET=made["secret"])
+    user = planter.tokens()
+    env = settings(planter.url, CLIENT_ID=user["name"], CLIENT_SECRET=user["secret"])
     for output in both(bare, env, "client.accepted", warned=("settings.wellformed",)):
         output.names("those of a service account", "API application's").never(OPEN, "expired")
 
@@ -157,8 +157,8 @@ def test_59_an_application_key_that_has_expired_or_was_deleted(bare: Shell, expi
                 late = keyed(f"http://localhost:{up.port}", site.file) | {"ZITADEL_ADMIN_PAT": ADMIN.pat}
                 clock = introspect(bare, late).names("clock is .* ahead of ZITADEL's", "synchronise")
             clock.never("has expired", "create a new key")
-    said = ("has expired", f"{expires:%Y-%m-%d}") if expires_in else ("unknown", "deleted")
-    output.names("key", *said, "create a new key").never(OPEN, "inactive")
+    reason = ("has expired", f"{expires:%Y-%m-%d}") if expires_in else ("unknown", "deleted")
+    output.names("key", *reason, "create a new key").never(OPEN, "inactive")
 
 
 def keyed(url: str, file: Path) -> dict[str, str]:

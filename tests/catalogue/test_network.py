@@ -165,10 +165,10 @@ KEYCLOAK = answer(json_body({"issuer": "https://keycloak.example/realms/x", "int
 )
 def test_08_53_67_another_server(bare: Shell, server: Behaviour, named: tuple[str, ...]) -> None:
     with upstream(server) as up:
-        found, other = both(bare, settings(up.url), "zitadel.identity")
+        report, introspection = both(bare, settings(up.url), "zitadel.identity")
         assert {request.headers["host"] for request in up.requests} == {f"127.0.0.1:{up.port}"}
-    found.names(*named).never(*NOT_THE_TOKEN)
-    other.names("not a ZITADEL|another server|proxy|redirects").never(*NOT_THE_TOKEN)
+    report.names(*named).never(*NOT_THE_TOKEN)
+    introspection.names("not a ZITADEL|another server|proxy|redirects").never(*NOT_THE_TOKEN)
 
 
 @pytest.mark.parametrize("shift", [600, -600])

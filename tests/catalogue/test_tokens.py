@@ -72,9 +72,9 @@ def test_18_20_39_40_41_a_dead_pat(bare: Shell, planter: Planter, death: str) ->
 
 def test_19_a_pat_that_has_expired(bare: Shell, planter: Planter) -> None:
     expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=0.5)
-    made = planter.user("AddPersonalAccessToken", expirationDate=expires.isoformat())
+    new_pat = planter.user("AddPersonalAccessToken", expirationDate=expires.isoformat())
     eventually("the PAT has expired", lambda: datetime.datetime.now(datetime.UTC) > expires)
-    pat = {"PAT": made["token"], "ZDEMO_PAT_USER_ID": READER.id, "ZDEMO_PAT_ID": made["tokenId"]}
+    pat = {"PAT": new_pat["token"], "ZDEMO_PAT_USER_ID": READER.id, "ZDEMO_PAT_ID": new_pat["tokenId"]}
     introspect(bare, settings(planter.url, **pat)).names(*CANDIDATES, OPEN)
     with serving(create_app(planter.settings)) as port:
         env = administered(planter.url, **pat, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
@@ -85,8 +85,8 @@ def test_19_a_pat_that_has_expired(bare: Shell, planter: Planter) -> None:
 
 def test_18_what_setup_made_is_made_again_by_setup(bare: Shell, planter: Planter) -> None:
     assert bare("setup", "--yes", ZITADEL_DOMAIN=planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat).code == 0
-    made = read_state(bare.folder / ".env").reader_pats[-1]
-    planter.user("RemovePersonalAccessToken", made.owner_id, tokenId=made.id)
+    pat = read_state(bare.folder / ".env").reader_pats[-1]
+    planter.user("RemovePersonalAccessToken", pat.owner_id, tokenId=pat.id)
     for env in ({}, {"ZITADEL_ADMIN_PAT": ADMIN.pat}):
         for output in both(bare, env, "token.active"):
             output.names("(fix|next) zdemo setup").never("create a new PAT for the user")
@@ -151,14 +151,14 @@ def test_22_a_role_in_another_project(bare: Shell, planter: Planter) -> None:
 
 
 def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Shell, planter: Planter) -> None:
-    made = planter.tokens(AUDIENCE)
-    env = administered(planter.url, PAT=made["access_token"])
+    user = planter.tokens(AUDIENCE)
+    env = administered(planter.url, PAT=user["access_token"])
     alone = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""})
     alone.names(OPEN, "this token may not list", r"role list \S+ --admin-pat", f"role grant \\S+ {ROLE} --admin-pat")
     introspect(bare, env).names("is not granted to its user", "with ZITADEL_ADMIN_PAT").never("--admin-pat")
     output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""}, "--admin-pat", ADMIN.pat)
     output.names("is not granted to its user", f"role grant \\S+ {ROLE} --admin-pat")
-    planter.grant(ROLE, project_id=planter.project(ROLE), user_id=made["user_id"])
+    planter.grant(ROLE, project_id=planter.project(ROLE), user_id=user["user_id"])
     for output in both(bare, env, "role.granted"):
         output.names("granted in project elsewhere").never(OPEN, "is not granted to its user")
 
@@ -250,17 +250,17 @@ def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter)
 
 
 def test_46_a_token_that_was_narrowed(bare: Shell, planter: Planter) -> None:
-    made = planter.tokens(AUDIENCE, "urn:zitadel:iam:org:project:role:admin")
-    planter.grant(ROLE, user_id=made["user_id"])
-    env = settings(planter.url, PAT=made["access_token"])
+    user = planter.tokens(AUDIENCE, "urn:zitadel:iam:org:project:role:admin")
+    planter.grant(ROLE, user_id=user["user_id"])
+    env = settings(planter.url, PAT=user["access_token"])
     introspect(bare, env).names("requested for the role admin only", "without role scopes").never("not granted to")
 
 
 def test_47_49_an_opaque_token_that_is_dead(bare: Shell, planter: Planter) -> None:
-    made = planter.tokens(AUDIENCE)
-    planter.user("DeactivateUser", made["user_id"])
+    user = planter.tokens(AUDIENCE)
+    planter.user("DeactivateUser", user["user_id"])
     old = introspect(bare, settings(planter.url, PAT=secrets.token_urlsafe(78))).names("it is a refresh token")
-    for output in (*both(bare, settings(planter.url, PAT=made["access_token"]), "token.active"), old):
+    for output in (*both(bare, settings(planter.url, PAT=user["access_token"]), "token.active"), old):
         output.names("expired", "ended", "request a new", OPEN).never(r"\bPAT\b")
 
 

@@ -113,23 +113,23 @@ def test_what_watch_waited_for_comes_with_each_change_seconds_and_calls(shell: S
     gone = answer(json_body({}), 401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
     with upstream(ok, away, ok, reset, gone) as api:
         ran = shell("call", "private", "--watch", "--expect", "401", "--url", api.url)
-    waiting, *said = [re.sub(r"after \d+\.\d s", "after ‥ s", line) for line in ran.lines]
+    waiting, *changes = [re.sub(r"after \d+\.\d s", "after ‥ s", line) for line in ran.lines]
     assert waiting == "waiting for 401, at most 10 minutes (Ctrl-C ends it)"
     lost = f"no answer after ‥ s, 4 calls: {api.url} closed the connection without an answer"
-    assert said == ["503 after ‥ s, 2 calls", "200 after ‥ s, 3 calls", lost]
+    assert changes == ["503 after ‥ s, 2 calls", "200 after ‥ s, 3 calls", lost]
     assert (ran.code, ran.out.count("GET ")) == (0, 2)
     assert re.fullmatch(r"401 after \d+\.\d s, 5 calls", ran.out.splitlines()[-1])
 
 
 @pytest.mark.parametrize(
-    ("is_up", "expect", "said", "code"),
+    ("is_up", "expect", "reason", "code"),
     [(True, None, "is still 200", 1), (True, 403, "did not come, it is 200", 1), (False, None, "no answer after", 4)],
 )
-def test_watch_does_not_wait_forever(is_up: bool, expect: int | None, said: str, code: int) -> None:
+def test_watch_does_not_wait_forever(is_up: bool, expect: int | None, reason: str, code: int) -> None:
     with upstream(answer(json_body({"message": "hello"}))) as api:
         settings = ClientSettings(api_url=api.url if is_up else NOWHERE)
         watch = Watch(Screen(), lambda: call_api(settings, Route.PUBLIC, None), expect=expect, patience_seconds=0.1)
-        with pytest.raises(ZdemoError, match=said) as raised:
+        with pytest.raises(ZdemoError, match=reason) as raised:
             watch.until_there(lambda _: None)
     assert raised.value.exit_code == code
 
@@ -158,7 +158,7 @@ def test_any_path_is_called_with_any_method(shell: Shell, method: Method) -> Non
     with upstream(answer(b"" if method is Method.HEAD else json_body([1, {"a": "b"}]))) as api:
         by_path = shell("call", "/messages?limit=5", "-X", method.lower(), "--url", f"{api.url}/")
         by_url = shell("call", f"{api.url}/messages?limit=5", "--method", method)
-        received = [(one.method, one.target, one.headers["authorization"]) for one in api.requests]
+        received = [(request.method, request.target, request.headers["authorization"]) for request in api.requests]
     assert received == [(method, "/messages?limit=5", f"Bearer {READER.pat}")] * 2
     for ran in (by_path, by_url):
         assert (ran.code, ran.err, f"{method} {api.url}/messages?limit=5 " in ran.out) == (0, "", True)
@@ -171,7 +171,7 @@ def test_no_secret_of_a_query_is_shown(shell: Shell) -> None:
     with upstream(answer(json_body({"state": "open", "echo": secret}), 500)) as api:
         for more in ((), ("-v",), ("--json",), ("--curl",)):
             ran = shell("call", f"{api.url}{path}", *more)
-            assert not [one for one in (secret, word) if one in ran.all]
+            assert not [text for text in (secret, word) if text in ran.all]
             assert "/a?limit=5&state=open&password=…&sig=…" in ran.out
         assert api.requests[0].target == path
 

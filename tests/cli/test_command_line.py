@@ -128,8 +128,8 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("line", DOCUMENTS)
 def test_names_have_one_style_and_numbers_say_what_was_measured_and_no_more(own_shell: Shell, line: str) -> None:
-    for found in objects(own_shell(*line.split(), "--json").document):
-        for key, value in found.items():
+    for json_object in objects(own_shell(*line.split(), "--json").document):
+        for key, value in json_object.items():
             assert re.fullmatch("[a-z_]+", key), key
             digits = 1 if "milliseconds" in key.lower() else 3
             assert not isinstance(value, float) or value == round(value, digits), key

@@ -16,7 +16,7 @@ READY = "READY> "
 
 
 @pytest.mark.parametrize(
-    ("line", "found"),
+    ("line", "candidates"),
     [
         ("zdemo ", list(COMMANDS)),
         ("zdemo do", ["doctor"]),
@@ -33,10 +33,10 @@ READY = "READY> "
         ("zdemo setup --auth ", ["basic", "private-key-jwt"]),
     ],
 )
-def test_the_candidates_are_those_that_may_stand_there(bare: Shell, line: str, found: list[str]) -> None:
+def test_the_candidates_are_those_that_may_stand_there(bare: Shell, line: str, candidates: list[str]) -> None:
     words = line.split(" ")
     ran = bare(_ZDEMO_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
-    assert (ran.code, ran.err, ran.out.split()) == (0, "", found)
+    assert (ran.code, ran.err, ran.out.split()) == (0, "", candidates)
 
 
 @pytest.mark.thorough

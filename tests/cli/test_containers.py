@@ -38,15 +38,15 @@ class Stage:
 
 
 def stages() -> dict[str, Stage]:
-    found: dict[str, Stage] = {}
+    by_name: dict[str, Stage] = {}
     for line in re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", DOCKERFILE)).splitlines():
         instruction, _, arguments = line.partition(" ")
         if instruction == "FROM":
             base, name = arguments.split(" AS ")
-            found[name] = Stage(base, list(found[base].instructions) if base in found else [])
+            by_name[name] = Stage(base, list(by_name[base].instructions) if base in by_name else [])
         elif line:
-            found[name].instructions.append((instruction, arguments))
-    return found
+            by_name[name].instructions.append((instruction, arguments))
+    return by_name
 
 
 def copy_sources(folder: Path) -> None:

@@ -138,18 +138,18 @@ def test_a_junit_report_on_standard_output_is_xml_whatever_was_said_and_holds_no
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "error"),
     [
         ("mine", "--junit would overwrite mine, which is not a report of zdemo doctor"),
         (".", "--junit is not a file in an existing folder: ."),
         ("/dev/full", "cannot write /dev/full: No space left on device"),
     ],
 )
-def test_a_junit_report_that_cannot_be_written_is_a_clear_error(bare: Shell, name: str, said: str) -> None:
+def test_a_junit_report_that_cannot_be_written_is_a_clear_error(bare: Shell, name: str, error: str) -> None:
     mine = bare.folder / "mine"
     mine.write_text('<?xml version="1.0" encoding="UTF-8"?>\n<project/>\n')
     ran = bare("doctor", "--junit", name)
-    assert (ran.code in (1, 2), said in ran.err, mine.read_text()[-11:]) == (True, True, "<project/>\n")
+    assert (ran.code in (1, 2), error in ran.err, mine.read_text()[-11:]) == (True, True, "<project/>\n")
 
 
 # any API
@@ -206,8 +206,8 @@ def test_a_zdemo_api_is_as_it_should_be_and_the_path_that_is_examined_is_named(s
     url = shell.env["ZDEMO_API_URL"]
     ran = shell("doctor", "--api", url, "--json")
     assert (ran.code, ran.document["summary"]["pass"]) == (0, len(API_CHECKS)), ran.out
-    said = f"{url} has nothing at / (404), so /api/private is examined: it answers 401"
-    assert ran.document["checks"][0]["evidence"].startswith(said)
+    evidence = f"{url} has nothing at / (404), so /api/private is examined: it answers 401"
+    assert ran.document["checks"][0]["evidence"].startswith(evidence)
 
 
 @pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "http://[x/"])
@@ -229,7 +229,7 @@ def test_what_answers_before_any_route_is_not_told_to_answer_401(
 ) -> None:
     with upstream(behaviour) as up:
         ran = bare("doctor", "--api", f"{up.url}/x?access_token=hidden", "--json")
-    found = next(check for check in ran.document["checks"] if check["id"] == "api.no_token")
-    assert re.search(cause, found["evidence"])
-    assert found["fix"].startswith(fix.format(host=f"127.0.0.1:{up.port}"))
+    no_token = next(check for check in ran.document["checks"] if check["id"] == "api.no_token")
+    assert re.search(cause, no_token["evidence"])
+    assert no_token["fix"].startswith(fix.format(host=f"127.0.0.1:{up.port}"))
     assert not [text for text in ("answer 401", "hidden") if text in ran.all]

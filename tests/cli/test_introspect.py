@@ -102,33 +102,33 @@ def test_claims_of_any_shape_are_shown_without_control_characters(shell: Shell, 
 def test_a_claim_that_is_hostile_or_long_is_one_row_that_fits_the_terminal(shell: Shell) -> None:
     hostile = {"a\x1b[2J\r\nactive  yes": "\x1b]0;title\x07\u202e\n  roles", "long": "x" * 5000}
     with upstream(claims(**hostile)) as zitadel:
-        shown = shown_at(120, shell, "introspect", "-v", ZITADEL_DOMAIN=zitadel.url, NO_COLOR="1")
-    rows = shown.rpartition("\x1b[")[2].partition("\nclaims\n")[2].splitlines()
+        screen = shown_at(120, shell, "introspect", "-v", ZITADEL_DOMAIN=zitadel.url, NO_COLOR="1")
+    rows = screen.rpartition("\x1b[")[2].partition("\nclaims\n")[2].splitlines()
     assert not [row for row in rows if row and not row.startswith("  ")]
     assert max(map(cells, rows)) <= 120
     assert not set("".join(rows)) & CONTROLS
-    assert "xxx…xxx" in flat(shown)
+    assert "xxx…xxx" in flat(screen)
 
 
 def test_verbose_shows_every_claim_after_all_else(shell: Shell) -> None:
     short, long = shell("introspect"), shell("introspect", "-v")
-    head, _, shown = long.out.partition("\nclaims\n")
+    head, _, section = long.out.partition("\nclaims\n")
     more = set(head.splitlines()) - set(short.out.splitlines())
     assert (long.code, long.err, {line.split()[0] for line in more if line[0] != " "}) == (0, "", {"scopes", "note"})
     for name, value in shell("introspect", "--json").document.items():
-        assert re.search(rf"^  {re.escape(name)}(  +|\n +)\S", shown, re.MULTILINE), name
-        assert not isinstance(value, str) or value.split()[-1] in shown
-    assert "iat           1767225600 (2026-01-01 00:00:00 UTC)" in shown
+        assert re.search(rf"^  {re.escape(name)}(  +|\n +)\S", section, re.MULTILINE), name
+        assert not isinstance(value, str) or value.split()[-1] in section
+    assert "iat           1767225600 (2026-01-01 00:00:00 UTC)" in section
 
 
 # --- a JWT that nobody verifies
 
 
 def jwt_of(**changed: object) -> str:
-    said: dict[str, object] = {"iss": "https://zitadel.example", "sub": "7", "aud": [PROJECT_ID], "jti": "V2_1"}
-    said |= {"exp": 4_000_000_000, "iat": 1_700_000_000}
-    said = {name: value for name, value in {**said, **changed}.items() if value is not None}
-    parts = ({"alg": "RS256", "kid": "9"}, said)
+    payload: dict[str, object] = {"iss": "https://zitadel.example", "sub": "7", "aud": [PROJECT_ID], "jti": "V2_1"}
+    payload |= {"exp": 4_000_000_000, "iat": 1_700_000_000}
+    payload = {name: value for name, value in {**payload, **changed}.items() if value is not None}
+    parts = ({"alg": "RS256", "kid": "9"}, payload)
     encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
     return ".".join([*encoded, "c2" * 171])
 
@@ -173,8 +173,8 @@ def test_what_a_jwt_says_is_compared_with_the_settings(
     shell: Shell, changed: dict[str, object], words: list[str]
 ) -> None:
     with upstream(raw(b"")) as zitadel:
-        said = {name: zitadel.url if value == "ZITADEL" else value for name, value in changed.items()}
-        ran = shell("introspect", PAT=jwt_of(**said), ZITADEL_DOMAIN=zitadel.url, ZITADEL_PROJECT_ID=PROJECT_ID)
+        payload = {name: zitadel.url if value == "ZITADEL" else value for name, value in changed.items()}
+        ran = shell("introspect", PAT=jwt_of(**payload), ZITADEL_DOMAIN=zitadel.url, ZITADEL_PROJECT_ID=PROJECT_ID)
     assert (ran.code, [word for word in words if word not in ran.out], set(ran.all) & CONTROLS) == (4, [], set())
 
 

@@ -76,8 +76,8 @@ def test_a_bare_option_asks_without_echo_on_a_terminal(shell: Shell) -> None:
     code, screen = at_terminal(shell, "call", "scoped", "--pat", when="token: ", typed=f"{VISITOR.pat}\n", PAT="")
     assert (code, "insufficient_scope" in screen, VISITOR.pat[6:20] in screen) == (1, True, False)
     for typed, code, words in (("\n", 3, "empty"), ("\x03", 130, "token: \ninterrupted\n"), ("\x04", 130, "")):
-        shown = at_terminal(shell, "introspect", "--pat", when="token: ", typed=typed)
-        assert (shown[0], words in shown[1], "Traceback" in shown[1]) == (code, True, False)
+        status, screen = at_terminal(shell, "introspect", "--pat", when="token: ", typed=typed)
+        assert (status, words in screen, "Traceback" in screen) == (code, True, False)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ HERE = "https://a.example"
 
 
 @pytest.mark.parametrize(
-    ("address", "place", "options", "shown"),
+    ("address", "place", "options", "destination"),
     [
         ("HTTPS://Zitadel.Example:8443/", COMMAND_LINE, {}, "https://zitadel.example:8443"),
         (f"https://{LONG}", COMMAND_LINE, {}, f"https://…{LONG[-59:]}"),
@@ -130,9 +130,9 @@ HERE = "https://a.example"
     ],
 )
 def test_the_question_names_the_end_of_the_host_and_what_gave_it(
-    address: str, place: str, options: dict[str, str], shown: str
+    address: str, place: str, options: dict[str, str], destination: str
 ) -> None:
     environment = Environment({place: {"ZITADEL_DOMAIN": address, "ZITADEL_ADMIN_PAT": "x"}}, options=options)
     issuer = AdminSettings.from_env(environment).issuer
     question = token_question("ZITADEL_ADMIN_PAT", issuer, environment, "ZITADEL_DOMAIN")
-    assert question == f"ZITADEL_ADMIN_PAT for {shown}, not shown: "
+    assert question == f"ZITADEL_ADMIN_PAT for {destination}, not shown: "

@@ -102,8 +102,8 @@ def test_a_file_that_others_changed_or_that_must_not_be_changed_stays(bare: Shel
         file.write_text(f"{QUOTED}\n# theirs\n")
         return "y\n"
 
-    code, shown = at_terminal(bare, *FIX, when=ASKED, typed=meanwhile)
-    assert (code, "has changed meanwhile" in shown, file.read_text()) == (3, True, f"{QUOTED}\n# theirs\n")
+    code, screen = at_terminal(bare, *FIX, when=ASKED, typed=meanwhile)
+    assert (code, "has changed meanwhile" in screen, file.read_text()) == (3, True, f"{QUOTED}\n# theirs\n")
     file.chmod(0o400)
     assert "hint:  if it may be changed: chmod u+w .env" in bare(*FIX, "--yes").err
     elsewhere = bare.folder / "elsewhere.env"
@@ -119,9 +119,9 @@ def test_a_pasted_secret_is_taken_without_being_shown(bare: Shell, shared_stack:
     before = file.read_text()
     assert "client.accepted: it asks for CLIENT_SECRET at a terminal" in bare(*FIX, "--yes").err
     for pasted, end in (("", "0001 #"), (CLIENT_SECRET, "0000 #")):
-        shown = at_terminal(bare, *FIX, "--yes", when="CLIENT_SECRET, not shown", typed=f"{pasted}\n")[1]
-        assert file.read_text() == before.replace("0001 #", end), shown
-        assert CLIENT_SECRET not in shown
+        _, screen = at_terminal(bare, *FIX, "--yes", when="CLIENT_SECRET, not shown", typed=f"{pasted}\n")
+        assert file.read_text() == before.replace("0001 #", end), screen
+        assert CLIENT_SECRET not in screen
 
 
 @pytest.mark.parametrize("value", ["zag12", r"'zag\'zig zug'", '"ZAG=\nzig zug=" # zog', "'\"zag\\'zig zug\"'"])
@@ -149,8 +149,8 @@ def test_a_missing_role_is_granted_and_a_key_file_is_kept_from_others(bare: Shel
     with key_site(bare.folder / "app.json") as site:
         site.file.chmod(0o644)
         bare.dotenv(ZITADEL_DOMAIN=site.url, ZITADEL_KEY_FILE="app.json")
-        shown = bare(*FIX, "--yes").out.split()  # a long path wraps
-        assert f"- 0644 {site.file} + 0600 {site.file}" in " ".join(shown)
+        words = bare(*FIX, "--yes").out.split()  # a long path wraps
+        assert f"- 0644 {site.file} + 0600 {site.file}" in " ".join(words)
         assert site.file.stat().st_mode & 0o777 == 0o600
         site.file.chmod(0o644)
 

@@ -26,8 +26,9 @@ def test_list_shows_who_has_which_role(shell: Shell) -> None:
     rows = [line.split()[:2] for line in ran.out.splitlines() if "read:messages" in line]
     assert rows == [["reader", "read:messages"], ["ada", "read:messages"]]
     for name in ("READER", READER.id):
-        (found,) = shell("role", "list", name, "--json").document["assignments"]
-        assert (found["user"]["login_name"], found["roles"], found["active"]) == ("reader", ["read:messages"], True)
+        (assignment,) = shell("role", "list", name, "--json").document["assignments"]
+        user, roles = assignment["user"], assignment["roles"]
+        assert (user["login_name"], roles, assignment["active"]) == ("reader", ["read:messages"], True)
     assert shell("role", "list", "visitor", "--json").document["assignments"] == []
 
 
@@ -72,8 +73,8 @@ def test_a_new_role_is_defined_on_request_and_the_list_shows_users_who_cannot_us
         world.users[VISITOR.id].state = state
         (row,) = [line for line in own_shell("role", "list").out.splitlines() if words in line]
         assert row.split()[:2] == ["visitor", "write:x"]
-        (found,) = own_shell("role", "list", "visitor", "--json").document["assignments"]
-        assert found["user"]["state"] == state.lower()
+        (assignment,) = own_shell("role", "list", "visitor", "--json").document["assignments"]
+        assert assignment["user"]["state"] == state.lower()
         ran = own_shell("role", "grant", "visitor", "write:x")
         assert (ran.out[:9], ran.err) == ("no change", f"note: {words}, so ZITADEL still refuses their tokens\n")
 

@@ -40,8 +40,8 @@ def assert_silent(ran: Ran, *secrets: str) -> None:
     read = ""
     with suppress(ValueError):
         read = str(json.loads(ran.out))  # by a program
-    found = leak(f"{ran.all}\n{read}", *(secrets or CANARIES))
-    assert not found, f"{found!r} in {ran.all}"
+    secret_piece = leak(f"{ran.all}\n{read}", *(secrets or CANARIES))
+    assert not secret_piece, f"{secret_piece!r} in {ran.all}"
 
 
 @pytest.fixture
@@ -116,8 +116,8 @@ def _claims(sent: list[str]) -> bytes:
 
 def _rows(sent: list[str]) -> bytes:
     text = " ".join(sent)
-    one = {**dict.fromkeys(("id", "preferredLoginName", "name", "key", "userId"), text), "state": "STATE_ACTIVE"}
-    row = {**one, "user": one, "project": one, "organization": one, "roles": [{"key": text}]}
+    fields = {**dict.fromkeys(("id", "preferredLoginName", "name", "key", "userId"), text), "state": "STATE_ACTIVE"}
+    row = {**fields, "user": fields, "project": fields, "organization": fields, "roles": [{"key": text}]}
     return json.dumps({"authorizations": [row], "projectRoles": [row], "result": [row], "project": row}).encode()
 
 

@@ -93,9 +93,9 @@ def test_where_a_port_is_taken_another_one_is_named(line: str, option: str, shel
     with taken_port() as taken:
         ports = {"a": taken, "free": free_port()}
         ran = shell(*line.format(**ports).split())
-        found = re.search(rf" {option} (\d+)", " ".join(ran.err.split()))
-        assert found, ran.err
-        assert int(found[1]) not in ports.values()
+        suggestion = re.search(rf" {option} (\d+)", " ".join(ran.err.split()))
+        assert suggestion, ran.err
+        assert int(suggestion[1]) not in ports.values()
     assert (ran.code, "is taken" in ran.err) == (1, True)
 
 
@@ -126,12 +126,12 @@ def test_what_is_wrong_is_told_at_the_start_without_a_secret_and_there_may_be_no
     with shell.serving("--no-page", **env) as (process, url):
         assert requests.get(url, timeout=PATIENCE_SECONDS).status_code == 404
         code, _, err = stopped(process, signal.SIGTERM)
-    said = " ".join(err.split())
-    assert f"ZITADEL {domain} at credentials refused {inside} " in said
-    assert f"API {url} cache 60 s, shared at 127.0.0.1:{port} " in said
-    assert f"warning: the store at 127.0.0.1:{port} refuses connections, so answers are not shared fix" in said
+    text = " ".join(err.split())
+    assert f"ZITADEL {domain} at credentials refused {inside} " in text
+    assert f"API {url} cache 60 s, shared at 127.0.0.1:{port} " in text
+    assert f"warning: the store at 127.0.0.1:{port} refuses connections, so answers are not shared fix" in text
     assert code == 0
-    assert re.search(r"warning: \S.*CLIENT_SECRET.* fix copy CLIENT_SECRET again", said)
+    assert re.search(r"warning: \S.*CLIENT_SECRET.* fix copy CLIENT_SECRET again", text)
     assert not [words for words in ("a-password", "key=", "zdemo call") if words in err]
 
 

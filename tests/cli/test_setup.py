@@ -114,18 +114,18 @@ def test_a_person_is_asked_and_may_decline(desk: Shell, zitadel: Emulator) -> No
     ran = desk("setup", *OWN)
     assert (ran.code, "--yes" in ran.lines[-1], names_of(zitadel)) == (2, True, before), "no one can be asked"
     for answer, agrees in (("\n", False), ("y\n", True)):
-        status, shown = at_terminal(desk, "setup", *OWN, when="[y/N]", typed=answer)
-        assert status == 0, shown
+        status, screen = at_terminal(desk, "setup", *OWN, when="[y/N]", typed=answer)
+        assert status == 0, screen
         assert (names_of(zitadel) != before) == agrees
-        assert ("nothing was changed" in shown, "error" in shown) == (not agrees, False)
+        assert ("nothing was changed" in screen, "error" in screen) == (not agrees, False)
 
 
 def test_the_question_for_the_token_says_where_it_goes_and_who_says_so(bare: Shell) -> None:
     """A .env in a cloned repository could name a host that collects tokens. Then a person types Ctrl-C."""
     bare.dotenv(ZITADEL_DOMAIN="https://evil.example")
-    status, shown = at_terminal(bare, "setup", when="not shown: ", typed="\x03")
+    status, screen = at_terminal(bare, "setup", when="not shown: ", typed="\x03")
     assert status == 130
-    question = " ".join(shown.partition("not shown:")[0].split())
+    question = " ".join(screen.partition("not shown:")[0].split())
     assert question.startswith("ZITADEL_ADMIN_PAT for https://evil.example (ZITADEL_DOMAIN in ")
     assert question.endswith("/.env),")
 
@@ -133,13 +133,13 @@ def test_the_question_for_the_token_says_where_it_goes_and_who_says_so(bare: She
 def test_the_token_is_typed_without_echo_or_comes_from_standard_input(desk: Shell, zitadel: Emulator) -> None:
     typed, when = f"{ADMIN.pat}\n", f"for {zitadel.url} (ZITADEL_DOMAIN in the environment), not shown: "
     assert desk(*DRY, "--admin-pat", "-", stdin=typed, ZITADEL_ADMIN_PAT="x").code == 0
-    status, shown = at_terminal(desk, *DRY, "--admin-pat", when=when, typed=typed, ZITADEL_ADMIN_PAT="x")
-    assert (status, ADMIN.pat in shown) == (0, False), shown
-    status, shown = at_terminal(desk, *YES, ZITADEL_ADMIN_PAT="")
-    assert (status, "ZITADEL_ADMIN_PAT is not set" in shown) == (3, True), "with --yes nothing is asked"
+    status, screen = at_terminal(desk, *DRY, "--admin-pat", when=when, typed=typed, ZITADEL_ADMIN_PAT="x")
+    assert (status, ADMIN.pat in screen) == (0, False), screen
+    status, screen = at_terminal(desk, *YES, ZITADEL_ADMIN_PAT="")
+    assert (status, "ZITADEL_ADMIN_PAT is not set" in screen) == (3, True), "with --yes nothing is asked"
     for typed, code, words in ((zitadel.url, 0, "nothing was changed"), ("a b", 3, "is not an address")):
-        status, shown = at_terminal(desk, *DRY, when="zitadel.cloud): ", typed=f"{typed}\n", ZITADEL_DOMAIN="")
-        assert (status, words in shown) == (code, True)
+        status, screen = at_terminal(desk, *DRY, when="zitadel.cloud): ", typed=f"{typed}\n", ZITADEL_DOMAIN="")
+        assert (status, words in screen) == (code, True)
 
 
 # --- secrets
@@ -157,8 +157,8 @@ def test_yes_alone_never_replaces_a_secret(desk: Shell, zitadel: Emulator) -> No
     dry = desk(*DRY)
     assert (dry.code, "--rotate-secret" in dry.err) == (0, True)
     for word, code in (("y\n", 1), ("yes\n", 0)):  # then the plan is asked about, too
-        status, shown = at_terminal(desk, "setup", *OWN, when="[type yes]", typed=word + "y\n")
-        assert (status, "CLIENT_SECRET" in env_of(desk)) == (code, code == 0), shown
+        status, screen = at_terminal(desk, "setup", *OWN, when="[type yes]", typed=word + "y\n")
+        assert (status, "CLIENT_SECRET" in env_of(desk)) == (code, code == 0), screen
     ran = desk(*YES, "--rotate-secret")
     assert (ran.code, restart in ran.out) == (0, True)
     assert env_of(desk)["CLIENT_SECRET"] != secret
@@ -254,14 +254,14 @@ def test_a_second_setup_in_the_folder_is_refused_and_a_dry_run_is_not(desk: Shel
 def test_the_state_of_another_zitadel_is_not_touched(desk: Shell, zitadel: Emulator) -> None:
     known = names_of(zitadel)
     desk(*YES)
-    made, path = names_of(zitadel), desk.folder / ".env"
+    names_after, path = names_of(zitadel), desk.folder / ".env"
     text = path.read_bytes()
     with emulate() as another:
         for arguments in (YES, TEARDOWN):
             ran = desk(*arguments, ZITADEL_DOMAIN=another.url)
             assert (ran.code, f"belongs to the ZITADEL at {zitadel.url}" in ran.err) == (1, True)
             assert f"--domain {zitadel.url}, or use another --env-file" in ran.err
-        assert (names_of(zitadel), names_of(another), path.read_bytes()) == (made, known, text)
+        assert (names_of(zitadel), names_of(another), path.read_bytes()) == (names_after, known, text)
     write_state(path, replace(read_state(path), zitadel="https://old.example"))
     assert desk(*TEARDOWN).code == 0, "it is the same one at another address"
     assert names_of(zitadel) == known
@@ -273,14 +273,14 @@ def test_the_state_of_another_zitadel_is_not_touched(desk: Shell, zitadel: Emula
 def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
     desk(*YES)
-    made = names_of(zitadel)
+    names_after = names_of(zitadel)
     assert desk("setup", "--teardown").code == 2
     dry = desk("setup", "--teardown", "--dry-run")
     assert (dry.code, "zdemo-reader" in dry.out) == (0, True)
     assert dry.out.startswith(f"{zitadel.url} as zdemo-admin (IAM_OWNER, ORG_OWNER)\n")
-    status, shown = at_terminal(desk, "setup", "--teardown", when="[y/N]", typed="n\n")
-    assert (status, "nothing was changed" in shown) == (0, True)
-    assert names_of(zitadel) == made
+    status, screen = at_terminal(desk, "setup", "--teardown", when="[y/N]", typed="n\n")
+    assert (status, "nothing was changed" in screen) == (0, True)
+    assert names_of(zitadel) == names_after
     assert at_terminal(desk, "setup", "--teardown", when="[y/N]", typed="y\n")[0] == 0
     assert (names_of(zitadel), list(desk.folder.iterdir())) == (before, [])
     bare = {"ZITADEL_DOMAIN": "", "ZITADEL_ADMIN_PAT": ""}
@@ -292,18 +292,18 @@ def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None
 def test_what_others_add_while_the_question_is_open_stops_teardown(desk: Shell, zitadel: Emulator) -> None:
     desk(*YES)
     world, project_id = zitadel.world, read_state(desk.folder / ".env").project_id
-    made, env = names_of(zitadel), (desk.folder / ".env").read_bytes()
+    names_after, env = names_of(zitadel), (desk.folder / ".env").read_bytes()
 
     def late() -> str:
         world.add_role(world.projects[project_id], "editor", "Editor")
         return "y\n"
 
-    status, shown = at_terminal(desk, "setup", "--teardown", when="[y/N]", typed=late)
-    said = "others added to what setup created: role editor; nothing was removed"
-    assert (status, said in " ".join(shown.split())) == (1, True)
+    status, screen = at_terminal(desk, "setup", "--teardown", when="[y/N]", typed=late)
+    error = "others added to what setup created: role editor; nothing was removed"
+    assert (status, error in " ".join(screen.split())) == (1, True)
     dry = desk("setup", "--teardown", "--dry-run", "--json")
     assert (dry.code, dry.document["added_by_others"]) == (0, [{"what": "role", "name": "editor"}])
-    assert (names_of(zitadel), (desk.folder / ".env").read_bytes()) == (made, env)
+    assert (names_of(zitadel), (desk.folder / ".env").read_bytes()) == (names_after, env)
 
 
 @pytest.mark.thorough
@@ -358,8 +358,8 @@ def test_a_link_out_of_the_folder_is_followed_only_by_a_person_who_sees_where_it
     ran = desk(*YES)
     assert ran.lines[-2:] == [f"error: .env is a link to {target}, which would be changed", refused]
     assert (ran.code, target.read_text(), names_of(zitadel)) == (2, "A=1\n", before)
-    status, shown = at_terminal(desk, "setup", *OWN, when="[y/N]", typed="y\n")
-    text = " ".join(shown.split())
+    status, screen = at_terminal(desk, "setup", *OWN, when="[y/N]", typed="y\n")
+    text = " ".join(screen.split())
     assert (status, f".env is a link to {target}, which would be changed. Make these changes?" in text) == (0, True)
     assert "warning: other users can read .env (mode 0640): chmod 600 .env" in text
     assert "CLIENT_ID=" in target.read_text()
@@ -377,14 +377,14 @@ def test_a_variable_in_the_environment_that_hides_what_is_written_is_named(desk:
 @pytest.mark.thorough
 @needs_git
 def test_secrets_that_git_has_or_would_take_are_said(desk: Shell) -> None:
-    def said(*arguments: str) -> list[str]:
+    def git_lines(*arguments: str) -> list[str]:
         return [line for line in desk(*arguments).lines if "git" in line]
 
     words = "warning: git does not ignore files with secrets: add to .gitignore: {} (and git rm --cached what"
-    assert said(*DRY) == []
+    assert git_lines(*DRY) == []
     repository(desk.folder)
-    assert said(*DRY, *KEY)[0].startswith(words.format(".env, own-api.key.json"))
+    assert git_lines(*DRY, *KEY)[0].startswith(words.format(".env, own-api.key.json"))
     (desk.folder / ".gitignore").write_text(".env\n*.key.json\n")
-    assert said(*YES, *KEY) == []
+    assert git_lines(*YES, *KEY) == []
     git(desk.folder, "add", "-f", ".env")
-    assert said(*DRY)[0].startswith(words.format(".env"))
+    assert git_lines(*DRY)[0].startswith(words.format(".env"))

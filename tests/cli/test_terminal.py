@@ -15,14 +15,14 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def test_colours_underline_what_the_words_say(shell: Shell) -> None:
-    for line, pat, code, shown in (
+    for line, pat, code, styled_text in (
         ("call scoped", VISITOR.pat, 1, "\x1b[31m401\x1b[0m"),
         ("introspect", VISITOR.pat, 0, "\x1b[32m"),
         ("introspect", "garbage-garbage-garbage", 1, "active        \x1b[31mno\x1b[0m"),
         ("call nonsense", "", 2, "\x1b["),
     ):
         ended, screen = at_terminal(shell, *line.split(), PAT=pat)
-        assert (ended, shown in screen, "\\x1b" in screen) == (code, True, False)
+        assert (ended, styled_text in screen, "\\x1b" in screen) == (code, True, False)
 
 
 def test_a_document_has_no_colours(shell: Shell) -> None:
@@ -72,10 +72,10 @@ def stands_alone(row: str) -> bool:
 
 @pytest.mark.parametrize("line", ["call private", "role list", "doctor --list"])
 def test_a_document_is_indented_at_a_terminal_alone(shell: Shell, line: str) -> None:
-    shown = shown_at(80, shell, *line.split(), "--json", TERM="dumb")
-    assert shown.startswith('{\n  "')
+    screen = shown_at(80, shell, *line.split(), "--json", TERM="dumb")
+    assert screen.startswith('{\n  "')
     ran = shell(*line.split(), "--json", FORCE_COLOR="1")
-    assert json.loads(shown).keys() == ran.document.keys()
+    assert json.loads(screen).keys() == ran.document.keys()
     assert ran.out.count("\n") == 1
 
 

@@ -61,8 +61,8 @@ def test_the_secret_comes_from_standard_input_or_a_prompt_and_never_from_the_com
         (("--client-id", "reader"), READER.secret, 0, "client secret of reader for http://localhost"),
         (("--client-secret",), "a-wrong-secret", 1, "the typed secret is not the client secret of the user reader"),
     ):
-        shown = at_terminal(reader, "token", *arguments, when="not shown: ", typed=f"{typed}\n", **NO_SECRET)
-        assert (shown[0], words in shown[1], typed in shown[1]) == (code, True, False)
+        status, screen = at_terminal(reader, "token", *arguments, when="not shown: ", typed=f"{typed}\n", **NO_SECRET)
+        assert (status, words in screen, typed in screen) == (code, True, False)
     for words, stdin, code, named in (
         (f"--client-secret {READER.secret}", "", 2, "does not take the secret itself"),
         ("--client-secret", "", 2, "no terminal"),
@@ -144,8 +144,8 @@ def test_a_person_logs_in_in_the_browser(shell: Shell) -> None:
     ran = shell.anew("token", "--login", BROWSER=f"{sys.executable} {script} %s", **APP)
     assert (ran.code, ran.out.count("\n")) == (0, 1)
     assert re.search(r"(?m)^http://127\.0\.0\.1:\d+/$", ran.err), "others can read what a browser is started with"
-    found = shell("introspect", "--json", "--pat", "-", stdin=ran.out).document
-    assert (found["username"], found["client_id"]) == ("ada", APP_CLIENT_ID)
+    introspection = shell("introspect", "--json", "--pat", "-", stdin=ran.out).document
+    assert (introspection["username"], introspection["client_id"]) == ("ada", APP_CLIENT_ID)
     assert shell("call", "scoped", "--pat", "-", stdin=ran.out).code == 0
 
 
@@ -157,8 +157,8 @@ def test_a_login_that_was_started_twice_is_refused(shell: Shell) -> None:
 
 
 def test_without_a_browser_the_terminal_shows_another_way_and_ctrl_c_ends_it(shell: Shell) -> None:
-    code, shown = at_terminal(shell, "token", "--login", when="waiting", typed=CTRL_C.decode(), **APP)
-    assert (code, "zdemo token --device" in shown, "interrupted" in shown) == (130, True, True)
+    code, screen = at_terminal(shell, "token", "--login", when="waiting", typed=CTRL_C.decode(), **APP)
+    assert (code, "zdemo token --device" in screen, "interrupted" in screen) == (130, True, True)
 
 
 def test_a_device_shows_its_address_and_its_code(shell: Shell) -> None:

@@ -12,7 +12,7 @@ PASSWORD = "Secret-of-the-store-5"
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "address"),
     [
         ("redis://localhost", "localhost:6379"),
         ("redis://cache.internal:6380/3", "cache.internal:6380"),
@@ -21,8 +21,8 @@ PASSWORD = "Secret-of-the-store-5"
         ("unix://:secret@/run/r%20s?db=2", "/run/r s"),
     ],
 )
-def test_the_address_is_shown_without_a_password(url: str, shown: str) -> None:
-    assert (cache_url(url), shown_address(url)) == (url, shown)
+def test_the_address_is_shown_without_a_password(url: str, address: str) -> None:
+    assert (cache_url(url), shown_address(url)) == (url, address)
     assert url not in repr(Settings.from_env({**GOOD, "ZDEMO_CACHE_URL": url}))
 
 
@@ -65,5 +65,5 @@ except SettingsError as error:
 
 
 def test_without_the_package_the_setting_is_refused_and_nothing_else_changes() -> None:
-    said = "ZDEMO_CACHE_URL needs the package redis, which is not installed | pip install redis"
-    assert processes.run_python(WITHOUT_PACKAGE).splitlines() == [said]
+    error = "ZDEMO_CACHE_URL needs the package redis, which is not installed | pip install redis"
+    assert processes.run_python(WITHOUT_PACKAGE).splitlines() == [error]

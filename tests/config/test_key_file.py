@@ -91,10 +91,10 @@ WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
 
 @pytest.mark.parametrize(("data", "kind", "words"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_named(data: bytes, kind: KeyKind, words: str) -> None:
-    said = refusal(lambda: parse_key_file(data, kind))
-    assert words in str(said)
-    assert pem(rsa_key())[40:60] not in str(said)
-    assert said.fix in ("", kind.new_key)
+    error = refusal(lambda: parse_key_file(data, kind))
+    assert words in str(error)
+    assert pem(rsa_key())[40:60] not in str(error)
+    assert error.fix in ("", kind.new_key)
 
 
 @pytest.mark.parametrize(("date", "expires"), [("2030-01-02T03:04:05Z", 1893553445.0), ("soon", None), (None, None)])

@@ -74,7 +74,8 @@ def require_user(client: ManagementClient, name: str) -> User:
         return user
     names: list[str] = []
     with suppress(ZdemoError):  # it only adds to the error that is on its way
-        names = [one for user in resources.list_similar_users(client, name) for one in (user.username, user.login_name)]
+        for user in resources.list_similar_users(client, name):
+            names += (user.username, user.login_name)
     near = did_you_mean(name, names)
     hint: Step = f"did you mean {near}?" if near else Command("role list", does="shows the users that have a role")
     raise ZdemoError(f"there is no user {name}", hint=hint)
@@ -185,9 +186,9 @@ def is_shown(client: ManagementClient, change: Change, *, introspector: Introspe
     has = None
     if introspector and token:
         with suppress(IntrospectionError):
-            found = introspector.introspect(token)
-            if found.active and found.text("sub") == change.user.id:
-                has = change.role in found.roles(change.project_id)
+            introspection = introspector.introspect(token)
+            if introspection.active and introspection.text("sub") == change.user.id:
+                has = change.role in introspection.roles(change.project_id)
     if has is None:
         assignments = resources.list_assignments(client, project_id=change.project_id, user_id=change.user.id)
         has = any(a.active and change.role in a.role_keys for a in assignments)
