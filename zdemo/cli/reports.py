@@ -52,7 +52,7 @@ def _show_summary(
 ) -> None:
     screen.say()
     screen.headline(", ".join(f"{number} {word}" for number, word in numbers if number), f"{seconds:.1f} s")
-    screen.pairs([row for row in rows if row[1]], label_width=HEADING_WIDTH)
+    screen.pairs([(label, text) for label, text in rows if text], label_width=HEADING_WIDTH)
 
 
 # --- doctor: what failed, its cause, the evidence, and the fix

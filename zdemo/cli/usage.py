@@ -166,7 +166,7 @@ def flag(text: str, *names: str, panel: str | None = None) -> Any:
 
 def completing(names: Mapping[str, str]) -> Callable[[str], list[tuple[str, str]]]:
     """Return the shell completion for names, each with its description."""
-    return lambda incomplete: [row for row in names.items() if row[0].startswith(incomplete)]
+    return lambda incomplete: [(name, text) for name, text in names.items() if name.startswith(incomplete)]
 
 
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:

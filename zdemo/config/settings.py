@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
@@ -208,20 +208,33 @@ class Settings(ZitadelSettings):
         return cls(client_id=client_id, client_secret=client_secret, key=key, **values)
 
 
+class AppCredentials(NamedTuple):
+    """The client ID and secret of the API application, as far as they are set."""
+
+    client_id: str = ""
+    client_secret: str = ""
+
+
+class CredentialNames(NamedTuple):
+    """The settings or options that gave a user's credentials, as messages name them."""
+
+    client_id: str = USER_ID
+    client_secret: str = USER_SECRET
+    key_file: str = USER_KEY_FILE
+
+
 @dataclass(frozen=True, kw_only=True)
 class UserSettings(ZitadelSettings):
     """The credentials of a service account, and where they get a token.
 
-    With a ``key`` there are no client ID and secret. ``application`` are the client ID and secret of the API
-    application, as far as they are set: they are easily mistaken for the user's. ``variables`` are the settings or
-    options that gave the credentials, as messages name them: client ID, secret, key file.
+    With a ``key`` there are no client ID and secret. Those of the ``application`` are easily mistaken for the user's.
     """
 
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     key: SigningKey | None = None
-    application: tuple[str, str] = field(default=("", ""), repr=False)
-    variables: tuple[str, ...] = (USER_ID, USER_SECRET, USER_KEY_FILE)
+    application: AppCredentials = field(default=AppCredentials(), repr=False)
+    variables: CredentialNames = field(default=CredentialNames())
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str], *, with_secret: bool = True) -> UserSettings:
@@ -238,8 +251,8 @@ class UserSettings(ZitadelSettings):
             client_id=client_id,
             client_secret=client_secret,
             key=key,
-            application=(environment.get("CLIENT_ID", "").strip(), environment.get("CLIENT_SECRET", "").strip()),
-            variables=tuple(map(environment.setting, (USER_ID, USER_SECRET, USER_KEY_FILE))),
+            application=AppCredentials(*(environment.get(name, "").strip() for name in ("CLIENT_ID", "CLIENT_SECRET"))),
+            variables=CredentialNames(*map(environment.setting, CredentialNames())),
             **values,
         )
 

@@ -33,13 +33,13 @@ class TokenRefused(Exception):
 
 def live_token(world: World, text: str) -> Token:
     """Return the live token behind a text; a JWT must name the request's issuer. Raises TokenRefused."""
-    ids = world.token_ids.get(canonical(text)) or _ids_in_jwt(world, text.translate(LINE_ENDS))
-    user = world.users.get(ids[1])
-    token = world.session_tokens.get(ids[0]) or (user.pats.get(ids[0]) if user else None)
+    token_id, user_id = world.token_ids.get(canonical(text)) or _ids_in_jwt(world, text.translate(LINE_ENDS))
+    user = world.users.get(user_id)
+    token = world.session_tokens.get(token_id) or (user.pats.get(token_id) if user else None)
     if token is None or user is None or token.user_id != user.id:
-        if ended := world.ended_tokens.get(ids[0]):
+        if ended := world.ended_tokens.get(token_id):
             note(user=ended.username)
-        raise TokenRefused(_why_missing(world, *ids), ended.why if ended else UNKNOWN)
+        raise TokenRefused(_why_missing(world, token_id, user_id), ended.why if ended else UNKNOWN)
     note(user=user.username)
     is_pat = isinstance(token, PersonalAccessToken)
     if user.state != "ACTIVE" or (isinstance(token, PersonalAccessToken) and token.dead):

@@ -137,13 +137,13 @@ def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser
     for caller in callers_with_token(context.options.environment):
         token = caller.token or ""
         introspection = admin.introspector.introspect(token)
-        issued = issued_pat(context.options.environment.file, token)
+        _, owner_id, issued_id = issued_pat(context.options.environment.file, token) or ("", "", "")
         if introspection.active:
             context.user_ids[caller.id] = introspection.text("sub")
             if not introspection.text("client_id"):  # no other token has none
                 context.pat_ids[caller.id] = introspection.text("jti")
-        if user_id := context.user_ids.get(caller.id) or (issued[1] if issued else ""):
-            pat_id = context.pat_ids.get(caller.id) or (issued[2] if issued else "")
+        if user_id := context.user_ids.get(caller.id) or owner_id:
+            pat_id = context.pat_ids.get(caller.id) or issued_id
             user = CallersUser(caller=caller, id=user_id, pat_id=pat_id, works=introspection.active)
             users.setdefault(user_id, user)
     return list(users.values())

@@ -80,7 +80,7 @@ def observed(
             log(method, path, code, outcome, identity, seconds * 1000, source, caller, reason)
             is_guarded = INTROSPECTION in environ
             replaced = ("x-request-id", "cache-control") if is_guarded else ("x-request-id",)
-            headers = [header for header in headers if header[0].lower() not in replaced]
+            headers = [(name, value) for name, value in headers if name.lower() not in replaced]
             headers += [NO_STORE, VARY, (ID_HEADER, identity)] if is_guarded else [(ID_HEADER, identity)]
             if watcher.past is not None:
                 asked = WITH_TOKEN if "HTTP_AUTHORIZATION" in environ else ()

@@ -305,7 +305,8 @@ def list_assignments_of(client: ManagementClient, user_id: str) -> tuple[tuple[R
     """Return the role assignments of a user, and how many of them cannot be seen."""
     pages = list(_ASSIGNMENTS.pages(client, _where("inUserIds", ids=[user_id])))
     assignments = tuple(row for rows, _ in pages for row in rows)
-    return assignments, max(0, pages[0][1] - len(assignments))
+    _, total = pages[0]
+    return assignments, max(0, total - len(assignments))
 
 
 # --- the user of the client's own token, by userinfo and ZITADEL's v1 API

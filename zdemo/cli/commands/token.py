@@ -173,5 +173,5 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
     )
     secret = (given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)
-    named = (settings.variables[0], "the typed secret", settings.variables[2])
-    return replace(settings, client_secret=secret, variables=named)
+    variables = settings.variables._replace(client_secret="the typed secret")  # noqa: S106  # words of a message
+    return replace(settings, client_secret=secret, variables=variables)

@@ -112,11 +112,11 @@ def _key_refused(case: UserCase) -> Finding:
 
 @rule(Probe.READY, when=_says(UNKNOWN))
 def _unknown(case: UserCase) -> Finding:
-    settings, (name, *_) = case.settings, case.settings.variables
+    settings, name = case.settings, case.settings.variables.client_id
     if case.evidence.database_away:
         return database_away(settings.zitadel.server)
     fix = (f"set {name} to the login name of a service account: its page in ZITADEL shows it as Client ID",)
-    if settings.client_id == settings.application[0]:
+    if settings.client_id == settings.application.client_id:
         what = "and an API application gets no tokens: it only checks other tokens"
         cause = f"{name} is the client ID of the API application, {what}"
         return Finding(id="user.is_application", cause=cause, fix=fix)
@@ -137,11 +137,11 @@ def _unknown(case: UserCase) -> Finding:
 
 @rule(when=_says(NO_SECRET, WRONG_SECRET))
 def _wrong_secret(case: UserCase) -> Finding:
-    _, variable, _ = case.settings.variables
+    variable = case.settings.variables.client_secret
     if case.description == NO_SECRET:
         fix = sentence("generate one on the user's page in ZITADEL, and give it to", Command("token"), f"({variable})")
         return Finding(id="user.no_secret", cause=f"{case.user} has no client secret", fix=(fix,))
-    if case.settings.client_secret == case.settings.application[1]:
+    if case.settings.client_secret == case.settings.application.client_secret:
         cause = f"{variable} is the client secret of the API application, not that of {case.user}"
         give = "give the user's own secret instead"
         return Finding(id="user.secret_of_application", cause=cause, fix=(give, NEW_SECRET))
