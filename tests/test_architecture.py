@@ -181,3 +181,14 @@ def test_a_public_class_name_occurs_once_outside_the_emulator() -> None:
     classes = (word for name in NAMES if top(name) != "emulator" for word in words_of(name).classes)
     counted = Counter(word for word in classes if not word.startswith("_"))
     assert {word for word, count in counted.items() if count > 1} == set()
+
+
+def test_a_variable_is_named_for_what_it_holds() -> None:
+    places = []
+    for path in (path for folder in (PACKAGE, Path(__file__).parent) for path in sorted(folder.rglob("*.py"))):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.ExceptHandler(name=name):
+                    if name in {"one", "found", "shown", "made", "said"}:
+                        places.append(f"{path.relative_to(PACKAGE.parent)}:{node.lineno} {name}")
+    assert not places, "\n".join(places)
