@@ -20,9 +20,6 @@ from zdemo.http.example_api import ROLE
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_response import introspection_error, read_answer
 
-# The order in which causes are named: the network, ZITADEL, the client, the token, the role
-RULES = (*NO_INTROSPECTION, *INACTIVE, *REFUSED)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Investigation:
@@ -78,7 +75,8 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
         evidence=evidence,
         now=now,
     )
-    finding = decide(RULES, case, facts)
+    is_active = case.introspection.active
+    finding = decide(NO_INTROSPECTION if error else REFUSED if is_active else INACTIVE, case, facts)
     return Investigation(
         answer=reply if isinstance(reply, Response) else None,
         introspection=facts.introspection,

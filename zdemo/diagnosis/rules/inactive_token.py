@@ -311,23 +311,23 @@ def _seen(case: TokenCase) -> Lines:
     return tuple(lines)
 
 
-SICK = table(
-    _database_away,
-    rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick),
-    when=lambda case: case.is_inactive,
-)
+SICK = table(_database_away, rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick))
 _OF_THE_TOKEN = table(
-    _another_value,
-    *INACTIVE_PAT,
-    _contradiction,
-    _wrong_project,
-    _other_audience,
-    *INACTIVE_JWT,
-    _session_api,
-    _dead_pat,
-    _ended,
-    _cut,
-    _not_a_token,
-    seen=_seen,
+    _pasted,
+    *table(
+        _another_value,
+        *INACTIVE_PAT,
+        _contradiction,
+        _wrong_project,
+        _other_audience,
+        *INACTIVE_JWT,
+        _session_api,
+        _dead_pat,
+        _ended,
+        _cut,
+        _not_a_token,
+        seen=_seen,
+    ),
+    when=lambda case: bool(case.token),
 )
-INACTIVE = (*SICK, *table(_pasted, *_OF_THE_TOKEN, when=lambda case: case.is_inactive and bool(case.token)))
+INACTIVE = table(*SICK, *_OF_THE_TOKEN, when=lambda case: case.is_inactive)
