@@ -1,41 +1,22 @@
 """What an administrator's records decide about a dead PAT, by recorded IDs; its text does not show its own."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import replace
 
 from zdemo.diagnosis.evidence import PatRecords, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
-from zdemo.diagnosis.rules.rule import Rule, rule
+from zdemo.diagnosis.rules.rule import rule
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import LOOKED_UP
 from zdemo.errors.steps import Command, Step, sentence
-from zdemo.zitadel.records import UserEvent
+from zdemo.zitadel.records import Credential, UserEvent
 
 SWITCHED_OFF = ("user.deactivated", "user.locked")
 DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
+OFF = {"INACTIVE": ("deactivated", "reactivate"), "LOCKED": ("locked", "unlock")}  # states: words, and what to do
 STAY_DEAD = "older PATs stay dead"
 OF_ANOTHER_USER = sentence("use a PAT of another user;", Command("setup"), "creates new users and PATs")
-
-
-def _by_records(judge: Callable[[PatRecords, float], Finding | None]) -> Rule[TokenCase]:
-    """Make a rule of a function that judges the records of a PAT, at the time when they were looked up."""
-
-    @rule(Probe.PAT_RECORDS, when=_may_be_recorded)
-    def judge_case(case: TokenCase) -> Finding | None:
-        records = case.evidence.pat_records
-        if records is None or records.id_bytes not in (None, case.form.sealed_bytes):
-            return None  # records of a PAT of another length belong to another PAT
-        if case.form.kind is TokenKind.CUT and not records.id_bytes:
-            return None  # a text of unusual length counts only if the user's ID is known to have such a length
-        finding = judge(records, case.zitadels_now)
-        return _with_doubt(finding.and_seen((LOOKED_UP,)), records) if finding else None
-
-    return judge_case
-
-
-def _may_be_recorded(case: TokenCase) -> bool:
-    return case.form.kind in (TokenKind.PAT, TokenKind.CUT) and not case.evidence.token_is_alive
 
 
 def _with_doubt(finding: Finding, records: PatRecords) -> Finding:
@@ -52,10 +33,7 @@ def _with_doubt(finding: Finding, records: PatRecords) -> Finding:
     )
 
 
-@_by_records
-def _user_gone(records: PatRecords, _now: float) -> Finding | None:
-    if records.state != "REMOVED":
-        return None
+def _user_gone(records: PatRecords) -> Finding:
     if records.events:  # a removed user has left some
         when = _when(records.last("user.removed"))
         cause = f"the token's user ({records.user}) was removed{when}: no such user exists"
@@ -76,12 +54,7 @@ def _user_gone(records: PatRecords, _now: float) -> Finding | None:
     )
 
 
-@_by_records
-def _user_off(records: PatRecords, _now: float) -> Finding | None:
-    words = {"INACTIVE": ("deactivated", "reactivate"), "LOCKED": ("locked", "unlock")}
-    if records.state not in words:
-        return None
-    state, again = words[records.state]
+def _user_off(records: PatRecords, state: str, again: str) -> Finding:
     since = _when(records.last(*SWITCHED_OFF), "since")
     return Finding(
         id=f"token.user_{state}",
@@ -90,15 +63,12 @@ def _user_off(records: PatRecords, _now: float) -> Finding | None:
     )
 
 
-@_by_records
-def _listed(records: PatRecords, now: float) -> Finding | None:
+def _listed(pat: Credential, records: PatRecords, now: float) -> Finding:
     """Judge a PAT that ZITADEL lists."""
-    if not records.pat:
-        return None
-    if records.pat.has_expired(now):
+    if pat.has_expired(now):
         by_hand = f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it"
         fix = by_hand if records.named_by else _new_pat(records)
-        return Finding(id="token.expired", cause=f"the PAT has expired, at {records.pat.expires_text}", fix=(fix,))
+        return Finding(id="token.expired", cause=f"the PAT has expired, at {pat.expires_text}", fix=(fix,))
     added, off = records.last("user.pat.added", pat_id=records.pat_id), records.last(*SWITCHED_OFF)
     if off and not (added and off.sequence < added.sequence):
         what = f"{'locked' if off.type == 'user.locked' else 'deactivated'}{_when(off)}"
@@ -122,11 +92,8 @@ def _listed(records: PatRecords, now: float) -> Finding | None:
     return replace(copy, cause=good, likely=False, candidates=candidates, fix=copy.otherwise, otherwise=(shows,))
 
 
-@_by_records
-def _not_listed(records: PatRecords, now: float) -> Finding | None:
+def _not_listed(pats: Collection[Credential], records: PatRecords, now: float) -> Finding:
     user = records.user
-    if records.pats is None:
-        return None
     if records.pat_id:
         event = records.last("user.pat.removed", pat_id=records.pat_id)
         was_here = event or records.last("user.pat.added", pat_id=records.pat_id) or not records.all_known
@@ -134,7 +101,7 @@ def _not_listed(records: PatRecords, now: float) -> Finding | None:
         foreign = f"the PAT of the user {user} is not listed: it belongs to another ZITADEL, or was deleted long ago"
         cause = gone if was_here else foreign
         return Finding(id="token.deleted", cause=cause, likely=not was_here, fix=(_new_pat(records),))
-    past = [pat.expires_text for pat in records.pats if pat.has_expired(now)]
+    past = [pat.expires_text for pat in pats if pat.has_expired(now)]
     gone, off = _when(records.last("user.pat.removed")), records.last(*SWITCHED_OFF)
     candidates = (
         f"it has expired: the user has a PAT that did ({', '.join(past[:3])})" if past else "",
@@ -161,4 +128,26 @@ def _when(event: UserEvent | None, preposition: str = "at") -> str:
     return f" {preposition} {time}" if time else ""
 
 
-INACTIVE_PAT = (_user_gone, _user_off, _listed, _not_listed)
+def _may_be_recorded(case: TokenCase) -> bool:
+    return case.form.kind in (TokenKind.PAT, TokenKind.CUT) and not case.evidence.token_is_alive
+
+
+@rule(Probe.PAT_RECORDS, when=_may_be_recorded)
+def by_records(case: TokenCase) -> Finding | None:
+    """Judge by the records of a PAT, at the time when they were looked up."""
+    records, now = case.evidence.pat_records, case.zitadels_now
+    if records is None or records.id_bytes not in (None, case.form.sealed_bytes):
+        return None  # records of a PAT of another length belong to another PAT
+    if case.form.kind is TokenKind.CUT and not records.id_bytes:
+        return None  # a text of unusual length counts only if the user's ID is known to have such a length
+    if records.state == "REMOVED":
+        finding = _user_gone(records)
+    elif records.state in OFF:
+        finding = _user_off(records, *OFF[records.state])
+    elif records.pat:
+        finding = _listed(records.pat, records, now)
+    elif records.pats is not None:
+        finding = _not_listed(records.pats, records, now)
+    else:
+        return None
+    return _with_doubt(finding.and_seen((LOOKED_UP,)), records)

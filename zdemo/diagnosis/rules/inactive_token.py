@@ -7,7 +7,7 @@ from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_jwt import INACTIVE_JWT
-from zdemo.diagnosis.rules.inactive_pat import INACTIVE_PAT
+from zdemo.diagnosis.rules.inactive_pat import by_records
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
@@ -316,7 +316,7 @@ _OF_THE_TOKEN = table(
     _pasted,
     *table(
         _another_value,
-        *INACTIVE_PAT,
+        by_records,
         _contradiction,
         _wrong_project,
         _other_audience,
