@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.token_form import TokenForm, token_form
+from zdemo.diagnosis.token_form import TokenForm, TokenKind, token_form
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError, Refused
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
@@ -216,6 +216,7 @@ class Evidence:
 
 NOTHING = Evidence()
 NO_SETTINGS = Settings(issuer="", client_id="", client_secret="")  # where they are unknown
+UNREAD = TokenForm(kind=TokenKind.UNKNOWN, length=0)
 NOT_ASKED = Introspection(active=False)  # where ZITADEL did not say whether the token is active
 
 
@@ -229,12 +230,18 @@ class TokenCase:
 
     settings: Settings = NO_SETTINGS
     token: str = field(default="", repr=False)
+    form: TokenForm = UNREAD
     role: str = ""
     refused_for_role: bool = False
     introspection: Introspection = field(default=NOT_ASKED, repr=False)
     error: IntrospectionError | ConnectionFailed | None = None
     evidence: Evidence = NOTHING
     now: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Read the form of the token, unless it is known: ``replace`` keeps it."""
+        if self.form is UNREAD and self.token:
+            object.__setattr__(self, "form", token_form(self.token))
 
     @property
     def has_answer(self) -> bool:
@@ -263,11 +270,6 @@ class TokenCase:
     def zitadels_now(self) -> float:
         """The time by ZITADEL's clock: this machine's may be wrong."""
         return self.now - self.evidence.clock_off_by
-
-    @cached_property
-    def form(self) -> TokenForm:
-        """The form of the token."""
-        return token_form(self.token)
 
     @cached_property
     def refusal(self) -> Refused | None:

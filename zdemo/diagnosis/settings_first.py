@@ -1,11 +1,13 @@
 """What is wrong with settings, or their places, comes before all other causes of what these settings decide about."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from zdemo.config.environment import Environment
 from zdemo.config.sources import source_problems
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.odd_values import odd_values
+from zdemo.errors.problem import Problem, ProblemKind
 
 ADDRESS = ("ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL")
 CLIENT = (*ADDRESS, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
@@ -23,13 +25,18 @@ DECIDED_BY = {  # the settings that decide about a finding or a check, by the be
 }
 
 
-def with_settings_first(finding: Finding, environment: Environment, name: str = "") -> Finding:
-    """Return the finding with what is wrong with the places of the settings that decide about it.
+def settings_problems(environment: Environment) -> tuple[Problem, ...]:
+    """Return all that is wrong with the settings' places, and odd about their values."""
+    return (*source_problems(environment), *odd_values(environment))
+
+
+def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = "") -> Finding:
+    """Return the finding with those problems of the settings that are about settings which decide about it.
 
     ``name`` is the ID of a check, where the finding has none.
     """
     deciding = DECIDED_BY.get((finding.id or name).partition(".")[0], ())
     is_certain = finding.certainty is Certainty.CERTAIN  # a form is less than what ZITADEL shows
-    problems = (*source_problems(environment), *(() if is_certain else odd_values(environment)))
+    problems = (p for p in known if not (is_certain and p.kind is ProblemKind.ODD))
     because = (p for p in problems if p not in finding.problems and not set(p.names).isdisjoint(deciding))
     return replace(finding, because=tuple(because))

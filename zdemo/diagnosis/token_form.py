@@ -108,6 +108,11 @@ class TokenForm:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of a JWT, unverified
 
     @property
+    def is_clean(self) -> bool:
+        """Whether nothing was pasted along with it, so that it can be sent."""
+        return self.sendable and not self.problem
+
+    @property
     def is_id_token(self) -> bool:
         """Whether a JWT is an ID token: it has ``at_hash`` or ``azp``, but no ``jti`` (ZITADEL)."""
         return "jti" not in self.claims and ("at_hash" in self.claims or "azp" in self.claims)
@@ -332,7 +337,7 @@ _LOOKS: tuple[Look, ...] = (
 def paste_problem(token: str) -> Finding | None:
     """Return why a text must not be sent as a token; ``None`` when it can be sent."""
     form = token_form(token)
-    if not form.problem and form.sendable:
+    if form.is_clean:
         return None
     if not token.strip():
         return Finding(id="token.empty", cause="the token is empty", fix=("set PAT in the environment or in .env",))

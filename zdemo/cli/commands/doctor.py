@@ -26,7 +26,7 @@ from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, CheckReport, examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
-from zdemo.diagnosis.settings_first import with_settings_first
+from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.view import in_full, line
 from zdemo.errors import ExitCode, IntrospectionError, UsageError
 from zdemo.errors.steps import Command, Repair, Step
@@ -259,11 +259,12 @@ class _Examination:
         return Target(origin=origin, path=path.partition("#")[0], token=token if is_sent else "")
 
     def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
+        known = settings_problems(subject.environment) if isinstance(subject, DoctorContext) else ()
         for report in examine(checks, subject, only):
             result = report.result
             is_caused = report.check.group != "settings" and result.outcome is Outcome.FAIL
-            if is_caused and isinstance(subject, DoctorContext):
-                result = with_settings_first(result, subject.environment, report.id)
+            if is_caused:
+                result = with_settings_first(result, known, report.id)
             yield replace(report, result=result.with_env_file(self.env_file))
 
 

@@ -12,7 +12,7 @@ from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, DOCTOR, other_api
 from zdemo.diagnosis.rules.rule import decide, diagnose
-from zdemo.diagnosis.settings_first import with_settings_first
+from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command
@@ -54,7 +54,7 @@ def explain(  # noqa: PLR0913  # each given by name
         return None
     case = ApiCase(call=call, token=token, issuer=settings.issuer if settings else "", environment=environment)
     if finding := decide(BY_ANSWER, case):
-        return Explanation(finding=with_settings_first(finding, environment))
+        return Explanation(finding=with_settings_first(finding, settings_problems(environment)))
     if settings is None or token is None:
         return Explanation(finding=diagnose(BY_API_ALONE, case), unasked=unasked)
     if known is None:

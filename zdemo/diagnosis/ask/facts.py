@@ -17,7 +17,8 @@ from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.rules.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
-from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
+from zdemo.diagnosis.settings_first import settings_problems
+from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step, sentence
@@ -73,10 +74,11 @@ class Facts:
     def __init__(
         self, environment: Environment, settings: Settings, token: str | None, ids: PatIds | None = None
     ) -> None:
-        self.environment = environment
+        self.problems = settings_problems(environment)  # first of all: what is wrong with them is named first
         self.settings = settings
         self.made_up = token is None
         self.token = random_token() if token is None else token
+        self.form = token_form(self.token)
         self._bearer = "".join(self.token.split())  # blanks that ZITADEL ignores cannot stand in a header field
         self.ids = ids or (pat_ids(environment, token) if token else None)
         unusable = unusable_admin_pat(environment, settings.zitadel)
@@ -123,11 +125,6 @@ class Facts:
         """What must not be shown if a server sends it back: the token and the credentials."""
         return (self.token, self.token.strip(), *self._client.secrets, self.admin_pat)
 
-    @cached_property
-    def form(self) -> TokenForm:
-        """The form of the token."""
-        return token_form(self.token)
-
     # --- probes
 
     def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
@@ -168,7 +165,7 @@ class Facts:
 
     @property
     def _can_be_sent(self) -> bool:
-        return not self.made_up and self.form.sendable and not self.form.problem
+        return not self.made_up and self.form.is_clean
 
     def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = ()) -> Evidence:
         """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from zdemo.config.environment import Environment
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
-from zdemo.diagnosis.settings_first import with_settings_first
+from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.view import brief, heading, why
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 
@@ -20,7 +20,7 @@ def name_cause(error: ZdemoError, environment: Environment, told: Collection[str
         finding = Finding(id="api.reachable", cause=error.message, fix=error.steps)
     else:
         return
-    explained(error, brief(with_settings_first(finding, environment)), told)
+    explained(error, brief(with_settings_first(finding, settings_problems(environment))), told)
 
 
 def explained(error: ZdemoError, finding: Finding, told: Collection[str] = ()) -> ZdemoError:

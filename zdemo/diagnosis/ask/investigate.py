@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
-from zdemo.diagnosis.evidence import NOT_ASKED, Probe, TokenCase
+from zdemo.diagnosis.evidence import NOT_ASKED, UNREAD, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, without_secrets
 from zdemo.diagnosis.rules.active_token import REFUSED, Note, notes
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
@@ -68,6 +68,7 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
     case = TokenCase(
         settings=facts.settings,
         token="" if facts.made_up else facts.token,
+        form=UNREAD if facts.made_up else facts.form,
         role=role or "",
         refused_for_role=refused_for_role,
         introspection=facts.introspection or NOT_ASKED,
@@ -81,7 +82,7 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
         answer=reply if isinstance(reply, Response) else None,
         introspection=facts.introspection,
         error=error,
-        finding=with_settings_first(finding, facts.environment).without(facts.secrets) if finding else None,
+        finding=with_settings_first(finding, facts.problems).without(facts.secrets) if finding else None,
         notes=tuple(
             replace(note, text=without_secrets(note.text, facts.secrets))
             for note in notes(replace(case, evidence=facts.known))

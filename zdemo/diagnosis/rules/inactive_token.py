@@ -95,7 +95,7 @@ def _sick(case: TokenCase) -> Finding | None:
 
 
 def _pasted(case: TokenCase) -> Finding | None:
-    return paste_problem(case.token)
+    return None if case.form.is_clean else paste_problem(case.token)
 
 
 @rule(Probe.TOKEN)
