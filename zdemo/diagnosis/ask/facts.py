@@ -142,7 +142,7 @@ class Facts:
             case probe if probe in WITH_TOKEN:
                 return partial(self._get, WITH_TOKEN[probe], self._bearer) if self._can_be_sent else None
             case Probe.MADE_UP_CLIENT if not self.known.administrator_is_active:  # else it is known that ZITADEL works
-                return partial(self._introspect, random_token(), authorization=_made_up_client())
+                return self._introspect_as_made_up_client
             case Probe.OWN_PAIR_AT_TOKEN_ENDPOINT if self.settings.key is None:
                 return self._own_pair_at_token_endpoint
             case Probe.ASSIGNMENTS if introspection and introspection.text("sub"):
@@ -216,6 +216,10 @@ class Facts:
 
     def _introspect(self, token: str, **more: str) -> Response:
         return self._client.ask(token, timeout_seconds=self._seconds_left(), **more)
+
+    def _introspect_as_made_up_client(self) -> Response:
+        made_up = basic_credentials("".join(secrets.choice("0123456789") for _ in range(18)), secrets.token_hex(32))
+        return self._introspect(random_token(), authorization=made_up)
 
     def _own_pair_at_token_endpoint(self) -> Response:
         """Send the credentials where only a service account's are accepted (RFC 6749 §4.4); a token is discarded."""
@@ -348,7 +352,3 @@ def random_token() -> str:
     iv, tag, *parts = map(secrets.token_urlsafe, (12, 16, 32, 12, 37, 16))
     header = f'{{"alg":"A256GCMKW","enc":"A256GCM","iv":"{iv}","kid":"oidcKey","tag":"{tag}"}}'
     return ".".join((base64.urlsafe_b64encode(header.encode()).decode().rstrip("="), *parts))
-
-
-def _made_up_client() -> str:
-    return basic_credentials("".join(secrets.choice("0123456789") for _ in range(18)), secrets.token_hex(32))

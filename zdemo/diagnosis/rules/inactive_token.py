@@ -118,15 +118,14 @@ def _another_value(case: TokenCase) -> Finding | None:
     return Finding(id="token.another_value", cause=f"this is not a token but {what}", fix=(fix,)) if what else None
 
 
-def _lives(case: TokenCase) -> bool:
-    return case.evidence.token_is_alive
-
-
 @rule(Probe.USERINFO)
-def _contradiction(case: TokenCase) -> Finding | None:
-    if not _lives(case) or case.form.kind is not TokenKind.PAT:  # a PAT is meant for every API
+def _alive(case: TokenCase) -> Finding | None:
+    """Judge a token that userinfo accepts."""
+    if not case.evidence.token_is_alive:
         return None
-    return Finding(
+    if case.form.kind is not TokenKind.PAT:
+        return _not_for_this_api(case)
+    return Finding(  # a PAT is meant for every API
         id="token.contradiction",
         cause="ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive",
         candidates=("its user was changed a moment ago", "ZITADEL's database is in trouble"),
@@ -135,29 +134,25 @@ def _contradiction(case: TokenCase) -> Finding | None:
     )
 
 
-@rule(Probe.ADMINISTRATOR, when=_lives)
-def _wrong_project(case: TokenCase) -> Finding | None:
-    configured, project = case.settings.project_id, _own_project(case)
-    if not configured or not (configured in case.form.audience or (project and project != configured)):
-        return None
-    belongs = f"the API application belongs to {f'project {project}' if project else 'another project'}"
-    right = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
-    return Finding(
-        id="token.wrong_project",
-        cause=f"ZITADEL_PROJECT_ID is wrong: {belongs}, not to {configured}; {FOR_OTHERS}",
-        seen=_audience_line(case),
-        fix=(
-            SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40)) if project else right,
-            sentence("then request a new token, e.g. with", Command("token")),
-        ),
-        otherwise=(f"if project {configured} is meant: use an API application of that project",),
-    )
-
-
-@rule(Probe.ADMINISTRATOR, when=_lives)
-def _other_audience(case: TokenCase) -> Finding:
-    own, configured = _own_project(case), case.settings.project_id
-    if configured and not own and not case.form.audience:  # only ZITADEL can read an opaque token
+def _not_for_this_api(case: TokenCase) -> Finding:
+    configured, audience = case.settings.project_id, case.form.audience
+    of_admin_pat = case.evidence.body(Probe.ADMINISTRATOR).get("aud")  # the audience of a PAT names the own project
+    project = project_behind(case.settings.client_id, of_admin_pat) if isinstance(of_admin_pat, list) else None
+    seen = (("audience", shown_list(audience)),) if audience else ()
+    if configured and (configured in audience or (project and project != configured)):
+        belongs = f"the API application belongs to {f'project {project}' if project else 'another project'}"
+        right = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
+        return Finding(
+            id="token.wrong_project",
+            cause=f"ZITADEL_PROJECT_ID is wrong: {belongs}, not to {configured}; {FOR_OTHERS}",
+            seen=seen,
+            fix=(
+                SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40)) if project else right,
+                sentence("then request a new token, e.g. with", Command("token")),
+            ),
+            otherwise=(f"if project {configured} is meant: use an API application of that project",),
+        )
+    if configured and not project and not audience:  # only ZITADEL can read an opaque token
         compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
         return Finding(
             id="token.other_audience",
@@ -172,24 +167,14 @@ def _other_audience(case: TokenCase) -> Finding:
                 f"then request the token with the scope {audience_scope('PROJECT_ID')}",
             ),
         )
-    whose = "PROJECT_ID is the ID of the API application's project"
+    whose = () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
     return Finding(
         id="token.other_audience",
         cause=f"{FOR_OTHERS}: its audience names neither this API application nor its project",
-        seen=_audience_line(case),
-        fix=(f"request it with the scope {audience_scope(own or configured)}", *([] if own or configured else [whose])),
+        seen=seen,
+        fix=(f"request it with the scope {audience_scope(project or configured)}", *whose),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
     )
-
-
-def _own_project(case: TokenCase) -> str | None:
-    """Return the API application's project, which the audience of a PAT names."""
-    audience = case.evidence.body(Probe.ADMINISTRATOR).get("aud")
-    return project_behind(case.settings.client_id, audience) if isinstance(audience, list) else None
-
-
-def _audience_line(case: TokenCase) -> Lines:
-    return (("audience", shown_list(case.form.audience)),) if case.form.audience else ()
 
 
 @rule(Probe.WHOAMI, when=_of(*MAY_BE_SESSIONS))
@@ -300,7 +285,7 @@ def _seen(case: TokenCase) -> Lines:
     lines.append(("form", case.form.described))
     if evidence.refused(Probe.USERINFO):
         lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
-    elif not _lives(case) and (userinfo := evidence.answer(Probe.USERINFO)):
+    elif not evidence.token_is_alive and (userinfo := evidence.answer(Probe.USERINFO)):
         lines.append(("userinfo", f"{described(userinfo)}: not ZITADEL's answer, so it says nothing"))
     if evidence.administrator_is_active:
         lines.append(("ZITADEL", "works: the administrator's PAT is active"))
@@ -317,9 +302,7 @@ _OF_THE_TOKEN = table(
     *table(
         _another_value,
         by_records,
-        _contradiction,
-        _wrong_project,
-        _other_audience,
+        _alive,
         *INACTIVE_JWT,
         _session_api,
         _dead_pat,
