@@ -155,11 +155,6 @@ class Evidence:
         return answer.json_object() if answer else {}
 
     @property
-    def from_setup(self) -> bool:
-        """Whether setup created the token."""
-        return self.ids is not None and not self.ids.named_by
-
-    @property
     def clock_off_by(self) -> float:
         """How far this machine's clock is ahead of ZITADEL's, in seconds; 0 when they agree, or nothing is known."""
         ahead = self.clock_ahead_seconds or 0
@@ -260,13 +255,6 @@ class TokenCase:
         return self.error if isinstance(self.error, ConnectionFailed) else self.error.failure if self.error else None
 
     @property
-    def is_inactive(self) -> bool:
-        """Whether introspection calls the token of these settings inactive."""
-        return (
-            self.settings is not NO_SETTINGS and self.introspection is not NOT_ASKED and not self.introspection.active
-        )
-
-    @property
     def zitadels_now(self) -> float:
         """The time by ZITADEL's clock: this machine's may be wrong."""
         return self.now - self.evidence.clock_off_by
@@ -274,8 +262,6 @@ class TokenCase:
     @cached_property
     def refusal(self) -> Refused | None:
         """Why the API refuses the token, decided by the function that the API uses; ``None`` when it accepts it."""
-        if self.introspection is NOT_ASKED or self.settings is NO_SETTINGS:
-            return None
         return refusal_of(self.introspection, self.settings, role=self.role, now=self.now)
 
 

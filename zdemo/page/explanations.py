@@ -114,7 +114,7 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
             evidence=Evidence(admin_option="" if options.emulator else admin_option(options.environment)),
             now=now,
         )
-        return decide((*INACTIVE, *REFUSED), case) or raised
+        return decide(REFUSED if introspection.active else INACTIVE, case) or raised
     if raised and (trace.is_past or isinstance(error, InvalidRequest)):
         return raised  # more exact than what can be seen from outside
     if own := finding_for_own_refusal(call):

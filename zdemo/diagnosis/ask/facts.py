@@ -79,6 +79,7 @@ class Facts:
         self.made_up = token is None
         self.token = random_token() if token is None else token
         self.form = token_form(self.token)
+        self._can_be_sent = not self.made_up and self.form.is_clean
         self._bearer = "".join(self.token.split())  # blanks that ZITADEL ignores cannot stand in a header field
         self.ids = ids or (pat_ids(environment, token) if token else None)
         unusable = unusable_admin_pat(environment, settings.zitadel)
@@ -162,10 +163,6 @@ class Facts:
             case Probe.PAT_RECORDS if self.admin_pat and (ids := self.ids):
                 return lambda: {"pat_records": self.look_up(partial(self._pat_records, ids))}
         return None
-
-    @property
-    def _can_be_sent(self) -> bool:
-        return not self.made_up and self.form.is_clean
 
     def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = ()) -> Evidence:
         """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.

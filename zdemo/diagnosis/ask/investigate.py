@@ -78,13 +78,11 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
     )
     is_active = case.introspection.active
     finding = decide(NO_INTROSPECTION if error else REFUSED if is_active else INACTIVE, case, facts)
+    remarks = notes(replace(case, evidence=facts.known)) if is_active else ()
     return Investigation(
         answer=reply if isinstance(reply, Response) else None,
         introspection=facts.introspection,
         error=error,
         finding=with_settings_first(finding, facts.problems).without(facts.secrets) if finding else None,
-        notes=tuple(
-            replace(note, text=without_secrets(note.text, facts.secrets))
-            for note in notes(replace(case, evidence=facts.known))
-        ),
+        notes=tuple(replace(note, text=without_secrets(note.text, facts.secrets)) for note in remarks),
     )

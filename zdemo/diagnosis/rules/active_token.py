@@ -46,7 +46,7 @@ def _in_other_project(case: TokenCase) -> Finding:
 INVALID = table(
     _out_of_time,
     _in_other_project,
-    when=lambda case: case.introspection.active and isinstance(case.refusal, InvalidToken),
+    when=lambda case: isinstance(case.refusal, InvalidToken),
 )
 REFUSED = (*INVALID, *MISSING_ROLE)
 
@@ -74,8 +74,6 @@ class Note:
 def notes(case: TokenCase) -> tuple[Note, ...]:
     """Return a note for each thing that is unusual about an active token."""
     introspection, settings, role = case.introspection, case.settings, case.role
-    if not introspection.active:
-        return ()
     project, granted = settings.project_id, introspection.roles(settings.project_id)
     issuer, of_pat = introspection.text("iss"), is_pat(introspection)
     texts: dict[NoteKind, str] = {}

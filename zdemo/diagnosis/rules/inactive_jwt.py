@@ -3,7 +3,6 @@
 from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import audience_scope, shown_list, span
 from zdemo.errors.steps import Command, SetVariable, sentence
 from zdemo.zitadel.introspection_answer import within_all_clocks
@@ -122,11 +121,4 @@ def _key_is_known(case: TokenCase) -> bool | None:
     return any(isinstance(key, dict) and key.get("kid") == kid for key in keys) if isinstance(keys, list) else None
 
 
-INACTIVE_JWT = table(
-    _wrong_signature,
-    _other_issuer,
-    _by_its_claims,
-    _other_audience,
-    _ended,
-    when=lambda case: case.form.kind is TokenKind.JWT,
-)
+INACTIVE_JWT = table(_wrong_signature, _other_issuer, _by_its_claims, _other_audience, _ended)

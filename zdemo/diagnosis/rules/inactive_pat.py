@@ -135,7 +135,7 @@ def _may_be_recorded(case: TokenCase) -> bool:
 @rule(Probe.PAT_RECORDS, when=_may_be_recorded)
 def by_records(case: TokenCase) -> Finding | None:
     """Judge by the records of a PAT, at the time when they were looked up."""
-    records, now = case.evidence.pat_records, case.zitadels_now
+    records = case.evidence.pat_records
     if records is None or records.id_bytes not in (None, case.form.sealed_bytes):
         return None  # records of a PAT of another length belong to another PAT
     if case.form.kind is TokenKind.CUT and not records.id_bytes:
@@ -145,9 +145,9 @@ def by_records(case: TokenCase) -> Finding | None:
     elif records.state in OFF:
         finding = _user_off(records, *OFF[records.state])
     elif records.pat:
-        finding = _listed(records.pat, records, now)
+        finding = _listed(records.pat, records, case.zitadels_now)
     elif records.pats is not None:
-        finding = _not_listed(records.pats, records, now)
+        finding = _not_listed(records.pats, records, case.zitadels_now)
     else:
         return None
     return _with_doubt(finding.and_seen((LOOKED_UP,)), records)

@@ -210,7 +210,7 @@ def _dead_pat(case: TokenCase) -> Finding:
         otherwise=(page,),
     )
     again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
-    return replace(dead, fix=(again,), otherwise=()) if case.evidence.from_setup else dead
+    return replace(dead, fix=(again,), otherwise=()) if case.evidence.ids and not case.evidence.ids.named_by else dead
 
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.ACCESS, TokenKind.OPAQUE))
@@ -296,14 +296,13 @@ def _seen(case: TokenCase) -> Lines:
     return tuple(lines)
 
 
-SICK = table(_database_away, rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick))
 _OF_THE_TOKEN = table(
     _pasted,
     *table(
         _another_value,
         by_records,
         _alive,
-        *INACTIVE_JWT,
+        *table(*INACTIVE_JWT, when=_of(TokenKind.JWT)),
         _session_api,
         _dead_pat,
         _ended,
@@ -313,4 +312,4 @@ _OF_THE_TOKEN = table(
     ),
     when=lambda case: bool(case.token),
 )
-INACTIVE = table(*SICK, *_OF_THE_TOKEN, when=lambda case: case.is_inactive)
+INACTIVE = (_database_away, rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick), *_OF_THE_TOKEN)

@@ -347,5 +347,5 @@ BY_ASSIGNMENTS = table(
 MISSING_ROLE = table(
     *BY_INTROSPECTION,
     *BY_ASSIGNMENTS,
-    when=lambda case: case.introspection.active and isinstance(case.refusal, InsufficientScope),
+    when=lambda case: isinstance(case.refusal, InsufficientScope),
 )
