@@ -43,12 +43,10 @@ def _in_other_project(case: TokenCase) -> Finding:
     )
 
 
-INVALID = table(
-    _out_of_time,
-    _in_other_project,
-    when=lambda case: isinstance(case.refusal, InvalidToken),
+REFUSED = (
+    *table(_out_of_time, _in_other_project, when=lambda case: isinstance(case.refusal, InvalidToken)),
+    *MISSING_ROLE,
 )
-REFUSED = (*INVALID, *MISSING_ROLE)
 
 
 class NoteKind(StrEnum):

@@ -5,6 +5,7 @@ No finding mentions the token.
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, did_you_mean, rename_steps
@@ -92,7 +93,7 @@ class ApiCase:
         """Whether a path of any API was called, not a route of the example API."""
         return isinstance(self.call.route, OtherRoute)
 
-    @property
+    @cached_property
     def form(self) -> TokenForm:
         """The form of the token."""
         return token_form(self.token or "")
@@ -322,13 +323,7 @@ BY_ANSWER = (
     *BEFORE_THE_API,
     *table(_is_zitadel, _verifies_jwts),
     *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
-    *table(
-        _invalid_request,
-        _method_not_allowed,
-        _not_found,
-        _other,
-        when=lambda case: not _is_about_the_token(case),
-    ),
+    *table(_invalid_request, _method_not_allowed, _not_found, _other, when=lambda case: not _is_about_the_token(case)),
 )
 ANOTHER_API = (  # than the example's, by the answer of its public route
     *BEFORE_THE_API,

@@ -16,7 +16,6 @@ from zdemo.errors.steps import Command, SetVariable, Shell, Step, sentence
 from zdemo.zitadel.introspection_answer import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
-MAY_BE_SESSIONS = (TokenKind.SESSION_API, TokenKind.CUT)  # the second: IDs of another length
 DATABASE_SICK = "zitadel.database_sick"
 EMULATORS_TOKENS = [BY_NAME[name].emulator for name in ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT")]
 FOR_OTHERS = "the token is valid, but not meant for this API"
@@ -177,7 +176,7 @@ def _not_for_this_api(case: TokenCase) -> Finding:
     )
 
 
-@rule(Probe.WHOAMI, when=_of(*MAY_BE_SESSIONS))
+@rule(Probe.WHOAMI, when=_of(TokenKind.SESSION_API, TokenKind.CUT))  # the second: IDs of another length
 def _session_api(case: TokenCase) -> Finding | None:
     whoami = case.evidence.answer(Probe.WHOAMI)
     proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
@@ -296,20 +295,23 @@ def _seen(case: TokenCase) -> Lines:
     return tuple(lines)
 
 
-_OF_THE_TOKEN = table(
-    _pasted,
+INACTIVE = (
+    _database_away,
+    rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick),
     *table(
-        _another_value,
-        by_records,
-        _alive,
-        *table(*INACTIVE_JWT, when=_of(TokenKind.JWT)),
-        _session_api,
-        _dead_pat,
-        _ended,
-        _cut,
-        _not_a_token,
-        seen=_seen,
+        _pasted,
+        *table(
+            _another_value,
+            by_records,
+            _alive,
+            *table(*INACTIVE_JWT, when=_of(TokenKind.JWT)),
+            _session_api,
+            _dead_pat,
+            _ended,
+            _cut,
+            _not_a_token,
+            seen=_seen,
+        ),
+        when=lambda case: bool(case.token),
     ),
-    when=lambda case: bool(case.token),
 )
-INACTIVE = (_database_away, rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick), *_OF_THE_TOKEN)

@@ -328,24 +328,15 @@ def _assignment_lines(case: TokenCase) -> Lines:
     return *_token_lines(case), *(("assignments", line) for line in lines)
 
 
-BY_INTROSPECTION = table(
-    _other_project_configured,
-    rule(when=lambda case: case.evidence.is_admin_pat)(_administrators),
-    _administrators_token,
-    _swapped_tokens,
-    _narrowed_to_roles,
-    seen=_token_lines,
-)
-BY_ASSIGNMENTS = table(
-    _narrowed_to_organizations,
-    _listed_here,
-    _in_other_project,
-    _near_miss,
-    _missing,
-    seen=_assignment_lines,
-)
 MISSING_ROLE = table(
-    *BY_INTROSPECTION,
-    *BY_ASSIGNMENTS,
+    *table(
+        _other_project_configured,
+        rule(when=lambda case: case.evidence.is_admin_pat)(_administrators),
+        _administrators_token,
+        _swapped_tokens,
+        _narrowed_to_roles,
+        seen=_token_lines,
+    ),
+    *table(_narrowed_to_organizations, _listed_here, _in_other_project, _near_miss, _missing, seen=_assignment_lines),
     when=lambda case: isinstance(case.refusal, InsufficientScope),
 )

@@ -74,11 +74,7 @@ def _inactive(case: UserCase) -> Finding:
 # --- a key
 
 
-def _has_refused_key(case: UserCase) -> bool:
-    return case.settings.key is not None and case.error in KEY_REFUSED
-
-
-@rule(Probe.DISCOVERY, Probe.READY, when=_has_refused_key)
+@rule(Probe.DISCOVERY, Probe.READY, when=lambda case: case.settings.key is not None and case.error in KEY_REFUSED)
 def _key_refused(case: UserCase) -> Finding:
     evidence, settings, key = case.evidence, case.settings, case.settings.key
     audience = finding_for_audience(evidence, settings.issuer, SIGNER, kind="user")
@@ -168,12 +164,4 @@ def _other_refusal(case: UserCase) -> Finding | None:
     )
 
 
-REFUSED_USER = table(
-    _inactive,
-    _key_refused,
-    _unknown,
-    _wrong_secret,
-    _other_refusal,
-    when=_is_refusal,
-    seen=_seen,
-)
+REFUSED_USER = table(_inactive, _key_refused, _unknown, _wrong_secret, _other_refusal, when=_is_refusal, seen=_seen)

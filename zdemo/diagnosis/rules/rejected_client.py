@@ -63,7 +63,6 @@ def _other_status(case: TokenCase) -> Finding | None:
 # --- what the settings show by themselves
 
 
-@rule(when=has_secret)
 def _emulators(case: TokenCase) -> Finding | None:
     settings = case.settings
     if (settings.client_id, settings.client_secret) != EMULATORS_PAIR or case.answer.emulator:
@@ -77,11 +76,7 @@ def _emulators(case: TokenCase) -> Finding | None:
     )
 
 
-def _may_be_service_accounts(case: TokenCase) -> bool:
-    return has_secret(case) and not ID_DIGITS.fullmatch(case.settings.client_id)
-
-
-@rule(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT, when=_may_be_service_accounts)
+@rule(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT, when=lambda case: not ID_DIGITS.fullmatch(case.settings.client_id))
 def _service_account(case: TokenCase) -> Finding | None:
     """A service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
     reply = case.evidence.answer(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
@@ -104,7 +99,6 @@ def _of_value(name: str, value: Problem) -> Finding:
     return Finding(id=name, cause=value.text, likely=True, fix=value.steps, problems=(value,))
 
 
-@rule(when=has_secret)
 def _misplaced(case: TokenCase) -> Finding | None:
     """A value that cannot work, whatever ZITADEL knows."""
     if are_token_and_secret_swapped(case.form.kind, case.settings.client_secret):
@@ -113,7 +107,6 @@ def _misplaced(case: TokenCase) -> Finding | None:
     return _of_value("client.swapped" if value == SWAPPED else "client.misplaced", value) if value else None
 
 
-@rule(when=has_secret)
 def _odd(case: TokenCase) -> Finding | None:
     value = next(odd_credentials(case.settings), None)
     if value is None:
@@ -199,14 +192,12 @@ def _seen(case: TokenCase) -> Lines:
 
 REFUSED_CLIENT = table(
     _other_status,
-    _emulators,
-    _service_account,
-    _misplaced,
+    *table(_emulators, _service_account, _misplaced, when=has_secret),
     _other_audience,
     *BY_RECORDS,
     _everything_refused,
     rule(when=has_key)(clock_of),
-    _odd,
+    *table(_odd, when=has_secret),
     rule(Probe.USERINFO, when=_may_all_be_refused)(_open),
     _open,
     when=is_about_client,

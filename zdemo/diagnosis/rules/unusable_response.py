@@ -325,7 +325,7 @@ NETWORK = table(
     rule(when=lambda case: not _timed_out(case))(_not_connected),
     rule(Probe.HEALTH)(_not_connected),
     _hangs,
-    when=lambda case: case.error is not None and not case.has_answer,
+    when=lambda case: not case.has_answer,
     seen=lambda case: health_lines(case.evidence),
 )
 UNUSABLE = table(
@@ -346,16 +346,17 @@ UNUSABLE = table(
     when=lambda case: case.has_answer and not is_about_client(case),
     seen=_seen,
 )
-_BEFORE_UNUSABLE = table(
-    rule(Probe.READY, when=_status(*REFUSALS))(_in_between),
-    _expects_https,
-    _own_proxy,
-    rule(when=_status(*REFUSALS))(_filtered),
-    _another_api,
-    when=lambda case: case.has_answer,
-    seen=_seen,
+NO_DISCOVERY = (
+    *table(
+        rule(Probe.READY, when=_status(*REFUSALS))(_in_between),
+        _expects_https,
+        _own_proxy,
+        rule(when=_status(*REFUSALS))(_filtered),
+        _another_api,
+        seen=_seen,
+    ),
+    *UNUSABLE,
 )
-NO_DISCOVERY = (*_BEFORE_UNUSABLE, *UNUSABLE)
 NO_INTROSPECTION = (*NETWORK, *UNUSABLE, *REFUSED_CLIENT)
 
 
