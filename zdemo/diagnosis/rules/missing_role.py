@@ -4,7 +4,7 @@ ZITADEL lets any PAT list its own role assignments, so most findings are certain
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import Settings
@@ -108,16 +108,6 @@ def _holding(case: TokenCase) -> list[RoleAssignment]:
     return [a for a in case.evidence.assignments or () if case.role in a.role_keys]
 
 
-def _here(case: TokenCase) -> list[RoleAssignment]:
-    """Return those in the project that counts: the configured one, else the application's."""
-    project = case.settings.project_id or _project(case)
-    return [a for a in _holding(case) if a.project_id == project]
-
-
-def _is_granted(case: TokenCase) -> bool:
-    return any(a.active for a in _here(case))
-
-
 def _grant(case: TokenCase, action: str = "grant", *, does: str = "") -> Command:
     return Command(f"role {action}", (user_of(case.introspection), case.role), case.evidence.admin_option, does=does)
 
@@ -152,10 +142,6 @@ def _rights(case: TokenCase) -> str:
     return _names(case.evidence.own_rights[:MOST_SHOWN], 40) or "ZITADEL_ADMIN_PAT"
 
 
-def _may_show_rights(case: TokenCase) -> bool:  # where the API named the cause, no request is left for them
-    return not case.refused_for_role and may_list_own_assignments(case.introspection)
-
-
 def _administrators(case: TokenCase) -> Finding:
     return Finding(  # the fix is never to grant it the role
         id="role.administrators_token",
@@ -164,6 +150,10 @@ def _administrators(case: TokenCase) -> Finding:
         fix=("set PAT to the token of a service account that has the role",),
         otherwise=(Command("setup", does="creates such a user and its token, if there is none"),),
     )
+
+
+def _may_show_rights(case: TokenCase) -> bool:  # where the API named the cause, no request is left for them
+    return not case.refused_for_role and may_list_own_assignments(case.introspection)
 
 
 @rule(Probe.OWN_RIGHTS, when=_may_show_rights)
@@ -197,26 +187,29 @@ def _narrowed(case: TokenCase, to: str, *fix: Step, candidates: tuple[str, ...] 
 
 
 @rule(Probe.ASSIGNMENTS)
-def _narrowed_to_organizations(case: TokenCase) -> Finding | None:
+def _by_assignments(case: TokenCase) -> Finding | None:
+    project = case.settings.project_id or _project(case)  # the one that counts
+    holding = _holding(case)
+    here = [a for a in holding if a.project_id == project]
+    elsewhere = [a for a in holding if a.active and a not in here]
+    is_granted = any(a.active for a in here)
     scopes = () if is_pat(case.introspection) else case.introspection.scopes
-    organizations = [s.removeprefix(ORGANIZATION_SCOPE) for s in scopes if s.startswith(ORGANIZATION_SCOPE)]
-    if not organizations:
-        return None
-    to = f"roles granted by the organization {_names(organizations)}"
-    candidates = () if _is_granted(case) else ("another organization has granted it", "it is not granted at all")
-    return _narrowed(case, to, ALL_ROLES, _grant(case), candidates=candidates)
-
-
-@rule(Probe.ASSIGNMENTS)
-def _listed_here(case: TokenCase) -> Finding | None:
-    if not _here(case):
-        return None
-    if not _is_granted(case):
+    if organizations := [s.removeprefix(ORGANIZATION_SCOPE) for s in scopes if s.startswith(ORGANIZATION_SCOPE)]:
+        to = f"roles granted by the organization {_names(organizations)}"
+        candidates = () if is_granted else ("another organization has granted it", "it is not granted at all")
+        return _narrowed(case, to, ALL_ROLES, _grant(case), candidates=candidates)
+    if is_granted:
+        return _just_changed(case)
+    if here:
         return Finding(
             id="role.deactivated",
             cause=f"the role {case.role} is granted in this project, but that role assignment is deactivated",
             fix=(_grant(case, does="activates the assignment"),),
         )
+    return _in_other_project(case, elsewhere) if elsewhere else None
+
+
+def _just_changed(case: TokenCase) -> Finding:
     other = "the API application belongs to another project than ZITADEL_PROJECT_ID"
     return Finding(
         id="role.just_changed",
@@ -233,12 +226,7 @@ def _listed_here(case: TokenCase) -> Finding | None:
     )
 
 
-@rule(Probe.ASSIGNMENTS)
-def _in_other_project(case: TokenCase) -> Finding | None:
-    here = _here(case)
-    elsewhere = [a for a in _holding(case) if a.active and a not in here]
-    if not elsewhere:
-        return None
+def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> Finding:
     where, project = " and in ".join(_project_words(a) for a in elsewhere[:3]), _project(case)
     use_other = f"if {_project_words(elsewhere[0])} is meant: use an API application of that project"
     steps: tuple[Step, Step] = sentence("grant it in this project:", _grant(case)), f"or, {use_other}"
@@ -337,6 +325,6 @@ MISSING_ROLE = table(
         _narrowed_to_roles,
         seen=_token_lines,
     ),
-    *table(_narrowed_to_organizations, _listed_here, _in_other_project, _near_miss, _missing, seen=_assignment_lines),
+    *table(_by_assignments, _near_miss, _missing, seen=_assignment_lines),
     when=lambda case: isinstance(case.refusal, InsufficientScope),
 )
