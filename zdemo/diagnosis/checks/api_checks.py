@@ -10,12 +10,11 @@ from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import refusal_of
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.rules.api_response import ANOTHER_API, ApiCase, code_of
+from zdemo.diagnosis.rules.api_response import ANOTHER_API, OWN_API, ApiCase, code_of
 from zdemo.diagnosis.rules.refused_call import finding_for_disagreement, other_api
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
-from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call
 from zdemo.http.example_api import Route
 
@@ -57,8 +56,9 @@ def _identity(context: DoctorContext) -> Finding:
     host = urlsplit(public.url).netloc
     if "zitadel" in public.answer.headers.get("set-cookie", "").lower() or context.api_is_zitadel:
         return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
-    own = Command("doctor --api URL", does="for an API of your own: a URL that requires a token")
-    other = failed(f"the server at {host} is not a zdemo API: {described(public.answer)}", CORRECT, otherwise=(own,))
+    other = failed(
+        f"the server at {host} is not a zdemo API: {described(public.answer)}", CORRECT, otherwise=(OWN_API,)
+    )
     return decide(ANOTHER_API, ApiCase(call=public)) or other
 
 

@@ -25,6 +25,7 @@ CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 Â
 CHALLENGE = "WWW-Authenticate"
 VERIFIES_JWTS = "the API verifies JWTs itself, and this token is opaque (not a JWT)"
 GET_JWT = Command("token", does="a JWT, if the Access Token Type of its service account is JWT")
+OWN_API = Command("doctor --api URL", does="for an API of your own: a URL that requires a token")
 ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
 CHANGED = "a proxy in between removes or changes the Authorization header field"
 NGINX = "nginx: proxy_set_header Authorization $http_authorization;"
@@ -278,7 +279,7 @@ def _not_found(case: ApiCase) -> Finding:
         candidates=("it is an API of your own, or another server", "a proxy in front of it changes the path"),
         fix=(
             there if call.below else f"correct {call.setting}: where zdemo serve runs",
-            Command("doctor --api URL", does="for an API of your own: a URL that requires a token"),
+            OWN_API,
         ),
     )
 

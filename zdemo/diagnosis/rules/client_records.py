@@ -82,14 +82,6 @@ def clock_of(case: TokenCase) -> Finding | None:
 # --- what the administrator's PAT shows
 
 
-def _records(case: TokenCase) -> ClientRecords:
-    return case.evidence.client_records or ClientRecords()
-
-
-def _application(case: TokenCase) -> Application | None:
-    return _records(case).application
-
-
 def _finding(case: TokenCase, name: str, cause: str, fix: Step, *otherwise: Step) -> Finding:
     """Return a finding that is certain; if the clock is wrong as well, both need a fix."""
     clock = clock_of(case)
@@ -97,8 +89,17 @@ def _finding(case: TokenCase, name: str, cause: str, fix: Step, *otherwise: Step
 
 
 @rule(Probe.CLIENT_RECORDS)
-def _inactive(case: TokenCase) -> Finding | None:
-    records = _records(case)
+def _by_records(case: TokenCase) -> Finding | None:
+    records = case.evidence.client_records
+    if records is None:
+        return None
+    if (app := records.application) is None:
+        return _unknown(case, records)
+    by_credentials = _wrong_key if has_key(case) else _wrong_secret
+    return _inactive(case, records) or _public(case, app) or by_credentials(case, app, records)
+
+
+def _inactive(case: TokenCase, records: ClientRecords) -> Finding | None:
     for kind, record in (
         ("application", records.application),
         ("project", records.project),
@@ -113,17 +114,16 @@ def _inactive(case: TokenCase) -> Finding | None:
     return None
 
 
-@rule(Probe.CLIENT_RECORDS)
-def _wrong_secret(case: TokenCase) -> Finding | None:
-    if not (app := _application(case)):
+def _public(case: TokenCase, app: Application) -> Finding | None:
+    if app.method != PUBLIC_METHOD:
         return None
+    what = "is a public client (PKCE, authentication method none): it cannot introspect"
+    fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
+    return _finding(case, "is_public", f"the application {quoted(app.name, 60)} {what}", fix)
+
+
+def _wrong_secret(case: TokenCase, app: Application, records: ClientRecords) -> Finding | None:
     name = f"the application {quoted(app.name, 60)}"
-    if app.method == PUBLIC_METHOD:
-        cause = f"{name} is a public client (PKCE, authentication method none): it cannot introspect"
-        fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
-        return _finding(case, "is_public", cause, fix)
-    if has_key(case):
-        return None
     if app.method in KEY_METHODS:
         return _finding(
             case,
@@ -133,7 +133,7 @@ def _wrong_secret(case: TokenCase) -> Finding | None:
             "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it",
             "switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows",
         )
-    if not _records(case).all_visible:  # an administrator of the project alone
+    if not records.all_visible:  # an administrator of the project alone
         return None
     cause = (
         f"{refusal(case)}: CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since. CLIENT_ID is "
@@ -142,12 +142,10 @@ def _wrong_secret(case: TokenCase) -> Finding | None:
     return _finding(case, "wrong_secret", cause, CERTAINLY_COPY_SECRET, REGENERATE)
 
 
-@rule(Probe.CLIENT_RECORDS, when=has_key)
-def _wrong_key(case: TokenCase) -> Finding | None:
-    app, keys = _application(case), _records(case).keys
-    if not app or keys is None or not case.settings.key:
+def _wrong_key(case: TokenCase, app: Application, records: ClientRecords) -> Finding | None:
+    if records.keys is None or not case.settings.key:
         return None
-    key = next((listed for listed in keys if listed.id == case.settings.key.key_id), None)
+    key = next((listed for listed in records.keys if listed.id == case.settings.key.key_id), None)
     if key is None:
         cause = (
             f"the key of ZITADEL_KEY_FILE is unknown: the application {quoted(app.name, 60)} does not list its keyId; "
@@ -164,14 +162,11 @@ def _wrong_key(case: TokenCase) -> Finding | None:
         likely=True,
         fix=(NEW_KEY,),
     )
-    return clock_of(case) or (differs if _records(case).all_visible else None)
+    return clock_of(case) or (differs if records.all_visible else None)
 
 
-@rule(Probe.CLIENT_RECORDS)
-def _unknown(case: TokenCase) -> Finding | None:
-    records, variables = case.evidence.client_records, case.settings.credential_variables
-    if records is None or records.application:
-        return None
+def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
+    variables = case.settings.credential_variables
     variable = "clientId in the key file" if has_key(case) else "CLIENT_ID"
     if app := records.with_own_id:
         fix: Step = SetVariable("CLIENT_ID", app.client_id, certain=True)
@@ -211,4 +206,4 @@ def _seen(case: TokenCase) -> Lines:
     return (*(("values", value.text) for value in values), LOOKED_UP, *((("clock", clock.cause),) if clock else ()))
 
 
-BY_RECORDS = table(_inactive, _wrong_secret, _wrong_key, _unknown, seen=_seen)
+BY_RECORDS = table(_by_records, seen=_seen)
