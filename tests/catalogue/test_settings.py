@@ -116,10 +116,6 @@ def test_63_a_wrong_value_is_named(
     doctor(bare, env, WELLFORMED).names(*(text.format(**places) for text in named)).never("generate", "rotated")
 
 
-def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator) -> None:
-    doctor(bare, settings(zitadel.url + "//"))
-
-
 @pytest.mark.parametrize(
     ("values", "failing", "named", "never"),
     [
@@ -135,19 +131,6 @@ def test_what_is_in_the_wrong_variable_is_named_by_both(
 ) -> None:
     for output in both(bare, settings(zitadel.url, **values), failing):
         output.names(*named).never(never)
-
-
-@pytest.mark.parametrize(
-    ("name", "right", "failing"),
-    [("ZITADEL_PROJETC_ID", "ZITADEL_PROJECT_ID", ()), ("ZITADEL_CLIENT_ID", "CLIENT_ID", ("settings.complete",))],
-)
-def test_a_name_that_is_not_a_setting_is_pointed_out(
-    bare: Shell, zitadel: Emulator, name: str, right: str, failing: tuple[str, ...]
-) -> None:
-    values = settings(zitadel.url)
-    env = {**values, right: "", name: values.get(right, "5")}
-    for output in both(bare, env, *failing, warned=() if failing else (WELLFORMED,)):
-        output.names(f"rename {name} to {right} in the environment")
 
 
 def test_another_name_for_the_token_is_pointed_out_in_the_file_alone(bare: Shell, zitadel: Emulator) -> None:
@@ -196,9 +179,5 @@ def test_what_can_be_wrong_about_the_path_or_the_url_of_a_call(bare: Shell, zita
         url = f"http://127.0.0.1:{port}"
         env = settings(zitadel.url, ZDEMO_API_URL=url)
         wrong = call(bare, env, "scoped", "-X", "DELETE")
-        missing = call(bare, env, "/orders")
-        dead = call(bare, env | {"PAT": "A" * 71}, f"{url}/api/private")
     wrong.names("does not take DELETE .405.; it takes", "zdemo call scoped$|zdemo call scoped ").never("inactive")
-    missing.names("nothing there for GET .404.", "correct the path").never("zdemo serve")
-    dead.names("token is not active|inactive").never("role grant")
     call(bare, env, f"{zitadel.url}/messages").names("is ZITADEL itself", "correct the URL")
