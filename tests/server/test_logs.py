@@ -252,21 +252,6 @@ def lines_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     return lines
 
 
-@pytest.mark.parametrize(
-    ("columns", "expected"),
-    [
-        (40, ["403    2.9 ms  GET /api/private-scoped", "    reader lacks read:messages"]),
-        (80, ["CLOCK  403    2.9 ms  GET /api/private-scoped   reader lacks read:messages"]),
-        (92, ["CLOCK  403    2.9 ms  GET /api/private-scoped   reader lacks read:messages  asked   0123…"]),
-    ],
-)
-def test_a_refusal_names_who_lacks_what_at_every_width(
-    columns: int, expected: list[str], lines_at: Callable[..., list[str]]
-) -> None:
-    lines = lines_at(columns, SCOPED, 403, "reader", "lacks read:messages")
-    assert [re.sub(r"^\d\d:\d\d:\d\d", "CLOCK", line) for line in lines] == expected
-
-
 def test_no_line_is_wider_than_its_terminal(lines_at: Callable[..., list[str]]) -> None:
     callers = ("reader", "漢字" * 15, "e\u0301" * 30, "\x1b[31m" * 12, None)
     reasons = (None, "lacks read:messages", "the token is not active", "too long " * 40)
