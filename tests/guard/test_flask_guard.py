@@ -171,8 +171,7 @@ def test_an_answer_that_depends_on_the_caller_is_not_for_caches(other: Api) -> N
 def test_an_answer_stays_out_of_caches_when_something_wraps_the_dispatch_after_protect(token: str | None) -> None:
     app = _protected(Flask("own"))
     app.get("/x")(_view())
-    dispatch = app.dispatch_request
-    app.dispatch_request = lambda *context: dispatch(*context)  # type: ignore[method-assign]  # as tracers do
+    app.dispatch_request = partial(app.dispatch_request)  # type: ignore[method-assign]  # as tracers do
     app.extensions["zdemo"] = replace(app.extensions["zdemo"], policy=Policy())
     app.extensions["zdemo"].introspector.outcome = Introspection(active=True, claims={})
     with running(app) as api:
