@@ -93,14 +93,11 @@ RIGHT_PROJECT = f"fix ZITADEL_PROJECT_ID={PROJECT_ID}"
 OTHER_PROJECT = {"ZITADEL_PROJECT_ID": "353545601679499999"}
 
 
-# {url} is ZITADEL's address, and {host} is without its scheme
+# {url} is ZITADEL's address
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"ZITADEL_DOMAIN": "{host}"}, ("ZITADEL_DOMAIN has no scheme", "fix ZITADEL_DOMAIN={url}")),
         ({"ZDEMO_API_URL": "{url}/api/private"}, ("has the path of a route: {url}/api/", "fix ZDEMO_API_URL={url} ")),
-        ({"CLIENT_ID": f'"{CLIENT_ID}"'}, ("CLIENT_ID has quotes around it", f"fix CLIENT_ID={CLIENT_ID}")),
-        ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, ("ADMIN_PAT has Bearer in front of it",)),
         ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, ("swapped", "exchange")),
         (SWAPPED, ("swapped", "exchange the values of CLIENT_SECRET and PAT")),
         ({"ZITADEL_DOMAIN": EXAMPLE_DOMAIN}, ("ZITADEL_DOMAIN is the example's value", "how to get a ZITADEL")),
@@ -111,9 +108,8 @@ OTHER_PROJECT = {"ZITADEL_PROJECT_ID": "353545601679499999"}
 def test_63_a_wrong_value_is_named(
     bare: Shell, zitadel: Emulator, values: dict[str, str], named: tuple[str, ...]
 ) -> None:
-    places = {"url": zitadel.url, "host": zitadel.url.removeprefix("http://")}
-    env = settings(zitadel.url) | {name: value.format(**places) for name, value in values.items()}
-    doctor(bare, env, WELLFORMED).names(*(text.format(**places) for text in named)).never("generate", "rotated")
+    env = settings(zitadel.url) | {name: value.format(url=zitadel.url) for name, value in values.items()}
+    doctor(bare, env, WELLFORMED).names(*(text.format(url=zitadel.url) for text in named)).never("generate", "rotated")
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,19 @@ class TestBulkhead:
         assert len(zitadel.asked) == FAILURES_THAT_OPEN * 2
         assert setup.is_in(BreakerState.CLOSED)
 
+    def test_unknown_tokens_never_take_the_last_flights(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, flights=3, reserved_flights=1)
+        with Crowd(3) as crowd:
+            unknown = [crowd.submit(setup.ask) for _ in range(2)]
+            zitadel.call(1)
+            setup.fails()
+            known = crowd.submit(setup.ask, known=True)
+            zitadel.call(2).set_result(ACTIVE)
+            assert known.result(PATIENCE_SECONDS) == ACTIVE
+            zitadel.let_go()
+            errors_of(unknown)
+
 
 @pytest.mark.parametrize(
     ("status", "body", "asked"),
