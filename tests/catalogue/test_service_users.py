@@ -44,10 +44,6 @@ def refused(shell: Shell, env: dict[str, str], *named: str) -> Output:
             {USER_ID: "readr"},
             ("one of these", "no service account", "readr", "misspelled", "another ZITADEL"),
         ),
-        (
-            {USER_SECRET: "A" * 64},
-            ("one of these", "not the client secret", "was generated", "copy the secret"),
-        ),
         ({USER_ID: VISITOR.username}, ("the user visitor has no client secret", "generate one on the user")),
     ],
 )

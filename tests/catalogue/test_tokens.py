@@ -27,17 +27,10 @@ OPEN = "it can be|cannot be told apart"
 MOST_REQUESTS_OF_DOCTOR, MOST_REQUESTS_OF_A_REFUSED_CALL = 8, 2
 
 
-@pytest.mark.parametrize(
-    ("token", "named"),
-    [
-        (READER.pat[:-1], ("70", "71", "cut off|incomplete")),
-        (jwe("PAT")[:-1], ("276", "cut off|incomplete", "last part has 21 instead of 22")),
-        (jwe("access token")[20:], ("268", "cut off|incomplete")),
-    ],
-)
-def test_17_a_token_that_is_cut(bare: Shell, zitadel: Emulator, token: str, named: tuple[str, ...]) -> None:
-    for output in both(bare, settings(zitadel.url, PAT=token), "token.active", warned=("token.form",)):
-        output.names(*named, "copy the whole").never("deleted", "refuses the API")
+def test_17_a_token_that_is_cut(bare: Shell, zitadel: Emulator) -> None:
+    for output in both(bare, settings(zitadel.url, PAT=jwe("PAT")[:-1]), "token.active", warned=("token.form",)):
+        output.names("276", "cut off|incomplete", "last part has 21 instead of 22", "copy the whole")
+        output.never("deleted", "refuses the API")
 
 
 def does(*methods: str) -> Callable[[Planter], None]:
