@@ -3,11 +3,8 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.support.any_text import VISIBLE, texts
-from zdemo.cli.layout import behind, filled, in_lines, wrapped
+from zdemo.cli.layout import behind, in_lines, wrapped
 from zdemo.errors.steps import Command, Shell, Step, UnsetVariable, in_words, sentence
 from zdemo.text.columns import cells
 
@@ -34,14 +31,3 @@ def test_a_command_is_never_cut(command: Step) -> None:
 def test_a_remark_stands_below_what_is_pasted() -> None:
     lines = behind("next  ", in_lines(Command("introspect", does="what ZITADEL says")), 80)
     assert lines == ["next  zdemo introspect", "        what ZITADEL says"]
-
-
-WORDS = st.lists(texts(VISIBLE, least=1), min_size=1)
-
-
-@pytest.mark.thorough
-@given(WORDS, st.integers(1, 120))
-def test_no_word_is_broken_or_lost_and_only_single_words_are_too_long(words: list[str], width: int) -> None:
-    for lines in (filled(" ".join(words), width), behind("label  ", " ".join(words), width)):
-        assert " ".join(lines).split() in (words, ["label", *words])
-        assert all(cells(line) <= width or " " not in line.strip() for line in lines)
