@@ -225,6 +225,12 @@ def test_57_an_administrator_with_too_small_a_role(bare: Shell, planter: Planter
     output.names("role is too small", "project.create", "ORG_OWNER").never("not an administrator", "not valid")
 
 
+def test_64_the_documentation_says_whose_credentials_introspection_wants() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "troubleshooting.md").read_text()
+    assert "client_id or client_assertion must be provided" in page
+    assert re.search(r"API application's.*credentials.*token.*form", page, re.DOTALL | re.IGNORECASE)
+
+
 def test_an_application_that_was_switched_to_a_key_is_pointed_out(bare: Shell, planter: Planter) -> None:
     method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
     planter.do("application.v2.ApplicationService/UpdateApplication", **APP, apiConfiguration=method)

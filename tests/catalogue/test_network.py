@@ -118,7 +118,7 @@ def test_an_internal_url_works_for_every_command(bare: Shell, zitadel: Emulator)
     assert shell("setup", "--teardown", "--yes").code == 0
 
 
-def test_what_a_wrong_internal_url_does_is_named(bare: Shell, zitadel: Emulator) -> None:
+def test_02_03_what_a_wrong_internal_url_does_is_named(bare: Shell, zitadel: Emulator) -> None:
     url = zitadel.url.replace("localhost", "127.0.0.1")
     with refusing_port() as port:
         closed = doctor(bare, inside(f"http://127.0.0.1:{port}"), "net.connect")

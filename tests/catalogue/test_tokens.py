@@ -203,6 +203,12 @@ def test_28_an_api_that_is_not_running(bare: Shell) -> None:
         call(bare, env).names(url, "refuses|not running", "zdemo serve", "ZDEMO_API_URL").never("ZITADEL refuses")
 
 
+def test_31_a_pat_that_was_not_pasted_alone(bare: Shell, zitadel: Emulator) -> None:
+    env = settings(zitadel.url, PAT=f"Bearer {READER.pat}")
+    for output in (call(bare, env), *both(bare, env, "token.form")):
+        output.names("Bearer", "token alone").never("deleted", "expired", "example")
+
+
 def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter) -> None:
     other = planter.project("something")
     env = with_app(planter, other)
