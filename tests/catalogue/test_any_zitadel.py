@@ -90,9 +90,7 @@ def test_10_11_16_27_nothing_fails_where_nothing_is_wrong_and_wrong_settings_are
         (("UserService/DeleteUser",), "user", ("was removed",)),
     ],
 )
-def test_18_20_41_what_was_changed(
-    site: Site, methods: tuple[str, ...], target: str, words: tuple[str, ...]
-) -> None:
+def test_18_20_41_what_was_changed(site: Site, methods: tuple[str, ...], target: str, words: tuple[str, ...]) -> None:
     ids: dict[str, dict[str, str]] = {
         "application": site.app.ids,
         "project": {"projectId": site.app.project.id},
