@@ -71,7 +71,7 @@ def site(admin: Api, tmp_path: Path) -> Iterator[Site]:
     assert workshop.remove_everything() == []
 
 
-def test_nothing_fails_where_nothing_is_wrong_and_wrong_settings_are_named(site: Site) -> None:
+def test_10_11_16_27_nothing_fails_where_nothing_is_wrong_and_wrong_settings_are_named(site: Site) -> None:
     assert site.says("role read:messages, granted by", never=("✗",)).code == 0
     site.says("CLIENT_SECRET is wrong", CLIENT_SECRET="x" * 64)
     site.says("no application has this client ID", CLIENT_ID="299999999999999999")
@@ -90,7 +90,7 @@ def test_nothing_fails_where_nothing_is_wrong_and_wrong_settings_are_named(site:
         (("UserService/DeleteUser",), "user", ("was removed",)),
     ],
 )
-def test_what_was_changed(site: Site, methods: tuple[str, ...], target: str, words: tuple[str, ...]) -> None:
+def test_18_20_41_what_was_changed(site: Site, methods: tuple[str, ...], target: str, words: tuple[str, ...]) -> None:
     ids: dict[str, dict[str, str]] = {
         "application": site.app.ids,
         "project": {"projectId": site.app.project.id},

@@ -95,7 +95,7 @@ FAULTS: dict[str, tuple[Callable[[str], Mapping[str, str]], Mapping[str, str], d
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_command_tells_the_same_first_cause(fault: str, bare: Shell, planter: Planter) -> None:
+def test_02_07_21_each_command_tells_the_same_first_cause(fault: str, bare: Shell, planter: Planter) -> None:
     exported, in_file, causes = FAULTS[fault]
     bare.dotenv(**in_file)
     with serving(create_app(planter.settings)) as port:

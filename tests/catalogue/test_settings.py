@@ -93,14 +93,11 @@ RIGHT_PROJECT = f"fix ZITADEL_PROJECT_ID={PROJECT_ID}"
 OTHER_PROJECT = {"ZITADEL_PROJECT_ID": "353545601679499999"}
 
 
-# {url} is ZITADEL's address, and {host} is without its scheme
+# {url} is ZITADEL's address
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"ZITADEL_DOMAIN": "{host}"}, ("ZITADEL_DOMAIN has no scheme", "fix ZITADEL_DOMAIN={url}")),
         ({"ZDEMO_API_URL": "{url}/api/private"}, ("has the path of a route: {url}/api/", "fix ZDEMO_API_URL={url} ")),
-        ({"CLIENT_ID": f'"{CLIENT_ID}"'}, ("CLIENT_ID has quotes around it", f"fix CLIENT_ID={CLIENT_ID}")),
-        ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, ("ADMIN_PAT has Bearer in front of it",)),
         ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, ("swapped", "exchange")),
         (SWAPPED, ("swapped", "exchange the values of CLIENT_SECRET and PAT")),
         ({"ZITADEL_DOMAIN": EXAMPLE_DOMAIN}, ("ZITADEL_DOMAIN is the example's value", "how to get a ZITADEL")),
@@ -111,13 +108,8 @@ OTHER_PROJECT = {"ZITADEL_PROJECT_ID": "353545601679499999"}
 def test_63_a_wrong_value_is_named(
     bare: Shell, zitadel: Emulator, values: dict[str, str], named: tuple[str, ...]
 ) -> None:
-    places = {"url": zitadel.url, "host": zitadel.url.removeprefix("http://")}
-    env = settings(zitadel.url) | {name: value.format(**places) for name, value in values.items()}
-    doctor(bare, env, WELLFORMED).names(*(text.format(**places) for text in named)).never("generate", "rotated")
-
-
-def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator) -> None:
-    doctor(bare, settings(zitadel.url + "//"))
+    env = settings(zitadel.url) | {name: value.format(url=zitadel.url) for name, value in values.items()}
+    doctor(bare, env, WELLFORMED).names(*(text.format(url=zitadel.url) for text in named)).never("generate", "rotated")
 
 
 @pytest.mark.parametrize(
@@ -135,19 +127,6 @@ def test_what_is_in_the_wrong_variable_is_named_by_both(
 ) -> None:
     for output in both(bare, settings(zitadel.url, **values), failing):
         output.names(*named).never(never)
-
-
-@pytest.mark.parametrize(
-    ("name", "right", "failing"),
-    [("ZITADEL_PROJETC_ID", "ZITADEL_PROJECT_ID", ()), ("ZITADEL_CLIENT_ID", "CLIENT_ID", ("settings.complete",))],
-)
-def test_a_name_that_is_not_a_setting_is_pointed_out(
-    bare: Shell, zitadel: Emulator, name: str, right: str, failing: tuple[str, ...]
-) -> None:
-    values = settings(zitadel.url)
-    env = {**values, right: "", name: values.get(right, "5")}
-    for output in both(bare, env, *failing, warned=() if failing else (WELLFORMED,)):
-        output.names(f"rename {name} to {right} in the environment")
 
 
 def test_another_name_for_the_token_is_pointed_out_in_the_file_alone(bare: Shell, zitadel: Emulator) -> None:
@@ -196,9 +175,5 @@ def test_what_can_be_wrong_about_the_path_or_the_url_of_a_call(bare: Shell, zita
         url = f"http://127.0.0.1:{port}"
         env = settings(zitadel.url, ZDEMO_API_URL=url)
         wrong = call(bare, env, "scoped", "-X", "DELETE")
-        missing = call(bare, env, "/orders")
-        dead = call(bare, env | {"PAT": "A" * 71}, f"{url}/api/private")
     wrong.names("does not take DELETE .405.; it takes", "zdemo call scoped$|zdemo call scoped ").never("inactive")
-    missing.names("nothing there for GET .404.", "correct the path").never("zdemo serve")
-    dead.names("token is not active|inactive").never("role grant")
     call(bare, env, f"{zitadel.url}/messages").names("is ZITADEL itself", "correct the URL")

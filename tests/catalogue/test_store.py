@@ -1,8 +1,5 @@
 """The catalogue of faults: the store in which workers and machines share answers."""
 
-from contextlib import nullcontext
-from typing import Any
-
 import pytest
 
 from tests.support.cli import Shell, settings
@@ -42,47 +39,21 @@ def test_a_store_that_works_is_not_used_or_is_not_there(bare: Shell, zitadel: Em
         output = shared(bare, zitadel, f"redis://{LOOPBACK}:{port}", "cache.reachable")
     output.names(f"the store at {LOOPBACK}:{port} refuses connections", "fix start it, or correct ZDEMO_CACHE_URL")
     assert "✗ cache         the store cannot be used\n" in output.ran.out
-    url = zitadel.url.replace("http://localhost", f"redis://{LOOPBACK}")
-    output = shared(bare, zitadel, url, "cache.reachable")
-    output.names("the store at .* does not answer as Redis or Valkey does", "fix correct host and port")
-
-
-def full(store: RedisServer) -> None:
-    store.run("CONFIG", "SET", "maxmemory", "1")
-
-
-def read_only(store: RedisServer) -> None:
-    store.run("REPLICAOF", LOOPBACK, "1")
-
-
-WRONG = ("refuses the user name or the", "fix correct them in")
 
 
 @pytest.mark.parametrize(
-    ("password", "url", "plant", "failing", "named"),
-    [
-        (PASSWORD, "redis://:wrong@", None, "cache.reachable", WRONG),
-        (PASSWORD, "redis://", None, "cache.reachable", ("or requires a password", "fix correct them in")),
-        ("", "rediss://", None, "cache.reachable", ("does not answer in time", "fix .*use rediss:// only for")),
-        ("", "redis://", full, "cache.writable", ("it is full", "fix raise its maxmemory")),
-        ("", "redis://", read_only, "cache.writable", ("a read-only replica", "fix .*name the primary in")),
-        ("", "redis://", "stops", "cache.reachable", ("does not answer in time", "fix check the store")),
-    ],
+    ("user", "named"), [(":wrong@", "refuses the user name or the password"), ("", "or requires a password")]
 )
-def test_a_store_that_does_not_take_the_api(
-    bare: Shell,
-    zitadel: Emulator,
-    store: RedisServer,
-    *,
-    password: str,
-    url: str,
-    plant: Any,
-    failing: str,
-    named: tuple[str, ...],
+def test_a_store_that_does_not_take_the_password(
+    bare: Shell, zitadel: Emulator, store: RedisServer, user: str, named: str
 ) -> None:
-    with store.asking(password):
-        if callable(plant):
-            plant(store)
-        with store.stopped() if plant == "stops" else nullcontext():
-            output = shared(bare, zitadel, f"{url}{LOOPBACK}:{store.port}", failing)
-    output.names(*named)
+    """What else a store may do is in ``tests/guard/shared/test_store_faults.py``."""
+    with store.asking(PASSWORD):
+        output = shared(bare, zitadel, f"redis://{user}{LOOPBACK}:{store.port}", "cache.reachable")
+    output.names(named, "fix correct them in")
+
+
+def test_a_store_that_takes_no_answers(bare: Shell, zitadel: Emulator, store: RedisServer) -> None:
+    store.run("REPLICAOF", LOOPBACK, "1")
+    output = shared(bare, zitadel, store.url, "cache.writable")
+    output.names("a read-only replica", "fix .*name the primary in")

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, Response, request
 
 from tests.support.cli import Shell, is_two_lines
-from tests.support.upstream import Behaviour, answer, upstream
+from tests.support.upstream import answer, upstream
 from zdemo.cli.commands.doctor import EVERY_CHECK, show_explanation
 from zdemo.cli.screen import Screen
 from zdemo.diagnosis.checks import CHECKS
@@ -216,20 +216,10 @@ def test_an_address_that_is_none_is_a_wrong_command_line(bare: Shell, url: str) 
     assert (ran.code, is_two_lines(ran), "--api" in ran.err, "hunter2" in ran.err) == (2, True, True, False)
 
 
-NO_ROUTE: list[tuple[Behaviour, str, str]] = [
-    (answer(b"busy", 503, headers={"Server": "envoy"}), "or its proxy does not reach it", "start the API"),
-    (answer(b"Client sent an HTTP request to an HTTPS server.\n", 400), "expects https", "--api=https://{host}/x"),
-    (answer(b"", 308, headers={"Location": "https://api.example/x"}), "redirects .*", "--api=https://api.example/x"),
-]
-
-
-@pytest.mark.parametrize(("behaviour", "cause", "fix"), NO_ROUTE, ids=[row[2] for row in NO_ROUTE])
-def test_what_answers_before_any_route_is_not_told_to_answer_401(
-    bare: Shell, behaviour: Behaviour, cause: str, fix: str
-) -> None:
-    with upstream(behaviour) as up:
+def test_what_answers_before_any_route_is_not_told_to_answer_401(bare: Shell) -> None:
+    with upstream(answer(b"", 308, headers={"Location": "https://api.example/x"})) as up:
         ran = bare("doctor", "--api", f"{up.url}/x?access_token=hidden", "--json")
     no_token = next(check for check in ran.document["checks"] if check["id"] == "api.no_token")
-    assert re.search(cause, no_token["evidence"])
-    assert no_token["fix"].startswith(fix.format(host=f"127.0.0.1:{up.port}"))
+    assert "redirects" in no_token["evidence"]
+    assert no_token["fix"].startswith("--api=https://api.example/x")
     assert not [text for text in ("answer 401", "hidden") if text in ran.all]

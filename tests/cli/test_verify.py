@@ -242,12 +242,6 @@ def test_the_own_api_in_fastapi_passes_everything_also_where_a_dotenv_leads_else
 
 
 @pytest.mark.thorough
-def test_a_plain_guard_passes_unless_strict(bare: Shell) -> None:
-    ran = bare(*python(PLAIN, *FAST))
-    assert (ran.code, "✗" in ran.out, " hint " in ran.out) == (0, False, True), ran.all
-
-
-@pytest.mark.thorough
 def test_the_guard_in_one_file_has_the_weakness_that_the_page_shows(bare: Shell) -> None:
     [command] = commands(*consoles(ROOT / "docs" / "verify.md"))
     shutil.copy(EXAMPLE, bare.folder)

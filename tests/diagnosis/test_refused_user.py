@@ -101,6 +101,12 @@ def test_a_key_is_blamed_after_clock_issuer_and_database(
     assert (finding.id, finding.certainty) == (name, certainty)
 
 
+def test_an_unknown_user_is_not_blamed_while_the_database_is_away() -> None:
+    words = {"error": UNKNOWN[0], "error_description": UNKNOWN[1]}
+    finding = find(BY_SECRET, 400, words, replies={Probe.READY: AWAY})
+    assert (finding and finding.id) == "zitadel.database_away"
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "description", "rounds"),
     [

@@ -74,6 +74,8 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
         (f"export PAT={PAT}", "its variable's name"),
         (f"{PAT}\\n", "a backslash inside"),
         (f'"{PAT}"', "quotes"),
+        (f"\u201c{PAT}\u201d", "curly quotes"),
+        (f"%2B{PAT}", "encoded for a URL"),
         (f" {PAT}", "a space in front"),
         (f"{PAT} ", "a space at the end"),
         (f"{PAT[:30]} {PAT[30:]}", "a space inside"),

@@ -167,6 +167,18 @@ def test_an_answer_that_depends_on_the_caller_is_not_for_caches(other: Api) -> N
     assert ", ".join(reply.all("vary")) == "Accept-Language, Authorization"
 
 
+@pytest.mark.parametrize("token", [None, READER.pat])
+def test_an_answer_stays_out_of_caches_when_something_wraps_the_dispatch_after_protect(token: str | None) -> None:
+    app = _protected(Flask("own"))
+    app.get("/x")(_view())
+    app.dispatch_request = partial(app.dispatch_request)  # type: ignore[method-assign]  # as tracers do
+    app.extensions["zdemo"] = replace(app.extensions["zdemo"], policy=Policy())
+    app.extensions["zdemo"].introspector.outcome = Introspection(active=True, claims={})
+    with running(app) as api:
+        reply = api.get("/x", token)
+    assert (reply.status, reply.one("cache-control")) == (200 if token else 401, "no-store")
+
+
 @pytest.mark.parametrize("path", ["/who", "/items/7", "/raises"])
 def test_no_view_runs_for_a_refused_request(path: str, other: Api) -> None:
     for token, status, challenge, error in (

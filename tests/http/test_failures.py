@@ -19,7 +19,6 @@ from zdemo.http.failures import chain, explained, may_retry
 
 ORIGIN = "https://zitadel.example:8443"
 CANARY = "canary4711"
-BUNDLE = CaBundle("CURL_CA_BUNDLE", "/some/ca.pem")
 
 
 def untrusted(code: int) -> ssl.SSLCertVerificationError:
