@@ -122,7 +122,7 @@ def test_a_token_has_so_many_scopes_at_most(server: Server) -> None:
 
 def test_a_message_has_so_many_values_at_most(admin: Api) -> None:
     ids = [str(number) for number in range(MOST_VALUES - 10)]
-    admin.projects.list(filters=[{"inProjectIdsFilter": {"ids": ids}}]).has()
+    admin.projects.ListProjects(filters=[{"inProjectIdsFilter": {"ids": ids}}]).has()
     for content in (b"[]," * MOST_VALUES + b"[]", b"{}," * MOST_VALUES + b"{}", b"1," * MOST_VALUES + b"1"):
         large = admin.post("ProjectService/ListProjects", b'{"filters": [' + content + b"]}")
         large.refused(429, f"message has more than {MOST_VALUES} values")
@@ -133,6 +133,6 @@ def test_queries_are_nested_to_20_levels(admin: Api, kind: str) -> None:
     query: dict[str, Any] = {"userNameQuery": {"userName": READER.username}}
     for _ in range(20):
         query = {kind: {"query": query} if kind == "notQuery" else {"queries": [query]}}
-    admin.users.list(queries=[query]).has(result=[{"userId": READER.id}])
-    deeper = admin.users.list(queries=[{"notQuery": {"query": query}}])
+    admin.users.ListUsers(queries=[query]).has(result=[{"userId": READER.id}])
+    deeper = admin.users.ListUsers(queries=[{"notQuery": {"query": query}}])
     deeper.refused(400, "Too many query nesting levels (Max 20)", id="USER-zsQ97")

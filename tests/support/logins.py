@@ -53,7 +53,7 @@ def add_administrator(emulator: Emulator, role: str) -> tuple[User, str]:
 def session_of_ada(login: Api) -> dict[str, Any]:
     """A session with a checked password, in the form in which a login page answers with it."""
     checks = {"user": {"loginName": "ada"}, "password": {"password": PERSON_PASSWORD}}
-    session = login.sessions.create(checks=checks)
+    session = login.sessions.CreateSession(checks=checks)
     return {"session": {name: session[name] for name in ("sessionId", "sessionToken")}}
 
 

@@ -89,7 +89,7 @@ class OAuth:
 
     def login_name(self, user: User) -> str:
         """The preferred login name, which is what the token endpoint takes as the client ID."""
-        answer = self.admin.users.get(userId=user.id).has(user={"preferredLoginName": ...})
+        answer = self.admin.users.GetUserByID(userId=user.id).has(user={"preferredLoginName": ...})
         return str(answer["user"]["preferredLoginName"])
 
     def tokens(self, user: User, secret: str, *scopes: str) -> dict[str, Any]:
