@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import BASE, Shell, shown_at
+from tests.support.cli import BASE, Shell, at_terminal
 from tests.support.processes import ROOT, forker
 from zdemo.cli.app import COMMANDS, load
 from zdemo.errors import ExitCode
@@ -60,10 +60,10 @@ def test_each_example_is_a_right_command_line(path: str) -> None:
 
 def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -> None:
     for width in (40, 80, 200):
-        rows = shown_at(width, bare, "call", "--help", NO_COLOR="1").splitlines()
+        rows = at_terminal(bare, "call", "--help", NO_COLOR="1", columns=width)[1].splitlines()
         assert max(map(cells, rows)) == min(width, 120)
-    assert "\x1b[1" in shown_at(80, bare, "call", "--help")
-    assert "\x1b" not in shown_at(80, bare, "call", "--help", CLICOLOR="0")
+    assert "\x1b[1" in at_terminal(bare, "call", "--help", columns=80)[1]
+    assert "\x1b" not in at_terminal(bare, "call", "--help", CLICOLOR="0", columns=80)[1]
     assert "\x1b[1" in bare("--help", FORCE_COLOR="1").out
 
 

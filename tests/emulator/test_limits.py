@@ -71,7 +71,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_has_arrived(
     length = f"Content-Length: {BOMB_BYTES}" if announced else "Transfer-Encoding: chunked"
     head = request(path, *fields(content_type, length), method="POST", host=server.host, close=False)
     sent = b"" if announced else b"%x\r\n" % BOMB_BYTES + b" " * (LARGEST_BODY_BYTES + 100_000)
-    reply = exchange(server.port, head + sent, leaves=True)
+    reply = exchange(server.port, head + sent)
     assert (reply.status, reply.json.get("error")) in [(400, "invalid_request"), (429, None)]
     assert reply.one("connection") == "close"
 
@@ -87,7 +87,7 @@ def test_large_unfinished_bodies_get_so_much_memory_and_no_more(near: Server) ->
             with suppress(ConnectionError):  # refused while it was sent
                 sock.sendall(head + b"a" * (largest - 1))
         ready, _, _ = select.select(held, [], [], PATIENCE_SECONDS)
-        assert converse(ready[0], b"", leaves=True).status == 503
+        assert converse(ready[0], b"").status == 503
         form = [("token", "x"), ("padding", "a" * (FREE_BYTES // 2))]
         assert answer(near.post_form(INTROSPECT, form, CLIENT)) == (200, {"active": False})
     form = [("token", "x"), ("padding", "a" * 1_000_000)]

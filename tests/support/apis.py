@@ -49,9 +49,6 @@ class Endpoint:
 class Api(Endpoint):
     app: Flask
 
-    def send(self, data: bytes) -> Reply:
-        return exchange(self.port, data, leaves=True)
-
     def use(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
         """Ask another ZITADEL from now on, which saves a test the start of another server."""
         self.app.extensions[EXTENSION] = replace(

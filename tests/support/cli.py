@@ -221,22 +221,13 @@ CTRL_C = b"\x03"
 PRESSED_AGAIN_SECONDS = 5.0
 
 
-def at_terminal(shell: Shell, *arguments: str, when: str = "", typed: Typed = "", **env: str) -> tuple[int, str]:
+def at_terminal(
+    shell: Shell, *arguments: str, columns: int = 0, when: str = "", typed: Typed = "", **env: str
+) -> tuple[int, str]:
     """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there.
 
-    A function is called then, and returns what to type. The terminal does not know its width.
+    A function is called then, and returns what to type. A terminal of 0 columns does not know its width.
     """
-    return _at_terminal(shell, arguments, env, 0, when, typed)
-
-
-def shown_at(columns: int, shell: Shell, *arguments: str, **env: str) -> str:
-    """Return what a terminal of that width is sent by a command that asks nothing."""
-    return _at_terminal(shell, arguments, env, columns)[1]
-
-
-def _at_terminal(
-    shell: Shell, arguments: Sequence[str], env: Mapping[str, str], columns: int, when: str = "", typed: Typed = ""
-) -> tuple[int, str]:
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, columns))
     received = bytearray()
@@ -269,11 +260,7 @@ def _converse(terminal: int, received: bytearray, when: bytes, typed: Typed) -> 
                 typed = ""
 
 
-CONTROLLED = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
+CONTROLLED = "import os, sys; os.login_tty(0); os.execvp(sys.argv[1], sys.argv[1:])"
 CONTROL = re.compile(rb"\x1b(?:\[[\d;?>=]*[a-zA-Z]|[\]P][^\x07\x1b]*(?:\x07|\x1b\\)|[=>78(][B0]?)|\r|\x07|\x0f")
 
 
@@ -305,9 +292,6 @@ def session(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Ite
         cwd=folder,
         env=dict(env),
         stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
     )
     os.close(slave)
     try:

@@ -5,13 +5,11 @@ arguments and files of its own. What a fork cannot show (what Python itself read
 ``Shell.anew``. It takes one job per line, as JSON, and answers each with its exit code.
 """
 
-import fcntl
 import gc
 import json
 import os
 import signal
 import sys
-import termios
 import types
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
@@ -38,7 +36,7 @@ def _become(job: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(job["env"])
     if job["terminal"]:
-        os.setsid()
+        os.login_tty(os.open(job["files"][0], os.O_RDWR))
     for number, path in enumerate(job["files"]):
         if path is None:
             os.close(number)
@@ -48,8 +46,6 @@ def _become(job: dict[str, Any]) -> None:
         if handle != number:
             os.dup2(handle, number)
             os.close(handle)
-    if job["terminal"]:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.stdin, sys.stdout, sys.stderr = _streams()
     sys.argv = [job["name"], *job["arguments"]]
 

@@ -63,12 +63,12 @@ class Worker:
 
 
 @contextmanager
-def worker(url: str, *, ttl: float = TTL, settings: Settings = SETTINGS) -> Iterator[Worker]:
+def worker(url: str, *, settings: Settings = SETTINGS) -> Iterator[Worker]:
     sharer = Worker()
     sharer.answers = SharedAnswers(
         RedisStore(url, operation_seconds=OPERATION_SECONDS, clock=sharer.now),
         Sealer(settings),
-        ttl_seconds=ttl,
+        ttl_seconds=TTL,
         listen_seconds=LISTEN_SECONDS,
         clock=sharer.now,
         wall_clock=lambda: time.time() + sharer.ahead,

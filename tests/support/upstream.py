@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import parse_headers
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -47,43 +48,23 @@ class Connection:
     number: int
     stopping: threading.Event
     received: Received | None = None
-    buffer: bytes = b""
 
     def send(self, data: bytes) -> None:
         with suppress(OSError):  # the client has left
             self.sock.sendall(data)
 
     def read(self) -> Received | None:
-        head = self._until(b"\r\n\r\n")
-        if head is None:
-            return None
-        first, *lines = head.decode("latin-1").split("\r\n")
-        method, target, _ = first.split(" ", 2)
-        fields = (line.partition(":") for line in lines if line)
-        headers = {name.strip().lower(): value.strip() for name, _, value in fields}
-        body = self._exactly(int(headers.get("content-length", "0")))
-        return Received(method=method, target=target, headers=headers, body=body, connection=self.number)
-
-    def _until(self, end: bytes) -> bytes | None:
-        while end not in self.buffer:
-            if not self._more() or self.buffer.startswith(TLS_HANDSHAKE):
+        """Return the next request; ``None`` if the client has left or begins TLS, which is answered by a 400."""
+        with self.sock.makefile("rb") as stream:
+            if stream.peek(1)[:1] == TLS_HANDSHAKE:
+                self.send(http(b"", 400))
                 return None
-        head, _, self.buffer = self.buffer.partition(end)
-        return head
-
-    def _exactly(self, count: int) -> bytes:
-        while len(self.buffer) < count and self._more():
-            pass
-        body, self.buffer = self.buffer[:count], self.buffer[count:]
-        return body
-
-    def _more(self) -> bool:
-        try:
-            data = self.sock.recv(1 << 16)
-        except OSError:
-            return False
-        self.buffer += data
-        return bool(data)
+            if not (first := stream.readline().decode("latin-1")):
+                return None
+            method, target, _ = first.split(" ", 2)
+            headers = {name.lower(): value for name, value in parse_headers(stream).items()}
+            body = stream.read(int(headers.get("content-length", "0")))
+        return Received(method=method, target=target, headers=headers, body=body, connection=self.number)
 
 
 Behaviour = Callable[[Connection], bool]
@@ -101,12 +82,10 @@ def json_body(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
-def answer(
-    body: bytes, status: int = 200, *, headers: Mapping[str, str] | None = None, then_close: bool = False
-) -> Behaviour:
+def answer(body: bytes, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Behaviour:
     def behave(connection: Connection) -> bool:
         connection.send(http(body, status, headers))
-        return not then_close
+        return True
 
     return behave
 
@@ -247,8 +226,6 @@ class Upstream:
                     behaviour = self._script.pop(0) if len(self._script) > 1 else self._script[0]
                 if not behaviour(connection):
                     return
-            if connection.buffer.startswith(TLS_HANDSHAKE):
-                connection.send(http(b"", 400))
         finally:
             with self._lock:
                 self._open.discard(connection.sock)
