@@ -60,10 +60,10 @@ def test_each_example_is_a_right_command_line(path: str) -> None:
 
 def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -> None:
     for width in (40, 80, 200):
-        rows = at_terminal(bare, "call", "--help", NO_COLOR="1", columns=width)[1].splitlines()
+        rows = at_terminal(bare, "call", "--help", NO_COLOR="1", columns=str(width))[1].splitlines()
         assert max(map(cells, rows)) == min(width, 120)
-    assert "\x1b[1" in at_terminal(bare, "call", "--help", columns=80)[1]
-    assert "\x1b" not in at_terminal(bare, "call", "--help", CLICOLOR="0", columns=80)[1]
+    assert "\x1b[1" in at_terminal(bare, "call", "--help", columns="80")[1]
+    assert "\x1b" not in at_terminal(bare, "call", "--help", CLICOLOR="0", columns="80")[1]
     assert "\x1b[1" in bare("--help", FORCE_COLOR="1").out
 
 

@@ -222,14 +222,14 @@ PRESSED_AGAIN_SECONDS = 5.0
 
 
 def at_terminal(
-    shell: Shell, *arguments: str, columns: int = 0, when: str = "", typed: Typed = "", **env: str
+    shell: Shell, *arguments: str, columns: str = "0", when: str = "", typed: Typed = "", **env: str
 ) -> tuple[int, str]:
     """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there.
 
     A function is called then, and returns what to type. A terminal of 0 columns does not know its width.
     """
     master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, (24, columns))
+    termios.tcsetwinsize(slave, (24, int(columns)))
     received = bytearray()
     reader = threading.Thread(target=_converse, args=(master, received, when.encode(), typed))
     reader.start()

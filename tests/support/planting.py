@@ -45,11 +45,8 @@ class Planter:
         self.url, self.api = emulator.url, Api(Server(emulator.url), ADMIN.pat)
         self.settings = Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
 
-    def do(self, method: str, **body: Any) -> dict[str, Any]:
-        return dict(self.api.do(method.rpartition(".")[2], **body))
-
     def user(self, method: str, user_id: str = READER.id, **body: Any) -> dict[str, Any]:
-        return self.do(f"UserService/{method}", userId=user_id, **body)
+        return dict(self.api.do(f"UserService/{method}", userId=user_id, **body))
 
     def project(self, *roles: str) -> str:
         id = str(self.api.projects.CreateProject(organizationId=ORGANIZATION_ID, name="elsewhere")["projectId"])
