@@ -108,7 +108,6 @@ def remembering(settings: Settings, clocks: Time) -> Iterator[Introspector]:
 
 @contextmanager
 def plain_api(settings: Settings) -> Iterator[Api]:
-    """Serve the API that asks ZITADEL once per request."""
     with asking(settings) as client, running(create_app(settings, client)) as api:
         yield api
 

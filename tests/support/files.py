@@ -32,7 +32,6 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def repository(folder: Path) -> None:
-    """Do what ``git init`` does."""
     for part in ("refs", "objects"):
         (folder / ".git" / part).mkdir(parents=True)
     (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")

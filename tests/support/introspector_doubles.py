@@ -78,7 +78,6 @@ class Hanging:
             return self.calls[number]
 
     def let_go(self) -> None:
-        """Fail all calls that are under way, and all later ones."""
         with self._changed:
             self._let_go = True
             for call in self.calls:

@@ -46,7 +46,6 @@ class PageSite:
 
     @property
     def address(self) -> str:
-        """The address with the key, as the banner shows it."""
         return f"{self.url}/?key={self.key}"
 
     def open(self) -> PageSite:
@@ -72,7 +71,6 @@ class PageSite:
             yield stream
 
     def first_event(self, name: str) -> dict[str, Any]:
-        """Return the first document of this name in a new feed."""
         with self.feed() as stream:
             return next(document for kind, document in stream if kind == name)
 

@@ -38,8 +38,6 @@ AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"
 
 
 class Planter:
-    """Changes the emulator's world as an administrator would: over its API."""
-
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
         self.url, self.api = emulator.url, Api(Server(emulator.url), ADMIN.pat)
@@ -68,7 +66,6 @@ class Planter:
         return dataclasses.replace(self.settings, client_id=app["clientId"], client_secret=app["clientSecret"])
 
     def key_file(self, folder: Path, user_id: str = READER.id) -> Path:
-        """Write a new key of a service account into a file that only its owner can read."""
         key = self.api.users.AddKey(userId=user_id, expirationDate=FOREVER)
         file = folder / f"{key['keyId']}.json"
         file.touch(0o600)

@@ -59,7 +59,6 @@ class Forker:
     def run(
         self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes = b"", *, script: str = ""
     ) -> Ended:
-        """Run a command, or this script."""
         for path, content in zip(self._files, (stdin, b"", b""), strict=True):
             path.write_bytes(content)
         code = self.run_at(self._files, arguments, folder, env, script=script)

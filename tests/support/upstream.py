@@ -42,8 +42,6 @@ class Received(NamedTuple):
 
 @dataclass
 class Connection:
-    """An accepted connection, for a behaviour."""
-
     sock: socket.socket
     number: int
     stopping: threading.Event

@@ -61,7 +61,6 @@ def chunked(*parts: bytes) -> bytes:
 
 
 def exchange(port: int, data: bytes) -> Reply:
-    """Send these bytes and read one reply, or none."""
     with socket.create_connection((LOOPBACK, port), timeout=PATIENCE_SECONDS) as sock:
         return converse(sock, data)
 

@@ -5,7 +5,7 @@ import itertools
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -24,7 +24,6 @@ KeyFile = dict[str, str]
 
 
 def later(**delta: float) -> str:
-    """RFC 3339 time from now, e.g. ``later(days=1)``."""
     return (datetime.now(UTC) + timedelta(**delta)).isoformat().replace("+00:00", "Z")
 
 
@@ -113,17 +112,15 @@ class Workshop:
         """A service account, with a PAT that never expires unless ``pat`` is false."""
         owner, username = organization or self.home, self.name("user")
         own = {"organizationId": owner.id, "username": username, "machine": {"name": f"Bot {username}"}}
-        return self._user(self.admin.users.CreateUser(**(own | fields))["id"], username, owner, pat=pat)
+        id = self.admin.users.CreateUser(**(own | fields))["id"]
+        self.remove_later(self.admin.users.DeleteUser, userId=id)
+        first = self.pat(id) if pat else Pat(id="", token="")
+        return User(
+            id=id, username=username, name=f"Bot {username}", organization=owner, pat=first.token, pat_id=first.id
+        )
 
     def human(self) -> User:
-        """A person with the password of ``HUMAN``."""
         return self.user(pat=False, machine=None, human=HUMAN)
-
-    def _user(self, id: str, username: str, owner: Organization, *, pat: bool) -> User:
-        self.remove_later(self.admin.users.DeleteUser, userId=id)
-        user = User(id=id, username=username, name=f"Bot {username}", organization=owner)
-        first = self.pat(id) if pat else None
-        return replace(user, pat=first.token, pat_id=first.id) if first else user
 
     def pat(self, user_id: str, expires: str = FOREVER) -> Pat:
         pat = self.admin.users.AddPersonalAccessToken(userId=user_id, expirationDate=expires)
@@ -178,7 +175,6 @@ class Fresh:
 
     @cached_property
     def app(self) -> App:
-        """An API application of the project, with a secret."""
         return self._workshop.app(self.project)
 
     @cached_property
@@ -191,7 +187,6 @@ class Fresh:
 
     @cached_property
     def secret(self) -> str:
-        """The user's."""
         return self._workshop.secret(self.user)
 
     @cached_property
@@ -205,7 +200,6 @@ class Fresh:
 
     @cached_property
     def guest(self) -> User:
-        """A service account of the other organization."""
         return self._workshop.user(organization=self.organization)
 
     @cached_property

@@ -118,11 +118,9 @@ class Api:
         self.sessions, self.settings, self.oidc = service("Session"), service("Settings"), service("OIDC")
 
     def within(self, organization_id: str) -> "Api":
-        """The same user's API in another organization."""
         return Api(self.server, self.token, organization_id)
 
     def ask(self, method: str, /, **fields: Any) -> Answer:
-        """Call ``Service/Method`` with these fields."""
         reads = method.partition("/")[2].startswith(("Get", "List"))
         return self._answer("POST", connect_path(method), {"Connect-Protocol-Version": "1"}, reads=reads, json=fields)
 
@@ -131,7 +129,6 @@ class Api:
         return self.ask(method, **fields).has().response.json()
 
     def post(self, method: str, body: object, /, **headers: str) -> Answer:
-        """Call ``Service/Method`` with this content and these headers."""
         sent = {"Content-Type": "application/json"} | hyphenated(headers)
         return self._answer("POST", connect_path(method), sent, reads=False, data=body)
 
