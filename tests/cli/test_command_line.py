@@ -2,7 +2,9 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,5 +165,6 @@ def test_a_stream_that_is_closed_or_full_is_no_crash(
 @pytest.mark.thorough
 def test_a_reader_that_leaves_is_no_crash(shell: Shell) -> None:
     """In a shell, since Python writes its last words when it ends."""
-    done = shell.script('"$1" -m zdemo introspect | true; "$1" -m zdemo --help > /dev/full; echo $?')
+    script = '"$0" -m zdemo introspect | true; "$0" -m zdemo --help > /dev/full; echo $?'
+    done = replace(shell, program=("/bin/sh", "-c")).anew(script, sys.executable)
     assert (done.code, done.out, " ".join(done.err.split()).startswith(f"error: {FULL} hint: ")) == (0, "1\n", True)

@@ -94,7 +94,7 @@ def served_key(workshop: Workshop, introspect: Ask, key_app: App, issuer: str) -
 @pytest.fixture(scope="module")
 def known_key(workshop: Workshop, server: Server, reader: User, issuer: str) -> KeyFile:
     """The reader's key file, once the token endpoint knows it."""
-    key = workshop.user_key(reader)
+    key = decoded(workshop.admin.users.AddKey(userId=reader.id, expirationDate=later(days=1))["keyContent"])
     eventually("the key is known", lambda: ask_for_token(server, assertion(key, issuer)).status_code == 200)
     return key
 
@@ -148,7 +148,7 @@ def test_an_assertion_is_used_again_and_wins_over_a_secret(
 
 def test_a_removed_key_is_refused(server: Server, workshop: Workshop, issuer: str) -> None:
     user = workshop.user(pat=False)
-    key = workshop.user_key(user)
+    key = decoded(workshop.admin.users.AddKey(userId=user.id, expirationDate=later(days=1))["keyContent"])
     eventually("the key is known", lambda: ask_for_token(server, assertion(key, issuer)).status_code == 200)
     workshop.admin.users.RemoveKey(userId=user.id, keyId=key["keyId"]).has()
     eventually("it is refused", lambda: answer(ask_for_token(server, assertion(key, issuer))), BAD_ASSERTION.__eq__)

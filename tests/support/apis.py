@@ -142,12 +142,8 @@ def example(path: Path, settings: Settings, **variables: str) -> Any:
     return module
 
 
-def one_file_module(settings: Settings, **variables: str) -> Any:
-    """Load ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
-    return example(EXAMPLE, settings, **{"ZDEMO_CACHE_TTL": "0", **variables})
-
-
 @contextmanager
 def one_file_api(settings: Settings, **variables: str) -> Iterator[Api]:
-    with running(one_file_module(settings, **variables).app) as api:
+    """Serve ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
+    with running(example(EXAMPLE, settings, **{"ZDEMO_CACHE_TTL": "0", **variables}).app) as api:
         yield api

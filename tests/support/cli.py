@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,10 +114,6 @@ class Shell:
             check=False,
         )
         return _ran(done.returncode, done.stdout, done.stderr)
-
-    def script(self, text: str) -> Ran:
-        """Run a script of ``sh``, where ``"$1" -m zdemo`` is the program."""
-        return replace(self, program=("/bin/sh", "-c")).anew(text, "sh", sys.executable)
 
     def dotenv(self, **values: str) -> None:
         (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))

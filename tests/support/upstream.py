@@ -246,7 +246,7 @@ def upstream(
 
 @contextmanager
 def refusing_port() -> Iterator[int]:
-    """Yield a port that refuses connections and that no other program takes meanwhile."""
+    """Yield a port that refuses connections and that no other program can take meanwhile."""
     with socket.socket() as sock:
         sock.bind((LOOPBACK, 0))
         yield int(sock.getsockname()[1])
@@ -265,9 +265,3 @@ def free_port() -> int:
         except OSError:
             continue
         return port
-
-
-@contextmanager
-def taken_port() -> Iterator[int]:
-    with socket.create_server((LOOPBACK, free_port())) as sock:
-        yield int(sock.getsockname()[1])

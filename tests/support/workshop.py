@@ -129,9 +129,6 @@ class Workshop:
     def secret(self, user: User) -> str:
         return str(self.admin.users.AddSecret(userId=user.id)["clientSecret"])
 
-    def user_key(self, user: User) -> KeyFile:
-        return decoded(self.admin.users.AddKey(userId=user.id, expirationDate=later(days=1))["keyContent"])
-
     def grant(self, user: User, project: Project, *roles: str, organization: Organization | None = None) -> str:
         """A role assignment owned by ``organization``, by default the project's; returns its ID."""
         owner = organization or project.organization
