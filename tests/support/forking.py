@@ -68,20 +68,16 @@ def _command(job: dict[str, Any]) -> int:
 def _load() -> None:
     """Import once what commands use, and run some, so that each fork finds what Python keeps of their code."""
 
-    import zdemo.cli.commands.call
-    import zdemo.cli.commands.doctor
-    import zdemo.cli.commands.introspect
-    import zdemo.cli.commands.role
-    import zdemo.cli.commands.setup
-    import zdemo.cli.commands.verify
-    import zdemo.cli.entry
     import zdemo.demo.environments
     import zdemo.diagnosis.ask.investigate
     import zdemo.http.transport
     import zdemo.page
     import zdemo.server  # noqa: F401  # loaded before the fork
+    from zdemo.cli.app import COMMANDS, load
     from zdemo.cli.entry import run
 
+    for name in COMMANDS:
+        load(name)
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         for line in WARMING:
             run(line.split())

@@ -148,11 +148,10 @@ class Upstream:
 
     def __init__(self, behaviours: Sequence[Behaviour], on_connect: Behaviour | None, tls: ssl.SSLContext | None):
         self.requests: list[Received] = []
-        self.connections = 0
         self.stopping = threading.Event()
         self._on_connect, self._tls = on_connect, tls
         self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
+        self._accepted: list[Connection] = []
         self._threads: list[threading.Thread] = []
         self._script = list(behaviours) or [hang_up]
         self._listener = socket.create_server((LOOPBACK, 0), backlog=256)
@@ -163,6 +162,10 @@ class Upstream:
     @property
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        return len(self._accepted)
 
     def now(self, *behaviours: Behaviour) -> None:
         """Use other behaviours from the next request on, the last of them for all that follow."""
@@ -175,10 +178,9 @@ class Upstream:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._acceptor.join(JOIN_SECONDS)
-        with self._lock:
-            for sock in self._open:
-                with suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+        for connection in self._accepted:
+            with suppress(OSError):  # it has ended
+                connection.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(JOIN_SECONDS)
             assert not thread.is_alive(), "a behaviour does not end with its upstream"
@@ -189,44 +191,32 @@ class Upstream:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            with self._lock:
-                number, self.connections = self.connections, self.connections + 1
-                self._open.add(sock)
-            thread = threading.Thread(target=self._serve, args=(sock, number), daemon=True)
+            self._accepted.append(Connection(sock, self.connections, self.stopping))
+            thread = threading.Thread(target=self._serve, args=self._accepted[-1:], daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, sock: socket.socket, number: int) -> None:
-        connection = Connection(sock, number, self.stopping)
+    def _serve(self, connection: Connection) -> None:
         try:
             if self._on_connect is None or self._on_connect(connection):
                 self._converse(connection)
         except OSError:
             pass  # the client left, or its handshake failed: the test sees that at the other end
         finally:
-            with self._lock:
-                self._open.discard(sock)
             connection.sock.close()
-            sock.close()
 
     def _converse(self, connection: Connection) -> None:
         if self._tls:
             secure = self._tls.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
             connection.sock = secure
-            with self._lock:
-                self._open.add(secure)
             secure.do_handshake()
-        try:
-            while (received := connection.read()) is not None:
-                connection.received = received
-                with self._lock:
-                    self.requests.append(received)
-                    behaviour = self._script.pop(0) if len(self._script) > 1 else self._script[0]
-                if not behaviour(connection):
-                    return
-        finally:
+        while (received := connection.read()) is not None:
+            connection.received = received
             with self._lock:
-                self._open.discard(connection.sock)
+                self.requests.append(received)
+                behaviour = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+            if not behaviour(connection):
+                return
 
 
 @contextmanager
