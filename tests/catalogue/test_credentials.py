@@ -56,8 +56,7 @@ def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter, ca
 
 def key_only(planter: Planter) -> dict[str, str]:
     method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-    service = "application.v2.ApplicationService"
-    app = planter.do(f"{service}/CreateApplication", projectId=PROJECT_ID, name="by-key", apiConfiguration=method)
+    app = planter.api.apps.CreateApplication(projectId=PROJECT_ID, name="by-key", apiConfiguration=method)
     return {"CLIENT_ID": str(app["apiConfiguration"]["clientId"])}
 
 
@@ -84,13 +83,13 @@ Plant = Callable[[Planter], dict[str, str]]  # breaks an application, and return
 
 def does(method: str, **ids: str) -> Plant:
     def plant(planter: Planter) -> dict[str, str]:
-        planter.do(method, **ids)
+        planter.api.do(method, **ids)
         return {}
 
     return plant
 
 
-APPLICATION = "application.v2.ApplicationService"
+APPLICATION = "ApplicationService"
 IS_WRONG = ("CLIENT_SECRET is wrong", "regenerated|rotated", "(fix|next) copy CLIENT_SECRET again")
 IS_BY_KEY = ("private_key_jwt", "create a key .*ZITADEL_KEY_FILE")
 UNKNOWN = "no application has this client ID"
@@ -214,12 +213,8 @@ def test_doctor_and_introspect_do_without_an_administrators_pat_that_may_be_coll
 
 
 def test_57_an_administrator_with_too_small_a_role(bare: Shell, planter: Planter) -> None:
-    planter.do(
-        "internal_permission.v2.InternalPermissionService/CreateAdministrator",
-        userId=VISITOR.id,
-        resource={"organizationId": ORGANIZATION_ID},
-        roles=["ORG_USER_MANAGER"],
-    )
+    role = {"resource": {"organizationId": ORGANIZATION_ID}, "roles": ["ORG_USER_MANAGER"]}
+    planter.api.administrators.CreateAdministrator(userId=VISITOR.id, **role).has()
     env = settings(planter.url, ZITADEL_ADMIN_PAT=VISITOR.pat)
     output = doctor(bare, env, warned=("admin.rights",))
     output.names("role is too small", "project.create", "ORG_OWNER").never("not an administrator", "not valid")
@@ -233,6 +228,6 @@ def test_64_the_documentation_says_whose_credentials_introspection_wants() -> No
 
 def test_an_application_that_was_switched_to_a_key_is_pointed_out(bare: Shell, planter: Planter) -> None:
     method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-    planter.do("application.v2.ApplicationService/UpdateApplication", **APP, apiConfiguration=method)
+    planter.api.apps.UpdateApplication(**APP, apiConfiguration=method).has()
     output = doctor(bare, administered(planter.url), warned=("client.kind",))
     output.names("still accepts", f"{APPLICATION_NAME} is registered for a key", "ZITADEL_KEY_FILE")

@@ -116,12 +116,11 @@ def test_39_what_an_administrator_may_not_see_stays_open(bare: Shell, planter: P
     doctor(bare, settings(planter.url), "token.active").names(*CANDIDATES, OPEN, "create a new PAT")
     env = settings(planter.url, **IDS, ZITADEL_ADMIN_PAT=VISITOR.pat)
     introspect(bare, env).names(*CANDIDATES, OPEN, "ZITADEL_ADMIN_PAT did not show")
-    planter.do(
-        "internal_permission.v2.InternalPermissionService/CreateAdministrator",
-        userId=VISITOR.id,
-        resource={"organizationId": ORGANIZATION_ID},
-        roles=["ORG_OWNER"],  # who may not read events
+    organization = {"organizationId": ORGANIZATION_ID}
+    owner = planter.api.administrators.CreateAdministrator(
+        userId=VISITOR.id, resource=organization, roles=["ORG_OWNER"]
     )
+    owner.has("creationDate")  # who may not read events
     introspect(bare, env).names("deactivated or locked in between", "create a new PAT", OPEN)
     introspect(bare, env | {"ZDEMO_PAT_ID": ""}).names("switched off in between", "it was deleted", OPEN)
 
@@ -167,9 +166,9 @@ def test_23_near_misses(bare: Shell, planter: Planter) -> None:
 
 def test_24_a_role_assignment_that_is_deactivated(bare: Shell, planter: Planter) -> None:
     planter.grant(ROLE)
-    service = "authorization.v2.AuthorizationService"
-    listed = planter.do(f"{service}/ListAuthorizations", filters=[{"inUserIds": {"ids": [VISITOR.id]}}])
-    planter.do(f"{service}/DeactivateAuthorization", id=listed["authorizations"][0]["id"])
+    assignments = planter.api.authorizations
+    (row,) = assignments.ListAuthorizations(filters=[{"inUserIds": {"ids": [VISITOR.id]}}])["authorizations"]
+    assignments.DeactivateAuthorization(id=row["id"]).has()
     for output in both(bare, settings(planter.url, PAT=VISITOR.pat), "role.granted"):
         output.names("role assignment is deactivated", "activates").never("not granted", "another project")
 

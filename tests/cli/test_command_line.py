@@ -2,13 +2,15 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.cli import BASE, Shell, shown_at
+from tests.support.cli import BASE, Shell, at_terminal
 from tests.support.processes import ROOT, forker
 from zdemo.cli.app import COMMANDS, load
 from zdemo.errors import ExitCode
@@ -60,10 +62,10 @@ def test_each_example_is_a_right_command_line(path: str) -> None:
 
 def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -> None:
     for width in (40, 80, 200):
-        rows = shown_at(width, bare, "call", "--help", NO_COLOR="1").splitlines()
+        rows = at_terminal(bare, "call", "--help", NO_COLOR="1", columns=str(width))[1].splitlines()
         assert max(map(cells, rows)) == min(width, 120)
-    assert "\x1b[1" in shown_at(80, bare, "call", "--help")
-    assert "\x1b" not in shown_at(80, bare, "call", "--help", CLICOLOR="0")
+    assert "\x1b[1" in at_terminal(bare, "call", "--help", columns="80")[1]
+    assert "\x1b" not in at_terminal(bare, "call", "--help", CLICOLOR="0", columns="80")[1]
     assert "\x1b[1" in bare("--help", FORCE_COLOR="1").out
 
 
@@ -163,5 +165,6 @@ def test_a_stream_that_is_closed_or_full_is_no_crash(
 @pytest.mark.thorough
 def test_a_reader_that_leaves_is_no_crash(shell: Shell) -> None:
     """In a shell, since Python writes its last words when it ends."""
-    done = shell.script('"$1" -m zdemo introspect | true; "$1" -m zdemo --help > /dev/full; echo $?')
+    script = '"$0" -m zdemo introspect | true; "$0" -m zdemo --help > /dev/full; echo $?'
+    done = replace(shell, program=("/bin/sh", "-c")).anew(script, sys.executable)
     assert (done.code, done.out, " ".join(done.err.split()).startswith(f"error: {FULL} hint: ")) == (0, "1\n", True)

@@ -9,7 +9,7 @@ import unicodedata
 import pytest
 import requests
 
-from tests.support.cli import Shell, Stack, shown_at
+from tests.support.cli import Shell, Stack, at_terminal
 from tests.support.connection_faults import claims
 from tests.support.named_causes import flat
 from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
@@ -102,7 +102,7 @@ def test_claims_of_any_shape_are_shown_without_control_characters(shell: Shell, 
 def test_a_claim_that_is_hostile_or_long_is_one_row_that_fits_the_terminal(shell: Shell) -> None:
     hostile = {"a\x1b[2J\r\nactive  yes": "\x1b]0;title\x07\u202e\n  roles", "long": "x" * 5000}
     with upstream(claims(**hostile)) as zitadel:
-        screen = shown_at(120, shell, "introspect", "-v", ZITADEL_DOMAIN=zitadel.url, NO_COLOR="1")
+        screen = at_terminal(shell, "introspect", "-v", ZITADEL_DOMAIN=zitadel.url, NO_COLOR="1", columns="120")[1]
     rows = screen.rpartition("\x1b[")[2].partition("\nclaims\n")[2].splitlines()
     assert not [row for row in rows if row and not row.startswith("  ")]
     assert max(map(cells, rows)) <= 120

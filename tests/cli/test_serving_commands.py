@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.support.cli import API_UNSET, Shell, is_two_lines
-from tests.support.upstream import free_port, refusing_port, taken_port
+from tests.support.upstream import free_port, refusing_port
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
@@ -90,7 +90,7 @@ def test_an_emulator_listens_on_loopback_only(bare: Shell, line: str) -> None:
     ],
 )
 def test_where_a_port_is_taken_another_one_is_named(line: str, option: str, shell: Shell) -> None:
-    with taken_port() as taken:
+    with refusing_port() as taken:
         ports = {"a": taken, "free": free_port()}
         ran = shell(*line.format(**ports).split())
         suggestion = re.search(rf" {option} (\d+)", " ".join(ran.err.split()))

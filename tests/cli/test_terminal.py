@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.cli import COMMAND, Shell, at_terminal, shown_at
+from tests.support.cli import COMMAND, Shell, at_terminal
 from tests.support.connection_faults import PAT_CLAIMS
 from tests.support.upstream import after, answer, json_body, upstream
 from zdemo.emulator import VISITOR
@@ -59,7 +59,7 @@ def test_text_follows_the_terminal_and_breaks_between_words(shell: Shell, line: 
     (shell.folder / "taken.env").touch()
     words = []
     for width, widest in ((20, 40), (60, 60), (0, 80), (200, 120)):  # 0 is a terminal that does not know its width
-        screen = shown_at(width, shell, *line.split(), PAT=VISITOR.pat, TERM="dumb")
+        screen = at_terminal(shell, *line.split(), PAT=VISITOR.pat, TERM="dumb", columns=str(width))[1]
         words.append(sorted(re.sub(VARYING, "", screen).split()))
         assert [row for row in screen.splitlines() if cells(row) > widest and not stands_alone(row)] == []
     assert words[0] == words[1] == words[2] == words[3] != []
@@ -72,7 +72,7 @@ def stands_alone(row: str) -> bool:
 
 @pytest.mark.parametrize("line", ["call private", "role list", "doctor --list"])
 def test_a_document_is_indented_at_a_terminal_alone(shell: Shell, line: str) -> None:
-    screen = shown_at(80, shell, *line.split(), "--json", TERM="dumb")
+    screen = at_terminal(shell, *line.split(), "--json", TERM="dumb", columns="80")[1]
     assert screen.startswith('{\n  "')
     ran = shell(*line.split(), "--json", FORCE_COLOR="1")
     assert json.loads(screen).keys() == ran.document.keys()

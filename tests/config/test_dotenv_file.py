@@ -1,6 +1,9 @@
 """``.env`` files as people write them, and changes that keep everything else."""
 
+import os
 import stat
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support import processes
 from tests.support.any_text import ENCODABLE, texts
-from tests.support.files import other_than_a_file, update_dotenv
+from tests.support.files import update_dotenv
 from zdemo.config.dotenv_file import load_dotenv, read_dotenv
 from zdemo.config.file_io import check_writable
 from zdemo.errors import SettingsError
@@ -64,9 +67,12 @@ def test_what_cannot_be_parsed_is_named_and_not_repeated(
     assert problems(file) == tuple(f"{file} {problem}" for problem in words)
 
 
-@pytest.mark.parametrize("kind", ["a named pipe", "a folder", "a device"])
-def test_what_is_not_a_file_is_named_and_not_waited_for(kind: str, tmp_path: Path) -> None:
-    path = other_than_a_file(kind, tmp_path)
+@pytest.mark.parametrize(
+    "create", [os.mkfifo, os.mkdir, partial(os.symlink, "/dev/zero")], ids=["pipe", "folder", "device"]
+)
+def test_what_is_not_a_file_is_named_and_not_waited_for(create: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    create(path)
     assert problems(path) == (f"{path} is {'a folder, not' if path.is_dir() else 'something other than'} a file",)
 
 

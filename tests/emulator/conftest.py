@@ -137,7 +137,7 @@ def reader_login(oauth: OAuth, reader: User) -> str:
 @pytest.fixture(scope="session")
 def deleted_pat(workshop: Workshop, admin: Api, visitor: User) -> Pat:
     pat = workshop.pat(visitor.id)
-    admin.users.remove_pat(userId=visitor.id, tokenId=pat.id).has()
+    admin.users.RemovePersonalAccessToken(userId=visitor.id, tokenId=pat.id).has()
     return pat
 
 

@@ -111,9 +111,9 @@ def test_userinfo_reads_the_token_from_a_form_or_after_bearer_exactly(
 @pytest.mark.usefixtures("emulator_only")  # the feature changes the instance for everybody
 def test_a_feature_of_the_instance_tells_three_causes_apart(own: Emulator, near: Server) -> None:
     admin = Api(near, ADMIN.pat)
-    admin.features.set(debugOidcParentError=True).has()
-    pat = admin.users.add_pat(userId=READER.id, expirationDate=FOREVER)
-    admin.users.remove_pat(userId=READER.id, tokenId=pat["tokenId"]).has()
+    admin.features.SetInstanceFeatures(debugOidcParentError=True).has()
+    pat = admin.users.AddPersonalAccessToken(userId=READER.id, expirationDate=FOREVER)
+    admin.users.RemovePersonalAccessToken(userId=READER.id, tokenId=pat["tokenId"]).has()
     ended = own.world.add_pat(own.world.users[READER.id], 0)
     causes = {
         pat["token"][:-10]: ("OIDC-Eib8e", "token contains an invalid number of segments"),

@@ -29,7 +29,7 @@ class Device:
         return (app or self.app).token(GRANT, device_code=self.codes["device_code"])
 
     def look(self, login: Api) -> Answer:
-        return login.oidc.get_device(userCode=self.codes["user_code"])
+        return login.oidc.GetDeviceAuthorizationRequest(userCode=self.codes["user_code"])
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def device(own: Emulator) -> Device:
 
 
 def decide(login: Api, id: str, **decision: Any) -> Answer:
-    return login.oidc.answer_device(deviceAuthorizationId=id, **decision)
+    return login.oidc.AuthorizeOrDenyDeviceAuthorization(deviceAuthorizationId=id, **decision)
 
 
 def test_a_device_gets_its_tokens_once_when_a_person_says_yes(own: Emulator, device: Device, login: Api) -> None:

@@ -13,35 +13,39 @@ def test_an_assignment_gives_the_roles_that_it_has_while_it_is_on(admin: Api, oa
     id, assignments = {"id": fresh.assignment}, admin.authorizations
     oauth.expect_roles(app, pat, "r")
     for _ in range(2):
-        assignments.update(**id, roleKeys=["s"]).only("changeDate")
-    assignments.list(filters=this).has(authorizations=[{"state": "STATE_ACTIVE", "roles": [{"key": "s"}]}])
+        assignments.UpdateAuthorization(**id, roleKeys=["s"]).only("changeDate")
+    assignments.ListAuthorizations(filters=this).has(
+        authorizations=[{"state": "STATE_ACTIVE", "roles": [{"key": "s"}]}]
+    )
     oauth.expect_roles(app, pat, "s")
     for _ in range(2):
-        assignments.deactivate(**id).only("changeDate")
-    assignments.update(**id, roleKeys=["r"]).only("changeDate")
-    assignments.list(filters=this).has(authorizations=[{"state": "STATE_INACTIVE", "roles": [{"key": "r"}]}])
+        assignments.DeactivateAuthorization(**id).only("changeDate")
+    assignments.UpdateAuthorization(**id, roleKeys=["r"]).only("changeDate")
+    assignments.ListAuthorizations(filters=this).has(
+        authorizations=[{"state": "STATE_INACTIVE", "roles": [{"key": "r"}]}]
+    )
     oauth.expect_roles(app, pat)
     for _ in range(2):
-        assignments.activate(**id).only("changeDate")
+        assignments.ActivateAuthorization(**id).only("changeDate")
     oauth.expect_roles(app, pat, "r")
-    assignments.update(**id, roleKeys=[]).only("changeDate")
-    assignments.list(filters=this).has(authorizations=[{"roles": None}])
+    assignments.UpdateAuthorization(**id, roleKeys=[]).only("changeDate")
+    assignments.ListAuthorizations(filters=this).has(authorizations=[{"roles": None}])
     oauth.expect_roles(app, pat)
-    assignments.update(**id, roleKeys=["r"]).only("changeDate")
-    deleted = assignments.delete(**id).only("deletionDate")
+    assignments.UpdateAuthorization(**id, roleKeys=["r"]).only("changeDate")
+    deleted = assignments.DeleteAuthorization(**id).only("deletionDate")
     assert deleted["deletionDate"] > "2000", "not the date for an unknown one"
-    assignments.delete(**id).has(deletionDate=deleted["deletionDate"])
-    assignments.list(filters=this).only(pagination=only("appliedLimit"))
+    assignments.DeleteAuthorization(**id).has(deletionDate=deleted["deletionDate"])
+    assignments.ListAuthorizations(filters=this).only(pagination=only("appliedLimit"))
     oauth.expect_roles(app, pat)
 
 
 def test_a_removed_role_leaves_the_grants_and_stays_away(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
     role, app, pat = {"projectId": fresh.project.id, "roleKey": "r"}, fresh.app, fresh.user.pat
-    admin.authorizations.update(id=fresh.assignment, roleKeys=["r", "s"]).has("changeDate")
+    admin.authorizations.UpdateAuthorization(id=fresh.assignment, roleKeys=["r", "s"]).has("changeDate")
     oauth.expect_roles(app, pat, "r", "s")
-    admin.projects.remove_role(**role).has("removalDate")
+    admin.projects.RemoveProjectRole(**role).has("removalDate")
     oauth.expect_roles(app, pat, "s")
-    admin.projects.add_role(**role, displayName="Again").has("creationDate")
+    admin.projects.AddProjectRole(**role, displayName="Again").has("creationDate")
     oauth.expect_roles(app, pat, "s")
 
 
@@ -72,13 +76,13 @@ def test_a_project_grant_takes_its_assignments_along_only_when_it_is_deleted(
     id, guest = {"projectId": fresh.project.id}, fresh.guest
     granted = id | {"grantedOrganizationId": guest.organization.id}
     assigned = id | {"organizationId": guest.organization.id, "userId": guest.id}
-    admin.projects.create_grant(**granted, roleKeys=["r"]).has("creationDate")
-    admin.authorizations.create(**assigned, roleKeys=["s"]).refused(400, id="COMMAND-mm9F4")
-    admin.authorizations.create(**assigned, roleKeys=["r"]).has("id")
+    admin.projects.CreateProjectGrant(**granted, roleKeys=["r"]).has("creationDate")
+    admin.authorizations.CreateAuthorization(**assigned, roleKeys=["s"]).refused(400, id="COMMAND-mm9F4")
+    admin.authorizations.CreateAuthorization(**assigned, roleKeys=["r"]).has("id")
     oauth.expect_roles(fresh.app, guest.pat, "r")
-    admin.projects.deactivate_grant(**granted).has("changeDate")
+    admin.projects.DeactivateProjectGrant(**granted).has("changeDate")
     oauth.expect_roles(fresh.app, guest.pat, "r")
-    admin.projects.delete_grant(**granted).has("deletionDate")
+    admin.projects.DeleteProjectGrant(**granted).has("deletionDate")
     oauth.expect_roles(fresh.app, guest.pat)
 
 
@@ -100,7 +104,7 @@ def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(
     organization, second = workshop.home, workshop.organization()
     project = workshop.project("read:messages", "admin")
     granted = {"projectId": project.id, "grantedOrganizationId": second.id}
-    admin.projects.create_grant(**granted, roleKeys=["read:messages"]).has()
+    admin.projects.CreateProjectGrant(**granted, roleKeys=["read:messages"]).has()
     guest = workshop.user(organization=second)
     own_app = oauth.served(workshop.app(project), guest.pat)
     workshop.grant(guest, project, "read:messages", organization=second)
@@ -168,23 +172,23 @@ def test_all_tokens_of_a_deactivated_user_end_and_the_secret_stays(admin: Api, o
     user, app, scopes = fresh.user, fresh.app, ("openid", audience(fresh.project))
     token = oauth.access_token(user, fresh.secret, *scopes)
     oauth.introspect(app, token).has(active=True)
-    admin.users.deactivate(userId=user.id).has("details")
+    admin.users.DeactivateUser(userId=user.id).has("details")
     for ended in (user.pat, token):
         oauth.introspect(app, ended).only(active=False)
     oauth.ask_for_token(user.username, fresh.secret).refused(400, "invalid_request")
-    admin.users.reactivate(userId=user.id).has("details")
+    admin.users.ReactivateUser(userId=user.id).has("details")
     for ended in (user.pat, token):
         oauth.introspect(app, ended).only(active=False)
     oauth.introspect(app, oauth.access_token(user, fresh.secret, *scopes)).has(active=True)
-    pat = admin.users.add_pat(userId=user.id, expirationDate=later(days=1))["token"]
+    pat = admin.users.AddPersonalAccessToken(userId=user.id, expirationDate=later(days=1))["token"]
     oauth.introspect(app, pat).has(active=True)
     of_user = [{"userIdFilter": {"id": user.id}}]
-    admin.users.list_pats(filters=of_user).has(result=[..., ...], pagination={"totalResult": "2"})
+    admin.users.ListPersonalAccessTokens(filters=of_user).has(result=[..., ...], pagination={"totalResult": "2"})
 
 
 def test_all_tokens_of_a_deleted_user_end(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
     token = oauth.access_token(fresh.user, fresh.secret, "openid", audience(fresh.project))
-    admin.users.delete(userId=fresh.user.id).has("details")
+    admin.users.DeleteUser(userId=fresh.user.id).has("details")
     oauth.introspect(fresh.app, fresh.user.pat).only(active=False)
     oauth.introspect(fresh.app, token).only(active=False)
     oauth.ask_for_token(fresh.user.username, fresh.secret).refused(400, "invalid_client")
@@ -193,18 +197,18 @@ def test_all_tokens_of_a_deleted_user_end(admin: Api, oauth: OAuth, fresh: Fresh
 def test_a_secret_ends_when_it_is_replaced_or_removed(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
     user, old = fresh.user, fresh.secret
     oauth.ask_for_token(user.username, old).has("access_token")
-    new = admin.users.add_secret(userId=user.id)["clientSecret"]
+    new = admin.users.AddSecret(userId=user.id)["clientSecret"]
     oauth.ask_for_token(user.username, old).refused(400, "invalid_request")
-    admin.users.remove_secret(userId=user.id).has("deletionDate")
+    admin.users.RemoveSecret(userId=user.id).has("deletionDate")
     oauth.ask_for_token(user.username, new).refused(400, "invalid_request")
 
 
 def test_an_application_is_refused_while_off_and_with_its_old_secret(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
     app, pat = fresh.app, fresh.user.pat
     oauth.introspect(app, pat).has(active=True)
-    admin.apps.deactivate(**app.ids).has("deactivationDate")
+    admin.apps.DeactivateApplication(**app.ids).has("deactivationDate")
     oauth.introspect(app, pat).refused(400, "unauthorized_client")
-    admin.apps.reactivate(**app.ids).has("reactivationDate")
+    admin.apps.ReactivateApplication(**app.ids).has("reactivationDate")
     oauth.introspect(app, pat).has(active=True)
-    admin.apps.generate_secret(**app.ids).has("clientSecret")
+    admin.apps.GenerateClientSecret(**app.ids).has("clientSecret")
     oauth.introspect(app, pat).refused(400, "unauthorized_client")

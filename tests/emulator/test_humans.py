@@ -19,10 +19,10 @@ def ada(name: str, **email: Any) -> dict[str, Any]:
 
 def test_a_human_has_the_address_for_a_username_unless_the_request_has_one(admin: Api, fresh: Fresh) -> None:
     name = fresh.name
-    user = admin.users.add_human(organization={"orgId": fresh.home.id}, **ada(name))
+    user = admin.users.AddHumanUser(organization={"orgId": fresh.home.id}, **ada(name))
     id = user.only("userId", details=DETAILS)["userId"]
     human = only("phone", profile={"displayName": "Ada Human"}, email=only("email"))
-    admin.users.get(userId=id).has(user={"username": f"{name}@example.com", "human": human})
+    admin.users.GetUserByID(userId=id).has(user={"username": f"{name}@example.com", "human": human})
     user = admin.rest("POST", "/v2/users/human", ada(name) | {"username": name})
     user.has(details={"resourceOwner": fresh.home.id})
     profile = only("firstName", "lastName", "displayName", "preferredLanguage")
@@ -32,29 +32,29 @@ def test_a_human_has_the_address_for_a_username_unless_the_request_has_one(admin
 
 def test_a_verification_code_is_given_back_when_the_request_asks_for_it(admin: Api, fresh: Fresh) -> None:
     phone = {"phone": "+41791234567", "returnCode": {}}
-    user = admin.users.add_human(**ada(fresh.name, returnCode={}), phone=phone).has("emailCode", "phoneCode")
+    user = admin.users.AddHumanUser(**ada(fresh.name, returnCode={}), phone=phone).has("emailCode", "phoneCode")
     code = {"email": f"{fresh.name}@example.org", "returnCode": {}}
-    admin.users.update_human(userId=user["userId"], email=code).only("details", "emailCode")
+    admin.users.UpdateHumanUser(userId=user["userId"], email=code).only("details", "emailCode")
     verified = {"email": f"{fresh.name}@example.org", "isVerified": True}
-    admin.users.update_human(userId=fresh.human.id, email=verified).only("details")
-    admin.users.update_human(userId=fresh.human.id, email=code).only("details")
-    admin.users.get(userId=fresh.human.id).has(user={"human": {"email": only("email", "isVerified")}})
+    admin.users.UpdateHumanUser(userId=fresh.human.id, email=verified).only("details")
+    admin.users.UpdateHumanUser(userId=fresh.human.id, email=code).only("details")
+    admin.users.GetUserByID(userId=fresh.human.id).has(user={"human": {"email": only("email", "isVerified")}})
 
 
 def test_a_changed_address_is_no_longer_verified_and_the_display_name_stays(admin: Api, fresh: Fresh) -> None:
     id, email = {"userId": fresh.human.id}, {"email": f"{fresh.name}@example.org"}
-    admin.users.update_human(**id, email=email, **EVE).has(details=DETAILS)
+    admin.users.UpdateHumanUser(**id, email=email, **EVE).has(details=DETAILS)
     human = {"email": only("email"), "profile": {"displayName": "Ada Test", "givenName": "Eve"}}
-    admin.users.get(**id).has(user={"human": human})
-    admin.users.update(**id, human={"profile": {"displayName": "Eva"}, "email": email}).only("changeDate")
+    admin.users.GetUserByID(**id).has(user={"human": human})
+    admin.users.UpdateUser(**id, human={"profile": {"displayName": "Eva"}, "email": email}).only("changeDate")
     admin.rest("PUT", f"/v2/users/human/{fresh.human.id}", {"username": fresh.name}).only("details")
     human = {"email": only("email"), "profile": {"displayName": "Eva"}}
-    admin.users.get(**id).has(user={"username": fresh.name, "human": human})
+    admin.users.GetUserByID(**id).has(user={"username": fresh.name, "human": human})
 
 
 def test_what_cannot_be_a_human_is_refused(admin: Api, fresh: Fresh, stranger: Api, visitor: User) -> None:
     home, human = {"organization": {"orgId": fresh.home.id}}, ada(fresh.name)
-    add, update, id = admin.users.add_human, admin.users.update_human, {"userId": fresh.human.id}
+    add, update, id = admin.users.AddHumanUser, admin.users.UpdateHumanUser, {"userId": fresh.human.id}
     add(**home, email={"email": "a@b.c"}).refused(400, "invalid AddHumanUserRequest.Profile: value is required")
     path = "invalid AddHumanUserRequest.Email: embedded message failed validation | caused by: "
     rule = "invalid SetHumanEmail.Email: value must be a valid email address | caused by: mail: missing '@' or "
@@ -67,19 +67,19 @@ def test_what_cannot_be_a_human_is_refused(admin: Api, fresh: Fresh, stranger: A
     update(userId=visitor.id, **EVE).refused(404, id="COMMAND-ugjs0upun6")
     update(**id, username=visitor.username).refused(409, id="V3-DKcYh")
     update(**id).only("details")
-    stranger.users.add_human(**home, **human).refused(*NO_MEMBERSHIP)
-    stranger.users.update_human(**id, **EVE).refused(*NO_MEMBERSHIP)
+    stranger.users.AddHumanUser(**home, **human).refused(*NO_MEMBERSHIP)
+    stranger.users.UpdateHumanUser(**id, **EVE).refused(*NO_MEMBERSHIP)
 
 
 def test_a_password_is_replaced_with_the_current_one_or_the_permission(admin: Api, fresh: Fresh) -> None:
     id, new = {"userId": fresh.human.id}, {"password": {"password": "Ab-45678"}}
-    update = admin.users.update_human
+    update = admin.users.UpdateHumanUser
     update(**id, password={"password": {"password": "short"}}).refused(400, id="COMMA-HuJf6")
     update(**id, password=new | {"currentPassword": "x"}).refused(400, id="COMMAND-3M0fs")
     update(**id, password=new | {"currentPassword": HUMAN_PASSWORD}).only("details")
     password = {"password": {"password": "Ab-456789", "changeRequired": True}}
-    admin.users.update(**id, human={"password": password}).only("changeDate")
-    admin.users.get(**id).has(user={"human": {"passwordChangeRequired": True, "passwordChanged": ...}})
+    admin.users.UpdateUser(**id, human={"password": password}).only("changeDate")
+    admin.users.GetUserByID(**id).has(user={"human": {"passwordChangeRequired": True, "passwordChanged": ...}})
 
 
 def test_v1_finds_users_by_login_names_in_any_case_and_gives_secrets(
@@ -112,11 +112,11 @@ def test_wrong_passwords_are_counted_in_both_protocols(admin: Api, workshop: Wor
     wrong = {"password": {"password": "Ab-45678"}, "currentPassword": "x"}
 
     def detail() -> Any:
-        return admin.users.update_human(userId=id, password=wrong).response.json()["details"][0]
+        return admin.users.UpdateHumanUser(userId=id, password=wrong).response.json()["details"][0]
 
     connect = detail()
     rest = admin.rest("PUT", f"/v2/users/human/{id}", {"password": wrong}).response.json()["details"][0]
-    admin.users.update_human(userId=id, password=wrong | {"currentPassword": HUMAN_PASSWORD}).has()
+    admin.users.UpdateHumanUser(userId=id, password=wrong | {"currentPassword": HUMAN_PASSWORD}).has()
     again = detail()
     assert connect["type"] == "zitadel.v1.CredentialsCheckError"
     assert [detail["failedAttempts"] for detail in (connect["debug"], rest, again["debug"])] == [1, 2, 1]

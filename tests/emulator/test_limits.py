@@ -71,7 +71,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_has_arrived(
     length = f"Content-Length: {BOMB_BYTES}" if announced else "Transfer-Encoding: chunked"
     head = request(path, *fields(content_type, length), method="POST", host=server.host, close=False)
     sent = b"" if announced else b"%x\r\n" % BOMB_BYTES + b" " * (LARGEST_BODY_BYTES + 100_000)
-    reply = exchange(server.port, head + sent, leaves=True)
+    reply = exchange(server.port, head + sent)
     assert (reply.status, reply.json.get("error")) in [(400, "invalid_request"), (429, None)]
     assert reply.one("connection") == "close"
 
@@ -87,7 +87,7 @@ def test_large_unfinished_bodies_get_so_much_memory_and_no_more(near: Server) ->
             with suppress(ConnectionError):  # refused while it was sent
                 sock.sendall(head + b"a" * (largest - 1))
         ready, _, _ = select.select(held, [], [], PATIENCE_SECONDS)
-        assert converse(ready[0], b"", leaves=True).status == 503
+        assert converse(ready[0], b"").status == 503
         form = [("token", "x"), ("padding", "a" * (FREE_BYTES // 2))]
         assert answer(near.post_form(INTROSPECT, form, CLIENT)) == (200, {"active": False})
     form = [("token", "x"), ("padding", "a" * 1_000_000)]
@@ -122,7 +122,7 @@ def test_a_token_has_so_many_scopes_at_most(server: Server) -> None:
 
 def test_a_message_has_so_many_values_at_most(admin: Api) -> None:
     ids = [str(number) for number in range(MOST_VALUES - 10)]
-    admin.projects.list(filters=[{"inProjectIdsFilter": {"ids": ids}}]).has()
+    admin.projects.ListProjects(filters=[{"inProjectIdsFilter": {"ids": ids}}]).has()
     for content in (b"[]," * MOST_VALUES + b"[]", b"{}," * MOST_VALUES + b"{}", b"1," * MOST_VALUES + b"1"):
         large = admin.post("ProjectService/ListProjects", b'{"filters": [' + content + b"]}")
         large.refused(429, f"message has more than {MOST_VALUES} values")
@@ -133,6 +133,6 @@ def test_queries_are_nested_to_20_levels(admin: Api, kind: str) -> None:
     query: dict[str, Any] = {"userNameQuery": {"userName": READER.username}}
     for _ in range(20):
         query = {kind: {"query": query} if kind == "notQuery" else {"queries": [query]}}
-    admin.users.list(queries=[query]).has(result=[{"userId": READER.id}])
-    deeper = admin.users.list(queries=[{"notQuery": {"query": query}}])
+    admin.users.ListUsers(queries=[query]).has(result=[{"userId": READER.id}])
+    deeper = admin.users.ListUsers(queries=[{"notQuery": {"query": query}}])
     deeper.refused(400, "Too many query nesting levels (Max 20)", id="USER-zsQ97")

@@ -13,16 +13,16 @@ def test_a_list_counts_in_text_shows_the_newest_first_and_has_pages(admin: Api, 
     projects = [workshop.project() for _ in range(3)]
     three = {"filters": [{"inProjectIdsFilter": {"ids": [project.id for project in projects]}}]}
     newest_first = [{"projectId": project.id} for project in reversed(projects)]
-    counted = admin.projects.list(**three).has(projects=newest_first)
+    counted = admin.projects.ListProjects(**three).has(projects=newest_first)
     counted.has(pagination={"totalResult": "3", "appliedLimit": "100"})
-    admin.within(workshop.organization().id).projects.list(**three).has(projects=newest_first)
-    large = admin.projects.list(**three, pagination={"limit": 1000})
+    admin.within(workshop.organization().id).projects.ListProjects(**three).has(projects=newest_first)
+    large = admin.projects.ListProjects(**three, pagination={"limit": 1000})
     large.has(projects=newest_first, pagination={"appliedLimit": "1000"})
-    admin.projects.list(**three, sortingColumn="PROJECT_FIELD_NAME_COLOUR").has(projects=[..., ..., ...])
+    admin.projects.ListProjects(**three, sortingColumn="PROJECT_FIELD_NAME_COLOUR").has(projects=[..., ..., ...])
 
     def page(column: str, offset: int) -> Answer:
         pagination = {"asc": True, "limit": 1, "offset": offset}
-        return admin.projects.list(**three, sortingColumn=f"PROJECT_FIELD_NAME_{column}", pagination=pagination)
+        return admin.projects.ListProjects(**three, sortingColumn=f"PROJECT_FIELD_NAME_{column}", pagination=pagination)
 
     by_name = sorted(projects, key=lambda project: project.name)
     page("NAME", 0).has(projects=[{"projectId": by_name[0].id}], pagination={"totalResult": "3", "appliedLimit": "1"})
@@ -38,29 +38,29 @@ def test_all_filters_must_hold_and_a_list_without_a_match_has_no_total(
     own, other, none = (
         {"projectNameFilter": {"projectName": name}} for name in (fresh.project.name, project.name, fresh.name)
     )
-    admin.projects.list(filters=[none]).only(pagination=only("appliedLimit"))
-    admin.projects.list(filters=[this, own]).has(projects=[{"projectId": fresh.project.id}])
-    admin.projects.list(filters=[this, other]).has(projects=None)
+    admin.projects.ListProjects(filters=[none]).only(pagination=only("appliedLimit"))
+    admin.projects.ListProjects(filters=[this, own]).has(projects=[{"projectId": fresh.project.id}])
+    admin.projects.ListProjects(filters=[this, other]).has(projects=None)
 
 
 def test_users_are_found_by_type_state_or_name(admin: Api, reader: User, reader_login: str, visitor: User) -> None:
     this = {"inUserIdsQuery": {"userIds": [reader.id]}}
-    machine = admin.users.list(queries=[this, {"typeQuery": {"type": "TYPE_MACHINE"}}])
+    machine = admin.users.ListUsers(queries=[this, {"typeQuery": {"type": "TYPE_MACHINE"}}])
     machine.has(result=[{"userId": reader.id}], details={"totalResult": "1"})
     human = {"typeQuery": {"type": "TYPE_HUMAN"}}
     for query in ({"stateQuery": {"state": "USER_STATE_ACTIVE"}}, {"notQuery": {"query": human}}):
-        admin.users.list(queries=[this, query]).has(result=[...])
+        admin.users.ListUsers(queries=[this, query]).has(result=[...])
     for query in (
         human,
         {"stateQuery": {"state": "USER_STATE_LOCKED"}},
         {"userNameQuery": {"userName": visitor.username}},
     ):
-        admin.users.list(queries=[this, query]).has(result=None)
+        admin.users.ListUsers(queries=[this, query]).has(result=None)
     names = [{"loginNameQuery": {"loginName": reader_login}}, {"userNameQuery": {"userName": visitor.username}}]
     either = [{"orQuery": {"queries": names}}]
-    admin.users.list(queries=either).has(result=[..., ...], details={"totalResult": "2"}, pagination=None)
+    admin.users.ListUsers(queries=either).has(result=[..., ...], details={"totalResult": "2"}, pagination=None)
     for offset, user in enumerate((visitor, reader)):
-        page = admin.users.list(queries=either, query={"limit": 1, "asc": True, "offset": offset})
+        page = admin.users.ListUsers(queries=either, query={"limit": 1, "asc": True, "offset": offset})
         page.has(result=[{"userId": user.id}])
 
 
@@ -71,7 +71,7 @@ def test_pats_are_listed_in_order_and_found_by_id_and_by_expiry(admin: Api, work
 
     def expect(*ids: str, filters: Sequence[object] = (), **fields: object) -> None:
         rows = [{"id": id} for id in ids]
-        admin.users.list_pats(filters=[of_user, *filters], **fields).has(result=rows or None)
+        admin.users.ListPersonalAccessTokens(filters=[of_user, *filters], **fields).has(result=rows or None)
 
     expect(day, week, first)
     expect(first, week, pagination={"asc": True, "limit": 2})

@@ -14,29 +14,31 @@ from zdemo.emulator.entities import IdGenerator
 def test_a_project_leaves_out_its_flags_that_are_off(admin: Api, fresh: Fresh) -> None:
     name, id = fresh.project.name, {"projectId": fresh.project.id}
     members = ("projectId", "organizationId", "creationDate", "changeDate")
-    admin.projects.get(**id).has(project=only(*members, name=name, state="PROJECT_STATE_ACTIVE"))
-    admin.projects.update(**id, projectRoleAssertion=True).only("changeDate")
-    admin.projects.get(**id).has(project={"name": name, "projectRoleAssertion": True})
+    admin.projects.GetProject(**id).has(project=only(*members, name=name, state="PROJECT_STATE_ACTIVE"))
+    admin.projects.UpdateProject(**id, projectRoleAssertion=True).only("changeDate")
+    admin.projects.GetProject(**id).has(project={"name": name, "projectRoleAssertion": True})
 
 
 def test_a_project_name_is_taken_in_its_organization_alone_and_as_it_is_written(admin: Api, fresh: Fresh) -> None:
     name = fresh.project.name
-    other = admin.projects.create(organizationId=fresh.home.id, name=f"{name} ").only("projectId", "creationDate")
-    admin.projects.delete(projectId=other["projectId"]).only("deletionDate")
-    admin.projects.create(organizationId=fresh.organization.id, name=name).has("projectId")
+    other = admin.projects.CreateProject(organizationId=fresh.home.id, name=f"{name} ").only(
+        "projectId", "creationDate"
+    )
+    admin.projects.DeleteProject(projectId=other["projectId"]).only("deletionDate")
+    admin.projects.CreateProject(organizationId=fresh.organization.id, name=name).has("projectId")
 
 
 def test_a_project_is_renamed_and_the_same_name_again_is_accepted(admin: Api, fresh: Fresh) -> None:
     for _ in range(2):
-        admin.projects.update(projectId=fresh.project.id, name=fresh.name).only("changeDate")
-    admin.projects.get(projectId=fresh.project.id).has(project={"name": fresh.name})
+        admin.projects.UpdateProject(projectId=fresh.project.id, name=fresh.name).only("changeDate")
+    admin.projects.GetProject(projectId=fresh.project.id).has(project={"name": fresh.name})
 
 
 def test_deleting_a_project_again_gives_the_old_date(admin: Api, fresh: Fresh) -> None:
     id = {"projectId": fresh.project.id}
-    deleted = admin.projects.delete(**id).only("deletionDate")
-    admin.projects.delete(**id).has(deletionDate=deleted["deletionDate"])
-    admin.projects.get(**id).refused(404, id="QUERY-fk2fs")
+    deleted = admin.projects.DeleteProject(**id).only("deletionDate")
+    admin.projects.DeleteProject(**id).has(deletionDate=deleted["deletionDate"])
+    admin.projects.GetProject(**id).refused(404, id="QUERY-fk2fs")
 
 
 # --- applications and their keys ---
@@ -44,61 +46,65 @@ def test_deleting_a_project_again_gives_the_old_date(admin: Api, fresh: Fresh) -
 
 def test_an_application_shows_its_secret_once_if_it_has_one(admin: Api, fresh: Fresh) -> None:
     id = {"projectId": fresh.project.id}
-    both, basic = only("clientId", "clientSecret"), admin.apps.create(**id, name="a", apiConfiguration={})
+    both, basic = only("clientId", "clientSecret"), admin.apps.CreateApplication(**id, name="a", apiConfiguration={})
     basic.only("applicationId", "creationDate", apiConfiguration=both)
-    admin.apps.create(**id, name="b", apiConfiguration={"authMethodType": "NOPE"}).has(apiConfiguration=both)
-    admin.apps.create(**id, name="c", apiConfiguration={"authMethodType": 1.0}).has(apiConfiguration=only("clientId"))
-    admin.apps.create(**id, name="d", oidcConfiguration={}).has(oidcConfiguration=both)
+    admin.apps.CreateApplication(**id, name="b", apiConfiguration={"authMethodType": "NOPE"}).has(apiConfiguration=both)
+    admin.apps.CreateApplication(**id, name="c", apiConfiguration={"authMethodType": 1.0}).has(
+        apiConfiguration=only("clientId")
+    )
+    admin.apps.CreateApplication(**id, name="d", oidcConfiguration={}).has(oidcConfiguration=both)
     members = ("applicationId", "creationDate", "changeDate", "name", "projectId")
     active = only(*members, state="APPLICATION_STATE_ACTIVE", apiConfiguration=only("clientId"))
-    admin.apps.get(**fresh.app.ids).has(application=active)
+    admin.apps.GetApplication(**fresh.app.ids).has(application=active)
     by_key = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-    admin.apps.get(**fresh.key_app.ids).has(application={"apiConfiguration": by_key})
-    admin.apps.generate_secret(**fresh.app.ids).only("clientSecret", "creationDate")
+    admin.apps.GetApplication(**fresh.key_app.ids).has(application={"apiConfiguration": by_key})
+    admin.apps.GenerateClientSecret(**fresh.app.ids).only("clientSecret", "creationDate")
 
 
 def test_the_name_of_an_application_is_taken_in_its_project_alone(admin: Api, fresh: Fresh, project: Project) -> None:
     name = fresh.app.name
-    admin.apps.update(**fresh.app.ids, name=name).refused(400, "No changes", id="COMMAND-2m8vx")
-    admin.apps.update(**fresh.app.ids, name=fresh.name).only("changeDate")
-    admin.apps.get(**fresh.app.ids).has(application={"name": fresh.name})
-    admin.apps.create(projectId=project.id, name=name, apiConfiguration={}).has("applicationId")
+    admin.apps.UpdateApplication(**fresh.app.ids, name=name).refused(400, "No changes", id="COMMAND-2m8vx")
+    admin.apps.UpdateApplication(**fresh.app.ids, name=fresh.name).only("changeDate")
+    admin.apps.GetApplication(**fresh.app.ids).has(application={"name": fresh.name})
+    admin.apps.CreateApplication(projectId=project.id, name=name, apiConfiguration={}).has("applicationId")
 
 
 def test_applications_are_found_by_filters(admin: Api, fresh: Fresh) -> None:
     of_project = {"projectIdFilter": {"projectId": fresh.app.project.id}}
-    admin.apps.list(filters=[of_project]).has(applications=[{"applicationId": fresh.app.id}])
+    admin.apps.ListApplications(filters=[of_project]).has(applications=[{"applicationId": fresh.app.id}])
     for other in (
         {"nameFilter": {"name": "none"}},
         {"typeFilter": "APPLICATION_TYPE_OIDC"},
         {"stateFilter": "APPLICATION_STATE_INACTIVE"},
     ):
-        admin.apps.list(filters=[of_project, other]).has(applications=None)
-    admin.apps.list(filters=[{"clientIdFilter": {"clientId": fresh.app.id}}]).has(applications=None)
-    admin.apps.list(filters=[{"entityIdFilter": {"entityId": fresh.app.client_id}}]).has(applications=None)
+        admin.apps.ListApplications(filters=[of_project, other]).has(applications=None)
+    admin.apps.ListApplications(filters=[{"clientIdFilter": {"clientId": fresh.app.id}}]).has(applications=None)
+    admin.apps.ListApplications(filters=[{"entityIdFilter": {"entityId": fresh.app.client_id}}]).has(applications=None)
 
 
 def test_the_id_of_an_application_is_free_before_and_after_it_is_deleted_once(admin: Api, fresh: Fresh) -> None:
     app = fresh.app
-    admin.apps.create(**app.ids, name=fresh.name, apiConfiguration={}).has(applicationId=app.id)
-    admin.apps.delete(**app.ids).only("deletionDate")
-    admin.apps.delete(**app.ids).refused(404, "Application doesn't exist", id="COMMAND-0po9s")
-    admin.apps.create(**app.ids, name=app.name, apiConfiguration={}).has(applicationId=app.id)
+    admin.apps.CreateApplication(**app.ids, name=fresh.name, apiConfiguration={}).has(applicationId=app.id)
+    admin.apps.DeleteApplication(**app.ids).only("deletionDate")
+    admin.apps.DeleteApplication(**app.ids).refused(404, "Application doesn't exist", id="COMMAND-0po9s")
+    admin.apps.CreateApplication(**app.ids, name=app.name, apiConfiguration={}).has(applicationId=app.id)
 
 
 def test_keys_of_an_application_are_listed_without_private_halves_until_deleted(admin: Api, fresh: Fresh) -> None:
     app = fresh.key_app
     of_app = [{"applicationIdFilter": {"applicationId": app.id}}]
-    key = admin.apps.create_key(**app.ids, expirationDate=later(days=1)).only("keyId", "creationDate", "keyDetails")
+    key = admin.apps.CreateApplicationKey(**app.ids, expirationDate=later(days=1)).only(
+        "keyId", "creationDate", "keyDetails"
+    )
     file = decoded(key["keyDetails"])
     assert file.pop("key").startswith("-----BEGIN RSA PRIVATE KEY-----\n")
     assert file == {"type": "application", "keyId": key["keyId"], "appId": app.id, "clientId": app.client_id}
     owners = {"projectId": app.project.id, "organizationId": fresh.home.id}
     row = only("keyId", "applicationId", "creationDate", "expirationDate", **owners)
-    admin.apps.list_keys(filters=of_app).has(keys=[row])
-    admin.apps.get_key(keyId=key["keyId"]).only("keyId", "creationDate", "expirationDate")
-    admin.apps.delete_key(**app.ids, keyId=key["keyId"]).only("deletionDate")
-    admin.apps.list_keys(filters=of_app).has(keys=None)
+    admin.apps.ListApplicationKeys(filters=of_app).has(keys=[row])
+    admin.apps.GetApplicationKey(keyId=key["keyId"]).only("keyId", "creationDate", "expirationDate")
+    admin.apps.DeleteApplicationKey(**app.ids, keyId=key["keyId"]).only("deletionDate")
+    admin.apps.ListApplicationKeys(filters=of_app).has(keys=None)
 
 
 # --- users and their credentials ---
@@ -109,14 +115,14 @@ def test_a_user_leaves_out_what_is_empty(admin: Api, fresh: Fresh) -> None:
     names = {"username": fresh.user.username, "loginNames": [...], "preferredLoginName": ...}
     details = only("sequence", "changeDate", "resourceOwner", "creationDate")
     user = only("userId", **names, details=details, state="USER_STATE_ACTIVE", machine=only("name"))
-    admin.users.get(**id).has(user=user)
+    admin.users.GetUserByID(**id).has(user=user)
     for _ in range(2):
-        admin.users.update(**id, machine={"name": "New", "description": "text"}).only("changeDate")
-    secrets = {admin.users.add_secret(**id).only("creationDate", "clientSecret")["clientSecret"] for _ in range(2)}
+        admin.users.UpdateUser(**id, machine={"name": "New", "description": "text"}).only("changeDate")
+    secrets = {admin.users.AddSecret(**id).only("creationDate", "clientSecret")["clientSecret"] for _ in range(2)}
     assert [len(secret) for secret in secrets | {fresh.app.secret}] == [64] * 3
-    admin.users.get(**id).has(user={"machine": only("description", "hasSecret", name="New")})
-    admin.users.remove_secret(**id).only("deletionDate")
-    admin.users.remove_secret(**id).refused(400, "Secret doesn't exist", id="COMMAND-coi82n")
+    admin.users.GetUserByID(**id).has(user={"machine": only("description", "hasSecret", name="New")})
+    admin.users.RemoveSecret(**id).only("deletionDate")
+    admin.users.RemoveSecret(**id).refused(400, "Secret doesn't exist", id="COMMAND-coi82n")
 
 
 def test_the_v1_api_switches_the_type_of_access_tokens(admin: Api, fresh: Fresh) -> None:
@@ -124,88 +130,90 @@ def test_the_v1_api_switches_the_type_of_access_tokens(admin: Api, fresh: Fresh)
     machine = {"name": "x", "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
     admin.rest("PUT", path, machine).has("details")
     admin.rest("PUT", path, machine).refused(400, id="COMMAND-2n8vs")
-    admin.users.get(userId=fresh.user.id).has(user={"machine": {"accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}})
+    admin.users.GetUserByID(userId=fresh.user.id).has(user={"machine": {"accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}})
 
 
 def test_metadata_is_set_with_the_user_and_apart_found_by_its_key_and_deleted(admin: Api, fresh: Fresh) -> None:
     id = {"userId": fresh.user.id}
     metadata = [{"key": "team", "value": "+/9+"}, {"key": "two", "value": "eA=="}]
-    admin.users.update(**id, machine={}, metadata=metadata).only("changeDate")
+    admin.users.UpdateUser(**id, machine={}, metadata=metadata).only("changeDate")
     row = only("creationDate", "changeDate", "key", value="+/9+")
-    admin.users.list_metadata(**id).has(metadata=[..., row])
-    two = admin.users.list_metadata(**id, filters=[{"keyFilter": {"key": "two"}}])
+    admin.users.ListUserMetadata(**id).has(metadata=[..., row])
+    two = admin.users.ListUserMetadata(**id, filters=[{"keyFilter": {"key": "two"}}])
     two.has(metadata=[{"key": "two"}], pagination={"totalResult": "1"})
-    admin.users.delete_metadata(**id, keys=["two"]).only("deletionDate")
+    admin.users.DeleteUserMetadata(**id, keys=["two"]).only("deletionDate")
     metadata = [{"key": "team", "value": "eQ=="}, {"key": "floor", "value": "eA=="}]
-    admin.users.set_metadata(**id, metadata=metadata).only("setDate")
+    admin.users.SetUserMetadata(**id, metadata=metadata).only("setDate")
     rows = [{"key": "floor"}, {"value": "eQ=="}]
-    admin.users.list_metadata(**id).has(metadata=rows, pagination={"totalResult": "2"})
+    admin.users.ListUserMetadata(**id).has(metadata=rows, pagination={"totalResult": "2"})
     without = [{"key": "team"}, {"key": "floor", "value": ""}, {"key": "never there"}]
-    admin.users.set_metadata(**id, metadata=without).only("setDate")
-    admin.users.list_metadata(**id).only(pagination=only("appliedLimit"))
+    admin.users.SetUserMetadata(**id, metadata=without).only("setDate")
+    admin.users.ListUserMetadata(**id).only(pagination=only("appliedLimit"))
 
 
 def test_what_is_switched_off_or_on_is_so_once(admin: Api, fresh: Fresh) -> None:
-    kinds: dict[str, tuple[Any, dict[str, str]]] = {
-        "project": (admin.projects, {"projectId": fresh.project.id}),
-        "application": (admin.apps, fresh.app.ids),
-        "user": (admin.users, {"userId": fresh.user.id}),
+    kinds: dict[str, tuple[Any, str, dict[str, str]]] = {
+        "project": (admin.projects, "GetProject", {"projectId": fresh.project.id}),
+        "application": (admin.apps, "GetApplication", fresh.app.ids),
+        "user": (admin.users, "GetUserByID", {"userId": fresh.user.id}),
     }
     for kind, verb, member, state, message, error_id in (
-        ("project", "deactivate", "changeDate", "INACTIVE", "Project is not active", "COMMAND-mki55"),
-        ("project", "activate", "changeDate", "ACTIVE", "Project is not deactivated", "COMMAND-5M9bs"),
-        ("application", "deactivate", "deactivationDate", "INACTIVE", "Application is not active", "COMMAND-dsh35"),
-        ("application", "reactivate", "reactivationDate", "ACTIVE", "Application is not inactive", "COMMAND-1n8cM"),
-        ("user", "deactivate", "details", "INACTIVE", "User already inactive", "COMMAND-5gunjw0cd7"),
-        ("user", "reactivate", "details", "ACTIVE", "User is not inactive", "COMMAND-s5qqcz97hf"),
-        ("user", "lock", "details", "LOCKED", "User is not active or initial", "COMMAND-lgws8wtsqf"),
-        ("user", "unlock", "details", "ACTIVE", "User is not locked", "COMMAND-olb9vb0oca"),
+        ("project", "Deactivate", "changeDate", "INACTIVE", "Project is not active", "COMMAND-mki55"),
+        ("project", "Activate", "changeDate", "ACTIVE", "Project is not deactivated", "COMMAND-5M9bs"),
+        ("application", "Deactivate", "deactivationDate", "INACTIVE", "Application is not active", "COMMAND-dsh35"),
+        ("application", "Reactivate", "reactivationDate", "ACTIVE", "Application is not inactive", "COMMAND-1n8cM"),
+        ("user", "Deactivate", "details", "INACTIVE", "User already inactive", "COMMAND-5gunjw0cd7"),
+        ("user", "Reactivate", "details", "ACTIVE", "User is not inactive", "COMMAND-s5qqcz97hf"),
+        ("user", "Lock", "details", "LOCKED", "User is not active or initial", "COMMAND-lgws8wtsqf"),
+        ("user", "Unlock", "details", "ACTIVE", "User is not locked", "COMMAND-olb9vb0oca"),
     ):
-        service, ids = kinds[kind]
-        switch = getattr(service, verb)
+        service, look, ids = kinds[kind]
+        switch = getattr(service, f"{verb}{kind.title()}")
         switch(**ids).only(member)
         switch(**ids).refused(400, message, id=error_id)
-        service.get(**ids).has(**{kind: {"state": f"{kind.upper()}_STATE_{state}"}})
+        getattr(service, look)(**ids).has(**{kind: {"state": f"{kind.upper()}_STATE_{state}"}})
 
 
 def test_a_locked_user_can_be_deactivated(admin: Api, fresh: Fresh) -> None:
     id = {"userId": fresh.user.id}
-    admin.users.lock(**id).only(details=DETAILS)
-    admin.users.deactivate(**id).only(details=DETAILS)
-    admin.users.unlock(**id).refused(400, id="COMMAND-olb9vb0oca")
+    admin.users.LockUser(**id).only(details=DETAILS)
+    admin.users.DeactivateUser(**id).only(details=DETAILS)
+    admin.users.UnlockUser(**id).refused(400, id="COMMAND-olb9vb0oca")
 
 
 def test_a_user_is_deleted_once_and_the_id_and_the_username_are_free(admin: Api, fresh: Fresh) -> None:
     id, username = {"userId": fresh.user.id}, fresh.user.username
     assigned = [{"authorizationIds": {"ids": [fresh.assignment]}}]
-    admin.authorizations.list(filters=assigned).has("authorizations")
-    admin.users.delete(**id).has(details=DETAILS)
-    admin.authorizations.list(filters=assigned).has(authorizations=None)
-    admin.users.delete(**id).refused(404, "User could not be found", id="COMMAND-bd4ir1mblj")
-    admin.users.get(**id).refused(404, id="QUERY-Dfbg2")
+    admin.authorizations.ListAuthorizations(filters=assigned).has("authorizations")
+    admin.users.DeleteUser(**id).has(details=DETAILS)
+    admin.authorizations.ListAuthorizations(filters=assigned).has(authorizations=None)
+    admin.users.DeleteUser(**id).refused(404, "User could not be found", id="COMMAND-bd4ir1mblj")
+    admin.users.GetUserByID(**id).refused(404, id="QUERY-Dfbg2")
     machine = {"organizationId": fresh.home.id, "machine": {"name": "Bot"}}
-    admin.users.create(**id, **machine, username=username).has(id=fresh.user.id)
+    admin.users.CreateUser(**id, **machine, username=username).has(id=fresh.user.id)
 
 
 def test_keys_of_a_user_are_listed_until_they_are_removed(admin: Api, fresh: Fresh) -> None:
     id, of_user = {"userId": fresh.user.id}, [{"userIdFilter": {"id": fresh.user.id}}]
-    added = admin.users.add_key(**id, expirationDate=later(days=1)).only("creationDate", "keyId", "keyContent")
+    added = admin.users.AddKey(**id, expirationDate=later(days=1)).only("creationDate", "keyId", "keyContent")
     key, file = added["keyId"], decoded(added["keyContent"])
     assert file.keys() == {"type", "keyId", "key", "expirationDate", "userId"}
     assert (file["type"], file["keyId"], file["userId"]) == ("serviceaccount", key, fresh.user.id)
     row = only("creationDate", "changeDate", "expirationDate", **id, id=key, organizationId=fresh.home.id)
-    admin.users.list_keys(filters=of_user).has(result=[row])
-    admin.users.remove_key(**id, keyId=key).only("deletionDate")
-    admin.users.list_keys(filters=of_user).has(result=None)
+    admin.users.ListKeys(filters=of_user).has(result=[row])
+    admin.users.RemoveKey(**id, keyId=key).only("deletionDate")
+    admin.users.ListKeys(filters=of_user).has(result=None)
 
 
 def test_pats_are_listed_without_their_texts_until_they_are_removed(admin: Api, fresh: Fresh) -> None:
     id, pat = {"userId": fresh.user.id}, fresh.user.pat_id
     of_user = [{"userIdFilter": {"id": fresh.user.id}}]
-    admin.users.list_pats(filters=of_user).has(result=[{"id": pat, "expirationDate": FOREVER, "token": None}])
-    admin.users.remove_pat(**id, tokenId=pat).only("deletionDate")
-    admin.users.list_pats(filters=of_user).has(result=None)
-    new = admin.users.add_pat(**id, expirationDate=FOREVER).only("creationDate", "tokenId", "token")
+    admin.users.ListPersonalAccessTokens(filters=of_user).has(
+        result=[{"id": pat, "expirationDate": FOREVER, "token": None}]
+    )
+    admin.users.RemovePersonalAccessToken(**id, tokenId=pat).only("deletionDate")
+    admin.users.ListPersonalAccessTokens(filters=of_user).has(result=None)
+    new = admin.users.AddPersonalAccessToken(**id, expirationDate=FOREVER).only("creationDate", "tokenId", "token")
     assert form_of(new["token"]) == PAT_FORM
 
 
@@ -214,7 +222,7 @@ def test_pats_are_listed_without_their_texts_until_they_are_removed(admin: Api, 
 
 def test_an_assignment_names_project_organization_and_user(admin: Api, fresh: Fresh) -> None:
     ids = {"userId": fresh.user.id, "projectId": fresh.project.id, "organizationId": fresh.home.id}
-    assignment = admin.authorizations.create(**ids, roleKeys=["r"]).only("id", "creationDate")
+    assignment = admin.authorizations.CreateAuthorization(**ids, roleKeys=["r"]).only("id", "creationDate")
     row = {
         "id": assignment["id"],
         "state": "STATE_ACTIVE",
@@ -225,12 +233,12 @@ def test_an_assignment_names_project_organization_and_user(admin: Api, fresh: Fr
         "user": {"id": fresh.user.id, "preferredLoginName": ...},
         "roles": [only("displayName", key="r")],
     }
-    admin.authorizations.list(filters=[{"inUserIds": {"ids": [fresh.user.id]}}]).has(authorizations=[row])
+    admin.authorizations.ListAuthorizations(filters=[{"inUserIds": {"ids": [fresh.user.id]}}]).has(authorizations=[row])
 
 
 def test_assignments_are_found_by_filters(admin: Api, fresh: Fresh) -> None:
     this, assigned = {"authorizationIds": {"ids": [fresh.assignment]}}, {"inUserIds": {"ids": [fresh.user.id]}}
-    with_role = admin.authorizations.list(filters=[this, {"roleKey": {"key": "r"}}])
+    with_role = admin.authorizations.ListAuthorizations(filters=[this, {"roleKey": {"key": "r"}}])
     with_role.has(authorizations=[{"user": {"id": fresh.user.id}}])
     for other in (
         {"state": {"state": "STATE_INACTIVE"}},
@@ -241,26 +249,26 @@ def test_assignments_are_found_by_filters(admin: Api, fresh: Fresh) -> None:
         {"projectName": {"name": "none"}},
         {"userPreferredLoginName": {"loginName": "none"}},
     ):
-        admin.authorizations.list(filters=[assigned, other]).has(authorizations=None)
+        admin.authorizations.ListAuthorizations(filters=[assigned, other]).has(authorizations=None)
 
 
 def test_an_administrator_is_made_once_found_changed_and_removed(admin: Api, fresh: Fresh) -> None:
     ids = {"userId": fresh.user.id, "resource": {"organizationId": fresh.home.id}}
     of_user = {"inUserIdsFilter": {"ids": [fresh.user.id]}}
-    admin.administrators.create(**ids, roles=["ORG_USER_MANAGER", "ORG_OWNER"]).only("creationDate")
+    admin.administrators.CreateAdministrator(**ids, roles=["ORG_USER_MANAGER", "ORG_OWNER"]).only("creationDate")
     row = {"user": {"id": fresh.user.id}, "instance": None, "organization": only("id", "name")}
-    admin.administrators.list(filters=[of_user]).has(administrators=[row])
+    admin.administrators.ListAdministrators(filters=[of_user]).has(administrators=[row])
     owner, viewer = ({"role": {"roleKey": role}} for role in ("ORG_OWNER", "ORG_OWNER_VIEWER"))
-    admin.administrators.list(filters=[of_user, owner]).has("administrators")
-    admin.administrators.list(filters=[of_user, viewer]).has(administrators=None)
-    again = admin.administrators.create(**ids, roles=["ORG_OWNER"])
+    admin.administrators.ListAdministrators(filters=[of_user, owner]).has("administrators")
+    admin.administrators.ListAdministrators(filters=[of_user, viewer]).has(administrators=None)
+    again = admin.administrators.CreateAdministrator(**ids, roles=["ORG_OWNER"])
     again.refused(409, "Errors.Org.Member.AlreadyExists", id="ORG-poWwe")
     for _ in range(2):
-        admin.administrators.update(**ids, roles=["ORG_USER_MANAGER"]).only("changeDate")
-    admin.administrators.list(filters=[of_user]).has(administrators=[{"roles": ["ORG_USER_MANAGER"]}])
-    admin.administrators.delete(**ids).only("deletionDate")
-    admin.administrators.list(filters=[of_user]).has(administrators=None)
-    admin.administrators.delete(**ids).only()
+        admin.administrators.UpdateAdministrator(**ids, roles=["ORG_USER_MANAGER"]).only("changeDate")
+    admin.administrators.ListAdministrators(filters=[of_user]).has(administrators=[{"roles": ["ORG_USER_MANAGER"]}])
+    admin.administrators.DeleteAdministrator(**ids).only("deletionDate")
+    admin.administrators.ListAdministrators(filters=[of_user]).has(administrators=None)
+    admin.administrators.DeleteAdministrator(**ids).only()
 
 
 # --- IDs ---
@@ -276,5 +284,5 @@ def test_ids_rise_while_the_clock_stands_still_and_two_generators_share_none() -
 def test_ids_hold_the_time_of_creation(admin: Api, visitor: User) -> None:
     epoch_2019 = 1556496000  # 2019-04-29T00:00Z, in steps of 10 ms in the upper bits
     created = epoch_2019 + (int(visitor.id) >> 24) / 100
-    creation = admin.users.get(userId=visitor.id)["user"]["details"]["creationDate"]
+    creation = admin.users.GetUserByID(userId=visitor.id)["user"]["details"]["creationDate"]
     assert abs(datetime.fromisoformat(creation).timestamp() - created) < 60

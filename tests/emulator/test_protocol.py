@@ -98,13 +98,13 @@ def test_bad_credentials_are_told_by_their_raw_key(server: Server, admin: Api, d
     for header in ("bearer {}", "Basic {}", "{}"):
         admin.post(LIST_PROJECTS, "{}", Authorization=header.format(admin.token)).refused(401, id="AUTH-toLo1")
     for token in ("garbage", deleted_pat.token):
-        answer = Api(server, token).projects.list()
+        answer = Api(server, token).projects.ListProjects()
         answer.refused(401, "Errors.Token.Invalid", id="AUTH-7fs1e")
         assert answer.response.json()["code"] == "unauthenticated"
 
 
 def test_an_error_with_an_id_repeats_it_in_a_detail(admin: Api) -> None:
-    body = admin.projects.get(projectId=NOBODY).response.json()
+    body = admin.projects.GetProject(projectId=NOBODY).response.json()
     (detail,) = body.pop("details")
     assert body == {"code": "not_found", "message": "Project not found (QUERY-fk2fs)"}
     assert not detail.pop("value").endswith("=")

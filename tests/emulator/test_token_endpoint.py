@@ -86,7 +86,7 @@ def ask_for_token(server: Server, signed: str, *more: tuple[str, str], scope: st
 @pytest.fixture(scope="module")
 def served_key(workshop: Workshop, introspect: Ask, key_app: App, issuer: str) -> KeyFile:
     """The key file of the shared key application, once introspection knows it."""
-    key = decoded(workshop.admin.apps.create_key(**key_app.ids, expirationDate=later(days=1))["keyDetails"])
+    key = decoded(workshop.admin.apps.CreateApplicationKey(**key_app.ids, expirationDate=later(days=1))["keyDetails"])
     eventually("the key is known", lambda: introspect(assertion(key, issuer)).json().get("active"))
     return key
 
@@ -94,7 +94,7 @@ def served_key(workshop: Workshop, introspect: Ask, key_app: App, issuer: str) -
 @pytest.fixture(scope="module")
 def known_key(workshop: Workshop, server: Server, reader: User, issuer: str) -> KeyFile:
     """The reader's key file, once the token endpoint knows it."""
-    key = workshop.user_key(reader)
+    key = decoded(workshop.admin.users.AddKey(userId=reader.id, expirationDate=later(days=1))["keyContent"])
     eventually("the key is known", lambda: ask_for_token(server, assertion(key, issuer)).status_code == 200)
     return key
 
@@ -148,9 +148,9 @@ def test_an_assertion_is_used_again_and_wins_over_a_secret(
 
 def test_a_removed_key_is_refused(server: Server, workshop: Workshop, issuer: str) -> None:
     user = workshop.user(pat=False)
-    key = workshop.user_key(user)
+    key = decoded(workshop.admin.users.AddKey(userId=user.id, expirationDate=later(days=1))["keyContent"])
     eventually("the key is known", lambda: ask_for_token(server, assertion(key, issuer)).status_code == 200)
-    workshop.admin.users.remove_key(userId=user.id, keyId=key["keyId"]).has()
+    workshop.admin.users.RemoveKey(userId=user.id, keyId=key["keyId"]).has()
     eventually("it is refused", lambda: answer(ask_for_token(server, assertion(key, issuer))), BAD_ASSERTION.__eq__)
 
 
@@ -191,7 +191,7 @@ def test_a_key_of_ones_own_is_taken_and_three_algorithms_work(
     pair = make()
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     public = base64.b64encode(pair.public_key().public_bytes(serialization.Encoding.PEM, form)).decode()
-    added = admin.users.add_key(userId=visitor.id, expirationDate=later(days=1), publicKey=public)
+    added = admin.users.AddKey(userId=visitor.id, expirationDate=later(days=1), publicKey=public)
     id = added.only("creationDate", "keyId")["keyId"]
     key = {"keyId": id, "userId": visitor.id, "key": private_pem(pair)}
     if works:

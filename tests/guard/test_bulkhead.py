@@ -1,10 +1,10 @@
 """The bulkhead: slots are given in turn, few callers wait, known tokens come first. The pacer: an even rate."""
 
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.support.introspector_doubles import PATIENCE_SECONDS, Clock, Crowd
+from tests.support.introspector_doubles import PATIENCE_SECONDS, Clock
 from tests.support.waiting import eventually
 from zdemo.guard.bulkhead import Bulkhead, Pacer
 
@@ -12,7 +12,7 @@ HOUR_SECONDS = 3600.0
 MANY = 1000
 
 
-def queued(crowd: Crowd, bulkhead: Bulkhead, *, known: bool = False) -> Future[int | None]:
+def queued(crowd: ThreadPoolExecutor, bulkhead: Bulkhead, *, known: bool = False) -> Future[int | None]:
     """Return the result of a caller that finds no slot, once it waits."""
     waiting = bulkhead.waiting
     caller = crowd.submit(bulkhead.acquire, known=known)
@@ -24,7 +24,7 @@ def test_waiting_callers_get_free_slots_in_turn() -> None:
     bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
     held = bulkhead.acquire()
     assert held is not None
-    with Crowd(3) as crowd:
+    with ThreadPoolExecutor(3) as crowd:
         callers = [queued(crowd, bulkhead) for _ in range(3)]
         for waiting, caller in zip((2, 1, 0), callers, strict=True):
             bulkhead.release(held)
@@ -55,7 +55,7 @@ class TestKnownTokens:
         unknown, known = bulkhead.acquire(), bulkhead.acquire(known=True)
         assert unknown is not None
         assert known is not None
-        with Crowd(1) as crowd:
+        with ThreadPoolExecutor(1) as crowd:
             waiting = queued(crowd, bulkhead)
             bulkhead.release(known)
             assert bulkhead.waiting == 1
@@ -66,7 +66,7 @@ class TestKnownTokens:
         bulkhead = Bulkhead(1, waiters=2, wait_seconds=HOUR_SECONDS)
         held = bulkhead.acquire()
         assert held is not None
-        with Crowd(3) as crowd:
+        with ThreadPoolExecutor(3) as crowd:
             first, last = queued(crowd, bulkhead), queued(crowd, bulkhead)
             known = crowd.submit(bulkhead.acquire, known=True)
             assert last.result(PATIENCE_SECONDS) is None
@@ -96,7 +96,7 @@ def test_new_slots_go_to_waiting_callers() -> None:
     bulkhead = Bulkhead(2, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
     bulkhead.acquire()
     bulkhead.acquire()
-    with Crowd(3) as crowd:
+    with ThreadPoolExecutor(3) as crowd:
         callers = [crowd.submit(bulkhead.acquire) for _ in range(3)]
         eventually("the state is reached", lambda: bulkhead.waiting == 3)
         bulkhead.renew()  # the slots of lost holders

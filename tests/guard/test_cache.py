@@ -1,7 +1,7 @@
 """The cache: how long an answer may be used, and one introspection at a time per token."""
 
 import contextlib
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -11,7 +11,6 @@ from tests.support.introspector_doubles import (
     INACTIVE,
     PATIENCE_SECONDS,
     Clock,
-    Crowd,
     Hanging,
     Scripted,
     errors_of,
@@ -65,7 +64,7 @@ def crowded(outcome: Introspection | BaseException) -> tuple[Setup, list[Future[
     """Let 100 callers ask about one token at the same time; ZITADEL is asked once, and its answer is ``outcome``."""
     zitadel = Hanging()
     setup = Setup(zitadel)
-    with Crowd() as crowd:
+    with ThreadPoolExecutor(100) as crowd:
         callers = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(100)]
         eventually("all wait", lambda: setup.cache.counters.joins == 99)
         call = zitadel.call(0)
@@ -108,7 +107,7 @@ class TestFreshness:
     def test_the_age_counts_from_when_the_question_was_sent(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel)
-        with Crowd(1) as crowd:
+        with ThreadPoolExecutor(1) as crowd:
             asked = crowd.submit(setup.cache.introspect, TOKEN)
             call = zitadel.call(0)
             setup.clock.advance(2)
@@ -218,7 +217,7 @@ class TestSingleFlight:
         zitadel = Hanging()
         setup = Setup(zitadel, ttl_seconds=ttl_seconds)
         clock = setup.clock if by == "clock" else setup.wall_clock
-        with Crowd(2) as crowd:
+        with ThreadPoolExecutor(2) as crowd:
             first = crowd.submit(setup.cache.introspect, TOKEN)
             zitadel.call(0)
             clock.advance(age)
@@ -232,7 +231,7 @@ class TestSingleFlight:
     def test_a_joined_request_waits_no_longer_than_its_own_deadline(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, timeout_seconds=0.01)
-        with Crowd(2) as crowd:
+        with ThreadPoolExecutor(2) as crowd:
             leader = crowd.submit(setup.cache.introspect, TOKEN)
             call = zitadel.call(0)
             with pytest.raises(ZitadelUnavailable):
@@ -282,7 +281,7 @@ class TestBulkhead:
     def test_known_tokens_need_no_slot(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, slots=1)
-        with Crowd(2) as crowd:
+        with ThreadPoolExecutor(2) as crowd:
             known = crowd.submit(setup.cache.introspect, TOKEN)
             zitadel.call(0).set_result(ACTIVE)
             known.result(PATIENCE_SECONDS)
@@ -321,7 +320,7 @@ class TestBulkhead:
     def test_a_request_that_waited_for_a_slot_finds_the_answer_that_came_meanwhile(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, slots=1, wait_seconds=PATIENCE_SECONDS)
-        with Crowd() as crowd:
+        with ThreadPoolExecutor(100) as crowd:
             callers = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(100)]
             zitadel.call(0).set_result(ACTIVE)
             assert [caller.result(PATIENCE_SECONDS) for caller in callers] == [ACTIVE] * 100

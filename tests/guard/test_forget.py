@@ -1,12 +1,13 @@
 """Orders to forget: what they are, and what the cache drops."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.guard.test_cache import TOKEN, Setup
-from tests.support.introspector_doubles import ACTIVE, INACTIVE, PATIENCE_SECONDS, Crowd, Hanging, Scripted
+from tests.support.introspector_doubles import ACTIVE, INACTIVE, PATIENCE_SECONDS, Hanging, Scripted
 from zdemo.guard.forget import Forget
 from zdemo.zitadel.introspection_answer import Introspection
 
@@ -62,7 +63,7 @@ class TestCache:
     def test_an_answer_on_its_way_is_not_kept_and_not_joined(self, order: Forget) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel)
-        with Crowd(2) as crowd:
+        with ThreadPoolExecutor(2) as crowd:
             before = crowd.submit(setup.cache.introspect, TOKEN)
             zitadel.call(0)
             setup.cache.forget(order)
@@ -76,7 +77,7 @@ class TestCache:
     def test_an_order_about_one_token_leaves_the_answers_about_others_on_their_way(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel)
-        with Crowd(1) as crowd:
+        with ThreadPoolExecutor(1) as crowd:
             asked = crowd.submit(setup.cache.introspect, TOKEN)
             call = zitadel.call(0)
             setup.cache.forget(Forget.naming(token="another token"))

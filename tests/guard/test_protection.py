@@ -1,6 +1,7 @@
 """Protection of the API from a ZITADEL that hangs, and of ZITADEL from the API; and the stack as it is built."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,7 +11,6 @@ from tests.support.introspector_doubles import (
     INACTIVE,
     PATIENCE_SECONDS,
     Clock,
-    Crowd,
     Hanging,
     Scripted,
     errors_of,
@@ -97,7 +97,7 @@ class TestBulkhead:
     ) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, flights=1, wait_seconds=PATIENCE_SECONDS)
-        with Crowd(11) as crowd:
+        with ThreadPoolExecutor(11) as crowd:
             for number in range(FAILURES_THAT_OPEN - 1):
                 caller = crowd.submit(setup.ask)
                 zitadel.call(number).set_exception(unavailable())
@@ -113,7 +113,7 @@ class TestBulkhead:
     def test_service_resumes_while_all_flights_are_still_lost(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, flights=2)
-        with Crowd(4) as crowd:
+        with ThreadPoolExecutor(4) as crowd:
             lost = [crowd.submit(setup.ask) for _ in range(2)]
             zitadel.call(1)
             setup.clock.advance(STALL_SECONDS)
@@ -146,7 +146,7 @@ class TestBulkhead:
     def test_unknown_tokens_never_take_the_last_flights(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, flights=3, reserved_flights=1)
-        with Crowd(3) as crowd:
+        with ThreadPoolExecutor(3) as crowd:
             unknown = [crowd.submit(setup.ask) for _ in range(2)]
             zitadel.call(1)
             setup.fails()

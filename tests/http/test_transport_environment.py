@@ -1,20 +1,19 @@
-"""What a transport takes from the environment: proxies, trusted certificates, and never credentials.
+"""What a transport takes from the environment: proxies, trusted certificates, and never credentials."""
 
-Another process sends the requests, because an environment belongs to a process.
-"""
-
+import os
 import ssl
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support import processes
 from tests.support.certificates import Certificates
 from tests.support.connection_faults import ACTIVE
-from tests.support.processes import send
 from tests.support.upstream import LOOPBACK, answer, upstream
-from zdemo.errors import FailureKind
+from zdemo.config.address import ZitadelAddress
+from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
+from zdemo.http.transport import Transport
 
 OK = answer(b'{"ok":true}')
 ELSEWHERE = "http://zitadel.example"
@@ -25,66 +24,68 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
+def send(environment: dict[str, str], open_transport: Callable[[], Transport]) -> int:
+    """Send a request with this environment alone, and return the status."""
+    with pytest.MonkeyPatch.context() as process:
+        for name in [*os.environ]:
+            process.delenv(name)
+        for name, value in environment.items():
+            process.setenv(name, value)
+        with closing(open_transport()) as transport:
+            return transport.send("POST", "/path", timeout_seconds=5, form={"token": "t"}).status
+
+
+def to(url: str) -> Callable[[], Transport]:
+    return lambda: Transport(url, setting="ZITADEL_DOMAIN")
+
+
 def test_netrc_is_not_read(tmp_path: Path) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text(f"machine {LOOPBACK} login somebody password something\n")
     netrc.chmod(0o600)
     with upstream(OK) as up:
-        came = send(up.url, {"HOME": str(tmp_path), "NETRC": str(netrc)})
-    assert came["status"] == 200
+        assert send({"HOME": str(tmp_path), "NETRC": str(netrc)}, to(up.url)) == 200
     assert "authorization" not in up.requests[0].headers
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 def test_a_proxy_of_the_environment_is_used(name: str) -> None:
     with upstream(OK) as proxy:
-        assert send(ELSEWHERE, {name: proxy.url})["status"] == 200
+        assert send({name: proxy.url}, to(ELSEWHERE)) == 200
     assert proxy.requests[0].target == f"{ELSEWHERE}/path"
 
 
 @pytest.mark.parametrize("no_proxy", ["*", "other.example,.invalid"])
 def test_no_proxy_is_honoured(no_proxy: str) -> None:
     """Without the proxy, this name resolves nowhere (RFC 6761 §6.4)."""
-    with upstream(OK) as proxy:
-        came = send("http://zitadel.invalid", {"HTTP_PROXY": proxy.url, "NO_PROXY": no_proxy})
-    assert came["kind"] in (FailureKind.NAME_NOT_RESOLVED, FailureKind.TIMEOUT)
+    with upstream(OK) as proxy, pytest.raises(ConnectionFailed) as failed:
+        send({"HTTP_PROXY": proxy.url, "NO_PROXY": no_proxy}, to("http://zitadel.invalid"))
+    assert failed.value.kind in (FailureKind.NAME_NOT_RESOLVED, FailureKind.TIMEOUT)
     assert proxy.requests == []
 
 
 def test_an_internal_url_is_connected_to_without_a_proxy() -> None:
     """A proxy would replace the Host field of the issuer with that of the URL (RFC 9112 §3.2.2)."""
-    script = """
-import sys
-from zdemo.config.address import ZitadelAddress
-from zdemo.errors import ConnectionFailed
-from zdemo.http.transport import Transport
-transport = Transport.to_zitadel(ZitadelAddress("https://zitadel.example", sys.argv[1]))
-try:
-    transport.send("GET", "/", timeout_seconds=5)
-except ConnectionFailed as failed:
-    print(failed.kind)
-"""
-    with upstream(OK) as proxy:
-        proxies = {"HTTP_PROXY": proxy.url, "HTTPS_PROXY": proxy.url}
-        out = processes.run_python(script, "http://zitadel.invalid:8080", environment=proxies)
-    assert (out.strip(), proxy.requests) == (FailureKind.NAME_NOT_RESOLVED, [])
+    address = ZitadelAddress("https://zitadel.example", "http://zitadel.invalid:8080")
+    with upstream(OK) as proxy, pytest.raises(ConnectionFailed) as failed:
+        send({"HTTP_PROXY": proxy.url, "HTTPS_PROXY": proxy.url}, lambda: Transport.to_zitadel(address))
+    assert (failed.value.kind, proxy.requests) == (FailureKind.NAME_NOT_RESOLVED, [])
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_a_ca_bundle_of_the_environment_is_trusted(name: str, certificates: Certificates) -> None:
     with upstream(ACTIVE, tls=certificates.good()) as up:
-        assert send(up.url, {name: str(certificates.bundle)})["status"] == 200
+        assert send({name: str(certificates.bundle)}, to(up.url)) == 200
 
 
 @pytest.mark.parametrize("content", [b"", b"\x30\x82\x01\x0a\xff"])
 def test_an_unusable_ca_bundle_is_a_settings_error(content: bytes, certificates: Certificates, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(content)
-    with upstream(ACTIVE, tls=certificates.good()) as up:
-        came = send(up.url, {"REQUESTS_CA_BUNDLE": str(bundle)})
-    assert came["kind"] == "settings"
-    assert came["message"].startswith("REQUESTS_CA_BUNDLE names a file")
-    assert came["message"].endswith(f": {bundle}")
+    with upstream(ACTIVE, tls=certificates.good()) as up, pytest.raises(SettingsError) as failed:
+        send({"REQUESTS_CA_BUNDLE": str(bundle)}, to(up.url))
+    assert failed.value.message.startswith("REQUESTS_CA_BUNDLE names a file")
+    assert failed.value.message.endswith(f": {bundle}")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,6 @@ def test_an_unusable_ca_bundle_is_a_settings_error(content: bytes, certificates:
 def test_a_bad_certificate_is_named_and_nothing_is_sent(
     make: Callable[[Certificates], ssl.SSLContext], kind: FailureKind, hint: str, certificates: Certificates
 ) -> None:
-    with upstream(ACTIVE, tls=make(certificates)) as up:
-        came = send(up.url, {"REQUESTS_CA_BUNDLE": str(certificates.bundle)})
-    assert (came["kind"], hint in came["hint"], up.requests) == (kind, True, [])
+    with upstream(ACTIVE, tls=make(certificates)) as up, pytest.raises(ConnectionFailed) as failed:
+        send({"REQUESTS_CA_BUNDLE": str(certificates.bundle)}, to(up.url))
+    assert (failed.value.kind, hint in (failed.value.hint or ""), up.requests) == (kind, True, [])

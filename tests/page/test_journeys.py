@@ -114,7 +114,7 @@ def test_the_printed_address_opens_it_until_the_api_ends(browser: Browser, tmp_p
         expect(person.page.get_by_role("alert")).to_contain_text("does not answer")
         folder = tmp_path / "again"
         folder.mkdir()
-        arguments = ("--port", str(own.served.port), "--emulator", "--emulator-port", str(urlsplit(own.zitadel).port))
+        arguments = ("--port", str(own.served.port), "--emulator", "--emulator-port", own.emulator_port)
         with started(folder, {}, *arguments):
             again = printed_address(folder)
             person.page.clock.fast_forward(RETRY_MS)

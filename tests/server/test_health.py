@@ -1,11 +1,13 @@
 """The routes for operators: ``/healthz``, ``/readyz``, ``/metrics``."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, Time, plain_api, protected_api, running, settings_for
 from tests.support.connection_faults import ACTIVE as ACTIVE_ANSWER
 from tests.support.connection_faults import FAULTS
-from tests.support.introspector_doubles import ACTIVE, PATIENCE_SECONDS, Clock, Crowd, Hanging, Scripted, refused
+from tests.support.introspector_doubles import ACTIVE, PATIENCE_SECONDS, Clock, Hanging, Scripted, refused
 from tests.support.rows import check_body
 from tests.support.upstream import hang, upstream
 from tests.support.waiting import eventually
@@ -64,7 +66,7 @@ def test_readiness_asks_zitadel_at_most_once_a_second() -> None:
 def test_callers_do_not_wait_for_a_probe_that_hangs() -> None:
     zitadel, clock = Hanging(), Clock()
     readiness = Readiness(zitadel.introspect, clock)
-    with Crowd(1) as crowd:
+    with ThreadPoolExecutor(1) as crowd:
         for number in range(2):
             clock.advance(1)
             probe = crowd.submit(readiness.error)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Blueprint
 
-from tests.support.apis import EXAMPLE, PUBLIC, SCOPED, Api, one_file_api, one_file_module, running, settings_for
+from tests.support.apis import EXAMPLE, PUBLIC, SCOPED, Api, example, one_file_api, running, settings_for
 from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, claims
 from tests.support.mistakes import TEXT, Mistake, ask
 from tests.support.mistakes import check as check_mistake
@@ -148,7 +148,7 @@ MISTAKES: Mapping[Callable[[Any], None], tuple[Any, ...]] = {
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
 def test_nobody_sees_the_text_without_a_token(mistake: Callable[[Any], None], settings: Settings) -> None:
-    guard = one_file_module(settings)
+    guard = example(EXAMPLE, settings)
     mistake(guard)
     with running(guard.app) as api:
         check_mistake(api, Mistake(lambda: None, MISTAKES[mistake]))

@@ -57,7 +57,7 @@ def test_an_application_for_people_comes_and_goes(desk: Desk, workshop: Workshop
     desk.run(**APP)
     assert not desk.run(**APP).changes
     assert not desk.run().changes
-    app = desk.api.apps.get(applicationId=desk.state.login_app_id)["application"]
+    app = desk.api.apps.GetApplication(applicationId=desk.state.login_app_id)["application"]
     client_id = app["oidcConfiguration"]["clientId"]
     assert (desk.env["ZDEMO_APP_CLIENT_ID"], len(desk.applications(desk.state.project_id))) == (client_id, 2)
     update_dotenv(desk.path, {"ZDEMO_APP_CLIENT_ID": "another"})
@@ -71,12 +71,12 @@ def test_an_application_for_people_comes_and_goes(desk: Desk, workshop: Workshop
     assert desk.env["ZDEMO_APP_CLIENT_ID"] == "another"
 
     project = workshop.project()
-    desk.api.apps.create(projectId=project.id, name="zdemo-login", apiConfiguration={}).has()
+    desk.api.apps.CreateApplication(projectId=project.id, name="zdemo-login", apiConfiguration={}).has()
     elsewhere = desk.with_options(project_name=project.name)
     with pytest.raises(ZdemoError, match="people cannot log in to it"):
         eventually("it is listed", lambda: elsewhere.plan(**APP).current.login_app)
     (other,) = desk.applications(project.id)
-    desk.api.apps.delete(projectId=project.id, applicationId=other).has()
+    desk.api.apps.DeleteApplication(projectId=project.id, applicationId=other).has()
     elsewhere.run(**APP)
     elsewhere.tear_down()
     assert desk.applications(project.id) == []
@@ -152,9 +152,9 @@ def test_the_pat_of_another_user_is_replaced_and_left_alive(desk: Desk, workshop
 def test_a_role_that_was_moved_is_moved_back(desk: Desk, workshop: Workshop) -> None:
     desk.run()
     state = desk.state
-    desk.api.authorizations.delete(id=state.assignment_id).has()
+    desk.api.authorizations.DeleteAuthorization(id=state.assignment_id).has()
     ids = {"projectId": state.project_id, "organizationId": workshop.home.id}
-    desk.api.authorizations.create(userId=state.visitor_id, **ids, roleKeys=[ROLE]).has()
+    desk.api.authorizations.CreateAuthorization(userId=state.visitor_id, **ids, roleKeys=[ROLE]).has()
     eventually("the visitor is listed", lambda: desk.holders(state.project_id) == [state.visitor_id])
     plan = desk.run()
     steps = [step.action for step in plan.steps if step.kind is ObjectKind.ASSIGNMENT]
@@ -165,7 +165,7 @@ def test_a_role_that_was_moved_is_moved_back(desk: Desk, workshop: Workshop) -> 
 @pytest.mark.thorough
 def test_a_deactivated_assignment_is_activated(desk: Desk) -> None:
     desk.run()
-    desk.api.authorizations.deactivate(id=desk.state.assignment_id).has()
+    desk.api.authorizations.DeactivateAuthorization(id=desk.state.assignment_id).has()
     eventually("it is listed as inactive", lambda: desk.plan().changes)
     assert [s.action for s in desk.run().steps if s.kind is ObjectKind.ASSIGNMENT] == [Action.CHANGE]
     desk.is_complete()
@@ -286,8 +286,8 @@ def test_what_is_deactivated_is_refused_and_works_when_it_is_active_again(desk: 
 
 def test_what_cannot_be_used_is_refused(desk: Desk, workshop: Workshop) -> None:
     human, project = workshop.name("human"), workshop.project("Read:Messages")
-    user_id = desk.api.users.create(organizationId=workshop.home.id, username=human, human=HUMAN)["id"]
-    workshop.remove_later(desk.api.users.delete, userId=user_id)
+    user_id = desk.api.users.CreateUser(organizationId=workshop.home.id, username=human, human=HUMAN)["id"]
+    workshop.remove_later(desk.api.users.DeleteUser, userId=user_id)
     app = workshop.app(other := workshop.project(ROLE), oidcConfiguration={"redirectUris": ["http://localhost/back"]})
     refused = {
         "is a human": desk.with_options(reader_name=human),
@@ -359,7 +359,7 @@ def test_a_name_that_is_taken_while_setup_runs_is_said_and_the_next_run_uses_wha
 
     def take() -> None:
         ids = {"organizationId": workshop.home.id, "username": name, "machine": {"name": name}}
-        workshop.remove_later(desk.api.users.delete, userId=desk.api.users.create(**ids)["id"])
+        workshop.remove_later(desk.api.users.DeleteUser, userId=desk.api.users.CreateUser(**ids)["id"])
 
     with pytest.raises(ZdemoError) as refused:
         desk.run(CountingClient(desk.target, 1, before=True, act=take))

@@ -27,7 +27,7 @@ ROLE = "read:messages"
 
 def assign(desk: Desk, workshop: Workshop, user_id: str, project_id: str, *roles: str) -> None:
     ids = {"userId": user_id, "projectId": project_id, "organizationId": workshop.home.id}
-    desk.api.authorizations.create(**ids, roleKeys=list(roles)).has()
+    desk.api.authorizations.CreateAuthorization(**ids, roleKeys=list(roles)).has()
 
 
 def do(desk: Desk, method: str, **more: Any) -> None:
@@ -72,7 +72,7 @@ def test_what_others_added_is_named_and_stops_teardown(desk: Desk, workshop: Wor
 def test_what_zdemo_role_does_is_as_good_as_setups(desk: Desk, workshop: Workshop) -> None:
     """The guide says to try it."""
     desk.run()
-    desk.api.authorizations.delete(id=desk.state.assignment_id).has()
+    desk.api.authorizations.DeleteAuthorization(id=desk.state.assignment_id).has()
     assign(desk, workshop, desk.state.visitor_id, desk.state.project_id, ROLE)
     assign(desk, workshop, desk.state.reader_id, desk.state.project_id, ROLE)
     desk.plan_teardown().check()

@@ -49,9 +49,6 @@ class Endpoint:
 class Api(Endpoint):
     app: Flask
 
-    def send(self, data: bytes) -> Reply:
-        return exchange(self.port, data, leaves=True)
-
     def use(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
         """Ask another ZITADEL from now on, which saves a test the start of another server."""
         self.app.extensions[EXTENSION] = replace(
@@ -111,7 +108,6 @@ def remembering(settings: Settings, clocks: Time) -> Iterator[Introspector]:
 
 @contextmanager
 def plain_api(settings: Settings) -> Iterator[Api]:
-    """Serve the API that asks ZITADEL once per request."""
     with asking(settings) as client, running(create_app(settings, client)) as api:
         yield api
 
@@ -146,12 +142,8 @@ def example(path: Path, settings: Settings, **variables: str) -> Any:
     return module
 
 
-def one_file_module(settings: Settings, **variables: str) -> Any:
-    """Load ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
-    return example(EXAMPLE, settings, **{"ZDEMO_CACHE_TTL": "0", **variables})
-
-
 @contextmanager
 def one_file_api(settings: Settings, **variables: str) -> Iterator[Api]:
-    with running(one_file_module(settings, **variables).app) as api:
+    """Serve ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
+    with running(example(EXAMPLE, settings, **{"ZDEMO_CACHE_TTL": "0", **variables}).app) as api:
         yield api

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from itertools import product
@@ -114,7 +114,7 @@ class Site(NamedTuple):
 
     served: Served
     address: str
-    zitadel: str
+    emulator_port: str
 
     @property
     def origin(self) -> str:
@@ -122,19 +122,11 @@ class Site(NamedTuple):
 
 
 @contextmanager
-def site(
-    folder: Path,
-    *arguments: str,
-    environment: Mapping[str, str] | None = None,
-    cache_seconds: float = CACHE_SECONDS,
-) -> Iterator[Site]:
-    port = free_port()
-    if environment is None:
-        arguments = ("--emulator", "--emulator-port", str(port), *arguments)
-    zitadel = environment["ZITADEL_DOMAIN"] if environment else f"http://localhost:{port}"
-    variables = {"ZDEMO_CACHE_TTL": f"{cache_seconds:g}", **(environment or {})}
-    with served(folder, variables, *arguments) as running:
-        yield Site(served=running, address=printed_address(folder), zitadel=zitadel)
+def site(folder: Path, *, cache_seconds: float = CACHE_SECONDS) -> Iterator[Site]:
+    port = str(free_port())
+    variables = {"ZDEMO_CACHE_TTL": f"{cache_seconds:g}"}
+    with served(folder, variables, "--emulator", "--emulator-port", port) as running:
+        yield Site(served=running, address=printed_address(folder), emulator_port=port)
 
 
 def printed_address(folder: Path) -> str:

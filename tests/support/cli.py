@@ -11,19 +11,15 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, NamedTuple
-
-import pytest
 
 from tests.support.processes import LONGEST_SECONDS, ROOT, forker, running_process
 from tests.support.served import Served, answering
 from tests.support.upstream import free_port
-from zdemo.cli.entry import run
 from zdemo.cli.layout import BELOW
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
@@ -35,7 +31,6 @@ COMMAND = r"(?:zdemo|curl|chmod|unset|export|pip|openssl)(?: [^ ;,()]+)+"  # as 
 CACHE_SECONDS = 0.1  # of the API, so that no test waits for a change to reach it
 NO_API = "http://127.0.0.1:1"  # where nothing is: at the default address a developer's own API may run
 API_UNSET = {"ZDEMO_API_URL": ""}  # for tests where a file names the API, or where nothing may be exported
-HERE = {"call", "doctor", "help", "introspect", "role", "token", "--help", "--version"}
 BASE = {
     "PYTHONPATH": str(ROOT),
     "PATH": os.defpath,
@@ -89,30 +84,6 @@ def _ran(code: int, out: bytes, err: bytes) -> Ran:
     return ran
 
 
-def _run_here(arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes) -> Ran:
-    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
-        given.write(stdin)
-        given.seek(0)
-        with (
-            open(os.dup(given.fileno()), encoding="utf-8", errors="surrogateescape") as read,
-            open(os.dup(out.fileno()), "w", encoding="utf-8") as answer,
-            open(os.dup(err.fileno()), "w", encoding="utf-8", errors="backslashreplace") as errors_out,
-            redirect_stdout(answer),
-            redirect_stderr(errors_out),
-            chdir(folder),
-            pytest.MonkeyPatch.context() as process,
-        ):
-            process.setattr(sys, "stdin", read)
-            for name in [*os.environ]:
-                process.delenv(name)
-            for name, value in env.items():
-                process.setenv(name, value)
-            code = run(arguments)
-        out.seek(0)
-        err.seek(0)
-        return _ran(code, out.read(), err.read())
-
-
 @dataclass(frozen=True, kw_only=True)
 class Shell:
     """A folder and an environment to run commands in; ``env`` is exported there.
@@ -126,16 +97,9 @@ class Shell:
     base: Mapping[str, str] = field(default_factory=lambda: BASE)
 
     def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
-        """Run ``zdemo`` to its end; ``env`` is exported for this command alone. A traceback is always a failure.
-
-        What only asks and prints runs in this process, which saves two thirds of the time.
-        """
+        """Run ``zdemo`` to its end; ``env`` is exported for this command alone. A traceback is always a failure."""
         texts = [os.fsdecode(argument) for argument in arguments]
-        exported = {**BASE, **self.env, **env}
-        has_proxy = any("proxy" in name.lower() for name in exported)  # servers here would use it
-        if texts and texts[0] in HERE and not has_proxy:
-            return _run_here(texts, self.folder, exported, os.fsencode(stdin))
-        done = forker().run(texts, self.folder, exported, os.fsencode(stdin))
+        done = forker().run(texts, self.folder, {**BASE, **self.env, **env}, os.fsencode(stdin))
         return _ran(done.code, done.out, done.err)
 
     def anew(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
@@ -150,10 +114,6 @@ class Shell:
             check=False,
         )
         return _ran(done.returncode, done.stdout, done.stderr)
-
-    def script(self, text: str) -> Ran:
-        """Run a script of ``sh``, where ``"$1" -m zdemo`` is the program."""
-        return replace(self, program=("/bin/sh", "-c")).anew(text, "sh", sys.executable)
 
     def dotenv(self, **values: str) -> None:
         (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
@@ -221,24 +181,15 @@ CTRL_C = b"\x03"
 PRESSED_AGAIN_SECONDS = 5.0
 
 
-def at_terminal(shell: Shell, *arguments: str, when: str = "", typed: Typed = "", **env: str) -> tuple[int, str]:
+def at_terminal(
+    shell: Shell, *arguments: str, columns: str = "0", when: str = "", typed: Typed = "", **env: str
+) -> tuple[int, str]:
     """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there.
 
-    A function is called then, and returns what to type. The terminal does not know its width.
+    A function is called then, and returns what to type. A terminal of 0 columns does not know its width.
     """
-    return _at_terminal(shell, arguments, env, 0, when, typed)
-
-
-def shown_at(columns: int, shell: Shell, *arguments: str, **env: str) -> str:
-    """Return what a terminal of that width is sent by a command that asks nothing."""
-    return _at_terminal(shell, arguments, env, columns)[1]
-
-
-def _at_terminal(
-    shell: Shell, arguments: Sequence[str], env: Mapping[str, str], columns: int, when: str = "", typed: Typed = ""
-) -> tuple[int, str]:
     master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, (24, columns))
+    termios.tcsetwinsize(slave, (24, int(columns)))
     received = bytearray()
     reader = threading.Thread(target=_converse, args=(master, received, when.encode(), typed))
     reader.start()
@@ -269,11 +220,7 @@ def _converse(terminal: int, received: bytearray, when: bytes, typed: Typed) -> 
                 typed = ""
 
 
-CONTROLLED = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
+CONTROLLED = "import os, sys; os.login_tty(0); os.execvp(sys.argv[1], sys.argv[1:])"
 CONTROL = re.compile(rb"\x1b(?:\[[\d;?>=]*[a-zA-Z]|[\]P][^\x07\x1b]*(?:\x07|\x1b\\)|[=>78(][B0]?)|\r|\x07|\x0f")
 
 
@@ -305,9 +252,6 @@ def session(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Ite
         cwd=folder,
         env=dict(env),
         stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
     )
     os.close(slave)
     try:

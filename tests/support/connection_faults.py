@@ -143,14 +143,11 @@ def relay(
     prefix: str = "",
     date_shift_seconds: float = 0,
     passes: Callable[[str], bool] = lambda _: True,
-    changes: Callable[[str, bytes], bytes] = lambda _, body: body,
 ) -> Behaviour:
     """Return a behaviour that forwards to ``url``, with another Host, Authorization or Date.
 
-    It takes ``prefix`` off each path; what does not pass gets no answer. ``changes`` returns the body to send for a
-    target and the body that came.
-
-    It is also what ``HTTP_PROXY`` can name: a whole URL in the request line is reduced to its path.
+    It takes ``prefix`` off each path; what does not pass gets no answer. It is also what ``HTTP_PROXY`` can name: a
+    whole URL in the request line is reduced to its path.
     """
     port = urlsplit(url).port
 
@@ -168,7 +165,7 @@ def relay(
             behind.request(received.method, target, received.body or None, headers)
             answer = behind.getresponse()
             fields = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
-            body = changes(target, answer.read())
+            body = answer.read()
         finally:
             behind.close()
         date = fields.get("Date")

@@ -124,31 +124,31 @@ class Desk:
 
     def pats(self, user_id: str) -> list[str]:
         filters = [{"userIdFilter": {"id": user_id}}]
-        return _column("id", "result", self.api.users.list_pats(filters=filters))
+        return _column("id", "result", self.api.users.ListPersonalAccessTokens(filters=filters))
 
     def keys(self, application_id: str) -> list[str]:
         filters = [{"applicationIdFilter": {"applicationId": application_id}}]
-        return _column("keyId", "keys", self.api.apps.list_keys(filters=filters))
+        return _column("keyId", "keys", self.api.apps.ListApplicationKeys(filters=filters))
 
     def users(self) -> list[str]:
         names = (self.options.reader_name, self.options.visitor_name)
         queries = [{"orQuery": {"queries": [{"userNameQuery": {"userName": name}} for name in names]}}]
-        return sorted(_column("userId", "result", self.api.users.list(queries=queries)))
+        return sorted(_column("userId", "result", self.api.users.ListUsers(queries=queries)))
 
     def projects(self) -> list[str]:
         filters = [{"projectNameFilter": {"projectName": self.options.project_name}}]
-        return _column("projectId", "projects", self.api.projects.list(filters=filters))
+        return _column("projectId", "projects", self.api.projects.ListProjects(filters=filters))
 
     def applications(self, project_id: str) -> list[str]:
         filters = [{"projectIdFilter": {"projectId": project_id}}]
-        return _column("applicationId", "applications", self.api.apps.list(filters=filters))
+        return _column("applicationId", "applications", self.api.apps.ListApplications(filters=filters))
 
     def roles(self, project_id: str) -> list[str]:
-        return _column("key", "projectRoles", self.api.projects.list_roles(projectId=project_id))
+        return _column("key", "projectRoles", self.api.projects.ListProjectRoles(projectId=project_id))
 
     def holders(self, project_id: str) -> list[str]:
         filters = [{"projectId": {"id": project_id}}]
-        users = _column("user", "authorizations", self.api.authorizations.list(filters=filters))
+        users = _column("user", "authorizations", self.api.authorizations.ListAuthorizations(filters=filters))
         return [user["id"] for user in users]
 
     def is_complete(self) -> None:

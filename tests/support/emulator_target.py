@@ -78,18 +78,8 @@ class Server:
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
-    def send(
-        self, method: str, path: str, *, headers: Headers | None = None, data: Any = None, json: Any = None
-    ) -> requests.Response:
-        return self._session.request(
-            method,
-            self.url + path,
-            headers=headers,
-            data=data,
-            json=json,
-            timeout=TIMEOUT_SECONDS,
-            allow_redirects=False,
-        )
+    def send(self, method: str, path: str, **more: Any) -> requests.Response:
+        return self._session.request(method, self.url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **more)
 
     def get(self, path: str, **headers: str) -> requests.Response:
         return self.send("GET", path, headers=hyphenated(headers))

@@ -20,17 +20,6 @@ def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
     replace_file(path, dotenv.text, like=dotenv.status)
 
 
-def other_than_a_file(kind: str, folder: Path) -> Path:
-    path = folder / "other"
-    if kind == "a named pipe":
-        os.mkfifo(path)
-    elif kind == "a folder":
-        path.mkdir()
-    else:
-        path.symlink_to("/dev/zero")
-    return path
-
-
 GIT = shutil.which("git")
 needs_git = pytest.mark.skipif(GIT is None, reason="git is not installed")
 
@@ -42,11 +31,7 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(command, cwd=folder, check=True, capture_output=True, env=env)  # noqa: S603  # git of this machine
 
 
-def repository(folder: Path, *, ignored: str = "") -> Path:
-    """Do what ``git init`` does, and write a ``.gitignore``, if that has a text."""
+def repository(folder: Path) -> None:
     for part in ("refs", "objects"):
         (folder / ".git" / part).mkdir(parents=True)
     (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
-    if ignored:
-        (folder / ".gitignore").write_bytes(ignored.encode())
-    return folder

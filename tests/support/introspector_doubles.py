@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.zitadel.introspection_answer import Introspection
@@ -78,17 +78,11 @@ class Hanging:
             return self.calls[number]
 
     def let_go(self) -> None:
-        """Fail all calls that are under way, and all later ones."""
         with self._changed:
             self._let_go = True
             for call in self.calls:
                 if not call.done():
                     call.set_exception(unavailable())
-
-
-class Crowd(ThreadPoolExecutor):
-    def __init__(self, size: int = 100) -> None:
-        super().__init__(max_workers=size)
 
 
 def errors_of(futures: Iterable[Future[Introspection]]) -> list[BaseException | None]:

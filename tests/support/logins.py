@@ -53,14 +53,12 @@ def add_administrator(emulator: Emulator, role: str) -> tuple[User, str]:
 def session_of_ada(login: Api) -> dict[str, Any]:
     """A session with a checked password, in the form in which a login page answers with it."""
     checks = {"user": {"loginName": "ada"}, "password": {"password": PERSON_PASSWORD}}
-    session = login.sessions.create(checks=checks)
+    session = login.sessions.CreateSession(checks=checks)
     return {"session": {name: session[name] for name in ("sessionId", "sessionToken")}}
 
 
 @dataclass
 class Client:
-    """An application, and the browser of a person who uses it."""
-
     emulator: Emulator
     application: Application
     browser: requests.Session = field(default_factory=requests.Session)
@@ -84,7 +82,6 @@ class Client:
         return self.send("GET", f"/oauth/v2/authorize?{query}", headers=headers)
 
     def login_page(self, **change: Any) -> str:
-        """The address of the login page for a new request."""
         return self.authorize(**change).headers["Location"]
 
     def choose(self, page: str, person: str = "ada", **form: str) -> requests.Response:
@@ -95,11 +92,9 @@ class Client:
         return self.send("POST", page, data=hidden(answer.text) | {"person": person} | form)
 
     def code(self, person: str = "ada", /, **change: Any) -> str:
-        """Log in, and return the code."""
         return told(self.choose(self.login_page(**change), person))["code"]
 
     def token(self, grant: str, *, client: bool = True, **form: Any) -> requests.Response:
-        """Ask the token endpoint, with the client's credentials in the form."""
         own = {"client_id": self.client_id} | (
             {"client_secret": self.application.secret} if self.application.secret else {}
         )
@@ -110,7 +105,6 @@ class Client:
         return self.token("authorization_code", **form)
 
     def log_in(self, person: str = "ada", /, **change: Any) -> dict[str, Any]:
-        """The whole code flow, to the tokens."""
         answer = self.exchange(self.code(person, **change))
         assert answer.status_code == 200, answer.text
         tokens: dict[str, Any] = answer.json()
@@ -133,13 +127,11 @@ def told(answer: requests.Response, callback: str = CALLBACK) -> dict[str, str]:
 
 
 def hidden(page: str) -> dict[str, str]:
-    """The hidden field of a login page."""
     (value,) = set(re.findall(r'name="authRequest" value="(\w+)"', page))
     return {"authRequest": value}
 
 
 def listed(page: str) -> list[str]:
-    """The login names on a login page, in order."""
     return re.findall(r'name="person" value="([^"]+)"', page.partition("Somebody else")[0])
 
 

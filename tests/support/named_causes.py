@@ -91,7 +91,6 @@ def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
 
 
 def both(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ...] = ()) -> tuple[Output, Output]:
-    """Run ``zdemo doctor``, which must fail and warn so, and ``zdemo introspect``."""
     return doctor(shell, env, *failing, warned=warned), introspect(shell, env)
 
 

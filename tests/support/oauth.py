@@ -33,12 +33,10 @@ GetToken = Callable[..., str]
 
 
 def roles_of(project: Project) -> str:
-    """The claim that holds the roles of this one project."""
     return f"urn:zitadel:iam:org:project:{project.id}:roles"
 
 
 def audience(project: Project) -> str:
-    """The scope that puts this project into a token's audience."""
     return f"urn:zitadel:iam:org:project:id:{project.id}:aud"
 
 
@@ -71,7 +69,6 @@ class OAuth:
         return Answer(partial(self.server.post_form, REVOKE, [("token", token)], client), reads=False)
 
     def ask_for_token(self, client_id: str, secret: str, *scopes: str) -> Answer:
-        """The token endpoint's answer to client_credentials."""
         form = [("grant_type", "client_credentials"), ("scope", " ".join(scopes or ("openid",)))]
         return Answer(partial(self.server.post_form, TOKEN, form, basic(client_id, secret)))
 
@@ -89,7 +86,7 @@ class OAuth:
 
     def login_name(self, user: User) -> str:
         """The preferred login name, which is what the token endpoint takes as the client ID."""
-        answer = self.admin.users.get(userId=user.id).has(user={"preferredLoginName": ...})
+        answer = self.admin.users.GetUserByID(userId=user.id).has(user={"preferredLoginName": ...})
         return str(answer["user"]["preferredLoginName"])
 
     def tokens(self, user: User, secret: str, *scopes: str) -> dict[str, Any]:

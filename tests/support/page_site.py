@@ -40,14 +40,12 @@ class PageSite:
     """The address of a page; ``session`` holds its cookie and its secret once ``open`` has been called."""
 
     url: str
-    key: str
     emulator: Emulator
     session: requests.Session = field(default_factory=requests.Session)
 
     @property
     def address(self) -> str:
-        """The address with the key, as the banner shows it."""
-        return f"{self.url}/?key={self.key}"
+        return f"{self.url}/?key={KEY}"
 
     def open(self) -> PageSite:
         enter(self.session, self.address)
@@ -72,7 +70,6 @@ class PageSite:
             yield stream
 
     def first_event(self, name: str) -> dict[str, Any]:
-        """Return the first document of this name in a new feed."""
         with self.feed() as stream:
             return next(document for kind, document in stream if kind == name)
 
@@ -105,9 +102,7 @@ def page_options(
 
 
 @contextmanager
-def page_site(
-    *, threads: int = 8, key: str = KEY, beside: bool = True, ttl_seconds: float = 5.0, **changed: str
-) -> Iterator[PageSite]:
+def page_site(*, threads: int = 8, beside: bool = True, ttl_seconds: float = 5.0, **changed: str) -> Iterator[PageSite]:
     """Serve an API with its page, in front of an emulator, while the block lasts.
 
     ``beside``: the page knows that the ZITADEL is an emulator. ``changed`` are other variables, empty for none.
@@ -120,10 +115,10 @@ def page_site(
     with emulate() as emulator, serving(app) as port:
         url = f"http://127.0.0.1:{port}"
         options = page_options(emulator, url, beside=beside, ttl_seconds=ttl_seconds, **changed)
-        options = replace(options, key=key, threads=threads)
+        options = replace(options, threads=threads)
         late.append(paged(create_app(options.settings), options))
         with requests.Session() as session:
-            site = PageSite(url=url, key=key, emulator=emulator, session=session)
+            site = PageSite(url=url, emulator=emulator, session=session)
             yield site
             for _ in range(10):  # a feed notices that its client has left when it sends: else in 2 s
                 site.call("/api/public", "")

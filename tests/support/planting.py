@@ -38,39 +38,35 @@ AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"
 
 
 class Planter:
-    """Changes the emulator's world as an administrator would: over its API."""
-
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
         self.url, self.api = emulator.url, Api(Server(emulator.url), ADMIN.pat)
         self.settings = Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
 
-    def do(self, method: str, **body: Any) -> dict[str, Any]:
-        return dict(self.api.do(method.rpartition(".")[2], **body))
-
     def user(self, method: str, user_id: str = READER.id, **body: Any) -> dict[str, Any]:
-        return self.do(f"UserService/{method}", userId=user_id, **body)
+        return dict(self.api.do(f"UserService/{method}", userId=user_id, **body))
 
     def project(self, *roles: str) -> str:
-        id = str(self.api.projects.create(organizationId=ORGANIZATION_ID, name="elsewhere")["projectId"])
+        id = str(self.api.projects.CreateProject(organizationId=ORGANIZATION_ID, name="elsewhere")["projectId"])
         for role in roles:
             self.role(role, id)
         return id
 
     def role(self, key: str, project_id: str = PROJECT_ID) -> None:
-        self.api.projects.add_role(projectId=project_id, roleKey=key, displayName=key).has()
+        self.api.projects.AddProjectRole(projectId=project_id, roleKey=key, displayName=key).has()
 
     def grant(self, *roles: str, project_id: str = PROJECT_ID, user_id: str = VISITOR.id) -> None:
         ids = {"userId": user_id, "projectId": project_id, "organizationId": ORGANIZATION_ID}
-        self.api.authorizations.create(**ids, roleKeys=list(roles)).has()
+        self.api.authorizations.CreateAuthorization(**ids, roleKeys=list(roles)).has()
 
     def app(self, project_id: str) -> Settings:
-        app = self.api.apps.create(projectId=project_id, name="another", apiConfiguration={})["apiConfiguration"]
+        app = self.api.apps.CreateApplication(projectId=project_id, name="another", apiConfiguration={})[
+            "apiConfiguration"
+        ]
         return dataclasses.replace(self.settings, client_id=app["clientId"], client_secret=app["clientSecret"])
 
     def key_file(self, folder: Path, user_id: str = READER.id) -> Path:
-        """Write a new key of a service account into a file that only its owner can read."""
-        key = self.api.users.add_key(userId=user_id, expirationDate=FOREVER)
+        key = self.api.users.AddKey(userId=user_id, expirationDate=FOREVER)
         file = folder / f"{key['keyId']}.json"
         file.touch(0o600)
         file.write_bytes(base64.b64decode(key["keyContent"]))
@@ -82,7 +78,7 @@ class Planter:
         kind = "ACCESS_TOKEN_TYPE_JWT" if jwt else "ACCESS_TOKEN_TYPE_BEARER"
         body = {"userName": name, "name": name, "accessTokenType": kind}
         user_id = str(self.api.rest("POST", "/management/v1/users/machine", body)["userId"])
-        secret = self.api.users.add_secret(userId=user_id)["clientSecret"]
+        secret = self.api.users.AddSecret(userId=user_id)["clientSecret"]
         form = [("grant_type", "client_credentials"), ("scope", " ".join(("openid", "profile", *scopes)))]
         given = self.api.server.post_form(TOKEN, form, basic(name, secret) | ({"Host": host} if host else {}))
         assert given.status_code == 200, given.text

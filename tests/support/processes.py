@@ -9,29 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
-
-_SEND = """
-import json, sys, time
-from zdemo.errors import ConnectionFailed, SettingsError
-from zdemo.http.transport import Transport
-
-url, timeout_seconds = sys.argv[1:]
-start = time.monotonic()
-try:
-    transport = Transport(url, setting="ZITADEL_DOMAIN")
-    answer = transport.send("POST", "/path", timeout_seconds=float(timeout_seconds), form={"token": "t"})
-    out = {"status": answer.status}
-    transport.close()
-except ConnectionFailed as error:
-    out = {"kind": str(error.kind), "message": error.message, "hint": error.hint}
-except SettingsError as error:
-    out = {"kind": "settings", "message": error.message, "hint": error.hint}
-print(json.dumps({**out, "seconds": time.monotonic() - start}))
-"""
 
 
 class Ended(NamedTuple):
@@ -41,13 +22,13 @@ class Ended(NamedTuple):
 
 
 class Forker:
-    """A process of ``tests.support.forking``, which has ``loaded`` zdemo or nothing and runs one job at a time."""
+    """A process of ``tests.support.forking``, which runs one command of zdemo at a time."""
 
-    def __init__(self, *, loaded: bool) -> None:
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="zdemo-forker-")
         self._files = [Path(self._folder.name, name) for name in ("in", "out", "err")]
-        self._process = subprocess.Popen(  # noqa: S603  # this Python
-            [sys.executable, "-W", "error", "-m", "tests.support.forking", *(["loaded"] if loaded else [])],
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.support.forking"],
             cwd=ROOT,
             env={"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
@@ -56,13 +37,10 @@ class Forker:
         )
         atexit.register(self.close)
 
-    def run(
-        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes = b"", *, script: str = ""
-    ) -> Ended:
-        """Run a command, or this script."""
+    def run(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes) -> Ended:
         for path, content in zip(self._files, (stdin, b"", b""), strict=True):
             path.write_bytes(content)
-        code = self.run_at(self._files, arguments, folder, env, script=script)
+        code = self.run_at(self._files, arguments, folder, env)
         return Ended(code=code, out=self._files[1].read_bytes(), err=self._files[2].read_bytes())
 
     def run_at(
@@ -73,7 +51,6 @@ class Forker:
         env: Mapping[str, str],
         *,
         terminal: bool = False,
-        script: str = "",
     ) -> int:
         """Run it with these files as streams, of which those that are ``None`` are closed; return its exit code.
 
@@ -87,12 +64,10 @@ class Forker:
             "env": dict(env),
             "files": [path and str(path) for path in files],
             "terminal": terminal,
-            "name": "-c" if script else "zdemo",
-            "script": script,
         }
         print(json.dumps(job), file=self._process.stdin, flush=True)
         code = int(self._process.stdout.readline())
-        assert code >= 0, f"signal {-code} ended {' '.join(arguments) or script}"
+        assert code >= 0, f"signal {-code} ended {' '.join(arguments)}"
         return code
 
     def close(self) -> None:
@@ -101,13 +76,21 @@ class Forker:
 
 
 @cache
-def forker(*, loaded: bool = True) -> Forker:
-    return Forker(loaded=loaded)
+def forker() -> Forker:
+    return Forker()
 
 
 def run_script(script: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
     """Run a script with only ``environment``, in a process that has loaded nothing."""
-    return forker(loaded=False).run(arguments, folder, environment or {}, script=script)
+    done = subprocess.run(  # noqa: S603  # this Python
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        cwd=folder,
+        env=environment or {},
+        capture_output=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
+    return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
 def run_python(script: str, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path = ROOT) -> str:
@@ -115,13 +98,6 @@ def run_python(script: str, *arguments: str, environment: Mapping[str, str] | No
     done = run_script(script, folder, *arguments, environment={"PYTHONPATH": str(ROOT), **(environment or {})})
     assert done.code == 0, done.err.decode()
     return done.out.decode()
-
-
-def send(url: str, environment: Mapping[str, str], *, timeout_seconds: float = 5) -> dict[str, Any]:
-    """Send one request by a ``Transport``; return ``status``, or ``kind``, ``message`` and ``hint``."""
-    done = forker().run([url, str(timeout_seconds)], ROOT, environment, script=_SEND)
-    assert done.code == 0, done.err.decode()
-    return cast("dict[str, Any]", json.loads(done.out))
 
 
 @contextmanager

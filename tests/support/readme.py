@@ -149,7 +149,6 @@ def table() -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Return the files with these settings, each with the text that it should have."""
     page = ROOT / "docs" / "settings.md"
     text = re.sub(r"(?:^\|.*\n)+", lambda _: table(), page.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
     return {page: text, ROOT / ".env.example": emulator_text()}

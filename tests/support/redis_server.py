@@ -25,8 +25,6 @@ END_SECONDS = 20
 
 @dataclass(kw_only=True)
 class RedisServer:
-    """A running server."""
-
     program: str
     port: int
     folder: Path

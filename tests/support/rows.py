@@ -60,8 +60,8 @@ def _admitted(data: bytes, route: str = PRIVATE, *, bodiless: bool = False) -> R
     return Row(data, status=200, message=MESSAGES[route], asks=True, bodiless=bodiless)
 
 
-def _wrong_method(method: str, *fields: str, target: str = PRIVATE, body: bytes = b"") -> Row:
-    data = request(target, *fields, method=method, body=body)
+def _wrong_method(method: str, *fields: str, body: bytes = b"") -> Row:
+    data = request(PRIVATE, *fields, method=method, body=body)
     return Row(data, status=405, error="method_not_allowed", protected=False)
 
 

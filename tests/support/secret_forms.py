@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from urllib.parse import quote, quote_plus
 
+from zdemo.emulator.token_texts import PAT_KEY_NAME, encoded
+
 PIECE = 8  # characters of a secret that must not stand together
 
 PAT = "Qz7_kT2vRw9-LmXb4NcJ8hGfY1sDpA6eUoV3iZt5yHq0WnKxB7rEjSgMlC2uOaIdF9PvTQk"
@@ -63,20 +65,16 @@ def _cut(text: str) -> Iterator[str]:
 SEALED_BYTES = {"PAT": 37, "access token": 62, "refresh token": 62, "session": 42, "code": 21}
 
 
-def jwe(kind: str, *, id_length: int = 18, alg: str = "A256GCMKW", enc: str = "A256GCM", kid: str = "oidcKey") -> str:
+def jwe(kind: str, *, id_length: int = 18, alg: str = "A256GCMKW") -> str:
     """Return a text of the form of such a token, the same each time; its user's ID has ``id_length`` characters."""
     content = random.Random(kind)  # noqa: S311  # no secret
 
     def part(size: int) -> str:
-        return _encoded(content.randbytes(size))
+        return encoded(content.randbytes(size))
 
-    names = {"alg": alg, "enc": enc, "iv": part(12), "kid": kid, "tag": part(16)}
+    names = {"alg": alg, "enc": "A256GCM", "iv": part(12), "kid": PAT_KEY_NAME, "tag": part(16)}
     if kind in ("access token", "code"):
         del names["kid"]
-    header = _encoded(json.dumps(names, separators=(",", ":")).encode())
+    header = encoded(json.dumps(names, separators=(",", ":")).encode())
     sealed = SEALED_BYTES[kind] + (0 if kind == "code" else id_length - 18)
     return ".".join((header, *map(part, (32, 12, sealed, 16))))
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

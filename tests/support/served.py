@@ -32,7 +32,6 @@ class Served(Endpoint):
         return (self.folder / "stderr").read_text()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal, wait for the end, and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(LONGEST_SECONDS)
 
@@ -67,8 +66,6 @@ def served(folder: Path, environment: Mapping[str, str], *arguments: str, before
 
 
 def answering(running: Served) -> Served:
-    """Return a server once it answers."""
-
     def answers() -> bool:
         assert running.process.poll() is None, running.process.communicate()[1] or running.log
         try:

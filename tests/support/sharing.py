@@ -5,17 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from tests.support.apis import THREADS, settings_for
+from tests.support.apis import settings_for
 from tests.support.introspector_doubles import ACTIVE
 from zdemo.config.settings import Settings
-from zdemo.guard.build import Limits, protected, shared_answers
-from zdemo.guard.cache import CachingIntrospector
-from zdemo.guard.instruments import Counters, running_clock
+from zdemo.guard.instruments import running_clock
 from zdemo.guard.shared.answers import SharedAnswers, SharedIntrospector
 from zdemo.guard.shared.redis_store import RedisStore
 from zdemo.guard.shared.sealing import Sealer
 from zdemo.zitadel.introspection_answer import Introspection
-from zdemo.zitadel.introspection_client import IntrospectionClient
 
 TTL = 60.0
 TIMEOUT = 5.0
@@ -63,33 +60,15 @@ class Worker:
 
 
 @contextmanager
-def worker(url: str, *, ttl: float = TTL, settings: Settings = SETTINGS) -> Iterator[Worker]:
+def worker(url: str, *, settings: Settings = SETTINGS) -> Iterator[Worker]:
     sharer = Worker()
     sharer.answers = SharedAnswers(
         RedisStore(url, operation_seconds=OPERATION_SECONDS, clock=sharer.now),
         Sealer(settings),
-        ttl_seconds=ttl,
+        ttl_seconds=TTL,
         listen_seconds=LISTEN_SECONDS,
         clock=sharer.now,
         wall_clock=lambda: time.time() + sharer.ahead,
     )
     with closing(sharer.answers):
         yield sharer
-
-
-@contextmanager
-def sharing(settings: Settings) -> Iterator[CachingIntrospector]:
-    """Yield an introspector as ``zdemo serve`` has it, with ``settings.cache_url``."""
-    limits, counters = Limits.of(THREADS), Counters()
-    with (
-        closing(IntrospectionClient(settings, connections=limits.flights)) as client,
-        closing(shared_answers(settings, counters=counters)) as answers,
-    ):
-        yield protected(
-            client,
-            settings,
-            limits,
-            within=lambda token, seconds: client.introspect(token, timeout_seconds=seconds),
-            shared=answers,
-            counters=counters,
-        )

@@ -77,7 +77,6 @@ def _named(methods: list[str], others: list[str]) -> str:
 
 @cache
 def sdk_methods() -> dict[str, list[str]]:
-    """Return the methods that the SDK has, by service."""
     services: dict[str, list[str]] = {}
     for file in sorted((FILES / "api").glob("*.py")):
         for service, name in re.findall(r"'/(zitadel[\w.]+)/(\w+)'", file.read_text(encoding="utf-8")):
@@ -87,7 +86,6 @@ def sdk_methods() -> dict[str, list[str]]:
 
 @cache
 def models() -> dict[str, str]:
-    """Return in which module the SDK has each model."""
     text = (FILES / "models" / "__init__.py").read_text(encoding="utf-8")
     return {name: module for module, name in re.findall(r"models\.(\w+) import (\w+)", text)}
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import parse_headers
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -41,49 +42,27 @@ class Received(NamedTuple):
 
 @dataclass
 class Connection:
-    """An accepted connection, for a behaviour."""
-
     sock: socket.socket
     number: int
     stopping: threading.Event
     received: Received | None = None
-    buffer: bytes = b""
 
     def send(self, data: bytes) -> None:
         with suppress(OSError):  # the client has left
             self.sock.sendall(data)
 
     def read(self) -> Received | None:
-        head = self._until(b"\r\n\r\n")
-        if head is None:
-            return None
-        first, *lines = head.decode("latin-1").split("\r\n")
-        method, target, _ = first.split(" ", 2)
-        fields = (line.partition(":") for line in lines if line)
-        headers = {name.strip().lower(): value.strip() for name, _, value in fields}
-        body = self._exactly(int(headers.get("content-length", "0")))
-        return Received(method=method, target=target, headers=headers, body=body, connection=self.number)
-
-    def _until(self, end: bytes) -> bytes | None:
-        while end not in self.buffer:
-            if not self._more() or self.buffer.startswith(TLS_HANDSHAKE):
+        """Return the next request; ``None`` if the client has left or begins TLS, which is answered by a 400."""
+        with self.sock.makefile("rb") as stream:
+            if stream.peek(1)[:1] == TLS_HANDSHAKE:
+                self.send(http(b"", 400))
                 return None
-        head, _, self.buffer = self.buffer.partition(end)
-        return head
-
-    def _exactly(self, count: int) -> bytes:
-        while len(self.buffer) < count and self._more():
-            pass
-        body, self.buffer = self.buffer[:count], self.buffer[count:]
-        return body
-
-    def _more(self) -> bool:
-        try:
-            data = self.sock.recv(1 << 16)
-        except OSError:
-            return False
-        self.buffer += data
-        return bool(data)
+            if not (first := stream.readline().decode("latin-1")):
+                return None
+            method, target, _ = first.split(" ", 2)
+            headers = {name.lower(): value for name, value in parse_headers(stream).items()}
+            body = stream.read(int(headers.get("content-length", "0")))
+        return Received(method=method, target=target, headers=headers, body=body, connection=self.number)
 
 
 Behaviour = Callable[[Connection], bool]
@@ -101,12 +80,10 @@ def json_body(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
-def answer(
-    body: bytes, status: int = 200, *, headers: Mapping[str, str] | None = None, then_close: bool = False
-) -> Behaviour:
+def answer(body: bytes, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Behaviour:
     def behave(connection: Connection) -> bool:
         connection.send(http(body, status, headers))
-        return not then_close
+        return True
 
     return behave
 
@@ -171,11 +148,10 @@ class Upstream:
 
     def __init__(self, behaviours: Sequence[Behaviour], on_connect: Behaviour | None, tls: ssl.SSLContext | None):
         self.requests: list[Received] = []
-        self.connections = 0
         self.stopping = threading.Event()
         self._on_connect, self._tls = on_connect, tls
         self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
+        self._accepted: list[Connection] = []
         self._threads: list[threading.Thread] = []
         self._script = list(behaviours) or [hang_up]
         self._listener = socket.create_server((LOOPBACK, 0), backlog=256)
@@ -186,6 +162,10 @@ class Upstream:
     @property
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        return len(self._accepted)
 
     def now(self, *behaviours: Behaviour) -> None:
         """Use other behaviours from the next request on, the last of them for all that follow."""
@@ -198,10 +178,9 @@ class Upstream:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._acceptor.join(JOIN_SECONDS)
-        with self._lock:
-            for sock in self._open:
-                with suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+        for connection in self._accepted:
+            with suppress(OSError):  # it has ended
+                connection.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(JOIN_SECONDS)
             assert not thread.is_alive(), "a behaviour does not end with its upstream"
@@ -212,46 +191,32 @@ class Upstream:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            with self._lock:
-                number, self.connections = self.connections, self.connections + 1
-                self._open.add(sock)
-            thread = threading.Thread(target=self._serve, args=(sock, number), daemon=True)
+            self._accepted.append(Connection(sock, self.connections, self.stopping))
+            thread = threading.Thread(target=self._serve, args=self._accepted[-1:], daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, sock: socket.socket, number: int) -> None:
-        connection = Connection(sock, number, self.stopping)
+    def _serve(self, connection: Connection) -> None:
         try:
             if self._on_connect is None or self._on_connect(connection):
                 self._converse(connection)
         except OSError:
             pass  # the client left, or its handshake failed: the test sees that at the other end
         finally:
-            with self._lock:
-                self._open.discard(sock)
             connection.sock.close()
-            sock.close()
 
     def _converse(self, connection: Connection) -> None:
         if self._tls:
             secure = self._tls.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
             connection.sock = secure
-            with self._lock:
-                self._open.add(secure)
             secure.do_handshake()
-        try:
-            while (received := connection.read()) is not None:
-                connection.received = received
-                with self._lock:
-                    self.requests.append(received)
-                    behaviour = self._script.pop(0) if len(self._script) > 1 else self._script[0]
-                if not behaviour(connection):
-                    return
-            if connection.buffer.startswith(TLS_HANDSHAKE):
-                connection.send(http(b"", 400))
-        finally:
+        while (received := connection.read()) is not None:
+            connection.received = received
             with self._lock:
-                self._open.discard(connection.sock)
+                self.requests.append(received)
+                behaviour = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+            if not behaviour(connection):
+                return
 
 
 @contextmanager
@@ -271,7 +236,7 @@ def upstream(
 
 @contextmanager
 def refusing_port() -> Iterator[int]:
-    """Yield a port that refuses connections and that no other program takes meanwhile."""
+    """Yield a port that refuses connections and that no other program can take meanwhile."""
     with socket.socket() as sock:
         sock.bind((LOOPBACK, 0))
         yield int(sock.getsockname()[1])
@@ -290,9 +255,3 @@ def free_port() -> int:
         except OSError:
             continue
         return port
-
-
-@contextmanager
-def taken_port() -> Iterator[int]:
-    with socket.create_server((LOOPBACK, free_port())) as sock:
-        yield int(sock.getsockname()[1])

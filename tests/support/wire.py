@@ -1,9 +1,9 @@
 """HTTP at the level of bytes: requests that no HTTP library would send, and replies with every field as received."""
 
 import json
-import re
 import socket
 from contextlib import suppress
+from http.client import HTTPResponse, IncompleteRead
 from typing import Any, NamedTuple
 
 from tests.support.upstream import LOOPBACK
@@ -60,55 +60,26 @@ def chunked(*parts: bytes) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b""))
 
 
-def exchange(port: int, data: bytes, *, leaves: bool = False) -> Reply:
-    """Send these bytes and read one reply, or none."""
+def exchange(port: int, data: bytes) -> Reply:
     with socket.create_connection((LOOPBACK, port), timeout=PATIENCE_SECONDS) as sock:
-        return converse(sock, data, leaves=leaves)
+        return converse(sock, data)
 
 
-def converse(sock: socket.socket, data: bytes, *, leaves: bool = False) -> Reply:
-    """Send these bytes on a connection and read until it is closed.
-
-    A client that ``leaves`` does so when it has a whole reply: the embedded server waits for the body until then.
-    """
-    received = b""
+def converse(sock: socket.socket, data: bytes) -> Reply:
+    """Send these bytes on a connection and read one reply; a body in chunks that is cut off is an error."""
     with suppress(ConnectionError):  # refused before everything was sent; the reply can still be read
         sock.sendall(data)
-    with suppress(ConnectionResetError):  # closed with our bytes unread
-        while more := sock.recv(1 << 16):
-            received += more
-            if leaves and _is_whole(received):
-                break
-    return parse(received)
-
-
-def parse(received: bytes) -> Reply:
-    """Return the final reply in these bytes."""
-    head, _, body = received.partition(b"\r\n\r\n")
-    if not head:
+    response = HTTPResponse(sock)
+    try:
+        response.begin()
+        body = response.read()
+    except ConnectionError:
         return Reply(status=0)
-    first, *lines = head.decode("latin-1").split("\r\n")
-    status = int(first.split(" ", 2)[1])
-    if status < 200:
-        return parse(body)
-    pairs = (line.partition(":") for line in lines)
-    fields = tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
-    return Reply(
-        status=status, fields=fields, body=_whole(body) if ("transfer-encoding", "chunked") in fields else body
-    )
-
-
-def _is_whole(received: bytes) -> bool:
-    head, _, body = received.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-    return len(body) >= int(length[1]) if length else body.endswith(b"\r\n0\r\n\r\n")
-
-
-def _whole(chunks: bytes) -> bytes:
-    """Return a body from its chunks; one that was cut off is an error."""
-    size, _, rest = chunks.partition(b"\r\n")
-    length = int(size, 16)
-    return rest[:length] + _whole(rest[length + 2 :]) if length else b""
+    except IncompleteRead as end:  # the reply to HEAD
+        assert not response.chunked
+        body = end.partial
+    fields = tuple((name.lower(), value) for name, value in response.getheaders())
+    return Reply(status=response.status, fields=fields, body=body)
 
 
 def _bytes(text: str | bytes) -> bytes:

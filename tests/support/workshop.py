@@ -5,7 +5,7 @@ import itertools
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -24,7 +24,6 @@ KeyFile = dict[str, str]
 
 
 def later(**delta: float) -> str:
-    """RFC 3339 time from now, e.g. ``later(days=1)``."""
     return (datetime.now(UTC) + timedelta(**delta)).isoformat().replace("+00:00", "Z")
 
 
@@ -87,22 +86,24 @@ class Workshop:
         return f"zdemo-{self.run}-{label}-{next(self._numbers)}"
 
     def organization(self) -> Organization:
-        id = self.admin.organizations.add(name=self.name("organization"))["organizationId"]
+        id = self.admin.organizations.AddOrganization(name=self.name("organization"))["organizationId"]
         self._organizations.append(id)
         return find_organization(self.admin, id)
 
     def project(self, *roles: str, organization: Organization | None = None, **fields: Any) -> Project:
         owner, name = organization or self.home, self.name("project")
-        id = self.admin.projects.create(organizationId=owner.id, name=name, **fields)["projectId"]
-        self.remove_later(self.admin.projects.delete, projectId=id)
+        id = self.admin.projects.CreateProject(organizationId=owner.id, name=name, **fields)["projectId"]
+        self.remove_later(self.admin.projects.DeleteProject, projectId=id)
         for role in roles:
-            self.admin.projects.add_role(projectId=id, roleKey=role, displayName=f"Role {role[:100]}").has()
+            self.admin.projects.AddProjectRole(projectId=id, roleKey=role, displayName=f"Role {role[:100]}").has()
         return Project(id=id, name=name, organization=owner)
 
     def app(self, project: Project, **configuration: Any) -> App:
         """An API application, with a secret unless its configuration says otherwise."""
         name = self.name("app")
-        app = self.admin.apps.create(projectId=project.id, name=name, **(configuration or {"apiConfiguration": {}}))
+        app = self.admin.apps.CreateApplication(
+            projectId=project.id, name=name, **(configuration or {"apiConfiguration": {}})
+        )
         client = app[next(iter(configuration), "apiConfiguration")]
         client_id, secret = client["clientId"], client.get("clientSecret", "")
         return App(id=app["applicationId"], name=name, client_id=client_id, secret=secret, project=project)
@@ -111,40 +112,35 @@ class Workshop:
         """A service account, with a PAT that never expires unless ``pat`` is false."""
         owner, username = organization or self.home, self.name("user")
         own = {"organizationId": owner.id, "username": username, "machine": {"name": f"Bot {username}"}}
-        return self._user(self.admin.users.create(**(own | fields))["id"], username, owner, pat=pat)
+        id = self.admin.users.CreateUser(**(own | fields))["id"]
+        self.remove_later(self.admin.users.DeleteUser, userId=id)
+        first = self.pat(id) if pat else Pat(id="", token="")
+        return User(
+            id=id, username=username, name=f"Bot {username}", organization=owner, pat=first.token, pat_id=first.id
+        )
 
     def human(self) -> User:
-        """A person with the password of ``HUMAN``."""
         return self.user(pat=False, machine=None, human=HUMAN)
 
-    def _user(self, id: str, username: str, owner: Organization, *, pat: bool) -> User:
-        self.remove_later(self.admin.users.delete, userId=id)
-        user = User(id=id, username=username, name=f"Bot {username}", organization=owner)
-        first = self.pat(id) if pat else None
-        return replace(user, pat=first.token, pat_id=first.id) if first else user
-
     def pat(self, user_id: str, expires: str = FOREVER) -> Pat:
-        pat = self.admin.users.add_pat(userId=user_id, expirationDate=expires)
+        pat = self.admin.users.AddPersonalAccessToken(userId=user_id, expirationDate=expires)
         return Pat(id=pat["tokenId"], token=pat["token"])
 
     def secret(self, user: User) -> str:
-        return str(self.admin.users.add_secret(userId=user.id)["clientSecret"])
-
-    def user_key(self, user: User) -> KeyFile:
-        return decoded(self.admin.users.add_key(userId=user.id, expirationDate=later(days=1))["keyContent"])
+        return str(self.admin.users.AddSecret(userId=user.id)["clientSecret"])
 
     def grant(self, user: User, project: Project, *roles: str, organization: Organization | None = None) -> str:
         """A role assignment owned by ``organization``, by default the project's; returns its ID."""
         owner = organization or project.organization
         ids = {"userId": user.id, "projectId": project.id, "organizationId": owner.id}
-        return str(self.admin.authorizations.create(**ids, roleKeys=list(roles))["id"])
+        return str(self.admin.authorizations.CreateAuthorization(**ids, roleKeys=list(roles))["id"])
 
     def administrator(self, role: str | None, *, of: Organization | None = None) -> User:
         """A service account with a PAT in the home organization, with a role in one, or in the instance (IAM_…)."""
         user = self.user()
         if role:
             resource = {"instance": True} if role.startswith("IAM_") else {"organizationId": (of or self.home).id}
-            self.admin.administrators.create(userId=user.id, resource=resource, roles=[role]).has()
+            self.admin.administrators.CreateAdministrator(userId=user.id, resource=resource, roles=[role]).has()
         return user
 
     def remove_later(self, delete: Callable[..., Answer], **fields: str) -> None:
@@ -176,7 +172,6 @@ class Fresh:
 
     @cached_property
     def app(self) -> App:
-        """An API application of the project, with a secret."""
         return self._workshop.app(self.project)
 
     @cached_property
@@ -189,7 +184,6 @@ class Fresh:
 
     @cached_property
     def secret(self) -> str:
-        """The user's."""
         return self._workshop.secret(self.user)
 
     @cached_property
@@ -203,7 +197,6 @@ class Fresh:
 
     @cached_property
     def guest(self) -> User:
-        """A service account of the other organization."""
         return self._workshop.user(organization=self.organization)
 
     @cached_property
@@ -215,8 +208,8 @@ class Fresh:
         """ID and token of a session that has checked the human and the password."""
         checks = {"user": {"userId": self.human.id}, "password": {"password": HUMAN_PASSWORD}}
         sessions = self._workshop.admin.sessions
-        session = sessions.create(checks=checks)
-        self._workshop.remove_later(sessions.delete, sessionId=session["sessionId"])
+        session = sessions.CreateSession(checks=checks)
+        self._workshop.remove_later(sessions.DeleteSession, sessionId=session["sessionId"])
         return {name: session[name] for name in ("sessionId", "sessionToken")}
 
 
@@ -227,6 +220,6 @@ def decoded(key: str) -> KeyFile:
 
 def find_organization(admin: Api, organization_id: str) -> Organization:
     """Look an organization up by its ID; waits for one just made."""
-    answer = admin.organizations.list(queries=[{"idQuery": {"id": organization_id}}])
+    answer = admin.organizations.ListOrganizations(queries=[{"idQuery": {"id": organization_id}}])
     (row,) = answer.has(result=[{"primaryDomain": ...}])["result"]
     return Organization(id=organization_id, name=row["name"], primary_domain=row["primaryDomain"])

@@ -1,13 +1,13 @@
 """ZITADEL's API for tests: each call is a method of its service, and an answer is told what is expected of it.
 
-    admin.projects.get(projectId=project.id).has("creationDate", project={"name": "shop", "state": ...})
-    visitor.projects.get(projectId=project.id).refused(404, "membership not found", id="AUTHZ-cdgFk")
+    admin.projects.GetProject(projectId=project.id).has("creationDate", project={"name": "shop", "state": ...})
+    visitor.projects.GetProject(projectId=project.id).refused(404, "membership not found", id="AUTHZ-cdgFk")
 
 In what is expected, ``...`` is any value, ``None`` an absent member, and a list has as many members as that of the
 answer. A dict names some members of an object, ``only`` names all of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
 
@@ -91,86 +91,14 @@ class Answer:
         return self
 
 
-class Method:
-    """A method of a service, which is called with the fields of its request."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __get__(self, service: "Service", _: type) -> Callable[..., Answer]:
-        return partial(service.api.ask, f"{type(service).__name__}/{self.name}")
-
-
-def methods(*names: str) -> Iterator[Method]:
-    return map(Method, names)
-
-
 class Service:
-    def __init__(self, api: "Api") -> None:
-        self.api = api
+    """A service of ZITADEL: its attributes are its methods, each called with the fields of its request."""
 
+    def __init__(self, api: "Api", name: str) -> None:
+        self._api, self._name = api, name
 
-class ProjectService(Service):
-    create, get, list, update = methods("CreateProject", "GetProject", "ListProjects", "UpdateProject")
-    activate, deactivate, delete = methods("ActivateProject", "DeactivateProject", "DeleteProject")
-    add_role, list_roles, update_role = methods("AddProjectRole", "ListProjectRoles", "UpdateProjectRole")
-    remove_role, create_grant = methods("RemoveProjectRole", "CreateProjectGrant")
-    update_grant, delete_grant = methods("UpdateProjectGrant", "DeleteProjectGrant")
-    deactivate_grant = Method("DeactivateProjectGrant")
-
-
-class ApplicationService(Service):
-    create, get, list = methods("CreateApplication", "GetApplication", "ListApplications")
-    update, delete = methods("UpdateApplication", "DeleteApplication")
-    deactivate, reactivate = methods("DeactivateApplication", "ReactivateApplication")
-    create_key, get_key = methods("CreateApplicationKey", "GetApplicationKey")
-    list_keys, delete_key = methods("ListApplicationKeys", "DeleteApplicationKey")
-    generate_secret = Method("GenerateClientSecret")
-
-
-class UserService(Service):
-    create, get, list, update, delete = methods("CreateUser", "GetUserByID", "ListUsers", "UpdateUser", "DeleteUser")
-    deactivate, reactivate, lock, unlock = methods("DeactivateUser", "ReactivateUser", "LockUser", "UnlockUser")
-    add_human, update_human = methods("AddHumanUser", "UpdateHumanUser")
-    add_secret, remove_secret = methods("AddSecret", "RemoveSecret")
-    add_key, list_keys, remove_key = methods("AddKey", "ListKeys", "RemoveKey")
-    add_pat, list_pats = methods("AddPersonalAccessToken", "ListPersonalAccessTokens")
-    remove_pat = Method("RemovePersonalAccessToken")
-    set_metadata, list_metadata = methods("SetUserMetadata", "ListUserMetadata")
-    delete_metadata = Method("DeleteUserMetadata")
-
-
-class AuthorizationService(Service):
-    create, list, update = methods("CreateAuthorization", "ListAuthorizations", "UpdateAuthorization")
-    activate, deactivate = methods("ActivateAuthorization", "DeactivateAuthorization")
-    delete = Method("DeleteAuthorization")
-
-
-class InternalPermissionService(Service):
-    create, list = methods("CreateAdministrator", "ListAdministrators")
-    update, delete = methods("UpdateAdministrator", "DeleteAdministrator")
-
-
-class OrganizationService(Service):
-    add, list = methods("AddOrganization", "ListOrganizations")
-
-
-class FeatureService(Service):
-    get, set = methods("GetInstanceFeatures", "SetInstanceFeatures")
-
-
-class SettingsService(Service):
-    set_security = Method("SetSecuritySettings")
-
-
-class SessionService(Service):
-    create, get, list = methods("CreateSession", "GetSession", "ListSessions")
-    set, delete = methods("SetSession", "DeleteSession")
-
-
-class OIDCService(Service):
-    get_request, answer_request = methods("GetAuthRequest", "CreateCallback")
-    get_device, answer_device = methods("GetDeviceAuthorizationRequest", "AuthorizeOrDenyDeviceAuthorization")
+    def __getattr__(self, method: str) -> Callable[..., Answer]:
+        return partial(self._api.ask, f"{self._name}Service/{method}")
 
 
 class Api:
@@ -183,17 +111,16 @@ class Api:
             self._headers |= bearer(token)
         if organization_id:
             self._headers["x-zitadel-orgid"] = organization_id
-        self.projects, self.apps, self.users = ProjectService(self), ApplicationService(self), UserService(self)
-        self.authorizations, self.administrators = AuthorizationService(self), InternalPermissionService(self)
-        self.organizations, self.features = OrganizationService(self), FeatureService(self)
-        self.sessions, self.settings, self.oidc = SessionService(self), SettingsService(self), OIDCService(self)
+        service = partial(Service, self)
+        self.projects, self.apps, self.users = service("Project"), service("Application"), service("User")
+        self.authorizations, self.administrators = service("Authorization"), service("InternalPermission")
+        self.organizations, self.features = service("Organization"), service("Feature")
+        self.sessions, self.settings, self.oidc = service("Session"), service("Settings"), service("OIDC")
 
     def within(self, organization_id: str) -> "Api":
-        """The same user's API in another organization."""
         return Api(self.server, self.token, organization_id)
 
     def ask(self, method: str, /, **fields: Any) -> Answer:
-        """Call ``Service/Method`` with these fields."""
         reads = method.partition("/")[2].startswith(("Get", "List"))
         return self._answer("POST", connect_path(method), {"Connect-Protocol-Version": "1"}, reads=reads, json=fields)
 
@@ -202,7 +129,6 @@ class Api:
         return self.ask(method, **fields).has().response.json()
 
     def post(self, method: str, body: object, /, **headers: str) -> Answer:
-        """Call ``Service/Method`` with this content and these headers."""
         sent = {"Content-Type": "application/json"} | hyphenated(headers)
         return self._answer("POST", connect_path(method), sent, reads=False, data=body)
 

@@ -5,19 +5,19 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trustme
 
-from tests.support.apis import settings_for
+from tests.support.apis import THREADS, settings_for
 from tests.support.redis_server import RedisServer, redis_server, shared_server
-from tests.support.sharing import sharing
 from tests.support.upstream import LOOPBACK, Behaviour, Connection, hang_up, upstream
 from tests.support.waiting import eventually
 from zdemo.emulator import READER, Emulator, emulate
+from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.shared.answers import SharedAnswers
 from zdemo.zitadel.introspection_answer import Source
@@ -57,9 +57,10 @@ def by_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServ
 @contextmanager
 def api(zitadel: Emulator, url: str) -> Iterator[tuple[CachingIntrospector, SharedAnswers]]:
     settings = replace(settings_for(zitadel.url, timeout_seconds=TIMEOUT), cache_url=url, cache_ttl_seconds=60)
-    with sharing(settings) as introspector:
-        assert introspector.shared
-        yield introspector, introspector.shared
+    introspector = build_introspector(settings, threads=THREADS)
+    assert introspector.shared
+    with closing(introspector.shared) as shared:
+        yield introspector, shared
 
 
 def check_answers(introspector: CachingIntrospector) -> None:
