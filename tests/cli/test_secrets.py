@@ -15,6 +15,7 @@ from tests.support.cli import Ran, Shell, Stack
 from tests.support.secret_forms import ADMIN, FORMS, ODD, PAT, SECRET, jwe, leak
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.emulator import ADMIN as EMULATORS_ADMIN
 from zdemo.emulator import PROJECT_ID
 
 DOTTED = "abc.Cn9aRy7kQ2mZx8.Lp4Wd6TbVeHs5Gf3J.kQ2mZx8Lp4Wd6TbVeH"  # of another server
@@ -212,6 +213,13 @@ def test_a_role_that_holds_a_token_is_hidden_in_the_command_that_defines_it(
     ran = Shell(folder=tmp_path, env=env)("role", "grant", "reader", typed.format(token))
     assert "--create-role" in ran.err
     assert_silent(ran, token)
+
+
+@pytest.mark.parametrize("address", ["https://me:hunter2pass@z.example", "https://z.example:hunter2pass"])
+def test_a_password_in_an_address_that_the_emulators_token_is_not_for(shell: Shell, address: str) -> None:
+    shell.dotenv(ZITADEL_ADMIN_PAT=EMULATORS_ADMIN.pat)
+    ran = shell("setup", "--dry-run", ZITADEL_DOMAIN=address, ZITADEL_ADMIN_PAT="")
+    assert ("is not for another ZITADEL" in ran.err, "hunter2pass" in ran.all) == (True, False)
 
 
 def test_a_password_in_an_address_that_names_a_file(shell: Shell) -> None:

@@ -1,6 +1,7 @@
 """``zdemo setup``: its options, and which ZITADEL it works on."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -14,7 +15,7 @@ from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, hide_secrets, tell_mixed_sources, tell_warnings, typed_line, with_admin
 from zdemo.cli.usage import SETTINGS_GROUP, flag, option
-from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
+from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER, NOT_A_PORT
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
 from zdemo.config.new_dotenv import are_emulators, usable_at
 from zdemo.config.parsers import EXAMPLE_DOMAIN
@@ -25,6 +26,7 @@ from zdemo.http.example_api import ROLE
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.setup_files import SetupFiles, only_setup_in_folder
 from zdemo.setup.teardown import Teardown
+from zdemo.text.masking import could_be_secret
 from zdemo.zitadel.management import TOO_OLD, ManagementClient
 from zdemo.zitadel.records import Auth
 
@@ -155,7 +157,9 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
     environment = _layers(given, options, files)
     address = environment.get("ZITADEL_DOMAIN", "")
     if address and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
-        screen.note(f"the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
+        is_hidden = could_be_secret(address) or re.search(NOT_A_PORT, address.rpartition("://")[2])
+        other = "another ZITADEL" if is_hidden else address
+        screen.note(f"the emulator's {ADMIN_PAT} in {files.path} is not for {other}")
     return environment
 
 
