@@ -15,6 +15,7 @@ from tests.support.cli import Ran, Shell, Stack
 from tests.support.secret_forms import ADMIN, FORMS, ODD, PAT, SECRET, jwe, leak
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.emulator import ADMIN as EMULATORS_ADMIN
 from zdemo.emulator import PROJECT_ID
 
 DOTTED = "abc.Cn9aRy7kQ2mZx8.Lp4Wd6TbVeHs5Gf3J.kQ2mZx8Lp4Wd6TbVeH"  # of another server
@@ -203,6 +204,24 @@ def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed:
         assert not [piece for at in range(len(typed) - 7) if (piece := typed[at : at + 8]) in ran.all]
 
 
+@pytest.mark.parametrize("typed", ["  {}  ", "curl -H 'Authorization: Bearer {}' localhost", "it's {}"])
+def test_a_role_that_holds_a_token_is_hidden_in_the_command_that_defines_it(
+    shared_stack: Stack, tmp_path: Path, typed: str
+) -> None:
+    env = {**shared_stack.env, "ZITADEL_PROJECT_ID": PROJECT_ID, "ZDEMO_VISITOR_PAT": jwe("access token")}
+    token = jwe("PAT")
+    ran = Shell(folder=tmp_path, env=env)("role", "grant", "reader", typed.format(token))
+    assert "--create-role" in ran.err
+    assert_silent(ran, token)
+
+
+@pytest.mark.parametrize("address", ["https://me:hunter2pass@z.example", "https://z.example:hunter2pass"])
+def test_a_password_in_an_address_that_the_emulators_token_is_not_for(shell: Shell, address: str) -> None:
+    shell.dotenv(ZITADEL_ADMIN_PAT=EMULATORS_ADMIN.pat)
+    ran = shell("setup", "--dry-run", ZITADEL_DOMAIN=address, ZITADEL_ADMIN_PAT="")
+    assert ("is not for another ZITADEL" in ran.err, "hunter2pass" in ran.all) == (True, False)
+
+
 def test_a_password_in_an_address_that_names_a_file(shell: Shell) -> None:
     assert_silent(shell("introspect", "--env-file", "http://me:aB3xjemTSlg1PFCAJd@x"), "aB3xjemTSlg1PFCAJd")
 
@@ -218,7 +237,10 @@ def test_in_a_wrong_setting(shell: Shell, name: str) -> None:
         assert_silent(shell(*line.split(), **{name: text}), *CANARIES, token)
 
 
-@pytest.mark.parametrize("text", ["{}\n", "PAT: {}\n", "={}\n", "PAT='{}\n", "PAT={}\nCLIENT_SECRET\n{}\n", "{}=1\n"])
+@pytest.mark.parametrize(
+    "text", ["{}\n", "PAT: {}\n", "={}\n", "PAT='{}\n", "PAT={}\nCLIENT_SECRET\n{}\n", "{}=1\n", "CLIENT_{}=1\n"]
+)
 def test_in_a_broken_dotenv_file(shell: Shell, text: str) -> None:
     (shell.folder / ".env").write_text(text.replace("{}", PAT, 1).replace("{}", SECRET))
-    assert_silent(shell("introspect", PAT="", CLIENT_SECRET=""))
+    for command in ("introspect", "init"):
+        assert_silent(shell(command, PAT="", CLIENT_SECRET=""))

@@ -200,7 +200,7 @@ def test_the_emulators_public_values_are_not_sent_elsewhere(bare: Shell) -> None
         env = {"HTTP_PROXY": proxy.url, "ZDEMO_ALLOW_HTTP": "1"}
         ran = bare(*YES, *domain, **env)
         assert (ran.code, proxy.requests) == (3, [])
-        assert ran.lines[0] == "note: the emulator's ZITADEL_ADMIN_PAT in .env is not for http://zitadel.example"
+        assert ran.lines[0] == "note: the emulator's ZITADEL_ADMIN_PAT in .env is not for another ZITADEL"
         assert ran.lines[1].startswith("error: ZITADEL_ADMIN_PAT is not set")
         ran = bare(*YES, *domain, **env, ZITADEL_ADMIN_PAT=pat)
         assert ran.code == 0, ran.all
@@ -286,6 +286,16 @@ def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None
     bare = {"ZITADEL_DOMAIN": "", "ZITADEL_ADMIN_PAT": ""}
     again = desk(*TEARDOWN, **bare)
     assert (again.code, "nothing to remove" in again.out) == (0, True), "it needs no settings"
+
+
+def test_a_teardown_that_was_killed_just_before_its_end_is_completed(desk: Shell) -> None:
+    desk(*YES)
+    state = read_state(desk.folder / ".env")
+    desk(*TEARDOWN)
+    write_state(desk.folder / ".env", state)
+    again = desk(*TEARDOWN)
+    assert (again.code, "only its record is left" in again.out) == (0, True)
+    assert list(desk.folder.iterdir()) == []
 
 
 @pytest.mark.thorough

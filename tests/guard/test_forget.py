@@ -8,6 +8,7 @@ import pytest
 
 from tests.guard.test_cache import TOKEN, Setup
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, PATIENCE_SECONDS, Hanging, Scripted
+from tests.support.secret_forms import PAT, leak
 from zdemo.guard.forget import Forget
 from zdemo.zitadel.introspection_answer import Introspection
 
@@ -22,6 +23,10 @@ NO_ORDERS: list[dict[str, Any]] = [
 
 
 class TestOrder:
+    def test_a_token_in_the_place_of_a_user_id_is_not_in_the_words_for_the_log(self) -> None:
+        assert not leak(Forget(user_id=PAT).outcome(0), PAT)
+        assert Forget(user_id="353545601679690241").outcome(1) == "forgot 1 answer about user 353545601679690241"
+
     @pytest.mark.parametrize("order", [ADA, EVERYTHING, Forget.naming(token=TOKEN), Forget.naming(token="\ud800")])
     def test_an_order_survives_the_way_to_another_process_and_does_not_hold_the_token(self, order: Forget) -> None:
         sent = json.dumps(order.to_message())

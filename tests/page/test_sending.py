@@ -7,9 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 
 from tests.support.page_site import KEY, PageSite, lines_of, page_options, page_site
 from tests.support.page_site import SECRETS as OF_THE_SITE
+from tests.support.secret_forms import PAT, leak
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER
 from zdemo.emulator.seed import PERSON_ID
 from zdemo.http.api_call import Method
@@ -147,6 +150,15 @@ def test_no_answer_of_the_page_holds_a_secret(site: PageSite) -> None:
     answers.append(site.post("/-/change", {"change": UNKNOWN_TOKEN}))
     for answer in answers:
         assert not [secret for secret in SECRETS if secret in f"{answer.headers}{answer.text}"]
+
+
+def test_a_token_in_the_place_of_an_id_is_in_no_answer_and_no_feed() -> None:
+    with page_site(beside=False, ZITADEL_PROJECT_ID=PAT) as site, site.open().feed() as feed:
+        sent = site.post("/-/send", {"method": "GET", "path": "/api/private-scoped", "caller": "reader"})
+        requests.post(f"{site.url}/-/forget", json={"user_id": PAT}, timeout=PATIENCE_SECONDS)
+        assert not leak(json.dumps(next(document for name, document in feed if name == "forgotten")), PAT)
+    assert "ZITADEL_PROJECT_ID" in sent.text
+    assert not leak(sent.text, PAT)
 
 
 def test_an_error_of_a_server_in_zitadels_place_does_not_repeat_a_secret_also_not_in_the_feed() -> None:

@@ -1,6 +1,7 @@
 """The routes for operators: ``/healthz``, ``/readyz``, ``/metrics``."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.support.connection_faults import ACTIVE as ACTIVE_ANSWER
 from tests.support.connection_faults import FAULTS
 from tests.support.introspector_doubles import ACTIVE, PATIENCE_SECONDS, Clock, Hanging, Scripted, refused
 from tests.support.rows import check_body
+from tests.support.secret_forms import PAT, SECRET, leak
 from tests.support.upstream import hang, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import request
@@ -34,6 +36,12 @@ def test_only_a_program_on_this_machine_learns_which_zitadel_the_api_asks(api: A
     asked = request("/-/identity"), request("/-/identity", host="api.example.com")
     replies = [api.send(data) for data in asked]
     assert [(reply.status, "issuer" in reply.json) for reply in replies] == [(200, True), (403, False)]
+
+
+def test_a_token_in_the_place_of_an_id_is_not_told() -> None:
+    settings = replace(settings_for("http://localhost:1"), client_id=SECRET, project_id=PAT)
+    with plain_api(settings) as api:
+        assert not leak(api.send(request("/-/identity")).body.decode(), SECRET, PAT)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -68,7 +69,9 @@ def _secret_words(argument: str) -> Iterable[str]:
         return ()
     # messages escape what cannot be printed, and name a path without // and ./
     printed = "".join(c if c.isprintable() else "=" for c in argument).split("=")
-    return (argument, *argument.split("=", 1), *printed, *filter(could_be_secret, re.split("[/:]", argument)))
+    parts = filter(could_be_secret, re.split(r"[/:\s'\"]", argument))
+    # steps quote an argument for the shell, which changes a quote inside it
+    return (argument, shlex.quote(argument).strip("'"), *argument.split("=", 1), *printed, *parts)
 
 
 def _null(mode: int) -> TextIO:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from zdemo.text.masking import without_tokens
 from zdemo.zitadel.introspection_answer import Introspection
 
 LONGEST_USER_ID = 200  # characters, as in ZITADEL
@@ -51,7 +52,7 @@ class Forget:
         answers = f"forgot {count} answer{'' if count == 1 else 's'}"
         if self.everything:
             return f"{answers}: all that there were"
-        return f"{answers} about {f'user {self.user_id}' if self.user_id is not None else 'a token'}"
+        return f"{answers} about {f'user {without_tokens(self.user_id)}' if self.user_id is not None else 'a token'}"
 
     def to_message(self) -> dict[str, Any]:
         """Return the order as JSON for other processes."""

@@ -11,6 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from zdemo.config.environment import is_setting
 from zdemo.config.settings import Settings
 from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.finding import quoted
@@ -25,7 +26,14 @@ from zdemo.page.explanations import error_of_past, why_of
 from zdemo.page.page_context import CALLERS, PASTED, PageOptions
 from zdemo.server.forgetting import EVENTS_PATH
 from zdemo.server.observe import Trace
-from zdemo.text.masking import LEAST_TOKEN_LIKE, SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
+from zdemo.text.masking import (
+    LEAST_TOKEN_LIKE,
+    SENSITIVE_FIELD,
+    masked_unknown,
+    token_like,
+    without_secret_query,
+    without_tokens,
+)
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
@@ -94,6 +102,8 @@ def secrets_of(options: PageOptions) -> Redaction:
     hidden.hide(options.key, access.cookie_value, access.secret, options.settings.client_secret)
     hidden.hide(*(mark_proof(options.key, caller) for caller in CALLERS))
     hidden.hide(*(options.environment.get(name, "") for name in SECRETS))
+    settings = (value for name, value in options.environment.items() if is_setting(name))
+    hidden.hide(*(piece for value in settings for piece in token_like(value)))  # a secret in a wrong place
     return hidden
 
 

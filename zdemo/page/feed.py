@@ -21,6 +21,8 @@ from zdemo.page.page_context import PageRefusal
 from zdemo.server.observe import MOST_PAST, Trace, Watcher
 from zdemo.serving.bus import Bus
 from zdemo.serving.forks import renewed_after_fork
+from zdemo.text.masking import without_tokens
+from zdemo.text.redaction import in_texts
 
 KEPT = 200  # events, for those who open the page later
 MOST_PER_SECOND = 100  # requests of this worker that leave a trace
@@ -112,7 +114,14 @@ class Watching:
         watcher.admits, watcher.ended = self._admits, self._ended
         # not a token's hash, which no page needs
         watcher.forgot = lambda order, count: self._deliver(
-            Frame("forgotten", {"count": count, "user_id": order.user_id, "everything": order.everything})
+            Frame(
+                "forgotten",
+                {
+                    "count": count,
+                    "everything": order.everything,
+                    **in_texts(without_tokens, {"user_id": order.user_id}),
+                },
+            )
         )
         watcher.past = deque(maxlen=MOST_PAST)
         bus.subscribe(WATCH, lambda _message: self._watch_for(WATCH_SECONDS))

@@ -18,6 +18,8 @@ from zdemo.guard.instruments import running_clock
 from zdemo.http.example_api import IDENTITY_PATH
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.serving.loopback import is_local_program
+from zdemo.text.masking import without_tokens
+from zdemo.text.redaction import in_texts
 from zdemo.zitadel.introspection_answer import Introspector
 
 PROBE_INTERVAL_SECONDS = 1.0
@@ -94,7 +96,8 @@ def add_operations(
         if not is_local_program(request.environ):
             return refusal(LOCAL_ONLY)
         issuer = without_default_port(settings.issuer)
-        return jsonify(issuer=issuer, client_id=settings.client_id, project_id=settings.project_id)
+        ids = {"client_id": settings.client_id, "project_id": settings.project_id}
+        return jsonify(issuer=issuer, **in_texts(without_tokens, ids))  # a secret may stand in a wrong place
 
     @app.get("/readyz")
     def readyz() -> Response:

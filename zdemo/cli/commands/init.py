@@ -20,6 +20,7 @@ from zdemo.config.sources import hiding_problems
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, with_env_file
+from zdemo.text.masking import without_tokens
 from zdemo.text.printable import printable
 
 QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/emulator] "
@@ -85,7 +86,7 @@ def _refusal(path: Path, emulator_port: int | None, api_url: str) -> ZdemoError:
         command = init_emulator(port, api_url or DEFAULT_API_URL)
     hint = with_env_file(command, other)
     try:
-        names = ", ".join(settings_in(path))
+        names = without_tokens(", ".join(settings_in(path)))
     except SettingsError as error:
         return ZdemoError(f"{what}\n{error.message}", hint=hint if emulator_port else error.steps)
     if not emulator_port:

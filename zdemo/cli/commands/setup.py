@@ -155,7 +155,7 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
     environment = _layers(given, options, files)
     address = environment.get("ZITADEL_DOMAIN", "")
     if address and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
-        screen.note(f"the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
+        screen.note(f"the emulator's {ADMIN_PAT} in {files.path} is not for another ZITADEL")
     return environment
 
 

@@ -180,7 +180,10 @@ def show_teardown(screen: Screen, teardown: Teardown, file: Path, emulator: str)
     if teardown.restored:
         restored = screen.mark("restore", "green")
         rows.append(_row(file.name, ", ".join(teardown.restored), "your previous values", restored))
-    screen.table(rows)
+    if rows:
+        screen.table(rows)
+    else:  # a teardown was killed just before its end
+        screen.say("  what setup recorded is gone already; only its record is left")
     screen.say()
 
 
