@@ -1,6 +1,5 @@
 """The options that point the contract tests in ``tests/emulator`` at a ZITADEL that is already running."""
 
-import gc
 import os
 import signal
 import sys
@@ -43,11 +42,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     invented = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
     for item in invented if config.option.markexpr == "thorough" else ():
         item.add_marker("thorough")
-
-
-def pytest_collection_finish() -> None:
-    """Spare the garbage collector all modules and tests, which stay until the end."""
-    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
