@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from zdemo.emulator.api_errors import ZitadelError
-from zdemo.emulator.entities import NEVER, Organization, Project, User
+from zdemo.emulator.entities import INSTANCE, NEVER, Organization, Project, Resource, User
 from zdemo.emulator.login.sessions import add_person, set_auto_login
 from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, add_app, start_of
 from zdemo.emulator.token_texts import canonical, new_secret
@@ -292,7 +292,7 @@ class _Seeding:
             self._world.add_authorization(user.id, project.id, user.organization_id, list(assignment.roles))
         if table.administrator:
             of_instance = table.administrator.startswith("IAM_")
-            resource = ("instance", "") if of_instance else ("organization", user.organization_id)
+            resource = INSTANCE if of_instance else Resource("organization", user.organization_id)
             self._world.add_administrator(user.id, resource, [table.administrator])
         if table.state != "active":
             event = f"user.{'deactivated' if table.state == 'inactive' else 'locked'}"

@@ -181,9 +181,7 @@ Listing[Application](
         "entityIdFilter": id_filter("EntityIDFilter", lambda *_: "", "entityId"),  # of SAML applications alone
         "typeFilter": Filter(TYPE, lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}"),
     },
-    columns=columns(
-        "APPLICATION_SORT_BY", ID="id", NAME="name", STATE="state", CREATION_DATE="created", CHANGE_DATE="changed"
-    ),
+    columns=columns("APPLICATION_SORT_BY", "ID NAME STATE CREATION_DATE CHANGE_DATE"),
     zero_is_a_column=True,
 ).serve(SERVICE, "ListApplications")
 
@@ -204,7 +202,7 @@ def in_base64(key_file: str) -> str:
     return base64.b64encode(key_file.encode()).decode()
 
 
-@SERVICE.method("CreateApplicationKey", projectId=t.ID, applicationId=t.ID, expirationDate=t.Time())
+@SERVICE.method("CreateApplicationKey", projectId=t.ID, applicationId=t.ID, expirationDate=t.TIME)
 def _create_application_key(call: Call) -> Answer:
     """Create a key, only for an application that authenticates with keys."""
     unknown = FailedPrecondition("Application not found", "COMMAND-sak25")
@@ -259,10 +257,8 @@ Listing[PublicKey](
     },
     columns=columns(
         "APPLICATION_KEYS_SORT_BY",
-        ID="id",
+        "ID PROJECT_ID APPLICATION_ID CREATION_DATE ORGANIZATION_ID EXPIRATION TYPE",
         PROJECT_ID="application.project_id",
-        APPLICATION_ID="application_id",
-        CREATION_DATE="created",
         ORGANIZATION_ID="application.project.organization_id",
         EXPIRATION="expires",
         TYPE=lambda *_: "",  # all are JSON

@@ -89,7 +89,8 @@ class Service:
     methods: dict[str, Method] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        SERVICES[self.name] = self
+        if self.name:
+            SERVICES[self.name] = self
 
     def method(
         self, name: str, /, *choices: OneOf, permission: str = AUTHENTICATED, rest: str = "", **fields: FieldType

@@ -53,7 +53,7 @@ def permitted_user(call: Call, permission: str, unknown: ZitadelError, *, self_s
 
 # --- create and change ---
 
-_METADATA = t.Message("Metadata", key=t.ID, value=t.Data())
+_METADATA = t.Message("Metadata", key=t.ID, value=t.DATA)
 _MACHINE: dict[str, Any] = {"description": t.Text(1, 500, optional=True), "accessTokenType": TOKEN_TYPE}
 
 
@@ -273,7 +273,7 @@ def _human(part: str, name: str) -> lists.Getter:
 _TEXTS = t.Repeated(t.Text())
 _TYPES = t.enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
 _STATES = t.enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
-USERS: lists.DetailsListing[User] = lists.DetailsListing(
+USERS: lists.Listing[User] = lists.Listing(
     rows=lambda call: call.world.users.values(),
     visible=sees,
     show=show_user,
@@ -297,19 +297,18 @@ USERS: lists.DetailsListing[User] = lists.DetailsListing(
     },
     columns=lists.columns(
         "USER_FIELD_NAME",
+        "USER_NAME FIRST_NAME LAST_NAME NICK_NAME DISPLAY_NAME EMAIL STATE TYPE CREATION_DATE",
         USER_NAME="username",
         FIRST_NAME=_human("profile", "givenName"),
         LAST_NAME=_human("profile", "familyName"),
         NICK_NAME=_human("profile", "nickName"),
         DISPLAY_NAME="name",
         EMAIL=_human("email", "email"),
-        STATE="state",
         TYPE="machine",
-        CREATION_DATE="created",
     ),
 )
-_QUERY: t.Message = USERS.filter_message("SearchQuery", "Query")
-USERS.serve(SERVICE, "ListUsers", "POST")
+_QUERY: t.Message = USERS.filter_message()
+USERS.serve(SERVICE, "ListUsers", rest="POST")
 
 
 @SERVICE.method("GetUserByID", rest="GET /<userId>", userId=t.ID)
