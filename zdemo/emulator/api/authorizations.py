@@ -14,7 +14,6 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
 _STATE = t.enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
-_ROLES = t.Repeated(t.ID, unique=True)
 
 
 # users and projects as parts of other rows
@@ -61,7 +60,7 @@ def _check_roles(world: World, project_id: str, organization_id: str, role_keys:
         raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-mm9F4")
 
 
-@SERVICE.method("CreateAuthorization", userId=t.ID, projectId=t.ID, organizationId=t.ID, roleKeys=_ROLES)
+@SERVICE.method("CreateAuthorization", userId=t.ID, projectId=t.ID, organizationId=t.ID, roleKeys=lists.UNIQUE_IDS)
 def _create_authorization(call: Call) -> Answer:
     """Create the authorization of a user, project and owner; it can be without roles."""
     body = call.body
@@ -81,7 +80,7 @@ def _existing(call: Call, error_id: str) -> Authorization:
     return authorization
 
 
-@SERVICE.method("UpdateAuthorization", id=t.ID, roleKeys=_ROLES)
+@SERVICE.method("UpdateAuthorization", id=t.ID, roleKeys=lists.UNIQUE_IDS)
 def _update_authorization(call: Call) -> Answer:
     """Replace the roles, also of an inactive authorization; no change is accepted."""
     authorization = _existing(call, "COMMAND-3M9sd")
@@ -188,7 +187,7 @@ def _roles(call: Call, kind: str, incomplete: Refusal, unknown: Refusal, *, may_
     return roles
 
 
-@INTERNAL.method("CreateAdministrator", **_FIELDS, roles=_ROLES)
+@INTERNAL.method("CreateAdministrator", **_FIELDS, roles=lists.UNIQUE_IDS)
 def _create_administrator(call: Call) -> Answer:
     resource = _permitted_resource(call, "write")
     *refusals, unknown_user = _ADDING[resource.kind]
@@ -203,7 +202,7 @@ def _create_administrator(call: Call) -> Answer:
     return {"creationDate": t.moment(administrator.created)}
 
 
-@INTERNAL.method("UpdateAdministrator", **_FIELDS, roles=_ROLES)
+@INTERNAL.method("UpdateAdministrator", **_FIELDS, roles=lists.UNIQUE_IDS)
 def _update_administrator(call: Call) -> Answer:
     """Replace the roles; no change is accepted."""
     resource = _permitted_resource(call, "write")

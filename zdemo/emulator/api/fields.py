@@ -141,6 +141,11 @@ class Enum(FieldType):
 
     words: tuple[str, ...]
 
+    @property
+    def default(self) -> str:
+        """The word that is left out of answers."""
+        return self.words[0]
+
     def _read(self, value: Any) -> Any:
         if isinstance(value, str):
             return value if value in self.words else ABSENT

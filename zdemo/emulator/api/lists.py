@@ -36,6 +36,7 @@ TEXT_METHODS = [f"{method}{case}" for method in TEXT_TESTS for case in ("", "_IG
 TEXT_METHOD = t.enum("TEXT_FILTER_METHOD", *TEXT_METHODS)
 QUERY_METHOD = t.enum("TEXT_QUERY_METHOD", *TEXT_METHODS)
 TIME_METHOD = t.enum("TIMESTAMP_FILTER_METHOD", *TIME_TESTS)
+UNIQUE_IDS = t.Repeated(t.ID, unique=True)
 PAGE = {"offset": t.COUNT, "limit": t.COUNT, "asc": t.FLAG}
 
 
@@ -123,14 +124,9 @@ def id_filter(name: str, of: Getter, field: str = "id") -> Filter:
     return equal_filter(name, field, t.Text(1, 200), of)
 
 
-def one_of_filter(name: str, field: str, content: t.Repeated, of: Getter) -> Filter:
-    """Make the filter ``{field}`` for a value of a row, which must be one of several."""
-    return _filter(name, of, lambda value, f: value in f.get(field, ()), **{field: content})
-
-
-def ids_filter(of: Getter) -> Filter:
+def ids_filter(of: Getter, name: str = "InIDsFilter", field: str = "ids", ids: t.Repeated = UNIQUE_IDS) -> Filter:
     """Make the filter ``{ids}`` for an ID of a row, which must be one of them."""
-    return one_of_filter("InIDsFilter", "ids", t.Repeated(t.Text(1, 200), unique=True), of)
+    return _filter(name, of, lambda value, f: value in f.get(field, ()), **{field: ids})
 
 
 def time_filter(of: Getter) -> Filter:

@@ -176,7 +176,7 @@ lists.Listing[LoginSession](
     visible=_sees,
     show=_show,
     filters={
-        "idsQuery": lists.one_of_filter("IDsQuery", "ids", t.Repeated(t.TEXT), "id"),
+        "idsQuery": lists.ids_filter("id", "IDsQuery", ids=t.Repeated(t.TEXT)),
         "userIdQuery": lists.equal_filter("UserIDQuery", "id", t.TEXT, "user_id"),
         "creatorQuery": lists.equal_filter("CreatorQuery", "id", t.Text(most=200), "creator"),
     },

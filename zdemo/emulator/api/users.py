@@ -14,7 +14,7 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService", "/v2/users")
 TOKEN_TYPE = t.enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
-JWT = TOKEN_TYPE.words[1]
+JWT = "ACCESS_TOKEN_TYPE_JWT"
 unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 
@@ -270,7 +270,6 @@ def _human(part: str, name: str) -> lists.Getter:
     return lambda _, user: str(user.human.get(part, {}).get(name, ""))
 
 
-_TEXTS = t.Repeated(t.Text())
 _TYPES = t.enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
 _STATES = t.enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
 USERS: lists.Listing[User] = lists.Listing(
@@ -286,7 +285,7 @@ USERS: lists.Listing[User] = lists.Listing(
             "TypeQuery", "type", _TYPES, lambda _, u: "TYPE_MACHINE" if u.machine else "TYPE_HUMAN"
         ),
         "stateQuery": lists.equal_filter("StateQuery", "state", _STATES, lists.state_of("USER_STATE")),
-        "inUserIdsQuery": lists.one_of_filter("InUserIDQuery", "userIds", _TEXTS, "id"),
+        "inUserIdsQuery": lists.ids_filter("id", "InUserIDQuery", "userIds", t.Repeated(t.TEXT)),
         "organizationIdQuery": lists.id_filter("OrganizationIdQuery", "organization_id", "organizationId"),
         "andQuery": _group("AndQuery", all),
         "orQuery": _group("OrQuery", any),
