@@ -238,7 +238,7 @@ def _show_administrator(world: World, administrator: Administrator) -> Answer:
 def _visible(call: Call, administrator: Administrator) -> bool:
     resource = administrator.resource
     owner = call.world.organization_of(resource) or ""
-    return call.may(f"{_PERMISSION[resource.kind]}.read", owner, resource.id)
+    return administrator.user_id == call.caller.id or call.may(f"{_PERMISSION[resource.kind]}.read", owner, resource.id)
 
 
 lists.Listing[Administrator](
