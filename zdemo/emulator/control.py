@@ -36,8 +36,8 @@ Environ = dict[str, Any]
 Answer = dict[str, Any]
 
 
-class Refused(Exception):
-    """A request to the control interface that is refused, with its status."""
+class Refused(ValueError):
+    """A request to the control interface that is refused, with its status; any other ValueError gets 400."""
 
     def __init__(self, message: str, status: int = 403) -> None:
         super().__init__(message)
@@ -62,12 +62,11 @@ class Control:
         path = environ["PATH_INFO"]
         if not f"{path}/".startswith(PREFIX):
             return self._app(environ, start)
-        status, answer = 200, {}
         try:
             check_caller(environ)
-            answer = self._answer(path.removeprefix(PREFIX), environ)
-        except Refused as refusal:
-            status, answer = refusal.status, {"error": str(refusal)}
+            status, answer = 200, self._answer(path.removeprefix(PREFIX), environ)
+        except ValueError as error:
+            status, answer = getattr(error, "status", 400), {"error": str(error)}
         body = json.dumps(answer, separators=(",", ":")).encode() + b"\n"
         start(f"{status} {HTTPStatus(status).phrase}", [*HEADERS, ("Content-Length", str(len(body)))])
         return [body]
@@ -78,11 +77,8 @@ class Control:
             raise Refused(f"unknown path (below {PREFIX}: {', '.join(ROUTES)})", 404)
         if method not in ROUTES[name]:
             raise Refused(f"{name} takes {' and '.join(ROUTES[name])}", 405)
-        try:
-            fields, change = ROUTES[name][method]
-            change(self, _body(environ, fields))
-        except ValueError as error:
-            raise Refused(str(error), 400) from None
+        fields, change = ROUTES[name][method]
+        change(self, _body(environ, fields))
         if name == "requests":
             return {"requests": [asdict(record) for record in list(self.records)]}
         state, part = self._state(), {"clock": "advanced_seconds", "faults": "faults", "login": "auto_login"}.get(name)
@@ -107,15 +103,15 @@ class Control:
                 for a in self.world.authorizations.values()
                 if a.active
             ]
-        names = ("times", "path", "seconds", "location")
-        faults = [(fault.kind, {name: getattr(fault, name) for name in names}) for fault in self.faults.active()]
+        faults = [
+            {"fault": fault.kind} | {name: value for name in FAULT if (value := getattr(fault, name, None))}
+            for fault in self.faults.active()
+        ]
         return {
             "name": self.world.name,
             "external_domains": [self.world.external_domain, *self.world.other_domains],
             "advanced_seconds": self.timeline.advanced.total_seconds(),
-            "faults": [
-                {"fault": kind, **{name: value for name, value in rest.items() if value}} for kind, rest in faults
-            ],
+            "faults": faults,
             "requests": len(self.records),
             "auto_login": self.world.auto_login,
             "projects": projects,
@@ -200,9 +196,9 @@ def _body(environ: Environ, fields: Fields) -> Answer:
     try:
         value = json.loads(read_body(environ) or b"{}")
     except (OSError, ValueError, RecursionError):
-        raise Refused("the body is not JSON", 400) from None
+        raise ValueError("the body is not JSON") from None
     if not isinstance(value, dict):
-        raise Refused("the body is not a JSON object", 400)
+        raise ValueError("the body is not a JSON object")
     return _checked(value, fields)
 
 
