@@ -17,7 +17,7 @@ from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.incoming.body import read_body
 from zdemo.emulator.incoming.request_records import RequestRecords
-from zdemo.emulator.login.sessions import set_auto_login
+from zdemo.emulator.sessions import set_auto_login
 from zdemo.emulator.world import World
 from zdemo.serving.loopback import is_loopback_address, names_loopback
 

@@ -108,8 +108,8 @@ class ZitadelEmulator:
         The application is that of ``app_client_id`` if there is no other ``client_id``. ``offline_access`` among the
         scopes gives a ``refresh_token``. Raises ValueError for an unknown or inactive person, or application.
         """
-        from zdemo.emulator.login.sessions import add_session, person_of
         from zdemo.emulator.oidc.issuing import known_scopes, login_token, token_answer
+        from zdemo.emulator.sessions import add_session, person_of
 
         world, scope = self._world, scopes if isinstance(scopes, str) else " ".join(scopes)
         with world.lock:
@@ -210,7 +210,7 @@ class ZitadelEmulator:
         raise AttributeError(name)
 
     def _new_user(self, username: str, roles: Sequence[str], *, machine: bool) -> User:
-        from zdemo.emulator.login.sessions import add_person
+        from zdemo.emulator.sessions import add_person
 
         with self._world.lock:
             if self._world.user_named(username):

@@ -6,11 +6,10 @@ from urllib.parse import urlencode, urlsplit
 
 from flask import Response, request
 
+from zdemo.emulator import sessions
 from zdemo.emulator.entities import Application, AuthRequest
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import note
-from zdemo.emulator.login import sessions
-from zdemo.emulator.login.browser import browser_of
 from zdemo.emulator.oidc.client_authentication import Form, find_active
 from zdemo.emulator.oidc.issuing import known_scopes
 from zdemo.emulator.oidc.responses import OAuthError, redirect
@@ -158,7 +157,7 @@ def end_session(world: World, form: Form) -> Response:
         if wanted and not is_registered(application, application.oidc_list("postLogoutRedirectUris"), wanted):
             raise OAuthError("invalid_request", "post_logout_redirect_uri invalid")
         location = wanted or location
-    session_id, browser = claims.get("sid"), browser_of(request)
+    session_id, browser = claims.get("sid"), sessions.browser_of(request)
     for session in list(world.login_sessions.values()):
         if session.id == session_id if hint else browser and session.browser == browser:
             note(user=world.users[session.user_id].username if session.user_id in world.users else "")

@@ -7,9 +7,9 @@ from typing import Any
 from zdemo.emulator.entities import Application, LoginSession, RefreshToken, SessionToken, User
 from zdemo.emulator.incoming.body import FREE_BYTES
 from zdemo.emulator.incoming.origin import current_origin
-from zdemo.emulator.login.sessions import ORGANIZATION_PREFIXES
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.responses import OAuthError
+from zdemo.emulator.sessions import ORGANIZATION_PREFIXES
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, encoded, new_token_text
 from zdemo.emulator.tokens import signed
 from zdemo.emulator.world import World, keep

@@ -10,12 +10,12 @@ from flask import Response
 from zdemo.emulator.entities import Application, AuthRequest, User
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import note, shown_client
-from zdemo.emulator.login.sessions import DEVICE_SECONDS, ORGANIZATION_PREFIXES, live_session, organization_scopes
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, check_assertion, oidc_client
 from zdemo.emulator.oidc.issuing import active, known_scopes, login_token, new_token, token_answer
 from zdemo.emulator.oidc.responses import OAuthError, json_response
 from zdemo.emulator.oidc.token_exchange import token_exchange
+from zdemo.emulator.sessions import DEVICE_SECONDS, ORGANIZATION_PREFIXES, live_session, organization_scopes
 from zdemo.emulator.token_texts import canonical, encoded, same_secret
 from zdemo.emulator.tokens import TokenRefused, unverified_claims
 from zdemo.emulator.world import World, keep
