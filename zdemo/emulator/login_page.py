@@ -68,10 +68,8 @@ def _chosen(world: World, application: Application, asked: AuthRequest) -> Respo
     if user not in sessions.people_of(world, asked):
         return _refused(world, f"{name} cannot log in here", "Go back, and choose somebody else.")
     note(user=user.username)
-    browser = sessions.browser_of(request)
+    browser = sessions.browser_of(request) or secrets.token_urlsafe()
     known = [s for s in sessions.remembered(world, asked, browser) if s.user_id == user.id]
-    if browser not in {session.browser for session in world.login_sessions.values() if session.browser}:
-        browser = secrets.token_urlsafe()  # not one that another page of this site may have set
     session = known[0] if known else sessions.add_session(world, user, browser)
     answer = _answer(world, asked, session)
     sessions.remember(answer, browser)
