@@ -34,11 +34,7 @@ PATH_LIMIT = 200
 LONGEST_NOTE = 500  # characters of a reason, which can repeat what was sent, or of a name
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
 
-METRICS = """\
-# HELP target_info Target metadata
-# TYPE target_info gauge
-target_info{service_name="ZITADEL"} 1
-"""
+METRICS = '# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info{service_name="ZITADEL"} 1\n'
 HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type: all is well, since no database can fail
     "/debug/healthz": ("ok", PLAIN),
     "/debug/ready": ('"ok"', "application/json"),

@@ -132,10 +132,14 @@ class ZitadelEmulator:
 
     def jwt(self, username: str) -> str:
         """Return a new access token of a user that is a JWT, for this project, and valid for 12 hours."""
-        from zdemo.emulator.oidc.issuing import issue_jwt
+        from zdemo.emulator.oidc.issuing import new_token, token_answer
 
-        with self._world.lock:
-            return issue_jwt(self._world, self._user(username), self.project_id, self.url)
+        world, scopes = self._world, ["openid", "profile", f"urn:zitadel:iam:org:project:id:{self.project_id}:aud"]
+        scopes.append("urn:zitadel:iam:org:projects:roles")
+        with world.lock:
+            user, login = self._user(username), {"amr": ["pwd"], "auth_time": world.now()}
+            token = new_token(world, user, user.username, scopes, [self.project_id], **login)
+            return str(token_answer(world, token, as_jwt=True, issuer=self.url)["access_token"])
 
     def grant(self, username: str, role: str) -> None:
         """Assign a role in the project to a user; a role that the project lacks is added to it."""

@@ -103,15 +103,6 @@ def token_answer(
     return answer
 
 
-def issue_jwt(world: World, user: User, project_id: str, issuer: str) -> str:
-    """Issue an access token that is a JWT, for a project and with its roles, and return its text."""
-    for_project = f"{claims.AUDIENCE_PREFIX}{project_id}{claims.AUDIENCE_SUFFIX}"
-    scopes = ["openid", "profile", for_project, claims.ROLES_SCOPE]
-    token = new_token(world, user, user.username, scopes, [project_id], amr=["pwd"], auth_time=world.now())
-    text: str = token_answer(world, token, as_jwt=True, issuer=issuer)["access_token"]
-    return text
-
-
 def _access_token_claims(world: World, token: SessionToken, issuer: str) -> dict[str, Any]:
     """Return the claims of a JWT access token: no scope, no name, and only the roles that the scopes request."""
     issued = int(token.created)
