@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.support.emulator_target import answer, bearer
+from tests.support.emulator_target import bearer
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import CALLBACK, Client, add_client, claims, listed, told
 from zdemo.emulator import ORGANIZATION_ID, PROJECT_ID, User, World
@@ -150,7 +150,7 @@ def test_only_the_page_itself_and_programs_send_its_forms(shared: Client) -> Non
         assert shared.emulator.world.auth_requests[id].answered == allowed
 
 
-# --- logins without the page: --auto-login and the control interface
+# --- logins without the page
 
 
 def test_authorize_answers_at_once_for_the_chosen_person_or_that_of_the_hint(public: Client) -> None:
@@ -180,22 +180,6 @@ def test_a_web_page_script_gets_no_code(public: Client) -> None:
         answer = public.authorize(headers=headers)
         assert answer.headers["Location"].startswith("/ui/v2/login/login?"), headers
     assert public.emulator.world.codes == {}
-
-
-def test_the_control_interface_switches_it(public: Client) -> None:
-    def ask(method: str, json: object = None) -> tuple[int, object]:
-        return answer(public.send(method, "/_zdemo/login", json=json, headers={"X-Zdemo-Control": "1"}))
-
-    assert ask("GET") == (200, {"auto_login": ""})
-    assert ask("POST", {"user": "ada"}) == (200, {"auto_login": "ada"})
-    assert told(public.authorize())["code"]
-    assert ask("POST", {"user": "reader"}) == (404, {"error": "unknown person: reader"})
-    assert ask("DELETE") == (200, {"auto_login": ""})
-    assert public.login_page()
-    ask("POST", {"user": "ada"})
-    public.emulator.control.reset()
-    assert ask("GET") == (200, {"auto_login": ""})
-    assert (public.emulator.world.login_sessions, public.emulator.world.codes) == ({}, {})
 
 
 def test_time_that_passes_makes_logins_older(public: Client) -> None:
