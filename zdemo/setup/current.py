@@ -7,7 +7,7 @@ from enum import StrEnum
 from zdemo.errors import UsageError
 from zdemo.http.example_api import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
-from zdemo.zitadel.records import Administrator, Application, Auth, Project, RoleAssignment, User
+from zdemo.zitadel.records import Application, Auth, Project, RoleAssignment, User
 
 LONGEST_NAME = 200  # characters (ZITADEL: of every name and role key)
 BROKEN_IN_ROLES = '"{},\\'  # ZITADEL loses or splits assignments of roles whose keys contain one of these
@@ -119,7 +119,7 @@ class CurrentState:
     issuer: str
     state: SetupState
     options: SetupOptions
-    admin: Administrator
+    admin: User
     permissions: frozenset[str] | None
     project: Project | None
     role_keys: tuple[str, ...]

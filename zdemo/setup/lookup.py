@@ -16,11 +16,9 @@ from zdemo.setup.state_file import SetupState, digest, lost_credentials, state_p
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import Administrator, Application, Auth, Credential, Project, User
-from zdemo.zitadel.role_assignments import wait_until
+from zdemo.zitadel.records import Application, Auth, Credential, Project, User
 
-SETTLE_SECONDS = 0.3  # ZITADEL's reads were seen to trail its writes by 163 ms
-NEW_SECRET_SECONDS = 0.5  # ZITADEL may refuse a new secret for 49 ms; an interrupted run may be that recent
+SETTLE_SECONDS = 0.3  # ZITADEL's reads were seen to trail its writes by 163 ms; a new secret is refused for 49 ms
 MADE_UP_TOKEN = "zdemo-setup-tests-whether-its-credentials-are-accepted"  # noqa: S105  # never valid
 
 
@@ -90,12 +88,12 @@ def check_same_zitadel(state: SetupState, env_path: Path, issuer: str) -> None:
 
 
 def _users(
-    client: ManagementClient, state: SetupState, names: Mapping[UserFields, str], admin: Administrator
+    client: ManagementClient, state: SetupState, names: Mapping[UserFields, str], admin: User
 ) -> dict[UserFields, User | None]:
     """Return the users with the recorded IDs, else with the names, in the administrator's organization first."""
     users = {of: resources.get_user(client, of.id_in(state)) for of in names if state.owns(of.id_in(state))}
     missing = {of: name for of, name in names.items() if not users.get(of)}
-    listed = resources.list_users(client, missing.values()) if missing else ()
+    listed = resources.list_users(client, usernames=missing.values())
     for of, name in missing.items():
         named = [user for user in listed if user.username.casefold() == name.casefold()]
         users[of] = min(named, key=lambda user: user.organization_id != admin.organization_id, default=None)
@@ -111,16 +109,10 @@ def _credentials(
         return CredentialState.MISSING, ""
     if (settings.key is not None) != (auth is Auth.KEY) or not application.active:
         return CredentialState.MISSING, ""
-
-    def accepted() -> bool:
+    with closing(IntrospectionClient(settings)) as introspector:
         try:
             introspector.introspect(MADE_UP_TOKEN)
         except CredentialsRefused:
-            return False
-        return True
-
-    with closing(IntrospectionClient(settings)) as introspector:
-        if wait_until(accepted, give_up_seconds=NEW_SECRET_SECONDS) is None:
             return CredentialState.REFUSED, ""
     return CredentialState.GOOD, settings.key.key_id if settings.key else ""
 

@@ -18,7 +18,7 @@ from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import EMPTY, IssuedCredential, lost_credentials
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import Administrator, Application, Credential, Project, User
+from zdemo.zitadel.records import Application, Credential, Project, User
 
 AGAIN = "run zdemo setup --teardown again"
 
@@ -167,7 +167,7 @@ class Teardown:
     settings: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
     issuer: str = ""
-    admin: Administrator | None = None
+    admin: User | None = None
 
     @property
     def changes(self) -> bool:

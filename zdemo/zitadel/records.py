@@ -76,7 +76,7 @@ class Auth(StrEnum):
 class User:
     """A user; ``state`` is ZITADEL's word without its prefix, such as ``ACTIVE``.
 
-    A row of a role assignment has ``id`` and ``login_name`` only. ``machine`` is true for a service account.
+    ``machine`` is true for a service account. ``roles`` make it an administrator; they are asked for separately.
     """
 
     id: str = _at("userId", "id")
@@ -86,6 +86,7 @@ class User:
     state: str = _at("state", convert=lambda state: state.removeprefix("USER_STATE_"))
     machine: bool = _at("machine", default=False, convert=lambda machine: isinstance(machine, dict))
     has_secret: bool = _at("machine.hasSecret", default=False)
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +159,10 @@ class ProjectGrant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Role:
-    """A role that a project defines."""
+class Reference:
+    """The ID of an object, or the key of a role, where nothing else of it matters."""
 
-    key: str = _at("key")
+    id: str = _at("id", "key", default=MISSING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,39 +207,6 @@ class NewDevice:
     address: str = _at("verification_uri_complete", "verification_uri", default=MISSING)
     seconds: int = _at("expires_in", default=300)
     interval: int = _at("interval", default=5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewObject:
-    """An object whose ID ZITADEL has chosen."""
-
-    id: str = _at("id", default=MISSING)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Paging:
-    """What a list says about its pages: how many rows it has in all, and the limit that ZITADEL applied."""
-
-    total: int = _at("totalResult", default=0, convert=int)
-    limit: int = _at("appliedLimit", default=0, convert=int)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Membership:
-    """What a token's user is an administrator of."""
-
-    roles: tuple[str, ...] = _at("roles", default=())
-    whole_instance: bool = _at("iam", default=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Administrator:
-    """The user of an administrator's token. ``roles`` are for display; empty when ZITADEL does not list them."""
-
-    id: str
-    login_name: str
-    organization_id: str
-    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,19 +18,15 @@ from zdemo.zitadel.records import (
     KEY_METHOD,
     NATIVE,
     NO_SECRET,
-    Administrator,
     Application,
     Auth,
     Credential,
-    Membership,
     NewApplication,
     NewCredential,
-    NewObject,
     Organization,
-    Paging,
     Project,
     ProjectGrant,
-    Role,
+    Reference,
     RoleAssignment,
     User,
     UserEvent,
@@ -101,17 +97,18 @@ class TypedRpc(Rpc, Generic[T]):
         """
         offset = 0
 
-        def read_page(answer: Fields) -> tuple[list[T], Paging]:
+        def read_page(answer: Fields) -> tuple[list[T], int, int]:
+            paging = answer.get(self._paging) or {}
             rows = [read(self._kind, row) for row in answer.get(self._key) or ()]
-            return rows, read(Paging, answer.get(self._paging) or {})
+            return rows, int(paging.get("totalResult", 0)), int(paging.get("appliedLimit", 0))
 
         for _ in range(MOST_PAGES):
             page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
             body = {self._filters: [condition for condition in filters if condition], **fields, self._page: page}
-            rows, paging = self.ask(client, to=read_page, **body)
-            yield rows, paging.total
-            offset += max(len(rows), min(paging.limit, PAGE_SIZE))
-            if not rows or offset >= paging.total:
+            rows, total, limit = self.ask(client, to=read_page, **body)
+            yield rows, total
+            offset += max(len(rows), min(limit, PAGE_SIZE))
+            if not rows or offset >= total:
                 return
         name = self._path.rpartition("/")[2]
         what = f"ZITADEL's list does not end ({name}): after {MOST_PAGES} pages it announces more"
@@ -138,7 +135,7 @@ ORGANIZATION, PROJECT = "org.v2.Organization", "project.v2.Project"
 _ORGANIZATIONS = TypedRpc(Organization, "result", ORGANIZATION, "ListOrganizations", old=True)
 _PROJECTS = TypedRpc(Project, "projects", PROJECT, "ListProjects")
 _PROJECT_GRANTS = TypedRpc(ProjectGrant, "projectGrants", PROJECT, "ListProjectGrants")
-_ROLES = TypedRpc(Role, "projectRoles", PROJECT, "ListProjectRoles")
+_ROLES = TypedRpc(Reference, "projectRoles", PROJECT, "ListProjectRoles")
 get_project = TypedRpc(Project, "project", PROJECT, "GetProject", "projectId").get
 create_project = Rpc(PROJECT, "CreateProject", "projectId", "organizationId", "name").do
 delete_project = Rpc(PROJECT, "DeleteProject", "projectId").remove
@@ -163,7 +160,7 @@ def list_project_grants(client: ManagementClient, project_id: str) -> Iterator[P
 
 def list_roles(client: ManagementClient, project_id: str) -> tuple[str, ...]:
     """Return the keys of the roles that a project defines."""
-    return tuple(role.key for role in _ROLES.list(client, projectId=project_id))
+    return tuple(role.id for role in _ROLES.list(client, projectId=project_id))
 
 
 # --- applications
@@ -248,14 +245,13 @@ def find_user(client: ManagementClient, name: str) -> User | None:
     return next(_USERS.list(client, _where("orQuery", queries=[by_login_name, _by_username(name), by_id])), None)
 
 
-def list_users(client: ManagementClient, usernames: Iterable[str]) -> tuple[User, ...]:
-    """Return the users with these usernames, whatever their case, in all organizations."""
-    return tuple(_USERS.list(client, _where("orQuery", queries=[_by_username(name) for name in usernames])))
-
-
-def list_users_by_id(client: ManagementClient, ids: Collection[str]) -> Iterator[User]:
-    """Yield the users with these IDs, as far as the administrator sees them."""
-    return _USERS.list(client, _where("inUserIdsQuery", userIds=[*ids])) if ids else iter(())
+def list_users(
+    client: ManagementClient, *, usernames: Iterable[str] = (), ids: Collection[str] = ()
+) -> tuple[User, ...]:
+    """Return the users with these usernames, whatever their case, or IDs, as far as the administrator sees them."""
+    queries = [*map(_by_username, usernames), _where("inUserIdsQuery", userIds=[*ids])]
+    queries = [query for query in queries if query]
+    return tuple(_USERS.list(client, _where("orQuery", queries=queries))) if queries else ()
 
 
 def list_similar_users(client: ManagementClient, name: str) -> tuple[User, ...]:
@@ -286,8 +282,9 @@ def list_user_events(client: ManagementClient, user_id: str, types: Iterable[str
 
 AUTHORIZATION = "authorization.v2.Authorization"
 _ASSIGNMENTS = TypedRpc(RoleAssignment, "authorizations", AUTHORIZATION, "ListAuthorizations")
-_NEW_NAMES = ("userId", "projectId", "organizationId", "roleKeys")
-create_assignment = TypedRpc(NewObject, "", AUTHORIZATION, "CreateAuthorization", *_NEW_NAMES).create
+create_assignment = TypedRpc(
+    Reference, "", AUTHORIZATION, "CreateAuthorization", "userId", "projectId", "organizationId", "roleKeys"
+).create
 set_assignment_roles = Rpc(AUTHORIZATION, "UpdateAuthorization", "id", "roleKeys").do
 activate_assignment = Rpc(AUTHORIZATION, "ActivateAuthorization", "id").do
 delete_assignment = Rpc(AUTHORIZATION, "DeleteAuthorization", "id").remove
@@ -327,32 +324,24 @@ def user_id_of_token(client: ManagementClient, token: str | None = None) -> str 
 
 
 def whoami(client: ManagementClient) -> User:
-    """Return the token's user."""
+    """Return the token's user, without the roles of an administrator."""
     return answered(client.request("GET", WHOAMI), lambda fields: read(User, fields["user"]))
 
 
-def administrator(client: ManagementClient) -> Administrator:
-    """Return the user of an administrator's token."""
-    user = whoami(client)
-    name, roles = user.login_name or user.username or user.id, manager_roles(client)
-    return Administrator(id=user.id, login_name=name, organization_id=user.organization_id, roles=roles)
-
-
-def list_memberships(client: ManagementClient) -> tuple[Membership, ...]:
-    """Return what the token's user is an administrator of; empty when ZITADEL does not say (that API is v1's)."""
-    answer = client.request("POST", "/auth/v1/memberships/me/_search", {})
-    with suppress(ValueError, TypeError, AttributeError):
-        return tuple(read(Membership, row) for row in answer.json_object().get("result") or ())
-    return ()
+def administrator(client: ManagementClient) -> User:
+    """Return the token's user, with these roles."""
+    return replace(whoami(client), roles=manager_roles(client))
 
 
 def manager_roles(client: ManagementClient) -> tuple[str, ...]:
-    """Return the roles that make the token's user an administrator, each once."""
-    return tuple(dict.fromkeys(role for membership in list_memberships(client) for role in membership.roles))
+    """Return the roles that make the token's user an administrator, each once; none when ZITADEL does not say (v1)."""
+    answer = client.request("POST", "/auth/v1/memberships/me/_search", {})
+    with suppress(KeyError, TypeError, AttributeError):
+        return tuple(dict.fromkeys(str(role) for row in answer.json_object()["result"] for role in row["roles"]))
+    return ()
 
 
 def list_permissions(client: ManagementClient) -> frozenset[str] | None:
     """Return the permissions in the user's organization; ``None`` when ZITADEL does not say (that API is v1's)."""
-    answer = client.request("POST", "/auth/v1/permissions/zitadel/me/_search", {})
-    held = answer.json_object().get("result")
-    return frozenset(map(str, held)) if answer.status == 200 and isinstance(held, list) else None
+    held = client.request("POST", "/auth/v1/permissions/zitadel/me/_search", {}).json_object().get("result")
+    return frozenset(map(str, held)) if isinstance(held, list) else None
