@@ -18,7 +18,7 @@ from zdemo.config.file_io import replace_file
 from zdemo.config.settings import APP_CLIENT_ID
 from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.setup.current import CurrentUser
-from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line, replaced_keys, rotates
+from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line
 from zdemo.setup.setup_files import SetupFiles, key_in
 from zdemo.setup.state_file import IssuedCredential, digest, new_id
 from zdemo.zitadel import resources
@@ -66,7 +66,7 @@ def apply_plan(
         zitadel=current.issuer,
         shared_project_id=shared_id,
         added_roles=files.state.added_roles if shared_id == files.state.shared_project_id else (),
-        rotating=current.application is not None and (rotates(current) or plan.rotation is not None),
+        rotating=current.application is not None and (current.rotates or plan.rotation is not None),
         unfinished=True,
     )
     domain = {"ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer)}
@@ -228,7 +228,7 @@ class _Run:
         self.report.tell(f"key file {file}: written")
 
     def remove_key(self, step: PlanStep) -> None:
-        removed = (*self.current.lost_keys, *replaced_keys(self.current))
+        removed = self.current.old_keys
         for key_id in removed:
             resources.delete_application_key(self.client, *self.application_ids, key_id)
         for file in self.files.key_files():

@@ -112,7 +112,8 @@ class CurrentState:
     """Everything that the plan depends on.
 
     ``permissions`` is ``None`` when ZITADEL does not say. ``credentials`` is what ``.env`` holds for the application.
-    ``lost_keys`` are as a user's lost PATs; ``issued_keys`` are those that setup wrote to a file.
+    ``rotates``: a person allowed new ones, in this run or in one that was interrupted.
+    ``old_keys``: the IDs of keys that setup created and that were lost, or that are replaced now.
     ``foreign_admin_pat``: ``.env`` holds the emulator's administrator's PAT, but this ZITADEL is another one.
     """
 
@@ -125,8 +126,8 @@ class CurrentState:
     role_keys: tuple[str, ...]
     application: Application | None
     credentials: CredentialState
-    lost_keys: tuple[str, ...]
-    issued_keys: tuple[str, ...]
+    rotates: bool
+    old_keys: tuple[str, ...]
     reader: CurrentUser
     visitor: CurrentUser
     login_app: Application | None = None

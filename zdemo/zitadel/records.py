@@ -23,20 +23,17 @@ def read(kind: type[T], row: Mapping[str, Any]) -> T:
 
     attributes = {}
     for attribute in fields(kind):  # type: ignore[arg-type]  # they are all dataclasses
-        values = (_value(row, path.split(".")) for path in attribute.metadata.get("paths", ()))
+        values = (_value(row, path) for path in attribute.metadata.get("paths", ()))
         value = next((value for value in values if value not in (None, "")), None)
         if value is not None:
             attributes[attribute.name] = attribute.metadata["convert"](value)
     return msgspec.convert(attributes, kind)
 
 
-def _value(value: Any, names: list[str]) -> Any:
-    """Return the value at the end of a path; a path through a list leads to a list."""
-    for number, name in enumerate(names):
-        if isinstance(value, list):
-            return [_value(item, names[number:]) for item in value]
-        if (value := value.get(name)) is None:
-            return None
+def _value(value: Any, path: str) -> Any:
+    """Return the value at the end of a path."""
+    for name in path.split("."):
+        value = None if value is None else value.get(name)
     return value
 
 
@@ -128,10 +125,10 @@ class Application:
 
 @dataclass(frozen=True, kw_only=True)
 class Organization:
-    """An organization of the instance."""
+    """An organization of the instance, or one that may assign the roles of a project (a Project Grant)."""
 
-    id: str = _at("id")
-    name: str = _at("name")
+    id: str = _at("grantedOrganizationId", "id")
+    name: str = _at("grantedOrganizationName", "name")
     active: bool = _at("state", default=True, convert=_unless("ORGANIZATION_STATE_INACTIVE"))
 
 
@@ -147,15 +144,7 @@ class RoleAssignment:
     organization_id: str = _at("organization.id")
     organization_name: str = _at("organization.name")
     active: bool = _at("state", default=False, convert=lambda state: state == "STATE_ACTIVE")
-    role_keys: tuple[str, ...] = _at("roles.key", default=())
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProjectGrant:
-    """The right of another organization to assign roles of a project."""
-
-    organization_id: str = _at("grantedOrganizationId")
-    organization_name: str = _at("grantedOrganizationName")
+    role_keys: tuple[str, ...] = _at("roles", default=(), convert=lambda roles: [role["key"] for role in roles])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,10 @@ created is read by its ID.
 """
 
 import base64
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from zdemo.errors import ManagementError, UnusableAnswer
 from zdemo.zitadel.management import ManagementClient, answered, is_missing, management_error
@@ -25,7 +24,6 @@ from zdemo.zitadel.records import (
     NewCredential,
     Organization,
     Project,
-    ProjectGrant,
     Reference,
     RoleAssignment,
     User,
@@ -40,8 +38,19 @@ Fields = dict[str, Any]
 PAGE_SIZE = 100
 MOST_PAGES = 1000  # no project is that large; a list that repeats itself would be read without end
 MOST_EVENTS = 1000  # ZITADEL returns no more at a time
-MOST_USERS = 100  # of those with a similar name
 EQUALS = "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE"
+
+
+class Rows(tuple[T, ...]):
+    """The rows of a list, and how many others the token's user may not see."""
+
+    hidden: int
+
+    def __new__(cls, rows: Iterable[T], *, hidden: int = 0) -> Self:
+        """Make a tuple with one attribute."""
+        self = super().__new__(cls, rows)
+        self.hidden = hidden
+        return self
 
 
 class Rpc:
@@ -82,46 +91,43 @@ class TypedRpc(Rpc, Generic[T]):
         return self.ask(client, *values, to=lambda answer: read(self._kind, answer[self._key] if self._key else answer))
 
     def get(self, client: ManagementClient, object_id: str) -> T | None:
-        """Return the object with this ID; ``None`` when there is no such object."""
+        """Return the object with this ID; ``None`` when there is no such object, or no ID."""
         try:
-            return self.create(client, object_id)
+            return self.create(client, object_id) if object_id else None
         except ManagementError as error:
             if is_missing(error):
                 return None
             raise
 
-    def pages(self, client: ManagementClient, *filters: Fields, **fields: str) -> Iterator[tuple[list[T], int]]:
-        """Yield the pages of that list, each with the number of all objects, also of those that cannot be seen.
+    def list(self, client: ManagementClient, *filters: Fields, most_pages: int = 0, **fields: str) -> Rows[T]:
+        """Return the objects that pass all filters that are not empty, the oldest first.
 
-        Empty filters are left out. Raises UnusableAnswer if the list never ends.
+        Raises UnusableAnswer if the list never ends.
         """
-        offset = 0
+        rows, offset, count = list[T](), 0, 0
 
-        def read_page(answer: Fields) -> tuple[list[T], int, int]:
+        def read_page(answer: Fields) -> tuple[Sequence[T], int, int]:
             paging = answer.get(self._paging) or {}
-            rows = [read(self._kind, row) for row in answer.get(self._key) or ()]
-            return rows, int(paging.get("totalResult", 0)), int(paging.get("appliedLimit", 0))
+            page = [read(self._kind, row) for row in answer.get(self._key) or ()]
+            return page, int(paging.get("totalResult", 0)), int(paging.get("appliedLimit", 0))
 
-        for _ in range(MOST_PAGES):
+        for number in range(1, MOST_PAGES + 1):
             page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
             body = {self._filters: [condition for condition in filters if condition], **fields, self._page: page}
-            rows, total, limit = self.ask(client, to=read_page, **body)
-            yield rows, total
-            offset += max(len(rows), min(limit, PAGE_SIZE))
-            if not rows or offset >= total:
-                return
+            part, total, limit = self.ask(client, to=read_page, **body)
+            rows += part
+            count = max(count, total)  # beyond the last page, ZITADEL leaves it out
+            offset += max(len(part), min(limit, PAGE_SIZE))
+            if not part or offset >= total or number == most_pages:
+                return Rows(rows, hidden=max(0, count - len(rows)))
         name = self._path.rpartition("/")[2]
         what = f"ZITADEL's list does not end ({name}): after {MOST_PAGES} pages it announces more"
         hint = f"check {client.zitadel.setting}, and whether a proxy in front of it sends one page again and again"
         raise UnusableAnswer(what, hint=hint)
 
-    def list_of(self, name: str, field: str) -> Callable[[ManagementClient, str], tuple[T, ...]]:
+    def list_of(self, name: str, field: str) -> Callable[[ManagementClient, str], Rows[T]]:
         """Return a function that returns the objects of an owner, whose ID is that field of a filter."""
-        return lambda client, owner_id: tuple(self.list(client, _where(name, **{field: owner_id})))
-
-    def list(self, client: ManagementClient, *filters: Fields, **fields: str) -> Iterator[T]:
-        """Yield the objects that pass all filters, the oldest first. Raises what ``pages`` raises."""
-        return (row for rows, _ in self.pages(client, *filters, **fields) for row in rows)
+        return lambda client, owner_id: self.list(client, _where(name, **{field: owner_id}))
 
 
 def _where(name: str, /, **fields: Any) -> Fields:
@@ -134,7 +140,7 @@ def _where(name: str, /, **fields: Any) -> Fields:
 ORGANIZATION, PROJECT = "org.v2.Organization", "project.v2.Project"
 _ORGANIZATIONS = TypedRpc(Organization, "result", ORGANIZATION, "ListOrganizations", old=True)
 _PROJECTS = TypedRpc(Project, "projects", PROJECT, "ListProjects")
-_PROJECT_GRANTS = TypedRpc(ProjectGrant, "projectGrants", PROJECT, "ListProjectGrants")
+_PROJECT_GRANTS = TypedRpc(Organization, "projectGrants", PROJECT, "ListProjectGrants")
 _ROLES = TypedRpc(Reference, "projectRoles", PROJECT, "ListProjectRoles")
 get_project = TypedRpc(Project, "project", PROJECT, "GetProject", "projectId").get
 create_project = Rpc(PROJECT, "CreateProject", "projectId", "organizationId", "name").do
@@ -144,23 +150,24 @@ add_role = Rpc(PROJECT, "AddProjectRole", "projectId", "roleKey", "displayName")
 
 def get_organization(client: ManagementClient, organization_id: str) -> Organization | None:
     """Return the organization with this ID."""
-    return next(_ORGANIZATIONS.list(client, _where("idQuery", id=organization_id)), None)
+    return next(iter(_ORGANIZATIONS.list(client, _where("idQuery", id=organization_id))), None)
 
 
-def list_projects(client: ManagementClient, *, name: str = "", organization_id: str = "") -> Iterator[Project]:
-    """Yield the projects with this name, whatever its case, in an organization or in all."""
+def list_projects(client: ManagementClient, *, name: str = "", organization_id: str = "") -> Rows[Project]:
+    """Return the projects with this name, whatever its case, in an organization or in all."""
     of_name = _where("projectNameFilter", projectName=name, method=EQUALS)
     return _PROJECTS.list(client, of_name, _where("organizationIdFilter", organizationId=organization_id))
 
 
-def list_project_grants(client: ManagementClient, project_id: str) -> Iterator[ProjectGrant]:
-    """Yield the organizations that may assign roles of a project."""
+def list_granted_organizations(client: ManagementClient, project_id: str) -> Rows[Organization]:
+    """Return the organizations that may assign roles of a project."""
     return _PROJECT_GRANTS.list(client, _where("inProjectIdsFilter", ids=[project_id]))
 
 
-def list_roles(client: ManagementClient, project_id: str) -> tuple[str, ...]:
+def list_roles(client: ManagementClient, project_id: str) -> Rows[str]:
     """Return the keys of the roles that a project defines."""
-    return tuple(role.id for role in _ROLES.list(client, projectId=project_id))
+    roles = _ROLES.list(client, projectId=project_id)
+    return Rows((role.id for role in roles), hidden=roles.hidden)
 
 
 # --- applications
@@ -198,15 +205,16 @@ def api_configuration(auth: Auth) -> dict[str, str]:
 def find_application(client: ManagementClient, client_id: str) -> Application | None:
     """Return the application with this client ID; where ZITADEL has no filter for it, all are read."""
     try:
-        return next(_APPLICATIONS.list(client, _where("clientIdFilter", clientId=client_id)), None)
+        listed = _APPLICATIONS.list(client, _where("clientIdFilter", clientId=client_id))
     except ManagementError as error:
         if error.status != 400:
             raise
-    return next((app for app in list_applications(client) if app.client_id == client_id), None)
+        listed = list_applications(client)
+    return next((app for app in listed if app.client_id == client_id), None)
 
 
-def list_applications(client: ManagementClient, *, project_id: str = "", name: str = "") -> Iterator[Application]:
-    """Yield the applications of a project or of all, with this name, whatever its case."""
+def list_applications(client: ManagementClient, *, project_id: str = "", name: str = "") -> Rows[Application]:
+    """Return the applications of a project or of all, with this name, whatever its case."""
     of_name = _where("nameFilter", name=name, method=EQUALS)
     return _APPLICATIONS.list(client, _where("projectIdFilter", projectId=project_id), of_name)
 
@@ -242,7 +250,7 @@ def find_user(client: ManagementClient, name: str) -> User | None:
     """Return the user with this login name, username or ID; ``None`` when the administrator sees no such user."""
     by_login_name = _where("loginNameQuery", loginName=name, method="TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE")
     by_id = _where("inUserIdsQuery", userIds=[name])
-    return next(_USERS.list(client, _where("orQuery", queries=[by_login_name, _by_username(name), by_id])), None)
+    return next(iter(_USERS.list(client, _where("orQuery", queries=[by_login_name, _by_username(name), by_id]))), None)
 
 
 def list_users(
@@ -251,13 +259,13 @@ def list_users(
     """Return the users with these usernames, whatever their case, or IDs, as far as the administrator sees them."""
     queries = [*map(_by_username, usernames), _where("inUserIdsQuery", userIds=[*ids])]
     queries = [query for query in queries if query]
-    return tuple(_USERS.list(client, _where("orQuery", queries=queries))) if queries else ()
+    return _USERS.list(client, _where("orQuery", queries=queries)) if queries else ()
 
 
 def list_similar_users(client: ManagementClient, name: str) -> tuple[User, ...]:
-    """Return users whose username begins or ends as a name does, or any users for an empty name: 100 at most."""
+    """Return users whose username begins or ends as a name does, or any users for an empty name: a page at most."""
     ends = [_by_username(name[:1], "STARTS_WITH"), _by_username(name[-1:], "ENDS_WITH")] if name else []
-    return tuple(islice(_USERS.list(client, _where("orQuery", queries=ends)), MOST_USERS))
+    return _USERS.list(client, _where("orQuery", queries=ends), most_pages=1)
 
 
 def _by_username(text: str, method: str = "EQUALS") -> Fields:
@@ -292,18 +300,10 @@ delete_assignment = Rpc(AUTHORIZATION, "DeleteAuthorization", "id").remove
 
 def list_assignments(
     client: ManagementClient, *, project_id: str | None = None, user_id: str | None = None
-) -> tuple[RoleAssignment, ...]:
-    """Return the role assignments that the token's user may see: in a project, of a user, or both."""
+) -> Rows[RoleAssignment]:
+    """Return the role assignments in a project, of a user, or both."""
     of_user = _where("inUserIds", ids=[user_id]) if user_id else {}
-    return tuple(_ASSIGNMENTS.list(client, _where("projectId", id=project_id), of_user))
-
-
-def list_assignments_of(client: ManagementClient, user_id: str) -> tuple[tuple[RoleAssignment, ...], int]:
-    """Return the role assignments of a user, and how many of them cannot be seen."""
-    pages = list(_ASSIGNMENTS.pages(client, _where("inUserIds", ids=[user_id])))
-    assignments = tuple(row for rows, _ in pages for row in rows)
-    _, total = pages[0]
-    return assignments, max(0, total - len(assignments))
+    return _ASSIGNMENTS.list(client, _where("projectId", id=project_id), of_user)
 
 
 # --- the user of the client's own token, by userinfo and ZITADEL's v1 API

@@ -161,7 +161,7 @@ def _admin_rights(context: DoctorContext) -> Finding:
         return skipped("needs role.granted: swapped with PAT")
     permissions = list_permissions(context.facts.administrator)
     if not permissions:
-        next(list_projects(context.facts.administrator), None)  # raises when the user is not an administrator
+        list_projects(context.facts.administrator)  # raises when the user is not an administrator
     if permissions is None:
         return passed("an administrator; ZITADEL did not say with which permissions")
     held = {permission.partition(":")[0] for permission in permissions}
