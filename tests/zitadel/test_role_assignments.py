@@ -80,7 +80,7 @@ def test_a_refused_change_is_an_error_and_changes_nothing(emulator: Emulator, cl
     with pytest.raises(ZdemoError, match="no project with the ID 1"):
         do(client, "1", "reader", ROLE)
     with (
-        ManagementClient(ZitadelAddress(emulator.url), VISITOR.pat, timeout_seconds=5) as other,
+        closing(ManagementClient(ZitadelAddress(emulator.url), VISITOR.pat, timeout_seconds=5)) as other,
         pytest.raises(ManagementError, match="not an administrator"),
     ):
         do(other, PROJECT_ID, "reader", ROLE)

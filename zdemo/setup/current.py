@@ -39,14 +39,8 @@ class SetupOptions:
 
     def check(self) -> None:
         """Raise UsageError for what ZITADEL would refuse, or accept and then break on."""
-        names = {
-            "--project-name": self.project_name,
-            "--app-name": self.app_name,
-            "--reader-name": self.reader_name,
-            "--visitor-name": self.visitor_name,
-            "--role": self.role,
-        }
-        for option, name in names.items():
+        for field in ("project_name", "app_name", "reader_name", "visitor_name", "role"):
+            option, name = f"--{field.replace('_', '-')}", getattr(self, field)
             is_visible = not any(unicodedata.category(character).startswith("C") for character in name)
             if not name.strip() or name != name.strip() or not is_visible or len(name) > LONGEST_NAME:
                 what = f"{option} is empty or too long, has a control character, or starts or ends with a space"

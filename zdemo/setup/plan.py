@@ -10,6 +10,7 @@ from zdemo.config.settings import APP_CLIENT_ID
 from zdemo.errors import ZdemoError
 from zdemo.errors.steps import Command, Step
 from zdemo.setup.current import CredentialState, CurrentState, CurrentUser
+from zdemo.zitadel.management import BIGGER_ROLE
 from zdemo.zitadel.records import Application, Auth, Project, User, moment_of
 
 NOTHING_CHANGED = "nothing was changed"
@@ -113,9 +114,8 @@ def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".
     missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
     if missing:
         who = f"{current.admin.login_name} ({', '.join(current.admin.roles) or 'none'})"
-        hint = "make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; "
         what = f"the administrator role of {who} is too small: it lacks {', '.join(missing)}"
-        raise ZdemoError(what, hint=hint + NOTHING_CHANGED)
+        raise ZdemoError(what, hint=f"{BIGGER_ROLE}, or use another administrator's PAT; {NOTHING_CHANGED}")
     return plan
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, ManagementError, UnusableAnswer, ZdemoError
@@ -57,12 +56,6 @@ class ManagementClient:
         self._token = token
         self._timeout_seconds = timeout_seconds
         self.emulator = ""  # the name of zdemo's emulator, if it was that which answered last
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     @property
     def issuer(self) -> str:

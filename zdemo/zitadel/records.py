@@ -1,5 +1,6 @@
 """The objects of ZITADEL's API that zdemo reads, as frozen dataclasses. Each field says where an answer has it."""
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -60,6 +61,10 @@ def milliseconds(moment: str) -> int | None:
 def moment_of(epoch_milliseconds: int) -> str:
     """Return an RFC 3339 time in UTC with three digits of a second."""
     return (EPOCH + timedelta(milliseconds=epoch_milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _decoded(base64: str) -> str:
+    return b64decode(base64, validate=True).decode()
 
 
 class Auth(StrEnum):
@@ -173,10 +178,17 @@ class Credential:
 
 @dataclass(frozen=True, kw_only=True)
 class NewCredential:
-    """A PAT, a key or a client secret that was created. ``secret`` is its text, which ZITADEL shows only once."""
+    """A PAT or a client secret that was created. ``secret`` is its text, which ZITADEL shows only once."""
 
     id: str = _at("tokenId", "keyId")
-    secret: str = _at("token", "keyDetails", "clientSecret", default=MISSING, secret=True)
+    secret: str = _at("token", "clientSecret", default=MISSING, secret=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewKey(NewCredential):
+    """A key that was created; ``secret`` is the text of its key file."""
+
+    secret: str = _at("keyDetails", default=MISSING, secret=True, convert=_decoded)
 
 
 @dataclass(frozen=True, kw_only=True)

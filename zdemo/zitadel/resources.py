@@ -5,32 +5,15 @@ raise what ``ManagementClient.call`` raises. Lists trail writes (ZITADEL: by mil
 created is read by its ID.
 """
 
-import base64
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, Self, TypeVar
 
 from zdemo.errors import ManagementError, UnusableAnswer
+from zdemo.zitadel import records
 from zdemo.zitadel.management import ManagementClient, answered, is_missing, management_error
-from zdemo.zitadel.records import (
-    KEY_METHOD,
-    NATIVE,
-    NO_SECRET,
-    Application,
-    Auth,
-    Credential,
-    NewApplication,
-    NewCredential,
-    Organization,
-    Project,
-    Reference,
-    RoleAssignment,
-    User,
-    UserEvent,
-    moment_of,
-    read,
-)
+from zdemo.zitadel.records import Auth, User, read
 
 T = TypeVar("T")
 REDIRECT_URI = "http://127.0.0.1/callback"  # of a native application: ZITADEL then allows any loopback port
@@ -138,28 +121,28 @@ def _where(name: str, /, **fields: Any) -> Fields:
 # --- organizations, projects and roles
 
 ORGANIZATION, PROJECT = "org.v2.Organization", "project.v2.Project"
-_ORGANIZATIONS = TypedRpc(Organization, "result", ORGANIZATION, "ListOrganizations", old=True)
-_PROJECTS = TypedRpc(Project, "projects", PROJECT, "ListProjects")
-_PROJECT_GRANTS = TypedRpc(Organization, "projectGrants", PROJECT, "ListProjectGrants")
-_ROLES = TypedRpc(Reference, "projectRoles", PROJECT, "ListProjectRoles")
-get_project = TypedRpc(Project, "project", PROJECT, "GetProject", "projectId").get
+_ORGANIZATIONS = TypedRpc(records.Organization, "result", ORGANIZATION, "ListOrganizations", old=True)
+_PROJECTS = TypedRpc(records.Project, "projects", PROJECT, "ListProjects")
+_PROJECT_GRANTS = TypedRpc(records.Organization, "projectGrants", PROJECT, "ListProjectGrants")
+_ROLES = TypedRpc(records.Reference, "projectRoles", PROJECT, "ListProjectRoles")
+get_project = TypedRpc(records.Project, "project", PROJECT, "GetProject", "projectId").get
 create_project = Rpc(PROJECT, "CreateProject", "projectId", "organizationId", "name").do
 delete_project = Rpc(PROJECT, "DeleteProject", "projectId").remove
 add_role = Rpc(PROJECT, "AddProjectRole", "projectId", "roleKey", "displayName").do
 
 
-def get_organization(client: ManagementClient, organization_id: str) -> Organization | None:
+def get_organization(client: ManagementClient, organization_id: str) -> records.Organization | None:
     """Return the organization with this ID."""
     return next(iter(_ORGANIZATIONS.list(client, _where("idQuery", id=organization_id))), None)
 
 
-def list_projects(client: ManagementClient, *, name: str = "", organization_id: str = "") -> Rows[Project]:
+def list_projects(client: ManagementClient, *, name: str = "", organization_id: str = "") -> Rows[records.Project]:
     """Return the projects with this name, whatever its case, in an organization or in all."""
     of_name = _where("projectNameFilter", projectName=name, method=EQUALS)
     return _PROJECTS.list(client, of_name, _where("organizationIdFilter", organizationId=organization_id))
 
 
-def list_granted_organizations(client: ManagementClient, project_id: str) -> Rows[Organization]:
+def list_granted_organizations(client: ManagementClient, project_id: str) -> Rows[records.Organization]:
     """Return the organizations that may assign roles of a project."""
     return _PROJECT_GRANTS.list(client, _where("inProjectIdsFilter", ids=[project_id]))
 
@@ -174,35 +157,39 @@ def list_roles(client: ManagementClient, project_id: str) -> Rows[str]:
 
 APPLICATION = "application.v2.Application"
 APPLICATION_IDS = ("projectId", "applicationId")
-_APPLICATIONS = TypedRpc(Application, "applications", APPLICATION, "ListApplications")
-list_application_keys = TypedRpc(Credential, "keys", APPLICATION, "ListApplicationKeys").list_of(
+_APPLICATIONS = TypedRpc(records.Application, "applications", APPLICATION, "ListApplications")
+list_application_keys = TypedRpc(records.Credential, "keys", APPLICATION, "ListApplicationKeys").list_of(
     "applicationIdFilter", "applicationId"
 )
 # given the ID of an existing application of the project, ZITADEL replaces its client ID and secret
 _NEW = (APPLICATION, "CreateApplication", *APPLICATION_IDS, "name")
-create_application = TypedRpc(NewApplication, "apiConfiguration", *_NEW, "apiConfiguration").create
-create_login_app = TypedRpc(NewApplication, "oidcConfiguration", *_NEW, "oidcConfiguration").create
+create_application = TypedRpc(records.NewApplication, "apiConfiguration", *_NEW, "apiConfiguration").create
+create_login_app = TypedRpc(records.NewApplication, "oidcConfiguration", *_NEW, "oidcConfiguration").create
 LOGIN_APP = {  # the configuration of an application for people at a terminal
     "redirectUris": [REDIRECT_URI],
     "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
     "grantTypes": [f"OIDC_GRANT_TYPE_{name}" for name in ("AUTHORIZATION_CODE", "REFRESH_TOKEN", "DEVICE_CODE")],
-    "applicationType": NATIVE,
-    "authMethodType": NO_SECRET,
+    "applicationType": records.NATIVE,
+    "authMethodType": records.NO_SECRET,
 }
-_NEW_KEY = Rpc(APPLICATION, "CreateApplicationKey", *APPLICATION_IDS, "expirationDate")
-get_application = TypedRpc(Application, "application", APPLICATION, "GetApplication", "applicationId").get
+create_application_key = TypedRpc(
+    records.NewKey, "", APPLICATION, "CreateApplicationKey", *APPLICATION_IDS, "expirationDate"
+).create
+get_application = TypedRpc(records.Application, "application", APPLICATION, "GetApplication", "applicationId").get
 set_application_auth = Rpc(APPLICATION, "UpdateApplication", *APPLICATION_IDS, "apiConfiguration").do
-generate_client_secret = TypedRpc(NewCredential, "", APPLICATION, "GenerateClientSecret", *APPLICATION_IDS).create
+generate_client_secret = TypedRpc(
+    records.NewCredential, "", APPLICATION, "GenerateClientSecret", *APPLICATION_IDS
+).create
 delete_application = Rpc(APPLICATION, "DeleteApplication", *APPLICATION_IDS).remove
 delete_application_key = Rpc(APPLICATION, "DeleteApplicationKey", *APPLICATION_IDS, "keyId").remove
 
 
 def api_configuration(auth: Auth) -> dict[str, str]:
     """Return the configuration of an API application that authenticates like this; Basic is the default."""
-    return {"authMethodType": KEY_METHOD} if auth is Auth.KEY else {}
+    return {"authMethodType": records.KEY_METHOD} if auth is Auth.KEY else {}
 
 
-def find_application(client: ManagementClient, client_id: str) -> Application | None:
+def find_application(client: ManagementClient, client_id: str) -> records.Application | None:
     """Return the application with this client ID; where ZITADEL has no filter for it, all are read."""
     try:
         listed = _APPLICATIONS.list(client, _where("clientIdFilter", clientId=client_id))
@@ -213,31 +200,19 @@ def find_application(client: ManagementClient, client_id: str) -> Application | 
     return next((app for app in listed if app.client_id == client_id), None)
 
 
-def list_applications(client: ManagementClient, *, project_id: str = "", name: str = "") -> Rows[Application]:
+def list_applications(client: ManagementClient, *, project_id: str = "", name: str = "") -> Rows[records.Application]:
     """Return the applications of a project or of all, with this name, whatever its case."""
     of_name = _where("nameFilter", name=name, method=EQUALS)
     return _APPLICATIONS.list(client, _where("projectIdFilter", projectId=project_id), of_name)
-
-
-def create_application_key(
-    client: ManagementClient, project_id: str, application_id: str, *, expires: int
-) -> NewCredential:
-    """Create a key that expires at this time (milliseconds since 1970); ``secret`` is the text of its key file."""
-
-    def decoded(answer: Fields) -> NewCredential:
-        credential = read(NewCredential, answer)
-        return replace(credential, secret=base64.b64decode(credential.secret, validate=True).decode())
-
-    return _NEW_KEY.ask(client, project_id, application_id, moment_of(expires), to=decoded)
 
 
 # --- users and their tokens
 
 USER = "user.v2.User"
 _USERS = TypedRpc(User, "result", USER, "ListUsers", old=True)
-list_pats = TypedRpc(Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
-list_user_keys = TypedRpc(Credential, "result", USER, "ListKeys").list_of("userIdFilter", "id")
-_NEW_PAT = TypedRpc(NewCredential, "", USER, "AddPersonalAccessToken", "userId", "expirationDate")
+list_pats = TypedRpc(records.Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
+list_user_keys = TypedRpc(records.Credential, "result", USER, "ListKeys").list_of("userIdFilter", "id")
+add_pat = TypedRpc(records.NewCredential, "", USER, "AddPersonalAccessToken", "userId", "expirationDate").create
 get_user = TypedRpc(User, "user", USER, "GetUserByID", "userId").get
 create_user = Rpc(USER, "CreateUser", "userId", "organizationId", "username", "machine").do
 delete_user = Rpc(USER, "DeleteUser", "userId").remove
@@ -272,26 +247,23 @@ def _by_username(text: str, method: str = "EQUALS") -> Fields:
     return _where("userNameQuery", userName=text, method=f"TEXT_QUERY_METHOD_{method}_IGNORE_CASE")
 
 
-def add_pat(client: ManagementClient, user_id: str, *, expires: int) -> NewCredential:
-    """Create a personal access token that expires at this time (milliseconds since 1970)."""
-    return _NEW_PAT.create(client, user_id, moment_of(expires))
-
-
-def list_user_events(client: ManagementClient, user_id: str, types: Iterable[str]) -> tuple[UserEvent, ...] | None:
+def list_user_events(
+    client: ManagementClient, user_id: str, types: Iterable[str]
+) -> tuple[records.UserEvent, ...] | None:
     """Return at most ``MOST_EVENTS`` changes of a user, latest first; ``None`` unless the user has an IAM role (v1)."""
     body = {"aggregateId": user_id, "aggregateTypes": ["user"], "eventTypes": list(types), "limit": MOST_EVENTS}
     answer = client.request("POST", "/admin/v1/events/_search", body)
     if answer.status != 200:
         return None
-    return answered(answer, lambda fields: tuple(read(UserEvent, row) for row in fields.get("events") or ()))
+    return answered(answer, lambda fields: tuple(read(records.UserEvent, row) for row in fields.get("events") or ()))
 
 
 # --- role assignments
 
 AUTHORIZATION = "authorization.v2.Authorization"
-_ASSIGNMENTS = TypedRpc(RoleAssignment, "authorizations", AUTHORIZATION, "ListAuthorizations")
+_ASSIGNMENTS = TypedRpc(records.RoleAssignment, "authorizations", AUTHORIZATION, "ListAuthorizations")
 create_assignment = TypedRpc(
-    Reference, "", AUTHORIZATION, "CreateAuthorization", "userId", "projectId", "organizationId", "roleKeys"
+    records.Reference, "", AUTHORIZATION, "CreateAuthorization", "userId", "projectId", "organizationId", "roleKeys"
 ).create
 set_assignment_roles = Rpc(AUTHORIZATION, "UpdateAuthorization", "id", "roleKeys").do
 activate_assignment = Rpc(AUTHORIZATION, "ActivateAuthorization", "id").do
@@ -300,7 +272,7 @@ delete_assignment = Rpc(AUTHORIZATION, "DeleteAuthorization", "id").remove
 
 def list_assignments(
     client: ManagementClient, *, project_id: str | None = None, user_id: str | None = None
-) -> Rows[RoleAssignment]:
+) -> Rows[records.RoleAssignment]:
     """Return the role assignments in a project, of a user, or both."""
     of_user = _where("inUserIds", ids=[user_id]) if user_id else {}
     return _ASSIGNMENTS.list(client, _where("projectId", id=project_id), of_user)
