@@ -23,7 +23,7 @@ from zdemo.setup.setup_files import SetupFiles, key_in
 from zdemo.setup.state_file import IssuedCredential, digest, new_id
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
-from zdemo.zitadel.management import ManagementClient, is_taken_name
+from zdemo.zitadel.management import NAME_TAKEN, ManagementClient
 from zdemo.zitadel.records import Auth, milliseconds, moment_of
 from zdemo.zitadel.role_assignments import GIVE_UP_SECONDS, give_role, take_role, wait_until
 
@@ -117,7 +117,7 @@ class _Run:
         try:
             getattr(self, f"{step.action.name}_{step.kind.name}".lower())(step)
         except ManagementError as error:
-            if not is_taken_name(error):
+            if error.error_id != NAME_TAKEN:
                 raise
             what = f"{step.kind} {step.name} did not exist when this setup began; somebody else created it since"
             if step.kind is ObjectKind.USER:

@@ -27,10 +27,6 @@ class SetupOptions:
     rotate_secret: bool = False
     login_app_name: str = ""  # of one for people, if it is wanted
 
-    def auth_for(self, application: Application | None) -> Auth:
-        """Return how the application is to authenticate."""
-        return self.auth or (application.auth if application else Auth.BASIC)
-
     @property
     def pat_period(self) -> str:
         """How long the PATs are valid, in words."""
@@ -105,7 +101,8 @@ class CurrentUser:
 class CurrentState:
     """Everything that the plan depends on.
 
-    ``permissions`` is ``None`` when ZITADEL does not say. ``credentials`` is what ``.env`` holds for the application.
+    ``permissions`` is ``None`` when ZITADEL does not say. ``auth`` is how the application is to authenticate, and
+    ``credentials`` is what ``.env`` holds for the application.
     ``rotates``: a person allowed new ones, in this run or in one that was interrupted.
     ``old_keys``: the IDs of keys that setup created and that were lost, or that are replaced now.
     ``foreign_admin_pat``: ``.env`` holds the emulator's administrator's PAT, but this ZITADEL is another one.
@@ -119,6 +116,7 @@ class CurrentState:
     project: Project | None
     role_keys: tuple[str, ...]
     application: Application | None
+    auth: Auth
     credentials: CredentialState
     rotates: bool
     old_keys: tuple[str, ...]
@@ -131,11 +129,6 @@ class CurrentState:
     def users(self) -> tuple[CurrentUser, CurrentUser]:
         """Both service accounts, the reader first."""
         return self.reader, self.visitor
-
-    @property
-    def auth(self) -> Auth:
-        """How the application is to authenticate."""
-        return self.options.auth_for(self.application)
 
     def owns(self, thing: Project | Application | User | None) -> bool:
         """Return whether setup created this object."""

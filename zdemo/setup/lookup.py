@@ -36,7 +36,8 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     users = _users(client, state, names, admin)
     if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
         check_same_zitadel(files, client.issuer)
-    credentials, key_id = _credentials(client, files, application, options.auth_for(application))
+    auth = options.auth or (application.auth if application else Auth.BASIC)
+    credentials, key_id = _credentials(client, files, application, auth)
     keys = expiries(resources.list_application_keys(client, application.id)) if application and state.keys else {}
     rotates = options.rotate_secret or state.rotating
     issued = [key.id for key in state.keys if rotates and key.id in keys and keys[key.id] == key.expires]
@@ -50,6 +51,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         project=project,
         role_keys=resources.list_roles(client, project.id) if project else (),
         application=application,
+        auth=auth,
         credentials=credentials,
         rotates=rotates,
         old_keys=(*lost_credentials(state.keys, keys, key_id), *issued),

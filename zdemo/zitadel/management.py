@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an administrator
 SESSION_TOKEN = "AUTHZ-Kl3p0"  # noqa: S105  # ZITADEL: its other APIs do not take a Session API token
-NAME_TAKEN = "V3-DKcYh"  # ZITADEL: any unique name or key
+NAME_TAKEN = "V3-DKcYh"  # ZITADEL: another object has the name, or already is what was to be created
 NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's word for an unknown method
 
 ADMIN_PAT_REFUSED = (
@@ -151,8 +151,3 @@ def is_missing(error: ManagementError) -> bool:
     if error.status == 404:
         return error.error_id not in ("", NO_MEMBERSHIP)
     return error.code == "invalid_argument" and not error.error_id
-
-
-def is_taken_name(error: ManagementError) -> bool:
-    """Return whether another object has the name, or already is what was to be created."""
-    return error.error_id == NAME_TAKEN
