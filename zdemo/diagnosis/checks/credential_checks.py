@@ -133,7 +133,8 @@ def _admin_valid(context: DoctorContext) -> Finding:
     facts = context.facts
     if context.investigation.finding and facts.administrator_answered:
         return passed("valid: ZITADEL answers it", brief="valid")
-    who = quoted(facts.known.body(Probe.ADMINISTRATOR).get("username") or whoami(facts.administrator).login_name, 60)
+    known = facts.known.answer(Probe.ADMINISTRATOR).json_object()
+    who = quoted(known.get("username") or whoami(facts.administrator).login_name, 60)
     return passed(f"valid: {who}", brief=who)
 
 
