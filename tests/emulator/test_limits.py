@@ -24,7 +24,6 @@ JSON_TYPE = "application/json"
 JSON = {"Content-Type": JSON_TYPE}
 UNREADABLE_FORM = oauth_refusal("invalid_request", "error parsing form")
 TOO_LARGE = f"message is larger than configured max {LARGEST_BODY_BYTES}"
-LARGER = FREE_BYTES + 1
 BOMB_BYTES = 64 * 1024 * 1024
 PATIENCE_SECONDS = 10
 CLIENT = basic(CLIENT_ID, CLIENT_SECRET)
@@ -106,17 +105,6 @@ def test_a_form_has_a_hundred_parameters_and_the_size_of_the_limit_at_most(serve
     ):
         assert answer(refused) == UNREADABLE_FORM
     assert server.post_form(INTROSPECT, form, CLIENT).json()["active"] is True
-
-
-@pytest.mark.parametrize("path", ["/oauth/v2/authorize", "/oauth/v2/device_authorization"])
-def test_a_request_that_is_kept_is_small(server: Server, path: str) -> None:
-    assert answer(server.post_form(path, [("client_id", "7"), ("scope", "a" * FREE_BYTES)])) == UNREADABLE_FORM
-
-
-def test_a_token_has_so_many_scopes_at_most(server: Server) -> None:
-    form = [("grant_type", "client_credentials"), ("client_id", READER.username), ("client_secret", READER.secret)]
-    asked = [server.post_form("/oauth/v2/token", [*form, ("scope", "openid".ljust(n))]) for n in (FREE_BYTES, LARGER)]
-    assert (asked[0].status_code, answer(asked[1])) == (200, UNREADABLE_FORM)
 
 
 def test_a_message_has_so_many_values_at_most(admin: Api) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from zdemo.emulator.entities import INSTANCE, NEVER, Application, Project, Resource
-from zdemo.emulator.login.sessions import add_person
+from zdemo.emulator.sessions import add_person
 from zdemo.emulator.token_texts import (
     PAT_KEY_NAME,
     application_key_file,

@@ -14,8 +14,8 @@ import msgspec
 
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import INSTANCE, NEVER, Organization, Project, Resource, User
-from zdemo.emulator.login.sessions import add_person, set_auto_login
 from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, add_app, start_of
+from zdemo.emulator.sessions import add_person, set_auto_login
 from zdemo.emulator.token_texts import canonical, new_secret
 from zdemo.emulator.world import World
 
