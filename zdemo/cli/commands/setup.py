@@ -58,6 +58,9 @@ def setup(
     app_name: Annotated[str, _created("NAME", "The API application.")] = "zdemo-api",
     reader_name: Annotated[str, _created("NAME", "The service account with the role.")] = "zdemo-reader",
     visitor_name: Annotated[str, _created("NAME", "The service account without the role.")] = "zdemo-visitor",
+    org: Annotated[
+        str | None, option("ID", "The organization. Default: the administrator's own.", panel=CREATED)
+    ] = None,
     env_file: EnvFile = None,
     as_json: Json = False,
 ) -> int:
@@ -115,6 +118,7 @@ def setup(
         settings = AdminSettings.from_env(environment)
         tell_warnings(screen, settings)
         with _management(settings) as client:
+            client.organization_id = org or ""
             run = SetupRun(screen=screen, files=files, client=client, dry_run=dry_run, yes=yes, as_json=as_json)
             return run.tear_down() if teardown else run.set_up(options)
 

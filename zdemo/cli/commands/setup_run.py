@@ -143,7 +143,8 @@ WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # lab
 
 def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: str) -> None:
     """Show who changes what where, one row for each thing; ``settings`` are those in the file now."""
-    _head(screen, plan.current.issuer, plan.current.admin, emulator)
+    where = plan.current.organization
+    _head(screen, plan.current.issuer, plan.current.admin, emulator, f"{where.name} ({where.id})" if where else "")
     rows = []
     for step in plan.steps:
         label, action = str(step.kind), str(step.action)
@@ -157,9 +158,11 @@ def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: s
     screen.say()
 
 
-def _head(screen: Screen, issuer: str, admin: User, emulator: str) -> None:
+def _head(screen: Screen, issuer: str, admin: User, emulator: str, organization: str = "") -> None:
     roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
     screen.say(one_line(f"{issuer} as {admin.login_name}{roles}"))
+    if organization:
+        screen.say(one_line(f"in the organization {organization}"))
     if emulator:
         screen.say(f"this is the emulator {emulator}")
     screen.say()
@@ -214,6 +217,7 @@ def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> Any:
     return {
         "zitadel": current.issuer,
         "administrator": {"id": current.admin.id, "login_name": current.admin.login_name},
+        "organization": current.admin.organization_id,
         "dry_run": dry_run,
         "changed": plan.changes and not dry_run,
         "needs_rotation": plan.rotation is not None,
