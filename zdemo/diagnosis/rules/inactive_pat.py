@@ -129,7 +129,7 @@ def _when(event: UserEvent | None, preposition: str = "at") -> str:
 
 
 def _may_be_recorded(case: TokenCase) -> bool:
-    return case.form.kind in (TokenKind.PAT, TokenKind.CUT) and not case.evidence.token_is_alive
+    return case.form.kind in (TokenKind.PAT, TokenKind.UNUSUAL) and not case.evidence.token_is_alive
 
 
 @rule(Probe.PAT_RECORDS, when=_may_be_recorded)
@@ -138,7 +138,7 @@ def by_records(case: TokenCase) -> Finding | None:
     records = case.evidence.pat_records
     if records is None or records.id_bytes not in (None, case.form.sealed_bytes):
         return None  # records of a PAT of another length belong to another PAT
-    if case.form.kind is TokenKind.CUT and not records.id_bytes:
+    if case.form.kind is TokenKind.UNUSUAL and not records.id_bytes:
         return None  # a text of unusual length counts only if the user's ID is known to have such a length
     if records.state == "REMOVED":
         finding = _user_gone(records)

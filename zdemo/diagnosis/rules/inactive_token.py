@@ -8,6 +8,7 @@ from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.inactive_jwt import INACTIVE_JWT
 from zdemo.diagnosis.rules.inactive_pat import by_records
+from zdemo.diagnosis.rules.rejected_client import USE_EMULATOR
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
@@ -23,16 +24,12 @@ FOR_OTHERS = "the token is valid, but not meant for this API"
 
 def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
     otherwise = ("if you no longer have it: create a new one",)
-    return Finding(id=name, cause=cause, likely=likely, fix=(COPY,), otherwise=otherwise)
-
-
-def _another(kind: TokenKind) -> Finding:
-    cause = f"this is not an access token but {kind.with_article}"
-    return Finding(id="token.another_value", cause=cause, fix=(SEND_ANOTHER,))
+    return Finding(id=f"token.{name}", cause=cause, likely=likely, fix=(COPY,), otherwise=otherwise)
 
 
 BY_KIND = {
-    TokenKind.DOUBLED: _copy("token.doubled", "the token was pasted twice, one copy after the other"),
+    TokenKind.DOUBLED: _copy("doubled", "the token was pasted twice, one copy after the other"),
+    TokenKind.CHANGED: _copy("damaged", "the token was changed in one place: its length is right, its form is not"),
     TokenKind.DAMAGED: Finding(
         id="token.damaged",
         cause="this is not a token of ZITADEL: it is another issuer's, or was damaged",
@@ -46,7 +43,12 @@ BY_KIND = {
         fix=("give a token: a PAT, or an access token that the token endpoint issues for this secret",),
         otherwise=("if it is a PAT, it is cut off: copy the whole token",),
     ),
-    **{kind: _another(kind) for kind in (TokenKind.REFRESH, TokenKind.CODE)},
+    **{
+        kind: Finding(
+            id="token.another_value", cause=f"this is not an access token but {kind.with_article}", fix=(SEND_ANOTHER,)
+        )
+        for kind in (TokenKind.REFRESH, TokenKind.CODE)
+    },
 }
 
 
@@ -61,18 +63,13 @@ def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
     seen = (*(line if everything_inactive else ()), *health_lines(evidence))
     if evidence.database_away:
         return database_away(server, seen)
-    if not everything_inactive:
-        return None
-    return Finding(
-        id=DATABASE_SICK,
-        cause="ZITADEL cannot read its database: it calls everything inactive, even for a made-up client",
-        seen=seen,
-        fix=(
-            "check ZITADEL's database (PostgreSQL) and its log for a table that cannot be read, a missing role or a "
-            "failed migration; then try again",
-            Shell(f"curl -i {server}/debug/ready"),
-        ),
+    cause = "ZITADEL cannot read its database: it calls everything inactive, even for a made-up client"
+    fix = (
+        "check ZITADEL's database (PostgreSQL) and its log for a table that cannot be read, a missing role or a "
+        "failed migration; then try again",
+        Shell(f"curl -i {server}/debug/ready"),
     )
+    return Finding(id=DATABASE_SICK, cause=cause, seen=seen, fix=fix) if everything_inactive else None
 
 
 def _of(*kinds: TokenKind) -> Callable[[TokenCase], bool]:
@@ -101,13 +98,9 @@ def _pasted(case: TokenCase) -> Finding | None:
 def _another_value(case: TokenCase) -> Finding | None:
     value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)
     if value in EMULATORS_TOKENS and not (answer and answer.emulator):
-        domain = BY_NAME["ZITADEL_DOMAIN"]
-        return Finding(
-            id="token.emulators",
-            cause="this is a token of zdemo's emulator, but another ZITADEL answers",
-            fix=(sentence("use a token of your ZITADEL;", Command("setup"), "creates one"),),
-            otherwise=(SetVariable(domain.name, domain.emulator, does="if the emulator is meant"),),
-        )
+        use_own = sentence("use a token of your ZITADEL;", Command("setup"), "creates one")
+        cause = "this is a token of zdemo's emulator, but another ZITADEL answers"
+        return Finding(id="token.emulators", cause=cause, fix=(use_own,), otherwise=(USE_EMULATOR,))
     values = {
         case.settings.client_id: "the API application's client ID (CLIENT_ID)",
         case.settings.client_secret: "the API application's client secret (CLIENT_SECRET)",
@@ -176,7 +169,7 @@ def _not_for_this_api(case: TokenCase) -> Finding:
     )
 
 
-@rule(Probe.WHOAMI, when=_of(TokenKind.SESSION_API, TokenKind.CUT))  # the second: IDs of another length
+@rule(Probe.WHOAMI, when=_of(TokenKind.SESSION_API, TokenKind.UNUSUAL))
 def _session_api(case: TokenCase) -> Finding | None:
     whoami = case.evidence.answer(Probe.WHOAMI)
     proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
@@ -228,20 +221,16 @@ def _ended(case: TokenCase) -> Finding:
     )
 
 
-@rule(when=_of(TokenKind.CUT))
-def _cut(case: TokenCase) -> Finding:
-    form, has_parts = case.form, "." in case.token
-    if form.missing:
-        likely = has_parts and not case.token.startswith("eyJ")  # another issuer's tokens may look so, too
-        cause = f"the token is cut off (incomplete): {form.size}, {form.missing}"
-        return _copy("token.cut", cause, likely=likely)
-    unusual = "not valid, and its length is unusual" if has_parts else "cut off (incomplete)"
+@rule(when=_of(TokenKind.UNUSUAL))
+def _unusual(case: TokenCase) -> Finding:
+    is_jwe = "." in case.token  # a piece of one has another form
+    what = "not valid, and its length is unusual" if is_jwe else "cut off (incomplete)"
     return Finding(
         id="token.cut",
-        cause=f"the token is {unusual}: {form.size}; {LENGTHS}",
-        likely=not has_parts,
+        cause=f"the token is {what}: {case.form.size}; {LENGTHS}",
+        likely=not is_jwe,
         candidates=(
-            *(("it is cut off (incomplete), or something was added",) if has_parts else ()),
+            *(("it is cut off (incomplete), or something was added",) if is_jwe else ()),
             "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
             *_doubts(case),
         ),
@@ -253,9 +242,11 @@ def _cut(case: TokenCase) -> Finding:
 
 
 def _not_a_token(case: TokenCase) -> Finding:
-    size = f"{case.form.size}; {LENGTHS}"
-    short = _copy("token.too_short", f"this is not a token of ZITADEL, or only a piece of one: {size}")
-    return BY_KIND.get(case.form.kind, short)
+    form, size = case.form, f"{case.form.size}; {case.form.whole}"
+    if form.kind is TokenKind.CUT:  # another issuer's tokens may look like the end of one
+        likely = "." in case.token and not case.token.startswith("eyJ")
+        return _copy("cut", f"the token is cut off (incomplete): {size}", likely=likely)
+    return BY_KIND.get(form.kind) or _copy("too_short", f"this is not a token, or only a piece of one: {size}")
 
 
 def _doubts(case: TokenCase) -> tuple[str, ...]:
@@ -308,7 +299,7 @@ INACTIVE = (
             _session_api,
             _dead_pat,
             _ended,
-            _cut,
+            _unusual,
             _not_a_token,
             seen=_seen,
         ),

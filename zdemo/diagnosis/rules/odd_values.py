@@ -7,7 +7,6 @@ from zdemo.config.settings import USER_SECRET, Settings
 from zdemo.diagnosis.evidence import ID_LENGTH
 from zdemo.diagnosis.token_form import (
     BASE64,
-    BASE64_PAIR,
     ID_DIGITS,
     OLD_CLIENT_ID,
     SECRET_LENGTH,
@@ -89,10 +88,9 @@ def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
         yield TOKEN_SWAPPED
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))
-        if error in (BASE64, BASE64_PAIR) and "ZITADEL_KEY_FILE" not in values:
-            half = f", and take the part {'before' if name == 'CLIENT_ID' else 'after'} the colon"
-            first = f"decode {name} first{half if error == BASE64_PAIR else ''}:"
-            yield odd(f"{name} {error}", sentence(first, Shell("base64 -d")), name, fatal=True)
+        if error == BASE64 and "ZITADEL_KEY_FILE" not in values:
+            fix: Step = sentence(f"decode {name} first:", Shell("base64 -d"))
+            yield odd(f"{name} {error}", fix, name, fatal=True)
         elif error:
             yield odd(f"{name} {error}", f"set {name} to the value itself, and nothing else", name)
     for name, other, why, fatal in SAME:

@@ -7,8 +7,7 @@ from zdemo.config.key_file import SERVICE_USER
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.client_records import finding_for_audience, finding_for_clock
-from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE
+from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import LOST, NO_CLIENT, database_away
 from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
