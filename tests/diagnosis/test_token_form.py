@@ -68,7 +68,7 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
 @pytest.mark.parametrize(
     ("token", "named"),
     [
-        (f"Authorization: Bearer {PAT}", 'the header field\'s name and "Bearer" in front of it'),
+        (f"Authorization: Bearer {PAT}", 'has "Bearer" in front of it'),
         (f"export PAT={PAT}", "its variable's name"),
         (f"{PAT}\\n", "a backslash inside"),
         (f'"{PAT}"', "quotes"),
@@ -86,8 +86,6 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
         (f'{{"access_token":"{PAT}"}}', "JSON"),
         (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
         (f"http://localhost/#access_token={PAT}", 'has ":" inside'),
-        (jwt_of().upper(), "tokens are case-sensitive"),
-        (jwe("PAT").lower(), "tokens are case-sensitive"),
     ],
 )
 def test_what_a_paste_left_is_named(token: str, named: str) -> None:
@@ -95,7 +93,7 @@ def test_what_a_paste_left_is_named(token: str, named: str) -> None:
     assert finding is not None
     assert finding.id == "token.pasted"
     assert named in finding.cause
-    assert ("copy it again" if "case" in named else "token alone") in " ".join(map(in_words, finding.fix))
+    assert "token alone" in " ".join(map(in_words, finding.fix))
     assert PAT not in str(finding)
 
 

@@ -34,7 +34,6 @@ COPY = "copy the whole token, and nothing else"
 SEND_ANOTHER = "send the access_token of the token endpoint's answer, or a PAT"
 ALONE = "give the token alone: letters, digits, -, _ and ."
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
-BLANK_NAMES = {" ": "a space", "\t": "a tab", "\u00a0": "a no-break space"}
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,6 @@ class PasteError:
 EXAMPLE = PasteError("is the example's value", sentence("put a user's token there;", Command("setup"), "creates one"))
 HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
 BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", sentence("decode it first:", Shell("base64 -d")))
-CASE = PasteError(
-    "was changed to upper or lower case, but tokens are case-sensitive", "copy it again, from where it was not changed"
-)
 PATH = PasteError("is the path of a file instead of its content", "give the content of the file, e.g. PAT=$(cat FILE)")
 
 
@@ -126,7 +122,7 @@ class TokenForm:
     @property
     def size(self) -> str:
         """The length in words."""
-        return "1 character" if self.length == 1 else f"{self.length} characters"
+        return f"{self.length} characters"
 
     @property
     def is_access_token(self) -> bool:
@@ -264,11 +260,8 @@ def _base64(text: str) -> PasteError | None:
 
 
 def _word_in_front(text: str) -> str:
-    word = re.match(r"\W*(authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
-    if word and word[1]:  # the name is as long as a piece of a secret, and would be hidden
-        return f'has the header field\'s name and "{word[2]}" in front of it'
-    if word:
-        return f'has "{word[2]}" in front of it'
+    if word := re.match(r"\W*(?:authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE):
+        return f'has "{word[1]}" in front of it'
     name = re.match(r"(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_]{1,30})=.", text)
     return "has its variable's name in front of it" if name and not text.endswith("=") else ""
 
@@ -287,8 +280,7 @@ def _odd_characters(text: str) -> str:
             if character in "\r\n\u2028\u2029":
                 return f"has a line end {where}"
             if character.isspace():
-                name = BLANK_NAMES.get(character, f"an unusual space (U+{ord(character):04X})")
-                return f"has {name} {where}"
+                return f"has a {unicodedata.name(character, 'tab').lower()} {where}"
             if unicodedata.category(character) in ("Cf", "Cc", "Cn", "Co", "Cs"):
                 return f"has an invisible character (U+{ord(character):04X})"
             if not character.isascii():
@@ -310,7 +302,6 @@ _LOOKS: tuple[Look, ...] = (
     _matching("-----BEGIN", "is a private key or a certificate"),
     _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
     _base64,
-    _matching(r"\A(?!eyJ)(?i:eyj)[\w-]*\.[\w-]*\.", CASE),  # a JWT or JWE begins with {"
     _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),
     _matching(r"…|\.\.\.", 'has "…" inside: it was shortened for display'),
     _word_in_front,

@@ -21,12 +21,8 @@ def _out_of_time(case: TokenCase) -> Finding | None:
     if not refusal or not (is_expired or (begin is not None and case.now < begin)):
         return None
     if ahead := case.evidence.clock_off_by:
-        return Finding(
-            id="clock.skewed",
-            cause=f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's",
-            seen=(CLOCK_COMPARED,),
-            fix=(SYNCHRONISE,),
-        )
+        cause = f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's"
+        return Finding(id="clock.skewed", cause=cause, seen=(CLOCK_COMPARED,), fix=(SYNCHRONISE,))
     if is_expired:
         return Finding(id="token.expired", cause="the token has just expired", fix=("request a new one",))
     return Finding(id="token.not_yet_valid", cause=refusal.message, fix=refusal.steps)

@@ -140,12 +140,13 @@ def _expects_tls(case: ApiCase) -> Finding | None:
 def _redirects(case: ApiCase) -> Finding:
     target, moved = redirected_to(case.answer, case.call.setting, case.call.below)
     cause = f"{case.host} redirects requests to {target} ({case.status}); the redirect was not followed"
-    fix: Step = f"use the path {target}, if the route is there"
+    fix = f"use the path {target}, if the route is there"
     if not target.startswith("/"):
         cause += ", because it would take the token elsewhere"
         fix = f"set {case.call.setting} to the address at which the API itself answers"
-    otherwise = () if moved else ("or exempt the API from the login",)
-    return Finding(id="call.redirects", cause=cause, fix=moved or (fix,), otherwise=otherwise)
+    if moved:
+        return Finding(id="call.redirects", cause=cause, fix=moved)
+    return Finding(id="call.redirects", cause=cause, fix=(fix,), otherwise=("or exempt the API from the login",))
 
 
 def _login(case: ApiCase) -> Finding | None:
@@ -219,10 +220,11 @@ def _refused_elsewhere(case: ApiCase) -> Finding | None:
 
 
 def _token_not_seen(case: ApiCase) -> Finding:
-    cause, candidates = f"a token was sent, but the API did not receive it: {CHANGED}", ()
-    if not case.from_zdemo:
-        cause, candidates = "the API answers as if no token was sent", (CHANGED, "it needs another scheme than Bearer")
-    return Finding(id="call.token_not_seen", cause=cause, candidates=candidates, fix=PASS_ON)
+    if case.from_zdemo:
+        cause = f"a token was sent, but the API did not receive it: {CHANGED}"
+        return Finding(id="call.token_not_seen", cause=cause, fix=PASS_ON)
+    cause, scheme = "the API answers as if no token was sent", "the API needs another scheme than Bearer"
+    return Finding(id="call.token_not_seen", cause=cause, candidates=(CHANGED, scheme), fix=PASS_ON)
 
 
 @rule(when=lambda case: case.code == "invalid_request")
@@ -259,12 +261,12 @@ def _not_found(case: ApiCase) -> Finding:
             fix=(meant.command,) if near else fix,
         )
     there = assignment(call.setting, f"{parts.scheme}://{case.host}")
-    elsewhere = f"correct {call.setting}: where zdemo serve runs"
+    here: Step = there if call.below else f"correct {call.setting}: where zdemo serve runs"
     return Finding(
         id="call.no_such_route",
         cause=f"the server at {case.host} has no {parts.path} ({described(case.answer)}), as zdemo serve does",
         candidates=("it is an API of your own, or another server", "a proxy in front of it changes the path"),
-        fix=(there if call.below else elsewhere, OWN_API),
+        fix=(here, OWN_API),
     )
 
 

@@ -56,11 +56,9 @@ def _user_gone(records: PatRecords) -> Finding:
 
 def _user_off(records: PatRecords, state: str, again: str) -> Finding:
     since = _when(records.last(*SWITCHED_OFF), "since")
-    return Finding(
-        id=f"token.user_{state}",
-        cause=f"the token's user {records.user} is {state}{since}; that ended all its tokens for good",
-        fix=(f"{again} the user and create a new PAT: the old one never works again",),
-    )
+    cause = f"the token's user {records.user} is {state}{since}; that ended all its tokens for good"
+    fix = f"{again} the user and create a new PAT: the old one never works again"
+    return Finding(id=f"token.user_{state}", cause=cause, fix=(fix,))
 
 
 def _listed(pat: Credential, records: PatRecords, now: float) -> Finding:
@@ -71,25 +69,18 @@ def _listed(pat: Credential, records: PatRecords, now: float) -> Finding:
         return Finding(id="token.expired", cause=f"the PAT has expired, at {pat.expires_text}", fix=(fix,))
     added, off = records.last("user.pat.added", pat_id=records.pat_id), records.last(*SWITCHED_OFF)
     if off and not (added and off.sequence < added.sequence):
-        what = f"{'locked' if off.type == 'user.locked' else 'deactivated'}{_when(off)}"
-        cause = (
-            f"the token's user {records.user} was {what} and is active again: {STAY_DEAD}, although ZITADEL lists them"
-        )
+        what = f"{'locked' if off.type == 'user.locked' else 'deactivated'}{_when(off)} and is active again"
+        cause = f"the token's user {records.user} was {what}: {STAY_DEAD}, although ZITADEL lists them"
         return Finding(id="token.user_was_off", cause=cause, fix=(_new_pat(records),))
     good = f"the PAT with the recorded ID is listed and has not expired, and its user {records.user} is active"
     another = f"the text in {records.variable} is not that PAT: changed, cut off, or from another ZITADEL"
-    copy = Finding(
-        id="token.another_text",
-        cause=f"{good}: {another}",
-        likely=True,
-        fix=("copy the whole PAT again",),
-        otherwise=(_new_pat(records),),
-    )
+    new, name = _new_pat(records), "token.another_text"
     if records.all_known:
-        return copy
+        copy = "copy the whole PAT again"
+        return Finding(id=name, cause=f"{good}: {another}", likely=True, fix=(copy,), otherwise=(new,))
     shows = sentence("with the PAT of an IAM_OWNER,", Command("doctor", option="--admin-pat"), "shows which")
     candidates = f"its user was deactivated or locked in between: {STAY_DEAD}", another
-    return replace(copy, cause=good, likely=False, candidates=candidates, fix=copy.otherwise, otherwise=(shows,))
+    return Finding(id=name, cause=good, candidates=candidates, fix=(new,), otherwise=(shows,))
 
 
 def _not_listed(pats: Collection[Credential], records: PatRecords, now: float) -> Finding:

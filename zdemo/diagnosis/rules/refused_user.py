@@ -1,5 +1,6 @@
 """Why ZITADEL's token endpoint gives a service account no token: it says why for a secret, and never for a key."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,9 +21,7 @@ WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise
 UNKNOWN = "client not found"
 SIGNER = "the user's key"
 KEY_REFUSED = ("invalid_grant", "server_error", "invalid_request", "invalid_client")  # the second before v4.14
-NEW_SECRET = (  # a step of a fix
-    "only if it is lost: press Actions, Generate Client Secret on the user's page; it breaks programs with the old one"  # noqa: S105  # a sentence
-)
+NEW_SECRET = "only if it is lost: press Actions, Generate Client Secret on the user's page"  # noqa: S105  # a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +78,9 @@ def _key_refused(case: UserCase) -> Finding:
     audience = finding_for_audience(evidence, settings.issuer, SIGNER, kind="user")
     if known := audience or finding_for_clock(evidence, SIGNER):
         return known
-    zitadels_now = case.now - (evidence.clock_ahead_seconds or 0)
-    if key and key.expires_at is not None and key.expires_at <= zitadels_now:
-        cause = f"the key expired {span(zitadels_now - key.expires_at)} ago, according to its file"
+    late = case.now - (evidence.clock_ahead_seconds or 0) - ((key and key.expires_at) or math.inf)
+    if late >= 0:
+        cause = f"the key expired {span(late)} ago, according to its file"
         return Finding(id="user.key_expired", cause=cause, fix=(SERVICE_USER.new_key,))
     if evidence.database_away:  # without it, ZITADEL answers good credentials like bad ones
         return database_away(settings.zitadel.server)
@@ -95,10 +94,7 @@ def _key_refused(case: UserCase) -> Finding:
             "the key file belongs to another ZITADEL, or this one was recreated since",
             "userId or keyId in the key file was changed",
         ),
-        fix=(
-            f"check on the user's page in ZITADEL that it lists {name}, and when that expires",
-            SERVICE_USER.new_key,
-        ),
+        fix=(f"check on the user's page in ZITADEL that it lists {name}, and when that expires", SERVICE_USER.new_key),
     )
 
 
@@ -112,8 +108,7 @@ def _unknown(case: UserCase) -> Finding:
         return database_away(settings.zitadel.server)
     fix = (f"set {name} to the login name of a service account: its page in ZITADEL shows it as Client ID",)
     if settings.client_id == settings.application.client_id:
-        what = "and an API application gets no tokens: it only checks other tokens"
-        cause = f"{name} is the client ID of the API application, {what}"
+        cause = f"{name} is the client ID of the API application, which gets no tokens: it only checks other tokens"
         return Finding(id="user.is_application", cause=cause, fix=fix)
     if ID_DIGITS.fullmatch(settings.client_id) or OLD_CLIENT_ID.fullmatch(settings.client_id):
         what = "is the ID of a user or an application; ZITADEL knows a service account here only by its login name"

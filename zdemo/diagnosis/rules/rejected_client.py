@@ -103,7 +103,8 @@ def _emulators(case: TokenCase) -> Finding | None:
 @rule(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT, when=lambda case: not ID_DIGITS.fullmatch(case.settings.client_id))
 def _service_account(case: TokenCase) -> Finding | None:
     """A service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
-    body, status = (ask(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT) for ask in (case.evidence.body, case.evidence.status))
+    body = case.evidence.body(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
+    status = case.evidence.status(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
     description = quoted(body.get("error_description"))
     accepted = status == 200 and "access_token" in body
     if not accepted and not description.startswith((SERVICE_USER, USER_NOT_ACTIVE)):
