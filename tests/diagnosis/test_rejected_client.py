@@ -157,10 +157,7 @@ def test_a_key_that_is_not_listed_is_deleted_whatever_the_clock_says() -> None:
     assert (finding.id, finding.certainty) == ("client.key_deleted", CERTAIN)
     for word in ("api", "deleted", "clientId or keyId in the file was changed"):
         assert word in finding.cause
-    late = refused({}, WITH_KEY, records=replace(FOUND, keys=()), ahead=600)
-    assert late.id == "client.key_deleted"
-    assert "NTP" in lines_of(late)[-1]
-    assert "600 s ahead" in str(late.seen)
+    assert refused({}, WITH_KEY, records=replace(FOUND, keys=()), ahead=600).id == "client.key_deleted"
 
 
 @pytest.mark.parametrize(("ahead", "name"), [(0, "client.key_differs"), (600, "clock.skewed")])

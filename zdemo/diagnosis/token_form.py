@@ -269,9 +269,8 @@ def _word_in_front(text: str) -> str:
 def _quotes(text: str) -> str:
     if text.startswith(("<", "[", "(", "{")):
         return f'has "{text[0]}" in front of it'
-    around = next((QUOTE_NAMES[c] for c in (text[:1], text[-1:]) if c in QUOTE_NAMES), "")
-    inside = next((QUOTE_NAMES[c] for c in text if c in QUOTE_NAMES), "")
-    return f"has {around} around it" if around else f"has {inside} inside" if inside else ""
+    quotes = next((QUOTE_NAMES[c] for c in text if c in QUOTE_NAMES), "")
+    return f"has {quotes} around it" if text[:1] in QUOTE_NAMES else f"has {quotes} inside" if quotes else ""
 
 
 def _odd_characters(text: str) -> str:

@@ -199,9 +199,8 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
 def _no_token(case: ApiCase) -> Finding:
     option = f"{case.call.command.option} --pat".strip()
     ask = replace(case.call.command, option=option, does="asks for the token")
-    fix = (*rename_steps(case.environment, "PAT"), ask)
-    cause = "this route requires a token, and none was sent"
-    return Finding(id="call.no_token", cause=cause, fix=fix, otherwise=("or set PAT in .env",))
+    cause, rename = "this route requires a token, and none was sent", rename_steps(case.environment, "PAT")
+    return Finding(id="call.no_token", cause=cause, fix=(*rename, ask), otherwise=("or set PAT in .env",))
 
 
 def _refused_elsewhere(case: ApiCase) -> Finding | None:

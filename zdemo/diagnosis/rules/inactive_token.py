@@ -1,13 +1,11 @@
 """Why ZITADEL says ``{"active":false}``: one answer for about twenty causes."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.inactive_jwt import INACTIVE_JWT
-from zdemo.diagnosis.rules.inactive_pat import by_records
+from zdemo.diagnosis.rules.dead_token import DEAD_JWT, by_records
 from zdemo.diagnosis.rules.rejected_client import USE_EMULATOR
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
@@ -130,16 +128,16 @@ def _not_for_this_api(case: TokenCase) -> Finding:
     configured, audience = case.settings.project_id, case.form.audience
     of_admin_pat = case.evidence.body(Probe.ADMINISTRATOR).get("aud")  # the audience of a PAT names the own project
     project = project_behind(case.settings.client_id, of_admin_pat) if isinstance(of_admin_pat, list) else None
-    seen = (("audience", shown_list(audience)),) if audience else ()
+    scope, seen = audience_scope(project or configured), (("audience", shown_list(audience)),) if audience else ()
     if configured and (configured in audience or (project and project != configured)):
+        right = "" if project else "set ZITADEL_PROJECT_ID to the ID of the project that the API application belongs to"
         belongs = f"the API application belongs to {f'project {project}' if project else 'another project'}"
-        right = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
         return Finding(
             id="token.wrong_project",
             cause=f"ZITADEL_PROJECT_ID is wrong: {belongs}, not to {configured}; {FOR_OTHERS}",
             seen=seen,
             fix=(
-                SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40)) if project else right,
+                SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40), advice=right),
                 sentence("then request a new token, e.g. with", Command("token")),
             ),
             otherwise=(f"if project {configured} is meant: use an API application of that project",),
@@ -150,21 +148,17 @@ def _not_for_this_api(case: TokenCase) -> Finding:
             id="token.other_audience",
             cause=FOR_OTHERS,
             candidates=(
-                f"it was requested for another project, or without the scope {audience_scope(configured)}",
-                f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project, and the "
-                "token was requested for this one",
+                f"it was requested without the scope {scope}",
+                f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project",
             ),
-            fix=(
-                sentence(compare, Command("doctor"), "shows it)"),
-                f"then request the token with the scope {audience_scope('PROJECT_ID')}",
-            ),
+            fix=(sentence(compare, Command("doctor"), "shows it), then request the token with that project's scope"),),
         )
     whose = () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
     return Finding(
         id="token.other_audience",
         cause=f"{FOR_OTHERS}: its audience names neither this API application nor its project",
         seen=seen,
-        fix=(f"request it with the scope {audience_scope(project or configured)}", *whose),
+        fix=(f"request it with the scope {scope}", *whose),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
     )
 
@@ -175,21 +169,18 @@ def _session_api(case: TokenCase) -> Finding | None:
     proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
     if not proven and case.form.kind is not TokenKind.SESSION_API:
         return None
-    line = ("own user", f"ZITADEL's API refuses it with 403 {SESSION_API_REFUSAL}, as it refuses Session API tokens")
-    return Finding(
-        id="token.session_api",
-        cause="this is a Session API token (from CreateSession), not an access token: no API accepts it",
-        likely=not proven,
-        seen=(line,) if proven else (),
-        fix=("use a PAT of a service account, or an OIDC access token",),
-    )
+    cause = "this is a Session API token (from CreateSession), not an access token: no API accepts it"
+    fix = "use a PAT of a service account, or an OIDC access token"
+    return Finding(id="token.session_api", cause=cause, likely=not proven, fix=(fix,))
 
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.PAT))
 def _dead_pat(case: TokenCase) -> Finding:
     new = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
     page = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
-    dead = Finding(
+    again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
+    is_setups = case.evidence.ids is not None and not case.evidence.ids.named_by
+    return Finding(
         id="token.dead",
         cause="the PAT is not valid here, and ZITADEL never says why",
         candidates=(
@@ -198,11 +189,9 @@ def _dead_pat(case: TokenCase) -> Finding:
             "a character of it was changed or is missing",
             *_doubts(case),
         ),
-        fix=(new, _ask_administrator(case.evidence)),
-        otherwise=(page,),
+        fix=(again,) if is_setups else (new, _ask_administrator(case.evidence)),
+        otherwise=() if is_setups else (page,),
     )
-    again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
-    return replace(dead, fix=(again,), otherwise=()) if case.evidence.ids and not case.evidence.ids.named_by else dead
 
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.ACCESS, TokenKind.OPAQUE))
@@ -225,19 +214,15 @@ def _ended(case: TokenCase) -> Finding:
 def _unusual(case: TokenCase) -> Finding:
     is_jwe = "." in case.token  # a piece of one has another form
     what = "not valid, and its length is unusual" if is_jwe else "cut off (incomplete)"
+    whole = "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid"
+    changed = ("it is cut off (incomplete), or something was added",) if is_jwe else ()
+    again = "copy the whole token again; if it is complete, create or request a new one"
     return Finding(
         id="token.cut",
         cause=f"the token is {what}: {case.form.size}; {LENGTHS}",
         likely=not is_jwe,
-        candidates=(
-            *(("it is cut off (incomplete), or something was added",) if is_jwe else ()),
-            "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
-            *_doubts(case),
-        ),
-        fix=(
-            "copy the whole token again; if it is complete, create or request a new one",
-            _ask_administrator(case.evidence),
-        ),
+        candidates=(*changed, whole, *_doubts(case)),
+        fix=(again, _ask_administrator(case.evidence)),
     )
 
 
@@ -269,9 +254,8 @@ def _ask_administrator(evidence: Evidence) -> Step:
 def _seen(case: TokenCase) -> Lines:
     """Return the evidence that most findings rest on."""
     evidence, lines = case.evidence, []
-    used = "key" if case.settings.key else "client ID and secret"
     if not _may_be_sick(case):
-        lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}"))
+        lines.append(("credentials", "accepted: ZITADEL answers this API"))
     lines.append(("form", case.form.described))
     if evidence.refused(Probe.USERINFO):
         lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
@@ -295,7 +279,7 @@ INACTIVE = (
             _another_value,
             by_records,
             _alive,
-            *table(*INACTIVE_JWT, when=_of(TokenKind.JWT)),
+            *table(*DEAD_JWT, when=_of(TokenKind.JWT)),
             _session_api,
             _dead_pat,
             _ended,

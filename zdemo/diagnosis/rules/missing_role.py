@@ -120,16 +120,14 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
     project, configured = _project(case), case.settings.project_id
     if not project or not configured or project == configured:
         return None
-    has_role = case.role in case.introspection.roles(project)
-    project = quoted(project, 40)
+    grant = (
+        () if case.role in case.introspection.roles(project) else (sentence("and grant the role there:", _grant(case)),)
+    )
+    belongs = f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}"
     return Finding(
         id="role.other_project_configured",
-        cause=f"the API application belongs to project {project}, but ZITADEL_PROJECT_ID is {configured}: ZITADEL "
-        "shows an API only the roles of its own project",
-        fix=(
-            SetVariable("ZITADEL_PROJECT_ID", project),
-            *(() if has_role else (sentence("and grant the role there:", _grant(case)),)),
-        ),
+        cause=f"{belongs}: ZITADEL shows an API only the roles of its own project",
+        fix=(SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40)), *grant),
         otherwise=(f"or, if there is such a project: {other_application(case.settings)}",),
     )
 
@@ -203,20 +201,13 @@ def _by_assignments(case: TokenCase) -> Finding | None:
 
 
 def _just_changed(case: TokenCase) -> Finding:
+    cause = f"ZITADEL lists the role {case.role} as granted in this project, but introspection does not show it"
+    moment = "it was granted or changed a moment ago: that usually shows within milliseconds, at most within a minute"
     other = "the API application belongs to another project than ZITADEL_PROJECT_ID"
-    return Finding(
-        id="role.just_changed",
-        cause=f"ZITADEL lists the role {case.role} as granted in this project, but introspection does not show it",
-        candidates=(
-            "it was granted or changed a moment ago, and introspection shows that soon",
-            *(() if _project(case) else (other,)),
-            "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a cache)",
-        ),
-        fix=(
-            "try again: a change usually shows within milliseconds, at most within a minute",
-            "if that does not help: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
-        ),
-    )
+    cached = "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a cache)"
+    fix = "try again; if that does not help, let proxies pass the answers of /oauth/v2/introspect unchanged"
+    candidates = (moment, cached) if _project(case) else (moment, other, cached)
+    return Finding(id="role.just_changed", cause=cause, candidates=candidates, fix=(fix,))
 
 
 def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> Finding:
@@ -262,13 +253,10 @@ def _missing(case: TokenCase) -> Finding:
     assignments, known_project = case.evidence.assignments, case.settings.project_id or _project(case)
     if assignments is not None and (known_project or not any(case.role in a.role_keys for a in assignments)):
         has = "other roles" if _granted(case) else "no role"
-        cause = (
-            f"the token is valid, but the role {case.role} is not granted to its user, who has {has} in this project"
-        )
+        not_granted = f"the token is valid, but the role {case.role} is not granted to its user"
         fix = GrantRole(case.introspection.text("sub"), user, case.role, option)
-        return Finding(id="role.not_granted", cause=cause, fix=(fix,))
+        return Finding(id="role.not_granted", cause=f"{not_granted}, who has {has} in this project", fix=(fix,))
     spelled = "this project does not define it, or defines it in another spelling"
-    scope = f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments"
     return Finding(
         id="role.missing",
         cause=f"the token is valid, but does not have the role {case.role} in this project",
@@ -279,7 +267,6 @@ def _missing(case: TokenCase) -> Finding:
             *((spelled,) if _defined(case) is None else ()),
         ),
         fix=(Command("role list", (user,), option, does="shows the user's roles in this project"), _grant(case)),
-        otherwise=() if may_list_own_assignments(case.introspection) else (scope,),
     )
 
 

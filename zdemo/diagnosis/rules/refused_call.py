@@ -20,7 +20,7 @@ from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
 
 STARTED_BEFORE = "the API was started before its settings were changed"
-OTHER_SETTINGS = "the API uses another ZITADEL, application or project than this command line"
+OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 API_LOG = "check the API's log: it names the cause"

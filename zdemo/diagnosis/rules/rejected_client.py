@@ -185,9 +185,7 @@ def _clock(case: TokenCase) -> Finding | None:
 
 
 def _certain(case: TokenCase, name: str, cause: str, fix: Step, *otherwise: Step) -> Finding:
-    """Return a certain finding; if the clock is wrong as well, both need a fix."""
-    clock, cause = _clock(case), f"{_refusal(case)}: {cause}"
-    return Finding(id=f"client.{name}", cause=cause, fix=(fix, *(clock.fix if clock else ())), otherwise=otherwise)
+    return Finding(id=f"client.{name}", cause=f"{_refusal(case)}: {cause}", fix=(fix,), otherwise=otherwise)
 
 
 @rule(Probe.CLIENT_RECORDS)
@@ -283,8 +281,7 @@ def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
 
 def _seen_in_records(case: TokenCase) -> Lines:
     values = () if _has_key(case) else odd_credentials(case.settings)
-    clock = _clock(case)
-    return (*(("values", value.text) for value in values), LOOKED_UP, *((("clock", clock.cause),) if clock else ()))
+    return *(("values", value.text) for value in values), LOOKED_UP
 
 
 # --- what ZITADEL alone shows

@@ -187,7 +187,7 @@ def _in_between(case: TokenCase) -> Finding | None:
     """Return the finding when ZITADEL answers its readiness check, but something else answers this path."""
     if not case.evidence.is_zitadel:
         return None
-    passing = "the proxy sends this path elsewhere, or it is switched off there", "ZITADEL was starting: try again"
+    passing = "the proxy sends this path elsewhere, or is in maintenance", "ZITADEL was starting: try again"
     host, subject = _host(case), "introspection" if _path(case) == INTROSPECTION_PATH else _path(case)
     what = f"something in front of it answers {subject} in its place ({case.answer.status})"
     return Finding(
@@ -337,11 +337,8 @@ def finding_for_error(
 
 def zitadels_signs(evidence: Evidence) -> str:
     """Return what shows that a ZITADEL answers; empty when nothing does."""
-    ready, discovery = evidence.answer(Probe.READY), evidence.answer(Probe.DISCOVERY)
     if evidence.is_discovered:
         return f"issuer {quoted(evidence.body(Probe.DISCOVERY).get('issuer'))}"
-    if evidence.is_ready or (ready and DATABASE_CHECK in ready.text):
-        return "its readiness check is ZITADEL's"
-    if discovery:
-        return "its answers are ZITADEL's" if INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text else ""
-    return "its health check is ZITADEL's" if evidence.is_healthy else ""
+    texts = "".join(answer.text for probe in (Probe.READY, Probe.DISCOVERY) if (answer := evidence.answer(probe)))
+    says_so = any(sign in texts for sign in (DATABASE_CHECK, INSTANCE_UNKNOWN, BLOCKED))
+    return "its answers are ZITADEL's" if says_so or evidence.is_ready or evidence.is_healthy else ""

@@ -1,4 +1,4 @@
-"""What an administrator's records decide about a dead PAT, by recorded IDs; its text does not show its own."""
+"""Why a token is dead: a JWT by its unverified claims, a PAT by an administrator's records, the surest cause first."""
 
 import re
 from collections.abc import Collection
@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from zdemo.diagnosis.evidence import PatRecords, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
-from zdemo.diagnosis.rules.rule import rule
+from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_form import TokenKind
-from zdemo.diagnosis.wording import LOOKED_UP
-from zdemo.errors.steps import Command, Step, sentence
+from zdemo.diagnosis.wording import LOOKED_UP, audience_scope, shown_list, span
+from zdemo.errors.steps import Command, SetVariable, Step, sentence
+from zdemo.zitadel.introspection_answer import within_all_clocks
 from zdemo.zitadel.records import Credential, UserEvent
 
 SWITCHED_OFF = ("user.deactivated", "user.locked")
@@ -142,3 +143,114 @@ def by_records(case: TokenCase) -> Finding | None:
     else:
         return None
     return _with_doubt(finding.and_seen((LOOKED_UP,)), records)
+
+
+# --- a JWT
+
+CLAIMS = ("iss", "aud", "exp")  # in every JWT from ZITADEL
+REQUEST_AGAIN = "request a new one"
+
+
+@rule(Probe.KEYS)
+def _wrong_signature(case: TokenCase) -> Finding | None:
+    cause = "the JWT's signature does not match its content: it was changed, or a part of it is missing"
+    fix = "copy the whole token again, or request a new one"
+    return Finding(id="token.damaged", cause=cause, fix=(fix,)) if case.evidence.signature_fits is False else None
+
+
+@rule(Probe.DISCOVERY, Probe.KEYS)
+def _other_issuer(case: TokenCase) -> Finding | None:
+    discovered, named = quoted(case.evidence.body(Probe.DISCOVERY).get("issuer")), case.form.claims.get("iss")
+    own = discovered or case.settings.issuer
+    if not isinstance(named, str) or named == own:
+        return None
+    issuer = quoted(named)
+    why = {
+        True: "; it is the same ZITADEL under another host name, port or scheme (it knows the key)",
+        False: "; that is another ZITADEL or another product (this one does not know the key)",
+        None: "; that is another ZITADEL, or this one under another host name, port or scheme",
+    }[_key_is_known(case)]
+    return Finding(
+        id="token.other_issuer",
+        cause=f"the token's issuer is {issuer}, but this ZITADEL is {own}{why}",
+        likely=not discovered,
+        fix=(f"request the token from {own}",),
+        otherwise=(SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),),
+    )
+
+
+def _by_its_claims(case: TokenCase) -> Finding | None:
+    claims, issuer = case.form.claims, case.settings.issuer
+    request = sentence(f"request a token from {issuer}, e.g. with", Command("token"))
+    if case.form.is_id_token:
+        cause = "this is an ID token: it tells the client who logged in, and no API accepts it"
+        fix = "send the access_token from the same answer of the token endpoint"
+        return Finding(id="token.is_id_token", cause=cause, fix=(fix,))
+    algorithm = quoted(case.form.header.get("alg"), 20)
+    if algorithm.upper().startswith(("NONE", "HS")):
+        cause = f"the JWT's algorithm is {algorithm}, which ZITADEL never uses: another product made it"
+        return Finding(id="token.damaged", cause=cause, fix=(request,))
+    if missing := [name for name in CLAIMS if name not in claims]:
+        return Finding(
+            id="token.incomplete",
+            cause=f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have",
+            candidates=(f"it is not a token of this ZITADEL ({issuer})", "it was changed, or made up"),
+            fix=(request,),
+        )
+    expires = claims["exp"]
+    if type(expires) is int and expires <= case.zitadels_now:
+        cause = f"the token has expired, {span(case.zitadels_now - within_all_clocks(expires))} ago"
+        return Finding(id="token.expired", cause=cause, likely=expires > case.now, fix=(REQUEST_AGAIN,))
+    return None
+
+
+def _other_audience(case: TokenCase) -> Finding | None:
+    project, audience = case.settings.project_id, case.form.audience  # an unknown project may be the named one
+    if not project or project in audience or case.settings.client_id in audience:
+        return None
+    return Finding(
+        id="token.other_audience",
+        cause="the token is not meant for this API (by its audience), and no longer valid",
+        seen=(("audience", shown_list(audience)),),
+        fix=(f"request a new one with the scope {audience_scope(project)}",),
+    )
+
+
+@rule(Probe.USERINFO, Probe.KEYS)
+def _ended(case: TokenCase) -> Finding:
+    issuer, evidence = case.settings.issuer, case.evidence
+    if _key_is_known(case) is False:
+        kid = quoted(case.form.header.get("kid"), 40)
+        return Finding(
+            id="token.unknown_key",
+            cause=f"the token was signed with a key that {issuer} does not have now",
+            candidates=(
+                "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
+                "the key was replaced since the token was issued",
+            ),
+            seen=(("key", f"kid {kid} is not among the keys at /oauth/v2/keys"),),
+            fix=(REQUEST_AGAIN,),
+        )
+    not_seen = "it is valid, but not meant for this API (userinfo did not show it)"
+    damaged = "it was changed or cut off (its signature could not be checked)"
+    return Finding(
+        id="token.ended",
+        cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
+        candidates=(
+            *(() if evidence.refused(Probe.USERINFO) else (not_seen,)),
+            "its session was ended, or it was revoked",
+            "its user was deactivated, locked or removed since it was issued",
+            *((damaged,) if evidence.signature_fits is None else ()),
+        ),
+        seen=(("audience", shown_list(case.form.audience)),),
+        fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
+    )
+
+
+def _key_is_known(case: TokenCase) -> bool | None:
+    """Return whether this ZITADEL has the key that the JWT names; ``None`` when that is unknown."""
+    keys, kid = case.evidence.body(Probe.KEYS).get("keys"), case.form.header.get("kid")
+    return any(isinstance(key, dict) and key.get("kid") == kid for key in keys) if isinstance(keys, list) else None
+
+
+DEAD_JWT = table(_wrong_signature, _other_issuer, _by_its_claims, _other_audience, _ended)
