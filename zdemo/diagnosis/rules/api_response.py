@@ -155,14 +155,12 @@ def _login(case: ApiCase) -> Finding | None:
     if case.status != 401 or "bearer" in challenge.lower() or not re.fullmatch(r"[\w-]{2,20}", scheme):
         return None
     asks = "a user name and password" if scheme.lower() == "basic" else f"other credentials, of the scheme {scheme}"
+    proxy = "let the proxy pass requests for the API without that login"
     return Finding(
         id="call.login",
         cause=f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token",
         candidates=("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens"),
-        fix=(
-            "let the proxy pass requests for the API without that login",
-            f"correct {case.call.setting}, if it is another",
-        ),
+        fix=(proxy, f"correct {case.call.setting}, if it is another"),
     )
 
 
@@ -270,18 +268,13 @@ def _not_found(case: ApiCase) -> Finding:
 
 
 def _other(case: ApiCase) -> Finding:
-    setting = f"correct {case.call.setting}"
-    if case.call.is_page:
-        return Finding(
-            id="call.page",
-            cause=f"the answer is a web page ({case.status}, text/html), which the API does not send",
-            candidates=("another web server answers there", "a proxy in front of the API answers in its place"),
-            fix=(setting, "check the log of the proxy, if there is one"),
-        )
     means = "says nothing about the token" if case.is_other else "no route of the API answers"
-    candidates = "another server or a proxy answers there", "the API has a fault: its log names it"
-    fix = setting, "check the API's log"
-    return Finding(id="call.other", cause=f"the status is {case.status}, which {means}", candidates=candidates, fix=fix)
+    name, cause = "other", f"the status is {case.status}, which {means}"
+    if case.call.is_page:
+        name, cause = "page", f"the answer is a web page ({case.status}, text/html), which the API does not send"
+    candidates = "another web server or a proxy answers there", "the API has a fault: its log names it"
+    fix = f"correct {case.call.setting}", "check the log of the API, and of the proxy, if there is one"
+    return Finding(id=f"call.{name}", cause=cause, candidates=candidates, fix=fix)
 
 
 @rule(when=lambda case: case.failed and not case.from_zdemo)
@@ -296,8 +289,7 @@ def gateway(case: ApiCase) -> Finding:
         ),
         fix=(
             sentence("start the API:", Command("serve")),
-            "correct the API's address in the proxy's configuration; the proxy's log says more",
-            f"correct {case.call.setting}, if another server is meant",
+            f"correct {case.call.setting}, or the API's address in the proxy's configuration; its log says more",
         ),
     )
 

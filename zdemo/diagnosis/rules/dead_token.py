@@ -25,13 +25,9 @@ def _with_doubt(finding: Finding, records: PatRecords) -> Finding:
     if finding.certainty is Certainty.OPEN or not records.named_by:  # setup's state file knows this very text
         return finding
     names, it = " and ".join(records.named_by), "it" if len(records.named_by) == 1 else "them"
+    doubt = f"{records.variable} was replaced since, and is not the PAT of {names}"
     again = f"if {records.variable} was replaced by hand: set {names} to match it, or remove {it}"
-    return replace(
-        finding,
-        likely=True,
-        candidates=(f"{records.variable} was replaced since, and is not the PAT of {names}",),
-        otherwise=(*finding.otherwise, again),
-    )
+    return replace(finding, likely=True, candidates=(doubt,), otherwise=(*finding.otherwise, again))
 
 
 def _user_gone(records: PatRecords) -> Finding:

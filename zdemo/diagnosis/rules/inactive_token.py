@@ -41,12 +41,6 @@ BY_KIND = {
         fix=("give a token: a PAT, or an access token that the token endpoint issues for this secret",),
         otherwise=("if it is a PAT, it is cut off: copy the whole token",),
     ),
-    **{
-        kind: Finding(
-            id="token.another_value", cause=f"this is not an access token but {kind.with_article}", fix=(SEND_ANOTHER,)
-        )
-        for kind in (TokenKind.REFRESH, TokenKind.CODE)
-    },
 }
 
 
@@ -231,6 +225,9 @@ def _not_a_token(case: TokenCase) -> Finding:
     if form.kind is TokenKind.CUT:  # another issuer's tokens may look like the end of one
         likely = "." in case.token and not case.token.startswith("eyJ")
         return _copy("cut", f"the token is cut off (incomplete): {size}", likely=likely)
+    if form.kind in (TokenKind.REFRESH, TokenKind.CODE):
+        cause = f"this is not an access token but {form.kind.with_article}"
+        return Finding(id="token.another_value", cause=cause, fix=(SEND_ANOTHER,))
     return BY_KIND.get(form.kind) or _copy("too_short", f"this is not a token, or only a piece of one: {size}")
 
 

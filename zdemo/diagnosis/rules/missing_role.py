@@ -120,9 +120,8 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
     project, configured = _project(case), case.settings.project_id
     if not project or not configured or project == configured:
         return None
-    grant = (
-        () if case.role in case.introspection.roles(project) else (sentence("and grant the role there:", _grant(case)),)
-    )
+    has_role = case.role in case.introspection.roles(project)
+    grant = () if has_role else (sentence("and grant the role there:", _grant(case)),)
     belongs = f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}"
     return Finding(
         id="role.other_project_configured",
@@ -276,14 +275,14 @@ def _token_lines(case: TokenCase) -> Lines:
 
 
 def _assignment_lines(case: TokenCase) -> Lines:
-    evidence, lines = case.evidence, []
+    evidence, listed, lines = case.evidence, case.evidence.assignments or (), []
     if evidence.assignments is None:
         neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
         may_list = may_list_own_assignments(case.introspection)
         lines = [f"unknown: {'ZITADEL did not list them' if may_list else f'this token may not list them{neither}'}"]
-    elif not evidence.assignments:
+    elif not listed:
         lines = [f"none at all, listed with {evidence.assignments_from}"]
-    for assignment in (evidence.assignments or ())[:MOST_SHOWN]:
+    for assignment in listed[:MOST_SHOWN]:
         state = "" if assignment.active else ", deactivated"
         lines.append(f"{_names(assignment.role_keys) or 'no role'} in {_project_words(assignment)}{state}")
     return *_token_lines(case), *(("assignments", line) for line in lines)

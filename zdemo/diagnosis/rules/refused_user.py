@@ -135,27 +135,22 @@ def _wrong_secret(case: UserCase) -> Finding:
         cause = f"{variable} is the client secret of the API application, not that of {case.user}"
         give = "give the user's own secret instead"
         return Finding(id="user.secret_of_application", cause=cause, fix=(give, NEW_SECRET))
-    return Finding(
-        id="user.wrong_secret",
-        cause=f"{variable} is not the client secret of {case.user}",
-        candidates=(
-            f"it was not copied whole: a whole one has {SECRET_LENGTH} characters",
-            "a new one was generated since, which replaces the old one",
-            "it is another user's",
-        ),
-        fix=("copy the secret again from where it is kept", NEW_SECRET),
+    candidates = (
+        f"it was not copied whole: a whole one has {SECRET_LENGTH} characters",
+        "a new one was generated since, which replaces the old one",
+        "it is another user's",
     )
+    cause, copy = f"{variable} is not the client secret of {case.user}", "copy the secret again from where it is kept"
+    return Finding(id="user.wrong_secret", cause=cause, candidates=candidates, fix=(copy, NEW_SECRET))
 
 
 def _other_refusal(case: UserCase) -> Finding | None:
     if case.settings.key is None and case.answer.status >= 500:
         return None
-    return Finding(
-        id="user.refused",
-        cause=f"ZITADEL refuses {case.user} with a message that zdemo does not know",
-        candidates=("this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"),
-        fix=("check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more",),
-    )
+    cause = f"ZITADEL refuses {case.user} with a message that zdemo does not know"
+    candidates = "this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"
+    fix = "check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more"
+    return Finding(id="user.refused", cause=cause, candidates=candidates, fix=(fix,))
 
 
 REFUSED_USER = table(_inactive, _key_refused, _unknown, _wrong_secret, _other_refusal, when=_is_refusal, seen=_seen)

@@ -25,6 +25,7 @@ from zdemo.zitadel.records import Application
 SIGNER = "the key of ZITADEL_KEY_FILE"
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
+IN_FRONT = "a proxy or gateway in front of ZITADEL that requires credentials of its own"
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
 USER_NOT_ACTIVE = "Errors.User.NotActive"
 EMULATORS_PAIR = BY_NAME["CLIENT_ID"].emulator, BY_NAME["CLIENT_SECRET"].emulator
@@ -69,15 +70,11 @@ def _other_status(case: TokenCase) -> Finding | None:
     answer, variables = case.answer, case.settings.credential_variables
     if answer.status == 400:
         return None
+    refuses = f"the server at {url(answer).netloc} refuses the API application's credentials with {answer.status}"
     return Finding(
         id="client.refused",
-        cause=f"the server at {url(answer).netloc} refuses the API application's credentials with {answer.status}, "
-        "but ZITADEL v4 refuses them with 400",
-        candidates=(
-            "a proxy or gateway in front of ZITADEL that requires credentials of its own",
-            f"{answer.setting} names another authorization server",
-            f"another version of ZITADEL, and wrong values in {variables}",
-        ),
+        cause=f"{refuses}, but ZITADEL v4 refuses them with 400",
+        candidates=(IN_FRONT, f"{answer.setting} names another authorization server, or another version of ZITADEL"),
         fix=(
             f"let the proxy pass /oauth/v2/introspect, and check {answer.setting}",
             f"compare {variables} with the application's page in ZITADEL",

@@ -128,10 +128,7 @@ def _own_proxy(case: TokenCase) -> Finding | None:
         cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
         candidates=(f"the proxy {cannot} {host}", f"{host} is not a ZITADEL, or a proxy in front of it answers"),
         fix=(f"check host and port in {answer.setting} ({host}), and that ZITADEL runs there",),
-        otherwise=(
-            f"if this machine reaches it without the proxy, add {url(answer).hostname} to NO_PROXY",
-            "otherwise let the proxy pass requests to it: its log says more",
-        ),
+        otherwise=(f"let the proxy pass requests to {host}, or add {url(answer).hostname} to NO_PROXY",),
     )
 
 
