@@ -97,12 +97,8 @@ def _not_listed(pats: Collection[Credential], records: PatRecords, now: float) -
         f"its user was switched off in between{_when(off)}: {STAY_DEAD}" if off or not records.all_known else "",
         "it belongs to another user or another ZITADEL, or a character of it was changed",
     )
-    return Finding(
-        id="token.dead",
-        cause=f"the PAT is not valid here; its user {user} is active",
-        candidates=tuple(filter(None, candidates)),
-        fix=(f"create a new PAT for {user}; that fixes all of them",),
-    )
+    cause, fix = f"the PAT is not valid here; its user {user} is active", f"create a new PAT for {user}"
+    return Finding(id="token.dead", cause=cause, candidates=tuple(filter(None, candidates)), fix=(fix,))
 
 
 def _new_pat(records: PatRecords) -> Step:
@@ -145,6 +141,8 @@ def by_records(case: TokenCase) -> Finding | None:
 
 CLAIMS = ("iss", "aud", "exp")  # in every JWT from ZITADEL
 REQUEST_AGAIN = "request a new one"
+USER_OFF = "its user was deactivated, locked or removed since it was issued"
+NOT_SEEN = "it is valid, but not meant for this API (userinfo did not show it)"
 
 
 @rule(Probe.KEYS)
@@ -162,13 +160,13 @@ def _other_issuer(case: TokenCase) -> Finding | None:
         return None
     issuer = quoted(named)
     why = {
-        True: "; it is the same ZITADEL under another host name, port or scheme (it knows the key)",
-        False: "; that is another ZITADEL or another product (this one does not know the key)",
-        None: "; that is another ZITADEL, or this one under another host name, port or scheme",
+        True: "the same ZITADEL under another host name, port or scheme (it knows the key)",
+        False: "another ZITADEL or another product (this one does not know the key)",
+        None: "another ZITADEL, or this one under another host name, port or scheme",
     }[_key_is_known(case)]
     return Finding(
         id="token.other_issuer",
-        cause=f"the token's issuer is {issuer}, but this ZITADEL is {own}{why}",
+        cause=f"the token's issuer is {issuer}, but this ZITADEL is {own}; that is {why}",
         likely=not discovered,
         fix=(f"request the token from {own}",),
         otherwise=(SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),),
@@ -187,12 +185,9 @@ def _by_its_claims(case: TokenCase) -> Finding | None:
         cause = f"the JWT's algorithm is {algorithm}, which ZITADEL never uses: another product made it"
         return Finding(id="token.damaged", cause=cause, fix=(request,))
     if missing := [name for name in CLAIMS if name not in claims]:
-        return Finding(
-            id="token.incomplete",
-            cause=f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have",
-            candidates=(f"it is not a token of this ZITADEL ({issuer})", "it was changed, or made up"),
-            fix=(request,),
-        )
+        cause = f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have"
+        candidates = f"it is not a token of this ZITADEL ({issuer})", "it was changed, or made up"
+        return Finding(id="token.incomplete", cause=cause, candidates=candidates, fix=(request,))
     expires = claims["exp"]
     if type(expires) is int and expires <= case.zitadels_now:
         cause = f"the token has expired, {span(case.zitadels_now - within_all_clocks(expires))} ago"
@@ -204,12 +199,10 @@ def _other_audience(case: TokenCase) -> Finding | None:
     project, audience = case.settings.project_id, case.form.audience  # an unknown project may be the named one
     if not project or project in audience or case.settings.client_id in audience:
         return None
-    return Finding(
-        id="token.other_audience",
-        cause="the token is not meant for this API (by its audience), and no longer valid",
-        seen=(("audience", shown_list(audience)),),
-        fix=(f"request a new one with the scope {audience_scope(project)}",),
-    )
+    cause = "the token is not meant for this API (by its audience), and no longer valid"
+    seen = (("audience", shown_list(audience)),)
+    fix = f"request a new one with the scope {audience_scope(project)}"
+    return Finding(id="token.other_audience", cause=cause, seen=seen, fix=(fix,))
 
 
 @rule(Probe.USERINFO, Probe.KEYS)
@@ -219,25 +212,22 @@ def _ended(case: TokenCase) -> Finding:
         kid = quoted(case.form.header.get("kid"), 40)
         return Finding(
             id="token.unknown_key",
-            cause=f"the token was signed with a key that {issuer} does not have now",
+            cause=f"the token was signed with a key (kid {kid}) that {issuer} does not have now",
             candidates=(
                 "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
                 "the key was replaced since the token was issued",
             ),
-            seen=(("key", f"kid {kid} is not among the keys at /oauth/v2/keys"),),
             fix=(REQUEST_AGAIN,),
         )
-    not_seen = "it is valid, but not meant for this API (userinfo did not show it)"
-    damaged = "it was changed or cut off (its signature could not be checked)"
+    candidates = ["its session was ended, or it was revoked", USER_OFF]
+    if not evidence.refused(Probe.USERINFO):
+        candidates.insert(0, NOT_SEEN)
+    if evidence.signature_fits is None:
+        candidates.append("it was changed or cut off (its signature could not be checked)")
     return Finding(
         id="token.ended",
         cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
-        candidates=(
-            *(() if evidence.refused(Probe.USERINFO) else (not_seen,)),
-            "its session was ended, or it was revoked",
-            "its user was deactivated, locked or removed since it was issued",
-            *((damaged,) if evidence.signature_fits is None else ()),
-        ),
+        candidates=tuple(candidates),
         seen=(("audience", shown_list(case.form.audience)),),
         fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
     )

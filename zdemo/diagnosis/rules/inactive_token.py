@@ -5,7 +5,7 @@ from collections.abc import Callable
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.dead_token import DEAD_JWT, by_records
+from zdemo.diagnosis.rules.dead_token import DEAD_JWT, NOT_SEEN, USER_OFF, by_records
 from zdemo.diagnosis.rules.rejected_client import USE_EMULATOR
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
@@ -196,7 +196,7 @@ def _ended(case: TokenCase) -> Finding:
         cause="the token has ended, or was never an access token here, and ZITADEL never says why",
         candidates=(
             "it has expired (access tokens live 12 hours by default), or its session was ended or revoked",
-            "its user was deactivated, locked or removed since it was issued",
+            USER_OFF,
             *((refresh,) if case.form.kind is TokenKind.OPAQUE else ()),
             *_doubts(case),
         ),
@@ -237,7 +237,7 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
     if evidence.administrator_is_active is False:
         doubts.append("ZITADEL_ADMIN_PAT is inactive as well: both may be of another (or a recreated) ZITADEL")
     if not evidence.refused(Probe.USERINFO) and case.form.kind is not TokenKind.PAT:
-        doubts.append("it is valid, but not meant for this API (userinfo did not show it)")
+        doubts.append(NOT_SEEN)
     return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")
 
 

@@ -43,12 +43,8 @@ def _swapped(text: str, name: str, other: str) -> Problem:
     return odd(f"{text}: they are swapped", f"exchange the values of {name} and {other}", name, other, fatal=True)
 
 
-SWAPPED = _swapped(
-    "CLIENT_ID holds what looks like a secret, and CLIENT_SECRET holds an ID", "CLIENT_ID", "CLIENT_SECRET"
-)
-TOKEN_SWAPPED = _swapped(
-    "CLIENT_SECRET holds what looks like a personal access token, and PAT a client secret", "CLIENT_SECRET", "PAT"
-)
+SWAPPED = _swapped("CLIENT_ID holds what looks like a secret, and CLIENT_SECRET an ID", "CLIENT_ID", "CLIENT_SECRET")
+TOKEN_SWAPPED = _swapped("CLIENT_SECRET holds what looks like a PAT, and PAT a client secret", "CLIENT_SECRET", "PAT")
 
 
 def odd_values(values: Mapping[str, str]) -> tuple[Problem, ...]:

@@ -76,17 +76,14 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
 def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
         return case.here
-    return Finding(
-        id="call.api_cannot_ask",
-        cause=f"the API cannot have tokens checked, though {case.issuer} answers from here",
-        candidates=(
-            "the API does not reach ZITADEL: network, proxy, certificates",
-            "it was a temporary failure",
-            STARTED_BEFORE,
-            OTHER_SETTINGS,
-        ),
-        fix=(API_LOG, RESTART, COMPARE),
+    candidates = (
+        "the API does not reach ZITADEL: network, proxy, certificates",
+        "it was a temporary failure",
+        STARTED_BEFORE,
+        OTHER_SETTINGS,
     )
+    cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
+    return Finding(id="call.api_cannot_ask", cause=cause, candidates=candidates, fix=(API_LOG, RESTART, COMPARE))
 
 
 @rule(when=lambda case: not case.introspection)

@@ -90,9 +90,8 @@ def _key_refused(case: UserCase) -> Finding:
         cause=f"ZITADEL refuses the key of {case.user}, and never says why",
         candidates=(
             f"{name} was deleted in ZITADEL, or has expired",
-            "the user was removed",
+            "the user was removed, or userId or keyId in the key file was changed",
             "the key file belongs to another ZITADEL, or this one was recreated since",
-            "userId or keyId in the key file was changed",
         ),
         fix=(f"check on the user's page in ZITADEL that it lists {name}, and when that expires", SERVICE_USER.new_key),
     )
@@ -113,16 +112,13 @@ def _unknown(case: UserCase) -> Finding:
     if ID_DIGITS.fullmatch(settings.client_id) or OLD_CLIENT_ID.fullmatch(settings.client_id):
         what = "is the ID of a user or an application; ZITADEL knows a service account here only by its login name"
         return Finding(id="user.is_id", cause=f"{name} {what}", likely=True, fix=fix)
-    return Finding(
-        id="user.unknown",
-        cause=f"{settings.issuer} has no service account with the login name {quoted(settings.client_id, 60)}",
-        candidates=(
-            "it is misspelled, or is the user's display name",
-            "the login name ends with @ and the organization's domain",
-            "the user was removed, or belongs to another ZITADEL",
-        ),
-        fix=fix,
+    cause = f"{settings.issuer} has no service account with the login name {quoted(settings.client_id, 60)}"
+    candidates = (
+        "it is misspelled, or is the user's display name",
+        "the login name ends with @ and the organization's domain",
+        "the user was removed, or belongs to another ZITADEL",
     )
+    return Finding(id="user.unknown", cause=cause, candidates=candidates, fix=fix)
 
 
 @rule(when=_says(NO_SECRET, WRONG_SECRET))

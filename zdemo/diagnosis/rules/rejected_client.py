@@ -89,12 +89,9 @@ def _emulators(case: TokenCase) -> Finding | None:
     settings = case.settings
     if (settings.client_id, settings.client_secret) != EMULATORS_PAIR or case.answer.emulator:
         return None
-    return Finding(
-        id="client.emulators",
-        cause="CLIENT_ID and CLIENT_SECRET are those of zdemo's emulator, but another ZITADEL answers",
-        fix=(USE_EMULATOR,),
-        otherwise=(Command("setup", does="for those of your ZITADEL"),),
-    )
+    cause = "CLIENT_ID and CLIENT_SECRET are those of zdemo's emulator, but another ZITADEL answers"
+    own = Command("setup", does="for those of your ZITADEL")
+    return Finding(id="client.emulators", cause=cause, fix=(USE_EMULATOR,), otherwise=(own,))
 
 
 @rule(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT, when=lambda case: not ID_DIGITS.fullmatch(case.settings.client_id))
@@ -107,13 +104,11 @@ def _service_account(case: TokenCase) -> Finding | None:
     if not accepted and not description.startswith((SERVICE_USER, USER_NOT_ACTIVE)):
         return None
     what = "accepts them as a service account's" if accepted else f"answers {description}"
-    return Finding(
-        id="client.is_service_user",
-        cause="CLIENT_ID and CLIENT_SECRET are those of a service account; introspection needs an API application's",
-        seen=(("token endpoint", f"{what} ({status})"),),
-        fix=("set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",),
-        otherwise=("only if it has no secret yet, or the secret is lost: press Regenerate Client Secret there",),
-    )
+    cause = "CLIENT_ID and CLIENT_SECRET are those of a service account; introspection needs an API application's"
+    seen = (("token endpoint", f"{what} ({status})"),)
+    fix = "set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID"
+    otherwise = "only if it has no secret yet, or the secret is lost: press Regenerate Client Secret there"
+    return Finding(id="client.is_service_user", cause=cause, seen=seen, fix=(fix,), otherwise=(otherwise,))
 
 
 def _of_value(name: str, value: Problem) -> Finding:
@@ -158,15 +153,10 @@ def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *
     issuer, audience = quoted(evidence.body(Probe.DISCOVERY).get("issuer")), audience_of(zitadel_domain)
     if evidence.status(Probe.DISCOVERY) != 200 or issuer in ("", audience):
         return None
-    return Finding(
-        id=f"{kind}.issuer_differs",
-        cause=f"ZITADEL's issuer is {issuer}, but assertions signed with {signer} are for {audience} "
-        "(ZITADEL_DOMAIN): ZITADEL accepts only assertions for its own issuer",
-        fix=(SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here"),),
-        otherwise=(
-            "let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)",
-        ),
-    )
+    cause = f"ZITADEL's issuer is {issuer}, but assertions signed with {signer} are for {audience} (ZITADEL_DOMAIN)"
+    right = SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here")
+    proxy = "let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)"
+    return Finding(id=f"{kind}.issuer_differs", cause=cause, fix=(right,), otherwise=(proxy,))
 
 
 @rule(Probe.DISCOVERY, when=_has_key)
@@ -214,19 +204,14 @@ def _inactive(case: TokenCase, records: ClientRecords) -> Finding | None:
 
 def _wrong_secret(case: TokenCase, app: Application, name: str, records: ClientRecords) -> Finding | None:
     if app.method in KEY_METHODS:
-        return _certain(
-            case,
-            "key_only",
-            f"{name} uses a key (authentication method private_key_jwt), but a client secret was sent (Basic)",
-            "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it",
-            "switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows",
-        )
+        cause = f"{name} uses a key (authentication method private_key_jwt), but a client secret was sent (Basic)"
+        new_key = "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it"
+        basic = "switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows"
+        return _certain(case, "key_only", cause, new_key, basic)
     if not records.all_visible:  # an administrator of the project alone
         return None
-    cause = (
-        "CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since. CLIENT_ID is "
-        f"right: {name}, its project and its organization are active"
-    )
+    right = f"CLIENT_ID is right: {name}, its project and its organization are active"
+    cause = f"CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since. {right}"
     return _certain(case, "wrong_secret", cause, CERTAINLY_COPY_SECRET, REGENERATE)
 
 

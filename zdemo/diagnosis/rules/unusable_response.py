@@ -186,12 +186,11 @@ def _in_between(case: TokenCase) -> Finding | None:
         return None
     passing = "the proxy sends this path elsewhere, or is in maintenance", "ZITADEL was starting: try again"
     host, subject = _host(case), "introspection" if _path(case) == INTROSPECTION_PATH else _path(case)
-    what = f"something in front of it answers {subject} in its place ({case.answer.status})"
+    cause = f"ZITADEL is at {host}, but something in front of it answers {subject} in its place ({case.answer.status})"
+    candidates = passing if case.answer.status in GATEWAY_STATUSES else ()
+    fix = f"{_let_pass(case, 'the proxy or filter in front of ZITADEL')}; its log says more"
     return Finding(
-        id="zitadel.in_between",
-        cause=f"ZITADEL is at {host}, but {what}",
-        candidates=passing if case.answer.status in GATEWAY_STATUSES else (),
-        fix=(f"{_let_pass(case, 'the proxy or filter in front of ZITADEL')}; its log says more",),
+        id="zitadel.in_between", cause=cause, candidates=candidates, fix=(fix,)
     )
 
 
@@ -209,9 +208,8 @@ def _fails(case: TokenCase) -> Finding:
         return Finding(id="zitadel.behind_proxy_down", cause=cause, likely=True, fix=(fix,))
     candidates = "ZITADEL or its database is in trouble", "a proxy in front of it fails", "it is another server"
     fix = "check ZITADEL's log and the proxy's, then try again"
-    return Finding(
-        id="zitadel.fails", cause=f"the server at {host} fails ({status})", candidates=candidates, fix=(fix,)
-    )
+    cause = f"the server at {host} fails ({status})"
+    return Finding(id="zitadel.fails", cause=cause, candidates=candidates, fix=(fix,))
 
 
 def _is_strange(case: TokenCase) -> bool:
