@@ -154,8 +154,7 @@ def _wrong_signature(case: TokenCase) -> Finding | None:
 
 @rule(Probe.DISCOVERY, Probe.KEYS)
 def _other_issuer(case: TokenCase) -> Finding | None:
-    discovered, named = quoted(case.evidence.body(Probe.DISCOVERY).get("issuer")), case.form.claims.get("iss")
-    own = discovered or case.settings.issuer
+    named, own = case.form.claims.get("iss"), case.evidence.issuer or case.settings.issuer
     if not isinstance(named, str) or named == own:
         return None
     issuer = quoted(named)
@@ -167,7 +166,7 @@ def _other_issuer(case: TokenCase) -> Finding | None:
     return Finding(
         id="token.other_issuer",
         cause=f"the token's issuer is {issuer}, but this ZITADEL is {own}; that is {why}",
-        likely=not discovered,
+        likely=not case.evidence.issuer,
         fix=(f"request the token from {own}",),
         otherwise=(SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),),
     )
@@ -220,7 +219,7 @@ def _ended(case: TokenCase) -> Finding:
             fix=(REQUEST_AGAIN,),
         )
     candidates = ["its session was ended, or it was revoked", USER_OFF]
-    if not evidence.refused(Probe.USERINFO):
+    if Probe.USERINFO not in evidence.refused:
         candidates.insert(0, NOT_SEEN)
     if evidence.signature_fits is None:
         candidates.append("it was changed or cut off (its signature could not be checked)")
@@ -235,7 +234,7 @@ def _ended(case: TokenCase) -> Finding:
 
 def _key_is_known(case: TokenCase) -> bool | None:
     """Return whether this ZITADEL has the key that the JWT names; ``None`` when that is unknown."""
-    keys, kid = case.evidence.body(Probe.KEYS).get("keys"), case.form.header.get("kid")
+    keys, kid = case.evidence.answer(Probe.KEYS).json_object().get("keys"), case.form.header.get("kid")
     return any(isinstance(key, dict) and key.get("kid") == kid for key in keys) if isinstance(keys, list) else None
 
 

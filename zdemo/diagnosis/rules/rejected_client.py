@@ -97,8 +97,8 @@ def _emulators(case: TokenCase) -> Finding | None:
 @rule(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT, when=lambda case: not ID_DIGITS.fullmatch(case.settings.client_id))
 def _service_account(case: TokenCase) -> Finding | None:
     """A service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
-    body = case.evidence.body(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-    status = case.evidence.status(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
+    reply = case.evidence.answer(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
+    body, status = reply.json_object(), reply.status
     description = quoted(body.get("error_description"))
     accepted = status == 200 and "access_token" in body
     if not accepted and not description.startswith((SERVICE_USER, USER_NOT_ACTIVE)):
@@ -150,8 +150,8 @@ def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
 
 def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Finding | None:
     """Find assertions that name another audience than ZITADEL's issuer, which it compares exactly."""
-    issuer, audience = quoted(evidence.body(Probe.DISCOVERY).get("issuer")), audience_of(zitadel_domain)
-    if evidence.status(Probe.DISCOVERY) != 200 or issuer in ("", audience):
+    issuer, audience = evidence.issuer, audience_of(zitadel_domain)
+    if issuer in ("", audience):
         return None
     cause = f"ZITADEL's issuer is {issuer}, but assertions signed with {signer} are for {audience} (ZITADEL_DOMAIN)"
     right = SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here")
@@ -277,7 +277,7 @@ def _may_all_be_refused(case: TokenCase) -> bool:
 @rule(Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO, when=_may_all_be_refused)
 def _everything_refused(case: TokenCase) -> Finding | None:
     """All three are refused: the only thing they have in common is the instance that created them."""
-    if not (case.evidence.refused(Probe.USERINFO) and case.evidence.refused(Probe.ADMINISTRATOR_USERINFO)):
+    if not case.evidence.refused >= {Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO}:
         return None
     return Finding(
         id="client.other_instance",
@@ -306,7 +306,7 @@ def _open(case: TokenCase) -> Finding:
         wrong = (clock_words(ahead), *wrong)
     whose = "the key file belongs" if key else "they belong"
     elsewhere = f"{whose} to another ZITADEL, or this one was recreated since"
-    is_dead = evidence.refused(Probe.USERINFO)
+    is_dead = Probe.USERINFO in evidence.refused
     correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if is_dead else ()
     ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows which it is")
     if evidence.with_administrator:
@@ -325,7 +325,7 @@ def _seen(case: TokenCase) -> Lines:
     oauth_error = (quoted(case.answer.json_object().get(name)) for name in ("error", "error_description"))
     userinfo = ("userinfo", "refuses the caller as well: everything may be from another ZITADEL")
     answer = ("answer", f"{described(case.answer)}: {' '.join(filter(None, oauth_error))}")
-    return (answer, userinfo) if case.evidence.refused(Probe.USERINFO) else (answer,)
+    return (answer, userinfo) if Probe.USERINFO in case.evidence.refused else (answer,)
 
 
 REFUSED_CLIENT = table(

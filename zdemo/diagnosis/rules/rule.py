@@ -3,7 +3,7 @@
 A table of rules is in the order in which causes are named. A rule is pure: it judges a case, which holds what is known.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -19,8 +19,9 @@ Condition = Callable[[C], bool]
 class Asker(Protocol):
     """Whoever sends probes."""
 
-    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
-        """Return the probes that can be sent, and were not."""
+    @property
+    def requests(self) -> Container[Probe]:
+        """The probes that can be sent, and were not."""
 
     def ask(self, *probes: Probe) -> Evidence:
         """Send probes at the same time, and return all that is known then."""
@@ -40,7 +41,7 @@ class Rule(Generic[C]):
     seen: tuple[Callable[[C], Lines], ...] = ()
 
     def is_possible(self, case: C) -> bool:
-        """Return whether all conditions hold."""
+        """Return whether all conditions hold, the outer ones first."""
         return all(condition(case) for condition in self.when)
 
 
@@ -56,9 +57,9 @@ def table(
 
     A plain function is a rule that is always possible, and needs nothing.
     """
-    first, last = (when,) if when else (), (seen,) if seen else ()
-    known = (entry if isinstance(entry, Rule) else Rule(entry) for entry in rules)
-    return tuple(replace(entry, when=first + entry.when, seen=entry.seen + last) for entry in known)
+    of_all = (entry if isinstance(entry, Rule) else Rule(entry) for entry in rules)
+    outer, end = (when,) if when else (), (seen,) if seen else ()
+    return tuple(replace(entry, when=(*outer, *entry.when), seen=(*entry.seen, *end)) for entry in of_all)
 
 
 def decide(rules: Sequence[Rule[C]], case: C, asker: Asker | None = None) -> Finding | None:
@@ -70,12 +71,11 @@ def decide(rules: Sequence[Rule[C]], case: C, asker: Asker | None = None) -> Fin
     for position, current in enumerate(rules):
         if not current.is_possible(case):
             continue
-        while asker and (wanted := asker.missing(current.needs)):
+        while asker and (wanted := [probe for probe in current.needs if probe in asker.requests]):
             cost = min(probe.cost for probe in wanted)
-            later = (other.needs for other in rules[position + 1 :] if other.is_possible(case))
-            at_cost = (probe for needs in (wanted, *map(asker.missing, later)) for probe in needs if probe.cost == cost)
-            evidence = asker.ask(*dict.fromkeys(at_cost))
-            case = replace(case, evidence=evidence)  # type: ignore[type-var]  # a dataclass, as said above
+            later = (probe for other in rules[position:] if other.is_possible(case) for probe in other.needs)
+            at_cost = dict.fromkeys(probe for probe in later if probe.cost == cost and probe in asker.requests)
+            case = replace(case, evidence=asker.ask(*at_cost))  # type: ignore[type-var]  # a dataclass, as said above
         if finding := current.judge(case):
             return finding.and_seen(line for seen in current.seen for line in seen(case))
     return None

@@ -52,7 +52,7 @@ def _hangs(case: TokenCase) -> Finding:
             fix=("check ZITADEL's log and its database (locks, load), then try again",),
         )
     cause = f"ZITADEL is alive, but its database hangs: {case.error}, while its health check answers at once"
-    likely = not case.evidence.timed_out(Probe.READY)
+    likely = Probe.READY not in case.evidence.timed_out
     fix = "check ZITADEL's database (PostgreSQL) and the network to it, then try again"
     return Finding(id="zitadel.database_hangs", cause=cause, likely=likely, fix=(fix,))
 
@@ -189,9 +189,7 @@ def _in_between(case: TokenCase) -> Finding | None:
     cause = f"ZITADEL is at {host}, but something in front of it answers {subject} in its place ({case.answer.status})"
     candidates = passing if case.answer.status in GATEWAY_STATUSES else ()
     fix = f"{_let_pass(case, 'the proxy or filter in front of ZITADEL')}; its log says more"
-    return Finding(
-        id="zitadel.in_between", cause=cause, candidates=candidates, fix=(fix,)
-    )
+    return Finding(id="zitadel.in_between", cause=cause, candidates=candidates, fix=(fix,))
 
 
 def _is_gateways(case: TokenCase) -> bool:
@@ -333,7 +331,7 @@ def finding_for_error(
 def zitadels_signs(evidence: Evidence) -> str:
     """Return what shows that a ZITADEL answers; empty when nothing does."""
     if evidence.is_discovered:
-        return f"issuer {quoted(evidence.body(Probe.DISCOVERY).get('issuer'))}"
-    texts = "".join(answer.text for probe in (Probe.READY, Probe.DISCOVERY) if (answer := evidence.answer(probe)))
+        return f"issuer {evidence.issuer}"
+    texts = evidence.answer(Probe.READY).text + evidence.answer(Probe.DISCOVERY).text
     says_so = any(sign in texts for sign in (DATABASE_CHECK, INSTANCE_UNKNOWN, BLOCKED))
     return "its answers are ZITADEL's" if says_so or evidence.is_ready or evidence.is_healthy else ""
