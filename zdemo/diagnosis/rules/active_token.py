@@ -86,8 +86,7 @@ def notes(case: TokenCase) -> tuple[Note, ...]:
     if issuer and issuer != settings.issuer:
         texts[NoteKind.ISSUER] = (
             f"ZITADEL's issuer is {quoted(issuer)}, but ZITADEL_DOMAIN is {settings.issuer}: JWTs for the other "
-            "address are refused; make scheme, host and port the same (ExternalSecure, or X-Forwarded-Proto from the "
-            "proxy)"
+            "address are refused; make them the same (ExternalSecure, or X-Forwarded-Proto from the proxy)"
         )
     left = (introspection.expires_at or 0) - case.now
     if 0 < left <= (SOON_FOR_A_PAT_SECONDS if of_pat else SOON_SECONDS):

@@ -185,12 +185,8 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
     is_refusal = 400 <= case.status < 500 and not case.from_zdemo
     if not is_refusal or not case.form.is_opaque or not re.search(ABOUT_JWTS, words):
         return None
-    return Finding(
-        id="call.verifies_jwts",
-        cause=VERIFIES_JWTS,
-        fix=(GET_JWT,),
-        otherwise=("or let the API ask ZITADEL about tokens (introspection), which works with both",),
-    )
+    both = "or let the API ask ZITADEL about tokens (introspection), which works with both"
+    return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=(GET_JWT,), otherwise=(both,))
 
 
 @rule(when=lambda case: case.token is None)
@@ -249,14 +245,12 @@ def _not_found(case: ApiCase) -> Finding:
         known = [route.path for route in Route] if case.from_zdemo else [call.path.rstrip("/")]
         near = did_you_mean(call.path, {*known} - {call.path})
         meant = replace(call, route=replace(call.route, typed=call.route.typed.replace(call.path, near)))
-        open_causes = "the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"
+        lacks = "the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"
+        cause = f"the API has nothing there for {call.method} (404)"
+        if near:
+            return Finding(id="call.not_found", cause=f"{cause}: did you mean {near}?", fix=(meant.command,))
         fix = "correct the path", f"correct {call.setting}, if another API is meant"
-        return Finding(
-            id="call.not_found",
-            cause=f"the API has nothing there for {call.method} (404)" + (f": did you mean {near}?" if near else ""),
-            candidates=() if near else open_causes,
-            fix=(meant.command,) if near else fix,
-        )
+        return Finding(id="call.not_found", cause=cause, candidates=lacks, fix=fix)
     there = assignment(call.setting, f"{parts.scheme}://{case.host}")
     here: Step = there if call.below else f"correct {call.setting}: where zdemo serve runs"
     return Finding(

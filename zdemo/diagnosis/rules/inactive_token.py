@@ -109,13 +109,10 @@ def _alive(case: TokenCase) -> Finding | None:
         return None
     if case.form.kind is not TokenKind.PAT:
         return _not_for_this_api(case)
-    return Finding(  # a PAT is meant for every API
-        id="token.contradiction",
-        cause="ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive",
-        candidates=("its user was changed a moment ago", "ZITADEL's database is in trouble"),
-        seen=health_lines(case.evidence),
-        fix=("try again; if the answer stays the same, check ZITADEL's log and database",),
-    )
+    cause = "ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive"
+    candidates = "its user was changed a moment ago", "ZITADEL's database is in trouble"
+    fix, seen = "try again; if that does not help, check ZITADEL's log and database", health_lines(case.evidence)
+    return Finding(id="token.contradiction", cause=cause, candidates=candidates, seen=seen, fix=(fix,))
 
 
 def _not_for_this_api(case: TokenCase) -> Finding:
@@ -136,23 +133,19 @@ def _not_for_this_api(case: TokenCase) -> Finding:
             ),
             otherwise=(f"if project {configured} is meant: use an API application of that project",),
         )
-    if configured and not project and not audience:  # only ZITADEL can read an opaque token
-        compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
-        return Finding(
-            id="token.other_audience",
-            cause=FOR_OTHERS,
-            candidates=(
-                f"it was requested without the scope {scope}",
-                f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project",
-            ),
-            fix=(sentence(compare, Command("doctor"), "shows it), then request the token with that project's scope"),),
-        )
-    whose = () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
+    is_open = configured and not project and not audience  # only ZITADEL can read an opaque token
+    without = f"it was requested without the scope {scope}"
+    wrong = f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project"
+    compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
+    first: tuple[Step, ...] = () if configured else ("PROJECT_ID is the ID of the API application's project",)
+    if is_open:
+        first = (sentence(compare, Command("doctor"), "shows it)"),)
     return Finding(
         id="token.other_audience",
-        cause=f"{FOR_OTHERS}: its audience names neither this API application nor its project",
+        cause=FOR_OTHERS if is_open else f"{FOR_OTHERS}: {without}, so its audience does not name the project",
+        candidates=(without, wrong) if is_open else (),
         seen=seen,
-        fix=(f"request it with the scope {scope}", *whose),
+        fix=(*first, f"request it with the scope {scope}"),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
     )
 

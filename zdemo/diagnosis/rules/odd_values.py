@@ -50,7 +50,7 @@ TOKEN_SWAPPED = _swapped("CLIENT_SECRET holds what looks like a PAT, and PAT a c
 def odd_values(values: Mapping[str, str]) -> tuple[Problem, ...]:
     """Return all that is odd about the values of these variables."""
     stripped = {name: value.strip() for name, value in values.items() if value.strip()}
-    problems = tuple(_odd(stripped))
+    problems = [*_odd(stripped)]
     named = {name for problem in problems for name in problem.names}
     return (*problems, *_of_another_form({name: value for name, value in stripped.items() if name not in named}))
 
@@ -93,10 +93,9 @@ def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
         if name in values and values[name] == values.get(other):
             what = f"{name} and {other} hold the same value: {why}"
             yield odd(what, f"correct {name} or {other}", name, other, fatal=fatal)
-    if "ZITADEL_KEY_FILE" in values and "CLIENT_SECRET" in values:
+    if values.keys() >= {"ZITADEL_KEY_FILE", "CLIENT_SECRET"}:
         what = "ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not"
-        fix = "remove the one that the application does not use"
-        yield odd(what, fix, "ZITADEL_KEY_FILE", "CLIENT_SECRET")
+        yield odd(what, "remove the one that the application does not use", "ZITADEL_KEY_FILE", "CLIENT_SECRET")
 
 
 def _of_another_form(values: Mapping[str, str]) -> Iterator[Problem]:

@@ -25,7 +25,7 @@ from zdemo.zitadel.records import Application
 SIGNER = "the key of ZITADEL_KEY_FILE"
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
-IN_FRONT = "a proxy or gateway in front of ZITADEL that requires credentials of its own"
+IN_FRONT = "a proxy, gateway or bot filter in front of ZITADEL, which may require credentials of its own"
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
 USER_NOT_ACTIVE = "Errors.User.NotActive"
 EMULATORS_PAIR = BY_NAME["CLIENT_ID"].emulator, BY_NAME["CLIENT_SECRET"].emulator

@@ -7,7 +7,7 @@ from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import NO_SETTINGS, NOTHING, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import is_from_zdemo
-from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT, is_about_client
+from zdemo.diagnosis.rules.rejected_client import IN_FRONT, REFUSED_CLIENT, is_about_client
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
@@ -17,11 +17,10 @@ from zdemo.zitadel.instance_not_found import INSTANCE_UNKNOWN, instance_not_foun
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.zitadel.introspection_response import DATABASE_AWAY
 
-FILTERED = (401, 403, 407, 413)  # with a page: how a filter, or a login page in front of ZITADEL, refuses
+FILTERED = (401, 403, 407, 413)  # how a filter refuses: ZITADEL never so for discovery, nor with a page
 NETWORK_LOGIN = 511  # RFC 6585 §6: never a server's own answer
 BLOCKED = "Your ZITADEL instance is blocked"  # ZITADEL's own words, in plain text
 DATABASE_CHECK = "API-F24h2"  # ZITADEL: the ID in the 412 of its readiness check
-REFUSALS = (401, 403, 407)  # never ZITADEL's answer to a request for discovery
 LOST = ("token missing", "grant_type missing", "assertion missing")  # ZITADEL's words, when the form did not arrive
 NO_CLIENT = "client_id or client_assertion must be provided"  # likewise, when neither header nor form names it
 
@@ -225,10 +224,7 @@ def _filtered(case: TokenCase) -> Finding:
     return Finding(
         id="zitadel.filtered",
         cause=f"another server than ZITADEL answers at {_host(case)} and refuses the request ({described(answer)})",
-        candidates=(
-            "a proxy or bot filter in front of ZITADEL, or one that requires a login of its own",
-            f"{answer.setting} names another web server",
-        ),
+        candidates=(IN_FRONT, f"{answer.setting} names another web server"),
         fix=(f"{_let_pass(case, 'the filter')} without a login, or correct {answer.setting}",),
     )
 
@@ -308,10 +304,10 @@ UNUSABLE = table(
 )
 NO_DISCOVERY = (
     *table(
-        rule(Probe.READY, when=_status(*REFUSALS))(_in_between),
+        rule(Probe.READY, when=_status(*FILTERED))(_in_between),
         _expects_https,
         _own_proxy,
-        rule(when=_status(*REFUSALS))(_filtered),
+        rule(when=_status(*FILTERED))(_filtered),
         _another_api,
         seen=_seen,
     ),
