@@ -168,7 +168,7 @@ def token_form(token: str) -> TokenForm:
         return replace(token_form(joined), problem=problem, sendable=False)
     if problem:
         return TokenForm(kind=TokenKind.DAMAGED, length=len(text), problem=problem, sendable=sendable)
-    return replace(_form(text), length=len(text), sendable=sendable)
+    return replace(_form(text), sendable=sendable)
 
 
 def _decoded(text: str, *, altchars: bytes = b"+/") -> str:

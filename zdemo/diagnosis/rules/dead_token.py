@@ -36,19 +36,15 @@ def _user_gone(records: PatRecords) -> Finding:
         cause = f"the token's user ({records.user}) was removed{when}: no such user exists"
         return Finding(id="token.user_removed", cause=cause, fix=(OF_ANOTHER_USER,))
     variable = next(iter(records.named_by), "the ID in setup's state file")
-    return Finding(
-        id="token.user_unknown",
-        cause=f"the PAT is not valid here, and this administrator sees no user {records.user}",
-        candidates=(
-            f"{variable} is wrong: mistyped, or another user's",
-            "the user was removed, or is in an organization that the administrator cannot see",
-            "the PAT and its user belong to another (or a recreated) ZITADEL",
-        ),
-        fix=(
-            f"correct {variable}, the ID or login name of the token's user, and try again",
-            sentence("if the user was removed:", OF_ANOTHER_USER),
-        ),
+    candidates = (
+        f"{variable} is wrong: mistyped, or another user's",
+        "the user was removed, or is in an organization that the administrator cannot see",
+        "the PAT and its user belong to another (or a recreated) ZITADEL",
     )
+    cause = f"the PAT is not valid here, and this administrator sees no user {records.user}"
+    correct = f"correct {variable}, the ID or login name of the token's user, and try again"
+    removed = sentence("if the user was removed:", OF_ANOTHER_USER)
+    return Finding(id="token.user_unknown", cause=cause, candidates=candidates, fix=(correct, removed))
 
 
 def _user_off(records: PatRecords, state: str, again: str) -> Finding:

@@ -97,11 +97,6 @@ def _defined(case: TokenCase) -> frozenset[str] | None:
     return role_scopes(case.introspection) if surely_a_pat else None
 
 
-def _is_undefined(case: TokenCase) -> bool:
-    defined = _defined(case)
-    return defined is not None and case.role not in defined
-
-
 def _grant(case: TokenCase, action: str = "grant", *, does: str = "") -> Command:
     return Command(f"role {action}", (user_of(case.introspection), case.role), case.evidence.admin_option, does=does)
 
@@ -215,7 +210,8 @@ def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> F
     if project:
         cause += f" ({quoted(project, 40)})"
     use_other = f"if {_project_words(elsewhere[0])} is meant: use an API application of that project"
-    if _is_undefined(case):
+    defined = _defined(case)
+    if defined is not None and case.role not in defined:
         cause += f", which does not define {case.role}"
         define = sentence("or, if this one is meant:", _grant(case, "grant --create-role"))
         return Finding(id="role.in_other_project", cause=cause, fix=(use_other,), otherwise=(define,))
@@ -225,15 +221,12 @@ def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> F
 
 def _near_miss(case: TokenCase) -> Finding | None:
     defined, near = _defined(case), near_miss(case.role, _granted(case))
-    is_undefined = _is_undefined(case)
     if near:
-        return Finding(
-            id="role.near_miss",
-            cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
-            fix=_define(case, near) if defined is None or is_undefined else (_grant(case),),
-            otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
-        )
-    if defined is None or not is_undefined:
+        cause = f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key"
+        fix = _define(case, near) if defined is None or case.role not in defined else (_grant(case),)
+        require = f"or, if that is the right key: require {quoted(near)} in the API"
+        return Finding(id="role.near_miss", cause=cause, fix=fix, otherwise=(require,))
+    if defined is None or case.role in defined:
         return None
     near = near_miss(case.role, defined)
     similar = f", only {quoted(near)}" if near else ""

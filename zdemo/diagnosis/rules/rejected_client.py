@@ -284,7 +284,6 @@ def _everything_refused(case: TokenCase) -> Finding | None:
         cause="everything is refused at once: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This "
         "ZITADEL was recreated (its data was deleted) since they were created, or they belong to another instance",
         likely=True,
-        seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
         fix=(f"correct {case.answer.setting}, if another ZITADEL is meant",),
         otherwise=(
             "set ZITADEL_ADMIN_PAT to the new administrator's PAT",
