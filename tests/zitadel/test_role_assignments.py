@@ -60,10 +60,10 @@ def test_a_role_is_taken_out_of_an_assignment_with_others(client: ManagementClie
 
 
 def test_where_the_owner_may_not_give_the_role_the_projects_organization_does(client: ManagementClient) -> None:
-    other = client.call("/zitadel.org.v2.OrganizationService/AddOrganization", {"name": "other"}, to=dict)
-    owner = other["organizationId"]
+    add = client.request("POST", "/zitadel.org.v2.OrganizationService/AddOrganization", {"name": "other"})
+    owner = add.json_object()["organizationId"]
     given = {"projectId": PROJECT_ID, "grantedOrganizationId": owner, "roleKeys": ["admin"]}
-    client.call("/zitadel.project.v2.ProjectService/CreateProjectGrant", given, to=dict)
+    client.request("POST", "/zitadel.project.v2.ProjectService/CreateProjectGrant", given)
     create_assignment(client, VISITOR.id, PROJECT_ID, owner, ["admin"])
     assert grant(client, PROJECT_ID, "visitor", ROLE).outcome is ChangeOutcome.CREATED
     assert roles(client, VISITOR.id) == [(True, ("admin",)), (True, (ROLE,))]
