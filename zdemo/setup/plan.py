@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from zdemo.config.settings import APP_CLIENT_ID
 from zdemo.errors import ZdemoError
+from zdemo.errors.steps import Command, Step
 from zdemo.setup.current import CredentialState, CurrentState, CurrentUser
-from zdemo.text.printable import pasteable
 from zdemo.zitadel.records import Application, Auth, Project, User, moment_of
 
 NOTHING_CHANGED = "nothing was changed"
@@ -100,11 +100,11 @@ class Plan:
 
 def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".env") -> Plan:
     """Return what is to be done. Raises ZdemoError for what setup cannot use, and for a missing permission."""
-    for message, hint in _conflicts(current):  # the first is enough
-        raise ZdemoError(message, hint=f"{hint}; {NOTHING_CHANGED}")
-    steps = tuple(_steps(current, file))
-    rotation, last = _rotation(current, steps, file), _env_step(current, steps, settings)
-    plan = Plan(current=current, steps=(*steps, last), rotation=rotation, file=file)
+    for message, *steps in _conflicts(current):  # the first is enough
+        raise ZdemoError(message, hint=(*steps, NOTHING_CHANGED))
+    rows = tuple(_steps(current, file))
+    rotation, last = _rotation(current, rows, file), _env_step(current, rows, settings)
+    plan = Plan(current=current, steps=(*rows, last), rotation=rotation, file=file)
     if current.permissions is None:
         return plan
     changed = {step.kind for step in plan.steps if step.action is not Action.LEAVE}
@@ -113,9 +113,9 @@ def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".
     missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
     if missing:
         who = f"{current.admin.login_name} ({', '.join(current.admin.roles) or 'none'})"
-        hint = "make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; "
+        hint = "make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT"
         what = f"the administrator role of {who} is too small: it lacks {', '.join(missing)}"
-        raise ZdemoError(what, hint=hint + NOTHING_CHANGED)
+        raise ZdemoError(what, hint=(hint, NOTHING_CHANGED))
     return plan
 
 
@@ -251,7 +251,7 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
 # --- what setup cannot use as it is, and may not change
 
 
-def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
+def _conflicts(current: CurrentState) -> Iterator[tuple[str, *tuple[Step, ...]]]:
     options, role = current.options, current.options.role
     if current.login_app and not current.login_app.is_for_people:
         what = f"the application {current.login_app.name} exists, and people cannot log in to it from a terminal"
@@ -289,11 +289,11 @@ def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
         other = f"or choose another {user.fields.option}"
         if user is current.visitor and role in held.role_keys:
             what = f"{user.name} has {role}, which the visitor must not have, and setup did not create this user"
-            yield what, f"{pasteable('zdemo role revoke', user.name, role)}, {other}"
+            yield what, Command("role revoke", (user.name, role)), other
         if user is current.reader and not has_role:
             what = f"{user.name} has a role assignment in {options.project_name} without an active {role}"
-            grant = pasteable("zdemo role grant", user.name, role)
-            yield f"{what}, and setup created neither the user nor the project", f"{grant}, {other}"
+            grant = Command("role grant", (user.name, role))
+            yield f"{what}, and setup created neither the user nor the project", grant, other
 
 
 def _problems(thing: Project | Application | User, current: CurrentState) -> Iterator[tuple[str, str]]:
