@@ -100,14 +100,14 @@ def test_claims_of_any_shape_are_shown_without_control_characters(shell: Shell, 
 
 
 def test_a_claim_that_is_hostile_or_long_is_one_row_that_fits_the_terminal(shell: Shell) -> None:
-    hostile = {"a\x1b[2J\r\nactive  yes": "\x1b]0;title\x07\u202e\n  roles", "long": "x" * 5000}
+    hostile = {"a\x1b[2J\r\nactive  yes": "\x1b]0;title\x07\u202e\n  roles", "long": "xx " * 2000}
     with upstream(claims(**hostile)) as zitadel:
         screen = at_terminal(shell, "introspect", "-v", ZITADEL_DOMAIN=zitadel.url, NO_COLOR="1", columns="120")[1]
     rows = screen.rpartition("\x1b[")[2].partition("\nclaims\n")[2].splitlines()
     assert not [row for row in rows if row and not row.startswith("  ")]
     assert max(map(cells, rows)) <= 120
     assert not set("".join(rows)) & CONTROLS
-    assert "xxx…xxx" in flat(screen)
+    assert "xx … (--json shows all 6000 characters)" in flat(screen)
 
 
 def test_verbose_shows_every_claim_after_all_else(shell: Shell) -> None:
@@ -163,8 +163,7 @@ def test_a_jwt_is_read_but_never_active_while_zitadel_is_away(shell: Shell) -> N
     [
         ({"iss": "ZITADEL"}, ["as in ZITADEL_DOMAIN"]),
         ({"exp": 1_700_000_100, "iss": ["x"]}, ["expired 2023-11-14 22:15:00 UTC", "none, but ZITADEL_DOMAIN is"]),
-        ({"aud": ["1", "2"], "exp": "soon"}, ["it names neither this API's project", "without an expiry"]),
-        ({"aud": CLIENT_ID}, ["it names this API (CLIENT_ID)", "none in the JWT; introspection still shows the roles"]),
+        ({"exp": "soon"}, ["without an expiry", "none in the JWT; introspection still shows the roles"]),
         ({"jti": None, "at_hash": "x"}, ["an ID token, which no API accepts"]),
         ({"client_id": "\x1b[2J\n  x", "iss": "\x9b31m\u202e"}, [r"\x1b[2J\n  x", r"\x9b31m\u202e"]),
     ],
