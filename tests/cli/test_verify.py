@@ -85,7 +85,7 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         (
             ("--path", "/m", "--role", "reader", "--", "http://127.0.0.1:5000"),
             "zdemo verify starts the API itself, and this is not a command: http://127.0.0.1:5000",
-            "give the command that starts it: zdemo verify --path /messages -- flask",
+            "zdemo verify --path /messages -- flask",
         ),
         (("--path", "/m", "flask", "--", "run"), "unexpected argument: flask", "put -- in front of the command to run"),
         (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),

@@ -123,22 +123,24 @@ class Screen:
         self.stdout.write(printable_json(text) + "\n")
         self.stdout.flush()
 
-    def error(self, message: str, *steps: Step) -> None:
+    def error(self, *problems: str, steps: Sequence[Step] = ()) -> None:
         """Print what went wrong, a line for each problem, and what to do."""
         label = typer.style("error:", fg="red", bold=True) if shows_colour(self.stderr) else "error:"
-        hang = BELOW if "\n" in message else 0  # shows where the next problem begins
-        for number, problem in enumerate(message.split("\n")):
+        hang = BELOW if len(problems) > 1 else 0  # shows where the next problem begins
+        for number, problem in enumerate(problems):
             self.behind(" " * len("error: ") if number else f"{label} ", problem, hang=hang, stream=self.stderr)
         self.steps("hint:", steps, label_width=len("hint:"), stream=self.stderr)
 
-    def failure(self, message: str, *steps: Step, as_json: bool, more: Mapping[str, object] | None = None) -> None:
+    def failure(
+        self, *problems: str, steps: Sequence[Step], as_json: bool, more: Mapping[str, object] | None = None
+    ) -> None:
         """Print the error that ends a command; with ``as_json`` also as the document, with ``more`` in it."""
-        self.error(message, *steps)
+        self.error(*problems, steps=steps)
         if not as_json or self._answered:
             return
         try:
             hint = printable("; ".join(map(in_words, steps)))
-            self.document({"error": printable(message.replace("\n", "; ")), "hint": hint, **(more or {})})
+            self.document({"error": printable("; ".join(problems)), "hint": hint, **(more or {})})
         except OSError:
             drop(self.stdout)  # the error is on standard error already, and keeps its exit code
 

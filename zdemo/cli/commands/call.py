@@ -17,7 +17,7 @@ import typer
 from zdemo.cli.common_options import EnvFile, Json, Pat, check_address, split_url
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option, verbose_flag
 from zdemo.cli.watch import Watch
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
+UNTIL = "the answer changes or, with --expect, until that status comes, also from an API that is not running yet"
 TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
 
 
@@ -89,21 +90,12 @@ def call(  # the options
     ] = None,
     url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,
     as_json: Json = False,
-    verbose: Annotated[
-        bool, flag("Show the whole exchange, with the token masked.", "--verbose", "-v", panel=OUTPUT_GROUP)
-    ] = False,
+    verbose: Annotated[bool, verbose_flag("Show the whole exchange, with the token masked.")] = False,
     expect: Annotated[int | None, option("STATUS", "Succeed if the API answers this status.", min=100, max=599)] = None,
     curl: Annotated[
         bool, flag("Print the curl command instead of sending; $PAT in it is the token.", "--curl", panel=OUTPUT_GROUP)
     ] = False,
-    watch: Annotated[
-        bool,
-        flag(
-            "Repeat until the answer changes; with --expect, until that status comes. Also waits for an API that "
-            "is not running yet. Gives up after 10 minutes.",
-            "--watch",
-        ),
-    ] = False,
+    watch: Annotated[bool, flag(f"Repeat until {UNTIL}. Gives up after 10 minutes.", "--watch")] = False,
     env_file: EnvFile = None,
 ) -> int:
     """Send one request to an API, and explain the response.

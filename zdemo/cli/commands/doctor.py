@@ -18,7 +18,7 @@ from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, c
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
-from zdemo.cli.usage import completing, flag, option
+from zdemo.cli.usage import completing, flag, option, verbose_flag
 from zdemo.config.address import ADMIN_PAT, admin_option
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
@@ -47,9 +47,7 @@ def _names(checks: Sequence[Check[Any]]) -> dict[str, str]:
 def doctor(
     ctx: typer.Context,
     as_json: Json = False,
-    verbose: Annotated[
-        bool, flag("Show every check, and everything known about what failed.", "-v", "--verbose")
-    ] = False,
+    verbose: Annotated[bool, verbose_flag("Show every check, and everything known about what failed.")] = False,
     only: Annotated[
         list[str] | None,
         option(
@@ -58,9 +56,7 @@ def doctor(
             autocompletion=completing(_names(CHECKS)),
         ),
     ] = None,
-    list_checks: Annotated[
-        bool, flag("List the checks by group, with their IDs and what they check.", "--list")
-    ] = False,
+    list_checks: Annotated[bool, flag("List the checks by group: their IDs, and what they check.", "--list")] = False,
     api: Annotated[str | None, option("URL", "Check any API that takes bearer tokens, at this URL.")] = None,
     explained: Annotated[
         str | None,

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from zdemo.server.logs import RequestLines, RequestLog
 
 
-PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in with_emulator.NAMES)
-
-
 def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     ctx: typer.Context,
     command: Annotated[
@@ -45,10 +42,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             max=HIGHEST_PORT,
         ),
     ] = None,
-    env: Annotated[
-        list[str] | None,
-        option("NAME=TEXT", f"Export another variable to COMMAND. Placeholders: {PLACEHOLDERS}.", "--env"),
-    ] = None,
+    env: with_emulator.Env = None,
     as_json: Annotated[bool, flag("Print one JSON document when the emulator is ready, then serve.", "--json")] = False,
     until_stdin_closes: Annotated[
         bool, flag("End when standard input is closed, for example when a test runner ends.", "--until-stdin-closes")

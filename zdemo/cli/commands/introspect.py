@@ -15,7 +15,7 @@ from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Pat
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
-from zdemo.cli.usage import OUTPUT_GROUP, flag, option
+from zdemo.cli.usage import OUTPUT_GROUP, flag, option, verbose_flag
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
@@ -39,9 +39,7 @@ from zdemo.zitadel.records import NEVER
 def introspect(
     ctx: typer.Context,
     pat: Pat = None,
-    verbose: Annotated[
-        bool, flag("Show scopes, notes, other fixes, and every claim.", "--verbose", "-v", panel=OUTPUT_GROUP)
-    ] = False,
+    verbose: Annotated[bool, verbose_flag("Show scopes, notes, other fixes, and every claim.")] = False,
     as_json: Annotated[bool, flag("Print ZITADEL's answer unchanged.", "--json", panel=OUTPUT_GROUP)] = False,
     require: Annotated[str | None, option("ROLE", "Succeed only if the token has this role.")] = None,
     quiet: Annotated[
@@ -93,7 +91,7 @@ def introspect(
     is_read = is_unknown and token_form(token).kind is TokenKind.JWT
     says_more = verbose or (finding and (finding.candidates or finding.seen or finding.because))
     if error and finding and not says_more:  # two lines say all of it
-        screen.error(why(brief(finding)), *brief(finding).steps)
+        screen.error(why(brief(finding)), steps=brief(finding).steps)
     else:
         _show(screen, investigation, settings, token, now=now, verbose=verbose)
         if is_read:
@@ -118,7 +116,7 @@ def _without_words(
         if not show or form.kind is not TokenKind.JWT:
             raise
         unverified = {"not_verified": {"header": form.header, "claims": form.claims}}
-        screen.failure(error.message, *error.steps, as_json=True, more=unverified)
+        screen.failure(*error.lines, steps=error.steps, as_json=True, more=unverified)
         return error.exit_code
 
 

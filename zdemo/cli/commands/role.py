@@ -251,7 +251,7 @@ def _show_outcome(project: _Project, change: roles.Change, *, as_json: bool, unc
         if seconds is None:
             what = f"ZITADEL accepted the change, but does not show it after {roles.GIVE_UP_SECONDS:g} s"
             lag = "its lists can lag behind by up to 60 s: look again with"
-            screen.error(what, sentence(lag, Command("role list")))
+            screen.error(what, steps=[sentence(lag, Command("role list"))])
         else:
             screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
             show_followers(screen, api_url, told, sharing=sharing)

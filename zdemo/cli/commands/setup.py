@@ -187,9 +187,6 @@ def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -
     return Environment(used, options=options, file=files.path)
 
 
-# --- one run
-
-
 @dataclass(frozen=True, kw_only=True)
 class SetupRun:
     """One run of setup on one ZITADEL, with what the person chose."""
