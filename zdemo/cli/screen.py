@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from zdemo.diagnosis.finding import Finding
 
 
-def printable_json(text: str) -> str:
-    """Return the same JSON with its control characters escaped inside strings, and as blanks between them."""
-    # unescaped, JSON has carriage returns as white space only
-    return printable(text, lambda c: " " if c == "\r" else json.dumps(c)[1:-1])
-
-
 class Screen:
     """Standard output for the answer, standard error for messages; secrets are hidden on both."""
 
@@ -120,7 +114,8 @@ class Screen:
         self._answered = True
         if isinstance(self.stdout, TextIOWrapper):
             self.stdout.reconfigure(encoding="utf-8")  # whatever the locale (RFC 8259 §8.1)
-        self.stdout.write(printable_json(text) + "\n")
+        # unescaped, JSON has carriage returns as white space only, and other control characters inside strings
+        self.stdout.write(printable(text, lambda c: " " if c == "\r" else json.dumps(c)[1:-1]) + "\n")
         self.stdout.flush()
 
     def error(self, *problems: str, steps: Sequence[Step] = ()) -> None:

@@ -23,6 +23,7 @@ from zdemo.config.address import is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
+from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief
 from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError
 from zdemo.errors.response import GATEWAY_STATUSES
@@ -57,17 +58,13 @@ def target(text: str, url: str | None) -> CallTarget:
     if text.startswith("/"):
         return CallTarget(other_route(text, typed=text), url)
     if "://" not in text:
-        raise _unknown(text)
+        if meant := did_you_mean(text, Route):
+            raise UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
+        raise UsageError(f"unknown route: {text} ({KNOWN})", hint=Command("call --help"))
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
     origin, path = split_url(text)
     return CallTarget(other_route(path, typed=text), origin, THE_URL)
-
-
-def _unknown(text: str) -> UsageError:
-    if meant := did_you_mean(text, Route):
-        return UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
-    return UsageError(f"unknown route: {text} ({KNOWN})", hint=Command("call --help"))
 
 
 def call(  # the options
@@ -147,7 +144,7 @@ def call(  # the options
     send = partial(call_api, settings, endpoint, token, method)
     watched = Watch(screen, send, expect=expect) if watch else None
     outcome = _Outcome(screen, environment, token, env_file, is_asked_for, watched, as_json=as_json, verbose=verbose)
-    result = watched.until_there(outcome.show_first) if watched else send()
+    result = watched.until_there(lambda first: None if as_json else outcome.show(first)) if watched else send()
     outcome.show(result)
     if not as_json and (watched or result.answer.status == expect):
         screen.say(f"{result.answer.status} {watched or 'as expected'}")
@@ -166,11 +163,6 @@ class _Outcome:
     watched: Watch | None
     as_json: bool
     verbose: bool
-
-    def show_first(self, result: Call) -> None:
-        """Show the answer before the awaited one; --json prints one document."""
-        if not self.as_json:
-            self.show(result)
 
     def show(self, result: Call) -> None:
         """Show the answer, and why it is a refusal."""
@@ -229,14 +221,12 @@ def _value_of(variable: str, pat: str | None, env_file: Path | None) -> str:
 
 
 def _reason(explanation: Explanation | None) -> dict[str, object]:
-    if explanation is None:
-        return {"finding": None, "because": [], "why": None, "certainty": None, "candidates": [], "next": []}
-    finding = explanation.finding
+    finding = explanation.finding if explanation else Finding(cause="")
     return {
-        "finding": finding.id,
+        "finding": finding.id or None,
         "because": [problem.text for problem in finding.because],
-        "why": finding.cause,
-        "certainty": finding.certainty,
+        "why": finding.cause or None,
+        "certainty": finding.certainty if explanation else None,
         "candidates": list(finding.candidates),
         "next": [printable(in_words(step)) for step in finding.steps],
     }

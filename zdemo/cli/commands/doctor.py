@@ -35,7 +35,6 @@ from zdemo.verify.conformance import API_CHECKS, Target
 
 LINK = r"\[([^\]]+)\]\(([^)]+)\)"
 INDENT = " " * 4
-LABEL_WIDTH = 8
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
 IDS = {check.id: check.what for check in EVERY_CHECK}
 
@@ -118,9 +117,9 @@ def doctor(
         screen.say()
 
 
-def _unknown(name: str, known: Iterable[str], listed: str) -> UsageError:
+def _unknown(name: str, known: Iterable[str]) -> UsageError:
     near = did_you_mean(name, known)
-    hint: Step = f"did you mean {near}?" if near else Command("doctor --list", does=f"shows the {listed}")
+    hint: Step = f"did you mean {near}?" if near else Command("doctor --list")
     return UsageError(f"unknown check: {name}", hint=hint)
 
 
@@ -130,7 +129,7 @@ def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, 
     for name in names:
         named = [check.id for check in checks if name.lower() in (check.id, check.group.lower())]
         if not named:
-            raise _unknown(name, _names(checks), "groups and IDs")
+            raise _unknown(name, _names(checks))
         ids += named
     return tuple(dict.fromkeys(ids))
 
@@ -151,7 +150,7 @@ def show_explanation(screen: Screen, name: str, *, as_json: bool) -> ExitCode:
     """Print what a check means and how to fix what it finds. Raises UsageError for an unknown ID."""
     check = next((check for check in EVERY_CHECK if check.id == name), None)
     if check is None:
-        raise _unknown(name, IDS, "IDs")
+        raise _unknown(name, IDS)
     package = files("zdemo")  # in a wheel, it has a copy of the page (``force-include`` in pyproject.toml)
     copy = package / "texts" / "troubleshooting.md"
     page = (copy if copy.is_file() else Path(str(package)).parent / TROUBLESHOOTING).read_text(encoding="utf-8")
@@ -165,11 +164,8 @@ def show_explanation(screen: Screen, name: str, *, as_json: bool) -> ExitCode:
     for block in re.split(r"\n{2,}", text):
         _show_block(screen, block)
         screen.say()
-    related = dict.fromkeys(target[1:] for _, target in re.findall(LINK, text) if target.startswith("#"))
-    for other in related:
-        screen.steps("see also", [Command(f"doctor --explain {other}")], label_width=LABEL_WIDTH)
     api = "" if check.id in {own.id for own in CHECKS} else "--api URL "
-    screen.steps("check it", [Command(f"doctor {api}--only {check.id}")], label_width=LABEL_WIDTH)
+    screen.steps("check it", [Command(f"doctor {api}--only {check.id}")], label_width=8)
     return ExitCode.YES
 
 

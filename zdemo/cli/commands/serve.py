@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from zdemo.page import PageOptions
     from zdemo.server.tuning import WorkerApp
 
-NEEDED = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
-OF_THE_PAGE = ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT")
 NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -92,7 +90,7 @@ def serve(
         screen = _JsonLogScreen(redaction=screen.redaction)
     if emulator:
         common_options.check_exposure(screen, host, expose=expose_emulator)
-        environment = _with_emulator(screen, environment, emulator_port)
+        environment = _with_emulator(environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     with ExitStack() as stack:
@@ -165,13 +163,9 @@ class _JsonLogScreen(Screen):
         logging.getLogger("zdemo.serve").info("%s", self.redaction(f"{lead}{text}".strip()))
 
 
-def _with_emulator(screen: Screen, environment: Environment, port: int) -> Environment:
-    variables = Dotenv(emulator_text(port)).values
-    shadowed = [name for name in NEEDED if environment.get(name, variables[name]).strip() != variables[name]]
-    shadowed += [name for name in NOT_THE_EMULATORS if name in environment]
-    if shadowed:
-        screen.note(f"--emulator ignores your {', '.join(shadowed)}")
-    options = {name: ("--emulator", variables[name]) for name in (*NEEDED, *OF_THE_PAGE)}
+def _with_emulator(environment: Environment, port: int) -> Environment:
+    values = Dotenv(emulator_text(port)).values
+    options = {name: ("--emulator", value) for name, value in values.items() if name != "ZDEMO_CACHE_TTL"}
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
