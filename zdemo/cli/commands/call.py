@@ -70,13 +70,7 @@ def target(text: str, url: str | None) -> CallTarget:
 def call(  # the options
     ctx: typer.Context,
     route: Annotated[
-        str,
-        typer.Argument(
-            metavar="ROUTE",
-            help="public, private or scoped; for any API, a path such as /messages, or a URL.",
-            show_default=False,
-            autocompletion=lambda: list(Route),
-        ),
+        str, typer.Argument(metavar="ROUTE", help=KNOWN, show_default=False, autocompletion=lambda: list(Route))
     ],
     method: Annotated[
         Method, option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False)
@@ -90,7 +84,7 @@ def call(  # the options
     verbose: Annotated[bool, verbose_flag("Show the whole exchange, with the token masked.")] = False,
     expect: Annotated[int | None, option("STATUS", "Succeed if the API answers this status.", min=100, max=599)] = None,
     curl: Annotated[
-        bool, flag("Print the curl command instead of sending; $PAT in it is the token.", "--curl", panel=OUTPUT_GROUP)
+        bool, flag("Print the curl command instead; $PAT is the token.", "--curl", panel=OUTPUT_GROUP)
     ] = False,
     watch: Annotated[bool, flag(f"Repeat until {UNTIL}. Gives up after 10 minutes.", "--watch")] = False,
     env_file: EnvFile = None,

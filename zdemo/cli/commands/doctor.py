@@ -36,6 +36,7 @@ from zdemo.verify.conformance import API_CHECKS, Target
 LINK = r"\[([^\]]+)\]\(([^)]+)\)"
 INDENT = " " * 4
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
+ONLY = "Run this check or group, and the checks that it builds on. Repeatable."
 IDS = {check.id: check.what for check in EVERY_CHECK}
 
 
@@ -47,14 +48,7 @@ def doctor(
     ctx: typer.Context,
     as_json: Json = False,
     verbose: Annotated[bool, verbose_flag("Show every check, and everything known about what failed.")] = False,
-    only: Annotated[
-        list[str] | None,
-        option(
-            "ID|GROUP",
-            "Run this check or group, and the checks that it builds on. Repeatable.",
-            autocompletion=completing(_names(CHECKS)),
-        ),
-    ] = None,
+    only: Annotated[list[str] | None, option("ID|GROUP", ONLY, autocompletion=completing(_names(CHECKS)))] = None,
     list_checks: Annotated[bool, flag("List the checks by group: their IDs, and what they check.", "--list")] = False,
     api: Annotated[str | None, option("URL", "Check any API that takes bearer tokens, at this URL.")] = None,
     explained: Annotated[

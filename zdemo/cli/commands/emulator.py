@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from zdemo.server.logs import RequestLines, RequestLog
 
 
+PORT = "The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND."
+DOMAIN = "Also answer to this host name, with this name in the issuer; can be repeated."
+
+
 def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     ctx: typer.Context,
     command: Annotated[
@@ -33,33 +37,16 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         typer.Argument(metavar="COMMAND", help="Run this command against the emulator, and end with it."),
     ] = None,
     host: Host = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        option(
-            "PORT",
-            "The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND.",
-            min=0,
-            max=HIGHEST_PORT,
-        ),
-    ] = None,
+    port: Annotated[int | None, option("PORT", PORT, min=0, max=HIGHEST_PORT)] = None,
     env: with_emulator.Env = None,
     as_json: Annotated[bool, flag("Print one JSON document when the emulator is ready, then serve.", "--json")] = False,
     until_stdin_closes: Annotated[
         bool, flag("End when standard input is closed, for example when a test runner ends.", "--until-stdin-closes")
     ] = False,
     seed: Annotated[Path | None, option("FILE", "Start with the objects of this TOML or JSON file.")] = None,
-    auto_login: Annotated[
-        str | None,
-        option("USER", "Log this person in at once, without the login page, for tests without a browser."),
-    ] = None,
+    auto_login: Annotated[str | None, option("USER", "Log this person in at once, without the login page.")] = None,
     external_domain: Annotated[
-        list[str] | None,
-        option(
-            "NAME[:PORT]",
-            "Also answer to this host name, with this name in the issuer; can be repeated.",
-            envvar="ZDEMO_EXTERNAL_DOMAIN",
-            show_envvar=False,
-        ),
+        list[str] | None, option("NAME[:PORT]", DOMAIN, envvar="ZDEMO_EXTERNAL_DOMAIN", show_envvar=False)
     ] = None,
     expose_emulator: Expose = False,
 ) -> int:

@@ -47,6 +47,7 @@ from zdemo.zitadel.management import TOO_OLD, ManagementClient
 from zdemo.zitadel.records import Administrator, Auth
 
 CREATED = "What is created"
+METHOD = "How the application authenticates: basic or private-key-jwt. Default: as it does now, else basic."
 _created = partial(option, panel=CREATED, shows_default=True)
 
 
@@ -62,14 +63,7 @@ def setup(
     domain: Annotated[str | None, option("URL", "Your ZITADEL. Default: ZITADEL_DOMAIN.", panel=SETTINGS_GROUP)] = None,
     admin_pat: AdminPat = None,
     admin_key: AdminKey = None,
-    auth: Annotated[
-        Auth | None,
-        option(
-            "METHOD",
-            "How the application authenticates: basic or private-key-jwt. Default: as it does now, else basic.",
-            panel=CREATED,
-        ),
-    ] = None,
+    auth: Annotated[Auth | None, option("METHOD", METHOD, panel=CREATED)] = None,
     pat_days: Annotated[int, _created("DAYS", "How long the PATs are valid.", min=1, max=3650)] = 30,
     project_name: Annotated[str, _created("NAME", "The project.")] = "zdemo",
     role: Annotated[str, _created("KEY", "The role's key.")] = ROLE,
