@@ -54,7 +54,10 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
         assert [user["pat"] for user in users] == [READER.pat, VISITOR.pat, ADMIN.pat]
         assert users[0] == {"id": READER.id, "username": "reader", "pat": READER.pat, "roles": ["read:messages"]}
         assert (env["ZITADEL_DOMAIN"], env["PAT"]) == (document["url"], READER.pat)
-        assert json.loads(Path(env["ZITADEL_KEY_FILE"]).read_text())["type"] == "application"
+        for name, kind in (("ZITADEL_KEY_FILE", "application"), ("ZDEMO_USER_KEY_FILE", "serviceaccount")):
+            file = Path(env[name])
+            assert json.loads(file.read_text())["type"] == kind
+            assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert requests.get(f"{document['url']}/debug/healthz", timeout=PATIENCE_SECONDS).text == "ok"
         for host, issuer in (
             ("zitadel:9000", "http://zitadel:9000"),

@@ -122,16 +122,6 @@ def test_a_person_is_asked_and_may_decline(desk: Shell, zitadel: Emulator) -> No
         assert ("nothing was changed" in screen, "error" in screen) == (not agrees, False)
 
 
-def test_the_question_for_the_token_says_where_it_goes_and_who_says_so(bare: Shell) -> None:
-    """A .env in a cloned repository could name a host that collects tokens. Then a person types Ctrl-C."""
-    bare.dotenv(ZITADEL_DOMAIN="https://evil.example")
-    status, screen = at_terminal(bare, "setup", when="not shown: ", typed="\x03")
-    assert status == 130
-    question = " ".join(screen.partition("not shown:")[0].split())
-    assert question.startswith("ZITADEL_ADMIN_PAT for https://evil.example (ZITADEL_DOMAIN in ")
-    assert question.endswith("/.env),")
-
-
 def test_the_token_is_typed_without_echo_or_comes_from_standard_input(desk: Shell, zitadel: Emulator) -> None:
     typed, when = f"{ADMIN.pat}\n", f"for {zitadel.url} (ZITADEL_DOMAIN in the environment), not shown: "
     assert desk(*DRY, "--admin-pat", "-", stdin=typed, ZITADEL_ADMIN_PAT="x").code == 0
