@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_settings
+from zdemo.cli.emulator_env_file import with_emulator_settings
 from zdemo.cli.layout import in_lines
 from zdemo.cli.screen import Screen
-from zdemo.config.environment import EXPORTED, Environment
+from zdemo.config.environment import Environment
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL
@@ -137,17 +137,9 @@ def _cache(settings: Settings) -> str:
 def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     """Return the commands to run next; each can be pasted as it is, and overwrites nothing."""
     route = "scoped" if place.emulator_port or environment.get("PAT") else "public"
-    url = "" if place.url == _known_url(environment, place) else f" --url {place.url}"
+    is_known = place.url == environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
+    url = "" if is_known else f" --url {place.url}"
     call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT_ENV_FILE
     if not place.emulator_port:
         return [with_env_file(call, mine)]
     return with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
-
-
-def _known_url(environment: Environment, place: ServeAddress) -> str:
-    """Return where the next ``zdemo call`` looks for the API by itself; empty when its ``.env`` decides that."""
-    mine = environment.file or DEFAULT_ENV_FILE
-    file, exists = emulator_env_file(mine, place.emulator_port) if place.emulator_port else (mine, True)
-    if environment.source(API_URL) == EXPORTED or (file == mine and exists):
-        return environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
-    return "" if exists else place.url  # which the step before writes

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -182,6 +182,15 @@ class GradedApi:
     start_seconds: float
 
 
+def _given(target: GradedApi, values: Mapping[str, str], port: int) -> dict[str, str]:
+    """Return the variables that the API gets: no token, and a key file only where its ``.env`` names another."""
+    names = [*FOR_THE_API, *(text.partition("=")[0] for text in target.env)]
+    with suppress(SettingsError):
+        names += [KEY_FILE] if read_dotenv(DEFAULT_ENV_FILE).get(KEY_FILE, "").strip() else []
+    given = with_emulator.variables(values, port, target.env)
+    return {"PORT": str(port), **{name: given[name] for name in names if name in given}}
+
+
 def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> None:
     """Wait until the API answers; if it does not, show what it printed last."""
     from zdemo.verify.run import last_lines
@@ -211,10 +220,6 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     from zdemo.verify.judgments import secrets_of
     from zdemo.verify.run import VerifyRun
 
-    for_the_api = list(FOR_THE_API)
-    with suppress(SettingsError):
-        if read_dotenv(DEFAULT_ENV_FILE).get(KEY_FILE, "").strip():  # the API may read it
-            for_the_api.append(KEY_FILE)
     start = random_start(World(external_domain=target.external_domain))
     with ExitStack() as stack:
         stack.enter_context(left_by_signals())
@@ -222,10 +227,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         values, port = {**with_emulator.exported(start, running.url), **files}, free_port()
-        own = {*for_the_api, *(text.partition("=")[0] for text in target.env)}
-        given = with_emulator.variables(values, port, target.env)
-        kept = {name: text for name, text in given.items() if name in own}  # no token
-        environment, withdrawn = with_emulator.command_environment(os.environ, {"PORT": str(port), **kept})
+        environment, withdrawn = with_emulator.command_environment(os.environ, _given(target, values, port))
         screen.hide(start.client_secret)
         if withdrawn:
             screen.note(f"the API does not get your {', '.join(withdrawn)}")
