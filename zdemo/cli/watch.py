@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from zdemo.cli.screen import Screen
 from zdemo.errors import ConnectionFailed, FailureKind, ZdemoError
+from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call
 
 SECONDS_BETWEEN = 0.25
@@ -71,12 +72,8 @@ class Watch:
                 show(self._line(outcome))
         if isinstance(before, ConnectionFailed):
             raise ConnectionFailed(self._line(before), hint=before.hint, kind=before.kind, origin=before.origin)
-        status, still = before.answer.status, "the answer is still"
-        hint = "use --expect STATUS, which also ends if the answer changed before you began to watch"
-        if self.expect is not None:
-            still = f"the status {self.expect} did not come, it is"
-            hint = "zdemo introspect shows what ZITADEL says; an API follows within its ZDEMO_CACHE_TTL"
-        raise ZdemoError(f"{still} {status} {self}", hint=hint)
+        what = f"the status {self.expect} did not come: " if self.expect else "the answer did not change: "
+        raise ZdemoError(f"{what}{self._line(before)}", hint=Command("introspect", does="shows what ZITADEL says"))
 
     def _line(self, outcome: Outcome) -> str:
         if isinstance(outcome, ConnectionFailed):

@@ -101,7 +101,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
 
 def show_start(screen: Screen, start: Start, url: str) -> None:
     """Show the emulator's address, project, applications and users."""
-    from zdemo.emulator.login.sessions import people
+    from zdemo.emulator.sessions import people
 
     screen.say(f"ZITADEL (emulator {start.world.name}) on {url}; Ctrl-C stops it")
     if start.world.other_domains:
@@ -155,23 +155,11 @@ def requests_log(mark: str) -> RequestLog:
     return RequestLog(REQUESTS_LOG, FIELDS, partial(_line, mark))
 
 
-def _line(  # noqa: PLR0913, PLR0917  # the fields of a record
-    mark: str,
-    lines: RequestLines,
-    _created: float,
-    method: str,
-    path: str,
-    status: int,
-    milliseconds: float,
-    client: str,
-    user: str,
-    token: str,
-    reason: str,
-    at: float,
-) -> str:
-    path = re.sub(PACKAGE, "", path)
-    who = ", ".join(filter(None, (client, user or token)))
-    what = f"{who}: {reason}" if who and reason else who or reason
-    took = f"{milliseconds:.1f} ms"
-    request = one_line(f"{method} {path}")
-    return lines.laid_out(f"{lines.clock(at)}  ", request, status, one_line(what), ("", took, ""), mark)
+def _line(mark: str, lines: RequestLines, _created: float, *fields: Any) -> str:
+    from zdemo.emulator.incoming.request_records import RequestRecord
+
+    record = RequestRecord(*fields)
+    who = ", ".join(filter(None, (record.client, record.user or record.token)))
+    what = ": ".join(filter(None, (who, record.reason)))
+    request, took = one_line(f"{record.method} {re.sub(PACKAGE, '', record.path)}"), f"{record.milliseconds:.1f} ms"
+    return lines.laid_out(f"{lines.clock(record.at)}  ", request, record.status, one_line(what), ("", took, ""), mark)

@@ -44,7 +44,7 @@ from zdemo.setup.setup_files import SetupFiles, only_setup_in_folder
 from zdemo.setup.teardown import Item, Teardown, plan_teardown, tear_down
 from zdemo.text.printable import one_line, printable
 from zdemo.zitadel.management import TOO_OLD, ManagementClient
-from zdemo.zitadel.records import Administrator, Auth
+from zdemo.zitadel.records import Auth, User
 
 CREATED = "What is created"
 METHOD = "How the application authenticates: basic or private-key-jwt. Default: as it does now, else basic."
@@ -308,7 +308,7 @@ def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: s
     screen.say()
 
 
-def _head(screen: Screen, issuer: str, admin: Administrator, emulator: str) -> None:
+def _head(screen: Screen, issuer: str, admin: User, emulator: str) -> None:
     roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
     screen.say(one_line(f"{issuer} as {admin.login_name}{roles}"))
     if emulator:
