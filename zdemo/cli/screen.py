@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import zip_longest
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from zdemo.text.redaction import Redaction, in_texts
 if TYPE_CHECKING:
     from zdemo.config.environment import Environment
     from zdemo.diagnosis.finding import Finding
+
+
+ERASE_LINE = "\r\x1b[2K"
 
 
 class Screen:
@@ -165,19 +168,20 @@ class Screen:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
-        """Show a spinner on a terminal while the block runs; yield a function that changes its text."""
+        """Show on a terminal what is waited for while the block runs; yield a function that changes the text."""
         if not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
             yield lambda _: None
             return
-        from rich.console import Console  # here, since most commands never wait
-        from rich.text import Text
 
-        def visible(text: str) -> Text:
-            return Text(printable(self.redaction(text)))
+        def show(text: str) -> None:
+            self.stderr.write(ERASE_LINE + printable(self.redaction(text))[: self.width(self.stderr) - 1])
+            self.stderr.flush()
 
-        colours: Literal["auto"] | None = "auto" if shows_colour(self.stderr) else None
-        with Console(file=self.stderr, color_system=colours).status(visible(what)) as status:
-            yield lambda text: status.update(visible(text))
+        show(f"{what}…")
+        try:
+            yield show
+        finally:
+            show("")
 
 
 def drop(stream: IO[str]) -> None:

@@ -95,11 +95,9 @@ def call(  # the options
 
     Examples:
       zdemo call scoped
-      zdemo call scoped --pat
       zdemo call scoped --as visitor
       zdemo call /messages -X POST
       zdemo call https://api.example.com/messages
-      zdemo call private --url http://127.0.0.1:5001 -v
       zdemo call scoped --watch --expect 401
       zdemo call scoped --curl
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
 NAMES = {group.value: f"all cases of the group {group.value}" for group in Group} | {c.id: c.asked for c in CASES}
+DOMAIN = "The host name in ZITADEL's issuer. It must resolve to this machine."
+ONLY = "Run this case or group, and those it needs. Repeatable."
+_seconds = partial(option, "SECONDS", shows_default=True, max=600)
 EXAMPLE = "zdemo verify --path /messages -- flask --app app run --port {port}"
 
 
@@ -50,21 +54,10 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     no_role: Annotated[bool, flag("The path requires a token, but no role.", "--no-role")] = False,
     public: Annotated[str | None, option("PATH", "A path that requires no token.")] = None,
     env: with_emulator.Env = None,
-    external_domain: Annotated[
-        str,
-        option("NAME", "The host name in ZITADEL's issuer. It must resolve to this machine.", shows_default=True),
-    ] = "localhost",
-    window: Annotated[
-        float,
-        option("SECONDS", "How long a deleted token or removed role still passes.", shows_default=True, min=0, max=600),
-    ] = 10,
-    start_seconds: Annotated[
-        float, option("SECONDS", "How long the API may take to start.", shows_default=True, min=1, max=600)
-    ] = 30,
-    only: Annotated[
-        list[str] | None,
-        option("ID|GROUP", "Run this case or group, and those it needs. Repeatable.", autocompletion=completing(NAMES)),
-    ] = None,
+    external_domain: Annotated[str, option("NAME", DOMAIN, shows_default=True)] = "localhost",
+    window: Annotated[float, _seconds("How long a deleted token or removed role still passes.", min=0)] = 10,
+    start_seconds: Annotated[float, _seconds("How long the API may take to start.", min=1)] = 30,
+    only: Annotated[list[str] | None, option("ID|GROUP", ONLY, autocompletion=completing(NAMES))] = None,
     strict: Annotated[bool, flag("Count the group hardening, too.", "--strict")] = False,
     list_cases: Annotated[bool, flag("List the cases: their IDs, and what is asked.", "--list")] = False,
     verbose: Annotated[bool, verbose_flag("Show every case with what was seen.")] = False,
