@@ -81,8 +81,7 @@ def test_what_the_environment_hides_and_git_would_take_is_named(bare: Shell) -> 
 @pytest.mark.parametrize(("typed", "wrote"), [("\n", "a skeleton to fill in"), ("E\n", "the settings of the emulator")])
 def test_a_terminal_asks_which_settings(bare: Shell, typed: str, wrote: str) -> None:
     code, screen = at_terminal(bare, "init", when=QUESTION, typed=typed)
-    assert code == 0
-    assert f"wrote .env: {wrote}\n" in screen
+    assert (code, f"wrote .env: {wrote}\n" in screen) == (0, True)
 
 
 def test_a_file_that_appears_meanwhile_is_not_touched(bare: Shell) -> None:

@@ -1,6 +1,5 @@
 """The reports of ``zdemo doctor`` and ``zdemo verify``: a line for each group, then in full what failed; and JUnit."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,13 +29,8 @@ BLOCK: dict[str, Any] = {"indent": INDENT, "label_width": LABEL_WIDTH}
 
 
 def _mark(screen: Screen, outcome: Outcome) -> str:
-    """Return the outcome as a sign if the terminal can show it, else as a word; all have the same width.
-
-    ``LC_CTYPE`` does not count: Python sets it itself where ``LANG`` is ``C``.
-    """
-    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or "utf-8"
-    encoding = getattr(screen.stdout, "encoding", None) or "utf-8"
-    can_show = re.search("(?i)utf-?8", locale) and re.fullmatch("(?i)utf-?8", encoding)
+    """Return the outcome as a sign if standard output can show it, else as a word; all have the same width."""
+    can_show = re.fullmatch("(?i)utf-?8", getattr(screen.stdout, "encoding", None) or "utf-8")
     return screen.mark((SIGNS if can_show else WORDS)[outcome], COLOURS[outcome])
 
 
