@@ -33,7 +33,7 @@ def stopped(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, s
 EXPOSED = ("--host", "0.0.0.0", "--expose-emulator")  # noqa: S104  # what is tested
 
 
-def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare: Shell) -> None:
+def test_the_emulator_has_private_key_files_and_stops_cleanly(bare: Shell) -> None:
     port = free_port()
     names = ("--external-domain", "zitadel:9000", "--external-domain", "auth.example")
     with bare.running("emulator", "--port", str(port), "--json", *EXPOSED, *names) as process:
