@@ -32,6 +32,23 @@ def test_an_active_token_shows_who_what_for_which_roles_and_a_verdict_for_each_r
     assert READER.pat not in ran.out
 
 
+@pytest.mark.parametrize(
+    ("changed", "first", "who"),
+    [
+        ({"username": None, "client_id": "3" * 18}, "who", "user 7"),
+        ({"username": None, "client_id": "reader"}, "who", "reader (user 7)"),
+        ({"act": {"sub": "8", "act": {"sub": "9"}}}, "actor", "user 8 acts in the place of this user, as did user 9"),
+        ({"act": {"sub": "\x1b[2J"}, "exp": 1}, "actor", r"user \x1b[2J acts in the place of this user"),
+    ],
+)
+def test_the_first_lines_name_the_user_and_who_acts_in_their_place(
+    shell: Shell, changed: dict[str, object], first: str, who: str
+) -> None:
+    with upstream(claims(sub="7", **changed)) as zitadel:
+        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, ran.out.splitlines()[1]) == (0, f"{first:<12}  {who}")
+
+
 def test_json_is_the_answer_of_zitadel_byte_for_byte(own_stack: Stack, own_shell: Shell) -> None:
     ran = own_shell("introspect", "--json")
     url, own = f"{own_stack.emulator.url}/oauth/v2/introspect", (CLIENT_ID, CLIENT_SECRET)

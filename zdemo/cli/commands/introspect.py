@@ -22,7 +22,7 @@ from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.evidence import refusal_of
 from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.rules.missing_role import own_project
-from zdemo.diagnosis.token_form import TokenKind, token_form
+from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind, token_form
 from zdemo.diagnosis.view import brief, why
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
@@ -154,7 +154,7 @@ def _show(
     else:
         expires = introspection.expires_at
         but = "but " if expires is not None and expires <= now else ""
-        screen.pairs([("active", f"yes, {but}{_expiry(expires, now=now)}")])
+        screen.pairs([("active", f"yes, {but}{_expiry(expires, now=now)}"), *_actor(introspection)])
         if finding:
             show_finding(screen, finding, evidence=verbose)
             screen.say()
@@ -173,12 +173,23 @@ def _show(
         show_claims(screen, introspection.claims)
 
 
+def _actor(introspection: Introspection) -> list[tuple[str, str]]:
+    """Return the line about who impersonates the user, if anybody does, and about those who did before them."""
+    if not introspection.actors:
+        return []
+    actor, *others = introspection.actors
+    before = f", as did user {', user '.join(others)}" if others else ""
+    return [("actor", one_line(f"user {actor} acts in the place of this user{before}"))]
+
+
 def _about(introspection: Introspection, token: str, *, now: float, verbose: bool) -> dict[str, str]:
-    name = introspection.text("username") or introspection.text("client_id") or "a user without a name"
+    client_id, user = introspection.text("client_id"), f"user {introspection.text('sub') or 'unknown'}"
+    # a service account's client ID is its user name, a person's token has that of an application (ZITADEL)
+    name = introspection.text("username") or ("" if ID_DIGITS.match(client_id) else client_id)
     issued = introspection.claims.get("iat")
     since = f", issued {span(now - within_all_clocks(issued))} ago" if type(issued) is int else ""
     return {
-        "who": one_line(f"{name} (user {introspection.text('sub') or 'unknown'})"),
+        "who": one_line(f"{name} ({user})" if name else user),
         "token": f"{token_form(token).name} {masked(token)}{since}",
         "issuer": one_line(introspection.text("iss")) or "none",
         "audience": one_line(" ".join(introspection.audience)) or "none",
@@ -257,7 +268,11 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
         expires_at=within_all_clocks(expires) if type(expires) is int else None,
         audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
     )
-    rows = {"not verified": NOT_VERIFIED, **_about(unverified, token, now=now, verbose=verbose)}
+    rows = {
+        "not verified": NOT_VERIFIED,
+        **dict(_actor(unverified)),
+        **_about(unverified, token, now=now, verbose=verbose),
+    }
     if form.is_id_token:
         rows["token"] += "\nan ID token, which no API accepts"
     is_same = unverified.text("iss") == settings.issuer
