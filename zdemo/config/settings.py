@@ -66,7 +66,8 @@ class _Reader:
 
     def dotenv_warning(self) -> Problem | None:
         """Return a warning if others can read or change a ``.env`` with secrets."""
-        file, values = self.environment.file, self.environment.in_file
+        file = self.environment.file
+        values = self.environment.layers.get(str(file), {})
         holds_secret = any(variable.is_secret(values.get(variable.name, "")) for variable in VARIABLES)
         return open_to_others(str(file), file) if file and holds_secret else None
 

@@ -185,7 +185,7 @@ class _Outcome:
         screen, token, watched = self.screen, self.token, self.watched
         explanation, username = self._explained(result)
         if explanation:
-            screen.told |= {problem.text for problem in explanation.finding.because}
+            screen.told |= {*explanation.finding.because}
         shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in self.environment)
         tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
         if self.as_json:
