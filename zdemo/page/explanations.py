@@ -121,5 +121,5 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
         return raised  # more exact than what can be seen from outside
     if own := finding_for_own_refusal(call):
         return own
-    explanation = explain(call, token, None, Environment({}), unasked="", again="--pat", now=now)
+    explanation = explain(call, token, None, Environment({}), again="--pat", now=now)
     return explanation.finding if explanation else None

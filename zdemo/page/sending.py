@@ -98,7 +98,7 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     if caller.id in VARIABLES and user_id:
         pat_id = context.pat_ids.get(caller.id, "")
         ids = PatIds(user=user_id, pat_id=pat_id, variable=VARIABLES[caller.id], named_by=())
-    explanation = explain(call, caller.token, settings, environment, unasked="", again=again, now=time.time(), ids=ids)
+    explanation = explain(call, caller.token, settings, environment, again=again, now=time.time(), ids=ids)
     if explanation is None:
         return None
     finding = explanation.finding.without([caller.token or ""])

@@ -203,8 +203,6 @@ class _Outcome:
         if explanation:
             finding = explanation.finding if self.verbose else brief(explanation.finding)
             show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))
-            if explanation.unasked:
-                screen.pairs([("not asked", f"ZITADEL: {explanation.unasked}")], indent=2, label_width=10)
 
     def _explained(self, result: Call) -> tuple[Explanation | None, str]:
         """Return why a call was refused, and whose token it is, for which no other API's token goes to ZITADEL."""

@@ -28,7 +28,6 @@ class Explanation:
     """The most likely cause."""
 
     finding: Finding
-    unasked: str = ""  # why ZITADEL was not asked
     username: str = ""  # empty when it is unknown
 
 
@@ -38,9 +37,9 @@ def explain(  # noqa: PLR0913  # each given by name
     settings: Settings | None,
     environment: Environment,
     *,
-    unasked: str,
-    again: str,
     now: float,
+    unasked: str = "",
+    again: str = "",
     ids: PatIds | None = None,
     known: Investigation | None = None,
 ) -> Explanation | None:
@@ -56,7 +55,8 @@ def explain(  # noqa: PLR0913  # each given by name
     if finding := decide(BY_ANSWER, case):
         return Explanation(finding=with_settings_first(finding, settings_problems(environment)))
     if settings is None or token is None:
-        return Explanation(finding=diagnose(BY_API_ALONE, case), unasked=unasked)
+        why_not = [("not asked", f"ZITADEL: {unasked}")] if unasked else []
+        return Explanation(finding=diagnose(BY_API_ALONE, case).and_seen(why_not))
     if known is None:
         with closing(Facts(environment, settings, token, ids)) as facts:
             known = investigate(facts, role=call.role, now=now, refused_for_role=case.code == "insufficient_scope")
