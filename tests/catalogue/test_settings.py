@@ -129,7 +129,7 @@ def test_what_is_in_the_wrong_variable_is_named_by_both(
         output.names(*named).never(never)
 
 
-def test_another_name_for_the_token_is_pointed_out_in_the_file_alone(bare: Shell, zitadel: Emulator) -> None:
+def test_another_name_for_the_token_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
     values = {"pat": READER.pat} | settings(zitadel.url, PAT="")
     bare.dotenv(**values)
     with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
@@ -138,6 +138,7 @@ def test_another_name_for_the_token_is_pointed_out_in_the_file_alone(bare: Shell
         output.names("rename pat to PAT in .env")
     (bare.folder / ".env").unlink()
     introspect(bare, values).names("no token to ask about").never("rename")
+    introspect(bare, settings(zitadel.url, PAT="") | {"TOKEN": READER.pat}).names("rename TOKEN to PAT in the environ")
 
 
 def test_doctor_warns_without_a_token(bare: Shell, zitadel: Emulator) -> None:

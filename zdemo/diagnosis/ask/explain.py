@@ -61,9 +61,10 @@ def explain(  # noqa: PLR0913  # each given by name
         with closing(Facts(environment, settings, token, ids)) as facts:
             known = investigate(facts, role=call.role, now=now, refused_for_role=case.code == "insufficient_scope")
     finding = diagnose(COMPARED, replace(case, here=known.finding, introspection=known.introspection))
-    api_url = call.url.removesuffix(without_secret_query(call.route.path))
-    if finding.id in ("call.disagrees", "call.api_cannot_ask") and (other := api_difference(api_url, settings)):
-        finding = other_api(other, call.setting).and_seen(finding.seen)
+    if finding.id in ("call.disagrees", "call.api_cannot_ask"):
+        api_url = call.url.removesuffix(without_secret_query(call.route.path))
+        if other := api_difference(api_url, settings):
+            finding = other_api(other, call.setting).and_seen(finding.seen)
     if finding.candidates:
         more = Command("introspect", option=again, does="what ZITADEL says about this token")
         next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
