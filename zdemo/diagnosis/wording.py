@@ -7,8 +7,7 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
-from zdemo.http.failure_messages import EXPECTS_HTTPS
-from zdemo.http.other_address import address_steps, host_or_nothing
+from zdemo.http.failure_messages import EXPECTS_HTTPS, address_steps, host_or_nothing
 from zdemo.text.masking import could_be_secret
 
 Lines = tuple[tuple[str, str], ...]
