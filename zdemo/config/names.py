@@ -4,18 +4,12 @@ import re
 from collections.abc import Iterable
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment
-from zdemo.config.variables import BY_NAME
+from zdemo.config.variables import BY_NAME, OTHER_NAMES
 from zdemo.errors.steps import RenameVariable, SetVariable
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
 BEFORE_NAME = r"(?i)^(\$env:|set\s+|ZITADEL_|ZDEMO_)"  # PowerShell, cmd, and prefixes that only some names have
-OTHER_NAMES = {  # of settings, as other programs call them
-    **dict.fromkeys(("ISSUER", "ZITADEL_ISSUER", "ZITADEL_URL", "ZITADEL_HOST"), "ZITADEL_DOMAIN"),
-    **dict.fromkeys(("TOKEN", "ACCESS_TOKEN", "ZITADEL_TOKEN", "ZDEMO_TOKEN"), "PAT"),
-    **dict.fromkeys(("ADMIN_PAT", "ZITADEL_ADMIN_TOKEN"), "ZITADEL_ADMIN_PAT"),
-    "PROJECT_ID": "ZITADEL_PROJECT_ID",
-}
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
 
 
