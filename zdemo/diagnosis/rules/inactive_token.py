@@ -202,9 +202,7 @@ def _ended(case: TokenCase) -> Finding:
 def _unusual(case: TokenCase) -> Finding:
     is_jwe = "." in case.token  # a piece of one has another form
     what = "not valid, and its length is unusual" if is_jwe else "cut off (incomplete)"
-    whole = (
-        'it is whole, but not valid: its user has an ID that was chosen by hand; with a ":" in that ID, it never was'
-    )
+    whole = 'it is whole, but not valid: its user has an ID chosen by hand; with a ":" in that ID, it never was'
     changed = ("it is cut off (incomplete), or something was added",) if is_jwe else ()
     again = "copy the whole token again; if it is complete, create or request a new one"
     return Finding(
