@@ -180,9 +180,9 @@ def test_24_a_role_assignment_that_is_deactivated(bare: Shell, planter: Planter)
 def test_25_a_token_for_another_audience(bare: Shell, planter: Planter, of: str) -> None:
     scopes = () if of == "nothing" else (f"urn:zitadel:iam:org:project:id:{planter.project(ROLE)}:aud",)
     env = administered(planter.url, PAT=planter.tokens(*scopes)["access_token"], ZITADEL_PROJECT_ID=PROJECT_ID)
-    for output in both(bare, env, "token.audience"):
+    for output in (*both(bare, env, "token.audience"), introspect(bare, env | {"ZITADEL_PROJECT_ID": ""})):
         output.names("not meant for this API: it was requested without the scope", "audience", f"scope {AUDIENCE}")
-        output.never("expired", "deleted", OPEN)
+        output.never("expired", "deleted", "PROJECT_ID is the ID", OPEN)
 
 
 @pytest.mark.parametrize("jwt", [True, False])

@@ -137,7 +137,9 @@ def _not_for_this_api(case: TokenCase) -> Finding:
     without = f"it was requested without the scope {scope}"
     wrong = f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project"
     compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
-    first: tuple[Step, ...] = () if configured else ("PROJECT_ID is the ID of the API application's project",)
+    first: tuple[Step, ...] = (
+        () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
+    )
     if is_open:
         first = (sentence(compare, Command("doctor"), "shows it)"),)
     return Finding(

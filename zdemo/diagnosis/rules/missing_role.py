@@ -140,8 +140,8 @@ def _rights(case: TokenCase) -> str:
 def _administrators(case: TokenCase) -> Finding:
     return Finding(  # the fix is never to grant it the role
         id="role.administrators_token",
-        cause=f"the token is valid, but it is an administrator's ({_rights(case)}), without the role "
-        f"{case.role}; an administrator's token should not be sent to APIs",
+        cause=f"the token is an administrator's ({_rights(case)}), and does not have the role {case.role}; an "
+        "administrator's token should not be sent to APIs",
         likely=not (case.evidence.own_rights or case.evidence.is_admin_pat),
         fix=(OF_SERVICE_ACCOUNT,),
         otherwise=(Command("setup", does="creates such a user and its token, if there is none"),),
