@@ -147,6 +147,12 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     planter.grant(ROLE, project_id=planter.project(ROLE), user_id=user["user_id"])
     for output in both(bare, env, "role.granted"):
         output.names("granted in project elsewhere").never(OPEN, "is not granted to its user")
+    owner = planter.api.administrators.CreateAdministrator(
+        userId=VISITOR.id, resource={"projectId": PROJECT_ID}, roles=["PROJECT_OWNER"]
+    )
+    owner.has("creationDate")  # who sees that there are assignments, and none of them
+    output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": VISITOR.pat})
+    output.names(OPEN, "ZITADEL_ADMIN_PAT did not show them").never("granted to its user, who")
 
 
 def with_app(planter: Planter, project: str, **more: str) -> dict[str, str]:
