@@ -7,11 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.cli import Shell, administered, settings
+from tests.support.logins import add_client
 from tests.support.named_causes import both, call, command, doctor, introspect
 from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.secret_forms import jwe
 from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
 from tests.support.waiting import eventually
+from tests.support.workshop import FOREVER
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -137,6 +139,7 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     user = planter.tokens(AUDIENCE)
     env = administered(planter.url, PAT=user["access_token"])
     alone = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""})
+    alone.never("zitadel:aud")  # whoever received such a token could change its user's data at ZITADEL
     alone.names(OPEN, "this token may not list", r"role list \S+ --admin-pat", f"role grant \\S+ {ROLE} --admin-pat")
     introspect(bare, env).names("is not granted to its user", "with ZITADEL_ADMIN_PAT").never("--admin-pat")
     output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""}, "--admin-pat", ADMIN.pat)
@@ -144,6 +147,12 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     planter.grant(ROLE, project_id=planter.project(ROLE), user_id=user["user_id"])
     for output in both(bare, env, "role.granted"):
         output.names("granted in project elsewhere").never(OPEN, "is not granted to its user")
+    owner = planter.api.administrators.CreateAdministrator(
+        userId=VISITOR.id, resource={"projectId": PROJECT_ID}, roles=["PROJECT_OWNER"]
+    )
+    owner.has("creationDate")  # who sees that there are assignments, and none of them
+    output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": VISITOR.pat})
+    output.names(OPEN, "ZITADEL_ADMIN_PAT did not show them").never("granted to its user, who")
 
 
 def with_app(planter: Planter, project: str, **more: str) -> dict[str, str]:
@@ -177,8 +186,9 @@ def test_24_a_role_assignment_that_is_deactivated(bare: Shell, planter: Planter)
 def test_25_a_token_for_another_audience(bare: Shell, planter: Planter, of: str) -> None:
     scopes = () if of == "nothing" else (f"urn:zitadel:iam:org:project:id:{planter.project(ROLE)}:aud",)
     env = administered(planter.url, PAT=planter.tokens(*scopes)["access_token"], ZITADEL_PROJECT_ID=PROJECT_ID)
-    for output in both(bare, env, "token.audience"):
-        output.names("valid, but not meant for this API", "audience", f"scope {AUDIENCE}").never("expired", "deleted")
+    for output in (*both(bare, env, "token.audience"), introspect(bare, env | {"ZITADEL_PROJECT_ID": ""})):
+        output.names("not meant for this API: it was requested without the scope", "audience", f"scope {AUDIENCE}")
+        output.never("expired", "deleted", "PROJECT_ID is the ID", OPEN)
 
 
 @pytest.mark.parametrize("jwt", [True, False])
@@ -235,6 +245,26 @@ def test_47_49_an_opaque_token_that_is_dead(bare: Shell, planter: Planter) -> No
         output.names("expired", "ended", "request a new", OPEN).never(r"\bPAT\b")
 
 
+@pytest.mark.parametrize("kind", ["BEARER", "JWT"])
+def test_47_a_token_that_a_refresh_ended(bare: Shell, planter: Planter, kind: str) -> None:
+    app = add_client(planter.emulator, accessTokenType=f"OIDC_TOKEN_TYPE_{kind}")
+    tokens = app.log_in(scope="openid offline_access")
+    assert app.refresh(tokens).status_code == 200
+    for output in both(bare, settings(planter.url, PAT=tokens["access_token"]), "token.active"):
+        output.names("refresh token was used since", "fix use the access token that the last refresh gave", OPEN)
+        output.never("client credentials")
+
+
+def test_48_a_user_whose_id_has_a_colon_never_has_a_live_pat(bare: Shell, planter: Planter) -> None:
+    user = {"userId": "a:b", "username": "colon", "machine": {"name": "colon"}}
+    planter.api.users.CreateUser(organizationId=ORGANIZATION_ID, **user).has("id")
+    pat = planter.user("AddPersonalAccessToken", "a:b", expirationDate=FOREVER)["token"]
+    introspect(bare, settings(planter.url, PAT=pat)).names('with a ":" in that ID', OPEN)
+    for name in ("a:b", "colon"):
+        for output in both(bare, administered(planter.url, PAT=pat, ZDEMO_PAT_USER_ID=name), "token.active"):
+            output.names('a:b, with a ":"', "never active", "fix use a PAT of another user").never(OPEN, "removed")
+
+
 def session_api() -> Behaviour:
     refused = answer(json_body({"error": "unauthorized_client"}), 400)
     inactive = answer(json_body({"active": False}))
@@ -263,6 +293,12 @@ def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, p
     token = planter.tokens(AUDIENCE, jwt=True, host="localhost:59999")["access_token"]
     for output in both(bare, settings(planter.url, PAT=token), "token.active"):
         output.names("http://localhost:59999", planter.url, "request the token from").never("expired", OPEN)
+
+
+def test_nobody_is_told_to_grant_the_first_administrators_pat_a_role(bare: Shell, planter: Planter) -> None:
+    with serving(create_app(planter.settings)) as port:
+        output = call(bare, settings(planter.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}", PAT=ADMIN.pat), "scoped")
+    output.names("most likely, .* administrator's", "set PAT to the token of a service account").never("role grant")
 
 
 @pytest.mark.parametrize("death", ["18 deleted", "39 reactivated", "41 removed"])
