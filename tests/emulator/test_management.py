@@ -98,8 +98,9 @@ def test_an_oidc_application_says_what_openid_connect_would_have_otherwise(admin
     assert problems("http://localhost/back", "USER_AGENT", developmentMode=True) == web
     native = ["Native.RedirectUris.MustBeHttpLocalhost", "Native.AuthMethodType.NotNone"]
     assert problems("http://app.example/back", "NATIVE") == native
-    refresh = {"redirectUris": [], "grantTypes": ["OIDC_GRANT_TYPE_REFRESH_TOKEN"]}
-    assert problems("", **refresh) == ["NoRedirectUris", "GrantType.Refresh.NoAuthCode"]
+    refresh = ["OIDC_GRANT_TYPE_REFRESH_TOKEN"]
+    both = ["NoRedirectUris", "GrantType.Refresh.NoAuthCode"]
+    assert problems("", redirectUris=[], grantTypes=refresh) == both
     assert problems("", redirectUris=[], grantTypes=["OIDC_GRANT_TYPE_DEVICE_CODE"]) == []
 
 

@@ -15,6 +15,9 @@ USER = '[[users]]\nusername = "ada"\n'
 TOKEN = f"{USER}[[users.tokens]]\n"
 PROJECT = '[[projects]]\nname = "shop"\nroles = ["read"]\n'
 APPLICATION = f"{PROJECT}[[projects.applications]]\nname='a'\n"
+GRANT = f"{PROJECT}[[projects.grants]]\norganization="
+PARTNER = "[[organizations]]\nname='ZITADEL'\n[[organizations]]\nname='P'\n"
+OWNER_OF = "administrator = 'ORG_OWNER'\nadministrator_of = "
 ASSIGNMENT = "[[users.assignments]]\nproject="
 
 
@@ -70,6 +73,30 @@ def test_people_have_passwords_and_roles_and_a_login_client_is_nobodys_administr
     assert [a.roles for a in start.world.administrators.values() if a.user_id == login.id] == [["IAM_LOGIN_CLIENT"]]
 
 
+def test_a_project_is_granted_and_administrators_have_one_organization_or_project() -> None:
+    def user(name: str, **fields: object) -> dict[str, object]:
+        return {"username": name, "organization": "Partner"} | fields
+
+    assignments = [{"project": project, "roles": ["read"]} for project in ("shop", "other")]
+    grant = {"organization": "Partner", "roles": ["read"]}
+    shop = {"name": "shop", "id": "shop-1", "roles": ["read", "write"], "grants": [grant]}
+    content = {
+        "organizations": [{"name": "Acme", "id": "acme"}, {"name": "Partner", "id": "partner"}],
+        "projects": [shop, {"name": "other", "roles": ["read"]}],
+        "users": [
+            user("guest", assignments=assignments),
+            user("here", administrator="ORG_OWNER"),
+            user("there", administrator="ORG_USER_MANAGER", administrator_of="Acme"),
+            user("owner", administrator="PROJECT_OWNER", administrator_of="shop"),
+        ],
+    }
+    world = seeded_start(json.dumps(content), "seed.json").world
+    assert [a.organization_id for a in world.authorizations.values()] == ["partner", "acme"]
+    assert {id: grant.role_keys for id, grant in world.projects["shop-1"].grants.items()} == {"partner": ["read"]}
+    resources = [("organization", "partner"), ("organization", "acme"), ("project", "shop-1")]
+    assert [a.resource for a in world.administrators.values()] == resources
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
@@ -95,6 +122,19 @@ def test_people_have_passwords_and_roles_and_a_login_client_is_nobodys_administr
         (f"{USER}\n{USER}", "line 4: users[1]: user already exists", ""),
         (f"{USER}{ASSIGNMENT}'shp'\nroles=['read']\n{PROJECT}", "line 4: users[0].assignments[0].project: un", "shop"),
         (f"{PROJECT}{USER}{ASSIGNMENT}'shop'\nroles=['red']", "line 8: users[0].assignments[0].roles[0]: un", "read"),
+        (f"{GRANT}'No'", "line 5: projects[0].grants[0].organization: unknown organization: No", "ZITADEL"),
+        (f"{GRANT}'ZITADEL'", "line 5: projects[0].grants[0].organization: the project is its own", ""),
+        (f"{PARTNER}{GRANT}'P'\nroles=['red']", "projects[0].grants[0].roles[0]: unknown role: red", "read"),
+        (
+            f"{PARTNER}{GRANT}'P'\n{USER}organization='P'\n{ASSIGNMENT}'shop'\nroles=['read']",
+            "users[0].assignments[0].roles[0]: unknown role: read",
+            "none",
+        ),
+        (f'{USER}administrator = "OWNER"', "administrator: unknown role: OWNER", "IAM_OWNER"),
+        (f'{USER}administrator_of = "shop"', "administrator: the role is missing", "PROJECT_OWNER"),
+        (f'{USER}administrator = "PROJECT_OWNER"', "administrator_of: the project is missing", "none"),
+        (f"{PROJECT}{USER}{OWNER_OF}'shop'", "users[0].administrator_of: unknown organization: shop", "ZITADEL"),
+        (f"{USER}administrator='IAM_OWNER'\nadministrator_of='ZITADEL'", "IAM_OWNER is for the whole instance", ""),
         (f"{APPLICATION}redirect_uris=['x:y']", 'applications[0].redirect_uris: needs auth = "none"', ""),
         (
             f"{APPLICATION}auth='none'\nclient_secret='{SECRET}'",
