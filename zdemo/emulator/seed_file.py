@@ -14,7 +14,7 @@ import msgspec
 
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import INSTANCE, NEVER, Organization, Project, Resource, User
-from zdemo.emulator.rights import PREFIXES, ROLES
+from zdemo.emulator.rights import ROLES, kind_of
 from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, add_app, start_of
 from zdemo.emulator.sessions import add_person, set_auto_login
 from zdemo.emulator.token_texts import canonical, new_secret
@@ -287,7 +287,7 @@ class _Seeding:
             project = self._named(self._projects, assignment.project, f"{self.at}.project", "project")
             grant = project.grants.get(user.organization_id)
             self._check_roles(dict.fromkeys(grant.role_keys) if grant else project.roles, assignment.roles)
-            owner = user.organization_id if grant else project.organization_id
+            owner = self._world.owner_of_assignments(user, project)
             self._world.add_authorization(user.id, project.id, owner, list(assignment.roles))
         if table.administrator or table.administrator_of:
             self._named(ROLES, table.administrator, f"{self.at}.administrator", "role")
@@ -301,12 +301,12 @@ class _Seeding:
             self._named(known, key, self.at, "role")
 
     def _resource(self, user: User, table: _Account) -> Resource:
-        name, place = table.administrator_of, f"{self.at}.administrator_of"
-        if table.administrator.startswith(PREFIXES["project"]):
-            return Resource("project", self._named(self._projects, name, place, "project").id)
-        if table.administrator.startswith(PREFIXES["organization"]):
-            of = self._named(self._organizations, name, place, "organization").id if name else user.organization_id
-            return Resource("organization", of)
+        name, place, kind = table.administrator_of, f"{self.at}.administrator_of", kind_of(table.administrator)
+        if kind == "project":
+            return Resource(kind, self._named(self._projects, name, place, kind).id)
+        if kind == "organization":
+            id = self._named(self._organizations, name, place, kind).id if name else user.organization_id
+            return Resource(kind, id)
         if name:
             raise self.error(place, f"{table.administrator} is for the whole instance")
         return INSTANCE

@@ -183,8 +183,8 @@ def _compliance(application: Application) -> Answer:
     if not problems:
         return {}
     problems = ["NotCompliant"] * (1 if kind == "WEB" else 2) + problems  # sic
-    shown = [{"key": f"Application.OIDC.V1.{key}", "localizedMessage": PROBLEMS[key]} for key in problems]
-    return {"nonCompliant": True, "complianceProblems": shown}
+    rows = [{"key": f"Application.OIDC.V1.{key}", "localizedMessage": PROBLEMS[key]} for key in problems]
+    return {"nonCompliant": True, "complianceProblems": rows}
 
 
 def _show(_: World, application: Application) -> Answer:
