@@ -63,6 +63,7 @@ class _Account(_Table):
     administrator: _Text = _Text()
     administrator_of: _Text = _Text()  # an organization, by default the account's, or a project
     assignments: list[_Assignment] = []
+    groups: list[_Text] = []
 
 
 class _SeededUser(_Account):
@@ -154,6 +155,7 @@ class _Seeding:
         self._text, self._name, self._world, self.at = text, name, World(), ""
         self._organizations: dict[str, Organization] = {}
         self._projects: dict[str, Project] = {}
+        self._groups: dict[tuple[str, str], str] = {}  # their IDs, by organization and name
         self._users: list[KnownUser] = []
         try:
             self._content = msgspec.convert(self._parsed(), _Seed, dec_hook=_text)
@@ -289,6 +291,8 @@ class _Seeding:
             self._check_roles(dict.fromkeys(grant.role_keys) if grant else project.roles, assignment.roles)
             owner = self._world.owner_of_assignments(user, project)
             self._world.add_authorization(user.id, project.id, owner, list(assignment.roles))
+        for name in table.groups:
+            user.groups[self._groups.setdefault((user.organization_id, name), self._world.new_id())] = name
         if table.administrator or table.administrator_of:
             self._named(ROLES, table.administrator, f"{self.at}.administrator", "role")
             self._world.add_administrator(user.id, self._resource(user, table), [table.administrator])
