@@ -44,6 +44,8 @@ def live_token(world: World, text: str) -> Token:
         raise TokenRefused(_ENDED_SESSION if of_session else _ENDED_PAT, ended.why if ended else UNKNOWN)
     note(user=user.username)
     is_pat = isinstance(token, PersonalAccessToken)
+    if ":" in user.id and text.count(".") != 2:
+        raise TokenRefused(_NO_SUCH_TOKEN, "ZITADEL cannot read an opaque token of a user whose ID has a colon")
     if user.state != "ACTIVE" or (isinstance(token, PersonalAccessToken) and token.dead):
         raise TokenRefused(_NO_SUCH_TOKEN, _why_dead(world, token, user))
     if token.expires <= world.now():
@@ -70,9 +72,7 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
 def _why_dead(world: World, token: Token, user: User) -> str:
     if ended := world.ended_tokens.get(token.id):
         return ended.why
-    if user.state != "ACTIVE":
-        return f"the user is {'locked' if user.state == 'LOCKED' else 'deactivated'}"
-    return "ZITADEL cannot read a PAT of a user whose ID has a colon"
+    return f"the user is {'locked' if user.state == 'LOCKED' else 'deactivated'}"
 
 
 # --- JWTs and their keys ---

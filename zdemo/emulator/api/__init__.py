@@ -22,13 +22,15 @@ from zdemo.emulator.world import World
 
 __all__ = ["HEALTH_PATHS", "SERVICES", "answer"]
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # in a preflight
+HEADERS = "connect-protocol-version connect-timeout-ms grpc-timeout x-grpc-web x-user-agent x-zitadel-orgid".split()  # noqa: SIM905 - readable
 HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
 
 
 def answer(world: World) -> Response:
     """Answer the current request, whose path no other part of the emulator serves."""
     if is_preflight():
-        return preflight()
+        return preflight(METHODS, HEADERS)
     service, _, method = request.path[1:].partition("/")
     if service and service in SERVICES:
         return protocols.connect(world, SERVICES[service], method)

@@ -148,7 +148,11 @@ def _authenticated(world: World, header: str | None) -> User:
         token = live_token(world, parts[1])
     except TokenRefused as refusal:
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=refusal.reason) from refusal
-    if not isinstance(token, PersonalAccessToken) and world.zitadel_project_id not in token.audience:
+    if isinstance(token, PersonalAccessToken):
+        return world.users[token.user_id]
+    if token.actor:
+        raise PermissionDenied("Errors.TokenExchange.Token.NotForAPI", "APP-Shi0J", reason="a token with an actor")
+    if world.zitadel_project_id not in token.audience:
         reason = "audience: the token is not for ZITADEL's own APIs"
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=reason)
     return world.users[token.user_id]

@@ -103,23 +103,23 @@ def userinfo(world: World, form: Form) -> Response:
 
 
 def revoke(world: World, form: Form) -> Response:
-    """End a token that was issued to the OIDC application that asks; an unknown one counts as ended (RFC 7009 §2.2)."""
+    """End a token in whose audience the asking OIDC application is; an unknown one counts as ended (RFC 7009 §2.2)."""
     client = oidc_client(world, form)
     text = form.last("token")
     if not text:
         raise OAuthError("invalid_request", "token missing")
     if refresh_token := world.refresh_tokens.get(canonical(text)):
-        _check_issued_for(client, refresh_token.access)
+        _check_audience(client, refresh_token.access)
         refresh_token.ended = True
         world.end_access_token(refresh_token.access, REVOKED)
         return Response(status=200, content_type=JSON)
     with suppress(TokenRefused):
         token = live_token(world, text)
-        world.end_access_token(_check_issued_for(client, token), REVOKED)
+        world.end_access_token(_check_audience(client, token), REVOKED)
     return Response(status=200, content_type=JSON)
 
 
-def _check_issued_for(client: Application, token: Token) -> SessionToken:
-    if not isinstance(token, SessionToken) or token.client_id != client.client_id:
+def _check_audience(client: Application, token: Token) -> SessionToken:
+    if not isinstance(token, SessionToken) or client.client_id not in token.audience:
         raise OAuthError("invalid_client", "token was not issued for this client", status=401)
     return token

@@ -35,7 +35,7 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
     for name in ("subject_token_type", "requested_token_type", "actor_token_type"):
         if form.last(name) not in ("", *TYPES):
             raise OAuthError("invalid_request", f"{name} is not supported")
-    if form.all("resource"):
+    if form.last("resource"):
         raise OAuthError("invalid_target", "resource parameter not supported")
     subject = _given(world, form, client, "subject", TYPES)
     actor = subject
