@@ -5,7 +5,6 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import Any
 
 import pytest
 
@@ -114,13 +113,3 @@ def test_a_message_has_so_many_values_at_most(admin: Api) -> None:
     for content in (b"[]," * MOST_VALUES + b"[]", b"{}," * MOST_VALUES + b"{}", b"1," * MOST_VALUES + b"1"):
         large = admin.post("ProjectService/ListProjects", b'{"filters": [' + content + b"]}")
         large.refused(429, f"message has more than {MOST_VALUES} values")
-
-
-@pytest.mark.parametrize("kind", ["orQuery", "andQuery", "notQuery"])
-def test_queries_are_nested_to_20_levels(admin: Api, kind: str) -> None:
-    query: dict[str, Any] = {"userNameQuery": {"userName": READER.username}}
-    for _ in range(20):
-        query = {kind: {"query": query} if kind == "notQuery" else {"queries": [query]}}
-    admin.users.ListUsers(queries=[query]).has(result=[{"userId": READER.id}])
-    deeper = admin.users.ListUsers(queries=[{"notQuery": {"query": query}}])
-    deeper.refused(400, "Too many query nesting levels (Max 20)", id="USER-zsQ97")

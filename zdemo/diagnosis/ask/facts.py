@@ -235,9 +235,10 @@ class Facts:
         user_id = introspection.text("sub")
         if may_list_own_assignments(introspection):
             with suppress(IntrospectionError, ManagementError):
-                return {"assignments": resources.list_assignments_of(self._management(self._bearer), user_id)[0]}
-        assignments, hidden = self.look_up(lambda client: resources.list_assignments_of(client, user_id)) or ((), 1)
-        return {} if hidden else {"assignments": assignments, "assignments_from": ADMIN_PAT}
+                return {"assignments": resources.list_assignments(self._management(self._bearer), user_id=user_id)}
+        assignments = self.look_up(partial(resources.list_assignments, user_id=user_id))
+        hides = assignments is None or assignments.hidden
+        return {} if hides else {"assignments": assignments, "assignments_from": ADMIN_PAT}
 
     def _own_rights(self) -> Mapping[str, Any]:
         """Return the administrator roles of the token's user, by the token itself; none when ZITADEL does not say."""
@@ -272,7 +273,7 @@ class Facts:
         application = self.application(client)
         if application is None:
             with_own_id = resources.get_application(client, self.settings.client_id)
-            whole = with_own_id is None and any(m.whole_instance for m in resources.list_memberships(client))
+            whole = with_own_id is None and any(role.startswith("IAM_") for role in resources.manager_roles(client))
             return ClientRecords(whole_instance=whole, with_own_id=with_own_id)
         records = ClientRecords(application=application)
         if application.active:

@@ -126,7 +126,7 @@ def show_human(user: User, v1: bool) -> Answer:
         "nickName": profile.get("nickName", ""),
         "displayName": user.name,
         "preferredLanguage": profile.get("preferredLanguage", "und"),
-        "gender": profile.get("gender", "" if v1 else GENDER.words[0]),
+        "gender": profile.get("gender", "" if v1 else GENDER.default),
     }
     return {
         "profile": t.without_defaults(names) if v1 else names,

@@ -30,7 +30,7 @@ _CHANGES: dict[str, Any] = {
             **dict.fromkeys(_OTHER_CHECKS, t.ANYTHING),
         )
     ),
-    "metadata": t.Map(t.Data()),
+    "metadata": t.Map(t.DATA),
     "challenges": t.ANYTHING,
     "lifetime": t.Duration(),
 }
@@ -171,19 +171,19 @@ def _get_session(call: Call) -> Answer:
     return {"session": _show(call.world, session)}
 
 
-lists.DetailsListing[LoginSession](
+lists.Listing[LoginSession](
     rows=lambda call: [session for session in call.world.login_sessions.values() if not session.ended],
     visible=_sees,
     show=_show,
     filters={
-        "idsQuery": lists.one_of_filter("IDsQuery", "ids", t.Repeated(t.TEXT), "id"),
+        "idsQuery": lists.ids_filter("id", "IDsQuery", ids=t.Repeated(t.TEXT)),
         "userIdQuery": lists.equal_filter("UserIDQuery", "id", t.TEXT, "user_id"),
         "creatorQuery": lists.equal_filter("CreatorQuery", "id", t.Text(most=200), "creator"),
     },
-    columns=lists.columns("SESSION_FIELD_NAME", CREATION_DATE="created"),
+    columns=lists.columns("SESSION_FIELD_NAME", "CREATION_DATE"),
     result="sessions",
     counts_all=True,
-).serve(SERVICE, "ListSessions", "POST /search")
+).serve(SERVICE, "ListSessions", rest="POST /search")
 
 
 # --- the requests of applications and devices ---
