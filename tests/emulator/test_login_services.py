@@ -10,7 +10,7 @@ from tests.support.logins import CALLBACK, Client, add_client, session_of_ada
 from tests.support.oauth import OAuth
 from tests.support.workshop import HUMAN_PASSWORD, App, Fresh, User, Workshop
 from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
-from zdemo.emulator import ADMIN, Emulator
+from zdemo.emulator import ADMIN, PROJECT_ID, Emulator
 from zdemo.emulator.seed import PERSON_ID, PERSON_PASSWORD, VISITOR
 
 EMBEDDED = "embedded message failed validation | caused by: invalid"
@@ -191,6 +191,17 @@ def test_only_a_login_client_with_a_session_answers(own: Emulator, near: Server,
     ):
         api.oidc.CreateCallback(**({"authRequestId": id} | body)).refused(status, id=error)
     assert login.oidc.CreateCallback(authRequestId=id).response.status_code == 400
+
+
+@pytest.mark.parametrize("flag", ["project_access_required", "authorization_required"])
+def test_a_project_refuses_whom_it_does_not_know(own: Emulator, client: Client, login: Api, flag: str) -> None:
+    world = own.world
+    setattr(world.projects[PROJECT_ID], flag, True)
+    world.users[PERSON_ID].organization_id = world.add_organization("Other").id
+    text = "ProjectRequired" if flag == "project_access_required" else "GrantRequired"
+    world.authorizations.clear()
+    answer = login.oidc.CreateCallback(authRequestId=asked(client), **session_of_ada(login))
+    answer.refused(403, f"Errors.User.{text}", id="OIDC-foSyH49RvL")
 
 
 def test_people_change_their_passwords_when_they_know_the_current_one(own: Emulator, near: Server) -> None:

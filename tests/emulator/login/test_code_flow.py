@@ -177,13 +177,13 @@ def test_a_native_application_may_use_any_loopback_port(shared: Client) -> None:
         ("NATIVE", "com.example.app:/other", NO_REDIRECT),
         ("NATIVE", "http://app.example/x", HTTP),
         ("USER_AGENT", "http://app.example/x", HTTP),
+        ("USER_AGENT", "http://localhost/callback", HTTP),
         ("USER_AGENT", "http://localhost:3000/callback", NO_REDIRECT),
         ("USER_AGENT", "https://app.example/x", ""),
         ("WEB", "http://app.example/x", ""),
         ("WEB", "com.example.app:/callback", CUSTOM_SCHEME),
     ):
-        method = "BASIC" if kind == "WEB" else "NONE"
-        client = add_client(shared.emulator, method, **settings, applicationType=f"OIDC_APP_TYPE_{kind}")
+        client = add_client(shared.emulator, **settings, applicationType=f"OIDC_APP_TYPE_{kind}")
         asked = client.authorize(redirect_uri=uri)
         refused = "" if asked.status_code == 302 else asked.json()["error_description"]
         assert (refused, "Location" in asked.headers) == (refusal, not refusal), (kind, uri)

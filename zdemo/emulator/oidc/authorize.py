@@ -106,8 +106,7 @@ def check_redirect_uri(application: Application, uri: str) -> None:
         what = "The requested redirect_uri is missing in the client configuration."
         reason = f"{uri} is not among its redirectUris"
     elif scheme == "http" and not application.oidc.get("developmentMode"):
-        public = application.auth_method == "OIDC_AUTH_METHOD_TYPE_NONE"
-        if not _loopback(uri) if _is_native(application) else public:
+        if not _loopback(uri) if _is_native(application) else _type(application) != "OIDC_APP_TYPE_WEB":
             what = "This client's redirect_uri is http and is not allowed."
     elif scheme not in ("http", "https") and not _is_native(application):
         what = "This client's redirect_uri is using a custom schema and is not allowed."
@@ -122,7 +121,11 @@ def is_registered(application: Application, registered: list[str], uri: str) -> 
 
 
 def _is_native(application: Application) -> bool:
-    return application.oidc.get("applicationType") == "OIDC_APP_TYPE_NATIVE"
+    return _type(application) == "OIDC_APP_TYPE_NATIVE"
+
+
+def _type(application: Application) -> object:
+    return application.oidc.get("applicationType", "OIDC_APP_TYPE_WEB")
 
 
 def _loopback(uri: str) -> tuple[str, str] | None:
