@@ -52,6 +52,16 @@ def test_each_test_has_its_own_with_the_known_users(zitadel_emulator: ZitadelEmu
     assert introspect(zitadel_emulator, zitadel_emulator.admin_pat).active
 
 
+def test_keys_rotate(zitadel_emulator: ZitadelEmulator) -> None:
+    old = zitadel_emulator.jwt("reader")
+    zitadel_emulator.rotate_keys()
+    new = zitadel_emulator.jwt("reader")
+    assert [introspect(zitadel_emulator, token).active for token in (old, new)] == [True, True]
+    zitadel_emulator.rotate_keys(remove_old=True)
+    newest = zitadel_emulator.jwt("reader")
+    assert [introspect(zitadel_emulator, token).active for token in (old, new, newest)] == [False, False, True]
+
+
 def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
     subject = zitadel_emulator.person("eve", ROLE)
     client_id = zitadel_emulator.app("https://shop.example/callback")

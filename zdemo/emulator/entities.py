@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
 
@@ -203,6 +203,15 @@ class Administrator(Entity):
     user_id: str
     resource: Resource
     roles: list[str]
+
+
+@dataclass(kw_only=True)
+class SigningKey(Entity):
+    """A key that signs JWTs while it is ``ACTIVE``; ``id`` is the ``kid``."""
+
+    private: Any = field(repr=False)
+    algorithm: str = "RS256"
+    state: str = "INITIAL"  # INACTIVE once another one signs
 
 
 @dataclass(kw_only=True)

@@ -46,17 +46,15 @@ def canonical(text: str) -> str:
     As in Go, a JWE can be JSON (RFC 7516 §7.2.2), blanks in its other form and line ends are ignored, and so are the
     spare bits at the end of a part.
     """
-    parts = _parts_of_json(text) or "".join(text.split()).split(".")
+    if text.lstrip().startswith("{"):
+        try:
+            members = json.loads(text)
+            text = ".".join(str(members[name]) for name in ("protected", "encrypted_key", "iv", "ciphertext", "tag"))
+        except (ValueError, KeyError, RecursionError):
+            return ""
+    parts = "".join(text.split()).split(".")
     contents = [decoded(part) for part in (parts if len(parts) == JWE_PARTS else [text])]
     return ".".join(encoded(content) for content in contents if content) if all(contents) else ""
-
-
-def _parts_of_json(text: str) -> list[str]:
-    names = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
-    try:
-        return [str(json.loads(text)[name]) for name in names] if text.lstrip()[:1] == "{" else []
-    except (ValueError, KeyError, RecursionError):
-        return []
 
 
 def decoded(text: str) -> bytes | None:

@@ -1,14 +1,13 @@
-"""Find the live token behind a text, or the reason why there is none; sign JWTs, and check their signatures."""
+"""Find the live token behind a text, or the reason why there is none; read JWTs, and check their signatures."""
 
 import json
-import threading
-import time
 from typing import Any
 
-from zdemo.emulator.entities import IdGenerator, PersonalAccessToken, SessionToken, User
+from zdemo.emulator.entities import PersonalAccessToken, SessionToken, User
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import ago, note
-from zdemo.emulator.token_texts import KEY_BITS, LINE_ENDS, canonical, decoded
+from zdemo.emulator.signing_keys import signing_keys
+from zdemo.emulator.token_texts import LINE_ENDS, canonical, decoded
 from zdemo.emulator.world import World
 
 Token = PersonalAccessToken | SessionToken
@@ -57,7 +56,7 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
     if len(decoded(text) or b"") >= OLD_IV_BYTES:
         raise TokenRefused("ID=OIDC-rei1O Message=invalid token format", UNKNOWN)
     try:
-        claims = own_claims(text)
+        claims = own_claims(world, text)
     except TokenRefused as error:
         reason = str(error) if text.count(".") == 2 else UNKNOWN
         raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=({error})", reason) from error
@@ -75,41 +74,27 @@ def _why_dead(world: World, token: Token, user: User) -> str:
     return f"the user is {'locked' if user.state == 'LOCKED' else 'deactivated'}"
 
 
-# --- JWTs and their keys ---
-
-ALGORITHM = "RS256"
-
-# The private keys by their IDs, the current one and the next: one pair per process, since making a key takes 50 ms
-_KEYS: dict[str, Any] = {}
-_LOCK = threading.Lock()
+# --- JWTs ---
 
 
-def signed(claims: dict[str, Any]) -> str:
-    """Return a JWT with these claims, signed with the current key."""
-    import jwt
-
-    kid, private = next(iter(_keys().items()))
-    return jwt.encode(claims, private, algorithm=ALGORITHM, headers={"kid": kid})
-
-
-def own_claims(text: str) -> dict[str, Any]:
+def own_claims(world: World, text: str) -> dict[str, Any]:
     """Return the claims of a JWT of the current request's issuer, expired or not. Raises TokenRefused."""
     issuer, claims = current_origin().issuer, unverified_claims(text)
     if claims.get("iss") != issuer:
         raise TokenRefused(f"issuer does not match: Expected: {issuer}, got: {claims.get('iss')}")
-    verify_with({kid: private.public_key() for kid, private in _keys().items()}, text, [ALGORITHM])
+    key = signing_keys(world).get(key_id_of(text))
+    verify_with(key.private.public_key() if key else None, text, [key.algorithm] if key else [])
     return claims
 
 
-def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None:
-    """Check a JWT's signature with the PEM or public key that its ``kid`` names. Raises TokenRefused."""
+def verify_with(key: Any, token: str, algorithms: list[str]) -> None:
+    """Check a JWT's signature with the PEM or public key that its ``kid`` names, or None. Raises TokenRefused."""
     import jwt
 
-    kid = key_id_of(token)
-    if kid not in keys:
+    if key is None:
         raise TokenRefused(NO_KEY)
     try:
-        jwt.PyJWS().decode(token, keys[kid], algorithms=algorithms)
+        jwt.PyJWS().decode(token, key, algorithms=algorithms)
     except (jwt.PyJWTError, TypeError, ValueError) as error:
         raise TokenRefused("invalid signature") from error
 
@@ -137,23 +122,3 @@ def unverified_claims(token: str) -> dict[str, Any]:
     if not isinstance(claims, dict):
         raise TokenRefused("malformed jwt payload")
     return claims
-
-
-def jwk_set() -> dict[str, Any]:
-    """Return the public keys, the current one and the next (RFC 7517 §5)."""
-    from jwt.algorithms import RSAAlgorithm
-
-    public = {kid: RSAAlgorithm.to_jwk(private.public_key(), as_dict=True) for kid, private in _keys().items()}
-    fixed = {"use": "sig", "kty": "RSA"}
-    return {"keys": [{**fixed, "kid": kid, "alg": ALGORITHM, "n": p["n"], "e": p["e"]} for kid, p in public.items()]}
-
-
-def _keys() -> dict[str, Any]:
-    """Return the keys, made at the first call."""
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    with _LOCK:
-        if not _KEYS:
-            new_id = IdGenerator(time.time).new_id
-            _KEYS.update({new_id(): rsa.generate_private_key(65537, KEY_BITS) for _ in range(2)})
-        return _KEYS

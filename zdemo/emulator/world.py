@@ -25,6 +25,7 @@ from zdemo.emulator.entities import (
     Resource,
     Role,
     SessionToken,
+    SigningKey,
     User,
     new_name,
 )
@@ -59,6 +60,7 @@ class World:
         self.applications: dict[str, Application] = {}
         self.users: dict[str, User] = {}
         self.authorizations: dict[str, Authorization] = {}
+        self.signing_keys: dict[str, SigningKey] = {}  # see ``signing_keys``
         self.session_tokens: dict[str, SessionToken] = {}
         self.token_ids: dict[str, tuple[str, str]] = {}  # ID and user of each opaque token, by its canonical text
         self.login_sessions: dict[str, LoginSession] = {}
@@ -74,7 +76,7 @@ class World:
         self.events: list[Event] = []  # what happened to users
         self.ended_tokens: dict[str, EndedToken] = {}  # before their time
         self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more
-        self.removed: dict[str, float] = {}  # when a project or an authorization was removed
+        self.removed: dict[str, float] = {}  # when a project, an authorization or a signing key was removed
         self._kept_taken: set[str] = set()  # IDs of applications whose projects were removed
 
     def touch(self, entity: Entity) -> float:

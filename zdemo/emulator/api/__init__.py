@@ -15,6 +15,7 @@ from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
     user_credentials,
     users,
     v1,
+    web_keys,
 )
 from zdemo.emulator.api.service import REST, SERVICES
 from zdemo.emulator.oidc.responses import is_preflight, preflight
@@ -22,7 +23,6 @@ from zdemo.emulator.world import World
 
 __all__ = ["HEALTH_PATHS", "SERVICES", "answer"]
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # in a preflight
 HEADERS = "connect-protocol-version connect-timeout-ms grpc-timeout x-grpc-web x-user-agent x-zitadel-orgid".split()  # noqa: SIM905 - readable
 HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
 
@@ -30,7 +30,7 @@ HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz
 def answer(world: World) -> Response:
     """Answer the current request, whose path no other part of the emulator serves."""
     if is_preflight():
-        return preflight(METHODS, HEADERS)
+        return preflight(HEADERS)
     service, _, method = request.path[1:].partition("/")
     if service in SERVICES:
         return protocols.connect(world, SERVICES[service], method)

@@ -9,7 +9,7 @@ from werkzeug.datastructures import Headers
 
 from zdemo.emulator.api.fields import FieldType, InvalidError, Message, OneOf, moment
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
-from zdemo.emulator.entities import Entity, PersonalAccessToken, Switchable, User
+from zdemo.emulator.entities import Entity, SessionToken, Switchable, User
 from zdemo.emulator.incoming.request_records import masked, note
 from zdemo.emulator.rights import memberships, permissions
 from zdemo.emulator.tokens import TokenRefused, live_token
@@ -150,11 +150,10 @@ def _authenticated(world: World, header: str | None) -> User:
         token = live_token(world, text)
     except TokenRefused as refusal:
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=refusal.reason) from refusal
-    if isinstance(token, PersonalAccessToken):
-        return world.users[token.user_id]
-    if token.actor:
+    session = token if isinstance(token, SessionToken) else None
+    if session and session.actor:
         raise PermissionDenied("Errors.TokenExchange.Token.NotForAPI", "APP-Shi0J", reason="a token with an actor")
-    if world.zitadel_project_id not in token.audience:
+    if session and world.zitadel_project_id not in session.audience:
         reason = "audience: the token is not for ZITADEL's own APIs"
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=reason)
     return world.users[token.user_id]

@@ -188,7 +188,7 @@ def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: 
         raise TokenRefused(NO_KEY, "its key is unknown here, or was deleted")
     if key.expires <= now:
         raise TokenRefused(NO_KEY, f"its key expired {ago(now - key.expires)}")
-    verify_with({key.id: key.pem}, assertion, ALGORITHMS)
+    verify_with(key.pem, assertion, ALGORITHMS)
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:

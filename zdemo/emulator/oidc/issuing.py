@@ -1,6 +1,5 @@
 """New tokens: access tokens, opaque or JWTs, ID tokens and refresh tokens, and the scopes that they can have."""
 
-import hashlib
 from typing import Any
 
 from zdemo.emulator.entities import Application, LoginSession, RefreshToken, SessionToken, User
@@ -8,8 +7,8 @@ from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.sessions import ORGANIZATION_PREFIXES
-from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, encoded, new_token_text
-from zdemo.emulator.tokens import signed
+from zdemo.emulator.signing_keys import half_hash, signed
+from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text
 from zdemo.emulator.world import World, keep
 
 LIFETIME_SECONDS = 12 * 3600
@@ -88,7 +87,7 @@ def token_answer(
         of_login = application and application.oidc.get("accessTokenType") == "OIDC_TOKEN_TYPE_JWT"
         as_jwt = bool(of_login) if application else user.jwt_access_tokens
     if as_jwt:
-        token.token = signed(_access_token_claims(world, token, issuer or current_origin().issuer))
+        token.token = signed(world, _access_token_claims(world, token, issuer or current_origin().issuer))
     world.add_access_token(token)
     answer: dict[str, Any] = {"access_token": token.token, "token_type": "Bearer"}
     if application and "offline_access" in login_scopes:
@@ -99,7 +98,7 @@ def token_answer(
         answer["refresh_token"] = text
     answer["expires_in"] = LIFETIME_SECONDS - 1  # the whole seconds that remain when the response is written
     if "openid" in token.scopes:
-        answer["id_token"] = signed(id_token_claims(world, token, application, issuer))
+        answer["id_token"] = signed(world, id_token_claims(world, token, application, issuer))
     return answer
 
 
@@ -137,7 +136,7 @@ def id_token_claims(
         **{name: value for name, value in optional.items() if value},
         "azp": token.client_id,
         "client_id": token.client_id,
-        "at_hash": encoded(hashlib.sha256(token.token.encode()).digest()[:16]),
+        "at_hash": half_hash(world, token.token),
         **(full if application and application.oidc.get("idTokenUserinfoAssertion") else {}),
         **_asserted(world, token, "idTokenRoleAssertion"),
     }

@@ -13,7 +13,8 @@ from zdemo.emulator.oidc.client_authentication import Form, check_assertion
 from zdemo.emulator.oidc.introspection import audience_and_scopes
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.rights import memberships, permissions
-from zdemo.emulator.tokens import TokenRefused, live_token, own_claims, signed, unverified_claims
+from zdemo.emulator.signing_keys import signed
+from zdemo.emulator.tokens import TokenRefused, live_token, own_claims, unverified_claims
 from zdemo.emulator.world import World
 
 ACCESS, REFRESH, ID, JWT = (
@@ -59,7 +60,7 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
         content = issuing.id_token_claims(world, token, client)
         del content["at_hash"]
         head |= {"token_type": "N_A", "expires_in": issuing.LIFETIME_SECONDS - 1}
-        return {"access_token": signed(content), **head}
+        return {"access_token": signed(world, content), **head}
     return issuing.token_answer(world, token, client, as_jwt=kind == JWT) | head
 
 
@@ -86,7 +87,7 @@ def _of_access_token(world: World, client: Application, text: str) -> SessionTok
 
 def _of_id_token(world: World, _: Application, text: str) -> SessionToken:
     """Read an ID token, which counts only with the claims of the scope for the user's organization (ZITADEL)."""
-    content = own_claims(text)
+    content = own_claims(world, text)
     if content["exp"] <= world.now():
         raise TokenRefused("an ID token that expired")
     if not content.get(f"{claims.RESOURCE_OWNER}:id"):
