@@ -15,6 +15,7 @@ from zdemo.diagnosis.evidence import NOTHING, Evidence, PatRecords, Probe, Token
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide, diagnose
+from zdemo.diagnosis.token_form import token_form
 from zdemo.emulator import READER
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
@@ -53,7 +54,8 @@ def judge(token: str, evidence: Evidence, settings: Settings = SETTINGS) -> Find
 
 def case_of(token: str, evidence: Evidence = NOTHING, settings: Settings = SETTINGS) -> TokenCase:
     introspection = Introspection(active=False)
-    return TokenCase(settings=settings, token=token, introspection=introspection, evidence=evidence, now=NOW)
+    form = token_form(token)
+    return TokenCase(settings=settings, token=token, form=form, introspection=introspection, evidence=evidence, now=NOW)
 
 
 def jwt_of(kid: str = "k", alg: str = "RS256", **claims: Any) -> str:
@@ -231,7 +233,3 @@ def test_no_more_is_asked_than_the_answers_so_far_call_for(
     finding = decide(INACTIVE, case_of(token), asker)
     assert asker.rounds == rounds
     assert finding is not None or (not token and replies is not SICK_HERE)
-
-
-def test_a_made_up_text_has_no_cause_of_its_own() -> None:
-    assert decide(INACTIVE, case_of("")) is None

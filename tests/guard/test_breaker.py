@@ -1,16 +1,14 @@
-"""The breaker and the pause after refused credentials, as state machines on a clock that the test moves."""
+"""The breaker, in outages and after refused credentials, as a state machine on a clock that the test moves."""
 
 import pytest
 
 from tests.support.introspector_doubles import Clock, refused
-from zdemo.errors import CredentialsRefused
 from zdemo.guard.breaker import (
     FAILURES_THAT_OPEN,
     MOST_PROBES,
-    PAUSE_SECONDS,
     PROBE_SECONDS,
+    REFUSED_PROBE_SECONDS,
     Breaker,
-    CredentialsPause,
     Permit,
 )
 
@@ -23,13 +21,6 @@ def clock() -> Clock:
 @pytest.fixture
 def breaker(clock: Clock) -> Breaker:
     return Breaker(timeout_seconds=5.0, clock=clock)
-
-
-@pytest.fixture
-def pause(clock: Clock) -> CredentialsPause:
-    pause = CredentialsPause(clock=clock)
-    pause.refused(refused(), decides=False)
-    return pause
 
 
 def admitted(breaker: Breaker) -> Permit:
@@ -103,28 +94,51 @@ def test_a_stall_opens_it_with_a_probe_due_at_once(breaker: Breaker) -> None:
     assert not breaker.failed(lost)
 
 
-def test_after_refused_credentials_callers_get_the_same_refusal_until_one_asks(
-    pause: CredentialsPause, clock: Clock
+def refuse(breaker: Breaker, permit: Permit) -> None:
+    breaker.answered(permit)
+    breaker.refused(permit, refused())
+
+
+def accepts(breaker: Breaker, permit: Permit) -> bool:
+    breaker.answered(permit)
+    return breaker.accepted(permit)
+
+
+def test_a_refusal_opens_it_until_a_call_that_began_later_is_accepted(breaker: Breaker, clock: Clock) -> None:
+    before = [admitted(breaker) for _ in range(4)]
+    refuse(breaker, before[0])
+    clock.advance(REFUSED_PROBE_SECONDS / 2)
+    refuse(breaker, before[1])  # does not put off the probe
+    breaker.failed(before[2])
+    assert not accepts(breaker, before[3])
+    assert breaker.admit() is None
+    assert breaker.refusal is not None
+    clock.advance(REFUSED_PROBE_SECONDS / 2)
+    for _ in range(2):
+        probe = admitted(breaker)
+        assert breaker.admit() is None
+        clock.advance(REFUSED_PROBE_SECONDS)  # the first probe never returns
+    assert accepts(breaker, probe)
+    assert not admitted(breaker).is_probe
+
+
+def test_a_probe_of_an_outage_from_before_a_refusal_does_not_end_that(breaker: Breaker, clock: Clock) -> None:
+    call = admitted(breaker)
+    fail_until_open(breaker)
+    clock.advance(PROBE_SECONDS)
+    probe = admitted(breaker)
+    refuse(breaker, call)
+    assert not accepts(breaker, probe)
+    assert breaker.refusal is not None
+
+
+@pytest.mark.parametrize("outcome", ["accepted", "unusable", "failed"])
+def test_the_end_of_a_refusal_is_news_once_also_after_an_unknown_outcome(
+    breaker: Breaker, clock: Clock, outcome: str
 ) -> None:
-    clock.advance(PAUSE_SECONDS / 2)
-    pause.refused(refused(), decides=False)  # of a call from before, which does not extend it
-    assert not pause.accepted(decides=False)  # nor does an answer to one end it
-    with pytest.raises(CredentialsRefused, match=refused().message):
-        pause.admit()
-    for _ in range(2):  # the one who asked may never return
-        clock.advance(PAUSE_SECONDS)
-        assert pause.admit()
-        with pytest.raises(CredentialsRefused):
-            pause.admit()
-
-
-@pytest.mark.parametrize("outage", [False, True])
-def test_the_end_of_a_pause_is_news_once(pause: CredentialsPause, clock: Clock, outage: bool) -> None:
-    clock.advance(PAUSE_SECONDS)
-    if outage:
-        pause.unknown(decides=pause.admit())
-        assert pause.accepted(decides=False)
-    else:
-        assert pause.accepted(decides=pause.admit())
-    assert not pause.admit()
-    assert not pause.accepted(decides=False)
+    refuse(breaker, admitted(breaker))
+    clock.advance(REFUSED_PROBE_SECONDS)
+    is_news = getattr(breaker, outcome)(admitted(breaker))
+    assert breaker.refusal is None
+    assert [bool(is_news), accepts(breaker, admitted(breaker))].count(True) == 1
+    assert not accepts(breaker, admitted(breaker))

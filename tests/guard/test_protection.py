@@ -21,7 +21,7 @@ from tests.support.introspector_doubles import (
 from tests.support.waiting import eventually
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.errors.response import Response
-from zdemo.guard.breaker import FAILURES_THAT_OPEN, PAUSE_SECONDS, PROBE_SECONDS, BreakerState
+from zdemo.guard.breaker import FAILURES_THAT_OPEN, PROBE_SECONDS, REFUSED_PROBE_SECONDS, BreakerState
 from zdemo.guard.build import PACING_SECONDS, Limits
 from zdemo.guard.bulkhead import Bulkhead
 from zdemo.guard.protection import STALL_SECONDS, ProtectedIntrospector
@@ -83,7 +83,7 @@ def test_failures_and_answers_pass_as_they_are_and_give_everything_back(failure:
         setup.ask()
     assert caught.value is failure
     assert setup.counters.in_flight == 0
-    setup.clock.advance(PAUSE_SECONDS)
+    setup.clock.advance(REFUSED_PROBE_SECONDS)
     for answer in (ACTIVE, INACTIVE):
         zitadel.outcome = answer
         assert setup.ask() is answer

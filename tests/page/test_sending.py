@@ -17,8 +17,8 @@ from zdemo.emulator import READER
 from zdemo.emulator.seed import PERSON_ID
 from zdemo.http.api_call import Method
 from zdemo.page import PageContext
+from zdemo.page.explanations import send
 from zdemo.page.page_context import PageRefusal, SendOrder
-from zdemo.page.sending import send
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 

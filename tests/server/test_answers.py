@@ -1,6 +1,5 @@
 """The table of answers, over sockets, with the emulator behind the API; and the removal window."""
 
-from functools import partial
 from typing import Any
 from wsgiref.validate import validator
 
@@ -36,14 +35,6 @@ def test_the_app_keeps_the_rules_of_wsgi(settings: Settings) -> None:
         app.wsgi_app = call  # type: ignore[method-assign]  # as Flask's documentation says
         with running(app) as api:
             check_rows(api, VALIDATED)
-
-
-def test_the_answers_of_guarded_routes_are_the_same_when_something_wraps_the_dispatch(settings: Settings) -> None:
-    with asking(settings) as client:
-        app = create_app(settings, client)
-        app.dispatch_request = partial(app.dispatch_request)  # type: ignore[method-assign]  # as tracers do
-        with running(app) as api:
-            check_rows(api, {name: row for name, row in ROWS.items() if row.protected})
 
 
 def test_zitadel_is_not_asked_where_it_need_not_be() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from tests.support.any_text import texts
-from zdemo.verify.challenge import MalformedChallenge, challenges, problem_of
+from zdemo.verify.api_client import MalformedChallenge, challenges, problem_of
 
 WELL_FORMED = {
     "Bearer": [("bearer", {})],

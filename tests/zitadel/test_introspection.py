@@ -152,6 +152,22 @@ def test_claims_that_do_not_decide_may_be_anything() -> None:
     assert of({**PAT_CLAIMS, "active": False, "exp": "wrong"}).claims == {"active": False}
 
 
+@pytest.mark.parametrize(
+    ("act", "actors"),
+    [
+        (None, ()),
+        ({"iss": "http://localhost", "sub": "31"}, ("31",)),
+        ({"sub": "31", "act": {"sub": "32", "act": None}}, ("31", "32")),
+        ({"iss": "http://localhost"}, ("unknown",)),
+        ({"sub": 31, "act": []}, ("unknown", "unknown")),
+        ("31", ("unknown",)),
+    ],
+)
+def test_everybody_who_impersonates_the_user_is_an_actor(act: object, actors: tuple[str, ...]) -> None:
+    answer = of({"active": True, "sub": "30", "act": act})
+    assert (answer.actors, answer.actor) == (actors, actors[0] if actors else None)
+
+
 # --- roles
 
 
@@ -166,7 +182,7 @@ LIKE_JSON = st.recursive(  # also NaN and Infinity, which Python writes and JSON
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts(most=8), inner, max_size=4),
     max_leaves=12,
 )
-READ_CLAIMS = ("active", "exp", "nbf", "aud", "scope", ROLES, roles_claim_of(PROJECT))
+READ_CLAIMS = ("active", "exp", "nbf", "aud", "scope", "act", ROLES, roles_claim_of(PROJECT))
 ANSWERS = LIKE_JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(READ_CLAIMS, LIKE_JSON))
 
 
@@ -182,7 +198,8 @@ def test_any_json_is_active_by_the_boolean_true_alone_or_unusable(value: object)
     assert type(answer.expires_at) in (int, type(None))
     assert type(answer.not_before) in (int, type(None))
     assert all(
-        isinstance(name, str) for name in (*answer.audience, *answer.scopes, *answer.roles(), *answer.roles(PROJECT))
+        isinstance(name, str)
+        for name in (*answer.audience, *answer.scopes, *answer.actors, *answer.roles(), *answer.roles(PROJECT))
     )
 
 

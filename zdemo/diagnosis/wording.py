@@ -7,8 +7,7 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
-from zdemo.http.failure_messages import EXPECTS_HTTPS
-from zdemo.http.other_address import address_steps, host_or_nothing
+from zdemo.http.failure_messages import EXPECTS_HTTPS, address_steps, host_or_nothing
 from zdemo.text.masking import could_be_secret
 
 Lines = tuple[tuple[str, str], ...]
@@ -33,9 +32,9 @@ def health_lines(evidence: Evidence) -> Lines:
     """Return what ZITADEL's own health checks said, one line of evidence each."""
     lines = []
     for probe, path in ((Probe.HEALTH, "/debug/healthz"), (Probe.READY, "/debug/ready")):
-        if evidence.timed_out(probe):
+        if probe in evidence.timed_out:
             lines.append((probe.value, f"{path} does not answer"))
-        elif answer := evidence.answer(probe):
+        elif (answer := evidence.answer(probe)).status:
             lines.append((probe.value, f"{path} answers {described(answer)}"))
     return tuple(lines)
 

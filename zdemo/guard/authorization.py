@@ -49,12 +49,10 @@ def _without_token(authorization: str | None) -> NoToken | InvalidRequest:
     if authorization is not None:
         if SECOND_CREDENTIALS.search(authorization):
             return InvalidRequest("more than one Authorization header field", hint="send exactly one")
-        if not authorization.isascii() or EMPTY_PART.search(authorization):
-            what = "the Authorization header field is empty or has bytes beyond ASCII"
-            return InvalidRequest(what, hint="send Authorization: Bearer TOKEN")
-        if BEARER.match(authorization):
-            what = "the Authorization header field has no token"
-            return InvalidRequest(what, hint="send Authorization: Bearer TOKEN")
+        is_broken = not authorization.isascii() or EMPTY_PART.search(authorization)
+        if is_broken or BEARER.match(authorization):
+            what = "is empty or has bytes beyond ASCII" if is_broken else "has no token"
+            return InvalidRequest(f"the Authorization header field {what}", hint="send Authorization: Bearer TOKEN")
     return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
 
 

@@ -1,9 +1,10 @@
-"""When not to ask ZITADEL: the breaker, and the pause after refused client credentials.
+"""When not to ask ZITADEL: the breaker. Failures in a row open it, and so does one refusal of the client credentials.
 
 Why not a library (pybreaker, circuitbreaker): there, a probe that hangs delays the return of service for its whole
 timeout. Here a new probe starts every half second, and the first answer to any call closes the breaker. And a failure
 counts only if no answer has come since its call began: calls that were lost while ZITADEL hung end long after it is
-back.
+back. Refused credentials are tried once per second, since each trial costs ZITADEL much: only an answer to a call that
+began after the refusal ends that.
 """
 
 import threading
@@ -18,7 +19,7 @@ from zdemo.guard.instruments import Counters, running_clock
 FAILURES_THAT_OPEN = 5  # in a row: one lost connection or a rolling restart is not an outage
 PROBE_SECONDS = 0.5  # so that service resumes within a second of ZITADEL's return
 MOST_PROBES = 20  # under way at once, when each hangs for its full timeout
-PAUSE_SECONDS = 1.0
+REFUSED_PROBE_SECONDS = 1.0
 
 
 class BreakerState(IntEnum):
@@ -39,9 +40,9 @@ class Permit:
 
 @dataclass(eq=False)
 class Breaker:
-    """Opens after ``FAILURES_THAT_OPEN`` failures without an answer in between. Thread-safe.
+    """Opens after ``FAILURES_THAT_OPEN`` failures without an answer in between, or by a ``refusal``. Thread-safe.
 
-    A probe takes up to ``timeout_seconds``. The state is published in the ``gauge`` of ``counters``.
+    A probe takes up to ``timeout_seconds``, or never returns. The ``gauge`` of ``counters`` shows outages alone.
     """
 
     timeout_seconds: float
@@ -53,6 +54,9 @@ class Breaker:
     def __post_init__(self) -> None:
         self._hung_probe_seconds = max(PROBE_SECONDS, self.timeout_seconds / MOST_PROBES)
         self._lock = threading.Lock()
+        self.refusal: CredentialsRefused | None = None  # why it is open, if ZITADEL answers
+        self._refused_at = 0  # so many answers had come by then
+        self._announces_end = False
         self._open = False
         self._answers = 0
         self._failures = 0
@@ -65,9 +69,12 @@ class Breaker:
         with self._lock:
             if not self._open:
                 return Permit(self._answers, is_probe=False)
-            now = self.clock()
-            hangs = self._latest_probe in self._probes
-            if now < self._probe_at + (self._hung_probe_seconds if hangs else PROBE_SECONDS):
+            now, seconds = self.clock(), PROBE_SECONDS
+            if self.refusal:
+                seconds = REFUSED_PROBE_SECONDS
+            elif self._latest_probe in self._probes:
+                seconds = self._hung_probe_seconds
+            if now < self._probe_at + seconds:
                 return None
             probe = self._latest_probe = Permit(self._answers, is_probe=True)
             self._probe_at = now
@@ -81,19 +88,43 @@ class Breaker:
             return None if self._open else Permit(self._answers, is_probe=False)
 
     def answered(self, permit: Permit) -> bool:
-        """Record that ZITADEL answered; return whether this closed the breaker."""
+        """Record that ZITADEL answered; return whether this ended an outage."""
         with self._lock:
-            closes, self._open = self._open, False
+            ends = self._open and self.refusal is None
+            self._open = self._open and not ends
             self._answers += 1
             self._failures = 0
             self._probes.discard(permit)
             self._publish()
-            return closes
+            return ends
+
+    def refused(self, permit: Permit, refusal: CredentialsRefused) -> None:
+        """Record that an answer refused the credentials. One to a call from before a refusal does not renew that."""
+        with self._lock:
+            self._announces_end = True
+            if self.refusal is None or permit.answers_before >= self._refused_at:
+                self._open_at(self.clock())
+                self.refusal, self._refused_at = refusal.copy(), self._answers
+                self._publish()
+
+    def accepted(self, permit: Permit) -> bool:
+        """Record that an answer accepted the credentials; return whether that is news after a refusal."""
+        with self._lock:
+            self._end_refusal(permit)
+            is_news = self._announces_end and self.refusal is None
+            self._announces_end = self._announces_end and not is_news
+            return is_news
+
+    def unusable(self, permit: Permit) -> None:
+        """Record that an answer says nothing about the credentials: the next caller must not get an old refusal."""
+        with self._lock:
+            self._end_refusal(permit)
 
     def failed(self, permit: Permit) -> bool:
         """Record that ZITADEL did not answer, or said that it cannot; return whether this opened the breaker."""
         with self._lock:
             self._probes.discard(permit)
+            self._end_refusal(permit)
             if not self._open and permit.answers_before == self._answers:
                 self._failures += 1
             opens = self._failures >= FAILURES_THAT_OPEN
@@ -111,8 +142,12 @@ class Breaker:
             self._publish()
             return opens
 
+    def _end_refusal(self, permit: Permit) -> None:
+        if self.refusal and permit.answers_before >= self._refused_at:
+            self.refusal, self._open = None, False
+
     def _open_at(self, moment: float) -> None:
-        self._open = True
+        self._open, self.refusal = True, None
         self._failures = 0
         self._latest_probe = None
         self._probe_at = moment
@@ -120,52 +155,4 @@ class Breaker:
     def _publish(self) -> None:
         open_state = BreakerState.HALF_OPEN if self._probes else BreakerState.OPEN
         with self.counters.lock:
-            setattr(self.counters, self.gauge, open_state if self._open else BreakerState.CLOSED)
-
-
-class CredentialsPause:
-    """Keeps refused client credentials from being tried more than once per second: they cost ZITADEL much. Thread-safe.
-
-    During the pause callers get the refusal without a request; after it one caller asks, and decides for all.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = running_clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._refusal: CredentialsRefused | None = None
-        self._announced = False
-        self._until = 0.0
-
-    def admit(self) -> bool:
-        """Return whether this caller decides for all. Raises CredentialsRefused if it is too early to ask again."""
-        with self._lock:
-            if self._refusal is None:
-                return False
-            now = self._clock()
-            if now < self._until:
-                raise self._refusal.copy()
-            self._until = now + PAUSE_SECONDS
-            return True
-
-    def refused(self, refusal: CredentialsRefused, *, decides: bool) -> None:
-        """Record a refusal. Only the first one and a deciding one extend the pause."""
-        with self._lock:
-            if self._refusal is None or decides:
-                self._refusal = refusal.copy()
-                self._until = self._clock() + PAUSE_SECONDS
-            self._announced = True
-
-    def accepted(self, *, decides: bool) -> bool:
-        """Record that ZITADEL accepted the credentials; return whether this ends a refusal that had been announced."""
-        with self._lock:
-            if self._refusal is not None and not decides:
-                return False  # asked before the refusal came
-            ends, self._announced = self._announced, False
-            self._refusal = None
-            return ends
-
-    def unknown(self, *, decides: bool) -> None:
-        """Record an outcome that says nothing about the credentials: the next caller must not get an old refusal."""
-        with self._lock:
-            if decides:
-                self._refusal = None
+            setattr(self.counters, self.gauge, open_state if self._open and not self.refusal else BreakerState.CLOSED)

@@ -83,9 +83,7 @@ class Store:
     def remove_all(self, matches: Callable[[Introspection], bool]) -> int:
         """Remove the entries whose answers match, and return their number. 10,000 entries take 1 to 2 ms."""
         keys = [key for key, entry in self._entries.items() if matches(entry.introspection)]
-        for key in keys:
-            self.remove(key)
-        return len(keys)
+        return sum(map(self.remove, keys))
 
 
 def too_many_waiting(counters: Counters) -> ZitadelUnavailable:
@@ -188,8 +186,7 @@ class CachingIntrospector:
                 self._flights.pop(order.token_hash, None)
                 return self._active.remove(order.token_hash) + self._inactive.remove(order.token_hash)
             self._flights.clear()
-            inactive = self._inactive.remove_all(order.names)
-            return inactive + self._active.remove_all(order.names)
+            return self._inactive.remove_all(order.names) + self._active.remove_all(order.names)
 
     def _kept(self, key: bytes) -> Introspection | None:
         """Return a usable answer, and count it. Without a lock: a store is a dictionary, and entries never change.

@@ -1,14 +1,14 @@
 """The introspector that protects: this API from a ZITADEL that hangs, and ZITADEL from this API.
 
-Three guards around each introspection, in this order:
+Two guards around each introspection, in this order:
 
-* the pause: refused client credentials are tried once per second, by one caller (the others get 502);
-* the breaker: after repeated failures callers get 503 at once, and probes find out when ZITADEL is back;
+* the breaker: after repeated failures callers get 503 at once, and probes find out when ZITADEL is back; after refused
+  client credentials callers get 502, and probes find out when they are right;
 * the bulkhead: it limits the introspections under way; other callers wait briefly, then get 503.
 
-The first two come before the bulkhead, since a probe must pass one that is full of lost calls; and again after it,
-since the state may have changed while a caller waited. When the breaker closes, the bulkhead forgets the calls from
-before. An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer: it came promptly, and an open
+The breaker comes before the bulkhead, since a probe of an outage must pass one that is full of lost calls; and again
+after it, since the state may have changed while a caller waited. When an outage ends, the bulkhead forgets the calls
+from before. An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer: it came promptly, and an open
 breaker would hide behind a 503 what the operator has to correct.
 """
 
@@ -18,8 +18,8 @@ from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import KW_ONLY, dataclass, field
 
-from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
-from zdemo.guard.breaker import Breaker, CredentialsPause, Permit
+from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer, ZitadelUnavailable
+from zdemo.guard.breaker import Breaker, Permit
 from zdemo.guard.bulkhead import Bulkhead
 from zdemo.guard.flight import Flight
 from zdemo.guard.instruments import Counters, running_clock
@@ -51,20 +51,18 @@ class ProtectedIntrospector:
 
     @renewed_after_fork
     def __post_init__(self) -> None:
-        self._pause = CredentialsPause(clock=self.clock)
         self._breaker = Breaker(timeout_seconds=self.timeout_seconds, counters=self.counters, clock=self.clock)
 
     def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
         """Ask, unless a guard refuses; ``deadline`` is on the running clock.
 
-        Raises ZitadelUnavailable also if the breaker is open or all flights are taken, CredentialsRefused in a pause.
+        Raises ZitadelUnavailable or CredentialsRefused also if the breaker is open, the first if all flights are taken.
         """
-        decides = self._pause.admit()
         permit = self._breaker.admit()
         if permit is None:
-            raise _breaker_open()
-        if permit.is_probe:
-            return self._probe(token, permit, decides, deadline)
+            raise self._why_open()
+        if permit.is_probe and not self._breaker.refusal:
+            return self._probe(token, permit, deadline)
         slot = self.flights.acquire(known=known)
         if slot is None:
             self.counters.count("refused")
@@ -73,15 +71,14 @@ class ProtectedIntrospector:
             hint = "try again; check ZITADEL if this persists"
             raise ZitadelUnavailable("too many introspections are under way", hint=hint)
         try:
-            permit = self._breaker.admit_if_closed()
+            permit = permit if permit.is_probe else self._breaker.admit_if_closed()
             if permit is None:
-                raise _breaker_open()
-            decides = decides or self._pause.admit()
-            return self._ask(token, permit, decides, deadline)
+                raise self._why_open()
+            return self._ask(token, permit, deadline)
         finally:
             self.flights.release(slot)
 
-    def _ask(self, token: str, permit: Permit, decides: bool, deadline: float | None) -> Introspection:
+    def _ask(self, token: str, permit: Permit, deadline: float | None) -> Introspection:
         with self.counters.lock:
             self.counters.introspections += 1
             self.counters.in_flight += 1
@@ -94,29 +91,28 @@ class ProtectedIntrospector:
             self._answered(permit)
             # Would every caller get this? A filter that refuses one token must not get them all refused.
             if isinstance(refusal, CredentialsRefused) and (not refusal.answer or names_our_client(refusal.answer)):
-                self._pause.refused(refusal, decides=decides)
+                self._breaker.refused(permit, refusal)
             else:
-                self._pause.unknown(decides=decides)
+                self._breaker.unusable(permit)
             raise
         except BaseException:
             if self._breaker.failed(permit):
                 log.warning("breaker opened: ZITADEL failed repeatedly; probing it every half second")
-            self._pause.unknown(decides=decides)
             raise
         finally:
             with self.counters.lock:
                 self.counters.in_flight -= 1
         self._answered(permit)
-        if self._pause.accepted(decides=decides):
+        if self._breaker.accepted(permit):
             log.warning("ZITADEL accepts the API application's credentials again")
         return introspection
 
-    def _probe(self, token: str, permit: Permit, decides: bool, deadline: float | None) -> Introspection:
+    def _probe(self, token: str, permit: Permit, deadline: float | None) -> Introspection:
         probe = Flight()
 
         def run() -> None:
             try:
-                probe.lead(lambda: self._ask(token, permit, decides, deadline))
+                probe.lead(lambda: self._ask(token, permit, deadline))
             except Exception as error:  # the flight hands the outcome on
                 log.debug("a probe failed: %s", type(error).__name__)
 
@@ -125,7 +121,7 @@ class ProtectedIntrospector:
             threading.Thread(target=copy_context().run, args=(run,), name="probe", daemon=True).start()
         except RuntimeError:  # no thread can be started
             self._breaker.failed(permit)
-            raise _breaker_open() from None
+            raise self._why_open() from None
         return probe.outcome(PROBE_PATIENCE_SECONDS)
 
     def _answered(self, permit: Permit) -> None:
@@ -133,7 +129,8 @@ class ProtectedIntrospector:
             self.flights.renew()
             log.warning("ZITADEL answers again")
 
-
-def _breaker_open() -> ZitadelUnavailable:
-    hint = "check ZITADEL; service resumes by itself"
-    return ZitadelUnavailable("ZITADEL failed repeatedly; it is not asked for a moment", hint=hint)
+    def _why_open(self) -> IntrospectionError:
+        if refusal := self._breaker.refusal:
+            return refusal.copy()
+        hint = "check ZITADEL; service resumes by itself"
+        return ZitadelUnavailable("ZITADEL failed repeatedly; it is not asked for a moment", hint=hint)

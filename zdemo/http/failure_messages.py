@@ -1,19 +1,20 @@
-"""The message and the hint for each kind of failure, and which proxy requests take. Pure."""
+"""The message and the hint for each kind of failure, another address, and which proxy requests take. Pure."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
+from zdemo.config.names import assignment
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
-from zdemo.errors.steps import Command, Step, sentence
-from zdemo.http.other_address import address_steps
+from zdemo.errors.steps import Command, SetVariable, Step, sentence
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
 EXPECTS_HTTPS = "{netloc} expects https, but http was used"
 NO_DETAIL = "no further detail"
 PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
+HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 
 OTHER_SCHEME = {FailureKind.PLAIN_HTTP: "http", FailureKind.EXPECTS_TLS: "https"}  # their hint is the right address
 _WORDS = {
@@ -179,6 +180,24 @@ def failed(
     elif kind is FailureKind.REFUSED and here and is_zitadels:
         steps = (sentence(f"{hint};", Command("emulator", uses_settings=False), "runs an emulated ZITADEL"),)
     return ConnectionFailed(message, hint=steps, kind=kind, origin=origin, phase=phase)
+
+
+def address_steps(
+    setting: str, scheme: str, host: str, port: int | None, path: str = "", *, certain: bool = False
+) -> tuple[Step, ...]:
+    """Return the step that sets another address, and the setting that plain http to another machine needs."""
+    name = f"[{host}]" if ":" in host else host
+    step = assignment(setting, f"{scheme}://{name}" + (f":{port}" if port else "") + path)
+    if isinstance(step, SetVariable):
+        step = replace(step, certain=certain)
+    if scheme != "http" or is_loopback(host):
+        return (step,)
+    return step, SetVariable("ZDEMO_ALLOW_HTTP", "1", does="needed for plain http, in a network that you trust")
+
+
+def host_or_nothing(text: str | None) -> str:
+    """Return a host name that came over the network; empty if it cannot be one."""
+    return text if text and HOST.fullmatch(text) else ""
 
 
 def proxy_of(origin: str, proxies: Mapping[str, str]) -> str:

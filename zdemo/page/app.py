@@ -22,10 +22,10 @@ from zdemo.guard.flask_guard import refusal_of_http
 from zdemo.page.access import PREFIX, Access, cookie_name
 from zdemo.page.changes import change
 from zdemo.page.events import Event, concealed, event_of, secrets_of, showable
+from zdemo.page.explanations import send
 from zdemo.page.feed import CHANGED, PageSlots, Watching
 from zdemo.page.page_context import ChangeOrder, PageContext, PageOptions, PageRefusal, SendOrder
 from zdemo.page.page_state import state
-from zdemo.page.sending import send
 from zdemo.server.observe import WATCHER, Trace
 from zdemo.server.request_bodies import BodyReader, cut_connection_after
 from zdemo.server.tuning import WorkerApp

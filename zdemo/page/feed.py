@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
+from zdemo.guard.forget import Forget
 from zdemo.guard.guard import new_request_id
 from zdemo.page.page_context import PageRefusal
 from zdemo.server.observe import MOST_PAST, Trace, Watcher
@@ -112,17 +113,7 @@ class Watching:
         self._second, self._admitted, self._skipped = 0, 0, 0
         self._thread: threading.Thread | None = None
         watcher.admits, watcher.ended = self._admits, self._ended
-        # not a token's hash, which no page needs
-        watcher.forgot = lambda order, count: self._deliver(
-            Frame(
-                "forgotten",
-                {
-                    "count": count,
-                    "everything": order.everything,
-                    **in_texts(without_tokens, {"user_id": order.user_id}),
-                },
-            )
-        )
+        watcher.forgot = self._forgot
         watcher.past = deque(maxlen=MOST_PAST)
         bus.subscribe(WATCH, lambda _message: self._watch_for(WATCH_SECONDS))
         for name in (REQUEST, CHANGED, EXPLAINED):
@@ -139,8 +130,7 @@ class Watching:
 
         with self._changed:
             kept = list(self._kept)
-            ids = [frame.id for frame in kept]
-            after = ids.index(last_id) + 1 if last_id and last_id in ids else 0
+            after = next((at for at, frame in enumerate(kept, 1) if frame.id == last_id), 0)
             feed = Feed([Frame("hello", {"worker": self._worker}), *kept[after:]], end)
             self._feeds.add(feed)
         self._watch_for(LINGER_SECONDS)
@@ -149,6 +139,10 @@ class Watching:
 
     def _receive(self, name: str, event: Event) -> None:
         self._deliver(Frame(name, event, str(event["id"])))
+
+    def _forgot(self, order: Forget, count: int) -> None:
+        user = in_texts(without_tokens, {"user_id": order.user_id})  # not a token's hash, which no page needs
+        self._deliver(Frame("forgotten", {"count": count, "everything": order.everything, **user}))
 
     def tell(self, name: str, document: Mapping[str, Any]) -> None:
         """Send an event of the page's own to the feeds of all workers, and keep it with the requests."""

@@ -87,10 +87,7 @@ class Hub:
 
 
 class _Link:
-    """One end of a pipe: a thread reads, and another one writes what waits.
-
-    Orders to forget go first.
-    """
+    """One end of a pipe: a thread reads, and another one writes what waits, orders to forget first."""
 
     def __init__(
         self, pipe: Connection, receive: Callable[[bytes], None], at_end: Callable[[], None] = lambda: None

@@ -243,9 +243,6 @@ def _stop_on_sigterm(running: list[None]) -> None:
 
 
 def _exit_at_once() -> None:
-    """Write the last log lines, and end without Python's own shutdown.
-
-    A thread of Granian that calls Python during the shutdown would fail with a long traceback.
-    """
+    """Write the last log lines, and end without Python's shutdown, in which Granian's threads fail with tracebacks."""
     logging.shutdown()
     os._exit(0)

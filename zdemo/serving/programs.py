@@ -62,7 +62,12 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     with handled(_PASSED_ON, lambda number, _: arrived.append(number)), running(command, environment) as process:
         if _has_all_streams():
             _hand_terminal(os.getpgrp(), process.pid)
-        while (code := _exit_code(process)) is None:
+        while True:
+            pid, status = os.waitpid(process.pid, os.WNOHANG | os.WUNTRACED)
+            if pid and not os.WIFSTOPPED(status):
+                break
+            if pid:
+                _follow(process.pid, signal.Signals(os.WSTOPSIG(status)).name)
             while arrived:
                 number = signal.Signals(arrived.pop(0))
                 (os.killpg if number.name in _OF_THE_KEYBOARD else os.kill)(process.pid, number)
@@ -71,23 +76,13 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
             if time.monotonic() >= kill_at:
                 _send(process.pid, signal.SIGKILL)
             time.sleep(POLL_SECONDS)
+        process.returncode = code = os.waitstatus_to_exitcode(status)
         _hand_terminal(process.pid, os.getpgrp())
-        return code
+        return code if code >= 0 else SIGNALLED - code
 
 
 def _has_all_streams() -> bool:
     return all(map(os.isatty, (0, 1, 2)))
-
-
-def _exit_code(process: subprocess.Popen[bytes]) -> int | None:
-    """Return the exit code if the program has ended; follow it if it was stopped."""
-    pid, status = os.waitpid(process.pid, os.WNOHANG | os.WUNTRACED)
-    if pid and os.WIFSTOPPED(status):
-        _follow(process.pid, signal.Signals(os.WSTOPSIG(status)).name)
-    elif pid:
-        process.returncode = code = os.waitstatus_to_exitcode(status)
-        return code if code >= 0 else SIGNALLED - code
-    return None
 
 
 def _follow(group: int, reason: str) -> None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.verify.api_client import ApiReply
+from zdemo.verify.api_client import ApiReply, problem_of
 from zdemo.verify.case import Mark, Verdict, bad, good, skip, unless
-from zdemo.verify.challenge import problem_of
 from zdemo.zitadel.introspection_client import basic_credentials
 
 PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then

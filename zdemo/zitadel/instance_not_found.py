@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from zdemo.config.address import INTERNAL_URL, is_loopback
 from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable, Step, sentence
-from zdemo.http.other_address import address_steps, host_or_nothing
+from zdemo.http.failure_messages import address_steps, host_or_nothing
 
 INSTANCE_UNKNOWN = "unable to set instance using origin"  # ZITADEL: 404 text
 # ZITADEL: {host, public host, scheme} of the request, as it understood them

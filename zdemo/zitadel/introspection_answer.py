@@ -72,6 +72,24 @@ class Introspection:
         return without_tokens(name, LONGEST_SHOWN_NAME).replace("…", "...")[:LONGEST_SHOWN_NAME]
 
     @cached_property
+    def actors(self) -> tuple[str, ...]:
+        """The IDs of those who impersonate the user, the current actor first (RFC 8693 §4.1); else empty.
+
+        An actor that the claim ``act`` does not name as ZITADEL does is ``"unknown"``.
+        """
+        actors, act = [], self.claims.get("act")
+        while act is not None:
+            user_id = act.get("sub") if isinstance(act, dict) else None
+            actors.append(user_id if user_id and isinstance(user_id, str) else "unknown")
+            act = act.get("act") if isinstance(act, dict) else None
+        return tuple(actors)
+
+    @property
+    def actor(self) -> str | None:
+        """The ID of the user who acts in the place of the token's user; ``None`` if they act for themselves."""
+        return self.actors[0] if self.actors else None
+
+    @cached_property
     def size(self) -> int:
         """The approximate size of the claims in memory, in bytes."""
         total, values = 0, [self.claims]
