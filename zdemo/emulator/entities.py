@@ -139,13 +139,26 @@ class PublicKey(Entity):
 
 
 @dataclass(kw_only=True)
-class PersonalAccessToken(Entity):
-    """A PAT; ``dead`` means that switching its user off erased it, although lists still show it."""
+class Token(Entity):
+    """An access token, opaque or a JWT; ``id`` is its ``jti``. A PAT has none of the fields with a default."""
 
     user_id: str
     token: str = field(repr=False)
     expires: float
     scopes: list[str]
+    audience: list[str] = field(default_factory=list)
+    client_id: str = ""
+    amr: list[str] = field(default_factory=list)
+    auth_time: float | None = None
+    session_id: str = ""  # of the login, if there was one
+    nonce: str = ""
+    actor: dict[str, object] | None = None  # who impersonates the user (RFC 8693 §4.1)
+
+
+@dataclass(kw_only=True)
+class PersonalAccessToken(Token):
+    """A PAT; ``dead`` means that switching its user off erased it, although lists still show it."""
+
     dead: bool = False
 
 
@@ -220,30 +233,13 @@ class SigningKey(Entity):
 
 
 @dataclass(kw_only=True)
-class SessionToken(Entity):
-    """An access token of the token endpoint, opaque or a JWT; ``id`` is its ``jti``."""
-
-    user_id: str
-    token: str = field(repr=False)
-    expires: float
-    scopes: list[str]
-    audience: list[str]
-    client_id: str
-    amr: list[str]
-    auth_time: float | None
-    session_id: str = ""  # of the login, if there was one
-    nonce: str = ""
-    actor: dict[str, object] | None = None  # who impersonates the user (RFC 8693 §4.1)
-
-
-@dataclass(kw_only=True)
 class RefreshToken(Entity):
     """A refresh token and the access token that it replaces; ``ended`` is set when it was used or revoked."""
 
     text: str = field(repr=False)
     expires: float
     scopes: list[str]  # of the login, of which an access token can have fewer
-    access: SessionToken
+    access: Token
     ended: bool = False
 
 
@@ -302,7 +298,7 @@ class AuthRequest(Entity):
 class EndedToken:
     """A token that ended before its time, of the user who then had this name."""
 
-    token: PersonalAccessToken | SessionToken
+    token: Token
     username: str
     why: str
 

@@ -3,14 +3,12 @@
 import json
 from typing import Any
 
-from zdemo.emulator.entities import PersonalAccessToken, SessionToken, User
+from zdemo.emulator.entities import PersonalAccessToken, Token, User
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import ago, note
 from zdemo.emulator.signing_keys import signing_keys
 from zdemo.emulator.token_texts import LINE_ENDS, canonical, decoded
 from zdemo.emulator.world import World
-
-Token = PersonalAccessToken | SessionToken
 
 UNKNOWN = "unknown token"
 NO_KEY = "invalid signature (cannot decode, empty data)"

@@ -9,7 +9,7 @@ from werkzeug.datastructures import Headers
 
 from zdemo.emulator.api.fields import FieldType, InvalidError, Message, OneOf, moment
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
-from zdemo.emulator.entities import Entity, SessionToken, Switchable, User
+from zdemo.emulator.entities import Entity, PersonalAccessToken, Switchable, User
 from zdemo.emulator.incoming.request_records import masked, note
 from zdemo.emulator.rights import memberships, permissions
 from zdemo.emulator.tokens import TokenRefused, live_token
@@ -150,10 +150,9 @@ def _authenticated(world: World, header: str | None) -> User:
         token = live_token(world, text)
     except TokenRefused as refusal:
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=refusal.reason) from refusal
-    session = token if isinstance(token, SessionToken) else None
-    if session and session.actor:
+    if token.actor:
         raise PermissionDenied("Errors.TokenExchange.Token.NotForAPI", "APP-Shi0J", reason="a token with an actor")
-    if session and world.zitadel_project_id not in session.audience:
+    if not isinstance(token, PersonalAccessToken) and world.zitadel_project_id not in token.audience:
         reason = "audience: the token is not for ZITADEL's own APIs"
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=reason)
     return world.users[token.user_id]
