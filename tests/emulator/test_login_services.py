@@ -193,15 +193,16 @@ def test_only_a_login_client_with_a_session_answers(own: Emulator, near: Server,
     assert login.oidc.CreateCallback(authRequestId=id).response.status_code == 400
 
 
-@pytest.mark.parametrize("flag", ["project_access_required", "authorization_required"])
-def test_a_project_refuses_whom_it_does_not_know(own: Emulator, client: Client, login: Api, flag: str) -> None:
-    world = own.world
-    setattr(world.projects[PROJECT_ID], flag, True)
-    world.users[PERSON_ID].organization_id = world.add_organization("Other").id
-    text = "ProjectRequired" if flag == "project_access_required" else "GrantRequired"
-    world.authorizations.clear()
-    answer = login.oidc.CreateCallback(authRequestId=asked(client), **session_of_ada(login))
-    answer.refused(403, f"Errors.User.{text}", id="OIDC-foSyH49RvL")
+def test_a_project_refuses_whom_it_does_not_know(own: Emulator, client: Client, login: Api) -> None:
+    project, answer = own.world.projects[PROJECT_ID], {"authRequestId": asked(client), **session_of_ada(login)}
+    own.world.authorizations.clear()
+    own.world.users[PERSON_ID].organization_id = other = own.world.add_organization("Other").id
+    project.authorization_required = project.project_access_required = True
+    login.oidc.CreateCallback(**answer).refused(403, "Errors.User.ProjectRequired", id="OIDC-foSyH49RvL")
+    own.world.add_project_grant(project, other, [])
+    login.oidc.CreateCallback(**answer).refused(403, "Errors.User.GrantRequired", id="OIDC-foSyH49RvL")
+    project.authorization_required = False
+    login.oidc.CreateCallback(**answer).has("callbackUrl")
 
 
 def test_people_change_their_passwords_when_they_know_the_current_one(own: Emulator, near: Server) -> None:

@@ -29,17 +29,13 @@ def published(server: Server) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("body", "algorithm", "kind"),
-    [
-        ({}, "RS256", {"rsa": {"bits": "RSA_BITS_2048", "hasher": "RSA_HASHER_SHA256"}}),
-        ({"ecdsa": {"curve": "ECDSA_CURVE_P256"}}, "ES256", {"ecdsa": {"curve": "ECDSA_CURVE_P256"}}),
-        ({"ed25519": {}}, "EdDSA", {"ed25519": {}}),
-    ],
+    ("kind", "algorithm"), [("rsa", "RS256"), ("ecdsa", "ES256"), ("ed25519", "EdDSA")], ids=lambda value: value
 )
 def test_a_key_is_published_before_it_signs_and_the_former_one_stays_good(
-    near: Server, keys: Api, app: Client, body: Any, algorithm: str, kind: Any
+    near: Server, keys: Api, app: Client, kind: str, algorithm: str
 ) -> None:
     former = app.log_in()
+    body: dict[str, Any] = {} if kind == "rsa" else {kind: {}}
     id = keys.web_keys.CreateWebKey(**body).only("creationDate", "id")["id"]
     before = verified(near, app.log_in()["id_token"])[0]["kid"]
     assert (len(published(near)), published(near)[-1], before != id) == (3, id, True)
@@ -50,8 +46,8 @@ def test_a_key_is_published_before_it_signs_and_the_former_one_stays_good(
         assert (header["kid"], header["alg"]) == (id, algorithm)
     assert len(claims(tokens["id_token"])["at_hash"]) == (43 if algorithm == "EdDSA" else 22), "half of the hash"
     assert [app.introspect(t["access_token"])["active"] for t in (former, tokens)] == [True, True]
-    states: list[Any] = [{"id": before, "state": "STATE_INACTIVE"}, {"state": "STATE_INITIAL"}]
-    keys.web_keys.ListWebKeys().only(webKeys=[*states, {"id": id, "state": "STATE_ACTIVE"} | kind])
+    others: list[Any] = [{"id": before, "state": "STATE_INACTIVE"}, {"state": "STATE_INITIAL"}]
+    keys.web_keys.ListWebKeys().only(webKeys=[{"id": id, "state": "STATE_ACTIVE", kind: ...}, *others])
     keys.web_keys.ActivateWebKey(id=before).only("changeDate")
     assert verified(near, app.log_in()["id_token"])[0]["kid"] == before
 
@@ -76,7 +72,7 @@ def test_the_control_interface_rotates_keys_and_a_reset_brings_the_first_back(ne
         assert near.send(method, f"/_zdemo/{name}", json={}, headers=CONTROL).status_code == 200
         return published(near)
 
-    *former, new = control("POST", "keys")
+    new, *former = control("POST", "keys")
     assert (former, app.introspect(token)["active"]) == (first, True)
     assert verified(near, app.log_in()["id_token"])[0]["kid"] == new
     (newest,) = control("DELETE", "keys")

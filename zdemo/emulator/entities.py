@@ -140,7 +140,10 @@ class PublicKey(Entity):
 
 @dataclass(kw_only=True)
 class Token(Entity):
-    """An access token, opaque or a JWT; ``id`` is its ``jti``. A PAT has none of the fields with a default."""
+    """An access token, opaque or a JWT; ``id`` is its ``jti``.
+
+    ``dead`` means that switching the user off erased a PAT, although lists still show it.
+    """
 
     user_id: str
     token: str = field(repr=False)
@@ -153,13 +156,11 @@ class Token(Entity):
     session_id: str = ""  # of the login, if there was one
     nonce: str = ""
     actor: dict[str, object] | None = None  # who impersonates the user (RFC 8693 §4.1)
-
-
-@dataclass(kw_only=True)
-class PersonalAccessToken(Token):
-    """A PAT; ``dead`` means that switching its user off erased it, although lists still show it."""
-
     dead: bool = False
+
+
+class PersonalAccessToken(Token):
+    """A PAT, for every application, which no application got."""
 
 
 @dataclass(kw_only=True)
@@ -225,11 +226,10 @@ class Administrator(Entity):
 
 @dataclass(kw_only=True)
 class SigningKey(Entity):
-    """A key that signs JWTs while it is ``ACTIVE``; ``id`` is the ``kid``."""
+    """A key that signs JWTs; ``id`` is the ``kid``. It changes when it begins to sign, and when it no longer does."""
 
     private: Any = field(repr=False)
     algorithm: str = "RS256"
-    state: str = "INITIAL"  # INACTIVE once another one signs
 
 
 @dataclass(kw_only=True)

@@ -14,7 +14,7 @@ JWK_FIELDS = ("use", "kty", "kid", "crv", "alg", "x", "y", "n", "e")
 
 
 def signing_keys(world: World) -> dict[str, SigningKey]:
-    """Return the keys by their IDs: at first one that signs, and the next."""
+    """Return the keys by their IDs: the one that signs, then the others, at first one."""
     if not world.signing_keys:
         world.signing_keys = {key.id: replace(key) for key in _first_keys()}
     return world.signing_keys
@@ -24,8 +24,7 @@ def signing_keys(world: World) -> dict[str, SigningKey]:
 def _first_keys() -> tuple[SigningKey, ...]:
     """Return the first keys of all worlds of this process, since making one takes 50 ms."""
     new_id, now = IdGenerator(time.time).new_id, time.time()
-    states = ("ACTIVE", "INITIAL")
-    return tuple(SigningKey(id=new_id(), created=now, private=_private_key("RS256"), state=state) for state in states)
+    return tuple(SigningKey(id=new_id(), created=now, private=_private_key("RS256")) for _ in range(2))
 
 
 def _private_key(algorithm: str) -> Any:
@@ -46,8 +45,8 @@ def add_signing_key(world: World, algorithm: str) -> SigningKey:
 
 def activate(world: World, key: SigningKey) -> float:
     """Sign with this key from now on, and return when it changed; the former one stays good, and may come back."""
-    _active(world).state = "INACTIVE"
-    key.state = "ACTIVE"
+    world.touch(_first(world))
+    world.signing_keys = {key.id: key} | world.signing_keys
     return world.touch(key)
 
 
@@ -59,21 +58,21 @@ def rotate(world: World, *, remove_old: bool = False) -> None:
             world.signing_keys = {key.id: key}
 
 
-def _active(world: World) -> SigningKey:
-    return next(key for key in signing_keys(world).values() if key.state == "ACTIVE")
+def _first(world: World) -> SigningKey:
+    return next(iter(signing_keys(world).values()))
 
 
 def signed(world: World, claims: dict[str, Any]) -> str:
     """Return a JWT with these claims."""
     import jwt
 
-    key = _active(world)
+    key = _first(world)
     return jwt.encode(claims, key.private, algorithm=key.algorithm, headers={"kid": key.id})
 
 
 def half_hash(world: World, text: str) -> str:
     """Return the hash of a token that an ID token has beside it (OpenID Connect Core §3.1.3.6)."""
-    digest = (hashlib.sha512 if _active(world).algorithm == "EdDSA" else hashlib.sha256)(text.encode()).digest()
+    digest = (hashlib.sha512 if _first(world).algorithm == "EdDSA" else hashlib.sha256)(text.encode()).digest()
     return encoded(digest[: len(digest) // 2])
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from zdemo.emulator.entities import PersonalAccessToken, Token, User
+from zdemo.emulator.entities import PersonalAccessToken, Token
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import ago, note
 from zdemo.emulator.signing_keys import signing_keys
@@ -40,13 +40,14 @@ def live_token(world: World, text: str) -> Token:
         of_session = token_id.startswith("V2_")  # as IDs of tokens from the token endpoint do
         raise TokenRefused(_ENDED_SESSION if of_session else _ENDED_PAT, ended.why if ended else UNKNOWN)
     note(user=user.username)
-    is_pat = isinstance(token, PersonalAccessToken)
     if ":" in user.id and text.count(".") != 2:
         raise TokenRefused(_NO_SUCH_TOKEN, "ZITADEL cannot read an opaque token of a user whose ID has a colon")
-    if user.state != "ACTIVE" or (isinstance(token, PersonalAccessToken) and token.dead):
-        raise TokenRefused(_NO_SUCH_TOKEN, _why_dead(world, token, user))
+    if user.state != "ACTIVE" or token.dead:
+        ended, state = world.ended_tokens.get(token.id), "locked" if user.state == "LOCKED" else "deactivated"
+        raise TokenRefused(_NO_SUCH_TOKEN, ended.why if ended else f"the user is {state}")
     if token.expires <= world.now():
-        raise TokenRefused(_ENDED_PAT if is_pat else _EXPIRED_SESSION, f"expired {ago(world.now() - token.expires)}")
+        expired = _ENDED_PAT if isinstance(token, PersonalAccessToken) else _EXPIRED_SESSION
+        raise TokenRefused(expired, f"expired {ago(world.now() - token.expires)}")
     return token
 
 
@@ -58,18 +59,7 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
     except TokenRefused as error:
         reason = str(error) if text.count(".") == 2 else UNKNOWN
         raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=({error})", reason) from error
-    if claims["exp"] <= world.now():
-        if user := world.users.get(claims["sub"]):
-            note(user=user.username)
-        reason = f"expired {ago(world.now() - claims['exp'])}"
-        raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=(token has expired)", reason)
     return claims.get("jti", ""), claims["sub"]
-
-
-def _why_dead(world: World, token: Token, user: User) -> str:
-    if ended := world.ended_tokens.get(token.id):
-        return ended.why
-    return f"the user is {'locked' if user.state == 'LOCKED' else 'deactivated'}"
 
 
 # --- JWTs ---

@@ -60,7 +60,7 @@ class World:
         self.applications: dict[str, Application] = {}
         self.users: dict[str, User] = {}
         self.authorizations: dict[str, Authorization] = {}
-        self.signing_keys: dict[str, SigningKey] = {}  # see ``signing_keys``
+        self.signing_keys: dict[str, SigningKey] = {}  # the first one signs
         self.session_tokens: dict[str, Token] = {}
         self.token_ids: dict[str, tuple[str, str]] = {}  # ID and user of each opaque token, by its canonical text
         self.login_sessions: dict[str, LoginSession] = {}

@@ -26,9 +26,10 @@ def _create_web_key(call: Call) -> Answer:
 @SERVICE.method("ListWebKeys", permission="iam.web_key.read")
 def _list_web_keys(call: Call) -> Answer:
     by_algorithm = {algorithm: {kind: words} for kind, (algorithm, words) in KINDS.items()}
-    keys = signing_keys(call.world).values()
-    rows = [{"id": k.id, **t.dates(k), "state": f"STATE_{k.state}", **by_algorithm[k.algorithm]} for k in keys]
-    return {"webKeys": rows}
+    keys = list(signing_keys(call.world).values())
+    states = ["ACTIVE", *("INITIAL" if key.sequence == 1 else "INACTIVE" for key in keys[1:])]
+    rows = [{"id": k.id, **t.dates(k), **by_algorithm[k.algorithm]} for k in keys]
+    return {"webKeys": [row | {"state": f"STATE_{state}"} for row, state in zip(rows, states, strict=True)]}
 
 
 @SERVICE.method("ActivateWebKey", permission="iam.web_key.write", id=t.ID)
@@ -42,9 +43,8 @@ def _activate_web_key(call: Call) -> Answer:
 def _delete_web_key(call: Call) -> Answer:
     """Remove a key, whose JWTs end, or answer with the date of its removal; for an unknown one the answer is empty."""
     world, id = call.world, call.body["id"]
-    if id in signing_keys(world):
-        if world.signing_keys[id].state == "ACTIVE":
-            raise FailedPrecondition("Cannot delete active web key", "COMMAND-Chai1")
-        del world.signing_keys[id]
+    if id == next(iter(signing_keys(world))):
+        raise FailedPrecondition("Cannot delete active web key", "COMMAND-Chai1")
+    if world.signing_keys.pop(id, None):
         world.removed[id] = world.now()
     return {"deletionDate": t.moment(world.removed[id])} if id in world.removed else {}
