@@ -144,7 +144,7 @@ def end_session(world: World, form: Form) -> Response:
     try:
         claims = own_claims(world, hint) if hint else {}
     except TokenRefused as error:
-        raise OAuthError("invalid_request", "id_token_hint invalid", parent=str(error)) from error
+        raise OAuthError("invalid_request", "id_token_hint invalid", reason=error) from error
     if hint and client_id not in ("", claims.get("azp")):
         raise OAuthError("invalid_request", "client_id does not match azp of id_token_hint")
     client_id, location = str(claims.get("azp", client_id)), DONE_V2 if hint else DONE_V1

@@ -28,23 +28,19 @@ _GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u
 
 
 class OAuthError(Exception):
-    """An error response of RFC 6749 §5.2. ZITADEL logs ``parent`` as its cause; ``reason`` is for the records."""
+    """An error response of RFC 6749 §5.2; ``reason`` is for the records."""
 
-    def __init__(
-        self, error: str, description: str = "", *, status: int = 400, parent: str = "", reason: str = ""
-    ) -> None:
+    def __init__(self, error: str, description: str = "", *, status: int = 400, reason: object = "") -> None:
         super().__init__(error, description)
-        self.error, self.description, self.status, self.parent = error, description, status, parent
-        self.reason = reason or parent or description or error
+        self.error, self.description, self.status = error, description, status
+        self.reason = str(reason or description or error)
 
-    def answer(self, with_parent: object = False) -> Response:
+    def answer(self) -> Response:
         """Return the response; the reason is noted for the records."""
         note(reason=self.reason)
         body = {"error": self.error}
         if self.description:
             body["error_description"] = self.description
-        if with_parent and self.parent:
-            body["parent"] = self.parent
         return json_response(body, self.status)
 
 

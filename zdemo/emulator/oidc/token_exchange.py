@@ -72,8 +72,7 @@ def _given(world: World, form: Form, client: Application, role: str, allowed: tu
             raise TokenRefused("the token or its type is missing, or the type is not allowed")
         return _READERS[kind](world, client, text)
     except (KeyError, TokenRefused) as error:
-        reason = f"{role}: {getattr(error, 'reason', error)}"
-        raise OAuthError("invalid_request", f"{role}_token invalid", parent=str(error), reason=reason) from error
+        raise OAuthError("invalid_request", f"{role}_token invalid", reason=f"{role}: {error}") from error
 
 
 def _of_access_token(world: World, client: Application, text: str) -> Token:
