@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 
 from benchmarks import load, stand
 from zdemo.config.address import ZitadelAddress
@@ -154,7 +155,7 @@ def removal() -> None:
         with emulate() as emulator, stand.api(int(emulator.url.rsplit(":", 1)[1]), cache_ttl=ttl) as server:
             request = load.request("/api/private", READER.pat)
             load.run(server.port, [request], connections=1, seconds=0.2)
-            with ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5) as administrator:
+            with closing(ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5)) as administrator:
                 remove_pat(administrator, READER.id, READER.token_id)
             start = time.perf_counter()
             while load.run(server.port, [request], connections=1, seconds=0.02).statuses[200]:

@@ -18,6 +18,7 @@ from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.variables import is_public
 from zdemo.emulator import ADMIN, CLIENT_ID, NEVER, Emulator, emulate, known_world, new_fault
+from zdemo.emulator.entities import INSTANCE, Resource
 from zdemo.setup.setup_files import only_setup_in_folder
 from zdemo.setup.state_file import read_state, write_state
 
@@ -320,12 +321,12 @@ def test_what_others_add_while_the_question_is_open_stops_teardown(desk: Shell, 
 def test_an_owner_cannot_delete_an_application_in_somebody_elses_project(desk: Shell, zitadel: Emulator) -> None:
     home = next(iter(zitadel.world.organizations))
     zitadel.world.administrators.clear()
-    zitadel.world.add_administrator(ADMIN.id, ("organization", home), ["ORG_OWNER"])
+    zitadel.world.add_administrator(ADMIN.id, Resource("organization", home), ["ORG_OWNER"])
     assert desk("setup", "--yes", "--app-name", "own-api").code == 0
     ran = desk(*TEARDOWN)
     assert (ran.code, "IAM_OWNER" in ran.err) == (1, True)
     assert "not everything is removed: application own-api" in ran.err
-    zitadel.world.add_administrator(ADMIN.id, ("instance", ""), ["IAM_OWNER"])
+    zitadel.world.add_administrator(ADMIN.id, INSTANCE, ["IAM_OWNER"])
     assert desk(*TEARDOWN).code == 0
     assert "own-api" not in names_of(zitadel)
 

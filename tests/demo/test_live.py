@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Target:
 
     def of_demos(self) -> set[str]:
         """Return the names of all projects and users that are a live demo's."""
-        with ManagementClient(ZitadelAddress(self.url), self.admin_pat, timeout_seconds=10) as client:
+        with closing(ManagementClient(ZitadelAddress(self.url), self.admin_pat, timeout_seconds=10)) as client:
             names = {project.name for project in resources.list_projects(client)}
             names |= {user.username for user in resources.list_similar_users(client, PREFIX)}
             return {name for name in names if name.startswith(PREFIX)}

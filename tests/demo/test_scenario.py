@@ -19,15 +19,12 @@ def screen_of(*results: StepResult) -> str:
 def test_an_unexpected_status_is_shown_and_counted() -> None:
     step = STEPS[0]
     good, bad = (StepResult(step=step, actual=status, seconds=None) for status in (200, 500))
-    assert (good.passed, bad.passed) == (True, False)
     screen = screen_of(good, bad)
     assert "EXPECTED 200" in screen
     assert "1 of 2 as expected" in screen
     document = results_as_json([good, bad])
     assert (document["passed"], [row["passed"] for row in document["steps"]]) == (False, [True, False])
-    row = document["steps"][1]
-    assert (row["name"], row["expected"], row["actual"], row["why"]) == (step.name, 200, 500, step.why)
-    assert results_as_json([good])["passed"] is True
-    for seconds, is_shown in ((None, False), (0.01, False), (0.2, True)):
+    assert (document["steps"][1]["expected"], document["steps"][1]["actual"]) == (200, 500)
+    for seconds, is_timed in ((None, False), (0.01, False), (0.2, True)):
         first = screen_of(StepResult(step=step, actual=401, seconds=seconds)).splitlines()[0]
-        assert ("after" in first) == is_shown
+        assert ("after" in first) == is_timed

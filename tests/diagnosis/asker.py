@@ -1,6 +1,6 @@
 """A fake asker for rules: it has the replies to some probes, and remembers which were sent together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +16,11 @@ class Asker:
 
     def __init__(self, known: Known, evidence: Evidence = NOTHING) -> None:
         self.known, self.evidence, self.rounds = known, evidence, list[set[Probe]]()
-
-    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
-        sent = set[Probe]().union(*self.rounds)
-        return tuple(probe for probe in probes if probe not in sent and probe in (self.known or Probe))
+        self.requests = set(known or Probe)
 
     def ask(self, *probes: Probe) -> Evidence:
         self.rounds.append(set(probes))
+        self.requests -= set(probes)
         for probe, reply in ((probe, self.known[probe]) for probe in probes if probe in self.known):
             fields = reply if isinstance(reply, Mapping) else {"replies": {**self.evidence.replies, probe: reply}}
             self.evidence = replace(self.evidence, **fields)

@@ -12,6 +12,7 @@ from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.active_token import REFUSED, NoteKind, notes
 from zdemo.diagnosis.rules.missing_role import near_miss
 from zdemo.diagnosis.rules.rule import decide, diagnose
+from zdemo.diagnosis.token_form import token_form
 from zdemo.errors.steps import GrantRole, in_words
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.records import RoleAssignment
@@ -182,7 +183,8 @@ def test_what_stands_out_is_remarked(
 def test_only_what_stands_out_is_remarked() -> None:
     usual = case_of(pat(ROLE, defined=(ROLE,)))
     assert notes(usual) == notes(replace(usual, token="A" * 71)) == ()
-    assert [note.kind for note in notes(replace(usual, token="A" * 30 + " " + "A" * 41))] == [NoteKind.TEXT]
+    split = "A" * 30 + " " + "A" * 41
+    assert [note.kind for note in notes(replace(usual, token=split, form=token_form(split)))] == [NoteKind.TEXT]
 
 
 LISTED, RIGHTS, OTHERS = Probe.ASSIGNMENTS, Probe.OWN_RIGHTS, Probe.ADMINISTRATOR_RIGHTS

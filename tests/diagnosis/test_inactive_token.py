@@ -15,6 +15,7 @@ from zdemo.diagnosis.evidence import NOTHING, Evidence, PatRecords, Probe, Token
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide, diagnose
+from zdemo.diagnosis.token_form import token_form
 from zdemo.emulator import READER
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
@@ -53,7 +54,8 @@ def judge(token: str, evidence: Evidence, settings: Settings = SETTINGS) -> Find
 
 def case_of(token: str, evidence: Evidence = NOTHING, settings: Settings = SETTINGS) -> TokenCase:
     introspection = Introspection(active=False)
-    return TokenCase(settings=settings, token=token, introspection=introspection, evidence=evidence, now=NOW)
+    form = token_form(token)
+    return TokenCase(settings=settings, token=token, form=form, introspection=introspection, evidence=evidence, now=NOW)
 
 
 def jwt_of(kid: str = "k", alg: str = "RS256", **claims: Any) -> str:

@@ -15,6 +15,7 @@ from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT
 from zdemo.diagnosis.rules.rule import diagnose
+from zdemo.diagnosis.token_form import token_form
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable
@@ -41,7 +42,7 @@ NAMED = replace(SETTINGS, client_id="reader")  # as a service account's login na
 
 def case_of(settings: Settings, token: str = PAT) -> TokenCase:
     error = answer_error(answer(400, UNAUTHORIZED), with_key=settings.key is not None)
-    return TokenCase(error=error, settings=settings, token=token)
+    return TokenCase(error=error, settings=settings, token=token, form=token_form(token))
 
 
 def refused(

@@ -186,14 +186,6 @@ def test_all_tokens_of_a_deactivated_user_end_and_the_secret_stays(admin: Api, o
     admin.users.ListPersonalAccessTokens(filters=of_user).has(result=[..., ...], pagination={"totalResult": "2"})
 
 
-def test_all_tokens_of_a_deleted_user_end(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
-    token = oauth.access_token(fresh.user, fresh.secret, "openid", audience(fresh.project))
-    admin.users.DeleteUser(userId=fresh.user.id).has("details")
-    oauth.introspect(fresh.app, fresh.user.pat).only(active=False)
-    oauth.introspect(fresh.app, token).only(active=False)
-    oauth.ask_for_token(fresh.user.username, fresh.secret).refused(400, "invalid_client")
-
-
 def test_a_secret_ends_when_it_is_replaced_or_removed(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
     user, old = fresh.user, fresh.secret
     oauth.ask_for_token(user.username, old).has("access_token")

@@ -5,7 +5,6 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import Any
 
 import pytest
 
@@ -25,7 +24,6 @@ JSON_TYPE = "application/json"
 JSON = {"Content-Type": JSON_TYPE}
 UNREADABLE_FORM = oauth_refusal("invalid_request", "error parsing form")
 TOO_LARGE = f"message is larger than configured max {LARGEST_BODY_BYTES}"
-LARGER = FREE_BYTES + 1
 BOMB_BYTES = 64 * 1024 * 1024
 PATIENCE_SECONDS = 10
 CLIENT = basic(CLIENT_ID, CLIENT_SECRET)
@@ -109,30 +107,9 @@ def test_a_form_has_a_hundred_parameters_and_the_size_of_the_limit_at_most(serve
     assert server.post_form(INTROSPECT, form, CLIENT).json()["active"] is True
 
 
-@pytest.mark.parametrize("path", ["/oauth/v2/authorize", "/oauth/v2/device_authorization"])
-def test_a_request_that_is_kept_is_small(server: Server, path: str) -> None:
-    assert answer(server.post_form(path, [("client_id", "7"), ("scope", "a" * FREE_BYTES)])) == UNREADABLE_FORM
-
-
-def test_a_token_has_so_many_scopes_at_most(server: Server) -> None:
-    form = [("grant_type", "client_credentials"), ("client_id", READER.username), ("client_secret", READER.secret)]
-    asked = [server.post_form("/oauth/v2/token", [*form, ("scope", "openid".ljust(n))]) for n in (FREE_BYTES, LARGER)]
-    assert (asked[0].status_code, answer(asked[1])) == (200, UNREADABLE_FORM)
-
-
 def test_a_message_has_so_many_values_at_most(admin: Api) -> None:
     ids = [str(number) for number in range(MOST_VALUES - 10)]
     admin.projects.ListProjects(filters=[{"inProjectIdsFilter": {"ids": ids}}]).has()
     for content in (b"[]," * MOST_VALUES + b"[]", b"{}," * MOST_VALUES + b"{}", b"1," * MOST_VALUES + b"1"):
         large = admin.post("ProjectService/ListProjects", b'{"filters": [' + content + b"]}")
         large.refused(429, f"message has more than {MOST_VALUES} values")
-
-
-@pytest.mark.parametrize("kind", ["orQuery", "andQuery", "notQuery"])
-def test_queries_are_nested_to_20_levels(admin: Api, kind: str) -> None:
-    query: dict[str, Any] = {"userNameQuery": {"userName": READER.username}}
-    for _ in range(20):
-        query = {kind: {"query": query} if kind == "notQuery" else {"queries": [query]}}
-    admin.users.ListUsers(queries=[query]).has(result=[{"userId": READER.id}])
-    deeper = admin.users.ListUsers(queries=[{"notQuery": {"query": query}}])
-    deeper.refused(400, "Too many query nesting levels (Max 20)", id="USER-zsQ97")

@@ -25,6 +25,7 @@ from zdemo.emulator import (
     known_world,
 )
 from zdemo.emulator.app import LONGEST_NOTE
+from zdemo.emulator.entities import Resource
 from zdemo.emulator.incoming.request_records import RequestRecord
 from zdemo.emulator.token_texts import new_key_pair
 
@@ -197,7 +198,7 @@ def test_the_reason_of_a_refused_assertion_is_exact(change: dict[str, str], reas
 def test_the_reason_of_a_refused_management_call_is_exact(
     headers: dict[str, str], reason: str, user: str, desk: Desk
 ) -> None:
-    desk.world.add_administrator(READER.id, ("organization", ORGANIZATION_ID), ["ORG_OWNER_VIEWER"])
+    desk.world.add_administrator(READER.id, Resource("organization", ORGANIZATION_ID), ["ORG_OWNER_VIEWER"])
     answer = desk.send("POST", f"{SERVICE}/CreateProject", json=CREATE, headers=headers)
     assert answer.status_code in (401, 403, 404)
     assert desk.last.reason.startswith(reason)

@@ -41,7 +41,6 @@ def test_what_the_sdk_sets_up_is_what_an_api_sees(own: Emulator, tmp_path: Path)
             call(sdk, zitadel, "ProjectService/GetProject", projectId=NOBODY)
         assert (refused.value.code, refused.value.response_body["code"]) == (404, "not_found")
     set_up(administrator, own.url)
-    log_in(administrator)
 
 
 def call(sdk: Any, zitadel: Any, method: str, /, **fields: Any) -> Any:
@@ -50,25 +49,6 @@ def call(sdk: Any, zitadel: Any, method: str, /, **fields: Any) -> Any:
     request = getattr(sdk.models, f"{service}{name}Request").from_dict(fields)
     api = getattr(zitadel, f"{service.removesuffix('Service').lower()}s")
     return getattr(api, re.sub("(?<!^)([A-Z])", r"_\1", name).lower())(request)
-
-
-def log_in(administrator: Callable[..., Any]) -> None:
-    """What the SDK's own tests do with humans and sessions."""
-    profile, email = {"givenName": "Eve", "familyName": "Human"}, {"email": "eve@example.com", "isVerified": True}
-    password = {"password": {"password": "Ab-45678", "changeRequired": False}}
-    user_id = administrator("UserService/AddHumanUser", profile=profile, email=email, **password).user_id
-    administrator("UserService/UpdateHumanUser", userId=user_id, profile=profile | {"givenName": "Eva"})
-    checks = {"user": {"userId": user_id}, "password": {"password": "Ab-45678"}}
-    session = administrator("SessionService/CreateSession", checks=checks, lifetime="18000s")
-    own = {"sessionId": session.session_id}
-    changed = administrator("SessionService/SetSession", **own, metadata={"k": "dg=="})
-    user = administrator("SessionService/GetSession", **own, sessionToken=changed.session_token).session.factors.user
-    assert (user.id, user.login_name) == (user_id, "eve@example.com")
-    this = {"queries": [{"idsQuery": {"ids": [session.session_id]}}]}
-    (row,) = administrator("SessionService/ListSessions", **this).sessions
-    assert row.id == session.session_id
-    administrator("SessionService/DeleteSession", **own)
-    assert not administrator("SessionService/ListSessions", **this).sessions
 
 
 def set_up(administrator: Callable[..., Any], url: str) -> None:

@@ -146,14 +146,6 @@ def test_an_assertion_is_used_again_and_wins_over_a_secret(
     assert server.post_form(INTROSPECT, form, basic(app.client_id, app.secret)).json()["aud"][0] == key_app.client_id
 
 
-def test_a_removed_key_is_refused(server: Server, workshop: Workshop, issuer: str) -> None:
-    user = workshop.user(pat=False)
-    key = decoded(workshop.admin.users.AddKey(userId=user.id, expirationDate=later(days=1))["keyContent"])
-    eventually("the key is known", lambda: ask_for_token(server, assertion(key, issuer)).status_code == 200)
-    workshop.admin.users.RemoveKey(userId=user.id, keyId=key["keyId"]).has()
-    eventually("it is refused", lambda: answer(ask_for_token(server, assertion(key, issuer))), BAD_ASSERTION.__eq__)
-
-
 def test_a_users_key_gets_a_token_without_client_authentication(
     oauth: OAuth, app: App, project: Project, reader: User, known_key: KeyFile, issuer: str
 ) -> None:

@@ -11,7 +11,7 @@ from tests.support.introspector_doubles import Clock
 from tests.support.logins import Client, add_administrator, add_client, claims
 from tests.support.oauth import assertion
 from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, Emulator, emulate
-from zdemo.emulator.entities import NEVER
+from zdemo.emulator.entities import INSTANCE, NEVER
 from zdemo.emulator.oidc.token_exchange import ACCESS, ID, JWT, REFRESH, USER_ID
 from zdemo.emulator.seed import PERSON_ID, READER, VISITOR
 from zdemo.emulator.token_texts import new_key_pair
@@ -156,7 +156,7 @@ def test_a_refreshed_token_still_says_who_acts(emulator: Emulator, app: Client, 
 def test_an_actors_id_token_counts_until_it_expires(own: Emulator) -> None:
     own.world.now = clock = Clock()
     own.world.security["enableImpersonation"] = True
-    own.world.add_administrator(PERSON_ID, ("instance", ""), ["IAM_END_USER_IMPERSONATOR"])
+    own.world.add_administrator(PERSON_ID, INSTANCE, ["IAM_END_USER_IMPERSONATOR"])
     app = add_client(own, "BASIC", grantTypes=GRANTS)
     id_token = app.log_in("ada", scope=f"openid {OWNER}")["id_token"]
     form = {"actor_token": id_token, "actor_token_type": ID, "scope": "openid"}
@@ -168,7 +168,7 @@ def test_an_actors_id_token_counts_until_it_expires(own: Emulator) -> None:
 def test_an_actor_who_is_impersonated_is_named_with_who_acts_for_them(emulator: Emulator, app: Client) -> None:
     world, (actor, pat) = emulator.world, add_administrator(emulator, "IAM_END_USER_IMPERSONATOR")
     with world.lock:
-        world.add_administrator(PERSON_ID, ("instance", ""), ["IAM_END_USER_IMPERSONATOR"])
+        world.add_administrator(PERSON_ID, INSTANCE, ["IAM_END_USER_IMPERSONATOR"])
     first = as_ada(app, pat, scope="openid").json()["access_token"]
     form = {"actor_token": first, "actor_token_type": ACCESS, "scope": "openid"}
     second = exchange(app, READER.id, USER_ID, **form).json()

@@ -12,7 +12,7 @@ import requests
 from tests.support.emulator_target import INTROSPECT, TIMEOUT_SECONDS, basic
 from tests.support.zitadel_api import Api
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, Emulator
-from zdemo.emulator.entities import NEVER, Application, User
+from zdemo.emulator.entities import INSTANCE, NEVER, Application, Resource, User
 from zdemo.emulator.seed import PERSON_PASSWORD
 from zdemo.emulator.token_texts import encoded, new_secret
 
@@ -45,7 +45,7 @@ def add_administrator(emulator: Emulator, role: str) -> tuple[User, str]:
     world = emulator.world
     with world.lock:
         user = world.add_user(ORGANIZATION_ID, f"robot-{world.new_id()}", "Robot")
-        resource = ("instance", "") if role.startswith("IAM") else ("organization", ORGANIZATION_ID)
+        resource = INSTANCE if role.startswith("IAM") else Resource("organization", ORGANIZATION_ID)
         world.add_administrator(user.id, resource, [role])
         return user, world.add_pat(user, NEVER).token
 

@@ -5,7 +5,7 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ from zdemo.emulator import (
 )
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import Auth
+from zdemo.zitadel.records import Auth, moment_of
 
 ROLE = "read:messages"
 AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"
@@ -120,11 +120,14 @@ class KeySite(NamedTuple):
 @contextmanager
 def key_site(file: Path, *, lifetime_milliseconds: int = DAY_MILLISECONDS) -> Iterator[KeySite]:
     """Run an emulator with such an application; only the owner can read the key file."""
-    with emulate() as emulator, ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5) as client:
+    with (
+        emulate() as emulator,
+        closing(ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5)) as client,
+    ):
         configuration = resources.api_configuration(Auth.KEY)
         resources.create_application(client, PROJECT_ID, APPLICATION_ID, "by key", configuration)
         expires = int(time.time() * 1000) + lifetime_milliseconds
-        key = resources.create_application_key(client, PROJECT_ID, APPLICATION_ID, expires=expires)
+        key = resources.create_application_key(client, PROJECT_ID, APPLICATION_ID, moment_of(expires))
         file.touch(0o600)
         file.write_text(key.secret)
 

@@ -39,8 +39,7 @@ def page() -> str:
 
 
 def table() -> str:
-    v1 = {id(method) for method in SERVICES[""].methods.values()}
-    paths = [re.sub(r"<(\w+)>", r"{\1}", f"{verb} {path}") for verb, path, method in REST if id(method) in v1]
+    paths = [re.sub(r"<(\w+)>", r"{\1}", f"{verb} {path}") for verb, path, _ in REST if "/v1/" in path]
     rows: list[tuple[str, ...]] = [("API", "yes", "in part", "no"), ("---",) * 4]
     rows.append(row("OAuth 2.0 and OpenID Connect", [DISCOVERY, *(path for path, _ in ENDPOINTS.values())], []))
     others = []

@@ -70,7 +70,7 @@ def test_the_page_names_every_fault_path_and_method() -> None:
 
 
 def test_the_page_names_everything_of_the_fixture() -> None:
-    public = {name for name in vars(ZitadelEmulator) if not name.startswith("_")}
+    public = {name for name in vars(ZitadelEmulator) | ZitadelEmulator.__annotations__ if name[0] != "_"}
     table = TEXT.partition("## With pytest")[2].partition("## Examples")[0]
     rows = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"`(\w+)", row)}

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -15,5 +16,5 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def client(emulator: Emulator) -> Iterator[ManagementClient]:
-    with ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5) as management:
+    with closing(ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5)) as management:
         yield management

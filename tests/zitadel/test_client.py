@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ PAGE = resources.PAGE_SIZE
 def client_of(behaviour: Behaviour) -> Iterator[tuple[ManagementClient, Upstream]]:
     with (
         upstream(behaviour) as server,
-        ManagementClient(ZitadelAddress(server.url), "the-token", timeout_seconds=5) as client,
+        closing(ManagementClient(ZitadelAddress(server.url), "the-token", timeout_seconds=5)) as client,
     ):
         yield client, server
 

@@ -1,5 +1,6 @@
 """The objects of ZITADEL: created, read, listed, changed and removed at the emulator."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -25,11 +26,11 @@ def test_a_user_is_found_by_login_name_whatever_its_case_or_by_id(client: Manage
 
 
 def test_no_secret_of_a_new_credential_is_in_its_repr(client: ManagementClient) -> None:
-    pat = resources.add_pat(client, READER.id, expires=EXPIRES)
+    pat = resources.add_pat(client, READER.id, moment_of(EXPIRES))
     resources.create_project(client, "7", ORGANIZATION_ID, "Seven")
     application = resources.create_application(client, "7", "8", "API", {})
     resources.set_application_auth(client, "7", "8", resources.api_configuration(Auth.KEY))
-    key = resources.create_application_key(client, "7", "8", expires=EXPIRES)
+    key = resources.create_application_key(client, "7", "8", moment_of(EXPIRES))
     assert pat.secret not in repr(pat)
     assert key.secret not in repr(key)
     assert application.client_secret not in repr(application)
@@ -39,10 +40,10 @@ def test_no_secret_of_a_new_credential_is_in_its_repr(client: ManagementClient) 
 def test_a_key_that_cannot_be_read_is_an_error(fields: dict[str, Any]) -> None:
     with (
         upstream(answer(json_body({"keyId": "1", **fields}))) as up,
-        ManagementClient(ZitadelAddress(up.url), "token", timeout_seconds=5) as client,
+        closing(ManagementClient(ZitadelAddress(up.url), "token", timeout_seconds=5)) as client,
         pytest.raises(UnusableAnswer, match="is not ZITADEL's v2 API"),
     ):
-        resources.create_application_key(client, "1", "2", expires=EXPIRES)
+        resources.create_application_key(client, "1", "2", moment_of(EXPIRES))
 
 
 def test_a_credential_knows_its_expiry() -> None:

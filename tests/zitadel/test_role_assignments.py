@@ -1,6 +1,6 @@
 """Role assignments: every change from every state, and the wait until it shows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
@@ -19,12 +19,6 @@ from zdemo.zitadel.role_assignments import GIVE_UP_SECONDS, Change, ChangeOutcom
 
 ROLE = "read:messages"
 Do = Callable[[ManagementClient, str, str, str], Change]
-
-
-@pytest.fixture
-def introspector(emulator: Emulator) -> Iterator[IntrospectionClient]:
-    with closing(IntrospectionClient(settings_for(emulator.url))) as client:
-        yield client
 
 
 def roles(client: ManagementClient, user_id: str) -> list[tuple[bool, tuple[str, ...]]]:
@@ -80,7 +74,7 @@ def test_a_refused_change_is_an_error_and_changes_nothing(emulator: Emulator, cl
     with pytest.raises(ZdemoError, match="no project with the ID 1"):
         do(client, "1", "reader", ROLE)
     with (
-        ManagementClient(ZitadelAddress(emulator.url), VISITOR.pat, timeout_seconds=5) as other,
+        closing(ManagementClient(ZitadelAddress(emulator.url), VISITOR.pat, timeout_seconds=5)) as other,
         pytest.raises(ManagementError, match="not an administrator"),
     ):
         do(other, PROJECT_ID, "reader", ROLE)
@@ -103,8 +97,10 @@ def test_the_first_look_is_at_once_and_further_ones_are_rarer(after: float, look
 
 
 def test_a_change_shows_in_introspection_of_the_users_own_token_else_in_the_list(
-    client: ManagementClient, introspector: IntrospectionClient
+    emulator: Emulator, client: ManagementClient
 ) -> None:
+    introspector = IntrospectionClient(settings_for(emulator.url))
+
     def is_seen(change: Change, token: str, asked: Introspector = introspector) -> bool:
         return is_shown(client, change, introspector=asked, token=token)
 
@@ -121,3 +117,4 @@ def test_a_change_shows_in_introspection_of_the_users_own_token_else_in_the_list
         assert is_seen(granted, token, asked) is expected
     removed = revoke(client, PROJECT_ID, "visitor", ROLE)
     assert (is_seen(removed, VISITOR.pat), is_seen(granted, VISITOR.pat)) == (True, False)
+    introspector.close()

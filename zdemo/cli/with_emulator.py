@@ -49,9 +49,9 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells report it
 
 def new_start(port: int, seed: Path | None, domains: Sequence[str], person: str) -> Start:
     """Return a new world: that of a file, one of its own for a free port, or the known one; it logs ``person`` in."""
-    from zdemo.emulator.login.sessions import people, set_auto_login
     from zdemo.emulator.seed import SeedError, known_start, random_start
     from zdemo.emulator.seed_file import seeded_start
+    from zdemo.emulator.sessions import people, set_auto_login
 
     for domain in domains:
         if not DOMAIN.fullmatch(domain):

@@ -50,7 +50,7 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
             issuer=url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=TIMEOUT_SECONDS
         )
         with (
-            ManagementClient(ZitadelAddress(url), ADMIN.pat, timeout_seconds=TIMEOUT_SECONDS) as client,
+            closing(ManagementClient(ZitadelAddress(url), ADMIN.pat, timeout_seconds=TIMEOUT_SECONDS)) as client,
             _environment(
                 settings,
                 client,
@@ -76,7 +76,7 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
     """
     with ExitStack() as stack:
         management = ManagementClient(admin.zitadel, admin.admin_pat, timeout_seconds=admin.timeout_seconds)
-        client = stack.enter_context(management)
+        client = stack.enter_context(closing(management))
         files = SetupFiles(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))) / ".env")
         received: list[int] = []  # no signal interrupts a call to ZITADEL
         stack.enter_context(handled(SIGNALS, lambda number, _: received.append(number)))

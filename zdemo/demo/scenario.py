@@ -1,7 +1,6 @@
 """The scenario as data: each step is a change, if any, one request, and the expected status; and how it is run."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -54,25 +53,21 @@ Introspected = tuple[str, Introspection | IntrospectionError]
 
 
 class RecordingIntrospector:
-    """An introspector that keeps what the one that is ``current`` answers. Thread-safe."""
+    """An introspector that keeps what the one that is ``current`` answers."""
 
     def __init__(self, current: Introspector) -> None:
         self.current = current
-        self._exchanges: deque[Introspected] = deque()
+        self.exchanges: list[Introspected] = []
 
     def introspect(self, token: str) -> Introspection:
         """Ask the current one."""
         try:
             answer = self.current.introspect(token)
         except IntrospectionError as error:
-            self._exchanges.append((masked(token), error.copy()))
+            self.exchanges.append((masked(token), error.copy()))
             raise
-        self._exchanges.append((masked(token), answer))
+        self.exchanges.append((masked(token), answer))
         return answer
-
-    def taken(self) -> tuple[Introspected, ...]:
-        """Return what was said since the last time, and forget it."""
-        return tuple(self._exchanges.popleft() for _ in range(len(self._exchanges)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,14 +133,14 @@ class DemoEnvironment:
         token = UNKNOWN_TOKEN if step.caller is Caller.UNKNOWN else self.tokens.get(step.caller)
         start = time.monotonic()
         while True:
-            self.introspector.taken()
+            self.introspector.exchanges.clear()
             call = call_api(client, step.route, token)
             status, waited = call.answer.status, time.monotonic() - start
             if status == step.expected or step.change is None or waited > self.patience_seconds:
                 break
             self.check()
             time.sleep(POLL_SECONDS)
-        exchanges = self.introspector.taken()
+        exchanges = tuple(self.introspector.exchanges)
         is_inactive = any(isinstance(answer, Introspection) and not answer.active for _, answer in exchanges)
         return StepResult(
             step=step,

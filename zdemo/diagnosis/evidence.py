@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.token_form import TokenForm, TokenKind, token_form
+from zdemo.diagnosis.finding import quoted
+from zdemo.diagnosis.token_form import TokenForm, TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError, Refused
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
@@ -18,6 +19,7 @@ from zdemo.guard.authorization import NO_ROLE, Policy, RequiredRoles, authorize
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, Introspection
 from zdemo.zitadel.records import Application, Credential, Organization, Project, RoleAssignment, UserEvent
 
+NO_RESPONSE = Response(status=0, headers={}, body=b"", seconds=0, url="")
 CLOCK_TOLERANCE_SECONDS = 5  # ``Date`` has a resolution of 1 s, and an answer takes its time
 ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 
@@ -134,79 +136,61 @@ class Evidence:
     client_records: ClientRecords | None = None  # what the administrator's PAT showed
     pat_records: PatRecords | None = None
 
-    def answer(self, probe: Probe) -> Response | None:
-        """Return the response to a probe, if one came."""
+    # what the replies mean
+    refused: frozenset[Probe] = field(init=False)  # with ZITADEL's JSON: a proxy's 401 says nothing about a token
+    timed_out: frozenset[Probe] = field(init=False)  # those that were sent
+    token_is_alive: bool = field(init=False)  # userinfo answers with the user's ID, as no catch-all page does
+    administrator_is_active: bool | None = field(init=False)  # what introspection says of ZITADEL_ADMIN_PAT
+    is_ready: bool = field(init=False)  # ZITADEL says that its database answers
+    is_healthy: bool = field(init=False)  # ZITADEL's process is alive
+    database_away: bool = field(init=False)  # ZITADEL itself says that it cannot reach its database
+    issuer: str = field(init=False)  # that discovery names; empty when it does not
+    is_discovered: bool = field(init=False)  # discovery names an introspection endpoint with ZITADEL's path
+    is_zitadel: bool = field(init=False)  # certainly, by its readiness check or by discovery
+    clock_off_by: float = field(init=False)  # seconds, as ``clock_ahead_seconds``; 0 also when nothing is known
+
+    def __post_init__(self) -> None:
+        """Read the replies once, so that rules read plain values (ZITADEL's texts are ``"ok"``, ``ok``, and 412)."""
+        userinfo, administrator, ready, health, discovery = map(
+            self.answer, (Probe.USERINFO, Probe.ADMINISTRATOR, Probe.READY, Probe.HEALTH, Probe.DISCOVERY)
+        )
+        active = administrator.json_object().get("active") if administrator.status == 200 else None
+        subject = userinfo.json_object().get("sub") if userinfo.status == 200 else None
+        metadata = discovery.json_object() if discovery.status == 200 else {}
+        endpoint = str(metadata.get("introspection_endpoint", ""))
+        is_ready, is_discovered = ready.status == 200 and ready.json() == "ok", endpoint.endswith(INTROSPECTION_PATH)
+        ahead = self.clock_ahead_seconds or 0
+        vars(self).update(
+            refused=frozenset(
+                probe
+                for probe in self.replies
+                if (answer := self.answer(probe)).status == 401 and answer.json_object().get("error") == "access_denied"
+            ),
+            timed_out=frozenset(
+                probe
+                for probe, reply in self.replies.items()
+                if isinstance(reply, ConnectionFailed) and reply.kind is FailureKind.TIMEOUT
+            ),
+            token_is_alive=isinstance(subject, str) and subject != "",
+            administrator_is_active=active if isinstance(active, bool) else None,
+            is_ready=is_ready,
+            is_healthy=health.status == 200 and health.text.strip() == "ok",
+            database_away=ready.status == 412,
+            issuer=quoted(metadata.get("issuer")),
+            is_discovered=is_discovered,
+            is_zitadel=is_ready or is_discovered,
+            clock_off_by=ahead if abs(ahead) > CLOCK_TOLERANCE_SECONDS else 0,
+        )
+
+    def answer(self, probe: Probe) -> Response:
+        """Return the response to a probe; without one, its status is 0."""
         reply = self.replies.get(probe)
-        return reply if isinstance(reply, Response) else None
+        return reply if isinstance(reply, Response) else NO_RESPONSE
 
     def failure(self, probe: Probe) -> ConnectionFailed | None:
         """Return why a probe got no response; ``None`` when it got one or was not sent."""
         reply = self.replies.get(probe)
         return reply if isinstance(reply, ConnectionFailed) else None
-
-    def status(self, probe: Probe) -> int | None:
-        """Return the status of the response to a probe."""
-        answer = self.answer(probe)
-        return answer.status if answer else None
-
-    def body(self, probe: Probe) -> dict[str, Any]:
-        """Return the JSON object that answers a probe; empty when none came."""
-        answer = self.answer(probe)
-        return answer.json_object() if answer else {}
-
-    @property
-    def clock_off_by(self) -> float:
-        """How far this machine's clock is ahead of ZITADEL's, in seconds; 0 when they agree, or nothing is known."""
-        ahead = self.clock_ahead_seconds or 0
-        return ahead if abs(ahead) > CLOCK_TOLERANCE_SECONDS else 0
-
-    def timed_out(self, probe: Probe) -> bool:
-        """Return whether a probe was sent and no response came in time."""
-        failure = self.failure(probe)
-        return failure is not None and failure.kind is FailureKind.TIMEOUT
-
-    @property
-    def token_is_alive(self) -> bool:
-        """Whether userinfo accepts the token: JSON with the user's ID, which no catch-all page has."""
-        subject = self.body(Probe.USERINFO).get("sub")
-        return self.status(Probe.USERINFO) == 200 and isinstance(subject, str) and subject != ""
-
-    def refused(self, probe: Probe) -> bool:
-        """Return whether ZITADEL's JSON refuses: the 401 of a proxy says nothing about a token."""
-        return self.status(probe) == 401 and self.body(probe).get("error") == "access_denied"
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether ZITADEL says that its database answers (ZITADEL: the JSON text ``"ok"``)."""
-        answer = self.answer(Probe.READY)
-        return answer is not None and answer.status == 200 and answer.json() == "ok"
-
-    @property
-    def is_discovered(self) -> bool:
-        """Whether discovery names an introspection endpoint with ZITADEL's path."""
-        return str(self.body(Probe.DISCOVERY).get("introspection_endpoint", "")).endswith(INTROSPECTION_PATH)
-
-    @property
-    def is_zitadel(self) -> bool:
-        """Whether the server is certainly a ZITADEL, by its readiness check or by discovery."""
-        return self.is_ready or self.is_discovered
-
-    @property
-    def is_healthy(self) -> bool:
-        """Whether ZITADEL's process is alive (ZITADEL: the plain text ``ok``)."""
-        answer = self.answer(Probe.HEALTH)
-        return answer is not None and answer.status == 200 and answer.text.strip() == "ok"
-
-    @property
-    def database_away(self) -> bool:
-        """Whether ZITADEL itself says that it cannot reach its database (ZITADEL: 412, API-F24h2)."""
-        return self.status(Probe.READY) == 412
-
-    @property
-    def administrator_is_active(self) -> bool | None:
-        """Whether introspection calls the administrator's PAT active; ``None`` when that is unknown."""
-        active = self.body(Probe.ADMINISTRATOR).get("active") if self.status(Probe.ADMINISTRATOR) == 200 else None
-        return active if isinstance(active, bool) else None
 
 
 NOTHING = Evidence()
@@ -225,18 +209,13 @@ class TokenCase:
 
     settings: Settings = NO_SETTINGS
     token: str = field(default="", repr=False)
-    form: TokenForm = UNREAD
+    form: TokenForm = UNREAD  # of the token
     role: str = ""
     refused_for_role: bool = False
     introspection: Introspection = field(default=NOT_ASKED, repr=False)
     error: IntrospectionError | ConnectionFailed | None = None
     evidence: Evidence = NOTHING
     now: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Read the form of the token, unless it is known: ``replace`` keeps it."""
-        if self.form is UNREAD and self.token:
-            object.__setattr__(self, "form", token_form(self.token))
 
     @property
     def has_answer(self) -> bool:

@@ -32,9 +32,9 @@ def health_lines(evidence: Evidence) -> Lines:
     """Return what ZITADEL's own health checks said, one line of evidence each."""
     lines = []
     for probe, path in ((Probe.HEALTH, "/debug/healthz"), (Probe.READY, "/debug/ready")):
-        if evidence.timed_out(probe):
+        if probe in evidence.timed_out:
             lines.append((probe.value, f"{path} does not answer"))
-        elif answer := evidence.answer(probe):
+        elif (answer := evidence.answer(probe)).status:
             lines.append((probe.value, f"{path} answers {described(answer)}"))
     return tuple(lines)
 

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 from zdemo.emulator import api, login_page, oidc
 from zdemo.emulator.api.protocols import as_json
 from zdemo.emulator.faults import Faults, Faulty
-from zdemo.emulator.incoming.body import FREE_BYTES, MOST_LARGE_BODIES, TOO_LARGE, read_body
+from zdemo.emulator.incoming.body import MOST_LARGE_BODIES, TOO_LARGE, read_body
 from zdemo.emulator.incoming.origin import Origin
 from zdemo.emulator.incoming.request_records import RequestRecord, RequestRecords, masked, note, notes_of
 from zdemo.emulator.oidc.responses import PLAIN, OAuthError, add_headers, is_preflight, not_found
@@ -33,13 +33,8 @@ CODES = {404: {"code": 5, "message": "Not Found"}, 405: {"code": 12, "message": 
 PATH_LIMIT = 200
 LONGEST_NOTE = 500  # characters of a reason, which can repeat what was sent, or of a name
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
-MOST_LARGE_AT_ONCE = 2  # requests with a large or a packed body; to read it takes up to 50 times its size
 
-METRICS = """\
-# HELP target_info Target metadata
-# TYPE target_info gauge
-target_info{service_name="ZITADEL"} 1
-"""
+METRICS = '# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info{service_name="ZITADEL"} 1\n'
 HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type: all is well, since no database can fail
     "/debug/healthz": ("ok", PLAIN),
     "/debug/ready": ('"ok"', "application/json"),
@@ -83,7 +78,6 @@ class _Front:
     def __init__(self, app: Callable[..., Iterable[bytes]], records: RequestRecords) -> None:
         self._app, self._records = app, records
         self._room = threading.BoundedSemaphore(MOST_LARGE_BODIES)
-        self._large = threading.BoundedSemaphore(MOST_LARGE_AT_ONCE)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         at, started = time.time(), time.perf_counter()
@@ -132,13 +126,10 @@ class _Front:
                 status = "503 Service Unavailable" if too_many else "400 Bad Request"
                 start(status, [("Content-Type", PLAIN), *([("Retry-After", "1")] if too_many else [])])
                 return [status.encode()]
-            environ[TOO_LARGE] = content is None
-            environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(content or b""), str(len(content or b""))
+            environ[TOO_LARGE], content = content is None, content or b""
+            environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(content), str(len(content))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
-            large = len(content or b"") > FREE_BYTES or "HTTP_CONTENT_ENCODING" in environ
-            with self._large if large else nullcontext():
-                body = self._app(environ, start)
-        return body
+            return self._app(environ, start)
 
 
 def _shown(path: str) -> str:

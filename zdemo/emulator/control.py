@@ -17,27 +17,21 @@ from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.incoming.body import read_body
 from zdemo.emulator.incoming.request_records import RequestRecords
-from zdemo.emulator.login.sessions import set_auto_login
+from zdemo.emulator.sessions import set_auto_login
 from zdemo.emulator.world import World
 from zdemo.serving.loopback import is_loopback_address, names_loopback
 
 PREFIX = "/_zdemo/"
 NAME_HEADER = "X-Zdemo-Emulator"
-UNITS = ("days", "hours", "minutes", "seconds")
-LONGEST = timedelta(days=36500)
-HEADERS = [
-    ("Content-Type", "application/json"),
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-]
+UNITS = {"days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
+MOST_DAYS = 36_500
 
 Environ = dict[str, Any]
 Answer = dict[str, Any]
 
 
-class Refused(Exception):
-    """A request to the control interface that is refused, with its status."""
+class Refused(ValueError):
+    """A request to the control interface that is refused, with its status; any other ValueError gets 400."""
 
     def __init__(self, message: str, status: int = 403) -> None:
         super().__init__(message)
@@ -62,14 +56,14 @@ class Control:
         path = environ["PATH_INFO"]
         if not f"{path}/".startswith(PREFIX):
             return self._app(environ, start)
-        status, answer = 200, {}
         try:
             check_caller(environ)
-            answer = self._answer(path.removeprefix(PREFIX), environ)
-        except Refused as refusal:
-            status, answer = refusal.status, {"error": str(refusal)}
+            status, answer = 200, self._answer(path.removeprefix(PREFIX), environ)
+        except ValueError as error:
+            status, answer = getattr(error, "status", 400), {"error": str(error)}
         body = json.dumps(answer, separators=(",", ":")).encode() + b"\n"
-        start(f"{status} {HTTPStatus(status).phrase}", [*HEADERS, ("Content-Length", str(len(body)))])
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        start(f"{status} {HTTPStatus(status).phrase}", headers)
         return [body]
 
     def _answer(self, name: str, environ: Environ) -> Answer:
@@ -78,11 +72,8 @@ class Control:
             raise Refused(f"unknown path (below {PREFIX}: {', '.join(ROUTES)})", 404)
         if method not in ROUTES[name]:
             raise Refused(f"{name} takes {' and '.join(ROUTES[name])}", 405)
-        try:
-            fields, change = ROUTES[name][method]
-            change(self, _body(environ, fields))
-        except ValueError as error:
-            raise Refused(str(error), 400) from None
+        fields, change = ROUTES[name][method]
+        change(self, _body(environ, fields))
         if name == "requests":
             return {"requests": [asdict(record) for record in list(self.records)]}
         state, part = self._state(), {"clock": "advanced_seconds", "faults": "faults", "login": "auto_login"}.get(name)
@@ -107,15 +98,15 @@ class Control:
                 for a in self.world.authorizations.values()
                 if a.active
             ]
-        names = ("times", "path", "seconds", "location")
-        faults = [(fault.kind, {name: getattr(fault, name) for name in names}) for fault in self.faults.active()]
+        faults = [
+            {"fault": fault.kind} | {name: value for name in FAULT if (value := getattr(fault, name, None))}
+            for fault in self.faults.active()
+        ]
         return {
             "name": self.world.name,
             "external_domains": [self.world.external_domain, *self.world.other_domains],
             "advanced_seconds": self.timeline.advanced.total_seconds(),
-            "faults": [
-                {"fault": kind, **{name: value for name, value in rest.items() if value}} for kind, rest in faults
-            ],
+            "faults": faults,
             "requests": len(self.records),
             "auto_login": self.world.auto_login,
             "projects": projects,
@@ -147,13 +138,10 @@ def check_caller(environ: Environ) -> None:
 
 def _advance(control: Control, body: Answer) -> None:
     parts = _checked(body.get("advance", {}), dict.fromkeys(UNITS, float))
-    try:
-        duration = timedelta(**parts)
-    except OverflowError:
-        duration = LONGEST + timedelta(1)
-    if not parts or not timedelta() <= duration <= LONGEST:
-        raise ValueError(f'advance must be from 0 to {LONGEST.days} days, for example {{"advance": {{"hours": 13}}}}')
-    control.timeline.advance(duration)
+    seconds = sum(number * UNITS[name] for name, number in parts.items())
+    if not parts or not 0 <= seconds <= MOST_DAYS * UNITS["days"]:
+        raise ValueError(f'advance must be from 0 to {MOST_DAYS} days, for example {{"advance": {{"hours": 13}}}}')
+    control.timeline.advance(timedelta(seconds=seconds))
 
 
 def _fault(body: Answer) -> Fault:
@@ -191,18 +179,17 @@ WORDS = {str: "a string", int: "a whole number", float: "a number", dict: "an ob
 
 def _body(environ: Environ, fields: Fields) -> Answer:
     """Return the fields of the body, which only a POST must have. Raises Refused, and ValueError for a field."""
-    with_body = environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
-    method = environ["REQUEST_METHOD"]
-    if method == "GET" or (method == "DELETE" and not with_body):
+    method, content = environ["REQUEST_METHOD"], read_body(environ) or b"{}"
+    if method == "GET" or (method == "DELETE" and content == b"{}"):
         return {}
     if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused("the body must be JSON, with Content-Type: application/json", 415)
     try:
-        value = json.loads(read_body(environ) or b"{}")
-    except (OSError, ValueError, RecursionError):
-        raise Refused("the body is not JSON", 400) from None
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("the body is not JSON") from None
     if not isinstance(value, dict):
-        raise Refused("the body is not a JSON object", 400)
+        raise ValueError("the body is not a JSON object")
     return _checked(value, fields)
 
 

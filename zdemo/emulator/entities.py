@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
 
@@ -185,12 +186,22 @@ class Authorization(Switchable):
     role_keys: list[str]
 
 
+class Resource(NamedTuple):
+    """What an administrator administers: the ``instance``, an ``organization`` or a ``project``."""
+
+    kind: str
+    id: str = ""
+
+
+INSTANCE = Resource("instance")
+
+
 @dataclass(kw_only=True)
 class Administrator(Entity):
-    """The roles of an administrator of ``("instance", "")``, ``("organization", ID)`` or ``("project", ID)``."""
+    """The roles of an administrator."""
 
     user_id: str
-    resource: tuple[str, str]
+    resource: Resource
     roles: list[str]
 
 

@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
@@ -134,21 +135,10 @@ class Faults:
 def _wait(fault: Fault, seconds: float, client: socket.socket) -> None:
     """Wait until the time is over or the fault has ended. Raises ConnectionError if the client leaves."""
     while seconds > 0 and not fault.ended.wait(min(seconds, LOOK_SECONDS)):
-        if _has_left(client):
-            raise ConnectionResetError
+        with suppress(BlockingIOError):  # it has sent nothing more, and is there
+            if not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                raise ConnectionResetError
         seconds -= LOOK_SECONDS
-
-
-def _has_left(client: socket.socket) -> bool:
-    client.settimeout(0)
-    try:
-        return not client.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    finally:
-        client.settimeout(None)
 
 
 class Faulty:

@@ -10,17 +10,15 @@ from typing import Any
 from flask import Response, render_template, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from zdemo.emulator import sessions
 from zdemo.emulator.entities import Application, AuthRequest, LoginSession
 from zdemo.emulator.incoming.request_records import note
-from zdemo.emulator.login import sessions
-from zdemo.emulator.login.browser import browser_of, is_foreign, remember
 from zdemo.emulator.oidc.authorize import DONE_V1, DONE_V2, LOGIN_V1, LOGIN_V2
 from zdemo.emulator.oidc.responses import HTML, forbid_storing, redirect
 from zdemo.emulator.oidc.token_endpoint import DEVICE_PAGE
 from zdemo.emulator.world import World
 
 PATHS = (LOGIN_V1, f"{LOGIN_V2}/login", DEVICE_PAGE, DONE_V1, DONE_V2)
-MOST_LISTED = 100  # people
 LONGEST_NAME = 200
 ASKS = {"login", "select_account", "create"}  # prompts with which a remembered login is not enough
 NOT_LOGGED_IN = ("login_required", "The user is not logged in.")  # for prompt=none
@@ -54,7 +52,7 @@ def _login(world: World) -> Response:
     note(client=application.name)
     if request.method != "POST":
         return _offered(world, application, asked)
-    if is_foreign(request):
+    if sessions.is_foreign(request):
         return _refused(world, "This form came from another page", status=403)
     return _answer(world, asked, None) if "cancel" in request.form else _chosen(world, application, asked)
 
@@ -70,13 +68,11 @@ def _chosen(world: World, application: Application, asked: AuthRequest) -> Respo
     if user not in sessions.people_of(world, asked):
         return _refused(world, f"{name} cannot log in here", "Go back, and choose somebody else.")
     note(user=user.username)
-    browser = browser_of(request)
+    browser = sessions.browser_of(request) or secrets.token_urlsafe()
     known = [s for s in sessions.remembered(world, asked, browser) if s.user_id == user.id]
-    if browser not in {session.browser for session in world.login_sessions.values() if session.browser}:
-        browser = secrets.token_urlsafe()  # not one that another page of this site may have set
     session = known[0] if known else sessions.add_session(world, user, browser)
     answer = _answer(world, asked, session)
-    remember(answer, browser)
+    sessions.remember(answer, browser)
     return answer
 
 
@@ -91,7 +87,7 @@ def _answer(world: World, asked: AuthRequest, session: LoginSession | None) -> R
 
 def _offered(world: World, application: Application, asked: AuthRequest) -> Response:
     """Answer an application at once for a browser that is logged in, or show the people."""
-    mine = sessions.remembered(world, asked, browser_of(request))
+    mine = sessions.remembered(world, asked, sessions.browser_of(request))
     hint = asked.login_hint.casefold()
     fitting = [s for s in mine if hint in ("", world.users[s.user_id].username.casefold())]
     if fitting and not asked.user_code and not ASKS & set(asked.prompt.split()):
@@ -102,17 +98,16 @@ def _offered(world: World, application: Application, asked: AuthRequest) -> Resp
         return redirect(sessions.callback_with_error(world, asked, *error))
     known = {session.user_id for session in mine}
     people = sorted(sessions.people_of(world, asked), key=lambda user: user.username.casefold() != hint)
-    others = [user for user in people if user.id not in known]
     roles: dict[str, list[str]] = {}
     for authorization in world.authorizations.values():
         if authorization.project_id == application.project_id and authorization.active:
             roles.setdefault(authorization.user_id, []).extend(authorization.role_keys)
     groups = [
         ("Logged in with this browser", [user for user in people if user.id in known]),
-        ("Everybody else" if known else "Log in as", others[:MOST_LISTED]),
+        ("Everybody else" if known else "Log in as", [user for user in people if user.id not in known]),
     ]
-    content: dict[str, Any] = {"groups": groups, "roles": roles, "more": len(others) - MOST_LISTED, "hint": hint}
-    content["unknown"] = "" if sessions.person_of(world, hint) else asked.login_hint
+    unknown = "" if sessions.person_of(world, hint) else asked.login_hint
+    content: dict[str, Any] = {"groups": groups, "roles": roles, "hint": hint, "unknown": unknown}
     return _page(world, f"Log in to {application.name}", asked=asked, **content)
 
 

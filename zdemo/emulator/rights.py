@@ -1,6 +1,6 @@
 """The administrator roles and their permissions (ZITADEL: InternalAuthZ, its default mapping)."""
 
-from zdemo.emulator.entities import Administrator, User
+from zdemo.emulator.entities import INSTANCE, Administrator, User
 from zdemo.emulator.world import World
 
 
@@ -84,22 +84,16 @@ PREFIXES = {"instance": "IAM_", "organization": "ORG_", "project": "PROJECT_"}  
 
 def memberships(world: World, user: User, organization_id: str) -> list[Administrator]:
     """Return the administrator roles that count here: of the instance, the organization and its projects."""
-
-    def counts(kind: str, id: str) -> bool:
-        if kind == "project":
-            project = world.projects.get(id)
-            return project is not None and project.organization_id == organization_id
-        return kind == "instance" or id == organization_id
-
-    return [a for a in world.administrators.values() if a.user_id == user.id and counts(*a.resource)]
+    mine = [a for a in world.administrators.values() if a.user_id == user.id]
+    return [a for a in mine if a.resource == INSTANCE or world.organization_of(a.resource) == organization_id]
 
 
 def permissions(world: World, user: User, organization_id: str) -> list[str]:
     """Return all permissions in an organization; those for one project end in ``:`` and its ID."""
     held: list[str] = []
     for administrator in memberships(world, user, organization_id):
-        kind, id = administrator.resource
-        tail = f":{id}" if kind == "project" else ""
+        resource = administrator.resource
+        tail = f":{resource.id}" if resource.kind == "project" else ""
         names = sorted({name for role in administrator.roles for name in ROLES.get(role, ())})
         held += [name + tail for name in names if name + tail not in held]
     return held

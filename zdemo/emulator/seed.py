@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from zdemo.emulator.entities import NEVER, Application, Project
-from zdemo.emulator.login.sessions import add_person
+from zdemo.emulator.entities import INSTANCE, NEVER, Application, Project, Resource
+from zdemo.emulator.sessions import add_person
 from zdemo.emulator.token_texts import (
     PAT_KEY_NAME,
     application_key_file,
@@ -40,6 +40,10 @@ APP_CLIENT_ID = "353545601680345601"  # for people who log in: public, with PKCE
 _PATHS = "callback authorize auth auth/callback api/auth/callback/zitadel login/callback oauth2/callback oidc/callback "
 _PATHS += "oidc/callback/ complete/oidc/ auth/callback/zitadel login/oauth2/code/zitadel "  # Django, Auth.js, Spring
 _PATHS += "signin-oidc signout-callback-oidc silent-renew logout"
+IDS = (  # in the order in which the objects are made
+    *(ORGANIZATION_ID, PROJECT_ID, CLIENT_ID, APPLICATION_ID, AUTHORIZATION_ID, PERSON_ID),
+    *(PERSON_AUTHORIZATION_ID, APP_CLIENT_ID, APP_ID),
+)
 APP_REDIRECT_URIS = ("http://localhost", *(f"http://localhost/{path}" for path in ("", *_PATHS.split())))  # any port
 
 
@@ -106,9 +110,10 @@ def known_start() -> Start:
     """Return a new world with the objects above; its administrator is that of a ZITADEL's first start."""
     world = World()
     world.zitadel_project_id = ZITADEL_PROJECT_ID
-    ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID, PERSON_ID, PERSON_AUTHORIZATION_ID)
     now, world.now = world.now, lambda: CREATED
-    start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET, (*ids, CLIENT_ID, APP_ID, APP_CLIENT_ID))
+    new_id, ids = world.new_id, iter(IDS)
+    world.new_id = lambda: next(ids, None) or new_id()
+    start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET)
     world.now = now
     return start
 
@@ -120,7 +125,7 @@ def random_start(world: World | None = None) -> Start:
         user_id, token_id = world.new_id(), world.new_id()
         pat, secret = new_token_text(token_id, user_id, PAT_KEY_NAME), new_secret() if known.secret else ""
         users.append(replace(known, id=user_id, token_id=token_id, pat=pat, secret=secret))
-    return _filled(world, tuple(users), new_secret(), (None,) * 9)
+    return _filled(world, tuple(users), new_secret())
 
 
 def known_world() -> World:
@@ -128,29 +133,25 @@ def known_world() -> World:
     return known_start().world
 
 
-def _filled(world: World, users: tuple[KnownUser, ...], secret: str, ids: tuple[str | None, ...]) -> Start:
-    """Add all objects; the IDs are in the order of ``known_start``."""
-    organization_id, project_id, application_id, authorization_id, person_id, *others = ids
-    person_authorization_id, client_id, app_id, app_client_id = others
-    organization = world.add_organization(ORGANIZATION_NAME, id=organization_id)
-    project = world.add_project(organization.id, PROJECT_NAME, id=project_id)
+def _filled(world: World, users: tuple[KnownUser, ...], secret: str) -> Start:
+    organization = world.add_organization(ORGANIZATION_NAME)
+    project = world.add_project(organization.id, PROJECT_NAME)
     for key, display_name in PROJECT_ROLES.items():
         world.add_role(project, key, display_name)
-    method = "API_AUTH_METHOD_TYPE_BASIC"
-    application = world.add_application(project, APPLICATION_NAME, "api", method, id=application_id)
-    application.client_id, application.secret = client_id or application.client_id, secret
+    application = world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC")
+    application.secret = secret
     for known, name in zip(users, ("Reader", "Visitor", "Administrator"), strict=True):
         user = world.add_user(organization.id, known.username, name, id=known.id)
         user.secret = known.secret or None
         scopes = () if known.administrator else PAT_SCOPES
         world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
     reader, _, admin = users
-    world.add_authorization(reader.id, project.id, organization.id, list(reader.roles), id=authorization_id)
-    world.add_administrator(admin.id, ("instance", ""), ["IAM_OWNER"])
-    world.add_administrator(admin.id, ("organization", organization.id), ["ORG_OWNER"])
-    person = add_person(world, organization.id, PERSON, "Ada", "Lovelace", password=PERSON_PASSWORD, id=person_id)
-    world.add_authorization(person.id, project.id, organization.id, list(reader.roles), id=person_authorization_id)
-    add_app(world, project, APP_NAME, APP_REDIRECT_URIS, id=app_id, client_id=app_client_id or "")
+    world.add_authorization(reader.id, project.id, organization.id, list(reader.roles))
+    person = add_person(world, organization.id, PERSON, "Ada", "Lovelace", password=PERSON_PASSWORD)
+    world.add_authorization(person.id, project.id, organization.id, list(reader.roles))
+    add_app(world, project, APP_NAME, APP_REDIRECT_URIS)
+    world.add_administrator(admin.id, INSTANCE, ["IAM_OWNER"])
+    world.add_administrator(admin.id, Resource("organization", organization.id), ["ORG_OWNER"])
     return start_of(world, users)
 
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from zdemo.emulator.api_errors import ZitadelError
-from zdemo.emulator.entities import NEVER, Organization, Project, User
-from zdemo.emulator.login.sessions import add_person, set_auto_login
+from zdemo.emulator.entities import INSTANCE, NEVER, Organization, Project, Resource, User
 from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, add_app, start_of
+from zdemo.emulator.sessions import add_person, set_auto_login
 from zdemo.emulator.token_texts import canonical, new_secret
 from zdemo.emulator.world import World
 
@@ -25,9 +25,6 @@ SEE = "see docs/emulator.md"
 LONGEST = 10**11  # seconds
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{20,512}")
 CODE = re.compile(r"[!-~]{1,512}")  # what an ID or a secret may be: HTTP and the environment must be able to carry it
-TYPES = {"array": "a list", "bool": "true or false", "int": "a number", "object": "a table"}
-TYPES["datetime"] = "a time with its zone, for example 2030-01-01T00:00:00Z"
-_ERROR = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)  # of msgspec
 
 
 class _Text(str):
@@ -156,8 +153,8 @@ class _Seeding:
         try:
             self._content = msgspec.convert(self._parsed(), _Seed, dec_hook=_text)
         except msgspec.ValidationError as error:
-            match = _ERROR.fullmatch(str(error))
-            raise self._invalid(*(match.groups("") if match else (str(error), ""))) from None
+            what, _, path = str(error).partition(" - at ")
+            raise self.error(path.strip("`").lstrip("$."), what[0].lower() + what[1:].replace("`", ""), SEE) from None
         except UnicodeError:
             raise SeedError(f"{name}: has a character that is not Unicode") from None
 
@@ -170,23 +167,11 @@ class _Seeding:
             place = f", line {match[1]}, column {match[2]}" if match else ""
             raise SeedError(f"{self._name}{place}: not valid {kind}", SEE) from None
 
-    def _invalid(self, what: str, path: str) -> SeedError:
-        named = re.fullmatch(r"Object (.*) field `(.*)`|Invalid enum value '(.*)'", what, re.DOTALL)
-        if named is None:
-            what = re.sub(r"`(.*?)`", lambda kind: TYPES.get(kind[1].split(" ")[0], kind[1]), what)
-            return self.error(path, what[0].lower() + what[1:])
-        problem, field, value = named.groups("")
-        if problem == "missing required":
-            return self.error(path, f"{field} is missing")
-        if field:
-            return self.error(f"{path}.{field}".lstrip("."), "unknown field", SEE)
-        return self.error(path, f"unknown value: {_shown(value)}", SEE)
-
     def error(self, path: str, what: str, hint: str = "") -> SeedError:
         """Return the error about a field, with its place."""
         line = self._line(path) if self._name.endswith(".toml") else 0
         place = f"{self._name}, line {line}" if line else self._name
-        return SeedError(f"{place}: {_shown(path)}: {what}" if path else f"{place}: {what}", hint)
+        return SeedError(f"{place}: {_shown(f'{path}: {what}' if path else what)}", hint)
 
     def _line(self, path: str) -> int:
         """Return the line of a field, or of the table around it, as far as a search for the names leads; else 0."""
@@ -292,7 +277,7 @@ class _Seeding:
             self._world.add_authorization(user.id, project.id, user.organization_id, list(assignment.roles))
         if table.administrator:
             of_instance = table.administrator.startswith("IAM_")
-            resource = ("instance", "") if of_instance else ("organization", user.organization_id)
+            resource = INSTANCE if of_instance else Resource("organization", user.organization_id)
             self._world.add_administrator(user.id, resource, [table.administrator])
         if table.state != "active":
             event = f"user.{'deactivated' if table.state == 'inactive' else 'locked'}"

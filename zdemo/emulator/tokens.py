@@ -20,6 +20,7 @@ OLD_IV_BYTES = 16  # with which the content of a token from before v4.14 begins
 _INVALID = "token is not valid or has expired"
 _NO_SUCH_TOKEN = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-4T90g Message=Errors.Token.NotFound)"
 _ENDED_PAT = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-5Bm9s Message=Errors.Token.NotFound)"
+_ENDED_SESSION = "ID=QUERY-M2u9w Message=Errors.OIDCSession.Token.Invalid"
 _EXPIRED_SESSION = "ID=QUERY-SAF3rf Message=Errors.OIDCSession.Token.Expired"
 
 
@@ -39,7 +40,8 @@ def live_token(world: World, text: str) -> Token:
     if token is None or user is None or token.user_id != user.id:
         if ended := world.ended_tokens.get(token_id):
             note(user=ended.username)
-        raise TokenRefused(_why_missing(world, token_id, user_id), ended.why if ended else UNKNOWN)
+        of_session = token_id.startswith("V2_")  # as IDs of tokens from the token endpoint do
+        raise TokenRefused(_ENDED_SESSION if of_session else _ENDED_PAT, ended.why if ended else UNKNOWN)
     note(user=user.username)
     is_pat = isinstance(token, PersonalAccessToken)
     if user.state != "ACTIVE" or (isinstance(token, PersonalAccessToken) and token.dead):
@@ -63,14 +65,6 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
         reason = f"expired {ago(world.now() - claims['exp'])}"
         raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=(token has expired)", reason)
     return claims.get("jti", ""), claims["sub"]
-
-
-def _why_missing(world: World, token_id: str, user_id: str) -> str:
-    if not token_id.startswith("V2_"):  # as IDs of tokens from the token endpoint do
-        return _ENDED_PAT if token_id else _NO_SUCH_TOKEN
-    user = world.users.get(user_id)
-    error_id = "QUERY-M2u9w" if user and user.state == "ACTIVE" else "QUERY-IJL3H"
-    return f"ID={error_id} Message=Errors.OIDCSession.Token.Invalid"
 
 
 def _why_dead(world: World, token: Token, user: User) -> str:
@@ -102,8 +96,7 @@ def own_claims(text: str) -> dict[str, Any]:
     """Return the claims of a JWT of the current request's issuer, expired or not. Raises TokenRefused."""
     issuer, claims = current_origin().issuer, unverified_claims(text)
     if claims.get("iss") != issuer:
-        got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a log line
-        raise TokenRefused(f"issuer does not match: Expected: {issuer}, got: {got}")
+        raise TokenRefused(f"issuer does not match: Expected: {issuer}, got: {claims.get('iss')}")
     verify_with({kid: private.public_key() for kid, private in _keys().items()}, text, [ALGORITHM])
     return claims
 

@@ -22,6 +22,7 @@ from zdemo.emulator.entities import (
     ProjectGrant,
     PublicKey,
     RefreshToken,
+    Resource,
     Role,
     SessionToken,
     User,
@@ -36,11 +37,6 @@ MOST_KEPT = 10_000  # tokens, logins and requests of each kind; the oldest go fi
 
 # Of every PAT that is made through the API
 PAT_SCOPES = ("openid", "profile", "urn:zitadel:iam:user:metadata", "urn:zitadel:iam:user:resourceowner")
-ADMINISTRATOR_EXISTS = {
-    "instance": ("Errors.Instance.Member.AlreadyExists", "INSTA-pFDwe"),
-    "organization": ("Errors.Org.Member.AlreadyExists", "ORG-poWwe"),
-    "project": ("Project member already exists", "PROJECT-PtXi1"),
-}
 
 
 class World:
@@ -131,7 +127,7 @@ class World:
         for project in self.projects.values():
             project.grants.pop(organization.id, None)
         self._remove_authorizations(lambda a: a.organization_id == organization.id)
-        _remove(self.administrators, lambda a: a.resource == ("organization", organization.id))
+        _remove(self.administrators, lambda a: a.resource == Resource("organization", organization.id))
         del self.organizations[organization.id]
 
     # --- projects ---
@@ -154,7 +150,7 @@ class World:
             self.remove_application(application, "the project was removed")
             self._kept_taken.add(application.id)
         self._remove_authorizations(lambda a: a.project_id == project.id)
-        _remove(self.administrators, lambda a: a.resource == ("project", project.id))
+        _remove(self.administrators, lambda a: a.resource == Resource("project", project.id))
         del self.projects[project.id]
         self.removed[project.id] = self.now()
 
@@ -352,17 +348,21 @@ class World:
         for authorization in [a for a in self.authorizations.values() if matches(a)]:
             self.remove_authorization(authorization)
 
-    def add_administrator(self, user_id: str, resource: tuple[str, str], roles: list[str]) -> Administrator:
-        """Make a user administrator of a resource; see ``Administrator`` for its form."""
-        if self.find_administrator(user_id, resource):
-            raise AlreadyExists(*ADMINISTRATOR_EXISTS[resource[0]])
+    def add_administrator(self, user_id: str, resource: Resource, roles: list[str]) -> Administrator:
+        """Make a user administrator of a resource."""
         fields = {"user_id": user_id, "resource": resource, "roles": list(roles)}
         return self._add(self.administrators, Administrator, None, **fields)
 
-    def find_administrator(self, user_id: str, resource: tuple[str, str]) -> Administrator | None:
+    def find_administrator(self, user_id: str, resource: Resource) -> Administrator | None:
         """Return a user's administrator roles of a resource, or None."""
         rows = self.administrators.values()
         return next((row for row in rows if (row.user_id, row.resource) == (user_id, resource)), None)
+
+    def organization_of(self, resource: Resource) -> str | None:
+        """Return the ID of the organization that a resource is or belongs to; none for the instance."""
+        if resource.kind == "project":
+            return self.projects[resource.id].organization_id if resource.id in self.projects else None
+        return resource.id or None
 
 
 def keep(objects: dict[str, T], key: str, new: T) -> list[T]:

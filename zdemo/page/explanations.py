@@ -22,6 +22,7 @@ from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.diagnosis.token_form import token_form
 from zdemo.diagnosis.view import brief, heading, step_document, why
 from zdemo.errors import (
     ConnectionFailed,
@@ -138,6 +139,7 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
             introspection=introspection,
             settings=settings,
             token=token or "",
+            form=token_form(token or ""),
             role=error.role if isinstance(error, InsufficientScope) else "",
             evidence=Evidence(admin_option="" if options.emulator else admin_option(options.environment)),
             now=now,

@@ -114,7 +114,7 @@ def administrator(context: PageContext, seconds: float) -> Iterator[PageAdmin]:
 
     shortest = min(settings.timeout_seconds, seconds)
     with (
-        ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left) as client,
+        closing(ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left)) as client,
         closing(IntrospectionClient(options.settings, timeout_seconds=shortest)) as introspector,
     ):
         project_id = find_project_id(settings, introspector)

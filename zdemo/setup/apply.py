@@ -10,24 +10,23 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.file_io import replace_file
 from zdemo.config.settings import APP_CLIENT_ID
 from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
-from zdemo.setup.current import CurrentUser
-from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line, replaced_keys, rotates
+from zdemo.setup.current import CurrentState, CurrentUser
+from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line
 from zdemo.setup.setup_files import SetupFiles, key_in
 from zdemo.setup.state_file import IssuedCredential, digest, new_id
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
-from zdemo.zitadel.management import ManagementClient, is_taken_name
-from zdemo.zitadel.records import Auth, milliseconds
+from zdemo.zitadel.management import NAME_TAKEN, ManagementClient
+from zdemo.zitadel.records import Auth, milliseconds, moment_of
 from zdemo.zitadel.role_assignments import GIVE_UP_SECONDS, give_role, take_role, wait_until
 
-DESCRIPTION = "created by zdemo setup"  # of the users
 HOUR_MILLISECONDS = 3_600_000
 KEY_YEAR = milliseconds("9999-01-01T00:00:00+00:00") or 0  # as ZITADEL's own default: keys do not expire
 HOURS_OF_KEY_YEAR = 364 * 24
@@ -55,7 +54,7 @@ def apply_plan(
 
     Raises ZdemoError when ZITADEL refuses a step. What exists by then stays, and is recorded.
     """
-    current, run = plan.current, _Run(client=client, files=files, plan=plan, report=report)
+    current, run = plan.current, _Run(client, files, plan.current, report)
     for step in plan.to_do(ObjectKind.KEY):
         file = files.key_file(step.name)
         if step.action is Action.CREATE and os.path.lexists(file) and file not in files.key_files():
@@ -66,7 +65,7 @@ def apply_plan(
         zitadel=current.issuer,
         shared_project_id=shared_id,
         added_roles=files.state.added_roles if shared_id == files.state.shared_project_id else (),
-        rotating=current.application is not None and (rotates(current) or plan.rotation is not None),
+        rotating=current.application is not None and (current.rotates or plan.rotation is not None),
         unfinished=True,
     )
     domain = {"ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer)}
@@ -82,20 +81,14 @@ def apply_plan(
         report.tell(f"settings: written to {files.path}")
 
 
-@dataclass(kw_only=True)
 class _Run:
     """What the steps share; each step is the method that its action and its kind name.
 
     The client IDs are empty until they are known.
     """
 
-    client: ManagementClient
-    files: SetupFiles
-    plan: Plan
-    report: Reporter
-
-    def __post_init__(self) -> None:
-        self.current = self.plan.current
+    def __init__(self, client: ManagementClient, files: SetupFiles, current: CurrentState, report: Reporter) -> None:
+        self.client, self.files, self.current, self.report = client, files, current, report
         self.client_id = self.current.application.client_id if self.current.application else ""
         self.home = self.current.admin.organization_id  # where everything is created
         self.role = self.current.options.role
@@ -124,7 +117,7 @@ class _Run:
         try:
             getattr(self, f"{step.action.name}_{step.kind.name}".lower())(step)
         except ManagementError as error:
-            if not is_taken_name(error):
+            if error.error_id != NAME_TAKEN:
                 raise
             what = f"{step.kind} {step.name} did not exist when this setup began; somebody else created it since"
             if step.kind is ObjectKind.USER:
@@ -147,21 +140,17 @@ class _Run:
         self.files.record(**{name: chosen})
         return chosen
 
-    def record_new(self, name: str, *, owner_id: str, expires: int) -> None:
-        """Record a credential before it is created."""
-        new = IssuedCredential(owner_id=owner_id, expires=expires)
-        self.files.record(**{name: (*getattr(self.files.state, name), new)})
-
-    def record_last(self, name: str, **changes: Any) -> None:
-        """Change what is recorded of the latest credential."""
-        *others, last = getattr(self.files.state, name)
+    def record(self, name: str, new: IssuedCredential | None = None, **changes: Any) -> None:
+        """Record a credential before it is created, or more about the latest one."""
+        issued: tuple[IssuedCredential, ...] = getattr(self.files.state, name)
+        *others, last = (*issued, new) if new else issued
         self.files.record(**{name: (*others, replace(last, **changes))})
 
     # --- the steps
 
     def create_user(self, step: PlanStep) -> None:
         user_id = self.choose_id(self.user(step).fields.user_id)
-        machine = {"name": step.name, "description": DESCRIPTION}
+        machine = {"name": step.name, "description": "created by zdemo setup"}
         resources.create_user(self.client, user_id, self.home, step.name, machine)
         self.report.tell(f"service account {step.name}: created ({user_id})")
 
@@ -217,18 +206,18 @@ class _Run:
         files, (project_id, application_id) = self.files, self.application_ids
         file = files.key_file(step.name)
         expires = KEY_YEAR + secrets.randbelow(HOURS_OF_KEY_YEAR * HOUR_MILLISECONDS)
-        self.record_new("keys", owner_id=application_id, expires=expires)
-        key = resources.create_application_key(self.client, project_id, application_id, expires=expires)
+        self.record("keys", IssuedCredential(owner_id=application_id, expires=expires))
+        key = resources.create_application_key(self.client, project_id, application_id, moment_of(expires))
         self.report.hide(key.secret)
-        self.record_last("keys", digest=digest(key.id))
+        self.record("keys", digest=digest(key.id))
         replace_file(file, key.secret)
         settings = {"ZITADEL_PROJECT_ID": project_id, "CLIENT_ID": self.client_id, "ZITADEL_KEY_FILE": file.name}
         files.write(settings | ({"CLIENT_SECRET": None} if files.wrote("CLIENT_SECRET") else {}))
-        self.record_last("keys", id=key.id)
+        self.record("keys", id=key.id)
         self.report.tell(f"key file {file}: written")
 
     def remove_key(self, step: PlanStep) -> None:
-        removed = (*self.current.lost_keys, *replaced_keys(self.current))
+        removed = self.current.old_keys
         for key_id in removed:
             resources.delete_application_key(self.client, *self.application_ids, key_id)
         for file in self.files.key_files():
@@ -240,12 +229,12 @@ class _Run:
     def create_pat(self, step: PlanStep) -> None:
         fields, user_id, options = self.user(step).fields, self.user_id(step), self.current.options
         expires = round(time.time() * 1000) + options.pat_hours * HOUR_MILLISECONDS
-        self.record_new(fields.pats, owner_id=user_id, expires=expires)
-        pat = resources.add_pat(self.client, user_id, expires=expires)
+        self.record(fields.pats, IssuedCredential(owner_id=user_id, expires=expires))
+        pat = resources.add_pat(self.client, user_id, moment_of(expires))
         self.report.hide(pat.secret)
-        self.record_last(fields.pats, digest=digest(pat.secret))
+        self.record(fields.pats, digest=digest(pat.secret))
         self.files.write({fields.setting: pat.secret})
-        self.record_last(fields.pats, id=pat.id)
+        self.record(fields.pats, id=pat.id)
         self.report.tell(f"PAT of {step.name}: created, valid for {options.pat_period}")
 
     def remove_pat(self, step: PlanStep) -> None:
@@ -279,28 +268,27 @@ def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> flo
     settings = files.settings(client)
     if settings is None:
         raise SettingsError([f"{files.path} does not hold usable credentials"], hint="run zdemo setup again")
-    problem = ""
-
-    def is_proven() -> bool:
-        nonlocal problem
-        problem = ""
-        try:
-            for name, has_role in (("PAT", True), ("ZDEMO_VISITOR_PAT", False)):
-                answer = introspector.introspect(files.get(name))
-                if not answer.active:
-                    problem = f"{name} is not active"
-                elif answer.has_role(role, files.get("ZITADEL_PROJECT_ID")) != has_role:
-                    problem = f"{name} {'does not have' if has_role else 'has'} {role}"
-        except IntrospectionError as error:  # a new secret is refused for some milliseconds
-            problem = error.message
-        return not problem
-
     with closing(IntrospectionClient(settings)) as introspector:
-        seconds = wait_until(is_proven)
+        seconds = wait_until(lambda: not _unproven(introspector, files, role))
+        missing = "" if seconds is not None else _unproven(introspector, files, role)
     if seconds is None:
-        what = f"everything is created, but introspection does not show it after {GIVE_UP_SECONDS:g} s: {problem}"
+        what = f"everything is created, but introspection does not show it after {GIVE_UP_SECONDS:g} s: {missing}"
         hint = "ZITADEL's reads can lag behind by up to 60 s: run the command again"
         raise ZdemoError(what, hint=hint)
     if files.wrote("CLIENT_SECRET"):
         files.record(secret_written=True)  # a run may have been killed before it could
     return seconds
+
+
+def _unproven(introspector: IntrospectionClient, files: SetupFiles, role: str) -> str:
+    """Return what introspection does not show; empty when it shows everything."""
+    try:
+        for name, has_role in (("PAT", True), ("ZDEMO_VISITOR_PAT", False)):
+            answer = introspector.introspect(files.get(name))
+            if not answer.active:
+                return f"{name} is not active"
+            if answer.has_role(role, files.get("ZITADEL_PROJECT_ID")) != has_role:
+                return f"{name} {'does not have' if has_role else 'has'} {role}"
+    except IntrospectionError as error:  # a new secret is refused for some milliseconds
+        return error.message
+    return ""

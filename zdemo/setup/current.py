@@ -7,7 +7,7 @@ from enum import StrEnum
 from zdemo.errors import UsageError
 from zdemo.http.example_api import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
-from zdemo.zitadel.records import Administrator, Application, Auth, Project, RoleAssignment, User
+from zdemo.zitadel.records import Application, Auth, Project, RoleAssignment, User
 
 LONGEST_NAME = 200  # characters (ZITADEL: of every name and role key)
 BROKEN_IN_ROLES = '"{},\\'  # ZITADEL loses or splits assignments of roles whose keys contain one of these
@@ -27,10 +27,6 @@ class SetupOptions:
     rotate_secret: bool = False
     login_app_name: str = ""  # of one for people, if it is wanted
 
-    def auth_for(self, application: Application | None) -> Auth:
-        """Return how the application is to authenticate."""
-        return self.auth or (application.auth if application else Auth.BASIC)
-
     @property
     def pat_period(self) -> str:
         """How long the PATs are valid, in words."""
@@ -39,14 +35,8 @@ class SetupOptions:
 
     def check(self) -> None:
         """Raise UsageError for what ZITADEL would refuse, or accept and then break on."""
-        names = {
-            "--project-name": self.project_name,
-            "--app-name": self.app_name,
-            "--reader-name": self.reader_name,
-            "--visitor-name": self.visitor_name,
-            "--role": self.role,
-        }
-        for option, name in names.items():
+        for field in ("project_name", "app_name", "reader_name", "visitor_name", "role"):
+            option, name = f"--{field.replace('_', '-')}", getattr(self, field)
             is_visible = not any(unicodedata.category(character).startswith("C") for character in name)
             if not name.strip() or name != name.strip() or not is_visible or len(name) > LONGEST_NAME:
                 what = f"{option} is empty or too long, has a control character, or starts or ends with a space"
@@ -111,22 +101,25 @@ class CurrentUser:
 class CurrentState:
     """Everything that the plan depends on.
 
-    ``permissions`` is ``None`` when ZITADEL does not say. ``credentials`` is what ``.env`` holds for the application.
-    ``lost_keys`` are as a user's lost PATs; ``issued_keys`` are those that setup wrote to a file.
+    ``permissions`` is ``None`` when ZITADEL does not say. ``auth`` is how the application is to authenticate, and
+    ``credentials`` is what ``.env`` holds for the application.
+    ``rotates``: a person allowed new ones, in this run or in one that was interrupted.
+    ``old_keys``: the IDs of keys that setup created and that were lost, or that are replaced now.
     ``foreign_admin_pat``: ``.env`` holds the emulator's administrator's PAT, but this ZITADEL is another one.
     """
 
     issuer: str
     state: SetupState
     options: SetupOptions
-    admin: Administrator
+    admin: User
     permissions: frozenset[str] | None
     project: Project | None
     role_keys: tuple[str, ...]
     application: Application | None
+    auth: Auth
     credentials: CredentialState
-    lost_keys: tuple[str, ...]
-    issued_keys: tuple[str, ...]
+    rotates: bool
+    old_keys: tuple[str, ...]
     reader: CurrentUser
     visitor: CurrentUser
     login_app: Application | None = None
@@ -136,11 +129,6 @@ class CurrentState:
     def users(self) -> tuple[CurrentUser, CurrentUser]:
         """Both service accounts, the reader first."""
         return self.reader, self.visitor
-
-    @property
-    def auth(self) -> Auth:
-        """How the application is to authenticate."""
-        return self.options.auth_for(self.application)
 
     def owns(self, thing: Project | Application | User | None) -> bool:
         """Return whether setup created this object."""

@@ -3,24 +3,21 @@
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from pathlib import Path
 
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.new_dotenv import usable_at
 from zdemo.config.variables import is_public
 from zdemo.errors import CredentialsRefused, ZdemoError
 from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
-from zdemo.setup.plan import domain_line
+from zdemo.setup.plan import NOTHING_CHANGED, domain_line
 from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import SetupState, digest, lost_credentials, state_path
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import Administrator, Application, Auth, Credential, Project, User
-from zdemo.zitadel.role_assignments import wait_until
+from zdemo.zitadel.records import Application, Auth, Credential, Project, User
 
-SETTLE_SECONDS = 0.3  # ZITADEL's reads were seen to trail its writes by 163 ms
-NEW_SECRET_SECONDS = 0.5  # ZITADEL may refuse a new secret for 49 ms; an interrupted run may be that recent
+SETTLE_SECONDS = 0.3  # ZITADEL's reads were seen to trail its writes by 163 ms; a new secret is refused for 49 ms
 MADE_UP_TOKEN = "zdemo-setup-tests-whether-its-credentials-are-accepted"  # noqa: S105  # never valid
 
 
@@ -33,14 +30,17 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     home = admin.organization_id
     projects = resources.list_projects(client, name=options.project_name, organization_id=home)
     named = next((project for project in projects if project.organization_id == home), None)
-    project = (resources.get_project(client, state.project_id) if state.project_id else None) or named
+    project = resources.get_project(client, state.project_id) or named
     application = _application(client, project, state.application_id, options.app_name)
     login_app = _application(client, project, state.login_app_id, options.login_app_name)
     users = _users(client, state, names, admin)
     if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
-        check_same_zitadel(state, files.path, client.issuer)
-    credentials, key_id = _credentials(client, files, application, options.auth_for(application))
+        check_same_zitadel(files, client.issuer)
+    auth = options.auth or (application.auth if application else Auth.BASIC)
+    credentials, key_id = _credentials(client, files, application, auth)
     keys = expiries(resources.list_application_keys(client, application.id)) if application and state.keys else {}
+    rotates = options.rotate_secret or state.rotating
+    issued = [key.id for key in state.keys if rotates and key.id in keys and keys[key.id] == key.expires]
     reader, visitor = (_current_user(client, files, of, name, users[of], project) for of, name in names.items())
     return CurrentState(
         issuer=client.issuer,
@@ -51,9 +51,10 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         project=project,
         role_keys=resources.list_roles(client, project.id) if project else (),
         application=application,
+        auth=auth,
         credentials=credentials,
-        lost_keys=lost_credentials(state.keys, keys, key_id),
-        issued_keys=tuple(key.id for key in state.keys if key.id in keys and keys[key.id] == key.expires),
+        rotates=rotates,
+        old_keys=(*lost_credentials(state.keys, keys, key_id), *issued),
         reader=reader,
         visitor=visitor,
         login_app=login_app,
@@ -64,10 +65,11 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
 def _application(client: ManagementClient, project: Project | None, recorded_id: str, name: str) -> Application | None:
     """Return the recorded application, or that with the name; ``None`` without a name."""
     project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
-    named = next(resources.list_applications(client, project_id=project_id, name=name), None) if name else None
+    named = resources.list_applications(client, project_id=project_id, name=name) if name else ()
     if project is None:
         return None
-    return (resources.get_application(client, recorded_id) if name and recorded_id else None) or named
+    recorded = resources.get_application(client, recorded_id) if name else None
+    return recorded or next(iter(named), None)
 
 
 def settle(state: SetupState) -> None:
@@ -76,26 +78,22 @@ def settle(state: SetupState) -> None:
         time.sleep(SETTLE_SECONDS)
 
 
-def check_same_zitadel(state: SetupState, env_path: Path, issuer: str) -> None:
+def check_same_zitadel(files: SetupFiles, issuer: str) -> None:
     """Raise ZdemoError when the state, none of whose objects is at ``issuer``, was recorded at another address."""
-    place = state.zitadel
-    if not place or domain_line(place, issuer) == place:
-        return
-    path = state_path(env_path)
-    raise ZdemoError(
-        f"{path} belongs to the ZITADEL at {place}, and none of its objects is at {issuer}",
-        hint=f"add --domain {place}, or use another --env-file for {issuer}; if {place} is gone for good: "
-        f"mv {path} {path}.old; nothing was changed",
-    )
+    place, path = files.state.zitadel, state_path(files.path)
+    if place and domain_line(place, issuer) != place:
+        other = f"add --domain {place}, or use another --env-file for {issuer}"
+        hint = f"{other}; if {place} is gone for good: mv {path} {path}.old; {NOTHING_CHANGED}"
+        raise ZdemoError(f"{path} belongs to the ZITADEL at {place}, and none of its objects is at {issuer}", hint=hint)
 
 
 def _users(
-    client: ManagementClient, state: SetupState, names: Mapping[UserFields, str], admin: Administrator
+    client: ManagementClient, state: SetupState, names: Mapping[UserFields, str], admin: User
 ) -> dict[UserFields, User | None]:
     """Return the users with the recorded IDs, else with the names, in the administrator's organization first."""
-    users = {of: resources.get_user(client, of.id_in(state)) for of in names if state.owns(of.id_in(state))}
+    users = {of: resources.get_user(client, of.id_in(state)) for of in names}
     missing = {of: name for of, name in names.items() if not users.get(of)}
-    listed = resources.list_users(client, missing.values()) if missing else ()
+    listed = resources.list_users(client, usernames=missing.values())
     for of, name in missing.items():
         named = [user for user in listed if user.username.casefold() == name.casefold()]
         users[of] = min(named, key=lambda user: user.organization_id != admin.organization_id, default=None)
@@ -111,16 +109,10 @@ def _credentials(
         return CredentialState.MISSING, ""
     if (settings.key is not None) != (auth is Auth.KEY) or not application.active:
         return CredentialState.MISSING, ""
-
-    def accepted() -> bool:
+    with closing(IntrospectionClient(settings)) as introspector:
         try:
             introspector.introspect(MADE_UP_TOKEN)
         except CredentialsRefused:
-            return False
-        return True
-
-    with closing(IntrospectionClient(settings)) as introspector:
-        if wait_until(accepted, give_up_seconds=NEW_SECRET_SECONDS) is None:
             return CredentialState.REFUSED, ""
     return CredentialState.GOOD, settings.key.key_id if settings.key else ""
 

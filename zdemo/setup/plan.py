@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from zdemo.config.settings import APP_CLIENT_ID
 from zdemo.errors import ZdemoError
+from zdemo.errors.steps import Command, Step
 from zdemo.setup.current import CredentialState, CurrentState, CurrentUser
-from zdemo.text.printable import pasteable
+from zdemo.zitadel.management import BIGGER_ROLE
 from zdemo.zitadel.records import Application, Auth, Project, User, moment_of
 
 NOTHING_CHANGED = "nothing was changed"
@@ -100,11 +101,11 @@ class Plan:
 
 def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".env") -> Plan:
     """Return what is to be done. Raises ZdemoError for what setup cannot use, and for a missing permission."""
-    for message, hint in _conflicts(current):  # the first is enough
-        raise ZdemoError(message, hint=f"{hint}; {NOTHING_CHANGED}")
+    for message, (*first, last) in _conflicts(current):  # the first is enough
+        raise ZdemoError(message, hint=(*first, f"{last}; {NOTHING_CHANGED}"))
     steps = tuple(_steps(current, file))
-    rotation, last = _rotation(current, steps, file), _env_step(current, steps, settings)
-    plan = Plan(current=current, steps=(*steps, last), rotation=rotation, file=file)
+    rotation, env = _rotation(current, steps, file), _env_step(current, steps, settings)
+    plan = Plan(current=current, steps=(*steps, env), rotation=rotation, file=file)
     if current.permissions is None:
         return plan
     changed = {step.kind for step in plan.steps if step.action is not Action.LEAVE}
@@ -113,9 +114,8 @@ def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".
     missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
     if missing:
         who = f"{current.admin.login_name} ({', '.join(current.admin.roles) or 'none'})"
-        hint = "make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; "
         what = f"the administrator role of {who} is too small: it lacks {', '.join(missing)}"
-        raise ZdemoError(what, hint=hint + NOTHING_CHANGED)
+        raise ZdemoError(what, hint=f"{BIGGER_ROLE}, or use another administrator's PAT; {NOTHING_CHANGED}")
     return plan
 
 
@@ -142,7 +142,7 @@ def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
         yield PlanStep(ObjectKind.METHOD, name, Action.CHANGE, f"to {METHODS[auth]}")
     kind = ObjectKind.SECRET if auth is Auth.BASIC else ObjectKind.KEY
     yield PlanStep(kind, name, *_credential_action(current))
-    if removed := len(current.lost_keys) + len(replaced_keys(current)):
+    if removed := len(current.old_keys):
         yield PlanStep(ObjectKind.KEY, name, Action.REMOVE, f"{removed} replaced, or lost by an interrupted run")
     if options.login_app_name:
         yield needed(ObjectKind.APP, options.login_app_name, current.login_app, "PKCE, no secret")
@@ -154,7 +154,7 @@ def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
 def _credential_action(current: CurrentState) -> tuple[Action, str]:
     if current.application is None:
         return Action.CREATE, ""
-    if current.credentials is CredentialState.GOOD and not rotates(current):
+    if current.credentials is CredentialState.GOOD and not current.rotates:
         return Action.LEAVE, ""
     if current.auth is Auth.KEY:
         return Action.CREATE, "a new one"
@@ -163,21 +163,11 @@ def _credential_action(current: CurrentState) -> tuple[Action, str]:
     return Action.CHANGE, "a new one; the old one stops working"
 
 
-def rotates(current: CurrentState) -> bool:
-    """Return whether a person allowed new credentials, in this run or in one that was interrupted."""
-    return current.options.rotate_secret or current.state.rotating
-
-
-def replaced_keys(current: CurrentState) -> tuple[str, ...]:
-    """Return the keys of setup's that a rotation replaces."""
-    return current.issued_keys if rotates(current) else ()
-
-
 def _rotation(current: CurrentState, steps: tuple[PlanStep, ...], file: str) -> Rotation | None:
     """Return the rotation that needs consent; only a new client secret does, because it stops the old one."""
     name = current.options.app_name
     replaces = any(step.kind is ObjectKind.SECRET and step.action is Action.CHANGE for step in steps)
-    if current.application is None or not replaces or rotates(current):
+    if current.application is None or not replaces or current.rotates:
         return None
     if current.application.auth is Auth.KEY:
         why = f"--auth basic creates a new client secret for the application {name}"
@@ -250,12 +240,14 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
 
 # --- what setup cannot use as it is, and may not change
 
+Conflict = tuple[str, tuple[Step, ...]]
 
-def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
+
+def _conflicts(current: CurrentState) -> Iterator[Conflict]:
     options, role = current.options, current.options.role
     if current.login_app and not current.login_app.is_for_people:
         what = f"the application {current.login_app.name} exists, and people cannot log in to it from a terminal"
-        yield what, "rename it, or set its type to Native and its authentication method to None"
+        yield what, ("rename it, or set its type to Native and its authentication method to None",)
     rows: tuple[tuple[str, Project | Application | User | None, str, str], ...] = (
         ("project", current.project, options.project_name, "--project-name"),
         ("application", current.application, options.app_name, "--app-name"),
@@ -267,33 +259,31 @@ def _conflicts(current: CurrentState) -> Iterator[tuple[str, str]]:
             continue
         name = thing.username if isinstance(thing, User) else thing.name
         for problem, fix in _problems(thing, current):
-            yield f"the {what} {name} {problem}", f"{fix}choose another {option}"
+            yield f"the {what} {name} {problem}", (f"{fix}choose another {option}",)
         if current.owns(thing) and name.casefold() != asked.casefold():
             others.append(f"the {what} that setup created is named {name}, not {asked}")
             names.append(f"{option} {shlex.quote(name)}")
     if others:
-        yield "; ".join(others), f"add {' '.join(names)}, or use another --env-file for other objects"
+        yield "; ".join(others), (f"add {' '.join(names)}, or use another --env-file for other objects",)
     near = next((key for key in current.role_keys if key.casefold() == role.casefold()), role)
     if near != role and role not in current.role_keys:
         yield (
             f"the project {options.project_name} has the role {near}, which is not {role}: ZITADEL compares role keys "
             "exactly, but does not allow two that differ only in case",
-            f"use --role '{near}', or choose another --project-name",
+            (f"use --role {shlex.quote(near)}, or choose another --project-name",),
         )
     for user in current.users:
         # what setup did not create keeps its assignments
         held = user.assignment
         if held is None or current.owns(user.user) or current.owns(current.project):
             continue
-        has_role = held.active and role in held.role_keys
         other = f"or choose another {user.fields.option}"
         if user is current.visitor and role in held.role_keys:
             what = f"{user.name} has {role}, which the visitor must not have, and setup did not create this user"
-            yield what, f"{pasteable('zdemo role revoke', user.name, role)}, {other}"
-        if user is current.reader and not has_role:
+            yield what, (Command("role revoke", (user.name, role)), other)
+        if user is current.reader and not (held.active and role in held.role_keys):
             what = f"{user.name} has a role assignment in {options.project_name} without an active {role}"
-            grant = pasteable("zdemo role grant", user.name, role)
-            yield f"{what}, and setup created neither the user nor the project", f"{grant}, {other}"
+            yield f"{what}, and setup created neither", (Command("role grant", (user.name, role)), other)
 
 
 def _problems(thing: Project | Application | User, current: CurrentState) -> Iterator[tuple[str, str]]:

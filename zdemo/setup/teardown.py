@@ -18,7 +18,7 @@ from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import EMPTY, IssuedCredential, lost_credentials
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import Administrator, Application, Credential, Project, User
+from zdemo.zitadel.records import Application, Credential, Project, User
 
 AGAIN = "run zdemo setup --teardown again"
 
@@ -43,80 +43,81 @@ class Recorded:
 
     def __init__(self, client: ManagementClient, files: SetupFiles) -> None:
         self._client, self._files, self._state = client, files, files.state
-        self._project_id, self._application_id = self._state.project_id, self._state.application_id
-        self._user_ids = {fields: fields.id_in(self._state) for fields in (READER, VISITOR)}
-        self._own_users = frozenset(self._user_ids.values()) - {""}
-        self._project = resources.get_project(client, self._project_id) if self._project_id else None
-        self._application = resources.get_application(client, self._application_id) if self._application_id else None
-        users = {fields: resources.get_user(client, user_id) for fields, user_id in self._user_ids.items() if user_id}
-        self._users = {fields: user for fields, user in users.items() if user}
+        self._own_users = {self._state.reader_id, self._state.visitor_id} - {""}
+        self._users = {of: resources.get_user(client, of.id_in(self._state)) for of in (READER, VISITOR)}
+        self._project = resources.get_project(client, self._state.project_id)
+        self._application = resources.get_application(client, self._state.application_id)
 
     def items(self) -> Iterator[Item]:
         """Yield everything in the order in which it is removed."""
         state, client, shared = self._state, self._client, self._state.shared_project_id
-        for fields, user_id in self._user_ids.items():
-            if user_id:
+        for fields, user in self._users.items():
+            if user_id := fields.id_in(state):
                 delete = partial(resources.delete_user, client, user_id)
-                yield _object("service account", self._users.get(fields), user_id, delete, "with its PATs and roles")
+                yield _object("service account", user, user_id, delete, "with its PATs and roles")
             list_of, remove = partial(resources.list_pats, client), partial(resources.remove_pat, client)
             yield from _issued_to_others("PAT of", fields.issued(state), user_id, list_of, remove)
         if shared:
-            # what setup created in a project that it found; a role that it added there stays: others may use it
-            listed = resources.list_assignments(client, project_id=shared)
-            own = next((assignment for assignment in listed if assignment.id == state.assignment_id), None)
-            if state.assignment_id and not (own and own.user_id in self._own_users):
-                name = own.login_name if own else state.assignment_id
-                delete = partial(resources.delete_assignment, client, state.assignment_id)
-                yield Item(what="role for", name=name, exists=own is not None, remove=delete)
-            list_of = partial(resources.list_application_keys, client)
-            remove_key = partial(resources.delete_application_key, client, shared)
-            yield from _issued_to_others("key of", state.keys, self._application_id, list_of, remove_key)
-            note = "setup added it to a project that it did not create"
-            yield from (Item(what="role", name=role, stays=True, note=note) for role in state.added_roles)
-        for app_id in filter(None, (self._application_id, state.login_app_id)):
-            app = self._application if app_id == self._application_id else resources.get_application(client, app_id)
-            owner_id = (app.project_id if app else "") or shared or self._project_id
-            goes = owner_id == self._project_id
+            yield from self._in_shared_project(shared)
+        for app_id in filter(None, (state.application_id, state.login_app_id)):
+            app = self._application if app_id == state.application_id else resources.get_application(client, app_id)
+            owner_id = (app.project_id if app else "") or shared or state.project_id
+            goes = owner_id == state.project_id
             delete = partial(resources.delete_application, client, owner_id, app_id)
             yield _object("application", app, app_id, None if goes else delete, "with its project" if goes else "")
-        if self._project_id:
-            delete = partial(resources.delete_project, client, self._project_id)
-            yield _object("project", self._project, self._project_id, delete, "with its roles and applications")
+        if state.project_id:
+            delete = partial(resources.delete_project, client, state.project_id)
+            yield _object("project", self._project, state.project_id, delete, "with its roles and applications")
         for file in self._files.key_files():
             yield Item(what="key file", name=str(file), remove=partial(Path.unlink, file, missing_ok=True))
+
+    def _in_shared_project(self, project_id: str) -> Iterator[Item]:
+        """Yield what setup created in a project that it found; a role stays: others may use it."""
+        state, client = self._state, self._client
+        listed = resources.list_assignments(client, project_id=project_id)
+        own = next((assignment for assignment in listed if assignment.id == state.assignment_id), None)
+        if state.assignment_id and not (own and own.user_id in self._own_users):
+            name = own.login_name if own else state.assignment_id
+            delete = partial(resources.delete_assignment, client, state.assignment_id)
+            yield Item(what="role for", name=name, exists=own is not None, remove=delete)
+        list_of = partial(resources.list_application_keys, client)
+        remove_key = partial(resources.delete_application_key, client, project_id)
+        yield from _issued_to_others("key of", state.keys, state.application_id, list_of, remove_key)
+        note = "setup added it to a project that it did not create"
+        yield from (Item(what="role", name=role, stays=True, note=note) for role in state.added_roles)
 
     def added_by_others(self) -> Iterator[Item]:
         """Yield what would go with setup's objects although setup did not record it."""
         client, state = self._client, self._state
-        for fields, user in self._users.items():
+        users = {fields: user for fields, user in self._users.items() if user}
+        for fields, user in users.items():
             yield from _unknown("PAT of", user.username, resources.list_pats(client, user.id), fields.issued(state))
-            yield from _unknown("key of", user.username, resources.list_user_keys(client, user.id), ())
+            yield from _unknown("key of", user.username, resources.list_user_keys(client, user.id))
             if user.has_secret:
                 yield Item(what="client secret", name=user.username)
         if application := self._application:
             keys = resources.list_application_keys(client, application.id)
             yield from _unknown("key of", application.name, keys, state.keys)
         if self._project:
-            for other in resources.list_applications(client, project_id=self._project_id):
-                if other.id not in (self._application_id, state.login_app_id):
+            for other in resources.list_applications(client, project_id=state.project_id):
+                if other.id not in (state.application_id, state.login_app_id):
                     yield Item(what="application", name=_named(other.name, other.id))
-            for role in resources.list_roles(client, self._project_id):
+            for role in resources.list_roles(client, state.project_id):
                 if role not in state.added_roles:
                     yield Item(what="role", name=role)
-            for grant in resources.list_project_grants(client, self._project_id):
-                name = _named(grant.organization_name or "the organization", grant.organization_id)
-                yield Item(what="Project Grant", name=f"to {name}")
+            for organization in resources.list_granted_organizations(client, state.project_id):
+                yield Item(what="Project Grant", name=f"to {_named(organization.name, organization.id)}")
         # the role assignments that go, except those that setup or ``zdemo role`` can have made
-        projects, users = {self._project_id, state.shared_project_id} - {""}, {user.id for user in self._users.values()}
+        projects = {state.project_id, state.shared_project_id} - {""}
         listed = [a for project_id in projects for a in resources.list_assignments(client, project_id=project_id)]
-        listed += [a for user_id in users for a in resources.list_assignments(client, user_id=user_id)]
+        listed += [a for user in users.values() for a in resources.list_assignments(client, user_id=user.id)]
         for assignment in {assignment.id: assignment for assignment in listed}.values():
             own = assignment.user_id in self._own_users or assignment.id == state.assignment_id
             known = {*assignment.role_keys} <= {state.assignment_role, *state.added_roles}
-            goes = own or assignment.project_id == self._project_id
+            goes = own or assignment.project_id == state.project_id
             if goes and not (own and known and assignment.project_id in projects):
-                who, roles = assignment.login_name or assignment.user_id, ", ".join(assignment.role_keys) or "no role"
-                yield Item(what="role for", name=f"{who}: {roles} in {assignment.project_name}")
+                roles = ", ".join(assignment.role_keys) or "no role"
+                yield Item(what="role for", name=f"{assignment.login_name}: {roles} in {assignment.project_name}")
 
 
 def _object(
@@ -149,7 +150,7 @@ def _issued_to_others(
 
 
 def _unknown(
-    what: str, owner: str, listed: Iterable[Credential], issued: tuple[IssuedCredential, ...]
+    what: str, owner: str, listed: Iterable[Credential], issued: tuple[IssuedCredential, ...] = ()
 ) -> Iterator[Item]:
     """Yield the credentials that setup did not issue; each of its own has a time of expiry that no other has."""
     known = {credential.expires for credential in issued}
@@ -167,7 +168,7 @@ class Teardown:
     settings: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
     issuer: str = ""
-    admin: Administrator | None = None
+    admin: User | None = None
 
     @property
     def changes(self) -> bool:
@@ -196,7 +197,7 @@ def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
     recorded = Recorded(client, files)
     items, added_by_others = tuple(recorded.items()), tuple(recorded.added_by_others())
     if not any(item.exists and item.remove and item.what != "key file" for item in items):
-        check_same_zitadel(files.state, files.path, client.issuer)
+        check_same_zitadel(files, client.issuer)
     return Teardown(
         items=items,
         added_by_others=added_by_others,

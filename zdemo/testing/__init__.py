@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from zdemo.emulator import Emulator, User, World
     from zdemo.emulator.entities import Authorization
     from zdemo.emulator.incoming.request_records import RequestRecord
-    from zdemo.emulator.seed import Start
 
 EXPIRED_SECONDS = 60.0  # how long ago an expired token expired
 
@@ -27,60 +26,38 @@ class ZitadelEmulator:
     accounts ``reader`` and ``visitor``, and the person ``ada``. ``url`` is the issuer for the API under test.
     """
 
-    _emulator: Emulator
-    _values: Start
+    url: str
+    """The issuer, for example ``http://localhost:43211``."""
+    name: str
+    """The name that tells this emulator from others; every answer has it in ``X-Zdemo-Emulator``."""
+    client_id: str
+    """The client ID of the API application."""
+    client_secret: str
+    """The client secret of the API application."""
+    app_client_id: str
+    """The client ID of an OIDC application for people: PKCE, no secret, and any loopback port."""
+    project_id: str
+    """The project that the roles belong to."""
+    admin_pat: str
+    """The token of an administrator."""
 
-    def __init__(self) -> None:
-        self._stack = ExitStack()
+    _emulator: Emulator
+    _world: World
 
     def __enter__(self) -> Self:
         from zdemo.emulator import emulate  # here, since pytest loads this in every project with zdemo
         from zdemo.emulator.seed import known_start
 
-        self._values = known_start()
-        self._emulator = self._stack.enter_context(emulate(self._values.world))
+        self._stack, start = ExitStack(), known_start()
+        self._world, self.project_id, self.admin_pat = start.world, start.project_id, start.admin_pat
+        self.client_id, self.client_secret = start.client_id, start.client_secret
+        self.app_client_id, self._emulator = start.app_client_id, self._stack.enter_context(emulate(start.world))
+        self.url, self.name = self._emulator.url, start.world.name
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-        del self._emulator, self._values
-
-    # --- what the API under test needs ---
-
-    @property
-    def url(self) -> str:
-        """The issuer, for example ``http://localhost:43211``."""
-        return self._emulator.url
-
-    @property
-    def name(self) -> str:
-        """The name that tells this emulator from others; every answer has it in ``X-Zdemo-Emulator``."""
-        return self._world.name
-
-    @property
-    def client_id(self) -> str:
-        """The client ID of the API application."""
-        return self._values.client_id
-
-    @property
-    def client_secret(self) -> str:
-        """The client secret of the API application."""
-        return self._values.client_secret
-
-    @property
-    def app_client_id(self) -> str:
-        """The client ID of an OIDC application for people: PKCE, no secret, and any loopback port."""
-        return self._values.app_client_id
-
-    @property
-    def project_id(self) -> str:
-        """The project that the roles belong to."""
-        return self._values.project_id
-
-    @property
-    def admin_pat(self) -> str:
-        """The token of an administrator."""
-        return self._values.admin_pat
+        vars(self).clear()
 
     @property
     def env(self) -> dict[str, str]:
@@ -101,24 +78,13 @@ class ZitadelEmulator:
         """
         from zdemo.emulator import NEVER
 
+        user = self._new_user(username, roles, machine=True)
         with self._world.lock:
-            self._check_free(username)
-            user = self._world.add_user(self._organization_id, username, username)
-            pat = self._world.add_pat(user, NEVER)
-        for role in roles:
-            self.grant(username, role)
-        return pat.token
+            return self._world.add_pat(user, NEVER).token
 
     def person(self, username: str, *roles: str) -> str:
         """Create a human with these roles, who can log in; return the user's ID. Raises what ``user`` raises."""
-        from zdemo.emulator.login.sessions import add_person
-
-        with self._world.lock:
-            self._check_free(username)
-            person = add_person(self._world, self._organization_id, username)
-        for role in roles:
-            self.grant(username, role)
-        return person.id
+        return self._new_user(username, roles, machine=False).id
 
     def app(self, redirect_uri: str) -> str:
         """Create an OIDC application for people, without a secret, and return its client ID.
@@ -142,8 +108,8 @@ class ZitadelEmulator:
         The application is that of ``app_client_id`` if there is no other ``client_id``. ``offline_access`` among the
         scopes gives a ``refresh_token``. Raises ValueError for an unknown or inactive person, or application.
         """
-        from zdemo.emulator.login.sessions import add_session, person_of
         from zdemo.emulator.oidc.issuing import known_scopes, login_token, token_answer
+        from zdemo.emulator.sessions import add_session, person_of
 
         world, scope = self._world, scopes if isinstance(scopes, str) else " ".join(scopes)
         with world.lock:
@@ -166,10 +132,14 @@ class ZitadelEmulator:
 
     def jwt(self, username: str) -> str:
         """Return a new access token of a user that is a JWT, for this project, and valid for 12 hours."""
-        from zdemo.emulator.oidc.issuing import issue_jwt
+        from zdemo.emulator.oidc.issuing import new_token, token_answer
 
-        with self._world.lock:
-            return issue_jwt(self._world, self._user(username), self.project_id, self.url)
+        world, scopes = self._world, ["openid", "profile", f"urn:zitadel:iam:org:project:id:{self.project_id}:aud"]
+        scopes.append("urn:zitadel:iam:org:projects:roles")
+        with world.lock:
+            user, login = self._user(username), {"amr": ["pwd"], "auth_time": world.now()}
+            token = new_token(world, user, user.username, scopes, [self.project_id], **login)
+            return str(token_answer(world, token, as_jwt=True, issuer=self.url)["access_token"])
 
     def grant(self, username: str, role: str) -> None:
         """Assign a role in the project to a user; a role that the project lacks is added to it."""
@@ -180,7 +150,7 @@ class ZitadelEmulator:
             if assignments := self._assignments(username):
                 assignments[0].role_keys = list(dict.fromkeys([*assignments[0].role_keys, role]))
             else:
-                self._world.add_authorization(self._user(username).id, project.id, self._organization_id, [role])
+                self._world.add_authorization(self._user(username).id, project.id, project.organization_id, [role])
 
     def revoke(self, username: str, role: str) -> None:
         """Take a role from a user; a role that the user does not have is not an error."""
@@ -239,21 +209,22 @@ class ZitadelEmulator:
     # --- inside ---
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name in ("_emulator", "_values"):
+        if name in type(self).__annotations__:
             raise RuntimeError("the emulator is not running: use it in a with block")
         raise AttributeError(name)
 
-    @property
-    def _world(self) -> World:
-        return self._values.world
+    def _new_user(self, username: str, roles: Sequence[str], *, machine: bool) -> User:
+        from zdemo.emulator.sessions import add_person
 
-    @property
-    def _organization_id(self) -> str:
-        return self._world.projects[self.project_id].organization_id
-
-    def _check_free(self, username: str) -> None:
-        if self._world.user_named(username):
-            raise ValueError(f"the username is taken: {username}")
+        with self._world.lock:
+            if self._world.user_named(username):
+                raise ValueError(f"the username is taken: {username}")
+            owner = self._world.projects[self.project_id].organization_id
+            world, named = self._world, (owner, username)
+            user = world.add_user(*named, username) if machine else add_person(world, *named)
+        for role in roles:
+            self.grant(username, role)
+        return user
 
     def _assignments(self, username: str) -> list[Authorization]:
         place = self._user(username).id, self.project_id

@@ -1,6 +1,5 @@
 """Text from elsewhere, so that a reader sees every character of it and none acts on a terminal or forges a line."""
 
-import shlex
 import unicodedata
 from collections.abc import Callable
 
@@ -23,9 +22,3 @@ def printable(text: str, escape: Callable[[str], str] = escaped) -> str:
     if text.isprintable():
         return text
     return "".join(escape(c) if c not in "\n\t" and unicodedata.category(c) in HIDDEN else c for c in text)
-
-
-def pasteable(command: str, *names: str) -> str:
-    """Return a command with foreign names as its arguments, even ones that look like options, or that a shell reads."""
-    end_of_options = ["--"] if any(name.startswith("-") for name in names) else []
-    return " ".join((command, *end_of_options, *map(shlex.quote, names)))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from zdemo.config.address import without_default_port
@@ -31,15 +30,6 @@ LIFETIME_SECONDS = 600  # from signing to ``exp``; short, because a stolen asser
 CLOCK_LEEWAY_SECONDS = 60
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Signed:
-    """An assertion, and the epoch seconds between which it is sent; before the first, the clock was set back."""
-
-    text: str = field(repr=False)
-    since: float
-    until: float
-
-
 class ClientAssertion:
     """The assertion to send now. Thread-safe: of many callers one signs. ``clock`` returns epoch seconds."""
 
@@ -49,7 +39,8 @@ class ClientAssertion:
         self._audience = audience_of(issuer)
         self._clock = clock
         self._lock = threading.Lock()
-        self._signed = _Signed(text="", since=0, until=0)
+        self._text = ""
+        self._since, self._until = 0, 0  # epoch seconds between which it is sent; before, the clock was set back
 
     def form(self) -> dict[str, str]:
         """Return the form fields that authenticate the application (RFC 7523 §2.2)."""
@@ -57,15 +48,13 @@ class ClientAssertion:
 
     def text(self) -> str:
         """Return the assertion; it is signed anew only when the previous one is near its end."""
-        signed, now = self._signed, self._clock()
-        if signed.since <= now < signed.until:
-            return signed.text
         with self._lock:
-            if not self._signed.since <= now < self._signed.until:  # unless another thread was first
-                self._signed = self._sign(now)
-            return self._signed.text
+            now = self._clock()
+            if not self._since <= now < self._until:
+                self._sign(now)
+            return self._text
 
-    def _sign(self, now: float) -> _Signed:
+    def _sign(self, now: float) -> None:
         import jwt  # loads cryptography, which only a key file needs
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -74,8 +63,8 @@ class ClientAssertion:
         claims = {"iss": subject, "sub": subject, "aud": self._audience, "iat": issued, "exp": expires}
         pem = self._key.private_key.encode()  # it was checked when the key file was read
         key = cast("RSAPrivateKey", load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True))
-        text = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": self._key.key_id})
-        return _Signed(text=text, since=issued, until=expires - CLOCK_LEEWAY_SECONDS)
+        self._text = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": self._key.key_id})
+        self._since, self._until = issued, expires - CLOCK_LEEWAY_SECONDS
 
 
 def audience_of(issuer: str) -> str:

@@ -149,11 +149,6 @@ def ask_for_token(
     return transport.send("POST", TOKEN_PATH, timeout_seconds=settings.timeout_seconds, headers=headers, form=form)
 
 
-def user_assertion(settings: UserSettings) -> str:
-    """Return a JWT that the user's key has signed; empty when the settings have no key."""
-    return ClientAssertion(settings.key, settings.issuer).text() if settings.key else ""
-
-
 def issued_token(answer: Response, scopes: Sequence[str]) -> IssuedToken | None:
     """Return the token in an answer; ``None`` if there is none that an Authorization header field can hold."""
     body = answer.json_object()

@@ -26,14 +26,13 @@ CALLBACK = urlsplit(REDIRECT_URI).path
 LOGIN_SECONDS = 300.0  # also how long a device code lives in ZITADEL
 SLOWER_SECONDS = 5  # RFC 8628 §3.5
 AGAIN = "run the command again to start another login"
-TOO_LATE = f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes"
 TWICE = "the login was started twice, perhaps by another user of this machine, so it was stopped"
-NO_BROWSER = "run the command again; without a browser on this machine: zdemo token --device"
-KIND = "OIDC application without a secret; zdemo setup --app creates one"
+NO_APP = "give the client ID of an active OIDC application without a secret; zdemo setup --app creates one"
 HINTS = {  # what ZITADEL's error or its description contains
     "redirect_uri": f"add {REDIRECT_URI} to the application's redirect URIs; its type must be Native",
     "not allowed": "allow the grant type on the application's page (Authorization Code, or Device Code)",
-    **dict.fromkeys(("App.NotFound", "invalid_client"), f"give the client ID of an active {KIND}"),
+    "App.NotFound": NO_APP,
+    "invalid_client": NO_APP,
 }
 PAGE = '<!doctype html><html lang="en"><meta name="color-scheme" content="light dark"><title>zdemo</title><h1>{}</h1>'
 HEADERS = [("Content-Type", "text/html"), ("Cache-Control", "no-store")]
@@ -100,7 +99,8 @@ class Login:
         try:
             return self._answers.get(timeout=seconds)
         except Empty:
-            raise ZdemoError(TOO_LATE, hint=NO_BROWSER) from None
+            hint = "run the command again; without a browser on this machine: zdemo token --device"
+            raise ZdemoError(f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes", hint=hint) from None
 
     def send(self, method: str, path: str, **form: str) -> Response:
         """Return the answer to a request, whatever its status."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, ManagementError, UnusableAnswer, ZdemoError
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an administrator
 SESSION_TOKEN = "AUTHZ-Kl3p0"  # noqa: S105  # ZITADEL: its other APIs do not take a Session API token
-NAME_TAKEN = "V3-DKcYh"  # ZITADEL: any unique name or key
+NAME_TAKEN = "V3-DKcYh"  # ZITADEL: another object has the name, or already is what was to be created
 NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's word for an unknown method
 
 ADMIN_PAT_REFUSED = (
@@ -57,12 +56,6 @@ class ManagementClient:
         self._token = token
         self._timeout_seconds = timeout_seconds
         self.emulator = ""  # the name of zdemo's emulator, if it was that which answered last
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     @property
     def issuer(self) -> str:
@@ -158,8 +151,3 @@ def is_missing(error: ManagementError) -> bool:
     if error.status == 404:
         return error.error_id not in ("", NO_MEMBERSHIP)
     return error.code == "invalid_argument" and not error.error_id
-
-
-def is_taken_name(error: ManagementError) -> bool:
-    """Return whether another object has the name, or already is what was to be created."""
-    return error.error_id == NAME_TAKEN

@@ -1,5 +1,6 @@
 """The objects of ZITADEL's API that zdemo reads, as frozen dataclasses. Each field says where an answer has it."""
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -23,20 +24,17 @@ def read(kind: type[T], row: Mapping[str, Any]) -> T:
 
     attributes = {}
     for attribute in fields(kind):  # type: ignore[arg-type]  # they are all dataclasses
-        values = (_value(row, path.split(".")) for path in attribute.metadata.get("paths", ()))
+        values = (_value(row, path) for path in attribute.metadata.get("paths", ()))
         value = next((value for value in values if value not in (None, "")), None)
         if value is not None:
             attributes[attribute.name] = attribute.metadata["convert"](value)
     return msgspec.convert(attributes, kind)
 
 
-def _value(value: Any, names: list[str]) -> Any:
-    """Return the value at the end of a path; a path through a list leads to a list."""
-    for number, name in enumerate(names):
-        if isinstance(value, list):
-            return [_value(item, names[number:]) for item in value]
-        if (value := value.get(name)) is None:
-            return None
+def _value(value: Any, path: str) -> Any:
+    """Return the value at the end of a path."""
+    for name in path.split("."):
+        value = None if value is None else value.get(name)
     return value
 
 
@@ -65,6 +63,10 @@ def moment_of(epoch_milliseconds: int) -> str:
     return (EPOCH + timedelta(milliseconds=epoch_milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+def _decoded(base64: str) -> str:
+    return b64decode(base64, validate=True).decode()
+
+
 class Auth(StrEnum):
     """How an API application authenticates to ZITADEL, in the words of the command line."""
 
@@ -76,7 +78,7 @@ class Auth(StrEnum):
 class User:
     """A user; ``state`` is ZITADEL's word without its prefix, such as ``ACTIVE``.
 
-    A row of a role assignment has ``id`` and ``login_name`` only. ``machine`` is true for a service account.
+    ``machine`` is true for a service account. ``roles`` make it an administrator; they are asked for separately.
     """
 
     id: str = _at("userId", "id")
@@ -86,6 +88,7 @@ class User:
     state: str = _at("state", convert=lambda state: state.removeprefix("USER_STATE_"))
     machine: bool = _at("machine", default=False, convert=lambda machine: isinstance(machine, dict))
     has_secret: bool = _at("machine.hasSecret", default=False)
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,10 +130,10 @@ class Application:
 
 @dataclass(frozen=True, kw_only=True)
 class Organization:
-    """An organization of the instance."""
+    """An organization of the instance, or one that may assign the roles of a project (a Project Grant)."""
 
-    id: str = _at("id")
-    name: str = _at("name")
+    id: str = _at("grantedOrganizationId", "id")
+    name: str = _at("grantedOrganizationName", "name")
     active: bool = _at("state", default=True, convert=_unless("ORGANIZATION_STATE_INACTIVE"))
 
 
@@ -146,22 +149,14 @@ class RoleAssignment:
     organization_id: str = _at("organization.id")
     organization_name: str = _at("organization.name")
     active: bool = _at("state", default=False, convert=lambda state: state == "STATE_ACTIVE")
-    role_keys: tuple[str, ...] = _at("roles.key", default=())
+    role_keys: tuple[str, ...] = _at("roles", default=(), convert=lambda roles: [role["key"] for role in roles])
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProjectGrant:
-    """The right of another organization to assign roles of a project."""
+class Reference:
+    """The ID of an object, or the key of a role, where nothing else of it matters."""
 
-    organization_id: str = _at("grantedOrganizationId")
-    organization_name: str = _at("grantedOrganizationName")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Role:
-    """A role that a project defines."""
-
-    key: str = _at("key")
+    id: str = _at("id", "key", default=MISSING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +178,17 @@ class Credential:
 
 @dataclass(frozen=True, kw_only=True)
 class NewCredential:
-    """A PAT, a key or a client secret that was created. ``secret`` is its text, which ZITADEL shows only once."""
+    """A PAT or a client secret that was created. ``secret`` is its text, which ZITADEL shows only once."""
 
     id: str = _at("tokenId", "keyId")
-    secret: str = _at("token", "keyDetails", "clientSecret", default=MISSING, secret=True)
+    secret: str = _at("token", "clientSecret", default=MISSING, secret=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewKey(NewCredential):
+    """A key that was created; ``secret`` is the text of its key file."""
+
+    secret: str = _at("keyDetails", default=MISSING, secret=True, convert=_decoded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,39 +208,6 @@ class NewDevice:
     address: str = _at("verification_uri_complete", "verification_uri", default=MISSING)
     seconds: int = _at("expires_in", default=300)
     interval: int = _at("interval", default=5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewObject:
-    """An object whose ID ZITADEL has chosen."""
-
-    id: str = _at("id", default=MISSING)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Paging:
-    """What a list says about its pages: how many rows it has in all, and the limit that ZITADEL applied."""
-
-    total: int = _at("totalResult", default=0, convert=int)
-    limit: int = _at("appliedLimit", default=0, convert=int)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Membership:
-    """What a token's user is an administrator of."""
-
-    roles: tuple[str, ...] = _at("roles", default=())
-    whole_instance: bool = _at("iam", default=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Administrator:
-    """The user of an administrator's token. ``roles`` are for display; empty when ZITADEL does not list them."""
-
-    id: str
-    login_name: str
-    organization_id: str
-    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,38 +5,15 @@ raise what ``ManagementClient.call`` raises. Lists trail writes (ZITADEL: by mil
 created is read by its ID.
 """
 
-import base64
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from zdemo.errors import ManagementError, UnusableAnswer
+from zdemo.zitadel import records
 from zdemo.zitadel.management import ManagementClient, answered, is_missing, management_error
-from zdemo.zitadel.records import (
-    KEY_METHOD,
-    NATIVE,
-    NO_SECRET,
-    Administrator,
-    Application,
-    Auth,
-    Credential,
-    Membership,
-    NewApplication,
-    NewCredential,
-    NewObject,
-    Organization,
-    Paging,
-    Project,
-    ProjectGrant,
-    Role,
-    RoleAssignment,
-    User,
-    UserEvent,
-    moment_of,
-    read,
-)
+from zdemo.zitadel.records import Auth, User, read
 
 T = TypeVar("T")
 REDIRECT_URI = "http://127.0.0.1/callback"  # of a native application: ZITADEL then allows any loopback port
@@ -44,8 +21,19 @@ Fields = dict[str, Any]
 PAGE_SIZE = 100
 MOST_PAGES = 1000  # no project is that large; a list that repeats itself would be read without end
 MOST_EVENTS = 1000  # ZITADEL returns no more at a time
-MOST_USERS = 100  # of those with a similar name
 EQUALS = "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE"
+
+
+class Rows(tuple[T, ...]):
+    """The rows of a list, and how many others the token's user may not see."""
+
+    hidden: int
+
+    def __new__(cls, rows: Iterable[T], *, hidden: int = 0) -> Self:
+        """Make a tuple with one attribute."""
+        self = super().__new__(cls, rows)
+        self.hidden = hidden
+        return self
 
 
 class Rpc:
@@ -86,45 +74,43 @@ class TypedRpc(Rpc, Generic[T]):
         return self.ask(client, *values, to=lambda answer: read(self._kind, answer[self._key] if self._key else answer))
 
     def get(self, client: ManagementClient, object_id: str) -> T | None:
-        """Return the object with this ID; ``None`` when there is no such object."""
+        """Return the object with this ID; ``None`` when there is no such object, or no ID."""
         try:
-            return self.create(client, object_id)
+            return self.create(client, object_id) if object_id else None
         except ManagementError as error:
             if is_missing(error):
                 return None
             raise
 
-    def pages(self, client: ManagementClient, *filters: Fields, **fields: str) -> Iterator[tuple[list[T], int]]:
-        """Yield the pages of that list, each with the number of all objects, also of those that cannot be seen.
+    def list(self, client: ManagementClient, *filters: Fields, most_pages: int = 0, **fields: str) -> Rows[T]:
+        """Return the objects that pass all filters that are not empty, the oldest first.
 
-        Empty filters are left out. Raises UnusableAnswer if the list never ends.
+        Raises UnusableAnswer if the list never ends.
         """
-        offset = 0
+        rows, offset, count = list[T](), 0, 0
 
-        def read_page(answer: Fields) -> tuple[list[T], Paging]:
-            rows = [read(self._kind, row) for row in answer.get(self._key) or ()]
-            return rows, read(Paging, answer.get(self._paging) or {})
+        def read_page(answer: Fields) -> tuple[Sequence[T], int, int]:
+            paging = answer.get(self._paging) or {}
+            page = [read(self._kind, row) for row in answer.get(self._key) or ()]
+            return page, int(paging.get("totalResult", 0)), int(paging.get("appliedLimit", 0))
 
-        for _ in range(MOST_PAGES):
+        for number in range(1, MOST_PAGES + 1):
             page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
             body = {self._filters: [condition for condition in filters if condition], **fields, self._page: page}
-            rows, paging = self.ask(client, to=read_page, **body)
-            yield rows, paging.total
-            offset += max(len(rows), min(paging.limit, PAGE_SIZE))
-            if not rows or offset >= paging.total:
-                return
+            part, total, limit = self.ask(client, to=read_page, **body)
+            rows += part
+            count = max(count, total)  # beyond the last page, ZITADEL leaves it out
+            offset += max(len(part), min(limit, PAGE_SIZE))
+            if not part or offset >= total or number == most_pages:
+                return Rows(rows, hidden=max(0, count - len(rows)))
         name = self._path.rpartition("/")[2]
         what = f"ZITADEL's list does not end ({name}): after {MOST_PAGES} pages it announces more"
         hint = f"check {client.zitadel.setting}, and whether a proxy in front of it sends one page again and again"
         raise UnusableAnswer(what, hint=hint)
 
-    def list_of(self, name: str, field: str) -> Callable[[ManagementClient, str], tuple[T, ...]]:
+    def list_of(self, name: str, field: str) -> Callable[[ManagementClient, str], Rows[T]]:
         """Return a function that returns the objects of an owner, whose ID is that field of a filter."""
-        return lambda client, owner_id: tuple(self.list(client, _where(name, **{field: owner_id})))
-
-    def list(self, client: ManagementClient, *filters: Fields, **fields: str) -> Iterator[T]:
-        """Yield the objects that pass all filters, the oldest first. Raises what ``pages`` raises."""
-        return (row for rows, _ in self.pages(client, *filters, **fields) for row in rows)
+        return lambda client, owner_id: self.list(client, _where(name, **{field: owner_id}))
 
 
 def _where(name: str, /, **fields: Any) -> Fields:
@@ -135,104 +121,98 @@ def _where(name: str, /, **fields: Any) -> Fields:
 # --- organizations, projects and roles
 
 ORGANIZATION, PROJECT = "org.v2.Organization", "project.v2.Project"
-_ORGANIZATIONS = TypedRpc(Organization, "result", ORGANIZATION, "ListOrganizations", old=True)
-_PROJECTS = TypedRpc(Project, "projects", PROJECT, "ListProjects")
-_PROJECT_GRANTS = TypedRpc(ProjectGrant, "projectGrants", PROJECT, "ListProjectGrants")
-_ROLES = TypedRpc(Role, "projectRoles", PROJECT, "ListProjectRoles")
-get_project = TypedRpc(Project, "project", PROJECT, "GetProject", "projectId").get
+_ORGANIZATIONS = TypedRpc(records.Organization, "result", ORGANIZATION, "ListOrganizations", old=True)
+_PROJECTS = TypedRpc(records.Project, "projects", PROJECT, "ListProjects")
+_PROJECT_GRANTS = TypedRpc(records.Organization, "projectGrants", PROJECT, "ListProjectGrants")
+_ROLES = TypedRpc(records.Reference, "projectRoles", PROJECT, "ListProjectRoles")
+get_project = TypedRpc(records.Project, "project", PROJECT, "GetProject", "projectId").get
 create_project = Rpc(PROJECT, "CreateProject", "projectId", "organizationId", "name").do
 delete_project = Rpc(PROJECT, "DeleteProject", "projectId").remove
 add_role = Rpc(PROJECT, "AddProjectRole", "projectId", "roleKey", "displayName").do
 
 
-def get_organization(client: ManagementClient, organization_id: str) -> Organization | None:
+def get_organization(client: ManagementClient, organization_id: str) -> records.Organization | None:
     """Return the organization with this ID."""
-    return next(_ORGANIZATIONS.list(client, _where("idQuery", id=organization_id)), None)
+    return next(iter(_ORGANIZATIONS.list(client, _where("idQuery", id=organization_id))), None)
 
 
-def list_projects(client: ManagementClient, *, name: str = "", organization_id: str = "") -> Iterator[Project]:
-    """Yield the projects with this name, whatever its case, in an organization or in all."""
+def list_projects(client: ManagementClient, *, name: str = "", organization_id: str = "") -> Rows[records.Project]:
+    """Return the projects with this name, whatever its case, in an organization or in all."""
     of_name = _where("projectNameFilter", projectName=name, method=EQUALS)
     return _PROJECTS.list(client, of_name, _where("organizationIdFilter", organizationId=organization_id))
 
 
-def list_project_grants(client: ManagementClient, project_id: str) -> Iterator[ProjectGrant]:
-    """Yield the organizations that may assign roles of a project."""
+def list_granted_organizations(client: ManagementClient, project_id: str) -> Rows[records.Organization]:
+    """Return the organizations that may assign roles of a project."""
     return _PROJECT_GRANTS.list(client, _where("inProjectIdsFilter", ids=[project_id]))
 
 
-def list_roles(client: ManagementClient, project_id: str) -> tuple[str, ...]:
+def list_roles(client: ManagementClient, project_id: str) -> Rows[str]:
     """Return the keys of the roles that a project defines."""
-    return tuple(role.key for role in _ROLES.list(client, projectId=project_id))
+    roles = _ROLES.list(client, projectId=project_id)
+    return Rows((role.id for role in roles), hidden=roles.hidden)
 
 
 # --- applications
 
 APPLICATION = "application.v2.Application"
 APPLICATION_IDS = ("projectId", "applicationId")
-_APPLICATIONS = TypedRpc(Application, "applications", APPLICATION, "ListApplications")
-list_application_keys = TypedRpc(Credential, "keys", APPLICATION, "ListApplicationKeys").list_of(
+_APPLICATIONS = TypedRpc(records.Application, "applications", APPLICATION, "ListApplications")
+list_application_keys = TypedRpc(records.Credential, "keys", APPLICATION, "ListApplicationKeys").list_of(
     "applicationIdFilter", "applicationId"
 )
 # given the ID of an existing application of the project, ZITADEL replaces its client ID and secret
 _NEW = (APPLICATION, "CreateApplication", *APPLICATION_IDS, "name")
-create_application = TypedRpc(NewApplication, "apiConfiguration", *_NEW, "apiConfiguration").create
-create_login_app = TypedRpc(NewApplication, "oidcConfiguration", *_NEW, "oidcConfiguration").create
+create_application = TypedRpc(records.NewApplication, "apiConfiguration", *_NEW, "apiConfiguration").create
+create_login_app = TypedRpc(records.NewApplication, "oidcConfiguration", *_NEW, "oidcConfiguration").create
 LOGIN_APP = {  # the configuration of an application for people at a terminal
     "redirectUris": [REDIRECT_URI],
     "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
     "grantTypes": [f"OIDC_GRANT_TYPE_{name}" for name in ("AUTHORIZATION_CODE", "REFRESH_TOKEN", "DEVICE_CODE")],
-    "applicationType": NATIVE,
-    "authMethodType": NO_SECRET,
+    "applicationType": records.NATIVE,
+    "authMethodType": records.NO_SECRET,
 }
-_NEW_KEY = Rpc(APPLICATION, "CreateApplicationKey", *APPLICATION_IDS, "expirationDate")
-get_application = TypedRpc(Application, "application", APPLICATION, "GetApplication", "applicationId").get
+create_application_key = TypedRpc(
+    records.NewKey, "", APPLICATION, "CreateApplicationKey", *APPLICATION_IDS, "expirationDate"
+).create
+get_application = TypedRpc(records.Application, "application", APPLICATION, "GetApplication", "applicationId").get
 set_application_auth = Rpc(APPLICATION, "UpdateApplication", *APPLICATION_IDS, "apiConfiguration").do
-generate_client_secret = TypedRpc(NewCredential, "", APPLICATION, "GenerateClientSecret", *APPLICATION_IDS).create
+generate_client_secret = TypedRpc(
+    records.NewCredential, "", APPLICATION, "GenerateClientSecret", *APPLICATION_IDS
+).create
 delete_application = Rpc(APPLICATION, "DeleteApplication", *APPLICATION_IDS).remove
 delete_application_key = Rpc(APPLICATION, "DeleteApplicationKey", *APPLICATION_IDS, "keyId").remove
 
 
 def api_configuration(auth: Auth) -> dict[str, str]:
     """Return the configuration of an API application that authenticates like this; Basic is the default."""
-    return {"authMethodType": KEY_METHOD} if auth is Auth.KEY else {}
+    return {"authMethodType": records.KEY_METHOD} if auth is Auth.KEY else {}
 
 
-def find_application(client: ManagementClient, client_id: str) -> Application | None:
+def find_application(client: ManagementClient, client_id: str) -> records.Application | None:
     """Return the application with this client ID; where ZITADEL has no filter for it, all are read."""
     try:
-        return next(_APPLICATIONS.list(client, _where("clientIdFilter", clientId=client_id)), None)
+        listed = _APPLICATIONS.list(client, _where("clientIdFilter", clientId=client_id))
     except ManagementError as error:
         if error.status != 400:
             raise
-    return next((app for app in list_applications(client) if app.client_id == client_id), None)
+        listed = list_applications(client)
+    return next((app for app in listed if app.client_id == client_id), None)
 
 
-def list_applications(client: ManagementClient, *, project_id: str = "", name: str = "") -> Iterator[Application]:
-    """Yield the applications of a project or of all, with this name, whatever its case."""
+def list_applications(client: ManagementClient, *, project_id: str = "", name: str = "") -> Rows[records.Application]:
+    """Return the applications of a project or of all, with this name, whatever its case."""
     of_name = _where("nameFilter", name=name, method=EQUALS)
     return _APPLICATIONS.list(client, _where("projectIdFilter", projectId=project_id), of_name)
-
-
-def create_application_key(
-    client: ManagementClient, project_id: str, application_id: str, *, expires: int
-) -> NewCredential:
-    """Create a key that expires at this time (milliseconds since 1970); ``secret`` is the text of its key file."""
-
-    def decoded(answer: Fields) -> NewCredential:
-        credential = read(NewCredential, answer)
-        return replace(credential, secret=base64.b64decode(credential.secret, validate=True).decode())
-
-    return _NEW_KEY.ask(client, project_id, application_id, moment_of(expires), to=decoded)
 
 
 # --- users and their tokens
 
 USER = "user.v2.User"
 _USERS = TypedRpc(User, "result", USER, "ListUsers", old=True)
-list_pats = TypedRpc(Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
-list_user_keys = TypedRpc(Credential, "result", USER, "ListKeys").list_of("userIdFilter", "id")
-_NEW_PAT = TypedRpc(NewCredential, "", USER, "AddPersonalAccessToken", "userId", "expirationDate")
+list_pats = TypedRpc(records.Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
+list_user_keys = TypedRpc(records.Credential, "result", USER, "ListKeys").list_of("userIdFilter", "id")
+add_pat = TypedRpc(records.NewCredential, "", USER, "AddPersonalAccessToken", "userId", "expirationDate").create
 get_user = TypedRpc(User, "user", USER, "GetUserByID", "userId").get
 create_user = Rpc(USER, "CreateUser", "userId", "organizationId", "username", "machine").do
 delete_user = Rpc(USER, "DeleteUser", "userId").remove
@@ -245,49 +225,46 @@ def find_user(client: ManagementClient, name: str) -> User | None:
     """Return the user with this login name, username or ID; ``None`` when the administrator sees no such user."""
     by_login_name = _where("loginNameQuery", loginName=name, method="TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE")
     by_id = _where("inUserIdsQuery", userIds=[name])
-    return next(_USERS.list(client, _where("orQuery", queries=[by_login_name, _by_username(name), by_id])), None)
+    return next(iter(_USERS.list(client, _where("orQuery", queries=[by_login_name, _by_username(name), by_id]))), None)
 
 
-def list_users(client: ManagementClient, usernames: Iterable[str]) -> tuple[User, ...]:
-    """Return the users with these usernames, whatever their case, in all organizations."""
-    return tuple(_USERS.list(client, _where("orQuery", queries=[_by_username(name) for name in usernames])))
-
-
-def list_users_by_id(client: ManagementClient, ids: Collection[str]) -> Iterator[User]:
-    """Yield the users with these IDs, as far as the administrator sees them."""
-    return _USERS.list(client, _where("inUserIdsQuery", userIds=[*ids])) if ids else iter(())
+def list_users(
+    client: ManagementClient, *, usernames: Iterable[str] = (), ids: Collection[str] = ()
+) -> tuple[User, ...]:
+    """Return the users with these usernames, whatever their case, or IDs, as far as the administrator sees them."""
+    queries = [*map(_by_username, usernames), _where("inUserIdsQuery", userIds=[*ids])]
+    queries = [query for query in queries if query]
+    return _USERS.list(client, _where("orQuery", queries=queries)) if queries else ()
 
 
 def list_similar_users(client: ManagementClient, name: str) -> tuple[User, ...]:
-    """Return users whose username begins or ends as a name does, or any users for an empty name: 100 at most."""
+    """Return users whose username begins or ends as a name does, or any users for an empty name: a page at most."""
     ends = [_by_username(name[:1], "STARTS_WITH"), _by_username(name[-1:], "ENDS_WITH")] if name else []
-    return tuple(islice(_USERS.list(client, _where("orQuery", queries=ends)), MOST_USERS))
+    return _USERS.list(client, _where("orQuery", queries=ends), most_pages=1)
 
 
 def _by_username(text: str, method: str = "EQUALS") -> Fields:
     return _where("userNameQuery", userName=text, method=f"TEXT_QUERY_METHOD_{method}_IGNORE_CASE")
 
 
-def add_pat(client: ManagementClient, user_id: str, *, expires: int) -> NewCredential:
-    """Create a personal access token that expires at this time (milliseconds since 1970)."""
-    return _NEW_PAT.create(client, user_id, moment_of(expires))
-
-
-def list_user_events(client: ManagementClient, user_id: str, types: Iterable[str]) -> tuple[UserEvent, ...] | None:
+def list_user_events(
+    client: ManagementClient, user_id: str, types: Iterable[str]
+) -> tuple[records.UserEvent, ...] | None:
     """Return at most ``MOST_EVENTS`` changes of a user, latest first; ``None`` unless the user has an IAM role (v1)."""
     body = {"aggregateId": user_id, "aggregateTypes": ["user"], "eventTypes": list(types), "limit": MOST_EVENTS}
     answer = client.request("POST", "/admin/v1/events/_search", body)
     if answer.status != 200:
         return None
-    return answered(answer, lambda fields: tuple(read(UserEvent, row) for row in fields.get("events") or ()))
+    return answered(answer, lambda fields: tuple(read(records.UserEvent, row) for row in fields.get("events") or ()))
 
 
 # --- role assignments
 
 AUTHORIZATION = "authorization.v2.Authorization"
-_ASSIGNMENTS = TypedRpc(RoleAssignment, "authorizations", AUTHORIZATION, "ListAuthorizations")
-_NEW_NAMES = ("userId", "projectId", "organizationId", "roleKeys")
-create_assignment = TypedRpc(NewObject, "", AUTHORIZATION, "CreateAuthorization", *_NEW_NAMES).create
+_ASSIGNMENTS = TypedRpc(records.RoleAssignment, "authorizations", AUTHORIZATION, "ListAuthorizations")
+create_assignment = TypedRpc(
+    records.Reference, "", AUTHORIZATION, "CreateAuthorization", "userId", "projectId", "organizationId", "roleKeys"
+).create
 set_assignment_roles = Rpc(AUTHORIZATION, "UpdateAuthorization", "id", "roleKeys").do
 activate_assignment = Rpc(AUTHORIZATION, "ActivateAuthorization", "id").do
 delete_assignment = Rpc(AUTHORIZATION, "DeleteAuthorization", "id").remove
@@ -295,18 +272,10 @@ delete_assignment = Rpc(AUTHORIZATION, "DeleteAuthorization", "id").remove
 
 def list_assignments(
     client: ManagementClient, *, project_id: str | None = None, user_id: str | None = None
-) -> tuple[RoleAssignment, ...]:
-    """Return the role assignments that the token's user may see: in a project, of a user, or both."""
+) -> Rows[records.RoleAssignment]:
+    """Return the role assignments in a project, of a user, or both."""
     of_user = _where("inUserIds", ids=[user_id]) if user_id else {}
-    return tuple(_ASSIGNMENTS.list(client, _where("projectId", id=project_id), of_user))
-
-
-def list_assignments_of(client: ManagementClient, user_id: str) -> tuple[tuple[RoleAssignment, ...], int]:
-    """Return the role assignments of a user, and how many of them cannot be seen."""
-    pages = list(_ASSIGNMENTS.pages(client, _where("inUserIds", ids=[user_id])))
-    assignments = tuple(row for rows, _ in pages for row in rows)
-    _, total = pages[0]
-    return assignments, max(0, total - len(assignments))
+    return _ASSIGNMENTS.list(client, _where("projectId", id=project_id), of_user)
 
 
 # --- the user of the client's own token, by userinfo and ZITADEL's v1 API
@@ -327,32 +296,24 @@ def user_id_of_token(client: ManagementClient, token: str | None = None) -> str 
 
 
 def whoami(client: ManagementClient) -> User:
-    """Return the token's user."""
+    """Return the token's user, without the roles of an administrator."""
     return answered(client.request("GET", WHOAMI), lambda fields: read(User, fields["user"]))
 
 
-def administrator(client: ManagementClient) -> Administrator:
-    """Return the user of an administrator's token."""
-    user = whoami(client)
-    name, roles = user.login_name or user.username or user.id, manager_roles(client)
-    return Administrator(id=user.id, login_name=name, organization_id=user.organization_id, roles=roles)
-
-
-def list_memberships(client: ManagementClient) -> tuple[Membership, ...]:
-    """Return what the token's user is an administrator of; empty when ZITADEL does not say (that API is v1's)."""
-    answer = client.request("POST", "/auth/v1/memberships/me/_search", {})
-    with suppress(ValueError, TypeError, AttributeError):
-        return tuple(read(Membership, row) for row in answer.json_object().get("result") or ())
-    return ()
+def administrator(client: ManagementClient) -> User:
+    """Return the token's user, with these roles."""
+    return replace(whoami(client), roles=manager_roles(client))
 
 
 def manager_roles(client: ManagementClient) -> tuple[str, ...]:
-    """Return the roles that make the token's user an administrator, each once."""
-    return tuple(dict.fromkeys(role for membership in list_memberships(client) for role in membership.roles))
+    """Return the roles that make the token's user an administrator, each once; none when ZITADEL does not say (v1)."""
+    answer = client.request("POST", "/auth/v1/memberships/me/_search", {})
+    with suppress(KeyError, TypeError, AttributeError):
+        return tuple(dict.fromkeys(str(role) for row in answer.json_object()["result"] for role in row["roles"]))
+    return ()
 
 
 def list_permissions(client: ManagementClient) -> frozenset[str] | None:
     """Return the permissions in the user's organization; ``None`` when ZITADEL does not say (that API is v1's)."""
-    answer = client.request("POST", "/auth/v1/permissions/zitadel/me/_search", {})
-    held = answer.json_object().get("result")
-    return frozenset(map(str, held)) if answer.status == 200 and isinstance(held, list) else None
+    held = client.request("POST", "/auth/v1/permissions/zitadel/me/_search", {}).json_object().get("result")
+    return frozenset(map(str, held)) if isinstance(held, list) else None

@@ -161,17 +161,16 @@ def take_role(client: ManagementClient, assignment: RoleAssignment, role: str) -
 def wait_until(
     holds: Callable[[], bool],
     *,
-    give_up_seconds: float = GIVE_UP_SECONDS,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> float | None:
-    """Poll until a condition holds; return the seconds that took, or ``None`` after ``give_up_seconds``.
+    """Poll until a condition holds; return the seconds that took, or ``None`` after 10 s.
 
     The pauses are 10, 20, 40 ms and so on up to 250 ms.
     """
     start, pause = clock(), FIRST_WAIT_SECONDS
     while not holds():
-        if clock() - start + pause > give_up_seconds:
+        if clock() - start + pause > GIVE_UP_SECONDS:
             return None
         sleep(pause)
         pause = min(pause * 2, LONGEST_WAIT_SECONDS)

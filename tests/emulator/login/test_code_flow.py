@@ -134,7 +134,6 @@ def test_a_bad_request_is_refused_without_a_redirect(shared: Client) -> None:
         ("prompt", "none login", "The prompt parameter `none` must only be used as a single value"),
         ("response_type", None, f"The response type is missing in your request. {ASK}"),
         ("response_type", "token", NO_TYPE),
-        ("state", "x" * 16384, "error parsing form"),
         ("max_age", "-1", "error decoding form"),
         ("max_age", "0" * 20 + "9" * 400, "error decoding form"),
         ("max_age", str(2**32), "error decoding form"),

@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 
-from tests.support.emulator_target import answer, bearer
+from tests.support.emulator_target import bearer
 from tests.support.introspector_doubles import Clock
-from tests.support.logins import CALLBACK, Client, add_client, claims, hidden, listed, told
+from tests.support.logins import CALLBACK, Client, add_client, claims, listed, told
 from zdemo.emulator import ORGANIZATION_ID, PROJECT_ID, User, World
-from zdemo.emulator.login.sessions import add_person, add_session, set_auto_login
-from zdemo.emulator.login_page import MOST_LISTED
 from zdemo.emulator.seed import PERSON_ID
+from zdemo.emulator.sessions import add_person, add_session, set_auto_login
 
 NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
 LOGIN_REQUIRED = {"error": "login_required", "error_description": "The user is not logged in.", "state": "a state"}
@@ -39,14 +38,6 @@ def test_it_lists_people_with_their_roles_and_says_what_it_is(public: Client) ->
     policy = page.headers["Content-Security-Policy"]
     assert ("default-src 'none'" in policy, "frame-ancestors 'none'" in policy) == (True, True)
     assert not any(header.lower().startswith("access-control-") for header in page.headers)
-
-
-def test_of_many_people_it_lists_some(public: Client) -> None:
-    for number in range(MOST_LISTED + 5):
-        add(public.emulator.world, f"p{number}")
-    page = page_of(public)
-    assert (len(listed(page)), "6 more people" in page) == (MOST_LISTED, True)
-    assert claims(public.log_in(f"P{MOST_LISTED + 4}")["id_token"])["sub"] in public.emulator.world.users
 
 
 def test_a_hint_comes_first(public: Client) -> None:
@@ -127,16 +118,6 @@ def test_one_browser_knows_several_people(public: Client) -> None:
     assert claims(public.log_in()["id_token"])["sub"] == eve
 
 
-def test_a_made_up_cookie_is_replaced(public: Client) -> None:
-    made_up = {"Cookie": f"zdemo-login-{public.emulator.port}=known-to-an-attacker"}
-    page = public.login_page()
-    form = hidden(public.send("GET", page, headers=made_up).text) | {"person": "ada"}
-    cookie = public.send("POST", page, data=form, headers=made_up).headers["Set-Cookie"]
-    (session,) = public.emulator.world.login_sessions.values()
-    assert cookie == f"zdemo-login-{public.emulator.port}={session.browser}; HttpOnly; Path=/; SameSite=Lax"
-    assert len(session.browser) > len("known-to-an-attacker")
-
-
 def test_prompt_none_is_answered_by_the_login_page(public: Client) -> None:
     page = public.login_page(prompt="none")
     assert page.startswith("/ui/v2/login/login?"), "authorize does not decide"
@@ -169,7 +150,7 @@ def test_only_the_page_itself_and_programs_send_its_forms(shared: Client) -> Non
         assert shared.emulator.world.auth_requests[id].answered == allowed
 
 
-# --- logins without the page: --auto-login and the control interface
+# --- logins without the page
 
 
 def test_authorize_answers_at_once_for_the_chosen_person_or_that_of_the_hint(public: Client) -> None:
@@ -199,22 +180,6 @@ def test_a_web_page_script_gets_no_code(public: Client) -> None:
         answer = public.authorize(headers=headers)
         assert answer.headers["Location"].startswith("/ui/v2/login/login?"), headers
     assert public.emulator.world.codes == {}
-
-
-def test_the_control_interface_switches_it(public: Client) -> None:
-    def ask(method: str, json: object = None) -> tuple[int, object]:
-        return answer(public.send(method, "/_zdemo/login", json=json, headers={"X-Zdemo-Control": "1"}))
-
-    assert ask("GET") == (200, {"auto_login": ""})
-    assert ask("POST", {"user": "ada"}) == (200, {"auto_login": "ada"})
-    assert told(public.authorize())["code"]
-    assert ask("POST", {"user": "reader"}) == (404, {"error": "unknown person: reader"})
-    assert ask("DELETE") == (200, {"auto_login": ""})
-    assert public.login_page()
-    ask("POST", {"user": "ada"})
-    public.emulator.control.reset()
-    assert ask("GET") == (200, {"auto_login": ""})
-    assert (public.emulator.world.login_sessions, public.emulator.world.codes) == ({}, {})
 
 
 def test_time_that_passes_makes_logins_older(public: Client) -> None:

@@ -5,9 +5,9 @@ import pytest
 from tests.support.introspector_doubles import Clock
 from zdemo.emulator import User, known_world
 from zdemo.emulator.entities import AuthRequest, LoginSession
-from zdemo.emulator.login.sessions import add_session, callback_with_code, end_session, live_session
 from zdemo.emulator.oidc.issuing import new_token
 from zdemo.emulator.seed import PERSON_ID
+from zdemo.emulator.sessions import add_session, callback_with_code, end_session, live_session
 from zdemo.emulator.world import MOST_KEPT, World
 
 

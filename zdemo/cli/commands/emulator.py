@@ -120,7 +120,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
 
 def show_start(screen: Screen, start: Start, url: str) -> None:
     """Show the emulator's address, project, applications and users."""
-    from zdemo.emulator.login.sessions import people
+    from zdemo.emulator.sessions import people
 
     screen.say(f"ZITADEL (emulator {start.world.name}) on {url}; Ctrl-C stops it")
     if start.world.other_domains:

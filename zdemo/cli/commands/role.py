@@ -21,7 +21,7 @@ from zdemo.text.printable import one_line
 from zdemo.zitadel import role_assignments as roles
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.resources import list_assignments, list_users_by_id
+from zdemo.zitadel.resources import list_assignments, list_users
 
 User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
@@ -141,7 +141,7 @@ def list_roles(
     name = roles.require_project(project.client, project.id).name
     user_id = roles.require_user(project.client, user).id if user else None
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
-    states = {user.id: user.state for user in list_users_by_id(project.client, {row.user_id for row in assignments})}
+    states = {user.id: user.state for user in list_users(project.client, ids={row.user_id for row in assignments})}
     if as_json:
         rows = [
             {

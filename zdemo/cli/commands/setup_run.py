@@ -22,7 +22,7 @@ from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.teardown import Item, Teardown, plan_teardown, tear_down
 from zdemo.text.printable import one_line, printable
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import Administrator, Auth
+from zdemo.zitadel.records import Auth, User
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,7 @@ def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: s
     screen.say()
 
 
-def _head(screen: Screen, issuer: str, admin: Administrator, emulator: str) -> None:
+def _head(screen: Screen, issuer: str, admin: User, emulator: str) -> None:
     roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
     screen.say(one_line(f"{issuer} as {admin.login_name}{roles}"))
     if emulator:

@@ -3,7 +3,7 @@
 import base64
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -30,6 +30,7 @@ from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Application, Project
 
 T = TypeVar("T")
+Request = Callable[[], Response | Mapping[str, Any]]  # a mapping: fields of the evidence
 
 PARALLEL = 8  # questions at a time
 PATHS = {  # of the probes that need no credentials, and of those that send the token
@@ -69,7 +70,10 @@ def unusable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> Ste
 
 
 class Facts:
-    """Asks ZITADEL about one token, or a random text, until a deadline, and remembers the replies."""
+    """Asks ZITADEL about one token, or a random text, until a deadline, and remembers the replies.
+
+    ``requests`` has what sends each probe that can be sent, and was not: some need a token, a PAT, or its IDs.
+    """
 
     def __init__(
         self, environment: Environment, settings: Settings, token: str | None, ids: PatIds | None = None
@@ -79,9 +83,8 @@ class Facts:
         self.made_up = token is None
         self.token = random_token() if token is None else token
         self.form = token_form(self.token)
-        self._can_be_sent = not self.made_up and self.form.is_clean
         self._bearer = "".join(self.token.split())  # blanks that ZITADEL ignores cannot stand in a header field
-        self.ids = ids or (pat_ids(environment, token) if token else None)
+        ids = ids or (pat_ids(environment, token) if token else None)
         unusable = unusable_admin_pat(environment, settings.zitadel)
         self.admin_pat = "" if unusable else environment.get(ADMIN_PAT, "").strip()
         self.known = Evidence(
@@ -89,12 +92,32 @@ class Facts:
             unusable_admin_pat=unusable,
             admin_option=admin_option(environment),
             is_admin_pat=bool(self.admin_pat) and self.admin_pat == self.token.strip(),
-            ids=self.ids,
+            ids=ids,
         )
-        self.now = 0.0  # epoch seconds, when the token was asked about
         self.introspection: Introspection | None = None  # of the token, once it is known
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
-        self._asked: set[Probe] = set()
+        get, introspect, look_up = self._get, self._introspect, self._fields_of
+        requests: dict[Probe, Request] = {
+            Probe.TOKEN: partial(introspect, self.token),
+            **{probe: partial(get, path) for probe, path in PATHS.items()},
+            Probe.MADE_UP_CLIENT: lambda: introspect(random_token(), authorization=made_up_pair()),
+            Probe.ASSIGNMENTS: self._assignments,
+            Probe.OWN_RIGHTS: self._own_rights,
+        }
+        if settings.key is None:
+            requests[Probe.OWN_PAIR_AT_TOKEN_ENDPOINT] = self._own_pair_at_token_endpoint
+        if can_be_sent := not self.made_up and self.form.is_clean:
+            requests |= {probe: partial(get, path, self._bearer) for probe, path in WITH_TOKEN.items()}
+        if self.admin_pat:
+            requests[Probe.ADMINISTRATOR_RIGHTS] = partial(look_up, "admin_pat_rights", resources.manager_roles)
+            requests[Probe.CLIENT_RECORDS] = partial(look_up, "client_records", self._client_records)
+            if can_be_sent:
+                requests[Probe.ADMINISTRATOR] = partial(introspect, self.admin_pat)
+            if token_form(self.admin_pat).may_be_of(settings.issuer):
+                requests[Probe.ADMINISTRATOR_USERINFO] = partial(get, resources.USERINFO, self.admin_pat)
+            if ids:
+                requests[Probe.PAT_RECORDS] = partial(look_up, "pat_records", partial(self._pat_records, ids))
+        self.requests = requests
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
         self.allow(settings.timeout_seconds)  # last, so that loading the HTTP client takes no part of it
@@ -111,11 +134,6 @@ class Facts:
     def _seconds_left(self) -> float:
         return self._end - time.monotonic()
 
-    def _has_time(self) -> bool:
-        from zdemo.http.deadline import LEAST_REQUEST_SECONDS  # here, because help and completion need no requests
-
-        return self._seconds_left() > LEAST_REQUEST_SECONDS
-
     @property
     def proxy(self) -> str:
         """The proxy from the environment for requests to ZITADEL; empty when there is none."""
@@ -126,82 +144,48 @@ class Facts:
         """What must not be shown if a server sends it back: the token and the credentials."""
         return (self.token, self.token.strip(), *self._client.secrets, self.admin_pat)
 
-    # --- probes
-
-    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
-        """Return the probes that can be sent, and were not."""
-        return tuple(probe for probe in probes if probe not in self._asked and self._question(probe))
-
-    def _question(self, probe: Probe) -> Callable[[], Response | Mapping[str, Any]] | None:  # noqa: PLR0911  # one table
-        """Return what sends a probe; ``None`` if it cannot be sent: some need a token, a PAT, or its IDs."""
-        introspection = self.introspection
-        match probe:
-            case Probe.TOKEN:
-                return partial(self._introspect, self.token)
-            case probe if probe in PATHS:
-                return partial(self._get, PATHS[probe])
-            case probe if probe in WITH_TOKEN:
-                return partial(self._get, WITH_TOKEN[probe], self._bearer) if self._can_be_sent else None
-            case Probe.MADE_UP_CLIENT if not self.known.administrator_is_active:  # else it is known that ZITADEL works
-                return self._introspect_as_made_up_client
-            case Probe.OWN_PAIR_AT_TOKEN_ENDPOINT if self.settings.key is None:
-                return self._own_pair_at_token_endpoint
-            case Probe.ASSIGNMENTS if introspection and introspection.text("sub"):
-                return partial(self._assignments, introspection)
-            case Probe.OWN_RIGHTS if introspection and may_list_own_assignments(introspection):
-                return self._own_rights
-            case Probe.ADMINISTRATOR if self.admin_pat and self._can_be_sent:
-                return partial(self._introspect, self.admin_pat)
-            case Probe.ADMINISTRATOR_USERINFO if not self.administrator_answered and token_form(
-                self.admin_pat
-            ).may_be_of(self.settings.issuer):
-                return partial(self._get, resources.USERINFO, self.admin_pat)
-            case Probe.ADMINISTRATOR_RIGHTS if self.admin_pat:
-                return lambda: {"admin_pat_rights": self.look_up(resources.manager_roles)}
-            case Probe.CLIENT_RECORDS if self.admin_pat:
-                return lambda: {"client_records": self.look_up(self._client_records)}
-            case Probe.PAT_RECORDS if self.admin_pat and (ids := self.ids):
-                return lambda: {"pat_records": self.look_up(partial(self._pat_records, ids))}
-        return None
-
-    def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = ()) -> Evidence:
+    def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = (), now: float | None = None) -> Evidence:
         """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.
 
-        Return all that is known then. Raises SettingsError for an unusable CA bundle.
+        Return all that is known then. ``now``, in epoch seconds: compare ZITADEL's clock with it. Raises SettingsError
+        for an unusable CA bundle.
         """
-        running = self._begin(probes)
-        if meanwhile and wait(running.values(), timeout=self._seconds_left() / 2).not_done:
-            running |= self._begin(meanwhile)
+        from zdemo.http.deadline import LEAST_REQUEST_SECONDS  # here, because help and completion need no requests
+
+        running: dict[Probe, Future[Response | Mapping[str, Any]]] = {}
+        late: set[Probe] = set()
+        for wave in (probes, meanwhile):
+            if running and not wait(running.values(), timeout=self._seconds_left() / 2).not_done:
+                break
+            requests = {probe: self.requests.pop(probe) for probe in wave if probe in self.requests}
+            if self._seconds_left() > LEAST_REQUEST_SECONDS:
+                running |= {probe: self._pool.submit(request) for probe, request in requests.items()}
+            else:
+                late.update(requests)
+        replies, fields = {**self.known.replies}, dict[str, Any]()
         for probe, future in running.items():
             try:
-                self._keep(probe, future.result())
+                reply = future.result()
             except ConnectionFailed as failure:
-                self._keep(probe, failure)
+                replies[probe] = failure
+                late.add(probe)
+                continue
+            if isinstance(reply, Mapping):
+                fields |= reply
+                continue
+            replies[probe] = reply
+            if now is not None and fields.get("clock_ahead_seconds") is None:
+                fields["clock_ahead_seconds"] = clock_ahead_seconds(reply, now)
+            if probe is Probe.KEYS:
+                fields["signature_fits"] = self._signature_fits(reply)
+        self.known = replace(self.known, replies=replies, late=self.known.late | late, **fields)
+        if self.known.administrator_is_active:
+            self.requests.pop(Probe.MADE_UP_CLIENT, None)  # it is known that ZITADEL works
         return self.known
 
-    def _begin(self, probes: Iterable[Probe]) -> dict[Probe, Future[Response | Mapping[str, Any]]]:
-        questions = {probe: self._question(probe) for probe in self.missing(probes)}
-        self._asked.update(questions)
-        if not self._has_time():
-            self.known = replace(self.known, late=self.known.late.union(questions))
-            return {}
-        return {probe: self._pool.submit(question) for probe, question in questions.items() if question}
-
-    def _keep(self, probe: Probe, reply: Response | ConnectionFailed | Mapping[str, Any]) -> None:
-        if isinstance(reply, Mapping):  # fields of the evidence
-            self.known = replace(self.known, **reply)
-            return
-        self.known = replace(self.known, replies={**self.known.replies, probe: reply})
-        if isinstance(reply, ConnectionFailed):
-            self.known = replace(self.known, late=self.known.late | {probe})
-        elif probe is Probe.TOKEN:
-            self.known = replace(self.known, clock_ahead_seconds=clock_ahead_seconds(reply, self.now))
-        elif probe is Probe.KEYS:
-            self.known = replace(self.known, signature_fits=self._signature_fits(reply))
-
-    def ask_state(self) -> Evidence:
+    def ask_state(self, now: float) -> Evidence:
         """Ask for discovery and readiness; ask whether ZITADEL is alive only if it is slow or not ready."""
-        self.ask(Probe.DISCOVERY, Probe.READY, meanwhile=(Probe.HEALTH,))
+        self.ask(Probe.DISCOVERY, Probe.READY, meanwhile=(Probe.HEALTH,), now=now)
         return self.known if self.known.is_ready else self.ask(Probe.HEALTH)
 
     def _send(self, method: str, path: str, **more: Any) -> Response:
@@ -213,10 +197,6 @@ class Facts:
 
     def _introspect(self, token: str, **more: str) -> Response:
         return self._client.ask(token, timeout_seconds=self._seconds_left(), **more)
-
-    def _introspect_as_made_up_client(self) -> Response:
-        made_up = basic_credentials("".join(secrets.choice("0123456789") for _ in range(18)), secrets.token_hex(32))
-        return self._introspect(random_token(), authorization=made_up)
 
     def _own_pair_at_token_endpoint(self) -> Response:
         """Send the credentials where only a service account's are accepted (RFC 6749 §4.4); a token is discarded."""
@@ -230,14 +210,16 @@ class Facts:
         address, transport = self.settings.zitadel, self._client.transport
         return ManagementClient(address, token, timeout_seconds=self._seconds_left, transport=transport)
 
-    def _assignments(self, introspection: Introspection) -> Mapping[str, Any]:
+    def _assignments(self) -> Mapping[str, Any]:
         """List the role assignments of the token's user, with the token itself if it may, else as an administrator."""
-        user_id = introspection.text("sub")
-        if may_list_own_assignments(introspection):
+        if not self.introspection or not (user_id := self.introspection.text("sub")):
+            return {}
+        if may_list_own_assignments(self.introspection):
             with suppress(IntrospectionError, ManagementError):
-                return {"assignments": resources.list_assignments_of(self._management(self._bearer), user_id)[0]}
-        assignments, hidden = self.look_up(lambda client: resources.list_assignments_of(client, user_id)) or ((), 1)
-        return {} if hidden else {"assignments": assignments, "assignments_from": ADMIN_PAT}
+                return {"assignments": resources.list_assignments(self._management(self._bearer), user_id=user_id)}
+        assignments = self.look_up(partial(resources.list_assignments, user_id=user_id))
+        hides = assignments is None or assignments.hidden
+        return {} if hides else {"assignments": assignments, "assignments_from": ADMIN_PAT}
 
     def _own_rights(self) -> Mapping[str, Any]:
         """Return the administrator roles of the token's user, by the token itself; none when ZITADEL does not say."""
@@ -254,7 +236,7 @@ class Facts:
 
     def look_up(self, question: Callable[[ManagementClient], T]) -> T | None:
         """Return what the administrator's PAT shows; ``None`` without one, or without time, or when ZITADEL refuses."""
-        if not self.admin_pat or not self._has_time():
+        if not self.admin_pat or self._seconds_left() <= 0:
             return None
         try:
             records = question(self.administrator)
@@ -262,6 +244,9 @@ class Facts:
             return None
         self.administrator_answered = True
         return records
+
+    def _fields_of(self, name: str, question: Callable[[ManagementClient], Any]) -> Mapping[str, Any]:
+        return {name: self.look_up(question)}
 
     def application(self, client: ManagementClient) -> Application | None:
         """Return the application of the client ID, as the administrator sees it."""
@@ -272,7 +257,7 @@ class Facts:
         application = self.application(client)
         if application is None:
             with_own_id = resources.get_application(client, self.settings.client_id)
-            whole = with_own_id is None and any(m.whole_instance for m in resources.list_memberships(client))
+            whole = with_own_id is None and any(role.startswith("IAM_") for role in resources.manager_roles(client))
             return ClientRecords(whole_instance=whole, with_own_id=with_own_id)
         records = ClientRecords(application=application)
         if application.active:
@@ -342,6 +327,11 @@ def clock_ahead_seconds(answer: Response, now: float) -> float | None:
         return None
     ahead = now + answer.seconds / 2 - (answer.date + 0.5)
     return ahead if abs(ahead) > (answer.seconds + 1) / 2 else 0.0
+
+
+def made_up_pair() -> str:
+    """Return credentials of the form of an API application's that was never created."""
+    return basic_credentials("".join(secrets.choice("0123456789") for _ in range(18)), secrets.token_hex(32))
 
 
 def random_token() -> str:

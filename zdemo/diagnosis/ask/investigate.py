@@ -53,8 +53,7 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
     if undecodable or not facts.token.strip():
         unsendable = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL shows it")
         return Investigation(error=unsendable, finding=paste_problem(facts.token))
-    facts.now = now
-    evidence = facts.ask(Probe.TOKEN, meanwhile=(Probe.HEALTH, Probe.READY))
+    evidence = facts.ask(Probe.TOKEN, meanwhile=(Probe.HEALTH, Probe.READY), now=now)
     reply = evidence.replies.get(Probe.TOKEN)
     error: IntrospectionError | None = None
     if reply is None:  # no time was left

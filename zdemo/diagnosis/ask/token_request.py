@@ -12,7 +12,8 @@ from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.errors.response import Response
-from zdemo.zitadel.introspection_client import IssuedToken, ask_for_token, issued_token, user_assertion
+from zdemo.zitadel.client_assertion import ClientAssertion
+from zdemo.zitadel.introspection_client import IssuedToken, ask_for_token, issued_token
 from zdemo.zitadel.introspection_response import answer_error, introspection_error
 
 
@@ -22,7 +23,7 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
 
     transport = Transport.to_zitadel(settings.zitadel)
     end = time.monotonic() + settings.timeout_seconds
-    assertion = user_assertion(settings)
+    assertion = ClientAssertion(settings.key, settings.issuer).text() if settings.key else ""
     try:
         answer = ask_for_token(transport, settings, scopes, assertion=assertion)
         if issued := issued_token(answer, scopes):

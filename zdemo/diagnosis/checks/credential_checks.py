@@ -13,14 +13,14 @@ from zdemo.diagnosis.rules.client_records import KEY_METHODS
 from zdemo.diagnosis.token_form import paste_problem, token_form
 from zdemo.errors.steps import Command, SetVariable, in_words, sentence
 from zdemo.http.example_api import ROLE
+from zdemo.setup.plan import PERMISSIONS
+from zdemo.zitadel.management import BIGGER_ROLE
 from zdemo.zitadel.resources import list_permissions, list_projects, whoami
 
 FOR_OTHERS = ("token.other_audience", "token.wrong_project")
 ABOUT_AUDIENCE = (*FOR_OTHERS, "client.in_other_project")
 ABOUT_ROLE = "role."
 NO_PAT = "PAT is not set"
-NEEDED = ("project.create", "project.role.write", "project.app.write", "user.write", "user.grant.write")
-BIGGER = "make its user ORG_OWNER of the organization (or IAM_OWNER), or use such an administrator's PAT"
 
 
 @check("client.accepted", "zitadel.host", verdict="not accepted")
@@ -133,7 +133,8 @@ def _admin_valid(context: DoctorContext) -> Finding:
     facts = context.facts
     if context.investigation.finding and facts.administrator_answered:
         return passed("valid: ZITADEL answers it", brief="valid")
-    who = quoted(facts.known.body(Probe.ADMINISTRATOR).get("username") or whoami(facts.administrator).login_name, 60)
+    known = facts.known.answer(Probe.ADMINISTRATOR).json_object()
+    who = quoted(known.get("username") or whoami(facts.administrator).login_name, 60)
     return passed(f"valid: {who}", brief=who)
 
 
@@ -161,13 +162,13 @@ def _admin_rights(context: DoctorContext) -> Finding:
         return skipped("needs role.granted: swapped with PAT")
     permissions = list_permissions(context.facts.administrator)
     if not permissions:
-        next(list_projects(context.facts.administrator), None)  # raises when the user is not an administrator
+        list_projects(context.facts.administrator)  # raises when the user is not an administrator
     if permissions is None:
         return passed("an administrator; ZITADEL did not say with which permissions")
     held = {permission.partition(":")[0] for permission in permissions}
-    if missing := [permission for permission in NEEDED if permission not in held]:
+    if missing := [permission for permission in PERMISSIONS if permission not in held]:
         what = f"an administrator whose role is too small for setup: it lacks {', '.join(missing)}"
-        return warned(what, BIGGER)
+        return warned(what, f"{BIGGER_ROLE}, or use such an administrator's PAT")
     return passed("an administrator with the permissions that setup and role need", brief="may do what setup needs")
 
 

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.diagnosis.ask.facts import Facts, clock_ahead_seconds, random_token
+from zdemo.diagnosis.ask.facts import Facts, random_token
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.rules.odd_values import odd_values
 from zdemo.diagnosis.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.response import Response
 from zdemo.http.api_call import LOCAL_SECONDS, Call, call_api, is_local
 from zdemo.http.example_api import Route
 
@@ -156,15 +155,11 @@ class DoctorContext:
         """What ZITADEL says about itself; requested at once, so that a ZITADEL that hangs costs one step."""
         if self.about_zitadel is None:
             return NOTHING
-        asked_at = time.time()
         try:
-            evidence = self.facts.ask_state()
+            return self.facts.ask_state(time.time())
         except SettingsError as error:
             self.unusable_bundle = error
             return NOTHING
-        answers = (reply for reply in evidence.replies.values() if isinstance(reply, Response))
-        offsets = (clock_ahead_seconds(answer, asked_at) for answer in answers)
-        return replace(evidence, clock_ahead_seconds=next((o for o in offsets if o is not None), None))
 
     @cached_property
     def store(self) -> SharedState:

@@ -8,7 +8,7 @@ from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe, TokenCase
-from zdemo.diagnosis.finding import Finding, Outcome, quoted
+from zdemo.diagnosis.finding import Finding, Outcome
 from zdemo.diagnosis.rules.client_records import assertions_are_refused
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rule import diagnose
@@ -98,7 +98,7 @@ def _tls(context: DoctorContext) -> Finding:
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
             return finding_for_error(failure)
         answer = context.evidence.answer(Probe.DISCOVERY)  # some servers that expect https say so
-        finding = _finding_for_discovery(answer, context) if answer and answer.status == 400 else None
+        finding = _finding_for_discovery(answer, context) if answer.status == 400 else None
         return finding if finding and finding.id == "net.expects_tls" else nothing_to_check("not needed: http")
     if problem := context.unusable_bundle:
         return failed_with(problem)
@@ -115,9 +115,9 @@ def _identity(context: DoctorContext) -> Finding:
     """The server at ZITADEL_DOMAIN is a ZITADEL."""
     answer = context.evidence.answer(Probe.DISCOVERY)
     if signs := zitadels_signs(context.evidence):
-        emulator = f", emulator {answer.emulator}" if answer and answer.emulator else ""
+        emulator = f", emulator {answer.emulator}" if answer.emulator else ""
         return passed(f"a ZITADEL{emulator}: {signs}", brief=context.zitadel.issuer + emulator)
-    if answer:
+    if answer.status:
         return _finding_for_discovery(answer, context)
     if failure := context.evidence.failure(Probe.DISCOVERY):
         return finding_for_error(failure, context.about_zitadel, context.evidence)
@@ -133,13 +133,13 @@ def _ready(context: DoctorContext) -> Finding:
     if evidence.is_discovered and (finding := context.investigation.finding) and finding.id == DATABASE_SICK:
         return finding
     discovery = evidence.answer(Probe.DISCOVERY)
-    if discovery and (DATABASE_AWAY in discovery.text or discovery.status in (429, *range(500, 600))):
+    if DATABASE_AWAY in discovery.text or discovery.status in (429, *range(500, 600)):
         return _finding_for_discovery(discovery, context)
     failure = evidence.failure(Probe.DISCOVERY) or evidence.failure(Probe.READY)
-    if failure and (discovery is None or failure.kind is FailureKind.TIMEOUT):
+    if failure and (not discovery.status or failure.kind is FailureKind.TIMEOUT):
         return finding_for_error(failure, context.about_zitadel, evidence)
     if evidence.is_ready:
-        has_database = not (discovery and discovery.emulator)  # the emulator has none
+        has_database = not discovery.emulator  # the emulator has none
         return passed("its database answers", brief="database reachable" if has_database else "")
     return passed("it answers, but its readiness check did not")
 
@@ -148,9 +148,9 @@ def _ready(context: DoctorContext) -> Finding:
 def _host(context: DoctorContext) -> Finding:
     """ZITADEL has an instance for the host name (ExternalDomain)."""
     discovery = context.evidence.answer(Probe.DISCOVERY)
-    if discovery is None:
+    if not discovery.status:
         return skipped("discovery did not answer")
-    if discovery.status == 200 and discovery.json_object().get("issuer"):
+    if context.evidence.issuer:
         return passed(f"ZITADEL has an instance for {context.zitadel.issuer.partition('://')[2]}")
     finding = _finding_for_discovery(discovery, context)
     only_discovery = finding.id == "zitadel.in_between"  # introspection may pass, and needs no discovery
@@ -160,8 +160,7 @@ def _host(context: DoctorContext) -> Finding:
 @check("zitadel.issuer", "zitadel.host", verdict="has another address")
 def _issuer(context: DoctorContext) -> Finding:
     """ZITADEL's issuer is ZITADEL_DOMAIN: scheme, host, port."""
-    issuer = quoted(context.evidence.body(Probe.DISCOVERY).get("issuer"))
-    if not issuer:
+    if not (issuer := context.evidence.issuer):
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
     requested = audience_of(context.zitadel.issuer)
     if issuer == requested:

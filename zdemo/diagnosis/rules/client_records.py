@@ -59,8 +59,8 @@ def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
 
 def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Finding | None:
     """Find assertions that name another audience than ZITADEL's issuer, which it compares exactly."""
-    issuer, audience = quoted(evidence.body(Probe.DISCOVERY).get("issuer")), audience_of(zitadel_domain)
-    if evidence.status(Probe.DISCOVERY) != 200 or issuer in ("", audience):
+    issuer, audience = evidence.issuer, audience_of(zitadel_domain)
+    if issuer in ("", audience):
         return None
     return Finding(
         id=f"{kind}.issuer_differs",

@@ -25,8 +25,8 @@ def _wrong_signature(case: TokenCase) -> Finding | None:
 
 @rule(Probe.DISCOVERY, Probe.KEYS)
 def _other_issuer(case: TokenCase) -> Finding | None:
-    discovered, named = quoted(case.evidence.body(Probe.DISCOVERY).get("issuer")), case.form.claims.get("iss")
-    own = discovered or case.settings.issuer
+    named = case.form.claims.get("iss")
+    own = case.evidence.issuer or case.settings.issuer
     if not isinstance(named, str) or named == own:
         return None
     issuer = quoted(named)
@@ -38,7 +38,7 @@ def _other_issuer(case: TokenCase) -> Finding | None:
     return Finding(
         id="token.other_issuer",
         cause=f"the token's issuer is {issuer}, but this ZITADEL is {own}{why}",
-        likely=not discovered,
+        likely=not case.evidence.issuer,
         fix=(f"request the token from {own}",),
         otherwise=(SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),),
     )
@@ -105,7 +105,7 @@ def _ended(case: TokenCase) -> Finding:
         id="token.ended",
         cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
         candidates=(
-            *(() if evidence.refused(Probe.USERINFO) else (not_seen,)),
+            *(() if Probe.USERINFO in evidence.refused else (not_seen,)),
             "its session was ended, or it was revoked",
             "its user was deactivated, locked or removed since it was issued",
             *((damaged,) if evidence.signature_fits is None else ()),
@@ -117,7 +117,7 @@ def _ended(case: TokenCase) -> Finding:
 
 def _key_is_known(case: TokenCase) -> bool | None:
     """Return whether this ZITADEL has the key that the JWT names; ``None`` when that is unknown."""
-    keys, kid = case.evidence.body(Probe.KEYS).get("keys"), case.form.header.get("kid")
+    keys, kid = case.evidence.answer(Probe.KEYS).json_object().get("keys"), case.form.header.get("kid")
     return any(isinstance(key, dict) and key.get("kid") == kid for key in keys) if isinstance(keys, list) else None
 
 

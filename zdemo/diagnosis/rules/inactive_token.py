@@ -55,9 +55,9 @@ def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
 
     A ZITADEL that works refuses a made-up client with 400; one that cannot read its clients answers 200 to all.
     """
-    made_up = Probe.MADE_UP_CLIENT
-    everything_inactive = evidence.status(made_up) == 200 and evidence.body(made_up).get("active") is False
-    line = ((made_up.value, "got 200 inactive, where a ZITADEL that works answers 400"),)
+    made_up = evidence.answer(Probe.MADE_UP_CLIENT)
+    everything_inactive = made_up.status == 200 and made_up.json_object().get("active") is False
+    line = ((Probe.MADE_UP_CLIENT.value, "got 200 inactive, where a ZITADEL that works answers 400"),)
     seen = (*(line if everything_inactive else ()), *health_lines(evidence))
     if evidence.database_away:
         return database_away(server, seen)
@@ -86,7 +86,7 @@ def _database_away(case: TokenCase) -> Finding | None:
 
 
 def _may_be_sick(case: TokenCase) -> bool:
-    return case.evidence.status(Probe.MADE_UP_CLIENT) != 400 and not case.evidence.administrator_is_active
+    return case.evidence.answer(Probe.MADE_UP_CLIENT).status != 400 and not case.evidence.administrator_is_active
 
 
 def _sick(case: TokenCase) -> Finding | None:
@@ -100,7 +100,7 @@ def _pasted(case: TokenCase) -> Finding | None:
 @rule(Probe.TOKEN)
 def _another_value(case: TokenCase) -> Finding | None:
     value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)
-    if value in EMULATORS_TOKENS and not (answer and answer.emulator):
+    if value in EMULATORS_TOKENS and not answer.emulator:
         domain = BY_NAME["ZITADEL_DOMAIN"]
         return Finding(
             id="token.emulators",
@@ -135,8 +135,8 @@ def _alive(case: TokenCase) -> Finding | None:
 
 def _not_for_this_api(case: TokenCase) -> Finding:
     configured, audience = case.settings.project_id, case.form.audience
-    of_admin_pat = case.evidence.body(Probe.ADMINISTRATOR).get("aud")  # the audience of a PAT names the own project
-    project = project_behind(case.settings.client_id, of_admin_pat) if isinstance(of_admin_pat, list) else None
+    named = case.evidence.answer(Probe.ADMINISTRATOR).json_object().get("aud")  # for a PAT it names the own project
+    project = project_behind(case.settings.client_id, named) if isinstance(named, list) else None
     seen = (("audience", shown_list(audience)),) if audience else ()
     if configured and (configured in audience or (project and project != configured)):
         belongs = f"the API application belongs to {f'project {project}' if project else 'another project'}"
@@ -179,7 +179,7 @@ def _not_for_this_api(case: TokenCase) -> Finding:
 @rule(Probe.WHOAMI, when=_of(TokenKind.SESSION_API, TokenKind.CUT))  # the second: IDs of another length
 def _session_api(case: TokenCase) -> Finding | None:
     whoami = case.evidence.answer(Probe.WHOAMI)
-    proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
+    proven = whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
     if not proven and case.form.kind is not TokenKind.SESSION_API:
         return None
     line = ("own user", f"ZITADEL's API refuses it with 403 {SESSION_API_REFUSAL}, as it refuses Session API tokens")
@@ -263,7 +263,7 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
     evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {case.settings.issuer}"]
     if evidence.administrator_is_active is False:
         doubts.append("ZITADEL_ADMIN_PAT is inactive as well: both may be of another (or a recreated) ZITADEL")
-    if not evidence.refused(Probe.USERINFO) and case.form.kind is not TokenKind.PAT:
+    if Probe.USERINFO not in evidence.refused and case.form.kind is not TokenKind.PAT:
         doubts.append("it is valid, but not meant for this API (userinfo did not show it)")
     return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")
 
@@ -282,9 +282,9 @@ def _seen(case: TokenCase) -> Lines:
     if not _may_be_sick(case):
         lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}"))
     lines.append(("form", case.form.described))
-    if evidence.refused(Probe.USERINFO):
+    if Probe.USERINFO in evidence.refused:
         lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
-    elif not evidence.token_is_alive and (userinfo := evidence.answer(Probe.USERINFO)):
+    elif not evidence.token_is_alive and (userinfo := evidence.answer(Probe.USERINFO)).status:
         lines.append(("userinfo", f"{described(userinfo)}: not ZITADEL's answer, so it says nothing"))
     if evidence.administrator_is_active:
         lines.append(("ZITADEL", "works: the administrator's PAT is active"))

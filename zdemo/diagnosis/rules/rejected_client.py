@@ -80,10 +80,10 @@ def _emulators(case: TokenCase) -> Finding | None:
 def _service_account(case: TokenCase) -> Finding | None:
     """A service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
     reply = case.evidence.answer(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-    body = case.evidence.body(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
+    body = reply.json_object()
     description = str(body.get("error_description", ""))
-    accepted = reply is not None and reply.status == 200 and "access_token" in body
-    if not reply or not (accepted or description.startswith((SERVICE_USER, USER_NOT_ACTIVE))):
+    accepted = reply.status == 200 and "access_token" in body
+    if not (accepted or description.startswith((SERVICE_USER, USER_NOT_ACTIVE))):
         return None
     what = "accepts them as a service account's" if accepted else f"answers {quoted(description)}"
     return Finding(
@@ -131,7 +131,7 @@ def _may_all_be_refused(case: TokenCase) -> bool:
 @rule(Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO, when=_may_all_be_refused)
 def _everything_refused(case: TokenCase) -> Finding | None:
     """All three are refused: the only thing they have in common is the instance that created them."""
-    if not (case.evidence.refused(Probe.USERINFO) and case.evidence.refused(Probe.ADMINISTRATOR_USERINFO)):
+    if not case.evidence.refused >= {Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO}:
         return None
     return Finding(
         id="client.other_instance",
@@ -168,7 +168,7 @@ def _open(case: TokenCase) -> Finding:
     elsewhere = (
         f"{'the key file belongs' if key else 'they belong'} to another ZITADEL, or this one was recreated since"
     )
-    is_dead = evidence.refused(Probe.USERINFO)
+    is_dead = Probe.USERINFO in evidence.refused
     correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if is_dead else ()
     ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows which it is")
     if evidence.with_administrator:
@@ -187,7 +187,7 @@ def _seen(case: TokenCase) -> Lines:
     oauth_error = (quoted(case.answer.json_object().get(name)) for name in ("error", "error_description"))
     userinfo = ("userinfo", "refuses the caller as well: everything may be from another ZITADEL")
     answer = ("answer", f"{described(case.answer)}: {' '.join(filter(None, oauth_error))}")
-    return (answer, userinfo) if case.evidence.refused(Probe.USERINFO) else (answer,)
+    return (answer, userinfo) if Probe.USERINFO in case.evidence.refused else (answer,)
 
 
 REFUSED_CLIENT = table(

@@ -3,7 +3,7 @@
 A table of rules is in the order in which causes are named. A rule is pure: it judges a case, which holds what is known.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -19,8 +19,9 @@ Condition = Callable[[C], bool]
 class Asker(Protocol):
     """Whoever sends probes."""
 
-    def missing(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
-        """Return the probes that can be sent, and were not."""
+    @property
+    def requests(self) -> Container[Probe]:
+        """The probes that can be sent, and were not."""
 
     def ask(self, *probes: Probe) -> Evidence:
         """Send probes at the same time, and return all that is known then."""
@@ -36,71 +37,51 @@ class Rule(Generic[C]):
 
     judge: Judge[C]
     needs: tuple[Probe, ...] = ()
-    when: Condition[C] | None = None
+    when: tuple[Condition[C], ...] = ()
     seen: tuple[Callable[[C], Lines], ...] = ()
 
-
-@dataclass(frozen=True)
-class Table(Generic[C]):
-    """Rules that are possible only ``when`` this holds, which no probe changes: it is asked once."""
-
-    rules: "Sequence[Rule[C] | Table[C]]"
-    when: Condition[C] | None = None
+    def is_possible(self, case: C) -> bool:
+        """Return whether all conditions hold, the outer ones first."""
+        return all(condition(case) for condition in self.when)
 
 
 def rule(*needs: Probe, when: Condition[Any] | None = None) -> Callable[[Judge[C]], Rule[C]]:
     """Make a rule of a function."""
-    return lambda judge: Rule(judge, needs, when)
+    return lambda judge: Rule(judge, needs, (when,) if when else ())
 
 
 def table(
-    *rules: Rule[C] | Table[C] | Judge[C], when: Condition[C] | None = None, seen: Callable[[C], Lines] | None = None
-) -> tuple[Table[C]]:
-    """Return a table of rules whose findings end with what was ``seen``.
+    *rules: Rule[C] | Judge[C], when: Condition[C] | None = None, seen: Callable[[C], Lines] | None = None
+) -> tuple[Rule[C], ...]:
+    """Return rules that are possible only ``when`` this holds, and whose findings end with what was ``seen``.
 
     A plain function is a rule that is always possible, and needs nothing.
     """
-
-    def entry(either: Rule[C] | Table[C] | Judge[C]) -> Rule[C] | Table[C]:
-        if isinstance(either, Table):
-            return replace(either, rules=tuple(map(entry, either.rules)))
-        known = either if isinstance(either, Rule) else Rule(either)
-        return replace(known, seen=(*known.seen, seen)) if seen else known
-
-    return (Table(tuple(map(entry, rules)), when),)
+    of_all = (entry if isinstance(entry, Rule) else Rule(entry) for entry in rules)
+    outer, end = (when,) if when else (), (seen,) if seen else ()
+    return tuple(replace(entry, when=(*outer, *entry.when), seen=(*entry.seen, *end)) for entry in of_all)
 
 
-def _possible(rules: Sequence[Rule[C] | Table[C]], case: C) -> Iterator[Rule[C]]:
-    """Yield the rules of the tables that are possible."""
-    for entry in rules:
-        if isinstance(entry, Rule):
-            yield entry
-        elif entry.when is None or entry.when(case):
-            yield from _possible(entry.rules, case)
-
-
-def decide(rules: Sequence[Rule[C] | Table[C]], case: C, asker: Asker | None = None) -> Finding | None:
+def decide(rules: Sequence[Rule[C]], case: C, asker: Asker | None = None) -> Finding | None:
     """Return the finding of the first rule that decides; ``None`` if none does.
 
     What a rule needs is asked just before it judges, the cheapest first, together with what later rules need at that
     cost. Without an ``asker``, rules judge by what the case holds.
     """
-    possible = [*_possible(rules, case)]
-    for position, current in enumerate(possible):
-        if current.when and not current.when(case):
+    for position, current in enumerate(rules):
+        if not current.is_possible(case):
             continue
-        while asker and (wanted := asker.missing(current.needs)):
+        while asker and (wanted := [probe for probe in current.needs if probe in asker.requests]):
             cost = min(probe.cost for probe in wanted)
-            later = (other.needs for other in possible[position + 1 :] if other.when is None or other.when(case))
-            at_cost = (probe for needs in (wanted, *map(asker.missing, later)) for probe in needs if probe.cost == cost)
-            evidence = asker.ask(*dict.fromkeys(at_cost))
-            case = replace(case, evidence=evidence)  # type: ignore[type-var]  # a dataclass, as said above
+            later = (probe for other in rules[position:] if other.is_possible(case) for probe in other.needs)
+            at_cost = dict.fromkeys(probe for probe in later if probe.cost == cost and probe in asker.requests)
+            case = replace(case, evidence=asker.ask(*at_cost))  # type: ignore[type-var]  # a dataclass, as said above
         if finding := current.judge(case):
             return finding.and_seen(line for seen in current.seen for line in seen(case))
     return None
 
 
-def diagnose(rules: Sequence[Rule[C] | Table[C]], case: C, asker: Asker | None = None) -> Finding:
+def diagnose(rules: Sequence[Rule[C]], case: C, asker: Asker | None = None) -> Finding:
     """Return the finding of rules whose last one always decides."""
     finding = decide(rules, case, asker)
     assert finding is not None  # noqa: S101  # as said above

@@ -54,7 +54,7 @@ def _hangs(case: TokenCase) -> Finding:
     return Finding(
         id="zitadel.database_hangs",
         cause=f"ZITADEL is alive, but its database hangs: {case.error}, while its health check answers at once",
-        likely=not case.evidence.timed_out(Probe.READY),
+        likely=Probe.READY not in case.evidence.timed_out,
         fix=("check ZITADEL's database (PostgreSQL) and the network to it, then try again",),
     )
 
@@ -372,9 +372,9 @@ def zitadels_signs(evidence: Evidence) -> str:
     """Return what shows that a ZITADEL answers; empty when nothing does."""
     ready, discovery = evidence.answer(Probe.READY), evidence.answer(Probe.DISCOVERY)
     if evidence.is_discovered:
-        return f"issuer {quoted(evidence.body(Probe.DISCOVERY).get('issuer'))}"
-    if evidence.is_ready or (ready and DATABASE_CHECK in ready.text):
+        return f"issuer {evidence.issuer}"
+    if evidence.is_ready or DATABASE_CHECK in ready.text:
         return "its readiness check is ZITADEL's"
-    if discovery:
+    if discovery.status:
         return "its answers are ZITADEL's" if INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text else ""
     return "its health check is ZITADEL's" if evidence.is_healthy else ""

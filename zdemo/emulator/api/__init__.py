@@ -30,7 +30,7 @@ def answer(world: World) -> Response:
     if is_preflight():
         return preflight()
     service, _, method = request.path[1:].partition("/")
-    if service and service in SERVICES:
+    if service in SERVICES:
         return protocols.connect(world, SERVICES[service], method)
     return protocols.rest(world, _rest_routes())
 

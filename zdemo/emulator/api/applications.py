@@ -18,7 +18,7 @@ STATE = t.enum("APPLICATION_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
 TYPE = t.enum("APPLICATION_TYPE", "UNSPECIFIED", "OIDC", "API", "SAML")
 API_METHOD = t.enum("API_AUTH_METHOD_TYPE", "BASIC", "PRIVATE_KEY_JWT")
 OIDC_METHOD = t.enum("OIDC_AUTH_METHOD_TYPE", "BASIC", "POST", "NONE", "PRIVATE_KEY_JWT")
-WITH_SECRET = (API_METHOD.words[0], *OIDC_METHOD.words[:2])
+WITH_SECRET = (API_METHOD.default, *OIDC_METHOD.words[:2])
 OIDC_FIELDS: dict[str, t.FieldType] = {
     "redirectUris": t.Repeated(t.Text()),
     "responseTypes": t.Repeated(t.enum("OIDC_RESPONSE_TYPE", "UNSPECIFIED", "CODE", "ID_TOKEN", "ID_TOKEN_TOKEN")),
@@ -75,7 +75,7 @@ def _create_application(call: Call) -> Answer:
     project = permitted_project(call, "project.app.write", no_project())
     chosen, kind = next((name, kind) for name, kind in KIND_OF.items() if name in call.body)
     settings = call.body[chosen]
-    method = settings.get("authMethodType", (API_METHOD if kind == "api" else OIDC_METHOD).words[0])
+    method = settings.get("authMethodType", (API_METHOD if kind == "api" else OIDC_METHOD).default)
     application = call.world.add_application(
         project, call.body["name"], kind, method, id=call.body.get("applicationId")
     )
@@ -102,7 +102,7 @@ def _update_application(call: Call) -> Answer:
     name = call.body.get("name", application.name)
     method, oidc = application.auth_method, application.oidc
     if application.kind == "api" and "apiConfiguration" in call.body:
-        method = call.body["apiConfiguration"].get("authMethodType", API_METHOD.words[0])
+        method = call.body["apiConfiguration"].get("authMethodType", API_METHOD.default)
     if application.kind == "oidc" and "oidcConfiguration" in call.body:
         oidc = oidc | call.body["oidcConfiguration"]
         method = str(oidc.get("authMethodType", method))
@@ -150,7 +150,7 @@ def _show(_: World, application: Application) -> Answer:
     """Show an application, without the words that are the first of their enumeration."""
     is_api = application.kind == "api"
     types: dict[str, t.FieldType] = {"authMethodType": API_METHOD} if is_api else OIDC_FIELDS
-    defaults = {name: kind.words[0] for name, kind in types.items() if isinstance(kind, t.Enum)}
+    defaults = {name: kind.default for name, kind in types.items() if isinstance(kind, t.Enum)}
     settings: Answer = application.oidc | {"authMethodType": application.auth_method}
     settings = {name: value for name, value in settings.items() if defaults.get(name) != value}
     client = {"clientId": application.client_id}
@@ -181,9 +181,7 @@ Listing[Application](
         "entityIdFilter": id_filter("EntityIDFilter", lambda *_: "", "entityId"),  # of SAML applications alone
         "typeFilter": Filter(TYPE, lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}"),
     },
-    columns=columns(
-        "APPLICATION_SORT_BY", ID="id", NAME="name", STATE="state", CREATION_DATE="created", CHANGE_DATE="changed"
-    ),
+    columns=columns("APPLICATION_SORT_BY", "ID NAME STATE CREATION_DATE CHANGE_DATE"),
     zero_is_a_column=True,
 ).serve(SERVICE, "ListApplications")
 
@@ -204,7 +202,7 @@ def in_base64(key_file: str) -> str:
     return base64.b64encode(key_file.encode()).decode()
 
 
-@SERVICE.method("CreateApplicationKey", projectId=t.ID, applicationId=t.ID, expirationDate=t.Time())
+@SERVICE.method("CreateApplicationKey", projectId=t.ID, applicationId=t.ID, expirationDate=t.TIME)
 def _create_application_key(call: Call) -> Answer:
     """Create a key, only for an application that authenticates with keys."""
     unknown = FailedPrecondition("Application not found", "COMMAND-sak25")
@@ -259,10 +257,8 @@ Listing[PublicKey](
     },
     columns=columns(
         "APPLICATION_KEYS_SORT_BY",
-        ID="id",
+        "ID PROJECT_ID APPLICATION_ID CREATION_DATE ORGANIZATION_ID EXPIRATION TYPE",
         PROJECT_ID="application.project_id",
-        APPLICATION_ID="application_id",
-        CREATION_DATE="created",
         ORGANIZATION_ID="application.project.organization_id",
         EXPIRATION="expires",
         TYPE=lambda *_: "",  # all are JSON

@@ -5,15 +5,15 @@ from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
+from zdemo.emulator.api.projects import no_project
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, switch
-from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, existing
-from zdemo.emulator.entities import Administrator, Authorization
+from zdemo.emulator.api_errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, existing
+from zdemo.emulator.entities import INSTANCE, Administrator, Authorization, Resource
 from zdemo.emulator.rights import PREFIXES, ROLES
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
 _STATE = t.enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
-_ROLES = t.Repeated(t.ID, unique=True)
 
 
 # users and projects as parts of other rows
@@ -60,7 +60,7 @@ def _check_roles(world: World, project_id: str, organization_id: str, role_keys:
         raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-mm9F4")
 
 
-@SERVICE.method("CreateAuthorization", userId=t.ID, projectId=t.ID, organizationId=t.ID, roleKeys=_ROLES)
+@SERVICE.method("CreateAuthorization", userId=t.ID, projectId=t.ID, organizationId=t.ID, roleKeys=lists.UNIQUE_IDS)
 def _create_authorization(call: Call) -> Answer:
     """Create the authorization of a user, project and owner; it can be without roles."""
     body = call.body
@@ -80,7 +80,7 @@ def _existing(call: Call, error_id: str) -> Authorization:
     return authorization
 
 
-@SERVICE.method("UpdateAuthorization", id=t.ID, roleKeys=_ROLES)
+@SERVICE.method("UpdateAuthorization", id=t.ID, roleKeys=lists.UNIQUE_IDS)
 def _update_authorization(call: Call) -> Answer:
     """Replace the roles, also of an inactive authorization; no change is accepted."""
     authorization = _existing(call, "COMMAND-3M9sd")
@@ -128,12 +128,9 @@ lists.Listing[Authorization](
     },
     columns=lists.columns(
         "AUTHORIZATION_FIELD_NAME",
+        "CREATED_DATE CHANGED_DATE ID USER_ID PROJECT_ID ORGANIZATION_ID USER_ORGANIZATION_ID",
         CREATED_DATE="created",
         CHANGED_DATE="changed",
-        ID="id",
-        USER_ID="user_id",
-        PROJECT_ID="project_id",
-        ORGANIZATION_ID="organization_id",
         USER_ORGANIZATION_ID="user.organization_id",
     ),
 ).serve(SERVICE, "ListAuthorizations")
@@ -148,6 +145,11 @@ _FIELDS: dict[str, Any] = {"userId": t.Text(most=200), "resource": _RESOURCE}
 _PERMISSION = {"instance": "iam.member", "organization": "org.member", "project": "project.member"}
 _INVALID = "Errors.Invalid.Argument"
 _INSTANCE, _ORGANIZATION, _PROJECT = "Member is invalid", "Errors.Org.MemberInvalid", "Project member is invalid"
+_EXISTS = {
+    "instance": ("Errors.Instance.Member.AlreadyExists", "INSTA-pFDwe"),
+    "organization": ("Errors.Org.Member.AlreadyExists", "ORG-poWwe"),
+    "project": ("Project member already exists", "PROJECT-PtXi1"),
+}
 # ZITADEL's errors about an incomplete request, an unknown role and (an ID alone) an unknown user
 _ADDING = {
     "instance": ((_INVALID, "INSTA-SDSfs"), (_INSTANCE, "INSTANCE-4m0fS"), "INSTA-GSXOn"),
@@ -161,22 +163,19 @@ _CHANGING = {
 }
 
 
-def _resource(content: dict[str, Any]) -> tuple[str, str]:
+def _resource(content: dict[str, Any]) -> Resource:
     if content.get("instance"):
-        return "instance", ""
-    if "organizationId" in content:
-        return "organization", content["organizationId"]
-    if "projectId" in content:
-        return "project", content["projectId"]
-    raise InvalidArgument("Errors.Invalid.Argument", "ADMIN-IbPp47HDP5")
+        return INSTANCE
+    for name, id in content.items():
+        if name != "instance":
+            return Resource(name.removesuffix("Id"), id)
+    raise InvalidArgument(_INVALID, "ADMIN-IbPp47HDP5")
 
 
-def _permitted_resource(call: Call, verb: str) -> tuple[str, str]:
-    kind, id = _resource(call.body.get("resource", {}))
-    project = call.world.projects.get(id)
-    owner = {"organization": id, "project": project.organization_id if project else None}.get(kind)
-    call.need(f"{_PERMISSION[kind]}.{verb}", owner, id)
-    return kind, id
+def _permitted_resource(call: Call, verb: str) -> Resource:
+    resource = _resource(call.body.get("resource", {}))
+    call.need(f"{_PERMISSION[resource.kind]}.{verb}", call.world.organization_of(resource), resource.id)
+    return resource
 
 
 def _roles(call: Call, kind: str, incomplete: Refusal, unknown: Refusal, *, may_be_none: bool = False) -> list[str]:
@@ -188,25 +187,27 @@ def _roles(call: Call, kind: str, incomplete: Refusal, unknown: Refusal, *, may_
     return roles
 
 
-@INTERNAL.method("CreateAdministrator", **_FIELDS, roles=_ROLES)
+@INTERNAL.method("CreateAdministrator", **_FIELDS, roles=lists.UNIQUE_IDS)
 def _create_administrator(call: Call) -> Answer:
     resource = _permitted_resource(call, "write")
-    *refusals, unknown_user = _ADDING[resource[0]]
-    roles = _roles(call, resource[0], *refusals, may_be_none=resource[0] == "instance")
+    *refusals, unknown_user = _ADDING[resource.kind]
+    roles = _roles(call, resource.kind, *refusals, may_be_none=resource == INSTANCE)
     if call.body["userId"] not in call.world.users:
         raise FailedPrecondition("User could not be found", unknown_user)
-    if resource[0] == "project" and resource[1] not in call.world.projects:
-        raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
+    if resource.kind == "project" and resource.id not in call.world.projects:
+        raise no_project()
+    if call.world.find_administrator(call.body["userId"], resource):
+        raise AlreadyExists(*_EXISTS[resource.kind])
     administrator = call.world.add_administrator(call.body["userId"], resource, roles)
     return {"creationDate": t.moment(administrator.created)}
 
 
-@INTERNAL.method("UpdateAdministrator", **_FIELDS, roles=_ROLES)
+@INTERNAL.method("UpdateAdministrator", **_FIELDS, roles=lists.UNIQUE_IDS)
 def _update_administrator(call: Call) -> Answer:
     """Replace the roles; no change is accepted."""
     resource = _permitted_resource(call, "write")
-    *refusals, unknown_user = _CHANGING[resource[0]]
-    roles = _roles(call, resource[0], *refusals)
+    *refusals, unknown_user = _CHANGING[resource.kind]
+    roles = _roles(call, resource.kind, *refusals)
     unknown = NotFound("Errors.NotFound", unknown_user)
     administrator = existing(call.world.find_administrator(call.body["userId"], resource), unknown)
     return {"changeDate": t.moment(call.change(administrator, roles=roles))}
@@ -235,9 +236,9 @@ def _show_administrator(world: World, administrator: Administrator) -> Answer:
 
 
 def _visible(call: Call, administrator: Administrator) -> bool:
-    kind, id = administrator.resource
-    owner = call.world.projects[id].organization_id if kind == "project" else id
-    return call.may(f"{_PERMISSION[kind]}.read", owner, id)
+    resource = administrator.resource
+    owner = call.world.organization_of(resource) or ""
+    return call.may(f"{_PERMISSION[resource.kind]}.read", owner, resource.id)
 
 
 lists.Listing[Administrator](
@@ -254,7 +255,5 @@ lists.Listing[Administrator](
         ),
         "role": lists.Filter(t.Sub(t.Message("RoleFilter", roleKey=t.ID)), lambda _, a, f: f["roleKey"] in a.roles),
     },
-    columns=lists.columns(
-        "ADMINISTRATOR_FIELD_NAME", USER_ID="user_id", CREATION_DATE="created", CHANGE_DATE="changed"
-    ),
+    columns=lists.columns("ADMINISTRATOR_FIELD_NAME", "USER_ID CREATION_DATE CHANGE_DATE"),
 ).serve(INTERNAL, "ListAdministrators")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from zdemo.emulator.api_errors import ZitadelError
@@ -103,28 +104,27 @@ OPTIONAL = Text(1, 200, optional=True)
 
 
 @dataclass(frozen=True)
-class Plain(FieldType):
-    """A value that is kept as it was sent, of one of JSON's types."""
+class Value(FieldType):
+    """A value without a rule, and the function that reads it."""
 
-    kind: type
+    read: Callable[[Any], Any]
+    required: bool = False
 
     def _read(self, value: Any) -> Any:
-        if not isinstance(value, self.kind):
-            raise TypeError
-        return value
+        return self.read(value)
 
 
-FLAG, ANYTHING = Plain(bool), Plain(dict)
+def _typed(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
 
 
-class Count(FieldType):
-    """An unsigned integer, as a number or as text."""
-
-    def _read(self, value: Any) -> int:
-        number = _whole(value)
-        if not 0 <= number < 2**64:
-            raise ValueError
-        return number
+def _unsigned(value: Any) -> int:
+    number = _whole(value)
+    if not 0 <= number < 2**64:
+        raise ValueError
+    return number
 
 
 def _whole(value: Any) -> int:
@@ -141,6 +141,11 @@ class Enum(FieldType):
 
     words: tuple[str, ...]
 
+    @property
+    def default(self) -> str:
+        """The word that is left out of answers."""
+        return self.words[0]
+
     def _read(self, value: Any) -> Any:
         if isinstance(value, str):
             return value if value in self.words else ABSENT
@@ -151,16 +156,6 @@ class Enum(FieldType):
 def enum(prefix: str, *words: str) -> Enum:
     """Return the type whose words begin with the prefix."""
     return Enum(tuple(f"{prefix}_{word}" for word in words))
-
-
-@dataclass(frozen=True)
-class Time(FieldType):
-    """A timestamp (RFC 3339), read to epoch seconds."""
-
-    required: bool = False
-
-    def _read(self, value: Any) -> float:
-        return seconds_of(value)
 
 
 class Duration(FieldType):
@@ -176,12 +171,15 @@ class Duration(FieldType):
             raise InvalidError("value must be greater than 0s")
 
 
-class Data(FieldType):
-    """Bytes, as base64 of either alphabet, with or without padding."""
+def _bytes_of(text: Any) -> bytes:
+    """Return the bytes of base64 of either alphabet, with or without padding."""
+    plain = text.replace("-", "+").replace("_", "/").rstrip("=")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
-    def _read(self, value: Any) -> bytes:
-        plain = value.replace("-", "+").replace("_", "/").rstrip("=")
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+
+FLAG, ANYTHING = Value(partial(_typed, bool)), Value(partial(_typed, dict))
+COUNT, DATA = Value(_unsigned), Value(_bytes_of)
+TIME, REQUIRED_TIME = Value(seconds_of), Value(seconds_of, required=True)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from zdemo.emulator.api import fields as t
 from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
 from zdemo.emulator.entities import User
-from zdemo.emulator.token_texts import same_secret
 
 CODE_CHARACTERS = string.ascii_uppercase + string.digits
 CODE_LENGTH = 6
@@ -107,7 +106,7 @@ def need_password(user: User, text: str) -> None:
         raise FailedPrecondition("User is locked", "COMMAND-JLK35")
     if user.password is None:
         raise FailedPrecondition("User has not set a password", "COMMAND-3nJ4t")
-    if not same_secret(user.password, text):
+    if user.password != text:
         user.wrong_passwords += 1
         raise InvalidArgument("Password is invalid", "COMMAND-3M0fs", failed_attempts=user.wrong_passwords)
     user.wrong_passwords = 0
@@ -127,7 +126,7 @@ def show_human(user: User, v1: bool) -> Answer:
         "nickName": profile.get("nickName", ""),
         "displayName": user.name,
         "preferredLanguage": profile.get("preferredLanguage", "und"),
-        "gender": profile.get("gender", "" if v1 else GENDER.words[0]),
+        "gender": profile.get("gender", "" if v1 else GENDER.default),
     }
     return {
         "profile": t.without_defaults(names) if v1 else names,

@@ -18,7 +18,6 @@ Test = Callable[[World, Any, Any], bool]  # world, row, the filter's content
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
-DEEPEST_QUERY = 20
 TEXT_TESTS: dict[str, Callable[..., bool]] = {
     "EQUALS": operator.eq,
     "STARTS_WITH": str.startswith,
@@ -37,7 +36,8 @@ TEXT_METHODS = [f"{method}{case}" for method in TEXT_TESTS for case in ("", "_IG
 TEXT_METHOD = t.enum("TEXT_FILTER_METHOD", *TEXT_METHODS)
 QUERY_METHOD = t.enum("TEXT_QUERY_METHOD", *TEXT_METHODS)
 TIME_METHOD = t.enum("TIMESTAMP_FILTER_METHOD", *TIME_TESTS)
-PAGE = {"offset": t.Count(), "limit": t.Count(), "asc": t.FLAG}
+UNIQUE_IDS = t.Repeated(t.ID, unique=True)
+PAGE = {"offset": t.COUNT, "limit": t.COUNT, "asc": t.FLAG}
 
 
 def value_of(world: World, row: Any, get: Getter) -> Any:
@@ -124,35 +124,36 @@ def id_filter(name: str, of: Getter, field: str = "id") -> Filter:
     return equal_filter(name, field, t.Text(1, 200), of)
 
 
-def one_of_filter(name: str, field: str, content: t.Repeated, of: Getter) -> Filter:
-    """Make the filter ``{field}`` for a value of a row, which must be one of several."""
-    return _filter(name, of, lambda value, f: value in f.get(field, ()), **{field: content})
-
-
-def ids_filter(of: Getter) -> Filter:
+def ids_filter(of: Getter, name: str = "InIDsFilter", field: str = "ids", ids: t.Repeated = UNIQUE_IDS) -> Filter:
     """Make the filter ``{ids}`` for an ID of a row, which must be one of them."""
-    return one_of_filter("InIDsFilter", "ids", t.Repeated(t.Text(1, 200), unique=True), of)
+    return _filter(name, of, lambda value, f: value in f.get(field, ()), **{field: ids})
 
 
 def time_filter(of: Getter) -> Filter:
     """Make the filter ``{timestamp, method}`` for a time of a row."""
-    fields: dict[str, t.FieldType] = {"timestamp": t.Time(), "method": TIME_METHOD}
+    fields: dict[str, t.FieldType] = {"timestamp": t.TIME, "method": TIME_METHOD}
     return _filter(
         "TimestampFilter", of, lambda when, f: is_match(when, f.get("timestamp", 0.0), f.get("method")), **fields
     )
 
 
-def columns(prefix: str, **of: Getter) -> dict[str, Getter]:
-    """Return the sorting columns by their words."""
-    return {f"{prefix}_{word}": get for word, get in of.items()}
+def columns(prefix: str, words: str, **of: Getter) -> dict[str, Getter]:
+    """Return the sorting columns by their words, in order; the values of rows have the same words unless given."""
+    dates = {"CREATION_DATE": "created", "CHANGE_DATE": "changed"}
+    return {f"{prefix}_{word}": of.get(word) or dates.get(word, word.lower()) for word in words.split()}
 
 
 # --- the two forms of lists ---
 
 
 @dataclass(frozen=True, kw_only=True)
-class _List(Generic[Row]):
-    """A ``List...`` method as data; ``columns`` are the sorting columns in the order of their numbers."""
+class Listing(Generic[Row]):
+    """A ``List...`` method as data; ``columns`` are the sorting columns in the order of their numbers.
+
+    Columns count from 1 on, or from 0 on with ``zero_is_a_column``. The older form has no ``filter_name``: its requests
+    have ``query`` and ``queries``, its answers ``details``, its pages all rows without a limit, and its totals only
+    what the caller can see, unless it ``counts_all``.
+    """
 
     rows: Callable[[Call], Iterable[Row]]
     visible: Callable[[Call, Row], bool]
@@ -160,95 +161,55 @@ class _List(Generic[Row]):
     filters: Mapping[str, Filter]
     columns: Mapping[str, Getter]
     result: str = "result"
+    filter_name: str = ""
+    zero_is_a_column: bool = False
+    counts_all: bool = False
 
-    def filter_message(self, name: str, choice: str) -> t.Message:
+    def filter_message(self) -> t.Message:
         """Return the message of one filter of a request."""
         contents = {name: filter.content for name, filter in self.filters.items()}
+        name, choice = (self.filter_name, "Filter") if self.filter_name else ("SearchQuery", "Query")
         return t.Message(name, t.OneOf(choice, tuple(contents), required=True), **contents)
 
     def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
         """Return whether a row passes one filter of a request."""
         return all(self.filters[choice].test(world, row, content) for choice, content in query.items())
 
-    def matches(self, call: Call, filters: Iterable[Mapping[str, Any]]) -> list[Row]:
-        """Return the rows that pass all filters of a request."""
-        return [row for row in self.rows(call) if all(self.passes(call.world, row, query) for query in filters)]
-
-    def page(
-        self, call: Call, rows: list[Row], page: Mapping[str, Any], default_limit: int
-    ) -> tuple[dict[str, str], Answer]:
-        """Return the total, unless the page is empty, and the visible rows of the page, newest first by default."""
-        by = self.columns.get(call.body.get("sortingColumn", ""), "created")
-        key = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
-        ordered = [rows[place] for _, place in sorted(key, reverse=not page.get("asc", False))]
-        offset = page.get("offset", 0)
-        cut = ordered[offset : offset + (page.get("limit", 0) or default_limit)]
-        total = {"totalResult": str(len(rows))} if cut else {}
-        visible = [self.show(call.world, row) for row in cut if self.visible(call, row)]
-        return total, {self.result: visible} if visible else {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listing(_List[Row]):
-    """A ``List...`` method of today's form. Columns count from 1 on, or from 0 on with ``zero_is_a_column``."""
-
-    filter_name: str
-    zero_is_a_column: bool = False
-
     def serve(
         self, service: Service, name: str, permission: str = AUTHENTICATED, rest: str = "", **fields: t.FieldType
     ) -> None:
         """Add the method to a service; ``fields`` precede those of every list in its request."""
-        service.method(
-            name,
-            permission=permission,
-            rest=rest,
-            **fields,
-            pagination=t.Sub(t.Message("PaginationRequest", **PAGE)),
-            sortingColumn=t.Enum((*(() if self.zero_is_a_column else ("",)), *self.columns)),
-            filters=t.Repeated(t.Sub(self.filter_message(self.filter_name, "Filter"))),
-        )(self.answer)
+        page, filters = self._names
+        content = t.Sub(t.Message("PaginationRequest" if self.filter_name else "ListQuery", **PAGE))
+        parts = {page: content, filters: t.Repeated(t.Sub(self.filter_message()))}
+        columns = t.Enum((*(() if self.zero_is_a_column else ("",)), *self.columns))
+        service.method(name, permission=permission, rest=rest, **fields, sortingColumn=columns, **parts)(self.answer)
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        """The fields of a request that hold its page and its filters."""
+        return ("pagination", "filters") if self.filter_name else ("query", "queries")
 
     def answer(self, call: Call) -> Answer:
         """Return the answer of the method."""
-        page = call.body.get("pagination", {})
-        limit = page.get("limit", 0) or DEFAULT_LIMIT
-        if limit > MAX_LIMIT:
+        page, filters = (call.body.get(name, {}) for name in self._names)
+        rows = [row for row in self.rows(call) if all(self.passes(call.world, row, query) for query in filters)]
+        limit = page.get("limit", 0) or (DEFAULT_LIMIT if self.filter_name else len(rows))
+        if self.filter_name and limit > MAX_LIMIT:
             raise InvalidArgument("Limit exceeded", "QUERY-4M0fs")
-        total, rows = self.page(call, self.matches(call, call.body.get("filters", ())), page, DEFAULT_LIMIT)
-        return {"pagination": {**total, "appliedLimit": str(limit)}, **rows}
+        if not (self.filter_name or self.counts_all):
+            rows = [row for row in rows if self.visible(call, row)]
+        offset = page.get("offset", 0)
+        cut = self._sorted(call, rows, page)[offset : offset + limit]
+        total = {"totalResult": str(len(rows))} if cut else {}
+        visible = [self.show(call.world, row) for row in cut if self.visible(call, row)]
+        result = {self.result: visible} if visible else {}
+        if self.filter_name:
+            return {"pagination": {**total, "appliedLimit": str(limit)}, **result}
+        return {"details": {**total, "timestamp": t.moment(call.world.now())}, **result}
 
-
-@dataclass(frozen=True, kw_only=True)
-class DetailsListing(_List[Row]):
-    """A ``List...`` method of the older form, with ``query`` and ``queries`` in and ``details`` and ``result`` out."""
-
-    counts_all: bool = False  # also what the caller cannot see
-
-    def serve(self, service: Service, name: str, rest: str) -> None:
-        """Add the method to a service."""
-        service.method(
-            name,
-            rest=rest,
-            query=t.Sub(t.Message("ListQuery", **PAGE)),
-            sortingColumn=t.Enum(("", *self.columns)),
-            queries=t.Repeated(t.Sub(self.filter_message("SearchQuery", "Query"))),
-        )(self.answer)
-
-    def answer(self, call: Call) -> Answer:
-        """Return the answer of the method; without a limit a page has all rows."""
-        queries = call.body.get("queries", ())
-        _check_nesting(queries)
-        matches = self.matches(call, queries)
-        if not self.counts_all:
-            matches = [row for row in matches if self.visible(call, row)]
-        total, rows = self.page(call, matches, call.body.get("query", {}), len(matches))
-        return {"details": {**total, "timestamp": t.moment(call.world.now())}, **rows}
-
-
-def _check_nesting(queries: Iterable[Mapping[str, Any]], level: int = 0) -> None:
-    for content in (content for query in queries for content in query.values()):
-        if level > DEEPEST_QUERY:
-            raise InvalidArgument(f"Too many query nesting levels (Max {DEEPEST_QUERY})", "USER-zsQ97")
-        _check_nesting(content.get("queries", ()), level + 1)
-        _check_nesting([content["query"]] if "query" in content else (), level + 1)
+    def _sorted(self, call: Call, rows: list[Row], page: Mapping[str, Any]) -> list[Row]:
+        """Return the rows in the order of the request, the newest first by default."""
+        by = self.columns.get(call.body.get("sortingColumn", ""), "created")
+        key = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
+        return [rows[place] for _, place in sorted(key, reverse=not page.get("asc", False))]

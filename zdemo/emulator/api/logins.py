@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+from zdemo.emulator import sessions
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
 from zdemo.emulator.api.humans import need_password
@@ -10,9 +11,8 @@ from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details, unknown_user
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import NEVER, LoginSession, User
-from zdemo.emulator.login import sessions
-from zdemo.emulator.login.sessions import callback_with_code, callback_with_error, decide, waiting_device
-from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, same_secret, sealed
+from zdemo.emulator.sessions import callback_with_code, callback_with_error, decide, waiting_device
+from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, sealed
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.session.v2.SessionService", "/v2/sessions")
@@ -30,7 +30,7 @@ _CHANGES: dict[str, Any] = {
             **dict.fromkeys(_OTHER_CHECKS, t.ANYTHING),
         )
     ),
-    "metadata": t.Map(t.Data()),
+    "metadata": t.Map(t.DATA),
     "challenges": t.ANYTHING,
     "lifetime": t.Duration(),
 }
@@ -119,7 +119,7 @@ def _active(world: World, session: LoginSession | None) -> LoginSession:
 
 def _need_token(session: LoginSession | None, token: str, *refusal: str) -> None:
     """Refuse another token than that of the session. Raises PermissionDenied."""
-    if session is None or not same_secret(canonical(session.token), canonical(token)):
+    if session is None or canonical(session.token) != canonical(token):
         raise PermissionDenied(*(refusal or ("Session Token is invalid", "COMMAND-sGr42")))
 
 
@@ -171,19 +171,19 @@ def _get_session(call: Call) -> Answer:
     return {"session": _show(call.world, session)}
 
 
-lists.DetailsListing[LoginSession](
+lists.Listing[LoginSession](
     rows=lambda call: [session for session in call.world.login_sessions.values() if not session.ended],
     visible=_sees,
     show=_show,
     filters={
-        "idsQuery": lists.one_of_filter("IDsQuery", "ids", t.Repeated(t.TEXT), "id"),
+        "idsQuery": lists.ids_filter("id", "IDsQuery", ids=t.Repeated(t.TEXT)),
         "userIdQuery": lists.equal_filter("UserIDQuery", "id", t.TEXT, "user_id"),
         "creatorQuery": lists.equal_filter("CreatorQuery", "id", t.Text(most=200), "creator"),
     },
-    columns=lists.columns("SESSION_FIELD_NAME", CREATION_DATE="created"),
+    columns=lists.columns("SESSION_FIELD_NAME", "CREATION_DATE"),
     result="sessions",
     counts_all=True,
-).serve(SERVICE, "ListSessions", "POST /search")
+).serve(SERVICE, "ListSessions", rest="POST /search")
 
 
 # --- the requests of applications and devices ---

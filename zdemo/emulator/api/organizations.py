@@ -1,7 +1,7 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
 from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, OPTIONAL, enum, moment
-from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, state_of, text_query
+from zdemo.emulator.api.lists import Filter, Listing, columns, equal_filter, id_filter, state_of, text_query
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
 from zdemo.emulator.api_errors import FailedPrecondition
@@ -25,7 +25,7 @@ def show_organization(_: World, organization: Organization, states: str = STATE)
 
 
 _STATES = enum(STATE, "UNSPECIFIED", "ACTIVE", "INACTIVE", "REMOVED")
-DetailsListing[Organization](
+Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
     visible=lambda call, organization: call.may("org.read", organization.id),
     show=show_organization,
@@ -36,9 +36,9 @@ DetailsListing[Organization](
         "idQuery": id_filter("OrganizationIDQuery", "id"),
         "defaultQuery": Filter(ANYTHING, lambda world, o, _: o is world.default_organization),
     },
-    columns=columns("ORGANIZATION_FIELD_NAME", NAME="name", CREATION_DATE="created"),
+    columns=columns("ORGANIZATION_FIELD_NAME", "NAME CREATION_DATE"),
     counts_all=True,
-).serve(SERVICE, "ListOrganizations", "POST /v2/organizations/_search")
+).serve(SERVICE, "ListOrganizations", rest="POST /v2/organizations/_search")
 
 
 @SERVICE.method(

@@ -108,7 +108,7 @@ lists.Listing[Project](
         "inProjectIdsFilter": lists.ids_filter("id"),
         "organizationIdFilter": lists.Filter(t.Sub(_OWNER_FILTER), _is_of_organization),
     },
-    columns=lists.columns("PROJECT_FIELD_NAME", ID="id", CREATION_DATE="created", CHANGE_DATE="changed", NAME="name"),
+    columns=lists.columns("PROJECT_FIELD_NAME", "ID CREATION_DATE CHANGE_DATE NAME"),
 ).serve(SERVICE, "ListProjects", "project.read")
 
 
@@ -157,7 +157,7 @@ lists.Listing[Role](
         "roleKeyFilter": lists.text_filter("ProjectRoleKeyFilter", "key", "id"),
         "displayNameFilter": lists.text_filter("ProjectRoleDisplayNameFilter", "displayName", "display_name"),
     },
-    columns=lists.columns("PROJECT_ROLE_FIELD_NAME", KEY="id", CREATION_DATE="created", CHANGE_DATE="changed"),
+    columns=lists.columns("PROJECT_ROLE_FIELD_NAME", "KEY CREATION_DATE CHANGE_DATE", KEY="id"),
 ).serve(SERVICE, "ListProjectRoles", "project.role.read", projectId=t.ID)
 
 
@@ -173,10 +173,10 @@ def _granted_roles(call: Call, project: Project) -> list[str]:
     return role_keys
 
 
-def _existing_grant(call: Call) -> tuple[Project, ProjectGrant]:
+def _existing_grant(call: Call) -> ProjectGrant:
     unknown = NotFound("Project Grant not found", "PROJECT-D8JxR")
     project = permitted_project(call, "project.grant.write", unknown)
-    return project, existing(project.grants.get(call.body["grantedOrganizationId"]), unknown)
+    return existing(project.grants.get(call.body["grantedOrganizationId"]), unknown)
 
 
 @SERVICE.method("CreateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))
@@ -195,15 +195,15 @@ def _create_project_grant(call: Call) -> Answer:
 
 @SERVICE.method("UpdateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))
 def _update_project_grant(call: Call) -> Answer:
-    project, grant = _existing_grant(call)
-    role_keys = _granted_roles(call, project)
+    grant = _existing_grant(call)
+    role_keys = _granted_roles(call, call.world.projects[grant.project_id])
     if set(role_keys) != set(grant.role_keys):
         call.world.set_granted_roles(grant, role_keys)
     return {"changeDate": t.moment(grant.changed)}
 
 
 for name, active in (("DeactivateProjectGrant", False), ("ActivateProjectGrant", True)):  # which tokens do not show
-    SERVICE.method(name, **_GRANT)(partial(switch, lambda call: _existing_grant(call)[1], active, None))
+    SERVICE.method(name, **_GRANT)(partial(switch, _existing_grant, active, None))
 
 
 @SERVICE.method("DeleteProjectGrant", **_GRANT)
@@ -238,7 +238,5 @@ lists.Listing[ProjectGrant](
         "organizationIdFilter": lists.id_filter("IDFilter", "project.organization_id"),
         "grantedOrganizationIdFilter": lists.id_filter("IDFilter", "granted_organization_id"),
     },
-    columns=lists.columns(
-        "PROJECT_GRANT_FIELD_NAME", PROJECT_ID="project_id", CREATION_DATE="created", CHANGE_DATE="changed"
-    ),
+    columns=lists.columns("PROJECT_GRANT_FIELD_NAME", "PROJECT_ID CREATION_DATE CHANGE_DATE"),
 ).serve(SERVICE, "ListProjectGrants")

@@ -89,7 +89,8 @@ class Service:
     methods: dict[str, Method] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        SERVICES[self.name] = self
+        if self.name:
+            SERVICES[self.name] = self
 
     def method(
         self, name: str, /, *choices: OneOf, permission: str = AUTHENTICATED, rest: str = "", **fields: FieldType
@@ -137,15 +138,16 @@ def _authenticated(world: World, header: str | None) -> User:
     """Return the user behind an ``Authorization`` header; only PATs need no audience of ZITADEL's own APIs."""
     if not header:
         raise Unauthenticated("auth header missing", reason="no Authorization header")
-    parts = header.split("Bearer ")
-    if len(parts) != 2:
+    _, *texts = header.split("Bearer ")
+    if len(texts) != 1:
         reason = "the Authorization header is not Bearer and a token"
         raise Unauthenticated("invalid auth header", "AUTH-toLo1", reason=reason)
-    note(token=masked(parts[1]))
-    if any(session.token == parts[1] and not session.ended for session in world.login_sessions.values()):
+    (text,) = texts
+    note(token=masked(text))
+    if any(session.token == text and not session.ended for session in world.login_sessions.values()):
         raise PermissionDenied("authentication required", "AUTHZ-Kl3p0", reason="the token of a login session")
     try:
-        token = live_token(world, parts[1])
+        token = live_token(world, text)
     except TokenRefused as refusal:
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=refusal.reason) from refusal
     if not isinstance(token, PersonalAccessToken) and world.zitadel_project_id not in token.audience:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from functools import partial
 
 from zdemo.emulator.api.applications import check_expiry, in_base64
-from zdemo.emulator.api.fields import ID, Data, Time, moment
+from zdemo.emulator.api.fields import DATA, ID, REQUIRED_TIME, moment
 from zdemo.emulator.api.lists import DATES, Listing, columns, id_filter, row_of, time_filter, time_of
 from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api.users import SERVICE, permitted_user, sees
@@ -43,7 +43,7 @@ def _remove_secret(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.touch(user))}
 
 
-@SERVICE.method("AddKey", rest="POST /<userId>/keys", userId=ID, expirationDate=Time(required=True), publicKey=Data())
+@SERVICE.method("AddKey", rest="POST /<userId>/keys", userId=ID, expirationDate=REQUIRED_TIME, publicKey=DATA)
 def _add_key(call: Call) -> Answer:
     """Create a key pair and show it once as a key file, or add the public key of the request."""
     given = _pem(call.body["publicKey"]) if call.body.get("publicKey") else ""
@@ -77,7 +77,7 @@ def _remove_key(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.now())}
 
 
-@SERVICE.method("AddPersonalAccessToken", rest="POST /<userId>/pats", userId=ID, expirationDate=Time(required=True))
+@SERVICE.method("AddPersonalAccessToken", rest="POST /<userId>/pats", userId=ID, expirationDate=REQUIRED_TIME)
 def _add_personal_access_token(call: Call) -> Answer:
     expires = check_expiry(call)
     user = _user(call, FailedPrecondition("User could not be found", "COMMAND-Dggw2"))
@@ -121,9 +121,8 @@ for attribute, names, id_filter_name, column, by_expiry in (
         },
         columns=columns(
             column,
+            f"CREATED_DATE ID USER_ID ORGANIZATION_ID {by_expiry}",
             CREATED_DATE="created",
-            ID="id",
-            USER_ID="user_id",
             ORGANIZATION_ID="user.organization_id",
             **{by_expiry: "expires"},
         ),

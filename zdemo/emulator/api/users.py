@@ -14,7 +14,7 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService", "/v2/users")
 TOKEN_TYPE = t.enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
-JWT = TOKEN_TYPE.words[1]
+JWT = "ACCESS_TOKEN_TYPE_JWT"
 unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 
@@ -53,7 +53,7 @@ def permitted_user(call: Call, permission: str, unknown: ZitadelError, *, self_s
 
 # --- create and change ---
 
-_METADATA = t.Message("Metadata", key=t.ID, value=t.Data())
+_METADATA = t.Message("Metadata", key=t.ID, value=t.DATA)
 _MACHINE: dict[str, Any] = {"description": t.Text(1, 500, optional=True), "accessTokenType": TOKEN_TYPE}
 
 
@@ -270,10 +270,9 @@ def _human(part: str, name: str) -> lists.Getter:
     return lambda _, user: str(user.human.get(part, {}).get(name, ""))
 
 
-_TEXTS = t.Repeated(t.Text())
 _TYPES = t.enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
 _STATES = t.enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
-USERS: lists.DetailsListing[User] = lists.DetailsListing(
+USERS: lists.Listing[User] = lists.Listing(
     rows=lambda call: call.world.users.values(),
     visible=sees,
     show=show_user,
@@ -286,7 +285,7 @@ USERS: lists.DetailsListing[User] = lists.DetailsListing(
             "TypeQuery", "type", _TYPES, lambda _, u: "TYPE_MACHINE" if u.machine else "TYPE_HUMAN"
         ),
         "stateQuery": lists.equal_filter("StateQuery", "state", _STATES, lists.state_of("USER_STATE")),
-        "inUserIdsQuery": lists.one_of_filter("InUserIDQuery", "userIds", _TEXTS, "id"),
+        "inUserIdsQuery": lists.ids_filter("id", "InUserIDQuery", "userIds", t.Repeated(t.TEXT)),
         "organizationIdQuery": lists.id_filter("OrganizationIdQuery", "organization_id", "organizationId"),
         "andQuery": _group("AndQuery", all),
         "orQuery": _group("OrQuery", any),
@@ -297,19 +296,18 @@ USERS: lists.DetailsListing[User] = lists.DetailsListing(
     },
     columns=lists.columns(
         "USER_FIELD_NAME",
+        "USER_NAME FIRST_NAME LAST_NAME NICK_NAME DISPLAY_NAME EMAIL STATE TYPE CREATION_DATE",
         USER_NAME="username",
         FIRST_NAME=_human("profile", "givenName"),
         LAST_NAME=_human("profile", "familyName"),
         NICK_NAME=_human("profile", "nickName"),
         DISPLAY_NAME="name",
         EMAIL=_human("email", "email"),
-        STATE="state",
         TYPE="machine",
-        CREATION_DATE="created",
     ),
 )
-_QUERY: t.Message = USERS.filter_message("SearchQuery", "Query")
-USERS.serve(SERVICE, "ListUsers", "POST")
+_QUERY: t.Message = USERS.filter_message()
+USERS.serve(SERVICE, "ListUsers", rest="POST")
 
 
 @SERVICE.method("GetUserByID", rest="GET /<userId>", userId=t.ID)

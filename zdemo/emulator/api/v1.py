@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from zdemo.emulator.api.fields import FLAG, ID, OPTIONAL, Count, FieldType, Repeated, Text, Time, moment
+from zdemo.emulator.api.fields import COUNT, FLAG, ID, OPTIONAL, TIME, FieldType, Repeated, Text, moment
 from zdemo.emulator.api.organizations import show_organization
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, no_organization, switch
 from zdemo.emulator.api.users import TOKEN_TYPE, add_machine, details, set_machine, show_user, unknown_user
@@ -12,18 +12,13 @@ from zdemo.emulator.rights import permissions
 from zdemo.emulator.token_texts import new_secret
 
 MAX_EVENTS = 1000
-SERVICE = Service("")
+MANAGEMENT, AUTH, ADMIN = (Service("", f"/{name}/v1") for name in ("management", "auth", "admin"))
 
 _MACHINE: dict[str, FieldType] = {"name": ID, "description": Text(most=500), "accessTokenType": TOKEN_TYPE}
 
 
-@SERVICE.method(
-    "AddMachineUser",
-    permission="user.write",
-    rest="POST /management/v1/users/machine",
-    userId=OPTIONAL,
-    userName=ID,
-    **_MACHINE,
+@MANAGEMENT.method(
+    "AddMachineUser", permission="user.write", rest="POST /users/machine", userId=OPTIONAL, userName=ID, **_MACHINE
 )
 def _add_machine_user(call: Call) -> Answer:
     """Create a service account in the call's organization, also one whose access tokens are JWTs."""
@@ -31,12 +26,8 @@ def _add_machine_user(call: Call) -> Answer:
     return {"userId": user.id, "details": details(user, user.organization_id)}
 
 
-@SERVICE.method(
-    "UpdateMachine",
-    permission="user.write",
-    rest="PUT /management/v1/users/<userId>/machine",
-    userId=Text(),
-    **_MACHINE,
+@MANAGEMENT.method(
+    "UpdateMachine", permission="user.write", rest="PUT /users/<userId>/machine", userId=Text(), **_MACHINE
 )
 def _update_machine(call: Call) -> Answer:
     """Replace all fields; no change is refused."""
@@ -51,9 +42,7 @@ def _update_machine(call: Call) -> Answer:
     return {"details": details(user, user.organization_id)}
 
 
-@SERVICE.method(
-    "GenerateMachineSecret", permission="user.write", rest="PUT /management/v1/users/<userId>/secret", userId=Text()
-)
+@MANAGEMENT.method("GenerateMachineSecret", permission="user.write", rest="PUT /users/<userId>/secret", userId=Text())
 def _generate_machine_secret(call: Call) -> Answer:
     user = call.world.users.get(call.body["userId"])
     if user is None or user.organization_id != call.organization_id:
@@ -66,11 +55,8 @@ def _generate_machine_secret(call: Call) -> Answer:
     return {"clientId": user.username, "clientSecret": user.secret, "details": details}
 
 
-@SERVICE.method(
-    "GetUserByLoginNameGlobal",
-    permission="user.global.read",
-    rest="GET /management/v1/global/users/_by_login_name",
-    loginName=ID,
+@MANAGEMENT.method(
+    "GetUserByLoginNameGlobal", permission="user.global.read", rest="GET /global/users/_by_login_name", loginName=ID
 )
 def _get_user_by_login_name(call: Call) -> Answer:
     """Show a user of any organization, found without regard to case."""
@@ -78,12 +64,12 @@ def _get_user_by_login_name(call: Call) -> Answer:
     return {"user": show_user(call.world, user, v1=True)}
 
 
-@SERVICE.method("GetMyUser", rest="GET /auth/v1/users/me")
+@AUTH.method("GetMyUser", rest="GET /users/me")
 def _get_my_user(call: Call) -> Answer:
     return {"user": show_user(call.world, call.caller, v1=True)}
 
 
-@SERVICE.method("ListMyMemberships", rest="POST /auth/v1/memberships/me/_search")
+@AUTH.method("ListMyMemberships", rest="POST /memberships/me/_search")
 def _list_my_memberships(call: Call) -> Answer:
     mine = [a for a in call.world.administrators.values() if a.user_id == call.caller.id]
     total = {"totalResult": str(len(mine))} if mine else {}
@@ -92,31 +78,24 @@ def _list_my_memberships(call: Call) -> Answer:
 
 
 def _show_membership(call: Call, administrator: Administrator) -> Answer:
-    resource: Answer
-    kind, id = administrator.resource
-    owner, name, resource = call.world.id, "ZITADEL", {"iam": True}
-    if kind == "project":
-        project = call.world.projects[id]
-        owner, name, resource = project.organization_id, project.name, {"projectId": id}
-    elif kind == "organization":
-        organization = call.world.organizations.get(id)
-        owner, name, resource = id, organization.name if organization else "", {"orgId": id}
+    world, (kind, id) = call.world, administrator.resource
+    administered = world.projects.get(id) or world.organizations.get(id)
     return {
         "userId": administrator.user_id,
-        "details": details(administrator, owner, created=True),
+        "details": details(administrator, world.organization_of(administrator.resource) or world.id, created=True),
         "roles": list(administrator.roles),
-        "displayName": name,
-        **resource,
+        "displayName": administered.name if administered else "ZITADEL",
+        **({"iam": True} if kind == "instance" else {f"{kind.removesuffix('anization')}Id": id}),
     }
 
 
-@SERVICE.method("ListMyZitadelPermissions", rest="POST /auth/v1/permissions/zitadel/me/_search")
+@AUTH.method("ListMyZitadelPermissions", rest="POST /permissions/zitadel/me/_search")
 def _list_my_permissions(call: Call) -> Answer:
     held = permissions(call.world, call.caller, call.organization_id)
     return {"result": held} if held else {}
 
 
-@SERVICE.method("GetIAM", rest="GET /management/v1/iam")
+@MANAGEMENT.method("GetIAM", rest="GET /iam")
 def _get_iam(call: Call) -> Answer:
     id = default.id if (default := call.world.default_organization) else ""
     return {"globalOrgId": id, "defaultOrgId": id, "iamProjectId": call.world.zitadel_project_id}
@@ -126,7 +105,7 @@ def _organization(call: Call) -> Organization:
     return existing(call.world.organizations.get(call.organization_id), no_organization())
 
 
-@SERVICE.method("GetMyOrg", permission="org.read", rest="GET /management/v1/orgs/me")
+@MANAGEMENT.method("GetMyOrg", permission="org.read", rest="GET /orgs/me")
 def _get_my_org(call: Call) -> Answer:
     return {"org": show_organization(call.world, _organization(call), states="ORG_STATE")}
 
@@ -141,11 +120,11 @@ for name, active, refusal in (
     ("Deactivate", False, ("Organisation is already deactivated", "EVENT-Dbs2g")),
     ("Reactivate", True, ("Organisation is already active", "EVENT-bfnrh")),
 ):
-    rest = f"POST /management/v1/orgs/me/_{name.lower()}"
-    SERVICE.method(f"{name}Org", permission="org.write", rest=rest)(partial(_switch, active, refusal))
+    rest = f"POST /orgs/me/_{name.lower()}"
+    MANAGEMENT.method(f"{name}Org", permission="org.write", rest=rest)(partial(_switch, active, refusal))
 
 
-@SERVICE.method("RemoveOrg", permission="org.delete", rest="DELETE /management/v1/orgs/me")
+@MANAGEMENT.method("RemoveOrg", permission="org.delete", rest="DELETE /orgs/me")
 def _remove_org(call: Call) -> Answer:
     organization = _organization(call)
     if organization is call.world.default_organization:
@@ -155,17 +134,17 @@ def _remove_org(call: Call) -> Answer:
     return {"details": details(organization, organization.id)}
 
 
-@SERVICE.method(
+@ADMIN.method(
     "ListEvents",
     permission="events.read",
-    rest="POST /admin/v1/events/_search",
-    limit=Count(),
+    rest="POST /events/_search",
+    limit=COUNT,
     asc=FLAG,
     editorUserId=Text(most=200),
     eventTypes=Repeated(Text(most=200)),
     aggregateId=Text(most=200),
     aggregateTypes=Repeated(Text(most=200)),
-    **{"from": Time()},
+    **{"from": TIME},
 )
 def _list_events(call: Call) -> Answer:
     """List the events that match, newest first unless the request says ``asc``."""

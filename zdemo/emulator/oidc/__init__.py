@@ -5,13 +5,12 @@ from typing import Any
 
 from flask import Response, request
 
-from zdemo.emulator.incoming.body import FREE_BYTES
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.authorize import authorize, end_session
 from zdemo.emulator.oidc.client_authentication import Form
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
-from zdemo.emulator.oidc.responses import OAuthError, is_preflight, json_response, not_found, preflight
+from zdemo.emulator.oidc.responses import is_preflight, json_response, not_found, preflight
 from zdemo.emulator.oidc.token_endpoint import device_authorization, token
 from zdemo.emulator.tokens import jwk_set
 from zdemo.emulator.world import World
@@ -64,9 +63,6 @@ def answer(world: World) -> Response:
     endpoint = _PATHS.get(request.path)
     if endpoint is None:
         return not_found()
-    size = len(request.query_string) + (request.content_length or 0)
-    if size > FREE_BYTES and endpoint in (authorize, device_authorization):
-        raise OAuthError("invalid_request", "error parsing form", reason="more than the emulator keeps of a request")
     with world.lock:
         return endpoint(world, Form())
 

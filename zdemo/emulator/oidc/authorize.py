@@ -6,11 +6,10 @@ from urllib.parse import urlencode, urlsplit
 
 from flask import Response, request
 
+from zdemo.emulator import sessions
 from zdemo.emulator.entities import Application, AuthRequest
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import note
-from zdemo.emulator.login import sessions
-from zdemo.emulator.login.browser import browser_of
 from zdemo.emulator.oidc.client_authentication import Form, find_active
 from zdemo.emulator.oidc.issuing import known_scopes
 from zdemo.emulator.oidc.responses import OAuthError, redirect
@@ -20,7 +19,6 @@ from zdemo.emulator.world import World, keep
 from zdemo.serving.loopback import names_loopback
 
 LOGIN_V1, LOGIN_V2 = "/ui/login/login", "/ui/v2/login"
-LARGEST_AGE = 2**32
 COPIED = ("response_mode", "state", "nonce", "ui_locales", "login_hint")  # parameters that are kept as they come
 CODE = "OIDC_RESPONSE_TYPE_CODE"
 ASK = "If you have any questions, you may contact the administrator of the application."
@@ -60,7 +58,7 @@ def _login_version(application: Application) -> dict[str, Any]:
 def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
     """Return the application and its request. Raises OAuthError, which is shown to the person."""
     max_age, prompt, redirect_uri = (form.last(name) for name in ("max_age", "prompt", "redirect_uri"))
-    if not re.fullmatch("[0-9]{0,20}", max_age) or int(max_age or 0) >= LARGEST_AGE:
+    if not re.fullmatch("[0-9]{0,9}", max_age):
         raise OAuthError("invalid_request", "error decoding form", reason="max_age is not a number of seconds")
     if form.last("request"):
         raise OAuthError("invalid_request", "parsing of request failed: token contains an invalid number of segments")
@@ -158,7 +156,7 @@ def end_session(world: World, form: Form) -> Response:
         if wanted and not is_registered(application, application.oidc_list("postLogoutRedirectUris"), wanted):
             raise OAuthError("invalid_request", "post_logout_redirect_uri invalid")
         location = wanted or location
-    session_id, browser = claims.get("sid"), browser_of(request)
+    session_id, browser = claims.get("sid"), sessions.browser_of(request)
     for session in list(world.login_sessions.values()):
         if session.id == session_id if hint else browser and session.browser == browser:
             note(user=world.users[session.user_id].username if session.user_id in world.users else "")

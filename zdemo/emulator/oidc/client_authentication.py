@@ -14,7 +14,6 @@ from zdemo.emulator.incoming.body import TOO_LARGE
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import ago, note, shown_client
 from zdemo.emulator.oidc.responses import OAuthError
-from zdemo.emulator.token_texts import same_secret
 from zdemo.emulator.tokens import NO_KEY, TokenRefused, key_id_of, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
@@ -128,7 +127,7 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
             raise _unauthorized(parent=str(error), reason=f"client assertion: {error.reason}") from error
     elif not application.secret:
         raise _unauthorized(parent="client has no configured secret", reason="the application has no client secret")
-    elif not same_secret(application.secret, credentials.client_secret):
+    elif application.secret != credentials.client_secret:
         raise _unauthorized(parent="passwap: password does not match hash", reason="wrong client secret")
     return application
 
@@ -155,7 +154,7 @@ def oidc_client(world: World, form: Form) -> Application:
     elif application.auth_method != "OIDC_AUTH_METHOD_TYPE_NONE":
         if not credentials.client_secret:
             raise OAuthError("invalid_client", "empty client secret")
-        if not same_secret(application.secret or "", credentials.client_secret):
+        if application.secret != credentials.client_secret:
             raise OAuthError("invalid_client", "invalid secret")
     return application
 

@@ -1,15 +1,13 @@
 """New tokens: access tokens, opaque or JWTs, ID tokens and refresh tokens, and the scopes that they can have."""
 
 import hashlib
-from sys import intern
 from typing import Any
 
 from zdemo.emulator.entities import Application, LoginSession, RefreshToken, SessionToken, User
-from zdemo.emulator.incoming.body import FREE_BYTES
 from zdemo.emulator.incoming.origin import current_origin
-from zdemo.emulator.login.sessions import ORGANIZATION_PREFIXES
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.responses import OAuthError
+from zdemo.emulator.sessions import ORGANIZATION_PREFIXES
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, encoded, new_token_text
 from zdemo.emulator.tokens import signed
 from zdemo.emulator.world import World, keep
@@ -36,9 +34,7 @@ def known_scopes(scope: str | None) -> list[str]:
     """Return the scopes that exist. Raises OAuthError if there is no such parameter."""
     if scope is None:
         raise OAuthError("invalid_request", SCOPE_MISSING, reason="no scope")
-    if len(scope) > FREE_BYTES:
-        raise OAuthError("invalid_request", "error parsing form", reason="more scopes than the emulator keeps")
-    return [intern(s) for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(KNOWN_PREFIXES)]
+    return [s for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(KNOWN_PREFIXES)]
 
 
 def new_token(
@@ -105,15 +101,6 @@ def token_answer(
     if "openid" in token.scopes:
         answer["id_token"] = signed(id_token_claims(world, token, application, issuer))
     return answer
-
-
-def issue_jwt(world: World, user: User, project_id: str, issuer: str) -> str:
-    """Issue an access token that is a JWT, for a project and with its roles, and return its text."""
-    for_project = f"{claims.AUDIENCE_PREFIX}{project_id}{claims.AUDIENCE_SUFFIX}"
-    scopes = ["openid", "profile", for_project, claims.ROLES_SCOPE]
-    token = new_token(world, user, user.username, scopes, [project_id], amr=["pwd"], auth_time=world.now())
-    text: str = token_answer(world, token, as_jwt=True, issuer=issuer)["access_token"]
-    return text
 
 
 def _access_token_claims(world: World, token: SessionToken, issuer: str) -> dict[str, Any]:

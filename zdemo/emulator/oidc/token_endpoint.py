@@ -10,13 +10,13 @@ from flask import Response
 from zdemo.emulator.entities import Application, AuthRequest, User
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import note, shown_client
-from zdemo.emulator.login.sessions import DEVICE_SECONDS, ORGANIZATION_PREFIXES, live_session, organization_scopes
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, check_assertion, oidc_client
 from zdemo.emulator.oidc.issuing import active, known_scopes, login_token, new_token, token_answer
 from zdemo.emulator.oidc.responses import OAuthError, json_response
 from zdemo.emulator.oidc.token_exchange import token_exchange
-from zdemo.emulator.token_texts import canonical, encoded, same_secret
+from zdemo.emulator.sessions import DEVICE_SECONDS, ORGANIZATION_PREFIXES, live_session, organization_scopes
+from zdemo.emulator.token_texts import canonical, encoded
 from zdemo.emulator.tokens import TokenRefused, unverified_claims
 from zdemo.emulator.world import World, keep
 
@@ -62,7 +62,7 @@ def _client_credentials(world: World, form: Form) -> dict[str, Any]:
     note(user=user.username)
     if not user.secret:
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.NotExisting", reason="the user has no secret")
-    if not same_secret(user.secret, credentials.client_secret):
+    if user.secret != credentials.client_secret:
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid", reason="wrong secret of the user")
     return _service_account_tokens(world, user, form, ["pwd"])
 
@@ -189,7 +189,7 @@ def _check_verifier(request: AuthRequest, verifier: str) -> None:
         raise OAuthError("invalid_request", "code_verifier required")
     hashed = request.challenge_method == "S256"
     proof = encoded(sha256(verifier.encode()).digest()) if hashed else verifier
-    if not same_secret(request.challenge, proof):
+    if request.challenge != proof:
         raise OAuthError("invalid_grant", "invalid code_verifier")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zdemo.emulator.entities import Application, User
-from zdemo.emulator.login.sessions import ORGANIZATION_DOMAIN, ORGANIZATION_ID
+from zdemo.emulator.sessions import ORGANIZATION_DOMAIN, ORGANIZATION_ID
 from zdemo.emulator.token_texts import encoded
 from zdemo.emulator.world import World
 

@@ -2,7 +2,10 @@
 
 from urllib.parse import urlencode
 
+from flask import Request, Response
+
 from zdemo.emulator.entities import AuthRequest, LoginSession, Organization, User
+from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text, sealed
 from zdemo.emulator.world import World, keep
 
@@ -160,3 +163,29 @@ def remembered(world: World, request: AuthRequest, browser: str) -> list[LoginSe
         if browser and session.browser == browser and session.user_id in allowed and session.auth_time > oldest
     }
     return [session for session in reversed(sessions.values()) if live_session(world, session.id)]
+
+
+# --- the cookie by which a browser is known again: a random text, sent for pages of the same site alone ---
+
+
+def _cookie() -> str:
+    """Return the cookie's name, with the port, since browsers send cookies to all ports of a host."""
+    return f"zdemo-login-{current_origin().requested_host.rpartition(':')[2]}"
+
+
+def browser_of(request: Request) -> str:
+    """Return the browser's text, or an empty one."""
+    return request.cookies.get(_cookie(), "")
+
+
+def remember(answer: Response, browser: str) -> None:
+    """Give the browser its text, until it is closed."""
+    secure = current_origin().scheme == "https"
+    answer.set_cookie(_cookie(), browser, httponly=True, samesite="Lax", secure=secure)
+
+
+def is_foreign(request: Request) -> bool:
+    """Return whether a page of another origin sent a form; programs other than browsers name no origin."""
+    if "Origin" in request.headers:
+        return request.headers["Origin"].partition("://")[2] != current_origin().requested_host
+    return request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")

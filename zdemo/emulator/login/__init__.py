@@ -1,1 +1,0 @@
-"""Logins of people: their sessions and browsers, and the requests of applications."""
