@@ -29,7 +29,7 @@ MOST_REQUESTS_OF_DOCTOR, MOST_REQUESTS_OF_A_REFUSED_CALL = 8, 2
 
 def test_17_a_token_that_is_cut(bare: Shell, zitadel: Emulator) -> None:
     for output in both(bare, settings(zitadel.url, PAT=jwe("PAT")[:-1]), "token.active", warned=("token.form",)):
-        output.names("276", "cut off|incomplete", "last part has 21 instead of 22", "copy the whole")
+        output.names("276", "cut off|incomplete", "a PAT usually has 277", "copy the whole")
         output.never("deleted", "refuses the API")
 
 
@@ -192,7 +192,7 @@ def test_25_a_wrong_project_is_not_asked_for_again(bare: Shell, planter: Planter
         output.never(f"{wrong}:aud")
     output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""})
     output.names("ZITADEL_PROJECT_ID", "to another project", "set ZITADEL_PROJECT_ID to|compare ZITADEL_PROJECT_ID")
-    output.names(*(() if jwt else ("requested for another project", OPEN)))
+    output.names(*(() if jwt else ("requested without the scope", OPEN)))
 
 
 def test_28_an_api_that_is_not_running(bare: Shell) -> None:

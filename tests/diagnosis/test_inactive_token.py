@@ -233,7 +233,3 @@ def test_no_more_is_asked_than_the_answers_so_far_call_for(
     finding = decide(INACTIVE, case_of(token), asker)
     assert asker.rounds == rounds
     assert finding is not None or (not token and replies is not SICK_HERE)
-
-
-def test_a_made_up_text_has_no_cause_of_its_own() -> None:
-    assert decide(INACTIVE, case_of("")) is None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.config.test_key_file import content
-from tests.diagnosis.test_api_response import INVALID, ROLE_MISSING, call
+from tests.diagnosis.test_api_response import INVALID, call
 from tests.support import connection_faults
 from tests.support.cli import Shell
 from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
@@ -22,7 +22,7 @@ from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.ask.facts import clock_ahead_seconds
 from zdemo.diagnosis.ask.investigate import Investigation
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, VISITOR, emulate
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, emulate
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
 from zdemo.http.api_call import Call
@@ -123,11 +123,6 @@ def test_what_the_answer_alone_explains_is_not_asked_of_zitadel() -> None:
     with upstream(connection_faults.ACTIVE) as zitadel:
         finding = explained(call(404), "token", Settings(issuer=zitadel.url, client_id="1", client_secret="2"))
         assert (finding.id, zitadel.connections) == ("call.no_such_route", 0)
-
-
-def test_without_settings_the_apis_word_counts(settings: Settings) -> None:
-    assert explained(call(401, INVALID), "token").id == "call.token_refused"
-    assert explained(call(401, ROLE_MISSING), VISITOR.pat, settings).id == "role.not_granted"
 
 
 def test_an_accepted_call_needs_no_explanation_and_the_next_step_asks_for_the_same_token(settings: Settings) -> None:

@@ -74,7 +74,7 @@ def test_what_cannot_be_a_human_is_refused(admin: Api, fresh: Fresh, stranger: A
 def test_a_password_is_replaced_with_the_current_one_or_the_permission(admin: Api, fresh: Fresh) -> None:
     id, new = {"userId": fresh.human.id}, {"password": {"password": "Ab-45678"}}
     update = admin.users.UpdateHumanUser
-    update(**id, password={"password": {"password": "short"}}).refused(400, id="COMMA-HuJf6")
+    update(**id, password={"password": {"password": "short"}}).refused(400, id="DOMAIN-HuJf6")
     update(**id, password=new | {"currentPassword": "x"}).refused(400, id="COMMAND-3M0fs")
     update(**id, password=new | {"currentPassword": HUMAN_PASSWORD}).only("details")
     password = {"password": {"password": "Ab-456789", "changeRequired": True}}
@@ -95,7 +95,7 @@ def test_v1_finds_users_by_login_names_in_any_case_and_gives_secrets(
     secret.only("clientId", "clientSecret", details=only("sequence", "creationDate", "resourceOwner"))
     oauth.ask_for_token(secret["clientId"], secret["clientSecret"]).has("access_token")
     admin.rest("PUT", secret_of(NOBODY)).refused(404, "User could not be found", id="QUERY-Dfbg2")
-    admin.rest("PUT", secret_of(fresh.guest.id)).refused(404, id="QUERY-Dfbg2")
+    admin.rest("PUT", secret_of(fresh.guest.id)).refused(404, id="MANAG-fpo4B")
     admin.rest("PUT", secret_of(fresh.human.id)).refused(400, id="COMMAND-x8910n")
     stranger.rest("PUT", secret_of(visitor.id)).refused(*NO_MEMBERSHIP)
     stranger.rest("GET", BY_NAME + NOBODY).refused(*NO_MEMBERSHIP)

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+from tests.support.emulator_target import NOBODY
 from tests.support.oauth import PAT_FORM, form_of
 from tests.support.workshop import FOREVER, Fresh, Project, User, decoded, later
-from tests.support.zitadel_api import DETAILS, Api, only
+from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
 from zdemo.emulator.entities import IdGenerator
 
 # --- projects ---
@@ -33,6 +34,25 @@ def test_deleting_a_project_again_gives_the_old_date(admin: Api, fresh: Fresh) -
     deleted = admin.projects.DeleteProject(**id).only("deletionDate")
     admin.projects.DeleteProject(**id).has(deletionDate=deleted["deletionDate"])
     admin.projects.GetProject(**id).refused(404, id="QUERY-fk2fs")
+
+
+# --- organizations ---
+
+
+def test_an_organization_is_renamed_with_its_domain_and_deleted(admin: Api, fresh: Fresh, owner: Api) -> None:
+    id, this = {"organizationId": fresh.organization.id}, [{"idQuery": {"id": fresh.organization.id}}]
+    admin.organizations.UpdateOrganization(**id, name=fresh.name).only("changeDate")
+    renamed = {"name": fresh.name, "primaryDomain": ...}
+    row = admin.organizations.ListOrganizations(queries=this).has(result=[renamed])["result"][0]
+    assert row["primaryDomain"].startswith(f"{fresh.name}.")
+    admin.organizations.UpdateOrganization(**id, name=fresh.name).refused(400, id="ORG-4VSdf")
+    admin.organizations.UpdateOrganization(**id, name=fresh.home.name).refused(409, id="V3-DKcYh")
+    admin.organizations.UpdateOrganization(organizationId=NOBODY, name="x").refused(404, id="ORG-1MRds")
+    owner.organizations.UpdateOrganization(**id, name="x").refused(*NO_MEMBERSHIP)
+    owner.organizations.DeleteOrganization(**id).refused(*NO_MEMBERSHIP)
+    admin.organizations.DeleteOrganization(**id).only("deletionDate")
+    admin.organizations.DeleteOrganization(**id).only(deletionDate="0001-01-01T00:00:00Z")
+    admin.organizations.ListOrganizations(queries=this).has(result=None)
 
 
 # --- applications and their keys ---
@@ -260,9 +280,10 @@ def test_an_administrator_is_made_once_found_changed_and_removed(admin: Api, fre
     for _ in range(2):
         admin.administrators.UpdateAdministrator(**ids, roles=["ORG_USER_MANAGER"]).only("changeDate")
     admin.administrators.ListAdministrators(filters=[of_user]).has(administrators=[{"roles": ["ORG_USER_MANAGER"]}])
-    admin.administrators.DeleteAdministrator(**ids).only("deletionDate")
+    admin.administrators.DeleteAdministrator(**ids | {"userId": fresh.human.id}).only()
+    deleted = admin.administrators.DeleteAdministrator(**ids).only("deletionDate")
     admin.administrators.ListAdministrators(filters=[of_user]).has(administrators=None)
-    admin.administrators.DeleteAdministrator(**ids).only()
+    admin.administrators.DeleteAdministrator(**ids).only(deletionDate=deleted["deletionDate"])
 
 
 # --- IDs ---

@@ -3,7 +3,7 @@
 from tests.support.emulator_target import Server
 from tests.support.oauth import GetToken
 from tests.support.workshop import App, Fresh, Project, User, Workshop, later
-from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api
+from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
 
 TOO_SMALL = (403, "No matching permissions found", "AUTH-AWfge")
 NOT_OF_THE_INSTANCE = (403, "", "AUTH-5mWD2")
@@ -79,10 +79,72 @@ def test_a_user_manager_makes_users_and_assignments_but_no_projects(
     home, id = {"organizationId": workshop.home.id}, {"projectId": project.id}
     user = manager.users.CreateUser(**home, machine={"name": "x"})["id"]
     manager.authorizations.CreateAuthorization(**home, **id, userId=user, roleKeys=["admin"]).has("id")
-    manager.projects.ListProjectRoles(**id).has("projectRoles")
     manager.projects.CreateProject(**home, name="x").refused(*TOO_SMALL)
     manager.projects.AddProjectRole(**id, roleKey="x", displayName="X").refused(*TOO_SMALL)
     manager.apps.CreateApplication(**id, name="x", apiConfiguration={}).refused(*TOO_SMALL)
+
+
+def test_administrators_see_their_own_role_and_others_only_the_number_of_a_projects_roles(
+    server: Server, workshop: Workshop, project: Project, owner: Api
+) -> None:
+    id = {"projectId": project.id}
+    owner.projects.ListProjectRoles(**id).has(projectRoles=[..., ...])
+    for role, of in (("ORG_USER_MANAGER", None), ("PROJECT_OWNER", project)):
+        user = workshop.administrator(role, of=of)
+        api, own = Api(server, user.pat), [{"inUserIdsFilter": {"ids": [user.id]}}]
+        api.projects.ListProjectRoles(**id).only(pagination=only("appliedLimit", totalResult="2"))
+        api.administrators.ListAdministrators(filters=own).has(administrators=[{"roles": [role]}])
+
+
+def test_an_owner_of_a_project_gives_its_roles_to_users_they_cannot_see(
+    server: Server, workshop: Workshop, project: Project, visitor: User, app: App
+) -> None:
+    user, home = workshop.administrator("PROJECT_OWNER", of=project), {"organizationId": workshop.home.id}
+    api, of_app = Api(server, user.pat), [{"clientIdFilter": {"clientId": app.client_id}}]
+    api.projects.GetProject(projectId=project.id).has("project")
+    api.apps.ListApplications(filters=of_app).has(applications=[...])
+    api.users.ListUsers().has(result=[{"userId": user.id}])
+    ids = home | {"projectId": project.id, "userId": visitor.id}
+    assignment = {"id": api.authorizations.CreateAuthorization(**ids, roleKeys=["admin"])["id"]}
+    api.authorizations.DeleteAuthorization(**assignment).has("deletionDate")
+    api.users.CreateUser(**home, machine={"name": "x"}).refused(*TOO_SMALL)
+
+
+def test_an_owner_of_the_organization_gives_roles_to_a_user_of_another(owner: Api, fresh: Fresh) -> None:
+    guest = fresh.guest
+    owner.users.ListUsers(queries=[{"inUserIdsQuery": {"userIds": [guest.id]}}]).has(result=None)
+    owner.users.GetUserByID(userId=guest.id).refused(*NO_MEMBERSHIP)
+    by_name = f"/management/v1/global/users/_by_login_name?loginName={guest.username}"
+    owner.rest("GET", by_name).has(user={"id": guest.id})
+    ids = {"userId": guest.id, "projectId": fresh.project.id, "organizationId": fresh.home.id}
+    id = owner.authorizations.CreateAuthorization(**ids, roleKeys=["r"])["id"]
+    of_guest = [{"inUserIds": {"ids": [guest.id]}}]
+    owner.authorizations.ListAuthorizations(filters=of_guest).has(authorizations=[{"user": {"id": guest.id}}])
+    owner.authorizations.DeleteAuthorization(id=id).has("deletionDate")
+
+
+def test_an_owner_of_an_organization_with_a_project_grant_assigns_what_is_granted(
+    admin: Api, server: Server, workshop: Workshop, fresh: Fresh, owner: Api
+) -> None:
+    id, guest, abroad = {"projectId": fresh.project.id}, fresh.guest, {"organizationId": fresh.organization.id}
+    admin.projects.CreateProjectGrant(**id, grantedOrganizationId=fresh.organization.id, roleKeys=["r"]).has()
+    pat = workshop.administrator("ORG_OWNER", of=fresh.organization).pat
+    api, this = Api(server, pat, fresh.organization.id), {"inProjectIdsFilter": {"ids": [fresh.project.id]}}
+    granted = {"grantedOrganizationId": fresh.organization.id, "grantedState": "GRANTED_PROJECT_STATE_ACTIVE"}
+    row = {"organizationId": fresh.home.id, "name": fresh.project.name, "grantedOrganizationName": ...} | granted
+    admin.projects.ListProjects(filters=[this]).has(projects=[row, {"grantedOrganizationId": None}])
+    of_guest = {"organizationIdFilter": abroad | {"type": "GRANTED"}}
+    admin.projects.ListProjects(filters=[this, of_guest]).has(projects=[row])
+    api.projects.ListProjects(filters=[this]).has(projects=[row], pagination={"totalResult": "2"})
+    api.projects.GetProject(**id).refused(*NO_MEMBERSHIP)
+    api.projects.ListProjectRoles(**id).only(pagination=only("appliedLimit", totalResult="2"))
+    create = api.authorizations.CreateAuthorization
+    create(**id, userId=guest.id, organizationId=fresh.home.id, roleKeys=["r"]).refused(*NO_MEMBERSHIP)
+    create(**id, **abroad, userId=guest.id, roleKeys=["s"]).refused(400, id="COMMAND-mm9F4")
+    assignment = create(**id, **abroad, userId=guest.id, roleKeys=["r"])["id"]
+    own = [{"authorizationIds": {"ids": [assignment]}}]
+    owner.authorizations.ListAuthorizations(filters=own).only(pagination=only("appliedLimit", totalResult="1"))
+    api.authorizations.DeleteAuthorization(id=assignment).has("deletionDate")
 
 
 def test_an_owner_of_the_organization_does_all_but_delete_an_application(owner: Api, fresh: Fresh) -> None:

@@ -135,11 +135,15 @@ class Workshop:
         ids = {"userId": user.id, "projectId": project.id, "organizationId": owner.id}
         return str(self.admin.authorizations.CreateAuthorization(**ids, roleKeys=list(roles))["id"])
 
-    def administrator(self, role: str | None, *, of: Organization | None = None) -> User:
-        """A service account with a PAT in the home organization, with a role in one, or in the instance (IAM_…)."""
+    def administrator(self, role: str | None, *, of: Organization | Project | None = None) -> User:
+        """A service account with a PAT in the home organization, with a role in it, in another or in a project."""
         user = self.user()
         if role:
-            resource = {"instance": True} if role.startswith("IAM_") else {"organizationId": (of or self.home).id}
+            resource: dict[str, Any] = {"organizationId": (of or self.home).id}
+            if isinstance(of, Project):
+                resource = {"projectId": of.id}
+            elif role.startswith("IAM_"):
+                resource = {"instance": True}
             self.admin.administrators.CreateAdministrator(userId=user.id, resource=resource, roles=[role]).has()
         return user
 

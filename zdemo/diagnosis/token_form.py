@@ -17,12 +17,10 @@ from zdemo.text.masking import B64TOKEN
 JWE_START = "eyJhbGciOiJBMjU2R0NNS1ci"  # {"alg":"A256GCMKW"
 JWE_ALGORITHMS = ("A256GCMKW", "A256GCM")  # alg and enc of opaque tokens since ZITADEL v4.14
 JWE_PARTS = 5  # RFC 7516 §3.1
-JWE_PIECE = re.compile(  # of ZITADEL: header, key of 43 characters, IV of 16, content, tag of 22
-    r"(?a:[\w-]*\.[\w-]{43}\.[\w-]{16}(\.[\w-]*){0,2}|([\w-]{0,43}\.[\w-]{16}\.|[\w-]{0,16}\.)?[\w-]+\.[\w-]{22})"
-)
-RSA = (342, 512, 683)  # characters of a signature with a key of 2048, 3072 and 4096 bits
-CURVES = {"ES256": 86, "ES384": 128, "ES512": 176, "EdDSA": 86}
-PAT_LENGTH, OPAQUE_LENGTH = 71, 104  # before: 16 bytes of IV and what is sealed, base64url without padding
+JWE_SHAPES = ((142, 50), (120, 83))  # of a PAT and an access token: characters of the header and of the content
+JWE_TAG = 22  # characters of its last part; key and IV have 43 and 16
+SIGNATURES = {"R": (342, 512, 683), "P": (342, 512, 683), "E": (86, 128, 176)}  # characters, by the first of ``alg``
+OPAQUE_LENGTH = 104  # of the older form: 16 bytes of IV and what is sealed, base64url without padding
 LENGTHS = "a PAT usually has 277, an access token 288 (before v4.14: 71, 104)"
 IV_BYTES = 16
 SECRET_LENGTH = 64
@@ -36,7 +34,6 @@ COPY = "copy the whole token, and nothing else"
 SEND_ANOTHER = "send the access_token of the token endpoint's answer, or a PAT"
 ALONE = "give the token alone: letters, digits, -, _ and ."
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
-BLANK_NAMES = {" ": "a space", "\t": "a tab", "\u00a0": "a no-break space"}
 
 
 @dataclass(frozen=True)
@@ -53,13 +50,6 @@ class PasteError:
 EXAMPLE = PasteError("is the example's value", sentence("put a user's token there;", Command("setup"), "creates one"))
 HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
 BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", sentence("decode it first:", Shell("base64 -d")))
-BASE64_PAIR = PasteError(
-    "is base64-encoded: a client's ID and secret (ID:secret), as Basic authentication sends them",
-    "give a token: a PAT, or an access token from the token endpoint",
-)
-CASE = PasteError(
-    "was changed to upper or lower case, but tokens are case-sensitive", "copy it again, from where it was not changed"
-)
 PATH = PasteError("is the path of a file instead of its content", "give the content of the file, e.g. PAT=$(cat FILE)")
 
 
@@ -75,7 +65,9 @@ class TokenKind(StrEnum):
     CLIENT_SECRET = "client secret"  # noqa: S105  # a kind, not a secret
     ID_NUMBER = "ID"
     JWT = "JWT"
-    CUT = "token that is incomplete"
+    CUT = "token that was cut off"
+    CHANGED = "token that was changed in one place"
+    UNUSUAL = "token of unusual length"  # of a user whose ID was chosen by hand; or a piece of one
     DOUBLED = "token that was pasted twice"
     DAMAGED = "text that is not a token of ZITADEL"
     UNKNOWN = "text of an unknown form"
@@ -91,7 +83,7 @@ WITH_KEY_ID = {37: TokenKind.PAT, 62: TokenKind.REFRESH, 42: TokenKind.SESSION_A
 WITHOUT_KEY_ID = {62: TokenKind.ACCESS, 21: TokenKind.CODE}
 BEFORE_JWE = {37: TokenKind.PAT, 62: TokenKind.OPAQUE, 42: TokenKind.SESSION_API}
 ACCESS_TOKENS = (TokenKind.PAT, TokenKind.ACCESS, TokenKind.OPAQUE, TokenKind.JWT)
-NOT_WHOLE = (TokenKind.CUT, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKNOWN)
+NOT_WHOLE = TokenKind.CUT, TokenKind.CHANGED, TokenKind.UNUSUAL, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +94,7 @@ class TokenForm:
     length: int
     problem: PasteError | None = None
     sendable: bool = True  # whether it can stand in an Authorization header field (RFC 6750 §2.1)
-    missing: str = ""  # proves that a token was cut; without it, one of unusual length may be whole
+    whole: str = LENGTHS  # the lengths of whole tokens
     sealed_bytes: int = 0  # the length of the IDs in an opaque token
     header: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of a JWT or JWE, unverified
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of a JWT, unverified
@@ -130,7 +122,7 @@ class TokenForm:
     @property
     def size(self) -> str:
         """The length in words."""
-        return "1 character" if self.length == 1 else f"{self.length} characters"
+        return f"{self.length} characters"
 
     @property
     def is_access_token(self) -> bool:
@@ -157,10 +149,10 @@ class TokenForm:
         """The form in words, for a line of evidence."""
         if self.problem:
             return f"{self.size}: {self.problem}"
-        if self.kind is TokenKind.CUT:
-            return f"{self.size}: cut off, {self.missing or 'or of a user whose ID was chosen by hand'}"
+        if self.kind is TokenKind.UNUSUAL:
+            return f"{self.size}: cut off, or of a user whose ID was chosen by hand"
         if self.kind in NOT_WHOLE:
-            return f"{self.size}: a {self.kind}; {LENGTHS}"
+            return f"{self.size}: a {self.kind}; {self.whole}"
         if self.kind is TokenKind.JWT:
             return "a JWT: an ID token" if self.is_id_token else "a JWT"
         return f"{self.size}: the form of {self.kind.with_article}"
@@ -176,7 +168,7 @@ def token_form(token: str) -> TokenForm:
         return replace(token_form(joined), problem=problem, sendable=False)
     if problem:
         return TokenForm(kind=TokenKind.DAMAGED, length=len(text), problem=problem, sendable=sendable)
-    return replace(_form(text), length=len(text), sendable=sendable)
+    return replace(_form(text), sendable=sendable)
 
 
 def _decoded(text: str, *, altchars: bytes = b"+/") -> str:
@@ -197,7 +189,7 @@ def _json_part(part: str) -> dict[str, Any]:
 def _form(text: str) -> TokenForm:
     length, half = len(text), len(text) // 2
     sealed = length * 3 // 4 - IV_BYTES
-    kind, missing = BEFORE_JWE.get(sealed, TokenKind.UNKNOWN), ""
+    kind = BEFORE_JWE.get(sealed, TokenKind.UNKNOWN)
     if not BASE64URL.fullmatch(text):
         kind = TokenKind.DAMAGED
     elif length > OPAQUE_LENGTH and text[:half] == text[half:]:
@@ -208,57 +200,51 @@ def _form(text: str) -> TokenForm:
         kind = TokenKind.ID_NUMBER
     elif length == SECRET_LENGTH and text.isalnum():
         kind = TokenKind.CLIENT_SECRET
-    elif length >= SHORTEST_TOKEN and length % 4 == 1:  # no base64url text has such a length (RFC 4648 §5)
-        kind, missing = TokenKind.CUT, f"a length that no token has; a PAT of this form has {PAT_LENGTH}"
-    elif length >= SHORTEST_TOKEN and kind is TokenKind.UNKNOWN:
+    elif length >= SHORTEST_TOKEN and length % 4 == 1:  # as no base64url text
         kind = TokenKind.CUT
-    return TokenForm(kind=kind, length=length, missing=missing, sealed_bytes=sealed)
+    elif length >= SHORTEST_TOKEN and kind is TokenKind.UNKNOWN:
+        kind = TokenKind.UNUSUAL
+    return TokenForm(kind=kind, length=length, sealed_bytes=sealed)
 
 
 def _form_of_parts(text: str) -> TokenForm:
-    """Return the form of a JWT, a JWE, or a piece of one."""
+    """Return the form of a JWT, a JWE, or what is left of one."""
     parts = text.split(".")
     header = _json_part(parts[0])
     claims = _json_part(parts[1]) if len(parts) == 3 else {}
-    names = header.get("alg"), header.get("enc")
-    has_lost_names = names[0] == JWE_ALGORITHMS[0] and not _is_whole(header)
-    is_foreign = names != JWE_ALGORITHMS and all(isinstance(name, str) for name in names) and not has_lost_names
-    kind, missing, sealed = TokenKind.DAMAGED, "", 0
+    form = TokenForm(kind=TokenKind.DAMAGED, length=len(text), header=header, claims=claims)
     if header and claims:
-        algorithm, size = str(header.get("alg")), len(parts[2])
-        lengths = RSA if algorithm.startswith(("RS", "PS")) else (CURVES.get(algorithm, size),)
-        whole = min(lengths, key=lambda length: abs(length - size))
-        missing = f"its signature has {size} instead of {whole} characters" if size < whole else ""
-        kind = TokenKind.CUT if missing else TokenKind.JWT
-    elif is_foreign and len(parts) == JWE_PARTS:
-        pass  # stays as it is
-    elif missing := _missing(text, parts, header):
-        kind = TokenKind.CUT
-    elif names == JWE_ALGORITHMS and len(parts) == JWE_PARTS:
-        sealed = len(parts[3]) * 3 // 4
-        kind = (WITH_KEY_ID if "kid" in header else WITHOUT_KEY_ID).get(sealed, TokenKind.CUT)
-    return TokenForm(kind=kind, length=len(text), missing=missing, sealed_bytes=sealed, header=header, claims=claims)
+        size = len(parts[2])
+        nearest = min(SIGNATURES.get(str(header.get("alg"))[:1], (size,)), key=lambda length: abs(length - size))
+        whole = f"its signature has {size} of {nearest} characters"
+        return replace(form, kind=TokenKind.CUT if size < nearest else TokenKind.JWT, whole=whole)
+    if _is_whole(parts, header):
+        sealed, with_key_id = len(parts[3]) * 3 // 4, "kid" in header
+        usual = (WITH_KEY_ID if with_key_id else WITHOUT_KEY_ID).get(sealed)
+        unusual = TokenKind.CHANGED if sealed in WITH_KEY_ID and not with_key_id else TokenKind.UNUSUAL
+        return replace(form, kind=usual or unusual, sealed_bytes=sealed)
+    if _is_changed(text):
+        return replace(form, kind=TokenKind.CHANGED)
+    is_foreign = "enc" in header and header.get("alg") != JWE_ALGORITHMS[0]
+    is_piece = text.startswith(JWE_START) or (len(parts[-1]) == JWE_TAG and len(parts) <= JWE_PARTS and not is_foreign)
+    return replace(form, kind=TokenKind.CUT) if is_piece or (text.startswith("eyJ") and len(parts) < 3) else form
 
 
-def _missing(text: str, parts: list[str], header: Mapping[str, Any]) -> str:
-    """Return what proves that a JWT or a JWE of ZITADEL was cut; empty when nothing does."""
-    piece = JWE_PIECE.fullmatch(text)
-    if not text.startswith("eyJ"):
-        return "its beginning is missing" if piece or (len(parts) == 3 and _json_part(parts[1])) else ""
-    is_jwe = piece or text.startswith(JWE_START) or "enc" in header
-    if len(parts) < (JWE_PARTS if is_jwe else 3):
-        return f"{len(parts)} of {JWE_PARTS if is_jwe else '3 (a JWT) or 5 (a JWE)'} parts"
-    if len(parts) > JWE_PARTS or (header and not is_jwe):
-        return ""
-    if len(parts) == JWE_PARTS and len(parts[4]) != 22:
-        return f"its last part has {len(parts[4])} instead of 22 characters"
-    whole = piece and len(parts[3]) % 4 != 1 and _is_whole(header)
-    return "" if whole else "a piece in the middle is missing"
+def _is_whole(parts: list[str], header: Mapping[str, Any]) -> bool:
+    """Return whether all parts of an opaque token have their length, and so do IV and tag of its header."""
+    names, sizes = (header.get("alg"), header.get("enc")), [len(str(header.get(name))) for name in ("iv", "tag")]
+    lengths = [len(part) for part in parts[1:]]
+    fits = [*sizes, *lengths[:2], *lengths[3:]] == [16, 22, 43, 16, JWE_TAG]
+    return names == JWE_ALGORITHMS and fits and lengths[2] % 4 != 1  # as no base64url text (RFC 4648 §5)
 
 
-def _is_whole(header: Mapping[str, Any]) -> bool:
-    """Return whether the header of a JWE has two algorithms, an IV of 16 characters and a tag of 22."""
-    return {"alg", "enc"} <= header.keys() and [len(str(header.get(name))) for name in ("iv", "tag")] == [16, 22]
+def _is_changed(text: str) -> bool:
+    """Return whether a text has the length of a PAT or an access token, and its dots, except for at most one."""
+    dots = {place for place, character in enumerate(text) if character == "."}
+    shapes = ((size, size + 44, size + 61, size + 62 + content) for size, content in JWE_SHAPES)
+    return any(
+        len(text) == places[-1] + 1 + JWE_TAG and len(dots.symmetric_difference(places)) <= 1 for places in shapes
+    )
 
 
 def paste_error(text: str) -> PasteError | None:
@@ -269,18 +255,13 @@ def paste_error(text: str) -> PasteError | None:
 
 def _base64(text: str) -> PasteError | None:
     """Recognize base64 of a token: other texts do not decode to the characters of tokens by chance."""
-    name, colon, secret = _decoded(text).strip().partition(":") if ENCODED.fullmatch(text) else ("", "", "")
-    if not B64TOKEN.fullmatch(name + secret):
-        return None
-    return BASE64_PAIR if colon else BASE64
+    decoded = _decoded(text).strip().replace(":", "", 1) if ENCODED.fullmatch(text) else ""  # ":" in ID:secret
+    return BASE64 if B64TOKEN.fullmatch(decoded) else None
 
 
 def _word_in_front(text: str) -> str:
-    word = re.match(r"\W*(authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
-    if word and word[1]:  # the name is as long as a piece of a secret, and would be hidden
-        return f'has the header field\'s name and "{word[2]}" in front of it'
-    if word:
-        return f'has "{word[2]}" in front of it'
+    if word := re.match(r"\W*(?:authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE):
+        return f'has "{word[1]}" in front of it'
     name = re.match(r"(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_]{1,30})=.", text)
     return "has its variable's name in front of it" if name and not text.endswith("=") else ""
 
@@ -288,9 +269,8 @@ def _word_in_front(text: str) -> str:
 def _quotes(text: str) -> str:
     if text.startswith(("<", "[", "(", "{")):
         return f'has "{text[0]}" in front of it'
-    around = next((QUOTE_NAMES[c] for c in (text[:1], text[-1:]) if c in QUOTE_NAMES), "")
-    inside = next((QUOTE_NAMES[c] for c in text if c in QUOTE_NAMES), "")
-    return f"has {around} around it" if around else f"has {inside} inside" if inside else ""
+    quotes = next((QUOTE_NAMES[c] for c in text if c in QUOTE_NAMES), "")
+    return f"has {quotes} around it" if text[:1] in QUOTE_NAMES else f"has {quotes} inside" if quotes else ""
 
 
 def _odd_characters(text: str) -> str:
@@ -299,8 +279,7 @@ def _odd_characters(text: str) -> str:
             if character in "\r\n\u2028\u2029":
                 return f"has a line end {where}"
             if character.isspace():
-                name = BLANK_NAMES.get(character, f"an unusual space (U+{ord(character):04X})")
-                return f"has {name} {where}"
+                return f"has a {unicodedata.name(character, 'tab').lower()} {where}"
             if unicodedata.category(character) in ("Cf", "Cc", "Cn", "Co", "Cs"):
                 return f"has an invisible character (U+{ord(character):04X})"
             if not character.isascii():
@@ -322,7 +301,6 @@ _LOOKS: tuple[Look, ...] = (
     _matching("-----BEGIN", "is a private key or a certificate"),
     _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
     _base64,
-    _matching(r"\A(?!eyJ)(?i:eyj)[\w-]*\.[\w-]*\.", CASE),  # a JWT or JWE begins with {"
     _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),
     _matching(r"…|\.\.\.", 'has "…" inside: it was shortened for display'),
     _word_in_front,

@@ -94,6 +94,11 @@ class Project(Switchable):
     roles: dict[str, Role] = field(default_factory=dict)
     grants: dict[str, ProjectGrant] = field(default_factory=dict)
 
+    @property
+    def project_id(self) -> str:
+        """The ID, by the name that it has in what belongs to the project."""
+        return self.id
+
 
 @dataclass(kw_only=True)
 class ProjectGrant(Switchable):

@@ -74,7 +74,7 @@ class World:
         self.events: list[Event] = []  # what happened to users
         self.ended_tokens: dict[str, EndedToken] = {}  # before their time
         self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more
-        self.removed: dict[str, float] = {}  # when a project or an authorization was removed
+        self.removed: dict[object, float] = {}  # when something was removed, by its ID, or by user and resource
         self._kept_taken: set[str] = set()  # IDs of applications whose projects were removed
 
     def touch(self, entity: Entity) -> float:
@@ -108,18 +108,35 @@ class World:
 
     def add_organization(self, name: str, id: str | None = None) -> Organization:
         """Add an organization. Its primary domain comes from its name: ``Acme X`` and ``Acme-X`` have the same."""
-        if _is_taken(name, (o.name for o in self.organizations.values())):
-            raise taken("Organisation's name already taken")
-        label = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.strip().replace("'", ""))
-        primary_domain = f"{label[:63].strip('-').lower()}.{self.external_domain}"  # ZITADEL: NewIAMDomainName
-        if _is_taken(primary_domain, (o.primary_domain for o in self.organizations.values())):
-            raise taken("Domain already exists")
+        primary_domain = self._domain_for(name, list(self.organizations.values()))
         if id in self.organizations:
             raise AlreadyExists("Organisation already exists", "ORG-lapo2m")
         return self._add(self.organizations, Organization, id, name=name, primary_domain=primary_domain)
 
+    def rename_organization(self, organization: Organization, name: str) -> float:
+        """Give an organization another name, and with it another primary domain (ZITADEL)."""
+        others = [o for o in self.organizations.values() if o is not organization]
+        organization.primary_domain = self._domain_for(name, others)
+        organization.name = name
+        return self.touch(organization)
+
+    def _domain_for(self, name: str, others: list[Organization]) -> str:
+        """Return the primary domain for a name. Raises ``AlreadyExists`` if one of the others has name or domain."""
+        if _is_taken(name, (o.name for o in others)):
+            raise taken("Organisation's name already taken")
+        label = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.strip().replace("'", ""))
+        primary_domain = f"{label[:63].strip('-').lower()}.{self.external_domain}"  # ZITADEL: NewIAMDomainName
+        if _is_taken(primary_domain, (o.primary_domain for o in others)):
+            raise taken("Domain already exists")
+        return primary_domain
+
     def remove_organization(self, organization: Organization) -> None:
-        """Remove an organization, its projects and users, its authorizations and the project grants to it."""
+        """Remove an organization, its projects and users, its authorizations and the project grants to it.
+
+        Raises FailedPrecondition for the default organization.
+        """
+        if organization is self.default_organization:
+            raise FailedPrecondition("Default Organisation must not be deleted", "COMMA-wG9p1")
         for project in [p for p in self.projects.values() if p.organization_id == organization.id]:
             self.remove_project(project)
         for user in [u for u in self.users.values() if u.organization_id == organization.id]:
@@ -352,6 +369,11 @@ class World:
         """Make a user administrator of a resource."""
         fields = {"user_id": user_id, "resource": resource, "roles": list(roles)}
         return self._add(self.administrators, Administrator, None, **fields)
+
+    def remove_administrator(self, administrator: Administrator) -> None:
+        """Remove a user's administrator roles of a resource, and remember when."""
+        del self.administrators[administrator.id]
+        self.removed[administrator.user_id, administrator.resource] = self.now()
 
     def find_administrator(self, user_id: str, resource: Resource) -> Administrator | None:
         """Return a user's administrator roles of a resource, or None."""

@@ -15,7 +15,7 @@ from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe
 from zdemo.diagnosis.finding import quoted
-from zdemo.diagnosis.rules.inactive_pat import DECISIVE_EVENTS
+from zdemo.diagnosis.rules.dead_token import DECISIVE_EVENTS
 from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
 from zdemo.diagnosis.settings_first import settings_problems
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form

@@ -9,7 +9,7 @@ from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.active_token import NoteKind
-from zdemo.diagnosis.rules.client_records import KEY_METHODS
+from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
 from zdemo.diagnosis.token_form import paste_problem, token_form
 from zdemo.errors.steps import Command, SetVariable, in_words, sentence
 from zdemo.http.example_api import ROLE

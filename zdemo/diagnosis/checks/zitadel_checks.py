@@ -9,8 +9,8 @@ from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, Outcome
-from zdemo.diagnosis.rules.client_records import assertions_are_refused
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
+from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
 from zdemo.diagnosis.rules.rule import diagnose
 from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, finding_for_error, zitadels_signs
 from zdemo.diagnosis.wording import SYNCHRONISE, clock_words

@@ -21,12 +21,8 @@ def _out_of_time(case: TokenCase) -> Finding | None:
     if not refusal or not (is_expired or (begin is not None and case.now < begin)):
         return None
     if ahead := case.evidence.clock_off_by:
-        return Finding(
-            id="clock.skewed",
-            cause=f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's",
-            seen=(CLOCK_COMPARED,),
-            fix=(SYNCHRONISE,),
-        )
+        cause = f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's"
+        return Finding(id="clock.skewed", cause=cause, seen=(CLOCK_COMPARED,), fix=(SYNCHRONISE,))
     if is_expired:
         return Finding(id="token.expired", cause="the token has just expired", fix=("request a new one",))
     return Finding(id="token.not_yet_valid", cause=refusal.message, fix=refusal.steps)
@@ -90,8 +86,7 @@ def notes(case: TokenCase) -> tuple[Note, ...]:
     if issuer and issuer != settings.issuer:
         texts[NoteKind.ISSUER] = (
             f"ZITADEL's issuer is {quoted(issuer)}, but ZITADEL_DOMAIN is {settings.issuer}: JWTs for the other "
-            "address are refused; make scheme, host and port the same (ExternalSecure, or X-Forwarded-Proto from the "
-            "proxy)"
+            "address are refused; make them the same (ExternalSecure, or X-Forwarded-Proto from the proxy)"
         )
     left = (introspection.expires_at or 0) - case.now
     if 0 < left <= (SOON_FOR_A_PAT_SECONDS if of_pat else SOON_SECONDS):

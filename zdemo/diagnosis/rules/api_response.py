@@ -15,7 +15,7 @@ from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_form import TokenForm, token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command, Step, sentence
 from zdemo.http.api_call import Call, Method, OtherRoute, parse_challenge
 from zdemo.http.example_api import Route
 from zdemo.zitadel.introspection_answer import Introspection
@@ -124,11 +124,9 @@ def _is_about_the_token(case: ApiCase) -> bool:
 
 @rule(when=lambda case: "AirTunes" in case.answer.headers.get("server", ""))
 def _airplay(case: ApiCase) -> Finding:
-    return Finding(
-        id="call.airplay",
-        cause=f"the server at {case.host} is AirPlay of macOS ({case.status}), which uses port 5000, not the API",
-        fix=(Command("serve --port 5001"), assignment(case.call.setting, f"http://127.0.0.1:5001{case.call.below}")),
-    )
+    cause = f"the server at {case.host} is AirPlay of macOS ({case.status}), which uses port 5000, not the API"
+    address = assignment(case.call.setting, f"http://127.0.0.1:5001{case.call.below}")
+    return Finding(id="call.airplay", cause=cause, fix=(Command("serve --port 5001"), address))
 
 
 def _expects_tls(case: ApiCase) -> Finding | None:
@@ -141,15 +139,14 @@ def _expects_tls(case: ApiCase) -> Finding | None:
 @rule(when=lambda case: 300 <= case.status < 400)
 def _redirects(case: ApiCase) -> Finding:
     target, moved = redirected_to(case.answer, case.call.setting, case.call.below)
-    is_path = target.startswith("/")
-    elsewhere = f"set {case.call.setting} to the address at which the API itself answers"
-    return Finding(
-        id="call.redirects",
-        cause=f"{case.host} redirects requests to {target} ({case.status}); the redirect was not followed"
-        + ("" if is_path else ", because it would take the token elsewhere"),
-        fix=moved or (f"use the path {target}, if the route is there" if is_path else elsewhere,),
-        otherwise=() if moved else ("or exempt the API from the login",),
-    )
+    cause = f"{case.host} redirects requests to {target} ({case.status}); the redirect was not followed"
+    fix = f"use the path {target}, if the route is there"
+    if not target.startswith("/"):
+        cause += ", because it would take the token elsewhere"
+        fix = f"set {case.call.setting} to the address at which the API itself answers"
+    if moved:
+        return Finding(id="call.redirects", cause=cause, fix=moved)
+    return Finding(id="call.redirects", cause=cause, fix=(fix,), otherwise=("or exempt the API from the login",))
 
 
 def _login(case: ApiCase) -> Finding | None:
@@ -158,24 +155,19 @@ def _login(case: ApiCase) -> Finding | None:
     if case.status != 401 or "bearer" in challenge.lower() or not re.fullmatch(r"[\w-]{2,20}", scheme):
         return None
     asks = "a user name and password" if scheme.lower() == "basic" else f"other credentials, of the scheme {scheme}"
+    proxy = "let the proxy pass requests for the API without that login"
     return Finding(
         id="call.login",
         cause=f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token",
         candidates=("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens"),
-        fix=(
-            "let the proxy pass requests for the API without that login",
-            f"correct {case.call.setting}, if it is another",
-        ),
+        fix=(proxy, f"correct {case.call.setting}, if it is another"),
     )
 
 
 @rule(when=lambda case: case.status == 429)
 def _rate_limited(case: ApiCase) -> Finding:
-    return Finding(
-        id="call.rate_limited",
-        cause="requests to the API are rate limited (429), by the API or by a proxy in front of it",
-        fix=(wait(case.answer), "ask the operator of the API for the limit"),
-    )
+    cause = "requests to the API are rate limited (429), by the API or by a proxy in front of it"
+    return Finding(id="call.rate_limited", cause=cause, fix=(wait(case.answer), "ask the operator of the API"))
 
 
 # --- what the answer alone explains, without a question to ZITADEL
@@ -193,24 +185,16 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
     is_refusal = 400 <= case.status < 500 and not case.from_zdemo
     if not is_refusal or not case.form.is_opaque or not re.search(ABOUT_JWTS, words):
         return None
-    return Finding(
-        id="call.verifies_jwts",
-        cause=VERIFIES_JWTS,
-        fix=(GET_JWT,),
-        otherwise=("or let the API ask ZITADEL about tokens (introspection), which works with both",),
-    )
+    both = "or let the API ask ZITADEL about tokens (introspection), which works with both"
+    return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=(GET_JWT,), otherwise=(both,))
 
 
 @rule(when=lambda case: case.token is None)
 def _no_token(case: ApiCase) -> Finding:
     option = f"{case.call.command.option} --pat".strip()
     ask = replace(case.call.command, option=option, does="asks for the token")
-    return Finding(
-        id="call.no_token",
-        cause="this route requires a token, and none was sent",
-        fix=(*rename_steps(case.environment, "PAT"), ask),
-        otherwise=("or set PAT in .env",),
-    )
+    cause, rename = "this route requires a token, and none was sent", rename_steps(case.environment, "PAT")
+    return Finding(id="call.no_token", cause=cause, fix=(*rename, ask), otherwise=("or set PAT in .env",))
 
 
 def _refused_elsewhere(case: ApiCase) -> Finding | None:
@@ -238,23 +222,20 @@ def _token_not_seen(case: ApiCase) -> Finding:
 
 @rule(when=lambda case: case.code == "invalid_request")
 def _invalid_request(_case: ApiCase) -> Finding:
-    return Finding(
-        id="call.invalid_request",
-        cause="the API says that the request is malformed, so it did not ask ZITADEL",
-        candidates=(CHANGED, "the query has a second token, or the request lacks what the API requires"),
-        fix=PASS_ON,
-    )
+    cause = "the API says that the request is malformed, so it did not ask ZITADEL"
+    candidates = CHANGED, "the query has a second token, or the request lacks what the API requires"
+    return Finding(id="call.invalid_request", cause=cause, candidates=candidates, fix=PASS_ON)
 
 
 @rule(when=lambda case: case.status == 405)
 def _method_not_allowed(case: ApiCase) -> Finding:
-    call = case.call
     words = re.findall(r"[A-Z]{1,20}", case.answer.headers.get("allow", "")[:200])  # RFC 9110 §15.5.6
-    safe = next((m for m in Method if m in words and m.is_safe and m is not call.method), None)
-    other = replace(call, method=safe).command if safe else "use a method that the API's documentation names: -X METHOD"
+    safe = next((m for m in Method if m in words and m.is_safe and m is not case.call.method), None)
+    other = "use a method that the API's documentation names: -X METHOD"
+    fix = replace(case.call, method=safe).command if safe else other
     takes = f"; it takes {', '.join(words)}" if words else ""
-    cause = f"this path does not take {call.method} (405){takes}"
-    return Finding(id="call.method_not_allowed", cause=cause, fix=(other,))
+    cause = f"this path does not take {case.call.method} (405){takes}"
+    return Finding(id="call.method_not_allowed", cause=cause, fix=(fix,))
 
 
 @rule(when=lambda case: case.status == 404)
@@ -264,41 +245,30 @@ def _not_found(case: ApiCase) -> Finding:
         known = [route.path for route in Route] if case.from_zdemo else [call.path.rstrip("/")]
         near = did_you_mean(call.path, {*known} - {call.path})
         meant = replace(call, route=replace(call.route, typed=call.route.typed.replace(call.path, near)))
-        open_causes = "the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"
+        lacks = "the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"
+        cause = f"the API has nothing there for {call.method} (404)"
+        if near:
+            return Finding(id="call.not_found", cause=f"{cause}: did you mean {near}?", fix=(meant.command,))
         fix = "correct the path", f"correct {call.setting}, if another API is meant"
-        return Finding(
-            id="call.not_found",
-            cause=f"the API has nothing there for {call.method} (404)" + (f": did you mean {near}?" if near else ""),
-            candidates=() if near else open_causes,
-            fix=(meant.command,) if near else fix,
-        )
+        return Finding(id="call.not_found", cause=cause, candidates=lacks, fix=fix)
     there = assignment(call.setting, f"{parts.scheme}://{case.host}")
+    here: Step = there if call.below else f"correct {call.setting}: where zdemo serve runs"
     return Finding(
         id="call.no_such_route",
         cause=f"the server at {case.host} has no {parts.path} ({described(case.answer)}), as zdemo serve does",
         candidates=("it is an API of your own, or another server", "a proxy in front of it changes the path"),
-        fix=(
-            there if call.below else f"correct {call.setting}: where zdemo serve runs",
-            OWN_API,
-        ),
+        fix=(here, OWN_API),
     )
 
 
 def _other(case: ApiCase) -> Finding:
-    if case.call.is_page:
-        return Finding(
-            id="call.page",
-            cause=f"the answer is a web page ({case.status}, text/html), which the API does not send",
-            candidates=("another web server answers there", "a proxy in front of the API answers in its place"),
-            fix=(f"correct {case.call.setting}", "check the log of the proxy, if there is one"),
-        )
     means = "says nothing about the token" if case.is_other else "no route of the API answers"
-    return Finding(
-        id="call.other",
-        cause=f"the status is {case.status}, which {means}",
-        candidates=("another server or a proxy answers there", "the API has a fault: its log names it"),
-        fix=(f"correct {case.call.setting}", "check the API's log"),
-    )
+    name, cause = "other", f"the status is {case.status}, which {means}"
+    if case.call.is_page:
+        name, cause = "page", f"the answer is a web page ({case.status}, text/html), which the API does not send"
+    candidates = "another web server or a proxy answers there", "the API has a fault: its log names it"
+    fix = f"correct {case.call.setting}", "check the log of the API, and of the proxy, if there is one"
+    return Finding(id=f"call.{name}", cause=cause, candidates=candidates, fix=fix)
 
 
 @rule(when=lambda case: case.failed and not case.from_zdemo)
@@ -313,8 +283,7 @@ def gateway(case: ApiCase) -> Finding:
         ),
         fix=(
             sentence("start the API:", Command("serve")),
-            "correct the API's address in the proxy's configuration; the proxy's log says more",
-            f"correct {case.call.setting}, if another server is meant",
+            f"correct {case.call.setting}, or the API's address in the proxy's configuration; its log says more",
         ),
     )
 

@@ -1,13 +1,12 @@
 """Why ZITADEL says ``{"active":false}``: one answer for about twenty causes."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.inactive_jwt import INACTIVE_JWT
-from zdemo.diagnosis.rules.inactive_pat import by_records
+from zdemo.diagnosis.rules.dead_token import DEAD_JWT, NOT_SEEN, USER_OFF, by_records
+from zdemo.diagnosis.rules.rejected_client import USE_EMULATOR
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
@@ -23,16 +22,12 @@ FOR_OTHERS = "the token is valid, but not meant for this API"
 
 def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
     otherwise = ("if you no longer have it: create a new one",)
-    return Finding(id=name, cause=cause, likely=likely, fix=(COPY,), otherwise=otherwise)
-
-
-def _another(kind: TokenKind) -> Finding:
-    cause = f"this is not an access token but {kind.with_article}"
-    return Finding(id="token.another_value", cause=cause, fix=(SEND_ANOTHER,))
+    return Finding(id=f"token.{name}", cause=cause, likely=likely, fix=(COPY,), otherwise=otherwise)
 
 
 BY_KIND = {
-    TokenKind.DOUBLED: _copy("token.doubled", "the token was pasted twice, one copy after the other"),
+    TokenKind.DOUBLED: _copy("doubled", "the token was pasted twice, one copy after the other"),
+    TokenKind.CHANGED: _copy("damaged", "the token was changed in one place: its length is right, its form is not"),
     TokenKind.DAMAGED: Finding(
         id="token.damaged",
         cause="this is not a token of ZITADEL: it is another issuer's, or was damaged",
@@ -46,7 +41,6 @@ BY_KIND = {
         fix=("give a token: a PAT, or an access token that the token endpoint issues for this secret",),
         otherwise=("if it is a PAT, it is cut off: copy the whole token",),
     ),
-    **{kind: _another(kind) for kind in (TokenKind.REFRESH, TokenKind.CODE)},
 }
 
 
@@ -61,18 +55,13 @@ def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
     seen = (*(line if everything_inactive else ()), *health_lines(evidence))
     if evidence.database_away:
         return database_away(server, seen)
-    if not everything_inactive:
-        return None
-    return Finding(
-        id=DATABASE_SICK,
-        cause="ZITADEL cannot read its database: it calls everything inactive, even for a made-up client",
-        seen=seen,
-        fix=(
-            "check ZITADEL's database (PostgreSQL) and its log for a table that cannot be read, a missing role or a "
-            "failed migration; then try again",
-            Shell(f"curl -i {server}/debug/ready"),
-        ),
+    cause = "ZITADEL cannot read its database: it calls everything inactive, even for a made-up client"
+    fix = (
+        "check ZITADEL's database (PostgreSQL) and its log for a table that cannot be read, a missing role or a "
+        "failed migration; then try again",
+        Shell(f"curl -i {server}/debug/ready"),
     )
+    return Finding(id=DATABASE_SICK, cause=cause, seen=seen, fix=fix) if everything_inactive else None
 
 
 def _of(*kinds: TokenKind) -> Callable[[TokenCase], bool]:
@@ -101,13 +90,9 @@ def _pasted(case: TokenCase) -> Finding | None:
 def _another_value(case: TokenCase) -> Finding | None:
     value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)
     if value in EMULATORS_TOKENS and not answer.emulator:
-        domain = BY_NAME["ZITADEL_DOMAIN"]
-        return Finding(
-            id="token.emulators",
-            cause="this is a token of zdemo's emulator, but another ZITADEL answers",
-            fix=(sentence("use a token of your ZITADEL;", Command("setup"), "creates one"),),
-            otherwise=(SetVariable(domain.name, domain.emulator, does="if the emulator is meant"),),
-        )
+        use_own = sentence("use a token of your ZITADEL;", Command("setup"), "creates one")
+        cause = "this is a token of zdemo's emulator, but another ZITADEL answers"
+        return Finding(id="token.emulators", cause=cause, fix=(use_own,), otherwise=(USE_EMULATOR,))
     values = {
         case.settings.client_id: "the API application's client ID (CLIENT_ID)",
         case.settings.client_secret: "the API application's client secret (CLIENT_SECRET)",
@@ -124,79 +109,65 @@ def _alive(case: TokenCase) -> Finding | None:
         return None
     if case.form.kind is not TokenKind.PAT:
         return _not_for_this_api(case)
-    return Finding(  # a PAT is meant for every API
-        id="token.contradiction",
-        cause="ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive",
-        candidates=("its user was changed a moment ago", "ZITADEL's database is in trouble"),
-        seen=health_lines(case.evidence),
-        fix=("try again; if the answer stays the same, check ZITADEL's log and database",),
-    )
+    cause = "ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive"
+    candidates = "its user was changed a moment ago", "ZITADEL's database is in trouble"
+    fix, seen = "try again; if that does not help, check ZITADEL's log and database", health_lines(case.evidence)
+    return Finding(id="token.contradiction", cause=cause, candidates=candidates, seen=seen, fix=(fix,))
 
 
 def _not_for_this_api(case: TokenCase) -> Finding:
     configured, audience = case.settings.project_id, case.form.audience
     named = case.evidence.answer(Probe.ADMINISTRATOR).json_object().get("aud")  # for a PAT it names the own project
     project = project_behind(case.settings.client_id, named) if isinstance(named, list) else None
-    seen = (("audience", shown_list(audience)),) if audience else ()
+    scope, seen = audience_scope(project or configured), (("audience", shown_list(audience)),) if audience else ()
     if configured and (configured in audience or (project and project != configured)):
+        right = "" if project else "set ZITADEL_PROJECT_ID to the ID of the project that the API application belongs to"
         belongs = f"the API application belongs to {f'project {project}' if project else 'another project'}"
-        right = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
         return Finding(
             id="token.wrong_project",
             cause=f"ZITADEL_PROJECT_ID is wrong: {belongs}, not to {configured}; {FOR_OTHERS}",
             seen=seen,
             fix=(
-                SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40)) if project else right,
+                SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40), advice=right),
                 sentence("then request a new token, e.g. with", Command("token")),
             ),
             otherwise=(f"if project {configured} is meant: use an API application of that project",),
         )
-    if configured and not project and not audience:  # only ZITADEL can read an opaque token
-        compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
-        return Finding(
-            id="token.other_audience",
-            cause=FOR_OTHERS,
-            candidates=(
-                f"it was requested for another project, or without the scope {audience_scope(configured)}",
-                f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project, and the "
-                "token was requested for this one",
-            ),
-            fix=(
-                sentence(compare, Command("doctor"), "shows it)"),
-                f"then request the token with the scope {audience_scope('PROJECT_ID')}",
-            ),
-        )
-    whose = () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
+    is_open = configured and not project and not audience  # only ZITADEL can read an opaque token
+    without = f"it was requested without the scope {scope}"
+    wrong = f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project"
+    compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
+    first: tuple[Step, ...] = () if configured else ("PROJECT_ID is the ID of the API application's project",)
+    if is_open:
+        first = (sentence(compare, Command("doctor"), "shows it)"),)
     return Finding(
         id="token.other_audience",
-        cause=f"{FOR_OTHERS}: its audience names neither this API application nor its project",
+        cause=FOR_OTHERS if is_open else f"{FOR_OTHERS}: {without}, so its audience does not name the project",
+        candidates=(without, wrong) if is_open else (),
         seen=seen,
-        fix=(f"request it with the scope {audience_scope(project or configured)}", *whose),
+        fix=(*first, f"request it with the scope {scope}"),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
     )
 
 
-@rule(Probe.WHOAMI, when=_of(TokenKind.SESSION_API, TokenKind.CUT))  # the second: IDs of another length
+@rule(Probe.WHOAMI, when=_of(TokenKind.SESSION_API, TokenKind.UNUSUAL))
 def _session_api(case: TokenCase) -> Finding | None:
     whoami = case.evidence.answer(Probe.WHOAMI)
     proven = whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
     if not proven and case.form.kind is not TokenKind.SESSION_API:
         return None
-    line = ("own user", f"ZITADEL's API refuses it with 403 {SESSION_API_REFUSAL}, as it refuses Session API tokens")
-    return Finding(
-        id="token.session_api",
-        cause="this is a Session API token (from CreateSession), not an access token: no API accepts it",
-        likely=not proven,
-        seen=(line,) if proven else (),
-        fix=("use a PAT of a service account, or an OIDC access token",),
-    )
+    cause = "this is a Session API token (from CreateSession), not an access token: no API accepts it"
+    fix = "use a PAT of a service account, or an OIDC access token"
+    return Finding(id="token.session_api", cause=cause, likely=not proven, fix=(fix,))
 
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.PAT))
 def _dead_pat(case: TokenCase) -> Finding:
     new = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
     page = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
-    dead = Finding(
+    again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
+    is_setups = case.evidence.ids is not None and not case.evidence.ids.named_by
+    return Finding(
         id="token.dead",
         cause="the PAT is not valid here, and ZITADEL never says why",
         candidates=(
@@ -205,11 +176,9 @@ def _dead_pat(case: TokenCase) -> Finding:
             "a character of it was changed or is missing",
             *_doubts(case),
         ),
-        fix=(new, _ask_administrator(case.evidence)),
-        otherwise=(page,),
+        fix=(again,) if is_setups else (new, _ask_administrator(case.evidence)),
+        otherwise=() if is_setups else (page,),
     )
-    again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
-    return replace(dead, fix=(again,), otherwise=()) if case.evidence.ids and not case.evidence.ids.named_by else dead
 
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.ACCESS, TokenKind.OPAQUE))
@@ -220,7 +189,7 @@ def _ended(case: TokenCase) -> Finding:
         cause="the token has ended, or was never an access token here, and ZITADEL never says why",
         candidates=(
             "it has expired (access tokens live 12 hours by default), or its session was ended or revoked",
-            "its user was deactivated, locked or removed since it was issued",
+            USER_OFF,
             *((refresh,) if case.form.kind is TokenKind.OPAQUE else ()),
             *_doubts(case),
         ),
@@ -228,34 +197,31 @@ def _ended(case: TokenCase) -> Finding:
     )
 
 
-@rule(when=_of(TokenKind.CUT))
-def _cut(case: TokenCase) -> Finding:
-    form, has_parts = case.form, "." in case.token
-    if form.missing:
-        likely = has_parts and not case.token.startswith("eyJ")  # another issuer's tokens may look so, too
-        cause = f"the token is cut off (incomplete): {form.size}, {form.missing}"
-        return _copy("token.cut", cause, likely=likely)
-    unusual = "not valid, and its length is unusual" if has_parts else "cut off (incomplete)"
+@rule(when=_of(TokenKind.UNUSUAL))
+def _unusual(case: TokenCase) -> Finding:
+    is_jwe = "." in case.token  # a piece of one has another form
+    what = "not valid, and its length is unusual" if is_jwe else "cut off (incomplete)"
+    whole = "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid"
+    changed = ("it is cut off (incomplete), or something was added",) if is_jwe else ()
+    again = "copy the whole token again; if it is complete, create or request a new one"
     return Finding(
         id="token.cut",
-        cause=f"the token is {unusual}: {form.size}; {LENGTHS}",
-        likely=not has_parts,
-        candidates=(
-            *(("it is cut off (incomplete), or something was added",) if has_parts else ()),
-            "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
-            *_doubts(case),
-        ),
-        fix=(
-            "copy the whole token again; if it is complete, create or request a new one",
-            _ask_administrator(case.evidence),
-        ),
+        cause=f"the token is {what}: {case.form.size}; {LENGTHS}",
+        likely=not is_jwe,
+        candidates=(*changed, whole, *_doubts(case)),
+        fix=(again, _ask_administrator(case.evidence)),
     )
 
 
 def _not_a_token(case: TokenCase) -> Finding:
-    size = f"{case.form.size}; {LENGTHS}"
-    short = _copy("token.too_short", f"this is not a token of ZITADEL, or only a piece of one: {size}")
-    return BY_KIND.get(case.form.kind, short)
+    form, size = case.form, f"{case.form.size}; {case.form.whole}"
+    if form.kind is TokenKind.CUT:  # another issuer's tokens may look like the end of one
+        likely = "." in case.token and not case.token.startswith("eyJ")
+        return _copy("cut", f"the token is cut off (incomplete): {size}", likely=likely)
+    if form.kind in (TokenKind.REFRESH, TokenKind.CODE):
+        cause = f"this is not an access token but {form.kind.with_article}"
+        return Finding(id="token.another_value", cause=cause, fix=(SEND_ANOTHER,))
+    return BY_KIND.get(form.kind) or _copy("too_short", f"this is not a token, or only a piece of one: {size}")
 
 
 def _doubts(case: TokenCase) -> tuple[str, ...]:
@@ -264,7 +230,7 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
     if evidence.administrator_is_active is False:
         doubts.append("ZITADEL_ADMIN_PAT is inactive as well: both may be of another (or a recreated) ZITADEL")
     if Probe.USERINFO not in evidence.refused and case.form.kind is not TokenKind.PAT:
-        doubts.append("it is valid, but not meant for this API (userinfo did not show it)")
+        doubts.append(NOT_SEEN)
     return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")
 
 
@@ -278,9 +244,8 @@ def _ask_administrator(evidence: Evidence) -> Step:
 def _seen(case: TokenCase) -> Lines:
     """Return the evidence that most findings rest on."""
     evidence, lines = case.evidence, []
-    used = "key" if case.settings.key else "client ID and secret"
     if not _may_be_sick(case):
-        lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}"))
+        lines.append(("credentials", "accepted: ZITADEL answers this API"))
     lines.append(("form", case.form.described))
     if Probe.USERINFO in evidence.refused:
         lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
@@ -304,11 +269,11 @@ INACTIVE = (
             _another_value,
             by_records,
             _alive,
-            *table(*INACTIVE_JWT, when=_of(TokenKind.JWT)),
+            *table(*DEAD_JWT, when=_of(TokenKind.JWT)),
             _session_api,
             _dead_pat,
             _ended,
-            _cut,
+            _unusual,
             _not_a_token,
             seen=_seen,
         ),

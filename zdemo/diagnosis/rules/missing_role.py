@@ -50,13 +50,12 @@ def own_project(introspection: Introspection, settings: Settings) -> str | None:
     A PAT's audience ends with the client ID and the project. The claim of a granted role names the project, and so
     does another token's audience when its only entry is not the client ID.
     """
-    if is_pat(introspection) and (project := project_behind(settings.client_id, introspection.audience)):
-        return project
-    if ROLES_CLAIM in introspection.claims:
-        named = [match[1] for claim in introspection.claims if (match := PROJECT_CLAIM.fullmatch(claim))]
-        if len(named) == 1:
-            return named[0]
     entries = introspection.audience
+    if is_pat(introspection) and (project := project_behind(settings.client_id, entries)):
+        return project
+    named = [match[1] for claim in introspection.claims if (match := PROJECT_CLAIM.fullmatch(claim))]
+    if ROLES_CLAIM in introspection.claims and len(named) == 1:
+        return named[0]
     return entries[0] if len(entries) == 1 and entries[0] != settings.client_id else None
 
 
@@ -98,26 +97,15 @@ def _defined(case: TokenCase) -> frozenset[str] | None:
     return role_scopes(case.introspection) if surely_a_pat else None
 
 
-def _is_undefined(case: TokenCase) -> bool:
-    defined = _defined(case)
-    return defined is not None and case.role not in defined
-
-
-def _holding(case: TokenCase) -> list[RoleAssignment]:
-    """Return the user's assignments that hold the role."""
-    return [a for a in case.evidence.assignments or () if case.role in a.role_keys]
-
-
 def _grant(case: TokenCase, action: str = "grant", *, does: str = "") -> Command:
     return Command(f"role {action}", (user_of(case.introspection), case.role), case.evidence.admin_option, does=does)
 
 
-def _rename(case: TokenCase, near: str) -> tuple[Step, ...]:
+def _define(case: TokenCase, near: str) -> tuple[Step, ...]:
     """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
     define = _grant(case, "grant --create-role", does="defines the role first")
-    if near.casefold() != case.role.casefold():
-        return (define,)
-    return f"remove the role {quoted(near)} first: ZITADEL refuses two keys that differ only in case", define
+    remove = f"remove the role {quoted(near)} first: ZITADEL refuses two keys that differ only in case"
+    return (remove, define) if near.casefold() == case.role.casefold() else (define,)
 
 
 # --- what introspection shows, and the rights of the token's user
@@ -129,10 +117,10 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
         return None
     has_role = case.role in case.introspection.roles(project)
     grant = () if has_role else (sentence("and grant the role there:", _grant(case)),)
+    belongs = f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}"
     return Finding(
         id="role.other_project_configured",
-        cause=f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is "
-        f"{configured}: ZITADEL shows an API only the roles of its own project",
+        cause=f"{belongs}: ZITADEL shows an API only the roles of its own project",
         fix=(SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40)), *grant),
         otherwise=(f"or, if there is such a project: {other_application(case.settings)}",),
     )
@@ -189,7 +177,7 @@ def _narrowed(case: TokenCase, to: str, *fix: Step, candidates: tuple[str, ...] 
 @rule(Probe.ASSIGNMENTS)
 def _by_assignments(case: TokenCase) -> Finding | None:
     project = case.settings.project_id or _project(case)  # the one that counts
-    holding = _holding(case)
+    holding = [a for a in case.evidence.assignments or () if case.role in a.role_keys]
     here = [a for a in holding if a.project_id == project]
     elsewhere = [a for a in holding if a.active and a not in here]
     is_granted = any(a.active for a in here)
@@ -201,60 +189,44 @@ def _by_assignments(case: TokenCase) -> Finding | None:
     if is_granted:
         return _just_changed(case)
     if here:
-        return Finding(
-            id="role.deactivated",
-            cause=f"the role {case.role} is granted in this project, but that role assignment is deactivated",
-            fix=(_grant(case, does="activates the assignment"),),
-        )
+        cause = f"the role {case.role} is granted in this project, but that role assignment is deactivated"
+        return Finding(id="role.deactivated", cause=cause, fix=(_grant(case, does="activates the assignment"),))
     return _in_other_project(case, elsewhere) if elsewhere else None
 
 
 def _just_changed(case: TokenCase) -> Finding:
+    cause = f"ZITADEL lists the role {case.role} as granted in this project, but introspection does not show it"
+    moment = "it was granted or changed a moment ago: that usually shows within milliseconds, at most within a minute"
     other = "the API application belongs to another project than ZITADEL_PROJECT_ID"
-    return Finding(
-        id="role.just_changed",
-        cause=f"ZITADEL lists the role {case.role} as granted in this project, but introspection does not show it",
-        candidates=(
-            "it was granted or changed a moment ago, and introspection shows that soon",
-            *(() if _project(case) else (other,)),
-            "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a cache)",
-        ),
-        fix=(
-            "try again: a change usually shows within milliseconds, at most within a minute",
-            "if that does not help: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
-        ),
-    )
+    cached = "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a cache)"
+    fix = "try again; if that does not help, let proxies pass the answers of /oauth/v2/introspect unchanged"
+    candidates = (moment, cached) if _project(case) else (moment, other, cached)
+    return Finding(id="role.just_changed", cause=cause, candidates=candidates, fix=(fix,))
 
 
 def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> Finding:
     where, project = " and in ".join(_project_words(a) for a in elsewhere[:3]), _project(case)
+    cause = f"the role {case.role} is granted in {where}, not in this API's project"
+    if project:
+        cause += f" ({quoted(project, 40)})"
     use_other = f"if {_project_words(elsewhere[0])} is meant: use an API application of that project"
-    steps: tuple[Step, Step] = sentence("grant it in this project:", _grant(case)), f"or, {use_other}"
-    more = ""
-    if _is_undefined(case):
-        steps = use_other, sentence("or, if this one is meant:", _grant(case, "grant --create-role"))
-        more = f"; this API's project does not define {case.role}"
-    return Finding(  # in the API's own project, the role would show
-        id="role.in_other_project",
-        cause=f"the role {case.role} is granted in {where}, not in this API's project"
-        + (f" ({quoted(project, 40)})" if project else "")
-        + more,
-        fix=steps[:1],
-        otherwise=steps[1:],
-    )
+    defined = _defined(case)
+    if defined is not None and case.role not in defined:
+        cause += f", which does not define {case.role}"
+        define = sentence("or, if this one is meant:", _grant(case, "grant --create-role"))
+        return Finding(id="role.in_other_project", cause=cause, fix=(use_other,), otherwise=(define,))
+    grant = sentence("grant it in this project:", _grant(case))
+    return Finding(id="role.in_other_project", cause=cause, fix=(grant,), otherwise=(f"or, {use_other}",))
 
 
 def _near_miss(case: TokenCase) -> Finding | None:
     defined, near = _defined(case), near_miss(case.role, _granted(case))
-    is_undefined = _is_undefined(case)
     if near:
-        return Finding(
-            id="role.near_miss",
-            cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
-            fix=_rename(case, near) if defined is None or is_undefined else (_grant(case),),
-            otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
-        )
-    if defined is None or not is_undefined:
+        cause = f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key"
+        fix = _define(case, near) if defined is None or case.role not in defined else (_grant(case),)
+        require = f"or, if that is the right key: require {quoted(near)} in the API"
+        return Finding(id="role.near_miss", cause=cause, fix=fix, otherwise=(require,))
+    if defined is None or case.role in defined:
         return None
     near = near_miss(case.role, defined)
     similar = f", only {quoted(near)}" if near else ""
@@ -262,7 +234,7 @@ def _near_miss(case: TokenCase) -> Finding | None:
         id="role.near_miss" if near else "role.undefined",
         cause=f"this API's project does not define the role {case.role}{similar}, so no user can have it",
         seen=(("defined", f"roles of this project: {_names(sorted(defined)[:10]) or 'none'}"),),
-        fix=_rename(case, near),
+        fix=_define(case, near),
         otherwise=("or, if the role belongs to another project: use an API application of that project",),
     )
 
@@ -270,19 +242,13 @@ def _near_miss(case: TokenCase) -> Finding | None:
 @rule(Probe.ASSIGNMENTS)
 def _missing(case: TokenCase) -> Finding:
     user, option = user_of(case.introspection), case.evidence.admin_option
-    is_known = case.evidence.assignments is not None and (
-        case.settings.project_id or _project(case) or not _holding(case)
-    )
-    if is_known:
+    assignments, known_project = case.evidence.assignments, case.settings.project_id or _project(case)
+    if assignments is not None and (known_project or not any(case.role in a.role_keys for a in assignments)):
         has = "other roles" if _granted(case) else "no role"
-        return Finding(
-            id="role.not_granted",
-            cause=f"the token is valid, but the role {case.role} is not granted to its user, who has {has} in this "
-            "project",
-            fix=(GrantRole(case.introspection.text("sub"), user, case.role, option),),
-        )
+        not_granted = f"the token is valid, but the role {case.role} is not granted to its user"
+        fix = GrantRole(case.introspection.text("sub"), user, case.role, option)
+        return Finding(id="role.not_granted", cause=f"{not_granted}, who has {has} in this project", fix=(fix,))
     spelled = "this project does not define it, or defines it in another spelling"
-    scope = f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments"
     return Finding(
         id="role.missing",
         cause=f"the token is valid, but does not have the role {case.role} in this project",
@@ -293,7 +259,6 @@ def _missing(case: TokenCase) -> Finding:
             *((spelled,) if _defined(case) is None else ()),
         ),
         fix=(Command("role list", (user,), option, does="shows the user's roles in this project"), _grant(case)),
-        otherwise=() if may_list_own_assignments(case.introspection) else (scope,),
     )
 
 
@@ -303,14 +268,14 @@ def _token_lines(case: TokenCase) -> Lines:
 
 
 def _assignment_lines(case: TokenCase) -> Lines:
-    evidence, lines = case.evidence, []
+    evidence, listed, lines = case.evidence, case.evidence.assignments or (), []
     if evidence.assignments is None:
         neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
         may_list = may_list_own_assignments(case.introspection)
         lines = [f"unknown: {'ZITADEL did not list them' if may_list else f'this token may not list them{neither}'}"]
-    elif not evidence.assignments:
+    elif not listed:
         lines = [f"none at all, listed with {evidence.assignments_from}"]
-    for assignment in (evidence.assignments or ())[:MOST_SHOWN]:
+    for assignment in listed[:MOST_SHOWN]:
         state = "" if assignment.active else ", deactivated"
         lines.append(f"{_names(assignment.role_keys) or 'no role'} in {_project_words(assignment)}{state}")
     return *_token_lines(case), *(("assignments", line) for line in lines)

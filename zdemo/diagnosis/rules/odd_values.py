@@ -7,7 +7,6 @@ from zdemo.config.settings import USER_SECRET, Settings
 from zdemo.diagnosis.evidence import ID_LENGTH
 from zdemo.diagnosis.token_form import (
     BASE64,
-    BASE64_PAIR,
     ID_DIGITS,
     OLD_CLIENT_ID,
     SECRET_LENGTH,
@@ -44,18 +43,14 @@ def _swapped(text: str, name: str, other: str) -> Problem:
     return odd(f"{text}: they are swapped", f"exchange the values of {name} and {other}", name, other, fatal=True)
 
 
-SWAPPED = _swapped(
-    "CLIENT_ID holds what looks like a secret, and CLIENT_SECRET holds an ID", "CLIENT_ID", "CLIENT_SECRET"
-)
-TOKEN_SWAPPED = _swapped(
-    "CLIENT_SECRET holds what looks like a personal access token, and PAT a client secret", "CLIENT_SECRET", "PAT"
-)
+SWAPPED = _swapped("CLIENT_ID holds what looks like a secret, and CLIENT_SECRET an ID", "CLIENT_ID", "CLIENT_SECRET")
+TOKEN_SWAPPED = _swapped("CLIENT_SECRET holds what looks like a PAT, and PAT a client secret", "CLIENT_SECRET", "PAT")
 
 
 def odd_values(values: Mapping[str, str]) -> tuple[Problem, ...]:
     """Return all that is odd about the values of these variables."""
     stripped = {name: value.strip() for name, value in values.items() if value.strip()}
-    problems = tuple(_odd(stripped))
+    problems = [*_odd(stripped)]
     named = {name for problem in problems for name in problem.names}
     return (*problems, *_of_another_form({name: value for name, value in stripped.items() if name not in named}))
 
@@ -89,20 +84,18 @@ def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
         yield TOKEN_SWAPPED
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))
-        if error in (BASE64, BASE64_PAIR) and "ZITADEL_KEY_FILE" not in values:
-            half = f", and take the part {'before' if name == 'CLIENT_ID' else 'after'} the colon"
-            first = f"decode {name} first{half if error == BASE64_PAIR else ''}:"
-            yield odd(f"{name} {error}", sentence(first, Shell("base64 -d")), name, fatal=True)
+        if error == BASE64 and "ZITADEL_KEY_FILE" not in values:
+            fix: Step = sentence(f"decode {name} first:", Shell("base64 -d"))
+            yield odd(f"{name} {error}", fix, name, fatal=True)
         elif error:
             yield odd(f"{name} {error}", f"set {name} to the value itself, and nothing else", name)
     for name, other, why, fatal in SAME:
         if name in values and values[name] == values.get(other):
             what = f"{name} and {other} hold the same value: {why}"
             yield odd(what, f"correct {name} or {other}", name, other, fatal=fatal)
-    if "ZITADEL_KEY_FILE" in values and "CLIENT_SECRET" in values:
+    if values.keys() >= {"ZITADEL_KEY_FILE", "CLIENT_SECRET"}:
         what = "ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not"
-        fix = "remove the one that the application does not use"
-        yield odd(what, fix, "ZITADEL_KEY_FILE", "CLIENT_SECRET")
+        yield odd(what, "remove the one that the application does not use", "ZITADEL_KEY_FILE", "CLIENT_SECRET")
 
 
 def _of_another_form(values: Mapping[str, str]) -> Iterator[Problem]:

@@ -20,10 +20,12 @@ from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
 
 STARTED_BEFORE = "the API was started before its settings were changed"
+OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
+NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
@@ -40,18 +42,16 @@ def _by_its_code(case: ApiCase) -> Finding:
         fix = _introspect("shows which of the possible causes it is")
         return Finding(id="call.role_missing", cause=cause, fix=(fix,))
     if case.status == 403 or not case.code:  # a zdemo API always sends a challenge (RFC 6750 §3)
-        role = "the API requires a role, which is missing, or has further requirements"
-        dead, other = "the token is not active, or not meant for this API", "the API takes other credentials"
-        return Finding(
-            id="call.forbidden" if case.status == 403 else "call.refused",
-            cause=f"the API refused the request ({case.status}) without a challenge that says why",
-            candidates=(A_GATEWAY, role) if case.status == 403 else (dead, other),
-            fix=(_introspect("what ZITADEL says about this token"), API_LOG),
-        )
+        name, candidates = "refused", (NOT_FOR_THIS_API, "the API takes other credentials")
+        if case.status == 403:
+            name, candidates = "forbidden", (A_GATEWAY, "the API requires a role, or has further requirements")
+        cause = f"the API refused the request ({case.status}) without a challenge that says why"
+        fix = _introspect("what ZITADEL says about this token")
+        return Finding(id=f"call.{name}", cause=cause, candidates=candidates, fix=(fix, API_LOG))
     has_form = case.form.is_access_token or not case.token
     return Finding(
         id="call.token_refused",
-        cause="the API says that the token is not active, or not meant for this API",
+        cause=f"the API says: {NOT_FOR_THIS_API}",
         candidates=(
             *(() if has_form else (f"it does not look like an access token: {case.form.described}",)),
             "it was deleted, has expired, or its user was deactivated or locked (even if reactivated since)",
@@ -76,17 +76,14 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
 def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
         return case.here
-    return Finding(
-        id="call.api_cannot_ask",
-        cause=f"the API cannot have tokens checked, though {case.issuer} answers from here",
-        candidates=(
-            "the API does not reach ZITADEL: network, proxy, certificates",
-            "it was a temporary failure",
-            STARTED_BEFORE,
-            "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line",
-        ),
-        fix=(API_LOG, RESTART, COMPARE),
+    candidates = (
+        "the API does not reach ZITADEL: network, proxy, certificates",
+        "it was a temporary failure",
+        STARTED_BEFORE,
+        OTHER_SETTINGS,
     )
+    cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
+    return Finding(id="call.api_cannot_ask", cause=cause, candidates=candidates, fix=(API_LOG, RESTART, COMPARE))
 
 
 @rule(when=lambda case: not case.introspection)
@@ -94,9 +91,6 @@ def _by_the_api_alone(case: ApiCase) -> Finding:
     finding, here = diagnose(BY_API_ALONE, case), case.here
     if not here or here.id == "client.swapped_with_token":
         return here or finding  # the API could ask ZITADEL, so another obstacle here is not why it refuses
-    if not case.from_zdemo:
-        cannot = "it is not a zdemo API, and answers like this when it cannot have tokens checked"
-        finding = replace(finding, candidates=(*finding.candidates, cannot))
     return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
 
 
@@ -116,18 +110,15 @@ def _own_rules(case: ApiCase) -> Finding | None:
             fix=(Command("role grant", (user_of(case.introspection), quoted(role, 60))),),
             otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
         )
-    filtered = (A_GATEWAY,) if case.status == 401 or case.answer.media_type == "text/html" else ()
+    candidates = ["the user lacks a role or a right that the API requires", OTHER_SETTINGS, CHANGED]
+    filtered = case.status == 401 or case.answer.media_type == "text/html"
+    candidates.insert(0 if filtered else 2, A_GATEWAY)
+    if case.status == 401 and case.form.is_opaque:
+        candidates.insert(0, VERIFIES_JWTS)
     return Finding(
         id="call.own_rules",
         cause=f"{case.issuer} says that the token is active: the API refuses it for a reason of its own",
-        candidates=(
-            *((VERIFIES_JWTS,) if case.status == 401 and case.form.is_opaque else ()),
-            *filtered,
-            "the user lacks a role or a right that the API requires",
-            "the API uses another application or project than this command line",
-            *(() if filtered else (A_GATEWAY,)),
-            CHANGED,
-        ),
+        candidates=tuple(candidates),
         seen=(*required, ("roles", roles or "none")),
         fix=(API_LOG,),
     )
@@ -143,43 +134,35 @@ def _compared(case: ApiCase) -> Finding:
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
     if case.here or case.from_zdemo:
         return finding
+    verifies, fix = "the API verifies JWTs itself, for another issuer or audience", finding.fix
     if case.form.is_opaque:
-        return replace(finding, candidates=(VERIFIES_JWTS, *finding.candidates), fix=(GET_JWT, *finding.fix))
-    verifies = "the API verifies JWTs itself, for another issuer or audience"
-    return replace(finding, candidates=(verifies, *finding.candidates))
+        verifies, fix = VERIFIES_JWTS, (GET_JWT, *fix)
+    return replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
 
 
 def other_api(difference: str, setting: str) -> Finding:
     """Return that the API said in which way it is not the one of these settings."""
-    return Finding(
-        id="call.disagrees",
-        cause=f"the API {difference}",
-        fix=(RESTART,),
-        otherwise=(f"or, if another API is meant: correct {setting}",),
-    )
+    otherwise = f"or, if another API is meant: correct {setting}"
+    return Finding(id="call.disagrees", cause=f"the API {difference}", fix=(RESTART,), otherwise=(otherwise,))
 
 
 def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     """Return why the API and ZITADEL may disagree about a token; ``zitadel`` is what ZITADEL says of it."""
     is_other, code = isinstance(call.route, OtherRoute), code_of(call.answer)
     is_foreign = not call.accepted and not is_from_zdemo(call.answer)
-    can_be_reused = call.accepted or is_foreign or code == "insufficient_scope"  # of active tokens alone
+    candidates = [STARTED_BEFORE, OTHER_SETTINGS]
+    if is_foreign and not code:
+        candidates.insert(0, A_GATEWAY)
+    if call.accepted or is_foreign or code == "insufficient_scope":  # only answers about active tokens are reused
+        candidates.append("it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL: try again")
+    behind_proxy = (f"or, behind a proxy, in {NGINX}",) if code == "invalid_token" else ()
     return Finding(
         id="call.disagrees",
         cause=f"the API and {issuer} disagree about this token",
-        candidates=(
-            *((A_GATEWAY,) if is_foreign and not code else ()),
-            STARTED_BEFORE,
-            "it asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID",
-            *(("it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL: try again",) if can_be_reused else ()),
-            "something in between caches answers, or changes the Authorization header",
-        ),
+        candidates=(*candidates, "something in between caches answers, or changes the Authorization header"),
         seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
         fix=(COMPARE,) if is_other else (RESTART,),
-        otherwise=(
-            *(() if is_other else (COMPARE,)),
-            *((f"or, behind a proxy, in {NGINX}",) if code == "invalid_token" else ()),
-        ),
+        otherwise=behind_proxy if is_other else (COMPARE, *behind_proxy),
     )
 
 

@@ -1,5 +1,6 @@
 """Why ZITADEL's token endpoint gives a service account no token: it says why for a secret, and never for a key."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -7,8 +8,7 @@ from zdemo.config.key_file import SERVICE_USER
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.client_records import finding_for_audience, finding_for_clock
-from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE
+from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import LOST, NO_CLIENT, database_away
 from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
@@ -21,9 +21,7 @@ WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise
 UNKNOWN = "client not found"
 SIGNER = "the user's key"
 KEY_REFUSED = ("invalid_grant", "server_error", "invalid_request", "invalid_client")  # the second before v4.14
-NEW_SECRET = (  # a step of a fix
-    "only if it is lost: press Actions, Generate Client Secret on the user's page; it breaks programs with the old one"  # noqa: S105  # a sentence
-)
+NEW_SECRET = "only if it is lost: press Actions, Generate Client Secret on the user's page"  # noqa: S105  # a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +78,9 @@ def _key_refused(case: UserCase) -> Finding:
     audience = finding_for_audience(evidence, settings.issuer, SIGNER, kind="user")
     if known := audience or finding_for_clock(evidence, SIGNER):
         return known
-    zitadels_now = case.now - (evidence.clock_ahead_seconds or 0)
-    if key and key.expires_at is not None and key.expires_at <= zitadels_now:
-        cause = f"the key expired {span(zitadels_now - key.expires_at)} ago, according to its file"
+    late = case.now - (evidence.clock_ahead_seconds or 0) - ((key and key.expires_at) or math.inf)
+    if late >= 0:
+        cause = f"the key expired {span(late)} ago, according to its file"
         return Finding(id="user.key_expired", cause=cause, fix=(SERVICE_USER.new_key,))
     if evidence.database_away:  # without it, ZITADEL answers good credentials like bad ones
         return database_away(settings.zitadel.server)
@@ -92,14 +90,10 @@ def _key_refused(case: UserCase) -> Finding:
         cause=f"ZITADEL refuses the key of {case.user}, and never says why",
         candidates=(
             f"{name} was deleted in ZITADEL, or has expired",
-            "the user was removed",
+            "the user was removed, or userId or keyId in the key file was changed",
             "the key file belongs to another ZITADEL, or this one was recreated since",
-            "userId or keyId in the key file was changed",
         ),
-        fix=(
-            f"check on the user's page in ZITADEL that it lists {name}, and when that expires",
-            SERVICE_USER.new_key,
-        ),
+        fix=(f"check on the user's page in ZITADEL that it lists {name}, and when that expires", SERVICE_USER.new_key),
     )
 
 
@@ -113,22 +107,18 @@ def _unknown(case: UserCase) -> Finding:
         return database_away(settings.zitadel.server)
     fix = (f"set {name} to the login name of a service account: its page in ZITADEL shows it as Client ID",)
     if settings.client_id == settings.application.client_id:
-        what = "and an API application gets no tokens: it only checks other tokens"
-        cause = f"{name} is the client ID of the API application, {what}"
+        cause = f"{name} is the client ID of the API application, which gets no tokens: it only checks other tokens"
         return Finding(id="user.is_application", cause=cause, fix=fix)
     if ID_DIGITS.fullmatch(settings.client_id) or OLD_CLIENT_ID.fullmatch(settings.client_id):
         what = "is the ID of a user or an application; ZITADEL knows a service account here only by its login name"
         return Finding(id="user.is_id", cause=f"{name} {what}", likely=True, fix=fix)
-    return Finding(
-        id="user.unknown",
-        cause=f"{settings.issuer} has no service account with the login name {quoted(settings.client_id, 60)}",
-        candidates=(
-            "it is misspelled, or is the user's display name",
-            "the login name ends with @ and the organization's domain",
-            "the user was removed, or belongs to another ZITADEL",
-        ),
-        fix=fix,
+    cause = f"{settings.issuer} has no service account with the login name {quoted(settings.client_id, 60)}"
+    candidates = (
+        "it is misspelled, or is the user's display name",
+        "the login name ends with @ and the organization's domain",
+        "the user was removed, or belongs to another ZITADEL",
     )
+    return Finding(id="user.unknown", cause=cause, candidates=candidates, fix=fix)
 
 
 @rule(when=_says(NO_SECRET, WRONG_SECRET))
@@ -141,27 +131,22 @@ def _wrong_secret(case: UserCase) -> Finding:
         cause = f"{variable} is the client secret of the API application, not that of {case.user}"
         give = "give the user's own secret instead"
         return Finding(id="user.secret_of_application", cause=cause, fix=(give, NEW_SECRET))
-    return Finding(
-        id="user.wrong_secret",
-        cause=f"{variable} is not the client secret of {case.user}",
-        candidates=(
-            f"it was not copied whole: a whole one has {SECRET_LENGTH} characters",
-            "a new one was generated since, which replaces the old one",
-            "it is another user's",
-        ),
-        fix=("copy the secret again from where it is kept", NEW_SECRET),
+    candidates = (
+        f"it was not copied whole: a whole one has {SECRET_LENGTH} characters",
+        "a new one was generated since, which replaces the old one",
+        "it is another user's",
     )
+    cause, copy = f"{variable} is not the client secret of {case.user}", "copy the secret again from where it is kept"
+    return Finding(id="user.wrong_secret", cause=cause, candidates=candidates, fix=(copy, NEW_SECRET))
 
 
 def _other_refusal(case: UserCase) -> Finding | None:
     if case.settings.key is None and case.answer.status >= 500:
         return None
-    return Finding(
-        id="user.refused",
-        cause=f"ZITADEL refuses {case.user} with a message that zdemo does not know",
-        candidates=("this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"),
-        fix=("check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more",),
-    )
+    cause = f"ZITADEL refuses {case.user} with a message that zdemo does not know"
+    candidates = "this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"
+    fix = "check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more"
+    return Finding(id="user.refused", cause=cause, candidates=candidates, fix=(fix,))
 
 
 REFUSED_USER = table(_inactive, _key_refused, _unknown, _wrong_secret, _other_refusal, when=_is_refusal, seen=_seen)

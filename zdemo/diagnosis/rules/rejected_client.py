@@ -3,20 +3,10 @@
 from dataclasses import replace
 
 from zdemo.config.variables import BY_NAME
-from zdemo.diagnosis.evidence import NO_SETTINGS, Probe, TokenCase
+from zdemo.diagnosis.evidence import NO_SETTINGS, ClientRecords, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.client_records import (
-    BY_RECORDS,
-    NEW_KEY,
-    REGENERATE,
-    SIGNER,
-    clock_of,
-    finding_for_audience,
-    has_key,
-    has_secret,
-    refusal,
-)
 from zdemo.diagnosis.rules.odd_values import (
+    CERTAINLY_COPY_SECRET,
     COPY_SECRET,
     SWAPPED,
     TOKEN_SWAPPED,
@@ -25,14 +15,38 @@ from zdemo.diagnosis.rules.odd_values import (
 )
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_form import ID_DIGITS
-from zdemo.diagnosis.wording import CLOCK_COMPARED, Lines, clock_words, described, url
+from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
 from zdemo.errors.problem import Problem
-from zdemo.errors.steps import Command, SetVariable, Step
+from zdemo.errors.steps import Command, SetVariable, Step, sentence
+from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
+from zdemo.zitadel.records import Application
 
+SIGNER = "the key of ZITADEL_KEY_FILE"
+KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
+PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
+IN_FRONT = "a proxy, gateway or bot filter in front of ZITADEL, which may require credentials of its own"
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
 USER_NOT_ACTIVE = "Errors.User.NotActive"
 EMULATORS_PAIR = BY_NAME["CLIENT_ID"].emulator, BY_NAME["CLIENT_SECRET"].emulator
+USE_EMULATOR = SetVariable("ZITADEL_DOMAIN", BY_NAME["ZITADEL_DOMAIN"].emulator, does="if the emulator is meant")
+NEW_KEY = "create a new key on the application's page and set ZITADEL_KEY_FILE to its file"
+REGENERATE = (
+    "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET "
+    "to the new one; that breaks other deployments of the application"
+)
+INACTIVE = "the application, its project or its organization is inactive or deleted"
+WRONG_SECRET = (
+    "CLIENT_ID is wrong: mistyped, or not the application's client ID",
+    "CLIENT_SECRET is wrong, or was regenerated (rotated) since",
+    INACTIVE,
+    "the application is key-only: it uses private_key_jwt and has no secret",
+)
+WRONG_KEY = (
+    "the key was deleted in ZITADEL, or has expired",
+    INACTIVE,
+    "clientId or keyId in the key file was changed",
+)
 
 
 def is_about_client(case: TokenCase) -> bool:
@@ -40,19 +54,27 @@ def is_about_client(case: TokenCase) -> bool:
     return isinstance(case.error, CredentialsRefused) and case.has_answer and case.settings is not NO_SETTINGS
 
 
+def _has_key(case: TokenCase) -> bool:
+    return case.settings.key is not None
+
+
+def _has_secret(case: TokenCase) -> bool:
+    return not _has_key(case)
+
+
+def _refusal(case: TokenCase) -> str:
+    return f"ZITADEL refuses the API application's {'key (ZITADEL_KEY_FILE)' if _has_key(case) else 'credentials'}"
+
+
 def _other_status(case: TokenCase) -> Finding | None:
     answer, variables = case.answer, case.settings.credential_variables
     if answer.status == 400:
         return None
+    refuses = f"the server at {url(answer).netloc} refuses the API application's credentials with {answer.status}"
     return Finding(
         id="client.refused",
-        cause=f"the server at {url(answer).netloc} refuses the API application's credentials with {answer.status}, "
-        "but ZITADEL v4 refuses them with 400",
-        candidates=(
-            "a proxy or gateway in front of ZITADEL that requires credentials of its own",
-            f"{answer.setting} names another authorization server",
-            f"another version of ZITADEL, and wrong values in {variables}",
-        ),
+        cause=f"{refuses}, but ZITADEL v4 refuses them with 400",
+        candidates=(IN_FRONT, f"{answer.setting} names another authorization server, or another version of ZITADEL"),
         fix=(
             f"let the proxy pass /oauth/v2/introspect, and check {answer.setting}",
             f"compare {variables} with the application's page in ZITADEL",
@@ -67,32 +89,26 @@ def _emulators(case: TokenCase) -> Finding | None:
     settings = case.settings
     if (settings.client_id, settings.client_secret) != EMULATORS_PAIR or case.answer.emulator:
         return None
-    domain = BY_NAME["ZITADEL_DOMAIN"]
-    return Finding(
-        id="client.emulators",
-        cause="CLIENT_ID and CLIENT_SECRET are those of zdemo's emulator, but another ZITADEL answers",
-        fix=(SetVariable(domain.name, domain.emulator, does="if the emulator is meant"),),
-        otherwise=(Command("setup", does="for those of your ZITADEL"),),
-    )
+    cause = "CLIENT_ID and CLIENT_SECRET are those of zdemo's emulator, but another ZITADEL answers"
+    own = Command("setup", does="for those of your ZITADEL")
+    return Finding(id="client.emulators", cause=cause, fix=(USE_EMULATOR,), otherwise=(own,))
 
 
 @rule(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT, when=lambda case: not ID_DIGITS.fullmatch(case.settings.client_id))
 def _service_account(case: TokenCase) -> Finding | None:
     """A service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
     reply = case.evidence.answer(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-    body = reply.json_object()
-    description = str(body.get("error_description", ""))
-    accepted = reply.status == 200 and "access_token" in body
-    if not (accepted or description.startswith((SERVICE_USER, USER_NOT_ACTIVE))):
+    body, status = reply.json_object(), reply.status
+    description = quoted(body.get("error_description"))
+    accepted = status == 200 and "access_token" in body
+    if not accepted and not description.startswith((SERVICE_USER, USER_NOT_ACTIVE)):
         return None
-    what = "accepts them as a service account's" if accepted else f"answers {quoted(description)}"
-    return Finding(
-        id="client.is_service_user",
-        cause="CLIENT_ID and CLIENT_SECRET are those of a service account; introspection needs an API application's",
-        seen=(("token endpoint", f"{what} ({reply.status})"),),
-        fix=("set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",),
-        otherwise=("only if it has no secret yet, or the secret is lost: press Regenerate Client Secret there",),
-    )
+    what = "accepts them as a service account's" if accepted else f"answers {description}"
+    cause = "CLIENT_ID and CLIENT_SECRET are those of a service account; introspection needs an API application's"
+    seen = (("token endpoint", f"{what} ({status})"),)
+    fix = "set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID"
+    otherwise = "only if it has no secret yet, or the secret is lost: press Regenerate Client Secret there"
+    return Finding(id="client.is_service_user", cause=cause, seen=seen, fix=(fix,), otherwise=(otherwise,))
 
 
 def _of_value(name: str, value: Problem) -> Finding:
@@ -108,19 +124,149 @@ def _misplaced(case: TokenCase) -> Finding | None:
 
 
 def _odd(case: TokenCase) -> Finding | None:
-    value = next(odd_credentials(case.settings), None)
-    if value is None:
+    if not (value := next(odd_credentials(case.settings), None)):
         return None
-    cause = f"{refusal(case)}: {value.text}"
+    cause = f"{_refusal(case)}: {value.text}"
     return replace(_of_value("client.refused", value), cause=cause, otherwise=(REGENERATE,))
 
 
-# --- what ZITADEL, and its administrator, show
+# --- what is signed here (RFC 7523)
 
 
-@rule(Probe.DISCOVERY, when=has_key)
+def assertions_are_refused(clock_ahead_seconds: float) -> bool:
+    """Return whether ZITADEL refuses every assertion that is signed here, because the clocks differ so much."""
+    return not -LIFETIME_SECONDS < clock_ahead_seconds <= CLOCK_LEEWAY_SECONDS + 1
+
+
+def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
+    """Find assertions in the future or expired for ZITADEL; only likely: a proxy may have written the ``Date``."""
+    ahead = evidence.clock_ahead_seconds
+    if ahead is None or not assertions_are_refused(ahead):
+        return None
+    what = "in the future" if ahead > 0 else "expired already"
+    cause = f"{clock_words(ahead)}: for ZITADEL, an assertion signed with {signer} is {what}"
+    return Finding(id="clock.skewed", cause=cause, likely=True, seen=(CLOCK_COMPARED,), fix=(SYNCHRONISE,))
+
+
+def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Finding | None:
+    """Find assertions that name another audience than ZITADEL's issuer, which it compares exactly."""
+    issuer, audience = evidence.issuer, audience_of(zitadel_domain)
+    if issuer in ("", audience):
+        return None
+    cause = f"ZITADEL's issuer is {issuer}, but assertions signed with {signer} are for {audience} (ZITADEL_DOMAIN)"
+    right = SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here")
+    proxy = "let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)"
+    return Finding(id=f"{kind}.issuer_differs", cause=cause, fix=(right,), otherwise=(proxy,))
+
+
+@rule(Probe.DISCOVERY, when=_has_key)
 def _other_audience(case: TokenCase) -> Finding | None:
     return finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="client")
+
+
+def _clock(case: TokenCase) -> Finding | None:
+    return finding_for_clock(case.evidence, SIGNER) if _has_key(case) else None
+
+
+# --- what the administrator's PAT shows
+
+
+def _certain(case: TokenCase, name: str, cause: str, fix: Step, *otherwise: Step) -> Finding:
+    return Finding(id=f"client.{name}", cause=f"{_refusal(case)}: {cause}", fix=(fix,), otherwise=otherwise)
+
+
+@rule(Probe.CLIENT_RECORDS)
+def _by_records(case: TokenCase) -> Finding | None:
+    if not (records := case.evidence.client_records):
+        return None
+    if (app := records.application) is None:
+        return _unknown(case, records)
+    name = f"the application {quoted(app.name, 60)}"
+    by_credentials = _wrong_key if _has_key(case) else _wrong_secret
+    if app.method == PUBLIC_METHOD and not _inactive(case, records):
+        what = f"{name} is a public client (PKCE, authentication method none): it cannot introspect"
+        fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
+        return _certain(case, "is_public", what, fix)
+    return _inactive(case, records) or by_credentials(case, app, name, records)
+
+
+def _inactive(case: TokenCase, records: ClientRecords) -> Finding | None:
+    kinds = {"application": records.application, "project": records.project, "organization": records.organization}
+    for kind, record in kinds.items():
+        if record and not record.active:
+            number = f" ({quoted(record.id, 40)})" if kind == "project" else ""
+            of = "" if kind == "application" else " of the application"
+            cause = f"the {kind} {quoted(record.name, 60)}{number}{of} is inactive (deactivated)"
+            fix = f"reactivate the {kind}: its page in the Management Console, Actions, Reactivate"
+            return _certain(case, f"{kind}_inactive", cause, fix)
+    return None
+
+
+def _wrong_secret(case: TokenCase, app: Application, name: str, records: ClientRecords) -> Finding | None:
+    if app.method in KEY_METHODS:
+        cause = f"{name} uses a key (authentication method private_key_jwt), but a client secret was sent (Basic)"
+        new_key = "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it"
+        basic = "switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows"
+        return _certain(case, "key_only", cause, new_key, basic)
+    if not records.all_visible:  # an administrator of the project alone
+        return None
+    right = f"CLIENT_ID is right: {name}, its project and its organization are active"
+    cause = f"CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since. {right}"
+    return _certain(case, "wrong_secret", cause, CERTAINLY_COPY_SECRET, REGENERATE)
+
+
+def _wrong_key(case: TokenCase, _app: Application, name: str, records: ClientRecords) -> Finding | None:
+    if records.keys is None or not case.settings.key:
+        return None
+    key = next((listed for listed in records.keys if listed.id == case.settings.key.key_id), None)
+    if key is None:
+        why = f"{name} does not list its keyId; it was deleted, or clientId or keyId in the file was changed"
+        return _certain(case, "key_deleted", f"the key is unknown: {why}", NEW_KEY)
+    if key.has_expired(case.zitadels_now):
+        return _certain(case, "key_expired", f"the key has expired ({key.expires_text})", NEW_KEY)
+    good = f"{name} lists that key, it has not expired, and application, project and organization are active"
+    cause = f"the private key in the file does not belong to its keyId: {good}"
+    differs = replace(_certain(case, "key_differs", cause, NEW_KEY), likely=True)
+    return _clock(case) or (differs if records.all_visible else None)
+
+
+def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
+    variables = case.settings.credential_variables
+    variable = "clientId in the key file" if _has_key(case) else "CLIENT_ID"
+    if app := records.with_own_id:
+        fix: Step = SetVariable("CLIENT_ID", app.client_id, certain=True)
+        if _has_key(case):
+            fix = f"correct clientId in the file of ZITADEL_KEY_FILE: {app.client_id}"
+        what = f"{variable} is the resource ID of the application {quoted(app.name, 60)}, not its client ID"
+        return _certain(case, "is_another_id", what, fix)
+    if records.whole_instance:
+        cause = f"no application has this client ID ({variable}): it is wrong, the application was deleted, or it "
+        fix = f"set {variables} to those of an API application of this ZITADEL"
+        creates = Command("setup", does="creates one")
+        return _certain(case, "unknown", f"{cause}belongs to another ZITADEL", fix, creates)
+    see_all = "set ZITADEL_ADMIN_PAT to the PAT of an IAM_OWNER, who can see everything; then"
+    return _clock(case) or Finding(  # an administrator of an organization sees only its applications
+        id="client.unknown",
+        cause=f"{_refusal(case)}, and no application that this administrator can see has this client ID ({variable})",
+        candidates=(
+            f"{variable} is wrong, or the application was deleted",
+            "the application is in an organization that this administrator cannot see: it may be inactive there, or "
+            f"{variables} may be wrong",
+            "it belongs to another ZITADEL, or this one was recreated since",
+        ),
+        fix=(
+            f"compare {variables} with the application's page in ZITADEL",
+            sentence(see_all, Command("doctor"), "shows which it is"),
+        ),
+    )
+
+
+def _seen_in_records(case: TokenCase) -> Lines:
+    values = () if _has_key(case) else odd_credentials(case.settings)
+    return *(("values", value.text) for value in values), LOOKED_UP
+
+
+# --- what ZITADEL alone shows
 
 
 def _may_all_be_refused(case: TokenCase) -> bool:
@@ -138,7 +284,6 @@ def _everything_refused(case: TokenCase) -> Finding | None:
         cause="everything is refused at once: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This "
         "ZITADEL was recreated (its data was deleted) since they were created, or they belong to another instance",
         likely=True,
-        seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
         fix=(f"correct {case.answer.setting}, if another ZITADEL is meant",),
         otherwise=(
             "set ZITADEL_ADMIN_PAT to the new administrator's PAT",
@@ -149,25 +294,17 @@ def _everything_refused(case: TokenCase) -> Finding | None:
 
 def _open(case: TokenCase) -> Finding:
     evidence, key, client_id = case.evidence, case.settings.key, case.settings.client_id
-    inactive = "the application, its project or its organization is inactive or deleted"
     number = f" {client_id}" if ID_DIGITS.fullmatch(client_id) else ""
     page = f"compare CLIENT_ID{number} with the application's page in ZITADEL, and check that the application is active"
-    wrong: tuple[str, ...] = (
-        "CLIENT_ID is wrong: mistyped, or not the application's client ID",
-        "CLIENT_SECRET is wrong, or was regenerated (rotated) since",
-        inactive,
-        "the application is key-only: it uses private_key_jwt and has no secret",
-    )
     steps: tuple[Step, ...] = (page, COPY_SECRET)
     ahead = evidence.clock_off_by if key else 0
+    wrong = WRONG_KEY if key else WRONG_SECRET
     if key:
-        clock = (clock_words(ahead),) if ahead else ()
-        changed = "clientId or keyId in the key file was changed"
-        wrong = (*clock, "the key was deleted in ZITADEL, or has expired", inactive, changed)
         steps = ("check on the application's page in ZITADEL that it is active and lists the file's keyId", NEW_KEY)
-    elsewhere = (
-        f"{'the key file belongs' if key else 'they belong'} to another ZITADEL, or this one was recreated since"
-    )
+    if ahead:
+        wrong = (clock_words(ahead), *wrong)
+    whose = "the key file belongs" if key else "they belong"
+    elsewhere = f"{whose} to another ZITADEL, or this one was recreated since"
     is_dead = Probe.USERINFO in evidence.refused
     correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if is_dead else ()
     ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows which it is")
@@ -175,7 +312,7 @@ def _open(case: TokenCase) -> Finding:
         ask = "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
     return Finding(
         id="client.key_refused" if key else "client.refused",
-        cause=refusal(case),
+        cause=_refusal(case),
         candidates=(elsewhere, *wrong) if is_dead else (*wrong, elsewhere),
         seen=(CLOCK_COMPARED,) if ahead else (),
         fix=(*correct, *steps, ask),
@@ -192,12 +329,12 @@ def _seen(case: TokenCase) -> Lines:
 
 REFUSED_CLIENT = table(
     _other_status,
-    *table(_emulators, _service_account, _misplaced, when=has_secret),
+    *table(_emulators, _service_account, _misplaced, when=_has_secret),
     _other_audience,
-    *BY_RECORDS,
+    *table(_by_records, seen=_seen_in_records),
     _everything_refused,
-    rule(when=has_key)(clock_of),
-    *table(_odd, when=has_secret),
+    _clock,
+    *table(_odd, when=_has_secret),
     rule(Probe.USERINFO, when=_may_all_be_refused)(_open),
     _open,
     when=is_about_client,

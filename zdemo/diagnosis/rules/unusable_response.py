@@ -7,7 +7,7 @@ from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import NO_SETTINGS, NOTHING, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import is_from_zdemo
-from zdemo.diagnosis.rules.rejected_client import REFUSED_CLIENT, is_about_client
+from zdemo.diagnosis.rules.rejected_client import IN_FRONT, REFUSED_CLIENT, is_about_client
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
@@ -17,11 +17,10 @@ from zdemo.zitadel.instance_not_found import INSTANCE_UNKNOWN, instance_not_foun
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.zitadel.introspection_response import DATABASE_AWAY
 
-FILTERED = (401, 403, 407, 413)  # with a page: how a filter, or a login page in front of ZITADEL, refuses
+FILTERED = (401, 403, 407, 413)  # how a filter refuses: ZITADEL never so for discovery, nor with a page
 NETWORK_LOGIN = 511  # RFC 6585 §6: never a server's own answer
 BLOCKED = "Your ZITADEL instance is blocked"  # ZITADEL's own words, in plain text
 DATABASE_CHECK = "API-F24h2"  # ZITADEL: the ID in the 412 of its readiness check
-REFUSALS = (401, 403, 407)  # never ZITADEL's answer to a request for discovery
 LOST = ("token missing", "grant_type missing", "assertion missing")  # ZITADEL's words, when the form did not arrive
 NO_CLIENT = "client_id or client_assertion must be provided"  # likewise, when neither header nor form names it
 
@@ -51,12 +50,10 @@ def _hangs(case: TokenCase) -> Finding:
             candidates=("a table of its database is locked", "it is overloaded", "a proxy holds back /oauth"),
             fix=("check ZITADEL's log and its database (locks, load), then try again",),
         )
-    return Finding(
-        id="zitadel.database_hangs",
-        cause=f"ZITADEL is alive, but its database hangs: {case.error}, while its health check answers at once",
-        likely=Probe.READY not in case.evidence.timed_out,
-        fix=("check ZITADEL's database (PostgreSQL) and the network to it, then try again",),
-    )
+    cause = f"ZITADEL is alive, but its database hangs: {case.error}, while its health check answers at once"
+    likely = Probe.READY not in case.evidence.timed_out
+    fix = "check ZITADEL's database (PostgreSQL) and the network to it, then try again"
+    return Finding(id="zitadel.database_hangs", cause=cause, likely=likely, fix=(fix,))
 
 
 # --- a response
@@ -74,32 +71,24 @@ def _path(case: TokenCase) -> str:
     return url(case.answer).path
 
 
-def _request(case: TokenCase) -> str:
-    return f"{'POST' if _path(case) in (INTROSPECTION_PATH, TOKEN_PATH) else 'GET'} {_path(case)}"
-
-
-def _says_database_away(case: TokenCase) -> bool:
-    return DATABASE_AWAY in case.answer.text
+def _let_pass(case: TokenCase, what: str) -> str:
+    method = "POST" if _path(case) in (INTROSPECTION_PATH, TOKEN_PATH) else "GET"
+    return f"let {what} pass {method} {_path(case)}"
 
 
 def _no_instance(case: TokenCase) -> Finding | None:
     not_found = instance_not_found(case.answer)
-    if not_found is None or _says_database_away(case):  # which ZITADEL says in such a text, too
+    if not_found is None or DATABASE_AWAY in case.answer.text:  # which ZITADEL says in such a text, too
         return None
     host, domain = not_found.host or "none", not_found.domain or "unknown"
-    return Finding(
-        id=f"zitadel.{not_found.fault}",
-        cause=not_found.cause,
-        seen=(("hosts", f"ZITADEL saw {host}; its ExternalDomain is {domain}"),),
-        fix=not_found.steps,
-    )
+    seen = (("hosts", f"ZITADEL saw {host}; its ExternalDomain is {domain}"),)
+    return Finding(id=f"zitadel.{not_found.fault}", cause=not_found.cause, seen=seen, fix=not_found.steps)
 
 
 @rule(Probe.READY)
 def _database_is_away(case: TokenCase) -> Finding | None:
-    if not (_says_database_away(case) or case.evidence.database_away):
-        return None
-    return database_away(f"{url(case.answer).scheme}://{_host(case)}")
+    is_away = DATABASE_AWAY in case.answer.text or case.evidence.database_away
+    return database_away(f"{url(case.answer).scheme}://{_host(case)}") if is_away else None
 
 
 def database_away(origin: str, seen: Lines = ()) -> Finding:
@@ -115,11 +104,9 @@ def database_away(origin: str, seen: Lines = ()) -> Finding:
 
 @rule(when=_status(NETWORK_LOGIN))
 def _captive_portal(case: TokenCase) -> Finding | None:
-    return Finding(
-        id="net.login",
-        cause=f"the network requires a login first, and answers in place of {_host(case)} ({NETWORK_LOGIN})",
-        fix=("log in to the network (open any page in a browser), then try again",),
-    )
+    cause = f"the network requires a login first, and answers in place of {_host(case)} ({NETWORK_LOGIN})"
+    fix = "log in to the network (open any page in a browser), then try again"
+    return Finding(id="net.login", cause=cause, fix=(fix,))
 
 
 def _may_be_the_proxys(case: TokenCase) -> bool:
@@ -140,22 +127,17 @@ def _own_proxy(case: TokenCase) -> Finding | None:
         cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
         candidates=(f"the proxy {cannot} {host}", f"{host} is not a ZITADEL, or a proxy in front of it answers"),
         fix=(f"check host and port in {answer.setting} ({host}), and that ZITADEL runs there",),
-        otherwise=(
-            f"if this machine reaches it without the proxy, add {url(answer).hostname} to NO_PROXY",
-            "otherwise let the proxy pass requests to it: its log says more",
-        ),
+        otherwise=(f"let the proxy pass requests to {host}, or add {url(answer).hostname} to NO_PROXY",),
     )
 
 
 @rule(when=_status(429))
 def _rate_limited(case: TokenCase) -> Finding:
-    blocked = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
-    limited = "requests to ZITADEL are rate limited (429), by it or by a proxy"
-    return Finding(
-        id="zitadel.rate_limited",
-        cause=blocked if BLOCKED in case.answer.text else limited,
-        fix=(wait(case.answer), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"),
-    )
+    cause = "requests to ZITADEL are rate limited (429), by it or by a proxy"
+    if BLOCKED in case.answer.text:
+        cause = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
+    fix = wait(case.answer), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"
+    return Finding(id="zitadel.rate_limited", cause=cause, fix=fix)
 
 
 @rule(when=_status(*range(300, 400)))
@@ -201,18 +183,12 @@ def _in_between(case: TokenCase) -> Finding | None:
     """Return the finding when ZITADEL answers its readiness check, but something else answers this path."""
     if not case.evidence.is_zitadel:
         return None
-    passing = (
-        "the proxy sends this path elsewhere, or it is switched off there (maintenance)",
-        "ZITADEL was starting a moment ago, and works now: try again",
-    )
-    subject = "introspection" if _path(case) == INTROSPECTION_PATH else _path(case)
-    return Finding(
-        id="zitadel.in_between",
-        cause=f"ZITADEL is at {_host(case)}, but something in front of it answers {subject} in its place "
-        f"({case.answer.status})",
-        candidates=passing if case.answer.status in GATEWAY_STATUSES else (),
-        fix=(f"let the proxy or filter in front of ZITADEL pass {_request(case)}; its log says more",),
-    )
+    passing = "the proxy sends this path elsewhere, or is in maintenance", "ZITADEL was starting: try again"
+    host, subject = _host(case), "introspection" if _path(case) == INTROSPECTION_PATH else _path(case)
+    cause = f"ZITADEL is at {host}, but something in front of it answers {subject} in its place ({case.answer.status})"
+    candidates = passing if case.answer.status in GATEWAY_STATUSES else ()
+    fix = f"{_let_pass(case, 'the proxy or filter in front of ZITADEL')}; its log says more"
+    return Finding(id="zitadel.in_between", cause=cause, candidates=candidates, fix=(fix,))
 
 
 def _is_gateways(case: TokenCase) -> bool:
@@ -224,18 +200,13 @@ def _is_gateways(case: TokenCase) -> bool:
 def _fails(case: TokenCase) -> Finding:
     host, status = _host(case), case.answer.status
     if _is_gateways(case):
-        return Finding(
-            id="zitadel.behind_proxy_down",
-            cause=f"a proxy answers at {host}, but ZITADEL behind it does not ({status})",
-            likely=True,
-            fix=("start ZITADEL, or correct ZITADEL's address in the proxy's configuration; its log says more",),
-        )
-    return Finding(
-        id="zitadel.fails",
-        cause=f"the server at {host} fails ({status})",
-        candidates=("ZITADEL or its database is in trouble", "a proxy in front of it fails", "it is another server"),
-        fix=("check ZITADEL's log and the proxy's, then try again",),
-    )
+        cause = f"a proxy answers at {host}, but ZITADEL behind it does not ({status})"
+        fix = "start ZITADEL, or correct ZITADEL's address in the proxy's configuration; its log says more"
+        return Finding(id="zitadel.behind_proxy_down", cause=cause, likely=True, fix=(fix,))
+    candidates = "ZITADEL or its database is in trouble", "a proxy in front of it fails", "it is another server"
+    fix = "check ZITADEL's log and the proxy's, then try again"
+    cause = f"the server at {host} fails ({status})"
+    return Finding(id="zitadel.fails", cause=cause, candidates=candidates, fix=(fix,))
 
 
 def _is_strange(case: TokenCase) -> bool:
@@ -249,15 +220,12 @@ def _is_filters_page(case: TokenCase) -> bool:
 
 
 def _filtered(case: TokenCase) -> Finding:
-    answer, host = case.answer, _host(case)
+    answer = case.answer
     return Finding(
         id="zitadel.filtered",
-        cause=f"another server than ZITADEL answers at {host} and refuses the request ({described(answer)})",
-        candidates=(
-            "a proxy or bot filter in front of ZITADEL, or one that requires a login of its own",
-            f"{answer.setting} names another web server",
-        ),
-        fix=(f"let the filter pass {_request(case)} without a login, or correct {answer.setting}",),
+        cause=f"another server than ZITADEL answers at {_host(case)} and refuses the request ({described(answer)})",
+        candidates=(IN_FRONT, f"{answer.setting} names another web server"),
+        fix=(f"{_let_pass(case, 'the filter')} without a login, or correct {answer.setting}",),
     )
 
 
@@ -280,18 +248,12 @@ def _correct_address(answer: Response) -> str:
 @rule(Probe.READY, Probe.DISCOVERY)
 def _unusable(case: TokenCase) -> Finding | None:
     changed = "something between here and ZITADEL changes the request or the answer"
-    other, elsewhere = (
-        f"{case.answer.setting} names a server that is not a ZITADEL",
-        "only this path leads to another server",
-    )
-    passes = f"let what is in front of ZITADEL pass {_request(case)} and its answer unchanged"
-    is_zitadel = case.evidence.is_zitadel
-    return Finding(
-        id="zitadel.unusable",
-        cause=quoted(str(case.error), 300),
-        candidates=(changed, elsewhere) if is_zitadel else (other, changed),
-        fix=(passes,) if is_zitadel or not case.error else case.error.steps,
-    )
+    other = f"{case.answer.setting} names a server that is not a ZITADEL"
+    candidates, fix = (other, changed), case.error.steps if case.error else ()
+    if case.evidence.is_zitadel:
+        candidates = changed, "only this path leads to another server"
+        fix = (f"{_let_pass(case, 'what is in front of ZITADEL')} and its answer unchanged",)
+    return Finding(id="zitadel.unusable", cause=quoted(str(case.error), 300), candidates=candidates, fix=fix)
 
 
 # --- another response to a request for discovery
@@ -299,21 +261,15 @@ def _unusable(case: TokenCase) -> Finding | None:
 
 @rule(Probe.READY)
 def _another_api(case: TokenCase) -> Finding | None:
-    body, status, correct = case.answer.json_object(), case.answer.status, _correct_address(case.answer)
-    if status == 404 and is_from_zdemo(case.answer):
-        return Finding(
-            id="zitadel.is_the_api",
-            cause=f"the server at {_host(case)} is not a ZITADEL but a zdemo API",
-            fix=(
-                correct,
-                sentence("set the API's address with", SetVariable("ZDEMO_API_URL", f"http://{_host(case)}")),
-            ),
-        )
-    if status == 200 and "issuer" in body:
-        what = f"another authorization server (issuer {quoted(body['issuer'])})"
-        cause = f"the server at {_host(case)} is not a ZITADEL but {what}"
+    answer, body, correct = case.answer, case.answer.json_object(), _correct_address(case.answer)
+    not_zitadel = f"the server at {_host(case)} is not a ZITADEL but"
+    if answer.status == 404 and is_from_zdemo(answer):
+        there = sentence("set the API's address with", SetVariable("ZDEMO_API_URL", f"http://{_host(case)}"))
+        return Finding(id="zitadel.is_the_api", cause=f"{not_zitadel} a zdemo API", fix=(correct, there))
+    if answer.status == 200 and "issuer" in body:
+        cause = f"{not_zitadel} another authorization server (issuer {quoted(body['issuer'])})"
         return Finding(id="zitadel.other_issuer", cause=cause, fix=(correct,))
-    is_other = body and 200 <= status < 500 and status != 429 and not case.evidence.is_ready
+    is_other = body and 200 <= answer.status < 500 and answer.status != 429 and not case.evidence.is_ready
     return _other_server(case) if is_other else None
 
 
@@ -348,10 +304,10 @@ UNUSABLE = table(
 )
 NO_DISCOVERY = (
     *table(
-        rule(Probe.READY, when=_status(*REFUSALS))(_in_between),
+        rule(Probe.READY, when=_status(*FILTERED))(_in_between),
         _expects_https,
         _own_proxy,
-        rule(when=_status(*REFUSALS))(_filtered),
+        rule(when=_status(*FILTERED))(_filtered),
         _another_api,
         seen=_seen,
     ),
@@ -370,11 +326,8 @@ def finding_for_error(
 
 def zitadels_signs(evidence: Evidence) -> str:
     """Return what shows that a ZITADEL answers; empty when nothing does."""
-    ready, discovery = evidence.answer(Probe.READY), evidence.answer(Probe.DISCOVERY)
     if evidence.is_discovered:
         return f"issuer {evidence.issuer}"
-    if evidence.is_ready or DATABASE_CHECK in ready.text:
-        return "its readiness check is ZITADEL's"
-    if discovery.status:
-        return "its answers are ZITADEL's" if INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text else ""
-    return "its health check is ZITADEL's" if evidence.is_healthy else ""
+    texts = evidence.answer(Probe.READY).text + evidence.answer(Probe.DISCOVERY).text
+    says_so = any(sign in texts for sign in (DATABASE_CHECK, INSTANCE_UNKNOWN, BLOCKED))
+    return "its answers are ZITADEL's" if says_so or evidence.is_ready or evidence.is_healthy else ""

@@ -215,13 +215,12 @@ def _update_administrator(call: Call) -> Answer:
 
 @INTERNAL.method("DeleteAdministrator", **_FIELDS)
 def _delete_administrator(call: Call) -> Answer:
-    """Remove an administrator; a user who is not one is accepted."""
-    resource = _permitted_resource(call, "delete")
-    administrator = call.world.find_administrator(call.body.get("userId", ""), resource)
-    if administrator is None:
-        return {}
-    del call.world.administrators[administrator.id]
-    return {"deletionDate": t.moment(call.world.now())}
+    """Remove an administrator, or answer with the date of the removal; the answer for others is empty."""
+    resource, user_id = _permitted_resource(call, "delete"), call.body.get("userId", "")
+    if administrator := call.world.find_administrator(user_id, resource):
+        call.world.remove_administrator(administrator)
+    when = call.world.removed.get((user_id, resource))
+    return {"deletionDate": t.moment(when)} if when else {}
 
 
 def _show_administrator(world: World, administrator: Administrator) -> Answer:
@@ -238,7 +237,7 @@ def _show_administrator(world: World, administrator: Administrator) -> Answer:
 def _visible(call: Call, administrator: Administrator) -> bool:
     resource = administrator.resource
     owner = call.world.organization_of(resource) or ""
-    return call.may(f"{_PERMISSION[resource.kind]}.read", owner, resource.id)
+    return administrator.user_id == call.caller.id or call.may(f"{_PERMISSION[resource.kind]}.read", owner, resource.id)
 
 
 lists.Listing[Administrator](

@@ -14,11 +14,11 @@ CODE_CHARACTERS = string.ascii_uppercase + string.digits
 CODE_LENGTH = 6
 GENDER = t.enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
 RULES = (  # the default password complexity policy
-    (r".{8,}", "Password is too short", "COMMA-HuJf6"),
-    (r"[a-z]", "Password must contain lower case", "COMMA-co3Xw"),
-    (r"[A-Z]", "Password must contain upper case", "COMMA-VoaRj"),
-    (r"[0-9]", "Password must contain number", "COMMA-ZBv4H"),
-    (r"[^0-9a-zA-Z]", "Password must contain symbol", "COMMA-ZDLwA"),
+    (r".{8,}", "Password is too short", "HuJf6"),
+    (r"[a-z]", "Password must contain lower case", "co3Xw"),
+    (r"[A-Z]", "Password must contain upper case", "VoaRj"),
+    (r"[0-9]", "Password must contain number", "ZBv4H"),
+    (r"[^0-9a-zA-Z]", "Password must contain symbol", "ZDLwA"),
 )
 
 
@@ -75,11 +75,11 @@ def set_parts(user: User, parts: Answer) -> Answer:
     return codes
 
 
-def check_rules(password: str) -> None:
-    """Raise InvalidArgument for a password that breaks a rule."""
+def check_rules(password: str, family: str = "COMMA") -> None:
+    """Raise InvalidArgument for a password that breaks a rule; ``family`` begins the ID of the error."""
     for pattern, text, error_id in RULES:
         if not re.search(pattern, password):
-            raise InvalidArgument(text, error_id)
+            raise InvalidArgument(text, f"{family}-{error_id}")
 
 
 def set_password(call: Call, user: User, sent: Answer) -> None:
@@ -96,7 +96,7 @@ def change_password(call: Call, user: User, sent: Answer) -> None:
         call.need("user.write", user.organization_id)
     if "password" not in sent:
         raise InvalidArgument("Password is empty", "COMMAND-3klek4sbns")
-    check_rules(sent["password"]["password"])
+    check_rules(sent["password"]["password"], "DOMAIN")
     set_password(call, user, sent["password"])
 
 

@@ -1,10 +1,10 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
-from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, OPTIONAL, enum, moment
+from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, NO_TIME, OPTIONAL, enum, moment
 from zdemo.emulator.api.lists import Filter, Listing, columns, equal_filter, id_filter, state_of, text_query
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
-from zdemo.emulator.api_errors import FailedPrecondition
+from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Organization
 from zdemo.emulator.oidc import LOCALES
 from zdemo.emulator.world import World
@@ -47,6 +47,28 @@ Listing[Organization](
 def _add_organization(call: Call) -> Answer:
     organization = call.world.add_organization(call.body["name"], id=call.body.get("organizationId"))
     return {"details": details(organization, organization.id), "organizationId": organization.id}
+
+
+@SERVICE.method("UpdateOrganization", organizationId=ID, name=ID)
+def _update_organization(call: Call) -> Answer:
+    """Rename an organization; no change is refused."""
+    unknown = NotFound("Organisation not found", "ORG-1MRds")
+    organization = existing(call.world.organizations.get(call.body["organizationId"]), unknown)
+    call.need("org.write", organization.id)
+    if organization.name == call.body["name"]:
+        raise FailedPrecondition("Organisation not changed", "ORG-4VSdf")
+    return {"changeDate": moment(call.world.rename_organization(organization, call.body["name"]))}
+
+
+@SERVICE.method("DeleteOrganization", organizationId=ID)
+def _delete_organization(call: Call) -> Answer:
+    """Delete an organization with all that it owns; an unknown one is answered with no time."""
+    organization = call.world.organizations.get(call.body["organizationId"])
+    if organization is None:
+        return {"deletionDate": NO_TIME}
+    call.need("org.delete", organization.id)
+    call.world.remove_organization(organization)
+    return {"deletionDate": moment(call.world.now())}
 
 
 # --- the instance's features and settings ---

@@ -1,6 +1,7 @@
 """zitadel.project.v2.ProjectService: projects, their roles, and their grants to other organizations."""
 
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from zdemo.emulator.api import fields as t
@@ -72,24 +73,37 @@ def _delete_project(call: Call) -> Answer:
     return {"deletionDate": t.moment(when)} if when else {}
 
 
-show_project = lists.row_of(
-    projectId="id",
-    organizationId="organization_id",
+_PROJECT: dict[str, lists.Getter] = {
+    "projectId": "project_id",
+    "organizationId": "project.organization_id",
     **lists.DATES,
-    name="name",
-    state=lists.state_of("PROJECT_STATE"),
-    **FLAGS,
-)
+    "name": "project.name",
+    "state": lambda world, row: f"PROJECT_STATE_{world.projects[row.project_id].state}",
+    **{name: f"project.{attribute}" for name, attribute in FLAGS.items()},
+}
+_GRANTED: dict[str, lists.Getter] = {
+    "grantedOrganizationId": "granted_organization_id",
+    "grantedOrganizationName": lambda world, grant: world.organizations[grant.granted_organization_id].name,
+}
+_show_project = lists.row_of(**_PROJECT)
+_show_granted = lists.row_of(**_PROJECT, **_GRANTED, grantedState=lists.state_of("GRANTED_PROJECT_STATE"))
+_sees_project = lists.readable("project.read", "id", "organization_id")
+_sees_grant = lists.readable("project.grant.read", "project_id", "project.organization_id", "granted_organization_id")
 
 
 @SERVICE.method("GetProject", permission="project.read", projectId=t.ID)
 def _get_project(call: Call) -> Answer:
-    return {"project": show_project(call.world, _existing(call, "project.read", "QUERY-fk2fs"))}
+    return {"project": _show_project(call.world, _existing(call, "project.read", "QUERY-fk2fs"))}
 
 
-def _is_of_organization(_: World, project: Project, content: Answer) -> bool:
-    owner, kind = content.get("organizationId", ""), content.get("type")
-    return (project.organization_id == owner and kind != "GRANTED") or (owner in project.grants and kind != "OWNED")
+ProjectRow = Project | ProjectGrant  # ListProjects has a row for each project, and one for each of its grants
+
+
+def _is_of_organization(world: World, row: ProjectRow, content: Answer) -> bool:
+    owned = world.projects[row.project_id].organization_id == content.get("organizationId", "")
+    granted = getattr(row, "granted_organization_id", None) == content.get("organizationId", "")
+    kind = content.get("type")
+    return (owned and kind != "GRANTED") or (granted and kind != "OWNED")
 
 
 _OWNER_FILTER = t.Message(
@@ -97,18 +111,20 @@ _OWNER_FILTER = t.Message(
     organizationId=t.Text(most=200),
     type=t.Enum(("TYPE_UNSPECIFIED", "OWNED", "GRANTED", "OWNED_OR_GRANTED")),
 )
-lists.Listing[Project](
-    rows=lambda call: call.world.projects.values(),
-    visible=lists.readable("project.read", "id", "organization_id"),
-    show=show_project,
+lists.Listing[ProjectRow](
+    rows=lambda call: chain.from_iterable((p, *p.grants.values()) for p in call.world.projects.values()),
+    visible=lambda call, row: (_sees_project if isinstance(row, Project) else _sees_grant)(call, row),
+    show=lambda world, row: (_show_project if isinstance(row, Project) else _show_granted)(world, row),
     result="projects",
     filter_name="ProjectSearchFilter",
     filters={
-        "projectNameFilter": lists.text_filter("ProjectNameFilter", "projectName", "name"),
-        "inProjectIdsFilter": lists.ids_filter("id"),
+        "projectNameFilter": lists.text_filter("ProjectNameFilter", "projectName", "project.name"),
+        "inProjectIdsFilter": lists.ids_filter("project_id"),
         "organizationIdFilter": lists.Filter(t.Sub(_OWNER_FILTER), _is_of_organization),
     },
-    columns=lists.columns("PROJECT_FIELD_NAME", "ID CREATION_DATE CHANGE_DATE NAME"),
+    columns=lists.columns(
+        "PROJECT_FIELD_NAME", "ID CREATION_DATE CHANGE_DATE NAME", ID="project_id", NAME="project.name"
+    ),
 ).serve(SERVICE, "ListProjects", "project.read")
 
 
@@ -149,7 +165,7 @@ def _remove_project_role(call: Call) -> Answer:
 
 lists.Listing[Role](
     rows=lambda call: getattr(call.world.projects.get(call.body["projectId"]), "roles", {}).values(),
-    visible=lists.readable("project.role.read", "project_id", "project.organization_id"),
+    visible=lists.readable("project.grant.read", "id", "project.organization_id"),  # sic: not for one project (ZITADEL)
     show=lists.row_of(projectId="project_id", key="id", **lists.DATES, displayName="display_name", group="group"),
     result="projectRoles",
     filter_name="ProjectRoleSearchFilter",
@@ -219,12 +235,11 @@ def _delete_project_grant(call: Call) -> Answer:
 
 lists.Listing[ProjectGrant](
     rows=lambda call: [g for p in call.world.projects.values() for g in p.grants.values()],
-    visible=lists.readable("project.grant.read", "project_id", "project.organization_id", "granted_organization_id"),
+    visible=_sees_grant,
     show=lists.row_of(
         organizationId="project.organization_id",
         **lists.DATES,
-        grantedOrganizationId="granted_organization_id",
-        grantedOrganizationName=lambda world, grant: world.organizations[grant.granted_organization_id].name,
+        **_GRANTED,
         grantedRoleKeys="role_keys",
         projectId="project_id",
         projectName="project.name",

@@ -45,8 +45,10 @@ def _update_machine(call: Call) -> Answer:
 @MANAGEMENT.method("GenerateMachineSecret", permission="user.write", rest="PUT /users/<userId>/secret", userId=Text())
 def _generate_machine_secret(call: Call) -> Answer:
     user = call.world.users.get(call.body["userId"])
-    if user is None or user.organization_id != call.organization_id:
+    if user is None:
         raise unknown_user()
+    if user.organization_id != call.organization_id:
+        raise NotFound("User could not be found", "MANAG-fpo4B")
     if not user.machine:
         raise FailedPrecondition("Errors.User.NotExisting", "COMMAND-x8910n")
     user.secret = new_secret()
@@ -127,8 +129,6 @@ for name, active, refusal in (
 @MANAGEMENT.method("RemoveOrg", permission="org.delete", rest="DELETE /orgs/me")
 def _remove_org(call: Call) -> Answer:
     organization = _organization(call)
-    if organization is call.world.default_organization:
-        raise FailedPrecondition("Default Organisation must not be deleted", "COMMA-wG9p1")
     call.world.remove_organization(organization)
     call.world.touch(organization)
     return {"details": details(organization, organization.id)}
