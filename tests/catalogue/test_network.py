@@ -14,7 +14,7 @@ from tests.support.cli import Shell, administered, settings
 from tests.support.connection_faults import relay
 from tests.support.files import update_dotenv
 from tests.support.named_causes import both, call, command, doctor
-from tests.support.upstream import Behaviour, answer, depending, hang, hang_up, json_body, refusing_port, upstream
+from tests.support.upstream import Behaviour, answer, depending, hang, json_body, refusing_port, upstream
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import examine
@@ -165,9 +165,8 @@ def test_30_a_clock_that_is_off(bare: Shell, zitadel: Emulator, shift: int) -> N
     output.names("clock", "600 s|599 s|601 s", "behind" if shift > 0 else "ahead", "fix synchronise")
 
 
-@pytest.mark.parametrize("headers", [PLAIN, {**PLAIN, "Retry-After": "7"}])
-def test_34_a_rate_limit(bare: Shell, headers: dict[str, str]) -> None:
-    blocked = answer(b"Your ZITADEL instance is blocked.", 429, headers=headers)
+def test_34_a_rate_limit(bare: Shell) -> None:
+    blocked = answer(b"Your ZITADEL instance is blocked.", 429, headers=PLAIN)
     with (
         upstream(by_path({"/debug/ready": READY, "/debug/healthz": HEALTHY}, blocked)) as up,
         serving(create_app(Settings.from_env(settings(up.url)))) as port,
@@ -192,7 +191,6 @@ UNREADABLE = {
 @pytest.mark.parametrize(
     ("paths", "other", "named"),
     [
-        ({"/debug/ready": AWAY}, answer(NO_DATABASE, 500, headers=PLAIN), "(fix|next) start or repair"),
         ({"/debug/ready": AWAY}, answer(NO_DATABASE, 404, headers=PLAIN), "(fix|next) start or repair"),
         (CACHED, FAILS, "start or repair"),
         (UNREADABLE, UNAUTHORIZED, "made-up client.*fix check ZITADEL's database"),
@@ -287,7 +285,6 @@ def test_61_a_proxy_that_cannot_be_used(bare: Shell, variable: str, proxy: str, 
     [
         ("https://zitadel.example", 407, "net.proxy", ("requires a user name and password", "USER:PASSWORD@")),
         ("http://zitadel.example", 503, "zitadel.identity", ("through the proxy 127.0.0.1", "NO_PROXY")),
-        ("https://zitadel.example", 503, "net.proxy", ("cannot connect to zitadel.example port 443", "NO_PROXY")),
     ],
 )
 def test_61_a_proxy_that_answers_itself(
@@ -298,32 +295,15 @@ def test_61_a_proxy_that_answers_itself(
             output.names(*named).never("fix start ZITADEL")
 
 
-PAGE_403, PAGE_503 = (answer(b"<h1>no</h1>", status, headers=HTML) for status in (403, 503))
-CHANGED = {"/oauth/v2/introspect": answer(json_body({"active": "true"}))}
-
-
-@pytest.mark.parametrize(
-    ("instead", "named", "never"),
-    [
-        ({"/oauth/v2/introspect": hang_up}, ("closed the connection without an answer", "server's log"), "https"),
-        (
-            {"/oauth/v2/introspect": PAGE_503},
-            ("in front of it answers", "503", "maintenance"),
-            "start ZITADEL",
-        ),
-        (CHANGED, ("changes the request or the answer", "only this path"), "not a ZITADEL"),
-    ],
-)
-def test_introspection_alone_that_is_changed_does_not_make_it_another_server(
-    bare: Shell, zitadel: Emulator, instead: dict[str, Behaviour], named: tuple[str, ...], never: str
-) -> None:
-    with upstream(relayed(zitadel.url, instead)) as up:
+def test_introspection_alone_that_is_changed_does_not_make_it_another_server(bare: Shell, zitadel: Emulator) -> None:
+    with upstream(relayed(zitadel.url, {"/oauth/v2/introspect": answer(json_body({"active": "true"}))})) as up:
         for output in both(bare, settings(f"http://localhost:{up.port}"), "client.accepted"):
-            output.names(*named).never(never)
+            output.names("changes the request or the answer", "only this path").never("not a ZITADEL")
 
 
 def test_discovery_alone_that_is_blocked_stops_nothing(bare: Shell, zitadel: Emulator) -> None:
-    with upstream(relayed(zitadel.url, {"/.well-known/openid-configuration": PAGE_403})) as up:
+    blocked = answer(b"<h1>no</h1>", 403, headers=HTML)
+    with upstream(relayed(zitadel.url, {"/.well-known/openid-configuration": blocked})) as up:
         output = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("zitadel.host",))
     output.names("something in front of it answers", "pass GET /.well-known/openid-configuration")
     assert "✓ credentials" in output.ran.out
@@ -333,22 +313,15 @@ def test_discovery_alone_that_is_blocked_stops_nothing(bare: Shell, zitadel: Emu
 
 
 MOVED = depending(lambda r: answer(b"", 301, headers={"Location": f"https://api.example{r.target}"}))
-TO_TLS = depending(lambda r: answer(b"", 308, headers={"Location": f"https://{r.headers['host']}{r.target}"}))
 WANTS_JWT = answer(json_body({"message": "Unauthorized"}), 401)
-BASIC = answer(b"<h1>401</h1>", 401, headers={**HTML, "WWW-Authenticate": 'Basic realm="ops"'})
 
 
 @pytest.mark.parametrize(
     ("behaviour", "doctors", "calls"),
     [
-        (BASIC, ("asks for a user name and password", 'realm="ops"', "without that login"), ()),
         (WANTS_JWT, ("refuses /api/public", "JWTs", "zdemo doctor --api"), ("gateway", "JWTs")),
         (answer(b"", 403, headers={"Server": "AirTunes/775.3.1"}), ("AirPlay of macOS", "serve --port 5001"), ()),
-        (answer(b"no upstream", 503, headers={**PLAIN, "Server": "envoy"}), ("gateway", "zdemo serve"), ()),
-        (answer(b"slow down", 429, headers={**PLAIN, "Retry-After": "7"}), ("limited .429.", "wait 7 s"), ()),
-        (SAYS_HTTPS, ("expects https", "ZDEMO_API_URL=https"), ()),
         (MOVED, ("redirects requests to api.example", "ZDEMO_API_URL=https://api.example"), ()),
-        (TO_TLS, (r"redirects requests to https://127.0.0.1:\d+ .308.", "ZDEMO_API_URL=https://127.0.0.1"), ()),
     ],
 )
 def test_what_is_in_front_of_the_api_or_in_its_place_is_named(
@@ -391,16 +364,11 @@ def test_an_api_that_disagrees_with_zitadel(bare: Shell, zitadel: Emulator) -> N
         for output in (doctor(bare, env, "api.agrees"), call(bare, env, "scoped")):
             output.names(*UNKNOWN_THERE, "changes the Authorization header", "(fix|next) restart zdemo serve")
             output.never("reuses an")  # of an inactive token, the API keeps none
-    same: dict[str, str | None] = {"issuer": zitadel.url, "client_id": CLIENT_ID, "project_id": PROJECT_ID}
-    for other, named in (
-        ({"issuer": "http://localhost:1"}, f"the API asks another ZITADEL: http://localhost:1, not {zitadel.url}"),
-        ({"client_id": "7"}, f"uses another application: client ID 7, not {CLIENT_ID}"),
-        ({"project_id": "8"}, f"counts the roles of another project: 8, not {PROJECT_ID}"),
-    ):
-        with upstream(example_api(refused, **{**same, **other})) as api:
-            env = settings(zitadel.url, ZDEMO_API_URL=api.url, ZITADEL_PROJECT_ID=PROJECT_ID)
-            for output in (doctor(bare, env, "api.agrees"), call(bare, env, "scoped")):
-                output.names(named, "(fix|next) restart zdemo serve", "correct ZDEMO_API_URL").never(*UNKNOWN_THERE[:2])
+    with upstream(example_api(refused, issuer=zitadel.url, client_id="7", project_id=PROJECT_ID)) as api:
+        env = settings(zitadel.url, ZDEMO_API_URL=api.url, ZITADEL_PROJECT_ID=PROJECT_ID)
+        for output in (doctor(bare, env, "api.agrees"), call(bare, env, "scoped")):
+            output.names(f"the API uses another application: client ID 7, not {CLIENT_ID}").never(*UNKNOWN_THERE[:2])
+            output.names("(fix|next) restart zdemo serve", "correct ZDEMO_API_URL")
 
 
 def test_an_api_on_this_machine_that_is_silent_costs_doctor_no_whole_step(bare: Shell, zitadel: Emulator) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.cli import Shell, settings
 from tests.support.named_causes import Output, command, write
-from tests.support.planting import Planter, key_site
+from tests.support.planting import Planter
 from tests.support.upstream import answer, json_body, raw, refusing_port, upstream
 from tests.support.upstream import http as whole
 from zdemo.emulator import ADMIN, PROJECT_ID, READER, VISITOR
@@ -53,14 +53,6 @@ def test_credentials_that_are_wrong(
     refused(bare, as_user(planter.url, **values), *named)
 
 
-@pytest.mark.parametrize(("method", "by_key"), [("DeactivateUser", False), ("LockUser", True)])
-def test_a_user_who_is_not_active(bare: Shell, planter: Planter, method: str, by_key: bool) -> None:
-    file = planter.key_file(bare.folder)
-    planter.user(method)
-    env = with_key(planter.url, file) if by_key else as_user(planter.url)
-    refused(bare, env, "is deactivated or locked", "reactivate or unlock")
-
-
 @pytest.mark.parametrize("line", ["role list", "doctor --only admin.rights", "setup --dry-run --project-name own"])
 def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Planter, line: str) -> None:
     env = settings(planter.url, ZITADEL_PROJECT_ID=PROJECT_ID)
@@ -81,12 +73,6 @@ def test_a_fix_names_the_key_file_that_was_given(bare: Shell, planter: Planter) 
     assert f"zdemo role grant visitor read:messages {key}\n" in bare("introspect", *key.split(), **env).out
     assert f"  zdemo doctor --fix {key}\n" in bare("doctor", *key.split(), **env).out
     assert "hint:  set ZITADEL_PROJECT_ID, or use" in bare("role", "list", *key.split(), **env).err
-
-
-def test_the_key_file_of_an_application(bare: Shell, planter: Planter) -> None:
-    with key_site(bare.folder / "key.json"):
-        named = "names the key file of an API application, not of a service account"
-    refused(bare, with_key(planter.url, Path("key.json")), named, "key on the service account's page")
 
 
 def test_a_key_that_was_deleted_or_belongs_to_another_zitadel(bare: Shell, planter: Planter) -> None:
