@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.catalogue.named_causes import both, command, doctor, introspect, write
 from tests.support.cli import Shell, administered, settings
 from tests.support.connection_faults import relay
-from tests.support.named_causes import both, command, doctor, introspect, write
 from tests.support.planting import Planter, key_site
 from tests.support.upstream import answer, depending, json_body, upstream
 from tests.support.waiting import eventually

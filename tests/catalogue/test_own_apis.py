@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.catalogue.named_causes import call, doctor
 from tests.support.cli import Shell, settings
 from tests.support.connection_faults import relay
-from tests.support.named_causes import call, doctor
 from tests.support.upstream import answer, json_body, upstream
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, Emulator

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.catalogue.named_causes import Output, command, write
 from tests.support.cli import Shell, settings
-from tests.support.named_causes import Output, command, write
 from tests.support.planting import Planter
 from tests.support.upstream import answer, json_body, raw, refusing_port, upstream
 from tests.support.upstream import http as whole

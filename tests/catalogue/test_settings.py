@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.catalogue.named_causes import both, call, command, doctor, introspect
 from tests.support.cli import Shell, settings
-from tests.support.named_causes import both, call, command, doctor, introspect
 from tests.support.planting import key_site
 from tests.support.upstream import refusing_port
 from zdemo.config.parsers import EXAMPLE_DOMAIN

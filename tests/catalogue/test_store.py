@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.catalogue.named_causes import Output, doctor
 from tests.support.cli import Shell, settings
-from tests.support.named_causes import Output, doctor
 from tests.support.redis_server import RedisServer, shared_server
 from tests.support.upstream import LOOPBACK, refusing_port
 from zdemo.emulator import Emulator
