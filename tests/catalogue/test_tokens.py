@@ -6,23 +6,21 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.catalogue.named_causes import both, call, command, doctor, introspect
 from tests.support.cli import Shell, administered, settings
 from tests.support.logins import add_client
-from tests.support.named_causes import both, call, command, doctor, introspect
 from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.secret_forms import jwe
-from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
+from tests.support.upstream import refusing_port
 from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
+from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 from zdemo.setup.state_file import read_state
-from zdemo.zitadel.introspection_client import basic_credentials
 
 CANDIDATES = ("deleted", "expired", "deactivated or locked", "reactivated since", "another ZITADEL")
 IDS = {"ZDEMO_PAT_USER_ID": READER.id, "ZDEMO_PAT_ID": READER.token_id}
-OWN = basic_credentials(CLIENT_ID, CLIENT_SECRET)
 OPEN = "it can be|cannot be told apart"
 
 
@@ -94,16 +92,13 @@ def test_26_a_text_that_is_not_the_pat_that_was_written_down(bare: Shell, plante
     introspect(bare, env).names("not that PAT", "copy the whole PAT").never("was deleted", "has expired")
     does("RemovePersonalAccessToken")(planter)
     for output in both(bare, env, "token.active"):
-        output.names(
-            r"most likely, the PAT was deleted at [\d-]+ [\d:]+ UTC:", "PAT was replaced since", "or remove them"
-        )
+        output.names(r"most likely, the PAT was deleted at [\d-]+ ", "PAT was replaced since", "or remove them")
     bare.dotenv(PAT=READER.pat, **IDS)  # IDs from another place than the PAT are not its own
     introspect(bare, administered(planter.url, PAT=pat)).names(*CANDIDATES, OPEN)
 
 
-@pytest.mark.parametrize("name", [READER.id, "reader"])
-def test_18_to_41_the_user_alone_narrows_it_down(bare: Shell, planter: Planter, name: str) -> None:
-    env = administered(planter.url, ZDEMO_PAT_USER_ID=name)
+def test_18_to_41_the_user_alone_narrows_it_down(bare: Shell, planter: Planter) -> None:
+    env = administered(planter.url, ZDEMO_PAT_USER_ID="reader")
     does("RemovePersonalAccessToken")(planter)
     introspect(bare, env).names(OPEN, "deleted: the user had a PAT", "another user or another ZITADEL")
     does("LockUser")(planter)
@@ -119,10 +114,8 @@ def test_39_what_an_administrator_may_not_see_stays_open(bare: Shell, planter: P
     env = settings(planter.url, **IDS, ZITADEL_ADMIN_PAT=VISITOR.pat)
     introspect(bare, env).names(*CANDIDATES, OPEN, "ZITADEL_ADMIN_PAT did not show")
     organization = {"organizationId": ORGANIZATION_ID}
-    owner = planter.api.administrators.CreateAdministrator(
-        userId=VISITOR.id, resource=organization, roles=["ORG_OWNER"]
-    )
-    owner.has("creationDate")  # who may not read events
+    owner = {"userId": VISITOR.id, "resource": organization, "roles": ["ORG_OWNER"]}  # who may not read events
+    planter.api.administrators.CreateAdministrator(**owner).has()
     introspect(bare, env).names("deactivated or locked in between", "create a new PAT", OPEN)
     introspect(bare, env | {"ZDEMO_PAT_ID": ""}).names("switched off in between", "it was deleted", OPEN)
 
@@ -166,11 +159,6 @@ def test_23_near_misses(bare: Shell, planter: Planter) -> None:
     planter.grant("read:message")
     for output in both(bare, settings(planter.url, PAT=VISITOR.pat), "role.granted"):
         output.names(r"read:message\b", "read:messages", f"(fix|next) zdemo role grant visitor {ROLE}")
-    other = planter.project("Read:messages")
-    planter.grant("Read:messages", project_id=other)
-    output = introspect(bare, with_app(planter, other, PAT=VISITOR.pat))
-    output.names("Read:messages", "read:messages", "exactly", "remove the role Read:messages")
-    output.names("role grant --create-role visitor read:messages")
 
 
 def test_24_a_role_assignment_that_is_deactivated(bare: Shell, planter: Planter) -> None:
@@ -225,16 +213,7 @@ def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter)
         for output in both(bare, env | more, "role.granted"):
             output.names(other, PROJECT_ID, "API application (of|in) ").never("not granted to its user", "expired")
     output = introspect(bare, settings(planter.url, ZITADEL_PROJECT_ID="353545601679499999", PAT=VISITOR.pat))
-    output.names(
-        f"fix ZITADEL_PROJECT_ID={PROJECT_ID} and grant the role there: zdemo role grant visitor {ROLE} --admin-pat or"
-    )
-
-
-def test_46_a_token_that_was_narrowed(bare: Shell, planter: Planter) -> None:
-    user = planter.tokens(AUDIENCE, "urn:zitadel:iam:org:project:role:admin")
-    planter.grant(ROLE, user_id=user["user_id"])
-    env = settings(planter.url, PAT=user["access_token"])
-    introspect(bare, env).names("requested for the role admin only", "without role scopes").never("not granted to")
+    output.names(f"fix ZITADEL_PROJECT_ID={PROJECT_ID} and grant the role there: zdemo role grant visitor {ROLE} ")
 
 
 def test_47_49_an_opaque_token_that_is_dead(bare: Shell, planter: Planter) -> None:
@@ -265,20 +244,6 @@ def test_48_a_user_whose_id_has_a_colon_never_has_a_live_pat(bare: Shell, plante
             output.names('a:b, with a ":"', "never active", "fix use a PAT of another user").never(OPEN, "removed")
 
 
-def session_api() -> Behaviour:
-    refused = answer(json_body({"error": "unauthorized_client"}), 400)
-    inactive = answer(json_body({"active": False}))
-    paths = {
-        "/debug/ready": answer(b'"ok"\n'),
-        "/oidc/v1/userinfo": answer(json_body({"error": "access_denied"}), 401),
-        "/auth/v1/users/me": answer(json_body({"code": 7, "message": "authentication required (AUTHZ-Kl3p0)"}), 403),
-    }
-    own = depending(lambda request: inactive if request.headers["authorization"] == OWN else refused)
-    return depending(
-        lambda request: own if request.target == "/oauth/v2/introspect" else paths.get(request.target, refused)
-    )
-
-
 def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, planter: Planter) -> None:
     env = settings(planter.url, PAT=planter.tokens(AUDIENCE)["id_token"])
     for output in both(bare, env, "token.active", warned=("token.form",)):
@@ -286,10 +251,9 @@ def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, p
     env = settings(planter.url, PAT=jwe("refresh token"))
     for output in both(bare, env, "token.active", warned=("token.form",)):
         output.names("refresh token", "send the access_token").never("expired", "copy the whole", OPEN)
-    with upstream(session_api()) as up:
-        for token, length in ((secrets.token_urlsafe(58), "78"), (jwe("session"), "283")):
-            output = introspect(bare, settings(up.url, PAT=token))
-            output.names("Session API token", "not an access token", length, "use a PAT|OIDC").never("expired", OPEN)
+    for token, length in ((secrets.token_urlsafe(58), "78"), (jwe("session"), "283")):
+        output = introspect(bare, settings(planter.url, PAT=token))
+        output.names("Session API token", "not an access token", length, "use a PAT|OIDC").never("expired", OPEN)
     token = planter.tokens(AUDIENCE, jwt=True, host="localhost:59999")["access_token"]
     for output in both(bare, settings(planter.url, PAT=token), "token.active"):
         output.names("http://localhost:59999", planter.url, "request the token from").never("expired", OPEN)
