@@ -29,7 +29,7 @@ def test_33_a_value_that_hides_another_is_said_with_its_fix(bare: Shell, zitadel
     bare.dotenv(**settings(zitadel.url, PAT=VISITOR.pat))
     output = doctor(bare, settings(zitadel.url, **wrong), "client.accepted", warned=(SHADOWED,))
     assert re.findall(" fix (.*)", output.screen) == ["unset CLIENT_ID if you want the value in .env"]
-    assert f"\n{SHADOWED}  PAT in the environment hides the one in .env\n" in output.ran.out
+    assert "! settings      CLIENT_ID in the environment hides the one in .env (and 1 more)\n" in output.ran.out
     introspect(bare, wrong).names(HIDES)
     same = introspect(bare, {"CLIENT_ID": CLIENT_ID}, "--pat", "A" * 71)  # an option hides nothing by mistake
     same.names("never says why").never("hides")
@@ -45,7 +45,7 @@ def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: S
         output = doctor(bare, {KEY: str(site.file)}, "client.accepted", warned=(SHADOWED, WELLFORMED))
     output.names(f"{KEY} and CLIENT_SECRET are both set: the key file is used", "remove the one")
     assert ("fix remove the one" in output.screen, "PAT" in output.screen) == (True, False), "it explains nothing"
-    assert f"\n{SHADOWED}  PAT is set twice in .env" in output.ran.out
+    assert "! settings      PAT is set twice in .env" in output.ran.out
 
 
 PLACES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {  # content of .env, and what doctor says
@@ -129,7 +129,7 @@ def test_what_is_in_the_wrong_variable_is_named_by_both(
         output.names(*named).never(never)
 
 
-def test_another_name_for_the_token_is_pointed_out_in_the_file_alone(bare: Shell, zitadel: Emulator) -> None:
+def test_another_name_for_the_token_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
     values = {"pat": READER.pat} | settings(zitadel.url, PAT="")
     bare.dotenv(**values)
     with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
@@ -138,6 +138,7 @@ def test_another_name_for_the_token_is_pointed_out_in_the_file_alone(bare: Shell
         output.names("rename pat to PAT in .env")
     (bare.folder / ".env").unlink()
     introspect(bare, values).names("no token to ask about").never("rename")
+    introspect(bare, settings(zitadel.url, PAT="") | {"TOKEN": READER.pat}).names("rename TOKEN to PAT in the environ")
 
 
 def test_doctor_warns_without_a_token(bare: Shell, zitadel: Emulator) -> None:

@@ -153,8 +153,8 @@ class Workshop:
     def remove_everything(self) -> list[str]:
         """Remove everything that was created, newest first, organizations last; return what could not be removed."""
         answers = [remove().response for remove in reversed(self._removals)]
-        for id in self._organizations:
-            answers.append(self.admin.within(id).rest("DELETE", "/management/v1/orgs/me").response)
+        delete = self.admin.organizations.DeleteOrganization
+        answers += [delete(organizationId=id).response for id in self._organizations]
         return [f"{a.status_code} {a.text}" for a in answers if a.status_code not in {200, 404}]
 
 

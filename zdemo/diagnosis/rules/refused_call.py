@@ -23,6 +23,7 @@ STARTED_BEFORE = "the API was started before its settings were changed"
 OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
+OWN_LOGIN = "use a token of the user's own login"
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
 NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
@@ -127,6 +128,13 @@ def _own_rules(case: ApiCase) -> Finding | None:
     )
 
 
+def _actor(case: ApiCase) -> Finding | None:
+    if case.here or case.code != "invalid_token" or not (case.introspection and case.introspection.actor):
+        return None
+    cause = f"the API refuses that user {quoted(case.introspection.actor, 60)} acts with this token in its user's place"
+    return Finding(id="call.own_rules", cause=cause, likely=True, fix=(OWN_LOGIN, API_LOG))
+
+
 def _compared(case: ApiCase) -> Finding:
     """Return the investigation's finding, where it explains the API's answer; else they disagree."""
     if case.here:
@@ -176,5 +184,5 @@ def _from_here(case: ApiCase) -> Lines:
 
 COMPARED = (
     *table(gateway, seen=_from_here),
-    *table(_api_cannot_ask, _by_the_api_alone, _own_rules, _compared),
+    *table(_api_cannot_ask, _by_the_api_alone, _own_rules, _actor, _compared),
 )
