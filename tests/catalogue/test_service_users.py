@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Shell, settings
-from tests.support.named_causes import Output, command, write
+from tests.support.named_causes import Output, command, flat, write
 from tests.support.planting import Planter, key_site
 from tests.support.upstream import answer, json_body, raw, refusing_port, upstream
 from tests.support.upstream import http as whole
@@ -68,6 +68,7 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
         file = planter.key_file(bare.folder, user.id)
         ran = bare(*line.split(), "--admin-key", file.name, **env)
         assert (ran.code, "membership" in ran.all) == (code, code == 1), ran.all
+        assert "ZITADEL_ADMIN_PAT" not in ran.all
     planter.user("DeactivateUser", READER.id)
     ran = bare(*line.split(), "--admin-key", file.name, **env)
     assert (ran.code, "is deactivated or locked" in ran.err) == (1, True)
@@ -77,6 +78,10 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
 
 
 def test_a_fix_names_the_key_file_that_was_given(bare: Shell, planter: Planter) -> None:
+    key = f"--admin-key {planter.key_file(bare.folder, READER.id).name}"  # which is no administrator's
+    swapped = bare("introspect", *key.split(), **settings(planter.url, PAT=ADMIN.pat))
+    assert "administrator's token should not be sent" in flat(swapped.out)
+    assert "ADMIN_PAT" not in swapped.all
     env, key = settings(planter.url, PAT=VISITOR.pat), f"--admin-key {planter.key_file(bare.folder, ADMIN.id).name}"
     assert f"zdemo role grant visitor read:messages {key}\n" in bare("introspect", *key.split(), **env).out
     assert f"  zdemo doctor --fix {key}\n" in bare("doctor", *key.split(), **env).out

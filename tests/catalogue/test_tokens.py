@@ -115,7 +115,7 @@ def test_39_what_an_administrator_may_not_see_stays_open(bare: Shell, planter: P
     does("LockUser", "UnlockUser")(planter)
     doctor(bare, settings(planter.url), "token.active").names(*CANDIDATES, OPEN, "create a new PAT")
     env = settings(planter.url, **IDS, ZITADEL_ADMIN_PAT=VISITOR.pat)
-    introspect(bare, env).names(*CANDIDATES, OPEN, "ZITADEL_ADMIN_PAT did not show")
+    introspect(bare, env).names(*CANDIDATES, OPEN, "administrator's token did not show")
     organization = {"organizationId": ORGANIZATION_ID}
     owner = planter.api.administrators.CreateAdministrator(
         userId=VISITOR.id, resource=organization, roles=["ORG_OWNER"]

@@ -152,7 +152,7 @@ def _administrators_token(case: TokenCase) -> Finding | None:
 
 @rule(Probe.ADMINISTRATOR_RIGHTS, when=lambda case: bool(case.evidence.own_rights))
 def _swapped_tokens(case: TokenCase) -> Finding:
-    if case.evidence.admin_pat_rights != ():
+    if case.evidence.admin_pat_rights != () or case.evidence.admin_option:  # of an option, which is no variable
         return _administrators(case)
     cause = f"the token that was sent is an administrator's ({_rights(case)}), and ZITADEL_ADMIN_PAT is not"
     fix = "exchange the values of PAT and ZITADEL_ADMIN_PAT"
@@ -270,7 +270,7 @@ def _token_lines(case: TokenCase) -> Lines:
 def _assignment_lines(case: TokenCase) -> Lines:
     evidence, listed, lines = case.evidence, case.evidence.assignments or (), []
     if evidence.assignments is None:
-        neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
+        neither = ", and the administrator's token did not show them either" if evidence.with_administrator else ""
         may_list = may_list_own_assignments(case.introspection)
         lines = [f"unknown: {'ZITADEL did not list them' if may_list else f'this token may not list them{neither}'}"]
     elif not listed:
