@@ -115,13 +115,14 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
     project, configured = _project(case), case.settings.project_id
     if not project or not configured or project == configured:
         return None
-    has_role = case.role in case.introspection.roles(project)
+    has_role = case.role in case.introspection.roles(project)  # then the token and the application are of one project
+    certain = has_role or configured == case.settings.client_id or not configured.isdigit()
     grant = () if has_role else (sentence("and grant the role there:", _grant(case)),)
     belongs = f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}"
     return Finding(
         id="role.other_project_configured",
         cause=f"{belongs}: ZITADEL shows an API only the roles of its own project",
-        fix=(SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40)), *grant),
+        fix=(SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40), certain=certain), *grant),
         otherwise=(f"or, if there is such a project: {other_application(case.settings)}",),
     )
 
