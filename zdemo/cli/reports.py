@@ -1,10 +1,9 @@
 """The reports of ``zdemo doctor`` and ``zdemo verify``: a line for each group, then in full what failed; and JUnit."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -26,25 +25,17 @@ WORDS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.WARN: "warn", Outco
 COLOURS = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.WARN: "yellow", Outcome.SKIP: "bright_black"}
 CHECK_WIDTH, CASE_WIDTH, LABEL_WIDTH, INDENT = 20, 30, 12, 2
 HEADING_WIDTH = INDENT + LABEL_WIDTH
+BLOCK: dict[str, Any] = {"indent": INDENT, "label_width": LABEL_WIDTH}
 
 
 def _mark(screen: Screen, outcome: Outcome) -> str:
-    """Return the outcome as a sign if the terminal can show it, else as a word; all have the same width.
-
-    ``LC_CTYPE`` does not count: Python sets it itself where ``LANG`` is ``C``.
-    """
-    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or "utf-8"
-    encoding = getattr(screen.stdout, "encoding", None) or "utf-8"
-    can_show = re.search("(?i)utf-?8", locale) and re.fullmatch("(?i)utf-?8", encoding)
+    """Return the outcome as a sign if standard output can show it, else as a word; all have the same width."""
+    can_show = re.fullmatch("(?i)utf-?8", getattr(screen.stdout, "encoding", None) or "utf-8")
     return screen.mark((SIGNS if can_show else WORDS)[outcome], COLOURS[outcome])
 
 
 def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
     screen.behind(f"{_mark(screen, outcome)} {name}", text)
-
-
-def _show_rows(screen: Screen, rows: Sequence[tuple[str, str]]) -> None:
-    screen.pairs(rows, indent=INDENT, label_width=LABEL_WIDTH)
 
 
 def _show_summary(
@@ -114,15 +105,15 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
     theirs = [step for note in notes if not decided for step in note.result.fix]
     own = result.steps if verbose else result.fix[:MOST_STEPS]
     texts = [*(problem.text for problem in result.because), *(in_full(note.result) for note in notes)]
-    _show_rows(screen, [("note", text) for text in texts[: None if verbose else MOST_NOTES]])
-    screen.steps("fix", own if verbose else theirs or own, indent=INDENT, label_width=LABEL_WIDTH)
+    screen.pairs([("note", text) for text in texts[: None if verbose else MOST_NOTES]], **BLOCK)
+    screen.steps("fix", own if verbose else theirs or own, **BLOCK)
     candidates = result.candidates if verbose else () if texts else result.candidates[:MOST_CANDIDATES]
     if candidates:
         screen.say(f"{' ' * INDENT}{heading(result)}")
     for text in candidates:
         screen.behind(" " * 2 * INDENT, text, hang=INDENT)
     seen = result.seen if verbose else () if texts or result.candidates else result.seen[:MOST_SEEN]
-    _show_rows(screen, seen)
+    screen.pairs(seen, **BLOCK)
 
 
 # --- verify: what failed, then a grade for each group
@@ -153,11 +144,11 @@ def show_cases(
 ) -> None:
     """Show what failed, the worst first, with what the API ``printed`` where it let nobody in; then the grades."""
     groups = in_groups(reports)
-    failures = [report for members in groups.values() for report in members if report.mark is Mark.FAIL]
+    failures = [report for report in chain(*groups.values()) if report.mark is Mark.FAIL]
     if failures and failures[0].verdict.says_all and not verbose:
         screen.behind(f"{_mark(screen, Outcome.FAIL)} ", failures[0].verdict.seen)
         return
-    for report in (report for members in groups.values() for report in members if verbose):
+    for report in chain(*groups.values()) if verbose else ():
         _show_line(screen, OUTCOMES[report.mark], f"{report.case.id:<{CASE_WIDTH}}", report.verdict.seen)
     hints = [report for report in reports if report.mark is Mark.HINT]
     blocks = [*failures, *hints] if verbose else failures[:MOST_IN_FULL]
@@ -168,7 +159,7 @@ def show_cases(
         screen.behind(f"{name}  ", report.case.wrong)
         lines = printed[0 if verbose else -MOST_PRINTED :] if report.case.id == ACCEPTS else ()
         texts = [("" if number else "printed", shortened(screen, line)) for number, line in enumerate(lines)]
-        _show_rows(screen, [*_rows(report, verbose=verbose), *texts])
+        screen.pairs([*_rows(report, verbose=verbose), *texts], **BLOCK)
     if blocks:
         screen.say()
     _show_grades(screen, groups)
@@ -178,6 +169,7 @@ def show_cases(
             reasons.setdefault(report.verdict.seen, []).append(report.case.id)
     skipped = [(ids[0] if len(ids) == 1 else f"{len(ids)} cases", reason) for reason, ids in reasons.items()]
     rows = [("skipped", f"{names}: {reason}") for names, reason in skipped]
+    rows += [("note", report.verdict.seen) for report in reports if report.verdict.is_note and not failures]
     if len(failures) > len(blocks):
         rows.append(("more", f"zdemo verify -v shows all {len(failures)}"))
     numbers = [(sum(report.mark is mark for report in reports), word) for mark, word in COUNTED.items()]
@@ -223,8 +215,7 @@ def cases_as_document(reports: Sequence[CaseReport], seconds: float) -> dict[str
         "seconds": round(seconds, 3),
         "cases": [
             {**_described(report.case), "outcome": report.mark.value, "seen": printable(report.verdict.seen)}
-            for members in groups.values()
-            for report in members
+            for report in chain(*groups.values())
         ],
     }
 
@@ -249,33 +240,23 @@ class ReportedCase(NamedTuple):
 
 def reported_checks(done: Sequence[CheckReport]) -> list[ReportedCase]:
     """Return the checks of doctor for a JUnit report."""
-    return [
-        ReportedCase(
-            report.check.group,
-            report.id,
-            report.result.outcome,
-            in_full(report.result),
-            f"{plain_text(report.result)}\nmore: zdemo doctor --explain {report.id}",
-            report.seconds,
-        )
-        for report in done
-    ]
+    cases = []
+    for report in done:
+        result, text = report.result, f"{plain_text(report.result)}\nmore: zdemo doctor --explain {report.id}"
+        group, message = report.check.group, in_full(result)
+        cases.append(ReportedCase(group, report.id, result.outcome, message, text, report.seconds))
+    return cases
 
 
 def reported_cases(reports: Sequence[CaseReport]) -> list[ReportedCase]:
     """Return the cases of verify for a JUnit report."""
-    return [
-        ReportedCase(
-            group.value,
-            report.case.id,
-            OUTCOMES[report.mark],
-            f"{report.case.wrong}: {report.verdict.seen}" if report.mark is Mark.FAIL else report.verdict.seen,
-            "\n".join(f"{label}: {text}" for label, text in _rows(report)),
-            report.seconds,
-        )
-        for group, members in in_groups(reports).items()
-        for report in members
-    ]
+    cases = []
+    for report in chain(*in_groups(reports).values()):
+        case, seen, outcome = report.case, report.verdict.seen, OUTCOMES[report.mark]
+        message = f"{case.wrong}: {seen}" if report.mark is Mark.FAIL else seen
+        text = "\n".join(f"{label}: {text}" for label, text in _rows(report))
+        cases.append(ReportedCase(case.group.value, case.id, outcome, message, text, report.seconds))
+    return cases
 
 
 def check_report(name: str, command: str, *, as_json: bool) -> None:
