@@ -134,7 +134,7 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     alone = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""})
     alone.never("zitadel:aud")  # whoever received such a token could change its user's data at ZITADEL
     alone.names(OPEN, "this token may not list", r"role list \S+ --admin-pat", f"role grant \\S+ {ROLE} --admin-pat")
-    introspect(bare, env).names("is not granted to its user", "with ZITADEL_ADMIN_PAT").never("--admin-pat")
+    introspect(bare, env).names("is not granted to its user", "with the administrator.s token").never("--admin-pat")
     output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""}, "--admin-pat", ADMIN.pat)
     output.names("is not granted to its user", f"role grant \\S+ {ROLE} --admin-pat")
     planter.grant(ROLE, project_id=planter.project(ROLE), user_id=user["user_id"])
