@@ -145,7 +145,7 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     )
     owner.has("creationDate")  # who sees that there are assignments, and none of them
     output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": VISITOR.pat})
-    output.names(OPEN, "ZITADEL_ADMIN_PAT did not show them").never("granted to its user, who")
+    output.names(OPEN, "administrator.s token did not show them").never("granted to its user, who")
 
 
 def with_app(planter: Planter, project: str, **more: str) -> dict[str, str]:
