@@ -21,7 +21,7 @@ NAME_TAKEN = "V3-DKcYh"  # ZITADEL: another object has the name, or already is w
 NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's word for an unknown method
 
 ADMIN_PAT_REFUSED = (
-    "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
+    "the administrator's token is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
     "or not a PAT but a token that is not meant for ZITADEL's API",
     "create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
 )
@@ -138,12 +138,12 @@ def management_error(answer: Response) -> ZdemoError:
     elif answer.status == 401 or error_id == SESSION_TOKEN:
         message, hint = ADMIN_PAT_REFUSED
     elif error_id == NO_MEMBERSHIP:
-        message = "ZITADEL_ADMIN_PAT is a valid token, but its user is not an administrator there (no membership)"
+        message = "the administrator's token is valid, but its user is not an administrator there (no membership)"
         hint = f"{BIGGER_ROLE}, or use an administrator's PAT"
     elif error_id == NO_ORGANIZATION:
         message, hint = "--org names no organization of this ZITADEL", "give the ID on the organization's page"
     elif answer.status == 403:
-        message = "the administrator role of ZITADEL_ADMIN_PAT's user is too small for this (no permission)"
+        message = "the administrator role of the token's user is too small for this (no permission)"
         hint = BIGGER_ROLE
     return ManagementError(message, hint=hint, answer=answer, code=code, error_id=error_id)
 
