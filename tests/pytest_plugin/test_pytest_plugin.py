@@ -71,6 +71,16 @@ def test_another_organization_has_users_administrators_and_a_project_grant(zitad
         zitadel_emulator.user("x", administrator="OWNER")
 
 
+def test_keys_rotate(zitadel_emulator: ZitadelEmulator) -> None:
+    old = zitadel_emulator.jwt("reader")
+    zitadel_emulator.rotate_keys()
+    new = zitadel_emulator.jwt("reader")
+    assert [introspect(zitadel_emulator, token).active for token in (old, new)] == [True, True]
+    zitadel_emulator.rotate_keys(remove_old=True)
+    newest = zitadel_emulator.jwt("reader")
+    assert [introspect(zitadel_emulator, token).active for token in (old, new, newest)] == [False, False, True]
+
+
 def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
     subject = zitadel_emulator.person("eve", ROLE)
     client_id = zitadel_emulator.app("https://shop.example/callback")

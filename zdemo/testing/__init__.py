@@ -198,6 +198,12 @@ class ZitadelEmulator:
         with self._world.lock:
             self._world.remove_user(self._user(username))
 
+    def rotate_keys(self, *, remove_old: bool = False) -> None:
+        """Sign JWTs with a new key from now on; the old ones stay published, and their JWTs valid, or are removed."""
+        from zdemo.emulator.signing_keys import rotate
+
+        rotate(self._world, remove_old=remove_old)
+
     # --- trouble, time, and what was asked ---
 
     def fault(self, kind: str, *, times: int | None = None, path: str = "", seconds: float | None = None) -> None:
