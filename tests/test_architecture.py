@@ -38,7 +38,6 @@ HOMES: dict[str, set[str]] = {
     "anyio": {"guard.asgi"},
     "fastapi": {"guard.asgi.dependency"},
     "pytest": {"pytest_plugin"},
-    "rich": {"cli.screen"},
     "typer": {"cli"},
     "click": {"guard.guard"},
     "dotenv": {"config.dotenv_file"},

@@ -19,8 +19,8 @@ from starlette.routing import Host, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from tests.asgi.asgi_apis import STAGE
 from tests.support.apis import Endpoint
-from tests.support.asgi_apis import STAGE
 from tests.support.mistakes import NOT_OPEN, PREFLIGHT, TEXT, Mistake, arguments, ask, check, shows
 from tests.support.wire import request
 from zdemo.asgi import Introspection, protect, requires_token

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zdemo.cli.layout import behind, in_lines, wrapped
-from zdemo.errors.steps import Command, Shell, Step, UnsetVariable, in_words, sentence
+from zdemo.errors.steps import Command, Shell, Step, in_words, sentence
 from zdemo.text.columns import cells
 
 COMMANDS: tuple[Step, ...] = (
@@ -13,7 +13,7 @@ COMMANDS: tuple[Step, ...] = (
     Command("role revoke", ("Ada L", "read:messages")),
     Command("call scoped", env_file=Path("sub folder/my.env")),
     Shell("export REQUESTS_CA_BUNDLE=/path/to/ca.pem"),
-    UnsetVariable("ZITADEL_DOMAIN"),
+    Shell("unset ZITADEL_DOMAIN"),
 )
 
 

@@ -112,7 +112,6 @@ def test_nothing_is_asked_for_where_the_settings_are_wrong(bare: Shell, command:
     assert (code in (2, 3), "token: " in screen, "scheme" in screen) == (True, False, True)
 
 
-LONG = "accounts.zitadel.cloud." + "a" * 60 + ".evil.example:8443"
 HERE = "https://a.example"
 
 
@@ -120,16 +119,14 @@ HERE = "https://a.example"
     ("address", "place", "options", "destination"),
     [
         ("HTTPS://Zitadel.Example:8443/", COMMAND_LINE, {}, "https://zitadel.example:8443"),
-        (f"https://{LONG}", COMMAND_LINE, {}, f"https://…{LONG[-59:]}"),
         ("https://zit\u0430del.cloud", COMMAND_LINE, {}, "https://xn--zitdel-5nf.cloud"),
         (HERE, COMMAND_LINE, {"ZITADEL_DOMAIN": "--domain"}, f"{HERE} (--domain)"),
         (HERE, "the environment", {}, f"{HERE} (ZITADEL_DOMAIN in the environment)"),
         (HERE, "/me/\x1b[2K\u202e\n/.env", {}, HERE + r" (ZITADEL_DOMAIN in /me/\x1b[2K\u202e\n/.env)"),
-        (HERE, f"/{'a' * 100}/.env", {}, f"{HERE} (ZITADEL_DOMAIN in …{'a' * 54}/.env)"),
         (HERE, ".env", {}, f"{HERE} (ZITADEL_DOMAIN in {Path('.env').absolute()})"),
     ],
 )
-def test_the_question_names_the_end_of_the_host_and_what_gave_it(
+def test_the_question_names_the_address_and_what_gave_it(
     address: str, place: str, options: dict[str, str], destination: str
 ) -> None:
     environment = Environment({place: {"ZITADEL_DOMAIN": address, "ZITADEL_ADMIN_PAT": "x"}}, options=options)

@@ -149,13 +149,6 @@ def test_a_person_logs_in_in_the_browser(shell: Shell) -> None:
     assert shell("call", "scoped", "--pat", "-", stdin=ran.out).code == 0
 
 
-def test_a_login_that_was_started_twice_is_refused(shell: Shell) -> None:
-    script = shell.folder / "browser.py"
-    script.write_text("import sys, requests\nfor _ in range(2):\n    requests.get(sys.argv[1], allow_redirects=False)")
-    ran = shell.anew("token", "--login", BROWSER=f"{sys.executable} {script} %s", **APP)
-    assert (ran.code, ran.out, "error: the login was started twice" in ran.err) == (1, "", True)
-
-
 def test_without_a_browser_the_terminal_shows_another_way_and_ctrl_c_ends_it(shell: Shell) -> None:
     code, screen = at_terminal(shell, "token", "--login", when="waiting", typed=CTRL_C.decode(), **APP)
     assert (code, "zdemo token --device" in screen, "interrupted" in screen) == (130, True, True)

@@ -71,21 +71,6 @@ def test_its_words_go_to_standard_error_and_options_behind_the_dashes_are_the_co
     assert ran.err.startswith("ZITADEL (emulator ")
 
 
-@pytest.mark.thorough
-def test_key_files_work_and_are_private(bare: Shell) -> None:
-    script = """
-import json, os, pathlib, stat
-for name in ("ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE"):
-    path = os.environ[name]
-    mode = stat.S_IMODE(os.stat(path).st_mode), stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
-    print(json.loads(pathlib.Path(path).read_text())["type"], *map(oct, mode), flush=True)
-os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" -m zdemo introspect -q --require read:messages", os.sys.executable])
-"""
-    ran = bare(*python(script))
-    assert ran.out == "application 0o600 0o700\nserviceaccount 0o600 0o700\n"
-    assert ran.code == 0, "the PAT is active for the application that signs with the key, and has the role"
-
-
 def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bare: Shell) -> None:
     own = {
         **dict.fromkeys(("ZITADEL_DOMAIN", "ZITADEL_ISSUER"), "https://real.zitadel.cloud"),

@@ -190,6 +190,13 @@ def test_the_apis_word_is_compared_with_zitadels(
     assert finding.fix
 
 
+def test_the_first_administrators_pat_is_not_to_get_a_role() -> None:
+    nameless = Introspection(active=True, claims={"active": True, "sub": "1"})
+    case = ApiCase(call=call(403, LACKS, route=MESSAGES), token=PAT, issuer=ISSUER, introspection=nameless)
+    finding = diagnose(COMPARED, case)
+    assert (finding.id, "role grant" in " ".join(map(in_words, finding.steps))) == ("call.no_role", False)
+
+
 def test_what_prevents_the_question_is_evidence_and_doctor_examines_it() -> None:
     case = ApiCase(call=call(401, INVALID), token=PAT, issuer=ISSUER, here=OF_CLIENT)
     finding = diagnose(COMPARED, case)

@@ -100,18 +100,18 @@ def check_needs_emulator(ctx: typer.Context, *names: str) -> None:
 
 
 @contextmanager
-def port_explained(host: str, port: int) -> Iterator[None]:
-    """Say why the block cannot listen on ``host:port``, in plain words."""
+def port_explained(host: str, port: int, option: str = "--port") -> Iterator[None]:
+    """Say why the block cannot listen on ``host:port``, in plain words; ``option`` gives the port."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             airplay = "; on macOS it is often the AirPlay receiver" if port == 5000 else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
-            hint = f"stop what runs there, or choose another port: --port {port + 1}"
+            hint = f"stop what runs there, or choose another port: {option} {port + 1}"
         elif isinstance(error, PermissionError):
             message = f"cannot listen on port {port}: this user has no permission"
-            hint = f"choose one from 1024 on: --port {port + 8000 if port < 1024 else 5000}"
+            hint = f"choose one from 1024 on: {option} {port + 8000 if port < 1024 else 5000}"
         elif error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             message = f"--host is not an address of this machine: {host}"
             raise UsageError(message, hint="try 127.0.0.1, or 0.0.0.0 for all") from None

@@ -46,17 +46,19 @@ def run(arguments: Sequence[str]) -> int:
             from zdemo.diagnosis.ask.failed_command import name_cause  # here, since most commands do not fail
 
             name_cause(error, screen.environment, screen.told)
-        more = {"finding": error.finding, "because": error.because} if error.finding else None
-        screen.failure(error.message, *error.steps, as_json=as_json, more=more)
+        because = [problem.text for problem in error.because]
+        more = {"finding": error.finding, "because": because} if error.finding else None
+        screen.failure(*error.lines, steps=error.steps, as_json=as_json, more=more)
         return int(error.exit_code)
     except BrokenPipeError:  # the reader of the answer has left, which needs no message
         drop(sys.stdout)
     except Exception as fault:
         if isinstance(fault, OSError) and fault.filename is None and fault.errno in UNWRITABLE:
             why = fault.strerror or "it is closed"
-            screen.error(f"the answer cannot be written: {why}", "check where standard output goes")
+            screen.error(f"the answer cannot be written: {why}", steps=["check where standard output goes"])
         else:
-            screen.failure(*_unforeseen(fault), as_json=as_json)
+            hint = "this is likely a bug in zdemo: report this line"
+            screen.failure(f"unexpected error: {_unforeseen(fault)}", steps=[hint], as_json=as_json)
         drop(sys.stdout)
     return int(ExitCode.NO)
 
@@ -92,12 +94,11 @@ def _run(screen: Screen, arguments: Sequence[str]) -> int:
     return int(result) if isinstance(result, int) else int(ExitCode.YES)
 
 
-def _unforeseen(fault: Exception) -> tuple[str, str]:
-    """Return message and hint for a bug, without the error's text, which may hold a token."""
+def _unforeseen(fault: Exception) -> str:
+    """Return what is known of a bug, without the error's text, which may hold a token."""
     folder, place = f"{os.sep}zdemo{os.sep}", "zdemo"
     for frame in traceback.extract_tb(fault.__traceback__):
         if folder in frame.filename:
             place = f"{frame.filename.rpartition(folder)[2]}, line {frame.lineno}"
     system = getattr(fault, "strerror", None)
-    what = f"{type(fault).__name__} at {place}" + (f": {system}" if isinstance(system, str) else "")
-    return f"unexpected error: {what}", "this is likely a bug in zdemo: report this line"
+    return f"{type(fault).__name__} at {place}" + (f": {system}" if isinstance(system, str) else "")

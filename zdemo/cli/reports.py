@@ -1,10 +1,9 @@
 """The reports of ``zdemo doctor`` and ``zdemo verify``: a line for each group, then in full what failed; and JUnit."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -26,25 +25,17 @@ WORDS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.WARN: "warn", Outco
 COLOURS = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.WARN: "yellow", Outcome.SKIP: "bright_black"}
 CHECK_WIDTH, CASE_WIDTH, LABEL_WIDTH, INDENT = 20, 30, 12, 2
 HEADING_WIDTH = INDENT + LABEL_WIDTH
+BLOCK: dict[str, Any] = {"indent": INDENT, "label_width": LABEL_WIDTH}
 
 
 def _mark(screen: Screen, outcome: Outcome) -> str:
-    """Return the outcome as a sign if the terminal can show it, else as a word; all have the same width.
-
-    ``LC_CTYPE`` does not count: Python sets it itself where ``LANG`` is ``C``.
-    """
-    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or "utf-8"
-    encoding = getattr(screen.stdout, "encoding", None) or "utf-8"
-    can_show = re.search("(?i)utf-?8", locale) and re.fullmatch("(?i)utf-?8", encoding)
+    """Return the outcome as a sign if standard output can show it, else as a word; all have the same width."""
+    can_show = re.fullmatch("(?i)utf-?8", getattr(screen.stdout, "encoding", None) or "utf-8")
     return screen.mark((SIGNS if can_show else WORDS)[outcome], COLOURS[outcome])
 
 
 def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
     screen.behind(f"{_mark(screen, outcome)} {name}", text)
-
-
-def _show_rows(screen: Screen, rows: Sequence[tuple[str, str]]) -> None:
-    screen.pairs(rows, indent=INDENT, label_width=LABEL_WIDTH)
 
 
 def _show_summary(
@@ -58,7 +49,7 @@ def _show_summary(
 # --- doctor: what failed, its cause, the evidence, and the fix
 
 GROUP_WIDTH = 14
-MOST_SEEN, MOST_CANDIDATES, MOST_STEPS = 2, 6, 3  # without --verbose
+MOST_SEEN, MOST_CANDIDATES, MOST_STEPS, MOST_PROBLEMS, MOST_NOTES = 2, 6, 3, 4, 3  # without --verbose
 
 
 def stream_groups(
@@ -78,19 +69,16 @@ def stream_groups(
 def show_checks(
     screen: Screen, done: Sequence[CheckReport], seconds: float, command: Command, *, verbose: bool = False
 ) -> None:
-    """Show the first failure with what may explain it, then other warnings; ``verbose`` shows all, as ``command`` does.
+    """Show the first failure with what may explain it, or else the first warning, on a screen with the groups' lines.
 
-    Beside a failure, the line of the group says enough of a warning that only stops checks, such as a missing token.
+    ``verbose`` shows all, as ``command`` does.
     """
     failures = [report for report in done if report.result.outcome is Outcome.FAIL]
     warnings = [report for report in done if report.result.outcome is Outcome.WARN]
     first = failures[0] if failures and not verbose else None
-    others = [w for w in warnings if not (first and (w.result.stops or w.result.fix == first.result.fix))]
-    notes = [warning for warning in others if first and warning.check.explains == first.id]
-    told = first.result.because if first else ()
-    blocks = [rest for warning in others if warning not in notes and (rest := warning.without(told))]
-    for report in [*([first] if first else failures), *blocks]:
-        _show_check(screen, report, notes if report is first else (), verbose=verbose)
+    notes = [w for w in warnings if first and w.check.explains == first.id and w.result.fix != first.result.fix]
+    for report in [*failures, *warnings][: None if verbose else 1]:
+        _show_check(screen, report, notes, verbose=verbose)
     count = Counter(report.result.outcome for report in done)
     numbers = [
         (len(done), "check" if len(done) == 1 else "checks"),
@@ -111,21 +99,21 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
     screen.say()
     lead = f"{report.id:<{HEADING_WIDTH}}  "
     screen.behind(lead.replace(report.id, screen.mark(report.id, COLOURS[result.outcome])), why(result))
-    for problem in result.problems[1:]:
+    for problem in result.problems[1 : None if verbose else MOST_PROBLEMS]:
         screen.behind(" " * len(lead), problem.text)
     decided = result.certainty is Certainty.CERTAIN and result.seen
     theirs = [step for note in notes if not decided for step in note.result.fix]
-    own = result.steps if verbose or result.outcome is Outcome.WARN else result.fix[:MOST_STEPS]
+    own = result.steps if verbose else result.fix[:MOST_STEPS]
     texts = [*(problem.text for problem in result.because), *(in_full(note.result) for note in notes)]
-    _show_rows(screen, [("note", text) for text in texts])
-    screen.steps("fix", own if verbose else theirs or own, indent=INDENT, label_width=LABEL_WIDTH)
+    screen.pairs([("note", text) for text in texts[: None if verbose else MOST_NOTES]], **BLOCK)
+    screen.steps("fix", own if verbose else theirs or own, **BLOCK)
     candidates = result.candidates if verbose else () if texts else result.candidates[:MOST_CANDIDATES]
     if candidates:
         screen.say(f"{' ' * INDENT}{heading(result)}")
     for text in candidates:
         screen.behind(" " * 2 * INDENT, text, hang=INDENT)
     seen = result.seen if verbose else () if texts or result.candidates else result.seen[:MOST_SEEN]
-    _show_rows(screen, seen)
+    screen.pairs(seen, **BLOCK)
 
 
 # --- verify: what failed, then a grade for each group
@@ -156,11 +144,11 @@ def show_cases(
 ) -> None:
     """Show what failed, the worst first, with what the API ``printed`` where it let nobody in; then the grades."""
     groups = in_groups(reports)
-    failures = [report for members in groups.values() for report in members if report.mark is Mark.FAIL]
+    failures = [report for report in chain(*groups.values()) if report.mark is Mark.FAIL]
     if failures and failures[0].verdict.says_all and not verbose:
         screen.behind(f"{_mark(screen, Outcome.FAIL)} ", failures[0].verdict.seen)
         return
-    for report in (report for members in groups.values() for report in members if verbose):
+    for report in chain(*groups.values()) if verbose else ():
         _show_line(screen, OUTCOMES[report.mark], f"{report.case.id:<{CASE_WIDTH}}", report.verdict.seen)
     hints = [report for report in reports if report.mark is Mark.HINT]
     blocks = [*failures, *hints] if verbose else failures[:MOST_IN_FULL]
@@ -171,7 +159,7 @@ def show_cases(
         screen.behind(f"{name}  ", report.case.wrong)
         lines = printed[0 if verbose else -MOST_PRINTED :] if report.case.id == ACCEPTS else ()
         texts = [("" if number else "printed", shortened(screen, line)) for number, line in enumerate(lines)]
-        _show_rows(screen, [*_rows(report, verbose=verbose), *texts])
+        screen.pairs([*_rows(report, verbose=verbose), *texts], **BLOCK)
     if blocks:
         screen.say()
     _show_grades(screen, groups)
@@ -227,8 +215,7 @@ def cases_as_document(reports: Sequence[CaseReport], seconds: float) -> dict[str
         "seconds": round(seconds, 3),
         "cases": [
             {**_described(report.case), "outcome": report.mark.value, "seen": printable(report.verdict.seen)}
-            for members in groups.values()
-            for report in members
+            for report in chain(*groups.values())
         ],
     }
 
@@ -253,33 +240,23 @@ class ReportedCase(NamedTuple):
 
 def reported_checks(done: Sequence[CheckReport]) -> list[ReportedCase]:
     """Return the checks of doctor for a JUnit report."""
-    return [
-        ReportedCase(
-            report.check.group,
-            report.id,
-            report.result.outcome,
-            in_full(report.result),
-            f"{plain_text(report.result)}\nmore: zdemo doctor --explain {report.id}",
-            report.seconds,
-        )
-        for report in done
-    ]
+    cases = []
+    for report in done:
+        result, text = report.result, f"{plain_text(report.result)}\nmore: zdemo doctor --explain {report.id}"
+        group, message = report.check.group, in_full(result)
+        cases.append(ReportedCase(group, report.id, result.outcome, message, text, report.seconds))
+    return cases
 
 
 def reported_cases(reports: Sequence[CaseReport]) -> list[ReportedCase]:
     """Return the cases of verify for a JUnit report."""
-    return [
-        ReportedCase(
-            group.value,
-            report.case.id,
-            OUTCOMES[report.mark],
-            f"{report.case.wrong}: {report.verdict.seen}" if report.mark is Mark.FAIL else report.verdict.seen,
-            "\n".join(f"{label}: {text}" for label, text in _rows(report)),
-            report.seconds,
-        )
-        for group, members in in_groups(reports).items()
-        for report in members
-    ]
+    cases = []
+    for report in chain(*in_groups(reports).values()):
+        case, seen, outcome = report.case, report.verdict.seen, OUTCOMES[report.mark]
+        message = f"{case.wrong}: {seen}" if report.mark is Mark.FAIL else seen
+        text = "\n".join(f"{label}: {text}" for label, text in _rows(report))
+        cases.append(ReportedCase(case.group.value, case.id, outcome, message, text, report.seconds))
+    return cases
 
 
 def check_report(name: str, command: str, *, as_json: bool) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import zip_longest
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
 from zdemo.cli.layout import BELOW, GLUE, LEAST_ROOM, behind, headline, in_lines, pad, wrapped
+from zdemo.errors.problem import Problem
 from zdemo.errors.steps import Step, in_words
 from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import printable
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
     from zdemo.diagnosis.finding import Finding
 
 
-def printable_json(text: str) -> str:
-    """Return the same JSON with its control characters escaped inside strings, and as blanks between them."""
-    # unescaped, JSON has carriage returns as white space only
-    return printable(text, lambda c: " " if c == "\r" else json.dumps(c)[1:-1])
+ERASE_LINE = "\r\x1b[2K"
 
 
 class Screen:
@@ -37,7 +35,7 @@ class Screen:
         self.stdout, self.stderr = stdout or sys.stdout, sys.stderr
         self.redaction = redaction or Redaction()
         self.environment: Environment | None = None  # of the command, once it has read its settings
-        self.told: set[str] = set()  # the notes that were shown
+        self.told: set[Problem] = set()  # the notes that were shown
         self._answered = False
 
     def hide(self, *secrets: str) -> None:
@@ -120,25 +118,28 @@ class Screen:
         self._answered = True
         if isinstance(self.stdout, TextIOWrapper):
             self.stdout.reconfigure(encoding="utf-8")  # whatever the locale (RFC 8259 §8.1)
-        self.stdout.write(printable_json(text) + "\n")
+        # unescaped, JSON has carriage returns as white space only, and other control characters inside strings
+        self.stdout.write(printable(text, lambda c: " " if c == "\r" else json.dumps(c)[1:-1]) + "\n")
         self.stdout.flush()
 
-    def error(self, message: str, *steps: Step) -> None:
+    def error(self, *problems: str, steps: Sequence[Step] = ()) -> None:
         """Print what went wrong, a line for each problem, and what to do."""
         label = typer.style("error:", fg="red", bold=True) if shows_colour(self.stderr) else "error:"
-        hang = BELOW if "\n" in message else 0  # shows where the next problem begins
-        for number, problem in enumerate(message.split("\n")):
+        hang = BELOW if len(problems) > 1 else 0  # shows where the next problem begins
+        for number, problem in enumerate(problems):
             self.behind(" " * len("error: ") if number else f"{label} ", problem, hang=hang, stream=self.stderr)
         self.steps("hint:", steps, label_width=len("hint:"), stream=self.stderr)
 
-    def failure(self, message: str, *steps: Step, as_json: bool, more: Mapping[str, object] | None = None) -> None:
+    def failure(
+        self, *problems: str, steps: Sequence[Step], as_json: bool, more: Mapping[str, object] | None = None
+    ) -> None:
         """Print the error that ends a command; with ``as_json`` also as the document, with ``more`` in it."""
-        self.error(message, *steps)
+        self.error(*problems, steps=steps)
         if not as_json or self._answered:
             return
         try:
             hint = printable("; ".join(map(in_words, steps)))
-            self.document({"error": printable(message.replace("\n", "; ")), "hint": hint, **(more or {})})
+            self.document({"error": printable("; ".join(problems)), "hint": hint, **(more or {})})
         except OSError:
             drop(self.stdout)  # the error is on standard error already, and keeps its exit code
 
@@ -168,19 +169,20 @@ class Screen:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
-        """Show a spinner on a terminal while the block runs; yield a function that changes its text."""
+        """Show on a terminal what is waited for while the block runs; yield a function that changes the text."""
         if not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
             yield lambda _: None
             return
-        from rich.console import Console  # here, since most commands never wait
-        from rich.text import Text
 
-        def visible(text: str) -> Text:
-            return Text(printable(self.redaction(text)))
+        def show(text: str) -> None:
+            self.stderr.write(ERASE_LINE + printable(self.redaction(text))[: self.width(self.stderr) - 1])
+            self.stderr.flush()
 
-        colours: Literal["auto"] | None = "auto" if shows_colour(self.stderr) else None
-        with Console(file=self.stderr, color_system=colours).status(visible(what)) as status:
-            yield lambda text: status.update(visible(text))
+        show(f"{what}…")
+        try:
+            yield show
+        finally:
+            show("")
 
 
 def drop(stream: IO[str]) -> None:

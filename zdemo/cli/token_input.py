@@ -18,6 +18,7 @@ from zdemo.cli.screen import Screen
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
 from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
+from zdemo.config.sources import hidden_values
 from zdemo.config.variables import SECRETS
 from zdemo.errors import MissingTokenError, UsageError
 from zdemo.guard.authorization import LONGEST_TOKEN
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 FROM_STDIN = "-"
 TO_BE_TYPED = "to-be-typed"
 LONGEST_INPUT_BYTES = 1 << 20
-MOST_SHOWN = 60  # characters of an address or a path in a question
 BESIDE_LETTERS = str.maketrans("", "", "_-.")  # what ZITADEL's tokens hold apart from letters and digits
 
 
@@ -53,20 +53,12 @@ def typed_secret(question: str) -> str:
 def token_question(token: str, origin: str, environment: Environment, address: str) -> str:
     """Return the question for a token that goes to ``origin``, with what gave that address.
 
-    So a ``.env`` in a copied folder cannot collect a token unnoticed. A long address keeps its end, because the end
-    says whose it is.
+    So a ``.env`` in a copied folder cannot collect a token unnoticed.
     """
     place, setting = environment.source(address), environment.setting(address)
-    where = "" if place == COMMAND_LINE else f" in {place if place == EXPORTED else _end_of(os.path.abspath(place))}"
+    where = "" if place == COMMAND_LINE else f" in {place if place == EXPORTED else os.path.abspath(place)}"
     is_typed = place == COMMAND_LINE and setting == address
-    scheme, _, host = origin.partition("://")
-    return f"{token} for {scheme}://{_end_of(host)}{'' if is_typed else f' ({setting}{where})'}, not shown: "
-
-
-def _end_of(text: str) -> str:
-    """Return a text of at most ``MOST_SHOWN`` characters, without what could move the cursor."""
-    text = one_line(text)
-    return text if len(text) <= MOST_SHOWN else f"…{text[1 - MOST_SHOWN :]}"
+    return one_line(f"{token} for {origin}{'' if is_typed else f' ({setting}{where})'}, not shown: ")
 
 
 def given_token(option: str, value: str | None, *, question: str = "token: ", what: str = "token") -> str | None:
@@ -168,10 +160,10 @@ def tell_mixed_sources(screen: Screen, environment: Environment, token: str, add
 
 def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
     """Print a note about each of these variables that hides another value; without names, about all settings."""
-    for name in names or filter(is_setting, environment.hidden):
-        if (text := environment.hiding(name)) and text not in screen.told:
-            screen.told.add(text)
-            screen.note(text)
+    for problem in hidden_values(environment):
+        if problem not in screen.told and (not names or problem.names[0] in names):
+            screen.told.add(problem)
+            screen.note(problem.text)
 
 
 def checked_token(environment: Environment) -> str | None:

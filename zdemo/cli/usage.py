@@ -164,6 +164,11 @@ def flag(text: str, *names: str, panel: str | None = None) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=panel)
 
 
+def verbose_flag(text: str) -> Any:
+    """Return the option ``-v`` of a command, which shows more."""
+    return flag(text, "--verbose", "-v", panel=OUTPUT_GROUP)
+
+
 def completing(names: Mapping[str, str]) -> Callable[[str], list[tuple[str, str]]]:
     """Return the shell completion for names, each with its description."""
     return lambda incomplete: [(name, text) for name, text in names.items() if name.startswith(incomplete)]

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from zdemo.cli.screen import Screen
 from zdemo.errors import ConnectionFailed, FailureKind, ZdemoError
+from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call
 
 SECONDS_BETWEEN = 0.25
@@ -14,21 +16,17 @@ MAY_BE_STARTING = (FailureKind.REFUSED, FailureKind.HUNG_UP, FailureKind.TIMEOUT
 Outcome = Call | ConnectionFailed
 
 
+@dataclass
 class Watch:
     """Repeats a call until the status ``expect`` comes, or without one, until the answer changes."""
 
-    def __init__(
-        self,
-        screen: Screen,
-        send: Callable[[], Call],
-        *,
-        expect: int | None,
-        patience_seconds: float = PATIENCE_SECONDS,
-    ) -> None:
-        self.calls, self.seconds = 0, 0.0
-        self._screen, self._send, self._expect = screen, send, expect
-        self._patience_seconds = patience_seconds
-        self._start = time.monotonic()
+    screen: Screen
+    send: Callable[[], Call]
+    expect: int | None
+    patience_seconds: float = PATIENCE_SECONDS
+    calls: int = 0
+    seconds: float = 0.0  # from the start to the last outcome
+    _start: float = field(default_factory=time.monotonic)
 
     def __str__(self) -> str:
         """Return when the last outcome came."""
@@ -38,24 +36,24 @@ class Watch:
         """Return the awaited answer; ``show`` the one before. Raises ZdemoError when the patience is over."""
         outcome = first = self._next()
         if not isinstance(first, Call):
-            self._screen.tell(f"no answer: {first.message}")
-        elif first.answer.status != self._expect:
+            self.screen.tell(f"no answer: {first.message}")
+        elif first.answer.status != self.expect:
             show(first)
         else:
             return first
-        what = self._expect or ("another answer" if isinstance(first, Call) else "an answer")
-        self._screen.tell(f"waiting for {what}, at most {self._patience_seconds / 60:g} minutes (Ctrl-C ends it)")
+        what = self.expect or ("another answer" if isinstance(first, Call) else "an answer")
+        self.screen.tell(f"waiting for {what}, at most {self.patience_seconds / 60:g} minutes (Ctrl-C ends it)")
         while True:
             outcome = self._changed(outcome)
-            is_other = self._expect is None and _decisive(outcome) != _decisive(first)
-            if isinstance(outcome, Call) and (is_other or outcome.answer.status == self._expect):
+            is_other = self.expect is None and _decisive(outcome) != _decisive(first)
+            if isinstance(outcome, Call) and (is_other or outcome.answer.status == self.expect):
                 return outcome
-            self._screen.tell(self._line(outcome))
+            self.screen.tell(self._line(outcome))
 
     def _next(self) -> Outcome:
         self.calls += 1
         try:
-            return self._send()
+            return self.send()
         except ConnectionFailed as failure:
             if failure.kind not in MAY_BE_STARTING:
                 raise
@@ -65,8 +63,8 @@ class Watch:
 
     def _changed(self, before: Outcome) -> Outcome:
         """Repeat the call until its outcome is another one."""
-        with self._screen.waiting(self._line(before)) as show:
-            while time.monotonic() - self._start < self._patience_seconds:
+        with self.screen.waiting(self._line(before)) as show:
+            while time.monotonic() - self._start < self.patience_seconds:
                 time.sleep(SECONDS_BETWEEN)
                 outcome = self._next()
                 if _decisive(outcome) != _decisive(before):
@@ -74,12 +72,8 @@ class Watch:
                 show(self._line(outcome))
         if isinstance(before, ConnectionFailed):
             raise ConnectionFailed(self._line(before), hint=before.hint, kind=before.kind, origin=before.origin)
-        status, still = before.answer.status, "the answer is still"
-        hint = "use --expect STATUS, which also ends if the answer changed before you began to watch"
-        if self._expect is not None:
-            still = f"the status {self._expect} did not come, it is"
-            hint = "zdemo introspect shows what ZITADEL says; an API follows within its ZDEMO_CACHE_TTL"
-        raise ZdemoError(f"{still} {status} {self}", hint=hint)
+        what = f"the status {self.expect} did not come: " if self.expect else "the answer did not change: "
+        raise ZdemoError(f"{what}{self._line(before)}", hint=Command("introspect", does="shows what ZITADEL says"))
 
     def _line(self, outcome: Outcome) -> str:
         if isinstance(outcome, ConnectionFailed):

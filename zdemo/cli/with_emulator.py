@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from zdemo.cli.common_options import port_explained
 from zdemo.cli.screen import Screen
-from zdemo.config.file_io import read_file
+from zdemo.cli.usage import option
+from zdemo.config.file_io import create_file, read_file
 from zdemo.config.names import did_you_mean
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
@@ -40,6 +41,8 @@ NAMES = (*PLACEHOLDERS, "host", "port")  # the last two are parts of the domain
 PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")  # is no secret, so messages may name it
 WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
 WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID", "ZDEMO_CACHE_URL")
+EXPORT = f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}."
+Env = Annotated[list[str] | None, option("NAME=TEXT", EXPORT, "--env")]
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LARGEST_SEED_BYTES = 1 << 20
 SEED_DOCS = "docs/emulator.md has an example"
@@ -100,21 +103,17 @@ def key_files(start: Start) -> Iterator[dict[str, str]]:
     from zdemo.emulator.seed import add_key_files
 
     application, user = add_key_files(start)
-    contents = {"ZITADEL_KEY_FILE": ("application.json", application), "ZDEMO_USER_KEY_FILE": ("user.json", user)}
+    contents = {"ZITADEL_KEY_FILE": application, "ZDEMO_USER_KEY_FILE": user}
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(TemporaryDirectory(prefix="zdemo-emulator-"))
-            written = {name: _written(Path(folder, file), text) for name, (file, text) in contents.items() if text}
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="zdemo-emulator-")))
         except OSError as error:
             hint = "set TMPDIR to a folder that this user can write to"
             raise ZdemoError(f"the key files cannot be written: {error.strerror}", hint=hint) from None
-        yield written
-
-
-def _written(path: Path, text: str) -> str:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    return str(path)
+        written = {name: folder / f"{name}.json" for name, text in contents.items() if text}
+        for name, path in written.items():
+            create_file(path, contents[name])
+        yield {name: str(path) for name, path in written.items()}
 
 
 def stop_when_stdin_closes() -> None:
@@ -156,10 +155,10 @@ def run_with_emulator(
         try:
             return run(command, environment)
         except FileNotFoundError:
-            screen.error(f"command not found: {command[0]}", "check its spelling, or give its path")
+            screen.error(f"command not found: {command[0]}", steps=["check its spelling, or give its path"])
             return NOT_FOUND
         except OSError as error:
-            screen.error(f"{command[0]} cannot be executed: {error.strerror}", "check that it is a program: ls -l")
+            screen.error(f"{command[0]} cannot be executed: {error.strerror}", steps=["check that it is a program"])
             return NOT_EXECUTABLE
 
 
@@ -177,8 +176,7 @@ def placeholders(values: Mapping[str, str], port: int) -> dict[str, str]:
 
 def expanded(words: Iterable[str], known: Mapping[str, str]) -> list[str]:
     """Return words with their placeholders replaced; other braces stay as they are."""
-    pattern = re.compile("|".join(re.escape(f"{{{name}}}") for name in known))
-    return [pattern.sub(lambda match: known[match[0][1:-1]], word) for word in words]
+    return [PLACEHOLDER.sub(lambda match: known[match[0][1:-1]], word) for word in words]
 
 
 def check_extra(others: Iterable[str]) -> None:
@@ -202,13 +200,9 @@ def command_environment(own: Mapping[str, str], given: Mapping[str, str]) -> tup
     """
     withdrawn = [name for name in own if WITHDRAWN.match(name) or name in WITHDRAWN_NAMES]
     kept = {name: value for name, value in own.items() if name not in withdrawn}
-    return {**kept, **_past_proxies(kept), **given}, sorted(name for name in withdrawn if name not in given)
-
-
-def _past_proxies(own: Mapping[str, str]) -> dict[str, str]:
-    hosts = [host.strip() for name in ("no_proxy", "NO_PROXY") for host in own.get(name, "").split(",")]
-    text = ",".join(dict.fromkeys([*filter(None, hosts), *LOOPBACK]))
-    return {"no_proxy": text, "NO_PROXY": text}
+    without_proxy = ",".join(filter(None, (own.get("no_proxy"), own.get("NO_PROXY"), *LOOPBACK)))
+    past_proxies = dict.fromkeys(("no_proxy", "NO_PROXY"), without_proxy)
+    return {**kept, **past_proxies, **given}, sorted(name for name in withdrawn if name not in given)
 
 
 def _extra(text: str, known: Mapping[str, str]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.parsers import InvalidValue
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import SetVariable, Shell, UnsetVariable, sentence
+from zdemo.errors.steps import SetVariable, Shell, sentence
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
@@ -122,7 +122,7 @@ def unused_internal_url(environment: Environment) -> Problem | None:
         text=f"{INTERNAL_URL} in {place} is not used, because {environment.setting(ISSUER)} comes from {stronger}",
         kind=ProblemKind.UNUSED,
         names=(INTERNAL_URL, ISSUER),
-        steps=(sentence("export both, or", UnsetVariable(ISSUER)) if stronger == EXPORTED else "export both",),
+        steps=(sentence("export both, or", Shell(f"unset {ISSUER}")) if stronger == EXPORTED else "export both",),
     )
 
 

@@ -46,7 +46,7 @@ class ExitCode(IntEnum):
 
 
 class ZdemoError(Exception):
-    """The root of all errors: a message, a hint that says what to do, and an exit code.
+    """The root of all errors: a message of one or more lines, a hint that says what to do, and an exit code.
 
     The hint is a step, or several of them. ``finding`` is the ID of the cause, where the diagnosis found it, and
     ``because`` what is wrong with the settings that decide about it.
@@ -54,11 +54,11 @@ class ZdemoError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.NO
     finding = ""
-    because: tuple[str, ...] = ()
+    because: tuple[Problem, ...] = ()
 
-    def __init__(self, message: str, *, hint: Hint = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, *lines: str, hint: Hint = "") -> None:
+        self.lines, self.message = lines, "\n".join(lines)
+        super().__init__(self.message)
         steps = (hint,) if isinstance(hint, Step) else hint
         self.steps: tuple[Step, ...] = tuple(filter(None, steps))
         if self.hint:
@@ -99,7 +99,7 @@ class SettingsError(ZdemoError):
         of_file = partial(Problem, kind=ProblemKind.FILE)
         self.problems = tuple(of_file(text=known) if isinstance(known, str) else known for known in problems)
         steps = dict.fromkeys(step for problem in self.problems for step in problem.steps)
-        super().__init__("\n".join(map(str, self.problems)), hint=hint or tuple(steps))
+        super().__init__(*map(str, self.problems), hint=hint or tuple(steps))
 
 
 class MissingTokenError(ZdemoError):

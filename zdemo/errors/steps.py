@@ -61,22 +61,6 @@ class RenameVariable:
 
 
 @dataclass(frozen=True)
-class UnsetVariable:
-    """Remove a variable from the environment."""
-
-    name: str
-    does: str = ""
-
-
-@dataclass(frozen=True)
-class EditLines:
-    """Keep the right one of several lines of a file that set the same variable."""
-
-    path: Path
-    lines: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class TightenMode:
     """Let only its owner read a file."""
 
@@ -101,8 +85,8 @@ class Sentence:
     parts: "tuple[Step, ...]"
 
 
-Paste = Command | Shell | UnsetVariable | TightenMode | GrantRole  # what a shell takes as it is
-Step = str | Paste | SetVariable | RenameVariable | EditLines | Sentence
+Paste = Command | Shell | TightenMode | GrantRole  # what a shell takes as it is
+Step = str | Paste | SetVariable | RenameVariable | Sentence
 Repair = SetVariable | RenameVariable | TightenMode | GrantRole
 
 
@@ -161,14 +145,10 @@ def in_words(step: Step, blank: str = " ") -> str:
             words = advice or f"{name}={value}"
         case RenameVariable(name=name, right=right, place=place):
             words = f"rename {name} to {right} in {place}"
-        case EditLines(path=path, lines=lines):
-            words = f"keep the right one of lines {', '.join(map(str, lines))} in {path}, and remove the other"
         case GrantRole(user=user, role=role, option=option, env_file=env_file):
             words = in_words(Command("role grant", (user, role), option, env_file), blank)
         case Command():
             words = _of_zdemo(step).replace(" ", blank)
-        case UnsetVariable(name=name):
-            words = f"unset{blank}{name}"
         case TightenMode(path=path):
             words = f"chmod 600 {shlex.quote(str(path))}".replace(" ", blank)
         case Shell(text=text):

@@ -199,13 +199,9 @@ def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id:
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What an API did with an order to forget; ``why_not`` is what keeps it from following, after "the API".
-
-    ``untold``: it forgot, but could not tell the APIs that share its store.
-    """
+    """What an API did with an order to forget; ``why_not`` is what keeps it, or those that share its store, from it."""
 
     done: bool = False
-    untold: bool = False
     why_not: str = ""
 
 
@@ -227,7 +223,7 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str, issuer:
     if answer.status == 200 and type(body.get("forgotten")) is int:
         return Forgotten(done=True)
     if answer.status == 503 and body.get("error") == STORE_ERROR:
-        return Forgotten(done=True, untold=True)
+        return Forgotten(done=True, why_not="forgot its answers, but not those that share its store: check the store")
     is_refusal = answer.status in (403, 503) and isinstance(why_not, str)  # not one of another program
     return Forgotten(why_not=f"did not forget its answers: {why_not} ({answer.status})" if is_refusal else "")
 

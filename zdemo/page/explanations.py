@@ -152,7 +152,7 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
         return raised  # more exact than what can be seen from outside
     if own := finding_for_own_refusal(call):
         return own
-    explanation = explain(call, token, None, Environment({}), unasked="", again="--pat", now=now)
+    explanation = explain(call, token, None, Environment({}), again="--pat", now=now)
     return explanation.finding if explanation else None
 
 
@@ -223,7 +223,7 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     if caller.id in VARIABLES and user_id:
         pat_id = context.pat_ids.get(caller.id, "")
         ids = PatIds(user=user_id, pat_id=pat_id, variable=VARIABLES[caller.id], named_by=())
-    explanation = explain(call, caller.token, settings, environment, unasked="", again=again, now=time.time(), ids=ids)
+    explanation = explain(call, caller.token, settings, environment, again=again, now=time.time(), ids=ids)
     if explanation is None:
         return None
     finding = explanation.finding.without([caller.token or ""])

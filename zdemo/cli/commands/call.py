@@ -17,12 +17,13 @@ import typer
 from zdemo.cli.common_options import EnvFile, Json, Pat, check_address, split_url
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option, verbose_flag
 from zdemo.cli.watch import Watch
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
+from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief
 from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError
 from zdemo.errors.response import GATEWAY_STATUSES
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
+UNTIL = "the answer changes or, with --expect, until that status comes, also from an API that is not running yet"
 TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
 
 
@@ -56,29 +58,19 @@ def target(text: str, url: str | None) -> CallTarget:
     if text.startswith("/"):
         return CallTarget(other_route(text, typed=text), url)
     if "://" not in text:
-        raise _unknown(text)
+        if meant := did_you_mean(text, Route):
+            raise UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
+        raise UsageError(f"unknown route: {text} ({KNOWN})", hint=Command("call --help"))
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
     origin, path = split_url(text)
     return CallTarget(other_route(path, typed=text), origin, THE_URL)
 
 
-def _unknown(text: str) -> UsageError:
-    if meant := did_you_mean(text, Route):
-        return UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
-    return UsageError(f"unknown route: {text} ({KNOWN})", hint=Command("call --help"))
-
-
 def call(  # the options
     ctx: typer.Context,
     route: Annotated[
-        str,
-        typer.Argument(
-            metavar="ROUTE",
-            help="public, private or scoped; for any API, a path such as /messages, or a URL.",
-            show_default=False,
-            autocompletion=lambda: list(Route),
-        ),
+        str, typer.Argument(metavar="ROUTE", help=KNOWN, show_default=False, autocompletion=lambda: list(Route))
     ],
     method: Annotated[
         Method, option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False)
@@ -89,21 +81,12 @@ def call(  # the options
     ] = None,
     url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,
     as_json: Json = False,
-    verbose: Annotated[
-        bool, flag("Show the whole exchange, with the token masked.", "--verbose", "-v", panel=OUTPUT_GROUP)
-    ] = False,
+    verbose: Annotated[bool, verbose_flag("Show the whole exchange, with the token masked.")] = False,
     expect: Annotated[int | None, option("STATUS", "Succeed if the API answers this status.", min=100, max=599)] = None,
     curl: Annotated[
-        bool, flag("Print the curl command instead of sending; $PAT in it is the token.", "--curl", panel=OUTPUT_GROUP)
+        bool, flag("Print the curl command instead; $PAT is the token.", "--curl", panel=OUTPUT_GROUP)
     ] = False,
-    watch: Annotated[
-        bool,
-        flag(
-            "Repeat until the answer changes; with --expect, until that status comes. Also waits for an API that "
-            "is not running yet. Gives up after 10 minutes.",
-            "--watch",
-        ),
-    ] = False,
+    watch: Annotated[bool, flag(f"Repeat until {UNTIL}. Gives up after 10 minutes.", "--watch")] = False,
     env_file: EnvFile = None,
 ) -> int:
     """Send one request to an API, and explain the response.
@@ -112,11 +95,9 @@ def call(  # the options
 
     Examples:
       zdemo call scoped
-      zdemo call scoped --pat
       zdemo call scoped --as visitor
       zdemo call /messages -X POST
       zdemo call https://api.example.com/messages
-      zdemo call private --url http://127.0.0.1:5001 -v
       zdemo call scoped --watch --expect 401
       zdemo call scoped --curl
 
@@ -155,7 +136,7 @@ def call(  # the options
     send = partial(call_api, settings, endpoint, token, method)
     watched = Watch(screen, send, expect=expect) if watch else None
     outcome = _Outcome(screen, environment, token, env_file, is_asked_for, watched, as_json=as_json, verbose=verbose)
-    result = watched.until_there(outcome.show_first) if watched else send()
+    result = watched.until_there(lambda first: None if as_json else outcome.show(first)) if watched else send()
     outcome.show(result)
     if not as_json and (watched or result.answer.status == expect):
         screen.say(f"{result.answer.status} {watched or 'as expected'}")
@@ -175,17 +156,12 @@ class _Outcome:
     as_json: bool
     verbose: bool
 
-    def show_first(self, result: Call) -> None:
-        """Show the answer before the awaited one; --json prints one document."""
-        if not self.as_json:
-            self.show(result)
-
     def show(self, result: Call) -> None:
         """Show the answer, and why it is a refusal."""
         screen, token, watched = self.screen, self.token, self.watched
         explanation, username = self._explained(result)
         if explanation:
-            screen.told |= {problem.text for problem in explanation.finding.because}
+            screen.told |= {*explanation.finding.because}
         shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in self.environment)
         tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
         if self.as_json:
@@ -203,8 +179,6 @@ class _Outcome:
         if explanation:
             finding = explanation.finding if self.verbose else brief(explanation.finding)
             show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))
-            if explanation.unasked:
-                screen.pairs([("not asked", f"ZITADEL: {explanation.unasked}")], indent=2, label_width=10)
 
     def _explained(self, result: Call) -> tuple[Explanation | None, str]:
         """Return why a call was refused, and whose token it is, for which no other API's token goes to ZITADEL."""
@@ -237,14 +211,12 @@ def _value_of(variable: str, pat: str | None, env_file: Path | None) -> str:
 
 
 def _reason(explanation: Explanation | None) -> dict[str, object]:
-    if explanation is None:
-        return {"finding": None, "because": [], "why": None, "certainty": None, "candidates": [], "next": []}
-    finding = explanation.finding
+    finding = explanation.finding if explanation else Finding(cause="")
     return {
-        "finding": finding.id,
+        "finding": finding.id or None,
         "because": [problem.text for problem in finding.because],
-        "why": finding.cause,
-        "certainty": finding.certainty,
+        "why": finding.cause or None,
+        "certainty": finding.certainty if explanation else None,
         "candidates": list(finding.candidates),
         "next": [printable(in_words(step)) for step in finding.steps],
     }

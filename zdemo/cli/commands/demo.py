@@ -15,10 +15,10 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli.common_options import EnvFile, Json
-from zdemo.cli.layout import BELOW, LEAST_ROOM, pad
+from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
-from zdemo.cli.usage import OUTPUT_GROUP, flag
+from zdemo.cli.usage import flag, verbose_flag
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import STEPS, DemoEnvironment, Interrupted, StepResult
@@ -38,9 +38,7 @@ def demo(
     ctx: typer.Context,
     as_json: Json = False,
     live: Annotated[bool, flag("Use your own ZITADEL, with objects that are removed at the end.", "--live")] = False,
-    verbose: Annotated[
-        bool, flag("Show each request and answer, with tokens masked.", "--verbose", "-v", panel=OUTPUT_GROUP)
-    ] = False,
+    verbose: Annotated[bool, verbose_flag("Show each request and answer, with tokens masked.")] = False,
     env_file: EnvFile = None,
 ) -> int:
     """See an API check ZITADEL tokens, with nothing configured.
@@ -129,11 +127,8 @@ def show_exchange(screen: Screen, result: StepResult, call: Call) -> None:
     rows.append(("answer", f"{answer.status}, {answer.seconds * 1000:.0f} ms"))
     if call.challenge:
         rows.append(("", f"WWW-Authenticate: {call.challenge.text}"))
-    is_object = isinstance(call.body, dict)
-    rows.append(("", json.dumps(call.body, ensure_ascii=False) if is_object else answer.text.strip()))
-    label_width = 9
-    room = screen.width() - label_width - BELOW - LEAST_ROOM
-    screen.pairs(rows, indent=min(3 * BELOW, room // BELOW * BELOW), label_width=label_width)
+    rows.append(("", answer.text.strip()))
+    screen.pairs(rows, indent=3 * BELOW, label_width=9)
 
 
 def _introspections(result: StepResult) -> Iterator[tuple[str, str]]:

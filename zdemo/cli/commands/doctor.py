@@ -18,7 +18,7 @@ from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, c
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
-from zdemo.cli.usage import completing, flag, option
+from zdemo.cli.usage import completing, flag, option, verbose_flag
 from zdemo.config.address import ADMIN_PAT, admin_option
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
@@ -35,8 +35,8 @@ from zdemo.verify.conformance import API_CHECKS, Target
 
 LINK = r"\[([^\]]+)\]\(([^)]+)\)"
 INDENT = " " * 4
-LABEL_WIDTH = 8
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
+ONLY = "Run this check or group, and the checks that it builds on. Repeatable."
 IDS = {check.id: check.what for check in EVERY_CHECK}
 
 
@@ -47,20 +47,9 @@ def _names(checks: Sequence[Check[Any]]) -> dict[str, str]:
 def doctor(
     ctx: typer.Context,
     as_json: Json = False,
-    verbose: Annotated[
-        bool, flag("Show every check, and everything known about what failed.", "-v", "--verbose")
-    ] = False,
-    only: Annotated[
-        list[str] | None,
-        option(
-            "ID|GROUP",
-            "Run this check or group, and the checks that it builds on. Repeatable.",
-            autocompletion=completing(_names(CHECKS)),
-        ),
-    ] = None,
-    list_checks: Annotated[
-        bool, flag("List the checks by group, with their IDs and what they check.", "--list")
-    ] = False,
+    verbose: Annotated[bool, verbose_flag("Show every check, and everything known about what failed.")] = False,
+    only: Annotated[list[str] | None, option("ID|GROUP", ONLY, autocompletion=completing(_names(CHECKS)))] = None,
+    list_checks: Annotated[bool, flag("List the checks by group: their IDs, and what they check.", "--list")] = False,
     api: Annotated[str | None, option("URL", "Check any API that takes bearer tokens, at this URL.")] = None,
     explained: Annotated[
         str | None,
@@ -122,9 +111,9 @@ def doctor(
         screen.say()
 
 
-def _unknown(name: str, known: Iterable[str], listed: str) -> UsageError:
+def _unknown(name: str, known: Iterable[str]) -> UsageError:
     near = did_you_mean(name, known)
-    hint: Step = f"did you mean {near}?" if near else Command("doctor --list", does=f"shows the {listed}")
+    hint: Step = f"did you mean {near}?" if near else Command("doctor --list")
     return UsageError(f"unknown check: {name}", hint=hint)
 
 
@@ -134,7 +123,7 @@ def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, 
     for name in names:
         named = [check.id for check in checks if name.lower() in (check.id, check.group.lower())]
         if not named:
-            raise _unknown(name, _names(checks), "groups and IDs")
+            raise _unknown(name, _names(checks))
         ids += named
     return tuple(dict.fromkeys(ids))
 
@@ -155,7 +144,7 @@ def show_explanation(screen: Screen, name: str, *, as_json: bool) -> ExitCode:
     """Print what a check means and how to fix what it finds. Raises UsageError for an unknown ID."""
     check = next((check for check in EVERY_CHECK if check.id == name), None)
     if check is None:
-        raise _unknown(name, IDS, "IDs")
+        raise _unknown(name, IDS)
     package = files("zdemo")  # in a wheel, it has a copy of the page (``force-include`` in pyproject.toml)
     copy = package / "texts" / "troubleshooting.md"
     page = (copy if copy.is_file() else Path(str(package)).parent / TROUBLESHOOTING).read_text(encoding="utf-8")
@@ -169,11 +158,8 @@ def show_explanation(screen: Screen, name: str, *, as_json: bool) -> ExitCode:
     for block in re.split(r"\n{2,}", text):
         _show_block(screen, block)
         screen.say()
-    related = dict.fromkeys(target[1:] for _, target in re.findall(LINK, text) if target.startswith("#"))
-    for other in related:
-        screen.steps("see also", [Command(f"doctor --explain {other}")], label_width=LABEL_WIDTH)
     api = "" if check.id in {own.id for own in CHECKS} else "--api URL "
-    screen.steps("check it", [Command(f"doctor {api}--only {check.id}")], label_width=LABEL_WIDTH)
+    screen.steps("check it", [Command(f"doctor {api}--only {check.id}")], label_width=8)
     return ExitCode.YES
 
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from zdemo.server.logs import RequestLines, RequestLog
 
 
-PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in with_emulator.NAMES)
+PORT = "The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND."
+DOMAIN = "Also answer to this host name, with this name in the issuer; can be repeated."
 
 
 def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
@@ -36,36 +37,16 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         typer.Argument(metavar="COMMAND", help="Run this command against the emulator, and end with it."),
     ] = None,
     host: Host = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        option(
-            "PORT",
-            "The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND.",
-            min=0,
-            max=HIGHEST_PORT,
-        ),
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        option("NAME=TEXT", f"Export another variable to COMMAND. Placeholders: {PLACEHOLDERS}.", "--env"),
-    ] = None,
+    port: Annotated[int | None, option("PORT", PORT, min=0, max=HIGHEST_PORT)] = None,
+    env: with_emulator.Env = None,
     as_json: Annotated[bool, flag("Print one JSON document when the emulator is ready, then serve.", "--json")] = False,
     until_stdin_closes: Annotated[
         bool, flag("End when standard input is closed, for example when a test runner ends.", "--until-stdin-closes")
     ] = False,
     seed: Annotated[Path | None, option("FILE", "Start with the objects of this TOML or JSON file.")] = None,
-    auto_login: Annotated[
-        str | None,
-        option("USER", "Log this person in at once, without the login page, for tests without a browser."),
-    ] = None,
+    auto_login: Annotated[str | None, option("USER", "Log this person in at once, without the login page.")] = None,
     external_domain: Annotated[
-        list[str] | None,
-        option(
-            "NAME[:PORT]",
-            "Also answer to this host name, with this name in the issuer; can be repeated.",
-            envvar="ZDEMO_EXTERNAL_DOMAIN",
-            show_envvar=False,
-        ),
+        list[str] | None, option("NAME[:PORT]", DOMAIN, envvar="ZDEMO_EXTERNAL_DOMAIN", show_envvar=False)
     ] = None,
     expose_emulator: Expose = False,
 ) -> int:
@@ -174,23 +155,11 @@ def requests_log(mark: str) -> RequestLog:
     return RequestLog(REQUESTS_LOG, FIELDS, partial(_line, mark))
 
 
-def _line(  # noqa: PLR0913, PLR0917  # the fields of a record
-    mark: str,
-    lines: RequestLines,
-    _created: float,
-    method: str,
-    path: str,
-    status: int,
-    milliseconds: float,
-    client: str,
-    user: str,
-    token: str,
-    reason: str,
-    at: float,
-) -> str:
-    path = re.sub(PACKAGE, "", path)
-    who = ", ".join(filter(None, (client, user or token)))
-    what = f"{who}: {reason}" if who and reason else who or reason
-    took = f"{milliseconds:.1f} ms"
-    request = one_line(f"{method} {path}")
-    return lines.laid_out(f"{lines.clock(at)}  ", request, status, one_line(what), ("", took, ""), mark)
+def _line(mark: str, lines: RequestLines, _created: float, *fields: Any) -> str:
+    from zdemo.emulator.incoming.request_records import RequestRecord
+
+    record = RequestRecord(*fields)
+    who = ", ".join(filter(None, (record.client, record.user or record.token)))
+    what = ": ".join(filter(None, (who, record.reason)))
+    request, took = one_line(f"{record.method} {re.sub(PACKAGE, '', record.path)}"), f"{record.milliseconds:.1f} ms"
+    return lines.laid_out(f"{lines.clock(record.at)}  ", request, record.status, one_line(what), ("", took, ""), mark)

@@ -88,7 +88,7 @@ def _refusal(path: Path, emulator_port: int | None, api_url: str) -> ZdemoError:
     try:
         names = without_tokens(", ".join(settings_in(path)))
     except SettingsError as error:
-        return ZdemoError(f"{what}\n{error.message}", hint=hint if emulator_port else error.steps)
+        return ZdemoError(what, *error.lines, hint=hint if emulator_port else error.steps)
     if not emulator_port:
         hint = with_env_file(Command("doctor", does="says what is missing or wrong"), path)
-    return ZdemoError(f"{what}\nit sets {names or 'nothing'}", hint=hint)
+    return ZdemoError(what, f"it sets {names or 'nothing'}", hint=hint)

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,14 +15,14 @@ from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Pat
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
-from zdemo.cli.usage import OUTPUT_GROUP, flag, option
+from zdemo.cli.usage import OUTPUT_GROUP, flag, option, verbose_flag
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.evidence import refusal_of
 from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.rules.missing_role import own_project
-from zdemo.diagnosis.token_form import TokenKind, token_form
+from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind, token_form
 from zdemo.diagnosis.view import brief, why
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
@@ -39,9 +39,7 @@ from zdemo.zitadel.records import NEVER
 def introspect(
     ctx: typer.Context,
     pat: Pat = None,
-    verbose: Annotated[
-        bool, flag("Show scopes, notes, other fixes, and every claim.", "--verbose", "-v", panel=OUTPUT_GROUP)
-    ] = False,
+    verbose: Annotated[bool, verbose_flag("Show scopes, notes, other fixes, and every claim.")] = False,
     as_json: Annotated[bool, flag("Print ZITADEL's answer unchanged.", "--json", panel=OUTPUT_GROUP)] = False,
     require: Annotated[str | None, option("ROLE", "Succeed only if the token has this role.")] = None,
     quiet: Annotated[
@@ -93,14 +91,14 @@ def introspect(
     is_read = is_unknown and token_form(token).kind is TokenKind.JWT
     says_more = verbose or (finding and (finding.candidates or finding.seen or finding.because))
     if error and finding and not says_more:  # two lines say all of it
-        screen.error(why(brief(finding)), *brief(finding).steps)
+        screen.error(why(brief(finding)), steps=brief(finding).steps)
     else:
         _show(screen, investigation, settings, token, now=now, verbose=verbose)
         if is_read:
             screen.say()
     if is_read:
         show_unverified(screen, token, settings, now=now, verbose=verbose)
-    screen.told |= {problem.text for problem in finding.because} if finding else set()
+    screen.told |= {*finding.because} if finding else set()
     tell_hidden(screen, environment)
     if introspection is None:
         return error.exit_code if error else ExitCode.NO
@@ -118,7 +116,7 @@ def _without_words(
         if not show or form.kind is not TokenKind.JWT:
             raise
         unverified = {"not_verified": {"header": form.header, "claims": form.claims}}
-        screen.failure(error.message, *error.steps, as_json=True, more=unverified)
+        screen.failure(*error.lines, steps=error.steps, as_json=True, more=unverified)
         return error.exit_code
 
 
@@ -156,7 +154,7 @@ def _show(
     else:
         expires = introspection.expires_at
         but = "but " if expires is not None and expires <= now else ""
-        screen.pairs([("active", f"yes, {but}{_expiry(expires, now=now)}")])
+        screen.pairs([("active", f"yes, {but}{_expiry(expires, now=now)}"), *_actor(introspection)])
         if finding:
             show_finding(screen, finding, evidence=verbose)
             screen.say()
@@ -175,12 +173,23 @@ def _show(
         show_claims(screen, introspection.claims)
 
 
+def _actor(introspection: Introspection) -> list[tuple[str, str]]:
+    """Return the line about who impersonates the user, if anybody does, and about those who did before them."""
+    if not introspection.actors:
+        return []
+    actor, *others = introspection.actors
+    before = f", as did user {', user '.join(others)}" if others else ""
+    return [("actor", one_line(f"user {actor} acts in the place of this user{before}"))]
+
+
 def _about(introspection: Introspection, token: str, *, now: float, verbose: bool) -> dict[str, str]:
-    name = introspection.text("username") or introspection.text("client_id") or "a user without a name"
+    client_id, user = introspection.text("client_id"), f"user {introspection.text('sub') or 'unknown'}"
+    # a service account's client ID is its user name, a person's token has that of an application (ZITADEL)
+    name = introspection.text("username") or ("" if ID_DIGITS.match(client_id) else client_id)
     issued = introspection.claims.get("iat")
     since = f", issued {span(now - within_all_clocks(issued))} ago" if type(issued) is int else ""
     return {
-        "who": one_line(f"{name} (user {introspection.text('sub') or 'unknown'})"),
+        "who": one_line(f"{name} ({user})" if name else user),
         "token": f"{token_form(token).name} {masked(token)}{since}",
         "issuer": one_line(introspection.text("iss")) or "none",
         "audience": one_line(" ".join(introspection.audience)) or "none",
@@ -209,8 +218,7 @@ def _show_verdicts(screen: Screen, introspection: Introspection, settings: Setti
 ROLE_WIDTH, CLAIM_WIDTH = 17, 14
 TIMES = ("exp", "iat", "nbf", "auth_time", "updated_at")
 ROLES_CLAIM = re.compile(r"urn:zitadel:iam:org:project:(?:(.+):)?roles")
-LONG_WORD, ENDS_SHOWN = re.compile(r"[^ ]{77,}"), 37  # characters; a longer word is wider than most terminals
-MOST_SHOWN = 2000  # characters of one claim; --json has all of it
+MOST_SHOWN = 500  # characters of one claim; --json has all of it
 NOT_VERIFIED = "ZITADEL did not confirm this: it is only what the JWT says about itself"
 
 
@@ -234,12 +242,12 @@ def show_roles(screen: Screen, introspection: Introspection, project: str | None
 
 
 def show_claims(screen: Screen, claims: Mapping[str, Any], heading: str = "claims") -> None:
-    """Show every claim. A very long word or text is shortened; a name to copy is not."""
+    """Show every claim. A very long text is shortened; a name to copy is not."""
     screen.say()
     screen.say(heading)
     for name, value in claims.items():
-        lead = pad(f"  {one_line(LONG_WORD.sub(_ends, screen.redaction(name)))}", CLAIM_WIDTH) + " " * BELOW
-        text = one_line(screen.redaction(_text(value)))
+        lead = pad(f"  {one_line(screen.redaction(name))}", CLAIM_WIDTH) + " " * BELOW
+        text = one_line(screen.redaction(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
         if name in TIMES and type(value) is int:
             text += f" ({moment(within_all_clocks(value))})"
         if len(text) > MOST_SHOWN:
@@ -247,20 +255,7 @@ def show_claims(screen: Screen, claims: Mapping[str, Any], heading: str = "claim
         if cells(lead) > CLAIM_WIDTH + BELOW:
             screen.say(lead.rstrip(), whole=True)
             lead = " " * 2 * BELOW
-        screen.behind(lead, LONG_WORD.sub(_ends, text) or '""')
-
-
-def _ends(word: re.Match[str]) -> str:
-    kept = ENDS_SHOWN if word[0].isascii() else ENDS_SHOWN // 2  # a character may take two cells
-    return f"{word[0][:kept]}…{word[0][-kept:]}"
-
-
-def _text(value: object) -> str:
-    """Return a text as it is, and any other value as JSON."""
-    try:
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        return "(nested too deeply to show)"
+        screen.behind(lead, text or '""')
 
 
 def show_unverified(screen: Screen, token: str, settings: Settings, *, now: float, verbose: bool) -> None:
@@ -273,13 +268,15 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
         expires_at=within_all_clocks(expires) if type(expires) is int else None,
         audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
     )
-    rows = {"not verified": NOT_VERIFIED, **_about(unverified, token, now=now, verbose=verbose)}
+    rows = {
+        "not verified": NOT_VERIFIED,
+        **dict(_actor(unverified)),
+        **_about(unverified, token, now=now, verbose=verbose),
+    }
     if form.is_id_token:
         rows["token"] += "\nan ID token, which no API accepts"
-    rows["issuer"] += ", as in ZITADEL_DOMAIN"
-    if unverified.text("iss") != settings.issuer:
-        rows["issuer"] = f"{one_line(unverified.text('iss')) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
-    rows["audience"] += f"\n{_audience(unverified.audience, settings)}"
+    is_same = unverified.text("iss") == settings.issuer
+    rows["issuer"] += ", as in ZITADEL_DOMAIN" if is_same else f", but ZITADEL_DOMAIN is {settings.issuer}"
     screen.pairs([*rows.items(), ("expiry", _expiry(unverified.expires_at, now=now))])
     role_claims = [match for name in claims if (match := ROLES_CLAIM.fullmatch(name))]
     for match in role_claims:
@@ -291,13 +288,3 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
     if verbose:
         show_claims(screen, form.header, "header, not verified")
         show_claims(screen, claims, "claims, not verified")
-
-
-def _audience(names: Collection[str], settings: Settings) -> str:
-    """Return whether an audience names this API, as far as the settings tell."""
-    own = {settings.client_id: "CLIENT_ID", settings.project_id: "ZITADEL_PROJECT_ID"}
-    if named := next((setting for value, setting in own.items() if value in names), ""):
-        return f"it names this API ({named})"
-    if settings.project_id:
-        return "it names neither this API's project (ZITADEL_PROJECT_ID) nor its client ID"
-    return "without ZITADEL_PROJECT_ID it is not known whether that is this API's project"

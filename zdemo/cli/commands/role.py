@@ -23,7 +23,7 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.resources import list_assignments, list_users
 
-User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
+User = Annotated[str, typer.Argument(metavar="USER", help="Login name, e-mail address or ID.", show_default=False)]
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
 ENDED = {"INACTIVE": "the user is deactivated", "LOCKED": "the user is locked"}  # by the user's state
 
@@ -60,15 +60,13 @@ class _Project:
         if "ZITADEL_DOMAIN" not in environment.hidden:  # that is said in the next line
             tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
         tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
-        self.screen = screen
+        self.screen, self.environment, self.token = screen, environment, environment.get("PAT", "").strip()
         self.client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.api: Settings | None = None
         with suppress(SettingsError):
             self.api = Settings.from_env(environment)
         self.introspector = IntrospectionClient(self.api) if self.api else None
         self.id = roles.find_project_id(settings, self.introspector)
-        self.token = environment.get("PAT", "").strip()
-        self.environment = environment
 
     @property
     def zitadel(self) -> str:
@@ -101,16 +99,11 @@ def show_followers(screen: Screen, api_url: str, told: Forgotten, *, sharing: bo
     """Say which APIs follow at once, or else which setting of theirs limits how long they take."""
     if told.why_not:
         screen.note(one_line(f"the API at {api_url} {told.why_not}"))
-    if told.untold:
-        screen.note(
-            f"the API at {api_url} forgot its answers, but its store did not take the order, so others "
-            "that share the store were not told; check the store"
-        )
     if told.done:
         screen.say(f"the API at {api_url} follows at once")
     if sharing:
         screen.say("the APIs that share the store in ZDEMO_CACHE_URL follow at once")
-    elif told.untold or not told.done:
+    elif told.why_not or not told.done:
         screen.say(f"{'other ' if told.done else ''}running APIs follow within their ZDEMO_CACHE_TTL")
 
 
@@ -139,7 +132,7 @@ def list_roles(
     screen: Screen = ctx.obj
     project = _Project(screen, env_file, admin_pat, admin_key)
     name = roles.require_project(project.client, project.id).name
-    user_id = roles.require_user(project.client, user).id if user else None
+    user_id = roles.require_user(project.client, project.id, user).id if user else None
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
     states = {user.id: user.state for user in list_users(project.client, ids={row.user_id for row in assignments})}
     if as_json:
@@ -153,7 +146,8 @@ def list_roles(
             }
             for row in assignments
         ]
-        screen.document({"project": {"id": project.id, "name": name}, "assignments": rows})
+        document = {"project": {"id": project.id, "name": name}, "assignments": rows, "hidden": assignments.hidden}
+        screen.document(document)
         return ExitCode.YES
     at = f" of the {project.zitadel}" if project.client.emulator else ""
     screen.say(one_line(f"roles in project {name} ({project.id}){at}"))
@@ -163,7 +157,10 @@ def list_roles(
         note = ENDED.get(states.get(row.user_id, ""), by) if row.active else "deactivated: has no effect"
         keys = ", ".join(row.role_keys) or "(no role)"
         table.append([f"  {one_line(row.login_name)}", one_line(keys), one_line(note)])
-    screen.table(table or [["  no role is granted"]])
+    if table or not assignments.hidden:
+        screen.table(table or [["  no role is granted"]])
+    if assignments.hidden:
+        screen.say(f"  hidden from this administrator: {assignments.hidden}")
     return ExitCode.YES
 
 
@@ -232,8 +229,9 @@ def revoke_role(
 
 def _show_outcome(project: _Project, change: roles.Change, *, as_json: bool, unchanged: str = "already has") -> int:
     """Wait until ZITADEL shows a change, make APIs forget, and say what was done."""
-    screen, is_new, seconds = project.screen, change.outcome is not roles.ChangeOutcome.UNCHANGED, None
+    screen, outcome, login_name = project.screen, change.outcome, change.user.login_name
     sharing, api_url, told = False, "", Forgotten()
+    is_new, seconds = outcome is not roles.ChangeOutcome.UNCHANGED, None
     if is_new:
         with screen.waiting("waiting until ZITADEL shows it"):
             asked, token = project.introspector, project.token
@@ -241,28 +239,27 @@ def _show_outcome(project: _Project, change: roles.Change, *, as_json: bool, unc
             if seconds is not None:
                 sharing, api_url, told = make_apis_forget(project, change.user.id)
     if as_json:
-        screen.document(
-            {
-                "done": change.outcome,
-                "user": {"id": change.user.id, "login_name": change.user.login_name},
-                "role": change.role,
-                "project": change.project_id,
-                "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
-                "api_follows_at_once": sharing or told.done,
-            }
-        )
+        document = {
+            "done": outcome,
+            "user": {"id": change.user.id, "login_name": login_name},
+            "role": change.role,
+            "project": change.project_id,
+            "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
+            "api_follows_at_once": sharing or told.done,
+        }
+        screen.document(document)
     elif is_new:
-        again = {roles.ChangeOutcome.ACTIVATED: "; its deactivated assignment is active again"}.get(change.outcome, "")
-        done, to = ("revoked", "from") if change.outcome is roles.ChangeOutcome.REMOVED else ("granted", "to")
-        screen.say(one_line(f"{done} {change.role} {to} {change.user.login_name} in project {project.id}{again}"))
+        again = "; its deactivated assignment is active again" if outcome is roles.ChangeOutcome.ACTIVATED else ""
+        done, to = ("revoked", "from") if outcome is roles.ChangeOutcome.REMOVED else ("granted", "to")
+        screen.say(one_line(f"{done} {change.role} {to} {login_name} in project {project.id}{again}"))
         if seconds is None:
             what = f"ZITADEL accepted the change, but does not show it after {roles.GIVE_UP_SECONDS:g} s"
             lag = "its lists can lag behind by up to 60 s: look again with"
-            screen.error(what, sentence(lag, Command("role list")))
+            screen.error(what, steps=[sentence(lag, Command("role list"))])
         else:
             screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
             show_followers(screen, api_url, told, sharing=sharing)
     else:
-        at = f" in the emulator {project.client.emulator}" if project.client.emulator else ""
-        screen.say(one_line(f"no change: {change.user.login_name} {unchanged} {change.role}{at}"))
+        at = f" in the {project.zitadel}" if project.client.emulator else ""
+        screen.say(one_line(f"no change: {login_name} {unchanged} {change.role}{at}"))
     return ExitCode.NO_ANSWER if is_new and seconds is None else ExitCode.YES

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from socket import socket
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zdemo.cli import common_options
-from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings
+from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import flag, option
@@ -26,15 +24,13 @@ from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import Settings
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError, ZdemoError
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, with_env_file
+from zdemo.errors.steps import DEFAULT_ENV_FILE, with_env_file
 
 if TYPE_CHECKING:
     from zdemo.cli.commands.serve_start import ServeAddress
     from zdemo.page import PageOptions
     from zdemo.server.tuning import WorkerApp
 
-NEEDED = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
-OF_THE_PAGE = ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT")
 NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -92,7 +88,7 @@ def serve(
         screen = _JsonLogScreen(redaction=screen.redaction)
     if emulator:
         common_options.check_exposure(screen, host, expose=expose_emulator)
-        environment = _with_emulator(screen, environment, emulator_port)
+        environment = _with_emulator(environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     with ExitStack() as stack:
@@ -100,8 +96,7 @@ def serve(
             listener = stack.enter_context(listen(host, port))
         place = ServeAddress(host, port, page_key="" if no_page else new_key())
         if emulator:
-            name = _start_emulator(stack, emulator_port, port, env_file or DEFAULT_ENV_FILE)
-            place = replace(place, emulator_port=emulator_port, emulator_name=name)
+            place = replace(place, emulator_port=emulator_port, emulator_name=_start_emulator(stack, emulator_port))
         hide_secrets(screen, environment)
         if open_metrics:
             _keep_metrics(stack, shared=workers > 1)
@@ -165,28 +160,17 @@ class _JsonLogScreen(Screen):
         logging.getLogger("zdemo.serve").info("%s", self.redaction(f"{lead}{text}".strip()))
 
 
-def _with_emulator(screen: Screen, environment: Environment, port: int) -> Environment:
-    variables = Dotenv(emulator_text(port)).values
-    shadowed = [name for name in NEEDED if environment.get(name, variables[name]).strip() != variables[name]]
-    shadowed += [name for name in NOT_THE_EMULATORS if name in environment]
-    if shadowed:
-        screen.note(f"--emulator ignores your {', '.join(shadowed)}")
-    options = {name: ("--emulator", variables[name]) for name in (*NEEDED, *OF_THE_PAGE)}
+def _with_emulator(environment: Environment, port: int) -> Environment:
+    values = Dotenv(emulator_text(port)).values
+    options = {name: ("--emulator", value) for name, value in values.items() if name != "ZDEMO_CACHE_TTL"}
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
-def _start_emulator(stack: ExitStack, port: int, api_port: int, env_file: Path) -> str:
+def _start_emulator(stack: ExitStack, port: int) -> str:
     from zdemo.emulator import emulate
 
-    try:
+    with common_options.port_explained("localhost", port, "--emulator-port"):
         return stack.enter_context(emulate(port=port)).world.name
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        commands = with_emulator_settings(env_file, Command("serve"), port=port)
-        other = port + (2 if api_port == port + 1 else 1)
-        hint = [f"choose another one: --emulator-port {other}", "or, if an emulator runs there already:", *commands]
-        raise ZdemoError(f"the emulator's port, {port}, is taken", hint=hint) from None
 
 
 def _keep_metrics(stack: ExitStack, *, shared: bool) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from zdemo.cli.emulator_env_file import emulator_env_file, with_emulator_settings
+from zdemo.cli.emulator_env_file import with_emulator_settings
 from zdemo.cli.layout import in_lines
 from zdemo.cli.screen import Screen
-from zdemo.config.environment import EXPORTED, Environment
+from zdemo.config.environment import Environment
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL
@@ -21,14 +21,14 @@ from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief, heading, why
-from zdemo.errors import CredentialsRefused, SettingsError, UnusableAnswer
+from zdemo.errors import SettingsError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, with_env_file
 from zdemo.serving.loopback import names_loopback
 
 if TYPE_CHECKING:
     from zdemo.guard.shared.redis_store import SharedState
 
-ACCEPTED, LATE = "credentials accepted", "no answer yet"
+ACCEPTED, FAULTY, LATE = "credentials accepted", "see the warning", "no answer yet"
 MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
 REVOKE = Command("role revoke reader read:messages")
@@ -60,14 +60,9 @@ class ServeAddress:
 def _verdict(asked: Future[Investigation]) -> str:
     """Return in short what is known of ZITADEL after a moment."""
     try:
-        error = asked.result(MOMENT_SECONDS).error
+        return FAULTY if asked.result(MOMENT_SECONDS).error else ACCEPTED
     except TimeoutError:
         return LATE
-    if isinstance(error, CredentialsRefused):
-        return "credentials refused"
-    if isinstance(error, UnusableAnswer):
-        return "unusable answer"  # whose, only the finding says
-    return "does not answer" if error else ACCEPTED
 
 
 def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investigation], verdict: str) -> None:
@@ -113,7 +108,7 @@ def tell_start(
         if place.page_url:  # too wide for a column
             screen.behind(f"{'page':<{len(name)}}  ", place.page_url, stream=screen.stderr)
         screen.tell("")
-        if verdict in (ACCEPTED, LATE):  # a fault comes first, and its fix is the next step
+        if verdict != FAULTY:  # a fault comes first, and its fix is the next step
             screen.tell("in another terminal")
             for step in _steps(environment, place):
                 screen.behind("  ", in_lines(step), stream=screen.stderr)
@@ -135,25 +130,16 @@ def _state_of_store(settings: Settings) -> SharedState | None:
 
 def _cache(settings: Settings) -> str:
     url, ttl = settings.cache_url, settings.cache_ttl_seconds
-    if not ttl:
-        return "no cache: the store is not used" if url else "no cache"
-    return f"cache {ttl:g} s, shared at {shown_address(url)}" if url else f"cache {ttl:g} s"
+    cache = f"cache {ttl:g} s" if ttl else "no cache"
+    return f"{cache}, shared at {shown_address(url)}" if url and ttl else cache
 
 
 def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     """Return the commands to run next; each can be pasted as it is, and overwrites nothing."""
     route = "scoped" if place.emulator_port or environment.get("PAT") else "public"
-    url = "" if place.url == _known_url(environment, place) else f" --url {place.url}"
+    is_known = place.url == environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
+    url = "" if is_known else f" --url {place.url}"
     call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT_ENV_FILE
     if not place.emulator_port:
         return [with_env_file(call, mine)]
     return with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
-
-
-def _known_url(environment: Environment, place: ServeAddress) -> str:
-    """Return where the next ``zdemo call`` looks for the API by itself; empty when its ``.env`` decides that."""
-    mine = environment.file or DEFAULT_ENV_FILE
-    file, exists = emulator_env_file(mine, place.emulator_port) if place.emulator_port else (mine, True)
-    if environment.source(API_URL) == EXPORTED or (file == mine and exists):
-        return environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
-    return "" if exists else place.url  # which the step before writes

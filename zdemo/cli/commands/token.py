@@ -4,16 +4,17 @@ import json
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.common_options import ASK, EnvFile, token_text
+from zdemo.cli.common_options import ASK, EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import (
     FROM_STDIN,
+    TO_BE_TYPED,
     at_terminal,
     given_token,
     hide_secrets,
@@ -22,7 +23,7 @@ from zdemo.cli.token_input import (
     tell_warnings,
     token_question,
 )
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
+from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, UserSettings
@@ -31,6 +32,10 @@ from zdemo.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from zdemo.zitadel.introspection_client import IssuedToken
 
+CLIENT_ID = """The service account's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID. Of a person's
+token, the client ID of the application. Default: ZDEMO_APP_CLIENT_ID."""
+ASKS = "Read the client secret from standard input; a bare --client-secret at the end of the line asks for it. "
+KEY_FILE = "A key file of the service account, instead of the two above. Default: ZDEMO_USER_KEY_FILE."
 WITHOUT_AUDIENCE = "no scope names a project, so introspection will call the token inactive at every API"
 
 
@@ -38,40 +43,16 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ctx: typer.Context,
     login: Annotated[bool, flag("Get a person's token by a login in the browser.", "--login")] = False,
     device: Annotated[bool, flag("The same with a browser on another device.", "--device")] = False,
-    client_id: Annotated[
-        str | None,
-        option(
-            "NAME",
-            "The service account's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID. Of a person's "
-            "token, the client ID of the application. Default: ZDEMO_APP_CLIENT_ID.",
-            panel=SETTINGS_GROUP,
-        ),
-    ] = None,
+    client_id: Annotated[str | None, option("NAME", CLIENT_ID, panel=SETTINGS_GROUP)] = None,
     client_secret: Annotated[
-        str | None,
-        option(
-            "-",
-            "Read the client secret from standard input. A bare --client-secret at the end of the line asks for "
-            "it. Default: ZDEMO_USER_CLIENT_SECRET.",
-            panel=SETTINGS_GROUP,
-            callback=token_text,
-        ),
+        str | None, option("-", f"{ASKS}Default: ZDEMO_USER_CLIENT_SECRET.", panel=SETTINGS_GROUP, callback=token_text)
     ] = None,
-    key_file: Annotated[
-        str | None,
-        option(
-            "FILE",
-            "A key file of the service account, instead of the two above. Default: ZDEMO_USER_KEY_FILE.",
-            panel=SETTINGS_GROUP,
-        ),
-    ] = None,
+    key_file: Annotated[str | None, option("FILE", KEY_FILE, panel=SETTINGS_GROUP)] = None,
     env_file: EnvFile = None,
     scope: Annotated[
         list[str] | None, option("SCOPE", "Request this scope instead of the usual ones; can be repeated.")
     ] = None,
-    as_json: Annotated[
-        bool, flag("Print token, type, lifetime and scope as JSON.", "--json", panel=OUTPUT_GROUP)
-    ] = False,
+    as_json: Json = False,
 ) -> int:
     """Print an access token of a service account or a person.
 
@@ -149,7 +130,6 @@ def _settings(
     if client_secret not in (None, ASK, FROM_STDIN):
         hint = "a bare --client-secret at the end of the line asks for it; --client-secret - reads standard input"
         raise UsageError("--client-secret does not take the secret itself: others can read command lines", hint=hint)
-    stored = read_environment(env_file)
     given = given_token("--client-secret", FROM_STDIN, what="client secret") if client_secret == FROM_STDIN else None
     options = {USER_ID: ("--client-id", client_id), USER_SECRET: ("--client-secret", given)}
     environment = read_environment(env_file, {**options, USER_KEY_FILE: ("--key-file", key_file)})
@@ -157,7 +137,7 @@ def _settings(
         environment = environment.without(USER_KEY_FILE)
     elif key_file is not None:
         environment = environment.without(USER_SECRET).without(USER_ID)
-    if client_secret == ASK or (given is None and client_id not in (None, stored.get(USER_ID))):
+    if client_secret == ASK or (given is None and client_id not in (None, read_environment(env_file).get(USER_ID))):
         environment = environment.without(USER_SECRET)  # what is stored is another user's
     hide_secrets(screen, environment)
     return _asked(screen, environment, asks=client_secret == ASK), environment
@@ -167,11 +147,11 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
     is_missing = USER_ID in environment and not {USER_SECRET, USER_KEY_FILE} & environment.keys()
     if not asks and not (is_missing and at_terminal()):
         return UserSettings.from_env(environment)
-    settings = UserSettings.from_env(environment, with_secret=False)
+    typed = partial(environment.giving, USER_SECRET, "the typed secret")
+    settings = UserSettings.from_env(typed(TO_BE_TYPED))
     question = token_question(
         f"client secret of {settings.client_id}", settings.zitadel.server, environment, settings.zitadel.variable
     )
     secret = (given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)
-    variables = settings.variables._replace(client_secret="the typed secret")  # noqa: S106  # words of a message
-    return replace(settings, client_secret=secret, variables=variables)
+    return UserSettings.from_env(typed(secret))

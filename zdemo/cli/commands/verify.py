@@ -6,11 +6,11 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,12 +18,13 @@ import typer
 from zdemo.cli import reports, with_emulator
 from zdemo.cli.common_options import Json, Junit
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import OUTPUT_GROUP, completing, flag, option
+from zdemo.cli.usage import completing, flag, option, verbose_flag
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.environment import KEY_FILE
 from zdemo.config.names import did_you_mean
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
+from zdemo.errors.steps import DEFAULT_ENV_FILE
 from zdemo.http.example_api import ROLE
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
 NAMES = {group.value: f"all cases of the group {group.value}" for group in Group} | {c.id: c.asked for c in CASES}
+DOMAIN = "The host name in ZITADEL's issuer. It must resolve to this machine."
+ONLY = "Run this case or group, and those it needs. Repeatable."
+_seconds = partial(option, "SECONDS", shows_default=True, max=600)
 EXAMPLE = "zdemo verify --path /messages -- flask --app app run --port {port}"
 
 
@@ -49,30 +53,14 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     role: Annotated[str | None, option("ROLE", f"The role that the path requires ({ROLE}).")] = None,
     no_role: Annotated[bool, flag("The path requires a token, but no role.", "--no-role")] = False,
     public: Annotated[str | None, option("PATH", "A path that requires no token.")] = None,
-    env: Annotated[
-        list[str] | None,
-        option("NAME=TEXT", "Export a variable to COMMAND too, for example OIDC_ISSUER={domain}. Repeatable.", "--env"),
-    ] = None,
-    external_domain: Annotated[
-        str,
-        option("NAME", "The host name in ZITADEL's issuer. It must resolve to this machine.", shows_default=True),
-    ] = "localhost",
-    window: Annotated[
-        float,
-        option("SECONDS", "How long a deleted token or removed role still passes.", shows_default=True, min=0, max=600),
-    ] = 10,
-    start_seconds: Annotated[
-        float, option("SECONDS", "How long the API may take to start.", shows_default=True, min=1, max=600)
-    ] = 30,
-    only: Annotated[
-        list[str] | None,
-        option("ID|GROUP", "Run this case or group, and those it needs. Repeatable.", autocompletion=completing(NAMES)),
-    ] = None,
+    env: with_emulator.Env = None,
+    external_domain: Annotated[str, option("NAME", DOMAIN, shows_default=True)] = "localhost",
+    window: Annotated[float, _seconds("How long a deleted token or removed role still passes.", min=0)] = 10,
+    start_seconds: Annotated[float, _seconds("How long the API may take to start.", min=1)] = 30,
+    only: Annotated[list[str] | None, option("ID|GROUP", ONLY, autocompletion=completing(NAMES))] = None,
     strict: Annotated[bool, flag("Count the group hardening, too.", "--strict")] = False,
     list_cases: Annotated[bool, flag("List the cases: their IDs, and what is asked.", "--list")] = False,
-    verbose: Annotated[
-        bool, flag("Show every case with what was seen.", "-v", "--verbose", panel=OUTPUT_GROUP)
-    ] = False,
+    verbose: Annotated[bool, verbose_flag("Show every case with what was seen.")] = False,
     as_json: Json = False,
     junit_file: Junit = None,
 ) -> int:
@@ -159,8 +147,7 @@ def _check(target: GradedApi) -> None:
         raise UsageError("the command that starts the API is missing", hint=EXAMPLE)
     if "://" in target.command[0]:
         what = f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}"
-        hint = f"give the command that starts it: {EXAMPLE}"
-        raise UsageError(what, hint=hint)
+        raise UsageError(what, hint=EXAMPLE)
     is_here = False  # the emulator listens on IPv4's loopback
     with suppress(OSError, UnicodeError):
         is_here = is_loopback(socket.gethostbyname(target.external_domain))
@@ -188,11 +175,13 @@ class GradedApi:
     start_seconds: float
 
 
-def _reads_key_file() -> bool:
-    """Return whether the folder's ``.env``, which the API may read, names a key file."""
+def _given(target: GradedApi, values: Mapping[str, str], port: int) -> dict[str, str]:
+    """Return the variables that the API gets: no token, and a key file only where its ``.env`` names another."""
+    names = [*FOR_THE_API, *(text.partition("=")[0] for text in target.env)]
     with suppress(SettingsError):
-        return bool(read_dotenv(Path(".env")).get(KEY_FILE, "").strip())
-    return False
+        names += [KEY_FILE] if read_dotenv(DEFAULT_ENV_FILE).get(KEY_FILE, "").strip() else []
+    given = with_emulator.variables(values, port, target.env)
+    return {"PORT": str(port), **{name: given[name] for name in names if name in given}}
 
 
 def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> None:
@@ -224,7 +213,6 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     from zdemo.verify.judgments import secrets_of
     from zdemo.verify.run import VerifyRun
 
-    reads_key_file = _reads_key_file()
     start = random_start(World(external_domain=target.external_domain))
     with ExitStack() as stack:
         stack.enter_context(left_by_signals())
@@ -232,10 +220,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         values, port = {**with_emulator.exported(start, running.url), **files}, free_port()
-        own = {*FOR_THE_API, *([KEY_FILE] if reads_key_file else []), *(text.partition("=")[0] for text in target.env)}
-        given = with_emulator.variables(values, port, target.env)
-        kept = {name: text for name, text in given.items() if name in own}  # no token
-        environment, withdrawn = with_emulator.command_environment(os.environ, {"PORT": str(port), **kept})
+        environment, withdrawn = with_emulator.command_environment(os.environ, _given(target, values, port))
         screen.hide(start.client_secret)
         if withdrawn:
             screen.note(f"the API does not get your {', '.join(withdrawn)}")

@@ -13,7 +13,7 @@ from zdemo.diagnosis.rules.api_response import (
     gateway,
     is_from_zdemo,
 )
-from zdemo.diagnosis.rules.missing_role import user_of
+from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT, is_first_administrators, user_of
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors.steps import Command
@@ -104,11 +104,14 @@ def _own_rules(case: ApiCase) -> Finding | None:
     required = (("required", scope),) if scope else ()
     if case.code == "insufficient_scope" and not roles:
         role = scope if scope and " " not in scope else "ROLE"
+        grant = Command("role grant", (user_of(case.introspection), quoted(role, 60)))
+        is_administrators = case.token == case.environment.get("ZITADEL_ADMIN_PAT")
+        is_administrators |= is_first_administrators(case.introspection)
         return Finding(
             id="call.no_role",
             cause="the API requires more than a valid token, and ZITADEL shows no role for this one",
             seen=required,
-            fix=(Command("role grant", (user_of(case.introspection), quoted(role, 60))),),
+            fix=(OF_SERVICE_ACCOUNT if is_administrators else grant,),
             otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
         )
     candidates = ["the user lacks a role or a right that the API requires", OTHER_SETTINGS, CHANGED]

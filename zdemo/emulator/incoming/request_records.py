@@ -22,7 +22,7 @@ UNITS = ((172_800, 86_400, "days"), (7200, 3600, "hours"), (120, 60, "minutes"))
 log = logging.getLogger(REQUESTS_LOG)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RequestRecord:
     """A request to the emulator; ``at`` is when it came, in epoch seconds, ``user`` whose ``token`` it was."""
 
