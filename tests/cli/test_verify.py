@@ -184,6 +184,12 @@ def test_the_worst_failures_fit_the_first_screen() -> None:
     assert named == ["safe.head", "safe.fail_open", "safe.active"]
 
 
+def test_a_case_that_passed_may_have_a_note() -> None:
+    lines, verdict = StringIO(), Verdict(mark=Mark.PASS, seen="let in", is_note=True)
+    show_cases(Screen(lines), [CaseReport(case=CASES[0], verdict=verdict)], 1.0, [], verbose=False)
+    assert re.search("^note +let in$", lines.getvalue(), re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("marks", "code"),
     [
