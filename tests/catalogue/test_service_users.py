@@ -61,7 +61,9 @@ def test_a_user_who_is_not_active(bare: Shell, planter: Planter, method: str, by
     refused(bare, env, "is deactivated or locked", "reactivate or unlock")
 
 
-@pytest.mark.parametrize("line", ["role list", "doctor --only admin.rights", "setup --dry-run --project-name own"])
+@pytest.mark.parametrize(
+    "line", ["role list", "doctor --only admin.rights", "setup --dry-run --project-name own", "demo --live"]
+)
 def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Planter, line: str) -> None:
     env = settings(planter.url, ZITADEL_PROJECT_ID=PROJECT_ID)
     for user, code in ((ADMIN, 0), (READER, 1)):  # the reader's key is the last

@@ -74,7 +74,7 @@ def serve(
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
-    common_options.check_needs_emulator(ctx, "emulator_port", "expose_emulator")
+    common_options.check_needs(ctx, "emulator", "emulator_port", "expose_emulator")
     screen: Screen = ctx.obj
     if admin_pat is not None and (emulator or no_page):
         named = "--emulator" if emulator else "--no-page"
