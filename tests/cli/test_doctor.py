@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from flask import Flask, Response, request
 
-from tests.support.cli import Shell, is_two_lines
+from tests.support.cli import Shell, Stack, administered, is_two_lines
 from tests.support.upstream import answer, upstream
 from zdemo.cli.commands.doctor import EVERY_CHECK, show_explanation
 from zdemo.cli.screen import Screen
@@ -49,6 +49,23 @@ def test_the_first_failure_stands_below_the_groups_and_the_others_are_named(shel
     assert ran.code == 1
     ran = shell("doctor", "-v", **WRONG)
     assert (ran.code, re.findall(r"^[✓✗!-] (\S+\.\S+)", ran.out, re.MULTILINE)) == (1, WITHOUT_STORE)
+
+
+MALFORMED = {"ZITADEL_DOMAIN": "localhost/ui", "CLIENT_SECRET": "a b", "ZDEMO_CACHE_TTL": "y", "ZDEMO_CACHE_SIZE": "z"}
+
+
+@pytest.mark.parametrize("wrong", [{"PAT": "A" * 71}, {"PAT": VISITOR.pat}, WRONG, MALFORMED])
+def test_a_screen_has_at_most_24_lines_whatever_else_is_wrong(
+    bare: Shell, shared_stack: Stack, wrong: dict[str, str]
+) -> None:
+    others = {"ZDEMO_TIMEOUT": "4", "ZDEMO_CACHE_URL": "redis://localhost:1", "ZDEMO_CACHE_TLL": "3"}
+    values = administered(shared_stack.emulator.url) | {"ZDEMO_API_URL": "http://127.0.0.1:1"} | others | wrong
+    lines = [*values.items(), ("PAT", values["PAT"]), ("CLIENT_ID", "1234")]
+    file = bare.folder / ".env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in lines))
+    file.chmod(0o644)
+    ran = bare("doctor", ZDEMO_TIMEOUT="5", CLIENT_ID=CLIENT_ID)
+    assert len(ran.out.splitlines()) <= 24, ran.out
 
 
 def test_json_is_one_document_with_all_of_it(shell: Shell) -> None:

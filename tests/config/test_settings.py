@@ -14,6 +14,7 @@ from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
 from tests.support.any_text import texts
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
+from zdemo.config.names import rename_steps
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
 from zdemo.config.variables import BY_NAME, SECRETS, VARIABLES
 from zdemo.emulator import CLIENT_SECRET as EMULATORS_SECRET
@@ -285,6 +286,28 @@ def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
     assert environment.source("CLIENT_ID") == (".env" if file == ".env" else "")
     assert environment.correction("ZDEMO_TIMEOUT") == "correct --timeout"
     assert "CLIENT_ID" not in os.environ, "os.environ was written to"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant", "exported"),
+    [
+        ("pat", "PAT", False),
+        ("TOKEN", "PAT", True),
+        ("ZDEMO_PAT", "PAT", True),
+        ("ZITADEL_ISSUER", "ZITADEL_DOMAIN", True),
+        ("ISSUER", "ZITADEL_DOMAIN", True),
+        ("PROJECT_ID", "ZITADEL_PROJECT_ID", True),
+        ("CLEINT_ID", "CLIENT_ID", False),
+        ("API_CLIENT_ID", "", False),
+    ],
+)
+def test_other_names_of_settings_are_known_and_of_other_programs_only_where_one_is_missing(
+    name: str, meant: str, exported: bool
+) -> None:
+    in_file, in_shell = Environment({".env": {name: "x"}}, file=Path(".env")), Environment({EXPORTED: {name: "x"}})
+    assert [step.right for step in rename_steps(in_file)] == ([meant] if meant else [])
+    assert [step.right for step in rename_steps(in_shell, meant or "CLIENT_ID")] == [meant] * exported
+    assert [step.right for step in rename_steps(in_shell)] == [meant] * (exported and name.startswith("Z"))
 
 
 # --- the key file

@@ -8,8 +8,9 @@ import pytest
 
 from tests.diagnosis.asker import Asker
 from tests.diagnosis.test_unusable_response import AWAY, READY, answer
+from zdemo.config.environment import Environment
 from zdemo.config.key_file import SigningKey
-from zdemo.config.settings import AppCredentials, UserSettings
+from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.refused_user import REFUSED_USER, UserCase
@@ -18,9 +19,11 @@ from zdemo.diagnosis.rules.rule import decide
 CERTAIN, LIKELY, OPEN = Certainty
 
 ORIGIN, NOW = "http://127.0.0.1:8080", 1_800_000_000.0
-SECRET, APPLICATION = "s3cr" * 16, AppCredentials("312909075212468229", "a3cr" * 16)
+SECRET, APPLICATION = "s3cr" * 16, {"CLIENT_ID": "312909075212468229", "CLIENT_SECRET": "a3cr" * 16}
 UNKNOWN = ("invalid_client", "client not found")
-BY_SECRET = UserSettings(issuer=ORIGIN, client_id="svc", client_secret=SECRET, application=APPLICATION)
+BY_SECRET = UserSettings(
+    issuer=ORIGIN, client_id="svc", client_secret=SECRET, environment=Environment({"": APPLICATION})
+)
 KEY = SigningKey(subject="7", key_id="9", private_key="x", expires_at=NOW + 10)
 BY_KEY = UserSettings(issuer=ORIGIN, key=KEY)
 INTERNAL = {"error": "server_error", "error_description": "Errors.Internal"}
@@ -42,11 +45,11 @@ def issuer(text: str) -> dict[Probe, Any]:
     ("settings", "status", "error", "description", "name"),
     [
         (BY_SECRET, 400, *UNKNOWN, "user.unknown"),
-        (replace(BY_SECRET, client_id=APPLICATION.client_id), 400, *UNKNOWN, "user.is_application"),
+        (replace(BY_SECRET, client_id=APPLICATION["CLIENT_ID"]), 400, *UNKNOWN, "user.is_application"),
         (replace(BY_SECRET, client_id="1" * 18), 400, *UNKNOWN, "user.is_id"),
         (BY_SECRET, 400, INVALID, "Errors.User.Machine.Secret.NotExisting", "user.no_secret"),
         (BY_SECRET, 400, INVALID, "Errors.User.Machine.Secret.Invalid", "user.wrong_secret"),
-        (replace(BY_SECRET, client_secret=APPLICATION.client_secret), 400, INVALID,
+        (replace(BY_SECRET, client_secret=APPLICATION["CLIENT_SECRET"]), 400, INVALID,
          "Errors.User.Machine.Secret.Invalid", "user.secret_of_application"),
         (BY_SECRET, 400, INVALID, "Errors.User.NotActive", "user.inactive"),
         (BY_KEY, 400, INVALID, "Errors.User.NotActive", "user.inactive"),
@@ -64,7 +67,7 @@ def test_each_refusal_has_its_finding(
     assert finding
     assert (finding.id, bool(finding.fix)) == (name, True)
     assert SECRET not in str(finding)
-    assert APPLICATION.client_secret not in str(finding)
+    assert APPLICATION["CLIENT_SECRET"] not in str(finding)
 
 
 @pytest.mark.parametrize("settings", [BY_SECRET, BY_KEY])

@@ -8,9 +8,7 @@ import pytest
 
 from tests.support.emulator_target import USERINFO, Server, answer, bearer
 from tests.support.oauth import METADATA, OWNER, ROLE_SCOPE, ROLES, GetToken, OAuth, audience, roles_of
-from tests.support.workshop import FOREVER, App, Pat, Project, User, Workshop
-from tests.support.zitadel_api import Api
-from zdemo.emulator import ADMIN, READER, Emulator
+from tests.support.workshop import App, Pat, Project, User, Workshop
 
 FOREVER_EPOCH = 253402300799  # 9999-12-31T23:59:59Z
 PAT_SCOPES = ["openid", "profile", METADATA, OWNER]
@@ -106,22 +104,3 @@ def test_userinfo_reads_the_token_from_a_form_or_after_bearer_exactly(
         assert answer(server.get(USERINFO, Authorization=authorization.format(reader.pat))) == MISSING
     for token in ("garbage", deleted_pat.token, reader_secret):
         assert answer(server.send("GET", USERINFO, headers=bearer(token))) == DENIED
-
-
-@pytest.mark.usefixtures("emulator_only")  # the feature changes the instance for everybody
-def test_a_feature_of_the_instance_tells_three_causes_apart(own: Emulator, near: Server) -> None:
-    admin = Api(near, ADMIN.pat)
-    admin.features.SetInstanceFeatures(debugOidcParentError=True).has()
-    pat = admin.users.AddPersonalAccessToken(userId=READER.id, expirationDate=FOREVER)
-    admin.users.RemovePersonalAccessToken(userId=READER.id, tokenId=pat["tokenId"]).has()
-    ended = own.world.add_pat(own.world.users[READER.id], 0)
-    causes = {
-        pat["token"][:-10]: ("OIDC-Eib8e", "token contains an invalid number of segments"),
-        "A" * 71: ("OIDC-rei1O", "invalid token format"),
-        pat["token"]: ("OIDC-Dsfb2", "EVENT-5Bm9s"),
-        ended.token: ("OIDC-Dsfb2", "EVENT-5Bm9s"),
-    }
-    for token, (error_id, cause) in causes.items():
-        parent = near.send("GET", USERINFO, headers=bearer(token)).json()["parent"]
-        assert error_id in parent
-        assert cause in parent

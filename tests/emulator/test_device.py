@@ -9,7 +9,7 @@ import requests
 from tests.support.emulator_target import Server, answer, oauth_refusal
 from tests.support.logins import Client, add_client, session_of_ada
 from tests.support.zitadel_api import Answer, Api
-from zdemo.emulator import ADMIN, Emulator
+from zdemo.emulator import ADMIN, VISITOR, Emulator
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -77,9 +77,9 @@ def test_the_code_is_for_its_application_and_needs_the_grant_type(own: Emulator,
 
 
 def test_only_a_login_client_with_the_token_of_a_session_says_yes(device: Device, near: Server, login: Api) -> None:
-    """An owner of the instance may read the request."""
+    """Everybody may read the request."""
     admin, session = Api(near, ADMIN.pat), session_of_ada(login)["session"]
-    id = device.look(admin)["deviceAuthorizationRequest"]["id"]
+    id = device.look(Api(near, VISITOR.pat))["deviceAuthorizationRequest"]["id"]
     decide(admin, id, session=session).refused(403, id="AUTH-AWfge")
     decide(login, id, session=session | {"sessionToken": "x"}).refused(403, id="COMMAND-sGr42")
     decide(login, "x", session=session).refused(404, id="COMMAND-D2hf2")
@@ -89,8 +89,9 @@ def test_only_a_login_client_with_the_token_of_a_session_says_yes(device: Device
 
 
 def test_a_person_says_yes_or_no_on_the_emulators_page(device: Device, near: Server) -> None:
-    page, code = "/device", device.codes["user_code"]
-    assert 'name="user_code"' in near.get(page).text
+    page, code = "/ui/login/device", device.codes["user_code"]
+    assert near.get(f"/device?user_code={code}").headers["Location"] == f"{page}?user_code={code}"
+    assert 'name="user_code"' in near.get(near.get("/device").headers["Location"]).text
     assert "No device waits with this code." in near.get(f"{page}?user_code=x").text
     assert 'value="ada"' in near.get(f"{page}?user_code={code.lower()}").text
     foreign = near.post_form(page, [("user_code", code), ("person", "ada")], {"Origin": "https://evil.example"})
@@ -108,4 +109,4 @@ def test_a_code_ends_after_five_minutes(own: Emulator, device: Device) -> None:
     for seconds, error, text in ((299, "authorization_pending", "Log in"), (2, "expired_token", "No device waits")):
         own.control.timeline.advance(timedelta(seconds=seconds))
         assert device.ask().json()["error"] == error
-        assert text in device.app.send("GET", f"/device?user_code={device.codes['user_code']}").text
+        assert text in device.app.send("GET", f"/ui/login/device?user_code={device.codes['user_code']}").text

@@ -51,12 +51,18 @@ def test_no_oauth_answer_may_be_stored_whatever_its_status(server: Server, path:
     assert headers["Access-Control-Expose-Headers"] == "Location, Content-Length"
 
 
-def test_a_preflight_hears_what_it_asks_for(server: Server) -> None:
-    asked = {"Origin": "o", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-a"}
-    for path in (TOKEN, "/v2/users"):
-        allowed = server.send("OPTIONS", path, headers=asked).headers
-        names = (f"Access-Control-Allow-{name}" for name in ("Origin", "Methods", "Headers"))
-        assert [allowed[name] for name in names] == list(asked.values())
+def test_a_preflight_hears_all_that_it_asks_for_or_nothing(server: Server) -> None:
+    for path, method, headers, allowed in (
+        (TOKEN, "POST", "authorization, Content-Type", True),
+        (TOKEN, "POST", "authorization,x-a", False),
+        (TOKEN, "POST", "x-zitadel-orgid", False),
+        ("/v2/users", "DELETE", "x-zitadel-orgid,connect-protocol-version", True),
+        ("/v2/users", "POST", "x-a", False),
+    ):
+        asked = {"Origin": "o", "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
+        heard = server.send("OPTIONS", path, headers=asked)
+        told = [heard.headers.get(f"Access-Control-Allow-{name}") for name in ("Origin", "Methods", "Headers")]
+        assert (heard.status_code, told) == (204, list(asked.values()) if allowed else [None] * 3), (path, headers)
 
 
 # --- the host chooses the instance and the issuer

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.support.emulator_target import INTROSPECT, NOBODY, WRONG_SECRET, Server, answer, oauth_refusal, raw_basic
-from tests.support.oauth import ASSERTION_TYPE, INACTIVE, UNAUTHORIZED, OAuth, form_of, unpadded
+from tests.support.oauth import ASSERTION_TYPE, INACTIVE, UNAUTHORIZED, OAuth, audience, form_of, unpadded
 from tests.support.workshop import App, User, Workshop
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
 from zdemo.emulator.token_texts import encoded
@@ -138,13 +138,28 @@ def test_a_pat_has_several_spellings(oauth: OAuth, app: App, reader: User) -> No
     blanks, places = (" ", "\t", "\n", "\r\n", "\u00a0", "\u2003"), ("{0}{1}{2}", "{1}{2}{0}", "{1}{0}{2}")
     tokens = [place.format(blank, pat[:40], pat[40:]) for blank in blanks for place in places]
     tokens += [same + pat[end:] for end, spare_bits in ends for same in spellings(pat[:end], spare_bits)]
+    names = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
+    tokens.append(" " + json.dumps(dict(zip(names, pat.split("."), strict=True))))
     assert [token for token in tokens if oauth.claims(app, token).get("sub") != reader.id] == []
 
 
 def test_what_is_not_a_token_or_not_this_one_is_inactive(
     oauth: OAuth, app: App, reader: User, reader_secret: str
 ) -> None:
-    garbage = ["garbage", "A", "A" * 71, "A" * 104, "=", " ", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "ä", "A" * 65536]
+    garbage = [
+        "garbage",
+        "{",
+        '{"protected": "A"}',
+        "A",
+        "A" * 71,
+        "A" * 104,
+        "=",
+        " ",
+        "a.b.c",
+        "eyJhbGciOiJub25lIn0.e30.",
+        "ä",
+        "A" * 65536,
+    ]
     tokens = [*garbage, *others(reader.pat), app.secret, reader_secret, reader.id]
     for token in tokens:
         oauth.introspect(app, token).only(active=False)
@@ -168,4 +183,6 @@ def test_a_user_id_of_ones_own_choice_changes_the_pat(workshop: Workshop, oauth:
     assert (form_of(user.pat)[0], form_of(user.pat)[2][3]) == (259, 32)
     assert oauth.claims(app, user.pat)["sub"] == user.id
     with_colon = workshop.user(userId=f"bot:{secrets.token_hex(6)}")
-    oauth.introspect(app, with_colon.pat).only(active=False)
+    opaque = oauth.access_token(with_colon, workshop.secret(with_colon), "openid", audience(app.project))
+    for token in (with_colon.pat, opaque):
+        oauth.introspect(app, token).only(active=False)

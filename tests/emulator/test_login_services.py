@@ -10,7 +10,7 @@ from tests.support.logins import CALLBACK, Client, add_client, session_of_ada
 from tests.support.oauth import OAuth
 from tests.support.workshop import HUMAN_PASSWORD, App, Fresh, User, Workshop
 from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
-from zdemo.emulator import ADMIN, Emulator
+from zdemo.emulator import ADMIN, PROJECT_ID, Emulator
 from zdemo.emulator.seed import PERSON_ID, PERSON_PASSWORD, VISITOR
 
 EMBEDDED = "embedded message failed validation | caused by: invalid"
@@ -191,6 +191,18 @@ def test_only_a_login_client_with_a_session_answers(own: Emulator, near: Server,
     ):
         api.oidc.CreateCallback(**({"authRequestId": id} | body)).refused(status, id=error)
     assert login.oidc.CreateCallback(authRequestId=id).response.status_code == 400
+
+
+def test_a_project_refuses_whom_it_does_not_know(own: Emulator, client: Client, login: Api) -> None:
+    project, answer = own.world.projects[PROJECT_ID], {"authRequestId": asked(client), **session_of_ada(login)}
+    own.world.authorizations.clear()
+    own.world.users[PERSON_ID].organization_id = other = own.world.add_organization("Other").id
+    project.authorization_required = project.project_access_required = True
+    login.oidc.CreateCallback(**answer).refused(403, "Errors.User.ProjectRequired", id="OIDC-foSyH49RvL")
+    own.world.add_project_grant(project, other, [])
+    login.oidc.CreateCallback(**answer).refused(403, "Errors.User.GrantRequired", id="OIDC-foSyH49RvL")
+    project.authorization_required = False
+    login.oidc.CreateCallback(**answer).has("callbackUrl")
 
 
 def test_people_change_their_passwords_when_they_know_the_current_one(own: Emulator, near: Server) -> None:

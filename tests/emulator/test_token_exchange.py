@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.emulator_target import USERINFO, answer, bearer, oauth_refusal
+from tests.support.emulator_target import USERINFO, Server, answer, bearer, oauth_refusal
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import Client, add_administrator, add_client, claims
 from tests.support.oauth import assertion
+from tests.support.zitadel_api import Api
 from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, Emulator, emulate
 from zdemo.emulator.entities import INSTANCE, NEVER
 from zdemo.emulator.oidc.token_exchange import ACCESS, ID, JWT, REFRESH, USER_ID
@@ -141,8 +142,10 @@ def test_the_token_is_of_the_user_and_says_who_acts(emulator: Emulator, app: Cli
     assert list(token["urn:zitadel:iam:org:project:roles"]) == ["read:messages"]
     userinfo = app.send("GET", USERINFO, headers=bearer(exchanged["access_token"])).json()
     assert (userinfo["email"], "act" in userinfo) == ("ada@example.com", False)
-    again = exchange(app, exchanged["access_token"], scope="openid", requested_token_type=JWT).json()
+    again = exchange(app, exchanged["access_token"], scope="openid", requested_token_type=JWT, resource="").json()
     assert claims(again["access_token"])["act"] == act
+    for api in (Api(Server(emulator.url), token["access_token"]) for token in (exchanged, again)):
+        api.users.GetUserByID(userId=PERSON_ID).refused(403, "Errors.TokenExchange.Token.NotForAPI", id="APP-Shi0J")
 
 
 def test_a_refreshed_token_still_says_who_acts(emulator: Emulator, app: Client, tokens: dict[str, Any]) -> None:

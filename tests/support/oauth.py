@@ -124,6 +124,6 @@ def verified(server: Server, token: str, *, expired: bool = False) -> tuple[dict
     header = jwt.get_unverified_header(token)
     keys = jwt.PyJWKSet.from_dict(server.get("/oauth/v2/keys").json())
     claims = jwt.decode(
-        token, keys[header["kid"]], algorithms=["RS256"], options={"verify_aud": False, "verify_exp": not expired}
+        token, keys[header["kid"]], algorithms=[header["alg"]], options={"verify_aud": False, "verify_exp": not expired}
     )
     return header, claims

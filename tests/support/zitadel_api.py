@@ -114,7 +114,11 @@ class Api:
         service = partial(Service, self)
         self.projects, self.apps, self.users = service("Project"), service("Application"), service("User")
         self.authorizations, self.administrators = service("Authorization"), service("InternalPermission")
-        self.organizations, self.features = service("Organization"), service("Feature")
+        self.organizations, self.features, self.web_keys = (
+            service("Organization"),
+            service("Feature"),
+            service("WebKey"),
+        )
         self.sessions, self.settings, self.oidc = service("Session"), service("Settings"), service("OIDC")
 
     def within(self, organization_id: str) -> "Api":

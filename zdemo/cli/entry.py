@@ -46,7 +46,8 @@ def run(arguments: Sequence[str]) -> int:
             from zdemo.diagnosis.ask.failed_command import name_cause  # here, since most commands do not fail
 
             name_cause(error, screen.environment, screen.told)
-        more = {"finding": error.finding, "because": error.because} if error.finding else None
+        because = [problem.text for problem in error.because]
+        more = {"finding": error.finding, "because": because} if error.finding else None
         screen.failure(*error.lines, steps=error.steps, as_json=as_json, more=more)
         return int(error.exit_code)
     except BrokenPipeError:  # the reader of the answer has left, which needs no message

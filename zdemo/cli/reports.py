@@ -49,7 +49,7 @@ def _show_summary(
 # --- doctor: what failed, its cause, the evidence, and the fix
 
 GROUP_WIDTH = 14
-MOST_SEEN, MOST_CANDIDATES, MOST_STEPS = 2, 6, 3  # without --verbose
+MOST_SEEN, MOST_CANDIDATES, MOST_STEPS, MOST_PROBLEMS, MOST_NOTES = 2, 6, 3, 4, 3  # without --verbose
 
 
 def stream_groups(
@@ -69,19 +69,16 @@ def stream_groups(
 def show_checks(
     screen: Screen, done: Sequence[CheckReport], seconds: float, command: Command, *, verbose: bool = False
 ) -> None:
-    """Show the first failure with what may explain it, then other warnings; ``verbose`` shows all, as ``command`` does.
+    """Show the first failure with what may explain it, or else the first warning, on a screen with the groups' lines.
 
-    Beside a failure, the line of the group says enough of a warning that only stops checks, such as a missing token.
+    ``verbose`` shows all, as ``command`` does.
     """
     failures = [report for report in done if report.result.outcome is Outcome.FAIL]
     warnings = [report for report in done if report.result.outcome is Outcome.WARN]
     first = failures[0] if failures and not verbose else None
-    others = [w for w in warnings if not (first and (w.result.stops or w.result.fix == first.result.fix))]
-    notes = [warning for warning in others if first and warning.check.explains == first.id]
-    told = first.result.because if first else ()
-    blocks = [rest for warning in others if warning not in notes and (rest := warning.without(told))]
-    for report in [*([first] if first else failures), *blocks]:
-        _show_check(screen, report, notes if report is first else (), verbose=verbose)
+    notes = [w for w in warnings if first and w.check.explains == first.id and w.result.fix != first.result.fix]
+    for report in [*failures, *warnings][: None if verbose else 1]:
+        _show_check(screen, report, notes, verbose=verbose)
     count = Counter(report.result.outcome for report in done)
     numbers = [
         (len(done), "check" if len(done) == 1 else "checks"),
@@ -102,13 +99,13 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
     screen.say()
     lead = f"{report.id:<{HEADING_WIDTH}}  "
     screen.behind(lead.replace(report.id, screen.mark(report.id, COLOURS[result.outcome])), why(result))
-    for problem in result.problems[1:]:
+    for problem in result.problems[1 : None if verbose else MOST_PROBLEMS]:
         screen.behind(" " * len(lead), problem.text)
     decided = result.certainty is Certainty.CERTAIN and result.seen
     theirs = [step for note in notes if not decided for step in note.result.fix]
-    own = result.steps if verbose or result.outcome is Outcome.WARN else result.fix[:MOST_STEPS]
+    own = result.steps if verbose else result.fix[:MOST_STEPS]
     texts = [*(problem.text for problem in result.because), *(in_full(note.result) for note in notes)]
-    screen.pairs([("note", text) for text in texts], **BLOCK)
+    screen.pairs([("note", text) for text in texts[: None if verbose else MOST_NOTES]], **BLOCK)
     screen.steps("fix", own if verbose else theirs or own, **BLOCK)
     candidates = result.candidates if verbose else () if texts else result.candidates[:MOST_CANDIDATES]
     if candidates:
@@ -172,6 +169,7 @@ def show_cases(
             reasons.setdefault(report.verdict.seen, []).append(report.case.id)
     skipped = [(ids[0] if len(ids) == 1 else f"{len(ids)} cases", reason) for reason, ids in reasons.items()]
     rows = [("skipped", f"{names}: {reason}") for names, reason in skipped]
+    rows += [("note", report.verdict.seen) for report in reports if report.verdict.is_note and not failures]
     if len(failures) > len(blocks):
         rows.append(("more", f"zdemo verify -v shows all {len(failures)}"))
     numbers = [(sum(report.mark is mark for report in reports), word) for mark, word in COUNTED.items()]

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import typer
 
 from zdemo.cli.layout import BELOW, GLUE, LEAST_ROOM, behind, headline, in_lines, pad, wrapped
+from zdemo.errors.problem import Problem
 from zdemo.errors.steps import Step, in_words
 from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import printable
@@ -34,7 +35,7 @@ class Screen:
         self.stdout, self.stderr = stdout or sys.stdout, sys.stderr
         self.redaction = redaction or Redaction()
         self.environment: Environment | None = None  # of the command, once it has read its settings
-        self.told: set[str] = set()  # the notes that were shown
+        self.told: set[Problem] = set()  # the notes that were shown
         self._answered = False
 
     def hide(self, *secrets: str) -> None:

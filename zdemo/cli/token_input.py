@@ -18,6 +18,7 @@ from zdemo.cli.screen import Screen
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
 from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
+from zdemo.config.sources import hidden_values
 from zdemo.config.variables import SECRETS
 from zdemo.errors import MissingTokenError, UsageError
 from zdemo.guard.authorization import LONGEST_TOKEN
@@ -159,10 +160,10 @@ def tell_mixed_sources(screen: Screen, environment: Environment, token: str, add
 
 def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
     """Print a note about each of these variables that hides another value; without names, about all settings."""
-    for name in names or filter(is_setting, environment.hidden):
-        if (text := environment.hiding(name)) and text not in screen.told:
-            screen.told.add(text)
-            screen.note(text)
+    for problem in hidden_values(environment):
+        if problem not in screen.told and (not names or problem.names[0] in names):
+            screen.told.add(problem)
+            screen.note(problem.text)
 
 
 def checked_token(environment: Environment) -> str | None:

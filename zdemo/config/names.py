@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment
-from zdemo.config.variables import BY_NAME
+from zdemo.config.variables import BY_NAME, OTHER_NAMES
 from zdemo.errors.steps import RenameVariable, SetVariable
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
-BEFORE_NAME = r"(?i)^(\$env:|set\b|ZITADEL_)"  # PowerShell, cmd, and a prefix that only some names have
+BEFORE_NAME = r"(?i)^(\$env:|set\s+|ZITADEL_|ZDEMO_)"  # PowerShell, cmd, and prefixes that only some names have
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
 
 
@@ -30,15 +30,18 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:
     """Return what to rename to a setting that is not set; with ``right``, only to this one.
 
-    In the process's environment only names with zdemo's prefixes count: the others belong to other programs. A step is
-    certain if the name is misspelled, and the only one that is meant to be this setting.
+    In the process's environment, names without zdemo's prefixes belong to other programs: of them, only what others
+    call the setting ``right`` counts. A step is certain if the name is misspelled, and the only one that is meant to be
+    this setting.
     """
     meanings: dict[str, str] = {}
     for name in environment:
-        if name in BY_NAME or (environment.source(name) == EXPORTED and not name.startswith(PREFIXES)):
+        meaning, bare = OTHER_NAMES.get(name.upper(), ""), re.sub(BEFORE_NAME, "", name)
+        is_foreign = environment.source(name) == EXPORTED and not name.startswith(PREFIXES)
+        if name in BY_NAME or (is_foreign and not (right and meaning)):
             continue
-        near = (did_you_mean(form, BY_NAME, least=NEAR_VARIABLE) for form in (name, re.sub(BEFORE_NAME, "", name)))
-        meaning = next(filter(None, near), "")
+        near = (did_you_mean(form, BY_NAME, least=NEAR_VARIABLE) for form in (name, bare))
+        meaning = meaning or (bare if bare in BY_NAME else next(filter(None, near), ""))
         if meaning and meaning not in environment and right in ("", meaning):
             meanings[name] = meaning
     return [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
@@ -66,7 +66,8 @@ class _Reader:
 
     def dotenv_warning(self) -> Problem | None:
         """Return a warning if others can read or change a ``.env`` with secrets."""
-        file, values = self.environment.file, self.environment.in_file
+        file = self.environment.file
+        values = self.environment.layers.get(str(file), {})
         holds_secret = any(variable.is_secret(values.get(variable.name, "")) for variable in VARIABLES)
         return open_to_others(str(file), file) if file and holds_secret else None
 
@@ -208,53 +209,25 @@ class Settings(ZitadelSettings):
         return cls(client_id=client_id, client_secret=client_secret, key=key, **values)
 
 
-class AppCredentials(NamedTuple):
-    """The client ID and secret of the API application, as far as they are set."""
-
-    client_id: str = ""
-    client_secret: str = ""
-
-
-class CredentialNames(NamedTuple):
-    """The settings or options that gave a user's credentials, as messages name them."""
-
-    client_id: str = USER_ID
-    client_secret: str = USER_SECRET
-    key_file: str = USER_KEY_FILE
-
-
 @dataclass(frozen=True, kw_only=True)
 class UserSettings(ZitadelSettings):
-    """The credentials of a service account, and where they get a token.
-
-    With a ``key`` there are no client ID and secret. Those of the ``application`` are easily mistaken for the user's.
-    """
+    """The credentials of a service account, and where they get a token. With a ``key`` there are no ID and secret."""
 
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     key: SigningKey | None = None
-    application: AppCredentials = field(default=AppCredentials(), repr=False)
-    variables: CredentialNames = field(default=CredentialNames())
+    environment: Environment = field(default_factory=lambda: Environment({}), repr=False)  # that all comes from
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str], *, with_secret: bool = True) -> UserSettings:
-        """Make settings of variables, as ``Settings.from_env`` does; without the secret, it is yet to be asked for."""
+    def from_env(cls, variables: Mapping[str, str]) -> UserSettings:
+        """Make settings of variables, as ``Settings.from_env`` does."""
         reader = _Reader(variables)
-        environment = reader.environment
         key, warning = reader.key(SERVICE_USER)
         values = cls._read(reader, warning)
-        needs_id = USER_KEY_FILE not in environment
-        client_id = reader.required(USER_ID) if needs_id else ""
-        client_secret = reader.required(USER_SECRET) if needs_id and with_secret else ""
+        needs_id = USER_KEY_FILE not in reader.environment
+        client_id, client_secret = (reader.required(name) if needs_id else "" for name in (USER_ID, USER_SECRET))
         reader.finish()
-        return cls(
-            client_id=client_id,
-            client_secret=client_secret,
-            key=key,
-            application=AppCredentials(*(environment.get(name, "").strip() for name in ("CLIENT_ID", "CLIENT_SECRET"))),
-            variables=CredentialNames(*map(environment.setting, CredentialNames())),
-            **values,
-        )
+        return cls(client_id=client_id, client_secret=client_secret, key=key, environment=reader.environment, **values)
 
 
 @dataclass(frozen=True, kw_only=True)

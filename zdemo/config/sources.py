@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from zdemo.config.environment import Environment, is_setting
+from zdemo.config.environment import EXPORTED, Environment, is_setting
 from zdemo.config.names import rename_steps
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import Shell
@@ -23,15 +23,22 @@ def folder_problem(environment: Environment) -> Iterator[Problem]:
 
 def hiding_problems(environment: Environment) -> Iterator[Problem]:
     """Yield each setting of which another value counts than one of those that a file has."""
-    for name in filter(is_setting, environment.hidden):
-        step = Shell(f"unset {name}", does=f"if you want the value in {environment.shadowed[name]}")
-        yield Problem(text=environment.hiding(name), kind=ProblemKind.HIDDEN, names=(name,), steps=(step,))
+    yield from hidden_values(environment)
     for name, (*others, last) in sorted(environment.repeated.items()):
         if is_setting(name) and environment.file:
             lines = f"line{'' if len(others) == 1 else 's'} {', '.join(map(str, others))}"
             text = f"{name} is set twice in {environment.file}: line {last} counts, not {lines}"
             advice = f"keep the right one of lines {', '.join(map(str, (*others, last)))}, and remove the other"
             yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(advice,))
+
+
+def hidden_values(environment: Environment) -> Iterator[Problem]:
+    """Yield each setting whose value in a file does not count, because the process's environment has another."""
+    for name in filter(is_setting, environment.hidden):
+        place = environment.shadowed[name]
+        text = f"{name} in {EXPORTED} hides the one in {place}"
+        step = Shell(f"unset {name}", does=f"if you want the value in {place}")
+        yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(step,))
 
 
 def misnamed_problems(environment: Environment) -> Iterator[Problem]:

@@ -218,15 +218,9 @@ class TokenCase:
     now: float = 0.0
 
     @property
-    def has_answer(self) -> bool:
-        """Whether a response came that is not what was asked for."""
-        return isinstance(self.error, IntrospectionError) and self.error.answer is not None
-
-    @property
     def answer(self) -> Response:
-        """That response; only where there is one."""
-        assert isinstance(self.error, IntrospectionError) and self.error.answer  # noqa: S101, PT018  # as said above
-        return self.error.answer
+        """The response that came and is not what was asked for; without one, its status is 0."""
+        return self.error.answer or NO_RESPONSE if isinstance(self.error, IntrospectionError) else NO_RESPONSE
 
     @property
     def failure(self) -> ConnectionFailed | None:

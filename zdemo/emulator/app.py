@@ -52,7 +52,7 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     app.url_map.merge_slashes = False
     app.before_request(lambda: _choose_instance(world))
     app.after_request(_add_headers)
-    app.register_error_handler(OAuthError, lambda error: error.answer(world.features.get("debugOidcParentError")))
+    app.register_error_handler(OAuthError, lambda error: error.answer())
     app.register_error_handler(HTTPException, lambda error: as_json(error.code, CODES.get(error.code, INTERNAL)))
     app.register_error_handler(Exception, _unexpected_error)
 

@@ -18,6 +18,7 @@ from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.incoming.body import read_body
 from zdemo.emulator.incoming.request_records import RequestRecords
 from zdemo.emulator.sessions import set_auto_login
+from zdemo.emulator.signing_keys import rotate
 from zdemo.emulator.world import World
 from zdemo.serving.loopback import is_loopback_address, names_loopback
 
@@ -171,6 +172,10 @@ ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Control, Answer], None]]]] =
         ),
     },
     "login": {"GET": LOOK, "POST": ({"user": str}, _log_in), "DELETE": ({}, _log_in)},
+    "keys": {
+        "POST": ({}, lambda control, _: rotate(control.world)),
+        "DELETE": ({}, lambda control, _: rotate(control.world, remove_old=True)),
+    },
     "requests": {"GET": LOOK, "DELETE": ({}, lambda control, _: control.records.clear())},
     "pats": {"POST": ({"user_id": str}, lambda control, body: control.timeline.restore_pats(body.get("user_id", "")))},
 }

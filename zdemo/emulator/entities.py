@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
 
@@ -139,14 +139,28 @@ class PublicKey(Entity):
 
 
 @dataclass(kw_only=True)
-class PersonalAccessToken(Entity):
-    """A PAT; ``dead`` means that switching its user off erased it, although lists still show it."""
+class Token(Entity):
+    """An access token, opaque or a JWT; ``id`` is its ``jti``.
+
+    ``dead`` means that switching the user off erased a PAT, although lists still show it.
+    """
 
     user_id: str
     token: str = field(repr=False)
     expires: float
     scopes: list[str]
+    audience: list[str] = field(default_factory=list)
+    client_id: str = ""
+    amr: list[str] = field(default_factory=list)
+    auth_time: float | None = None
+    session_id: str = ""  # of the login, if there was one
+    nonce: str = ""
+    actor: dict[str, object] | None = None  # who impersonates the user (RFC 8693 §4.1)
     dead: bool = False
+
+
+class PersonalAccessToken(Token):
+    """A PAT, for every application, which no application got."""
 
 
 @dataclass(kw_only=True)
@@ -179,6 +193,7 @@ class User(Entity):
     pats: dict[str, PersonalAccessToken] = field(default_factory=dict)
     metadata: dict[str, Metadata] = field(default_factory=dict)
     human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone
+    groups: dict[str, str] = field(default_factory=dict)  # their names by their IDs
 
 
 @dataclass(kw_only=True)
@@ -211,20 +226,11 @@ class Administrator(Entity):
 
 
 @dataclass(kw_only=True)
-class SessionToken(Entity):
-    """An access token of the token endpoint, opaque or a JWT; ``id`` is its ``jti``."""
+class SigningKey(Entity):
+    """A key that signs JWTs; ``id`` is the ``kid``. It changes when it begins to sign, and when it no longer does."""
 
-    user_id: str
-    token: str = field(repr=False)
-    expires: float
-    scopes: list[str]
-    audience: list[str]
-    client_id: str
-    amr: list[str]
-    auth_time: float | None
-    session_id: str = ""  # of the login, if there was one
-    nonce: str = ""
-    actor: dict[str, object] | None = None  # who impersonates the user (RFC 8693 §4.1)
+    private: Any = field(repr=False)
+    algorithm: str = "RS256"
 
 
 @dataclass(kw_only=True)
@@ -234,7 +240,7 @@ class RefreshToken(Entity):
     text: str = field(repr=False)
     expires: float
     scopes: list[str]  # of the login, of which an access token can have fewer
-    access: SessionToken
+    access: Token
     ended: bool = False
 
 
@@ -293,7 +299,7 @@ class AuthRequest(Entity):
 class EndedToken:
     """A token that ended before its time, of the user who then had this name."""
 
-    token: PersonalAccessToken | SessionToken
+    token: Token
     username: str
     why: str
 

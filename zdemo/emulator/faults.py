@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
-from weakref import WeakSet
 
 from zdemo.emulator.incoming.origin import Origin
 from zdemo.emulator.incoming.request_records import notes_of
@@ -93,40 +92,37 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._active: list[Fault] = []
-        self._ends: WeakSet[threading.Event] = WeakSet()  # also of faults that are used up while a request waits
 
     def add(self, fault: Fault) -> None:
         """Add a fault behind the others."""
         with self._lock:
             self._active.append(replace(fault, ended=threading.Event()))
-            self._ends.add(self._active[-1].ended)
 
     def remove(self, fault: Fault) -> None:
-        """Remove one fault like this, if there is one; requests that wait because of it go on."""
-        with self._lock:
-            if fault in self._active:
-                self._active.pop(self._active.index(fault)).ended.set()
+        """Remove the faults like this; requests that wait because of them go on."""
+        self._end(lambda held: held == fault)
 
     def clear(self) -> None:
         """Remove all faults; requests that wait go on."""
+        self._end(lambda _: True)
+
+    def _end(self, matches: Callable[[Fault], bool]) -> None:
         with self._lock:
-            self._active = []
-            for end in self._ends:
-                end.set()
+            for fault in list(filter(matches, self._active)):
+                fault.ended.set()
+                self._active.remove(fault)
 
     def active(self) -> Sequence[Fault]:
         """Return the faults that are active, with the times that are left."""
         with self._lock:
-            return list(self._active)
+            return [fault for fault in self._active if fault.times != 0]
 
     def take(self, path: str) -> Fault | None:
         """Return the fault that a request meets, and count it."""
         with self._lock:
             for at, fault in sorted(enumerate(self._active), key=lambda pair: pair[1].kind != STOPPED):
-                if fault.hits(path):
-                    if fault.times == 1:
-                        del self._active[at]
-                    elif fault.times is not None:
+                if fault.times != 0 and fault.hits(path):
+                    if fault.times:  # one that is used up stays, since a request may wait for its end
                         self._active[at] = replace(fault, times=fault.times - 1)
                     return fault
         return None

@@ -18,7 +18,8 @@ from zdemo.emulator.oidc.responses import HTML, forbid_storing, redirect
 from zdemo.emulator.oidc.token_endpoint import DEVICE_PAGE
 from zdemo.emulator.world import World
 
-PATHS = (LOGIN_V1, f"{LOGIN_V2}/login", DEVICE_PAGE, DONE_V1, DONE_V2)
+DEVICE_LOGIN = "/ui/login/device"
+PATHS = (LOGIN_V1, f"{LOGIN_V2}/login", DEVICE_PAGE, DEVICE_LOGIN, DONE_V1, DONE_V2)
 LONGEST_NAME = 200
 ASKS = {"login", "select_account", "create"}  # prompts with which a remembered login is not enough
 NOT_LOGGED_IN = ("login_required", "The user is not logged in.")  # for prompt=none
@@ -34,13 +35,15 @@ def answer(world: World) -> Response:
         raise MethodNotAllowed
     if request.path in (DONE_V1, DONE_V2):
         return _page(world, "You are logged out")
+    if request.path == DEVICE_PAGE and request.method != "POST":
+        return redirect(f"{DEVICE_LOGIN}?{request.query_string.decode()}".rstrip("?"))
     with world.lock:
         return _login(world)
 
 
 def _login(world: World) -> Response:
     """Show who can log in, or answer the request of an application or of a device as the form says."""
-    device, code = request.path == DEVICE_PAGE, request.values.get("user_code", "").upper()
+    device, code = request.path in (DEVICE_PAGE, DEVICE_LOGIN), request.values.get("user_code", "").upper()
     id = request.values.get("authRequest") or request.values.get("authRequestID", "")
     asked = sessions.waiting_device(world, code) if device else world.auth_requests.get(id)
     application = world.application_of(asked.client_id) if asked else None

@@ -150,7 +150,21 @@ def organization_scopes(organization: Organization) -> tuple[str, str]:
 def people_of(world: World, request: AuthRequest) -> list[User]:
     """Return the people who may log in."""
     ids = [organization.id for organization in organizations_of(world, request) if organization]
-    return [user for user in people(world) if not ids or user.organization_id in ids]
+    everybody = [user for user in people(world) if not ids or user.organization_id in ids]
+    return [user for user in everybody if not refusal(world, request, user)]
+
+
+def refusal(world: World, request: AuthRequest, user: User) -> str:
+    """Return ZITADEL's text if the project does not let this user in, or an empty text; devices let everybody in."""
+    application = world.application_of(request.client_id)
+    if application is None or request.user_code:
+        return ""
+    project = world.projects[application.project_id]
+    if project.project_access_required and user.organization_id not in (project.organization_id, *project.grants):
+        return "Errors.User.ProjectRequired"
+    assigned = ((a.user_id, a.project_id) for a in world.authorizations.values() if a.active)
+    wanting = project.authorization_required and (user.id, project.id) not in assigned
+    return "Errors.User.GrantRequired" if wanting else ""
 
 
 def remembered(world: World, request: AuthRequest, browser: str) -> list[LoginSession]:

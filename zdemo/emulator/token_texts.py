@@ -43,8 +43,15 @@ def sealed(content: str, kid: str = "") -> str:
 def canonical(text: str) -> str:
     """Return the one spelling of an opaque token, or an empty text if this cannot be one.
 
-    As in Go, blanks in a JWE and line ends are ignored, and so are the spare bits at the end of a part.
+    As in Go, a JWE can be JSON (RFC 7516 §7.2.2), blanks in its other form and line ends are ignored, and so are the
+    spare bits at the end of a part.
     """
+    if text.lstrip().startswith("{"):
+        try:
+            members = json.loads(text)
+            text = ".".join(str(members[name]) for name in ("protected", "encrypted_key", "iv", "ciphertext", "tag"))
+        except (ValueError, KeyError, RecursionError):
+            return ""
     parts = "".join(text.split()).split(".")
     contents = [decoded(part) for part in (parts if len(parts) == JWE_PARTS else [text])]
     return ".".join(encoded(content) for content in contents if content) if all(contents) else ""

@@ -24,7 +24,8 @@ from zdemo.emulator.entities import (
     RefreshToken,
     Resource,
     Role,
-    SessionToken,
+    SigningKey,
+    Token,
     User,
     new_name,
 )
@@ -59,7 +60,8 @@ class World:
         self.applications: dict[str, Application] = {}
         self.users: dict[str, User] = {}
         self.authorizations: dict[str, Authorization] = {}
-        self.session_tokens: dict[str, SessionToken] = {}
+        self.signing_keys: dict[str, SigningKey] = {}  # the first one signs
+        self.session_tokens: dict[str, Token] = {}
         self.token_ids: dict[str, tuple[str, str]] = {}  # ID and user of each opaque token, by its canonical text
         self.login_sessions: dict[str, LoginSession] = {}
         self.auth_requests: dict[str, AuthRequest] = {}
@@ -88,10 +90,10 @@ class World:
         sequence = 1 + sum(event.aggregate_id == user.id for event in self.events)
         self.events.append(Event(sequence, self.now(), kind, user.id, user.organization_id, by, payload))
 
-    def _end_token(self, token: PersonalAccessToken | SessionToken, user: User, why: str) -> None:
+    def _end_token(self, token: Token, user: User, why: str) -> None:
         ended_before = self.ended_tokens.get(token.id)
         for ended in keep(self.ended_tokens, token.id, ended_before or EndedToken(token, user.username, why)):
-            if isinstance(ended.token, SessionToken):  # a PAT can be restored
+            if not isinstance(ended.token, PersonalAccessToken):  # a PAT can be restored
                 self.token_ids.pop(canonical(ended.token.token), None)
 
     def _add(self, objects: dict[str, E], make: type[E], id: str | None, **fields: Any) -> E:
@@ -296,24 +298,24 @@ class World:
             self._end_token(pat, user, why)
         self.end_tokens(lambda token: token.user_id == user.id, why)
 
-    def end_tokens(self, matches: Callable[[SessionToken], bool], why: str) -> None:
+    def end_tokens(self, matches: Callable[[Token], bool], why: str) -> None:
         """End the access tokens that match, and the refresh tokens that belong to such."""
         for token in [token for token in self.session_tokens.values() if matches(token)]:
             self.end_access_token(token, why)
         for refresh_token in self.refresh_tokens.values():
             refresh_token.ended = refresh_token.ended or matches(refresh_token.access)
 
-    def add_access_token(self, token: SessionToken) -> None:
+    def add_access_token(self, token: Token) -> None:
         """Add a token of the token endpoint."""
         self._remember_text(token)
         for old in keep(self.session_tokens, token.id, token):
             self.token_ids.pop(canonical(old.token), None)
 
-    def _remember_text(self, token: PersonalAccessToken | SessionToken) -> None:
+    def _remember_text(self, token: Token) -> None:
         if text := canonical(token.token):  # a JWT has none
             self.token_ids[text] = (token.id, token.user_id)
 
-    def end_access_token(self, token: SessionToken, why: str) -> None:
+    def end_access_token(self, token: Token, why: str) -> None:
         """End a token of the token endpoint, if it has not ended yet."""
         if self.session_tokens.pop(token.id, None):
             self._end_token(token, self.users[token.user_id], why)
@@ -333,7 +335,6 @@ class World:
         text = token or new_token_text(pat_id, user.id, PAT_KEY_NAME)
         fields = {"user_id": user.id, "token": text, "expires": expires, "scopes": list(scopes)}
         pat = self._add(user.pats, PersonalAccessToken, pat_id, **fields)
-        pat.dead = ":" in user.id  # ZITADEL splits the text inside the token at the first colon
         self._remember_text(pat)
         self.log(user, "user.pat.added", by, tokenId=pat.id, expiration=expires, scopes=pat.scopes)
         return pat
@@ -355,6 +356,10 @@ class World:
             raise taken("User grant already exists")
         fields = {"user_id": user_id, "project_id": project_id, "organization_id": organization_id}
         return self._add(self.authorizations, Authorization, id, **fields, role_keys=list(role_keys))
+
+    def owner_of_assignments(self, user: User, project: Project) -> str:
+        """Return the organization that gives a user roles: the user's, if the project is granted to it."""
+        return user.organization_id if user.organization_id in project.grants else project.organization_id
 
     def remove_authorization(self, authorization: Authorization) -> None:
         """Remove an authorization, and remember when."""

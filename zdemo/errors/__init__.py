@@ -54,7 +54,7 @@ class ZdemoError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.NO
     finding = ""
-    because: tuple[str, ...] = ()
+    because: tuple[Problem, ...] = ()
 
     def __init__(self, *lines: str, hint: Hint = "") -> None:
         self.lines, self.message = lines, "\n".join(lines)

@@ -177,13 +177,13 @@ def test_a_native_application_may_use_any_loopback_port(shared: Client) -> None:
         ("NATIVE", "com.example.app:/other", NO_REDIRECT),
         ("NATIVE", "http://app.example/x", HTTP),
         ("USER_AGENT", "http://app.example/x", HTTP),
+        ("USER_AGENT", "http://localhost/callback", HTTP),
         ("USER_AGENT", "http://localhost:3000/callback", NO_REDIRECT),
         ("USER_AGENT", "https://app.example/x", ""),
         ("WEB", "http://app.example/x", ""),
         ("WEB", "com.example.app:/callback", CUSTOM_SCHEME),
     ):
-        method = "BASIC" if kind == "WEB" else "NONE"
-        client = add_client(shared.emulator, method, **settings, applicationType=f"OIDC_APP_TYPE_{kind}")
+        client = add_client(shared.emulator, **settings, applicationType=f"OIDC_APP_TYPE_{kind}")
         asked = client.authorize(redirect_uri=uri)
         refused = "" if asked.status_code == 302 else asked.json()["error_description"]
         assert (refused, "Location" in asked.headers) == (refusal, not refusal), (kind, uri)
@@ -261,6 +261,14 @@ def test_confidential_clients_prove_who_they_are(own: Emulator, clock: Clock) ->
 # --- refresh, revocation, end of session
 
 
+def test_a_refresh_ends_a_jwt_too(shared: Client) -> None:
+    client = add_client(shared.emulator, accessTokenType="OIDC_TOKEN_TYPE_JWT")
+    tokens = client.log_in(scope=OFFLINE)
+    assert client.introspect(tokens["access_token"])["active"]
+    client.refresh(tokens)
+    assert client.introspect(tokens["access_token"]) == {"active": False}
+
+
 def test_a_refresh_replaces_both_tokens(public: Client, clock: Clock) -> None:
     first, other = public.log_in(scope=OFFLINE), add_client(public.emulator)
     logged_in = int(clock.now)
@@ -284,18 +292,18 @@ def test_a_refresh_replaces_both_tokens(public: Client, clock: Clock) -> None:
     assert answer(public.refresh(full)) == old
 
 
-def test_revoking_either_token_works_for_the_client_it_was_issued_to(public: Client) -> None:
-    other = add_client(public.emulator)
+def test_the_applications_that_the_project_had_at_the_login_revoke_either_token(public: Client) -> None:
+    sibling, signing = add_client(public.emulator), add_client(public.emulator, accessTokenType="OIDC_TOKEN_TYPE_JWT")
     foreign = (401, {"error": "invalid_client", "error_description": "token was not issued for this client"})
-    for name in ("refresh_token", "access_token"):
-        tokens = public.log_in(scope=OFFLINE)
+    for client, name in ((public, "access_token"), (signing, "access_token"), (public, "refresh_token")):
+        tokens, later = client.log_in(scope=OFFLINE), add_client(public.emulator)
         refused, done = (
-            client.send("POST", REVOKE, data={"token": tokens[name], "client_id": client.client_id})
-            for client in (other, public)
+            asking.send("POST", REVOKE, data={"token": tokens[name], "client_id": asking.client_id})
+            for asking in (later, sibling)
         )
         assert (answer(refused), done.status_code, done.text) == (foreign, 200, "")
         assert public.introspect(tokens["access_token"]) == {"active": False}
-    assert public.refresh(tokens).ok, "only the access token was revoked"
+        assert client.refresh(tokens).ok == (name == "access_token"), "only the access token was revoked"
 
 
 def logout(client: Client, **query: str) -> Any:

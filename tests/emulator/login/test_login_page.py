@@ -71,6 +71,14 @@ def test_the_scope_of_an_organization_restricts_who_logs_in(public: Client) -> N
     assert world.users[sub].organization_id == other.id
 
 
+def test_a_project_can_admit_only_people_with_an_assignment(public: Client) -> None:
+    add(public.emulator.world, "eve")
+    public.emulator.world.projects[PROJECT_ID].authorization_required = True
+    set_auto_login(public.emulator.world, "eve")
+    assert listed(page_of(public)) == ["ada"]
+    assert public.choose(public.login_page(), "eve").status_code == 400
+
+
 def test_a_request_is_answered_once_also_by_cancel(public: Client) -> None:
     page, other = public.login_page(), public.login_page()
     answer = told(public.choose(page, cancel="1"))

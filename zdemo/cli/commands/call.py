@@ -161,7 +161,7 @@ class _Outcome:
         screen, token, watched = self.screen, self.token, self.watched
         explanation, username = self._explained(result)
         if explanation:
-            screen.told |= {problem.text for problem in explanation.finding.because}
+            screen.told |= {*explanation.finding.because}
         shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in self.environment)
         tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
         if self.as_json:
@@ -179,8 +179,6 @@ class _Outcome:
         if explanation:
             finding = explanation.finding if self.verbose else brief(explanation.finding)
             show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))
-            if explanation.unasked:
-                screen.pairs([("not asked", f"ZITADEL: {explanation.unasked}")], indent=2, label_width=10)
 
     def _explained(self, result: Call) -> tuple[Explanation | None, str]:
         """Return why a call was refused, and whose token it is, for which no other API's token goes to ZITADEL."""

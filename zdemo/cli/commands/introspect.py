@@ -98,7 +98,7 @@ def introspect(
             screen.say()
     if is_read:
         show_unverified(screen, token, settings, now=now, verbose=verbose)
-    screen.told |= {problem.text for problem in finding.because} if finding else set()
+    screen.told |= {*finding.because} if finding else set()
     tell_hidden(screen, environment)
     if introspection is None:
         return error.exit_code if error else ExitCode.NO

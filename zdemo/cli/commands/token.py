@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from zdemo.cli.common_options import ASK, EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import (
     FROM_STDIN,
+    TO_BE_TYPED,
     at_terminal,
     given_token,
     hide_secrets,
@@ -146,11 +147,11 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
     is_missing = USER_ID in environment and not {USER_SECRET, USER_KEY_FILE} & environment.keys()
     if not asks and not (is_missing and at_terminal()):
         return UserSettings.from_env(environment)
-    settings = UserSettings.from_env(environment, with_secret=False)
+    typed = partial(environment.giving, USER_SECRET, "the typed secret")
+    settings = UserSettings.from_env(typed(TO_BE_TYPED))
     question = token_question(
         f"client secret of {settings.client_id}", settings.zitadel.server, environment, settings.zitadel.variable
     )
     secret = (given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)
-    variables = settings.variables._replace(client_secret="the typed secret")  # noqa: S106  # words of a message
-    return replace(settings, client_secret=secret, variables=variables)
+    return UserSettings.from_env(typed(secret))

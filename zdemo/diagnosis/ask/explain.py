@@ -28,7 +28,6 @@ class Explanation:
     """The most likely cause."""
 
     finding: Finding
-    unasked: str = ""  # why ZITADEL was not asked
     username: str = ""  # empty when it is unknown
 
 
@@ -38,9 +37,9 @@ def explain(  # noqa: PLR0913  # each given by name
     settings: Settings | None,
     environment: Environment,
     *,
-    unasked: str,
-    again: str,
     now: float,
+    unasked: str = "",
+    again: str = "",
     ids: PatIds | None = None,
     known: Investigation | None = None,
 ) -> Explanation | None:
@@ -56,14 +55,16 @@ def explain(  # noqa: PLR0913  # each given by name
     if finding := decide(BY_ANSWER, case):
         return Explanation(finding=with_settings_first(finding, settings_problems(environment)))
     if settings is None or token is None:
-        return Explanation(finding=diagnose(BY_API_ALONE, case), unasked=unasked)
+        why_not = [("not asked", f"ZITADEL: {unasked}")] if unasked else []
+        return Explanation(finding=diagnose(BY_API_ALONE, case).and_seen(why_not))
     if known is None:
         with closing(Facts(environment, settings, token, ids)) as facts:
             known = investigate(facts, role=call.role, now=now, refused_for_role=case.code == "insufficient_scope")
-    finding = diagnose(COMPARED, replace(case, here=known.finding, introspection=known.introspection))
-    api_url = call.url.removesuffix(without_secret_query(call.route.path))
-    if finding.id in ("call.disagrees", "call.api_cannot_ask") and (other := api_difference(api_url, settings)):
-        finding = other_api(other, call.setting).and_seen(finding.seen)
+    finding = diagnose(COMPARED, case.compared_with(known.finding, known.introspection))
+    if finding.id in ("call.disagrees", "call.api_cannot_ask"):
+        api_url = call.url.removesuffix(without_secret_query(call.route.path))
+        if other := api_difference(api_url, settings):
+            finding = other_api(other, call.setting).and_seen(finding.seen)
     if finding.candidates:
         more = Command("introspect", option=again, does="what ZITADEL says about this token")
         next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more

@@ -96,7 +96,7 @@ class Facts:
         )
         self.introspection: Introspection | None = None  # of the token, once it is known
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
-        get, introspect, look_up = self._get, self._introspect, self._fields_of
+        get, introspect = self._get, self._introspect
         requests: dict[Probe, Request] = {
             Probe.TOKEN: partial(introspect, self.token),
             **{probe: partial(get, path) for probe, path in PATHS.items()},
@@ -109,14 +109,14 @@ class Facts:
         if can_be_sent := not self.made_up and self.form.is_clean:
             requests |= {probe: partial(get, path, self._bearer) for probe, path in WITH_TOKEN.items()}
         if self.admin_pat:
-            requests[Probe.ADMINISTRATOR_RIGHTS] = partial(look_up, "admin_pat_rights", resources.manager_roles)
-            requests[Probe.CLIENT_RECORDS] = partial(look_up, "client_records", self._client_records)
+            requests[Probe.ADMINISTRATOR_RIGHTS] = lambda: {"admin_pat_rights": self.look_up(resources.manager_roles)}
+            requests[Probe.CLIENT_RECORDS] = lambda: {"client_records": self.look_up(self._client_records)}
             if can_be_sent:
                 requests[Probe.ADMINISTRATOR] = partial(introspect, self.admin_pat)
             if token_form(self.admin_pat).may_be_of(settings.issuer):
                 requests[Probe.ADMINISTRATOR_USERINFO] = partial(get, resources.USERINFO, self.admin_pat)
             if ids:
-                requests[Probe.PAT_RECORDS] = partial(look_up, "pat_records", partial(self._pat_records, ids))
+                requests[Probe.PAT_RECORDS] = lambda: {"pat_records": self.look_up(partial(self._pat_records, ids))}
         self.requests = requests
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
@@ -183,11 +183,6 @@ class Facts:
             self.requests.pop(Probe.MADE_UP_CLIENT, None)  # it is known that ZITADEL works
         return self.known
 
-    def ask_state(self, now: float) -> Evidence:
-        """Ask for discovery and readiness; ask whether ZITADEL is alive only if it is slow or not ready."""
-        self.ask(Probe.DISCOVERY, Probe.READY, meanwhile=(Probe.HEALTH,), now=now)
-        return self.known if self.known.is_ready else self.ask(Probe.HEALTH)
-
     def _send(self, method: str, path: str, **more: Any) -> Response:
         return self._client.transport.send(method, path, timeout_seconds=self._seconds_left(), **more)
 
@@ -245,9 +240,6 @@ class Facts:
         self.administrator_answered = True
         return records
 
-    def _fields_of(self, name: str, question: Callable[[ManagementClient], Any]) -> Mapping[str, Any]:
-        return {name: self.look_up(question)}
-
     def application(self, client: ManagementClient) -> Application | None:
         """Return the application of the client ID, as the administrator sees it."""
         return resources.find_application(client, self.settings.client_id)
@@ -257,7 +249,7 @@ class Facts:
         application = self.application(client)
         if application is None:
             with_own_id = resources.get_application(client, self.settings.client_id)
-            whole = with_own_id is None and any(role.startswith("IAM_") for role in resources.manager_roles(client))
+            whole = with_own_id is None and resources.sees_everything(client)
             return ClientRecords(whole_instance=whole, with_own_id=with_own_id)
         records = ClientRecords(application=application)
         if application.active:

@@ -8,9 +8,10 @@ from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.view import brief, heading, why
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
+from zdemo.errors.problem import Problem
 
 
-def name_cause(error: ZdemoError, environment: Environment, told: Collection[str]) -> None:
+def name_cause(error: ZdemoError, environment: Environment, told: Collection[Problem]) -> None:
     """Give an error its cause, if the diagnosis knows it; problems that were ``told`` are not said again."""
     if error.finding:
         finding = Finding(id=error.finding, cause=error.lines[0], fix=error.steps)
@@ -23,12 +24,12 @@ def name_cause(error: ZdemoError, environment: Environment, told: Collection[str
     explained(error, brief(with_settings_first(finding, settings_problems(environment))), told)
 
 
-def explained(error: ZdemoError, finding: Finding, told: Collection[str] = ()) -> ZdemoError:
+def explained(error: ZdemoError, finding: Finding, told: Collection[Problem] = ()) -> ZdemoError:
     """Return the error in the words of a finding."""
-    lines = [why(finding), *(problem.text for problem in finding.because if problem.text not in told)]
+    lines = [why(finding), *(problem.text for problem in finding.because if problem not in told)]
     lines += error.lines[1:] if error.finding else ()
     lines += [f"{heading(finding)}:", *finding.candidates] if finding.candidates else []
     lines += [f"ZITADEL answered {text}" for label, text in finding.seen if label == "ZITADEL"]
-    error.finding, error.because = finding.id, tuple(problem.text for problem in finding.because)
+    error.finding, error.because = finding.id, finding.because
     error.lines, error.message, error.steps = tuple(lines), "\n".join(lines), finding.steps or error.steps
     return error

@@ -47,7 +47,9 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
     else:
         error = _unusable(answer)
         finding = finding_for_error(error, evidence=evidence)
-    raise explained(error, finding.without((settings.client_secret, assertion, settings.application.client_secret)))
+    raise explained(
+        error, finding.without((settings.client_secret, assertion, settings.environment.get("CLIENT_SECRET", "")))
+    )
 
 
 def _unusable(answer: Response) -> IntrospectionError:

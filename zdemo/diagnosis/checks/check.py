@@ -75,13 +75,6 @@ class CheckReport:
         """Whether it was requested, or is the reason why a requested one was skipped."""
         return self.requested or (not self.blockers and not self.result.satisfied)
 
-    def without(self, problems: Collection[Problem]) -> "CheckReport | None":
-        """Return what is left of a warning about settings without problems that are shown elsewhere."""
-        left = [problem for problem in self.result.problems if problem not in problems]
-        if len(left) == len(self.result.problems):
-            return self
-        return replace(self, result=with_problems(left, self.result.outcome)) if left else None
-
 
 def passed(evidence: str, *, brief: str = "") -> Finding:
     """Return the result of a check that found nothing wrong."""
@@ -106,7 +99,9 @@ def failed_with(error: ZdemoError) -> Finding:
 def with_problems(problems: Sequence[Problem], outcome: Outcome, fix: Sequence[Step] = ()) -> Finding:
     """Return the result for problems of the settings; the fix is all of their steps, unless another one is given."""
     steps = dict.fromkeys(step for problem in problems for step in problem.steps)
-    return Finding(outcome=outcome, cause=problems[0].text, problems=tuple(problems), fix=tuple(fix or steps))
+    cause, more = problems[0].text, f" (and {len(problems) - 1} more)" if problems[1:] else ""
+    brief = cause + more if outcome is Outcome.WARN else ""
+    return Finding(outcome=outcome, cause=cause, problems=tuple(problems), fix=tuple(fix or steps), brief=brief)
 
 
 def nothing_to_check(why: str) -> Finding:

@@ -15,7 +15,7 @@ from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.diagnosis.ask.facts import Facts, random_token
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
-from zdemo.diagnosis.evidence import NOTHING, Evidence
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.rules.odd_values import odd_values
 from zdemo.diagnosis.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError
@@ -155,11 +155,13 @@ class DoctorContext:
         """What ZITADEL says about itself; requested at once, so that a ZITADEL that hangs costs one step."""
         if self.about_zitadel is None:
             return NOTHING
+        facts = self.facts
         try:
-            return self.facts.ask_state(time.time())
+            known = facts.ask(Probe.DISCOVERY, Probe.READY, meanwhile=(Probe.HEALTH,), now=time.time())
         except SettingsError as error:
             self.unusable_bundle = error
             return NOTHING
+        return known if known.is_ready else facts.ask(Probe.HEALTH)
 
     @cached_property
     def store(self) -> SharedState:

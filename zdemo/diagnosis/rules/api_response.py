@@ -4,8 +4,10 @@ No finding mentions the token.
 """
 
 import re
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, did_you_mean, rename_steps
@@ -64,59 +66,50 @@ class ApiCase:
     introspection: Introspection | None = field(default=None, repr=False)
     evidence: Evidence = NOTHING
 
-    @property
-    def answer(self) -> Response:
-        """The answer itself."""
-        return self.call.answer
+    # what the answer shows
+    answer: Response = field(init=False, repr=False)
+    status: int = field(init=False)
+    host: str = field(init=False)
+    code: str = field(init=False)  # of its error, or nothing
+    from_zdemo: bool = field(init=False)  # whether a zdemo API refused
+    is_other: bool = field(init=False)  # whether a path of any API was called, not a route of the example API
+    is_page: bool = field(init=False)  # in place of the example API's answer; others may leave out the code of an error
+    failed: bool = field(init=False)  # whether the API could not judge, or something in front of it did not reach it
 
-    @property
-    def status(self) -> int:
-        """Its status."""
-        return self.answer.status
+    def __post_init__(self) -> None:
+        """Read the answer once, so that rules read plain values."""
+        answer, code, is_other = self.call.answer, code_of(self.call.answer), isinstance(self.call.route, OtherRoute)
+        vars(self).update(
+            answer=answer,
+            status=answer.status,
+            host=url(answer).netloc,
+            code=code,
+            from_zdemo=is_from_zdemo(answer),
+            is_other=is_other,
+            is_page=self.call.is_page and not code and not is_other,
+            failed=answer.status in GATEWAY_STATUSES,
+        )
 
-    @property
-    def code(self) -> str:
-        """Its error code, or nothing."""
-        return code_of(self.answer)
-
-    @property
-    def host(self) -> str:
-        """Where the answer comes from."""
-        return url(self.answer).netloc
-
-    @property
-    def from_zdemo(self) -> bool:
-        """Whether a zdemo API refused."""
-        return is_from_zdemo(self.answer)
-
-    @property
-    def is_other(self) -> bool:
-        """Whether a path of any API was called, not a route of the example API."""
-        return isinstance(self.call.route, OtherRoute)
+    def compared_with(self, here: Finding | None, introspection: Introspection | None) -> Self:
+        """Return the case with the outcome of the investigation; the answer is not read again."""
+        case = copy(self)
+        vars(case).update(here=here, introspection=introspection)
+        return case
 
     @cached_property
     def form(self) -> TokenForm:
         """The form of the token."""
         return token_form(self.token or "")
 
-    @property
-    def failed(self) -> bool:
-        """Whether the API could not judge, or something in front of it could not reach it."""
-        return self.status in GATEWAY_STATUSES
-
-
-def _is_page(case: ApiCase) -> bool:  # in place of the example API's answer; others may leave out the code of an error
-    return case.call.is_page and not case.code and not case.is_other
-
 
 def _saw_no_token(case: ApiCase) -> bool:
     without_code = not case.code and (not case.is_other or case.from_zdemo)
-    return case.status == 401 and not _is_page(case) and (case.token is None or without_code)
+    return case.status == 401 and not case.is_page and (case.token is None or without_code)
 
 
 def _is_about_the_token(case: ApiCase) -> bool:
     judged = case.code in ("invalid_token", "insufficient_scope") or case.status in (401, 403) or case.failed
-    return judged and not _is_page(case)
+    return judged and not case.is_page
 
 
 # --- a request that did not reach a route of the API

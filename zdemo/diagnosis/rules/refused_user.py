@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zdemo.config.key_file import SERVICE_USER
-from zdemo.config.settings import UserSettings
+from zdemo.config.settings import USER_ID, USER_SECRET, UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
@@ -102,11 +102,11 @@ def _key_refused(case: UserCase) -> Finding:
 
 @rule(Probe.READY, when=_says(UNKNOWN))
 def _unknown(case: UserCase) -> Finding:
-    settings, name = case.settings, case.settings.variables.client_id
+    settings, name = case.settings, case.settings.environment.setting(USER_ID)
     if case.evidence.database_away:
         return database_away(settings.zitadel.server)
     fix = (f"set {name} to the login name of a service account: its page in ZITADEL shows it as Client ID",)
-    if settings.client_id == settings.application.client_id:
+    if settings.client_id == settings.environment.get("CLIENT_ID", "").strip():
         cause = f"{name} is the client ID of the API application, which gets no tokens: it only checks other tokens"
         return Finding(id="user.is_application", cause=cause, fix=fix)
     if ID_DIGITS.fullmatch(settings.client_id) or OLD_CLIENT_ID.fullmatch(settings.client_id):
@@ -123,11 +123,11 @@ def _unknown(case: UserCase) -> Finding:
 
 @rule(when=_says(NO_SECRET, WRONG_SECRET))
 def _wrong_secret(case: UserCase) -> Finding:
-    variable = case.settings.variables.client_secret
+    variable = case.settings.environment.setting(USER_SECRET)
     if case.description == NO_SECRET:
         fix = sentence("generate one on the user's page in ZITADEL, and give it to", Command("token"), f"({variable})")
         return Finding(id="user.no_secret", cause=f"{case.user} has no client secret", fix=(fix,))
-    if case.settings.client_secret == case.settings.application.client_secret:
+    if case.settings.client_secret == case.settings.environment.get("CLIENT_SECRET", "").strip():
         cause = f"{variable} is the client secret of the API application, not that of {case.user}"
         give = "give the user's own secret instead"
         return Finding(id="user.secret_of_application", cause=cause, fix=(give, NEW_SECRET))

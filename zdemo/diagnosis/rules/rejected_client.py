@@ -51,7 +51,8 @@ WRONG_KEY = (
 
 def is_about_client(case: TokenCase) -> bool:
     """Return whether a response refuses the API application's credentials, and these are known."""
-    return isinstance(case.error, CredentialsRefused) and case.has_answer and case.settings is not NO_SETTINGS
+    is_answer = isinstance(case.error, CredentialsRefused) and case.answer.status > 0
+    return is_answer and case.settings is not NO_SETTINGS
 
 
 def _has_key(case: TokenCase) -> bool:

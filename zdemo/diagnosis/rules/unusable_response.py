@@ -281,7 +281,7 @@ NETWORK = table(
     rule(when=lambda case: not _timed_out(case))(_not_connected),
     rule(Probe.HEALTH)(_not_connected),
     _hangs,
-    when=lambda case: not case.has_answer,
+    when=lambda case: not case.answer.status,
     seen=lambda case: health_lines(case.evidence),
 )
 UNUSABLE = table(
@@ -299,7 +299,7 @@ UNUSABLE = table(
     rule(when=_is_filters_page)(_filtered),
     rule(when=_is_strange)(_other_server),
     _unusable,
-    when=lambda case: case.has_answer and not is_about_client(case),
+    when=lambda case: case.answer.status > 0 and not is_about_client(case),
     seen=_seen,
 )
 NO_DISCOVERY = (

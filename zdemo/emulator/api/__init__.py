@@ -15,6 +15,7 @@ from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
     user_credentials,
     users,
     v1,
+    web_keys,
 )
 from zdemo.emulator.api.service import REST, SERVICES
 from zdemo.emulator.oidc.responses import is_preflight, preflight
@@ -22,13 +23,14 @@ from zdemo.emulator.world import World
 
 __all__ = ["HEALTH_PATHS", "SERVICES", "answer"]
 
+HEADERS = "connect-protocol-version connect-timeout-ms grpc-timeout x-grpc-web x-user-agent x-zitadel-orgid".split()  # noqa: SIM905 - readable
 HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
 
 
 def answer(world: World) -> Response:
     """Answer the current request, whose path no other part of the emulator serves."""
     if is_preflight():
-        return preflight()
+        return preflight(HEADERS)
     service, _, method = request.path[1:].partition("/")
     if service in SERVICES:
         return protocols.connect(world, SERVICES[service], method)

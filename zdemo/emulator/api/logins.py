@@ -248,7 +248,11 @@ def _create_callback(call: Call) -> Answer:
         raise FailedPrecondition("Auth Request has already been handled", error_id)
     call.need("session.link", call.world.id)
     if error is None:
-        url = callback_with_code(call.world, request, _session(call))
+        session = _session(call)
+        user = call.world.users.get(session.user_id)
+        if user and (refusal := sessions.refusal(call.world, request, user)):
+            raise PermissionDenied(refusal, "OIDC-foSyH49RvL")
+        url = callback_with_code(call.world, request, session)
     else:
         word = error.get("error", "ERROR_REASON_UNSPECIFIED").removeprefix("ERROR_REASON_").lower()
         url = callback_with_error(call.world, request, _OTHER_WORDS.get(word, word), error.get("errorDescription", ""))
@@ -262,7 +266,6 @@ _NO_DEVICE = "Device Authorization Request does not exist"
 def _get_device_authorization_request(call: Call) -> Answer:
     """Show the request of a device, found by the code that the person types; its ID is another text each time."""
     request = existing(waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
-    call.need("session.read", call.world.id)
     request.id = sealed(request.code, PAT_KEY_NAME)
     answer: Answer = {"id": request.id, "clientId": request.client_id, "scope": request.scopes}
     if application := call.world.application_of(request.client_id):

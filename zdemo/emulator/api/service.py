@@ -149,7 +149,9 @@ def _authenticated(world: World, header: str | None) -> User:
     try:
         token = live_token(world, text)
     except TokenRefused as refusal:
-        raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=refusal.reason) from refusal
+        raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=str(refusal)) from refusal
+    if token.actor:
+        raise PermissionDenied("Errors.TokenExchange.Token.NotForAPI", "APP-Shi0J", reason="a token with an actor")
     if not isinstance(token, PersonalAccessToken) and world.zitadel_project_id not in token.audience:
         reason = "audience: the token is not for ZITADEL's own APIs"
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=reason)

@@ -12,7 +12,7 @@ from zdemo.emulator.oidc.client_authentication import Form
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
 from zdemo.emulator.oidc.responses import is_preflight, json_response, not_found, preflight
 from zdemo.emulator.oidc.token_endpoint import device_authorization, token
-from zdemo.emulator.tokens import jwk_set
+from zdemo.emulator.signing_keys import jwk_set
 from zdemo.emulator.world import World
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -73,8 +73,8 @@ def _discovery(_world: World, _form: Form) -> Response:
     return json_response({"issuer": issuer, **addresses, **_ABILITIES})
 
 
-def _keys(_world: World, _form: Form) -> Response:
-    answer = json_response(jwk_set())
+def _keys(world: World, _form: Form) -> Response:
+    answer = json_response(jwk_set(world))
     answer.headers["Cache-Control"] = "max-age=300, must-revalidate"
     return answer
 

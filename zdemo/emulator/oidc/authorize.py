@@ -20,7 +20,7 @@ from zdemo.serving.loopback import names_loopback
 
 LOGIN_V1, LOGIN_V2 = "/ui/login/login", "/ui/v2/login"
 COPIED = ("response_mode", "state", "nonce", "ui_locales", "login_hint")  # parameters that are kept as they come
-CODE = "OIDC_RESPONSE_TYPE_CODE"
+CODE, WEB = "OIDC_RESPONSE_TYPE_CODE", "OIDC_APP_TYPE_WEB"  # the defaults
 ASK = "If you have any questions, you may contact the administrator of the application."
 DONE_V1, DONE_V2 = "/ui/login/logout/done", "/logout/done"
 
@@ -106,8 +106,7 @@ def check_redirect_uri(application: Application, uri: str) -> None:
         what = "The requested redirect_uri is missing in the client configuration."
         reason = f"{uri} is not among its redirectUris"
     elif scheme == "http" and not application.oidc.get("developmentMode"):
-        public = application.auth_method == "OIDC_AUTH_METHOD_TYPE_NONE"
-        if not _loopback(uri) if _is_native(application) else public:
+        if not _loopback(uri) if _is_native(application) else application.oidc.get("applicationType", WEB) != WEB:
             what = "This client's redirect_uri is http and is not allowed."
     elif scheme not in ("http", "https") and not _is_native(application):
         what = "This client's redirect_uri is using a custom schema and is not allowed."
@@ -143,9 +142,9 @@ def end_session(world: World, form: Form) -> Response:
     """End the session of an ID token, or else those of the browser, and go where the application wants."""
     hint, client_id, wanted = (form.last(name) for name in ("id_token_hint", "client_id", "post_logout_redirect_uri"))
     try:
-        claims = own_claims(hint) if hint else {}
+        claims = own_claims(world, hint) if hint else {}
     except TokenRefused as error:
-        raise OAuthError("invalid_request", "id_token_hint invalid", parent=str(error)) from error
+        raise OAuthError("invalid_request", "id_token_hint invalid", reason=error) from error
     if hint and client_id not in ("", claims.get("azp")):
         raise OAuthError("invalid_request", "client_id does not match azp of id_token_hint")
     client_id, location = str(claims.get("azp", client_id)), DONE_V2 if hint else DONE_V1

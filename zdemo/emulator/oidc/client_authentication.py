@@ -14,7 +14,7 @@ from zdemo.emulator.incoming.body import TOO_LARGE
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import ago, note, shown_client
 from zdemo.emulator.oidc.responses import OAuthError
-from zdemo.emulator.tokens import NO_KEY, TokenRefused, key_id_of, unverified_claims, verify_with
+from zdemo.emulator.tokens import TokenRefused, key_id_of, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
 # --- the parameters of a request ---
@@ -40,7 +40,7 @@ class Form:
             body = request.get_data(cache=True).decode("utf-8", "replace") if with_body else ""
             return [*_pairs(body), *_pairs(request.environ["QUERY_STRING"])]
         except ValueError as error:
-            raise OAuthError("invalid_request", "error parsing form", parent=str(error)) from error
+            raise OAuthError("invalid_request", "error parsing form", reason=error) from error
 
     def last(self, name: str) -> str:
         """Return the last value of a parameter, or an empty text if it is absent."""
@@ -67,7 +67,7 @@ class ClientCredentials:
             try:
                 client_id, secret = (_unescaped(half) for half in basic)
             except ValueError as error:
-                raise OAuthError("invalid_client", "invalid basic auth header", parent=str(error)) from error
+                raise OAuthError("invalid_client", "invalid basic auth header", reason=error) from error
         assertion, kind = form.last("client_assertion"), form.last("client_assertion_type")
         if not client_id and not assertion:
             raise OAuthError("invalid_request", "client_id or client_assertion must be provided")
@@ -119,16 +119,15 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
     claims = unverified_claims(assertion) if assertion else {}
     application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None:
-        raise _unauthorized(parent="sql: no rows in result set", reason=why_not)
+        raise _unauthorized(reason=why_not)
     if assertion:
         try:
             check_assertion(world, assertion, claims, application.keys)
         except TokenRefused as error:
-            raise _unauthorized(parent=str(error), reason=f"client assertion: {error.reason}") from error
-    elif not application.secret:
-        raise _unauthorized(parent="client has no configured secret", reason="the application has no client secret")
+            raise _unauthorized(reason=f"client assertion: {error}") from error
     elif application.secret != credentials.client_secret:
-        raise _unauthorized(parent="passwap: password does not match hash", reason="wrong client secret")
+        what = "wrong client secret" if application.secret else "the application has no client secret"
+        raise _unauthorized(reason=what)
     return application
 
 
@@ -139,7 +138,7 @@ def oidc_client(world: World, form: Form) -> Application:
     try:
         claims = unverified_claims(assertion) if assertion else {}
     except TokenRefused as error:
-        raise OAuthError("invalid_client", parent=str(error)) from error
+        raise OAuthError("invalid_client", reason=error) from error
     application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None or application.kind != "oidc":
         reason = why_not or "an API application, not an OIDC client"
@@ -150,7 +149,7 @@ def oidc_client(world: World, form: Form) -> Application:
         try:
             check_assertion(world, assertion, claims, application.keys)
         except TokenRefused as error:
-            raise OAuthError("invalid_client", "invalid assertion", parent=str(error), reason=error.reason) from error
+            raise OAuthError("invalid_client", "invalid assertion", reason=error) from error
     elif application.auth_method != "OIDC_AUTH_METHOD_TYPE_NONE":
         if not credentials.client_secret:
             raise OAuthError("invalid_client", "empty client secret")
@@ -184,11 +183,9 @@ def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: 
     if claims.get("iss") != claims.get("sub"):
         raise TokenRefused("delegation not allowed, issuer and sub must be identical")
     key = keys.get(key_id_of(assertion))
-    if key is None:
-        raise TokenRefused(NO_KEY, "its key is unknown here, or was deleted")
-    if key.expires <= now:
-        raise TokenRefused(NO_KEY, f"its key expired {ago(now - key.expires)}")
-    verify_with({key.id: key.pem}, assertion, ALGORITHMS)
+    if key and key.expires <= now:
+        raise TokenRefused(f"its key expired {ago(now - key.expires)}")
+    verify_with(key and key.pem, assertion, ALGORITHMS)
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:

@@ -1,21 +1,18 @@
 """What is asked about a token: introspection (RFC 7662) with ZITADEL's additions, userinfo and revocation."""
 
-from contextlib import suppress
 from typing import Any
 
 from flask import Response, request
 
-from zdemo.emulator.entities import Application, PersonalAccessToken, SessionToken
+from zdemo.emulator.entities import Application, PersonalAccessToken, Token
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import masked, note
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, introspection_client, oidc_client
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
 from zdemo.emulator.oidc.user_claims import ROLE_SCOPE_PREFIX, introspection_roles, requested_roles, user_claims
 from zdemo.emulator.token_texts import canonical
-from zdemo.emulator.tokens import Token, TokenRefused, live_token
+from zdemo.emulator.tokens import TokenRefused, live_token
 from zdemo.emulator.world import World
-
-REVOKED = "the token was revoked"
 
 
 def introspect(world: World, form: Form) -> Response:
@@ -33,7 +30,7 @@ def introspect(world: World, form: Form) -> Response:
         answer = _active(world, token, application) | dict(world.answer_changes.get(token.id, {}))
         return json_response({name: value for name, value in answer.items() if value is not ...})
     except TokenRefused as refusal:
-        note(reason=refusal.reason)
+        note(reason=str(refusal))
         return json_response({"active": False})
 
 
@@ -42,24 +39,23 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
     user = world.users[token.user_id]
     audience, scopes = audience_and_scopes(world, token, application)
     if not {application.client_id, application.project_id} & set(audience):
-        raise TokenRefused("ID=OIDC-sdg3G Message=token is not valid for this client", _for_others(world, audience))
+        raise TokenRefused(_for_others(world, audience))
     claims = user_claims(world, user, scopes)
     claims |= introspection_roles(world, user, scopes, application.project_id)
-    session = token if isinstance(token, SessionToken) else None
     issued = int(token.created)
     answer = {
         "active": True,
         "scope": " ".join(scopes),
-        "client_id": session and session.client_id,
+        "client_id": token.client_id,
         "token_type": "Bearer",
         "exp": int(token.expires),
         "iat": issued,
-        "auth_time": session and session.auth_time and int(session.auth_time),
+        "auth_time": token.auth_time and int(token.auth_time),
         "nbf": issued,
         "sub": user.id,
         "aud": audience,
-        "amr": session and session.amr,
-        "act": session and session.actor,
+        "amr": token.amr,
+        "act": token.actor,
         "iss": current_origin().issuer,
         "jti": token.id,
         "username": claims.get("preferred_username"),
@@ -93,33 +89,26 @@ def userinfo(world: World, form: Form) -> Response:
     try:
         token = live_token(world, text)
     except TokenRefused as refusal:
-        raise OAuthError(
-            "access_denied", "access token invalid", status=401, parent=str(refusal), reason=refusal.reason
-        ) from refusal
+        raise OAuthError("access_denied", "access token invalid", status=401, reason=refusal) from refusal
     user = world.users[token.user_id]
-    application = world.application_of(token.client_id) if isinstance(token, SessionToken) else None
-    claims = user_claims(world, user, token.scopes) | requested_roles(world, user, token.scopes, application)
-    return json_response({"sub": user.id} | claims)
+    roles = requested_roles(world, user, token.scopes, world.application_of(token.client_id))
+    return json_response({"sub": user.id} | user_claims(world, user, token.scopes) | roles)
 
 
 def revoke(world: World, form: Form) -> Response:
-    """End a token that was issued to the OIDC application that asks; an unknown one counts as ended (RFC 7009 §2.2)."""
+    """End a token in whose audience the asking OIDC application is; an unknown one counts as ended (RFC 7009 §2.2)."""
     client = oidc_client(world, form)
     text = form.last("token")
     if not text:
         raise OAuthError("invalid_request", "token missing")
-    if refresh_token := world.refresh_tokens.get(canonical(text)):
-        _check_issued_for(client, refresh_token.access)
-        refresh_token.ended = True
-        world.end_access_token(refresh_token.access, REVOKED)
+    refresh_token = world.refresh_tokens.get(canonical(text))
+    try:
+        token = refresh_token.access if refresh_token else live_token(world, text)
+    except TokenRefused:
         return Response(status=200, content_type=JSON)
-    with suppress(TokenRefused):
-        token = live_token(world, text)
-        world.end_access_token(_check_issued_for(client, token), REVOKED)
-    return Response(status=200, content_type=JSON)
-
-
-def _check_issued_for(client: Application, token: Token) -> SessionToken:
-    if not isinstance(token, SessionToken) or token.client_id != client.client_id:
+    if client.client_id not in token.audience:  # as a PAT's, which has none
         raise OAuthError("invalid_client", "token was not issued for this client", status=401)
-    return token
+    if refresh_token:
+        refresh_token.ended = True
+    world.end_access_token(token, "the token was revoked")
+    return Response(status=200, content_type=JSON)

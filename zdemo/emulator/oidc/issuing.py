@@ -1,15 +1,14 @@
 """New tokens: access tokens, opaque or JWTs, ID tokens and refresh tokens, and the scopes that they can have."""
 
-import hashlib
 from typing import Any
 
-from zdemo.emulator.entities import Application, LoginSession, RefreshToken, SessionToken, User
+from zdemo.emulator.entities import Application, LoginSession, RefreshToken, Token, User
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.sessions import ORGANIZATION_PREFIXES
-from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, encoded, new_token_text
-from zdemo.emulator.tokens import signed
+from zdemo.emulator.signing_keys import half_hash, signed
+from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text
 from zdemo.emulator.world import World, keep
 
 LIFETIME_SECONDS = 12 * 3600
@@ -37,19 +36,17 @@ def known_scopes(scope: str | None) -> list[str]:
     return [s for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(KNOWN_PREFIXES)]
 
 
-def new_token(
-    world: World, user: User, client_id: str, scopes: list[str], audience: list[str], **login: Any
-) -> SessionToken:
+def new_token(world: World, user: User, client_id: str, scopes: list[str], audience: list[str], **login: Any) -> Token:
     """Return a new access token, which ``token_answer`` adds to the world; ``login`` are the token's other fields."""
     id, now = f"V2_{world.new_id()}-at_{world.new_id()}", world.now()
     fields = {"client_id": client_id, "scopes": scopes, "audience": audience, "user_id": user.id, **login}
     text, expires = new_token_text(id, user.id), int(now) + LIFETIME_SECONDS
-    return SessionToken(id=id, created=now, token=text, expires=expires, **fields)
+    return Token(id=id, created=now, token=text, expires=expires, **fields)
 
 
 def login_token(
     world: World, application: Application, session: LoginSession, scopes: list[str], nonce: str = ""
-) -> SessionToken:
+) -> Token:
     """Return a new access token for the person of a session, like ``new_token``. Raises OAuthError for nobody."""
     user = world.users.get(session.user_id)
     if user is None:
@@ -70,7 +67,7 @@ def active(user: User) -> User:
 
 def token_answer(
     world: World,
-    token: SessionToken,
+    token: Token,
     application: Application | None = None,
     *,
     as_jwt: bool | None = None,
@@ -88,7 +85,7 @@ def token_answer(
         of_login = application and application.oidc.get("accessTokenType") == "OIDC_TOKEN_TYPE_JWT"
         as_jwt = bool(of_login) if application else user.jwt_access_tokens
     if as_jwt:
-        token.token = signed(_access_token_claims(world, token, issuer or current_origin().issuer))
+        token.token = signed(world, _access_token_claims(world, token, issuer or current_origin().issuer))
     world.add_access_token(token)
     answer: dict[str, Any] = {"access_token": token.token, "token_type": "Bearer"}
     if application and "offline_access" in login_scopes:
@@ -99,11 +96,11 @@ def token_answer(
         answer["refresh_token"] = text
     answer["expires_in"] = LIFETIME_SECONDS - 1  # the whole seconds that remain when the response is written
     if "openid" in token.scopes:
-        answer["id_token"] = signed(id_token_claims(world, token, application, issuer))
+        answer["id_token"] = signed(world, id_token_claims(world, token, application, issuer))
     return answer
 
 
-def _access_token_claims(world: World, token: SessionToken, issuer: str) -> dict[str, Any]:
+def _access_token_claims(world: World, token: Token, issuer: str) -> dict[str, Any]:
     """Return the claims of a JWT access token: no scope, no name, and only the roles that the scopes request."""
     issued = int(token.created)
     return {
@@ -120,9 +117,7 @@ def _access_token_claims(world: World, token: SessionToken, issuer: str) -> dict
     }
 
 
-def id_token_claims(
-    world: World, token: SessionToken, application: Application | None, issuer: str = ""
-) -> dict[str, Any]:
+def id_token_claims(world: World, token: Token, application: Application | None, issuer: str = "") -> dict[str, Any]:
     """Return the claims of an ID token, which for a key assertion expires at once (ZITADEL v4)."""
     issued = int(token.created)
     optional: dict[str, Any] = {"auth_time": token.auth_time and int(token.auth_time), "nonce": token.nonce}
@@ -137,13 +132,13 @@ def id_token_claims(
         **{name: value for name, value in optional.items() if value},
         "azp": token.client_id,
         "client_id": token.client_id,
-        "at_hash": encoded(hashlib.sha256(token.token.encode()).digest()[:16]),
+        "at_hash": half_hash(world, token.token),
         **(full if application and application.oidc.get("idTokenUserinfoAssertion") else {}),
         **_asserted(world, token, "idTokenRoleAssertion"),
     }
 
 
-def _asserted(world: World, token: SessionToken, assertion: str) -> dict[str, Any]:
+def _asserted(world: World, token: Token, assertion: str) -> dict[str, Any]:
     """Return the ``urn:`` claims, with roles if the application, if there is one, asserts them."""
     user = world.users[token.user_id]
     application = world.application_of(token.client_id)

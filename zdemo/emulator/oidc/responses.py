@@ -4,6 +4,7 @@ import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from email.utils import formatdate
 from html import escape
 from typing import Any
@@ -20,29 +21,26 @@ CHUNKED_FROM = 2048  # Go's buffer: longer responses are sent in chunks, without
 COOKIE_BYTES = 126
 COOKIE_SECONDS = 365 * 24 * 3600
 ALLOWED_METHODS = ("GET", "HEAD", "POST")
+ALLOWED_HEADERS = ("accept", "accept-language", "authorization", "content-type", "origin", "x-requested-with")
 
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))  # sent as they are
 _GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 class OAuthError(Exception):
-    """An error response of RFC 6749 §5.2. ZITADEL logs ``parent`` as its cause; ``reason`` is for the records."""
+    """An error response of RFC 6749 §5.2; ``reason`` is for the records."""
 
-    def __init__(
-        self, error: str, description: str = "", *, status: int = 400, parent: str = "", reason: str = ""
-    ) -> None:
+    def __init__(self, error: str, description: str = "", *, status: int = 400, reason: object = "") -> None:
         super().__init__(error, description)
-        self.error, self.description, self.status, self.parent = error, description, status, parent
-        self.reason = reason or parent or description or error
+        self.error, self.description, self.status = error, description, status
+        self.reason = str(reason or description or error)
 
-    def answer(self, with_parent: object = False) -> Response:
+    def answer(self) -> Response:
         """Return the response; the reason is noted for the records."""
         note(reason=self.reason)
         body = {"error": self.error}
         if self.description:
             body["error_description"] = self.description
-        if with_parent and self.parent:
-            body["parent"] = self.parent
         return json_response(body, self.status)
 
 
@@ -73,14 +71,15 @@ def not_found(text: str = "404 page not found") -> Response:
     return Response(text + "\n", 404, {"X-Content-Type-Options": "nosniff"}, content_type=PLAIN)
 
 
-def preflight() -> Response:
-    """Return the response to a browser's preflight request (Fetch §4.8), which allows what it asks about (ZITADEL)."""
+def preflight(more_headers: Iterable[str] = ()) -> Response:
+    """Return the response to a browser's preflight request (Fetch §4.8), which allows all that it asks, or nothing."""
     answer = Response(status=204)
     del answer.headers["Content-Type"]
     names = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
     answer.headers["Vary"] = ", ".join(names)
     origin, method, headers = (request.headers.get(name, "") for name in names)
-    if origin:
+    asked = {name.strip().lower() for name in headers.split(",")} - {""}
+    if origin and asked <= {*ALLOWED_HEADERS, *more_headers}:
         answer.headers["Access-Control-Allow-Origin"] = origin
         answer.headers["Access-Control-Allow-Methods"] = method
         answer.headers["Access-Control-Allow-Credentials"] = "true"

@@ -77,8 +77,8 @@ def _jwt_bearer(world: World, form: Form) -> dict[str, Any]:
         user = world.users.get(str(asserted.get("iss")))
         check_assertion(world, assertion, asserted, user.keys if user else {})
     except TokenRefused as error:
-        reason = f"assertion: {error.reason}" if user else "assertion: no user has the ID in iss"
-        raise OAuthError("invalid_grant", "invalid assertion", parent=str(error), reason=reason) from error
+        reason = f"assertion: {error if user else 'no user has the ID in iss'}"
+        raise OAuthError("invalid_grant", "invalid assertion", reason=reason) from error
     assert user is not None  # noqa: S101 - without keys, no assertion is good
     note(user=user.username)
     return _service_account_tokens(world, user, form, [])

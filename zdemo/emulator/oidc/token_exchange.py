@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from zdemo.emulator.entities import Application, PersonalAccessToken, SessionToken, User
+from zdemo.emulator.entities import Application, Token, User
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.oidc import issuing
@@ -13,7 +13,8 @@ from zdemo.emulator.oidc.client_authentication import Form, check_assertion
 from zdemo.emulator.oidc.introspection import audience_and_scopes
 from zdemo.emulator.oidc.responses import OAuthError
 from zdemo.emulator.rights import memberships, permissions
-from zdemo.emulator.tokens import TokenRefused, live_token, own_claims, signed, unverified_claims
+from zdemo.emulator.signing_keys import signed
+from zdemo.emulator.tokens import TokenRefused, live_token, own_claims, unverified_claims
 from zdemo.emulator.world import World
 
 ACCESS, REFRESH, ID, JWT = (
@@ -25,9 +26,9 @@ TYPES = (ACCESS, REFRESH, ID, JWT, USER_ID)
 RESTRICTED = ("offline_access", claims.ROLES_SCOPE, claims.PROJECT_ROLES)
 
 
-def _contents(world: World, user_id: str, scopes: list[str], audience: list[str], **more: Any) -> SessionToken:
+def _contents(world: World, user_id: str, scopes: list[str], audience: list[str], **more: Any) -> Token:
     """Return what a given token says about its user and itself. Raises KeyError for an unknown user."""
-    return issuing.new_token(world, world.users[user_id], "", scopes, audience, **{"amr": [], "auth_time": None} | more)
+    return issuing.new_token(world, world.users[user_id], "", scopes, audience, **more)
 
 
 def token_exchange(world: World, form: Form, client: Application) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
     for name in ("subject_token_type", "requested_token_type", "actor_token_type"):
         if form.last(name) not in ("", *TYPES):
             raise OAuthError("invalid_request", f"{name} is not supported")
-    if form.all("resource"):
+    if form.last("resource"):
         raise OAuthError("invalid_target", "resource parameter not supported")
     subject = _given(world, form, client, "subject", TYPES)
     actor = subject
@@ -59,11 +60,11 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
         content = issuing.id_token_claims(world, token, client)
         del content["at_hash"]
         head |= {"token_type": "N_A", "expires_in": issuing.LIFETIME_SECONDS - 1}
-        return {"access_token": signed(content), **head}
+        return {"access_token": signed(world, content), **head}
     return issuing.token_answer(world, token, client, as_jwt=kind == JWT) | head
 
 
-def _given(world: World, form: Form, client: Application, role: str, allowed: tuple[str, ...]) -> SessionToken:
+def _given(world: World, form: Form, client: Application, role: str, allowed: tuple[str, ...]) -> Token:
     """Return what the subject token or the actor token says. Raises OAuthError for one that is of no use."""
     text, kind = form.last(f"{role}_token"), form.last(f"{role}_token_type")
     try:
@@ -71,22 +72,20 @@ def _given(world: World, form: Form, client: Application, role: str, allowed: tu
             raise TokenRefused("the token or its type is missing, or the type is not allowed")
         return _READERS[kind](world, client, text)
     except (KeyError, TokenRefused) as error:
-        reason = f"{role}: {getattr(error, 'reason', error)}"
-        raise OAuthError("invalid_request", f"{role}_token invalid", parent=str(error), reason=reason) from error
+        raise OAuthError("invalid_request", f"{role}_token invalid", reason=f"{role}: {error}") from error
 
 
-def _of_access_token(world: World, client: Application, text: str) -> SessionToken:
+def _of_access_token(world: World, client: Application, text: str) -> Token:
     token = live_token(world, text)
     audience, scopes = audience_and_scopes(world, token, client)
     if not {client.client_id, client.project_id} & set(audience):
         raise TokenRefused("the token is for others")
-    more = {} if isinstance(token, PersonalAccessToken) else {"amr": token.amr, "actor": token.actor}
-    return _contents(world, token.user_id, scopes, audience, **more)
+    return _contents(world, token.user_id, scopes, audience, amr=token.amr, actor=token.actor)
 
 
-def _of_id_token(world: World, _: Application, text: str) -> SessionToken:
+def _of_id_token(world: World, _: Application, text: str) -> Token:
     """Read an ID token, which counts only with the claims of the scope for the user's organization (ZITADEL)."""
-    content = own_claims(text)
+    content = own_claims(world, text)
     if content["exp"] <= world.now():
         raise TokenRefused("an ID token that expired")
     if not content.get(f"{claims.RESOURCE_OWNER}:id"):
@@ -95,14 +94,14 @@ def _of_id_token(world: World, _: Application, text: str) -> SessionToken:
     return _contents(world, content["sub"], [], content["aud"], **more)
 
 
-def _of_assertion(world: World, client: Application, text: str) -> SessionToken:
+def _of_assertion(world: World, client: Application, text: str) -> Token:
     """Read a JWT that the application signed with its own key, about any user."""
     content = unverified_claims(text)
     check_assertion(world, text, content | {"iss": content.get("sub")}, client.keys)
     return _contents(world, str(content.get("sub")), str(content.get("scope", "")).split(), [])
 
 
-_READERS: dict[str, Callable[[World, Application, str], SessionToken]] = {
+_READERS: dict[str, Callable[[World, Application, str], Token]] = {
     ACCESS: _of_access_token,
     ID: _of_id_token,
     JWT: _of_assertion,
@@ -110,7 +109,7 @@ _READERS: dict[str, Callable[[World, Application, str], SessionToken]] = {
 }
 
 
-def _audience(form: Form, subject: SessionToken, actor: SessionToken) -> list[str]:
+def _audience(form: Form, subject: Token, actor: Token) -> list[str]:
     wanted = form.all("audience")
     for name in wanted:
         if name not in (*subject.audience, *actor.audience):
@@ -118,7 +117,7 @@ def _audience(form: Form, subject: SessionToken, actor: SessionToken) -> list[st
     return wanted or subject.audience or actor.audience
 
 
-def _scopes(form: Form, subject: SessionToken, actor: SessionToken) -> list[str]:
+def _scopes(form: Form, subject: Token, actor: Token) -> list[str]:
     """Return the scopes of the new token: those of the given ones, and of an impersonated user what is harmless."""
     wanted = form.last("scope").split() or subject.scopes or actor.scopes
     given, anything_harmless = {*subject.scopes, *actor.scopes}, actor is not subject and not subject.scopes
