@@ -60,31 +60,22 @@ def demo(
     check_needs(ctx, "live", "admin_pat", "admin_key")
     screen: Screen = ctx.obj
     logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API logs its outage, and this demo makes one
+    from zdemo.demo.environments import emulated_demo, live_demo  # here, since a line of help needs no server
+
     if not live:
-        from zdemo.demo.environments import emulated_demo  # here, since a line of help needs no server
-
         return _run(screen, emulated_demo(), as_json=as_json, live=False, verbose=verbose)
-    try:
-        return _run(screen, _live(screen, env_file, admin_pat, admin_key), as_json=as_json, live=True, verbose=verbose)
-    except Interrupted as interrupted:
-        if interrupted.number != signal.SIGINT:  # Ctrl-C is reported as for every command
-            screen.tell("interrupted")
-        return SIGNALLED + interrupted.number
-
-
-def _live(
-    screen: Screen, env_file: Path | None, admin_pat: str | None, admin_key: str | None
-) -> AbstractContextManager[DemoEnvironment]:
-    """Return the live demo. Raises SettingsError with every setting that is missing or wrong."""
-    from zdemo.demo.environments import live_demo
-
     environment = read_environment(env_file)
     hide_secrets(screen, environment)
     environment = with_admin(screen, environment, admin_pat, admin_key)
     settings = AdminSettings.from_env(environment)
     tell_warnings(screen, settings)
     tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
-    return live_demo(settings, screen)
+    try:
+        return _run(screen, live_demo(settings, screen), as_json=as_json, live=True, verbose=verbose)
+    except Interrupted as interrupted:
+        if interrupted.number != signal.SIGINT:  # Ctrl-C is reported as for every command
+            screen.tell("interrupted")
+        return SIGNALLED + interrupted.number
 
 
 def _run(
