@@ -7,6 +7,7 @@ open what a port speaks, a greeting finds it out: no token, no credentials.
 import contextlib
 import errno
 import re
+import os
 import socket
 import ssl
 import time
@@ -127,7 +128,8 @@ def explained(
     errors = list(chain(error))
     if ca_bundle and any(map(_is_about_bundle, errors)):
         name = ca_bundle.variable
-        path = "" if could_be_secret(ca_bundle.path) else f": {ca_bundle.path}"
+        is_file = os.path.exists(ca_bundle.path)
+        path = f": {ca_bundle.path}" if is_file or not could_be_secret(ca_bundle.path) else ""
         what = f"{name} names a file that cannot be read as PEM certificates{path}"
         hint = f"correct the path, e.g. {name}=/etc/ssl/certs/ca-certificates.crt, or unset {name}"
         return SettingsError([what], hint=hint)
