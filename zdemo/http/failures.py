@@ -6,8 +6,8 @@ open what a port speaks, a greeting finds it out: no token, no credentials.
 
 import contextlib
 import errno
-import re
 import os
+import re
 import socket
 import ssl
 import time
