@@ -311,7 +311,7 @@ def _open(case: TokenCase) -> Finding:
     correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if is_dead else ()
     ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows which it is")
     if evidence.with_administrator:
-        ask = "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
+        ask = "the administrator's token did not show which (see admin.rights)"
     return Finding(
         id="client.key_refused" if key else "client.refused",
         cause=_refusal(case),
