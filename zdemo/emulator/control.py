@@ -183,9 +183,7 @@ ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Emulator, Answer], None]]]] 
         "DELETE": ({}, lambda emulator, _: rotate(emulator.world, remove_old=True)),
     },
     "requests": {"GET": LOOK, "DELETE": ({}, lambda emulator, _: emulator.requests.clear())},
-    "pats": {
-        "POST": ({"user_id": str}, lambda emulator, body: emulator.timeline.restore_pats(**body))
-    },
+    "pats": {"POST": ({"user_id": str}, lambda emulator, body: emulator.timeline.restore_pats(**body))},
 }
 WORDS = {str: "a string", int: "a whole number", float: "a number", dict: "an object"}
 
