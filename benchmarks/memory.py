@@ -9,8 +9,8 @@ import tracemalloc
 
 from benchmarks import tables, upstream
 from zdemo.errors.response import Response
-from zdemo.guard.bulkhead import Bulkhead, Pacer
 from zdemo.guard.cache import CachingIntrospector
+from zdemo.guard.waiting import Bulkhead, Pacer
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, parse_introspection
 
 CASES = ((10, 10, 1), (10_000, 10_000, 1), (100_000, 100_000, 1), (10_000, 2_000, 500))  # size, tokens, roles of each

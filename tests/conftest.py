@@ -1,8 +1,10 @@
 """The options that point the contract tests in ``tests/emulator`` at a ZITADEL that is already running."""
 
+import importlib
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
     examples = 100 if config.option.markexpr == "thorough" else 10
     settings.register_profile("zdemo", deadline=None, max_examples=examples)  # busy machines are slow
     settings.load_profile("zdemo")
+    if url is not None and config.option.markexpr == "not thorough":  # of pyproject.toml
+        config.option.markexpr = ""  # the live tour is thorough
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        _import_share()
     config.stash[_TARGET] = None if url is None else (url.rstrip("/"), _read_pat(Path(pat_file)))
 
 
@@ -52,6 +58,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if config.option.dist == "no":
         config.option.dist = "worksteal"
     return (1 if config.option.markexpr == "thorough" else 2) * (os.cpu_count() or 1)
+
+
+def _import_share() -> None:
+    """Import a share of the tests before the others, so that not each worker compiles all of them in a fresh clone."""
+    number, count = (os.environ.get(f"PYTEST_XDIST_{name}", "") for name in ("WORKER", "WORKER_COUNT"))
+    files = sorted(Path(__file__).parent.rglob("test_*.py"))
+    for file in files[int(number[2:]) :: int(count)] if count else ():
+        with suppress(Exception):  # which pytest reports when it collects the file
+            importlib.import_module(".".join(file.relative_to(Path(__file__).parents[1]).with_suffix("").parts))
 
 
 def _take_signals() -> None:

@@ -25,18 +25,12 @@ def default(text: str) -> str:
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
-def images() -> list[str]:
-    return [default(line.split("image:")[1].strip()) for line in LINES if "image:" in line]
-
-
 def test_the_images_are_pinned_and_the_guide_names_the_version_that_is_started() -> None:
-    zitadel, redis, postgres = sorted(images(), key=lambda image: image.startswith("postgres:"))
-    assert redis.startswith("redis:7")
-    version = re.fullmatch(r"ghcr\.io/zitadel/zitadel:v(\d+)\.(\d+)\.(\d+)", zitadel)
-    assert version
-    assert tuple(map(int, version.groups())) >= WITH_SECURITY_FIXES
-    assert postgres.startswith("postgres:17")
-    assert zitadel.rpartition(":")[2] in GUIDE
+    images = "\n".join(default(line) for line in LINES if "image:" in line)
+    (version,) = re.findall(r"ghcr\.io/zitadel/zitadel:v(\d+)\.(\d+)\.(\d+)$", images, re.MULTILINE)
+    assert tuple(map(int, version)) >= WITH_SECURITY_FIXES
+    assert f"v{'.'.join(version)}" in GUIDE
+    assert len(re.findall(r"image: (?:redis:7|postgres:17)", images)) == 2
 
 
 def test_the_port_is_published_on_loopback_and_is_the_one_that_zitadel_knows() -> None:
@@ -44,12 +38,6 @@ def test_the_port_is_published_on_loopback_and_is_the_one_that_zitadel_knows() -
     assert published == ['- "127.0.0.1:8080:8080"', '- "127.0.0.1:6379:6379"']
     assert default(value("ZITADEL_EXTERNALPORT")) == "8080"
     assert value("ZITADEL_EXTERNALDOMAIN") == "localhost"
-
-
-def test_tls_is_off_where_the_health_check_looks_too() -> None:
-    """``zitadel ready`` reads it from the configuration only, not from the command line."""
-    assert value("ZITADEL_TLS_ENABLED") == value("ZITADEL_EXTERNALSECURE") == "false"
-    assert 'test: ["CMD", "/app/zitadel", "ready"]' in TEXT
 
 
 def test_the_master_key_is_32_bytes_and_says_what_it_is_for() -> None:
@@ -61,16 +49,7 @@ def test_the_master_key_is_32_bytes_and_says_what_it_is_for() -> None:
 def test_the_administrators_token_is_requested_in_full_and_read_where_it_is_written() -> None:
     """ZITADEL creates a service account only if it has a user name, and a token only if it has a date."""
     machine = "ZITADEL_FIRSTINSTANCE_ORG_MACHINE_"
-    assert value(f"{machine}MACHINE_USERNAME")
-    assert value(f"{machine}MACHINE_NAME")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value(f"{machine}PAT_EXPIRATIONDATE"))
+    assert all(value(f"{machine}{name}") for name in ("MACHINE_USERNAME", "MACHINE_NAME", "PAT_EXPIRATIONDATE"))
     path = value("ZITADEL_FIRSTINSTANCE_PATPATH")
     assert f"docker compose cp zitadel:{path} - | tar" in GUIDE
     assert f"- pat:{Path(path).parent}" in TEXT
-
-
-def test_zitadel_waits_for_a_healthy_database_with_the_same_administrator() -> None:
-    assert value("POSTGRES_PASSWORD") == value("ZITADEL_DATABASE_POSTGRES_ADMIN_PASSWORD")
-    assert value("POSTGRES_USER") == value("ZITADEL_DATABASE_POSTGRES_ADMIN_USERNAME")
-    assert "condition: service_healthy" in TEXT
-    assert TEXT.count("healthcheck:") == 3

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.asgi.asgi_apis import STAGE, on_uvicorn
 from tests.server.conftest import settings, zitadel
 from tests.support.apis import Endpoint
-from tests.support.asgi_apis import STAGE, on_uvicorn
 
 __all__ = ["api", "settings", "zitadel"]
 

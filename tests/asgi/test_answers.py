@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.asgi.asgi_apis import example_app, on_uvicorn, starlette_app
 from tests.support.apis import PRIVATE, PUBLIC, Endpoint, plain_api, settings_for
-from tests.support.asgi_apis import example_app, on_uvicorn, starlette_app
 from tests.support.connection_faults import FAULTS, INACTIVE
 from tests.support.rows import JUDGED_PROJECT, OF_THE_GUARD, check, check_body, check_rows
 from tests.support.upstream import Upstream, reset, upstream

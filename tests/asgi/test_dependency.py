@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 
+from tests.asgi.asgi_apis import example_app, on_uvicorn
 from tests.support.apis import Endpoint
-from tests.support.asgi_apis import example_app, on_uvicorn
 from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, check_body
 from tests.support.upstream import LOOPBACK
 from tests.support.wire import bearer, chunked, converse, request

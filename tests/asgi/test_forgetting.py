@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+from tests.asgi.asgi_apis import on_uvicorn, starlette_app
 from tests.server.test_faults import PROJECT
 from tests.support.apis import SCOPED, settings_for
-from tests.support.asgi_apis import on_uvicorn, starlette_app
 from tests.support.connection_faults import ACTIVE, PAT_CLAIMS, WITHOUT_ROLE
 from tests.support.upstream import upstream
 from zdemo.emulator import READER

@@ -19,8 +19,8 @@ from starlette.routing import Host, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from tests.asgi.asgi_apis import STAGE
 from tests.support.apis import Endpoint
-from tests.support.asgi_apis import STAGE
 from tests.support.mistakes import NOT_OPEN, PREFLIGHT, TEXT, Mistake, arguments, ask, check, shows
 from tests.support.wire import request
 from zdemo.asgi import Introspection, protect, requires_token
@@ -231,6 +231,7 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "a role by position": (lambda: needs("read:messages"), 'write requires_token(role="read:messages")'),
     "what could be a token by position": (lambda: needs(READER.pat), 'role="ROLE"'),
     "roles by position": (lambda: needs(["a"]), "Depends(requires_token("),
+    "an actor by ID": (lambda: needs(actor="31"), "write actor=False"),
     "roles and a request": (lambda: needs(Request({"type": "http"}), role="a"), "await requires_reader(request)"),
     "a guard of a part of a parameter": (
         lambda: _parameter(Annotated[str, requires_reader] | None),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.asgi.asgi_apis import EXAMPLE
 from tests.support.apis import PRIVATE, environment_of, settings_for
-from tests.support.asgi_apis import EXAMPLE
 from tests.support.processes import ROOT, run_python
 from tests.support.served import Served, answering, started
 from tests.support.upstream import free_port, hang, upstream

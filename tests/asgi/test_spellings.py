@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketDisconnect
 
+from tests.asgi.asgi_apis import STAGE
 from tests.support.apis import Endpoint
-from tests.support.asgi_apis import STAGE
 from tests.support.mistakes import TEXT, Mistake, arguments, check
 from zdemo.asgi import Introspection, protect, requires_token
 from zdemo.emulator import READER, VISITOR

@@ -9,8 +9,8 @@ import pytest
 from anyio import to_thread
 from fastapi import Depends, FastAPI
 
+from tests.asgi.asgi_apis import on_uvicorn
 from tests.support.apis import Endpoint, Time, settings_for
-from tests.support.asgi_apis import on_uvicorn
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, Hanging, Scripted
 from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually

@@ -13,24 +13,15 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.catalogue.named_causes import both, command, doctor, introspect, write
 from tests.support.cli import Shell, administered, settings
 from tests.support.connection_faults import relay
-from tests.support.named_causes import both, command, doctor, introspect, write
 from tests.support.planting import Planter, key_site
 from tests.support.upstream import answer, depending, json_body, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.settings import Settings
-from zdemo.emulator import (
-    ADMIN,
-    APPLICATION_ID,
-    ORGANIZATION_ID,
-    PROJECT_ID,
-    READER,
-    VISITOR,
-    World,
-    emulate,
-)
+from zdemo.emulator import ADMIN, APPLICATION_ID, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, World, emulate
 from zdemo.emulator.seed import APPLICATION_NAME
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -68,13 +59,7 @@ def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> 
 
 
 def organization_off(planter: Planter) -> dict[str, str]:
-    response = requests.post(
-        f"{planter.url}/management/v1/orgs/me/_deactivate",
-        json={},
-        headers={"Authorization": f"Bearer {ADMIN.pat}", "x-zitadel-orgid": ORGANIZATION_ID},
-        timeout=PATIENCE_SECONDS,
-    )
-    assert response.status_code == 200, response.text
+    planter.api.rest("POST", "/management/v1/orgs/me/_deactivate", {}).has()
     return {}
 
 
@@ -136,18 +121,13 @@ def test_59_an_application_key_that_has_expired_or_was_deleted(bare: Shell, expi
     life = {"lifetime_milliseconds": int(expires_in * 1000)} if expires_in else {}
     with key_site(bare.folder / "key.json", **life) as site:
         expires = datetime.now(UTC) + timedelta(seconds=expires_in or 0)  # or a little earlier
-        env = keyed(site.url, site.file)
+        env = keyed(site.settings.issuer, site.file)
         if expires_in:
             eventually("the key has expired", lambda: datetime.now(UTC) > expires)
         else:
             site.delete_key()
         doctor(bare, env, "client.accepted").names(REFUSED, "key", "deleted", "expired", OPEN)
         output = doctor(bare, env | {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "client.accepted")
-        if expires_in:  # by ZITADEL's clock, which is a day behind, it has not expired
-            with upstream(relay(site.url, date_shift_seconds=-86_400)) as up:
-                late = keyed(f"http://localhost:{up.port}", site.file) | {"ZITADEL_ADMIN_PAT": ADMIN.pat}
-                clock = introspect(bare, late).names("clock is .* ahead of ZITADEL's", "synchronise")
-            clock.never("has expired", "create a new key")
     reason = ("has expired", f"{expires:%Y-%m-%d}") if expires_in else ("unknown", "deleted")
     output.names("key", *reason, "create a new key").never(OPEN, "inactive")
 
@@ -161,7 +141,7 @@ def test_60_a_clock_that_is_off_with_a_key(bare: Shell) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=900), usegmt=True)
     refused = answer(json_body({"error": "unauthorized_client"}), 400, headers={"Date": date})
     with key_site(bare.folder / "key.json") as site:
-        passed = relay(site.url, date_shift_seconds=900)
+        passed = relay(site.settings.issuer, date_shift_seconds=900)
         with upstream(depending(lambda r: refused if r.target.startswith("/oauth/v2/introspect") else passed)) as up:
             env = keyed(f"http://localhost:{up.port}", site.file)
             outputs = both(bare, env, "clock.skew", "client.accepted")

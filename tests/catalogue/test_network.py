@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.catalogue.named_causes import both, call, command, doctor
 from tests.support.certificates import Certificates
 from tests.support.cli import Shell, administered, settings
 from tests.support.connection_faults import relay
 from tests.support.files import update_dotenv
-from tests.support.named_causes import both, call, command, doctor
-from tests.support.upstream import Behaviour, answer, depending, hang, hang_up, json_body, refusing_port, upstream
+from tests.support.upstream import Behaviour, answer, depending, hang, json_body, refusing_port, upstream
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import examine
@@ -64,15 +64,15 @@ def test_04_http_to_a_tls_port(bare: Shell, certificates: Certificates, says_so:
     output.names("expects https", f"fix .*https://127.0.0.1:{up.port}").never("not a ZITADEL")
 
 
-UNTRUSTED = ("not trusted", "self-signed|unknown", "fix .*REQUESTS_CA_BUNDLE")
-NO_WAY_OUT = ("unreachable", "expired", "verify=|insecure|switch.* off")
-
-
 @pytest.mark.parametrize(
     ("kind", "trusted", "named", "never"),
     [
-        ("unknown_authority", False, UNTRUSTED, NO_WAY_OUT),
-        ("self_signed", False, UNTRUSTED, NO_WAY_OUT),
+        (
+            "unknown_authority",
+            False,
+            ("not trusted", "self-signed|unknown", "fix .*REQUESTS_CA_BUNDLE"),
+            ("unreachable", "expired", "verify=|insecure|switch.* off"),
+        ),
         ("wrong_name", True, ("another name",), ("expired", "not trusted")),
         ("expired", True, ("has expired", "fix renew", "clock"), ("not trusted", "another name")),
     ],
@@ -129,10 +129,6 @@ def test_02_03_what_a_wrong_internal_url_does_is_named(bare: Shell, zitadel: Emu
         other = [*both(bare, inside(up.url), "zitadel.identity"), command(bare, inside(up.url), "role", "list")]
     for output in (closed, plain, *other):
         output.names("ZITADEL_INTERNAL_URL").never("ZITADEL_DOMAIN", "9443")
-    env = inside(zitadel.url, issuer="https://auth.example:8443")
-    for output in (*both(bare, env, "zitadel.host"), command(bare, env, "role", "list")):
-        output.names(r"no instance for the host auth.example .ZITADEL_DOMAIN.; its ExternalDomain is localhost")
-        output.names("ZITADEL_DOMAIN=https://localhost:8443").never("proxy in front", *NOT_THE_TOKEN)
 
 
 OTHER_SERVER = ("not a ZITADEL|another server", "nginx|text/html", "fix correct ZITADEL_DOMAIN")
@@ -143,7 +139,6 @@ KEYCLOAK = answer(json_body({"issuer": "https://keycloak.example/realms/x", "int
 @pytest.mark.parametrize(
     ("server", "named"),
     [
-        (answer(b"<h1>404</h1>", 404, headers=HTML), OTHER_SERVER),
         (answer(b"<h1>Welcome</h1>", headers=HTML), OTHER_SERVER),
         (KEYCLOAK, ("not a ZITADEL", "another authorization server", "keycloak.example")),
         (answer(b"<h1>Bad Gateway</h1>", 502, headers=HTML), ("proxy", "502", "start ZITADEL")),
@@ -158,16 +153,14 @@ def test_08_53_67_another_server(bare: Shell, server: Behaviour, named: tuple[st
     introspection.names("not a ZITADEL|another server|proxy|redirects").never(*NOT_THE_TOKEN)
 
 
-@pytest.mark.parametrize("shift", [600, -600])
-def test_30_a_clock_that_is_off(bare: Shell, zitadel: Emulator, shift: int) -> None:
-    with upstream(relay(zitadel.url, date_shift_seconds=shift)) as up:
+def test_30_a_clock_that_is_off(bare: Shell, zitadel: Emulator) -> None:
+    with upstream(relay(zitadel.url, date_shift_seconds=600)) as up:
         output = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("clock.skew",))
-    output.names("clock", "600 s|599 s|601 s", "behind" if shift > 0 else "ahead", "fix synchronise")
+    output.names("clock", "600 s|599 s|601 s", "behind", "fix synchronise")
 
 
-@pytest.mark.parametrize("headers", [PLAIN, {**PLAIN, "Retry-After": "7"}])
-def test_34_a_rate_limit(bare: Shell, headers: dict[str, str]) -> None:
-    blocked = answer(b"Your ZITADEL instance is blocked.", 429, headers=headers)
+def test_34_a_rate_limit(bare: Shell) -> None:
+    blocked = answer(b"Your ZITADEL instance is blocked.", 429, headers=PLAIN)
     with (
         upstream(by_path({"/debug/ready": READY, "/debug/healthz": HEALTHY}, blocked)) as up,
         serving(create_app(Settings.from_env(settings(up.url)))) as port,
@@ -192,7 +185,6 @@ UNREADABLE = {
 @pytest.mark.parametrize(
     ("paths", "other", "named"),
     [
-        ({"/debug/ready": AWAY}, answer(NO_DATABASE, 500, headers=PLAIN), "(fix|next) start or repair"),
         ({"/debug/ready": AWAY}, answer(NO_DATABASE, 404, headers=PLAIN), "(fix|next) start or repair"),
         (CACHED, FAILS, "start or repair"),
         (UNREADABLE, UNAUTHORIZED, "made-up client.*fix check ZITADEL's database"),
@@ -282,48 +274,21 @@ def test_61_a_proxy_that_cannot_be_used(bare: Shell, variable: str, proxy: str, 
         output.names("proxy", "NO_PROXY", *named).never("not HTTP, or is cut off")
 
 
-@pytest.mark.parametrize(
-    ("url", "status", "failing", "named"),
-    [
-        ("https://zitadel.example", 407, "net.proxy", ("requires a user name and password", "USER:PASSWORD@")),
-        ("http://zitadel.example", 503, "zitadel.identity", ("through the proxy 127.0.0.1", "NO_PROXY")),
-        ("https://zitadel.example", 503, "net.proxy", ("cannot connect to zitadel.example port 443", "NO_PROXY")),
-    ],
-)
-def test_61_a_proxy_that_answers_itself(
-    bare: Shell, url: str, status: int, failing: str, named: tuple[str, ...]
-) -> None:
-    with upstream(answer(b"<h1>no</h1>", status, headers={**HTML, "Proxy-Authenticate": "Basic"})) as proxy:
-        for output in both(bare, proxied(proxy.url, url), failing):
-            output.names(*named).never("fix start ZITADEL")
+def test_61_a_proxy_that_answers_itself(bare: Shell) -> None:
+    with upstream(answer(b"<h1>no</h1>", 407, headers={**HTML, "Proxy-Authenticate": "Basic"})) as proxy:
+        for output in both(bare, proxied(proxy.url, "https://zitadel.example"), "net.proxy"):
+            output.names("requires a user name and password", "USER:PASSWORD@").never("fix start ZITADEL")
 
 
-PAGE_403, PAGE_503 = (answer(b"<h1>no</h1>", status, headers=HTML) for status in (403, 503))
-CHANGED = {"/oauth/v2/introspect": answer(json_body({"active": "true"}))}
-
-
-@pytest.mark.parametrize(
-    ("instead", "named", "never"),
-    [
-        ({"/oauth/v2/introspect": hang_up}, ("closed the connection without an answer", "server's log"), "https"),
-        (
-            {"/oauth/v2/introspect": PAGE_503},
-            ("in front of it answers", "503", "maintenance"),
-            "start ZITADEL",
-        ),
-        (CHANGED, ("changes the request or the answer", "only this path"), "not a ZITADEL"),
-    ],
-)
-def test_introspection_alone_that_is_changed_does_not_make_it_another_server(
-    bare: Shell, zitadel: Emulator, instead: dict[str, Behaviour], named: tuple[str, ...], never: str
-) -> None:
-    with upstream(relayed(zitadel.url, instead)) as up:
+def test_introspection_alone_that_is_changed_does_not_make_it_another_server(bare: Shell, zitadel: Emulator) -> None:
+    with upstream(relayed(zitadel.url, {"/oauth/v2/introspect": answer(json_body({"active": "true"}))})) as up:
         for output in both(bare, settings(f"http://localhost:{up.port}"), "client.accepted"):
-            output.names(*named).never(never)
+            output.names("changes the request or the answer", "only this path").never("not a ZITADEL")
 
 
 def test_discovery_alone_that_is_blocked_stops_nothing(bare: Shell, zitadel: Emulator) -> None:
-    with upstream(relayed(zitadel.url, {"/.well-known/openid-configuration": PAGE_403})) as up:
+    blocked = answer(b"<h1>no</h1>", 403, headers=HTML)
+    with upstream(relayed(zitadel.url, {"/.well-known/openid-configuration": blocked})) as up:
         output = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("zitadel.host",))
     output.names("something in front of it answers", "pass GET /.well-known/openid-configuration")
     assert "✓ credentials" in output.ran.out
@@ -333,22 +298,15 @@ def test_discovery_alone_that_is_blocked_stops_nothing(bare: Shell, zitadel: Emu
 
 
 MOVED = depending(lambda r: answer(b"", 301, headers={"Location": f"https://api.example{r.target}"}))
-TO_TLS = depending(lambda r: answer(b"", 308, headers={"Location": f"https://{r.headers['host']}{r.target}"}))
 WANTS_JWT = answer(json_body({"message": "Unauthorized"}), 401)
-BASIC = answer(b"<h1>401</h1>", 401, headers={**HTML, "WWW-Authenticate": 'Basic realm="ops"'})
 
 
 @pytest.mark.parametrize(
     ("behaviour", "doctors", "calls"),
     [
-        (BASIC, ("asks for a user name and password", 'realm="ops"', "without that login"), ()),
         (WANTS_JWT, ("refuses /api/public", "JWTs", "zdemo doctor --api"), ("gateway", "JWTs")),
         (answer(b"", 403, headers={"Server": "AirTunes/775.3.1"}), ("AirPlay of macOS", "serve --port 5001"), ()),
-        (answer(b"no upstream", 503, headers={**PLAIN, "Server": "envoy"}), ("gateway", "zdemo serve"), ()),
-        (answer(b"slow down", 429, headers={**PLAIN, "Retry-After": "7"}), ("limited .429.", "wait 7 s"), ()),
-        (SAYS_HTTPS, ("expects https", "ZDEMO_API_URL=https"), ()),
         (MOVED, ("redirects requests to api.example", "ZDEMO_API_URL=https://api.example"), ()),
-        (TO_TLS, (r"redirects requests to https://127.0.0.1:\d+ .308.", "ZDEMO_API_URL=https://127.0.0.1"), ()),
     ],
 )
 def test_what_is_in_front_of_the_api_or_in_its_place_is_named(
@@ -391,16 +349,11 @@ def test_an_api_that_disagrees_with_zitadel(bare: Shell, zitadel: Emulator) -> N
         for output in (doctor(bare, env, "api.agrees"), call(bare, env, "scoped")):
             output.names(*UNKNOWN_THERE, "changes the Authorization header", "(fix|next) restart zdemo serve")
             output.never("reuses an")  # of an inactive token, the API keeps none
-    same: dict[str, str | None] = {"issuer": zitadel.url, "client_id": CLIENT_ID, "project_id": PROJECT_ID}
-    for other, named in (
-        ({"issuer": "http://localhost:1"}, f"the API asks another ZITADEL: http://localhost:1, not {zitadel.url}"),
-        ({"client_id": "7"}, f"uses another application: client ID 7, not {CLIENT_ID}"),
-        ({"project_id": "8"}, f"counts the roles of another project: 8, not {PROJECT_ID}"),
-    ):
-        with upstream(example_api(refused, **{**same, **other})) as api:
-            env = settings(zitadel.url, ZDEMO_API_URL=api.url, ZITADEL_PROJECT_ID=PROJECT_ID)
-            for output in (doctor(bare, env, "api.agrees"), call(bare, env, "scoped")):
-                output.names(named, "(fix|next) restart zdemo serve", "correct ZDEMO_API_URL").never(*UNKNOWN_THERE[:2])
+    with upstream(example_api(refused, issuer=zitadel.url, client_id="7", project_id=PROJECT_ID)) as api:
+        env = settings(zitadel.url, ZDEMO_API_URL=api.url, ZITADEL_PROJECT_ID=PROJECT_ID)
+        for output in (doctor(bare, env, "api.agrees"), call(bare, env, "scoped")):
+            output.names(f"the API uses another application: client ID 7, not {CLIENT_ID}").never(*UNKNOWN_THERE[:2])
+            output.names("(fix|next) restart zdemo serve", "correct ZDEMO_API_URL")
 
 
 def test_an_api_on_this_machine_that_is_silent_costs_doctor_no_whole_step(bare: Shell, zitadel: Emulator) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.catalogue.named_causes import Output, doctor
 from tests.support.cli import Shell, settings
-from tests.support.named_causes import Output, doctor
 from tests.support.redis_server import RedisServer, shared_server
 from tests.support.upstream import LOOPBACK, refusing_port
 from zdemo.emulator import Emulator
@@ -41,19 +41,12 @@ def test_a_store_that_works_is_not_used_or_is_not_there(bare: Shell, zitadel: Em
     assert "✗ cache         the store cannot be used\n" in output.ran.out
 
 
-@pytest.mark.parametrize(
-    ("user", "named"), [(":wrong@", "refuses the user name or the password"), ("", "or requires a password")]
-)
-def test_a_store_that_does_not_take_the_password(
-    bare: Shell, zitadel: Emulator, store: RedisServer, user: str, named: str
-) -> None:
+def test_a_store_that_does_not_take_the_password_or_answers(bare: Shell, zitadel: Emulator, store: RedisServer) -> None:
     """What else a store may do is in ``tests/guard/shared/test_store_faults.py``."""
+    url = f"redis://:wrong@{LOOPBACK}:{store.port}"
     with store.asking(PASSWORD):
-        output = shared(bare, zitadel, f"redis://{user}{LOOPBACK}:{store.port}", "cache.reachable")
-    output.names(named, "fix correct them in")
-
-
-def test_a_store_that_takes_no_answers(bare: Shell, zitadel: Emulator, store: RedisServer) -> None:
+        output = shared(bare, zitadel, url, "cache.reachable")
+    output.names("refuses the user name or the password", "fix correct them in")
     store.run("REPLICAOF", LOOPBACK, "1")
     output = shared(bare, zitadel, store.url, "cache.writable")
     output.names("a read-only replica", "fix .*name the primary in")

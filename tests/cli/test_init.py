@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import API_UNSET, Shell, at_terminal
-from tests.support.files import needs_git, repository
+from tests.support.files import git, needs_git
 from tests.support.processes import ROOT
 from zdemo.cli.emulator_env_file import with_emulator_settings
 from zdemo.config.dotenv_file import read_dotenv
@@ -70,7 +70,7 @@ def test_what_the_environment_hides_and_git_would_take_is_named(bare: Shell) -> 
     ran = bare("init", "--emulator", PAT="another", CLIENT_ID=CLIENT_ID)
     assert ran.err == "warning: PAT in the environment hides the one in .env: unset PAT\n"
     assert bare("init", "--env-file", "mine.env", PAT="another").err == ""
-    repository(bare.folder)
+    git(bare.folder, "init")
     warning = "warning: git does not ignore files with secrets: add to .gitignore: own.env"
     assert bare("init", "--env-file", "own.env").err.startswith(warning)
 

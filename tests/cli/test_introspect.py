@@ -9,9 +9,9 @@ import unicodedata
 import pytest
 import requests
 
+from tests.catalogue.named_causes import flat
 from tests.support.cli import Shell, Stack, at_terminal
 from tests.support.connection_faults import claims
-from tests.support.named_causes import flat
 from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR

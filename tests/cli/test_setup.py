@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.cli import Shell, at_terminal, is_two_lines
 from tests.support.connection_faults import relay
-from tests.support.files import git, needs_git, repository, update_dotenv
+from tests.support.files import git, needs_git, update_dotenv
 from tests.support.processes import LONGEST_SECONDS
 from tests.support.upstream import Received, upstream
 from tests.support.waiting import eventually
@@ -380,7 +380,7 @@ def test_a_variable_in_the_environment_that_hides_what_is_written_is_named(desk:
 @pytest.mark.thorough
 @needs_git
 def test_secrets_that_git_has_or_would_take_are_said(desk: Shell) -> None:
-    repository(desk.folder)
+    git(desk.folder, "init")
     warning = "warning: git does not ignore files with secrets: add to .gitignore: .env, own-api.key.json"
     assert warning in desk(*DRY, *KEY).err
     (desk.folder / ".gitignore").write_text(".env\n*.key.json\n")

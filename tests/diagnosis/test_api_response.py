@@ -145,6 +145,7 @@ def test_where_zitadel_cannot_be_asked_the_apis_word_counts(what: Call, token: s
 
 ACTIVE = Introspection(active=True, claims={"active": True, "sub": "1", "username": "reader"})
 READER = replace(ACTIVE, claims={**ACTIVE.claims, "urn:zitadel:iam:org:project:roles": {"read:messages": {"1": "x"}}})
+IMPERSONATED = replace(READER, claims={**READER.claims, "act": {"sub": "2"}})
 DEAD = Introspection(active=False, claims={"active": False})
 OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
     Finding(id=name, cause=f"the cause {name}", fix=("x",))
@@ -163,6 +164,8 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
         (call(401, INVALID), None, READER, "call.disagrees", "started before"),
         (call(401, ROLE_MISSING), None, READER, "call.disagrees", "started before"),
         (call(401, INVALID, body=b""), None, READER, "call.disagrees", "verifies JWTs itself"),
+        (call(401, INVALID), None, IMPERSONATED, "call.own_rules", ""),
+        (call(401, ROLE_MISSING), None, IMPERSONATED, "call.disagrees", "started before"),
         (call(403, LACKS, route=MESSAGES), None, ACTIVE, "call.no_role", ""),
         (call(403, LACKS, route=MESSAGES), None, READER, "call.own_rules", "lacks a role"),
         (call(401, body=b"{}", route=MESSAGES), None, READER, "call.own_rules", "verifies JWTs itself"),
@@ -185,6 +188,13 @@ def test_the_apis_word_is_compared_with_zitadels(
     assert finding.id == name
     assert first in (finding.candidates or ("",))[0]
     assert finding.fix
+
+
+def test_the_first_administrators_pat_is_not_to_get_a_role() -> None:
+    nameless = Introspection(active=True, claims={"active": True, "sub": "1"})
+    case = ApiCase(call=call(403, LACKS, route=MESSAGES), token=PAT, issuer=ISSUER, introspection=nameless)
+    finding = diagnose(COMPARED, case)
+    assert (finding.id, "role grant" in " ".join(map(in_words, finding.steps))) == ("call.no_role", False)
 
 
 def test_what_prevents_the_question_is_evidence_and_doctor_examines_it() -> None:

@@ -87,6 +87,8 @@ def jwt_of(kid: str = "k", alg: str = "RS256", **claims: Any) -> str:
         (jwe("refresh token"), "token.another_value", CERTAIN),
         (jwe("session"), "token.session_api", LIKELY),
         (jwe("PAT")[:20], "token.cut", CERTAIN),
+        (f"f{jwe('PAT')[1:]}", "token.damaged", CERTAIN),
+        (jwe("PAT").replace(".", "x", 1), "token.damaged", CERTAIN),
         (jwe("PAT", id_length=5), "token.cut", OPEN),
     ],
 )
@@ -141,6 +143,28 @@ def test_a_token_that_lives_lacks_this_audience(token: str, name: str, certainty
     finding = find(token, ALIVE_HERE, WITH_PROJECT)
     assert (finding.id, finding.certainty) == (name, certainty)
     assert named in " ".join((*map(in_words, finding.fix), *finding.candidates))
+
+
+@pytest.mark.parametrize("token", [ACCESS_TOKEN, jwe("access token"), jwt_of(aud=["reader"])])
+def test_a_missing_scope_is_the_first_cause_of_a_missing_audience(token: str) -> None:
+    finding = find(token, ALIVE_HERE, WITH_PROJECT)
+    first = finding.candidates[0] if finding.candidates else finding.cause
+    assert f"it was requested without the scope urn:zitadel:iam:org:project:id:{PROJECT}:aud" in first
+
+
+@pytest.mark.parametrize(
+    ("token", "refreshed"),
+    [
+        (ACCESS_TOKEN, True),
+        (jwe("access token"), True),
+        (jwt_of(client_id=CLIENT_ID), True),
+        (jwt_of(client_id="reader"), False),  # a service account: there is nothing to refresh
+    ],
+)
+def test_only_a_token_that_may_be_a_persons_was_ended_by_a_refresh(token: str, refreshed: bool) -> None:
+    finding = find(token, DEAD_HERE | DISCOVERY, fits=True)
+    assert ("a refresh token was used since" in " ".join(finding.candidates)) is refreshed
+    assert ("refresh" in " ".join(map(in_words, finding.fix))) is refreshed
 
 
 @pytest.mark.parametrize("status", [200, 401])

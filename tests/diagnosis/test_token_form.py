@@ -42,6 +42,15 @@ def test_what_is_cut_at_either_end_is_incomplete(token: str) -> None:
             assert hidden or "cut off" in form.described
 
 
+@pytest.mark.parametrize("token", [jwe("PAT"), jwe("access token"), PAT, ACCESS_TOKEN])
+def test_a_changed_character_makes_no_piece_of_a_token(token: str) -> None:
+    whole = token_form(token).kind
+    for at in range(len(token)):
+        for character in "x7" + "." * token.count("."):
+            changed = token[:at] + character + token[at + 1 :]
+            assert token_form(changed).kind in (whole, TokenKind.CHANGED, TokenKind.ACCESS), (at, character)
+
+
 @pytest.mark.parametrize("kind", ["PAT", "access token"])
 @pytest.mark.parametrize("missing", [1, 2, 3, 20])
 def test_a_jwe_that_lost_a_piece_inside_is_incomplete(kind: str, missing: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.support.emulator_target import NOBODY
 from tests.support.oauth import PAT_FORM, form_of
-from tests.support.workshop import FOREVER, Fresh, Project, User, decoded, later
+from tests.support.workshop import FOREVER, Fresh, Project, User, Workshop, decoded, later
 from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
 from zdemo.emulator.entities import IdGenerator
 
@@ -39,7 +39,9 @@ def test_deleting_a_project_again_gives_the_old_date(admin: Api, fresh: Fresh) -
 # --- organizations ---
 
 
-def test_an_organization_is_renamed_with_its_domain_and_deleted(admin: Api, fresh: Fresh, owner: Api) -> None:
+def test_an_organization_is_renamed_with_its_domain_and_deleted(
+    admin: Api, workshop: Workshop, fresh: Fresh, owner: Api
+) -> None:
     id, this = {"organizationId": fresh.organization.id}, [{"idQuery": {"id": fresh.organization.id}}]
     admin.organizations.UpdateOrganization(**id, name=fresh.name).only("changeDate")
     renamed = {"name": fresh.name, "primaryDomain": ...}
@@ -53,6 +55,7 @@ def test_an_organization_is_renamed_with_its_domain_and_deleted(admin: Api, fres
     admin.organizations.DeleteOrganization(**id).only("deletionDate")
     admin.organizations.DeleteOrganization(**id).only(deletionDate="0001-01-01T00:00:00Z")
     admin.organizations.ListOrganizations(queries=this).has(result=None)
+    admin.within(workshop.organization().id).rest("DELETE", "/management/v1/orgs/me").only("details")
 
 
 # --- applications and their keys ---
@@ -66,13 +69,39 @@ def test_an_application_shows_its_secret_once_if_it_has_one(admin: Api, fresh: F
     admin.apps.CreateApplication(**id, name="c", apiConfiguration={"authMethodType": 1.0}).has(
         apiConfiguration=only("clientId")
     )
-    admin.apps.CreateApplication(**id, name="d", oidcConfiguration={}).has(oidcConfiguration=both)
+    oidc = {"redirectUris": ["https://app.example/back"]}
+    admin.apps.CreateApplication(**id, name="d", oidcConfiguration=oidc).has(oidcConfiguration=both)
     members = ("applicationId", "creationDate", "changeDate", "name", "projectId")
     active = only(*members, state="APPLICATION_STATE_ACTIVE", apiConfiguration=only("clientId"))
     admin.apps.GetApplication(**fresh.app.ids).has(application=active)
     by_key = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
     admin.apps.GetApplication(**fresh.key_app.ids).has(application={"apiConfiguration": by_key})
     admin.apps.GenerateClientSecret(**fresh.app.ids).only("clientSecret", "creationDate")
+
+
+def test_an_oidc_application_says_what_openid_connect_would_have_otherwise(admin: Api, fresh: Fresh) -> None:
+    def problems(redirect_uri: str, kind: str = "WEB", method: str = "BASIC", **settings: Any) -> list[str]:
+        oidc = {"redirectUris": [redirect_uri], "applicationType": f"OIDC_APP_TYPE_{kind}"} | settings
+        oidc |= {"authMethodType": f"OIDC_AUTH_METHOD_TYPE_{method}"}
+        names = {"projectId": fresh.project.id, "name": f"{kind} {method} {redirect_uri} {settings}"}
+        app = admin.apps.CreateApplication(**names, oidcConfiguration=oidc).response.json()
+        read = admin.apps.GetApplication(applicationId=app["applicationId"])["application"]["oidcConfiguration"]
+        rows = app["oidcConfiguration"].get("complianceProblems", [])
+        assert (read.get("complianceProblems", []), read.get("nonCompliant", False)) == (rows, bool(rows))
+        assert all(row["localizedMessage"] for row in rows)
+        return [row["key"].removeprefix("Application.OIDC.V1.") for row in rows if "NotCompliant" not in row["key"]]
+
+    assert problems("http://app.example/back") == problems("https://app.example/back", "USER_AGENT", "NONE") == []
+    assert problems("http://localhost:7/back", "NATIVE", "NONE") == problems("app:/back", "NATIVE", "NONE") == []
+    assert problems("app:/back") == ["Code.RedirectUris.CustomOnlyForNative"]
+    web = ["Code.RedirectUris.HttpOnlyForWeb", "UserAgent.AuthMethodType.NotNone"]
+    assert problems("http://localhost/back", "USER_AGENT", developmentMode=True) == web
+    native = ["Native.RedirectUris.MustBeHttpLocalhost", "Native.AuthMethodType.NotNone"]
+    assert problems("http://app.example/back", "NATIVE") == native
+    refresh = ["OIDC_GRANT_TYPE_REFRESH_TOKEN"]
+    both = ["NoRedirectUris", "GrantType.Refresh.NoAuthCode"]
+    assert problems("", redirectUris=[], grantTypes=refresh) == both
+    assert problems("", redirectUris=[], grantTypes=["OIDC_GRANT_TYPE_DEVICE_CODE"]) == []
 
 
 def test_the_name_of_an_application_is_taken_in_its_project_alone(admin: Api, fresh: Fresh, project: Project) -> None:

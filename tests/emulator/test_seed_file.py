@@ -1,20 +1,25 @@
 """A seed file: what it makes, and that each mistake is said with its place, and without a secret."""
 
 import json
+from contextlib import closing
 
 import pytest
 
-from tests.support.emulator_target import USERINFO, Server
+from tests.support.emulator_target import INTROSPECT, TOKEN, USERINFO, Server, basic
 from zdemo.emulator import NEVER, emulate
+from zdemo.emulator.oidc.user_claims import GROUPS
 from zdemo.emulator.seed import SeedError
 from zdemo.emulator.seed_file import seeded_start
 
 SECRET = "s3cr3tS3cr3tS3cr3tS3cr3t"
 JWE = ".".join(["eyJhbGciOiJBMjU2R0NNS1ciLCJlbmMiOiJBMjU2R0NNIn0", *[SECRET] * 4])
 USER = '[[users]]\nusername = "ada"\n'
-TOKEN = f"{USER}[[users.tokens]]\n"
+PATS = f"{USER}[[users.tokens]]\n"
 PROJECT = '[[projects]]\nname = "shop"\nroles = ["read"]\n'
 APPLICATION = f"{PROJECT}[[projects.applications]]\nname='a'\n"
+GRANT = f"{PROJECT}[[projects.grants]]\norganization="
+PARTNER = "[[organizations]]\nname='ZITADEL'\n[[organizations]]\nname='P'\n"
+OWNER_OF = "administrator = 'ORG_OWNER'\nadministrator_of = "
 ASSIGNMENT = "[[users.assignments]]\nproject="
 
 
@@ -70,6 +75,30 @@ def test_people_have_passwords_and_roles_and_a_login_client_is_nobodys_administr
     assert [a.roles for a in start.world.administrators.values() if a.user_id == login.id] == [["IAM_LOGIN_CLIENT"]]
 
 
+def test_a_project_is_granted_and_administrators_have_one_organization_or_project() -> None:
+    def user(name: str, **fields: object) -> dict[str, object]:
+        return {"username": name, "organization": "Partner"} | fields
+
+    assignments = [{"project": project, "roles": ["read"]} for project in ("shop", "other")]
+    grant = {"organization": "Partner", "roles": ["read"]}
+    shop = {"name": "shop", "id": "shop-1", "roles": ["read", "write"], "grants": [grant]}
+    content = {
+        "organizations": [{"name": "Acme", "id": "acme"}, {"name": "Partner", "id": "partner"}],
+        "projects": [shop, {"name": "other", "roles": ["read"]}],
+        "users": [
+            user("guest", assignments=assignments),
+            user("here", administrator="ORG_OWNER"),
+            user("there", administrator="ORG_USER_MANAGER", administrator_of="Acme"),
+            user("owner", administrator="PROJECT_OWNER", administrator_of="shop"),
+        ],
+    }
+    world = seeded_start(json.dumps(content), "seed.json").world
+    assert [a.organization_id for a in world.authorizations.values()] == ["partner", "acme"]
+    assert {id: grant.role_keys for id, grant in world.projects["shop-1"].grants.items()} == {"partner": ["read"]}
+    resources = [("organization", "partner"), ("organization", "acme"), ("project", "shop-1")]
+    assert [a.resource for a in world.administrators.values()] == resources
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
@@ -85,16 +114,29 @@ def test_people_have_passwords_and_roles_and_a_login_client_is_nobodys_administr
         ('[[people]]\npassword = "x"', "seed.toml, line 1: people[0]: object missing required field username", ""),
         (f'[[people]]\nusername = "a"\npassword = "{SECRET} "', "line 3: people[0].password: must be 1 to 512", ""),
         (f"{USER}[[people]]\nusername = 'ADA'", "line 3: people[0]: user already exists", ""),
-        (f"{TOKEN}expires = 2030-01-01", "line 4: users[0].tokens[0].expires: expected datetime", ""),
-        (f"{TOKEN}expires_in = {'9' * 6000}", "seed.toml: not valid TOML", ""),
-        (f"{TOKEN}expires_in = -{'9' * 18}", "users[0].tokens[0].expires_in: expected int >= -10", ""),
+        (f"{PATS}expires = 2030-01-01", "line 4: users[0].tokens[0].expires: expected datetime", ""),
+        (f"{PATS}expires_in = {'9' * 6000}", "seed.toml: not valid TOML", ""),
+        (f"{PATS}expires_in = -{'9' * 18}", "users[0].tokens[0].expires_in: expected int >= -10", ""),
         *(
-            (f'{TOKEN}token = "{token}"', "line 4: users[0].tokens[0].token: must be 20 to 512", "")
+            (f'{PATS}token = "{token}"', "line 4: users[0].tokens[0].token: must be 20 to 512", "")
             for token in (f"a {SECRET}", f"{SECRET}A", f"{SECRET}.{SECRET}.{SECRET}", f"{JWE}.x", f"{JWE}A")
         ),
         (f"{USER}\n{USER}", "line 4: users[1]: user already exists", ""),
         (f"{USER}{ASSIGNMENT}'shp'\nroles=['read']\n{PROJECT}", "line 4: users[0].assignments[0].project: un", "shop"),
         (f"{PROJECT}{USER}{ASSIGNMENT}'shop'\nroles=['red']", "line 8: users[0].assignments[0].roles[0]: un", "read"),
+        (f"{GRANT}'No'", "line 5: projects[0].grants[0].organization: unknown organization: No", "ZITADEL"),
+        (f"{GRANT}'ZITADEL'", "line 5: projects[0].grants[0].organization: the project is its own", ""),
+        (f"{PARTNER}{GRANT}'P'\nroles=['red']", "projects[0].grants[0].roles[0]: unknown role: red", "read"),
+        (
+            f"{PARTNER}{GRANT}'P'\n{USER}organization='P'\n{ASSIGNMENT}'shop'\nroles=['read']",
+            "users[0].assignments[0].roles[0]: unknown role: read",
+            "none",
+        ),
+        (f'{USER}administrator = "OWNER"', "administrator: unknown role: OWNER", "IAM_OWNER"),
+        (f'{USER}administrator_of = "shop"', "administrator: the role is missing", "PROJECT_OWNER"),
+        (f'{USER}administrator = "PROJECT_OWNER"', "administrator_of: the project is missing", "none"),
+        (f"{PROJECT}{USER}{OWNER_OF}'shop'", "users[0].administrator_of: unknown organization: shop", "ZITADEL"),
+        (f"{USER}administrator='IAM_OWNER'\nadministrator_of='ZITADEL'", "IAM_OWNER is for the whole instance", ""),
         (f"{APPLICATION}redirect_uris=['x:y']", 'applications[0].redirect_uris: needs auth = "none"', ""),
         (
             f"{APPLICATION}auth='none'\nclient_secret='{SECRET}'",
@@ -107,8 +149,16 @@ def test_people_have_passwords_and_roles_and_a_login_client_is_nobodys_administr
             (f"{USER}secret = {secret}", "line 3: users[0].secret: must be 1 to 512 letters", "")
             for secret in (f'"{SECRET}\\u0000"', f'"{SECRET} "', '""', f"'{SECRET}é'", f"'{'1' * 513}'")
         ),
-        (f'{TOKEN}token="{JWE}"\n[[users.tokens]]\ntoken="{JWE}"', "line 6: users[0].tokens[1].token: another", ""),
-        (f'{TOKEN}token="{SECRET}00"\n[[users.tokens]]\ntoken="{SECRET}01"', "another token has the same text", ""),
+        (
+            f'{PATS}token="{JWE}"\n[[users.tokens]]\ntoken="{JWE}"',
+            "line 6: users[0].tokens[1].token: another",
+            "",
+        ),
+        (
+            f'{PATS}token="{SECRET}00"\n[[users.tokens]]\ntoken="{SECRET}01"',
+            "another token has the same text",
+            "",
+        ),
     ],
 )
 def test_a_mistake_is_said_with_its_place(text: str, message: str, hint: str) -> None:
@@ -134,10 +184,23 @@ def test_json_is_checked_too(text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
+def test_tokens_name_the_groups_of_a_user_for_two_scopes_and_pats_do_not() -> None:
+    user = {"username": "ada", "groups": ["staff", "night"], "secret": SECRET, "tokens": [{}]}
+    project = {"name": "shop", "id": "7", "applications": [{"name": "api"}]}
+    start = seeded_start(json.dumps({"users": [user], "projects": [project]}), "seed.json")
+    with emulate(start.world) as emulator, closing(Server(emulator.url)) as server:
+        scope = f"openid groups {GROUPS} urn:zitadel:iam:org:project:id:7:aud"
+        form = [("grant_type", "client_credentials"), ("scope", scope)]
+        token = server.post_form(TOKEN, form, basic("ada", SECRET)).json()["access_token"]
+        client = basic(start.client_id, start.client_secret)
+        seen, pat = (server.post_form(INTROSPECT, [("token", t)], client).json() for t in (token, start.visitor_pat))
+    assert seen["groups"] == ["staff", "night"]
+    assert [group["name"] for group in seen[GROUPS]] == ["staff", "night"]
+    assert (pat["active"], "groups" in pat, GROUPS in pat) == (True, False, False)
+
+
 def test_chosen_tokens_of_either_form_are_active() -> None:
     tables = "".join(f'[[users.tokens]]\ntoken = "{token}"\n' for token in (SECRET, JWE))
-    with emulate(seeded_start(USER + tables, "seed.toml").world) as emulator:
-        server = Server(emulator.url)
+    with emulate(seeded_start(USER + tables, "seed.toml").world) as emulator, closing(Server(emulator.url)) as server:
         for spelling in (SECRET, f"{SECRET[:5]}\n{SECRET[5:]}", JWE, f" {JWE[:60]}\t{JWE[60:]}"):
             assert server.post_form(USERINFO, [("access_token", spelling)]).status_code == 200
-        server.close()

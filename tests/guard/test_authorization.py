@@ -212,6 +212,7 @@ WRONG_ROLES: list[dict[str, Any]] = [
     *({name: value} for name in ("any_of", "all_of") for value in NO_LISTS),
     *({name: ["a", value]} for name in ("any_of", "all_of") for value in NO_ROLES),
     *({"role": "a", "any_of": ["b"]}, {"any_of": ["a"], "all_of": ["a"]}),
+    *({"actor": value} for value in (None, 0, "no", [False])),
 ]
 
 
@@ -228,6 +229,15 @@ def test_roles_are_kept_in_their_order_and_once() -> None:
     assert required_roles(role="a") == RequiredRoles(all_of=("a",))
     assert required_roles(any_of=["b", "a", "b"]) == RequiredRoles(any_of=("b", "a"))
     assert required_roles(all_of={"b", "a"}) == RequiredRoles(all_of=("a", "b"))
+    assert required_roles(role="a", actor=False) == RequiredRoles(all_of=("a",), actor=False)
+
+
+@pytest.mark.parametrize("act", [{"sub": "31"}, {}, "31", False])
+def test_an_actor_is_refused_before_the_role_even_one_that_nobody_knows(act: object) -> None:
+    answer = introspection(claims={"act": act})
+    authorize(answer, Policy(), now=NOW)
+    with pytest.raises(InvalidToken):
+        authorize(answer, Policy(), now=NOW, roles=required_roles(role=ROLE, actor=False))
 
 
 @pytest.mark.parametrize(("project", "audience"), [(None, frozenset()), (PROJECT, frozenset({PROJECT, CLIENT}))])

@@ -20,8 +20,8 @@ from tests.support.introspector_doubles import (
 )
 from tests.support.waiting import eventually
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
-from zdemo.guard.bulkhead import Bulkhead, Pacer
 from zdemo.guard.cache import CachingIntrospector, Entry, PriorityIntrospector, Store
+from zdemo.guard.waiting import Bulkhead, Pacer
 from zdemo.zitadel.introspection_answer import Introspection, Source
 
 TTL = 5.0

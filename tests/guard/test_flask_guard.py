@@ -221,6 +221,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
     "an app of another framework": (lambda: _protected(FastAPI()), "write from zdemo.asgi import protect"),  # type: ignore[arg-type]  # the mistake
     "a wrong role": (lambda: requires_token(any_of="admin"), 'write any_of=["a", "b"]'),
+    "an actor by ID": (lambda: requires_token(actor="31"), "write actor=False"),  # type: ignore[call-overload]  # the mistake
     "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),
     "an open builtin function": (lambda: open_route(dict.fromkeys), "name its path in open_routes"),
     "an open path as a decorator": (lambda: open_route("/"), "name its path in open_routes"),  # type: ignore[type-var]  # the mistake

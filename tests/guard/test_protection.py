@@ -23,8 +23,8 @@ from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.errors.response import Response
 from zdemo.guard.breaker import FAILURES_THAT_OPEN, PROBE_SECONDS, REFUSED_PROBE_SECONDS, BreakerState
 from zdemo.guard.build import PACING_SECONDS, Limits
-from zdemo.guard.bulkhead import Bulkhead
 from zdemo.guard.protection import STALL_SECONDS, ProtectedIntrospector
+from zdemo.guard.waiting import Bulkhead
 from zdemo.server.observe import Trace
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.introspection_client import watched

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options, page_site, proofs_of
+from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options, page_site
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.page import new_key
 from zdemo.page.access import Access
@@ -59,8 +59,7 @@ def test_without_the_cookie_a_small_page_says_how_to_open_it(site: PageSite, coo
 @pytest.mark.parametrize("asked", ["GET /-/state", "GET /-/feed", "POST /-/send", "POST /-/change"])
 def test_nothing_is_shown_or_done_without_both_the_cookie_and_the_secret(site: PageSite, asked: str) -> None:
     method, path = asked.split()
-    proofs = proofs_of(site.address)
-    cookie, secret = proofs["Cookie"], proofs[SECRET_HEADER]
+    cookie, secret = site.proofs["Cookie"], site.proofs[SECRET_HEADER]
     name, _, value = cookie.partition("=")
     given: list[dict[str, str]] = [{}, {"Cookie": cookie}, {SECRET_HEADER: secret}]
     given += [{"Cookie": cookie, SECRET_HEADER: wrong} for wrong in (secret[:-1], value, KEY, "é")]

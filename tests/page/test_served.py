@@ -19,8 +19,8 @@ import requests
 from requests.exceptions import ChunkedEncodingError
 
 from tests.support.cli import Shell, settings
-from tests.support.page_site import events, proofs_of
-from tests.support.processes import processes
+from tests.support.page_site import Page, events
+from tests.support.served import workers_of
 from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, request
@@ -31,13 +31,13 @@ from zdemo.page.page_context import PAGE_THREADS
 SMALL_BUFFER = 4096  # bytes
 
 
-def opened(page: Page) -> requests.Response:
+def opened(page: ServedPage) -> requests.Response:
     """Open a feed, which stays open until it is closed or dropped."""
     return requests.get(f"{page.url}/-/feed", headers=page.proofs, stream=True, timeout=PATIENCE_SECONDS)
 
 
 @contextmanager
-def unread(page: Page) -> Iterator[None]:
+def unread(page: ServedPage) -> Iterator[None]:
     """Open a feed that nobody reads during the block."""
     fields = [f"{name}: {value}" for name, value in page.proofs.items()]
     with socket.socket() as sock:
@@ -55,7 +55,7 @@ def read_to_its_end(feed: requests.Response) -> None:
             pass
 
 
-def opens_again(page: Page) -> None:
+def opens_again(page: ServedPage) -> None:
     def status() -> int:
         with opened(page) as feed:
             return feed.status_code
@@ -75,12 +75,10 @@ SCOPED = {"method": "GET", "path": "/api/private-scoped", "caller": "visitor"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
-    """A running ``zdemo serve`` with a page, and what proves its key."""
+class ServedPage(Page):
+    """The page of a running ``zdemo serve``."""
 
     process: subprocess.Popen[str]
-    url: str
-    proofs: dict[str, str]
     zitadel: str
 
     @property
@@ -88,24 +86,19 @@ class Page:
         return int(self.url.rpartition(":")[2])
 
     def workers(self) -> set[str]:
-        below = [process for process in processes() if process.parent == self.process.pid]
-        return {str(process.pid) for process in below if process.command.startswith("zdemo serve: worker ")}
-
-    def call(self, path: str = "/api/private") -> requests.Response:
-        headers = {"Authorization": f"Bearer {READER.pat}"}
-        return requests.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
+        return {str(worker.pid) for worker in workers_of(self.process.pid)}
 
     def state(self) -> Any:
-        return requests.get(f"{self.url}/-/state", headers=self.proofs, timeout=PATIENCE_SECONDS).json()
+        return self.get("/-/state").json()
 
-    def post(self, where: str, /, **document: Any) -> Any:
-        answer = requests.post(f"{self.url}{where}", json=document, headers=self.proofs, timeout=PATIENCE_SECONDS)
+    def do(self, where: str, /, **document: Any) -> Any:
+        answer = self.post(where, document)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
 
 @contextmanager
-def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Page]:
+def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[ServedPage]:
     """Run it with an emulator beside it."""
     port = free_port()
     arguments = ("--emulator", "--emulator-port", str(port), *arguments)
@@ -113,10 +106,12 @@ def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = N
         yield page_of(process, url, zitadel=f"http://localhost:{port}")
 
 
-def page_of(process: subprocess.Popen[str], url: str, zitadel: str) -> Page:
+def page_of(process: subprocess.Popen[str], url: str, zitadel: str) -> ServedPage:
     assert process.stderr
     row = next(line for line in process.stderr if line.startswith("page"))
-    return Page(process=process, url=url, proofs=proofs_of(row.split()[1]), zitadel=zitadel)
+    page = ServedPage(process=process, url=url, zitadel=zitadel)
+    page.enter(row.split()[1])
+    return page
 
 
 @pytest.mark.thorough
@@ -127,7 +122,7 @@ def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tm
             feeds = [stack.enter_context(opened(page)) for _ in range(most + 1)]
             assert [feed.status_code for feed in feeds] == [200] * most + [503]
             assert (feeds[-1].json()["error"], feeds[-1].headers["Retry-After"]) == ("too_many_pages", "5")
-            answers = list(pool.map(lambda _: page.call(), range(20 * THREADS)))
+            answers = list(pool.map(lambda _: page.call("/api/private"), range(20 * THREADS)))
             assert {answer.status_code for answer in answers} == {200}
             assert page.state()["api"] == page.url
         opens_again(page)  # the slots of those that have left are free
@@ -154,7 +149,7 @@ def test_an_administrators_pat_reaches_the_page_and_no_list_of_processes(tmp_pat
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPage]:
     """A page of two workers. Open feeds, one of which is not read, do not delay its end."""
     with served_page(tmp_path_factory.mktemp("page"), "--workers", "2", env=OWN) as page:
         yield page
@@ -168,20 +163,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
                 read_to_its_end(feed)
 
 
-def call_often(page: Page) -> str:
+def call_often(page: ServedPage) -> str:
     """Call until a feed that is not read is full; return the last request's ID."""
     return [page.call(LONG_PATH).headers["X-Request-ID"] for _ in range(90)][-1]
 
 
 @pytest.mark.thorough
-def test_a_page_that_stops_reading_holds_up_nobody(shared: Page) -> None:
+def test_a_page_that_stops_reading_holds_up_nobody(shared: ServedPage) -> None:
     with unread(shared), opened(shared) as other:
         last = call_often(shared)
         assert any(document.get("id") == last for _, document in events(other))
 
 
 @pytest.mark.thorough
-def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one(shared: Page) -> None:
+def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one(shared: ServedPage) -> None:
     with opened(shared) as feed:
         stream, workers = events(feed), set[str]()
         _, hello = next(stream)
@@ -200,18 +195,18 @@ def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one
 
 
 @pytest.mark.thorough
-def test_with_the_emulator_the_page_has_its_tokens_and_none_of_the_persons(shared: Page) -> None:
+def test_with_the_emulator_the_page_has_its_tokens_and_none_of_the_persons(shared: ServedPage) -> None:
     """Two workers: each of them can restore what the other one has deleted."""
     assert [caller["about"] for caller in shared.state()["callers"][1:3]] == ["PAT zdem…-000", "PAT zdem…y-00"]
     for change, pat in [("delete_pat", "deleted"), ("create_pat", "present")] * 3:
-        users = shared.post("/-/change", change=change, user_id=READER.id)["users"]
+        users = shared.do("/-/change", change=change, user_id=READER.id)["users"]
         assert [user["pat"] for user in users] == [pat, "present"]
-    sent = shared.post("/-/send", **SCOPED)
+    sent = shared.do("/-/send", **SCOPED)
     assert (sent["status"], sent["why"]["certainty"]) == (401, "certain")
     for change, status in [("grant", 200), ("revoke", 401)] * 2:
         order = {"change": change, "user_id": VISITOR.id, "role": "read:messages", "forget": True}
-        assert shared.post("/-/change", **order)["until"] is None
-        answers = [shared.post("/-/send", **SCOPED)["status"] for _ in range(6)]
+        assert shared.do("/-/change", **order)["until"] is None
+        answers = [shared.do("/-/send", **SCOPED)["status"] for _ in range(6)]
         assert answers == [status] * 6, "each worker has forgotten"
     control = {"X-Zdemo-Control": "1"}
     records = requests.get(f"{shared.zitadel}/_zdemo/requests", headers=control, timeout=PATIENCE_SECONDS).json()

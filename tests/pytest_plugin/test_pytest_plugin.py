@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.emulator_target import Server
 from tests.support.processes import run_script
+from tests.support.zitadel_api import Api
 from zdemo.config.settings import Settings
 from zdemo.pytest_plugin import ZitadelEmulator
 from zdemo.zitadel.introspection_answer import Introspection
@@ -50,6 +52,23 @@ def test_each_test_has_its_own_with_the_known_users(zitadel_emulator: ZitadelEmu
     """Whatever the other test did, robot is free."""
     assert zitadel_emulator.user("robot")
     assert introspect(zitadel_emulator, zitadel_emulator.admin_pat).active
+
+
+def test_another_organization_has_users_administrators_and_a_project_grant(zitadel_emulator: ZitadelEmulator) -> None:
+    partner = zitadel_emulator.organization("Partner", ROLE)
+    guest = introspect(zitadel_emulator, zitadel_emulator.user("guest", ROLE, organization=partner))
+    assert guest.roles(zitadel_emulator.project_id)[ROLE] == {partner: "partner.localhost"}
+    owner = zitadel_emulator.user("owner", administrator="ORG_OWNER", organization=partner)
+    with closing(Server(zitadel_emulator.url)) as server:
+        Api(server, owner).projects.ListProjects().has(projects=[{"grantedOrganizationId": partner}])
+        shop_owner = Api(server, zitadel_emulator.user("shop", administrator="PROJECT_OWNER"))
+        shop_owner.projects.GetProject(projectId=zitadel_emulator.project_id).has("project")
+    with pytest.raises(ValueError, match="the name is taken: partner"):
+        zitadel_emulator.organization("partner")
+    with pytest.raises(ValueError, match="unknown organization: 7"):
+        zitadel_emulator.user("x", organization="7")
+    with pytest.raises(ValueError, match="unknown role of an administrator: OWNER"):
+        zitadel_emulator.user("x", administrator="OWNER")
 
 
 def test_keys_rotate(zitadel_emulator: ZitadelEmulator) -> None:

@@ -246,7 +246,7 @@ def test_no_line_is_wider_than_its_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     for columns, path, caller, reason in itertools.product(widths, paths, callers, reasons):
         monkeypatch.setenv("COLUMNS", str(columns))
         form = RequestLines(Terminal())
-        lines = form.line(NOW, "GET", path, 401, "invalid_token", ID, 2.94, "asked", caller, reason).splitlines()
+        lines = form.line(NOW, "GET", path, 401, "invalid_token", ID, 2.94, "asked", caller, None, reason).splitlines()
         assert len(lines) <= 2
         assert all(line.isprintable() and cells(line) <= columns for line in lines)
         assert "401" in lines[0]

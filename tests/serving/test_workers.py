@@ -55,10 +55,11 @@ def check_processes(running: Served, count: int, *, is_bound: bool) -> None:
     assert [server.command for server in processes() if server.pid == running.process.pid] == [f"zdemo serve: {place}"]
     if sys.platform != "linux" or len(allowed := os.sched_getaffinity(0)) < count:
         return
-    used = [
-        frozenset(os.sched_getaffinity(thread)) for worker in workers for thread in (worker.pid, *threads(worker.pid))
-    ]
-    assert len(set(used)) == (count if is_bound else 1)
+    used = set()
+    for thread in (thread for worker in workers for thread in (worker.pid, *threads(worker.pid))):
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            used.add(frozenset(os.sched_getaffinity(thread)))
+    assert len(used) == (count if is_bound else 1)
     assert all(len(processors) == 1 if is_bound else processors == allowed for processors in used)
 
 

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 ANY = st.integers(0, 0x10FFFF).map(chr) | st.integers(0, 0xFF).map(chr)
 ENCODABLE = ANY.filter(lambda character: unicodedata.category(character) != "Cs")
-VISIBLE = ANY.filter(lambda character: unicodedata.category(character)[0] not in "CZ")
 
 
 def texts(characters: st.SearchStrategy[str] | str = ANY, *, least: int = 0, most: int = 20) -> st.SearchStrategy[str]:

@@ -38,13 +38,6 @@ class Certificates:
     def unknown_authority(self) -> ssl.SSLContext:
         return _context(trustme.CA().issue_cert(LOOPBACK))
 
-    def self_signed(self) -> ssl.SSLContext:
-        authority = trustme.CA()
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        with authority.cert_pem.tempfile() as certificate, authority.private_key_pem.tempfile() as key:
-            context.load_cert_chain(certificate, key)
-        return context
-
 
 def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

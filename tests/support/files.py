@@ -29,9 +29,3 @@ def git(folder: Path, *arguments: str) -> None:
     env = {"HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.defpath}
     command = [GIT, "-c", "user.name=T", "-c", "user.email=t@example.com", *arguments]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, env=env)  # noqa: S603  # git of this machine
-
-
-def repository(folder: Path) -> None:
-    for part in ("refs", "objects"):
-        (folder / ".git" / part).mkdir(parents=True)
-    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")

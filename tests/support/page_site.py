@@ -36,20 +36,25 @@ def lines_of(steps: list[dict[str, Any]]) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageSite:
-    """The address of a page; ``session`` holds its cookie and its secret once ``open`` has been called."""
+class Page:
+    """A page; ``session`` holds its cookie and its secret once it has been entered."""
 
     url: str
-    emulator: Emulator
     session: requests.Session = field(default_factory=requests.Session)
 
-    @property
-    def address(self) -> str:
-        return f"{self.url}/?key={KEY}"
+    def enter(self, address: str) -> str:
+        """Open the page by its address with the key, and keep what proves the key; return where that led."""
+        answer = self.session.get(address, timeout=PATIENCE_SECONDS)
+        page, _, secret = answer.url.partition("#secret=")
+        assert (answer.status_code, bool(secret)) == (200, True)
+        self.session.headers[SECRET_HEADER] = secret
+        return page
 
-    def open(self) -> PageSite:
-        enter(self.session, self.address)
-        return self
+    @property
+    def proofs(self) -> dict[str, str]:
+        """The header fields that prove the key."""
+        ((name, value),) = self.session.cookies.items()
+        return {"Cookie": f"{name}={value}", SECRET_HEADER: str(self.session.headers[SECRET_HEADER])}
 
     def get(self, path: str, **headers: str) -> requests.Response:
         return self.session.get(f"{self.url}{path}", headers=hyphenated(headers), timeout=PATIENCE_SECONDS)
@@ -76,6 +81,19 @@ class PageSite:
     def call(self, path: str, token: str = READER.pat) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageSite(Page):
+    emulator: Emulator
+
+    @property
+    def address(self) -> str:
+        return f"{self.url}/?key={KEY}"
+
+    def open(self) -> PageSite:
+        self.enter(self.address)
+        return self
 
 
 def page_options(
@@ -161,20 +179,3 @@ def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:
         elif field == "data":
             yield name, json.loads(value)
             end = time.monotonic() + PATIENCE_SECONDS
-
-
-def enter(browser: requests.Session, address: str) -> str:
-    """Open the page by its address with the key, and keep what proves the key; return where that led."""
-    answer = browser.get(address, timeout=PATIENCE_SECONDS)
-    page, _, secret = answer.url.partition("#secret=")
-    assert (answer.status_code, bool(secret)) == (200, True)
-    browser.headers[SECRET_HEADER] = secret
-    return page
-
-
-def proofs_of(page_url: str) -> dict[str, str]:
-    """Open the page by its address with the key; return the header fields that prove the key."""
-    with requests.Session() as browser:
-        enter(browser, page_url)
-        ((name, value),) = browser.cookies.items()
-        return {"Cookie": f"{name}={value}", SECRET_HEADER: str(browser.headers[SECRET_HEADER])}

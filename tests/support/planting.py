@@ -14,7 +14,7 @@ from tests.support.workshop import FOREVER
 from tests.support.zitadel_api import Api
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.environment import Environment
-from zdemo.config.key_file import SigningKey, read_key_file
+from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Finding
@@ -99,26 +99,16 @@ def find(settings: Settings, token: str) -> Finding:
 
 
 APPLICATION_ID = "7"
-DAY_MILLISECONDS = 86_400_000
-
-
-def settings_for(url: str, key: SigningKey) -> Settings:
-    return Settings(issuer=url, client_id=key.subject, client_secret="", key=key)
 
 
 class KeySite(NamedTuple):
-    url: str
+    settings: Settings
     file: Path
     delete_key: Callable[[], None]
 
-    @property
-    def settings(self) -> Settings:
-        key, _ = read_key_file(str(self.file), Path())
-        return settings_for(self.url, key)
-
 
 @contextmanager
-def key_site(file: Path, *, lifetime_milliseconds: int = DAY_MILLISECONDS) -> Iterator[KeySite]:
+def key_site(file: Path, *, lifetime_milliseconds: int = 86_400_000) -> Iterator[KeySite]:
     """Run an emulator with such an application; only the owner can read the key file."""
     with (
         emulate() as emulator,
@@ -134,4 +124,6 @@ def key_site(file: Path, *, lifetime_milliseconds: int = DAY_MILLISECONDS) -> It
         def delete_key() -> None:
             resources.delete_application_key(client, PROJECT_ID, APPLICATION_ID, key.id)
 
-        yield KeySite(url=emulator.url, file=file, delete_key=delete_key)
+        signing = parse_key_file(key.secret.encode())
+        settings = Settings(issuer=emulator.url, client_id=signing.subject, client_secret="", key=signing)
+        yield KeySite(settings=settings, file=file, delete_key=delete_key)

@@ -24,8 +24,7 @@ class Served(Endpoint):
 
     @property
     def workers(self) -> list[Process]:
-        below = [process for process in processes() if process.parent == self.process.pid]
-        return [process for process in below if process.command.startswith("zdemo serve: worker ")]
+        return workers_of(self.process.pid)
 
     @property
     def log(self) -> str:
@@ -34,6 +33,11 @@ class Served(Endpoint):
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(LONGEST_SECONDS)
+
+
+def workers_of(pid: int) -> list[Process]:
+    below = [process for process in processes() if process.parent == pid]
+    return [process for process in below if process.command.startswith("zdemo serve: worker ")]
 
 
 def environment_for(issuer: str) -> dict[str, str]:

@@ -153,8 +153,8 @@ class Workshop:
     def remove_everything(self) -> list[str]:
         """Remove everything that was created, newest first, organizations last; return what could not be removed."""
         answers = [remove().response for remove in reversed(self._removals)]
-        for id in self._organizations:
-            answers.append(self.admin.within(id).rest("DELETE", "/management/v1/orgs/me").response)
+        delete = self.admin.organizations.DeleteOrganization
+        answers += [delete(organizationId=id).response for id in self._organizations]
         return [f"{a.status_code} {a.text}" for a in answers if a.status_code not in {200, 404}]
 
 
@@ -164,48 +164,18 @@ class Fresh:
     def __init__(self, workshop: Workshop) -> None:
         self._workshop, self.home = workshop, workshop.home
 
-    @cached_property
-    def name(self) -> str:
-        """A name that nothing has."""
-        return self._workshop.name("new")
-
-    @cached_property
-    def project(self) -> Project:
-        """Defines the roles ``r`` and ``s``."""
-        return self._workshop.project("r", "s")
-
-    @cached_property
-    def app(self) -> App:
-        return self._workshop.app(self.project)
-
-    @cached_property
-    def key_app(self) -> App:
-        return self._workshop.app(self.project, apiConfiguration=KEY_APP)
-
-    @cached_property
-    def user(self) -> User:
-        return self._workshop.user()
-
-    @cached_property
-    def secret(self) -> str:
-        return self._workshop.secret(self.user)
-
-    @cached_property
-    def assignment(self) -> str:
-        """The ID of the user's assignment of the role ``r``."""
-        return self._workshop.grant(self.user, self.project, "r")
-
-    @cached_property
-    def organization(self) -> Organization:
-        return self._workshop.organization()
-
-    @cached_property
-    def guest(self) -> User:
-        return self._workshop.user(organization=self.organization)
-
-    @cached_property
-    def human(self) -> User:
-        return self._workshop.human()
+    name = cached_property[str](lambda self: self._workshop.name("new"))
+    """A name that nothing has."""
+    project = cached_property[Project](lambda self: self._workshop.project("r", "s"))
+    app = cached_property[App](lambda self: self._workshop.app(self.project))
+    key_app = cached_property[App](lambda self: self._workshop.app(self.project, apiConfiguration=KEY_APP))
+    user = cached_property[User](lambda self: self._workshop.user())
+    secret = cached_property[str](lambda self: self._workshop.secret(self.user))
+    assignment = cached_property[str](lambda self: self._workshop.grant(self.user, self.project, "r"))
+    """The ID of the user's assignment of the role ``r``."""
+    organization = cached_property[Organization](lambda self: self._workshop.organization())
+    guest = cached_property[User](lambda self: self._workshop.user(organization=self.organization))
+    human = cached_property[User](lambda self: self._workshop.human())
 
     @cached_property
     def session(self) -> dict[str, str]:

@@ -88,6 +88,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     ),
     "safe.output": ([((), "x", "y")], [(("a token",), "x", "y")]),
     "correct.accepts": ([OK, seen(204)], [INVALID, seen(302), seen(404), LATE]),
+    "correct.impersonated": ([OK, INVALID, FORBIDDEN], [seen(500), seen(404), LATE]),
     "correct.other_scheme": ([MISSING], [INVALID, seen(401), seen(400), OK]),
     "correct.scheme_case": ([[INVALID, INVALID]], [[INVALID, MISSING], [INVALID, seen(500)]]),
     "correct.malformed": ([[BAD, BAD]], [[BAD, INVALID], [seen(400)], [OK]]),
@@ -196,6 +197,10 @@ def test_each_case_is_explained_and_follows_the_cases_it_builds_on() -> None:
 )
 def test_what_was_seen_is_said_in_words(name: str, what: Any, words: str) -> None:
     assert BY_ID[name].judge(what).seen == words
+
+
+def test_an_impersonated_token_that_is_let_in_is_a_note() -> None:
+    assert [BY_ID["correct.impersonated"].judge(reply).is_note for reply in (OK, INVALID)] == [True, False]
 
 
 # --- parts of tokens in texts

@@ -11,9 +11,10 @@ import pytest
 from tests.config.test_key_file import CLIENT_ID, KEY_ID, content, rsa_key
 from tests.support.connection_faults import ACTIVE
 from tests.support.introspector_doubles import Clock
-from tests.support.planting import key_site, settings_for
+from tests.support.planting import key_site
 from tests.support.upstream import upstream
 from zdemo.config.key_file import SigningKey, parse_key_file
+from zdemo.config.settings import Settings
 from zdemo.emulator import PROJECT_ID, READER
 from zdemo.errors import CredentialsRefused
 from zdemo.guard.authorization import Policy
@@ -71,7 +72,7 @@ def test_one_assertion_serves_until_near_its_end_or_the_clock_is_set_back(
 
 def test_the_client_sends_the_assertion_and_no_header_or_other_credentials(key: SigningKey) -> None:
     with upstream(ACTIVE) as up:
-        client = IntrospectionClient(settings_for(up.url, key))
+        client = IntrospectionClient(Settings(issuer=up.url, client_id=key.subject, client_secret="", key=key))
         assert client.introspect("token-1").active
         assert client.introspect("token-2").active
         client.ask("t", authorization="Basic made-up")

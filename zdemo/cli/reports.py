@@ -169,6 +169,7 @@ def show_cases(
             reasons.setdefault(report.verdict.seen, []).append(report.case.id)
     skipped = [(ids[0] if len(ids) == 1 else f"{len(ids)} cases", reason) for reason, ids in reasons.items()]
     rows = [("skipped", f"{names}: {reason}") for names, reason in skipped]
+    rows += [("note", report.verdict.seen) for report in reports if report.verdict.is_note and not failures]
     if len(failures) > len(blocks):
         rows.append(("more", f"zdemo verify -v shows all {len(failures)}"))
     numbers = [(sum(report.mark is mark for report in reports), word) for mark, word in COUNTED.items()]

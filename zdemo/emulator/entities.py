@@ -193,6 +193,7 @@ class User(Entity):
     pats: dict[str, PersonalAccessToken] = field(default_factory=dict)
     metadata: dict[str, Metadata] = field(default_factory=dict)
     human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone
+    groups: dict[str, str] = field(default_factory=dict)  # their names by their IDs
 
 
 @dataclass(kw_only=True)

@@ -82,6 +82,11 @@ ROLES: dict[str, frozenset[str]] = {
 PREFIXES = {"instance": "IAM_", "organization": "ORG_", "project": "PROJECT_"}  # of the roles that a resource has
 
 
+def kind_of(role: str) -> str:
+    """Return the kind of resources that an administrator role is for; empty for an unknown role."""
+    return next((kind for kind, start in PREFIXES.items() if role in ROLES and role.startswith(start)), "")
+
+
 def memberships(world: World, user: User, organization_id: str) -> list[Administrator]:
     """Return the administrator roles that count here: of the instance, the organization and its projects."""
     mine = [a for a in world.administrators.values() if a.user_id == user.id]

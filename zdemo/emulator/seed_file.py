@@ -14,6 +14,7 @@ import msgspec
 
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import INSTANCE, NEVER, Organization, Project, Resource, User
+from zdemo.emulator.rights import ROLES, kind_of
 from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start, add_app, start_of
 from zdemo.emulator.sessions import add_person, set_auto_login
 from zdemo.emulator.token_texts import canonical, new_secret
@@ -54,18 +55,15 @@ class _Assignment(_Table):
     roles: list[_Text]
 
 
-_Administrator = Literal[
-    "IAM_OWNER", "IAM_OWNER_VIEWER", "IAM_LOGIN_CLIENT", "ORG_OWNER", "ORG_OWNER_VIEWER", "ORG_USER_MANAGER"
-]
-
-
 class _Account(_Table):
     username: _Text
     id: _Code | None = None
     organization: _Text | None = None
     state: Literal["active", "inactive", "locked"] = "active"
-    administrator: _Administrator | None = None
+    administrator: _Text = _Text()
+    administrator_of: _Text = _Text()  # an organization, by default the account's, or a project
     assignments: list[_Assignment] = []
+    groups: list[_Text] = []
 
 
 class _SeededUser(_Account):
@@ -94,12 +92,20 @@ class _SeededApplication(_Table):
     client_secret: _Code | None = None
 
 
+class _SeededGrant(_Table):
+    """Roles of a project that another organization can assign."""
+
+    organization: _Text
+    roles: list[_Text] = []
+
+
 class _SeededProject(_Table):
     name: _Text
     id: _Code | None = None
     organization: _Text | None = None
     roles: list[_Text] = []
     applications: list[_SeededApplication] = []
+    grants: list[_SeededGrant] = []
 
 
 class _SeededOrganization(_Table):
@@ -149,6 +155,7 @@ class _Seeding:
         self._text, self._name, self._world, self.at = text, name, World(), ""
         self._organizations: dict[str, Organization] = {}
         self._projects: dict[str, Project] = {}
+        self._groups: dict[tuple[str, str], str] = {}  # their IDs, by organization and name
         self._users: list[KnownUser] = []
         try:
             self._content = msgspec.convert(self._parsed(), _Seed, dec_hook=_text)
@@ -189,7 +196,8 @@ class _Seeding:
 
     def _named(self, known: Mapping[str, T], name: str, place: str, what: str) -> T:
         if name not in known:
-            raise self.error(place, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
+            problem = f"unknown {what}: {name}" if name else f"the {what} is missing"
+            raise self.error(place, problem, f"known: {', '.join(known) or 'none'}")
         return known[name]
 
     # --- the world ---
@@ -207,7 +215,8 @@ class _Seeding:
             self._add_person(person)
         if not any(user.administrator for user in self._users):
             self.at = "users"
-            self._add_user(_SeededUser(username=_Text(ADMIN.username), administrator="IAM_OWNER", tokens=[_Token()]))
+            name, role = _Text(ADMIN.username), _Text("IAM_OWNER")
+            self._add_user(_SeededUser(username=name, administrator=role, tokens=[_Token()]))
         try:
             set_auto_login(self._world, self._content.auto_login or "")
         except KeyError as error:
@@ -229,6 +238,12 @@ class _Seeding:
             self._world.add_role(project, key, key)
         for application in self._each("applications", table.applications):
             self._add_application(project, application)
+        for grant in self._each("grants", table.grants):
+            id = self._organization(grant).id
+            if id == project.organization_id:
+                raise self.error(f"{self.at}.organization", "the project is its own")
+            self._check_roles(project.roles, grant.roles)
+            self._world.add_project_grant(project, id, list(grant.roles))
 
     def _add_application(self, project: Project, table: _SeededApplication) -> None:
         if table.auth != "basic" and table.client_secret:
@@ -272,16 +287,33 @@ class _Seeding:
     def _set_up(self, user: User, table: _Account) -> None:
         for assignment in self._each("assignments", table.assignments):
             project = self._named(self._projects, assignment.project, f"{self.at}.project", "project")
-            for key in self._each("roles", assignment.roles):
-                self._named(project.roles, key, self.at, "role")
-            self._world.add_authorization(user.id, project.id, user.organization_id, list(assignment.roles))
-        if table.administrator:
-            of_instance = table.administrator.startswith("IAM_")
-            resource = INSTANCE if of_instance else Resource("organization", user.organization_id)
-            self._world.add_administrator(user.id, resource, [table.administrator])
+            grant = project.grants.get(user.organization_id)
+            self._check_roles(dict.fromkeys(grant.role_keys) if grant else project.roles, assignment.roles)
+            owner = self._world.owner_of_assignments(user, project)
+            self._world.add_authorization(user.id, project.id, owner, list(assignment.roles))
+        for name in table.groups:
+            user.groups[self._groups.setdefault((user.organization_id, name), self._world.new_id())] = name
+        if table.administrator or table.administrator_of:
+            self._named(ROLES, table.administrator, f"{self.at}.administrator", "role")
+            self._world.add_administrator(user.id, self._resource(user, table), [table.administrator])
         if table.state != "active":
             event = f"user.{'deactivated' if table.state == 'inactive' else 'locked'}"
             self._world.set_user_state(user, table.state.upper(), event)
+
+    def _check_roles(self, known: Mapping[str, object], roles: Iterable[str]) -> None:
+        for key in self._each("roles", roles):
+            self._named(known, key, self.at, "role")
+
+    def _resource(self, user: User, table: _Account) -> Resource:
+        name, place, kind = table.administrator_of, f"{self.at}.administrator_of", kind_of(table.administrator)
+        if kind == "project":
+            return Resource(kind, self._named(self._projects, name, place, kind).id)
+        if kind == "organization":
+            id = self._named(self._organizations, name, place, kind).id if name else user.organization_id
+            return Resource(kind, id)
+        if name:
+            raise self.error(place, f"{table.administrator} is for the whole instance")
+        return INSTANCE
 
     def _add_pat(self, user: User, table: _Token) -> str:
         if table.token and canonical(table.token) in self._world.token_ids:
@@ -291,7 +323,7 @@ class _Seeding:
             expires = self._world.now() + table.expires_in
         return self._world.add_pat(user, expires, token=table.token).token
 
-    def _organization(self, table: _SeededProject | _Account) -> Organization:
+    def _organization(self, table: _SeededProject | _SeededGrant | _Account) -> Organization:
         if table.organization is None:
             return next(iter(self._organizations.values()))
         return self._named(self._organizations, table.organization, f"{self.at}.organization", "organization")

@@ -357,6 +357,10 @@ class World:
         fields = {"user_id": user_id, "project_id": project_id, "organization_id": organization_id}
         return self._add(self.authorizations, Authorization, id, **fields, role_keys=list(role_keys))
 
+    def owner_of_assignments(self, user: User, project: Project) -> str:
+        """Return the organization that gives a user roles: the user's, if the project is granted to it."""
+        return user.organization_id if user.organization_id in project.grants else project.organization_id
+
     def remove_authorization(self, authorization: Authorization) -> None:
         """Remove an authorization, and remember when."""
         del self.authorizations[authorization.id]

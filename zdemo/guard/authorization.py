@@ -64,17 +64,24 @@ def refuse_second_token(query_or_form: bytes) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RequiredRoles:
-    """The roles that a token needs: each of ``all_of``, and at least one of ``any_of`` if that is not empty."""
+    """The roles that a token needs: each of ``all_of``, and at least one of ``any_of`` if that is not empty.
+
+    Without ``actor``, nobody may act in its user's place.
+    """
 
     all_of: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
+    actor: bool = True
 
 
 NO_ROLE = RequiredRoles()
 
 
-def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET) -> RequiredRoles:
+def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET, actor: Any = True) -> RequiredRoles:
     """Return what the arguments of a guard require. Raises GuardError for arguments that cannot be meant."""
+    if not isinstance(actor, bool):
+        hint = "write actor=False to refuse tokens with which somebody acts in their user's place, or leave it out"
+        raise GuardError(f"actor is {type(actor).__name__}, not True or False", hint=hint)
     given = {"role": role, "any_of": any_of, "all_of": all_of}
     given = {name: value for name, value in given.items() if value is not UNSET}
     if len(given) > 1:
@@ -84,8 +91,8 @@ def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSE
         hint = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
         raise GuardError("role is a list", hint=hint)
     if role is not UNSET:
-        return RequiredRoles(all_of=(_role("role is", role),))
-    return RequiredRoles(**{name: _roles(name, value) for name, value in given.items()})
+        return RequiredRoles(all_of=(_role("role is", role),), actor=actor)
+    return RequiredRoles(**{name: _roles(name, value) for name, value in given.items()}, actor=actor)
 
 
 def _roles(argument: str, value: object) -> tuple[str, ...]:
@@ -131,7 +138,8 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
     """Raise an error unless the token may pass at ``now`` (epoch seconds) and has the required roles.
 
     Raises:
-        InvalidToken: inactive, expired, not yet valid, or not for this API.
+        InvalidToken: inactive, expired, not yet valid, not for this API, or used by an actor whom the guard refuses:
+            no scope could help, only another token, so this is not InsufficientScope (RFC 6750 §3.1).
         InsufficientScope: a role is missing. Only the roles claim counts, never ``scope``.
     """
     if not introspection.active:
@@ -144,6 +152,9 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
         raise InvalidToken("the token is not valid yet", hint="compare the clocks of this machine and ZITADEL")
     if policy.audience and policy.audience.isdisjoint(introspection.audience):
         raise InvalidToken("the token is not meant for this API", hint="request it with the audience of this project")
+    if introspection.actor and not roles.actor:
+        hint = "log in as this user; somebody who impersonates them is refused here"
+        raise InvalidToken("somebody acts in the place of the token's user", hint=hint)
     for role in roles.all_of:
         if not introspection.has_role(role, policy.project_id):
             missing = [r for r in roles.all_of if not introspection.has_role(r, policy.project_id)]

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from zdemo.config.parsers import CACHE_URL, InvalidValue, cache_url
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
-from zdemo.guard.bulkhead import Bulkhead, Pacer
 from zdemo.guard.cache import CachingIntrospector, PriorityIntrospector
 from zdemo.guard.instruments import Counters, running_clock
 from zdemo.guard.protection import ProtectedIntrospector
+from zdemo.guard.waiting import Bulkhead, Pacer
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient
 

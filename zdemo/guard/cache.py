@@ -20,10 +20,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from zdemo.errors import ZitadelUnavailable
-from zdemo.guard.bulkhead import Bulkhead, Pacer
-from zdemo.guard.flight import Flight
 from zdemo.guard.forget import Forget, hash_of
 from zdemo.guard.instruments import Counters, running_clock
+from zdemo.guard.waiting import Bulkhead, Flight, Pacer
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.zitadel.introspection_client import watched

@@ -163,16 +163,19 @@ class _RolesGuard:
 @overload
 def requires_token(view: Callable[P, Any], /) -> Callable[P, Any]: ...
 @overload
-def requires_token(*, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ...) -> _RolesGuard: ...
-def requires_token(view: Any = UNSET, /, *, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET) -> Any:
+def requires_token(
+    *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ..., actor: bool = ...
+) -> _RolesGuard: ...
+def requires_token(view: Any = UNSET, /, **required: Any) -> Any:
     """Admit only requests whose token has certain roles; without roles, say what ``protect`` demands anyway.
 
     With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of them.
+    ``actor=False`` refuses tokens with which somebody impersonates their user.
     Write it below the route, or hand it to ``before_request``. ``flask.g.introspection`` is ZITADEL's answer.
 
     Raises GuardError for wrong arguments, and inside a request.
     """
-    guard = _RolesGuard(required_roles(role=role, any_of=any_of, all_of=all_of))
+    guard = _RolesGuard(required_roles(**required))
     if not has_request_context():
         return guard if view is UNSET else guard(view)
     if view is UNSET and guard.roles == NO_ROLE:

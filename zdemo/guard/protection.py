@@ -20,9 +20,8 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer, ZitadelUnavailable
 from zdemo.guard.breaker import Breaker, Permit
-from zdemo.guard.bulkhead import Bulkhead
-from zdemo.guard.flight import Flight
 from zdemo.guard.instruments import Counters, running_clock
+from zdemo.guard.waiting import Bulkhead, Flight
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.introspection_response import names_our_client

@@ -139,6 +139,8 @@ def _caller(introspection: Introspection | None, token: str | None, sender: str)
     if introspection and introspection.active:
         user_id = quoted(introspection.text("sub"), LONGEST_NAME)
         name = quoted(introspection.text("username"), LONGEST_NAME) or user_id
+        if introspection.actor:
+            name += f" (impersonated by {quoted(', '.join(introspection.actors), LONGEST_NAME)})"
         kind = token_form(token).name if token else ""
     part = masked_unknown(token) if token and len(token) >= LEAST_TOKEN_LIKE else ""
     words = masked_unknown(token) if token else "(not kept)"

@@ -22,6 +22,7 @@ from zdemo.diagnosis.rules.api_response import code_of
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
+from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.token_form import token_form
 from zdemo.diagnosis.view import brief, heading, step_document, why
 from zdemo.errors import (
@@ -79,7 +80,7 @@ def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:
     with suppress(ZdemoError):
         if options.emulator and is_stopped(options):
             fix = "press Start ZITADEL: it was stopped on purpose"
-            return replace(finding, id=STOPPED, fix=(fix,), otherwise=())
+            return replace(finding, id=STOPPED, fix=(fix,), otherwise=(), because=())
     return finding
 
 
@@ -92,7 +93,9 @@ def why_document(finding: Finding, call: Call, options: PageOptions) -> dict[str
     if first and steps != finding.steps and file and not os.path.lexists(file):
         steps = (first, *steps)
     return {
+        "finding": finding.id,
         "sentence": why(finding),
+        "because": [problem.text for problem in finding.because],
         "rfc": rule,
         "certainty": finding.certainty,
         "heading": heading(finding),
@@ -132,7 +135,7 @@ def error_of_past(trace: Trace) -> Refused | IntrospectionError | None:
 def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, now: float) -> Finding | None:
     error, introspection, settings = trace.error, trace.introspection, options.settings
     if isinstance(error, IntrospectionError):
-        return finding_for_error(error, settings)
+        return with_settings_first(finding_for_error(error, settings), settings_problems(options.environment))
     raised = Finding(cause=error.message, fix=error.steps) if error else None
     if isinstance(error, InvalidToken | InsufficientScope) and introspection and (introspection.active or token):
         case = TokenCase(

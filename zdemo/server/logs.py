@@ -23,8 +23,9 @@ from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import one_line, printable
 
 ACCESS_LOG = "zdemo.access"
-ACCESS_MESSAGE = "%s %s %d %s %s %.1f ms%.0s%.0s%.0s"  # for other handlers; it leaves out the last three
-ACCESS_FIELDS = ("method", "path", "status", "outcome", "request_id", "milliseconds", "cache", "caller", "reason")
+ACCESS_MESSAGE = "%s %s %d %s %s %.1f ms%.0s%.0s%.0s%.0s"  # for other handlers; it leaves out the last four
+ACCESS_FIELDS: tuple[str, ...] = ("method", "path", "status", "outcome", "request_id", "milliseconds")
+ACCESS_FIELDS += ("cache", "caller", "actor", "reason")
 BATCH_SECONDS = 0.02  # a person who watches the log does not notice the delay
 MOST_WAITING = 20_000  # lines, while the stream takes none; the oldest are dropped
 END_SECONDS = 1.0  # how long the last lines may take when the process ends
@@ -57,7 +58,9 @@ class RequestLines:
 
     def line(self, created: float, *values: Any) -> str:
         """Return the line of a request, or two at a narrow terminal, from the values of ``ACCESS_FIELDS``."""
-        method, path, status, outcome, identity, milliseconds, cache, caller, reason = values
+        method, path, status, outcome, identity, milliseconds, cache, caller, actor, reason = values
+        if actor:
+            caller = f"{caller} (impersonated by {actor})"
         who = caller or reason or ""
         if caller and reason:
             is_about_caller = outcome == InsufficientScope.code

@@ -71,13 +71,14 @@ def observed(
             if metrics is not None:
                 metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
             method, path = _shown_request(request.method[:LONGEST_SEARCHED_PATH], request.path[:LONGEST_SEARCHED_PATH])
-            source = caller = kept = None
+            source = caller = actor = kept = None
             if introspection:
                 source, caller = introspection.source, introspection.caller or None
+                actor = introspection.actors_in_log or None
                 if introspection.size <= LARGEST_PAST:
                     kept = introspection
             reason, code = environ.get(REASON), int(status[:3])
-            log(method, path, code, outcome, identity, seconds * 1000, source, caller, reason)
+            log(method, path, code, outcome, identity, seconds * 1000, source, caller, actor, reason)
             is_guarded = INTROSPECTION in environ
             replaced = ("x-request-id", "cache-control") if is_guarded else ("x-request-id",)
             headers = [(name, value) for name, value in headers if name.lower() not in replaced]

@@ -17,8 +17,8 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 from werkzeug.wsgi import get_content_length, get_input_stream
 
-from zdemo.guard.bulkhead import Bulkhead
 from zdemo.guard.flask_guard import BODY_READER
+from zdemo.guard.waiting import Bulkhead
 
 LARGEST_BODY_BYTES = 64 * 1024
 TOO_LARGE = "the request body is larger than 64 KiB"

@@ -168,9 +168,9 @@ class Worker:
 
     def __call__(self, number: int, _title: object, build: Callable[[Bus], WSGIApp], *rest: Any) -> None:
         """Serve until SIGTERM, or until the parent ends. Granian gives the arguments."""
-        setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
         if self.pin:
             bind_to_one_processor(number)
+        setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
         running: list[None] = []  # one item per request in progress
         _watch(running)
         MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(build, number), running), *rest)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from zdemo.errors import UsageError
 from zdemo.http.example_api import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
-from zdemo.zitadel.records import Application, Auth, Project, RoleAssignment, User
+from zdemo.zitadel.records import Application, Auth, Organization, Project, RoleAssignment, User
 
 LONGEST_NAME = 200  # characters (ZITADEL: of every name and role key)
 BROKEN_IN_ROLES = '"{},\\'  # ZITADEL loses or splits assignments of roles whose keys contain one of these
@@ -105,6 +105,7 @@ class CurrentState:
     ``credentials`` is what ``.env`` holds for the application.
     ``rotates``: a person allowed new ones, in this run or in one that was interrupted.
     ``old_keys``: the IDs of keys that setup created and that were lost, or that are replaced now.
+    ``organization`` is where everything is created, if that is not the administrator's own, or was chosen.
     ``foreign_admin_pat``: ``.env`` holds the emulator's administrator's PAT, but this ZITADEL is another one.
     """
 
@@ -123,6 +124,7 @@ class CurrentState:
     reader: CurrentUser
     visitor: CurrentUser
     login_app: Application | None = None
+    organization: Organization | None = None
     foreign_admin_pat: bool = False
 
     @property

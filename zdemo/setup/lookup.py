@@ -58,6 +58,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         reader=reader,
         visitor=visitor,
         login_app=login_app,
+        organization=resources.get_organization(client, client.organization_id),
         foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.has_token(admin_pat),
     )
 

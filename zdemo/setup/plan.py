@@ -291,10 +291,8 @@ def _problems(thing: Project | Application | User, current: CurrentState) -> Ite
     home, auth = current.admin.organization_id, current.options.auth
     state = thing.state if isinstance(thing, User) else "ACTIVE" if thing.active else "INACTIVE"
     if not isinstance(thing, Application) and thing.organization_id != home:
-        yield (
-            f"is in another organization ({thing.organization_id}) than the user of ZITADEL_ADMIN_PAT ({home})",
-            "use the PAT of an administrator there, or ",
-        )
+        fix = f"add --org {thing.organization_id}, or " if isinstance(thing, Project) else ""
+        yield f"is in another organization ({thing.organization_id}) than this setup ({home})", fix
     if isinstance(thing, User) and not thing.machine:
         yield "is a human, who cannot have a PAT", ""
     if isinstance(thing, Application) and not thing.is_api:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from zdemo.emulator import Emulator, User, World
-    from zdemo.emulator.entities import Authorization
+    from zdemo.emulator.entities import Authorization, Project
     from zdemo.emulator.incoming.request_records import RequestRecord
 
 EXPIRED_SECONDS = 60.0  # how long ago an expired token expired
@@ -71,16 +71,39 @@ class ZitadelEmulator:
 
     # --- users, roles and tokens ---
 
-    def user(self, username: str, *roles: str) -> str:
+    def user(self, username: str, *roles: str, organization: str = "", administrator: str = "") -> str:
         """Create a service account with these roles in the project; return a personal access token that never expires.
 
-        Raises ValueError if the username is taken.
+        ``organization`` is the ID of another one. ``administrator`` is a role such as ``ORG_OWNER`` in it, or
+        ``PROJECT_OWNER`` of the project. Raises ValueError if the username is taken, and for what is unknown.
         """
         from zdemo.emulator import NEVER
+        from zdemo.emulator.entities import Resource
+        from zdemo.emulator.rights import kind_of
 
-        user = self._new_user(username, roles, machine=True)
+        if administrator and not kind_of(administrator):
+            raise ValueError(f"unknown role of an administrator: {administrator}")
+        user = self._new_user(username, roles, machine=True, organization_id=organization)
         with self._world.lock:
+            if kind := kind_of(administrator):
+                ids = {"organization": user.organization_id, "project": self.project_id}
+                self._world.add_administrator(user.id, Resource(kind, ids.get(kind, "")), [administrator])
             return self._world.add_pat(user, NEVER).token
+
+    def organization(self, name: str, *roles: str) -> str:
+        """Create an organization, whose administrators can assign these roles of the project, and return its ID.
+
+        Raises ValueError if the name is taken.
+        """
+        from zdemo.emulator.api_errors import ZitadelError
+
+        with self._world.lock:
+            try:
+                id = self._world.add_organization(name).id
+            except ZitadelError as error:
+                raise ValueError(f"the name is taken: {name}") from error
+            self._world.add_project_grant(self._project(*roles), id, list(roles))
+            return id
 
     def person(self, username: str, *roles: str) -> str:
         """Create a human with these roles, who can log in; return the user's ID. Raises what ``user`` raises."""
@@ -144,13 +167,13 @@ class ZitadelEmulator:
     def grant(self, username: str, role: str) -> None:
         """Assign a role in the project to a user; a role that the project lacks is added to it."""
         with self._world.lock:
-            project = self._world.projects[self.project_id]
-            if role not in project.roles:
-                self._world.add_role(project, role, role)
+            project = self._project(role)
             if assignments := self._assignments(username):
                 assignments[0].role_keys = list(dict.fromkeys([*assignments[0].role_keys, role]))
             else:
-                self._world.add_authorization(self._user(username).id, project.id, project.organization_id, [role])
+                user = self._user(username)
+                owner = self._world.owner_of_assignments(user, project)
+                self._world.add_authorization(user.id, project.id, owner, [role])
 
     def revoke(self, username: str, role: str) -> None:
         """Take a role from a user; a role that the user does not have is not an error."""
@@ -219,18 +242,27 @@ class ZitadelEmulator:
             raise RuntimeError("the emulator is not running: use it in a with block")
         raise AttributeError(name)
 
-    def _new_user(self, username: str, roles: Sequence[str], *, machine: bool) -> User:
+    def _new_user(self, username: str, roles: Sequence[str], *, machine: bool, organization_id: str = "") -> User:
         from zdemo.emulator.sessions import add_person
 
         with self._world.lock:
             if self._world.user_named(username):
                 raise ValueError(f"the username is taken: {username}")
-            owner = self._world.projects[self.project_id].organization_id
+            owner = organization_id or self._project().organization_id
+            if owner not in self._world.organizations:
+                raise ValueError(f"unknown organization: {owner}")
             world, named = self._world, (owner, username)
             user = world.add_user(*named, username) if machine else add_person(world, *named)
         for role in roles:
             self.grant(username, role)
         return user
+
+    def _project(self, *roles: str) -> Project:
+        """Return the project, which has these roles from now on."""
+        project = self._world.projects[self.project_id]
+        for role in set(roles) - set(project.roles):
+            self._world.add_role(project, role, role)
+        return project
 
     def _assignments(self, username: str) -> list[Authorization]:
         place = self._user(username).id, self.project_id

@@ -51,11 +51,15 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """A mark, and what was seen or why the case was skipped; ``says_all``: the words need no explanation."""
+    """A mark, and what was seen or why the case was skipped.
+
+    ``says_all``: the words need no explanation; ``is_note``: they are worth reading although the case passed.
+    """
 
     mark: Mark
     seen: str
     says_all: bool = False
+    is_note: bool = False
 
 
 def good(seen: str) -> Verdict:

@@ -52,6 +52,14 @@ none_let_in = _every(lambda reply: not reply.let_in)
 ambiguous = _every(lambda reply: reply.status in (400, 401))  # two tokens: 400, or as for one that is not valid
 
 
+def impersonated(reply: ApiReply) -> Verdict:
+    """Judge the answer to a token that names an actor: the API may decide, and only its log can tell what it knows."""
+    if reply.let_in:
+        what = "an impersonated token (act) is let in as its user's own; see that the log names the actor"
+        return Verdict(mark=Mark.PASS, seen=what, is_note=True)
+    return unless("" if reply.status in (401, 403) else reply.in_words(), reply.in_words())
+
+
 def guarded(reply: ApiReply) -> Verdict:
     """Judge the answer to a request without a token; other statuses than these show that the path is not guarded."""
     seen = reply.in_words()

@@ -68,8 +68,12 @@ class Introspection:
     @cached_property
     def caller(self) -> str:
         """The name of the token's user, else the user's ID, as a log shows it: what could be a secret is masked."""
-        name = self.text("username") or self.text("sub")
-        return without_tokens(name, LONGEST_SHOWN_NAME).replace("…", "...")[:LONGEST_SHOWN_NAME]
+        return _in_log(self.text("username") or self.text("sub"))
+
+    @cached_property
+    def actors_in_log(self) -> str:
+        """The ``actors``, likewise."""
+        return _in_log(", ".join(self.actors))
 
     @cached_property
     def actors(self) -> tuple[str, ...]:
@@ -128,6 +132,10 @@ class Introspection:
     def _roles_claim(self, project_id: str | None) -> dict[str, Any]:
         claim = self.claims.get(roles_claim_of(project_id) if project_id else ROLES_CLAIM)
         return claim if isinstance(claim, dict) else {}
+
+
+def _in_log(name: str) -> str:
+    return without_tokens(name, LONGEST_SHOWN_NAME).replace("…", "...")[:LONGEST_SHOWN_NAME]
 
 
 def project_behind(client_id: str, audience: Sequence[object]) -> str | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an administrator
+NO_ORGANIZATION = "AUTH-Bs7Ds"  # ZITADEL: x-zitadel-orgid names none
 SESSION_TOKEN = "AUTHZ-Kl3p0"  # noqa: S105  # ZITADEL: its other APIs do not take a Session API token
 NAME_TAKEN = "V3-DKcYh"  # ZITADEL: another object has the name, or already is what was to be created
 NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's word for an unknown method
@@ -55,6 +56,7 @@ class ManagementClient:
         self._transport = transport or Transport.to_zitadel(zitadel)
         self._token = token
         self._timeout_seconds = timeout_seconds
+        self.organization_id = ""  # the organization in which ZITADEL counts the roles; empty for the user's own
         self.emulator = ""  # the name of zdemo's emulator, if it was that which answered last
 
     @property
@@ -86,6 +88,8 @@ class ManagementClient:
     ) -> Response:
         """Return the answer to one request, whatever its status. Raises IntrospectionError when there is none."""
         headers = {"Authorization": f"Bearer {token or self._token}", "Accept-Language": "en"}
+        if self.organization_id:
+            headers["x-zitadel-orgid"] = self.organization_id
         if body is not None:
             headers["Connect-Protocol-Version"] = "1"
         try:
@@ -140,6 +144,8 @@ def management_error(answer: Response) -> ZdemoError:
     elif error_id == NO_MEMBERSHIP:
         message = "ZITADEL_ADMIN_PAT is a valid token, but its user is not an administrator there (no membership)"
         hint = f"{BIGGER_ROLE}, or use an administrator's PAT"
+    elif error_id == NO_ORGANIZATION:
+        message, hint = "--org names no organization of this ZITADEL", "give the ID on the organization's page"
     elif answer.status == 403:
         message = "the administrator role of ZITADEL_ADMIN_PAT's user is too small for this (no permission)"
         hint = BIGGER_ROLE

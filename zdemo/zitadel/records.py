@@ -93,11 +93,12 @@ class User:
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A project of an organization."""
+    """A project of an organization; ``granted_to`` is another one that may assign its roles, and that was asked for."""
 
     id: str = _at("projectId")
     name: str = _at("name")
     organization_id: str = _at("organizationId")
+    granted_to: str = _at("grantedOrganizationId")
     active: bool = _at("state", default=True, convert=_unless("PROJECT_STATE_INACTIVE"))
 
 
@@ -208,6 +209,15 @@ class NewDevice:
     address: str = _at("verification_uri_complete", "verification_uri", default=MISSING)
     seconds: int = _at("expires_in", default=300)
     interval: int = _at("interval", default=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """What a token's user is an administrator of: an organization, something in it, or the whole instance."""
+
+    roles: tuple[str, ...] = _at("roles", default=())
+    organization_id: str = _at("details.resourceOwner")
+    whole_instance: bool = _at("iam", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)

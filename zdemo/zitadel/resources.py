@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, Self, TypeVar
+from urllib.parse import urlencode
 
-from zdemo.errors import ManagementError, UnusableAnswer
+from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError
 from zdemo.zitadel import records
-from zdemo.zitadel.management import ManagementClient, answered, is_missing, management_error
+from zdemo.zitadel.management import NO_MEMBERSHIP, ManagementClient, answered, is_missing, management_error
 from zdemo.zitadel.records import Auth, User, read
 
 T = TypeVar("T")
@@ -21,7 +22,8 @@ Fields = dict[str, Any]
 PAGE_SIZE = 100
 MOST_PAGES = 1000  # no project is that large; a list that repeats itself would be read without end
 MOST_EVENTS = 1000  # ZITADEL returns no more at a time
-EQUALS = "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE"
+EQUALS, IGNORE_CASE = "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE", "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"
+GLOBAL_USER = "/management/v1/global/users/_by_login_name"
 
 
 class Rows(tuple[T, ...]):
@@ -43,8 +45,17 @@ class Rpc:
         self._path, self._names = f"/zitadel.{service}Service/{name}", names
 
     def ask(self, client: ManagementClient, *values: Any, to: Callable[[Fields], T], **fields: Any) -> T:
-        """Return what ``to`` makes of the answer to these values of ``names``, and to more fields."""
+        """Return what ``to`` makes of the answer to these values of ``names``, and to more fields.
+
+        An administrator of another organization than their own is asked again as one of that.
+        """
         body = {**dict(zip(self._names, values, strict=True)), **fields}
+        try:
+            return client.call(self._path, body, to=to)
+        except ManagementError as error:
+            if error.error_id != NO_MEMBERSHIP or client.organization_id or not (held := list_memberships(client)):
+                raise
+            client.organization_id = held[0].organization_id
         return client.call(self._path, body, to=to)
 
     def do(self, client: ManagementClient, *values: Any) -> None:
@@ -132,8 +143,17 @@ add_role = Rpc(PROJECT, "AddProjectRole", "projectId", "roleKey", "displayName")
 
 
 def get_organization(client: ManagementClient, organization_id: str) -> records.Organization | None:
-    """Return the organization with this ID."""
-    return next(iter(_ORGANIZATIONS.list(client, _where("idQuery", id=organization_id))), None)
+    """Return the organization with this ID; ``None`` when there is no such organization, or no ID."""
+    listed = _ORGANIZATIONS.list(client, _where("idQuery", id=organization_id)) if organization_id else ()
+    return next(iter(listed), None)
+
+
+def find_project(client: ManagementClient, project_id: str) -> records.Project | None:
+    """Return a project, also one that is only granted to the administrator's organization."""
+    with suppress(ManagementError):  # if nothing may be seen, the list says why
+        if project := get_project(client, project_id):
+            return project
+    return next(iter(_PROJECTS.list(client, _where("inProjectIdsFilter", ids=[project_id]))), None)
 
 
 def list_projects(client: ManagementClient, *, name: str = "", organization_id: str = "") -> Rows[records.Project]:
@@ -222,10 +242,23 @@ remove_pat = Rpc(USER, "RemovePersonalAccessToken", "userId", "tokenId").remove
 
 
 def find_user(client: ManagementClient, name: str) -> User | None:
-    """Return the user with this login name, username or ID; ``None`` when the administrator sees no such user."""
-    by_login_name = _where("loginNameQuery", loginName=name, method="TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE")
-    by_id = _where("inUserIdsQuery", userIds=[name])
-    return next(iter(_USERS.list(client, _where("orQuery", queries=[by_login_name, _by_username(name), by_id]))), None)
+    """Return the user with this ID, login name, username or e-mail address; ``None`` when none can be seen.
+
+    Raises ZdemoError when several users have the username or the address.
+    """
+    queries = [_where("inUserIdsQuery", userIds=[name]), _by_username(name)]
+    queries.append(_where("loginNameQuery", loginName=name, method=IGNORE_CASE))
+    queries += [_where("emailQuery", emailAddress=name, method=IGNORE_CASE)] if "@" in name else []
+    users = _USERS.list(client, _where("orQuery", queries=queries))
+    if users:
+        first = [user for user in users if user.id == name]
+        first = first or [user for user in users if user.login_name.casefold() == name.casefold()] or [*users]
+        if len(first) > 1:
+            ids = ", ".join(f"{user.id} ({user.login_name})" for user in first)
+            raise ZdemoError(f"{name} is the name of several users", hint=f"use the ID of the right user: {ids}")
+        return first[0]
+    answer = client.request("GET", f"{GLOBAL_USER}?{urlencode({'loginName': name})}")  # in all organizations (v1)
+    return answered(answer, lambda fields: read(User, fields["user"])) if answer.status == 200 else None
 
 
 def list_users(
@@ -301,16 +334,37 @@ def whoami(client: ManagementClient) -> User:
 
 
 def administrator(client: ManagementClient) -> User:
-    """Return the token's user, with these roles."""
-    return replace(whoami(client), roles=manager_roles(client))
+    """Return the token's user with the roles of an administrator, in the organization in which the client works.
+
+    That is the user's own unless they are an administrator of one other alone. Raises ZdemoError if there are several.
+    """
+    user, held = whoami(client), list_memberships(client)
+    others = {"" if membership.whole_instance else membership.organization_id for membership in held}
+    if not client.organization_id and others and others.isdisjoint({"", user.organization_id}):
+        if len(others) > 1:
+            what = f"{user.login_name} is an administrator of several organizations, but not of their own"
+            raise ZdemoError(what, hint=f"add --org with one of {', '.join(sorted(others))}")
+        (client.organization_id,) = others
+    roles = tuple(dict.fromkeys(role for membership in held for role in membership.roles))
+    return replace(user, roles=roles, organization_id=client.organization_id or user.organization_id)
+
+
+def list_memberships(client: ManagementClient) -> tuple[records.Membership, ...]:
+    """Return what the token's user is an administrator of; empty when ZITADEL does not say (that API is v1's)."""
+    answer = client.request("POST", "/auth/v1/memberships/me/_search", {})
+    with suppress(ValueError, TypeError, AttributeError):
+        return tuple(read(records.Membership, row) for row in answer.json_object().get("result") or ())
+    return ()
+
+
+def sees_everything(client: ManagementClient) -> bool:
+    """Return whether the token's user is an administrator of the instance: what is not listed then does not exist."""
+    return any(membership.whole_instance for membership in list_memberships(client))
 
 
 def manager_roles(client: ManagementClient) -> tuple[str, ...]:
-    """Return the roles that make the token's user an administrator, each once; none when ZITADEL does not say (v1)."""
-    answer = client.request("POST", "/auth/v1/memberships/me/_search", {})
-    with suppress(KeyError, TypeError, AttributeError):
-        return tuple(dict.fromkeys(str(role) for row in answer.json_object()["result"] for role in row["roles"]))
-    return ()
+    """Return the roles that make the token's user an administrator, each once."""
+    return tuple(dict.fromkeys(role for membership in list_memberships(client) for role in membership.roles))
 
 
 def list_permissions(client: ManagementClient) -> frozenset[str] | None:

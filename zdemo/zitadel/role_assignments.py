@@ -8,17 +8,25 @@ from enum import StrEnum
 
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import AdminSettings
-from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
+from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.errors.steps import Command, Step, sentence
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import Introspector, project_behind
 from zdemo.zitadel.introspection_client import IntrospectionClient
-from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.management import BIGGER_ROLE, NAME_TAKEN, ManagementClient
 from zdemo.zitadel.records import Project, RoleAssignment, User
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.01, 0.25
 GIVE_UP_SECONDS = 10.0
 NEAR_ROLE = 0.85  # of 1: read:mesages is near read:messages, write:messages is another role
+REFUSALS = {  # of a grant, by ZITADEL's ID: the message and the hint
+    "COMMAND-4f8sg": ("there is no user with the ID {user}", "compare it with the user's page"),
+    "COMMAND-mm9F4": (
+        "project {project} has no role {role}, or does not grant it to the administrator's organization",
+        "role keys are compared exactly",
+    ),
+    NAME_TAKEN: ("{user} has a role assignment in project {project} that the administrator may not see", BIGGER_ROLE),
+}
 
 
 class ChangeOutcome(StrEnum):
@@ -58,7 +66,7 @@ def find_project_id(settings: AdminSettings, introspector: IntrospectionClient |
 
 def require_project(client: ManagementClient, project_id: str) -> Project:
     """Return the project. Raises ZdemoError when the administrator sees no such project."""
-    project = resources.get_project(client, project_id)
+    project = resources.find_project(client, project_id)
     if project is None:
         raise ZdemoError(
             f"there is no project with the ID {project_id}, or the administrator cannot see it",
@@ -68,31 +76,41 @@ def require_project(client: ManagementClient, project_id: str) -> Project:
     return project
 
 
-def require_user(client: ManagementClient, name: str) -> User:
-    """Return the user with this login name, username or ID. Raises ZdemoError when the administrator sees none."""
+def require_user(client: ManagementClient, project_id: str, name: str) -> User:
+    """Return the user with this login name, username, e-mail address or ID. Raises ZdemoError for an unknown name.
+
+    An administrator of less than the instance cannot see every user, so an ID is used as it is.
+    """
     if user := resources.find_user(client, name):
         return user
-    names: list[str] = []
-    with suppress(ZdemoError):  # it only adds to the error that is on its way
-        for user in resources.list_similar_users(client, name):
-            names += (user.username, user.login_name)
-    near = did_you_mean(name, names)
-    hint: Step = f"did you mean {near}?" if near else Command("role list", does="shows the users that have a role")
+    for row in resources.list_assignments(client, project_id=project_id):
+        if name == row.user_id or name.casefold() == row.login_name.casefold():
+            return User(id=row.user_id, login_name=row.login_name)
+    hint: Step = Command("role list", does="shows the users that have a role")
+    if not resources.sees_everything(client):
+        if name.isdecimal():
+            return User(id=name, login_name=name)
+        hint = "a user of another organization may be hidden from this administrator: give the user's ID"
+    elif not name.isdecimal():
+        similar = resources.list_similar_users(client, name)
+        near = did_you_mean(name, [text for user in similar for text in (user.username, user.login_name)])
+        hint = f"did you mean {near}?" if near else hint
     raise ZdemoError(f"there is no user {name}", hint=hint)
 
 
 def _assignments_of(
     client: ManagementClient, project_id: str, name: str, role: str, *, define: Command | None = None
-) -> tuple[User, tuple[RoleAssignment, ...]]:
+) -> tuple[User, resources.Rows[RoleAssignment]]:
     """Return a user and their assignments in the project.
 
     The role is checked first: without an administrator's membership that is refused, and says so; the list of users
-    would be empty instead. ``define`` is the command that defines it, for the hint.
+    would be empty instead. Where roles are hidden, ZITADEL decides. ``define`` is the command that defines it, for the
+    hint.
     """
     keys = resources.list_roles(client, project_id)
-    if not keys:
+    if not keys and not keys.hidden:
         require_project(client, project_id)
-    if role not in keys:
+    if role not in keys and not keys.hidden:
         near, known = did_you_mean(role, keys, least=NEAR_ROLE), ", ".join(keys) or "no role yet"
         cannot = not define or near.casefold() == role.casefold()  # ZITADEL refuses keys that differ only in case
         more: Step = "role keys are compared exactly" if cannot or not define else sentence("to define it:", define)
@@ -100,7 +118,7 @@ def _assignments_of(
         if name in keys:
             hint = (f"write the user first, then the role {name}",)
         raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
-    user = require_user(client, name)
+    user = require_user(client, project_id, name)
     return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)
 
 
@@ -109,7 +127,7 @@ def define_role(client: ManagementClient, project_id: str, name: str, role: str)
     keys = resources.list_roles(client, project_id)
     if role.casefold() in (key.casefold() for key in keys):
         return False
-    require_user(client, name)
+    require_user(client, project_id, name)
     resources.add_role(client, project_id, role, role)
     wait_until(lambda: role in resources.list_roles(client, project_id))
     return True
@@ -120,13 +138,20 @@ def grant(client: ManagementClient, project_id: str, name: str, role: str, *, de
     user, assignments = _assignments_of(client, project_id, name, role, define=define)
     holding, outcome = [a for a in assignments if role in a.role_keys], ChangeOutcome.UNCHANGED
     if not any(a.active for a in holding):
-        owner = require_project(client, project_id).organization_id
+        project = require_project(client, project_id)
+        owner = project.granted_to or project.organization_id
         own = (a for a in assignments if a.organization_id == owner)  # another's Project Grant may lack the role
-        if assignment := next(iter((*holding, *own)), None):
-            outcome = give_role(client, assignment, role)
-        else:
-            resources.create_assignment(client, user.id, project_id, owner, [role])
-            outcome = ChangeOutcome.CREATED
+        try:
+            if assignment := next(iter((*holding, *own)), None):
+                outcome = give_role(client, assignment, role)
+            else:
+                resources.create_assignment(client, user.id, project_id, owner, [role])
+                outcome = ChangeOutcome.CREATED
+        except ManagementError as error:
+            if error.error_id not in REFUSALS:
+                raise
+            what, hint = REFUSALS[error.error_id]
+            raise ZdemoError(what.format(user=name, role=role, project=project_id), hint=hint) from error
     return Change(outcome=outcome, user=user, role=role, project_id=project_id)
 
 
@@ -144,6 +169,9 @@ def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> C
     """Revoke a role in every assignment of the project that holds it. Raises ZdemoError for an unknown user or role."""
     user, assignments = _assignments_of(client, project_id, name, role)
     holding = [a for a in assignments if role in a.role_keys]
+    if assignments.hidden and not holding:
+        what = f"{name} has role assignments in project {project_id} that the administrator may not see"
+        raise ZdemoError(what, hint=BIGGER_ROLE)
     for assignment in holding:
         take_role(client, assignment, role)
     outcome = ChangeOutcome.REMOVED if holding else ChangeOutcome.UNCHANGED

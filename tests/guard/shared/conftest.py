@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.guard.shared.sharing import Worker, worker
 from tests.support.redis_server import RedisServer, programs, shared_server
-from tests.support.sharing import Worker, worker
 
 
 @pytest.fixture(params=[None, *programs()[1:]], ids=programs() or ["none"])

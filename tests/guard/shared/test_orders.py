@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.guard.shared.sharing import A_TOKEN, SETTINGS, TTL, Worker, worker
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
 from tests.support.redis_server import RedisServer
-from tests.support.sharing import A_TOKEN, SETTINGS, TTL, Worker, worker
 from tests.support.waiting import eventually
 from zdemo.guard.forget import Forget
 from zdemo.guard.shared.orders import CUT_OFF, EVERYTHING, GIVEN, MOST_ORDERS

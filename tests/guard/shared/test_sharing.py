@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.guard.shared.sharing import A_TOKEN, SETTINGS, TIMEOUT, TTL, Worker
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, unavailable
 from tests.support.redis_server import RedisServer
-from tests.support.sharing import A_TOKEN, SETTINGS, TIMEOUT, TTL, Worker
 from zdemo.errors import ZitadelUnavailable
 from zdemo.guard.forget import Forget
 from zdemo.guard.shared.sealing import Sealer

@@ -23,7 +23,7 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.resources import list_assignments, list_users
 
-User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
+User = Annotated[str, typer.Argument(metavar="USER", help="Login name, e-mail address or ID.", show_default=False)]
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
 ENDED = {"INACTIVE": "the user is deactivated", "LOCKED": "the user is locked"}  # by the user's state
 
@@ -132,7 +132,7 @@ def list_roles(
     screen: Screen = ctx.obj
     project = _Project(screen, env_file, admin_pat, admin_key)
     name = roles.require_project(project.client, project.id).name
-    user_id = roles.require_user(project.client, user).id if user else None
+    user_id = roles.require_user(project.client, project.id, user).id if user else None
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
     states = {user.id: user.state for user in list_users(project.client, ids={row.user_id for row in assignments})}
     if as_json:
@@ -146,7 +146,8 @@ def list_roles(
             }
             for row in assignments
         ]
-        screen.document({"project": {"id": project.id, "name": name}, "assignments": rows})
+        document = {"project": {"id": project.id, "name": name}, "assignments": rows, "hidden": assignments.hidden}
+        screen.document(document)
         return ExitCode.YES
     at = f" of the {project.zitadel}" if project.client.emulator else ""
     screen.say(one_line(f"roles in project {name} ({project.id}){at}"))
@@ -156,7 +157,10 @@ def list_roles(
         note = ENDED.get(states.get(row.user_id, ""), by) if row.active else "deactivated: has no effect"
         keys = ", ".join(row.role_keys) or "(no role)"
         table.append([f"  {one_line(row.login_name)}", one_line(keys), one_line(note)])
-    screen.table(table or [["  no role is granted"]])
+    if table or not assignments.hidden:
+        screen.table(table or [["  no role is granted"]])
+    if assignments.hidden:
+        screen.say(f"  hidden from this administrator: {assignments.hidden}")
     return ExitCode.YES
 
 

@@ -70,6 +70,7 @@ def setup(
     app_name: Annotated[str, _created("NAME", "The API application.")] = "zdemo-api",
     reader_name: Annotated[str, _created("NAME", "The service account with the role.")] = "zdemo-reader",
     visitor_name: Annotated[str, _created("NAME", "The service account without the role.")] = "zdemo-visitor",
+    org: Annotated[str, _created("ID", "The organization. Default: the administrator's own.")] = "",
     env_file: EnvFile = None,
     as_json: Json = False,
 ) -> int:
@@ -127,6 +128,7 @@ def setup(
         settings = AdminSettings.from_env(environment)
         tell_warnings(screen, settings)
         with _management(settings) as client:
+            client.organization_id = org
             run = SetupRun(screen=screen, files=files, client=client, dry_run=dry_run, yes=yes, as_json=as_json)
             return run.tear_down() if teardown else run.set_up(options)
 
@@ -295,7 +297,8 @@ WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # lab
 
 def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: str) -> None:
     """Show who changes what where, one row for each thing; ``settings`` are those in the file now."""
-    _head(screen, plan.current.issuer, plan.current.admin, emulator)
+    where = plan.current.organization
+    _head(screen, plan.current.issuer, plan.current.admin, emulator, f"{where.name} ({where.id})" if where else "")
     rows = []
     for step in plan.steps:
         action = str(step.action)
@@ -308,9 +311,11 @@ def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: s
     screen.say()
 
 
-def _head(screen: Screen, issuer: str, admin: User, emulator: str) -> None:
+def _head(screen: Screen, issuer: str, admin: User, emulator: str, organization: str = "") -> None:
     roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
     screen.say(one_line(f"{issuer} as {admin.login_name}{roles}"))
+    if organization:
+        screen.say(one_line(f"in the organization {organization}"))
     if emulator:
         screen.say(f"this is the emulator {emulator}")
     screen.say()
@@ -359,6 +364,7 @@ def plan_document(plan: Plan, *, dry_run: bool = True, seconds: float | None = N
     return {
         "zitadel": current.issuer,
         "administrator": {"id": current.admin.id, "login_name": current.admin.login_name},
+        "organization": current.admin.organization_id,
         "dry_run": dry_run,
         "changed": plan.changes and not dry_run,
         "needs_rotation": plan.rotation is not None,

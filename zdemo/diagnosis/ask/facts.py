@@ -249,7 +249,7 @@ class Facts:
         application = self.application(client)
         if application is None:
             with_own_id = resources.get_application(client, self.settings.client_id)
-            whole = with_own_id is None and any(role.startswith("IAM_") for role in resources.manager_roles(client))
+            whole = with_own_id is None and resources.sees_everything(client)
             return ClientRecords(whole_instance=whole, with_own_id=with_own_id)
         records = ClientRecords(application=application)
         if application.active:

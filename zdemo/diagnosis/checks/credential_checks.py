@@ -160,14 +160,17 @@ def _admin_rights(context: DoctorContext) -> Finding:
     """The user of ZITADEL_ADMIN_PAT has the permissions that setup and role need."""
     if (finding := context.investigation.finding) and finding.id == "role.swapped_tokens":
         return skipped("needs role.granted: swapped with PAT")
-    permissions = list_permissions(context.facts.administrator)
+    administrator = context.facts.administrator
+    permissions = list_permissions(administrator)
     if not permissions:
-        list_projects(context.facts.administrator)  # raises when the user is not an administrator
+        list_projects(administrator)  # raises when the user is not an administrator, not even of another organization
+        permissions = list_permissions(administrator)
     if permissions is None:
         return passed("an administrator; ZITADEL did not say with which permissions")
     held = {permission.partition(":")[0] for permission in permissions}
     if missing := [permission for permission in PERMISSIONS if permission not in held]:
-        what = f"an administrator whose role is too small for setup: it lacks {', '.join(missing)}"
+        for_role = "" if "user.grant.write" in missing else ", though not for zdemo role"
+        what = f"an administrator whose role is too small for setup{for_role}: it lacks {', '.join(missing)}"
         return warned(what, f"{BIGGER_ROLE}, or use such an administrator's PAT")
     return passed("an administrator with the permissions that setup and role need", brief="may do what setup needs")
 

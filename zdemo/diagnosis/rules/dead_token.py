@@ -4,10 +4,10 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 
-from zdemo.diagnosis.evidence import PatRecords, Probe, TokenCase
+from zdemo.diagnosis.evidence import PatIds, PatRecords, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.token_form import TokenKind
+from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind
 from zdemo.diagnosis.wording import LOOKED_UP, audience_scope, shown_list, span
 from zdemo.errors.steps import Command, SetVariable, Step, sentence
 from zdemo.zitadel.introspection_answer import within_all_clocks
@@ -20,7 +20,7 @@ STAY_DEAD = "older PATs stay dead"
 OF_ANOTHER_USER = sentence("use a PAT of another user;", Command("setup"), "creates new users and PATs")
 
 
-def _with_doubt(finding: Finding, records: PatRecords) -> Finding:
+def _with_doubt(finding: Finding, records: PatIds) -> Finding:
     """Add that the token may have been replaced by hand, but not its recorded IDs."""
     if finding.certainty is Certainty.OPEN or not records.named_by:  # setup's state file knows this very text
         return finding
@@ -115,7 +115,10 @@ def _may_be_recorded(case: TokenCase) -> bool:
 @rule(Probe.PAT_RECORDS, when=_may_be_recorded)
 def by_records(case: TokenCase) -> Finding | None:
     """Judge by the records of a PAT, at the time when they were looked up."""
-    records = case.evidence.pat_records
+    records, ids = case.evidence.pat_records, case.evidence.ids
+    if ids and ":" in (user_id := (records and records.user_id) or ids.user):
+        cause = f'the token\'s user has the ID {quoted(user_id, 60)}, with a ":": a PAT of such a user is never active'
+        return _with_doubt(Finding(id="token.user_id", cause=cause, fix=(OF_ANOTHER_USER,)), ids)
     if records is None or records.id_bytes not in (None, case.form.sealed_bytes):
         return None  # records of a PAT of another length belong to another PAT
     if case.form.kind is TokenKind.UNUSUAL and not records.id_bytes:
@@ -138,6 +141,8 @@ def by_records(case: TokenCase) -> Finding | None:
 CLAIMS = ("iss", "aud", "exp")  # in every JWT from ZITADEL
 REQUEST_AGAIN = "request a new one"
 USER_OFF = "its user was deactivated, locked or removed since it was issued"
+REFRESHED = "a refresh token was used since: that ends the former access token"
+USE_LAST = "use the access token that the last refresh gave"
 NOT_SEEN = "it is valid, but not meant for this API (userinfo did not show it)"
 
 
@@ -215,6 +220,10 @@ def _ended(case: TokenCase) -> Finding:
             fix=(REQUEST_AGAIN,),
         )
     candidates = ["its session was ended, or it was revoked", USER_OFF]
+    fix = "request a new one; if the token endpoint refuses that, its error says what is wrong with the user"
+    if ID_DIGITS.fullmatch(str(case.form.claims.get("client_id"))):  # an application's, so a person logged in
+        candidates.insert(0, REFRESHED)
+        fix = f"{USE_LAST}, or let the person log in again"
     if Probe.USERINFO not in evidence.refused:
         candidates.insert(0, NOT_SEEN)
     if evidence.signature_fits is None:
@@ -224,7 +233,7 @@ def _ended(case: TokenCase) -> Finding:
         cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
         candidates=tuple(candidates),
         seen=(("audience", shown_list(case.form.audience)),),
-        fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
+        fix=(fix,),
     )
 
 

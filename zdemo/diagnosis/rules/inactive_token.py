@@ -5,7 +5,7 @@ from collections.abc import Callable
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.dead_token import DEAD_JWT, NOT_SEEN, USER_OFF, by_records
+from zdemo.diagnosis.rules.dead_token import DEAD_JWT, NOT_SEEN, REFRESHED, USE_LAST, USER_OFF, by_records
 from zdemo.diagnosis.rules.rejected_client import USE_EMULATOR
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
@@ -137,7 +137,9 @@ def _not_for_this_api(case: TokenCase) -> Finding:
     without = f"it was requested without the scope {scope}"
     wrong = f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project"
     compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
-    first: tuple[Step, ...] = () if configured else ("PROJECT_ID is the ID of the API application's project",)
+    first: tuple[Step, ...] = (
+        () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
+    )
     if is_open:
         first = (sentence(compare, Command("doctor"), "shows it)"),)
     return Finding(
@@ -189,11 +191,12 @@ def _ended(case: TokenCase) -> Finding:
         cause="the token has ended, or was never an access token here, and ZITADEL never says why",
         candidates=(
             "it has expired (access tokens live 12 hours by default), or its session was ended or revoked",
+            REFRESHED,
             USER_OFF,
             *((refresh,) if case.form.kind is TokenKind.OPAQUE else ()),
             *_doubts(case),
         ),
-        fix=("request a new access token with the same client credentials; the answer shows which it was",),
+        fix=(f"{USE_LAST}; without a refresh token, request a new one: the answer shows which it was",),
     )
 
 
@@ -201,7 +204,7 @@ def _ended(case: TokenCase) -> Finding:
 def _unusual(case: TokenCase) -> Finding:
     is_jwe = "." in case.token  # a piece of one has another form
     what = "not valid, and its length is unusual" if is_jwe else "cut off (incomplete)"
-    whole = "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid"
+    whole = 'it is whole, but not valid: its user has an ID chosen by hand; with a ":" in that ID, it never was'
     changed = ("it is cut off (incomplete), or something was added",) if is_jwe else ()
     again = "copy the whole token again; if it is complete, create or request a new one"
     return Finding(

@@ -19,6 +19,7 @@ from zdemo.zitadel.records import RoleAssignment
 
 OWN_API_SCOPE = "urn:zitadel:iam:org:project:id:zitadel:aud"
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
+OF_SERVICE_ACCOUNT = "set PAT to the token of a service account that has the role"
 NEAR_ROLE = 0.85  # of 1: one edit
 MOST_SHOWN = 8  # role assignments in the evidence
 PROJECT_CLAIM = re.compile(r"urn:zitadel:iam:org:project:([^:]+):roles")
@@ -31,6 +32,11 @@ ALL_ROLES = (
 def is_pat(introspection: Introspection) -> bool:
     """Return whether the token is a personal access token: only a PAT has no ``client_id`` (ZITADEL)."""
     return "client_id" not in introspection.claims
+
+
+def is_first_administrators(introspection: Introspection) -> bool:
+    """Return whether it is a PAT from ZITADEL's first start, an administrator's: all others show a name."""
+    return is_pat(introspection) and not introspection.text("username")
 
 
 def may_list_own_assignments(introspection: Introspection) -> bool:
@@ -127,21 +133,27 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
 
 
 def _rights(case: TokenCase) -> str:
-    return _names(case.evidence.own_rights[:MOST_SHOWN], 40) or "ZITADEL_ADMIN_PAT"
+    known = "ZITADEL_ADMIN_PAT" if case.evidence.is_admin_pat else "it has no name, as those from ZITADEL's first start"
+    return _names(case.evidence.own_rights[:MOST_SHOWN], 40) or known
 
 
 def _administrators(case: TokenCase) -> Finding:
     return Finding(  # the fix is never to grant it the role
         id="role.administrators_token",
-        cause=f"the token is valid, but it is an administrator's ({_rights(case)}), without the role "
-        f"{case.role}; an administrator's token should not be sent to APIs",
-        fix=("set PAT to the token of a service account that has the role",),
+        cause=f"the token is an administrator's ({_rights(case)}), and does not have the role {case.role}; an "
+        "administrator's token should not be sent to APIs",
+        likely=not (case.evidence.own_rights or case.evidence.is_admin_pat),
+        fix=(OF_SERVICE_ACCOUNT,),
         otherwise=(Command("setup", does="creates such a user and its token, if there is none"),),
     )
 
 
 def _may_show_rights(case: TokenCase) -> bool:  # where the API named the cause, no request is left for them
     return not case.refused_for_role and may_list_own_assignments(case.introspection)
+
+
+def _is_administrators(case: TokenCase) -> bool:
+    return case.evidence.is_admin_pat or (case.refused_for_role and is_first_administrators(case.introspection))
 
 
 @rule(Probe.OWN_RIGHTS, when=_may_show_rights)
@@ -284,7 +296,7 @@ def _assignment_lines(case: TokenCase) -> Lines:
 MISSING_ROLE = table(
     *table(
         _other_project_configured,
-        rule(when=lambda case: case.evidence.is_admin_pat)(_administrators),
+        rule(when=_is_administrators)(_administrators),
         _administrators_token,
         _swapped_tokens,
         _narrowed_to_roles,

@@ -13,7 +13,7 @@ from zdemo.diagnosis.rules.api_response import (
     gateway,
     is_from_zdemo,
 )
-from zdemo.diagnosis.rules.missing_role import user_of
+from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT, is_first_administrators, user_of
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors.steps import Command
@@ -23,6 +23,7 @@ STARTED_BEFORE = "the API was started before its settings were changed"
 OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
+OWN_LOGIN = "use a token of the user's own login"
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
 NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
@@ -103,11 +104,14 @@ def _own_rules(case: ApiCase) -> Finding | None:
     required = (("required", scope),) if scope else ()
     if case.code == "insufficient_scope" and not roles:
         role = scope if scope and " " not in scope else "ROLE"
+        grant = Command("role grant", (user_of(case.introspection), quoted(role, 60)))
+        is_administrators = case.token == case.environment.get("ZITADEL_ADMIN_PAT")
+        is_administrators |= is_first_administrators(case.introspection)
         return Finding(
             id="call.no_role",
             cause="the API requires more than a valid token, and ZITADEL shows no role for this one",
             seen=required,
-            fix=(Command("role grant", (user_of(case.introspection), quoted(role, 60))),),
+            fix=(OF_SERVICE_ACCOUNT if is_administrators else grant,),
             otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
         )
     candidates = ["the user lacks a role or a right that the API requires", OTHER_SETTINGS, CHANGED]
@@ -122,6 +126,13 @@ def _own_rules(case: ApiCase) -> Finding | None:
         seen=(*required, ("roles", roles or "none")),
         fix=(API_LOG,),
     )
+
+
+def _actor(case: ApiCase) -> Finding | None:
+    if case.here or case.code != "invalid_token" or not (case.introspection and case.introspection.actor):
+        return None
+    cause = f"the API refuses that user {quoted(case.introspection.actor, 60)} acts with this token in its user's place"
+    return Finding(id="call.own_rules", cause=cause, likely=True, fix=(OWN_LOGIN, API_LOG))
 
 
 def _compared(case: ApiCase) -> Finding:
@@ -173,5 +184,5 @@ def _from_here(case: ApiCase) -> Lines:
 
 COMPARED = (
     *table(gateway, seen=_from_here),
-    *table(_api_cannot_ask, _by_the_api_alone, _own_rules, _compared),
+    *table(_api_cannot_ask, _by_the_api_alone, _own_rules, _actor, _compared),
 )

@@ -3,6 +3,7 @@
 import base64
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, readable, row_of, text_filter, time_of
@@ -12,6 +13,7 @@ from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFo
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.token_texts import application_key_file, new_key_pair, new_secret
 from zdemo.emulator.world import World
+from zdemo.serving.loopback import names_loopback
 
 SERVICE = Service("zitadel.application.v2.ApplicationService")
 STATE = t.enum("APPLICATION_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
@@ -39,6 +41,18 @@ OIDC_FIELDS: dict[str, t.FieldType] = {
     "skipNativeAppSuccessPage": t.FLAG,
     "backChannelLogoutUri": t.Text(),
     "loginVersion": t.ANYTHING,
+}
+PROBLEMS = {
+    "NotCompliant": "Your configuration is not compliant and differs from OIDC 1.0 standard.",
+    "NoRedirectUris": "At least one redirect uri must be registered.",
+    "GrantType.Refresh.NoAuthCode": "Refresh Token only allowed in combination with Authorization Code.",
+    "Code.RedirectUris.HttpOnlyForWeb": 'Grant type "code" only allows http redirect uris for apptype "web".',
+    "Native.RedirectUris.MustBeHttpLocalhost": "Redirect URIs must begin with your own protocol, http://127.0.0.1, "
+    "http://[::1] or http://localhost.",
+    "Code.RedirectUris.CustomOnlyForNative": 'Grant type "code" only allows custom redirect uris for apptype '
+    '"native"  (e.g appname:// )',
+    "Native.AuthMethodType.NotNone": "Native applications should have authmethodtype none.",
+    "UserAgent.AuthMethodType.NotNone": "User agent app should have authmethodtype none.",
 }
 KIND_OF = {"apiConfiguration": "api", "oidcConfiguration": "oidc"}
 _BOTH: dict[str, Any] = {"projectId": t.ID, "applicationId": t.ID}
@@ -79,9 +93,10 @@ def _create_application(call: Call) -> Answer:
     application = call.world.add_application(
         project, call.body["name"], kind, method, id=call.body.get("applicationId")
     )
+    client: Answer = {"clientId": application.client_id}
     if kind == "oidc":
         application.oidc = settings
-    client = {"clientId": application.client_id}
+        client |= _compliance(application)
     if method in WITH_SECRET:
         application.secret = client["clientSecret"] = new_secret()
     return {"applicationId": application.id, "creationDate": t.moment(application.created), chosen: client}
@@ -146,6 +161,32 @@ def _get_application(call: Call) -> Answer:
     return {"application": _show(call.world, application)}
 
 
+def _compliance(application: Application) -> Answer:
+    """Return what is not as OpenID Connect 1.0 wants it, without the rules for the implicit flow (ZITADEL)."""
+    uris, grants = application.oidc_list("redirectUris"), application.oidc_list("grantTypes")
+    kinds = {grant.removeprefix("OIDC_GRANT_TYPE_") for grant in grants} or {"AUTHORIZATION_CODE"}
+    by_code, by_device = "AUTHORIZATION_CODE" in kinds, "DEVICE_CODE" in kinds
+    kind = str(application.oidc.get("applicationType", "")).removeprefix("OIDC_APP_TYPE_") or "WEB"
+    http = [urlsplit(uri).netloc for uri in uris if uri.startswith("http://")]
+    custom = any(not uri.startswith(("http://", "https://")) for uri in uris)
+    has_secret = application.auth_method != "OIDC_AUTH_METHOD_TYPE_NONE"
+    broken = {
+        "NoRedirectUris": not uris and (by_code or not by_device),
+        "GrantType.Refresh.NoAuthCode": "REFRESH_TOKEN" in kinds and not (by_code or by_device),
+        "Code.RedirectUris.HttpOnlyForWeb": by_code and http and kind == "USER_AGENT",
+        "Native.RedirectUris.MustBeHttpLocalhost": by_code and kind == "NATIVE" and not all(map(names_loopback, http)),
+        "Code.RedirectUris.CustomOnlyForNative": by_code and custom and kind != "NATIVE",
+        "Native.AuthMethodType.NotNone": kind == "NATIVE" and has_secret,
+        "UserAgent.AuthMethodType.NotNone": kind == "USER_AGENT" and has_secret,
+    }
+    problems = [problem for problem, is_broken in broken.items() if is_broken]
+    if not problems:
+        return {}
+    problems = ["NotCompliant"] * (1 if kind == "WEB" else 2) + problems  # sic
+    rows = [{"key": f"Application.OIDC.V1.{key}", "localizedMessage": PROBLEMS[key]} for key in problems]
+    return {"nonCompliant": True, "complianceProblems": rows}
+
+
 def _show(_: World, application: Application) -> Answer:
     """Show an application, without the words that are the first of their enumeration."""
     is_api = application.kind == "api"
@@ -156,7 +197,8 @@ def _show(_: World, application: Application) -> Answer:
     client = {"clientId": application.client_id}
     configuration: Answer = {"apiConfiguration": client | settings}
     if not is_api:
-        configuration = {"oidcConfiguration": {"clockSkew": "0s"} | t.without_defaults(settings) | client}
+        settings = {"clockSkew": "0s"} | t.without_defaults(settings)
+        configuration = {"oidcConfiguration": settings | client | _compliance(application)}
     return {
         "applicationId": application.id,
         **t.dates(application),

@@ -13,6 +13,7 @@ Roles = dict[str, dict[str, str]]  # role key -> ID of the authorization's organ
 
 OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "offline_access")
 METADATA = "urn:zitadel:iam:user:metadata"
+GROUPS = "urn:zitadel:iam:user:groups"
 RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"
 PROJECT_ROLES = "urn:zitadel:iam:org:project:roles"
 ROLES_SCOPE = "urn:zitadel:iam:org:projects:roles"
@@ -130,4 +131,6 @@ _CLAIMS_OF_SCOPE: dict[str, Callable[[User], Claims]] = {
     "profile": _profile,
     "email": lambda user: _address(user, "email", "email"),
     "phone": lambda user: _address(user, "phone", "phone_number"),
+    "groups": lambda user: _filled({"groups": list(user.groups.values())}),
+    GROUPS: lambda user: _filled({GROUPS: [{"id": id, "name": name} for id, name in user.groups.items()]}),
 }

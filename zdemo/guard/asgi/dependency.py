@@ -76,13 +76,14 @@ class _RequiresToken(TokenDependency):
     def __call__(self, connection: HTTPConnection, security_scopes: Any = None) -> Awaitable[Introspection]: ...
     @overload
     def __call__(  # returns Any, as FastAPI's Depends does: it may be the default of an Introspection
-        self, *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ...
+        self, *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ..., actor: bool = ...
     ) -> Any: ...
     def __call__(self, connection: Any = UNSET, security_scopes: Any = None, **roles: Any) -> Any:
         """Admit only requests whose token has certain roles; without roles, return what ZITADEL says about the token.
 
         With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of
-        them. Raises GuardError for wrong arguments, and for roles inside a request.
+        them. ``actor=False`` refuses tokens with which somebody impersonates their user. Raises GuardError for wrong
+        arguments, and for roles inside a request.
         """
         if connection is not UNSET and not roles:
             return super().__call__(connection, security_scopes)

@@ -28,6 +28,7 @@ export function decisionCard(event, step) {
       why.rfc && make("span.tag", why.rfc),
     ),
     event.outcome === MISSING_ROLE && make("p.note", ROLES_CLAIM),
+    ...why.because.map((text) => make("p.note", text)),
     candidates(why),
     fixes(why.fix, why.switches, event.caller),
   );

@@ -78,6 +78,16 @@ CASES: tuple[Case, ...] = (
         fix="allow dots in tokens, and have JWTs introspected like other tokens",
         ask=lambda run: run.api.bearer(run.zitadel.session(run.role, as_jwt=True)),
     ),
+    Case(
+        id="correct.impersonated",
+        asked="a valid token with which somebody else acts in its user's place",
+        must="let in, or refused with 401 or 403: the API decides",
+        wrong="failed at a token that names an actor",
+        source="RFC 8693 section 4.1; ZITADEL: introspection names who impersonates a user in act",
+        fix="look at act where it matters who acts; requires_token(actor=False) refuses such tokens",
+        ask=lambda run: run.with_claims(("act",), {"act": {"iss": run.issuer_url, "sub": run.known.user_id}})[0],
+        judge=judgments.impersonated,
+    ),
     api_case(
         id="correct.malformed",
         asked="Bearer without a token, with two words, and with quotes",

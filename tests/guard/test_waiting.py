@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.introspector_doubles import PATIENCE_SECONDS, Clock
 from tests.support.waiting import eventually
-from zdemo.guard.bulkhead import Bulkhead, Pacer
+from zdemo.guard.waiting import Bulkhead, Pacer
 
 HOUR_SECONDS = 3600.0
 MANY = 1000

@@ -1,4 +1,6 @@
-"""The bulkhead: a limited number of slots for requests that wait for ZITADEL, and a limited queue for these slots.
+"""What requests wait for: a slot of the bulkhead, their turn, or a flight, which is another request's introspection.
+
+The bulkhead is a limited number of slots for requests that wait for ZITADEL, and a limited queue for these slots.
 
 Callers whose token is known come first: however many unknown tokens a client sends, it cannot keep them from a slot.
 ``threading.Semaphore`` neither keeps the order nor limits how many wait, and cannot forget a slot whose holder is lost.
@@ -10,8 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 
+from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.guard.instruments import running_clock
 from zdemo.serving.forks import renewed_after_fork
+from zdemo.zitadel.introspection_answer import Introspection, Source
 
 
 @dataclass(eq=False)
@@ -138,3 +142,42 @@ class Pacer:
             self._next_turn = turn + 1 / self.per_second
         if turn > now:
             self.sleep(turn - now)
+
+
+class Flight:
+    """An introspection under way, and its outcome for all threads that wait; ``sent_at_wall`` is in epoch seconds."""
+
+    def __init__(self, *, sent_at: float = 0.0, sent_at_wall: float = 0.0) -> None:
+        self.sent_at = sent_at
+        self.sent_at_wall = sent_at_wall
+        self._landed = threading.Event()
+        self._introspection: Introspection | None = None
+        self._error: IntrospectionError | None = None
+
+    def lead(
+        self, ask: Callable[[], Introspection], at_end: Callable[[Introspection | None], None] | None = None
+    ) -> Introspection:
+        """Ask, call ``at_end`` with the answer or with ``None``, and wake all that wait, whatever happens."""
+        introspection = None
+        try:
+            introspection = self._introspection = ask()
+        except IntrospectionError as error:
+            self._error = error.copy()  # without the traceback, whose frames hold the token
+            raise
+        finally:
+            try:
+                if at_end is not None:
+                    at_end(introspection)
+            finally:
+                self._landed.set()
+        return introspection
+
+    def outcome(self, wait_seconds: float) -> Introspection:
+        """Wait for the outcome. Raises the leader's error, or ZitadelUnavailable if there is no outcome."""
+        if not self._landed.wait(wait_seconds):
+            raise ZitadelUnavailable("ZITADEL takes too long to answer", hint="check ZITADEL, then try again")
+        if self._introspection is not None:
+            return self._introspection.as_from(Source.JOINED)
+        if self._error is not None:
+            raise self._error.copy() from self._error
+        raise ZitadelUnavailable("the introspection that this request waited for was interrupted", hint="try again")

@@ -1,0 +1,117 @@
+"""Who may list, grant and revoke roles: five kinds of administrators, a second organization and a Project Grant."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support.cli import Shell, Stack
+from tests.support.emulator_target import Server
+from tests.support.workshop import HUMAN, Organization, Project, User, Workshop
+from tests.support.zitadel_api import Api
+from zdemo.emulator import ADMIN, PROJECT_ID
+
+ROLE = "read:messages"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """The known world, whose project is granted to an organization abroad, and a user of each of the two.
+
+    The member is a user abroad to whom that organization has given the role.
+    """
+
+    shell: Shell
+    workshop: Workshop
+    abroad: Organization
+    local: User
+    guest: User
+    member: User
+
+    def administrator(self, role: str | None, of: str, home: str = "") -> str:
+        """Return the PAT of an administrator of something; their home is the known organization or abroad."""
+        resources: dict[str, dict[str, Any]] = {
+            "instance": {"instance": True},
+            "home": {"organizationId": self.workshop.home.id},
+            "abroad": {"organizationId": self.abroad.id},
+            "project": {"projectId": PROJECT_ID},
+        }
+        user = self.workshop.user(organization=self.abroad if home == "abroad" else None)
+        if role:
+            create = self.workshop.admin.administrators.CreateAdministrator
+            create(userId=user.id, resource=resources[of], roles=[role]).has()
+        return user.pat
+
+
+@pytest.fixture
+def world(own_stack: Stack, own_shell: Shell) -> Iterator[World]:
+    with closing(Server(own_stack.emulator.url)) as server:
+        workshop = Workshop(Api(server, ADMIN.pat))
+        abroad, project = workshop.organization(), Project(PROJECT_ID, "zdemo", workshop.home)
+        ids = {"projectId": PROJECT_ID, "grantedOrganizationId": abroad.id}
+        workshop.admin.projects.CreateProjectGrant(**ids, roleKeys=[ROLE]).has()
+        guest, member = (workshop.user(organization=abroad) for _ in range(2))
+        workshop.grant(member, project, ROLE, organization=abroad)
+        local = workshop.user()
+        yield World(shell=own_shell, workshop=workshop, abroad=abroad, local=local, guest=guest, member=member)
+
+
+MAY = "permissions that setup and role need"
+TOO_SMALL = "role is too small for setup, though not for zdemo role"
+KINDS: list[tuple[str | None, str, str, tuple[int, int], str]] = [  # role, of what, home; visible and hidden; doctor
+    ("IAM_OWNER", "instance", "", (3, 0), MAY),
+    ("ORG_OWNER", "home", "", (2, 1), MAY),
+    ("ORG_OWNER", "home", "abroad", (2, 1), MAY),
+    ("ORG_USER_MANAGER", "home", "", (2, 1), TOO_SMALL),
+    ("PROJECT_OWNER", "project", "", (2, 1), TOO_SMALL),
+    ("ORG_OWNER", "abroad", "abroad", (1, 2), MAY),
+    ("ORG_OWNER", "abroad", "", (1, 2), MAY),
+]
+
+
+@pytest.mark.parametrize(("role", "of", "home", "counts", "rights"), KINDS)
+def test_each_kind_of_administrator_gives_the_role_to_users_of_both_organizations(
+    world: World, role: str, of: str, home: str, counts: tuple[int, int], rights: str
+) -> None:
+    env = {"ZITADEL_ADMIN_PAT": world.administrator(role, of, home)}
+    local, guest = world.local.username, world.guest
+    for change, user in (("grant", local), ("revoke", local), ("grant", guest.username), ("revoke", guest.id)):
+        ran = world.shell("role", change, user, ROLE, **env)
+        assert (ran.code, ran.err) == (0, ""), ran.all
+    listed = world.shell("role", "list", "--json", **env).document
+    assert (listed["project"]["name"], len(listed["assignments"]), listed["hidden"]) == ("zdemo", *counts)
+    assert rights in world.shell("doctor", "--only", "admin.rights", "--json", **env).out
+
+
+def test_what_an_administrator_may_not_see_is_said(world: World) -> None:
+    env = {"ZITADEL_ADMIN_PAT": world.administrator("ORG_OWNER", "home")}
+    abroad = {"ZITADEL_ADMIN_PAT": world.administrator("ORG_OWNER", "abroad", "abroad")}
+    nobody = {"ZITADEL_ADMIN_PAT": world.administrator(None, "home")}
+    rows: list[tuple[str, dict[str, str], str]] = [
+        (f"revoke {world.member.id} {ROLE}", env, "that the administrator may not see"),
+        (f"grant {world.local.username}x {ROLE}", env, "a user of another organization may be hidden"),
+        (f"grant 299999999999999999 {ROLE}", env, "there is no user with the ID 299999999999999999"),
+        (f"grant 299999999999999999 {ROLE}", {}, "there is no user 299999999999999999"),
+        (f"grant {world.guest.id} admin", abroad, "or does not grant it to the administrator's organization"),
+        (f"grant {world.local.id} {ROLE}", nobody, "its user is not an administrator there"),
+    ]
+    for words, pat, message in rows:
+        ran = world.shell("role", *words.split(), **pat)
+        assert (ran.code, message in ran.err, "did you mean" in ran.err) == (1, True, False), ran.all
+    assert world.shell("role", "list", **abroad).out.endswith("\n  hidden from this administrator: 2\n")
+
+
+def test_an_email_address_finds_its_user_unless_two_have_it(world: World) -> None:
+    for number in range(2):
+        email = {"email": {"email": "Eve@example.com", "isVerified": True}}
+        user = world.workshop.user(pat=False, machine=None, human=HUMAN | email)
+        ran = world.shell("role", "grant", "eve@example.com", ROLE)
+        assert (ran.code, user.username in ran.all, "several users" in ran.err) == (number, True, number == 1)
+
+
+def test_doctor_grants_the_role_to_a_user_whom_the_administrator_cannot_see(world: World) -> None:
+    env = {"ZITADEL_ADMIN_PAT": world.administrator("ORG_OWNER", "home"), "PAT": world.guest.pat}
+    ran = world.shell("doctor", "--only", "role.granted", "--fix", "--yes", **env)
+    assert (ran.code, f"+ {world.guest.username}  {ROLE}" in ran.out) == (0, True), ran.all
