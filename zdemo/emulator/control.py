@@ -41,13 +41,16 @@ class Refused(ValueError):
 
 
 class Emulator:
-    """An emulator with the control interface in front of it; every answer names it."""
+    """An emulator with the control interface in front of it; every answer names it.
+
+    It keeps the beginning of its world. ``advanced`` is how much older the world has been made since.
+    """
 
     url = ""  # with the host name of its instance, while it runs
 
     def __init__(self, world: World) -> None:
-        self.world, self.requests, self.faults, self.timeline = world, RequestRecords(), Faults(), Timeline(world)
-        self._app = create_app(world, self.requests, self.faults)
+        self.world, self.requests, self.faults, self.advanced = world, RequestRecords(), Faults(), timedelta()
+        self._app, self._first = create_app(world, self.requests, self.faults), copy.deepcopy(_objects(world))
 
     @property
     def port(self) -> int:
@@ -112,7 +115,7 @@ class Emulator:
         return {
             "name": self.world.name,
             "external_domains": [self.world.external_domain, *self.world.other_domains],
-            "advanced_seconds": self.timeline.advanced.total_seconds(),
+            "advanced_seconds": self.advanced.total_seconds(),
             "faults": faults,
             "requests": len(self.requests),
             "auto_login": self.world.auto_login,
@@ -123,9 +126,33 @@ class Emulator:
 
     def reset(self) -> None:
         """Put everything back as it was at the start: the objects, the time, no faults and no requests."""
-        self.timeline.reset()
+        with self.world.lock:
+            vars(self.world).update(copy.deepcopy(self._first))
+            self.advanced = timedelta()
         self.faults.clear()
         self.requests.clear()
+
+    def advance(self, duration: timedelta) -> None:
+        """Make all objects older, as if this time had passed; the clock stays, since clients live in the same time."""
+        seconds = duration.total_seconds()
+        with self.world.lock:
+            _make_older(_objects(self.world), seconds, set())
+            for id_ in self.world.removed:
+                self.world.removed[id_] -= seconds
+            self.advanced += duration
+
+    def restore_pats(self, user_id: str = "") -> None:
+        """Restore the PATs that a user had at the start. Raises Refused if the user was not there at the start."""
+        first: dict[str, User] = self._first["users"]
+        with self.world.lock:
+            if user_id not in first or user_id not in self.world.users:
+                raise Refused("user_id must be the ID of a user who was there at the start", 404)
+            user, pats = self.world.users[user_id], copy.deepcopy(first[user_id].pats)
+            for pat in pats.values():
+                _make_older(pat, self.advanced.total_seconds(), set())
+                self.world.ended_tokens.pop(pat.id, None)
+                self.world.log(user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes)
+            user.pats |= pats
 
 
 def check_caller(environ: Environ) -> None:
@@ -148,7 +175,7 @@ def _advance(emulator: Emulator, body: Answer) -> None:
     seconds = sum(number * UNITS[name] for name, number in parts.items())
     if not parts or not 0 <= seconds <= MOST_DAYS * UNITS["days"]:
         raise ValueError(f'advance must be from 0 to {MOST_DAYS} days, for example {{"advance": {{"hours": 13}}}}')
-    emulator.timeline.advance(timedelta(seconds=seconds))
+    emulator.advance(timedelta(seconds=seconds))
 
 
 def _fault(body: Answer) -> Fault:
@@ -183,7 +210,7 @@ ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Emulator, Answer], None]]]] 
         "DELETE": ({}, lambda emulator, _: rotate(emulator.world, remove_old=True)),
     },
     "requests": {"GET": LOOK, "DELETE": ({}, lambda emulator, _: emulator.requests.clear())},
-    "pats": {"POST": ({"user_id": str}, lambda emulator, body: emulator.timeline.restore_pats(**body))},
+    "pats": {"POST": ({"user_id": str}, lambda emulator, body: emulator.restore_pats(**body))},
 }
 WORDS = {str: "a string", int: "a whole number", float: "a number", dict: "an object"}
 
@@ -214,7 +241,7 @@ def _checked(body: Answer, fields: Fields) -> Answer:
     return body
 
 
-# --- time and the way back ---
+# --- what time changes ---
 
 # Fields that hold a time
 AGING = frozenset(
@@ -222,44 +249,8 @@ AGING = frozenset(
 )
 
 
-class Timeline:
-    """Keeps the beginning of a world. ``advanced`` is how much older the world has been made since."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._first = copy.deepcopy(self._state())
-        self.advanced = timedelta()
-
-    def _state(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self._world).items() if isinstance(v, dict | list | set | str)}
-
-    def reset(self) -> None:
-        """Put everything back as it was at the beginning."""
-        with self._world.lock:
-            vars(self._world).update(copy.deepcopy(self._first))
-            self.advanced = timedelta()
-
-    def advance(self, duration: timedelta) -> None:
-        """Make all objects older, as if this time had passed; the clock stays, since clients live in the same time."""
-        seconds = duration.total_seconds()
-        with self._world.lock:
-            _make_older(self._state(), seconds, set())
-            for id_ in self._world.removed:
-                self._world.removed[id_] -= seconds
-            self.advanced += duration
-
-    def restore_pats(self, user_id: str = "") -> None:
-        """Restore the PATs that a user had at the start. Raises Refused if the user was not there at the start."""
-        first: dict[str, User] = self._first["users"]
-        with self._world.lock:
-            if user_id not in first or user_id not in self._world.users:
-                raise Refused("user_id must be the ID of a user who was there at the start", 404)
-            user, pats = self._world.users[user_id], copy.deepcopy(first[user_id].pats)
-            for pat in pats.values():
-                _make_older(pat, self.advanced.total_seconds(), set())
-                self._world.ended_tokens.pop(pat.id, None)
-                self._world.log(user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes)
-            user.pats |= pats
+def _objects(world: World) -> dict[str, Any]:
+    return {name: value for name, value in vars(world).items() if isinstance(value, dict | list | set | str)}
 
 
 def _make_older(value: Any, seconds: float, seen: set[int]) -> None:

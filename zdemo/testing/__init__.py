@@ -224,7 +224,7 @@ class ZitadelEmulator:
 
         Takes the keywords of ``datetime.timedelta``. The clock itself stays, so new tokens are valid from now on.
         """
-        self._emulator.timeline.advance(timedelta(**duration))
+        self._emulator.advance(timedelta(**duration))
 
     def reset(self) -> None:
         """Put everything back as it was at the start."""
