@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from zdemo.emulator.app import create_app
-from zdemo.emulator.entities import NEVER, User
+from zdemo.emulator.entities import NEVER
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.incoming.body import read_body
 from zdemo.emulator.incoming.request_records import RequestRecords
@@ -143,11 +143,10 @@ class Emulator:
 
     def restore_pats(self, user_id: str = "") -> None:
         """Restore the PATs that a user had at the start. Raises Refused if the user was not there at the start."""
-        first: dict[str, User] = self._first["users"]
         with self.world.lock:
-            if user_id not in first or user_id not in self.world.users:
+            if user_id not in self._first["users"] or user_id not in self.world.users:
                 raise Refused("user_id must be the ID of a user who was there at the start", 404)
-            user, pats = self.world.users[user_id], copy.deepcopy(first[user_id].pats)
+            user, pats = self.world.users[user_id], copy.deepcopy(self._first["users"][user_id].pats)
             for pat in pats.values():
                 _make_older(pat, self.advanced.total_seconds(), set())
                 self.world.ended_tokens.pop(pat.id, None)
