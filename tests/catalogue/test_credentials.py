@@ -155,7 +155,7 @@ def test_60_a_clock_that_is_off_with_a_key(bare: Shell) -> None:
 def test_56_an_administrators_pat_that_is_dead(bare: Shell, planter: Planter) -> None:
     env = settings(planter.url, ZITADEL_ADMIN_PAT=secrets.token_urlsafe(53), ZITADEL_PROJECT_ID=PROJECT_ID)
     for output in (doctor(bare, env, "admin.valid"), command(bare, env, "role", "list"), command(bare, env, "setup")):
-        output.names("ZITADEL_ADMIN_PAT is not valid at this ZITADEL", "new PAT").never("membership", "role too small")
+        output.names("token is not valid at this ZITADEL", "new PAT").never("membership", "role too small")
 
 
 REMOTE = "https://zitadel.invalid"

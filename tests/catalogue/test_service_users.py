@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.catalogue.named_causes import Output, command, write
+from tests.catalogue.named_causes import Output, command, flat, write
 from tests.support.cli import Ran, Shell, settings
 from tests.support.planting import Planter
 from tests.support.upstream import http as whole
@@ -65,6 +65,7 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
         assert ran(ADMIN.username, line).code == 0
         refused = ran(READER.username, line)
         assert (refused.code, "membership" in refused.all) == (1, True), refused.all
+        assert "ZITADEL_ADMIN_PAT" not in refused.all
     planter.user("DeactivateUser", READER.id)
     for line in lines:
         assert "is deactivated or locked" in ran(READER.username, line).err
@@ -74,6 +75,10 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
 
 
 def test_a_fix_names_the_key_file_that_was_given(bare: Shell, planter: Planter) -> None:
+    key = f"--admin-key {planter.key_file(bare.folder, READER.id).name}"  # which is no administrator's
+    swapped = bare("introspect", *key.split(), **settings(planter.url, PAT=ADMIN.pat))
+    assert "administrator's token should not be sent" in flat(swapped.out)
+    assert "ADMIN_PAT" not in swapped.all
     env, key = settings(planter.url, PAT=VISITOR.pat), f"--admin-key {planter.key_file(bare.folder, ADMIN.id).name}"
     assert f"zdemo role grant visitor read:messages {key}\n" in bare("introspect", *key.split(), **env).out
     assert f"  zdemo doctor --fix {key}\n" in bare("doctor", *key.split(), **env).out

@@ -112,7 +112,7 @@ def test_39_what_an_administrator_may_not_see_stays_open(bare: Shell, planter: P
     does("LockUser", "UnlockUser")(planter)
     doctor(bare, settings(planter.url), "token.active").names(*CANDIDATES, OPEN, "create a new PAT")
     env = settings(planter.url, **IDS, ZITADEL_ADMIN_PAT=VISITOR.pat)
-    introspect(bare, env).names(*CANDIDATES, OPEN, "ZITADEL_ADMIN_PAT did not show")
+    introspect(bare, env).names(*CANDIDATES, OPEN, "administrator's token did not show")
     organization = {"organizationId": ORGANIZATION_ID}
     owner = {"userId": VISITOR.id, "resource": organization, "roles": ["ORG_OWNER"]}  # who may not read events
     planter.api.administrators.CreateAdministrator(**owner).has()
@@ -134,7 +134,7 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     alone = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""})
     alone.never("zitadel:aud")  # whoever received such a token could change its user's data at ZITADEL
     alone.names(OPEN, "this token may not list", r"role list \S+ --admin-pat", f"role grant \\S+ {ROLE} --admin-pat")
-    introspect(bare, env).names("is not granted to its user", "with ZITADEL_ADMIN_PAT").never("--admin-pat")
+    introspect(bare, env).names("is not granted to its user", "with the administrator.s token").never("--admin-pat")
     output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""}, "--admin-pat", ADMIN.pat)
     output.names("is not granted to its user", f"role grant \\S+ {ROLE} --admin-pat")
     planter.grant(ROLE, project_id=planter.project(ROLE), user_id=user["user_id"])
@@ -145,7 +145,7 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     )
     owner.has("creationDate")  # who sees that there are assignments, and none of them
     output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": VISITOR.pat})
-    output.names(OPEN, "ZITADEL_ADMIN_PAT did not show them").never("granted to its user, who")
+    output.names(OPEN, "administrator.s token did not show them").never("granted to its user, who")
 
 
 def with_app(planter: Planter, project: str, **more: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Shell, Stack, administered, at_terminal, is_two_lines
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, VISITOR
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 ASKED, FIX = "Make this change? [y/N]", ("doctor", "--fix")
 QUOTED = f"CLIENT_ID=“{CLIENT_ID}” # mine"
@@ -36,6 +36,7 @@ REPAIRED = [  # lines of .env, and what they become; {at} is where ZITADEL liste
     ((f"PAT=\u2018\u200b{READER.pat}\u2019",), (f"PAT={READER.pat}",)),
     (("ZITADEL_DOMAIN=http://localhost:{at}/ui/console?x=1",), ("ZITADEL_DOMAIN=http://localhost:{at}",)),
     (("ZITADEL_DOMAIN=https://localhost:{at}",), ("ZITADEL_DOMAIN=http://localhost:{at}",)),
+    (("ZITADEL_PROJECT_ID=353545601679493699",), (f"ZITADEL_PROJECT_ID={PROJECT_ID}",)),
     (("ZITADEL_DOMAIN=127.0.0.1:{at}",), ("ZITADEL_DOMAIN=http://localhost:{at}",)),
 ]
 
@@ -65,6 +66,7 @@ LEFT = [
     "ZITADEL_DOMAIN=http://me:hunter22@localhost:{at}",
     f"CLIENT_ID={CLIENT_ID[:-1]}",
     f"CLIENT_ID={CLIENT_ID}\nCLEINT_ID={CLIENT_ID}1\nCLIENT_ID=",
+    f"PAT={VISITOR.pat}\nZITADEL_ADMIN_PAT=\nZITADEL_PROJECT_ID=353545601679493699\nZITADEL_DOMAIN=http://localhost:{{at}}",
 ]
 
 

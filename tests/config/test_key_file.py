@@ -20,14 +20,6 @@ CLIENT_ID, KEY_ID, USER_ID = "312909075212468231", "312909075212468555", "312909
 NOT_RSA = "not an RSA private key"
 
 
-def long_rsa_key(bits: int = 40_000) -> rsa.RSAPrivateKey:
-    """Return numbers in the form of a key of many bits; making a real one takes hours."""
-    p, q, e = (1 << bits // 2) + 1, (1 << bits // 2 - 1) + 1, 65537
-    public = rsa.RSAPublicNumbers(e=e, n=p * q)
-    numbers = rsa.RSAPrivateNumbers(p=p, q=q, d=e, dmp1=e, dmq1=e, iqmp=e, public_numbers=public)
-    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
-
-
 @functools.cache
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
@@ -82,10 +74,7 @@ WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
     "public key": (content(key=PUBLIC), APPLICATION, NOT_RSA),
     "elliptic curve": (content(key=pem(ec.generate_private_key(ec.SECP256R1()))), APPLICATION, NOT_RSA),
     "short key": (content(key=pem(rsa_key(1024))), APPLICATION, "fewer than 2048"),
-    "long key": (content(key=pem(long_rsa_key())), APPLICATION, "more than 8192 bits"),
     "application": (content(), SERVICE_USER, "of an API application, not of a service account"),
-    "a human": (user_content(type="human"), SERVICE_USER, "other than serviceaccount"),
-    "no user ID": (user_content(userId=None), SERVICE_USER, "without userId"),
 }
 
 

@@ -9,8 +9,8 @@ import pytest
 from fastapi import Depends, FastAPI
 from flask import Flask, g
 
+from tests.asgi.asgi_apis import on_uvicorn
 from tests.support.apis import PRIVATE, running, settings_for
-from tests.support.asgi_apis import on_uvicorn
 from tests.support.logins import add_administrator, add_client
 from tests.support.page_site import TracedApi, page_options
 from tests.support.rows import INVALID_TOKEN, check_body

@@ -99,7 +99,7 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
 @pytest.mark.parametrize(
     ("behaviour", "kind", "words"),
     [
-        (_error("Errors.Token.Invalid (AUTH-7fs1e)", 401), ManagementError, "ZITADEL_ADMIN_PAT is not valid"),
+        (_error("Errors.Token.Invalid (AUTH-7fs1e)", 401), ManagementError, "the administrator's token is not valid"),
         (_error("membership not found (AUTHZ-cdgFk)", 404, "5"), ManagementError, "not an administrator"),
         (_error("No matching permissions found (AUTH-5mWD2)", 403), ManagementError, "user is too small"),
         (_error("Something else (X-1)", 400), ManagementError, "ZITADEL says: Something else (X-1)"),

@@ -16,7 +16,7 @@ LONGEST_PATH = 200
 MOST_ITEMS = 5  # of a list that came over the network
 SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's"
 CLOCK_COMPARED = ("clock", "compared with the Date of ZITADEL's answer")
-LOOKED_UP = ("records", "looked up with ZITADEL_ADMIN_PAT")
+LOOKED_UP = ("records", "looked up with the administrator's token")
 SAYS_HTTPS = re.compile("HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS|plain HTTP to an SSL")
 UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 

@@ -21,7 +21,7 @@ NAME_TAKEN = "V3-DKcYh"  # ZITADEL: another object has the name, or already is w
 NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's word for an unknown method
 
 ADMIN_PAT_REFUSED = (
-    "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
+    "the administrator's token is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
     "or not a PAT but a token that is not meant for ZITADEL's API",
     "create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
 )
@@ -73,16 +73,6 @@ class ManagementClient:
         """Return whether a text is the client's own token."""
         return text == self._token
 
-    def call(self, path: str, body: Mapping[str, Any], *, to: Callable[[dict[str, Any]], T]) -> T:
-        """Make one unary Connect call, and return what ``to`` makes of its answer.
-
-        Raises:
-            ManagementError: ZITADEL refuses it; the message says what to do.
-            UnusableAnswer: ``to`` cannot use the answer (ValueError, TypeError, AttributeError, KeyError).
-            IntrospectionError: no ZITADEL answered there, or it cannot now.
-        """
-        return answered(self.request("POST", path, body), to)
-
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
     ) -> Response:
@@ -111,7 +101,13 @@ class ManagementClient:
 
 
 def answered(answer: Response, to: Callable[[dict[str, Any]], T]) -> T:
-    """Return what ``to`` makes of an answer. Raises what ``ManagementClient.call`` raises."""
+    """Return what ``to`` makes of an answer.
+
+    Raises:
+        ManagementError: ZITADEL refuses the request; the message says what to do.
+        UnusableAnswer: ``to`` cannot use the answer (ValueError, TypeError, AttributeError, KeyError).
+        IntrospectionError: ZITADEL cannot answer now.
+    """
     fields = answer.json()
     if answer.status != 200 or not isinstance(fields, dict):
         raise management_error(answer)
@@ -142,12 +138,12 @@ def management_error(answer: Response) -> ZdemoError:
     elif answer.status == 401 or error_id == SESSION_TOKEN:
         message, hint = ADMIN_PAT_REFUSED
     elif error_id == NO_MEMBERSHIP:
-        message = "ZITADEL_ADMIN_PAT is a valid token, but its user is not an administrator there (no membership)"
+        message = "the administrator's token is valid, but its user is not an administrator there (no membership)"
         hint = f"{BIGGER_ROLE}, or use an administrator's PAT"
     elif error_id == NO_ORGANIZATION:
         message, hint = "--org names no organization of this ZITADEL", "give the ID on the organization's page"
     elif answer.status == 403:
-        message = "the administrator role of ZITADEL_ADMIN_PAT's user is too small for this (no permission)"
+        message = "the administrator role of the token's user is too small for this (no permission)"
         hint = BIGGER_ROLE
     return ManagementError(message, hint=hint, answer=answer, code=code, error_id=error_id)
 

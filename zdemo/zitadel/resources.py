@@ -1,8 +1,8 @@
 """The table of ZITADEL's management API: what zdemo finds, lists, creates, changes and removes there.
 
 Each row is called with a client and the values of its fields: ``remove_pat(client, user_id, pat_id)``. All functions
-raise what ``ManagementClient.call`` raises. Lists trail writes (ZITADEL: by milliseconds), so an object that was just
-created is read by its ID.
+raise what ``answered`` and ``ManagementClient.request`` raise. Lists trail writes (ZITADEL: by milliseconds), so an
+object that was just created is read by its ID.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -50,13 +50,11 @@ class Rpc:
         An administrator of another organization than their own is asked again as one of that.
         """
         body = {**dict(zip(self._names, values, strict=True)), **fields}
-        try:
-            return client.call(self._path, body, to=to)
-        except ManagementError as error:
-            if error.error_id != NO_MEMBERSHIP or client.organization_id or not (held := list_memberships(client)):
-                raise
+        answer = client.request("POST", self._path, body)
+        if NO_MEMBERSHIP in answer.text and not client.organization_id and (held := list_memberships(client)):
             client.organization_id = held[0].organization_id
-        return client.call(self._path, body, to=to)
+            answer = client.request("POST", self._path, body)
+        return answered(answer, to)
 
     def do(self, client: ManagementClient, *values: Any) -> None:
         """Change something."""

@@ -214,7 +214,7 @@ class Facts:
                 return {"assignments": resources.list_assignments(self._management(self._bearer), user_id=user_id)}
         assignments = self.look_up(partial(resources.list_assignments, user_id=user_id))
         hides = assignments is None or assignments.hidden
-        return {} if hides else {"assignments": assignments, "assignments_from": ADMIN_PAT}
+        return {} if hides else {"assignments": assignments, "assignments_from": "the administrator's token"}
 
     def _own_rights(self) -> Mapping[str, Any]:
         """Return the administrator roles of the token's user, by the token itself; none when ZITADEL does not say."""

@@ -231,7 +231,7 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
     """Return what is not about this token alone, and what no probe could rule out."""
     evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {case.settings.issuer}"]
     if evidence.administrator_is_active is False:
-        doubts.append("ZITADEL_ADMIN_PAT is inactive as well: both may be of another (or a recreated) ZITADEL")
+        doubts.append("the administrator's token is inactive as well: both may be of another (or a recreated) ZITADEL")
     if Probe.USERINFO not in evidence.refused and case.form.kind is not TokenKind.PAT:
         doubts.append(NOT_SEEN)
     return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")
@@ -239,7 +239,7 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
 
 def _ask_administrator(evidence: Evidence) -> Step:
     if evidence.with_administrator and evidence.ids:
-        return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
+        return "the administrator's token did not show which: only an IAM_OWNER sees the users of all organizations"
     when = "shows which" if evidence.ids else "with PAT and ZDEMO_PAT_USER_ID set"
     return evidence.unusable_admin_pat or Command("doctor", option=evidence.admin_option, does=when)
 

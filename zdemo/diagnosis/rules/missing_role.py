@@ -121,13 +121,14 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
     project, configured = _project(case), case.settings.project_id
     if not project or not configured or project == configured:
         return None
-    has_role = case.role in case.introspection.roles(project)
+    has_role = case.role in case.introspection.roles(project)  # then the token and the application are of one project
+    certain = has_role or configured == case.settings.client_id or not configured.isdigit()
     grant = () if has_role else (sentence("and grant the role there:", _grant(case)),)
     belongs = f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}"
     return Finding(
         id="role.other_project_configured",
         cause=f"{belongs}: ZITADEL shows an API only the roles of its own project",
-        fix=(SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40)), *grant),
+        fix=(SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40), certain=certain), *grant),
         otherwise=(f"or, if there is such a project: {other_application(case.settings)}",),
     )
 
@@ -164,7 +165,7 @@ def _administrators_token(case: TokenCase) -> Finding | None:
 
 @rule(Probe.ADMINISTRATOR_RIGHTS, when=lambda case: bool(case.evidence.own_rights))
 def _swapped_tokens(case: TokenCase) -> Finding:
-    if case.evidence.admin_pat_rights != ():
+    if case.evidence.admin_pat_rights != () or case.evidence.admin_option:  # of an option, which is no variable
         return _administrators(case)
     cause = f"the token that was sent is an administrator's ({_rights(case)}), and ZITADEL_ADMIN_PAT is not"
     fix = "exchange the values of PAT and ZITADEL_ADMIN_PAT"
@@ -282,7 +283,7 @@ def _token_lines(case: TokenCase) -> Lines:
 def _assignment_lines(case: TokenCase) -> Lines:
     evidence, listed, lines = case.evidence, case.evidence.assignments or (), []
     if evidence.assignments is None:
-        neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
+        neither = ", and the administrator's token did not show them either" if evidence.with_administrator else ""
         may_list = may_list_own_assignments(case.introspection)
         lines = [f"unknown: {'ZITADEL did not list them' if may_list else f'this token may not list them{neither}'}"]
     elif not listed:

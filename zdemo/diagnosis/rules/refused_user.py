@@ -21,7 +21,9 @@ WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise
 UNKNOWN = "client not found"
 SIGNER = "the user's key"
 KEY_REFUSED = ("invalid_grant", "server_error", "invalid_request", "invalid_client")  # the second before v4.14
-NEW_SECRET = "only if it is lost: press Actions, Generate Client Secret on the user's page"  # noqa: S105  # a sentence
+NEW_SECRET = (  # a step of a fix
+    "only if it is lost: press Actions, Generate Client Secret on the user's page; it breaks programs with the old one"  # noqa: S105  # a sentence
+)
 
 
 @dataclass(frozen=True, kw_only=True)

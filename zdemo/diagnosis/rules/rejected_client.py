@@ -183,12 +183,13 @@ def _by_records(case: TokenCase) -> Finding | None:
     if (app := records.application) is None:
         return _unknown(case, records)
     name = f"the application {quoted(app.name, 60)}"
-    by_credentials = _wrong_key if _has_key(case) else _wrong_secret
-    if app.method == PUBLIC_METHOD and not _inactive(case, records):
+    if inactive := _inactive(case, records):
+        return inactive
+    if app.method == PUBLIC_METHOD:
         what = f"{name} is a public client (PKCE, authentication method none): it cannot introspect"
         fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
         return _certain(case, "is_public", what, fix)
-    return _inactive(case, records) or by_credentials(case, app, name, records)
+    return _wrong_key(case, name, records) if _has_key(case) else _wrong_secret(case, app, name, records)
 
 
 def _inactive(case: TokenCase, records: ClientRecords) -> Finding | None:
@@ -216,7 +217,7 @@ def _wrong_secret(case: TokenCase, app: Application, name: str, records: ClientR
     return _certain(case, "wrong_secret", cause, CERTAINLY_COPY_SECRET, REGENERATE)
 
 
-def _wrong_key(case: TokenCase, _app: Application, name: str, records: ClientRecords) -> Finding | None:
+def _wrong_key(case: TokenCase, name: str, records: ClientRecords) -> Finding | None:
     if records.keys is None or not case.settings.key:
         return None
     key = next((listed for listed in records.keys if listed.id == case.settings.key.key_id), None)
@@ -310,7 +311,7 @@ def _open(case: TokenCase) -> Finding:
     correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if is_dead else ()
     ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows which it is")
     if evidence.with_administrator:
-        ask = "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
+        ask = "the administrator's token did not show which (see admin.rights)"
     return Finding(
         id="client.key_refused" if key else "client.refused",
         cause=_refusal(case),
