@@ -9,14 +9,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.cli import Ran, Shell, administered, settings
+from tests.support.logins import add_client
 from tests.support.page_site import KEY, TracedApi
 from tests.support.planting import Planter
 from tests.support.waiting import eventually
+from tests.support.workshop import FOREVER
 from zdemo.cli.commands.serve import ServeAddress, tell_start
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
-from zdemo.emulator import CLIENT_SECRET, READER, VISITOR
+from zdemo.emulator import CLIENT_SECRET, ORGANIZATION_ID, READER, VISITOR
 from zdemo.page import PageOptions
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -86,43 +88,83 @@ def everywhere(commands: tuple[str, ...], *cause: str) -> dict[str, Cause]:
     return dict.fromkeys(commands, Cause(*cause))
 
 
-def other_host(url: str) -> dict[str, str]:
-    return administered(url.replace("localhost", "127.0.0.1"), **USER)
+def other_host(planter: Planter) -> dict[str, str]:
+    return administered(planter.url.replace("localhost", "127.0.0.1"), **USER)
 
 
-FAULTS: dict[str, tuple[Callable[[str], Mapping[str, str]], Mapping[str, str], dict[str, Cause]]] = {
+def changed(planter: Planter, at: int) -> dict[str, str]:
+    pat = str(planter.user("AddPersonalAccessToken", expirationDate=FOREVER)["token"])
+    return settings(planter.url, PAT=f"{pat[:at]}{'B' if pat[at] == 'A' else 'A'}{pat[at + 1 :]}")
+
+
+def refreshed(planter: Planter) -> dict[str, str]:
+    app = add_client(planter.emulator)
+    tokens = app.log_in(scope="openid offline_access")
+    assert app.refresh(tokens).status_code == 200
+    return settings(planter.url, PAT=tokens["access_token"])
+
+
+def colon(planter: Planter) -> dict[str, str]:
+    user = {"userId": "a:b", "username": "colon", "machine": {"name": "colon"}}
+    planter.api.users.CreateUser(organizationId=ORGANIZATION_ID, **user).has("id")
+    pat = planter.user("AddPersonalAccessToken", "a:b", expirationDate=FOREVER)["token"]
+    return administered(planter.url, PAT=pat, ZDEMO_PAT_USER_ID="colon")
+
+
+FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str], dict[str, Cause]]] = {
     # exported, in .env, and what each command says; one that is missing cannot see the fault
     "nothing listens": (lambda _: administered("http://localhost:1", **USER), {}, everywhere(ZITADELS, "net.refused")),
     "a host without an instance": (other_host, {}, everywhere(ZITADELS, "zitadel.host_unknown")),
     "a wrong client secret": (
-        lambda url: settings(url, CLIENT_SECRET=WRONG),
+        lambda planter: settings(planter.url, CLIENT_SECRET=WRONG),
         {},
         everywhere(THE_CLIENT, "client.refused"),
     ),
     "an exported secret hides that of .env": (
-        lambda url: settings(url, CLIENT_SECRET=WRONG),
+        lambda planter: settings(planter.url, CLIENT_SECRET=WRONG),
         {"CLIENT_SECRET": CLIENT_SECRET},
         everywhere(THE_CLIENT, "client.refused", "CLIENT_SECRET in the environment hides the one in .env"),
     ),
     "a PAT that is set twice": (
-        lambda url: settings(url, PAT=""),
+        lambda planter: settings(planter.url, PAT=""),
         {"PAT": READER.pat, " PAT": f"{READER.pat[:-3]}999"},
         everywhere(ABOUT_THE_TOKEN, "token.dead", "PAT is set twice in .env: line 2 counts, not line 1")
         | {"page": Cause("token.dead")},
     ),
     "an unknown token": (
-        lambda url: settings(url, PAT=f"{READER.pat[:-3]}999"),
+        lambda planter: settings(planter.url, PAT=f"{READER.pat[:-3]}999"),
         {},
         everywhere((*ABOUT_THE_TOKEN, "page"), "token.dead"),
     ),
     "no role": (
-        lambda url: settings(url, PAT=VISITOR.pat),
+        lambda planter: settings(planter.url, PAT=VISITOR.pat),
         {},
         everywhere(ABOUT_THE_TOKEN, "role.not_granted") | {"page": Cause("role.missing")},
     ),
-    "a user's wrong secret": (lambda url: settings(url, **USER), {}, everywhere(("token",), "user.wrong_secret")),
+    "a PAT with a changed header": (
+        lambda planter: changed(planter, 20),
+        {},
+        everywhere((*ABOUT_THE_TOKEN, "page"), "token.damaged"),
+    ),
+    "a PAT with a changed content": (
+        lambda planter: changed(planter, 200),
+        {},
+        everywhere((*ABOUT_THE_TOKEN, "page"), "token.dead"),
+    ),
+    "a token that a refresh ended": (refreshed, {}, everywhere((*ABOUT_THE_TOKEN, "page"), "token.ended")),
+    "a user whose ID has a colon": (colon, {}, everywhere(ABOUT_THE_TOKEN, "token.user_id")),
+    "a token without an audience": (
+        lambda planter: settings(planter.url, PAT=str(planter.tokens()["access_token"])),
+        {},
+        everywhere(ABOUT_THE_TOKEN, "token.other_audience") | {"page": Cause("token.ended")},
+    ),
+    "a user's wrong secret": (
+        lambda planter: settings(planter.url, **USER),
+        {},
+        everywhere(("token",), "user.wrong_secret"),
+    ),
     "an exported user secret hides that of .env": (
-        lambda url: settings(url, **USER),
+        lambda planter: settings(planter.url, **USER),
         {"ZDEMO_USER_CLIENT_SECRET": CLIENT_SECRET},
         everywhere(
             ("token",), "user.wrong_secret", "ZDEMO_USER_CLIENT_SECRET in the environment hides the one in .env"
@@ -138,7 +180,7 @@ def test_02_07_21_each_command_tells_the_same_first_cause(
     exported, in_file, causes = FAULTS[fault]
     bare.dotenv(**in_file)
     with serving(create_app(planter.settings)) as port:
-        env = {**exported(planter.url), "ZDEMO_API_URL": f"http://127.0.0.1:{port}"}
+        env = {**exported(planter), "ZDEMO_API_URL": f"http://127.0.0.1:{port}"}
         ran = {name: bare(*COMMANDS[name], **env) for name in COMMANDS if name in causes}
     tells = {name: told(ran[name], name) for name in ran}
     monkeypatch.chdir(bare.folder)

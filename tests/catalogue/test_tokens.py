@@ -224,9 +224,8 @@ def test_47_49_an_opaque_token_that_is_dead(bare: Shell, planter: Planter) -> No
         output.names("expired", "ended", "request a new", OPEN).never(r"\bPAT\b")
 
 
-@pytest.mark.parametrize("kind", ["BEARER", "JWT"])
-def test_47_a_token_that_a_refresh_ended(bare: Shell, planter: Planter, kind: str) -> None:
-    app = add_client(planter.emulator, accessTokenType=f"OIDC_TOKEN_TYPE_{kind}")
+def test_47_a_token_that_a_refresh_ended(bare: Shell, planter: Planter) -> None:
+    app = add_client(planter.emulator, accessTokenType="OIDC_TOKEN_TYPE_JWT")
     tokens = app.log_in(scope="openid offline_access")
     assert app.refresh(tokens).status_code == 200
     for output in both(bare, settings(planter.url, PAT=tokens["access_token"]), "token.active"):
@@ -239,9 +238,8 @@ def test_48_a_user_whose_id_has_a_colon_never_has_a_live_pat(bare: Shell, plante
     planter.api.users.CreateUser(organizationId=ORGANIZATION_ID, **user).has("id")
     pat = planter.user("AddPersonalAccessToken", "a:b", expirationDate=FOREVER)["token"]
     introspect(bare, settings(planter.url, PAT=pat)).names('with a ":" in that ID', OPEN)
-    for name in ("a:b", "colon"):
-        for output in both(bare, administered(planter.url, PAT=pat, ZDEMO_PAT_USER_ID=name), "token.active"):
-            output.names('a:b, with a ":"', "never active", "fix use a PAT of another user").never(OPEN, "removed")
+    output = introspect(bare, administered(planter.url, PAT=pat, ZDEMO_PAT_USER_ID="a:b"))
+    output.names('a:b, with a ":"', "never active", "fix use a PAT of another user").never(OPEN, "removed")
 
 
 def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, planter: Planter) -> None:
