@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 
@@ -16,33 +15,25 @@ from zdemo.emulator import ADMIN, PROJECT_ID
 ROLE = "read:messages"
 
 
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """The known world, whose project is granted to an organization abroad, and a user of each of the two.
+class World(NamedTuple):
+    """The known world, whose project is granted to an organization abroad, and users of both.
 
     The member is a user abroad to whom that organization has given the role.
     """
 
     shell: Shell
     workshop: Workshop
+    project: Project
     abroad: Organization
     local: User
     guest: User
     member: User
 
-    def administrator(self, role: str | None, of: str, home: str = "") -> str:
-        """Return the PAT of an administrator of something; their home is the known organization or abroad."""
-        resources: dict[str, dict[str, Any]] = {
-            "instance": {"instance": True},
-            "home": {"organizationId": self.workshop.home.id},
-            "abroad": {"organizationId": self.abroad.id},
-            "project": {"projectId": PROJECT_ID},
-        }
-        user = self.workshop.user(organization=self.abroad if home == "abroad" else None)
-        if role:
-            create = self.workshop.admin.administrators.CreateAdministrator
-            create(userId=user.id, resource=resources[of], roles=[role]).has()
-        return user.pat
+    def env(self, role: str | None, of: str = "", lives: str = "") -> dict[str, str]:
+        """Return the PAT of a new administrator of this, who lives in this organization."""
+        places: dict[str, Organization | Project] = {"project": self.project, "abroad": self.abroad}
+        lives_in = self.abroad if lives else None
+        return {"ZITADEL_ADMIN_PAT": self.workshop.administrator(role, of=places.get(of), lives=lives_in).pat}
 
 
 @pytest.fixture
@@ -54,28 +45,27 @@ def world(own_stack: Stack, own_shell: Shell) -> Iterator[World]:
         workshop.admin.projects.CreateProjectGrant(**ids, roleKeys=[ROLE]).has()
         guest, member = (workshop.user(organization=abroad) for _ in range(2))
         workshop.grant(member, project, ROLE, organization=abroad)
-        local = workshop.user()
-        yield World(shell=own_shell, workshop=workshop, abroad=abroad, local=local, guest=guest, member=member)
+        yield World(own_shell, workshop, project, abroad, workshop.user(), guest, member)
 
 
 MAY = "permissions that setup and role need"
 TOO_SMALL = "role is too small for setup, though not for zdemo role"
-KINDS: list[tuple[str | None, str, str, tuple[int, int], str]] = [  # role, of what, home; visible and hidden; doctor
-    ("IAM_OWNER", "instance", "", (3, 0), MAY),
-    ("ORG_OWNER", "home", "", (2, 1), MAY),
-    ("ORG_OWNER", "home", "abroad", (2, 1), MAY),
-    ("ORG_USER_MANAGER", "home", "", (2, 1), TOO_SMALL),
+KINDS = [  # the role, of what, where its user lives; how many assignments are visible, and hidden; what doctor says
+    ("IAM_OWNER", "", "", (3, 0), MAY),
+    ("ORG_OWNER", "", "", (2, 1), MAY),
+    ("ORG_OWNER", "", "abroad", (2, 1), MAY),
+    ("ORG_USER_MANAGER", "", "", (2, 1), TOO_SMALL),
     ("PROJECT_OWNER", "project", "", (2, 1), TOO_SMALL),
     ("ORG_OWNER", "abroad", "abroad", (1, 2), MAY),
     ("ORG_OWNER", "abroad", "", (1, 2), MAY),
 ]
 
 
-@pytest.mark.parametrize(("role", "of", "home", "counts", "rights"), KINDS)
+@pytest.mark.parametrize(("role", "of", "lives", "counts", "rights"), KINDS)
 def test_each_kind_of_administrator_gives_the_role_to_users_of_both_organizations(
-    world: World, role: str, of: str, home: str, counts: tuple[int, int], rights: str
+    world: World, role: str, of: str, lives: str, counts: tuple[int, int], rights: str
 ) -> None:
-    env = {"ZITADEL_ADMIN_PAT": world.administrator(role, of, home)}
+    env = world.env(role, of, lives)
     local, guest = world.local.username, world.guest
     for change, user in (("grant", local), ("revoke", local), ("grant", guest.username), ("revoke", guest.id)):
         ran = world.shell("role", change, user, ROLE, **env)
@@ -86,9 +76,7 @@ def test_each_kind_of_administrator_gives_the_role_to_users_of_both_organization
 
 
 def test_what_an_administrator_may_not_see_is_said(world: World) -> None:
-    env = {"ZITADEL_ADMIN_PAT": world.administrator("ORG_OWNER", "home")}
-    abroad = {"ZITADEL_ADMIN_PAT": world.administrator("ORG_OWNER", "abroad", "abroad")}
-    nobody = {"ZITADEL_ADMIN_PAT": world.administrator(None, "home")}
+    env, abroad, nobody = world.env("ORG_OWNER"), world.env("ORG_OWNER", "abroad", "abroad"), world.env(None)
     rows: list[tuple[str, dict[str, str], str]] = [
         (f"revoke {world.member.id} {ROLE}", env, "that the administrator may not see"),
         (f"grant {world.local.username}x {ROLE}", env, "a user of another organization may be hidden"),
@@ -103,6 +91,14 @@ def test_what_an_administrator_may_not_see_is_said(world: World) -> None:
     assert world.shell("role", "list", **abroad).out.endswith("\n  hidden from this administrator: 2\n")
 
 
+def test_an_id_is_never_taken_for_a_username(world: World) -> None:
+    impostor = world.workshop.user(username=world.guest.id)
+    ran = world.shell("role", "grant", world.guest.id, ROLE, **world.env("ORG_OWNER"))
+    assert (ran.code, ran.err) == (0, "")
+    holders = [row["user"]["id"] for row in world.shell("role", "list", "--json").document["assignments"]]
+    assert (world.guest.id in holders, impostor.id in holders) == (True, False)
+
+
 def test_an_email_address_finds_its_user_unless_two_have_it(world: World) -> None:
     for number in range(2):
         email = {"email": {"email": "Eve@example.com", "isVerified": True}}
@@ -112,6 +108,6 @@ def test_an_email_address_finds_its_user_unless_two_have_it(world: World) -> Non
 
 
 def test_doctor_grants_the_role_to_a_user_whom_the_administrator_cannot_see(world: World) -> None:
-    env = {"ZITADEL_ADMIN_PAT": world.administrator("ORG_OWNER", "home"), "PAT": world.guest.pat}
+    env = world.env("ORG_OWNER") | {"PAT": world.guest.pat}
     ran = world.shell("doctor", "--only", "role.granted", "--fix", "--yes", **env)
     assert (ran.code, f"+ {world.guest.username}  {ROLE}" in ran.out) == (0, True), ran.all

@@ -125,7 +125,7 @@ def test_an_api_that_never_answers_is_ended(bare: Shell) -> None:
 def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
     ran = bare(*python(CLOSED, "--junit", "verify.xml"))
     assert ran.code == 1
-    block = ran.out[ran.out.index("correct.accepts  refused a valid token whose user has the role") :]
+    block = ran.out[ran.out.index("correct.accepts  a valid token whose user has the role") :]
     assert "seen          GET /messages 401" in block
     assert re.search(r"printed +refused Bearer \S{4}…\S{4} \S{4}…\S{4}\n", block), "what it printed, without secrets"
     assert "safe.output" in ran.out, "it prints tokens"
@@ -181,7 +181,13 @@ def test_the_worst_failures_fit_the_first_screen() -> None:
     rows = lines.getvalue().splitlines()
     assert len(rows) <= 24, lines.getvalue()
     named = [row.split()[0] for row in rows if row.startswith("safe.")]
-    assert named == ["safe.head", "safe.fail_open", "safe.active", "safe.scope_is_no_role"]
+    assert named == ["safe.head", "safe.fail_open", "safe.active"]
+
+
+def test_a_case_that_passed_may_have_a_note() -> None:
+    lines, verdict = StringIO(), Verdict(mark=Mark.PASS, seen="let in", is_note=True)
+    show_cases(Screen(lines), [CaseReport(case=CASES[0], verdict=verdict)], 1.0, [], verbose=False)
+    assert re.search("^note +let in$", lines.getvalue(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(

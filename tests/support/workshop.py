@@ -135,9 +135,11 @@ class Workshop:
         ids = {"userId": user.id, "projectId": project.id, "organizationId": owner.id}
         return str(self.admin.authorizations.CreateAuthorization(**ids, roleKeys=list(roles))["id"])
 
-    def administrator(self, role: str | None, *, of: Organization | Project | None = None) -> User:
-        """A service account with a PAT in the home organization, with a role in it, in another or in a project."""
-        user = self.user()
+    def administrator(
+        self, role: str | None, *, of: Organization | Project | None = None, lives: Organization | None = None
+    ) -> User:
+        """A service account with a PAT, with a role in the home organization, in another or in a project."""
+        user = self.user(organization=lives)
         if role:
             resource: dict[str, Any] = {"organizationId": (of or self.home).id}
             if isinstance(of, Project):

@@ -172,7 +172,7 @@ def test_each_case_is_explained_and_follows_the_cases_it_builds_on() -> None:
     order = [case.id for case in sorted(CASES, key=lambda case: case.stage)]
     for case in CASES:
         assert re.fullmatch(r"(safe|correct|robust|polite|hardening)\.[a-z][a-z_]+", case.id)
-        for text in (case.asked, case.must, case.wrong, case.source, case.fix):
+        for text in (case.asked, case.must, case.source, case.fix):
             assert text == text.strip() != "", case.id
             assert not text.endswith("."), case.id
             assert "\n" not in text, case.id

@@ -1,16 +1,14 @@
 """Role assignments: every change from every state, and the wait until it shows."""
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from tests.support.apis import settings_for
 from tests.support.introspector_doubles import Scripted, unavailable
-from zdemo.config.address import ZitadelAddress
 from zdemo.emulator import AUTHORIZATION_ID, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
-from zdemo.errors import ManagementError, ZdemoError
+from zdemo.errors import ZdemoError
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
@@ -60,25 +58,19 @@ def test_a_role_is_taken_out_of_an_assignment_with_others(client: ManagementClie
 
 
 def test_where_the_owner_may_not_give_the_role_the_projects_organization_does(client: ManagementClient) -> None:
-    other = client.call("/zitadel.org.v2.OrganizationService/AddOrganization", {"name": "other"}, to=dict)
-    owner = other["organizationId"]
+    add = client.request("POST", "/zitadel.org.v2.OrganizationService/AddOrganization", {"name": "other"})
+    owner = add.json_object()["organizationId"]
     given = {"projectId": PROJECT_ID, "grantedOrganizationId": owner, "roleKeys": ["admin"]}
-    client.call("/zitadel.project.v2.ProjectService/CreateProjectGrant", given, to=dict)
+    client.request("POST", "/zitadel.project.v2.ProjectService/CreateProjectGrant", given)
     create_assignment(client, VISITOR.id, PROJECT_ID, owner, ["admin"])
     assert grant(client, PROJECT_ID, "visitor", ROLE).outcome is ChangeOutcome.CREATED
     assert roles(client, VISITOR.id) == [(True, ("admin",)), (True, (ROLE,))]
 
 
 @pytest.mark.parametrize("do", [grant, revoke])
-def test_a_refused_change_is_an_error_and_changes_nothing(emulator: Emulator, client: ManagementClient, do: Do) -> None:
+def test_an_unknown_project_is_an_error(client: ManagementClient, do: Do) -> None:
     with pytest.raises(ZdemoError, match="no project with the ID 1"):
         do(client, "1", "reader", ROLE)
-    with (
-        closing(ManagementClient(ZitadelAddress(emulator.url), VISITOR.pat, timeout_seconds=5)) as other,
-        pytest.raises(ManagementError, match="not an administrator"),
-    ):
-        do(other, PROJECT_ID, "reader", ROLE)
-    assert roles(client, READER.id) == [(True, (ROLE,))]
 
 
 # --- the wait, and where a change shows

@@ -119,7 +119,7 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
 # --- verify: what failed, then a grade for each group
 
 CASE_GROUP_WIDTH, GRADE_WIDTH = 9, 8
-MOST_IN_FULL, MOST_IN_GROUP, MOST_PRINTED, MOST_OF_LINE = 4, 3, 4, 200
+MOST_IN_FULL, MOST_IN_GROUP, MOST_PRINTED, MOST_OF_LINE = 3, 2, 4, 200
 MOST_SEEN_OF_CASE = 120  # characters, without --verbose
 OUTCOMES = dict(zip(Mark, (Outcome.PASS, Outcome.FAIL, Outcome.WARN, Outcome.SKIP, Outcome.SKIP), strict=True))
 COUNTED = {Mark.FAIL: "failed", Mark.UNASKED: "not asked", Mark.PASS: "passed", Mark.SKIP: "skipped"}
@@ -156,7 +156,7 @@ def show_cases(
         if verbose:
             screen.say()
         name = screen.mark(f"{report.case.id:<{HEADING_WIDTH}}", COLOURS[OUTCOMES[report.mark]])
-        screen.behind(f"{name}  ", report.case.wrong)
+        screen.behind(f"{name}  ", report.case.asked)
         lines = printed[0 if verbose else -MOST_PRINTED :] if report.case.id == ACCEPTS else ()
         texts = [("" if number else "printed", shortened(screen, line)) for number, line in enumerate(lines)]
         screen.pairs([*_rows(report, verbose=verbose), *texts], **BLOCK)
@@ -199,9 +199,10 @@ def shortened(screen: Screen, line: str) -> str:
 
 def _rows(report: CaseReport, *, verbose: bool = True) -> list[tuple[str, str]]:
     case, seen = report.case, report.verdict.seen
-    if not verbose:
-        return [("seen", seen if len(seen) <= MOST_SEEN_OF_CASE else f"{seen[:MOST_SEEN_OF_CASE]}…"), ("fix", case.fix)]
-    return [("seen", seen), ("must", f"{case.must} ({case.source})"), ("fix", case.fix)]
+    if not verbose and len(seen) > MOST_SEEN_OF_CASE:
+        seen = f"{seen[:MOST_SEEN_OF_CASE]}…"
+    must = f"{case.must} ({case.source})" if verbose else case.must
+    return [("seen", seen), ("must", must), ("fix", case.fix)]
 
 
 def cases_as_document(reports: Sequence[CaseReport], seconds: float) -> dict[str, Any]:
@@ -253,7 +254,7 @@ def reported_cases(reports: Sequence[CaseReport]) -> list[ReportedCase]:
     cases = []
     for report in chain(*in_groups(reports).values()):
         case, seen, outcome = report.case, report.verdict.seen, OUTCOMES[report.mark]
-        message = f"{case.wrong}: {seen}" if report.mark is Mark.FAIL else seen
+        message = f"{case.asked}: {seen}" if report.mark is Mark.FAIL else seen
         text = "\n".join(f"{label}: {text}" for label, text in _rows(report))
         cases.append(ReportedCase(case.group.value, case.id, outcome, message, text, report.seconds))
     return cases

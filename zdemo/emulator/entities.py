@@ -212,6 +212,10 @@ class Resource(NamedTuple):
     kind: str
     id: str = ""
 
+    def held_by(self, user_id: str) -> str:
+        """Return the ID of the administrator roles that a user has here."""
+        return f"{user_id} of {self.kind} {self.id}"
+
 
 INSTANCE = Resource("instance")
 

@@ -1,6 +1,6 @@
 """A world from a file that a person writes, in TOML or JSON; ``docs/emulator.md`` has an example of all of it.
 
-Error messages name the field and, in TOML, the line. They never repeat a text that could be a secret.
+Error messages name the field, and never repeat a text that could be a secret.
 """
 
 import json
@@ -149,7 +149,7 @@ def seeded_start(text: str, name: str) -> Start:
 
 
 class _Seeding:
-    """A file, whose errors have their places, such as ``seed.toml, line 3: users[0].name``, and the world of it."""
+    """A file, whose errors have their places, such as ``seed.toml: users[0].name``, and the world of it."""
 
     def __init__(self, text: str, name: str) -> None:
         self._text, self._name, self._world, self.at = text, name, World(), ""
@@ -176,23 +176,7 @@ class _Seeding:
 
     def error(self, path: str, what: str, hint: str = "") -> SeedError:
         """Return the error about a field, with its place."""
-        line = self._line(path) if self._name.endswith(".toml") else 0
-        place = f"{self._name}, line {line}" if line else self._name
-        return SeedError(f"{place}: {_shown(f'{path}: {what}' if path else what)}", hint)
-
-    def _line(self, path: str) -> int:
-        """Return the line of a field, or of the table around it, as far as a search for the names leads; else 0."""
-        line = at = 0
-        for name, index in re.findall(r"([^.\[\]]+)(?:\[(\d+)\])?", path):
-            key = re.escape(name)
-            tables = list(re.compile(rf"^[ \t]*\[\[(?:[\w-]+\.)*{key}\]\]", re.MULTILINE).finditer(self._text, at))
-            field = re.compile(rf"^[ \t]*\[*{key}[ \t]*[\]=]", re.MULTILINE).search(self._text, at)
-            match = tables[int(index)] if index and int(index) < len(tables) else field
-            if match is None:
-                break
-            at = match.end()
-            line = self._text.count("\n", 0, at) + 1
-        return line
+        return SeedError(f"{self._name}: {_shown(f'{path}: {what}' if path else what)}", hint)
 
     def _named(self, known: Mapping[str, T], name: str, place: str, what: str) -> T:
         if name not in known:

@@ -76,7 +76,7 @@ class World:
         self.events: list[Event] = []  # what happened to users
         self.ended_tokens: dict[str, EndedToken] = {}  # before their time
         self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more
-        self.removed: dict[object, float] = {}  # when something was removed, by its ID, or by user and resource
+        self.removed: dict[str, float] = {}  # when a project, an authorization or an administrator was removed
         self._kept_taken: set[str] = set()  # IDs of applications whose projects were removed
 
     def touch(self, entity: Entity) -> float:
@@ -124,12 +124,10 @@ class World:
 
     def _domain_for(self, name: str, others: list[Organization]) -> str:
         """Return the primary domain for a name. Raises ``AlreadyExists`` if one of the others has name or domain."""
-        if _is_taken(name, (o.name for o in others)):
-            raise taken("Organisation's name already taken")
+        _check_free(name, (o.name for o in others), "Organisation's name already taken")
         label = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.strip().replace("'", ""))
         primary_domain = f"{label[:63].strip('-').lower()}.{self.external_domain}"  # ZITADEL: NewIAMDomainName
-        if _is_taken(primary_domain, (o.primary_domain for o in others)):
-            raise taken("Domain already exists")
+        _check_free(primary_domain, (o.primary_domain for o in others), "Domain already exists")
         return primary_domain
 
     def remove_organization(self, organization: Organization) -> None:
@@ -160,8 +158,8 @@ class World:
 
     def check_project_name(self, organization_id: str, name: str) -> None:
         """Raise ``AlreadyExists`` if another project of the organization has the name."""
-        if _is_taken(name, (p.name for p in self.projects.values() if p.organization_id == organization_id)):
-            raise taken("Project already exists on organization")
+        names = (p.name for p in self.projects.values() if p.organization_id == organization_id)
+        _check_free(name, names, "Project already exists on organization")
 
     def remove_project(self, project: Project) -> None:
         """Remove a project and what is in it. ZITADEL does not free the IDs of its applications."""
@@ -175,8 +173,7 @@ class World:
 
     def add_role(self, project: Project, key: str, display_name: str, group: str = "") -> Role:
         """Add a role to a project."""
-        if _is_taken(key, project.roles):
-            raise taken("Role already exists")
+        _check_free(key, project.roles, "Role already exists")
         return self._add(project.roles, Role, key, project_id=project.id, display_name=display_name, group=group)
 
     def remove_role(self, project: Project, key: str) -> None:
@@ -230,8 +227,8 @@ class World:
 
     def check_application_name(self, project_id: str, name: str) -> None:
         """Raise ``AlreadyExists`` if another application of the project has the name."""
-        if _is_taken(name, (a.name for a in self.applications.values() if a.project_id == project_id)):
-            raise taken("Application already exists")
+        names = (a.name for a in self.applications.values() if a.project_id == project_id)
+        _check_free(name, names, "Application already exists")
 
     def application_of(self, client_id: str) -> Application | None:
         """Return the application with this client ID."""
@@ -271,8 +268,7 @@ class World:
 
     def check_username(self, username: str) -> None:
         """Raise ``AlreadyExists`` if another user of the instance has the username."""
-        if self.user_named(username):
-            raise taken("User already exists")
+        _check_free(username, (user.username for user in self.users.values()), "User already exists")
 
     def set_user_state(self, user: User, state: str, event: str, by: str = "") -> float:
         """Set a user's state. Any state but ``ACTIVE`` ends the user's tokens for good."""
@@ -373,17 +369,7 @@ class World:
     def add_administrator(self, user_id: str, resource: Resource, roles: list[str]) -> Administrator:
         """Make a user administrator of a resource."""
         fields = {"user_id": user_id, "resource": resource, "roles": list(roles)}
-        return self._add(self.administrators, Administrator, None, **fields)
-
-    def remove_administrator(self, administrator: Administrator) -> None:
-        """Remove a user's administrator roles of a resource, and remember when."""
-        del self.administrators[administrator.id]
-        self.removed[administrator.user_id, administrator.resource] = self.now()
-
-    def find_administrator(self, user_id: str, resource: Resource) -> Administrator | None:
-        """Return a user's administrator roles of a resource, or None."""
-        rows = self.administrators.values()
-        return next((row for row in rows if (row.user_id, row.resource) == (user_id, resource)), None)
+        return self._add(self.administrators, Administrator, resource.held_by(user_id), **fields)
 
     def organization_of(self, resource: Resource) -> str | None:
         """Return the ID of the organization that a resource is or belongs to; none for the instance."""
@@ -398,9 +384,10 @@ def keep(objects: dict[str, T], key: str, new: T) -> list[T]:
     return [objects.pop(next(iter(objects))) for _ in range(len(objects) - MOST_KEPT)]
 
 
-def _is_taken(name: str, names: Iterable[str]) -> bool:
-    """Compare as ZITADEL does, without regard to case."""
-    return name.lower() in (other.lower() for other in names)
+def _check_free(name: str, names: Iterable[str], refusal: str) -> None:
+    """Raise ``AlreadyExists`` if a name is among those, whatever the case (ZITADEL)."""
+    if name.lower() in (other.lower() for other in names):
+        raise taken(refusal)
 
 
 def _remove(objects: dict[str, E], matches: Callable[[E], bool]) -> None:

@@ -88,8 +88,10 @@ def observed(
                 known = identity, started, method, path, asked, code, headers if reason else (), seconds
                 watcher.past.append((*known, outcome, reason, kept))
             if trace is not None:
-                trace.method, trace.path = method, path
-                trace.answered(environ, code, headers, seconds)
+                drop_frames(trace.error)
+                trace.method, trace.path, trace.status, trace.seconds = method, path, code, seconds
+                trace.request_headers, trace.response_headers = list(_headers(environ)), headers
+                trace.introspection, trace.outcome, trace.reason = introspection, outcome, reason
             return start_response(status, headers, *error)
 
         if trace is None:
@@ -155,16 +157,6 @@ class Trace:
     def authorization(self) -> str | None:
         """The header field with the token."""
         return next((value for name, value in self.request_headers if name == "Authorization"), None)
-
-    def answered(
-        self, environ: dict[str, Any], status: int, headers: Iterable[tuple[str, str]], seconds: float
-    ) -> None:
-        """Note the start of the answer."""
-        self.request_headers = list(_headers(environ))
-        self.status, self.response_headers, self.seconds = status, list(headers), seconds
-        self.introspection = environ.get(INTROSPECTION)
-        drop_frames(self.error)
-        self.outcome, self.reason = environ.get(OUTCOME, "ok"), environ.get(REASON)
 
 
 class Watcher:

@@ -95,13 +95,10 @@ class ZitadelEmulator:
 
         Raises ValueError if the name is taken.
         """
-        from zdemo.emulator.api_errors import ZitadelError
-
         with self._world.lock:
-            try:
-                id = self._world.add_organization(name).id
-            except ZitadelError as error:
-                raise ValueError(f"the name is taken: {name}") from error
+            if name.lower() in (o.name.lower() for o in self._world.organizations.values()):
+                raise ValueError(f"the name is taken: {name}")
+            id = self._world.add_organization(name).id
             self._world.add_project_grant(self._project(*roles), id, list(roles))
             return id
 

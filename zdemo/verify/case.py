@@ -89,7 +89,6 @@ class Case:
     id: str
     asked: str  # completes "asked: …"
     must: str
-    wrong: str  # completes "✗ …"
     source: str
     fix: str
     ask: Callable[[Any], Any]  # takes the run, and returns what was seen

@@ -73,16 +73,6 @@ class ManagementClient:
         """Return whether a text is the client's own token."""
         return text == self._token
 
-    def call(self, path: str, body: Mapping[str, Any], *, to: Callable[[dict[str, Any]], T]) -> T:
-        """Make one unary Connect call, and return what ``to`` makes of its answer.
-
-        Raises:
-            ManagementError: ZITADEL refuses it; the message says what to do.
-            UnusableAnswer: ``to`` cannot use the answer (ValueError, TypeError, AttributeError, KeyError).
-            IntrospectionError: no ZITADEL answered there, or it cannot now.
-        """
-        return answered(self.request("POST", path, body), to)
-
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
     ) -> Response:
@@ -111,7 +101,13 @@ class ManagementClient:
 
 
 def answered(answer: Response, to: Callable[[dict[str, Any]], T]) -> T:
-    """Return what ``to`` makes of an answer. Raises what ``ManagementClient.call`` raises."""
+    """Return what ``to`` makes of an answer.
+
+    Raises:
+        ManagementError: ZITADEL refuses the request; the message says what to do.
+        UnusableAnswer: ``to`` cannot use the answer (ValueError, TypeError, AttributeError, KeyError).
+        IntrospectionError: ZITADEL cannot answer now.
+    """
     fields = answer.json()
     if answer.status != 200 or not isinstance(fields, dict):
         raise management_error(answer)

@@ -1,8 +1,8 @@
 """The table of ZITADEL's management API: what zdemo finds, lists, creates, changes and removes there.
 
 Each row is called with a client and the values of its fields: ``remove_pat(client, user_id, pat_id)``. All functions
-raise what ``ManagementClient.call`` raises. Lists trail writes (ZITADEL: by milliseconds), so an object that was just
-created is read by its ID.
+raise what ``answered`` and ``ManagementClient.request`` raise. Lists trail writes (ZITADEL: by milliseconds), so an
+object that was just created is read by its ID.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -50,13 +50,11 @@ class Rpc:
         An administrator of another organization than their own is asked again as one of that.
         """
         body = {**dict(zip(self._names, values, strict=True)), **fields}
-        try:
-            return client.call(self._path, body, to=to)
-        except ManagementError as error:
-            if error.error_id != NO_MEMBERSHIP or client.organization_id or not (held := list_memberships(client)):
-                raise
+        answer = client.request("POST", self._path, body)
+        if NO_MEMBERSHIP in answer.text and not client.organization_id and (held := list_memberships(client)):
             client.organization_id = held[0].organization_id
-        return client.call(self._path, body, to=to)
+            answer = client.request("POST", self._path, body)
+        return answered(answer, to)
 
     def do(self, client: ManagementClient, *values: Any) -> None:
         """Change something."""
@@ -229,6 +227,7 @@ def list_applications(client: ManagementClient, *, project_id: str = "", name: s
 # --- users and their tokens
 
 USER = "user.v2.User"
+LEAST_ID_DIGITS = 15  # 18 today
 _USERS = TypedRpc(User, "result", USER, "ListUsers", old=True)
 list_pats = TypedRpc(records.Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
 list_user_keys = TypedRpc(records.Credential, "result", USER, "ListKeys").list_of("userIdFilter", "id")
@@ -241,11 +240,18 @@ reactivate_user = Rpc(USER, "ReactivateUser", "userId").do  # their tokens stay 
 remove_pat = Rpc(USER, "RemovePersonalAccessToken", "userId", "tokenId").remove
 
 
+def is_user_id(name: str) -> bool:
+    """Return whether a text looks like an ID that ZITADEL made, and is never taken for a name."""
+    return name.isdecimal() and len(name) >= LEAST_ID_DIGITS
+
+
 def find_user(client: ManagementClient, name: str) -> User | None:
     """Return the user with this ID, login name, username or e-mail address; ``None`` when none can be seen.
 
     Raises ZdemoError when several users have the username or the address.
     """
+    if is_user_id(name):  # another user may have it as their username
+        return next(iter(list_users(client, ids=[name])), None)
     queries = [_where("inUserIdsQuery", userIds=[name]), _by_username(name)]
     queries.append(_where("loginNameQuery", loginName=name, method=IGNORE_CASE))
     queries += [_where("emailQuery", emailAddress=name, method=IGNORE_CASE)] if "@" in name else []

@@ -9,7 +9,7 @@ from zdemo.emulator.api.projects import no_project
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, switch
 from zdemo.emulator.api_errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.entities import INSTANCE, Administrator, Authorization, Resource
-from zdemo.emulator.rights import PREFIXES, ROLES
+from zdemo.emulator.rights import kind_of
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
@@ -182,7 +182,7 @@ def _roles(call: Call, kind: str, incomplete: Refusal, unknown: Refusal, *, may_
     roles: list[str] = call.body.get("roles", [])
     if not call.body.get("userId") or not (roles or may_be_none):
         raise InvalidArgument(*incomplete)
-    if any(role not in ROLES or not role.startswith(PREFIXES[kind]) for role in roles):
+    if any(kind_of(role) != kind for role in roles):
         raise InvalidArgument(*unknown)
     return roles
 
@@ -196,7 +196,7 @@ def _create_administrator(call: Call) -> Answer:
         raise FailedPrecondition("User could not be found", unknown_user)
     if resource.kind == "project" and resource.id not in call.world.projects:
         raise no_project()
-    if call.world.find_administrator(call.body["userId"], resource):
+    if resource.held_by(call.body["userId"]) in call.world.administrators:
         raise AlreadyExists(*_EXISTS[resource.kind])
     administrator = call.world.add_administrator(call.body["userId"], resource, roles)
     return {"creationDate": t.moment(administrator.created)}
@@ -209,17 +209,17 @@ def _update_administrator(call: Call) -> Answer:
     *refusals, unknown_user = _CHANGING[resource.kind]
     roles = _roles(call, resource.kind, *refusals)
     unknown = NotFound("Errors.NotFound", unknown_user)
-    administrator = existing(call.world.find_administrator(call.body["userId"], resource), unknown)
+    administrator = existing(call.world.administrators.get(resource.held_by(call.body["userId"])), unknown)
     return {"changeDate": t.moment(call.change(administrator, roles=roles))}
 
 
 @INTERNAL.method("DeleteAdministrator", **_FIELDS)
 def _delete_administrator(call: Call) -> Answer:
     """Remove an administrator, or answer with the date of the removal; the answer for others is empty."""
-    resource, user_id = _permitted_resource(call, "delete"), call.body.get("userId", "")
-    if administrator := call.world.find_administrator(user_id, resource):
-        call.world.remove_administrator(administrator)
-    when = call.world.removed.get((user_id, resource))
+    id = _permitted_resource(call, "delete").held_by(call.body.get("userId", ""))
+    if call.world.administrators.pop(id, None):
+        call.world.removed[id] = call.world.now()
+    when = call.world.removed.get(id)
     return {"deletionDate": t.moment(when)} if when else {}
 
 

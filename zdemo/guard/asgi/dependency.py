@@ -51,7 +51,10 @@ class TokenDependency(Depends, SecurityBase):
     def __call__(self, connection: HTTPConnection, security_scopes: Any = None) -> Awaitable[Introspection]:
         """Return what ZITADEL says about the token, or raise why the request is refused. Await it."""
         if security_scopes and security_scopes.scopes:
-            _refuse_scopes(security_scopes.scopes)
+            scopes = security_scopes.scopes
+            roles = f'role="{scopes[0]}"' if len(scopes) == 1 else f"all_of={scopes}"
+            hint = f"write requires_token({roles}) in its place"
+            raise GuardError("Security(..., scopes=[...]) checks no role", hint=hint)
         if not isinstance(connection, HTTPConnection):
             _refuse_arguments(connection)
         call = _call_of(connection)
@@ -114,11 +117,6 @@ def _call_of(connection: HTTPConnection) -> GuardedCall:
         hint = "call protect(app) once for each app whose routes ask for roles, also for a mounted one"
         raise GuardError(f"protect(app) was not called for {which}", hint=hint)
     return call
-
-
-def _refuse_scopes(scopes: list[str]) -> NoReturn:
-    roles = f'role="{scopes[0]}"' if len(scopes) == 1 else f"all_of={scopes}"
-    raise GuardError("Security(..., scopes=[...]) checks no role", hint=f"write requires_token({roles}) in its place")
 
 
 def _refuse_arguments(given: object) -> NoReturn:

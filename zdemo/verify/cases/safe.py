@@ -100,7 +100,6 @@ CASES: tuple[Case, ...] = (
         id="safe.no_token",
         asked="a request without a token",
         must="refused: 401 or 403",
-        wrong="did not refuse a request without a token",
         source="RFC 6750 section 3",
         fix="guard the path, or give --path one that requires a token",
         ask=lambda run: run.bare,
@@ -112,7 +111,6 @@ CASES: tuple[Case, ...] = (
         id="safe.unknown",
         needs=Needs.NOTHING,
         asked="a token of the right form that nobody issued",
-        wrong="accepted a token that nobody issued",
         source="RFC 6750 section 3.1; RFC 7662 section 2.2",
         fix="ask ZITADEL about each token, and refuse unless active is true",
         ask=lambda run: run.refused_garbage,
@@ -121,7 +119,6 @@ CASES: tuple[Case, ...] = (
     _refused(
         id="safe.unsigned_jwt",
         asked="a JWT with all claims, but alg none and no signature",
-        wrong="accepted a JWT that nobody signed",
         source="RFC 8725 section 3.1",
         fix="have the token introspected, or verify its signature with ZITADEL's keys and a fixed list of algorithms",
         ask=_unsigned_jwt,
@@ -131,7 +128,6 @@ CASES: tuple[Case, ...] = (
         id="safe.head",
         asked="HEAD, POST, PUT and DELETE without a token",
         must="not let in: 4xx, for example 401 or 405",
-        wrong="let in another method than GET without a token",
         source="RFC 6750 section 3; RFC 9110 section 9.3.2",
         fix="guard every method of the path, not GET alone",
         ask=_without_token,
@@ -141,7 +137,6 @@ CASES: tuple[Case, ...] = (
         id="safe.paths",
         asked="other spellings of the path (//path, path/, /./path, /%70ath) without a token",
         must="not answered with 2xx",
-        wrong="let in another spelling of the path without a token",
         source="RFC 3986 section 6.2.2; RFC 9110 section 4.2.3",
         fix="guard the view, not a path that is compared as text; do not merge slashes",
         ask=_paths,
@@ -151,7 +146,6 @@ CASES: tuple[Case, ...] = (
         id="safe.forwarded",
         asked="requests without a token that claim to come from inside (X-Forwarded-For: 127.0.0.1 and others)",
         must="not let in: 401",
-        wrong="let in without a token who claims to come from inside",
         source="RFC 7239 section 8.1: anybody can send such headers",
         fix="guard the path whatever other headers say; give health checks a path of their own",
         ask=lambda run: [run.api.send(headers={name: text}).about(name) for name, text in INSIDERS.items()],
@@ -161,7 +155,6 @@ CASES: tuple[Case, ...] = (
         id="safe.fail_open",
         asked="tokens while ZITADEL answers 429, 500, 404, HTML or half an answer, or hangs up",
         must="not let in",
-        wrong="let somebody in while ZITADEL could not answer",
         source="RFC 7662 section 2.2: only active true is valid",
         fix="refuse whenever no valid introspection answer came",
         ask=_fail_open,
@@ -171,7 +164,6 @@ CASES: tuple[Case, ...] = (
     odd_case(
         id="safe.active",
         asked="introspection answers in which active is false, null or missing, and all else as for a valid token",
-        wrong="ignored active: let in although it is not true",
         source="RFC 7662 section 2.2",
         fix="treat a token as active only if active is the JSON value true",
         ask=lambda run: run.with_claims(("active",), NOT_TRUE),
@@ -179,7 +171,6 @@ CASES: tuple[Case, ...] = (
     without_role(
         id="safe.role_missing",
         asked="a valid token whose user has another role of the project, and whose scope lists none",
-        wrong="let in without the role",
         source="RFC 6750 section 3.1",
         fix="require the role; give --no-role if the path requires none",
         ask=lambda run: [run.api.bearer(run.zitadel.person("zdemo-verify-other", claims={"scope": "openid"}).token)],
@@ -188,7 +179,6 @@ CASES: tuple[Case, ...] = (
     without_role(
         id="safe.scope_is_no_role",
         asked="a token whose scope lists the role, but whose user does not have it",
-        wrong="took a scope for a role",
         source="ZITADEL: the scope of a personal access token lists all roles of the project",
         fix=READ_ROLES + ", never from scope",
         ask=lambda run: [run.refused_visitor],
@@ -197,7 +187,6 @@ CASES: tuple[Case, ...] = (
     _refused(
         id="safe.query",
         asked="a valid token in the query alone",
-        wrong="accepted a token in the query, which logs and histories keep",
         source="RFC 9700 section 4.3.2; RFC 6750 section 5.3",
         fix="take tokens from the Authorization header alone",
         ask=lambda run: run.api.send(query=run.zitadel.person(run.role).token),
@@ -205,7 +194,6 @@ CASES: tuple[Case, ...] = (
     _refused(
         id="safe.form",
         asked="GET with a valid token in a form",
-        wrong="accepted a token in the form of a GET request",
         source="RFC 6750 section 2.2",
         fix="take tokens from the Authorization header alone",
         ask=lambda run: run.api.send(form={"access_token": run.zitadel.person(run.role).token}),
@@ -213,7 +201,6 @@ CASES: tuple[Case, ...] = (
     _refused(
         id="safe.expired",
         asked="a token that has expired",
-        wrong="accepted an expired token",
         source="ZITADEL: introspection answers active false; RFC 6750 section 3.1",
         fix="refuse unless active is true",
         ask=lambda run: run.api.bearer(run.zitadel.person(run.role, seconds=-LONG_AGO_SECONDS).token),
@@ -221,7 +208,6 @@ CASES: tuple[Case, ...] = (
     _refused(
         id="hardening.expired_answer",
         asked="an answer with active true whose exp was 10 s ago",
-        wrong="accepted an expired token because active is true",
         source="RFC 7662 section 2.2",
         fix="refuse unless exp, if there is one, lies ahead; 5 s of leeway are enough",
         ask=lambda run: run.with_claims(("exp",), {"exp 10 s ago": int(time.time()) - LATE_SECONDS})[0],
@@ -229,7 +215,6 @@ CASES: tuple[Case, ...] = (
     _refused(
         id="hardening.not_yet_valid",
         asked="a token whose nbf lies an hour ahead",
-        wrong="accepted a token before its time",
         source="RFC 7662 section 2.2; RFC 7519 section 4.1.5",
         fix="compare nbf with the clock, with a few seconds of leeway",
         ask=lambda run: run.with_claims(("nbf",), {"an hour ahead": int(time.time()) + 3600})[0],
@@ -238,7 +223,6 @@ CASES: tuple[Case, ...] = (
         _refused(
             id=f"safe.{name}",
             asked=f"a token {that}",
-            wrong=f"accepted a token {that}",
             source="ZITADEL: introspection answers active false; RFC 7662 section 2.2",
             fix="ask ZITADEL about the token, and refuse unless active is true; a signature alone does not show it",
             ask=methodcaller("after", change),
@@ -248,7 +232,6 @@ CASES: tuple[Case, ...] = (
     _refused(
         id="safe.audience",
         asked="a live token made for another project, whose user has the role there",
-        wrong="accepted a token of another project",
         source="RFC 7662 section 4; ZITADEL: introspection answers active false, userinfo answers 200",
         fix="ask introspection with the API's own client credentials; userinfo knows no audience",
         ask=lambda run: run.api.bearer(run.zitadel.session(run.role, elsewhere=True)),
@@ -256,7 +239,6 @@ CASES: tuple[Case, ...] = (
     odd_case(
         id="hardening.audience_claim",
         asked="a token whose aud names neither the project nor the client ID, or is missing",
-        wrong="accepted a token whose aud does not name the project or the client ID",
         source="RFC 7662 section 2.2; RFC 9700 section 2.3; ZITADEL: aud names each project that a token is for",
         fix="compare aud with your project ID and client ID, and refuse a token without aud",
         ask=lambda run: run.with_claims(("aud",), {"another aud": ["999", "998"], "no aud": ...}),
@@ -266,7 +248,6 @@ CASES: tuple[Case, ...] = (
         id="hardening.redirected_secrets",
         asked="an introspection that is redirected to another origin",
         must="neither token nor client credentials arrive there",
-        wrong="sent a token or its client credentials to another origin",
         source="RFC 6750 section 5.3; RFC 9110 section 15.4",
         fix="follow no redirects when asking ZITADEL",
         ask=_redirect,
@@ -277,7 +258,6 @@ CASES: tuple[Case, ...] = (
         id="safe.shared_cache",
         asked="the Cache-Control of an answer that needs a token",
         must="shared caches may not keep it",
-        wrong="lets shared caches keep what a token is needed for",
         source="RFC 9111 section 3.5",
         fix="send Cache-Control: no-store on every route that requires a token",
         ask=lambda run: run.answer,
@@ -287,7 +267,6 @@ CASES: tuple[Case, ...] = (
         id="safe.cors",
         asked="requests of a foreign web page (Origin)",
         must="no Access-Control-Allow-Origin together with Allow-Credentials",
-        wrong="gives a foreign web page a browser's credentials",
         source="Fetch standard, CORS protocol and credentials",
         fix="list the allowed origins, and allow no credentials",
         ask=lambda run: [run.api.send(headers=FOREIGN), run.api.send(method="OPTIONS", headers=PREFLIGHT)],
@@ -296,7 +275,6 @@ CASES: tuple[Case, ...] = (
     _secretless(
         id="safe.output",
         asked="what the API printed during the run",
-        wrong="prints tokens or secrets",
         source="RFC 6750 section 5.3; CWE-532",
         fix="log neither the Authorization header nor the requests to ZITADEL",
         ask=_output,
@@ -305,7 +283,6 @@ CASES: tuple[Case, ...] = (
         id="safe.answers",
         needs=Needs.NOTHING,
         asked="all answers of the API",
-        wrong="shows tokens or secrets in its answers",
         source="RFC 6750 section 5.3",
         fix="repeat no token in answers and error messages",
         ask=_answers,
