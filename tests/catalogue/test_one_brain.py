@@ -15,7 +15,7 @@ from tests.support.page_site import KEY, TracedApi
 from tests.support.planting import Planter
 from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER
-from zdemo.cli.commands.serve_start import ServeAddress, tell_start
+from zdemo.cli.commands.serve import ServeAddress, tell_start
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings

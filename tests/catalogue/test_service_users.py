@@ -60,7 +60,7 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
         return bare(*line.split(), "--admin-key", keys[user], **env | more)
 
     keys = {user.username: planter.key_file(bare.folder, user.id).name for user in (ADMIN, READER)}
-    lines = ("role list", "doctor --only admin.rights", "setup --dry-run --project-name own")
+    lines = ("role list", "doctor --only admin.rights", "setup --dry-run --project-name own", "demo --live")
     for line in lines:
         assert ran(ADMIN.username, line).code == 0
         refused = ran(READER.username, line)

@@ -91,6 +91,14 @@ def test_what_an_administrator_may_not_see_is_said(world: World) -> None:
     assert world.shell("role", "list", **abroad).out.endswith("\n  hidden from this administrator: 2\n")
 
 
+def test_an_id_is_never_taken_for_a_username(world: World) -> None:
+    impostor = world.workshop.user(username=world.guest.id)
+    ran = world.shell("role", "grant", world.guest.id, ROLE, **world.env("ORG_OWNER"))
+    assert (ran.code, ran.err) == (0, "")
+    holders = [row["user"]["id"] for row in world.shell("role", "list", "--json").document["assignments"]]
+    assert (world.guest.id in holders, impostor.id in holders) == (True, False)
+
+
 def test_an_email_address_finds_its_user_unless_two_have_it(world: World) -> None:
     for number in range(2):
         email = {"email": {"email": "Eve@example.com", "isVerified": True}}

@@ -60,6 +60,13 @@ def test_a_deactivated_assignment_is_activated_by_a_grant_and_no_name_forges_a_r
     assert "  reader\\n  boss  admin" in own_shell("role", "list").out
 
 
+def test_a_login_name_that_is_an_address_is_shown_whole(own_stack: Stack, own_shell: Shell) -> None:
+    own_stack.emulator.world.users[VISITOR.id].username = "me@example.com"
+    assert own_shell("role", "grant", "me@example.com", "read:messages").out.startswith(
+        f"granted read:messages to me@example.com in project {PROJECT_ID}\n"
+    )
+
+
 def test_a_new_role_is_defined_on_request_and_the_list_shows_users_who_cannot_use_theirs(
     own_stack: Stack, own_shell: Shell
 ) -> None:

@@ -237,6 +237,13 @@ def test_in_a_wrong_setting(shell: Shell, name: str) -> None:
         assert_silent(shell(*line.split(), **{name: text}), *CANARIES, token)
 
 
+def test_in_an_address_in_place_of_the_certificates(shell: Shell) -> None:
+    env = {"ZITADEL_DOMAIN": "https://localhost:1", "REQUESTS_CA_BUNDLE": "http://host/?access_token=letmein"}
+    for line in ("introspect", "setup --dry-run", "doctor -v", "doctor --json"):
+        ran = shell(*line.split(), **env)
+        assert ("REQUESTS_CA_BUNDLE names a file that cannot be" in ran.all, "letmein" in ran.all) == (True, False)
+
+
 @pytest.mark.parametrize(
     "text", ["{}\n", "PAT: {}\n", "={}\n", "PAT='{}\n", "PAT={}\nCLIENT_SECRET\n{}\n", "{}=1\n", "CLIENT_{}=1\n"]
 )

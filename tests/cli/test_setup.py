@@ -1,6 +1,7 @@
 """``zdemo setup``: as a person runs it, as a script runs it, killed, and each way in which it is refused."""
 
 import base64
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -95,6 +96,14 @@ def test_a_first_run_writes_what_the_other_commands_need_and_a_second_changes_no
     ran = desk("setup", *OWN)
     assert (ran.code, "  no changes; zdemo-reader has read:messages" in ran.out) == (0, True)
     assert (desk.folder / ".env").read_bytes() == text
+
+
+def test_what_to_do_next_works_in_the_folder_where_it_is_shown(desk: Shell) -> None:
+    (desk.folder / "sub folder").mkdir()
+    option = ("--env-file", "sub folder/my.env")
+    text = desk(*YES, *option).out + desk(*TEARDOWN, *option).out
+    commands = re.findall(r"^(?:next| {4})  (zdemo .*)$", text, re.MULTILINE)
+    assert commands == [f"zdemo {name} --env-file 'sub folder/my.env'" for name in ("serve", "call scoped", "setup")]
 
 
 def test_json_is_one_document_with_whole_words(desk: Shell) -> None:

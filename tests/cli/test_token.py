@@ -141,11 +141,15 @@ session.post(shown.url, data={"authRequest": asked, "person": "ada"}).raise_for_
 def test_a_person_logs_in_in_the_browser(shell: Shell) -> None:
     script = shell.folder / "browser.py"
     script.write_text(BROWSER)
-    ran = shell.anew("token", "--login", BROWSER=f"{sys.executable} {script} %s", **APP)
+    browser = {"BROWSER": f"{sys.executable} {script} %s"}
+    code, screen = at_terminal(shell, "token", "--login", **browser, **APP)
+    whose = re.search(r"note: a token of ada \(user (\d+)\), which expires in 12 hours\n", screen)
+    ran = shell.anew("token", "--login", **browser, **APP)
     assert (ran.code, ran.out.count("\n")) == (0, 1)
     assert re.search(r"(?m)^http://127\.0\.0\.1:\d+/$", ran.err), "others can read what a browser is started with"
     introspection = shell("introspect", "--json", "--pat", "-", stdin=ran.out).document
     assert (introspection["username"], introspection["client_id"]) == ("ada", APP_CLIENT_ID)
+    assert (code, whose and whose[1]) == (0, introspection["sub"]), screen
     assert shell("call", "scoped", "--pat", "-", stdin=ran.out).code == 0
 
 
@@ -161,7 +165,12 @@ def test_a_device_shows_its_address_and_its_code(shell: Shell) -> None:
     with upstream(depending(lambda request: answer(json_body(told[request.target])))) as zitadel:
         ran = shell("token", "--device", ZITADEL_DOMAIN=zitadel.url, **APP)
     assert (ran.code, ran.out) == (0, "x" * 20 + "\n")
-    assert ran.lines == ["open this address in any browser:", "http://z.example/device", "note: the code is BCDF-GHJK"]
+    assert ran.lines[:3] == [
+        "open this address in any browser:",
+        "http://z.example/device",
+        "note: the code is BCDF-GHJK",
+    ]
+    assert ran.lines[3].startswith("note: to decline, press Ctrl-C here: "), "a denial fails on ZITADEL's own page"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ OF_OTHER_SERVERS = (
     "text",
     [
         *(PAT, f'"{SECRET}"', JWT, jwe("PAT"), HEX, *OF_OTHER_SERVERS),
-        *("p@ss#w0rd!?&=x", "MIIEowIBAAKCAQEAx7Kd2", "me@example.com", "/a?code=1", "two\nlines"),
+        *("p@ss#w0rd!?&=x", "MIIEowIBAAKCAQEAx7Kd2", "me@example.com:x", "p@ss", "/a?code=1", "two\nlines"),
         *(f"http://x.example/{PAT}", f"https://{OF_OTHER_SERVERS[1]}.example"),
     ],
 )
@@ -30,7 +30,8 @@ def test_what_could_be_a_secret_is_not_repeated(text: str) -> None:
     "text",
     [
         *("scoped", "read:messages", "net.tls", "353545601679624705", "urn:zitadel:iam:org:projects:roles"),
-        *("http://localhost:8080", "https://my-instance-abc123.zitadel.cloud", "CamelCaseWords2"),
+        *("me@example.com", "ada.l+1@zdemo.my-zitadel.example", "CamelCaseWords2"),
+        *("http://localhost:8080", "https://my-instance-abc123.zitadel.cloud"),
         *("./a-long/folder-name/of-some/project-that-is-rather-old-by-now/.env", f"/srv/{HEX}/key.json"),
         "/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments",
     ],

@@ -48,6 +48,15 @@ def test_the_ends_of_a_long_secret_words_and_ids_are_shown(text: str, expected: 
     assert redaction(text) == (text if expected is None else expected)
 
 
+def test_of_a_key_file_its_secret_fields_alone_are_hidden() -> None:
+    redaction, key = Redaction(), SECRET * 3
+    redaction.hide(
+        f'{{"type":"application","key": "-----BEGIN RSA PRIVATE KEY-----\\n{key}","clientId":"3535456016796"}}'
+    )
+    assert redaction("application 3535456016796: created") == "application 3535456016796: created"
+    assert not leak(redaction(f"the key {key[:64]} and {key[90:99]}"), SECRET)
+
+
 def test_a_document_stays_json_also_if_a_secret_looks_like_it() -> None:
     redaction = Redaction()
     redaction.hide('", "name": "', PAT)

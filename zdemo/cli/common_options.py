@@ -91,12 +91,12 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     screen.warn(EXPOSED.format(host=host))
 
 
-def check_needs_emulator(ctx: typer.Context, *names: str) -> None:
-    """Refuse options, by their Python names, that mean nothing without --emulator."""
-    for name in () if ctx.params["emulator"] else names:
+def check_needs(ctx: typer.Context, needed: str, *names: str) -> None:
+    """Refuse options, by their Python names, that mean nothing without the one that is ``needed``."""
+    for name in () if ctx.params[needed] else names:
         source: Any = ctx.get_parameter_source(name)
         if source and source.name == "COMMANDLINE":
-            raise UsageError(f"--{name.replace('_', '-')} needs --emulator", hint="add --emulator")
+            raise UsageError(f"--{name.replace('_', '-')} needs --{needed}", hint=f"add --{needed}")
 
 
 @contextmanager

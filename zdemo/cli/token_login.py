@@ -14,19 +14,27 @@ from zdemo.config.settings import APP_CLIENT_ID, LoginSettings
 from zdemo.diagnosis.wording import usual_scopes
 from zdemo.errors.steps import Command, sentence
 from zdemo.serving.embedded import serving
+from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_client import IssuedToken
 from zdemo.zitadel.login import CALLBACK, LOGIN_SECONDS, Login
 
 WAITING = f"waiting for the login, at most {LOGIN_SECONDS / 60:g} minutes"
 
 
-def token_of_person(screen: Screen, environment: Environment, requested: Sequence[str], *, device: bool) -> IssuedToken:
-    """Let a person log in, and return their token. Raises ZdemoError if that fails, or takes too long."""
+def token_of_person(
+    screen: Screen, environment: Environment, requested: Sequence[str], *, device: bool
+) -> tuple[IssuedToken, str]:
+    """Let a person log in, and return their token, and at a terminal, who they are.
+
+    Raises ZdemoError if that fails, or takes too long.
+    """
     settings = LoginSettings.from_env(environment)
     tell_warnings(screen, settings)
     try:
         with closing(Login(settings, requested or usual_scopes(settings.project_id))) as login:
-            return _as_device(screen, login) if device else _in_browser(screen, login)
+            token = _as_device(screen, login) if device else _in_browser(screen, login)
+            person = one_line(login.person(token)) if screen.stderr.isatty() else ""
+            return token, person or "the person who logged in"
     finally:
         tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
 
@@ -52,6 +60,7 @@ def _as_device(screen: Screen, login: Login) -> IssuedToken:
     screen.tell("open this address in any browser:")
     screen.tell(device.address)
     screen.note(f"the code is {device.user_code}")
+    screen.note("to decline, press Ctrl-C here: ZITADEL's page for devices fails when you deny there")
     with screen.waiting(WAITING):
         return login.wait_for_device(device)
 

@@ -6,6 +6,7 @@ open what a port speaks, a greeting finds it out: no token, no credentials.
 
 import contextlib
 import errno
+import os
 import re
 import socket
 import ssl
@@ -21,6 +22,7 @@ from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.http import deadline
 from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, how_to_trust, why_untrusted
+from zdemo.text.masking import could_be_secret
 
 CERTIFICATE_KINDS = {
     9: FailureKind.CERTIFICATE_NOT_YET_VALID,  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID
@@ -126,7 +128,9 @@ def explained(
     errors = list(chain(error))
     if ca_bundle and any(map(_is_about_bundle, errors)):
         name = ca_bundle.variable
-        what = f"{name} names a file that cannot be read as PEM certificates: {ca_bundle.path}"
+        is_file = os.path.exists(ca_bundle.path)
+        path = f": {ca_bundle.path}" if is_file or not could_be_secret(ca_bundle.path) else ""
+        what = f"{name} names a file that cannot be read as PEM certificates{path}"
         hint = f"correct the path, e.g. {name}=/etc/ssl/certs/ca-certificates.crt, or unset {name}"
         return SettingsError([what], hint=hint)
     code = next((e.verify_code for e in errors if isinstance(e, ssl.SSLCertVerificationError)), 0)

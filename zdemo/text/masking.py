@@ -13,6 +13,7 @@ LONGEST_SEARCHED = 10_000  # characters of a text, unless its caller shows fewer
 RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 of base64, in 0.35 of CamelCaseWords
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 SEPARATORS = rf"\s=:@,;?&{QUOTES}"
+EMAIL = r"[\w.+-]+@[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,}"  # login names look so too
 SENSITIVE_FIELD = "(?i)pass|pwd|secret|token|key|code|sig|auth|session|otp|pin"  # of a field in a query
 TOKEN_LIKE = rf"(?a:eyJ[\w-]+(?:\.[\w-]+)+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
 JWT_START = r"(?a:eyJ[\w-]+\.[\w.-]*)"  # its end may be cut off
@@ -32,7 +33,8 @@ def could_be_secret(text: str) -> bool:
     """Return whether a text must not be repeated: it holds what could be a token, a key, a password or a query."""
     pieces = re.split(f"[{SEPARATORS}/.]+", text)
     is_key = any(len(piece) >= LEAST_MIXED and set(map(_kind, piece)) >= {"a", "A", "0"} for piece in pieces)
-    return is_key or any(character in text for character in "@?#{}\n") or holds_token(text)
+    is_odd = re.search("[@?#{}\n]", text) and not re.fullmatch(EMAIL, text)
+    return is_key or bool(is_odd) or holds_token(text)
 
 
 def holds_token(text: str) -> bool:

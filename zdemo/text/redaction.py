@@ -13,6 +13,7 @@ LEAST_SECRET = 8  # characters; shorter texts stand in every sentence
 LONGEST_SECRET = 16 * 1024  # characters; no API takes longer tokens
 LEAST_WORD = 4  # characters of a word of the command line that could be a secret
 PIECE = 8  # characters of a secret that are hidden wherever they stand: servers and zdemo cut off what they repeat
+IN_JSON = r'"(?:key|clientSecret|token)"\s*:\s*"([^"]{8,})"'  # of ZITADEL's answers and key files
 SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)  # unlike ``lower``, it keeps the length of a text
 
 
@@ -27,8 +28,8 @@ class Redaction:
         self._pieces: set[str] = set()
 
     def hide(self, *secrets: str) -> None:
-        """Hide these from now on, without the blanks and quotes around them."""
-        for secret in secrets:
+        """Hide these from now on, without the blanks and quotes around them; of a key file, its secret fields alone."""
+        for secret in (value for text in secrets for value in re.findall(IN_JSON, text) or [text]):
             bare = secret.strip().strip(QUOTES).strip()[:LONGEST_SECRET]
             if len(bare) < LEAST_SECRET:
                 continue

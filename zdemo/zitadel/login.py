@@ -5,6 +5,7 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -18,7 +19,7 @@ from zdemo.zitadel.introspection_answer import TOKEN_PATH
 from zdemo.zitadel.introspection_client import IssuedToken, issued_token
 from zdemo.zitadel.introspection_response import answer_error, introspection_error
 from zdemo.zitadel.records import NewDevice, read
-from zdemo.zitadel.resources import REDIRECT_URI
+from zdemo.zitadel.resources import REDIRECT_URI, USERINFO
 
 AUTHORIZE_PATH, DEVICE_PATH = "/oauth/v2/authorize", "/oauth/v2/device_authorization"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -102,9 +103,18 @@ class Login:
             hint = "run the command again; without a browser on this machine: zdemo token --device"
             raise ZdemoError(f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes", hint=hint) from None
 
-    def send(self, method: str, path: str, **form: str) -> Response:
+    def person(self, token: IssuedToken) -> str:
+        """Return who logged in, by name and ID as userinfo gives them; empty when it does not."""
+        with suppress(ZdemoError):
+            claims = self.send("GET", USERINFO, token.text).json_object()
+            name, user = claims.get("preferred_username"), f"user {claims['sub']}" if claims.get("sub") else ""
+            return f"{name} ({user})" if name and user else user
+        return ""
+
+    def send(self, method: str, path: str, token: str = "", **form: str) -> Response:
         """Return the answer to a request, whatever its status."""
         seconds, headers = self.settings.timeout_seconds, {"Accept": "application/json"}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
         try:
             return self._transport.send(method, path, timeout_seconds=seconds, headers=headers, form=form or None)
         except ConnectionFailed as failure:

@@ -227,6 +227,7 @@ def list_applications(client: ManagementClient, *, project_id: str = "", name: s
 # --- users and their tokens
 
 USER = "user.v2.User"
+LEAST_ID_DIGITS = 15  # 18 today
 _USERS = TypedRpc(User, "result", USER, "ListUsers", old=True)
 list_pats = TypedRpc(records.Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
 list_user_keys = TypedRpc(records.Credential, "result", USER, "ListKeys").list_of("userIdFilter", "id")
@@ -239,11 +240,18 @@ reactivate_user = Rpc(USER, "ReactivateUser", "userId").do  # their tokens stay 
 remove_pat = Rpc(USER, "RemovePersonalAccessToken", "userId", "tokenId").remove
 
 
+def is_user_id(name: str) -> bool:
+    """Return whether a text looks like an ID that ZITADEL made, and is never taken for a name."""
+    return name.isdecimal() and len(name) >= LEAST_ID_DIGITS
+
+
 def find_user(client: ManagementClient, name: str) -> User | None:
     """Return the user with this ID, login name, username or e-mail address; ``None`` when none can be seen.
 
     Raises ZdemoError when several users have the username or the address.
     """
+    if is_user_id(name):  # another user may have it as their username
+        return next(iter(list_users(client, ids=[name])), None)
     queries = [_where("inUserIdsQuery", userIds=[name]), _by_username(name)]
     queries.append(_where("loginNameQuery", loginName=name, method=IGNORE_CASE))
     queries += [_where("emailQuery", emailAddress=name, method=IGNORE_CASE)] if "@" in name else []

@@ -88,10 +88,10 @@ def require_user(client: ManagementClient, project_id: str, name: str) -> User:
             return User(id=row.user_id, login_name=row.login_name)
     hint: Step = Command("role list", does="shows the users that have a role")
     if not resources.sees_everything(client):
-        if name.isdecimal():
+        if resources.is_user_id(name):
             return User(id=name, login_name=name)
         hint = "a user of another organization may be hidden from this administrator: give the user's ID"
-    elif not name.isdecimal():
+    elif not resources.is_user_id(name):
         similar = resources.list_similar_users(client, name)
         near = did_you_mean(name, [text for user in similar for text in (user.username, user.login_name)])
         hint = f"did you mean {near}?" if near else hint

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.common_options import EnvFile, Json
+from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, check_needs
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
+from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings, with_admin
 from zdemo.cli.usage import flag, verbose_flag
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
@@ -39,6 +39,8 @@ def demo(
     as_json: Json = False,
     live: Annotated[bool, flag("Use your own ZITADEL, with objects that are removed at the end.", "--live")] = False,
     verbose: Annotated[bool, verbose_flag("Show each request and answer, with tokens masked.")] = False,
+    admin_pat: AdminPat = None,
+    admin_key: AdminKey = None,
     env_file: EnvFile = None,
 ) -> int:
     """See an API check ZITADEL tokens, with nothing configured.
@@ -48,37 +50,32 @@ def demo(
     Examples:
       zdemo demo
       zdemo demo -v
-      zdemo demo --live
+      zdemo demo --live --admin-pat
       zdemo demo --json
 
     Exit codes: 0 every answer was the expected one; 1 one was not; 3 a setting is missing or wrong; 4 no answer
 
     More: docs/commands.md, docs/setup.md
     """
+    check_needs(ctx, "live", "admin_pat", "admin_key")
     screen: Screen = ctx.obj
     logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API logs its outage, and this demo makes one
-    if not live:
-        from zdemo.demo.environments import emulated_demo  # here, since a line of help needs no server
+    from zdemo.demo.environments import emulated_demo, live_demo  # here, since a line of help needs no server
 
+    if not live:
         return _run(screen, emulated_demo(), as_json=as_json, live=False, verbose=verbose)
+    environment = read_environment(env_file)
+    hide_secrets(screen, environment)
+    environment = with_admin(screen, environment, admin_pat, admin_key)
+    settings = AdminSettings.from_env(environment)
+    tell_warnings(screen, settings)
+    tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
     try:
-        return _run(screen, _live(screen, env_file), as_json=as_json, live=True, verbose=verbose)
+        return _run(screen, live_demo(settings, screen), as_json=as_json, live=True, verbose=verbose)
     except Interrupted as interrupted:
         if interrupted.number != signal.SIGINT:  # Ctrl-C is reported as for every command
             screen.tell("interrupted")
         return SIGNALLED + interrupted.number
-
-
-def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoEnvironment]:
-    """Return the live demo. Raises SettingsError with every setting that is missing or wrong."""
-    from zdemo.demo.environments import live_demo
-
-    environment = read_environment(env_file)
-    hide_secrets(screen, environment)
-    settings = AdminSettings.from_env(environment)
-    tell_warnings(screen, settings)
-    tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
-    return live_demo(settings, screen)
 
 
 def _run(

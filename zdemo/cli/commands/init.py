@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.common_options import EmulatorPort, EnvFile, check_address, check_needs_emulator
+from zdemo.cli.common_options import EmulatorPort, EnvFile, check_address, check_needs
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
@@ -49,7 +49,7 @@ def init(
 
     More: docs/settings.md
     """
-    check_needs_emulator(ctx, "emulator_port", "api_url")
+    check_needs(ctx, "emulator", "emulator_port", "api_url")
     if api_url:
         api_url = check_address("--api-url", api_url, os.environ)
     screen: Screen = ctx.obj

@@ -110,27 +110,20 @@ def _without_words(
 ) -> ExitCode:
     """Judge the token, and show only ZITADEL's answer; without one, what a JWT says is part of the error."""
     try:
-        return _judge(_raw(screen, settings, token, show=show), settings, require, now=now)
-    except IntrospectionError as error:
+        with closing(IntrospectionClient(settings)) as client:
+            screen.hide(*client.secrets)
+            answer = client.ask(token)
+        if show and (document := answer.json()) is not None:
+            screen.document(document, as_it_came=answer.text.rstrip("\n"))
+        return _judge(read_answer(answer, with_key=settings.key is not None), settings, require, now=now)
+    except (ConnectionFailed, IntrospectionError) as failure:
+        error = introspection_error(failure) if isinstance(failure, ConnectionFailed) else failure
         form = token_form(token)
         if not show or form.kind is not TokenKind.JWT:
-            raise
+            raise error from failure.__cause__
         unverified = {"not_verified": {"header": form.header, "claims": form.claims}}
         screen.failure(*error.lines, steps=error.steps, as_json=True, more=unverified)
         return error.exit_code
-
-
-def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Introspection:
-    """Ask ZITADEL, print its answer unchanged if it is JSON, and read it."""
-    with closing(IntrospectionClient(settings)) as client:
-        screen.hide(*client.secrets)
-        try:
-            answer = client.ask(token)
-        except ConnectionFailed as failure:
-            raise introspection_error(failure) from failure
-    if show and (document := answer.json()) is not None:
-        screen.document(document, as_it_came=answer.text.rstrip("\n"))
-    return read_answer(answer, with_key=settings.key is not None)
 
 
 def _judge(introspection: Introspection, settings: Settings, require: str | None, *, now: float) -> ExitCode:

@@ -286,7 +286,8 @@ class SetupRun:
         if self.as_json:
             screen.document(teardown_document(teardown, dry_run=self.dry_run))
         elif not self.dry_run:
-            screen.say("removed; zdemo setup creates it again")
+            screen.say("removed")
+            screen.steps("next", [with_env_file(Command("setup", does="creates it again"), files.path)], label_width=4)
         return ExitCode.YES
 
 

@@ -81,7 +81,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
 
         environment = read_environment(env_file, {APP_CLIENT_ID: ("--client-id", client_id)})
         hide_secrets(screen, environment)
-        issued, who = token_of_person(screen, environment, requested, device=device), "the person who logged in"
+        issued, who = token_of_person(screen, environment, requested, device=device)
     else:
         issued, who = _of_service_account(screen, env_file, (client_id, client_secret, key_file), requested)
     if screen.stderr.isatty():  # in a script, standard error stays empty
