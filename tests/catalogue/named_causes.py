@@ -78,16 +78,14 @@ def _may_be_long(line: str) -> bool:
 
 
 def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
-    """Run ``zdemo introspect``, and expect verdict, cause and fix in its first lines, on one screen; ``-v`` blames."""
-    ran = _run(shell, env, "introspect", *arguments)
+    """Run ``zdemo introspect -v``, and expect verdict, cause and fix in its first lines."""
+    ran = _run(shell, env, "introspect", "-v", *arguments)
     if "--json" in arguments:
         return Output(ran=ran, blamed=flat(ran.all))
     first = [line.split(" ")[0] for line in ran.out.split("\n\n")[0].splitlines() if line[0] != " "]
     first = [label for label in first if label != "note"]
     assert first[:3] in ([], ["active", "why", "fix"]) or (ran.code, first[:2]) == (0, ["active", "who"]), ran.out
-    assert len(ran.all.splitlines()) <= HEIGHT, ran.all
-    full = _run(shell, env, "introspect", "-v", *arguments)
-    return Output(ran=ran, blamed=flat(full.err + full.out.partition("\nclaims\n")[0]), screen=flat(ran.all))
+    return Output(ran=ran, blamed=flat(ran.err + ran.out.partition("\nclaims\n")[0]))
 
 
 def both(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ...] = ()) -> tuple[Output, Output]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.catalogue.named_causes import HEIGHT
 from tests.support.cli import Ran, Shell, administered, settings
 from tests.support.logins import add_client
 from tests.support.page_site import KEY, TracedApi
@@ -182,6 +183,7 @@ def test_02_07_21_each_command_tells_the_same_first_cause(
     with serving(create_app(planter.settings)) as port:
         env = {**exported(planter), "ZDEMO_API_URL": f"http://127.0.0.1:{port}"}
         ran = {name: bare(*COMMANDS[name], **env) for name in COMMANDS if name in causes}
+        assert len(bare("introspect", **env).all.splitlines()) <= HEIGHT
     tells = {name: told(ran[name], name) for name in ran}
     monkeypatch.chdir(bare.folder)
     for name, value in env.items():
