@@ -15,12 +15,12 @@ import typer
 from zdemo.cli.common_options import ASK
 from zdemo.cli.layout import wrapped
 from zdemo.cli.screen import Screen
-from zdemo.config.address import ADMIN_PAT
+from zdemo.config.address import ADMIN_PAT, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
 from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
 from zdemo.config.sources import hidden_values
 from zdemo.config.variables import SECRETS
-from zdemo.errors import MissingTokenError, UsageError
+from zdemo.errors import MissingTokenError, SettingsError, UsageError
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.text.columns import columns_of
 from zdemo.text.masking import masked, token_like
@@ -132,6 +132,26 @@ def with_admin(
     token = given_token("--admin-pat", admin_pat, question=question, what="administrator's PAT") or ""
     screen.hide(token.strip())
     return environment.giving(ADMIN_PAT, "--admin-pat", token)
+
+
+def admin_settings(
+    screen: Screen, env_file: Path | None, admin_pat: str | None, admin_key: str | None
+) -> tuple[Environment, AdminSettings]:
+    """Return the environment, and the settings for an administrator; tell what is odd about them."""
+    environment = read_environment(env_file)
+    hide_secrets(screen, environment)
+    environment = with_admin(screen, environment, admin_pat, admin_key)
+    try:
+        settings = AdminSettings.from_env(environment)
+    except SettingsError as error:
+        if ADMIN_PAT not in environment and len(error.problems) == 1:
+            error.steps = ("add --admin-pat at the end of the line, which asks for it", *error.steps)
+        raise
+    tell_warnings(screen, settings)
+    if ISSUER not in environment.hidden:  # that is said in the next line
+        tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
+    tell_hidden(screen, environment, ISSUER, ADMIN_PAT, "ZITADEL_PROJECT_ID")
+    return environment, settings
 
 
 def hide_secrets(screen: Screen, environment: Environment) -> None:

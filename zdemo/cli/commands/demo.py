@@ -17,10 +17,8 @@ import typer
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, check_needs
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings, with_admin
+from zdemo.cli.token_input import admin_settings
 from zdemo.cli.usage import flag, verbose_flag
-from zdemo.config.environment import read_environment
-from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import STEPS, DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError
 from zdemo.errors.steps import Command, Shell, Step
@@ -64,12 +62,7 @@ def demo(
 
     if not live:
         return _run(screen, emulated_demo(), as_json=as_json, live=False, verbose=verbose)
-    environment = read_environment(env_file)
-    hide_secrets(screen, environment)
-    environment = with_admin(screen, environment, admin_pat, admin_key)
-    settings = AdminSettings.from_env(environment)
-    tell_warnings(screen, settings)
-    tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
+    _, settings = admin_settings(screen, env_file, admin_pat, admin_key)
     try:
         return _run(screen, live_demo(settings, screen), as_json=as_json, live=True, verbose=verbose)
     except Interrupted as interrupted:

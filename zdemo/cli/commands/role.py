@@ -8,11 +8,10 @@ import typer
 
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
+from zdemo.cli.token_input import admin_settings
 from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
-from zdemo.config.address import ADMIN_PAT, admin_option, is_withheld
-from zdemo.config.environment import read_environment
-from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
+from zdemo.config.address import admin_option, is_withheld
+from zdemo.config.settings import FORGET_KEY, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.errors.steps import Command, sentence
 from zdemo.guard.forget import Forget
@@ -47,19 +46,7 @@ class _Project:
     """The project whose roles a command shows or changes, and the clients for it."""
 
     def __init__(self, screen: Screen, env_file: Path | None, admin_pat: str | None, admin_key: str | None) -> None:
-        environment = read_environment(env_file)
-        hide_secrets(screen, environment)
-        environment = with_admin(screen, environment, admin_pat, admin_key)
-        try:
-            settings = AdminSettings.from_env(environment)
-        except SettingsError as error:
-            if ADMIN_PAT not in environment and len(error.problems) == 1:
-                error.steps = ("add --admin-pat at the end of the line, which asks for it", *error.steps)
-            raise
-        tell_warnings(screen, settings)
-        if "ZITADEL_DOMAIN" not in environment.hidden:  # that is said in the next line
-            tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
-        tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
+        environment, settings = admin_settings(screen, env_file, admin_pat, admin_key)
         self.screen, self.environment, self.token = screen, environment, environment.get("PAT", "").strip()
         self.client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.api: Settings | None = None
