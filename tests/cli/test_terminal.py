@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: colours where they are welcome, a waiting line that leaves nothing behind."""
+"""What a person at a terminal sees: colours where they are welcome, a spinner that leaves nothing behind."""
 
 import json
 import re
@@ -30,12 +30,13 @@ def test_a_document_has_no_colours(shell: Shell) -> None:
     assert not COLOUR.search(at_terminal(shell, "call", "scoped", "--json")[1])
 
 
-def test_what_is_waited_for_shows_while_zitadel_thinks_and_leaves_nothing_behind(shell: Shell) -> None:
+def test_a_spinner_shows_while_zitadel_thinks_and_leaves_nothing_behind(shell: Shell) -> None:
     with upstream(after(0.5, answer(json_body(PAT_CLAIMS)))) as zitadel:
         code, screen = at_terminal(shell, "introspect", ZITADEL_DOMAIN=zitadel.url)
     waiting, answered = screen.split("active", 1)
     assert (code, "asking" in waiting, "asking" in answered) == (0, True, False)
-    assert waiting.endswith("\r\x1b[2K"), "the line is erased"
+    assert waiting.endswith(("\x1b[2K", "\x1b[?25h", "\r"))  # the line is erased, the cursor is there again
+    assert waiting.rfind("\x1b[?25h") > waiting.rfind("\x1b[?25l")
 
 
 VARYING = r"\b\d+(\.\d+)? m?s\b|\d\d:\d\d:\d\d|\b[0-9a-f]{16}\b"  # durations, times, request IDs

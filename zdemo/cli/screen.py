@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import zip_longest
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -23,9 +23,6 @@ from zdemo.text.redaction import Redaction, in_texts
 if TYPE_CHECKING:
     from zdemo.config.environment import Environment
     from zdemo.diagnosis.finding import Finding
-
-
-ERASE_LINE = "\r\x1b[2K"
 
 
 class Screen:
@@ -169,20 +166,19 @@ class Screen:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
-        """Show on a terminal what is waited for while the block runs; yield a function that changes the text."""
+        """Show a spinner on a terminal while the block runs; yield a function that changes its text."""
         if not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
             yield lambda _: None
             return
+        from rich.console import Console  # here, since most commands never wait
+        from rich.text import Text
 
-        def show(text: str) -> None:
-            self.stderr.write(ERASE_LINE + printable(self.redaction(text))[: self.width(self.stderr) - 1])
-            self.stderr.flush()
+        def visible(text: str) -> Text:
+            return Text(printable(self.redaction(text)))
 
-        show(f"{what}…")
-        try:
-            yield show
-        finally:
-            show("")
+        colours: Literal["auto"] | None = "auto" if shows_colour(self.stderr) else None
+        with Console(file=self.stderr, color_system=colours).status(visible(what)) as status:
+            yield lambda text: status.update(visible(text))
 
 
 def drop(stream: IO[str]) -> None:

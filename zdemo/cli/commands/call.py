@@ -95,6 +95,7 @@ def call(  # the options
 
     Examples:
       zdemo call scoped
+      zdemo call scoped --pat
       zdemo call scoped --as visitor
       zdemo call /messages -X POST
       zdemo call https://api.example.com/messages
