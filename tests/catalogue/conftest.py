@@ -27,7 +27,7 @@ def emulator() -> Iterator[Emulator]:
 def zitadel(emulator: Emulator) -> Iterator[Emulator]:
     """The emulator as it was at its start."""
     yield emulator
-    emulator.control.reset()
+    emulator.reset()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import INTROSPECT, Server, basic
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, Emulator
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, NEVER, ORGANIZATION_ID, READER, Emulator
 from zdemo.emulator.control import check_caller
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
@@ -35,6 +35,9 @@ def test_the_state_names_the_emulator_as_every_answer_does(own: Emulator, near: 
     assert near.get("/debug/healthz").headers[NAME] == near.get("/nothing").headers[NAME] == own.world.name
     assert READER.pat not in str(state)
     assert [user["username"] for user in state["users"]] == ["reader", "visitor", "zdemo-admin", "ada"]
+    born_dead = own.world.add_pat(own.world.add_user(ORGANIZATION_ID, "robot", "Robot", id="a:b"), NEVER)
+    robot = ask(near, "GET", "state")[1]["users"][-1]
+    assert (robot["pats"], robot["ended_pats"]) == ([], [born_dead.id])
     near.post_form(INTROSPECT, [("token", "x" * 71)], basic(CLIENT_ID, "wrong"))
     record = ask(near, "GET", "requests")[1]["requests"][-1]
     assert (record["method"], record["path"], record["status"]) == ("POST", INTROSPECT, 400)

@@ -107,6 +107,6 @@ def test_a_person_says_yes_or_no_on_the_emulators_page(device: Device, near: Ser
 
 def test_a_code_ends_after_five_minutes(own: Emulator, device: Device) -> None:
     for seconds, error, text in ((299, "authorization_pending", "Log in"), (2, "expired_token", "No device waits")):
-        own.control.timeline.advance(timedelta(seconds=seconds))
+        own.advance(timedelta(seconds=seconds))
         assert device.ask().json()["error"] == error
         assert text in device.app.send("GET", f"/ui/login/device?user_code={device.codes['user_code']}").text

@@ -143,7 +143,7 @@ def test_an_access_token_is_active_for_its_audience_and_a_pat_for_all(
     oauth.introspect(other_app, fresh.user.pat).has(active=True)
 
 
-def test_only_an_oidc_application_revokes_and_only_its_own_tokens(
+def test_only_an_oidc_application_revokes_and_no_token_of_a_service_account(
     oauth: OAuth, workshop: Workshop, fresh: Fresh
 ) -> None:
     web = {"redirectUris": ["http://localhost/callback"], "developmentMode": True}

@@ -179,7 +179,7 @@ def test_only_a_login_client_with_a_session_answers(own: Emulator, near: Server,
     brief = session_of_ada(login)
     changed = login.sessions.SetSession(sessionId=brief["session"]["sessionId"], lifetime="0.001s")
     brief["session"]["sessionToken"] = changed["sessionToken"]
-    own.control.timeline.advance(timedelta(seconds=1))
+    own.advance(timedelta(seconds=1))
     for api, body, status, error in (
         (owner, session, 403, "AUTH-AWfge"),
         (Api(near, VISITOR.pat), session, 404, "AUTHZ-cdgFk"),

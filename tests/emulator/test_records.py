@@ -1,32 +1,20 @@
 """The emulator's records: the exact reason for every refusal, and never in the answer. They are the emulator's own."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import closing
 from typing import Any
 
 import pytest
 import requests
 
+from tests.support.emulator_target import Server
 from tests.support.introspector_doubles import Clock
 from tests.support.oauth import ASSERTION_TYPE, assertion
-from tests.support.wire import PATIENCE_SECONDS
-from zdemo.emulator import (
-    ADMIN,
-    APPLICATION_ID,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    NEVER,
-    ORGANIZATION_ID,
-    READER,
-    VISITOR,
-    Emulator,
-    World,
-    emulate,
-    known_world,
-)
+from zdemo.emulator import NEVER, Emulator
 from zdemo.emulator.app import LONGEST_NOTE
 from zdemo.emulator.entities import Resource
 from zdemo.emulator.incoming.request_records import RequestRecord
+from zdemo.emulator.seed import ADMIN, APPLICATION_ID, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, READER, VISITOR
 from zdemo.emulator.token_texts import new_key_pair
 
 SERVICE = "/zitadel.project.v2.ProjectService"
@@ -36,23 +24,16 @@ UNKNOWN = "Yq3xT7mN-2bVkR9sLwE4uZ8cHd-5fGa1JpQ6oXnB0vMiStCyWrUeDzKh7gAjF3lP2R8wQ
 SECRET = "a-secret-of-the-reader"
 
 
-@dataclass
-class Desk:
-    """An emulator, its clock, and requests to it."""
+class Desk(Server):
+    """Requests to an emulator, and changes of its world."""
 
-    emulator: Emulator
-    clock: Clock
-
-    @property
-    def world(self) -> World:
-        return self.emulator.world
+    def __init__(self, emulator: Emulator, clock: Clock) -> None:
+        super().__init__(emulator.url)
+        self.emulator, self.world, self.clock = emulator, emulator.world, clock
 
     @property
     def last(self) -> RequestRecord:
         return self.emulator.requests[-1]
-
-    def send(self, method: str, path: str, **more: Any) -> requests.Response:
-        return requests.request(method, f"{self.emulator.url}{path}", timeout=PATIENCE_SECONDS, **more)
 
     def introspect(self, token: str, client: tuple[str, str] = GOOD) -> requests.Response:
         return self.send("POST", "/oauth/v2/introspect", auth=client, data={"token": token})
@@ -78,12 +59,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    clock, world = Clock(), known_world()
-    clock.advance(world.now() - clock())
-    world.now = clock
-    with emulate(world) as emulator:
-        yield Desk(emulator=emulator, clock=clock)
+def desk(own: Emulator) -> Iterator[Desk]:
+    own.world.now = clock = Clock()
+    with closing(Desk(own, clock)) as desk:
+        yield desk
 
 
 def _gone(desk: Desk, what: str) -> str:
@@ -175,7 +154,7 @@ def test_the_reason_of_a_refused_assertion_is_exact(change: dict[str, str], reas
     private, public = new_key_pair()
     key = desk.world.add_key(desk.world.applications[APPLICATION_ID], public, desk.clock() - 5)
     file = {"clientId": CLIENT_ID, "keyId": key.id, "key": private}
-    fields: dict[str, Any] = {"audience": desk.emulator.url, "iat": int(desk.clock())}
+    fields: dict[str, Any] = {"audience": desk.url, "iat": int(desk.clock())}
     signed = assertion(file, **(fields | change))
     form = {"token": READER.pat, "client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
     answer = desk.send("POST", "/oauth/v2/introspect", data=form)
@@ -220,7 +199,7 @@ def test_the_reason_of_a_refused_management_call_is_exact(
 )
 def test_every_request_has_a_record(path: str, more: dict[str, Any], status: int, reason: str, desk: Desk) -> None:
     method = "POST" if SERVICE in path else "GET"
-    answer = desk.send(method, path, allow_redirects=False, **more)
+    answer = desk.send(method, path, **more)
     assert (answer.status_code, desk.last.status, desk.last.method) == (status, status, method)
     assert (desk.last.reason.startswith(reason), bool(desk.last.reason)) == (True, bool(reason))
     assert UNKNOWN not in desk.last.path

@@ -69,10 +69,10 @@ def test_a_person_of_the_emulator_is_logged_in_at_the_first_request_and_again_wh
     assert [sent(own_site, caller="ada")["status"] for _ in range(2)] == [200, 200]
     world = own_site.emulator.world
     assert len(world.login_sessions) == 1
-    own_site.emulator.control.timeline.advance(timedelta(hours=13))
+    own_site.emulator.advance(timedelta(hours=13))
     assert [sent(own_site, caller="ada")["status"] for _ in range(2)] == [401, 200]
     assert {world.users[session.user_id].username for session in world.login_sessions.values()} == {"ada"}
-    own_site.emulator.control.timeline.advance(timedelta(hours=13))
+    own_site.emulator.advance(timedelta(hours=13))
     world.set_user_state(world.users[PERSON_ID], "INACTIVE", "user.deactivated")
     assert sent(own_site, caller="ada")["status"] == 401
     failed = sent(own_site, caller="ada")

@@ -17,7 +17,6 @@ from zdemo.errors import SettingsError, UsageError, ZdemoError
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
 ASK = "\x00ask"  # stands for a bare --pat; a command line cannot hold a NUL
 HIGHEST_PORT = 65535
-EMULATOR_HOST = "127.0.0.1"  # where the emulator listens beside the API
 
 
 def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:

@@ -113,7 +113,7 @@ def with_admin(
         if admin_pat is not None:
             raise UsageError("--admin-key cannot be combined with --admin-pat", hint="leave out one of them")
         from zdemo.diagnosis.ask.token_request import request_token  # here, since most people have a PAT
-        from zdemo.diagnosis.rules.missing_role import OWN_API_SCOPE
+        from zdemo.diagnosis.evidence import OWN_API_SCOPE
 
         settings = UserSettings.from_env(environment.giving(USER_KEY_FILE, "--admin-key", admin_key))
         others = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-key", TO_BE_TYPED)).warnings

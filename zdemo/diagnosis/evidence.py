@@ -3,6 +3,7 @@
 A case is what rules judge.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,15 +13,17 @@ from typing import Self
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.token_form import TokenForm, TokenKind
-from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError, Refused
+from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, IntrospectionError, Refused
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
 from zdemo.guard.authorization import NO_ROLE, Policy, RequiredRoles, authorize
-from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, Introspection
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM, Introspection, project_behind
 from zdemo.zitadel.records import Application, Credential, Organization, Project, RoleAssignment, UserEvent
 
 NO_RESPONSE = Response(status=0, headers={}, body=b"", seconds=0, url="")
 CLOCK_TOLERANCE_SECONDS = 5  # ``Date`` has a resolution of 1 s, and an answer takes its time
+OWN_API_SCOPE = "urn:zitadel:iam:org:project:id:zitadel:aud"
+PROJECT_CLAIM = re.compile(r"urn:zitadel:iam:org:project:([^:]+):roles")
 ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 
 
@@ -200,6 +203,48 @@ NOT_ASKED = Introspection(active=False)  # where ZITADEL did not say whether the
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActiveToken:
+    """What the introspection of an active token shows about its user's roles, and about the API application."""
+
+    is_pat: bool
+    is_first_administrators: bool  # a PAT from ZITADEL's first start: all others show a name
+    may_list: bool  # whether ZITADEL lets it list its user's role assignments and rights
+    user: str  # as commands take it: the ID if hidden characters make the name look like another's
+    project: str | None  # that the API application belongs to; ``None`` when that does not show
+    requested: frozenset[str]  # the role keys in the scope: for a PAT all that the project defines
+    defined: frozenset[str] | None  # the roles that the project defines, which only a PAT of this client shows
+    granted: tuple[str, ...]  # in the configured project
+
+
+def active_token(introspection: Introspection, settings: Settings) -> ActiveToken:
+    """Read an introspection.
+
+    A PAT's audience ends with the client ID and the project. The claim of a granted role names the project, and so
+    does another token's audience when its only entry is not the client ID.
+    """
+    claims, scopes, audience = introspection.claims, introspection.scopes, introspection.audience
+    is_pat = "client_id" not in claims  # only a PAT has none (ZITADEL)
+    username, *others = (introspection.text(name) for name in ("username", "preferred_username", "sub"))
+    requested = frozenset(scope.removeprefix(ROLE_SCOPE) for scope in scopes if scope.startswith(ROLE_SCOPE))
+    project = project_behind(settings.client_id, audience) if is_pat else None
+    named = [match[1] for claim in claims if (match := PROJECT_CLAIM.fullmatch(claim))]
+    if not project and ROLES_CLAIM in claims and len(named) == 1:
+        project = named[0]
+    elif not project and len(audience) == 1 and audience[0] != settings.client_id:
+        project = audience[0]
+    return ActiveToken(
+        is_pat=is_pat,
+        is_first_administrators=is_pat and not username,
+        may_list=is_pat or OWN_API_SCOPE in scopes,
+        user=next((name for name in (username, *others) if name and name == quoted(name)), "USER"),
+        project=project,
+        requested=requested,
+        defined=requested if is_pat and settings.client_id in audience else None,
+        granted=tuple(introspection.roles(settings.project_id)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokenCase:
     """What is known about a token: ZITADEL's ``introspection``, or the ``error`` that came instead of one.
 
@@ -231,6 +276,11 @@ class TokenCase:
     def zitadels_now(self) -> float:
         """The time by ZITADEL's clock: this machine's may be wrong."""
         return self.now - self.evidence.clock_off_by
+
+    @cached_property
+    def active(self) -> ActiveToken:
+        """What an active token shows."""
+        return active_token(self.introspection, self.settings)
 
     @cached_property
     def refusal(self) -> Refused | None:

@@ -3,13 +3,11 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from zdemo.emulator.app import create_app
-from zdemo.emulator.control import Control
+from zdemo.emulator.control import Emulator
 from zdemo.emulator.entities import NEVER, User
-from zdemo.emulator.faults import Faults, new_fault
-from zdemo.emulator.incoming.request_records import RequestRecords
+from zdemo.emulator.faults import new_fault
 from zdemo.emulator.seed import (
     ADMIN,
     APPLICATION_ID,
@@ -38,31 +36,13 @@ HTTP2 = (
 log = logging.getLogger("zdemo.emulator")
 
 
-@dataclass(frozen=True)
-class Emulator:
-    """A running emulator: its URL, with the host name of its instance, its state, and the latest requests."""
-
-    url: str
-    world: World
-    requests: RequestRecords
-    faults: Faults
-    control: Control
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return int(self.url.rpartition(":")[2])
-
-
 @contextmanager
 def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) -> Iterator[Emulator]:
     """Serve a world while the block runs, by default the known one.
 
     To enter it again with the same world and port ends an outage. Raises OSError if it cannot listen there.
     """
-    world = known_world() if world is None else world
-    requests, faults = RequestRecords(), Faults()
-    control = Control(create_app(world, requests, faults), world, requests, faults)
-    with serving(control, host, port, on_http2=lambda: log.warning(HTTP2)) as bound:
-        url = f"http://{world.external_domain}:{bound}"
-        yield Emulator(url=url, world=world, requests=requests, faults=faults, control=control)
+    emulator = Emulator(known_world() if world is None else world)
+    with serving(emulator, host, port, on_http2=lambda: log.warning(HTTP2)) as bound:
+        emulator.url = f"http://{emulator.world.external_domain}:{bound}"
+        yield emulator

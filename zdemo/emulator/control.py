@@ -13,7 +13,8 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-from zdemo.emulator.entities import NEVER, User
+from zdemo.emulator.app import create_app
+from zdemo.emulator.entities import NEVER
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.incoming.body import read_body
 from zdemo.emulator.incoming.request_records import RequestRecords
@@ -39,14 +40,22 @@ class Refused(ValueError):
         self.status = status
 
 
-class Control:
-    """An application with the control interface in front of it; every answer names the emulator."""
+class Emulator:
+    """An emulator with the control interface in front of it; every answer names it.
 
-    def __init__(
-        self, app: Callable[..., Iterable[bytes]], world: World, records: RequestRecords, faults: Faults
-    ) -> None:
-        self._app, self.world, self.records, self.faults = app, world, records, faults
-        self.timeline = Timeline(world)
+    It keeps the beginning of its world. ``advanced`` is how much older the world has been made since.
+    """
+
+    url = ""  # with the host name of its instance, while it runs
+
+    def __init__(self, world: World) -> None:
+        self.world, self.requests, self.faults, self.advanced = world, RequestRecords(), Faults(), timedelta()
+        self._app, self._first = create_app(world, self.requests, self.faults), copy.deepcopy(_objects(world))
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.url.rpartition(":")[2])
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer below ``/_zdemo/``, and hand all other requests on."""
@@ -76,7 +85,7 @@ class Control:
         fields, change = ROUTES[name][method]
         change(self, _body(environ, fields))
         if name == "requests":
-            return {"requests": [asdict(record) for record in list(self.records)]}
+            return {"requests": [asdict(record) for record in list(self.requests)]}
         state, part = self._state(), {"clock": "advanced_seconds", "faults": "faults", "login": "auto_login"}.get(name)
         return {part: state[part]} if part else state
 
@@ -106,9 +115,9 @@ class Control:
         return {
             "name": self.world.name,
             "external_domains": [self.world.external_domain, *self.world.other_domains],
-            "advanced_seconds": self.timeline.advanced.total_seconds(),
+            "advanced_seconds": self.advanced.total_seconds(),
             "faults": faults,
-            "requests": len(self.records),
+            "requests": len(self.requests),
             "auto_login": self.world.auto_login,
             "projects": projects,
             "users": users,
@@ -117,9 +126,32 @@ class Control:
 
     def reset(self) -> None:
         """Put everything back as it was at the start: the objects, the time, no faults and no requests."""
-        self.timeline.reset()
+        with self.world.lock:
+            vars(self.world).update(copy.deepcopy(self._first))
+            self.advanced = timedelta()
         self.faults.clear()
-        self.records.clear()
+        self.requests.clear()
+
+    def advance(self, duration: timedelta) -> None:
+        """Make all objects older, as if this time had passed; the clock stays, since clients live in the same time."""
+        seconds = duration.total_seconds()
+        with self.world.lock:
+            _make_older(_objects(self.world), seconds, set())
+            for id_ in self.world.removed:
+                self.world.removed[id_] -= seconds
+            self.advanced += duration
+
+    def restore_pats(self, user_id: str = "") -> None:
+        """Restore the PATs that a user had at the start. Raises Refused if the user was not there at the start."""
+        with self.world.lock:
+            if user_id not in self._first["users"] or user_id not in self.world.users:
+                raise Refused("user_id must be the ID of a user who was there at the start", 404)
+            user, pats = self.world.users[user_id], copy.deepcopy(self._first["users"][user_id].pats)
+            for pat in pats.values():
+                _make_older(pat, self.advanced.total_seconds(), set())
+                self.world.ended_tokens.pop(pat.id, None)
+                self.world.log(user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes)
+            user.pats |= pats
 
 
 def check_caller(environ: Environ) -> None:
@@ -137,21 +169,21 @@ def check_caller(environ: Environ) -> None:
 # --- the requests: the fields of their bodies, and what they do ---
 
 
-def _advance(control: Control, body: Answer) -> None:
+def _advance(emulator: Emulator, body: Answer) -> None:
     parts = _checked(body.get("advance", {}), dict.fromkeys(UNITS, float))
     seconds = sum(number * UNITS[name] for name, number in parts.items())
     if not parts or not 0 <= seconds <= MOST_DAYS * UNITS["days"]:
         raise ValueError(f'advance must be from 0 to {MOST_DAYS} days, for example {{"advance": {{"hours": 13}}}}')
-    control.timeline.advance(timedelta(seconds=seconds))
+    emulator.advance(timedelta(seconds=seconds))
 
 
 def _fault(body: Answer) -> Fault:
     return new_fault(body.pop("fault", ""), **body)
 
 
-def _log_in(control: Control, body: Answer) -> None:
+def _log_in(emulator: Emulator, body: Answer) -> None:
     try:
-        set_auto_login(control.world, body.get("user", ""))
+        set_auto_login(emulator.world, body.get("user", ""))
     except KeyError as error:
         raise Refused(f"unknown person: {error.args[0]}", 404) from None
 
@@ -159,25 +191,25 @@ def _log_in(control: Control, body: Answer) -> None:
 Fields = dict[str, type]
 LOOK: tuple[Fields, Callable[..., None]] = ({}, lambda *_: None)
 FAULT: Fields = {"fault": str, "times": int, "path": str, "seconds": float}
-ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Control, Answer], None]]]] = {
+ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Emulator, Answer], None]]]] = {
     "state": {"GET": LOOK},
-    "reset": {"POST": ({}, lambda control, _: control.reset())},
+    "reset": {"POST": ({}, lambda emulator, _: emulator.reset())},
     "clock": {"GET": LOOK, "POST": ({"advance": dict}, _advance)},
     "faults": {
         "GET": LOOK,
-        "POST": (FAULT, lambda control, body: control.faults.add(_fault(body))),
+        "POST": (FAULT, lambda emulator, body: emulator.faults.add(_fault(body))),
         "DELETE": (
             FAULT,
-            lambda control, body: control.faults.remove(_fault(body)) if body else control.faults.clear(),
+            lambda emulator, body: emulator.faults.remove(_fault(body)) if body else emulator.faults.clear(),
         ),
     },
     "login": {"GET": LOOK, "POST": ({"user": str}, _log_in), "DELETE": ({}, _log_in)},
     "keys": {
-        "POST": ({}, lambda control, _: rotate(control.world)),
-        "DELETE": ({}, lambda control, _: rotate(control.world, remove_old=True)),
+        "POST": ({}, lambda emulator, _: rotate(emulator.world)),
+        "DELETE": ({}, lambda emulator, _: rotate(emulator.world, remove_old=True)),
     },
-    "requests": {"GET": LOOK, "DELETE": ({}, lambda control, _: control.records.clear())},
-    "pats": {"POST": ({"user_id": str}, lambda control, body: control.timeline.restore_pats(body.get("user_id", "")))},
+    "requests": {"GET": LOOK, "DELETE": ({}, lambda emulator, _: emulator.requests.clear())},
+    "pats": {"POST": ({"user_id": str}, lambda emulator, body: emulator.restore_pats(**body))},
 }
 WORDS = {str: "a string", int: "a whole number", float: "a number", dict: "an object"}
 
@@ -208,7 +240,7 @@ def _checked(body: Answer, fields: Fields) -> Answer:
     return body
 
 
-# --- time and the way back ---
+# --- what time changes ---
 
 # Fields that hold a time
 AGING = frozenset(
@@ -216,44 +248,8 @@ AGING = frozenset(
 )
 
 
-class Timeline:
-    """Keeps the beginning of a world. ``advanced`` is how much older the world has been made since."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._first = copy.deepcopy(self._state())
-        self.advanced = timedelta()
-
-    def _state(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self._world).items() if isinstance(v, dict | list | set | str)}
-
-    def reset(self) -> None:
-        """Put everything back as it was at the beginning."""
-        with self._world.lock:
-            vars(self._world).update(copy.deepcopy(self._first))
-            self.advanced = timedelta()
-
-    def advance(self, duration: timedelta) -> None:
-        """Make all objects older, as if this time had passed; the clock stays, since clients live in the same time."""
-        seconds = duration.total_seconds()
-        with self._world.lock:
-            _make_older(self._state(), seconds, set())
-            for id_ in self._world.removed:
-                self._world.removed[id_] -= seconds
-            self.advanced += duration
-
-    def restore_pats(self, user_id: str) -> None:
-        """Restore the PATs that a user had at the start. Raises Refused if the user was not there at the start."""
-        first: dict[str, User] = self._first["users"]
-        with self._world.lock:
-            if user_id not in first or user_id not in self._world.users:
-                raise Refused("user_id must be the ID of a user who was there at the start", 404)
-            user, pats = self._world.users[user_id], copy.deepcopy(first[user_id].pats)
-            for pat in pats.values():
-                _make_older(pat, self.advanced.total_seconds(), set())
-                self._world.ended_tokens.pop(pat.id, None)
-                self._world.log(user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes)
-            user.pats |= pats
+def _objects(world: World) -> dict[str, Any]:
+    return {name: value for name, value in vars(world).items() if isinstance(value, dict | list | set | str)}
 
 
 def _make_older(value: Any, seconds: float, seen: set[int]) -> None:

@@ -331,6 +331,7 @@ class World:
         text = token or new_token_text(pat_id, user.id, PAT_KEY_NAME)
         fields = {"user_id": user.id, "token": text, "expires": expires, "scopes": list(scopes)}
         pat = self._add(user.pats, PersonalAccessToken, pat_id, **fields)
+        pat.dead = ":" in user.id  # ZITADEL splits the text inside the token at the first colon
         self._remember_text(pat)
         self.log(user, "user.pat.added", by, tokenId=pat.id, expiration=expires, scopes=pat.scopes)
         return pat

@@ -221,11 +221,11 @@ class ZitadelEmulator:
 
         Takes the keywords of ``datetime.timedelta``. The clock itself stays, so new tokens are valid from now on.
         """
-        self._emulator.control.timeline.advance(timedelta(**duration))
+        self._emulator.advance(timedelta(**duration))
 
     def reset(self) -> None:
         """Put everything back as it was at the start."""
-        self._emulator.control.reset()
+        self._emulator.reset()
 
     @property
     def requests(self) -> Sequence[RequestRecord]:

@@ -25,6 +25,7 @@ AUTHORIZE_PATH, DEVICE_PATH = "/oauth/v2/authorize", "/oauth/v2/device_authoriza
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 CALLBACK = urlsplit(REDIRECT_URI).path
 LOGIN_SECONDS = 300.0  # also how long a device code lives in ZITADEL
+WAITING = f"waiting for the login, at most {LOGIN_SECONDS / 60:g} minutes"
 SLOWER_SECONDS = 5  # RFC 8628 §3.5
 AGAIN = "run the command again to start another login"
 TWICE = "the login was started twice, perhaps by another user of this machine, so it was stopped"

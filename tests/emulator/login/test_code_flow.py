@@ -261,17 +261,9 @@ def test_confidential_clients_prove_who_they_are(own: Emulator, clock: Clock) ->
 # --- refresh, revocation, end of session
 
 
-def test_a_refresh_ends_a_jwt_too(shared: Client) -> None:
-    client = add_client(shared.emulator, accessTokenType="OIDC_TOKEN_TYPE_JWT")
-    tokens = client.log_in(scope=OFFLINE)
-    assert client.introspect(tokens["access_token"])["active"]
-    client.refresh(tokens)
-    assert client.introspect(tokens["access_token"]) == {"active": False}
-
-
 def test_a_refresh_replaces_both_tokens(public: Client, clock: Clock) -> None:
-    first, other = public.log_in(scope=OFFLINE), add_client(public.emulator)
-    logged_in = int(clock.now)
+    other, first = add_client(public.emulator), public.log_in(scope=OFFLINE)
+    logged_in, public.application.oidc["accessTokenType"] = int(clock.now), "OIDC_TOKEN_TYPE_JWT"
     clock.now += 60
     where = "client_id does not correspond to the client_id in the refresh token"
     assert answer(other.refresh(first)) == oauth_refusal("invalid_client", where)
@@ -284,6 +276,7 @@ def test_a_refresh_replaces_both_tokens(public: Client, clock: Clock) -> None:
     old = oauth_refusal("invalid_request", "Errors.OIDCSession.RefreshTokenInvalid")
     assert answer(public.refresh(first)) == old
     full = public.refresh(fewer).json()
+    assert public.introspect(fewer["access_token"]) == {"active": False}, "a JWT ends too"
     assert public.introspect(full["access_token"])["scope"] == OFFLINE
     unknown = oauth_refusal("invalid_request", "Errors.User.RefreshToken.Invalid")
     assert answer(public.refresh({"refresh_token": full["access_token"]})) == unknown

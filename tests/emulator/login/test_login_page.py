@@ -193,7 +193,7 @@ def test_a_web_page_script_gets_no_code(public: Client) -> None:
 def test_time_that_passes_makes_logins_older(public: Client) -> None:
     tokens = public.log_in(scope="openid offline_access")
     code = public.code()
-    public.emulator.control.timeline.advance(timedelta(minutes=11))
+    public.emulator.advance(timedelta(minutes=11))
     assert public.exchange(code).status_code == 400
     assert "Log in to" in public.send("GET", public.login_page(max_age="600")).text
     before, after = claims(tokens["id_token"]), claims(public.refresh(tokens).json()["id_token"])

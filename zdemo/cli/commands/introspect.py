@@ -19,9 +19,8 @@ from zdemo.cli.usage import OUTPUT_GROUP, flag, option, verbose_flag
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
-from zdemo.diagnosis.evidence import refusal_of
+from zdemo.diagnosis.evidence import active_token, refusal_of
 from zdemo.diagnosis.rules.active_token import NoteKind
-from zdemo.diagnosis.rules.missing_role import own_project
 from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind, token_form
 from zdemo.diagnosis.view import brief, why
 from zdemo.diagnosis.wording import span
@@ -152,7 +151,7 @@ def _show(
             show_finding(screen, finding, evidence=verbose)
             screen.say()
         screen.pairs(_about(introspection, token, now=now, verbose=verbose).items())
-        project = settings.project_id or own_project(introspection, settings)
+        project = settings.project_id or active_token(introspection, settings).project
         show_roles(screen, introspection, project, settings.project_id)
         _show_verdicts(screen, introspection, settings, now=now)
     for note in investigation.notes:

@@ -1,12 +1,18 @@
 """``zdemo token``: print an access token of a service account or a person, and nothing else, on standard output."""
 
+from __future__ import annotations
+
 import json
+import os
 import re
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urljoin
 
 import typer
 
@@ -26,11 +32,14 @@ from zdemo.cli.token_input import (
 from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
-from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, UserSettings
+from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings
 from zdemo.errors import ExitCode, UsageError
+from zdemo.errors.steps import Command, sentence
+from zdemo.text.printable import one_line
 
 if TYPE_CHECKING:
     from zdemo.zitadel.introspection_client import IssuedToken
+    from zdemo.zitadel.login import Login
 
 CLIENT_ID = """The service account's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID. Of a person's
 token, the client ID of the application. Default: ZDEMO_APP_CLIENT_ID."""
@@ -77,11 +86,9 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         if named := next((name for name, given in of_accounts.items() if given is not None), None):
             with_what = "--login" if login else "--device"
             raise UsageError(f"{named} cannot be combined with {with_what}", hint=f"leave out {named}")
-        from zdemo.cli.token_login import token_of_person  # here, because it loads a server
-
         environment = read_environment(env_file, {APP_CLIENT_ID: ("--client-id", client_id)})
         hide_secrets(screen, environment)
-        issued, who = token_of_person(screen, environment, requested, device=device)
+        issued, who = _of_person(screen, environment, requested, device=device)
     else:
         issued, who = _of_service_account(screen, env_file, (client_id, client_secret, key_file), requested)
     if screen.stderr.isatty():  # in a script, standard error stays empty
@@ -97,7 +104,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
 
 def _of_service_account(
     screen: Screen, env_file: Path | None, given: Iterable[str | None], requested: list[str]
-) -> "tuple[IssuedToken, str]":
+) -> tuple[IssuedToken, str]:
     settings, environment = _settings(screen, env_file, *given)
     tell_warnings(screen, settings)
     tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
@@ -155,3 +162,64 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
     secret = (given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)
     return UserSettings.from_env(typed(secret))
+
+
+def _of_person(
+    screen: Screen, environment: Environment, requested: Sequence[str], *, device: bool
+) -> tuple[IssuedToken, str]:
+    """Let a person log in, and return their token, and at a terminal, who they are.
+
+    Raises ZdemoError if that fails, or takes too long.
+    """
+    from zdemo.diagnosis.wording import usual_scopes
+    from zdemo.zitadel.login import Login
+
+    settings = LoginSettings.from_env(environment)
+    tell_warnings(screen, settings)
+    try:
+        with closing(Login(settings, requested or usual_scopes(settings.project_id))) as login:
+            token = _as_device(screen, login) if device else _in_browser(screen, login)
+            person = one_line(login.person(token)) if screen.stderr.isatty() else ""
+            return token, person or "the person who logged in"
+    finally:
+        tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
+
+
+def _in_browser(screen: Screen, login: Login) -> IssuedToken:
+    from zdemo.serving.embedded import serving  # here, because it loads a server
+    from zdemo.zitadel.login import CALLBACK, WAITING
+
+    with serving(login) as port:
+        address = f"http://127.0.0.1:{port}/"
+        login.redirect_uri = urljoin(address, CALLBACK)
+        answer = login.answer_in(login.begin())  # empty, but for zdemo emulator --auto-login
+        if not answer:
+            screen.tell("open this address on this machine, unless a browser opens now:")
+            screen.tell(address)
+            if not _open_browser(address):
+                elsewhere = "if your browser is on another machine, press Ctrl-C, and use"
+                screen.note(sentence(elsewhere, Command("token --device")))
+            with screen.waiting(WAITING):
+                answer = login.wait()
+        return login.redeem(answer)
+
+
+def _as_device(screen: Screen, login: Login) -> IssuedToken:
+    from zdemo.zitadel.login import WAITING
+
+    device = login.begin_device()
+    screen.tell("open this address in any browser:")
+    screen.tell(device.address)
+    screen.note(f"the code is {device.user_code}")
+    screen.note("to decline, press Ctrl-C here: ZITADEL's page for devices fails when you deny there")
+    with screen.waiting(WAITING):
+        return login.wait_for_device(device)
+
+
+def _open_browser(address: str) -> bool:
+    """Open a browser that has windows, if there is one; one in the terminal would hide what is said there."""
+    import webbrowser  # here, since only this needs it
+
+    names = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    has_windows = sys.platform in {"darwin", "win32"} and "SSH_CONNECTION" not in os.environ
+    return (has_windows or any(os.environ.get(name) for name in names)) and webbrowser.open(address)

@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe
+from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe, active_token
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.rules.dead_token import DECISIVE_EVENTS
-from zdemo.diagnosis.rules.missing_role import may_list_own_assignments
 from zdemo.diagnosis.settings_first import settings_problems
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
@@ -209,7 +208,7 @@ class Facts:
         """List the role assignments of the token's user, with the token itself if it may, else as an administrator."""
         if not self.introspection or not (user_id := self.introspection.text("sub")):
             return {}
-        if may_list_own_assignments(self.introspection):
+        if active_token(self.introspection, self.settings).may_list:
             with suppress(IntrospectionError, ManagementError):
                 return {"assignments": resources.list_assignments(self._management(self._bearer), user_id=user_id)}
         assignments = self.look_up(partial(resources.list_assignments, user_id=user_id))

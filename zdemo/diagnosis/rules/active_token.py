@@ -5,7 +5,7 @@ from enum import StrEnum, auto
 
 from zdemo.diagnosis.evidence import TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, is_pat, near_miss, other_application, role_scopes
+from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, near_miss, other_application
 from zdemo.diagnosis.rules.rule import table
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
@@ -69,11 +69,11 @@ def notes(case: TokenCase) -> tuple[Note, ...]:
     """Return a note for each thing that is unusual about an active token."""
     introspection, settings, role = case.introspection, case.settings, case.role
     project, granted = settings.project_id, introspection.roles(settings.project_id)
-    issuer, of_pat = introspection.text("iss"), is_pat(introspection)
+    issuer, of_pat = introspection.text("iss"), case.active.is_pat
     texts: dict[NoteKind, str] = {}
     if case.token and not case.form.sendable:
         texts[NoteKind.TEXT] = f"the token {case.form.problem}. {IGNORED}"
-    if only_listed := sorted(quoted(role, 60) for role in role_scopes(introspection) if role not in granted):
+    if only_listed := sorted(quoted(role, 60) for role in case.active.requested if role not in granted):
         why = "It was requested but is not granted"
         if of_pat:  # an API that checks ``scope`` would accept every PAT
             why = "For a PAT, ZITADEL lists every role of the project there, granted or not"

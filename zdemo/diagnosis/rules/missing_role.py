@@ -3,7 +3,6 @@
 ZITADEL lets any PAT list its own role assignments, so most findings are certain.
 """
 
-import re
 from collections.abc import Collection, Sequence
 
 from zdemo.config.names import did_you_mean
@@ -12,63 +11,18 @@ from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.wording import Lines
-from zdemo.errors import ROLE_SCOPE, InsufficientScope
+from zdemo.errors import InsufficientScope
 from zdemo.errors.steps import Command, GrantRole, SetVariable, Step, sentence
-from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, project_behind
 from zdemo.zitadel.records import RoleAssignment
 
-OWN_API_SCOPE = "urn:zitadel:iam:org:project:id:zitadel:aud"
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
 OF_SERVICE_ACCOUNT = "set PAT to the token of a service account that has the role"
 NEAR_ROLE = 0.85  # of 1: one edit
 MOST_SHOWN = 8  # role assignments in the evidence
-PROJECT_CLAIM = re.compile(r"urn:zitadel:iam:org:project:([^:]+):roles")
 ALL_ROLES = (
     "request the token without role scopes, and without scopes for organizations; then it has every role of its user "
     "in this project"
 )
-
-
-def is_pat(introspection: Introspection) -> bool:
-    """Return whether the token is a personal access token: only a PAT has no ``client_id`` (ZITADEL)."""
-    return "client_id" not in introspection.claims
-
-
-def is_first_administrators(introspection: Introspection) -> bool:
-    """Return whether it is a PAT from ZITADEL's first start, an administrator's: all others show a name."""
-    return is_pat(introspection) and not introspection.text("username")
-
-
-def may_list_own_assignments(introspection: Introspection) -> bool:
-    """Return whether ZITADEL lets the token list its user's role assignments and rights."""
-    return is_pat(introspection) or OWN_API_SCOPE in introspection.scopes
-
-
-def user_of(introspection: Introspection) -> str:
-    """Return the token's user as commands take it: the ID if hidden characters make the name look like another's."""
-    names = (introspection.text(name) for name in ("username", "preferred_username", "sub"))
-    return next((name for name in names if name and name == quoted(name)), "USER")
-
-
-def own_project(introspection: Introspection, settings: Settings) -> str | None:
-    """Return the project that the API application belongs to; ``None`` when the introspection does not show it.
-
-    A PAT's audience ends with the client ID and the project. The claim of a granted role names the project, and so
-    does another token's audience when its only entry is not the client ID.
-    """
-    entries = introspection.audience
-    if is_pat(introspection) and (project := project_behind(settings.client_id, entries)):
-        return project
-    named = [match[1] for claim in introspection.claims if (match := PROJECT_CLAIM.fullmatch(claim))]
-    if ROLES_CLAIM in introspection.claims and len(named) == 1:
-        return named[0]
-    return entries[0] if len(entries) == 1 and entries[0] != settings.client_id else None
-
-
-def role_scopes(introspection: Introspection) -> frozenset[str]:
-    """Return the role keys in the scope: for a PAT all that the project defines, for others those requested."""
-    scopes = introspection.scopes
-    return frozenset(scope.removeprefix(ROLE_SCOPE) for scope in scopes if scope.startswith(ROLE_SCOPE))
 
 
 def other_application(settings: Settings) -> str:
@@ -89,22 +43,8 @@ def _project_words(assignment: RoleAssignment) -> str:
     return f"project {quoted(assignment.project_name, 60)} ({quoted(assignment.project_id, 40)})"
 
 
-def _granted(case: TokenCase) -> tuple[str, ...]:
-    return tuple(case.introspection.roles(case.settings.project_id))
-
-
-def _project(case: TokenCase) -> str | None:
-    return own_project(case.introspection, case.settings)
-
-
-def _defined(case: TokenCase) -> frozenset[str] | None:
-    """Return the roles that the project defines, which only a PAT of this client shows."""
-    surely_a_pat = is_pat(case.introspection) and case.settings.client_id in case.introspection.audience
-    return role_scopes(case.introspection) if surely_a_pat else None
-
-
 def _grant(case: TokenCase, action: str = "grant", *, does: str = "") -> Command:
-    return Command(f"role {action}", (user_of(case.introspection), case.role), case.evidence.admin_option, does=does)
+    return Command(f"role {action}", (case.active.user, case.role), case.evidence.admin_option, does=does)
 
 
 def _define(case: TokenCase, near: str) -> tuple[Step, ...]:
@@ -118,7 +58,7 @@ def _define(case: TokenCase, near: str) -> tuple[Step, ...]:
 
 
 def _other_project_configured(case: TokenCase) -> Finding | None:
-    project, configured = _project(case), case.settings.project_id
+    project, configured = case.active.project, case.settings.project_id
     if not project or not configured or project == configured:
         return None
     has_role = case.role in case.introspection.roles(project)  # then the token and the application are of one project
@@ -150,11 +90,11 @@ def _administrators(case: TokenCase) -> Finding:
 
 
 def _may_show_rights(case: TokenCase) -> bool:  # where the API named the cause, no request is left for them
-    return not case.refused_for_role and may_list_own_assignments(case.introspection)
+    return not case.refused_for_role and case.active.may_list
 
 
 def _is_administrators(case: TokenCase) -> bool:
-    return case.evidence.is_admin_pat or (case.refused_for_role and is_first_administrators(case.introspection))
+    return case.evidence.is_admin_pat or (case.refused_for_role and case.active.is_first_administrators)
 
 
 @rule(Probe.OWN_RIGHTS, when=_may_show_rights)
@@ -173,8 +113,8 @@ def _swapped_tokens(case: TokenCase) -> Finding:
 
 
 def _narrowed_to_roles(case: TokenCase) -> Finding | None:
-    requested = role_scopes(case.introspection)
-    if is_pat(case.introspection) or not requested or case.role in requested:
+    requested = case.active.requested
+    if case.active.is_pat or not requested or case.role in requested:
         return None
     return _narrowed(case, f"the role {_names(sorted(requested))}", ALL_ROLES)
 
@@ -189,12 +129,12 @@ def _narrowed(case: TokenCase, to: str, *fix: Step, candidates: tuple[str, ...] 
 
 @rule(Probe.ASSIGNMENTS)
 def _by_assignments(case: TokenCase) -> Finding | None:
-    project = case.settings.project_id or _project(case)  # the one that counts
+    project = case.settings.project_id or case.active.project  # the one that counts
     holding = [a for a in case.evidence.assignments or () if case.role in a.role_keys]
     here = [a for a in holding if a.project_id == project]
     elsewhere = [a for a in holding if a.active and a not in here]
     is_granted = any(a.active for a in here)
-    scopes = () if is_pat(case.introspection) else case.introspection.scopes
+    scopes = () if case.active.is_pat else case.introspection.scopes
     if organizations := [s.removeprefix(ORGANIZATION_SCOPE) for s in scopes if s.startswith(ORGANIZATION_SCOPE)]:
         to = f"roles granted by the organization {_names(organizations)}"
         candidates = () if is_granted else ("another organization has granted it", "it is not granted at all")
@@ -213,17 +153,17 @@ def _just_changed(case: TokenCase) -> Finding:
     other = "the API application belongs to another project than ZITADEL_PROJECT_ID"
     cached = "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a cache)"
     fix = "try again; if that does not help, let proxies pass the answers of /oauth/v2/introspect unchanged"
-    candidates = (moment, cached) if _project(case) else (moment, other, cached)
+    candidates = (moment, cached) if case.active.project else (moment, other, cached)
     return Finding(id="role.just_changed", cause=cause, candidates=candidates, fix=(fix,))
 
 
 def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> Finding:
-    where, project = " and in ".join(_project_words(a) for a in elsewhere[:3]), _project(case)
+    where, project = " and in ".join(_project_words(a) for a in elsewhere[:3]), case.active.project
     cause = f"the role {case.role} is granted in {where}, not in this API's project"
     if project:
         cause += f" ({quoted(project, 40)})"
     use_other = f"if {_project_words(elsewhere[0])} is meant: use an API application of that project"
-    defined = _defined(case)
+    defined = case.active.defined
     if defined is not None and case.role not in defined:
         cause += f", which does not define {case.role}"
         define = sentence("or, if this one is meant:", _grant(case, "grant --create-role"))
@@ -233,7 +173,7 @@ def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> F
 
 
 def _near_miss(case: TokenCase) -> Finding | None:
-    defined, near = _defined(case), near_miss(case.role, _granted(case))
+    defined, near = case.active.defined, near_miss(case.role, case.active.granted)
     if near:
         cause = f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key"
         fix = _define(case, near) if defined is None or case.role not in defined else (_grant(case),)
@@ -254,10 +194,10 @@ def _near_miss(case: TokenCase) -> Finding | None:
 
 @rule(Probe.ASSIGNMENTS)
 def _missing(case: TokenCase) -> Finding:
-    user, option = user_of(case.introspection), case.evidence.admin_option
-    assignments, known_project = case.evidence.assignments, case.settings.project_id or _project(case)
+    user, option = case.active.user, case.evidence.admin_option
+    assignments, known_project = case.evidence.assignments, case.settings.project_id or case.active.project
     if assignments is not None and (known_project or not any(case.role in a.role_keys for a in assignments)):
-        has = "other roles" if _granted(case) else "no role"
+        has = "other roles" if case.active.granted else "no role"
         not_granted = f"the token is valid, but the role {case.role} is not granted to its user"
         fix = GrantRole(case.introspection.text("sub"), user, case.role, option)
         return Finding(id="role.not_granted", cause=f"{not_granted}, who has {has} in this project", fix=(fix,))
@@ -269,22 +209,22 @@ def _missing(case: TokenCase) -> Finding:
             "it is not granted to the token's user",
             "it is granted in another project than this API's",
             "its role assignment is deactivated",
-            *((spelled,) if _defined(case) is None else ()),
+            *((spelled,) if case.active.defined is None else ()),
         ),
         fix=(Command("role list", (user,), option, does="shows the user's roles in this project"), _grant(case)),
     )
 
 
 def _token_lines(case: TokenCase) -> Lines:
-    project = (("project", f"this API's is {quoted(_project(case), 40)}"),) if _project(case) else ()
-    return ("token", "active"), ("roles", f"in this project: {_names(_granted(case)) or 'none'}"), *project
+    project = (("project", f"this API's is {quoted(case.active.project, 40)}"),) if case.active.project else ()
+    return ("token", "active"), ("roles", f"in this project: {_names(case.active.granted) or 'none'}"), *project
 
 
 def _assignment_lines(case: TokenCase) -> Lines:
     evidence, listed, lines = case.evidence, case.evidence.assignments or (), []
     if evidence.assignments is None:
         neither = ", and the administrator's token did not show them either" if evidence.with_administrator else ""
-        may_list = may_list_own_assignments(case.introspection)
+        may_list = case.active.may_list
         lines = [f"unknown: {'ZITADEL did not list them' if may_list else f'this token may not list them{neither}'}"]
     elif not listed:
         lines = [f"none at all, listed with {evidence.assignments_from}"]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from zdemo.diagnosis.evidence import NO_SETTINGS, active_token
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import (
     CHANGED,
@@ -13,7 +14,7 @@ from zdemo.diagnosis.rules.api_response import (
     gateway,
     is_from_zdemo,
 )
-from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT, is_first_administrators, user_of
+from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors.steps import Command
@@ -104,9 +105,9 @@ def _own_rules(case: ApiCase) -> Finding | None:
     required = (("required", scope),) if scope else ()
     if case.code == "insufficient_scope" and not roles:
         role = scope if scope and " " not in scope else "ROLE"
-        grant = Command("role grant", (user_of(case.introspection), quoted(role, 60)))
-        is_administrators = case.token == case.environment.get("ZITADEL_ADMIN_PAT")
-        is_administrators |= is_first_administrators(case.introspection)
+        active = active_token(case.introspection, NO_SETTINGS)
+        grant = Command("role grant", (active.user, quoted(role, 60)))
+        is_administrators = active.is_first_administrators or case.token == case.environment.get("ZITADEL_ADMIN_PAT")
         return Finding(
             id="call.no_role",
             cause="the API requires more than a valid token, and ZITADEL shows no role for this one",

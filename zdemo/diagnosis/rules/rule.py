@@ -29,7 +29,7 @@ class Asker(Protocol):
 
 @dataclass(frozen=True)
 class Rule(Generic[C]):
-    """One cause: ``judge`` returns its finding, or ``None``. It is asked only ``when`` it is possible.
+    """One cause: ``judge`` returns its finding, or ``None``. It is asked only ``when`` all of these hold, in order.
 
     ``needs`` are the probes that ``judge`` reads. Those that cannot be sent stay unknown. A finding ends with what was
     ``seen``.
@@ -39,10 +39,6 @@ class Rule(Generic[C]):
     needs: tuple[Probe, ...] = ()
     when: tuple[Condition[C], ...] = ()
     seen: tuple[Callable[[C], Lines], ...] = ()
-
-    def is_possible(self, case: C) -> bool:
-        """Return whether all conditions hold, the outer ones first."""
-        return all(condition(case) for condition in self.when)
 
 
 def rule(*needs: Probe, when: Condition[Any] | None = None) -> Callable[[Judge[C]], Rule[C]]:
@@ -69,12 +65,13 @@ def decide(rules: Sequence[Rule[C]], case: C, asker: Asker | None = None) -> Fin
     cost. Without an ``asker``, rules judge by what the case holds.
     """
     for position, current in enumerate(rules):
-        if not current.is_possible(case):
+        if not all(condition(case) for condition in current.when):
             continue
         while asker and (wanted := [probe for probe in current.needs if probe in asker.requests]):
             cost = min(probe.cost for probe in wanted)
-            later = (probe for other in rules[position:] if other.is_possible(case) for probe in other.needs)
-            at_cost = dict.fromkeys(probe for probe in later if probe.cost == cost and probe in asker.requests)
+            possible = [other for other in rules[position:] if all(condition(case) for condition in other.when)]
+            needed = (probe for other in possible for probe in other.needs)
+            at_cost = dict.fromkeys(probe for probe in needed if probe.cost == cost and probe in asker.requests)
             case = replace(case, evidence=asker.ask(*at_cost))  # type: ignore[type-var]  # a dataclass, as said above
         if finding := current.judge(case):
             return finding.and_seen(line for seen in current.seen for line in seen(case))

@@ -11,10 +11,6 @@ from typing import Any
 
 from flask import g
 
-INSTANCE_HEADER = "HTTP_X_ZITADEL_INSTANCE_HOST"
-PUBLIC_HEADER = "HTTP_X_ZITADEL_PUBLIC_HOST"
-FORWARDED_HEADERS = ("HTTP_FORWARDED", "HTTP_X_ZITADEL_FORWARDED")
-
 _DOCS = "https://zitadel.com/docs/apis/introduction#domains"
 _NOT_FOUND = f"Instance not found. Make sure you got the domain right. Check out {_DOCS}"
 _PAIR = re.compile(r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([!#$%&'*+.^_`|~0-9A-Za-z-]+|"(?:[^"\\]|\\.)*")\s*""")
@@ -31,9 +27,9 @@ class Origin:
     @classmethod
     def of(cls, environ: Mapping[str, Any]) -> "Origin":
         """Read the headers in ZITADEL's order: its own, ``Forwarded``, ``X-Forwarded-*``, Host."""
-        forwarded = [_forwarded(environ.get(name, "")) for name in FORWARDED_HEADERS]
+        forwarded = [_forwarded(environ.get(name, "")) for name in ("HTTP_FORWARDED", "HTTP_X_ZITADEL_FORWARDED")]
         hosts = [
-            environ.get(INSTANCE_HEADER),
+            environ.get("HTTP_X_ZITADEL_INSTANCE_HOST"),
             *(pairs.get("host") for pairs in forwarded),
             environ.get("HTTP_X_FORWARDED_HOST"),
             environ.get("HTTP_HOST"),
@@ -41,7 +37,7 @@ class Origin:
         schemes = [*(pairs.get("proto") for pairs in forwarded), environ.get("HTTP_X_FORWARDED_PROTO")]
         return cls(
             instance_host=next(filter(None, hosts), ""),
-            public_host=environ.get(PUBLIC_HEADER, ""),
+            public_host=environ.get("HTTP_X_ZITADEL_PUBLIC_HOST", ""),
             scheme=next((scheme for scheme in schemes if scheme in ("http", "https")), "http"),
         )
 
