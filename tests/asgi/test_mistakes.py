@@ -70,9 +70,6 @@ def mounting(app: Any, path: str = "/", below: Any = bare) -> Any:
     return app
 
 
-# --- endpoints with a guard that nothing runs, or none
-
-
 async def made_inside(request: Request) -> PlainTextResponse:
     await needs(role="a")(request)
     return view()
@@ -113,9 +110,6 @@ def app_of_endpoints() -> Any:
     return app
 
 
-# --- routers and mounts
-
-
 def mounts() -> Any:
     inner = with_route(Starlette(routes=[Mount("/y", routes=[Route("/x", plain)])]))
     return guarded(Starlette(routes=[Host("api.example", inner), Mount("/in", inner)]))
@@ -124,9 +118,6 @@ def mounts() -> Any:
 def with_role(app: Any) -> Any:
     app.get("/x", dependencies=[requires_reader])(view)
     return app
-
-
-# --- middleware and handlers
 
 
 def with_middleware(after: Callable[[Any], Any]) -> Any:

@@ -99,9 +99,6 @@ def test_as_visitor_sends_the_other_token(shell: Shell) -> None:
         assert (ran.code, is_two_lines(ran)) == (code, True)
 
 
-# --- watch
-
-
 def test_watch_ends_at_once_where_the_address_is_wrong(shell: Shell) -> None:
     with upstream(raw(b"SSH-2.0-x\r\n")) as api:
         ran = shell("call", "public", "--watch", "--expect", "200", "--url", api.url)
@@ -132,9 +129,6 @@ def test_watch_does_not_wait_forever(is_up: bool, expect: int | None, reason: st
         with pytest.raises(ZdemoError, match=reason) as raised:
             watch.until_there(lambda _: None)
     assert raised.value.exit_code == code
-
-
-# --- any API
 
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}

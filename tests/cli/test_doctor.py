@@ -125,9 +125,6 @@ def test_tokens_from_another_place_than_the_address_are_named(own_shell: Shell) 
     assert own_shell("doctor", PAT="").err == "note: PAT comes from .env, ZITADEL_DOMAIN from the environment\n"
 
 
-# JUnit
-
-
 def test_a_junit_report_has_a_case_for_each_check(shell: Shell) -> None:
     path = shell.folder / "doctor.xml"
     path.touch()  # an empty file may become a report
@@ -167,9 +164,6 @@ def test_a_junit_report_that_cannot_be_written_is_a_clear_error(bare: Shell, nam
     mine.write_text('<?xml version="1.0" encoding="UTF-8"?>\n<project/>\n')
     ran = bare("doctor", "--junit", name)
     assert (ran.code in (1, 2), error in ran.err, mine.read_text()[-11:]) == (True, True, "<project/>\n")
-
-
-# any API
 
 
 CHALLENGE = 'Bearer realm="x"'

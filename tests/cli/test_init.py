@@ -33,9 +33,6 @@ def names_in(text: str) -> list[str]:
     return list(dict.fromkeys(re.findall(r"^(?:# )?([A-Z_]+)=", text, re.MULTILINE)))
 
 
-# --- a new file
-
-
 @pytest.mark.parametrize(("file", "option"), [(".env", ""), ("sub folder/my.env", " --env-file 'sub folder/my.env'")])
 def test_the_emulators_settings_are_those_of_the_example(bare: Shell, file: str, option: str) -> None:
     (bare.folder / "sub folder").mkdir()
@@ -75,9 +72,6 @@ def test_what_the_environment_hides_and_git_would_take_is_named(bare: Shell) -> 
     assert bare("init", "--env-file", "own.env").err.startswith(warning)
 
 
-# --- at a terminal
-
-
 @pytest.mark.parametrize(("typed", "wrote"), [("\n", "a skeleton to fill in"), ("E\n", "the settings of the emulator")])
 def test_a_terminal_asks_which_settings(bare: Shell, typed: str, wrote: str) -> None:
     code, screen = at_terminal(bare, "init", when=QUESTION, typed=typed)
@@ -94,9 +88,6 @@ def test_a_file_that_appears_meanwhile_is_not_touched(bare: Shell) -> None:
     code, screen = at_terminal(bare, "init", when=QUESTION, typed=answer)
     assert (code, ".env exists, and was not changed" in screen) == (1, True)
     assert file.read_text() == OTHERS
-
-
-# --- a file that exists
 
 
 EXISTING: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -121,9 +112,6 @@ def test_what_exists_is_not_touched(bare: Shell, make: Callable[[Path], object],
     hint = next(line for line in ran.lines if line.startswith("hint:  "))
     if option:
         assert bare(*hint.split()[2:]).code == 0, "what the hint says works"
-
-
-# --- the file that the next steps use
 
 
 @pytest.mark.parametrize(

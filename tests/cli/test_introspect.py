@@ -113,9 +113,6 @@ def test_claims_of_any_shape_are_shown_without_control_characters(shell: Shell, 
     assert (ran.code, set(ran.all) & CONTROLS) == (0, set())
 
 
-# --- every claim
-
-
 def test_a_claim_that_is_hostile_or_long_is_one_row_that_fits_the_terminal(shell: Shell) -> None:
     hostile = {"a\x1b[2J\r\nactive  yes": "\x1b]0;title\x07\u202e\n  roles", "long": "xx " * 2000}
     with upstream(claims(**hostile)) as zitadel:
@@ -136,9 +133,6 @@ def test_verbose_shows_every_claim_after_all_else(shell: Shell) -> None:
         assert re.search(rf"^  {re.escape(name)}(  +|\n +)\S", section, re.MULTILINE), name
         assert not isinstance(value, str) or value.split()[-1] in section
     assert "iat           1767225600 (2026-01-01 00:00:00 UTC)" in section
-
-
-# --- a JWT that nobody verifies
 
 
 def jwt_of(**changed: object) -> str:

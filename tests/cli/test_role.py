@@ -132,9 +132,6 @@ def test_project_and_administrator_come_from_the_settings(
     assert code == 0 or shell(*GRANT, **env).err == ran.err
 
 
-# --- running APIs
-
-
 def test_after_a_change_the_next_request_shows_it_if_the_key_is_right(
     own_stack: Stack, own_shell: Shell, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -54,9 +54,6 @@ def shell(shared_stack: Stack, tmp_path: Path) -> Iterator[Shell]:
         assert path.name == ".env" or not path.is_file() or not leak(path.read_text(errors="replace"), *CANARIES)
 
 
-# --- in their places
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_as_settings_of_a_zitadel_that_refuses_them(shell: Shell, command: str) -> None:
     assert_silent(shell(*command.split()))
@@ -73,9 +70,6 @@ def test_with_what_a_paste_brought_along(shell: Shell, broken: str) -> None:
     for line in ("call private -v", "introspect", "role list"):
         assert_silent(shell(*line.split(), **env))
     assert_silent(shell("introspect", "--pat", "-", stdin=f"{broken.format(ADMIN)}\n{PAT}\n"))
-
-
-# --- repeated by servers
 
 
 def _echo(status: int, kind: str, shape: Callable[[list[str]], bytes]) -> Behaviour:
@@ -164,9 +158,6 @@ def test_in_the_log_of_the_api(shell: Shell) -> None:
     assert "GET /api/private" in err
     for text in (out, err, *(f"{got.headers} {got.text}" for got in answers)):
         assert not leak(text, *CANARIES), text
-
-
-# --- in a wrong place
 
 
 @pytest.mark.parametrize(

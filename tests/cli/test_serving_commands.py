@@ -27,9 +27,6 @@ def stopped(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, s
     return process.returncode, out, err
 
 
-# --- the emulator
-
-
 EXPOSED = ("--host", "0.0.0.0", "--expose-emulator")  # noqa: S104  # what is tested
 
 
@@ -100,9 +97,6 @@ def test_where_a_port_is_taken_another_one_is_named(line: str, option: str, shel
         assert suggestion, ran.err
         assert int(suggestion[1]) not in ports.values()
     assert (ran.code, "is taken" in ran.err) == (1, True)
-
-
-# --- the API
 
 
 @pytest.mark.thorough

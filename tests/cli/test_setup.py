@@ -71,9 +71,6 @@ def files_of(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-# --- a first run, and again
-
-
 def test_a_first_run_writes_what_the_other_commands_need_and_a_second_changes_nothing(
     desk: Shell, zitadel: Emulator
 ) -> None:
@@ -118,9 +115,6 @@ def test_json_is_one_document_with_whole_words(desk: Shell) -> None:
     assert [row["what"] for row in gone["removed"]] == ["service account"] * 2 + ["application", "project"]
 
 
-# --- asking
-
-
 def test_a_person_is_asked_and_may_decline(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
     ran = desk("setup", *OWN)
@@ -144,9 +138,6 @@ def test_the_token_is_typed_without_echo_or_comes_from_standard_input(desk: Shel
         assert (status, words in screen) == (code, True)
 
 
-# --- secrets
-
-
 @pytest.mark.thorough
 def test_yes_alone_never_replaces_a_secret(desk: Shell, zitadel: Emulator) -> None:
     restart = "restart zdemo serve to pick up the new settings"
@@ -164,9 +155,6 @@ def test_yes_alone_never_replaces_a_secret(desk: Shell, zitadel: Emulator) -> No
     ran = desk(*YES, "--rotate-secret")
     assert (ran.code, restart in ran.out) == (0, True)
     assert env_of(desk)["CLIENT_SECRET"] != secret
-
-
-# --- the emulator's settings in .env, and the ZITADEL that is meant
 
 
 def test_the_emulators_settings_do_not_tell_which_zitadel_is_meant(bare: Shell) -> None:
@@ -269,9 +257,6 @@ def test_the_state_of_another_zitadel_is_not_touched(desk: Shell, zitadel: Emula
     assert names_of(zitadel) == known
 
 
-# --- teardown
-
-
 def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
     desk(*YES)
@@ -330,9 +315,6 @@ def test_an_owner_cannot_delete_an_application_in_somebody_elses_project(desk: S
     zitadel.world.add_administrator(ADMIN.id, INSTANCE, ["IAM_OWNER"])
     assert desk(*TEARDOWN).code == 0
     assert "own-api" not in names_of(zitadel)
-
-
-# --- what stands in the way
 
 
 def test_a_missing_folder_is_said_first(desk: Shell) -> None:

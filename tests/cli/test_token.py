@@ -125,9 +125,6 @@ def test_what_is_not_a_token_is_never_printed(reader: Shell, body: object, statu
     assert (ran.code, ran.out, "ZITADEL_DOMAIN" in ran.err, "\x1b" in ran.all) == (4, "", True, False)
 
 
-# --- the token of a person
-
-
 APP = {"ZDEMO_APP_CLIENT_ID": APP_CLIENT_ID}
 BROWSER = """
 import re, sys, requests

@@ -54,9 +54,6 @@ def python(script: str, *options: str) -> tuple[str, ...]:
     return ("verify", "--path", "/messages", *options, "--", sys.executable, "-c", script, "{port}")
 
 
-# --- the list, and wrong command lines
-
-
 def test_the_list_names_every_case(bare: Shell) -> None:
     ran = bare("verify", "--list")
     assert (ran.code, ran.err) == (0, "")
@@ -96,9 +93,6 @@ def test_a_wrong_command_line_is_explained(bare: Shell, arguments: tuple[str, ..
     assert hint in ran.lines[1]
 
 
-# --- APIs that do not start
-
-
 def test_an_api_that_ends_shows_its_last_lines_and_leaves_no_report(bare: Shell) -> None:
     script = "import os, sys; print('no module', os.environ['CLIENT_SECRET']); sys.exit(3)"
     ran = bare(*python(script, "--junit", "verify.xml"))
@@ -116,9 +110,6 @@ def test_an_api_that_never_answers_is_ended(bare: Shell) -> None:
     assert spinner.endswith("\x1b[2K"), "its line is erased"
     assert "did not answer at http://127.0.0.1:" in last_lines
     assert "listen on 127.0.0.1 and on {port};" in " ".join(last_lines.split())
-
-
-# --- screens and documents
 
 
 @pytest.mark.thorough
@@ -212,9 +203,6 @@ def serve() -> tuple[str, ...]:
     return ("--", sys.executable, "-m", "zdemo", "serve", "--port", "{port}")
 
 
-# --- whole runs
-
-
 @pytest.mark.thorough
 def test_the_own_api_in_flask_passes_everything(bare: Shell) -> None:
     paths = ("--path", "/api/private-scoped", "--public", "/api/public")
@@ -246,9 +234,6 @@ def test_the_guard_in_one_file_has_the_weakness_that_the_page_shows(bare: Shell)
     words = shlex.split(command.line.removeprefix("zdemo "))
     ran = bare(*words, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
     assert (ran.code, SECONDS.sub("", ran.out)) == (1, SECONDS.sub("", command.output)), ran.all
-
-
-# --- endings
 
 
 @pytest.mark.thorough

@@ -45,9 +45,6 @@ def written(path: Path) -> str:
     return eventually(f"{path.name} is written", lambda: path.read_text() if path.exists() else "")
 
 
-# --- what the command gets
-
-
 def test_the_command_gets_a_whole_zitadel_of_its_own(bare: Shell) -> None:
     first, second = (bare(*python(SHOW)).document for _ in range(2))
     names = "ZITADEL_DOMAIN CLIENT_ID CLIENT_SECRET ZITADEL_PROJECT_ID PAT ZDEMO_VISITOR_PAT ZITADEL_ADMIN_PAT"
@@ -119,9 +116,6 @@ def test_what_is_wrong_is_explained_and_starts_nothing(
     text = unbroken(ran.all)
     assert (ran.code, message in text, hint in text, "\x1b" in ran.all) == (code, True, True, False)
     assert not (bare.folder / "started").exists()
-
-
-# --- how it ends
 
 
 def test_a_signal_that_ends_the_command_is_in_the_exit_code_and_what_it_leaves_running_is_ended(bare: Shell) -> None:

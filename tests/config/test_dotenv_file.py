@@ -81,8 +81,6 @@ def test_repeated_variables_are_found_with_their_lines(tmp_path: Path) -> None:
     assert load_dotenv(file).repeated == {"A": (1, 7, 10), "B": (4, 8)}
 
 
-# --- changed
-
 CHANGES: list[tuple[str, str, str]] = [
     ("a new file", "", "PAT=new\n"),
     ("comments and blank lines", "# one\n\n\nPAT=old\n\n# two\n  \nB=2", "# one\n\n\nPAT=new\n\n# two\n  \nB=2"),
@@ -136,9 +134,6 @@ def test_what_is_written_is_read_again_and_the_other_lines_stay(
     file.write_bytes(text.encode())
     update_dotenv(file, {"PAT": "a 'value'"})
     assert file.read_bytes().decode().removeprefix(text).split() == ["PAT='a", "\\'value\\''"]
-
-
-# --- the file
 
 
 @pytest.mark.parametrize(("before", "after"), [(0o600, 0o600), (0o640, 0o640), (0o700, 0o600), (0o644, 0o600)], ids=oct)

@@ -93,9 +93,6 @@ def test_the_key_file_of_a_service_account_may_expire(date: object, expires: flo
     assert "PRIVATE" not in repr(key)
 
 
-# --- the file
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "api.json").write_bytes(content())

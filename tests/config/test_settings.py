@@ -47,9 +47,6 @@ def problems_of(read: Callable[[Mapping[str, str]], Any], variables: Mapping[str
     return tuple(map(str, wrong.value.problems))
 
 
-# --- values
-
-
 def test_the_defaults() -> None:
     settings = Settings(issuer=GOOD["ZITADEL_DOMAIN"], client_id=GOOD["CLIENT_ID"], client_secret=GOOD["CLIENT_SECRET"])
     assert Settings.from_env(GOOD) == settings
@@ -222,8 +219,6 @@ def test_all_problems_are_said_at_once() -> None:
     assert named == {*bad, "CLIENT_SECRET"}
 
 
-# --- secrets
-
 CANARY = "aB3dE5gH7jK9mN2pQ4sT6"
 AROUND = texts("\"' :/@[]%?#.\n\u200b\u00e9\udcff5-", most=6)
 VALUES = st.builds(
@@ -252,9 +247,6 @@ def said_about(read: Callable[[Mapping[str, str]], Any], variables: Mapping[str,
 @given(variables=st.dictionaries(st.sampled_from([*BY_NAME]), VALUES))
 def test_no_message_repeats_what_could_be_a_secret(variables: dict[str, str]) -> None:
     assert not any(CANARY.lower() in said_about(read, variables).lower() for read in FROM_ENV)
-
-
-# --- where values come from
 
 
 def test_the_strongest_layer_wins_and_is_named() -> None:
@@ -308,9 +300,6 @@ def test_other_names_of_settings_are_known_and_of_other_programs_only_where_one_
     assert [step.right for step in rename_steps(in_file)] == ([meant] if meant else [])
     assert [step.right for step in rename_steps(in_shell, meant or "CLIENT_ID")] == [meant] * exported
     assert [step.right for step in rename_steps(in_shell)] == [meant] * (exported and name.startswith("Z"))
-
-
-# --- the key file
 
 
 def test_a_key_file_replaces_client_id_and_secret_and_its_path_starts_beside_the_env_file(tmp_path: Path) -> None:

@@ -90,9 +90,6 @@ def test_the_demo_goes_as_expected_shows_no_secret_and_leaves_nothing(
             assert f"{what} {name} ({its_id}): removed" in ran.lines
 
 
-# --- what goes wrong
-
-
 @dataclass(kw_only=True)
 class Spoiled:
     """An emulated ZITADEL behind something that gives another answer to one method, or answers it late."""

@@ -100,8 +100,6 @@ def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:
     assert not any(assertion.rpartition(".")[2] in output for assertion in sent)
 
 
-# What the API said against what ZITADEL says
-
 NOW = 1_800_000_000.0
 
 

@@ -109,9 +109,6 @@ def test_a_service_users_credentials_are_known_by_the_token_endpoint(status: int
     assert (finding.id, finding.certainty) == ("client.is_service_user", CERTAIN)
 
 
-# A key
-
-
 @pytest.mark.parametrize(
     ("ahead", "words"),
     [(62, "62 s ahead of ZITADEL"), (4000, "future"), (-600, "600 s behind ZITADEL"), (-90_000, "expired")],
@@ -138,9 +135,6 @@ def test_another_issuer_is_certainly_the_cause(issuer: str) -> None:
     assert finding.fix == (SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here"),)
 
 
-# What an administrator sees
-
-
 def test_who_does_not_see_the_whole_instance_proves_nothing_about_an_application() -> None:
     finding = refused({}, records=ClientRecords(whole_instance=False))
     assert (finding.id, finding.certainty) == ("client.unknown", OPEN)
@@ -159,9 +153,6 @@ def test_a_key_that_is_not_listed_is_deleted_whatever_the_clock_says(ahead: floa
 def test_a_good_key_that_is_refused_is_the_clock_or_another_private_key(ahead: float, name: str) -> None:
     finding = refused({}, WITH_KEY, records=FOUND, ahead=ahead)
     assert (finding.id, finding.certainty) == (name, LIKELY)
-
-
-# Which probes are asked
 
 
 RECORDS, DISCOVERY = {Probe.CLIENT_RECORDS}, {Probe.DISCOVERY}

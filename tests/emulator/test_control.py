@@ -26,9 +26,6 @@ def is_active(server: Server, token: str = READER.pat) -> bool:
     return bool(response.json()["active"])
 
 
-# --- what it does
-
-
 def test_the_state_names_the_emulator_as_every_answer_does(own: Emulator, near: Server) -> None:
     status, state = ask(near, "GET", "state")
     assert (status, state["name"], state["advanced_seconds"], state["faults"]) == (200, own.world.name, 0, [])
@@ -107,9 +104,6 @@ def test_faults_are_listed_counted_and_cleared_and_spare_this_interface(own: Emu
 def test_what_is_wrong_is_said(server: Server, method: str, name: str, body: Any, status: int, word: str) -> None:
     got, answer = ask(server, method, name, body)
     assert (got, word in answer["error"]) == (status, True), answer
-
-
-# --- who may not use it
 
 
 @pytest.mark.parametrize(

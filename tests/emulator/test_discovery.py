@@ -65,9 +65,6 @@ def test_a_preflight_hears_all_that_it_asks_for_or_nothing(server: Server) -> No
         assert (heard.status_code, told) == (204, list(asked.values()) if allowed else [None] * 3), (path, headers)
 
 
-# --- the host chooses the instance and the issuer
-
-
 @pytest.mark.parametrize("host", [None, STRANGER])
 def test_health_is_ok_whatever_the_host(server: Server, host: str | None) -> None:
     headers = {} if host is None else {"Host": host}

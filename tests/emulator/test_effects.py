@@ -5,8 +5,6 @@ from tests.support.oauth import OWNER, ROLE_SCOPE, ROLES, OAuth, audience, roles
 from tests.support.workshop import App, Fresh, User, Workshop, later
 from tests.support.zitadel_api import Api, only
 
-# --- roles ---
-
 
 def test_an_assignment_gives_the_roles_that_it_has_while_it_is_on(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
     app, pat, this = fresh.app, fresh.user.pat, [{"authorizationIds": {"ids": [fresh.assignment]}}]
@@ -123,9 +121,6 @@ def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(
     assert ROLES not in claims_for(f"urn:zitadel:iam:org:roles:id:{NOBODY}")
     foreign = claims_for(f"urn:zitadel:iam:org:id:{organization.id}")
     assert (foreign["scope"], "urn:zitadel:iam:org:id" in foreign) == (audience(project), False)
-
-
-# --- tokens ---
 
 
 def test_an_access_token_is_active_for_its_audience_and_a_pat_for_all(

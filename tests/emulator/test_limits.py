@@ -32,9 +32,6 @@ CLIENT = basic(CLIENT_ID, CLIENT_SECRET)
 pytestmark = pytest.mark.usefixtures("emulator_only")
 
 
-# --- large bodies
-
-
 def pieces(size: int) -> Iterator[bytes]:
     """A chunked body."""
     yield b"{"
@@ -90,9 +87,6 @@ def test_large_unfinished_bodies_get_so_much_memory_and_no_more(near: Server) ->
         assert answer(near.post_form(INTROSPECT, form, CLIENT)) == (200, {"active": False})
     form = [("token", "x"), ("padding", "a" * 1_000_000)]
     eventually("the memory is free again", lambda: near.post_form(INTROSPECT, form, CLIENT).status_code == 200)
-
-
-# --- many parameters and values
 
 
 def test_a_form_has_a_hundred_parameters_and_the_size_of_the_limit_at_most(server: Server) -> None:

@@ -18,8 +18,6 @@ PASSWORD = {"password": {"password": HUMAN_PASSWORD}}
 WRONG_PASSWORD = {"password": {"password": "x"}}
 METADATA = {"k": "dg=="}
 
-# --- sessions ---
-
 
 def checks_of(user: User) -> dict[str, dict[str, str]]:
     return {"user": {"userId": user.id}}
@@ -130,9 +128,6 @@ def test_the_token_of_a_session_opens_nothing_else(oauth: OAuth, server: Server,
     Api(server, token).users.ListUsers().refused(403, "authentication required", id="AUTHZ-Kl3p0")
     oauth.introspect(app, token).only("active")
     oauth.userinfo(token).refused(401, "access token invalid")
-
-
-# --- the requests of applications ---
 
 
 @pytest.fixture

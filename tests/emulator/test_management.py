@@ -9,8 +9,6 @@ from tests.support.workshop import FOREVER, Fresh, Project, User, Workshop, deco
 from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
 from zdemo.emulator.entities import IdGenerator
 
-# --- projects ---
-
 
 def test_a_project_leaves_out_its_flags_that_are_off_and_is_renamed(admin: Api, fresh: Fresh) -> None:
     id, members = {"projectId": fresh.project.id}, ("projectId", "organizationId", "creationDate", "changeDate")
@@ -36,9 +34,6 @@ def test_deleting_a_project_again_gives_the_old_date(admin: Api, fresh: Fresh) -
     admin.projects.GetProject(**id).refused(404, id="QUERY-fk2fs")
 
 
-# --- organizations ---
-
-
 def test_an_organization_is_renamed_with_its_domain_and_deleted(
     admin: Api, workshop: Workshop, fresh: Fresh, owner: Api
 ) -> None:
@@ -56,9 +51,6 @@ def test_an_organization_is_renamed_with_its_domain_and_deleted(
     admin.organizations.DeleteOrganization(**id).only(deletionDate="0001-01-01T00:00:00Z")
     admin.organizations.ListOrganizations(queries=this).has(result=None)
     admin.within(workshop.organization().id).rest("DELETE", "/management/v1/orgs/me").only("details")
-
-
-# --- applications and their keys ---
 
 
 def test_an_application_shows_its_secret_once_if_it_has_one(admin: Api, fresh: Fresh) -> None:
@@ -148,9 +140,6 @@ def test_keys_of_an_application_are_listed_without_private_halves_until_deleted(
     admin.apps.GetApplicationKey(keyId=key["keyId"]).only("keyId", "creationDate", "expirationDate")
     admin.apps.DeleteApplicationKey(**app.ids, keyId=key["keyId"]).only("deletionDate")
     admin.apps.ListApplicationKeys(filters=of_app).has(keys=None)
-
-
-# --- users and their credentials ---
 
 
 def test_a_user_leaves_out_what_is_empty(admin: Api, fresh: Fresh) -> None:
@@ -260,9 +249,6 @@ def test_pats_are_listed_without_their_texts_until_they_are_removed(admin: Api, 
     assert form_of(new["token"]) == PAT_FORM
 
 
-# --- role assignments and administrators ---
-
-
 def test_an_assignment_names_project_organization_and_user(admin: Api, fresh: Fresh) -> None:
     ids = {"userId": fresh.user.id, "projectId": fresh.project.id, "organizationId": fresh.home.id}
     assignment = admin.authorizations.CreateAuthorization(**ids, roleKeys=["r"]).only("id", "creationDate")
@@ -313,9 +299,6 @@ def test_an_administrator_is_made_once_found_changed_and_removed(admin: Api, fre
     deleted = admin.administrators.DeleteAdministrator(**ids).only("deletionDate")
     admin.administrators.ListAdministrators(filters=[of_user]).has(administrators=None)
     admin.administrators.DeleteAdministrator(**ids).only(deletionDate=deleted["deletionDate"])
-
-
-# --- IDs ---
 
 
 def test_ids_rise_while_the_clock_stands_still_and_two_generators_share_none() -> None:

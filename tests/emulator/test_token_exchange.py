@@ -51,9 +51,6 @@ def as_ada(app: Client, actor: str, **form: Any) -> requests.Response:
     return exchange(app, PERSON_ID, USER_ID, actor_token=actor, actor_token_type=ACCESS, **form)
 
 
-# --- the same user ---
-
-
 def test_the_new_token_has_fewer_scopes_and_no_time_of_login(app: Client, tokens: dict[str, Any]) -> None:
     exchanged = exchange(app, tokens["access_token"], scope="openid").json()
     assert (exchanged["issued_token_type"], exchanged["token_type"], exchanged["scope"]) == (ACCESS, "Bearer", "openid")
@@ -87,9 +84,6 @@ def test_a_pat_is_for_every_application(app: Client) -> None:
     assert "read:messages" in token["urn:zitadel:iam:org:project:roles"]
 
 
-# --- refusals ---
-
-
 def test_a_request_is_refused(app: Client, tokens: dict[str, Any]) -> None:
     sent = {"subject_token": tokens["access_token"], "subject_token_type": ACCESS}
     for form, error, description in (
@@ -121,9 +115,6 @@ def test_an_id_token_has_no_scopes_and_needs_an_organization(app: Client, tokens
     assert (status, body["error"], body["error_description"][:9]) == (400, "invalid_request", "The scope")
     refusal = oauth_refusal("invalid_scope", 'scope "openid" not found in subject or actor token')
     assert answer(exchange(app, full, ID, scope="openid")) == refusal
-
-
-# --- impersonation ---
 
 
 def test_it_is_off_by_default(own: Emulator) -> None:

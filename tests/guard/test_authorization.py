@@ -33,8 +33,6 @@ PROJECT, CLIENT = "300000000000000010", "300000000000000021"
 TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1, once more: a test shares no pattern with what it tests
 
 
-# --- the header
-
 TOKENS = {
     **dict.fromkeys(("Bearer abc", "bearer abc", "BEARER abc", "Bearer   abc", "Bearer abc  "), "abc"),
     **{f"Bearer {token}": token for token in ("-abc", "a=", "AZaz09-._~+/==", "Bearer", "a" * LONGEST_TOKEN)},
@@ -91,9 +89,6 @@ def test_a_header_is_a_token_or_one_of_two_refusals(header: str | None) -> None:
 def test_two_ways_at_once_are_an_invalid_request_in_any_form_as_it_would_be_parsed(form: str) -> None:
     with pytest.raises(InvalidRequest) if "access_token" in parse_qs(form, keep_blank_values=True) else nullcontext():
         refuse_second_token(form.encode())
-
-
-# --- the decision
 
 
 def introspection(**changed: Any) -> Introspection:

@@ -327,9 +327,6 @@ class TestBulkhead:
         assert len(zitadel.calls) == 1
 
 
-# --- where answers are kept: bounded by number and by memory
-
-
 def entry(bytes_more: int = 0) -> Entry:
     claims = {"active": True, "x": "x" * bytes_more}
     return Entry(Introspection(active=True, claims=claims), fresh_until=0, fresh_until_wall=0)

@@ -36,9 +36,6 @@ def outcome_of(transport: Transport, timeout_seconds: float) -> int | FailureKin
         return failed.kind
 
 
-# --- what is sent and what is read
-
-
 def test_a_form_is_posted_and_the_answer_is_read() -> None:
     body = '{"name":"\u00e9"}'.encode()
     with upstream(answer(body, 418, headers={"X-Some": "thing"})) as up, transport_to(up.url) as transport:
@@ -129,9 +126,6 @@ def test_a_body_is_a_json_object_or_an_empty_one(body: bytes, expected: object) 
     assert came.json_object() == expected
     assert f"body={body!r}" not in repr(came)
     assert isinstance(came.text, str)
-
-
-# --- connections: kept, dropped, tried again
 
 
 @pytest.mark.parametrize(("idle_seconds", "connections"), [(IDLE_SECONDS, [0, 0, 0]), (0, [0, 1, 2])])

@@ -137,9 +137,6 @@ def test_no_path_leads_out_of_the_folder_of_files_and_what_is_not_the_pages_is_t
         assert answer.json()["request_id"]
 
 
-# --- what the page sends to its server
-
-
 @pytest.mark.parametrize(
     ("body", "media", "status", "code"),
     [

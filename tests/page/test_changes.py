@@ -54,9 +54,6 @@ def user(document: dict[str, Any], user_id: str = READER.id) -> Any:
     return next(user for user in document["users"] if user["id"] == user_id)
 
 
-# --- roles
-
-
 def test_a_role_that_is_revoked_passes_until_the_window_closes_and_every_page_hears_of_it(site: PageSite) -> None:
     assert site.call(SCOPED).status_code == 200
     answer = changed(site, "revoke", user_id=READER.id, role=ROLE)
@@ -99,9 +96,6 @@ def test_what_zitadel_does_not_allow_is_said(foreign: PageSite) -> None:
     assert "closed the connection" in not_made(foreign, "grant", user_id=READER.id, role=ROLE)
 
 
-# --- users and their tokens
-
-
 @pytest.mark.parametrize("beside", [True, False])
 def test_a_pat_that_ended_is_told_from_a_deleted_one_and_only_the_emulator_restores_it(beside: bool) -> None:
     with page_site(beside=beside, ttl_seconds=0) as site:
@@ -141,9 +135,6 @@ def test_the_administrator_does_not_lock_itself_out() -> None:
         assert "this is the user of ZITADEL_ADMIN_PAT" in not_made(site, "deactivate", user_id=ADMIN.id)
         assert "this is ZITADEL_ADMIN_PAT itself" in not_made(site, "delete_pat", user_id=ADMIN.id)
         assert site.emulator.world.users[ADMIN.id].state == "ACTIVE"
-
-
-# --- the emulator
 
 
 def test_a_stopped_zitadel_is_gone_for_the_api_and_comes_back(site: PageSite) -> None:

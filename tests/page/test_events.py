@@ -153,9 +153,6 @@ def test_no_other_program_can_claim_to_be_the_page(mark: str) -> None:
     assert caller_of(KEY, mark_of(KEY, "reader")) == "reader"
 
 
-# --- what is secret
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -192,9 +189,6 @@ def test_no_secret_and_no_whole_token_is_in_a_feed_whatever_zitadel_echoes(emula
         api = TracedApi(page_options(emulator, ZITADEL_DOMAIN=zitadel.url))
         pairs = [(api.event(path, token), api.past()) for token in (READER.pat, VISITOR.pat, OPAQUE)]
     assert_no_secret(json.dumps(pairs, ensure_ascii=False))
-
-
-# --- what is hostile
 
 
 def texts(part: Any) -> Iterator[str]:

@@ -38,9 +38,6 @@ def test_a_page_that_connects_again_gets_what_it_missed(site: PageSite) -> None:
         assert [next(stream)[1]["id"] for _ in range(2)] == ids[1:]
 
 
-# --- who watches
-
-
 class Worker:
     """One worker: what its requests leave, and its feeds."""
 

@@ -106,8 +106,6 @@ def test_an_api_that_is_gone_is_an_answer_and_a_missing_token_a_refusal(site: Pa
     assert "ZDEMO_VISITOR_PAT" in caught.value.hint
 
 
-# --- what is refused
-
 WRONG_TOKENS = ("two words", "a\r\nX-Evil: 1", "tökén", "x" * (16 * 1024 + 1))
 WRONG_PATHS = ("", "api/private", "http://evil.example/", "@evil.example/", "/api/private#x", "/" + "a" * 2000)
 
@@ -184,9 +182,6 @@ def test_an_error_of_a_server_in_zitadels_place_does_not_repeat_a_secret_also_no
     assert "not for" in explained
     texts = [explained, *(answer.text for answer in answers)]
     assert not [secret for secret in SECRETS for text in texts if secret in text]
-
-
-# --- what the page knows of its own callers
 
 
 def change(site: PageSite, name: str) -> None:

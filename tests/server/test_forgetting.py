@@ -181,8 +181,6 @@ def test_an_order_that_another_worker_does_not_confirm_has_no_result() -> None:
     hub.close()
 
 
-# --- events of ZITADEL
-
 EVENTS_KEY = "98KmsU67"  # ZITADEL's documentation has keys of this form
 NOW = 1_764_200_000
 BODY = b'{"aggregateID":"1","aggregateType":"user","event_type":"user.locked"}'

@@ -178,8 +178,6 @@ def test_the_same_error_is_logged_once_per_minute(caplog: pytest.LogCaptureFixtu
     assert [record.getMessage() for record in caplog.records] == ["one: at 1000", "one: at 1060"]
 
 
-# --- how a line looks
-
 NASTY = "\x07\x1b[31m\x7f\x85\x9b31m\u2028\u2029\u202e\u2066\u200b\ufeff\udc9b\U000e0001\r\nGET /forged 200 ok"
 SHOWN = r"\x07\x1b[31m\x7f\x85\x9b31m\u2028\u2029\u202e\u2066\u200b\ufeff\udc9b\U000e0001\r\nGET /forged 200 ok"
 VALUES = dict.fromkeys(ACCESS_FIELDS, "x") | {"status": 200, "milliseconds": 1.0}
@@ -251,8 +249,6 @@ def test_no_line_is_wider_than_its_terminal(monkeypatch: pytest.MonkeyPatch) -> 
         assert all(line.isprintable() and cells(line) <= columns for line in lines)
         assert "401" in lines[0]
 
-
-# --- the handler that writes in batches
 
 PATIENCE_SECONDS = 20
 

@@ -98,9 +98,6 @@ def test_an_expiry_that_passes_while_the_answer_is_kept_counts() -> None:
         assert len(up.requests) == 1
 
 
-# --- a guard in a wrong place, or none
-
-
 def view_without_a_guard(guard: Any) -> None:
     guard.app.add_url_rule("/x", "x", lambda: TEXT)
 

@@ -84,9 +84,6 @@ def test_a_change_of_credentials_that_was_cut_off_is_completed_without_asking_ag
     assert ("CLIENT_SECRET" in desk.env) != ("ZITADEL_KEY_FILE" in desk.env)
 
 
-# --- deleted by hand
-
-
 def project(desk: Desk) -> dict[str, str]:
     return {"projectId": desk.state.project_id}
 
@@ -130,9 +127,6 @@ def test_what_was_deleted_by_hand_is_created_again(desk: Desk, auth: Auth, names
     assert (desk.state.project_id == before.project_id) == ("project" not in names)
     desk.tear_down()
     desk.is_gone()
-
-
-# --- teardown
 
 
 REMOVALS = ["DeleteUser", "DeleteUser", "DeleteProject"]

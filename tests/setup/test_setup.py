@@ -27,9 +27,6 @@ ROLE = "read:messages"
 APP: dict[str, Any] = {"login_app_name": "zdemo-login"}
 
 
-# --- from nothing, and again
-
-
 def test_a_first_run_creates_everything_and_a_second_changes_nothing(desk: Desk) -> None:
     text, plan, report = desk.path.read_text(), desk.plan(), KeptReport()
     assert {step.action for step in plan.steps} == {Action.CREATE, Action.CHANGE}  # .env was there
@@ -80,9 +77,6 @@ def test_an_application_for_people_comes_and_goes(desk: Desk, workshop: Workshop
     elsewhere.run(**APP)
     elsewhere.tear_down()
     assert desk.applications(project.id) == []
-
-
-# --- what ZITADEL shows only once
 
 
 @pytest.mark.thorough
@@ -146,9 +140,6 @@ def test_the_pat_of_another_user_is_replaced_and_left_alive(desk: Desk, workshop
     assert desk.env["PAT"] == other.pat
 
 
-# --- who has the role
-
-
 def test_a_role_that_was_moved_or_deactivated_is_given_back(desk: Desk, workshop: Workshop) -> None:
     desk.run()
     state = desk.state
@@ -162,9 +153,6 @@ def test_a_role_that_was_moved_or_deactivated_is_given_back(desk: Desk, workshop
     eventually("it is listed as inactive", lambda: desk.plan().changes)
     assert [s.action for s in desk.run().steps if s.kind is ObjectKind.ASSIGNMENT] == [Action.CHANGE]
     desk.is_complete()
-
-
-# --- what others created
 
 
 def test_what_others_created_is_used_and_outlives_teardown(desk: Desk, workshop: Workshop) -> None:
@@ -221,9 +209,6 @@ def test_keys_for_the_application_of_somebody_else_are_removed_again(desk: Desk,
     desk.tear_down()
     eventually("the key is gone", lambda: desk.keys(app.id) == [])
     assert desk.applications(project.id) == [app.id]
-
-
-# --- conflicts: refused before anything is changed
 
 
 def refusal(desk: Desk, **options: Any) -> str:
@@ -302,9 +287,6 @@ def test_the_assignment_of_somebody_elses_user_in_their_project_is_not_changed(
     workshop.grant(user, project, role)
     other = desk.with_options(project_name=project.name, **{option: user.username})
     assert words in eventually("it is refused", lambda: problem(other))
-
-
-# --- who may
 
 
 def desk_of(desk: Desk, pat: str) -> Desk:

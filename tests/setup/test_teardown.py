@@ -22,9 +22,6 @@ from zdemo.zitadel.records import Auth
 ROLE = "read:messages"
 
 
-# --- what others added
-
-
 def assign(desk: Desk, workshop: Workshop, user_id: str, project_id: str, *roles: str) -> None:
     ids = {"userId": user_id, "projectId": project_id, "organizationId": workshop.home.id}
     desk.api.authorizations.CreateAuthorization(**ids, roleKeys=list(roles)).has()
@@ -76,9 +73,6 @@ def test_what_zdemo_role_does_is_as_good_as_setups(desk: Desk, workshop: Worksho
     assign(desk, workshop, desk.state.visitor_id, desk.state.project_id, ROLE)
     assign(desk, workshop, desk.state.reader_id, desk.state.project_id, ROLE)
     desk.plan_teardown().check()
-
-
-# --- reads that trail writes
 
 
 READS = ("Get", "List")  # how the names of the methods that only read begin

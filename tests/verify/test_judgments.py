@@ -203,8 +203,6 @@ def test_an_impersonated_token_that_is_let_in_is_a_note() -> None:
     assert [BY_ID["correct.impersonated"].judge(reply).is_note for reply in (OK, INVALID)] == [True, False]
 
 
-# --- parts of tokens in texts
-
 TOKEN = "Zk3vQ9xT0bLw7RyHc2Nd5MfJs8GpUa1E"
 JWT = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.{TOKEN}.{TOKEN[::-1]}"
 

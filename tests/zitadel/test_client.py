@@ -118,8 +118,6 @@ def test_each_refusal_is_an_error_that_says_what_to_do(
     assert refused.value.hint or "ZITADEL says" in words
 
 
-# --- JSON that is not ZITADEL's
-
 Ask = Callable[[ManagementClient], Any]
 
 ASSIGNMENTS: Ask = lambda client: resources.list_assignments(client, project_id="1")  # noqa: E731  # a row of tables

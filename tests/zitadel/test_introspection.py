@@ -44,9 +44,6 @@ def of(value: object) -> Introspection:
     return parse_introspection(of_body(json.dumps(value).encode()))
 
 
-# --- how it is asked
-
-
 def test_one_post_with_our_credentials_and_the_token_in_the_form() -> None:
     with upstream(ACTIVE) as up, client_of(up.url) as client:
         client.introspect("a-b_c.d~e+f/g==")
@@ -67,9 +64,6 @@ def test_any_text_can_be_asked_about(token: str) -> None:
     with upstream(INACTIVE) as up, client_of(up.url) as client:
         assert client.introspect(token) == Introspection(active=False, claims={"active": False})
     assert list(up.requests[0].form) == ["token"]
-
-
-# --- what the answers mean
 
 
 def test_an_active_pat() -> None:
@@ -118,8 +112,6 @@ def test_control_characters_of_an_answer_do_not_get_into_a_message() -> None:
     assert failed.value.message.isprintable()
 
 
-# --- types
-
 UNUSABLE = [
     *('{"active":true}'.encode(encoding) for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")),
     *(f'{{"active":true,"exp":{number}}}'.encode() for number in ("NaN", "Infinity", "-Infinity", "1e999", "9" * 5000)),
@@ -166,9 +158,6 @@ def test_claims_that_do_not_decide_may_be_anything() -> None:
 def test_everybody_who_impersonates_the_user_is_an_actor(act: object, actors: tuple[str, ...]) -> None:
     answer = of({"active": True, "sub": "30", "act": act})
     assert (answer.actors, answer.actor) == (actors, actors[0] if actors else None)
-
-
-# --- roles
 
 
 def test_roles_are_exactly_those_of_the_right_shape() -> None:

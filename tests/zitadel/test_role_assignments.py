@@ -73,9 +73,6 @@ def test_an_unknown_project_is_an_error(client: ManagementClient, do: Do) -> Non
         do(client, "1", "reader", ROLE)
 
 
-# --- the wait, and where a change shows
-
-
 PAUSES = [0.01, 0.02, 0.04, 0.08, 0.16, 0.25, 0.25]
 
 

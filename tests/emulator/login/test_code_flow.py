@@ -27,9 +27,6 @@ def userinfo(client: Client, token: str) -> Any:
     return client.send("GET", USERINFO, headers=bearer(token)).json()
 
 
-# --- the whole way
-
-
 def test_a_login_gives_tokens_that_say_who_it_was(public: Client, clock: Clock) -> None:
     sent = told(public.choose(public.login_page(scope=OFFLINE)))
     assert (list(sent), sent["state"]) == (["code", "state"], "a state")
@@ -116,8 +113,6 @@ def test_an_application_chooses_the_login_page(shared: Client) -> None:
         assert add_client(shared.emulator, loginVersion=version).login_page().startswith(start), version
 
 
-# --- authorize refuses
-
 NO_TYPE = f"The requested response type is missing in the client configuration. {ASK}"
 NO_ADDRESS = "auth request is missing redirect_uri"
 
@@ -199,9 +194,6 @@ def test_the_known_application_takes_any_loopback_port_and_no_other_host(shared:
     assert known.exchange(code, redirect_uri=usual[0]).status_code == 200
 
 
-# --- codes
-
-
 def test_a_code_is_for_one_client_one_address_one_verifier_and_one_use(public: Client) -> None:
     other, code = add_client(public.emulator), public.code()
     where = "client_id does not correspond to the client_id in the authorization request"
@@ -258,7 +250,12 @@ def test_confidential_clients_prove_who_they_are(own: Emulator, clock: Clock) ->
     assert signing.exchange(signing.code(), client_assertion=signed, client_assertion_type=ASSERTION_TYPE).ok
 
 
-# --- refresh, revocation, end of session
+def test_a_refresh_ends_a_jwt_too(shared: Client) -> None:
+    client = add_client(shared.emulator, accessTokenType="OIDC_TOKEN_TYPE_JWT")
+    tokens = client.log_in(scope=OFFLINE)
+    assert client.introspect(tokens["access_token"])["active"]
+    client.refresh(tokens)
+    assert client.introspect(tokens["access_token"]) == {"active": False}
 
 
 def test_a_refresh_replaces_both_tokens(public: Client, clock: Clock) -> None:

@@ -23,9 +23,6 @@ def page_of(client: Client, **change: str) -> str:
     return answer.text
 
 
-# --- who is listed, and who can log in
-
-
 def test_it_lists_people_with_their_roles_and_says_what_it_is(public: Client) -> None:
     world = public.emulator.world
     add(world, "eve<script>")
@@ -90,9 +87,6 @@ def test_a_request_is_answered_once_also_by_cancel(public: Client) -> None:
     assert public.send("GET", other).status_code == 400, "the application is gone"
 
 
-# --- who is known again
-
-
 def test_a_browser_that_logged_in_is_known_again(public: Client, clock: Clock) -> None:
     first = public.log_in()
     clock.now += 100
@@ -135,9 +129,6 @@ def test_prompt_none_is_answered_by_the_login_page(public: Client) -> None:
     assert answer["error"] == "interaction_required"
 
 
-# --- other pages
-
-
 def test_only_the_page_itself_and_programs_send_its_forms(shared: Client) -> None:
     own = f"http://localhost:{shared.emulator.port}"
     for headers, allowed in (
@@ -156,9 +147,6 @@ def test_only_the_page_itself_and_programs_send_its_forms(shared: Client) -> Non
         answer = client.send("POST", page, data={"authRequest": id, "person": "ada"}, headers=headers)
         assert answer.status_code == (302 if allowed else 403), headers
         assert shared.emulator.world.auth_requests[id].answered == allowed
-
-
-# --- logins without the page
 
 
 def test_authorize_answers_at_once_for_the_chosen_person_or_that_of_the_hint(public: Client) -> None:
