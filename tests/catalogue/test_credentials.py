@@ -21,7 +21,7 @@ from tests.support.upstream import answer, depending, json_body, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.settings import Settings
-from zdemo.emulator import ADMIN, APPLICATION_ID, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, World, emulate
+from zdemo.emulator import ADMIN, APPLICATION_ID, PROJECT_ID, READER, World, emulate
 from zdemo.emulator.seed import APPLICATION_NAME
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -190,14 +190,6 @@ def test_doctor_and_introspect_do_without_an_administrators_pat_that_may_be_coll
         assert pat not in str([request.headers for request in up.requests])
     for output in outputs:
         output.names("not sent", "export ZITADEL_DOMAIN=http://0.0.0.0").never("set ZITADEL_ADMIN_PAT")
-
-
-def test_57_an_administrator_with_too_small_a_role(bare: Shell, planter: Planter) -> None:
-    role = {"resource": {"organizationId": ORGANIZATION_ID}, "roles": ["ORG_USER_MANAGER"]}
-    planter.api.administrators.CreateAdministrator(userId=VISITOR.id, **role).has()
-    env = settings(planter.url, ZITADEL_ADMIN_PAT=VISITOR.pat)
-    output = doctor(bare, env, warned=("admin.rights",))
-    output.names("role is too small", "project.create", "ORG_OWNER").never("not an administrator", "not valid")
 
 
 def test_64_the_documentation_says_whose_credentials_introspection_wants() -> None:

@@ -1,16 +1,18 @@
-"""Who may list, grant and revoke roles: five kinds of administrators, a second organization and a Project Grant."""
+"""The catalogue of faults: five kinds of administrators, a second organization and a Project Grant."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
-from tests.support.cli import Shell, Stack
-from tests.support.emulator_target import Server
+from tests.catalogue.test_one_brain import ABOUT_THE_TOKEN, COMMANDS, everywhere, failing_check, told
+from tests.support.cli import Shell, administered
+from tests.support.planting import Planter
 from tests.support.workshop import HUMAN, Organization, Project, User, Workshop
-from tests.support.zitadel_api import Api
-from zdemo.emulator import ADMIN, PROJECT_ID
+from zdemo.emulator import PROJECT_ID
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
 
 ROLE = "read:messages"
 
@@ -37,15 +39,16 @@ class World(NamedTuple):
 
 
 @pytest.fixture
-def world(own_stack: Stack, own_shell: Shell) -> Iterator[World]:
-    with closing(Server(own_stack.emulator.url)) as server:
-        workshop = Workshop(Api(server, ADMIN.pat))
-        abroad, project = workshop.organization(), Project(PROJECT_ID, "zdemo", workshop.home)
-        ids = {"projectId": PROJECT_ID, "grantedOrganizationId": abroad.id}
-        workshop.admin.projects.CreateProjectGrant(**ids, roleKeys=[ROLE]).has()
-        guest, member = (workshop.user(organization=abroad) for _ in range(2))
-        workshop.grant(member, project, ROLE, organization=abroad)
-        yield World(own_shell, workshop, project, abroad, workshop.user(), guest, member)
+def world(planter: Planter, bare: Shell) -> Iterator[World]:
+    workshop = Workshop(planter.api)
+    abroad, project = workshop.organization(), Project(PROJECT_ID, "zdemo", workshop.home)
+    ids = {"projectId": PROJECT_ID, "grantedOrganizationId": abroad.id}
+    workshop.admin.projects.CreateProjectGrant(**ids, roleKeys=[ROLE]).has()
+    guest, member = (workshop.user(organization=abroad) for _ in range(2))
+    workshop.grant(member, project, ROLE, organization=abroad)
+    with serving(create_app(planter.settings)) as port:
+        shell = replace(bare, env=administered(planter.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}"))
+        yield World(shell, workshop, project, abroad, workshop.user(), guest, member)
 
 
 MAY = "permissions that setup and role need"
@@ -62,17 +65,31 @@ KINDS = [  # the role, of what, where its user lives; how many assignments are v
 
 
 @pytest.mark.parametrize(("role", "of", "lives", "counts", "rights"), KINDS)
-def test_each_kind_of_administrator_gives_the_role_to_users_of_both_organizations(
+def test_57_each_kind_of_administrator_gives_the_role_to_users_of_both_organizations(
     world: World, role: str, of: str, lives: str, counts: tuple[int, int], rights: str
 ) -> None:
-    env = world.env(role, of, lives)
+    """All commands say so: the one that the others print as the fix works with the same PAT."""
+    env = world.env(role, of, lives) | {"PAT": world.guest.pat}
     local, guest = world.local.username, world.guest
+    fails = {name: world.shell(*COMMANDS[name], **env) for name in ABOUT_THE_TOKEN}
+    assert {name: told(ran, name) for name, ran in fails.items()} == everywhere(ABOUT_THE_TOKEN, "role.not_granted")
+    assert all(f"zdemo role grant {guest.username} {ROLE}" in ran.all for ran in fails.values())
     for change, user in (("grant", local), ("revoke", local), ("grant", guest.username), ("revoke", guest.id)):
         ran = world.shell("role", change, user, ROLE, **env)
         assert (ran.code, ran.err) == (0, ""), ran.all
     listed = world.shell("role", "list", "--json", **env).document
     assert (listed["project"]["name"], len(listed["assignments"]), listed["hidden"]) == ("zdemo", *counts)
     assert rights in world.shell("doctor", "--only", "admin.rights", "--json", **env).out
+    assert world.shell(*COMMANDS["setup"], **env).code == (0 if rights == MAY else 1)
+
+
+def test_57_a_pat_of_nobody_with_rights_gets_the_same_answer_everywhere(world: World) -> None:
+    env = world.env(None)
+    check = failing_check(world.shell(*COMMANDS["doctor"], **env))
+    assert "its user is not an administrator there (no membership)" in check["evidence"]
+    for name in ("role", "setup"):
+        document = world.shell(*COMMANDS[name], **env).document
+        assert (document["error"], document["hint"]) == (check["evidence"], check["fix"])
 
 
 def test_what_an_administrator_may_not_see_is_said(world: World) -> None:
