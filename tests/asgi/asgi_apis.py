@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -32,7 +33,13 @@ def example_app(settings: Settings) -> FastAPI:
     return app
 
 
-requires_reader = requires_token(role="read:messages")
+requires_reader = requires_token(any_of=["read:messages"])
+
+
+class Scoped(HTTPEndpoint):
+    async def get(self, request: Request) -> JSONResponse:
+        await requires_reader(request)
+        return JSONResponse({"message": MESSAGES[SCOPED]}, headers={"Cache-Control": "public"})
 
 
 def starlette_app(settings: Settings, introspector: Introspector | None = None) -> Starlette:
@@ -43,11 +50,7 @@ def starlette_app(settings: Settings, introspector: Introspector | None = None) 
         await requires_token(request)
         return JSONResponse({"message": MESSAGES[PRIVATE]})
 
-    async def scoped(request: Request) -> JSONResponse:
-        await requires_reader(request)
-        return JSONResponse({"message": MESSAGES[SCOPED]})
-
-    routes = [Route(PUBLIC, public), Route(PRIVATE, private), Route(SCOPED, scoped)]
+    routes = [Route(PUBLIC, public), Route(PRIVATE, private), Route(SCOPED, Scoped)]
     return protect(Starlette(routes=routes), settings, introspector, open_routes=[PUBLIC])
 
 

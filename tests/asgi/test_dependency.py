@@ -9,16 +9,12 @@ from typing import Annotated, Any
 import pytest
 from fastapi import Body, Depends, FastAPI, Response
 from fastapi.testclient import TestClient
-from starlette.applications import Starlette
-from starlette.endpoints import HTTPEndpoint
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Mount, Route
 
 from tests.asgi.asgi_apis import example_app, on_uvicorn
 from tests.support.apis import Endpoint
-from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, check_body
+from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST
 from tests.support.upstream import LOOPBACK
 from tests.support.wire import bearer, chunked, converse, request
 from zdemo.asgi import Introspection, protect, requires_token
@@ -88,57 +84,11 @@ def fastapi(settings: Settings) -> Iterator[Endpoint]:
         yield api
 
 
-requires_reader = requires_token(role="read:messages")
-requires_either = requires_token(any_of=["read:messages", "admin"])
-
-
-class Thing(HTTPEndpoint):
-    async def get(self, request: Request) -> PlainTextResponse:
-        return PlainTextResponse((await requires_reader(request)).text("sub"))
-
-
-def _starlette(settings: Settings) -> Starlette:
-    async def function(request: Request) -> JSONResponse:
-        introspection = await requires_either(request)
-        return JSONResponse(introspection.text("sub"), headers={"Cache-Control": "public"})
-
-    async def signed(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        response = await call_next(request)
-        response.headers["X-Signed"] = "own"
-        return response
-
-    routes = [
-        Route("/function", function),
-        Route("/class", Thing),
-        Mount("/app", protect(Starlette(routes=[Route("/class", Thing)]), settings)),
-    ]
-    app = Starlette(routes=routes)
-    app.add_middleware(BaseHTTPMiddleware, dispatch=signed)
-    return protect(app, settings)
-
-
-@pytest.fixture(scope="module")
-def starlette(settings: Settings) -> Iterator[Endpoint]:
-    with on_uvicorn(_starlette(settings)) as api:
-        yield api
-
-
 def test_the_handler_receives_zitadels_answer(fastapi: Endpoint) -> None:
     assert fastapi.get("/who").json == {"sub": READER.id, "roles": ["read:messages"]}
     assert fastapi.get("/who", VISITOR.pat).json == {"sub": VISITOR.id, "roles": []}
     assert [fastapi.get("/optional", token).json for token in (READER.pat, None)] == [READER.id, "nobody"]
     assert fastapi.get("/open", None).json == "open"
-
-
-@pytest.mark.parametrize("path", ["/function", "/class", "/app/class"])
-def test_a_starlette_endpoint_awaits_it(path: str, starlette: Endpoint) -> None:
-    admitted, visitor, nobody = (starlette.get(path, token) for token in (READER.pat, VISITOR.pat, None))
-    assert (admitted.status, READER.id in admitted.body.decode()) == (200, True)
-    check_body(visitor, "insufficient_scope")
-    check_body(nobody, "unauthorized")
-    for reply in (admitted, visitor, nobody):
-        assert (reply.all("cache-control"), reply.all("vary")) == (["no-store"], ["Authorization"])
-    assert [reply.one("x-signed") for reply in (admitted, visitor, nobody)] == ["own", "own", None]
 
 
 def test_an_answer_that_depends_on_the_caller_is_not_for_caches(fastapi: Endpoint) -> None:

@@ -59,7 +59,6 @@ KINDS = [  # the role, of what, where its user lives; how many assignments are v
     ("ORG_OWNER", "", "abroad", (2, 1), MAY),
     ("ORG_USER_MANAGER", "", "", (2, 1), TOO_SMALL),
     ("PROJECT_OWNER", "project", "", (2, 1), TOO_SMALL),
-    ("ORG_OWNER", "abroad", "abroad", (1, 2), MAY),
     ("ORG_OWNER", "abroad", "", (1, 2), MAY),
 ]
 

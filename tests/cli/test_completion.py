@@ -14,18 +14,15 @@ IDS = [*(check.id for check in CHECKS), *dict.fromkeys(check.group for check in 
     ("line", "candidates"),
     [
         ("zdemo ", list(COMMANDS)),
-        ("zdemo do", ["doctor"]),
         ("zdemo --", ["--version", "--install-completion", "--show-completion", "--help"]),
         ("zdemo role ", ["list", "grant", "revoke"]),
         ("zdemo call ", ["public", "private", "scoped"]),
-        ("zdemo call /messages --meth", ["--method"]),
         ("zdemo call /messages -X P", ["POST", "PUT", "PATCH"]),
         ("zdemo call --expect ", []),
         ("zdemo doctor --only ", IDS),
         ("zdemo doctor --explain api.q", ["api.query"]),
         ("zdemo verify --only saf", ["safe", *(case.id for case in CASES if case.id.startswith("safe."))]),
         ("zdemo role grant ", []),  # only ZITADEL knows, and no key asks it
-        ("zdemo setup --auth ", ["basic", "private-key-jwt"]),
     ],
 )
 def test_the_candidates_are_those_that_may_stand_there(bare: Shell, line: str, candidates: list[str]) -> None:

@@ -275,16 +275,6 @@ def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None
     assert (again.code, "nothing to remove" in again.out) == (0, True), "it needs no settings"
 
 
-def test_a_teardown_that_was_killed_just_before_its_end_is_completed(desk: Shell) -> None:
-    desk(*YES)
-    state = read_state(desk.folder / ".env")
-    desk(*TEARDOWN)
-    write_state(desk.folder / ".env", state)
-    again = desk(*TEARDOWN)
-    assert (again.code, "only its record is left" in again.out) == (0, True)
-    assert list(desk.folder.iterdir()) == []
-
-
 @pytest.mark.thorough
 def test_what_others_add_while_the_question_is_open_stops_teardown(desk: Shell, zitadel: Emulator) -> None:
     desk(*YES)

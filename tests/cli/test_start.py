@@ -12,7 +12,6 @@ ROWS = {"project": {"name": "x"}, "authorizations": [], "pagination": {"totalRes
 BODIES = {  # of what a command asks
     "call public": {"message": "hello"},
     "introspect": {"active": True, "aud": ["1"]},
-    "introspect --json": {"active": True, "aud": ["1"]},
     "role list": ROWS,
 }
 SERVERS = {"flask", "werkzeug", "granian", "zdemo.server", "zdemo.emulator", "jwt", "cryptography", "pydantic"}

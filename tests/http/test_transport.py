@@ -140,6 +140,8 @@ def test_a_connection_serves_one_request_after_the_other_unless_it_was_idle_for_
 
 CUT = raw(http(b'{"active":true}')[:-5])
 LAST = answer(b"{}", headers={"Connection": "close"})
+MANY_FIELDS = raw(http(b"{}", headers={f"X-{number}": "a" for number in range(200)}))
+BROKEN_CHUNKS = raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{}")
 RETRIES: list[tuple[str, list[Behaviour], int, int | FailureKind]] = [
     ("a kept connection is closed instead of an answer", [OK, hang_up, OK], 3, 200),
     ("a kept connection is reset instead of an answer", [OK, reset, OK], 3, 200),
@@ -151,6 +153,8 @@ RETRIES: list[tuple[str, list[Behaviour], int, int | FailureKind]] = [
     ("a new connection is closed instead of an answer", [hang_up, OK], 1, FailureKind.HUNG_UP),
     ("a connection made anew is closed instead of an answer", [LAST, hang_up, OK], 2, FailureKind.HUNG_UP),
     ("a new connection says 100 and then 200", [raw(b"HTTP/1.1 100 Continue\r\n\r\n" + http(b"{}"))], 1, 200),
+    ("a new connection gives no status", [raw(b"HTTP/1.1 OK\r\n\r\n")], 1, FailureKind.BROKEN),
+    *((name, [odd], 1, FailureKind.BROKEN) for name, odd in (("fields", MANY_FIELDS), ("chunks", BROKEN_CHUNKS))),
 ]
 
 

@@ -1,20 +1,19 @@
 """Whatever ZITADEL does: no 500, no request admitted that it did not just confirm, and each answer in time.
 
 Some faults of each kind are tried, while the cache's answer is not there yet (cold), good (warm), or just too old
-(expired). What the client makes of every fault is tested in ``tests/guard``.
+(expired). What the client makes of every fault is tested in ``tests/zitadel``.
 """
 
-import gzip
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, Time, plain_api, remembering, settings_for
-from tests.support.connection_faults import ACTIVE, FAULTS, PAT_CLAIMS
+from tests.support.connection_faults import ACTIVE, FAULTS
 from tests.support.rows import check_body
-from tests.support.upstream import Behaviour, Upstream, http, json_body, raw, upstream
+from tests.support.upstream import Upstream, upstream
 from tests.support.wire import Reply
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS
 from zdemo.config.settings import Settings
@@ -90,33 +89,6 @@ def test_cold_warm_and_just_expired(name: str, standing: Api) -> None:
             _check_let_in(_ask(standing, route), route)
         clocks.ahead_seconds = DEFAULT_CACHE_TTL_SECONDS
         _check_failure(_ask(standing, PRIVATE), fault.status)
-
-
-def _fields(body: bytes = json_body(PAT_CLAIMS), **fields: str) -> Behaviour:
-    return raw(http(body, headers={name.replace("_", "-"): value for name, value in fields.items()}))
-
-
-BODY = json_body(PAT_CLAIMS)
-_LINE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-ODDITIES: Mapping[str, Behaviour] = {
-    "gzip": _fields(gzip.compress(BODY), Content_Encoding="gzip"),  # was not asked for
-    "broken chunks": raw(_LINE + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n" + BODY),
-    "chunks without an end": raw(_LINE + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n"),
-    "a length too great": _fields(Content_Length=str(1 << 70)),
-    "no status": raw(b"HTTP/1.1 OK\r\n\r\n"),
-    "status 999": raw(b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n"),
-    "only interim answers": raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 50),
-    "200 fields": _fields(b"[]", **{f"X-{number}": "a" for number in range(200)}),
-}
-
-
-@pytest.mark.parametrize("name", ODDITIES)
-def test_what_zitadel_never_says_is_a_failure_too(name: str, standing: Api) -> None:
-    with upstream(ODDITIES[name]) as up, _protected(standing, up):
-        for route in GUARDED:
-            reply = _ask(standing, route)
-            assert reply.status in (502, 503)
-            _check_failure(reply, reply.status)
 
 
 def test_retry_after_is_zitadels_where_it_names_one(standing: Api) -> None:
