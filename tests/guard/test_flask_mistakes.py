@@ -32,7 +32,6 @@ def guarded(app: Flask | None = None, *open_routes: str) -> Flask:
 
 
 def view() -> Callable[..., Any]:
-    """Return a view that no other app has."""
     return lambda **_: Response(TEXT, headers={"X-Text": TEXT})
 
 
@@ -95,8 +94,6 @@ def app_of_views() -> Flask:
 
 
 def before_request(function: Any, *open_routes: str, role: bool = False) -> Mistake:
-    """Run a guard before the requests of a blueprint."""
-
     def build() -> Flask:
         app, part = guarded(None, *open_routes), Blueprint("part", "part")
         part.before_request(function)
