@@ -71,9 +71,7 @@ def files_of(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_first_run_writes_what_the_other_commands_need_and_a_second_changes_nothing(
-    desk: Shell, zitadel: Emulator
-) -> None:
+def test_a_first_run_writes_what_commands_need_and_a_second_changes_nothing(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
     dry = desk(*DRY)
     assert (dry.code, "nothing was changed" in dry.err, names_of(zitadel)) == (0, True, before)
@@ -329,9 +327,7 @@ def test_a_read_only_file_is_refused_before_anything_is_created_or_removed(desk:
 
 
 @pytest.mark.thorough
-def test_a_link_out_of_the_folder_is_followed_only_by_a_person_who_sees_where_it_leads(
-    zitadel: Emulator, tmp_path: Path
-) -> None:
+def test_a_link_is_followed_only_by_a_person_who_sees_where_it_leads(zitadel: Emulator, tmp_path: Path) -> None:
     """A copied folder could make setup change a file elsewhere."""
     target, folder, before = tmp_path / "real.env", tmp_path / "copied", names_of(zitadel)
     target.write_text("A=1\n")

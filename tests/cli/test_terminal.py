@@ -41,15 +41,8 @@ def test_a_spinner_shows_while_zitadel_thinks_and_leaves_nothing_behind(shell: S
 
 VARYING = r"\b\d+(\.\d+)? m?s\b|\d\d:\d\d:\d\d|\b[0-9a-f]{16}\b"  # durations, times, request IDs
 SCREENS = (
-    "call scoped -v",
-    "call nonsense",
-    "introspect --pat AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-    "introspect --env-file missing.env",
-    "role list",
-    "doctor",
-    "doctor --explain token.active",
-    "setup --dry-run",
-    "init --emulator --env-file taken.env",
+    *("call scoped -v", "call nonsense", f"introspect --pat {'A' * 71}", "introspect --env-file missing.env", "doctor"),
+    *("role list", "doctor --explain token.active", "setup --dry-run", "init --emulator --env-file taken.env"),
 )
 
 

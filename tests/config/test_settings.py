@@ -122,9 +122,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
     [("ZITADEL_DOMAIN", *row) for row in DOMAINS] + OTHERS,
     ids=lambda v: repr(v)[:40],
 )
-def test_a_bad_value_is_shown_with_what_is_wrong_and_the_corrected_one(
-    name: str, value: str, problem: str, fix: str
-) -> None:
+def test_a_bad_value_is_shown_with_its_problem_and_a_fix(name: str, value: str, problem: str, fix: str) -> None:
     with pytest.raises(SettingsError) as wrong:
         settings_with(**{name: value})
     assert [*map(str, wrong.value.problems)] == [f"{name} {problem.replace('…', value)}"]
