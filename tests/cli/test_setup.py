@@ -258,7 +258,7 @@ def test_the_state_of_another_zitadel_is_not_touched(desk: Shell, zitadel: Emula
 def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
     desk(*YES)
-    names_after = names_of(zitadel)
+    names_after, state = names_of(zitadel), read_state(desk.folder / ".env")
     assert desk("setup", "--teardown").code == 2
     dry = desk("setup", "--teardown", "--dry-run")
     assert (dry.code, "zdemo-reader" in dry.out) == (0, True)
@@ -271,6 +271,8 @@ def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None
     bare = {"ZITADEL_DOMAIN": "", "ZITADEL_ADMIN_PAT": ""}
     again = desk(*TEARDOWN, **bare)
     assert (again.code, "nothing to remove" in again.out) == (0, True), "it needs no settings"
+    write_state(desk.folder / ".env", state)  # as if the first one was killed at its end
+    assert "only its record is left" in desk(*TEARDOWN).out
 
 
 @pytest.mark.thorough
