@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import partial
 
 import pytest
 
@@ -74,5 +73,4 @@ def test_a_document_is_indented_at_a_terminal_alone(shell: Shell, line: str) -> 
 
 
 def test_words_stand_for_signs_where_the_encoding_has_none(shell: Shell) -> None:
-    run = partial(shell.anew, "doctor", "--only", "settings")
-    assert [run(PYTHONIOENCODING=name).out[:2] for name in ("utf-8", "ascii")] == ["✓ ", "ok"]
+    assert shell.anew("doctor", "--only", "settings", PYTHONIOENCODING="ascii").out[:3] == "ok "
