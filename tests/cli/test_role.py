@@ -65,9 +65,7 @@ def test_a_login_name_that_is_an_address_is_shown_whole(own_stack: Stack, own_sh
     )
 
 
-def test_a_new_role_is_defined_on_request_and_the_list_shows_users_who_cannot_use_theirs(
-    own_stack: Stack, own_shell: Shell
-) -> None:
+def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_stack: Stack, own_shell: Shell) -> None:
     world = own_stack.emulator.world
     assert own_shell("role", "grant", "nobody", "write:x", "--create-role").code == 1
     assert "write:x" not in world.projects[PROJECT_ID].roles

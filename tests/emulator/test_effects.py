@@ -90,9 +90,7 @@ def test_users_of_inactive_organizations_keep_roles(admin: Api, oauth: OAuth, wo
     oauth.expect_roles(fresh.app, fresh.guest.pat, "r")
 
 
-def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(
-    workshop: Workshop, admin: Api, oauth: OAuth, app: App
-) -> None:
+def test_grants_of_two_organizations_merge_and_narrow(workshop: Workshop, admin: Api, oauth: OAuth, app: App) -> None:
     organization, second = workshop.home, workshop.organization()
     project = workshop.project("read:messages", "admin")
     granted = {"projectId": project.id, "grantedOrganizationId": second.id}
