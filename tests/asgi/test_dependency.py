@@ -89,6 +89,7 @@ def test_the_handler_receives_zitadels_answer(fastapi: Endpoint) -> None:
     assert fastapi.get("/who", VISITOR.pat).json == {"sub": VISITOR.id, "roles": []}
     assert [fastapi.get("/optional", token).json for token in (READER.pat, None)] == [READER.id, "nobody"]
     assert fastapi.get("/open", None).json == "open"
+    assert [fastapi.get("/who", token).one("x-signed") for token in (READER.pat, None)] == ["own", None]
 
 
 def test_an_answer_that_depends_on_the_caller_is_not_for_caches(fastapi: Endpoint) -> None:
