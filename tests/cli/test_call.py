@@ -138,9 +138,7 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
     ("status", "headers", "code"),
     [(503, {}, 4), (500, {}, 1), (429, {}, 1), (302, {}, 1), (200, HTML, 4), (401, HTML, 4)],
 )
-def test_the_exit_code_tells_who_did_not_answer_from_who_said_no(
-    shell: Shell, status: int, headers: dict[str, str], code: int
-) -> None:
+def test_the_exit_code_tells_no_answer_from_a_no(shell: Shell, status: int, headers: dict[str, str], code: int) -> None:
     """A web page is not an answer of the API, whatever its status."""
     with upstream(answer(json_body({"error": "some"}), status, headers=headers)) as api:
         ran = shell("call", "private", "--json", "--url", api.url)

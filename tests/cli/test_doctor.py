@@ -55,9 +55,7 @@ MALFORMED = {"ZITADEL_DOMAIN": "localhost/ui", "CLIENT_SECRET": "a b", "ZDEMO_CA
 
 
 @pytest.mark.parametrize("wrong", [{"PAT": "A" * 71}, {"PAT": VISITOR.pat}, WRONG, MALFORMED])
-def test_a_screen_has_at_most_24_lines_whatever_else_is_wrong(
-    bare: Shell, shared_stack: Stack, wrong: dict[str, str]
-) -> None:
+def test_a_screen_has_at_most_24_lines_for_all_faults(bare: Shell, shared_stack: Stack, wrong: dict[str, str]) -> None:
     others = {"ZDEMO_TIMEOUT": "4", "ZDEMO_CACHE_URL": "redis://localhost:1", "ZDEMO_CACHE_TLL": "3"}
     values = administered(shared_stack.emulator.url) | {"ZDEMO_API_URL": "http://127.0.0.1:1"} | others | wrong
     lines = [*values.items(), ("PAT", values["PAT"]), ("CLIENT_ID", "1234")]

@@ -126,9 +126,7 @@ def test_a_probe_of_an_outage_from_before_a_refusal_does_not_end_that(breaker: B
 
 
 @pytest.mark.parametrize("outcome", ["accepted", "unusable", "failed"])
-def test_the_end_of_a_refusal_is_news_once_also_after_an_unknown_outcome(
-    breaker: Breaker, clock: Clock, outcome: str
-) -> None:
+def test_the_end_of_a_refusal_is_news_once_whatever_the_outcome(breaker: Breaker, clock: Clock, outcome: str) -> None:
     refuse(breaker, admitted(breaker))
     clock.advance(REFUSED_PROBE_SECONDS)
     is_news = getattr(breaker, outcome)(admitted(breaker))
