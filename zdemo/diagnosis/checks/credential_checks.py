@@ -20,6 +20,7 @@ from zdemo.zitadel.resources import list_permissions, list_projects, whoami
 FOR_OTHERS = ("token.other_audience", "token.wrong_project")
 ABOUT_AUDIENCE = (*FOR_OTHERS, "client.in_other_project")
 ABOUT_ROLE = "role."
+ABOUT_USER = "token.user_"
 NO_PAT = "PAT is not set"
 
 
@@ -77,8 +78,12 @@ def _form(context: DoctorContext) -> Finding:
     form = token_form(context.token)
     if form.is_access_token:
         return passed(form.described)
-    asked = context.investigation.introspection if context.evidence.is_zitadel else None
-    return passed(f"{form.size}; ZITADEL accepts it") if asked and asked.active else warned(form.described, form.fix)
+    known = context.investigation if context.evidence.is_zitadel else None
+    if known and known.introspection and known.introspection.active:
+        return passed(f"{form.size}; ZITADEL accepts it")
+    if known and known.finding and known.finding.id.startswith(ABOUT_USER):
+        return passed(form.described)  # it is whole: the user is to blame
+    return warned(form.described, form.fix)
 
 
 @check("token.active", "client.accepted", "token.form", verdict="not active")
