@@ -190,7 +190,7 @@ def test_25_a_wrong_project_is_not_asked_for_again(bare: Shell, planter: Planter
         output.never(f"{wrong}:aud")
     output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""})
     output.names("ZITADEL_PROJECT_ID", "to another project", "set ZITADEL_PROJECT_ID to|compare ZITADEL_PROJECT_ID")
-    output.names(*(() if jwt else ("requested without the scope", OPEN)))
+    output.names(*(() if jwt else ("requested without the scope", OPEN, "fix request it with the scope")))
 
 
 def test_28_an_api_that_is_not_running(bare: Shell) -> None:
