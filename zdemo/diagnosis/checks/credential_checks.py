@@ -76,14 +76,11 @@ def _form(context: DoctorContext) -> Finding:
             return replace(problem, fix=(replace(repair, advice=in_words(problem.fix[0])), *problem.fix[1:]))
         return problem
     form = token_form(context.token)
-    if form.is_access_token:
-        return passed(form.described)
-    known = context.investigation if context.evidence.is_zitadel else None
+    known = context.investigation if not form.is_access_token and context.evidence.is_zitadel else None
     if known and known.introspection and known.introspection.active:
         return passed(f"{form.size}; ZITADEL accepts it")
-    if known and known.finding and known.finding.id.startswith(ABOUT_USER):
-        return passed(form.described)  # it is whole: the user is to blame
-    return warned(form.described, form.fix)
+    of_user = known and known.finding and known.finding.id.startswith(ABOUT_USER)  # then it is whole
+    return passed(form.described) if form.is_access_token or of_user else warned(form.described, form.fix)
 
 
 @check("token.active", "client.accepted", "token.form", verdict="not active")
