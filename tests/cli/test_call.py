@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.support.cli import Shell, is_two_lines
-from tests.support.connection_faults import ACTIVE
+from tests.support.connection_faults import ACTIVE, claims
 from tests.support.upstream import answer, free_port, json_body, raw, reset, upstream
 from zdemo.cli.screen import Screen
 from zdemo.cli.watch import Watch
@@ -28,6 +28,12 @@ def test_an_accepted_call_shows_request_status_time_whose_token_and_message(shel
     sent = [] if route is Route.PUBLIC else ["  token       reader (zdem…-000, from the environment)"]
     assert rows[: len(sent)] == sent
     assert route.split("-")[0] in rows[len(sent)].lower()
+
+
+def test_an_accepted_call_names_those_who_act_in_the_place_of_the_user(shell: Shell) -> None:
+    with upstream(claims(username="ada", act={"sub": "8", "act": {"sub": "9"}})) as zitadel:
+        ran = shell("call", "private", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, "ada, impersonated by 8, 9 (" in ran.out) == (0, True)
 
 
 def test_an_accepted_call_needs_no_zitadel(shell: Shell) -> None:

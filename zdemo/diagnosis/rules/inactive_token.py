@@ -137,17 +137,14 @@ def _not_for_this_api(case: TokenCase) -> Finding:
     without = f"it was requested without the scope {scope}"
     wrong = f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project"
     compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
-    first: tuple[Step, ...] = (
-        () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
-    )
-    if is_open:
-        first = (sentence(compare, Command("doctor"), "shows it)"),)
+    first = () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
+    then = (sentence(compare, Command("doctor"), "shows it)"),) if is_open else ()
     return Finding(
         id="token.other_audience",
         cause=FOR_OTHERS if is_open else f"{FOR_OTHERS}: {without}, so its audience does not name the project",
         candidates=(without, wrong) if is_open else (),
         seen=seen,
-        fix=(*first, f"request it with the scope {scope}"),
+        fix=(*first, f"request it with the scope {scope}", *then),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
     )
 
