@@ -92,7 +92,8 @@ def test_each_request_says_what_decided_and_why(
     api: TracedApi, path: str, token: str, decision: str, sentence: str
 ) -> None:
     event = api.event(path, token)
-    assert next(step["title"] for step in event["steps"] if "decides" in step) == decision
+    [decided] = [(step["title"], step["reason"]) for step in event["steps"] if "decides" in step]
+    assert decided == (decision, decision.removeprefix("admitted: "))
     assert ((event["why"] or {}).get("sentence", "")).startswith(sentence)
     assert (event["caller"] is None) == (not token)
     past = api.past()
