@@ -82,8 +82,9 @@ def _sick(case: TokenCase) -> Finding | None:
     return zitadel_is_sick(case.settings.zitadel.server, case.evidence)
 
 
+@rule(when=lambda case: not case.form.is_clean)
 def _pasted(case: TokenCase) -> Finding | None:
-    return None if case.form.is_clean else paste_problem(case.token)
+    return paste_problem(case.token)
 
 
 @rule(Probe.TOKEN)
