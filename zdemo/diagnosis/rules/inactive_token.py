@@ -89,8 +89,8 @@ def _pasted(case: TokenCase) -> Finding | None:
 
 @rule(Probe.TOKEN)
 def _another_value(case: TokenCase) -> Finding | None:
-    value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)
-    if value in EMULATORS_TOKENS and not answer.emulator:
+    value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)  # which the page does not have
+    if value in EMULATORS_TOKENS and answer.status and not answer.emulator:
         use_own = sentence("use a token of your ZITADEL;", Command("setup"), "creates one")
         cause = "this is a token of zdemo's emulator, but another ZITADEL answers"
         return Finding(id="token.emulators", cause=cause, fix=(use_own,), otherwise=(USE_EMULATOR,))
