@@ -218,6 +218,13 @@ def test_a_zdemo_api_is_as_it_should_be_and_the_path_that_is_examined_is_named(s
     assert ran.document["checks"][0]["evidence"].startswith(evidence)
 
 
+def test_a_remark_stands_below_the_command_that_a_person_pastes(bare: Shell) -> None:
+    with serving(an_api()) as port:
+        ran = bare("doctor", "--api", f"http://127.0.0.1:{port}/orders/7", PAT=VISITOR.pat)
+    lines = [line.strip() for line in ran.out.splitlines()]
+    assert lines[lines.index("fix           zdemo introspect") + 1] == "what ZITADEL says about this token"
+
+
 @pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "http://[x/"])
 def test_an_address_that_is_none_is_a_wrong_command_line(bare: Shell, url: str) -> None:
     ran = bare("doctor", "--api", url)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ZdemoError
+from zdemo.errors.steps import Command, sentence
 from zdemo.guard.forget import Forget
 from zdemo.page.feed import CHANGED
 from zdemo.page.page_context import ChangeOrder, PageContext, PageOptions, PageRefusal, error_text
@@ -139,7 +140,7 @@ def _delete_pat(order: _UserChange) -> Done:
 def _create_pat(order: _UserChange) -> Done:
     if not order.options.emulator:
         what = "ZITADEL does not restore a deleted PAT, and a new one has another text"
-        hint = "create one with zdemo setup, or in the Management Console, and restart zdemo serve"
+        hint = sentence("create one with", Command("setup"), "or in the Management Console, and restart zdemo serve")
         raise PageRefusal(409, "deleted_for_good", what, hint=hint)
     ask_emulator(order.options, "POST", "pats", {"user_id": order.user.id})
     # the API may think that it is inactive

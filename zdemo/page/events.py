@@ -246,19 +246,22 @@ def _exchange_steps(trace: Trace, exchange: Exchange, token: str | None) -> list
 
 def _decision(trace: Trace, settings: Settings, now: float) -> Step:
     """Return the step that decided: what was raised, or that the request was let in."""
+    ok, admitted = trace.status < HTTPStatus.BAD_REQUEST, ""
     if trace.error:
-        title = trace.error.message
-    elif trace.status >= HTTPStatus.BAD_REQUEST:
-        title = trace.reason or trace.outcome
+        reason = trace.error.message
+    elif not ok:
+        reason = trace.reason or trace.outcome
     elif trace.path in ORDERS:
-        title = ORDERS[trace.path]
+        reason = ORDERS[trace.path]
+    elif trace.introspection is None and trace.is_past and trace.request_headers:
+        reason = "admitted"
     elif trace.introspection is None:
-        title = "admitted" if trace.is_past and trace.request_headers else "admitted: this needs no token"
+        admitted, reason = "admitted: ", "this needs no token"
     else:
         role = next((route.role for route in Route if route.path == trace.path), None)
-        title = "admitted: the token is active" + (f" and has the role {role}" if role else "")
-    ok = trace.status < HTTPStatus.BAD_REQUEST
-    return _step("api", "api", title, ok=ok, lines=_checks(trace, settings, now)) | {"decides": True}
+        admitted, reason = "admitted: ", "the token is active" + (f" and has the role {role}" if role else "")
+    step = _step("api", "api", admitted + reason, ok=ok, lines=_checks(trace, settings, now))
+    return step | {"decides": True, "reason": reason}
 
 
 def _checks(trace: Trace, settings: Settings, now: float) -> Lines:

@@ -16,6 +16,7 @@ from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import BEFORE_THE_API, ApiCase
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
+from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
 from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
 from zdemo.verify.case import Case, Mark
@@ -153,7 +154,7 @@ def _accepts(target: Target) -> Finding:
         return passed(f"{reply.status}")
     if reply.status in (401, 403) and reply.error == "insufficient_scope":
         return passed(f"{reply.status} insufficient_scope: the token is valid, but lacks a role")
-    return failed(f"{reply.in_words()} for PAT", "zdemo introspect  (what ZITADEL says about this token)")
+    return failed(f"{reply.in_words()} for PAT", Command("introspect", does="what ZITADEL says about this token"))
 
 
 def _same_as(case: str, name: str, what: str, verdict: str, need: str = "api.no_token") -> Check[Target]:

@@ -11,7 +11,7 @@ from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
 from zdemo.diagnosis.token_form import paste_problem, token_form
-from zdemo.errors.steps import Command, SetVariable, in_words, sentence
+from zdemo.errors.steps import Command, SetVariable, sentence
 from zdemo.http.example_api import ROLE
 from zdemo.setup.plan import PERMISSIONS
 from zdemo.zitadel.management import BIGGER_ROLE
@@ -73,7 +73,7 @@ def _form(context: DoctorContext) -> Finding:
     if problem := paste_problem(context.token):
         repair = correction_of(context.environment, "PAT")
         if isinstance(repair, SetVariable):  # the words stay those of the finding
-            return replace(problem, fix=(replace(repair, advice=in_words(problem.fix[0])), *problem.fix[1:]))
+            return replace(problem, fix=(replace(repair, advice=problem.fix[0]), *problem.fix[1:]))
         return problem
     form = token_form(context.token)
     known = context.investigation if not form.is_access_token and context.evidence.is_zitadel else None

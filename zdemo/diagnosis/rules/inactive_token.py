@@ -82,14 +82,15 @@ def _sick(case: TokenCase) -> Finding | None:
     return zitadel_is_sick(case.settings.zitadel.server, case.evidence)
 
 
+@rule(when=lambda case: not case.form.is_clean)
 def _pasted(case: TokenCase) -> Finding | None:
-    return None if case.form.is_clean else paste_problem(case.token)
+    return paste_problem(case.token)
 
 
 @rule(Probe.TOKEN)
 def _another_value(case: TokenCase) -> Finding | None:
-    value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)
-    if value in EMULATORS_TOKENS and not answer.emulator:
+    value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)  # which the page does not have
+    if value in EMULATORS_TOKENS and answer.status and not answer.emulator:
         use_own = sentence("use a token of your ZITADEL;", Command("setup"), "creates one")
         cause = "this is a token of zdemo's emulator, but another ZITADEL answers"
         return Finding(id="token.emulators", cause=cause, fix=(use_own,), otherwise=(USE_EMULATOR,))
