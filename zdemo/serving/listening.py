@@ -6,9 +6,8 @@ import socket
 import sys
 
 BACKLOG = 1024  # connections that wait for a worker
-_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY)]  # the connections inherit it
-if os.name == "posix":  # connections of an earlier process may linger; on Windows this would share the port
-    _OPTIONS.append((socket.SOL_SOCKET, socket.SO_REUSEADDR))
+# connections inherit the first; with the second, those of an earlier process, which may linger, do not hold the port
+_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.SOL_SOCKET, socket.SO_REUSEADDR))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -81,7 +82,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
     from zdemo.emulator import emulate  # here, since a line of help needs no server
-    from zdemo.serving.signals import block_stop_signals, wait_for
+    from zdemo.serving.signals import block_stop_signals
 
     signals = block_stop_signals()
     log_emulator()
@@ -95,7 +96,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             show_start(screen, start, running.url)
         if until_stdin_closes:
             with_emulator.stop_when_stdin_closes()
-        wait_for(signals)
+        signal.sigwait(signals)
     return ExitCode.YES
 
 
