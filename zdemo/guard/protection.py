@@ -93,7 +93,7 @@ class ProtectedIntrospector:
             if isinstance(refusal, CredentialsRefused) and (not refusal.answer or names_our_client(refusal.answer)):
                 self._breaker.refused(permit, refusal)
             else:
-                self._breaker.unusable(permit)
+                self._breaker.not_refused(permit)
             raise
         except BaseException:
             if self._breaker.failed(permit):
@@ -103,7 +103,7 @@ class ProtectedIntrospector:
             with self.counters.lock:
                 self.counters.in_flight -= 1
         self._answered(permit)
-        if self._breaker.accepted(permit):
+        if self._breaker.not_refused(permit):
             log.warning("ZITADEL accepts the API application's credentials again")
         return introspection
 
