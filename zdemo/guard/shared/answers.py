@@ -14,10 +14,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from zdemo.guard.forget import hash_of
 from zdemo.guard.instruments import running_clock
+from zdemo.guard.protection import ProtectedIntrospector
 from zdemo.guard.shared.orders import LISTEN_SECONDS, OrderFeed
 from zdemo.guard.shared.redis_store import RedisStore, SharedState
 from zdemo.guard.shared.sealing import Sealer, Unbelievable
@@ -157,18 +158,11 @@ class SharedAnswers:
         self.store.close()
 
 
-class DeadlineIntrospector(Protocol):
-    """An introspector whose caller may have waited already."""
-
-    def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
-        """Do as a ``PriorityIntrospector`` does; ``deadline`` is on the running clock."""
-
-
 @dataclass(eq=False)
 class SharedIntrospector:
     """Looks into the store, and asks ``inner`` if it has no answer. Takes at most ``timeout_seconds``. Thread-safe."""
 
-    inner: DeadlineIntrospector
+    inner: ProtectedIntrospector
     answers: SharedAnswers
     _: KW_ONLY
     timeout_seconds: float
