@@ -36,7 +36,7 @@ from zdemo.text.masking import (
 )
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
-from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, Introspection, Source
 from zdemo.zitadel.introspection_client import Exchange
 from zdemo.zitadel.records import NEVER
 
@@ -186,10 +186,7 @@ def _fresh_seconds(introspection: Introspection, settings: Settings, now: float)
     """Return how much longer an answer may be used; ``None`` if nobody knows when ZITADEL was asked."""
     if introspection.asked_at is None:
         return None
-    seconds = settings.cache_ttl_seconds
-    if not introspection.active:
-        seconds = min(seconds, LONGEST_INACTIVE_SECONDS)
-    left = introspection.asked_at + seconds - running_clock()
+    left = introspection.asked_at + introspection.lifetime(settings.cache_ttl_seconds) - running_clock()
     if introspection.active and introspection.expires_at is not None:
         left = min(left, introspection.expires_at - now)
     return max(0.0, left)
