@@ -133,6 +133,10 @@ def run_with_emulator(
     ctx: typer.Context, command: Sequence[str], others: Sequence[str], new: Start, *, host: str, port: int
 ) -> int:
     """Run a command to its end with the variables of an emulator and with ``others``; return its exit code."""
+    from zdemo.serving.programs import SUPPORTED
+
+    if not SUPPORTED:
+        raise UsageError("a command can be run on Linux and macOS only", hint="zdemo emulator --json")
     from zdemo.emulator import emulate
     from zdemo.serving.programs import run
     from zdemo.serving.signals import left_by_signals

@@ -20,7 +20,7 @@ from zdemo.guard.guard import DEFAULT_THREADS
 from zdemo.http.example_api import ROLE
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
-from zdemo.serving.signals import STOPPING, handled
+from zdemo.serving.signals import handled
 from zdemo.setup.apply import Reporter, apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
@@ -36,6 +36,7 @@ TIMEOUT_SECONDS = 2.0  # of the emulator
 EMULATOR_PATIENCE_SECONDS = 8.0  # the API's cache time, and some more
 PATIENCE_SECONDS = 11.0  # 10 s for ZITADEL, whose reads lag behind its writes, and the API's cache time
 PREFIX = "zdemo-live-"
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
         client = stack.enter_context(closing(management))
         files = SetupFiles(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))) / ".env")
         received: list[int] = []  # no signal interrupts a call to ZITADEL
-        stack.enter_context(handled(STOPPING, lambda number, _: received.append(number)))
+        stack.enter_context(handled(SIGNALS, lambda number, _: received.append(number)))
 
         def check() -> None:
             if received:

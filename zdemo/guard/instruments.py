@@ -11,9 +11,22 @@ from zdemo.serving.forks import renewed_after_fork
 REPEAT_SECONDS = 60
 
 
-# the first is Linux's; the second runs on while macOS sleeps, where time.monotonic stands still
-running_clock = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-"""Return the seconds since some moment. Nobody can set this clock, and it runs on while the machine is suspended."""
+def _running_clock() -> Callable[[], float]:
+    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):  # the first is Linux's; the second runs on while macOS sleeps
+        try:
+            clock = partial(time.clock_gettime, getattr(time, name))
+            clock()
+        except (AttributeError, OSError):  # a system or a sandbox may lack it
+            continue
+        return clock
+    return time.monotonic
+
+
+running_clock = _running_clock()
+"""Return the seconds since some moment. Nobody can set this clock, and it runs on while the machine is suspended.
+
+``time.monotonic`` stands still meanwhile on Linux and macOS, though not on Windows.
+"""
 
 
 class Counters:

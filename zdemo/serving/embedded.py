@@ -7,7 +7,6 @@ program.
 
 import atexit
 import io
-import signal
 import socket
 import threading
 import time
@@ -113,7 +112,7 @@ def serving(
     """
     with listen(host, port) as listener:
         server = _Server(listener, _with_ends(app), on_http2)
-    with inherited_mask(signal.SIG_BLOCK, STOPPING):
+    with inherited_mask("SIG_BLOCK", STOPPING):
         thread = threading.Thread(
             target=server.serve_forever, args=(STOP_CHECK_SECONDS,), name=f"serving:{server.port}", daemon=True
         )

@@ -42,7 +42,8 @@ def _renew_all() -> None:
         method(instance, *args, **kwargs)
 
 
-os.register_at_fork(after_in_child=_renew_all)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_all)
 if "uwsgi" in sys.modules:  # this process is uWSGI, which does not tell Python that it forks
     from uwsgidecorators import postfork  # type: ignore[import-untyped]  # it comes with uWSGI
 

@@ -8,7 +8,6 @@ serve on for ever. So threads of the worker wait for the signal and for the pare
 import logging
 import multiprocessing
 import os
-import resource
 import signal
 import socket
 import sys
@@ -31,7 +30,7 @@ from setproctitle import setproctitle
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus, Hub
 from zdemo.serving.listening import BACKLOG, address, one_per_worker
-from zdemo.serving.signals import block_stop_signals, inherited_mask
+from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, inherited_mask, wait_for
 
 HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
 KILL_SECONDS = 10  # how long a worker may take to stop
@@ -53,12 +52,14 @@ class _Server(MPServer):
 
     def _spawn_worker(self, **arguments: Any) -> WorkerProcess:  # type: ignore[override]  # Granian names them all
         self._sso = self.listeners[arguments["idx"]]
-        backlog = [BACKLOG] if sys.platform == "linux" else []
-        holder: Any = SocketHolder(self._sso.fileno(), False, *backlog)  # type: ignore[call-arg]  # says its stub
-        self._shd = holder  # what Granian keeps a socket in
+        holder: Any = None  # what Granian keeps a socket in; on Windows the workers make it themselves
+        if sys.platform != "win32":
+            backlog = [BACKLOG] if sys.platform.startswith(("linux", "freebsd")) else []
+            holder = SocketHolder(self._sso.fileno(), False, *backlog)  # type: ignore[call-arg]  # says its stub
+        self._shd = holder
         pipe = self.hub.open() if self.workers > 1 else None
         worker = super()._spawn_worker(**arguments | {"target": replace(arguments["target"], pipe=pipe)})
-        with inherited_mask(signal.SIG_UNBLOCK, [signal.SIGTERM]):  # until the worker blocks it
+        with inherited_mask("SIG_UNBLOCK", [signal.SIGTERM]):  # until the worker blocks it
             worker.inner.start()
         if pipe:
             pipe.close()  # the worker has its own now, and the hub sees its end when the worker ends
@@ -80,6 +81,10 @@ class _Server(MPServer):
 
 def most_connections() -> int:
     """Raise the limit of open files, and return how many clients a worker may hold: at most half of that limit."""
+    try:
+        import resource  # not on Windows, which has no such limit
+    except ImportError:
+        return MOST_CONNECTIONS
     for wanted in FILE_LIMITS:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -124,9 +129,10 @@ def serve_forever(
         signal.signal(number, server.signal_handler_interrupt)
     resource_tracker.ensure_running()  # a helper process; starting it unblocks these two
     signals = block_stop_signals()
-    if server.interrupt_signal or not signal.sigpending().isdisjoint(signals):
+    if server.interrupt_signal or has_arrived(signals):
         return
-    threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()
+    if CAN_BLOCK:  # else the handlers do
+        threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()
     server.listeners, server.hub = one_per_worker(listener, workers), Hub()
     worker = Worker(place=address(listener), count=workers, pin=pin)
     server.serve(spawn_target=worker, target_loader=build, wrap_loader=False)
@@ -135,7 +141,7 @@ def serve_forever(
 def _pass_on(signals: Collection[signal.Signals], stop: Callable[[], object]) -> None:
     """Stop the server at the first signal, and take those that follow."""
     while True:
-        signal.sigwait(signals)
+        wait_for(signals)
         stop()
 
 
@@ -207,7 +213,8 @@ def _watch(running: list[None]) -> None:
     """Make this process end on SIGTERM, and when its parent has ended. Until now SIGTERM has ended it at once."""
     block_stop_signals()
     threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
-    threading.Thread(target=_stop_on_sigterm, args=(running,), name="stop", daemon=True).start()
+    if CAN_BLOCK:  # else SIGTERM ends a process at once
+        threading.Thread(target=_stop_on_sigterm, args=(running,), name="stop", daemon=True).start()
 
 
 def _follow_parent() -> None:

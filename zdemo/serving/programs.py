@@ -1,4 +1,4 @@
-"""Run other programs, each in a process group that ends with it, or with zdemo.
+"""Run other programs, each in a process group that ends with it, or with zdemo (Linux and macOS).
 
 A program in the foreground gets the signals that zdemo gets, each once, because a terminal sends its own to one group
 alone. The terminal is that of the program's group from the start, unless a stream leads elsewhere: the program at the
@@ -16,8 +16,9 @@ from zdemo.serving.signals import SIGNALLED, handled
 
 GRACE_SECONDS = 5  # between SIGTERM and SIGKILL
 POLL_SECONDS = 0.01
-_OF_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)  # a terminal sends them to a whole group
-_PASSED_ON = (*_OF_THE_KEYBOARD, signal.SIGTERM, signal.SIGHUP)
+SUPPORTED = os.name == "posix"
+_OF_THE_KEYBOARD = ("SIGINT", "SIGQUIT", "SIGTSTP")  # a terminal sends them to a whole group
+_PASSED_ON = (*_OF_THE_KEYBOARD, "SIGTERM", "SIGHUP")
 
 
 @contextmanager
@@ -66,10 +67,10 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
             if pid and not os.WIFSTOPPED(status):
                 break
             if pid:
-                _follow(process.pid, os.WSTOPSIG(status))
+                _follow(process.pid, signal.Signals(os.WSTOPSIG(status)).name)
             while arrived:
-                number = arrived.pop(0)
-                (os.killpg if number in _OF_THE_KEYBOARD else os.kill)(process.pid, number)
+                number = signal.Signals(arrived.pop(0))
+                (os.killpg if number.name in _OF_THE_KEYBOARD else os.kill)(process.pid, number)
                 if number == signal.SIGTERM:
                     kill_at = min(kill_at, time.monotonic() + GRACE_SECONDS)
             if time.monotonic() >= kill_at:
@@ -84,10 +85,10 @@ def _has_all_streams() -> bool:
     return all(map(os.isatty, (0, 1, 2)))
 
 
-def _follow(group: int, reason: int) -> None:
+def _follow(group: int, reason: str) -> None:
     """Give a stopped program the terminal that it waits for, or stop with it, as Ctrl-Z should do."""
     own = os.getpgrp()
-    if reason not in (signal.SIGTTIN, signal.SIGTTOU) or not _hand_terminal(own, group):
+    if reason not in ("SIGTTIN", "SIGTTOU") or not _hand_terminal(own, group):
         if _hand_terminal(group, own) is None:
             return  # nobody typed Ctrl-Z; whoever stopped the program continues it
         before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)

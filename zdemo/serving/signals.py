@@ -5,36 +5,62 @@ handler in the main thread, but does not wake it: a server whose main thread wai
 """
 
 import signal
-from collections.abc import Callable, Collection, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-STOPPING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})  # Ctrl-C, a supervisor, a closed terminal
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, a supervisor, a terminal that is closed
+STOPPING = frozenset(signal.Signals[name] for name in _NAMES if hasattr(signal, name))
+CAN_BLOCK = hasattr(signal, "pthread_sigmask")  # not on Windows
+POLL_SECONDS = 0.5  # on Windows, where a wait without end does not notice Ctrl-C
 SIGNALLED = 128  # and the number of the signal: the exit code of a program that a signal ended
 
 
 def block_stop_signals() -> Collection[signal.Signals]:
-    """Keep stop signals for ``signal.sigwait``, for the rest of this process; return those to wait for.
+    """Keep stop signals for ``wait_for``, for the rest of this process; return those to wait for.
 
     The threads and processes that this thread starts afterwards block them too. ``nohup`` excludes SIGHUP.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    return STOPPING - ({signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set())
+    if CAN_BLOCK:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    return [number for number in STOPPING if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def has_arrived(signals: Collection[signal.Signals]) -> bool:
+    """Return whether one of these blocked signals has arrived already."""
+    return CAN_BLOCK and not signal.sigpending().isdisjoint(signals)
 
 
 @contextmanager
-def inherited_mask(how: int, signals: Collection[signal.Signals]) -> Iterator[None]:
+def inherited_mask(how: str, signals: Collection[signal.Signals]) -> Iterator[None]:
     """Block signals (``SIG_BLOCK``) or not (``SIG_UNBLOCK``) in what this thread starts within the context."""
-    before = signal.pthread_sigmask(how, signals)
+    if not CAN_BLOCK:
+        yield
+        return
+    before = signal.pthread_sigmask(getattr(signal, how), signals)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def wait_for(signals: Collection[signal.Signals]) -> None:
+    """Return when one of these blocked signals has arrived."""
+    if CAN_BLOCK:
+        signal.sigwait(signals)
+        return
+    arrived = threading.Event()
+    for number in signals:
+        signal.signal(number, lambda *_: arrived.set())
+    while not arrived.wait(POLL_SECONDS):
+        pass
+
+
 @contextmanager
-def handled(signals: Collection[signal.Signals], handler: Callable[[int, object], None]) -> Iterator[None]:
+def handled(names: Sequence[str], handler: Callable[[int, object], None]) -> Iterator[None]:
     """Handle signals during the block; those that this process was told to ignore, as by ``nohup``, stay ignored."""
-    numbers = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
+    numbers = [number for number in signal.Signals if number.name in names]  # Windows does not have all of them
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
@@ -51,5 +77,5 @@ def left_by_signals() -> Iterator[None]:
         signal.signal(number, signal.SIG_IGN)  # a second one does not disturb what happens at the end
         raise SystemExit(SIGNALLED + number)
 
-    with handled((signal.SIGTERM, signal.SIGHUP), leave):
+    with handled(("SIGTERM", "SIGHUP"), leave):
         yield

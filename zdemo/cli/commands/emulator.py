@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -82,7 +81,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
     from zdemo.emulator import emulate  # here, since a line of help needs no server
-    from zdemo.serving.signals import block_stop_signals
+    from zdemo.serving.signals import block_stop_signals, wait_for
 
     signals = block_stop_signals()
     log_emulator()
@@ -96,7 +95,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             show_start(screen, start, running.url)
         if until_stdin_closes:
             with_emulator.stop_when_stdin_closes()
-        signal.sigwait(signals)
+        wait_for(signals)
     return ExitCode.YES
 
 

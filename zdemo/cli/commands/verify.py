@@ -200,6 +200,10 @@ def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> No
 @contextmanager
 def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     """Run an emulator, start the API in front of it, and wait until it answers; yield what the cases ask with."""
+    from zdemo.serving.programs import SUPPORTED
+
+    if not SUPPORTED:
+        raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")
     from zdemo.emulator import World, emulate
     from zdemo.emulator.seed import random_start
     from zdemo.serving.signals import left_by_signals
