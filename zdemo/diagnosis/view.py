@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.errors.problem import ProblemKind
 from zdemo.errors.steps import Paste, Step, does, in_words
 
 OPEN = "one of these; they cannot be told apart from outside"
@@ -18,8 +19,14 @@ def why(finding: Finding) -> str:
 
 
 def brief(finding: Finding) -> Finding:
-    """Return the finding with its first cause alone: what is wrong with the settings, if that explains it."""
+    """Return the finding with its first cause alone: what is wrong with the settings, if that explains it.
+
+    A value that hides another may be the one that is meant: its own fix stays if it is known, or a token, which ends.
+    """
     steps = tuple(step for problem in finding.because for step in problem.steps)
+    hiding = [problem for problem in finding.because if problem.kind is ProblemKind.HIDDEN]
+    if any("PAT" in problem.names or finding.certainty is not Certainty.OPEN for problem in hiding):
+        steps += finding.fix
     return replace(finding, fix=steps, otherwise=(), candidates=(), seen=()) if steps else finding
 
 
