@@ -48,6 +48,17 @@ def call(
         (replace(call(401, INVALID), url=f"{ISSUER}/x"), "token", "call.is_zitadel"),
         (call(401, "Bearer"), None, "call.no_token"),
         (call(401, INVALID, body=b""), None, "call.no_token"),
+        (
+            call(303, location="/-/", body=b"", route=other_route("/?key=x", typed="/?key=x")),
+            "token",
+            "call.is_zdemos_page",
+        ),
+        (
+            call(403, kind="text/html", body=b"<title>zdemo</title>", route=other_route("/-/", typed="/-/")),
+            "token",
+            "call.is_zdemos_page",
+        ),
+        (call(303, location="/-/", route=MESSAGES), "token", "call.redirects"),
         (call(401, NO_JWT, body=b""), PAT, "call.verifies_jwts"),
         (call(422, body=b'{"msg":"Not enough segments"}'), PAT, "call.verifies_jwts"),
         (call(401, "Bearer"), "token", "call.token_not_seen"),

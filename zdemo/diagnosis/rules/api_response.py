@@ -19,7 +19,7 @@ from zdemo.diagnosis.wording import described, expects_https, redirected_to, url
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, Step, sentence
 from zdemo.http.api_call import Call, Method, OtherRoute, parse_challenge
-from zdemo.http.example_api import Route
+from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, Route
 from zdemo.zitadel.introspection_answer import Introspection
 
 ERROR_OF_ZDEMO = {"error", "request_id"}  # in each refusal of a zdemo API
@@ -127,6 +127,15 @@ def _expects_tls(case: ApiCase) -> Finding | None:
         return None
     step = assignment(case.call.setting, f"https://{case.host}{case.call.below}")
     return Finding(id="call.expects_tls", cause=cause, fix=(step,))
+
+
+def _zdemos_page(case: ApiCase) -> Finding | None:
+    path, target = url(case.answer).path, case.answer.headers.get("location", "").partition("#")[0]
+    if path not in ("/", PAGE_PATH) or (target != PAGE_PATH and PAGE_TITLE not in case.answer.text):
+        return None
+    cause = f"{case.host}{path} is the page of zdemo serve, for a browser; the API's routes have other paths"
+    route = f"{url(case.answer).scheme}://{case.host}{Route.PRIVATE.path}"
+    return Finding(id="call.is_zdemos_page", cause=cause, fix=(Command("call", (route,)),))
 
 
 @rule(when=lambda case: 300 <= case.status < 400)
@@ -281,7 +290,7 @@ def gateway(case: ApiCase) -> Finding:
     )
 
 
-BEFORE_THE_API = table(_airplay, _expects_tls, _redirects, _login, _rate_limited)
+BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited)
 BY_ANSWER = (
     *BEFORE_THE_API,
     *table(_is_zitadel, _verifies_jwts),
