@@ -13,6 +13,7 @@ from zdemo.diagnosis.wording import Lines, described, expects_https, health_line
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import SetVariable, Shell, sentence
+from zdemo.http.api_call import parse_challenge
 from zdemo.zitadel.instance_not_found import INSTANCE_UNKNOWN, instance_not_found
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.zitadel.introspection_response import DATABASE_AWAY
@@ -74,6 +75,29 @@ def _path(case: TokenCase) -> str:
 def _let_pass(case: TokenCase, what: str) -> str:
     method = "POST" if _path(case) in (INTROSPECTION_PATH, TOKEN_PATH) else "GET"
     return f"let {what} pass {method} {_path(case)}"
+
+
+def _may_be_an_api(case: TokenCase) -> bool:
+    """Return whether an answer is a zdemo API's, or asks for a bearer token, as ZITADEL never does here."""
+    challenge = parse_challenge(case.answer.headers.get("www-authenticate"))
+    return is_from_zdemo(case.answer) or (case.answer.status == 401 and challenge is not None)
+
+
+@rule(Probe.READY, when=_may_be_an_api)
+def _is_the_api(case: TokenCase) -> Finding | None:
+    is_zdemos = is_from_zdemo(case.answer)
+    if case.evidence.is_zitadel and not is_zdemos:
+        return None
+    what = f"not a ZITADEL but {'a zdemo API' if is_zdemos else 'an API that takes tokens'}"
+    there = sentence(
+        "set the API's address with", SetVariable("ZDEMO_API_URL", f"{url(case.answer).scheme}://{_host(case)}")
+    )
+    return Finding(
+        id="zitadel.is_the_api",
+        cause=f"the server at {_host(case)} is {what}",
+        likely=not is_zdemos,
+        fix=(_correct_address(case.answer), there),
+    )
 
 
 def _no_instance(case: TokenCase) -> Finding | None:
@@ -263,9 +287,6 @@ def _unusable(case: TokenCase) -> Finding | None:
 def _another_api(case: TokenCase) -> Finding | None:
     answer, body, correct = case.answer, case.answer.json_object(), _correct_address(case.answer)
     not_zitadel = f"the server at {_host(case)} is not a ZITADEL but"
-    if answer.status == 404 and is_from_zdemo(answer):
-        there = sentence("set the API's address with", SetVariable("ZDEMO_API_URL", f"http://{_host(case)}"))
-        return Finding(id="zitadel.is_the_api", cause=f"{not_zitadel} a zdemo API", fix=(correct, there))
     if answer.status == 200 and "issuer" in body:
         cause = f"{not_zitadel} another authorization server (issuer {quoted(body['issuer'])})"
         return Finding(id="zitadel.other_issuer", cause=cause, fix=(correct,))
@@ -304,6 +325,7 @@ UNUSABLE = table(
 )
 NO_DISCOVERY = (
     *table(
+        _is_the_api,
         rule(Probe.READY, when=_status(*FILTERED))(_in_between),
         _expects_https,
         _own_proxy,
@@ -313,7 +335,7 @@ NO_DISCOVERY = (
     ),
     *UNUSABLE,
 )
-NO_INTROSPECTION = (*NETWORK, *UNUSABLE, *REFUSED_CLIENT)
+NO_INTROSPECTION = (*NETWORK, *table(_is_the_api, seen=_seen), *UNUSABLE, *REFUSED_CLIENT)
 
 
 def finding_for_error(
