@@ -33,7 +33,7 @@ from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings
-from zdemo.errors import ExitCode, UsageError
+from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.errors.steps import Command, sentence
 from zdemo.text.printable import one_line
 
@@ -172,7 +172,7 @@ def _of_person(
     Raises ZdemoError if that fails, or takes too long.
     """
     from zdemo.diagnosis.wording import usual_scopes
-    from zdemo.zitadel.login import Login
+    from zdemo.zitadel.login import NO_APP, Login, LoginRefused
 
     settings = LoginSettings.from_env(environment)
     tell_warnings(screen, settings)
@@ -181,6 +181,11 @@ def _of_person(
             token = _as_device(screen, login) if device else _in_browser(screen, login)
             person = one_line(login.person(token)) if screen.stderr.isatty() else ""
             return token, person or "the person who logged in"
+    except LoginRefused as error:
+        if NO_APP not in error.steps or settings.client_id != environment.get("CLIENT_ID"):
+            raise
+        message = f"{error}: CLIENT_ID is of an API application, not of an OIDC client"
+        raise ZdemoError(message, hint=error.steps) from error
     finally:
         tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
 

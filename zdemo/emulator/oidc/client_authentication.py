@@ -107,6 +107,7 @@ def _unescaped(text: str) -> str:
 ALGORITHMS = ["RS256", "ES256", "PS256"]
 OLDEST_SECONDS = 3600
 OFFSET_SECONDS = 1  # how far the clock of the issuer can be ahead
+NOT_OIDC = "an API application, not an OIDC client"
 _unauthorized = partial(OAuthError, "unauthorized_client")
 
 
@@ -141,8 +142,7 @@ def oidc_client(world: World, form: Form) -> Application:
         raise OAuthError("invalid_client", reason=error) from error
     application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None or application.kind != "oidc":
-        reason = why_not or "an API application, not an OIDC client"
-        raise OAuthError("invalid_client", "no active client not found", reason=reason)
+        raise OAuthError("invalid_client", "no active client not found", reason=why_not or NOT_OIDC)
     if application.auth_method == "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT":
         if not assertion:
             raise OAuthError("invalid_client", "empty client assertion")
