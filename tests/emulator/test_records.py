@@ -211,6 +211,18 @@ def test_every_request_has_a_record(path: str, more: dict[str, Any], status: int
     assert desk.last.milliseconds >= 0
 
 
+@pytest.mark.parametrize("path", ["/oauth/v2/token", "/oauth/v2/introspect", "/oauth/v2/device_authorization"])
+def test_a_body_that_is_not_a_form_is_the_reason(path: str, desk: Desk) -> None:
+    bodies: list[dict[str, Any]] = [{"json": {"grant_type": "client_credentials"}}, {"files": {"token": "x"}}]
+    for body in bodies:
+        answer = desk.send("POST", path, auth=GOOD, **body)
+        assert (answer.status_code, "form" in answer.text) == (400, False)
+        sent = answer.request.headers["Content-Type"].partition(";")[0]
+        assert desk.last.reason.endswith(f"; the body is {sent}: send a form (application/x-www-form-urlencoded)")
+    desk.send("POST", path, auth=GOOD, data={"x": "y"})
+    assert "form" not in desk.last.reason
+
+
 def test_a_record_is_short_whatever_was_sent(desk: Desk) -> None:
     for form in ({"grant_type": "x" * 400_000}, {"grant_type": "client_credentials", "client_assertion": "x"}):
         desk.send("POST", "/oauth/v2/token", data=form | {"client_assertion_type": "x" * 400_000})

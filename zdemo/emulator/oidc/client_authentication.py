@@ -13,15 +13,13 @@ from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.incoming.body import TOO_LARGE
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import ago, note, shown_client
-from zdemo.emulator.oidc.responses import OAuthError
+from zdemo.emulator.oidc.responses import BODY_METHODS, FORM, OAuthError
 from zdemo.emulator.tokens import TokenRefused, key_id_of, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
 # --- the parameters of a request ---
 
 MOST_PARAMETERS = 100  # of the body and of the query each; the emulator's own limit
-FORM = "application/x-www-form-urlencoded"
-BODY_METHODS = ("POST", "PUT", "PATCH")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
