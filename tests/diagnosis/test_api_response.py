@@ -25,6 +25,7 @@ WANTS_TLS = b"Client sent an HTTP request to an HTTPS server.\n"
 FOREIGN = b"upstream connect error or disconnect/reset before headers"
 ERROR_OF_ZDEMO = b'{"error":"zitadel_unavailable","error_description":"it is away","request_id":"4711"}'
 MESSAGES = other_route("/messages", typed="/messages")
+IN_QUERY = other_route("/messages?a=b&access_token=abc&c", typed="https://x/messages?a=b&access_token=abc&c")
 API, ISSUER = "http://127.0.0.1:5000", "http://127.0.0.1:8080"
 
 
@@ -68,6 +69,9 @@ def call(
         (call(401, "Basic realm=x"), "token", "call.login"),
         (call(401, 'DPoP algs="ES256"', route=MESSAGES), "token", "call.login"),
         (call(400, MALFORMED), "token", "call.invalid_request"),
+        (call(400, MALFORMED, route=IN_QUERY), "token", "call.token_in_query"),
+        (call(401, "Bearer", route=IN_QUERY), None, "call.token_in_query"),
+        (call(404, route=IN_QUERY), "token", "call.not_found"),
         (call(405, allow="POST, HEAD"), "token", "call.method_not_allowed"),
         (call(404, kind="text/html", body=b""), "token", "call.no_such_route"),
         (call(404, route=MESSAGES), "token", "call.not_found"),
@@ -100,6 +104,7 @@ def test_an_answer_alone_explains_what_is_not_about_the_token(what: Call, token:
             "token",
             "zdemo call '/api/private?a=b'",
         ),
+        (call(401, "Bearer", route=IN_QUERY), None, "zdemo call 'https://x/messages?a=b&c' --pat"),
         (call(401, body=b"<>"), "token", f"zdemo doctor --api {API}/api/private-scoped"),
     ],
 )

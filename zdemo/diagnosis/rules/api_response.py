@@ -24,6 +24,7 @@ from zdemo.zitadel.introspection_answer import Introspection
 
 ERROR_OF_ZDEMO = {"error", "request_id"}  # in each refusal of a zdemo API
 CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 §3.1
+IN_QUERY = r"(?<=[?&])access_token=[^&]*&?"  # RFC 6750 §2.3
 CHALLENGE = "WWW-Authenticate"
 VERIFIES_JWTS = "the API verifies JWTs itself, and this token is opaque (not a JWT)"
 GET_JWT = Command("token", does="a JWT, if the Access Token Type of its service account is JWT")
@@ -191,6 +192,18 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
     return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=(GET_JWT,), otherwise=(both,))
 
 
+@rule(when=lambda case: case.status in (400, 401) and case.code in ("", "invalid_request"))
+def _token_in_query(case: ApiCase) -> Finding | None:
+    call, route = case.call, case.call.route
+    if not isinstance(route, OtherRoute) or not re.search(IN_QUERY, route.path):
+        return None
+    second = ", beside the one in the header field: an API refuses two" if case.token else ""
+    plain = replace(call, route=replace(route, typed=re.sub(IN_QUERY, "", route.typed).rstrip("?&"))).command
+    ask = replace(plain, option=f"{plain.option} --pat".strip(), does="asks for the token to send in the header field")
+    cause = f"the URL has an access token in its query{second}"
+    return Finding(id="call.token_in_query", cause=cause, fix=(plain, ask) if case.token else (ask,))
+
+
 @rule(when=lambda case: case.token is None)
 def _no_token(case: ApiCase) -> Finding:
     option = f"{case.call.command.option} --pat".strip()
@@ -293,7 +306,7 @@ def gateway(case: ApiCase) -> Finding:
 BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited)
 BY_ANSWER = (
     *BEFORE_THE_API,
-    *table(_is_zitadel, _verifies_jwts),
+    *table(_is_zitadel, _verifies_jwts, _token_in_query),
     *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
     *table(_invalid_request, _method_not_allowed, _not_found, _other, when=lambda case: not _is_about_the_token(case)),
 )
