@@ -185,6 +185,8 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
         (call(403, LACKS, route=MESSAGES), None, ACTIVE, "call.no_role", ""),
         (call(403, LACKS, route=MESSAGES), None, READER, "call.own_rules", "lacks a role"),
         (call(401, body=b"{}", route=MESSAGES), None, READER, "call.own_rules", "verifies JWTs itself"),
+        (call(401, body=b"{}", route=MESSAGES), None, ACTIVE, "call.own_rules", "lacks a role"),
+        (call(403, body=b"", kind="text/html", route=MESSAGES), None, ACTIVE, "call.own_rules", "lacks a role"),
         (call(403, body=b"", kind="text/html", route=MESSAGES), None, READER, "call.own_rules", "a gateway"),
         (call(502, kind="text/plain", body=FOREIGN), None, READER, "call.gateway", "gateway"),
         (call(503), None, READER, "call.api_cannot_ask", "does not reach ZITADEL"),

@@ -28,6 +28,7 @@ OWN_LOGIN = "use a token of the user's own login"
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
 NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
+LACKS_ROLE = "the user lacks a role or a right that the API requires"
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
@@ -115,11 +116,12 @@ def _own_rules(case: ApiCase) -> Finding | None:
             fix=(OF_SERVICE_ACCOUNT if is_administrators else grant,),
             otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
         )
-    candidates = ["the user lacks a role or a right that the API requires", OTHER_SETTINGS, CHANGED]
-    filtered = case.status == 401 or case.answer.media_type == "text/html"
-    candidates.insert(0 if filtered else 2, A_GATEWAY)
-    if case.status == 401 and case.form.is_opaque:
-        candidates.insert(0, VERIFIES_JWTS)
+    candidates = [LACKS_ROLE, OTHER_SETTINGS, A_GATEWAY, CHANGED]
+    if case.status == 401 or case.answer.media_type == "text/html":
+        verifies = [VERIFIES_JWTS] if case.status == 401 and case.form.is_opaque else []
+        candidates = [*verifies, A_GATEWAY, LACKS_ROLE, OTHER_SETTINGS, CHANGED]
+    if not roles:
+        candidates.sort(key=lambda candidate: candidate != LACKS_ROLE)
     return Finding(
         id="call.own_rules",
         cause=f"{case.issuer} says that the token is active: the API refuses it for a reason of its own",
