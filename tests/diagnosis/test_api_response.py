@@ -191,6 +191,7 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
         (call(502, kind="text/plain", body=FOREIGN), None, READER, "call.gateway", "gateway"),
         (call(503), None, READER, "call.api_cannot_ask", "does not reach ZITADEL"),
         (call(503), OF_TOKEN, DEAD, "call.api_cannot_ask", "does not reach ZITADEL"),
+        (call(502), None, READER, "call.api_cannot_ask", "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET"),
         (call(502), OF_CLIENT, None, "client.refused", ""),
         (call(401, INVALID), OF_CLIENT, None, "call.token_refused", "deleted"),
         (call(401, ROLE_MISSING), OF_CLIENT, None, "call.role_missing", ""),

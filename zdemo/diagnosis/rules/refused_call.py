@@ -22,8 +22,11 @@ from zdemo.http.api_call import Call, OtherRoute
 
 STARTED_BEFORE = "the API was started before its settings were changed"
 OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
+UNREACHED = "the API does not reach ZITADEL: network, proxy, certificates"
+CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, or regenerated since"
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
+COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
 OWN_LOGIN = "use a token of the user's own login"
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
@@ -79,14 +82,11 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
 def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
         return case.here
-    candidates = (
-        "the API does not reach ZITADEL: network, proxy, certificates",
-        "it was a temporary failure",
-        STARTED_BEFORE,
-        OTHER_SETTINGS,
-    )
+    first, fix = (UNREACHED, "it was a temporary failure"), (API_LOG, RESTART, COMPARE)
+    if case.status == 502:  # an answer came (the tree in zdemo/errors)
+        first, fix = (CLIENT_REFUSED, "another server than ZITADEL answers it"), (COMPARE_CLIENT, API_LOG, RESTART)
     cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
-    return Finding(id="call.api_cannot_ask", cause=cause, candidates=candidates, fix=(API_LOG, RESTART, COMPARE))
+    return Finding(id="call.api_cannot_ask", cause=cause, candidates=(*first, STARTED_BEFORE, OTHER_SETTINGS), fix=fix)
 
 
 @rule(when=lambda case: not case.introspection)
