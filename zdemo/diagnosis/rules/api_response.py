@@ -27,7 +27,11 @@ CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 ย
 IN_QUERY = r"(?<=[?&])access_token=[^&]*&?"  # RFC 6750 ยง2.3
 CHALLENGE = "WWW-Authenticate"
 VERIFIES_JWTS = "the API verifies JWTs itself, and this token is opaque (not a JWT)"
-GET_JWT = Command("token", does="a JWT, if the Access Token Type of its service account is JWT")
+GET_JWT = (
+    "set the Access Token Type of the service account to JWT, on its page in ZITADEL's Management Console (Users, "
+    "Service Accounts); PATs stay opaque",
+    Command("token", does="then gets a JWT of that service account"),
+)
 OWN_API = Command("doctor --api URL", does="for an API of your own: a URL that requires a token")
 ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
 CHANGED = "a proxy in between removes or changes the Authorization header field"
@@ -189,7 +193,7 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
     if not is_refusal or not case.form.is_opaque or not re.search(ABOUT_JWTS, words):
         return None
     both = "or let the API ask ZITADEL about tokens (introspection), which works with both"
-    return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=(GET_JWT,), otherwise=(both,))
+    return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=GET_JWT, otherwise=(both,))
 
 
 @rule(when=lambda case: case.status in (400, 401) and case.code in ("", "invalid_request"))

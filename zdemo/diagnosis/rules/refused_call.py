@@ -150,7 +150,7 @@ def _compared(case: ApiCase) -> Finding:
         return finding
     verifies, fix = "the API verifies JWTs itself, for another issuer or audience", finding.fix
     if case.form.is_opaque:
-        verifies, fix = VERIFIES_JWTS, (GET_JWT, *fix)
+        verifies, fix = VERIFIES_JWTS, (*GET_JWT, *fix)
     return replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
 
 
