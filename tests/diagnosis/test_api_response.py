@@ -171,9 +171,9 @@ ACTIVE = Introspection(active=True, claims={"active": True, "sub": "1", "usernam
 READER = replace(ACTIVE, claims={**ACTIVE.claims, "urn:zitadel:iam:org:project:roles": {"read:messages": {"1": "x"}}})
 IMPERSONATED = replace(READER, claims={**READER.claims, "act": {"sub": "2"}})
 DEAD = Introspection(active=False, claims={"active": False})
-OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
+OF_TOKEN, OF_ROLE, OF_CLIENT, OF_STUB, SWAPPED = (
     Finding(id=name, cause=f"the cause {name}", fix=("x",))
-    for name in ("token.dead", "role.not_granted", "client.refused", "client.swapped_with_token")
+    for name in ("token.dead", "role.not_granted", "client.refused", "zitadel.bare_answer", "client.swapped_with_token")
 )
 
 
@@ -184,6 +184,7 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
         (call(401, INVALID), OF_TOKEN, DEAD, "token.dead", ""),
         (call(401, body=b"{}", route=MESSAGES), OF_ROLE, ACTIVE, "role.not_granted", ""),
         (call(401, INVALID), OF_ROLE, ACTIVE, "call.disagrees", "started before"),
+        (call(401, ROLE_MISSING), OF_STUB, ACTIVE, "zitadel.bare_answer", ""),
         (call(403, ROLE_MISSING), OF_TOKEN, DEAD, "call.disagrees", "started before"),
         (call(401, INVALID), None, READER, "call.disagrees", "started before"),
         (call(401, ROLE_MISSING), None, READER, "call.disagrees", "started before"),

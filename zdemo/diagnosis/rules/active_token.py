@@ -9,10 +9,24 @@ from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, near_miss, other_ap
 from zdemo.diagnosis.rules.rule import table
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
+from zdemo.errors.steps import Command
 
 IGNORED = "ZITADEL ignores it, but no client can send it in a header field: all of this applies to the token alone"
 SOON_SECONDS = 600
 SOON_FOR_A_PAT_SECONDS = 7 * 86_400
+
+
+def _bare_answer(case: TokenCase) -> Finding | None:
+    if not case.refusal or case.introspection.claims.keys() & {"sub", "iss", "aud"}:
+        return None
+    zitadel = case.settings.zitadel
+    return Finding(
+        id="zitadel.bare_answer",
+        cause=f"{zitadel.server} says that the token is active, but not of which user, by whom and for whom",
+        candidates=("a stub or another server answers there", "something in between changes ZITADEL's answer"),
+        fix=(f"correct {zitadel.setting}: host and port of your ZITADEL",),
+        otherwise=(Command("emulator", does="answers as ZITADEL does, where there is none"),),
+    )
 
 
 def _out_of_time(case: TokenCase) -> Finding | None:
@@ -40,7 +54,9 @@ def _in_other_project(case: TokenCase) -> Finding:
 
 
 REFUSED = (
-    *table(_out_of_time, _in_other_project, when=lambda case: isinstance(case.refusal, InvalidToken)),
+    *table(_out_of_time, when=lambda case: isinstance(case.refusal, InvalidToken)),
+    *table(_bare_answer),
+    *table(_in_other_project, when=lambda case: isinstance(case.refusal, InvalidToken)),
     *MISSING_ROLE,
 )
 

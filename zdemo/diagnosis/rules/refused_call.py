@@ -142,7 +142,7 @@ def _compared(case: ApiCase) -> Finding:
     """Return the investigation's finding, where it explains the API's answer; else they disagree."""
     if case.here:
         role_is_missing = case.code == "insufficient_scope" or case.status == 403
-        agrees = case.here.id.startswith("role.") == role_is_missing
+        agrees = case.here.id.startswith("role.") == role_is_missing or case.here.id == "zitadel.bare_answer"
         if agrees or (_is_own_refusal(case) and not case.code):
             return case.here
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
