@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -33,7 +34,7 @@ from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings
-from zdemo.errors import ExitCode, UsageError, ZdemoError
+from zdemo.errors import ExitCode, MissingTokenError, UsageError, ZdemoError
 from zdemo.errors.steps import Command, sentence
 from zdemo.text.printable import one_line
 
@@ -144,9 +145,21 @@ def _settings(
         environment = environment.without(USER_KEY_FILE)
     elif key_file is not None:
         environment = environment.without(USER_SECRET).without(USER_ID)
-    if client_secret == ASK or (given is None and client_id not in (None, read_environment(env_file).get(USER_ID))):
-        environment = environment.without(USER_SECRET)  # what is stored is another user's
     hide_secrets(screen, environment)
+    owner = read_environment(env_file).get(USER_ID)
+    if client_secret == ASK:
+        environment = environment.without(USER_SECRET)
+    elif given is None and client_id not in (None, owner):
+        if USER_SECRET in environment:
+            whose = (
+                f"it is of {USER_ID}={owner}, not of {client_id}" if owner else f"{USER_ID} does not say whose it is"
+            )
+            unused = f"{USER_SECRET} from {environment.source(USER_SECRET)} is not used: {whose}"
+            if not at_terminal():
+                reads = Command("token", option=f"--client-id {shlex.quote(client_id)} --client-secret -")
+                raise MissingTokenError(unused, hint=sentence("give that user's secret:", reads))
+            screen.note(unused)
+        environment = environment.without(USER_SECRET)
     return _asked(screen, environment, asks=client_secret == ASK), environment
 
 
