@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from zdemo.config.environment import EXPORTED, Environment, is_setting
-from zdemo.config.names import rename_steps
+from zdemo.config.names import beside_right_names, rename_steps
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import Shell
 
@@ -42,7 +42,11 @@ def hidden_values(environment: Environment) -> Iterator[Problem]:
 
 
 def misnamed_problems(environment: Environment) -> Iterator[Problem]:
-    """Yield each variable whose name is almost that of a setting that is not set."""
+    """Yield each variable whose name is almost that of a setting."""
+    for name, right in beside_right_names(environment):
+        text = f"{name} in {environment.source(name)} is not used: the setting is {right}, which is set too"
+        advice = f"remove {name}, or move its value to {right}"
+        yield Problem(text=text, kind=ProblemKind.UNUSED, names=(name,), steps=(advice,))
     for step in rename_steps(environment):
         text = f"{step.name} is not a setting of zdemo"
         yield Problem(text=text, kind=ProblemKind.MISNAMED, names=(step.right, step.name), steps=(step,))
