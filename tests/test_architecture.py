@@ -48,7 +48,6 @@ HOMES: dict[str, set[str]] = {
     "setproctitle": {"serving"},
     "redis": {"guard.shared.redis_store"},
     "uwsgidecorators": {"serving.forks"},
-    "rich": {"cli.screen"},
     "requests": {"http.transport", "http.deadline", "http.failures"},
     "urllib3": {"http.transport", "http.deadline", "http.failures"},
 }

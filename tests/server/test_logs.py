@@ -24,7 +24,6 @@ from zdemo.server import create_app
 from zdemo.server.logs import (
     ACCESS_FIELDS,
     ACCESS_LOG,
-    LINES_BETWEEN,
     BatchingHandler,
     JsonFormatter,
     RequestLines,
@@ -274,18 +273,6 @@ def test_lines_are_written_soon_and_in_order_except_a_broken_one(capsys: pytest.
     first, second, _ = stream.getvalue().splitlines()
     assert (first, "  x x  " in second) == ("two", True)
     assert "Logging error" in capsys.readouterr().err
-
-
-def test_a_terminal_shows_a_line_again_when_others_have_pushed_it_away() -> None:
-    terminal, file = Terminal(), io.StringIO()
-    for stream in (terminal, file):
-        handler = BatchingHandler(stream, TextFormatter(stream))
-        handler.show_again("page  http://…", quiet_seconds=0.05)
-        for _ in range(2 * LINES_BETWEEN):
-            handler.log_request(*VALUES.values())
-    eventually("it stands below them", lambda: terminal.getvalue().endswith("\npage  http://…\n"))
-    eventually("a file has the others", lambda: file.getvalue().count("\n") == 2 * LINES_BETWEEN)
-    assert [text.count("page") for text in (terminal.getvalue(), file.getvalue())] == [1, 0]
 
 
 def test_a_stream_without_a_reader_keeps_no_request_waiting_and_drops_the_oldest_lines() -> None:

@@ -107,14 +107,8 @@ def _neither(reply: ApiReply) -> Finding:
     call = Call(route=at_url, url=reply.url, answer=reply, setting=OPTION)
     if before := decide(BEFORE_THE_API, ApiCase(call=call)):
         return failed(before.cause, *before.fix, otherwise=before.otherwise)
-    if reply.status == 404:
-        return failed("there is nothing at this URL (404)", ANOTHER_URL)
-    if reply.status == 405:
-        return failed("this URL does not allow GET (405)", f"{ANOTHER_URL} and allows GET")
-    if reply.status >= 500:
-        what = f"{reply.status} for a request without a token: the API fails, or its proxy does not reach it"
-        return failed(what, "start the API, or check its log, and the proxy's, if there is one")
-    return failed(f"{reply.status} for a request without a token, not 401", "answer 401 with a challenge")
+    fix = ANOTHER_URL if reply.status in (404, 405) else MUST_REFUSE
+    return failed(f"{reply.status} for a request without a token, not 401", fix)
 
 
 @check("api.garbage", "api.no_token", verdict="a made-up token", group=REFUSALS)
