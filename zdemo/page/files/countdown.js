@@ -93,8 +93,8 @@ function otherwise(window, ttl) {
   if (typeof ttl !== "number") return "Loading…";
   const time = duration(ttl);
   if (state.setup.changes.emulator?.stopped) {
-    const once = ttl ? ` once its answers are older than ${time}` : "";
-    return `While ZITADEL is stopped, the API cannot decide about a token${once}: it answers 503.`;
+    const then = ttl ? `uses answers that are up to ${time} old. Without one,` : "cannot decide about a token:";
+    return `While ZITADEL is stopped, the API ${then} it answers 503.`;
   }
   if (!ttl) return "The API asks ZITADEL for each request, so a change shows at once.";
   if (window) return "The API now only uses answers from after the change.";
