@@ -51,8 +51,6 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Answering:
-    """A middleware that answers by itself."""
-
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
@@ -80,10 +78,7 @@ def made_inside_without_async(_: Request) -> PlainTextResponse:
     return view()
 
 
-PLAIN = {
-    "/plain": plain,
-    "/sync": lambda _: view(),
-}
+PLAIN = {"/plain": plain, "/sync": lambda _: view()}
 WRONG = {"/made": made_inside, "/made-without-async": made_inside_without_async}
 
 
@@ -196,8 +191,7 @@ ROWS = {
         every_method, tuple(ask(path, *PREFLIGHT, method="OPTIONS") for path in ("/x", "/mounted/")), shows=False
     ),
     "paths beside an open one": Mistake(
-        lambda: opening("/open/*", "/literal"),
-        (*NOT_OPEN, "/open", "/literal/", "//open/x", "/open//x", "/open/%2fx"),
+        lambda: opening("/open/*", "/literal"), (*NOT_OPEN, "/open", "/literal/", "//open/x", "/open//x", "/open/%2fx")
     ),
     "an app below the prefix that it opens": Mistake(
         lambda: Starlette(routes=[Mount("/open", opening("/open/*"))]), ("/open/x", "/open/open/../x")
@@ -222,7 +216,6 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "a role by position": (lambda: needs("read:messages"), 'write requires_token(role="read:messages")'),
     "what could be a token by position": (lambda: needs(READER.pat), 'role="ROLE"'),
     "roles by position": (lambda: needs(["a"]), "Depends(requires_token("),
-    "an actor by ID": (lambda: needs(actor="31"), "write actor=False"),
     "roles and a request": (lambda: needs(Request({"type": "http"}), role="a"), "await requires_reader(request)"),
     "a guard of a part of a parameter": (
         lambda: _parameter(Annotated[str, requires_reader] | None),

@@ -23,7 +23,6 @@ UVICORN, GRANIAN = ("uvicorn", "--workers=2"), ("granian", "--interface=asgi")
 
 @contextmanager
 def served(server: tuple[str, str], settings: Settings, folder: Path) -> Iterator[Served]:
-    """Run the example on a server."""
     port = free_port()
     environment = {"PYTHONPATH": f"{ROOT}:{EXAMPLE.parent}", **environment_of(settings)}
     arguments = (f"--port={port}", f"{EXAMPLE.stem}:app")

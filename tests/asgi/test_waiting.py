@@ -60,7 +60,6 @@ def stand() -> Iterator[tuple[Endpoint, Switched]]:
 
 @contextmanager
 def calling(port: int, tokens: list[str]) -> Iterator[list[socket.socket]]:
-    """Send a request with each token, and yield the connections."""
     with ExitStack() as stack:
         clients = [stack.enter_context(socket.create_connection((LOOPBACK, port), 30)) for _ in tokens]
         for client, token in zip(clients, tokens, strict=True):

@@ -122,7 +122,6 @@ DOCUMENTS = (
 
 
 def objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Return the objects in a document."""
     if isinstance(value, dict):
         yield value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

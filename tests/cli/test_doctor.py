@@ -170,7 +170,6 @@ CHALLENGE = 'Bearer realm="x"'
 
 
 def an_api(*, takes_query: bool = False, code_without_token: bool = False, guards: bool = True) -> Flask:
-    """Return an API that is not zdemo's, with the given faults."""
     app = Flask("another")
 
     @app.get("/orders/7")

@@ -218,8 +218,7 @@ def test_a_password_in_an_address_that_names_a_file(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["ZITADEL_DOMAIN", "CLIENT_ID", "ZDEMO_API_URL", "ZDEMO_TIMEOUT", "ZITADEL_KEY_FILE", "REQUESTS_CA_BUNDLE"],
+    "name", ["ZITADEL_DOMAIN", "CLIENT_ID", "ZDEMO_API_URL", "ZDEMO_TIMEOUT", "ZITADEL_KEY_FILE", "REQUESTS_CA_BUNDLE"]
 )
 def test_in_a_wrong_setting(shell: Shell, name: str) -> None:
     token = jwe("PAT")

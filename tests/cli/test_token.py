@@ -151,7 +151,7 @@ def test_a_person_logs_in_in_the_browser(shell: Shell) -> None:
 
 
 def test_without_a_browser_the_terminal_shows_another_way_and_ctrl_c_ends_it(shell: Shell) -> None:
-    code, screen = at_terminal(shell, "token", "--login", when="waiting", typed=CTRL_C.decode(), **APP)
+    code, screen = at_terminal(shell, "token", "--login", when="waiting", typed=CTRL_C, **APP)
     assert (code, "zdemo token --device" in screen, "interrupted" in screen) == (130, True, True)
 
 

@@ -19,8 +19,6 @@ ANOTHERS = "client_id does not correspond to the client_id in the authorization 
 
 
 class Device:
-    """A device that shows a code and asks for its tokens."""
-
     def __init__(self, app: Client) -> None:
         self.app, form = app, {"client_id": app.client_id, "scope": "openid offline_access"}
         self.codes = app.send("POST", AUTHORIZATION, data=form).json()

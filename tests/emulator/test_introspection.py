@@ -24,10 +24,7 @@ NO_TYPE = oauth_refusal("invalid_request", "invalid client_assertion_type ")
 NO_TOKEN = oauth_refusal("invalid_request", "token missing")
 GOOD, BAD = "{app.client_id}:{app.secret}", f"{NOBODY}:{WRONG_SECRET}"
 ASSERTION = "client_assertion=not-a-jwt&client_assertion_type="
-FILE = (
-    "multipart/form-data; boundary=b",
-    '--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nt\r\n--b--\r\n',
-)
+FILE = ("multipart/form-data; boundary=b", '--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nt\r\n--b--\r\n')
 
 
 class Asker:

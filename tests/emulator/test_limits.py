@@ -33,7 +33,6 @@ pytestmark = pytest.mark.usefixtures("emulator_only")
 
 
 def pieces(size: int) -> Iterator[bytes]:
-    """A chunked body."""
     yield b"{"
     for _ in range(size // 65536):
         yield b" " * 65536

@@ -132,7 +132,6 @@ def test_the_token_of_a_session_opens_nothing_else(oauth: OAuth, server: Server,
 
 @pytest.fixture
 def client(own: Emulator) -> Client:
-    """An application with a login page of its own."""
     return add_client(own, loginVersion={"loginV2": {"baseUri": "http://login.example/"}})
 
 

@@ -1,11 +1,10 @@
 """The objects of the v2 API: made, read, listed, changed, switched off and on, and removed."""
 
-from datetime import datetime
 from typing import Any
 
 from tests.support.emulator_target import NOBODY
 from tests.support.oauth import PAT_FORM, form_of
-from tests.support.workshop import FOREVER, Fresh, Project, User, Workshop, decoded, later
+from tests.support.workshop import FOREVER, Fresh, Project, Workshop, decoded, later
 from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
 from zdemo.emulator.entities import IdGenerator
 
@@ -306,10 +305,3 @@ def test_ids_rise_while_the_clock_stands_still_and_two_generators_share_none() -
     ids = [int(first.new_id()) for _ in range(600)]
     assert ids == sorted(set(ids))
     assert set(ids).isdisjoint(int(second.new_id()) for _ in range(600))
-
-
-def test_ids_hold_the_time_of_creation(admin: Api, visitor: User) -> None:
-    epoch_2019 = 1556496000  # 2019-04-29T00:00Z, in steps of 10 ms in the upper bits
-    created = epoch_2019 + (int(visitor.id) >> 24) / 100
-    creation = admin.users.GetUserByID(userId=visitor.id)["user"]["details"]["creationDate"]
-    assert abs(datetime.fromisoformat(creation).timestamp() - created) < 60

@@ -44,7 +44,6 @@ def test_what_the_sdk_sets_up_is_what_an_api_sees(own: Emulator, tmp_path: Path)
 
 
 def call(sdk: Any, zitadel: Any, method: str, /, **fields: Any) -> Any:
-    """Call ``Service/Method`` as the SDK has it."""
     service, _, name = method.partition("/")
     request = getattr(sdk.models, f"{service}{name}Request").from_dict(fields)
     api = getattr(zitadel, f"{service.removesuffix('Service').lower()}s")

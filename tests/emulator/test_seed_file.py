@@ -103,11 +103,7 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
     ("text", "message", "hint"),
     [
         ('[[users]\nusername = "ada"', "seed.toml, line 1, column 8: not valid TOML", ""),
-        (
-            f"{USER}usrname = 1",
-            "seed.toml: users[0]: object contains unknown field usrname",
-            "docs/emulator.md",
-        ),
+        (f"{USER}usrname = 1", "seed.toml: users[0]: object contains unknown field usrname", "docs/emulator.md"),
         (f"users = 7\n{PROJECT}", "seed.toml: users: expected array, got int", ""),
         (f'auto_login = "ada"\n{USER}', "seed.toml: auto_login: unknown person: ada", ""),
         (f'{USER}state = "inactiv"', "users[0].state: invalid enum value 'inactiv'", "docs/emulator.md"),
@@ -147,16 +143,8 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
             (f"{USER}secret = {secret}", "users[0].secret: must be 1 to 512 letters", "")
             for secret in (f'"{SECRET}\\u0000"', f'"{SECRET} "', '""', f"'{SECRET}é'", f"'{'1' * 513}'")
         ),
-        (
-            f'{PATS}token="{JWE}"\n[[users.tokens]]\ntoken="{JWE}"',
-            "users[0].tokens[1].token: another",
-            "",
-        ),
-        (
-            f'{PATS}token="{SECRET}00"\n[[users.tokens]]\ntoken="{SECRET}01"',
-            "another token has the same text",
-            "",
-        ),
+        (f'{PATS}token="{JWE}"\n[[users.tokens]]\ntoken="{JWE}"', "users[0].tokens[1].token: another", ""),
+        (f'{PATS}token="{SECRET}00"\n[[users.tokens]]\ntoken="{SECRET}01"', "another token has the same text", ""),
     ],
 )
 def test_a_mistake_is_said_with_its_place(text: str, message: str, hint: str) -> None:

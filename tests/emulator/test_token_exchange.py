@@ -39,7 +39,6 @@ def app(emulator: Emulator) -> Client:
 
 @pytest.fixture(scope="module")
 def tokens(app: Client) -> dict[str, Any]:
-    """Of a login of ada."""
     return app.log_in("ada", scope="openid profile email offline_access")
 
 

@@ -20,7 +20,6 @@ def keys(near: Server) -> Api:
 
 @pytest.fixture
 def app(own: Emulator) -> Client:
-    """Gets JWT access tokens."""
     return add_client(own, accessTokenType="OIDC_TOKEN_TYPE_JWT")
 
 

@@ -3,14 +3,7 @@
 import pytest
 
 from tests.support.introspector_doubles import Clock, refused
-from zdemo.guard.breaker import (
-    FAILURES_THAT_OPEN,
-    MOST_PROBES,
-    PROBE_SECONDS,
-    REFUSED_PROBE_SECONDS,
-    Breaker,
-    Permit,
-)
+from zdemo.guard.breaker import FAILURES_THAT_OPEN, MOST_PROBES, PROBE_SECONDS, REFUSED_PROBE_SECONDS, Breaker, Permit
 
 
 @pytest.fixture

@@ -32,8 +32,6 @@ NOW = 1_800_000_000
 
 @dataclass
 class Setup:
-    """A cache with clocks that the test moves."""
-
     inner: PriorityIntrospector
     ttl_seconds: float = TTL
     size: int = 100

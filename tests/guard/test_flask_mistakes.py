@@ -32,7 +32,6 @@ def guarded(app: Flask | None = None, *open_routes: str) -> Flask:
 
 
 def view() -> Callable[..., Any]:
-    """Return a view that no other app has."""
     return lambda **_: Response(TEXT, headers={"X-Text": TEXT})
 
 
@@ -77,13 +76,9 @@ def made_in_the_view() -> str:
     return TEXT
 
 
-def used_in_the_view() -> Any:
-    return needs(role="a")(view())()
-
-
 WRONG_VIEWS: dict[str, Callable[..., Any]] = {
     "a guard that is made in the view": made_in_the_view,
-    "a guard that is used in the view": used_in_the_view,
+    "a guard that is used in the view": lambda **_: needs(role="a")(view())(),
 }
 
 
@@ -99,8 +94,6 @@ def app_of_views() -> Flask:
 
 
 def before_request(function: Any, *open_routes: str, role: bool = False) -> Mistake:
-    """Run a guard before the requests of a blueprint."""
-
     def build() -> Flask:
         app, part = guarded(None, *open_routes), Blueprint("part", "part")
         part.before_request(function)
@@ -119,10 +112,6 @@ def changed(change: Callable[[Flask], Any], app: Flask | None = None) -> Mistake
         return guarded_app
 
     return Mistake(build)
-
-
-def put_first(app: Flask) -> None:
-    app.before_request_funcs.setdefault(None, []).insert(0, lambda: TEXT)
 
 
 class Answering(Flask):
@@ -184,10 +173,6 @@ def catching_all() -> Flask:
     return with_view(app, "/<path:path>", meaning)
 
 
-def below_its_own_prefix() -> Any:
-    return DispatcherMiddleware(Flask("outer"), {"/open": with_view(guarded(None, "/open/*"), "/<path:path>")})
-
-
 def beside_an_open_rule() -> Flask:
     app = with_view(guarded(None, "/open/<int:number>"), "/open/<int:number>", lambda **_: "open")
     return with_view(with_view(app, "/open/<word>"), "/open")
@@ -217,7 +202,9 @@ ROWS = {
     "a role before a request": before_request(needs(role="a"), role=True),
     "a role before a request of an open route": before_request(needs(role="a"), "/x", role=True),
     "a list of functions that is cleared": changed(lambda app: app.before_request_funcs.clear()),
-    "a function that is put first": changed(put_first),
+    "a function that is put first": changed(
+        lambda app: app.before_request_funcs.setdefault(None, []).insert(0, lambda: TEXT)
+    ),
     "a class of apps that answers before a request": changed(lambda _: None, Answering("own")),
     "a route below the guard": below(lambda app: needs(role="b")(app.get("/x")(lambda: TEXT))),
     "a route between two guards": below(lambda app: needs(role="b")(app.get("/x")(needs(lambda: TEXT)))),
@@ -248,25 +235,22 @@ ROWS = {
         lambda: around(with_view(guarded(None, "/open/*")), functools.partial(ProxyFix, x_prefix=1)),
         ("/x", ask("/x", "X-Forwarded-Prefix: /open", "X-Forwarded-Path: /open/x")),
     ),
-    "an app below the prefix that it opens": Mistake(below_its_own_prefix, ("/open/x", "/open/open/../x")),
+    "an app below the prefix that it opens": Mistake(
+        lambda: DispatcherMiddleware(Flask("outer"), {"/open": with_view(guarded(None, "/open/*"), "/<path:path>")}),
+        ("/open/x", "/open/open/../x"),
+    ),
 }
 
 
-class Stage:
-    """A WSGI app that is another one in each test, so that one server is enough."""
-
-    app: Any = None
-
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
-        return self.app(environ, start)
-
-
-STAGE = Stage()
+STAGE: list[Flask] = []  # the app of the test that runs: one server is enough
 
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Endpoint]:
-    with serving(STAGE) as port:
+    def staged(environ: Any, start: Any) -> Any:
+        return STAGE[-1](environ, start)
+
+    with serving(staged) as port:
         yield Endpoint(port=port)
 
 
@@ -274,7 +258,7 @@ def api() -> Iterator[Endpoint]:
 def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint, tmp_path: Path) -> None:
     (tmp_path / "word.txt").write_text(TEXT)
     build = ROWS[name].build
-    STAGE.app = files(tmp_path) if build is files else build()
+    STAGE.append(files(tmp_path) if build is files else build())
     check(api, ROWS[name])
 
 
@@ -295,8 +279,7 @@ def test_a_mounted_app_decides_by_itself(api: Endpoint) -> None:
     """It gets the environ of the outer app, and may ask another ZITADEL."""
     inner = with_view(guarded())
     inner.extensions["zdemo"].introspector.introspect = lambda _: flask.abort(418)
-    STAGE.app = with_view(
-        guarded(), "/in", lambda: Response.from_app(inner, flask.request.environ | {"PATH_INFO": "/x"})
-    )
+    outer = lambda: Response.from_app(inner, flask.request.environ | {"PATH_INFO": "/x"})  # noqa: E731  # a view
+    STAGE.append(with_view(guarded(), "/in", outer))
     assert api.get("/in").status == 418
     assert not shows(api.get("/in", None))

@@ -69,11 +69,7 @@ def test_settings_can_be_variables() -> None:
     assert settings_of(environment_of(settings), logger) == settings_of(settings, logger) == settings
     with pytest.raises(SettingsError) as missing:
         settings_of({}, logger)
-    assert [problem.names[0] for problem in missing.value.problems] == [
-        "ZITADEL_DOMAIN",
-        "CLIENT_ID",
-        "CLIENT_SECRET",
-    ]
+    assert [problem.names[0] for problem in missing.value.problems] == ["ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET"]
     for given in ({"ZDEMO_TIMEOUT": 5}, "settings"):
         with pytest.raises(GuardError, match="settings are not texts by their names"):
             settings_of(given, logger)  # type: ignore[arg-type]

@@ -36,8 +36,6 @@ SPARE_THREADS = 100
 
 @dataclass
 class Setup:
-    """A protected introspector on a clock that the test moves."""
-
     inner: Introspector
     flights: int = 2
     reserved_flights: int = 0

@@ -13,7 +13,6 @@ MANY = 1000
 
 
 def queued(crowd: ThreadPoolExecutor, bulkhead: Bulkhead, *, known: bool = False) -> Future[int | None]:
-    """Return the result of a caller that finds no slot, once it waits."""
     waiting = bulkhead.waiting
     caller = crowd.submit(bulkhead.acquire, known=known)
     eventually("the caller waits", lambda: bulkhead.waiting > waiting)

@@ -16,8 +16,6 @@ TLS_RECORD = b"\x16\x03\x03\x40\x00" + bytes(60)  # a handshake record that anno
 
 
 def never_ending(data: bytes) -> Behaviour:
-    """Return a behaviour that sends the same data again and again."""
-
     def behave(connection: Connection) -> bool:
         with contextlib.suppress(OSError):
             while not connection.stopping.is_set():

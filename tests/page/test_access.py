@@ -25,7 +25,6 @@ def site() -> Iterator[PageSite]:
 
 
 def plain(site: PageSite, path: str, method: str = "GET", **headers: str) -> requests.Response:
-    """Send a request without cookies, and follow no redirect."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     url = f"{site.url}{path}"
     return requests.request(

@@ -71,7 +71,6 @@ def two() -> Iterator[tuple[Worker, Worker]]:
 
 
 def next_of(feed: Feed, name: str = "request") -> Any:
-    """Return the next document of this name."""
     while frame := feed.take(WAIT_SECONDS):
         lines = frame.data.decode().splitlines()
         if f"event: {name}" in lines:

@@ -97,7 +97,6 @@ def person(browser: Browser, site: PageSite) -> Iterator[Visit]:
 
 
 def latest(person: Visit, *texts: str) -> None:
-    """Wait until the newest request in the feed has these texts."""
     for text in texts:
         expect(person.rows().first).to_contain_text(text)
 

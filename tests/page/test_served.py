@@ -76,8 +76,6 @@ SCOPED = {"method": "GET", "path": "/api/private-scoped", "caller": "visitor"}
 
 @dataclass(frozen=True, kw_only=True)
 class ServedPage(Page):
-    """The page of a running ``zdemo serve``."""
-
     process: subprocess.Popen[str]
     zitadel: str
 
@@ -99,7 +97,6 @@ class ServedPage(Page):
 
 @contextmanager
 def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[ServedPage]:
-    """Run it with an emulator beside it."""
     port = free_port()
     arguments = ("--emulator", "--emulator-port", str(port), *arguments)
     with Shell(folder=folder, env=dict(env or {})).serving("--threads", str(THREADS), *arguments) as (process, url):

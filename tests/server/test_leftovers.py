@@ -2,10 +2,11 @@
 
 import gc
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import pytest
 from flask import Flask
+from werkzeug.test import run_wsgi_app
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
@@ -34,24 +35,15 @@ class Zitadel:
             raise ZitadelUnavailable("it takes too long", hint="wait") from error
 
 
-def example_api(zitadel: Zitadel) -> Flask:
-    return create_app(SETTINGS, zitadel)
-
-
-def watched_api(zitadel: Zitadel) -> Flask:
+def example_api(zitadel: Zitadel, *, watching: bool = False) -> Flask:
     app = create_app(SETTINGS, zitadel)
-    app.extensions[WATCHER].watching = True
+    app.extensions[WATCHER].watching = watching
     return app
 
 
 def own_app(zitadel: Zitadel) -> Flask:
     app = protect(Flask("own"), SETTINGS, zitadel)
-
-    @app.get(PRIVATE)
-    @requires_token
-    def private() -> str:
-        return "private"
-
+    app.get(PRIVATE)(requires_token(lambda: "private"))
     return app
 
 
@@ -59,16 +51,7 @@ def status_of(app: Flask, path: str) -> str:
     """Call an app as a server does. Flask's own test client leaves garbage."""
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "SERVER_NAME": "a", "SERVER_PORT": "1"}
     environ |= {"wsgi.url_scheme": "http", "HTTP_AUTHORIZATION": "Bearer a-token"}
-    statuses: list[str] = []
-
-    def start(status: str, *_: Any) -> Any:
-        statuses.append(status)
-
-    body: Any = app(environ, start)
-    b"".join(body)
-    if hasattr(body, "close"):
-        body.close()
-    return statuses[0][:3]
+    return run_wsgi_app(app, environ, buffered=True)[1][:3]
 
 
 def left_by(calls: list[tuple[Flask, str, str]]) -> int:
@@ -97,7 +80,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("make", [example_api, watched_api, own_app])
+@pytest.mark.parametrize("make", [example_api, partial(example_api, watching=True), own_app])
 def test_requests_leave_no_more_than_the_search_for_a_route(make: Callable[[Zitadel], Flask]) -> None:
     cases = [case for case in CASES if make is not own_app or case[1] == PRIVATE]
     plain = Flask("plain")

@@ -50,7 +50,6 @@ def _access(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def _facts(caplog: pytest.LogCaptureFixture, *names: str) -> list[tuple[object, ...]]:
-    """Return some fields of each request."""
     records = [record.args for record in caplog.records if record.name == ACCESS_LOG and isinstance(record.args, tuple)]
     named = [dict(zip(ACCESS_FIELDS, args, strict=True)) for args in records]
     return [tuple(fields[name] for name in names) for fields in named]
@@ -186,8 +185,6 @@ ID = "0123456789abcdef"
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
     def isatty(self) -> bool:
         return True
 

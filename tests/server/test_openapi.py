@@ -52,7 +52,6 @@ def document_of(api: Api) -> Json:
 
 
 def _resolved(part: Json, document: Json) -> Json:
-    """Return what a reference stands for."""
     return part if "$ref" not in part else _at(part["$ref"], document)
 
 
@@ -64,7 +63,6 @@ def _at(reference: str, document: Json) -> Json:
 
 
 def _described(data: bytes, reply: Reply, document: Json) -> Json:
-    """Return what the document says of this answer to a request."""
     method, target = (word.decode("latin-1") for word in data.split(b" ")[:2])
     path = re.sub(r"^(http://[^/]+|/(?=/))", "", unquote(target).partition("?")[0])
     operations = document["paths"].get(path, {})

@@ -38,7 +38,6 @@ def api(settings: Settings) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def hasty(settings: Settings) -> Iterator[Api]:
-    """An API that waits for a body for 0.3 s only."""
     with plain_api(settings) as running:
         running.app.extensions[BODY_READER] = BodyReader(places=max(1, THREADS // 16), read_seconds=0.3)
         yield running
@@ -46,7 +45,6 @@ def hasty(settings: Settings) -> Iterator[Api]:
 
 @contextmanager
 def slow_clients(port: int, data: bytes, count: int) -> Iterator[list[socket.socket]]:
-    """Connect clients that send this and no more during the block."""
     with ExitStack() as stack:
         clients = []
         for _ in range(count):

@@ -21,8 +21,6 @@ Heard = list[tuple[str, Any]]
 
 
 class Worker:
-    """What a worker does with its end of a pipe."""
-
     def __init__(self, pipe: Connection) -> None:
         self.pipe, self.bus = pipe, Bus(pipe)
         self.heard: Heard = []

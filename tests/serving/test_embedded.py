@@ -19,14 +19,12 @@ OPEN_FILES = Path("/proc/self/fd")  # on Linux
 
 
 def hello(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Answer with the path and the value of ``Authorization``."""
     body = f"{environ['PATH_INFO']} {environ.get('HTTP_AUTHORIZATION')}".encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
 
 
 def length(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Answer with the length of the body."""
     body = str(len(environ["wsgi.input"].read())).encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]

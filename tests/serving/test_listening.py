@@ -16,7 +16,6 @@ CONNECTIONS = 60  # that a socket gets none of them happens once in 10 billion r
 
 
 def listening(host: str, port: int) -> socket.socket | None:
-    """Return a socket that listens there, or None if the port is taken."""
     try:
         return listen(host, port)
     except OSError as error:

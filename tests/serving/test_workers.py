@@ -37,7 +37,6 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="a signal can be sent
 
 
 def all_gone(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether nothing is left of its process group."""
     return not [running for running in processes() if running.group == process.pid]
 
 

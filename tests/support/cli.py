@@ -8,10 +8,10 @@ import select
 import subprocess
 import sys
 import termios
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -175,88 +175,65 @@ def stack() -> Iterator[Stack]:
             yield Stack(emulator=emulator, api_url=f"http://127.0.0.1:{port}")
 
 
-Typed = str | Callable[[], str]
+CONTROLLED = "import os, sys; os.login_tty(0); os.execvp(sys.argv[1], sys.argv[1:])"
+CONTROL = re.compile(r"\x1b(?:\[[\d;?>=]*[a-zA-Z]|[\]P][^\x07\x1b]*(?:\x07|\x1b\\)|[=>78(][B0]?)|\r|\x07|\x0f")
+CTRL_C, PRESSED_AGAIN_SECONDS = "\x03", 5.0
 
-CTRL_C = b"\x03"
-PRESSED_AGAIN_SECONDS = 5.0
+
+class Terminal:
+    """A terminal of a program that a test talks to. One of 0 columns does not know its width."""
+
+    def __init__(self, columns: int) -> None:
+        self._master, self.slave = pty.openpty()
+        termios.tcsetwinsize(self.slave, (24, columns))
+
+    def type(self, text: str, awaited: str | None = None) -> str:
+        """Type, and return all that is shown until ``awaited`` stands there in one line, or until the program ends."""
+        output, end = b"", time.monotonic() + LONGEST_SECONDS
+        with suppress(OSError):  # how Linux says that the other end is closed
+            os.write(self._master, text.encode())
+            while awaited is None or awaited not in CONTROL.sub("", output.decode(errors="replace")).replace("\n", " "):
+                assert time.monotonic() < end, f"{awaited!r} is not in {output!r}"
+                if select.select([self._master], [], [], PRESSED_AGAIN_SECONDS)[0]:
+                    output += os.read(self._master, 1 << 16)
+                elif text == CTRL_C:  # Python notices one that comes just before it waits for input only at the next
+                    os.write(self._master, text.encode())
+        return output.decode(errors="replace").replace("\r\n", "\n")
+
+    def foreground(self) -> int:
+        return os.tcgetpgrp(self._master)
+
+    def close(self) -> None:
+        os.close(self._master)
 
 
 def at_terminal(
-    shell: Shell, *arguments: str, columns: str = "0", when: str = "", typed: Typed = "", **env: str
+    shell: Shell, *arguments: str, columns: str = "0", when: str = "", typed: str | Callable[[], str] = "", **env: str
 ) -> tuple[int, str]:
     """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there.
 
-    A function is called then, and returns what to type. A terminal of 0 columns does not know its width.
+    A function is called then, and returns what to type.
     """
-    master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, (24, int(columns)))
-    received = bytearray()
-    reader = threading.Thread(target=_converse, args=(master, received, when.encode(), typed))
-    reader.start()
-    try:
-        variables = {**BASE, "TERM": "xterm-256color", **shell.env, **env}
-        streams = [Path(os.ttyname(slave))] * 3
-        code = forker().run_at(streams, arguments, shell.folder, variables, terminal=True)
-    finally:
-        os.close(slave)
-        reader.join(LONGEST_SECONDS)
-        os.close(master)
-    return code, received.decode().replace("\r\n", "\n")
-
-
-def _converse(terminal: int, received: bytearray, when: bytes, typed: Typed) -> None:
-    again = b""  # Python notices a Ctrl-C that comes just before it waits for input only at the next one
-    with suppress(OSError):  # how Linux says that the other end is closed
-        while True:
-            if not select.select([terminal], [], [], PRESSED_AGAIN_SECONDS)[0]:
-                os.write(terminal, again)
-                continue
-            if not (data := os.read(terminal, 1 << 16)):
-                return
-            received.extend(data)
-            if typed and when in re.sub(rb"\r\n", b" ", received):
-                os.write(terminal, (typed if isinstance(typed, str) else typed()).encode())
-                again = CTRL_C if typed == CTRL_C.decode() else b""
-                typed = ""
-
-
-CONTROLLED = "import os, sys; os.login_tty(0); os.execvp(sys.argv[1], sys.argv[1:])"
-CONTROL = re.compile(rb"\x1b(?:\[[\d;?>=]*[a-zA-Z]|[\]P][^\x07\x1b]*(?:\x07|\x1b\\)|[=>78(][B0]?)|\r|\x07|\x0f")
-
-
-class Session:
-    def __init__(self, terminal: int) -> None:
-        self._terminal = terminal
-
-    def type(self, text: str, awaited: str) -> str:
-        """Type, and return all that is shown until ``awaited`` stands there."""
-        os.write(self._terminal, text.encode())
-        output, end = b"", time.monotonic() + LONGEST_SECONDS
-        while time.monotonic() < end:
-            if select.select([self._terminal], [], [], 0.5)[0]:
-                output += os.read(self._terminal, 1 << 16)
-                if awaited.encode() in CONTROL.sub(b"", output):
-                    return CONTROL.sub(b"", output).decode(errors="replace")
-        raise AssertionError(f"{awaited!r} is not in {CONTROL.sub(b'', output)!r}")
-
-    def foreground(self) -> int:
-        return os.tcgetpgrp(self._terminal)
+    variables = {**BASE, "TERM": "xterm-256color", **shell.env, **env}
+    with closing(Terminal(int(columns))) as terminal, ThreadPoolExecutor(1) as pool:
+        streams = [Path(os.ttyname(terminal.slave))] * 3
+        code = pool.submit(forker().run_at, streams, arguments, shell.folder, variables, terminal=True)
+        code.add_done_callback(lambda _: os.close(terminal.slave))
+        screen = terminal.type("", when) if typed else ""
+        screen += terminal.type(typed() if callable(typed) else typed)
+    return code.result(), screen
 
 
 @contextmanager
-def session(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Iterator[Session]:
-    master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, (50, 200))
-    process = subprocess.Popen(  # noqa: S603  # a shell that the test names
-        [sys.executable, "-c", CONTROLLED, *command],
-        cwd=folder,
-        env=dict(env),
-        stdin=slave,
-    )
-    os.close(slave)
-    try:
-        yield Session(master)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(master)
+def session(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Iterator[Terminal]:
+    """Run a shell, which controls its terminal, for the block."""
+    with closing(Terminal(200)) as terminal:
+        process = subprocess.Popen(  # noqa: S603  # a shell that the test names
+            [sys.executable, "-c", CONTROLLED, *command], cwd=folder, env=dict(env), stdin=terminal.slave
+        )
+        os.close(terminal.slave)
+        try:
+            yield terminal
+        finally:
+            process.kill()
+            process.wait()

@@ -138,13 +138,12 @@ SECONDS = 10
 def relay(
     url: str,
     *,
-    host: str | None = None,
     authorization: str | None = None,
     prefix: str = "",
     date_shift_seconds: float = 0,
     passes: Callable[[str], bool] = lambda _: True,
 ) -> Behaviour:
-    """Return a behaviour that forwards to ``url``, with another Host, Authorization or Date.
+    """Return a behaviour that forwards to ``url``, with another Authorization or Date.
 
     It takes ``prefix`` off each path; what does not pass gets no answer. It is also what ``HTTP_PROXY`` can name: a
     whole URL in the request line is reduced to its path.
@@ -158,7 +157,6 @@ def relay(
         if not passes(target):
             return hang(connection)
         headers = {name: value for name, value in received.headers.items() if name not in HOP_BY_HOP}
-        headers["host"] = host or headers["host"]
         headers |= {"authorization": authorization} if authorization else {}
         behind = HTTPConnection(LOOPBACK, port, timeout=SECONDS)
         try:

@@ -166,8 +166,6 @@ def test_tls_works_with_the_right_certificate_alone(
 
 
 def answering(answer: bytes) -> Behaviour:
-    """Answer everything with the same bytes."""
-
     def behave(connection: Connection) -> bool:
         while connection.sock.recv(65536):
             connection.sock.sendall(answer)
