@@ -71,9 +71,10 @@ function close() {
 }
 
 function draw() {
+  if (!state.setup) return;
   const { window } = state;
   const left = Math.max(window ? window.until - now() : 0, 0);
-  const ttl = state.setup?.ttl_seconds;
+  const ttl = state.setup.ttl_seconds;
   byId("window").dataset.state = isOpen() ? "open" : ttl === 0 ? "none" : "idle";
   byId("again").hidden = !window;
   const text = isOpen() ? whileOpen(window, left) : otherwise(window, ttl);
@@ -90,7 +91,6 @@ function whileOpen({ isElsewhere }, left) {
 }
 
 function otherwise(window, ttl) {
-  if (typeof ttl !== "number") return "Loading…";
   const time = duration(ttl);
   if (state.setup.changes.emulator?.stopped) {
     const then = ttl ? `uses answers that are up to ${time} old. Without one,` : "cannot decide about a token:";
