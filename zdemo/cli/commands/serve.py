@@ -118,9 +118,7 @@ def serve(
             log(as_json=False)
         from zdemo.server.tuning import WorkerApp
 
-        worker = WorkerApp(
-            settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics, page_url=place.page_url
-        )
+        worker = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
         page = _page_options(place, environment, settings)
         _serve(worker, page, listener, workers=workers, pin=workers > 1 if pin is None else pin)
     return ExitCode.YES

@@ -56,7 +56,7 @@ export function decisionOf(event) {
 
 /** Return in one line why a request was answered so; where it stands, the result is said already. */
 export function reasonOf(event) {
-  return (decisionOf(event)?.title ?? event.why?.sentence ?? event.outcome ?? "").replace(/^admitted: /, "");
+  return decisionOf(event)?.reason ?? event.why?.sentence ?? event.outcome ?? "";
 }
 
 /** @param {number | null | undefined} ms */
