@@ -33,7 +33,9 @@ class TestOrder:
         assert Forget.from_message(json.loads(sent)) == order
         assert TOKEN not in repr(order) + sent
 
-    @pytest.mark.parametrize("arguments", [{}, {"user_id": "1" * 201}, {"user_id": "1", "everything": True}])
+    @pytest.mark.parametrize(
+        "arguments", [{}, {"user_id": "1" * 201}, {"token_hash": b"short"}, {"user_id": "1", "everything": True}]
+    )
     def test_an_order_names_exactly_one_thing(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"."):
             Forget(**arguments)

@@ -69,12 +69,16 @@ class Bulkhead:
             wait_seconds = self.wait_seconds
             if not known and self.shortest_wait_seconds is not None:
                 wait_seconds = max(self.shortest_wait_seconds, wait_seconds * self.waiting / self.waiters)
+        interrupted = True
         try:
             waiter.called.wait(wait_seconds)
+            interrupted = False
         finally:
             with self._lock:
                 if not waiter.called.is_set():
                     self._queues[known].remove(waiter)
+            if interrupted and waiter.generation is not None:  # granted at that very moment
+                self.release(waiter.generation)
         return waiter.generation
 
     @property

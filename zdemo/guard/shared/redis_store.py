@@ -143,6 +143,9 @@ class RedisStore:
             self.state = state_after(error, self._address)
             self._log.error(f"answers are not shared: {self.state.reason}", self.state.hint)
             return None
+        except BaseException:
+            self._breaker.failed(permit)
+            raise
         self._breaker.answered(permit)
         if not self.state.ok and (writes or not self.state.reads):
             self.state = SharedState()
