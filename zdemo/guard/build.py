@@ -111,9 +111,9 @@ def build_introspector(  # limits, clocks and collaborators, each given by name
     )
     shared = None
     if settings.cache_url and settings.cache_ttl_seconds:
+        shared = shared_answers(settings, counters=counters)
         from zdemo.guard.shared.answers import SharedIntrospector  # here, because most APIs have no store
 
-        shared = shared_answers(settings, counters=counters)
         inner = SharedIntrospector(guarded, shared, timeout_seconds=timeout_seconds, clock=clock)
     return CachingIntrospector(
         inner,
