@@ -124,9 +124,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
     [("ZITADEL_DOMAIN", *row) for row in DOMAINS] + OTHERS,
     ids=lambda v: repr(v)[:40],
 )
-def test_a_bad_value_is_shown_with_what_is_wrong_and_the_corrected_one(
-    name: str, value: str, problem: str, fix: str
-) -> None:
+def test_a_bad_value_is_shown_with_its_problem_and_a_fix(name: str, value: str, problem: str, fix: str) -> None:
     with pytest.raises(SettingsError) as wrong:
         settings_with(**{name: value})
     assert [*map(str, wrong.value.problems)] == [f"{name} {problem.replace('…', value)}"]
@@ -295,9 +293,7 @@ def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
         ("API_CLIENT_ID", "", False),
     ],
 )
-def test_other_names_of_settings_are_known_and_of_other_programs_only_where_one_is_missing(
-    name: str, meant: str, exported: bool
-) -> None:
+def test_names_of_other_programs_are_known_only_where_one_is_missing(name: str, meant: str, exported: bool) -> None:
     in_file, in_shell = Environment({".env": {name: "x"}}, file=Path(".env")), Environment({EXPORTED: {name: "x"}})
     assert [step.right for step in rename_steps(in_file)] == ([meant] if meant else [])
     assert [step.right for step in rename_steps(in_shell, meant or "CLIENT_ID")] == [meant] * exported

@@ -37,6 +37,7 @@ UNAUTHORIZED = answer(400, {"error": "unauthorized_client"})
 DEAD = answer(401, {"error": "access_denied", "error_description": "access token invalid"})
 ALIVE = answer(200, {"sub": "1"})
 SOUND = {Probe.MADE_UP_CLIENT: UNAUTHORIZED, Probe.READY: answer(200, '"ok"')}
+ASKED = Evidence(replies={Probe.TOKEN: answer(200, {"active": False})})
 DEAD_HERE = SOUND | {Probe.USERINFO: DEAD}
 ALIVE_HERE = SOUND | {Probe.USERINFO: ALIVE}
 DISCOVERY = {Probe.DISCOVERY: answer(200, {"issuer": ISSUER}), Probe.KEYS: answer(200, {"keys": [{"kid": "k"}]})}
@@ -45,7 +46,7 @@ DISCOVERY = {Probe.DISCOVERY: answer(200, {"issuer": ISSUER}), Probe.KEYS: answe
 def find(
     token: str, replies: Mapping[Probe, Response], settings: Settings = SETTINGS, fits: bool | None = None
 ) -> Finding:
-    return judge(token, Evidence(replies=replies, signature_fits=fits), settings)
+    return judge(token, Evidence(replies={**ASKED.replies, **replies}, signature_fits=fits), settings)
 
 
 def judge(token: str, evidence: Evidence, settings: Settings = SETTINGS) -> Finding:
@@ -257,7 +258,7 @@ UNDECIDED = PatRecords(user="ada", user_id=CLIENT_ID, state="ACTIVE")
 def test_no_more_is_asked_than_the_answers_so_far_call_for(
     token: str, replies: Mapping[Probe, Response], records: PatRecords | None, rounds: list[set[Probe]]
 ) -> None:
-    asker = Asker({**replies, **({Probe.PAT_RECORDS: {"pat_records": records}} if records else {})})
-    finding = decide(INACTIVE, case_of(token), asker)
+    asker = Asker({**replies, **({Probe.PAT_RECORDS: {"pat_records": records}} if records else {})}, ASKED)
+    finding = decide(INACTIVE, case_of(token, ASKED), asker)
     assert asker.rounds == rounds
     assert finding is not None or (not token and replies is not SICK_HERE)

@@ -241,9 +241,7 @@ def test_silence_is_told_apart_by_the_health_checks(
     location=texts(st.integers(0, 255).map(chr)),
     ready=st.sampled_from([None, READY, AWAY]),
 )
-def test_whatever_comes_is_made_a_finding(
-    status: int, kind: str, body: bytes, location: str, ready: Response | None
-) -> None:
+def test_anything_becomes_a_finding(status: int, kind: str, body: bytes, location: str, ready: Response | None) -> None:
     fields = {"content-type": kind, "location": location, "server": location, "retry-after": location}
     came = Response(status=status, headers=fields, body=body, seconds=0.01, url=f"{ORIGIN}/oauth/v2/introspect")
     evidence = Evidence(replies={Probe.READY: ready} if ready else {})

@@ -177,9 +177,7 @@ def test_the_reason_of_a_refused_assertion_is_exact(change: dict[str, str], reas
         ({"Authorization": f"Bearer {ADMIN.pat}", "x-zitadel-orgid": "7"}, "x-zitadel-orgid names no", "zdemo-admin"),
     ],
 )
-def test_the_reason_of_a_refused_management_call_is_exact(
-    headers: dict[str, str], reason: str, user: str, desk: Desk
-) -> None:
+def test_the_reason_of_a_refused_call_is_exact(headers: dict[str, str], reason: str, user: str, desk: Desk) -> None:
     desk.world.add_administrator(READER.id, Resource("organization", ORGANIZATION_ID), ["ORG_OWNER_VIEWER"])
     answer = desk.send("POST", f"{SERVICE}/CreateProject", json=CREATE, headers=headers)
     assert answer.status_code in (401, 403, 404)

@@ -197,7 +197,9 @@ def checked_token(environment: Environment) -> str | None:
 
     if problem := paste_problem(token):
         message = f"the token {_source(environment)} cannot be sent: {problem.cause}"
-        raise MissingTokenError(message, hint=problem.fix[0])
+        error = MissingTokenError(message, hint=problem.fix)
+        error.finding = problem.id
+        raise error
     return token
 
 

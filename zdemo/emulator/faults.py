@@ -120,7 +120,8 @@ class Faults:
     def take(self, path: str) -> Fault | None:
         """Return the fault that a request meets, and count it."""
         with self._lock:
-            for at, fault in sorted(enumerate(self._active), key=lambda pair: pair[1].kind != STOPPED):
+            for at in sorted(range(len(self._active)), key=lambda at: self._active[at].kind != STOPPED):
+                fault = self._active[at]
                 if fault.times != 0 and fault.hits(path):
                     if fault.times:  # one that is used up stays, since a request may wait for its end
                         self._active[at] = replace(fault, times=fault.times - 1)

@@ -60,6 +60,10 @@ class Introspection:
         """Return the same answer to a question that was sent at ``moment``, or earlier if the answer says so."""
         return self if self.asked_at is not None and self.asked_at <= moment else replace(self, asked_at=moment)
 
+    def lifetime(self, ttl_seconds: float) -> float:
+        """Return for how long it may be used, in seconds; if it is inactive, not for long."""
+        return ttl_seconds if self.active else min(ttl_seconds, LONGEST_INACTIVE_SECONDS)
+
     def text(self, name: str) -> str:
         """Return a text claim; empty if it is absent or not a text."""
         value = self.claims.get(name)

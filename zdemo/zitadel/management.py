@@ -124,7 +124,7 @@ def management_error(answer: Response) -> ZdemoError:
     """Return the error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
     body = answer.json_object()
     code, text = str(body.get("code", "")), str(body.get("message", ""))
-    if answer.status in (429, *GATEWAY_STATUSES) or "unable to set instance" in answer.text:
+    if answer.status in (429, 500, *GATEWAY_STATUSES) or "unable to set instance" in answer.text:
         return answer_error(answer)
     error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
     if not text or answer.status in (200, 501):

@@ -112,7 +112,7 @@ def show_start(screen: Screen, start: Start, url: str) -> None:
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
     rows.append(("app", start.app_client_id and f"{start.app_client_id} (for people who log in)"))
     rows.append(("people", ", ".join(user.username for user in people(start.world))))
-    screen.pairs([row for row in rows if row[1]], label_width=len("CLIENT_SECRET"))
+    screen.pairs([(label, text) for label, text in rows if text], label_width=len("CLIENT_SECRET"))
     width = max(len(user.username) for user in start.users)
     for user in start.users:
         roles = "(administrator)" if user.administrator else ", ".join(user.roles) or "(no role)"
