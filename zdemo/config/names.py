@@ -1,7 +1,7 @@
 """The name that is most like a word, and variables that have another name than zdemo's."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment
 from zdemo.config.variables import BY_NAME, OTHER_NAMES
@@ -25,15 +25,6 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str
     lowered = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), lowered, 1, least)
     return lowered[near[0]] if near else ""
-
-
-def beside_right_names(environment: Environment) -> Iterator[tuple[str, str]]:
-    """Yield each misspelled name of a setting that has another value under its right name; a longer one is a copy."""
-    for name in environment:
-        is_own = environment.source(name) != EXPORTED or name.startswith(PREFIXES)
-        right = did_you_mean(name, BY_NAME, least=NEAR_VARIABLE) if is_own and name not in BY_NAME else ""
-        if right in environment and not name.startswith(right) and environment[name] != environment[right]:
-            yield name, right
 
 
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:

@@ -146,19 +146,16 @@ def _settings(
     elif key_file is not None:
         environment = environment.without(USER_SECRET).without(USER_ID)
     hide_secrets(screen, environment)
-    owner = read_environment(env_file).get(USER_ID)
     if client_secret == ASK:
         environment = environment.without(USER_SECRET)
-    elif given is None and client_id not in (None, owner):
-        if USER_SECRET in environment:
-            whose = (
-                f"it is of {USER_ID}={owner}, not of {client_id}" if owner else f"{USER_ID} does not say whose it is"
-            )
-            unused = f"{USER_SECRET} from {environment.source(USER_SECRET)} is not used: {whose}"
-            if not at_terminal():
-                reads = Command("token", option=f"--client-id {shlex.quote(client_id)} --client-secret -")
-                raise MissingTokenError(unused, hint=sentence("give that user's secret:", reads))
-            screen.note(unused)
+    owner = read_environment(env_file).get(USER_ID)
+    if given is None and client_id not in (None, owner) and USER_SECRET in environment:
+        why = f"it is of {USER_ID}={owner}, not of {client_id}" if owner else f"{USER_ID} does not say whose it is"
+        unused = f"{USER_SECRET} from {environment.source(USER_SECRET)} is not used: {why}"
+        if not at_terminal():
+            reads = Command("token", option=f"--client-id {shlex.quote(client_id)} --client-secret -")
+            raise MissingTokenError(unused, hint=sentence("give that user's secret:", reads))
+        screen.note(unused)
         environment = environment.without(USER_SECRET)
     return _asked(screen, environment, asks=client_secret == ASK), environment
 

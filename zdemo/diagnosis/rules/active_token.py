@@ -9,7 +9,6 @@ from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, near_miss, other_ap
 from zdemo.diagnosis.rules.rule import table
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
-from zdemo.errors.steps import Command
 
 IGNORED = "ZITADEL ignores it, but no client can send it in a header field: all of this applies to the token alone"
 SOON_SECONDS = 600
@@ -25,7 +24,6 @@ def _bare_answer(case: TokenCase) -> Finding | None:
         cause=f"{zitadel.server} says that the token is active, but not of which user, by whom and for whom",
         candidates=("a stub or another server answers there", "something in between changes ZITADEL's answer"),
         fix=(f"correct {zitadel.setting}: host and port of your ZITADEL",),
-        otherwise=(Command("emulator", does="answers as ZITADEL does, where there is none"),),
     )
 
 

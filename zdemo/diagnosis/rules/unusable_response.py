@@ -85,19 +85,13 @@ def _may_be_an_api(case: TokenCase) -> bool:
 
 @rule(Probe.READY, when=_may_be_an_api)
 def _is_the_api(case: TokenCase) -> Finding | None:
-    is_zdemos = is_from_zdemo(case.answer)
+    host, is_zdemos = _host(case), is_from_zdemo(case.answer)
     if case.evidence.is_zitadel and not is_zdemos:
         return None
-    what = f"not a ZITADEL but {'a zdemo API' if is_zdemos else 'an API that takes tokens'}"
-    there = sentence(
-        "set the API's address with", SetVariable("ZDEMO_API_URL", f"{url(case.answer).scheme}://{_host(case)}")
-    )
-    return Finding(
-        id="zitadel.is_the_api",
-        cause=f"the server at {_host(case)} is {what}",
-        likely=not is_zdemos,
-        fix=(_correct_address(case.answer), there),
-    )
+    cause = f"the server at {host} is not a ZITADEL but {'a zdemo API' if is_zdemos else 'an API that takes tokens'}"
+    address = SetVariable("ZDEMO_API_URL", f"{url(case.answer).scheme}://{host}")
+    fix = _correct_address(case.answer), sentence("set the API's address with", address)
+    return Finding(id="zitadel.is_the_api", cause=cause, likely=not is_zdemos, fix=fix)
 
 
 def _no_instance(case: TokenCase) -> Finding | None:
