@@ -21,12 +21,13 @@ def why(finding: Finding) -> str:
 def brief(finding: Finding) -> Finding:
     """Return the finding with its first cause alone: what is wrong with the settings, if that explains it.
 
-    A value that hides another may be the one that is meant: its own fix stays if it is known, or a token, which ends.
+    Where that is one value that hides another, which may be meant, the fix of the cause stays if it is known, or for a
+    token, which ends some time.
     """
     steps = tuple(step for problem in finding.because for step in problem.steps)
-    hiding = [problem for problem in finding.because if problem.kind is ProblemKind.HIDDEN]
-    if any("PAT" in problem.names or finding.certainty is not Certainty.OPEN for problem in hiding):
-        steps += finding.fix
+    if [problem.kind for problem in finding.because] == [ProblemKind.HIDDEN]:
+        is_known = finding.certainty is not Certainty.OPEN or "PAT" in finding.because[0].names
+        steps += finding.fix if is_known else ()
     return replace(finding, fix=steps, otherwise=(), candidates=(), seen=()) if steps else finding
 
 
