@@ -95,6 +95,7 @@ UNAUTHORIZED = {"error": "unauthorized_client"}
         (answer(500, {"error": "server_error"}), "zitadel.fails", ["500"]),
         (page(403), "zitadel.filtered", ["403"]),
         (answer(404, "404 page not found"), "zitadel.other_server", ["not a ZITADEL"]),
+        (answer(404, {"detail": "Not Found"}), "zitadel.other_server", ["not a ZITADEL"]),
         (answer(418, {"error": "teapot"}), "zitadel.unusable", ["418"]),
         (page(511), "net.login", ["the network requires a login"]),
         (answer(404, OF_ZDEMO), "zitadel.is_the_api", ["127.0.0.1:8080", "a zdemo API"]),

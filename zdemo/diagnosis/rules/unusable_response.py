@@ -229,7 +229,8 @@ def _fails(case: TokenCase) -> Finding:
 
 def _is_strange(case: TokenCase) -> bool:
     body = case.answer.json_object()
-    return not body or (case.answer.status == 200 and "active" not in body)
+    is_apis = case.answer.status == 404 and body.keys().isdisjoint(("error", "code"))  # of any framework
+    return not body or is_apis or (case.answer.status == 200 and "active" not in body)
 
 
 def _is_filters_page(case: TokenCase) -> bool:
@@ -279,11 +280,11 @@ def _unusable(case: TokenCase) -> Finding | None:
 
 @rule(Probe.READY)
 def _another_api(case: TokenCase) -> Finding | None:
-    answer, body, correct = case.answer, case.answer.json_object(), _correct_address(case.answer)
-    not_zitadel = f"the server at {_host(case)} is not a ZITADEL but"
+    answer, body = case.answer, case.answer.json_object()
     if answer.status == 200 and "issuer" in body:
-        cause = f"{not_zitadel} another authorization server (issuer {quoted(body['issuer'])})"
-        return Finding(id="zitadel.other_issuer", cause=cause, fix=(correct,))
+        other = f"another authorization server (issuer {quoted(body['issuer'])})"
+        cause = f"the server at {_host(case)} is not a ZITADEL but {other}"
+        return Finding(id="zitadel.other_issuer", cause=cause, fix=(_correct_address(answer),))
     is_other = body and 200 <= answer.status < 500 and answer.status != 429 and not case.evidence.is_ready
     return _other_server(case) if is_other else None
 
