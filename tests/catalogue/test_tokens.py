@@ -1,6 +1,7 @@
 """The catalogue of faults: the token, and the role that it lacks."""
 
 import datetime
+import re
 import secrets
 from collections.abc import Callable
 
@@ -61,6 +62,9 @@ def test_18_39_40_41_a_dead_pat(bare: Shell, planter: Planter, death: str) -> No
     introspect(bare, administered(planter.url)).names(*CANDIDATES, OPEN)
     for output in both(bare, administered(planter.url, **IDS), "token.active"):
         output.names(*named).never(OPEN, never)
+    bare.dotenv(PAT=VISITOR.pat)
+    for env in (settings(planter.url), administered(planter.url, **IDS)):  # the hidden value may be an older one
+        assert re.search("unset PAT\n.*\n .*(new PAT|another user)", bare("introspect", **env).out)
 
 
 def test_19_a_pat_that_has_expired(bare: Shell, planter: Planter) -> None:

@@ -146,6 +146,17 @@ USE_LAST = "use the access token that the last refresh gave"
 NOT_SEEN = "it is valid, but not meant for this API (userinfo did not show it)"
 
 
+def _assertion(case: TokenCase) -> Finding | None:
+    if not case.form.is_assertion:
+        return None
+    return Finding(
+        id="token.is_assertion",
+        cause="this is an assertion (JWT profile): it proves who asks for a token, and is not an access token",
+        fix=("exchange it at the token endpoint, with grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",),
+        otherwise=(Command("token", option="--key-file FILE", does="signs one with a key file, and exchanges it"),),
+    )
+
+
 @rule(Probe.KEYS)
 def _wrong_signature(case: TokenCase) -> Finding | None:
     cause = "the JWT's signature does not match its content: it was changed, or a part of it is missing"
@@ -243,4 +254,4 @@ def _key_is_known(case: TokenCase) -> bool | None:
     return any(isinstance(key, dict) and key.get("kid") == kid for key in keys) if isinstance(keys, list) else None
 
 
-DEAD_JWT = table(_wrong_signature, _other_issuer, _by_its_claims, _other_audience, _ended)
+DEAD_JWT = table(_assertion, _wrong_signature, _other_issuer, _by_its_claims, _other_audience, _ended)
