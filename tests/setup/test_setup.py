@@ -342,7 +342,7 @@ def test_an_organization_is_chosen_by_its_id(desk: Desk, workshop: Workshop) -> 
     chosen = eventually("it is listed", lambda: owned.plan(client).current.organization)
     assert (chosen and chosen.name) == places[1].name
     client.organization_id = "299999999999999999"
-    with pytest.raises(ZdemoError, match="--org names no organization"):
+    with pytest.raises(ZdemoError, match="no organization with the ID of --org"):
         owned.plan(client)
 
 

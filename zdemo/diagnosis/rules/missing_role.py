@@ -74,7 +74,9 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
 
 
 def _rights(case: TokenCase) -> str:
-    known = "ZITADEL_ADMIN_PAT" if case.evidence.is_admin_pat else "it has no name, as those from ZITADEL's first start"
+    known = (
+        "ZITADEL_ADMIN_PAT" if case.evidence.is_admin_pat else "it has no name, like those from ZITADEL's first start"
+    )
     return _names(case.evidence.own_rights[:MOST_SHOWN], 40) or known
 
 

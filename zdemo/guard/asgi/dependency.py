@@ -64,7 +64,7 @@ class TokenDependency(Depends, SecurityBase):
         arguments, and for roles inside a request; for a request, when awaited, why it is refused.
         """
         if security_scopes and security_scopes.scopes:
-            hint = f"write requires_token(all_of={security_scopes.scopes}) in its place"
+            hint = f"use requires_token(all_of={security_scopes.scopes}) instead"
             raise GuardError("Security(..., scopes=[...]) checks no role", hint=hint)
         if connection is UNSET and (in_request.get() or self._roles != NO_ROLE):
             raise GuardError("requires_token(...) is called inside a request", hint=ONCE)
