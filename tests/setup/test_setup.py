@@ -346,7 +346,7 @@ def test_an_organization_is_chosen_by_its_id(desk: Desk, workshop: Workshop) -> 
         owned.plan(client)
 
 
-def test_a_name_that_is_taken_meanwhile_is_said_and_the_next_run_uses_it(desk: Desk, workshop: Workshop) -> None:
+def test_a_name_that_is_taken_meanwhile_is_reported_and_the_next_run_uses_it(desk: Desk, workshop: Workshop) -> None:
     name = desk.options.visitor_name
 
     def take() -> None:

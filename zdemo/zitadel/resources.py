@@ -342,7 +342,7 @@ def whoami(client: ManagementClient) -> User:
 def administrator(client: ManagementClient) -> User:
     """Return the token's user with the roles of an administrator, in the organization in which the client works.
 
-    That is the user's own unless they are an administrator of one other alone. Raises ZdemoError if there are several.
+    That is the user's own, unless they are an administrator only of one other. Raises ZdemoError if there are several.
     """
     user, held = whoami(client), list_memberships(client)
     others = {"" if membership.whole_instance else membership.organization_id for membership in held}
