@@ -189,7 +189,6 @@ OWNER, GRANTED = {"own_rights": ("IAM_OWNER",)}, {"assignments": (assignment(ROL
     ("introspection", "more", "known", "name", "rounds"),
     [
         (pat(), {}, {LISTED: GRANTED, RIGHTS: {}, OTHERS: {}}, "role.in_other_project", [{RIGHTS, LISTED}]),
-        (pat(), {"refused_for_role": True}, {LISTED: {}, RIGHTS: OWNER, OTHERS: {}}, "role.missing", [{LISTED}]),
         (pat(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.administrators_token", [{RIGHTS, LISTED}]),
         (session(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.missing", [{LISTED}]),
         (session(scope=f"{SCOPE}x"), {}, {LISTED: {}, RIGHTS: OWNER}, "role.narrowed", []),

@@ -149,7 +149,8 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
     users = (READER, VISITOR) if place.emulator_name else ()
     if place.emulator_port:
         file, _ = emulator_env_file(file or DEFAULT_ENV_FILE, place.emulator_port)
-        file_step = with_env_file(init_emulator(place.emulator_port, place.url), file)
+        does = f"writes {file}, with the PAT of the emulator's administrator"
+        file_step = with_env_file(replace(init_emulator(place.emulator_port, place.url), does=does), file)
     return PageOptions(
         key=place.page_key,
         api_url=place.url,
