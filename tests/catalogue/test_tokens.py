@@ -121,7 +121,7 @@ def test_39_what_an_administrator_may_not_see_stays_open(bare: Shell, planter: P
     owner = {"userId": VISITOR.id, "resource": organization, "roles": ["ORG_OWNER"]}  # who may not read events
     planter.api.administrators.CreateAdministrator(**owner).has()
     introspect(bare, env).names("deactivated or locked in between", "create a new PAT", OPEN)
-    introspect(bare, env | {"ZDEMO_PAT_ID": ""}).names("switched off in between", "it was deleted", OPEN)
+    introspect(bare, env | {"ZDEMO_PAT_ID": ""}).names("deactivated or locked in between", "it was deleted", OPEN)
 
 
 def test_22_a_role_in_another_project(bare: Shell, planter: Planter) -> None:

@@ -190,6 +190,6 @@ def test_a_device_shows_its_address_and_its_code(shell: Shell) -> None:
         ("--login", {"ZITADEL_DOMAIN": "http://127.0.0.1:1"}, 4, "refuses connections"),
     ],
 )
-def test_obstacles_are_said_at_once(shell: Shell, words: str, change: dict[str, str], code: int, named: str) -> None:
+def test_obstacles_are_named_at_once(shell: Shell, words: str, change: dict[str, str], code: int, named: str) -> None:
     ran = shell("token", *words.split(), **APP | change)
     assert (ran.code, ran.out, is_two_lines(ran), named in ran.err) == (code, "", True, True)

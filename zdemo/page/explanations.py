@@ -202,7 +202,7 @@ def _person(context: PageContext) -> PageCaller:
 
 
 def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) -> Why:
-    """Return why a request was refused; unless ``is_new``, as ZITADEL was asked about one like it before."""
+    """Return why a request was refused. Ask ZITADEL again about a request like an earlier one only if ``is_new``."""
     if call.accepted:
         return None
     token = sha256((caller.token or "").encode()).digest()

@@ -207,7 +207,7 @@ def _in_browser(screen: Screen, login: Login) -> IssuedToken:
     with serving(login) as port:
         address = f"http://127.0.0.1:{port}/"
         login.redirect_uri = urljoin(address, CALLBACK)
-        answer = login.answer_in(login.begin())  # empty, but for zdemo emulator --auto-login
+        answer = login.answer_in(login.begin())  # empty, except with zdemo emulator --auto-login
         if not answer:
             screen.tell("open this address on this machine, unless a browser opens now:")
             screen.tell(address)
@@ -232,7 +232,7 @@ def _as_device(screen: Screen, login: Login) -> IssuedToken:
 
 
 def _open_browser(address: str) -> bool:
-    """Open a browser that has windows, if there is one; one in the terminal would hide what is said there."""
+    """Open a browser that has windows, if there is one; a browser in the terminal would hide the output."""
     import webbrowser  # here, since only this needs it
 
     names = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")

@@ -252,8 +252,8 @@ def _method_not_allowed(case: ApiCase) -> Finding:
     safe = next((m for m in Method if m in words and m.is_safe and m is not case.call.method), None)
     other = "use a method that the API's documentation names: -X METHOD"
     fix = replace(case.call, method=safe).command if safe else other
-    takes = f"; it takes {', '.join(words)}" if words else ""
-    cause = f"this path does not take {case.call.method} (405){takes}"
+    allows = f"; it allows {', '.join(words)}" if words else ""
+    cause = f"this path does not allow {case.call.method} (405){allows}"
     return Finding(id="call.method_not_allowed", cause=cause, fix=(fix,))
 
 

@@ -90,7 +90,9 @@ def _not_listed(pats: Collection[Credential], records: PatRecords, now: float) -
     candidates = (
         f"it has expired: the user has a PAT that did ({', '.join(past[:3])})" if past else "",
         f"it was deleted: the user had a PAT that was deleted{gone}" if gone else "it was deleted",
-        f"its user was switched off in between{_when(off)}: {STAY_DEAD}" if off or not records.all_known else "",
+        f"its user was deactivated or locked in between{_when(off)}: {STAY_DEAD}"
+        if off or not records.all_known
+        else "",
         "it belongs to another user or another ZITADEL, or a character of it was changed",
     )
     cause, fix = f"the PAT is not valid here; its user {user} is active", f"create a new PAT for {user}"

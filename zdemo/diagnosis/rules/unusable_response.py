@@ -242,7 +242,7 @@ def _filtered(case: TokenCase) -> Finding:
     answer = case.answer
     return Finding(
         id="zitadel.filtered",
-        cause=f"another server than ZITADEL answers at {_host(case)} and refuses the request ({described(answer)})",
+        cause=f"a server other than ZITADEL answers at {_host(case)} and refuses the request ({described(answer)})",
         candidates=(IN_FRONT, f"{answer.setting} names another web server"),
         fix=(f"{_let_pass(case, 'the filter')} without a login, or correct {answer.setting}",),
     )

@@ -76,7 +76,7 @@ def not_found(text: str = "404 page not found") -> Response:
 
 
 def preflight(more_headers: Iterable[str] = ()) -> Response:
-    """Return the response to a browser's preflight request (Fetch §4.8), which allows all that it asks, or nothing."""
+    """Return the response to a browser's preflight request (Fetch §4.8), which allows all it asks for, or nothing."""
     answer = Response(status=204)
     del answer.headers["Content-Type"]
     names = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
