@@ -17,6 +17,7 @@ def listen(host: str, port: int) -> socket.socket:
     is_v6 = ":" in host
     family, both = socket.AF_INET6 if is_v6 else socket.AF_INET, is_v6 and socket.has_dualstack_ipv6()
     try:
+        socket.getaddrinfo(host, port)  # create_server takes an empty host for all addresses
         sock = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections inherit it
         return sock
