@@ -84,7 +84,7 @@ def _api_cannot_ask(case: ApiCase) -> Finding:
         return case.here
     first, fix = (UNREACHED, "it was a temporary failure"), (API_LOG, RESTART, COMPARE)
     if case.status == 502:  # an answer came (the tree in zdemo/errors)
-        first, fix = (CLIENT_REFUSED, "another server than ZITADEL answers it"), (COMPARE_CLIENT, API_LOG, RESTART)
+        first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, API_LOG, RESTART)
     cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
     return Finding(id="call.api_cannot_ask", cause=cause, candidates=(*first, STARTED_BEFORE, OTHER_SETTINGS), fix=fix)
 
