@@ -30,7 +30,7 @@ def test_an_accepted_call_shows_request_status_time_whose_token_and_message(shel
     assert route.split("-")[0] in rows[len(sent)].lower()
 
 
-def test_an_accepted_call_names_those_who_act_in_the_place_of_the_user(shell: Shell) -> None:
+def test_an_accepted_call_names_those_who_impersonate_the_user(shell: Shell) -> None:
     with upstream(claims(username="ada", act={"sub": "8", "act": {"sub": "9"}})) as zitadel:
         ran = shell("call", "private", ZITADEL_DOMAIN=zitadel.url)
     assert (ran.code, "ada, impersonated by 8, 9 (" in ran.out) == (0, True)

@@ -222,7 +222,7 @@ def test_a_remark_stands_below_the_command_that_a_person_pastes(bare: Shell) -> 
     with serving(an_api()) as port:
         ran = bare("doctor", "--api", f"http://127.0.0.1:{port}/orders/7", PAT=VISITOR.pat)
     lines = [line.strip() for line in ran.out.splitlines()]
-    assert lines[lines.index("fix           zdemo introspect") + 1] == "what ZITADEL says about this token"
+    assert lines[lines.index("fix           zdemo introspect") + 1] == "shows what ZITADEL says about this token"
 
 
 @pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "http://[x/"])

@@ -37,8 +37,8 @@ def test_an_active_token_shows_who_what_for_which_roles_and_a_verdict_for_each_r
     [
         ({"username": None, "client_id": "3" * 18}, "who", "user 7"),
         ({"username": None, "client_id": "reader"}, "who", "reader (user 7)"),
-        ({"act": {"sub": "8", "act": {"sub": "9"}}}, "actor", "user 8 acts in the place of this user, as did user 9"),
-        ({"act": {"sub": "\x1b[2J"}, "exp": 1}, "actor", r"user \x1b[2J acts in the place of this user"),
+        ({"act": {"sub": "8", "act": {"sub": "9"}}}, "actor", "user 8 impersonates this user, as did user 9"),
+        ({"act": {"sub": "\x1b[2J"}, "exp": 1}, "actor", r"user \x1b[2J impersonates this user"),
     ],
 )
 def test_the_first_lines_name_user_and_actor(shell: Shell, changed: dict[str, object], first: str, who: str) -> None:

@@ -272,7 +272,7 @@ def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None
     again = desk(*TEARDOWN, **bare)
     assert (again.code, "nothing to remove" in again.out) == (0, True), "it needs no settings"
     write_state(desk.folder / ".env", state)  # as if the first one was killed at its end
-    assert "only its record is left" in desk(*TEARDOWN).out
+    assert "only the state file is left" in desk(*TEARDOWN).out
 
 
 @pytest.mark.thorough

@@ -16,10 +16,12 @@ from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
+from zdemo.config.sources import source_problems
 from zdemo.config.variables import BY_NAME, SECRETS, VARIABLES
 from zdemo.emulator import CLIENT_SECRET as EMULATORS_SECRET
 from zdemo.emulator import READER
 from zdemo.errors import ExitCode, SettingsError
+from zdemo.errors.problem import ProblemKind
 
 GOOD = {
     "ZITADEL_DOMAIN": "https://zitadel.example",
@@ -296,6 +298,26 @@ def test_names_of_other_programs_are_known_only_where_one_is_missing(name: str, 
     assert [step.right for step in rename_steps(in_file)] == ([meant] if meant else [])
     assert [step.right for step in rename_steps(in_shell, meant or "CLIENT_ID")] == [meant] * exported
     assert [step.right for step in rename_steps(in_shell)] == [meant] * (exported and name.startswith("Z"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "exported", "unused"),
+    [
+        ("ZDEMO_CACHETTL", "3", True, 1),
+        ("ZDEMO_CACHETTL", "5", True, 0),
+        ("ZDEMO_CACHE_TTL_OLD", "3", False, 0),
+        ("CACHE_TTL", "3", True, 0),
+        ("OTHER_CACHE_TTL", "3", True, 0),
+    ],
+)
+def test_a_misspelled_name_beside_the_right_one_is_not_used(
+    name: str, value: str, exported: bool, unused: bool
+) -> None:
+    place = EXPORTED if exported else ".env"
+    problems = source_problems(Environment({place: {name: value}, "x": {"ZDEMO_CACHE_TTL": "5"}}))
+    assert [(problem.kind, problem.text) for problem in problems] == [
+        (ProblemKind.UNUSED, f"{name} in {place} is not used: the setting is ZDEMO_CACHE_TTL, which is set too")
+    ] * unused
 
 
 def test_a_key_file_replaces_client_id_and_secret_and_its_path_starts_beside_the_env_file(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_known_token_is_shown_with_the_time_that_its_answer_has_left(api: Trac
     ("path", "token", "decision", "sentence"),
     [
         ("/api/private", "", "no bearer token", "this route requires a token, and none was sent"),
-        ("/api/public", "", "admitted: this needs no token", ""),
+        ("/api/public", "", "admitted: this route needs no token", ""),
         ("/api/unknown", "", "no such path", "no such path"),
         ("/api/private", READER.pat[:-8], "the token is not active", "most likely, the token is cut off"),
         ("/api/private", READER.pat, "admitted: the token is active", ""),

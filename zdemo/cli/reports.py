@@ -75,7 +75,7 @@ def show_checks(
 ) -> None:
     """Show the first failure with what may explain it, or else the first warning, on a screen with the groups' lines.
 
-    ``verbose`` shows all, as ``command`` does.
+    ``verbose`` shows everything, as ``command`` would.
     """
     failures = [report for report in done if report.result.outcome is Outcome.FAIL]
     warnings = [report for report in done if report.result.outcome is Outcome.WARN]

@@ -150,7 +150,7 @@ def admin_settings(
             error.steps = ("add --admin-pat at the end of the line, which asks for it", *error.steps)
         raise
     tell_warnings(screen, settings)
-    if ISSUER not in environment.hidden:  # that is said in the next line
+    if ISSUER not in environment.hidden:  # else the next line says so
         tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
     tell_hidden(screen, environment, ISSUER, ADMIN_PAT, "ZITADEL_PROJECT_ID")
     return environment, settings

@@ -216,7 +216,7 @@ class UserSettings(ZitadelSettings):
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     key: SigningKey | None = None
-    environment: Environment = field(default_factory=lambda: Environment({}), repr=False)  # that all comes from
+    environment: Environment = field(default_factory=lambda: Environment({}), repr=False)  # the source of all values
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> UserSettings:

@@ -55,7 +55,7 @@ class Breaker:
         self._hung_probe_seconds = max(PROBE_SECONDS, self.timeout_seconds / MOST_PROBES)
         self._lock = threading.Lock()
         self.refusal: CredentialsRefused | None = None  # why it is open, if ZITADEL answers
-        self._refused_at = 0  # so many answers had come by then
+        self._refused_at = 0  # the number of answers before the refusal
         self._open = False
         self._answers = 0
         self._failures = 0
@@ -98,7 +98,7 @@ class Breaker:
             return ends
 
     def refused(self, permit: Permit, refusal: CredentialsRefused) -> None:
-        """Record that an answer refused the credentials. One to a call from before a refusal does not renew that."""
+        """Record that an answer refused the credentials. A call that began before a refusal does not renew it."""
         with self._lock:
             if self.refusal is None or permit.answers_before >= self._refused_at:
                 self._open_at(self.clock())

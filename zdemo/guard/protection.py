@@ -55,7 +55,7 @@ class ProtectedIntrospector:
     def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
         """Ask, unless a guard refuses; ``deadline`` is on the running clock.
 
-        Raises ZitadelUnavailable or CredentialsRefused also if the breaker is open, the first if all flights are taken.
+        Raises ZitadelUnavailable or CredentialsRefused if the breaker is open, the first also if all flights are taken.
         """
         permit = self._breaker.admit()
         if permit is None:

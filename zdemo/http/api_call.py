@@ -201,7 +201,7 @@ def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id:
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What an API did with an order to forget; ``why_not`` is what keeps it, or those that share its store, from it."""
+    """What an API did with an order to forget; ``why_not`` is why it, or APIs with its store, did not forget."""
 
     done: bool = False
     why_not: str = ""

@@ -108,7 +108,7 @@ def _detail(errors: list[BaseException]) -> str:
         if isinstance(e, ssl.SSLCertVerificationError):
             return str(e.verify_message)
     for e in errors:
-        if isinstance(e, ssl.SSLError) and getattr(e, "reason", None):  # none if Python itself has raised it
+        if isinstance(e, ssl.SSLError) and getattr(e, "reason", None):  # absent if Python itself raises the error
             return str(e.reason)
     for e in errors:
         if isinstance(e, OSError) and isinstance(e.errno, int) and e.errno in errno.errorcode:

@@ -148,7 +148,7 @@ def _until_active(order: _UserChange, *, is_active: bool) -> float | None:
 
 
 def _shown(is_so: Callable[[], bool]) -> float | None:
-    """Wait until ZITADEL shows a change. It has been made, so a ZITADEL that fails now is no error of the change."""
+    """Wait until ZITADEL shows a change. It is made already, so a failure of ZITADEL now is not an error."""
     with suppress(ZdemoError):
         return wait_until(is_so)
     return None

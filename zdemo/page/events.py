@@ -249,7 +249,7 @@ def _decision(trace: Trace, settings: Settings, now: float) -> Step:
     elif trace.introspection is None and trace.is_past and trace.request_headers:
         reason = "admitted"
     elif trace.introspection is None:
-        admitted, reason = "admitted: ", "this needs no token"
+        admitted, reason = "admitted: ", "this route needs no token"
     else:
         role = next((route.role for route in Route if route.path == trace.path), None)
         admitted, reason = "admitted: ", "the token is active" + (f" and has the role {role}" if role else "")

@@ -148,7 +148,7 @@ def _accepts(target: Target) -> Finding:
         return passed(f"{reply.status}")
     if reply.status in (401, 403) and reply.error == "insufficient_scope":
         return passed(f"{reply.status} insufficient_scope: the token is valid, but lacks a role")
-    return failed(f"{reply.in_words()} for PAT", Command("introspect", does="what ZITADEL says about this token"))
+    return failed(f"{reply.in_words()} for PAT", Command("introspect", does="shows what ZITADEL says about this token"))
 
 
 def _same_as(case: str, name: str, what: str, verdict: str, need: str = "api.no_token") -> Check[Target]:

@@ -80,7 +80,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
-    from zdemo.emulator import emulate  # here, since a line of help needs no server
+    from zdemo.emulator import emulate  # here, because help needs no server
     from zdemo.serving.signals import block_stop_signals, wait_for
 
     signals = block_stop_signals()

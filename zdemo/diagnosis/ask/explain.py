@@ -60,7 +60,7 @@ def explain(  # noqa: PLR0913  # each given by name
         return Explanation(finding=diagnose(BY_API_ALONE, case).and_seen(why_not))
     if known is None:
         with closing(Facts(environment, settings, token, ids)) as facts:
-            known = investigate(facts, role=call.role, now=now, refused_for_role=case.code == "insufficient_scope")
+            known = investigate(facts, role=call.role, now=now)
     finding = diagnose(COMPARED, case.compared_with(known.finding, known.introspection))
     if finding.id in ("call.disagrees", "call.api_cannot_ask"):
         api_url = call.url.removesuffix(without_secret_query(call.route.path))

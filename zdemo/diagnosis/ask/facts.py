@@ -148,7 +148,7 @@ class Facts:
     def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = (), now: float | None = None) -> Evidence:
         """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.
 
-        Return all that is known then. ``now``, in epoch seconds: compare ZITADEL's clock with it. Raises SettingsError
+        Return everything that is known. With ``now`` (epoch seconds), compare ZITADEL's clock. Raises SettingsError
         for an unusable CA bundle.
         """
         from zdemo.http.deadline import LEAST_REQUEST_SECONDS  # here, because help and completion need no requests

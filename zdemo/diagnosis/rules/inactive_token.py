@@ -229,7 +229,9 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
     """Return what is not about this token alone, and what no probe could rule out."""
     evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {case.settings.issuer}"]
     if evidence.administrator_is_active is False:
-        doubts.append("the administrator's token is inactive as well: both may be of another (or a recreated) ZITADEL")
+        doubts.append(
+            "the administrator's token is inactive as well: both may belong to another (or a recreated) ZITADEL"
+        )
     if Probe.USERINFO not in evidence.refused and case.form.kind is not TokenKind.PAT:
         doubts.append(NOT_SEEN)
     return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")

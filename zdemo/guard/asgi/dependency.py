@@ -32,7 +32,7 @@ WRITE_IT = f"write {AS_DEPENDENCY} in FastAPI; in Starlette, {ONCE}"
 class TokenDependency(Depends, SecurityBase):
     """A guard that admits requests whose token has roles; for FastAPI, its own ``Depends``, and a security scheme.
 
-    Called without a request, the guard without roles makes those with roles.
+    Called without a request, the guard without roles creates guards with roles.
     """
 
     # What FastAPI reads: a parameter that it does not find here, it would take from the query.
@@ -64,7 +64,7 @@ class TokenDependency(Depends, SecurityBase):
         arguments, and for roles inside a request; for a request, when awaited, why it is refused.
         """
         if security_scopes and security_scopes.scopes:
-            hint = f"write requires_token(all_of={security_scopes.scopes}) in its place"
+            hint = f"write requires_token(all_of={security_scopes.scopes}) instead"
             raise GuardError("Security(..., scopes=[...]) checks no role", hint=hint)
         if connection is UNSET and (in_request.get() or self._roles != NO_ROLE):
             raise GuardError("requires_token(...) is called inside a request", hint=ONCE)
