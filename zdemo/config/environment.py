@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zdemo.errors.steps import Command, Step, sentence
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, sentence
 
 NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
 INIT_EMULATOR = sentence(Command("init --emulator", uses_settings=False), "writes one with the emulator's settings")
 INIT = sentence(Command("init", uses_settings=False), "writes one to fill in")
+SETUP = sentence(Command("setup"), "fills it in for your ZITADEL")
+REPLACE = sentence(Command("init --emulator", uses_settings=False), "replaces it with the emulator's settings")
 KEY_FILE = "ZITADEL_KEY_FILE"
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
@@ -90,10 +92,15 @@ class Environment(Mapping[str, str]):
         if self.can_init and (other := next(filter(Path.is_file, map(Path, NEARBY)), None)):
             return (f"add --env-file {other}, or set {what} in the environment or in .env",)
         setting = f"set {what} in the environment or in {self.file or '.env'}"
-        if not self.can_init:  # where a .env exists, zdemo init refuses
-            return (setting,)
         with_own = any(map(is_setting, self))  # the emulator's would not fit to these
-        return setting, INIT if with_own else INIT_EMULATOR
+        if self.can_init:
+            return setting, INIT if with_own else INIT_EMULATOR
+        from zdemo.config.new_dotenv import is_skeleton  # here, since it reads a file
+
+        if with_own or self.file != DEFAULT_ENV_FILE or not is_skeleton(self.file):
+            return (setting,)  # zdemo init refuses
+        is_setups = not any(name.startswith("ZDEMO_USER_") for name in names)
+        return (setting, *([SETUP] if is_setups else []), REPLACE)
 
     def giving(self, name: str, option: str, value: str) -> Environment:
         """Return the same environment with a variable that an option gives."""

@@ -1,6 +1,6 @@
 """A first ``.env``, the emulator's or one to fill in, and whether a file has the emulator's settings.
 
-An existing file is never changed. The emulator's secrets are public, and used on this machine alone.
+Only a skeleton that nobody changed is ever replaced. The emulator's secrets are public, and used on this machine alone.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
 from zdemo.config.dotenv_file import Dotenv, read_dotenv
 from zdemo.config.environment import KEY_FILE, is_setting
+from zdemo.config.file_io import read_file
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import EMULATOR_PORT, SECRETS, Variable, dotenv_text, is_public
 from zdemo.errors import SettingsError
@@ -25,6 +26,15 @@ def skeleton() -> str:
         "zdemo setup creates what is needed in your ZITADEL, and fills this in. zdemo doctor says what is missing.",
         lambda variable: f"{variable.name}=" if variable.to_fill_in else _proposed(variable),
     )
+
+
+def is_skeleton(path: Path) -> bool:
+    """Return whether a file is a skeleton that nobody changed; a link is not."""
+    text = skeleton().encode()
+    try:
+        return not path.is_symlink() and read_file(path, len(text))[0] == text
+    except OSError:
+        return False
 
 
 def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
