@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, sentence
-
-NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
-INIT_EMULATOR = sentence(Command("init --emulator", uses_settings=False), "writes one with the emulator's settings")
-INIT = sentence(Command("init", uses_settings=False), "writes one to fill in")
-SETUP = sentence(Command("setup"), "fills it in for your ZITADEL")
-REPLACE = sentence(Command("init --emulator", uses_settings=False), "replaces it with the emulator's settings")
 KEY_FILE = "ZITADEL_KEY_FILE"
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
@@ -85,22 +78,6 @@ class Environment(Mapping[str, str]):
         """Return the advice to correct a variable in the place that it comes from."""
         place = self.source(name)
         return f"correct {self.setting(name)}" + (f" in {place}" if place not in ("", COMMAND_LINE) else "")
-
-    def completion(self, names: Sequence[str], *, by_name: bool = False) -> tuple[Step, ...]:
-        """Return how to set missing variables, which a message has named unless ``by_name``."""
-        what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
-        if self.can_init and (other := next(filter(Path.is_file, map(Path, NEARBY)), None)):
-            return (f"add --env-file {other}, or set {what} in the environment or in .env",)
-        setting = f"set {what} in the environment or in {self.file or '.env'}"
-        with_own = any(map(is_setting, self))  # the emulator's would not fit to these
-        if self.can_init:
-            return setting, INIT if with_own else INIT_EMULATOR
-        from zdemo.config.new_dotenv import is_skeleton  # here, since it reads a file
-
-        if with_own or self.file != DEFAULT_ENV_FILE or not is_skeleton(self.file):
-            return (setting,)  # zdemo init refuses
-        is_setups = not any(name.startswith("ZDEMO_USER_") for name in names)
-        return (setting, *([SETUP] if is_setups else []), REPLACE)
 
     def giving(self, name: str, option: str, value: str) -> Environment:
         """Return the same environment with a variable that an option gives."""

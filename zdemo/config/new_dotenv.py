@@ -10,31 +10,13 @@ from urllib.parse import urlsplit
 from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
 from zdemo.config.dotenv_file import Dotenv, read_dotenv
 from zdemo.config.environment import KEY_FILE, is_setting
-from zdemo.config.file_io import read_file
 from zdemo.config.settings import API_URL
+from zdemo.config.skeleton import proposed
 from zdemo.config.variables import EMULATOR_PORT, SECRETS, Variable, dotenv_text, is_public
 from zdemo.errors import SettingsError
 
 ZITADELS_PORT = 8080
 TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN_PAT)
-
-
-def skeleton() -> str:
-    """Return the text of a ``.env`` to fill in."""
-    return dotenv_text(
-        "zdemo's settings. Options and environment variables win over this file.\n"
-        "zdemo setup creates what is needed in your ZITADEL, and fills this in. zdemo doctor says what is missing.",
-        lambda variable: f"{variable.name}=" if variable.to_fill_in else _proposed(variable),
-    )
-
-
-def is_skeleton(path: Path) -> bool:
-    """Return whether a file is a skeleton that nobody changed; a link is not."""
-    text = skeleton().encode()
-    try:
-        return not path.is_symlink() and read_file(path, len(text))[0] == text
-    except OSError:
-        return False
 
 
 def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
@@ -43,17 +25,13 @@ def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
 
     def line(variable: Variable) -> str:
         value = given.get(variable.name) or variable.emulator
-        return f"{variable.name}={value}" if value else _proposed(variable)
+        return f"{variable.name}={value}" if value else proposed(variable)
 
     return dotenv_text(
         "The settings of zdemo's emulator (zdemo serve --emulator, zdemo emulator), as zdemo init --emulator writes "
         "them.\nIts secrets are public. Options and environment variables win over this file.",
         line,
     )
-
-
-def _proposed(variable: Variable) -> str:
-    return f"# {variable.name}={variable.example or variable.shown_default}"
 
 
 def settings_in(path: Path) -> dict[str, str]:
