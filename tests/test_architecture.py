@@ -40,6 +40,7 @@ HOMES: dict[str, set[str]] = {
     "pytest": {"pytest_plugin"},
     "typer": {"cli"},
     "click": {"guard.guard"},
+    "rich": {"cli.screen"},
     "dotenv": {"config.dotenv_file"},
     "prometheus_client": {"server"},
     "msgspec": {"emulator.seed_file", "page.app", "setup.state_file", "zitadel.records"},
@@ -190,4 +191,16 @@ def test_a_variable_is_named_for_what_it_holds() -> None:
                 case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.ExceptHandler(name=name):
                     if name in {"one", "found", "shown", "made", "said"}:
                         places.append(f"{path.relative_to(PACKAGE.parent)}:{node.lineno} {name}")
+    assert not places, "\n".join(places)
+
+
+def test_a_function_is_short_enough_to_be_read_at_once() -> None:
+    longest, places = {"cli": 45}, []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first, last = node.body[ast.get_docstring(node) is not None :][:1], node.body[-1]
+                lines = (last.end_lineno or 0) - first[0].lineno + 1 if first else 0
+                if lines > longest.get(path.relative_to(PACKAGE).parts[0], 60):
+                    places.append(f"{path.relative_to(PACKAGE.parent)}:{node.lineno} {node.name}: {lines} lines")
     assert not places, "\n".join(places)

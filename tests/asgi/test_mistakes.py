@@ -213,8 +213,8 @@ def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint) -> None:
 AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "a decorator": (lambda: needs(view), "Depends(requires_token("),
     "a decorator with a role": (lambda: needs(role="a")(view), "await requires_reader(request)"),
-    "a role by position": (lambda: needs("read:messages"), 'write requires_token(role="read:messages")'),
-    "what could be a token by position": (lambda: needs(READER.pat), 'role="ROLE"'),
+    "a role by position": (lambda: needs("read:messages"), "Depends(requires_token("),
+    "what could be a token by position": (lambda: needs(READER.pat), "Depends(requires_token("),
     "roles by position": (lambda: needs(["a"]), "Depends(requires_token("),
     "roles and a request": (lambda: needs(Request({"type": "http"}), role="a"), "await requires_reader(request)"),
     "a guard of a part of a parameter": (

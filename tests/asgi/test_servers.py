@@ -1,4 +1,4 @@
-"""The example on the servers that people use, as processes."""
+"""The example on uvicorn, and Starlette without FastAPI, as processes."""
 
 import os
 import signal
@@ -10,23 +10,20 @@ from pathlib import Path
 import pytest
 
 from tests.asgi.asgi_apis import EXAMPLE
-from tests.support.apis import PRIVATE, environment_of, settings_for
+from tests.support.apis import environment_of, settings_for
 from tests.support.processes import ROOT, run_python
 from tests.support.served import Served, answering, started
 from tests.support.upstream import free_port, hang, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
-from zdemo.emulator import READER
-
-UVICORN, GRANIAN = ("uvicorn", "--workers=2"), ("granian", "--interface=asgi")
 
 
 @contextmanager
-def served(server: tuple[str, str], settings: Settings, folder: Path) -> Iterator[Served]:
+def served(settings: Settings, folder: Path) -> Iterator[Served]:
     port = free_port()
     environment = {"PYTHONPATH": f"{ROOT}:{EXAMPLE.parent}", **environment_of(settings)}
-    arguments = (f"--port={port}", f"{EXAMPLE.stem}:app")
-    with started(folder, environment, *arguments, python=("-m", *server)) as process:
+    arguments = ("--workers=2", f"--port={port}", f"{EXAMPLE.stem}:app")
+    with started(folder, environment, *arguments, python=("-m", "uvicorn")) as process:
         try:
             yield answering(Served(process=process, port=port, folder=folder))
         finally:
@@ -35,17 +32,10 @@ def served(server: tuple[str, str], settings: Settings, folder: Path) -> Iterato
 
 
 @pytest.mark.thorough
-def test_the_example_runs_on_granian_and_ends(settings: Settings, tmp_path: Path) -> None:
-    with served(GRANIAN, settings, tmp_path) as api:
-        assert [api.get(path, token).status for path, token in (("/api/me", READER.pat), (PRIVATE, None))] == [200, 401]
-        api.stop()
-
-
-@pytest.mark.thorough
 def test_a_request_that_waits_for_zitadel_keeps_no_process_of_uvicorn_alive(tmp_path: Path) -> None:
     with (
         upstream(hang) as up,
-        served(UVICORN, settings_for(up.url, timeout_seconds=2), tmp_path) as api,
+        served(settings_for(up.url, timeout_seconds=2), tmp_path) as api,
         ThreadPoolExecutor(1) as pool,
     ):
         pool.submit(api.get)

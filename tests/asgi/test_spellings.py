@@ -58,9 +58,9 @@ PLACES: dict[str, Callable[[Any], FastAPI]] = {
     "dependencies of the app": lambda written: serving(app=[written]),
 }
 SCOPES = {
-    'role="a")': Security(requires_token, scopes=["a"]),
-    'role="b")': Security(requires_reader, scopes=["b"]),
-    'role="c")': Security(taking(requires_token), scopes=["c"]),
+    "all_of=['a'])": Security(requires_token, scopes=["a"]),
+    "all_of=['b'])": Security(requires_reader, scopes=["b"]),
+    "all_of=['c'])": Security(taking(requires_token), scopes=["c"]),
     "all_of=['d', 'e'])": Security(taking(annotation=Annotated[dict[str, str], requires_reader]), scopes=["d", "e"]),
 }
 each_place = pytest.mark.parametrize("build", PLACES.values(), ids=PLACES)

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 from tests.support.wire import bearer, converse, request
 from zdemo.asgi import protect, requires_token
 from zdemo.guard.asgi.guarded_call import IntrospectionPool
-from zdemo.guard.build import Limits, protected
+from zdemo.guard.build import Limits, build_introspector
 from zdemo.zitadel.introspection_answer import Introspection
 
 THREADS = 32
@@ -42,7 +42,7 @@ class Switched:
 @pytest.fixture
 def stand() -> Iterator[tuple[Endpoint, Switched]]:
     zitadel = Switched()
-    introspector = protected(zitadel, SETTINGS, LIMITS)
+    introspector = build_introspector(SETTINGS, threads=THREADS, client=zitadel)
     app = protect(FastAPI(), SETTINGS, introspector, open_routes=["/default-threads"], threads=THREADS)
     app.get("/private", dependencies=[Depends(requires_token)])(lambda: "private")
     app.get("/sync")(lambda: "sync")
@@ -83,7 +83,9 @@ def test_a_zitadel_that_hangs_blocks_nobody_else(stand: tuple[Endpoint, Switched
 
 def test_a_known_token_has_a_thread_where_unknown_ones_have_taken_all() -> None:
     zitadel, clocks = Switched(), Time()
-    introspector = protected(zitadel, SETTINGS, LIMITS, clock=clocks.monotonic, wall_clock=clocks.wall)
+    introspector = build_introspector(
+        SETTINGS, threads=THREADS, client=zitadel, clock=clocks.monotonic, wall_clock=clocks.wall
+    )
     introspector.introspect(KNOWN)
     clocks.ahead_seconds = SETTINGS.cache_ttl_seconds
     zitadel.hangs = True
@@ -106,7 +108,7 @@ def test_a_known_token_has_a_thread_where_unknown_ones_have_taken_all() -> None:
 
 def test_a_request_that_is_cancelled_leaves_at_once_and_leaves_no_slot_behind() -> None:
     hanging = Hanging()
-    introspector = protected(hanging, SETTINGS, LIMITS)
+    introspector = build_introspector(SETTINGS, threads=THREADS, client=hanging)
     pool = IntrospectionPool(introspector, threads=THREADS)
 
     async def cancel_all() -> None:

@@ -67,7 +67,7 @@ KINDS = [  # the role, of what, where its user lives; how many assignments are v
 def test_57_each_kind_of_administrator_gives_the_role_to_users_of_both_organizations(
     world: World, role: str, of: str, lives: str, counts: tuple[int, int], rights: str
 ) -> None:
-    """All commands say so: the one that the others print as the fix works with the same PAT."""
+    """All commands agree: the fix that they print works with the same PAT."""
     env = world.env(role, of, lives) | {"PAT": world.guest.pat}
     local, guest = world.local.username, world.guest
     fails = {name: world.shell(*COMMANDS[name], **env) for name in ABOUT_THE_TOKEN}
@@ -82,7 +82,7 @@ def test_57_each_kind_of_administrator_gives_the_role_to_users_of_both_organizat
     assert world.shell(*COMMANDS["setup"], **env).code == (0 if rights == MAY else 1)
 
 
-def test_57_a_pat_of_nobody_with_rights_gets_the_same_answer_everywhere(world: World) -> None:
+def test_57_a_pat_without_rights_gets_the_same_answer_everywhere(world: World) -> None:
     env = world.env(None)
     check = failing_check(world.shell(*COMMANDS["doctor"], **env))
     assert "its user is not an administrator there (no membership)" in check["evidence"]
@@ -91,7 +91,7 @@ def test_57_a_pat_of_nobody_with_rights_gets_the_same_answer_everywhere(world: W
         assert (document["error"], document["hint"]) == (check["evidence"], check["fix"])
 
 
-def test_what_an_administrator_may_not_see_is_said(world: World) -> None:
+def test_what_an_administrator_may_not_see_is_reported(world: World) -> None:
     env, abroad, nobody = world.env("ORG_OWNER"), world.env("ORG_OWNER", "abroad", "abroad"), world.env(None)
     rows: list[tuple[str, dict[str, str], str]] = [
         (f"revoke {world.member.id} {ROLE}", env, "that the administrator may not see"),

@@ -19,7 +19,7 @@ from zdemo.cli.commands.serve import ServeAddress, tell_start
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
-from zdemo.emulator import CLIENT_SECRET, ORGANIZATION_ID, READER, VISITOR
+from zdemo.emulator import CLIENT_SECRET, ORGANIZATION_ID, READER, VISITOR, new_fault
 from zdemo.page import PageOptions
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -98,6 +98,16 @@ def changed(planter: Planter, at: int) -> dict[str, str]:
     return settings(planter.url, PAT=f"{pat[:at]}{'B' if pat[at] == 'A' else 'A'}{pat[at + 1 :]}")
 
 
+def failing(planter: Planter) -> dict[str, str]:
+    planter.emulator.faults.add(new_fault("internal-error"))
+    return administered(planter.url, **USER)
+
+
+def deactivated(planter: Planter) -> dict[str, str]:
+    planter.user("DeactivateUser")
+    return administered(planter.url, ZDEMO_PAT_USER_ID="reader")
+
+
 def refreshed(planter: Planter) -> dict[str, str]:
     app = add_client(planter.emulator)
     tokens = app.log_in(scope="openid offline_access")
@@ -115,6 +125,7 @@ def colon(planter: Planter) -> dict[str, str]:
 FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str], dict[str, Cause]]] = {
     # exported, in .env, and what each command says; one that is missing cannot see the fault
     "nothing listens": (lambda _: administered("http://localhost:1", **USER), {}, everywhere(ZITADELS, "net.refused")),
+    "a ZITADEL that fails": (failing, {}, everywhere((*ZITADELS, "call"), "zitadel.fails")),
     "a host without an instance": (other_host, {}, everywhere(ZITADELS, "zitadel.host_unknown")),
     "a wrong client secret": (
         lambda planter: settings(planter.url, CLIENT_SECRET=WRONG),
@@ -141,6 +152,26 @@ FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str
         lambda planter: settings(planter.url, PAT=VISITOR.pat),
         {},
         everywhere(ABOUT_THE_TOKEN, "role.not_granted") | {"page": Cause("role.missing")},
+    ),
+    "a user who was deactivated": (
+        deactivated,
+        {},
+        everywhere(ABOUT_THE_TOKEN, "token.user_deactivated") | {"page": Cause("token.dead")},
+    ),
+    "a project ID of another project": (
+        lambda planter: settings(planter.url, ZITADEL_PROJECT_ID="999999999999999999"),
+        {},
+        everywhere(("introspect", "doctor", "page"), "role.other_project_configured"),
+    ),
+    "Bearer in front of a PAT": (
+        lambda planter: settings(planter.url, PAT=f"Bearer {READER.pat}"),
+        {},
+        everywhere(ABOUT_THE_TOKEN, "token.pasted"),
+    ),
+    "a PAT that is cut off": (
+        lambda planter: settings(planter.url, PAT=READER.pat[:-8]),
+        {},
+        everywhere((*ABOUT_THE_TOKEN, "page"), "token.cut"),
     ),
     "a PAT with a changed header": (
         lambda planter: changed(planter, 20),

@@ -21,7 +21,7 @@ ORDERS = 'Bearer error="insufficient_scope", scope="orders:read"'
 @pytest.mark.parametrize(
     ("pat", "status", "challenge", "named", "never"),
     [
-        (READER.pat, 401, f'{INVALID}, error_description="{NO_JWT}"', (NO_JWT, "fix zdemo token"), ""),
+        (READER.pat, 401, f'{INVALID}, error_description="{NO_JWT}"', (NO_JWT, "Access Token Type .* zdemo token"), ""),
         (VISITOR.pat, 403, ORDERS, ("no role for this one", "fix zdemo role grant visitor orders:read"), "log"),
         (READER.pat, 403, ORDERS, ("required orders:read roles read:messages", "API's log"), "no role"),
     ],

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.support.cli import Shell, is_two_lines
-from tests.support.connection_faults import ACTIVE
+from tests.support.connection_faults import ACTIVE, claims
 from tests.support.upstream import answer, free_port, json_body, raw, reset, upstream
 from zdemo.cli.screen import Screen
 from zdemo.cli.watch import Watch
@@ -28,6 +28,12 @@ def test_an_accepted_call_shows_request_status_time_whose_token_and_message(shel
     sent = [] if route is Route.PUBLIC else ["  token       reader (zdem…-000, from the environment)"]
     assert rows[: len(sent)] == sent
     assert route.split("-")[0] in rows[len(sent)].lower()
+
+
+def test_an_accepted_call_names_those_who_impersonate_the_user(shell: Shell) -> None:
+    with upstream(claims(username="ada", act={"sub": "8", "act": {"sub": "9"}})) as zitadel:
+        ran = shell("call", "private", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, "ada, impersonated by 8, 9 (" in ran.out) == (0, True)
 
 
 def test_an_accepted_call_needs_no_zitadel(shell: Shell) -> None:
@@ -138,9 +144,7 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
     ("status", "headers", "code"),
     [(503, {}, 4), (500, {}, 1), (429, {}, 1), (302, {}, 1), (200, HTML, 4), (401, HTML, 4)],
 )
-def test_the_exit_code_tells_who_did_not_answer_from_who_said_no(
-    shell: Shell, status: int, headers: dict[str, str], code: int
-) -> None:
+def test_the_exit_code_tells_no_answer_from_a_no(shell: Shell, status: int, headers: dict[str, str], code: int) -> None:
     """A web page is not an answer of the API, whatever its status."""
     with upstream(answer(json_body({"error": "some"}), status, headers=headers)) as api:
         ran = shell("call", "private", "--json", "--url", api.url)

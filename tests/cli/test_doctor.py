@@ -55,9 +55,7 @@ MALFORMED = {"ZITADEL_DOMAIN": "localhost/ui", "CLIENT_SECRET": "a b", "ZDEMO_CA
 
 
 @pytest.mark.parametrize("wrong", [{"PAT": "A" * 71}, {"PAT": VISITOR.pat}, WRONG, MALFORMED])
-def test_a_screen_has_at_most_24_lines_whatever_else_is_wrong(
-    bare: Shell, shared_stack: Stack, wrong: dict[str, str]
-) -> None:
+def test_a_screen_has_at_most_24_lines_for_all_faults(bare: Shell, shared_stack: Stack, wrong: dict[str, str]) -> None:
     others = {"ZDEMO_TIMEOUT": "4", "ZDEMO_CACHE_URL": "redis://localhost:1", "ZDEMO_CACHE_TLL": "3"}
     values = administered(shared_stack.emulator.url) | {"ZDEMO_API_URL": "http://127.0.0.1:1"} | others | wrong
     lines = [*values.items(), ("PAT", values["PAT"]), ("CLIENT_ID", "1234")]
@@ -218,6 +216,13 @@ def test_a_zdemo_api_is_as_it_should_be_and_the_path_that_is_examined_is_named(s
     assert (ran.code, ran.document["summary"]["pass"]) == (0, len(API_CHECKS)), ran.out
     evidence = f"{url} has nothing at / (404), so /api/private is examined: it answers 401"
     assert ran.document["checks"][0]["evidence"].startswith(evidence)
+
+
+def test_a_remark_stands_below_the_command_that_a_person_pastes(bare: Shell) -> None:
+    with serving(an_api()) as port:
+        ran = bare("doctor", "--api", f"http://127.0.0.1:{port}/orders/7", PAT=VISITOR.pat)
+    lines = [line.strip() for line in ran.out.splitlines()]
+    assert lines[lines.index("fix           zdemo introspect") + 1] == "shows what ZITADEL says about this token"
 
 
 @pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "http://[x/"])

@@ -44,13 +44,11 @@ def test_as_asks_about_the_token_of_another_user(shell: Shell) -> None:
     [
         ({"username": None, "client_id": "3" * 18}, "who", "user 7"),
         ({"username": None, "client_id": "reader"}, "who", "reader (user 7)"),
-        ({"act": {"sub": "8", "act": {"sub": "9"}}}, "actor", "user 8 acts in the place of this user, as did user 9"),
-        ({"act": {"sub": "\x1b[2J"}, "exp": 1}, "actor", r"user \x1b[2J acts in the place of this user"),
+        ({"act": {"sub": "8", "act": {"sub": "9"}}}, "actor", "user 8 impersonates this user, as did user 9"),
+        ({"act": {"sub": "\x1b[2J"}, "exp": 1}, "actor", r"user \x1b[2J impersonates this user"),
     ],
 )
-def test_the_first_lines_name_the_user_and_who_acts_in_their_place(
-    shell: Shell, changed: dict[str, object], first: str, who: str
-) -> None:
+def test_the_first_lines_name_user_and_actor(shell: Shell, changed: dict[str, object], first: str, who: str) -> None:
     with upstream(claims(sub="7", **changed)) as zitadel:
         ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
     assert (ran.code, ran.out.splitlines()[1]) == (0, f"{first:<12}  {who}")
@@ -186,9 +184,7 @@ def test_a_jwt_is_read_but_never_active_while_zitadel_is_away(shell: Shell) -> N
         ({"client_id": "\x1b[2J\n  x", "iss": "\x9b31m\u202e"}, [r"\x1b[2J\n  x", r"\x9b31m\u202e"]),
     ],
 )
-def test_what_a_jwt_says_is_compared_with_the_settings(
-    shell: Shell, changed: dict[str, object], words: list[str]
-) -> None:
+def test_a_jwt_is_compared_with_the_settings(shell: Shell, changed: dict[str, object], words: list[str]) -> None:
     with upstream(raw(b"")) as zitadel:
         payload = {name: zitadel.url if value == "ZITADEL" else value for name, value in changed.items()}
         ran = shell("introspect", PAT=jwt_of(**payload), ZITADEL_DOMAIN=zitadel.url, ZITADEL_PROJECT_ID=PROJECT_ID)

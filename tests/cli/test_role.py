@@ -48,9 +48,7 @@ def test_grant_and_revoke_show_in_the_very_next_call(own_stack: Stack, own_shell
     assert own_shell("introspect", "--require", "read:messages", "-q").code == 1
 
 
-def test_a_deactivated_assignment_is_activated_by_a_grant_and_no_name_forges_a_row(
-    own_stack: Stack, own_shell: Shell
-) -> None:
+def test_a_grant_activates_an_assignment_and_no_name_forges_a_row(own_stack: Stack, own_shell: Shell) -> None:
     world = own_stack.emulator.world
     world.authorizations[AUTHORIZATION_ID].active = False
     assert "deactivated" in own_shell("role", "list").out
@@ -67,9 +65,7 @@ def test_a_login_name_that_is_an_address_is_shown_whole(own_stack: Stack, own_sh
     )
 
 
-def test_a_new_role_is_defined_on_request_and_the_list_shows_users_who_cannot_use_theirs(
-    own_stack: Stack, own_shell: Shell
-) -> None:
+def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_stack: Stack, own_shell: Shell) -> None:
     world = own_stack.emulator.world
     assert own_shell("role", "grant", "nobody", "write:x", "--create-role").code == 1
     assert "write:x" not in world.projects[PROJECT_ID].roles
@@ -97,9 +93,7 @@ def test_a_new_role_is_defined_on_request_and_the_list_shows_users_who_cannot_us
         ("grant visitor write:x", "no role", "to define it: zdemo role grant --create-role visitor write:x"),
     ],
 )
-def test_an_unknown_name_has_its_message_and_the_nearest_right_one(
-    shell: Shell, words: str, error: str, hint: str
-) -> None:
+def test_an_unknown_name_is_told_with_the_nearest_right_one(shell: Shell, words: str, error: str, hint: str) -> None:
     ran = shell("role", *words.split(), "--json")
     assert (ran.code, is_two_lines(ran), error in ran.err, hint in ran.err) == (1, True, True, True)
 
@@ -124,9 +118,7 @@ def test_what_is_so_already_is_no_change_and_no_error(shell: Shell, shared_stack
         ({"ZITADEL_ADMIN_PAT": "cut off…"}, 3, "ZITADEL_ADMIN_PAT has other characters than ASCII"),
     ],
 )
-def test_project_and_administrator_come_from_the_settings(
-    shell: Shell, env: dict[str, str], code: int, named: str
-) -> None:
+def test_project_and_administrator_come_from_settings(shell: Shell, env: dict[str, str], code: int, named: str) -> None:
     ran = shell("role", "list", **env)
     assert (ran.code, named in ran.err, is_two_lines(ran)) == (code, True, code != 0)
     assert code == 0 or shell(*GRANT, **env).err == ran.err

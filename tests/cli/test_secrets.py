@@ -196,9 +196,7 @@ def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed:
 
 
 @pytest.mark.parametrize("typed", ["  {}  ", "curl -H 'Authorization: Bearer {}' localhost", "it's {}"])
-def test_a_role_that_holds_a_token_is_hidden_in_the_command_that_defines_it(
-    shared_stack: Stack, tmp_path: Path, typed: str
-) -> None:
+def test_a_token_in_a_role_is_hidden_in_the_next_command(shared_stack: Stack, tmp_path: Path, typed: str) -> None:
     env = {**shared_stack.env, "ZITADEL_PROJECT_ID": PROJECT_ID, "ZDEMO_VISITOR_PAT": jwe("access token")}
     token = jwe("PAT")
     ran = Shell(folder=tmp_path, env=env)("role", "grant", "reader", typed.format(token))

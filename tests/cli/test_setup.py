@@ -71,9 +71,7 @@ def files_of(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_first_run_writes_what_the_other_commands_need_and_a_second_changes_nothing(
-    desk: Shell, zitadel: Emulator
-) -> None:
+def test_a_first_run_writes_what_commands_need_and_a_second_changes_nothing(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
     dry = desk(*DRY)
     assert (dry.code, "nothing was changed" in dry.err, names_of(zitadel)) == (0, True, before)
@@ -260,7 +258,7 @@ def test_the_state_of_another_zitadel_is_not_touched(desk: Shell, zitadel: Emula
 def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
     desk(*YES)
-    names_after = names_of(zitadel)
+    names_after, state = names_of(zitadel), read_state(desk.folder / ".env")
     assert desk("setup", "--teardown").code == 2
     dry = desk("setup", "--teardown", "--dry-run")
     assert (dry.code, "zdemo-reader" in dry.out) == (0, True)
@@ -273,6 +271,8 @@ def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None
     bare = {"ZITADEL_DOMAIN": "", "ZITADEL_ADMIN_PAT": ""}
     again = desk(*TEARDOWN, **bare)
     assert (again.code, "nothing to remove" in again.out) == (0, True), "it needs no settings"
+    write_state(desk.folder / ".env", state)  # as if the first one was killed at its end
+    assert "only the state file is left" in desk(*TEARDOWN).out
 
 
 @pytest.mark.thorough
@@ -329,9 +329,7 @@ def test_a_read_only_file_is_refused_before_anything_is_created_or_removed(desk:
 
 
 @pytest.mark.thorough
-def test_a_link_out_of_the_folder_is_followed_only_by_a_person_who_sees_where_it_leads(
-    zitadel: Emulator, tmp_path: Path
-) -> None:
+def test_a_link_is_followed_only_by_a_person_who_sees_where_it_leads(zitadel: Emulator, tmp_path: Path) -> None:
     """A copied folder could make setup change a file elsewhere."""
     target, folder, before = tmp_path / "real.env", tmp_path / "copied", names_of(zitadel)
     target.write_text("A=1\n")

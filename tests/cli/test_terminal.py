@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import partial
 
 import pytest
 
@@ -41,15 +40,8 @@ def test_a_spinner_shows_while_zitadel_thinks_and_leaves_nothing_behind(shell: S
 
 VARYING = r"\b\d+(\.\d+)? m?s\b|\d\d:\d\d:\d\d|\b[0-9a-f]{16}\b"  # durations, times, request IDs
 SCREENS = (
-    "call scoped -v",
-    "call nonsense",
-    "introspect --pat AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-    "introspect --env-file missing.env",
-    "role list",
-    "doctor",
-    "doctor --explain token.active",
-    "setup --dry-run",
-    "init --emulator --env-file taken.env",
+    *("call scoped -v", "call nonsense", f"introspect --pat {'A' * 71}", "introspect --env-file missing.env", "doctor"),
+    *("role list", "doctor --explain token.active", "setup --dry-run", "init --emulator --env-file taken.env"),
 )
 
 
@@ -81,5 +73,4 @@ def test_a_document_is_indented_at_a_terminal_alone(shell: Shell, line: str) -> 
 
 
 def test_words_stand_for_signs_where_the_encoding_has_none(shell: Shell) -> None:
-    run = partial(shell.anew, "doctor", "--only", "settings")
-    assert [run(PYTHONIOENCODING=name).out[:2] for name in ("utf-8", "ascii")] == ["✓ ", "ok"]
+    assert shell.anew("doctor", "--only", "settings", PYTHONIOENCODING="ascii").out[:3] == "ok "

@@ -77,6 +77,13 @@ def test_the_secret_of_another_user_is_not_sent(reader: Shell) -> None:
     with upstream(answer(json_body({}))) as zitadel:
         ran = reader("token", "--client-id", "visitor", ZITADEL_DOMAIN=zitadel.url)
         assert (ran.code, zitadel.requests) == (3, [])
+    text = "ZDEMO_USER_CLIENT_SECRET from the environment is not used: "
+    assert ran.lines[0] == f"error: {text}it is of ZDEMO_USER_CLIENT_ID=reader, not of visitor"
+    assert "--client-secret -" in ran.err
+    ran = reader("token", "--client-id", "visitor", ZDEMO_USER_CLIENT_ID="")
+    assert ran.lines[0] == f"error: {text}ZDEMO_USER_CLIENT_ID does not say whose it is"
+    code, screen = at_terminal(reader, "token", "--client-id", "visitor", when="not shown: ", typed="x\n")
+    assert (code, f"note: {text}" in screen) == (1, True)
 
 
 def test_a_key_file_gets_a_token_and_what_is_typed_wins(own_stack: Stack, own_shell: Shell, tmp_path: Path) -> None:
@@ -176,13 +183,13 @@ def test_a_device_shows_its_address_and_its_code(shell: Shell) -> None:
         ("--login --key-file x", {}, 2, "--key-file cannot be combined with --login"),
         ("--device --client-secret -", {}, 2, "--client-secret cannot be combined with --device"),
         ("--login", {"ZDEMO_APP_CLIENT_ID": ""}, 3, "ZDEMO_APP_CLIENT_ID is not set"),
-        (f"--login --client-id {CLIENT_ID}", {}, 1, "Errors.App.NotFound"),
+        (f"--login --client-id {CLIENT_ID}", {}, 1, "Errors.App.NotFound: CLIENT_ID is of an API application, not of"),
+        ("--device", {"ZDEMO_APP_CLIENT_ID": CLIENT_ID}, 1, "not found: CLIENT_ID is of an API application, not of an"),
+        ("--login --client-id x", {}, 1, "Errors.App.NotFound\n"),
         ("--device --client-id 7", {}, 1, "no active client not found"),
         ("--login", {"ZITADEL_DOMAIN": "http://127.0.0.1:1"}, 4, "refuses connections"),
     ],
 )
-def test_what_stands_in_the_way_is_said_at_once(
-    shell: Shell, words: str, change: dict[str, str], code: int, named: str
-) -> None:
+def test_obstacles_are_named_at_once(shell: Shell, words: str, change: dict[str, str], code: int, named: str) -> None:
     ran = shell("token", *words.split(), **APP | change)
     assert (ran.code, ran.out, is_two_lines(ran), named in ran.err) == (code, "", True, True)

@@ -102,7 +102,6 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         (("--auto-login", "reader", *START), 2, "unknown person: reader", "known: ada"),
         (("--json", *START), 2, "--json cannot be combined with a command", ""),
         (("--seed", "seed.json", *START), 3, "users[0].username: has a control character", "docs/emulator.md"),
-        (("--seed", "seed.json", "--port", "0"), 3, "users[0].username: has a control character", "docs/emulator.md"),
         (("--", "no-such-program"), 127, "no-such-program", ""),
         (("--", "./text"), 126, "./text", ""),
     ],

@@ -60,9 +60,7 @@ REFUSED: list[tuple[str, str | bytes, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("content", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_what_cannot_be_parsed_is_named_and_not_repeated(
-    content: str | bytes, words: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_what_cannot_be_parsed_is_not_repeated(content: str | bytes, words: tuple[str, ...], tmp_path: Path) -> None:
     file = written(tmp_path, content)
     assert problems(file) == tuple(f"{file} {problem}" for problem in words)
 
@@ -137,9 +135,7 @@ def test_what_is_written_is_read_again_and_the_other_lines_stay(
 
 
 @pytest.mark.parametrize(("before", "after"), [(0o600, 0o600), (0o640, 0o640), (0o700, 0o600), (0o644, 0o600)], ids=oct)
-def test_a_file_keeps_its_rights_unless_everybody_has_some_and_a_link_stays_a_link(
-    before: int, after: int, tmp_path: Path
-) -> None:
+def test_a_file_keeps_rights_unless_everybody_has_some_and_links_stay(before: int, after: int, tmp_path: Path) -> None:
     """Mode 0644 is what a file gets when nobody thinks of it, 0640 what somebody gave it."""
     file = written(tmp_path, "A=1\n")
     file.chmod(before)

@@ -16,10 +16,12 @@ from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
+from zdemo.config.sources import source_problems
 from zdemo.config.variables import BY_NAME, SECRETS, VARIABLES
 from zdemo.emulator import CLIENT_SECRET as EMULATORS_SECRET
 from zdemo.emulator import READER
 from zdemo.errors import ExitCode, SettingsError
+from zdemo.errors.problem import ProblemKind
 
 GOOD = {
     "ZITADEL_DOMAIN": "https://zitadel.example",
@@ -122,9 +124,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
     [("ZITADEL_DOMAIN", *row) for row in DOMAINS] + OTHERS,
     ids=lambda v: repr(v)[:40],
 )
-def test_a_bad_value_is_shown_with_what_is_wrong_and_the_corrected_one(
-    name: str, value: str, problem: str, fix: str
-) -> None:
+def test_a_bad_value_is_shown_with_its_problem_and_a_fix(name: str, value: str, problem: str, fix: str) -> None:
     with pytest.raises(SettingsError) as wrong:
         settings_with(**{name: value})
     assert [*map(str, wrong.value.problems)] == [f"{name} {problem.replace('…', value)}"]
@@ -293,13 +293,31 @@ def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
         ("API_CLIENT_ID", "", False),
     ],
 )
-def test_other_names_of_settings_are_known_and_of_other_programs_only_where_one_is_missing(
-    name: str, meant: str, exported: bool
-) -> None:
+def test_names_of_other_programs_are_known_only_where_one_is_missing(name: str, meant: str, exported: bool) -> None:
     in_file, in_shell = Environment({".env": {name: "x"}}, file=Path(".env")), Environment({EXPORTED: {name: "x"}})
     assert [step.right for step in rename_steps(in_file)] == ([meant] if meant else [])
     assert [step.right for step in rename_steps(in_shell, meant or "CLIENT_ID")] == [meant] * exported
     assert [step.right for step in rename_steps(in_shell)] == [meant] * (exported and name.startswith("Z"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "exported", "unused"),
+    [
+        ("ZDEMO_CACHETTL", "3", True, 1),
+        ("ZDEMO_CACHETTL", "5", True, 0),
+        ("ZDEMO_CACHE_TTL_OLD", "3", False, 0),
+        ("CACHE_TTL", "3", True, 0),
+        ("OTHER_CACHE_TTL", "3", True, 0),
+    ],
+)
+def test_a_misspelled_name_beside_the_right_one_is_not_used(
+    name: str, value: str, exported: bool, unused: bool
+) -> None:
+    place = EXPORTED if exported else ".env"
+    problems = source_problems(Environment({place: {name: value}, "x": {"ZDEMO_CACHE_TTL": "5"}}))
+    assert [(problem.kind, problem.text) for problem in problems] == [
+        (ProblemKind.UNUSED, f"{name} in {place} is not used: the setting is ZDEMO_CACHE_TTL, which is set too")
+    ] * unused
 
 
 def test_a_key_file_replaces_client_id_and_secret_and_its_path_starts_beside_the_env_file(tmp_path: Path) -> None:

@@ -71,9 +71,7 @@ def before(target: Target) -> set[str]:
     return target.of_demos()
 
 
-def test_the_demo_goes_as_expected_shows_no_secret_and_leaves_nothing(
-    target: Target, before: set[str], tmp_path: Path
-) -> None:
+def test_the_demo_works_shows_no_secret_and_leaves_nothing(target: Target, before: set[str], tmp_path: Path) -> None:
     ran = Shell(folder=tmp_path, env=target.env)("demo", "--live")
     assert ran.code == 0, ran.all
     assert f"{STEPS} of {STEPS} as expected" in ran.out
@@ -139,9 +137,7 @@ NOTHING_IN_IT, BROKEN_OFF = ("200 OK", "{}"), ("502 Bad Gateway", "{}")
         (BROKEN_OFF, True, "CreateUser", "502"),  # the ID was not read, but it was recorded before
     ],
 )
-def test_what_was_created_before_a_failure_is_removed(
-    answer: tuple[str, str], carried_out: bool, method: str, words: str
-) -> None:
+def test_after_a_failure_all_is_removed(answer: tuple[str, str], carried_out: bool, method: str, words: str) -> None:
     zitadel = Spoiled(method=method, answer=answer, carried_out=carried_out)
     ended = pytest.raises(ZdemoError, match=words)
     with zitadel.running() as target, ended, live_demo(AdminSettings.from_env(target.env), KeptReport()):

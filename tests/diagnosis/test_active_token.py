@@ -115,6 +115,16 @@ def test_a_missing_role_is_told_apart(
     assert finding.fix
 
 
+@pytest.mark.parametrize("given", [SETTINGS, OF_PROJECT])
+def test_an_answer_without_a_user_is_a_stubs(given: Settings) -> None:
+    bare = Introspection(active=True, claims={"active": True, "token_type": "Bearer"})
+    asker = Asker({probe: {} for probe in Probe})
+    finding = decide(REFUSED, case_of(bare, given), asker)
+    assert (finding and finding.id, asker.rounds) == ("zitadel.bare_answer", [])
+    named = replace(bare, claims={"active": True, "sub": "1"}, audience=(CLIENT_ID,))
+    assert diagnose(REFUSED, case_of(named, given)).id == "role.undefined"
+
+
 def test_a_login_name_is_quoted_for_the_shell() -> None:
     for name, named in (("a b; c", "'a b; c'"), ("admin\u200b", "1"), ("admin\x1b", "1"), ("x" * 200, "1")):
         assert in_words(find(pat(more={"username": name})).fix[0]) == f"zdemo role grant {named} read:messages"
@@ -189,7 +199,6 @@ OWNER, GRANTED = {"own_rights": ("IAM_OWNER",)}, {"assignments": (assignment(ROL
     ("introspection", "more", "known", "name", "rounds"),
     [
         (pat(), {}, {LISTED: GRANTED, RIGHTS: {}, OTHERS: {}}, "role.in_other_project", [{RIGHTS, LISTED}]),
-        (pat(), {"refused_for_role": True}, {LISTED: {}, RIGHTS: OWNER, OTHERS: {}}, "role.missing", [{LISTED}]),
         (pat(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.administrators_token", [{RIGHTS, LISTED}]),
         (session(), {}, {LISTED: {}, RIGHTS: OWNER}, "role.missing", [{LISTED}]),
         (session(scope=f"{SCOPE}x"), {}, {LISTED: {}, RIGHTS: OWNER}, "role.narrowed", []),

@@ -25,6 +25,7 @@ WANTS_TLS = b"Client sent an HTTP request to an HTTPS server.\n"
 FOREIGN = b"upstream connect error or disconnect/reset before headers"
 ERROR_OF_ZDEMO = b'{"error":"zitadel_unavailable","error_description":"it is away","request_id":"4711"}'
 MESSAGES = other_route("/messages", typed="/messages")
+IN_QUERY = other_route("/messages?a=b&access_token=abc&c", typed="https://x/messages?a=b&access_token=abc&c")
 API, ISSUER = "http://127.0.0.1:5000", "http://127.0.0.1:8080"
 
 
@@ -48,6 +49,17 @@ def call(
         (replace(call(401, INVALID), url=f"{ISSUER}/x"), "token", "call.is_zitadel"),
         (call(401, "Bearer"), None, "call.no_token"),
         (call(401, INVALID, body=b""), None, "call.no_token"),
+        (
+            call(303, location="/-/", body=b"", route=other_route("/?key=x", typed="/?key=x")),
+            "token",
+            "call.is_zdemos_page",
+        ),
+        (
+            call(403, kind="text/html", body=b"<title>zdemo</title>", route=other_route("/-/", typed="/-/")),
+            "token",
+            "call.is_zdemos_page",
+        ),
+        (call(303, location="/-/", route=MESSAGES), "token", "call.redirects"),
         (call(401, NO_JWT, body=b""), PAT, "call.verifies_jwts"),
         (call(422, body=b'{"msg":"Not enough segments"}'), PAT, "call.verifies_jwts"),
         (call(401, "Bearer"), "token", "call.token_not_seen"),
@@ -57,6 +69,9 @@ def call(
         (call(401, "Basic realm=x"), "token", "call.login"),
         (call(401, 'DPoP algs="ES256"', route=MESSAGES), "token", "call.login"),
         (call(400, MALFORMED), "token", "call.invalid_request"),
+        (call(400, MALFORMED, route=IN_QUERY), "token", "call.token_in_query"),
+        (call(401, "Bearer", route=IN_QUERY), None, "call.token_in_query"),
+        (call(404, route=IN_QUERY), "token", "call.not_found"),
         (call(405, allow="POST, HEAD"), "token", "call.method_not_allowed"),
         (call(404, kind="text/html", body=b""), "token", "call.no_such_route"),
         (call(404, route=MESSAGES), "token", "call.not_found"),
@@ -89,12 +104,18 @@ def test_an_answer_alone_explains_what_is_not_about_the_token(what: Call, token:
             "token",
             "zdemo call '/api/private?a=b'",
         ),
+        (call(401, "Bearer", route=IN_QUERY), None, "zdemo call 'https://x/messages?a=b&c' --pat"),
         (call(401, body=b"<>"), "token", f"zdemo doctor --api {API}/api/private-scoped"),
     ],
 )
 def test_the_step_is_the_command_that_helps(what: Call, token: str | None, command: str) -> None:
     finding = diagnose(BY_ANSWER, ApiCase(call=what, token=token))
     assert [in_words(step) for step in finding.fix if isinstance(step, Command)] == [command]
+
+
+def test_the_token_type_is_switched_first() -> None:
+    switch, request = diagnose(BY_ANSWER, ApiCase(call=call(401, NO_JWT, body=b""), token=PAT)).fix
+    assert ("Access Token Type" in in_words(switch), in_words(request)) == (True, "zdemo token")
 
 
 def test_a_misspelled_variable_is_renamed_first() -> None:
@@ -147,9 +168,9 @@ ACTIVE = Introspection(active=True, claims={"active": True, "sub": "1", "usernam
 READER = replace(ACTIVE, claims={**ACTIVE.claims, "urn:zitadel:iam:org:project:roles": {"read:messages": {"1": "x"}}})
 IMPERSONATED = replace(READER, claims={**READER.claims, "act": {"sub": "2"}})
 DEAD = Introspection(active=False, claims={"active": False})
-OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
+OF_TOKEN, OF_ROLE, OF_CLIENT, OF_STUB, SWAPPED = (
     Finding(id=name, cause=f"the cause {name}", fix=("x",))
-    for name in ("token.dead", "role.not_granted", "client.refused", "client.swapped_with_token")
+    for name in ("token.dead", "role.not_granted", "client.refused", "zitadel.bare_answer", "client.swapped_with_token")
 )
 
 
@@ -160,6 +181,7 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
         (call(401, INVALID), OF_TOKEN, DEAD, "token.dead", ""),
         (call(401, body=b"{}", route=MESSAGES), OF_ROLE, ACTIVE, "role.not_granted", ""),
         (call(401, INVALID), OF_ROLE, ACTIVE, "call.disagrees", "started before"),
+        (call(401, ROLE_MISSING), OF_STUB, ACTIVE, "zitadel.bare_answer", ""),
         (call(403, ROLE_MISSING), OF_TOKEN, DEAD, "call.disagrees", "started before"),
         (call(401, INVALID), None, READER, "call.disagrees", "started before"),
         (call(401, ROLE_MISSING), None, READER, "call.disagrees", "started before"),
@@ -169,10 +191,13 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, SWAPPED = (
         (call(403, LACKS, route=MESSAGES), None, ACTIVE, "call.no_role", ""),
         (call(403, LACKS, route=MESSAGES), None, READER, "call.own_rules", "lacks a role"),
         (call(401, body=b"{}", route=MESSAGES), None, READER, "call.own_rules", "verifies JWTs itself"),
+        (call(401, body=b"{}", route=MESSAGES), None, ACTIVE, "call.own_rules", "lacks a role"),
+        (call(403, body=b"", kind="text/html", route=MESSAGES), None, ACTIVE, "call.own_rules", "lacks a role"),
         (call(403, body=b"", kind="text/html", route=MESSAGES), None, READER, "call.own_rules", "a gateway"),
         (call(502, kind="text/plain", body=FOREIGN), None, READER, "call.gateway", "gateway"),
         (call(503), None, READER, "call.api_cannot_ask", "does not reach ZITADEL"),
         (call(503), OF_TOKEN, DEAD, "call.api_cannot_ask", "does not reach ZITADEL"),
+        (call(502), None, READER, "call.api_cannot_ask", "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET"),
         (call(502), OF_CLIENT, None, "client.refused", ""),
         (call(401, INVALID), OF_CLIENT, None, "call.token_refused", "deleted"),
         (call(401, ROLE_MISSING), OF_CLIENT, None, "call.role_missing", ""),

@@ -37,6 +37,7 @@ UNAUTHORIZED = answer(400, {"error": "unauthorized_client"})
 DEAD = answer(401, {"error": "access_denied", "error_description": "access token invalid"})
 ALIVE = answer(200, {"sub": "1"})
 SOUND = {Probe.MADE_UP_CLIENT: UNAUTHORIZED, Probe.READY: answer(200, '"ok"')}
+ASKED = Evidence(replies={Probe.TOKEN: answer(200, {"active": False})})
 DEAD_HERE = SOUND | {Probe.USERINFO: DEAD}
 ALIVE_HERE = SOUND | {Probe.USERINFO: ALIVE}
 DISCOVERY = {Probe.DISCOVERY: answer(200, {"issuer": ISSUER}), Probe.KEYS: answer(200, {"keys": [{"kid": "k"}]})}
@@ -45,7 +46,7 @@ DISCOVERY = {Probe.DISCOVERY: answer(200, {"issuer": ISSUER}), Probe.KEYS: answe
 def find(
     token: str, replies: Mapping[Probe, Response], settings: Settings = SETTINGS, fits: bool | None = None
 ) -> Finding:
-    return judge(token, Evidence(replies=replies, signature_fits=fits), settings)
+    return judge(token, Evidence(replies={**ASKED.replies, **replies}, signature_fits=fits), settings)
 
 
 def judge(token: str, evidence: Evidence, settings: Settings = SETTINGS) -> Finding:
@@ -189,6 +190,9 @@ def test_what_was_not_answered_is_said_and_kept_among_the_candidates() -> None:
         (jwt_of(iss="http://localhost:59999"), DISCOVERY, True, "token.other_issuer"),
         (jwt_of(azp="reader", at_hash="x", jti=None, exp=1), DISCOVERY, True, "token.is_id_token"),
         (jwt_of(iss="http://localhost:59999"), DISCOVERY, False, "token.damaged"),
+        (jwt_of(iss="7", sub="7", jti=None), DISCOVERY, None, "token.is_assertion"),
+        (jwt_of(iss="7", sub="7", exp=1), DISCOVERY, False, "token.is_assertion"),
+        (jwt_of(sub=ISSUER, exp=1), DISCOVERY, True, "token.expired"),
         (jwt_of(alg="none"), DISCOVERY, None, "token.damaged"),
         (jwt_of(alg="HS256", exp=1), DISCOVERY, None, "token.damaged"),
         (jwt_of(exp=1), DISCOVERY, True, "token.expired"),
@@ -246,6 +250,7 @@ UNDECIDED = PatRecords(user="ada", user_id=CLIENT_ID, state="ACTIVE")
         (PAT[:-1], WITHOUT_ADMINISTRATOR, None, [FIRST, {Probe.WHOAMI}]),
         (jwt_of(), WITHOUT_ADMINISTRATOR, None, [FIRST, {Probe.KEYS}, {Probe.DISCOVERY}]),
         (jwt_of(), WITH_ADMINISTRATOR | {Probe.USERINFO: ALIVE}, None, [{Probe.ADMINISTRATOR}, {Probe.USERINFO}]),
+        (jwt_of(iss="7", sub="7"), WITHOUT_ADMINISTRATOR, None, [FIRST]),
         ("", WITHOUT_ADMINISTRATOR, None, [{Probe.MADE_UP_CLIENT}]),
         ("", SICK_HERE, None, [{Probe.MADE_UP_CLIENT}, {Probe.READY}]),
     ],
@@ -253,7 +258,7 @@ UNDECIDED = PatRecords(user="ada", user_id=CLIENT_ID, state="ACTIVE")
 def test_no_more_is_asked_than_the_answers_so_far_call_for(
     token: str, replies: Mapping[Probe, Response], records: PatRecords | None, rounds: list[set[Probe]]
 ) -> None:
-    asker = Asker({**replies, **({Probe.PAT_RECORDS: {"pat_records": records}} if records else {})})
-    finding = decide(INACTIVE, case_of(token), asker)
+    asker = Asker({**replies, **({Probe.PAT_RECORDS: {"pat_records": records}} if records else {})}, ASKED)
+    finding = decide(INACTIVE, case_of(token, ASKED), asker)
     assert asker.rounds == rounds
     assert finding is not None or (not token and replies is not SICK_HERE)

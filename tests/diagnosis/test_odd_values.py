@@ -5,7 +5,9 @@ import secrets
 
 import pytest
 
+from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.odd_values import odd_values
+from zdemo.diagnosis.settings_first import with_settings_first
 from zdemo.errors.problem import ProblemKind
 from zdemo.errors.steps import in_words
 
@@ -43,3 +45,10 @@ def test_an_odd_value_is_named_without_the_value(values: dict[str, str], named: 
 def test_values_that_fit_are_not_odd(client_id: str) -> None:
     values = {"CLIENT_ID": client_id, "CLIENT_SECRET": SECRET, "PAT": PAT, "ZITADEL_PROJECT_ID": "3" * 18}
     assert odd_values(values) == ()
+
+
+def test_a_client_id_that_zitadel_accepts_is_not_to_blame_for_its_form() -> None:
+    (odd,) = odd_values({"CLIENT_ID": "shop-client"})
+    names = ("client.rejected", "role.missing")
+    because = {name: with_settings_first(Finding(id=name, cause="?", likely=True), [odd]).because for name in names}
+    assert because == {"client.rejected": (odd,), "role.missing": ()}

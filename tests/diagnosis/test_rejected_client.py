@@ -87,9 +87,7 @@ def test_everything_refused_by_zitadel_is_another_or_a_recreated_one() -> None:
         ({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}, CERTAIN, "ZITADEL_DOMAIN=http://localhost:8484"),
     ],
 )
-def test_a_value_whose_form_is_wrong_or_known_comes_first(
-    changed: dict[str, str], certainty: Certainty, fix: str
-) -> None:
+def test_a_value_of_wrong_or_known_form_comes_first(changed: dict[str, str], certainty: Certainty, fix: str) -> None:
     finding = refused({}, replace(SETTINGS, **changed))  # type: ignore[arg-type]  # only texts change
     assert (finding.certainty, lines_of(finding)[0][: len(fix)]) == (certainty, fix)
     assert bool(finding.repair) is (fix == "copy CLIENT_SECRET again")
@@ -171,9 +169,7 @@ RECORDS, DISCOVERY = {Probe.CLIENT_RECORDS}, {Probe.DISCOVERY}
         (case_of(replace(SETTINGS, client_secret=PAT), token=SECRET), []),
     ],
 )
-def test_what_the_settings_show_is_not_asked_and_each_question_only_after_cheaper_ones(
-    case: TokenCase, rounds: list[set[Probe]]
-) -> None:
+def test_what_settings_show_is_not_asked_and_the_cheapest_first(case: TokenCase, rounds: list[set[Probe]]) -> None:
     asker = Asker({})
     diagnose(REFUSED_CLIENT, case, asker)
     assert asker.rounds == rounds
@@ -186,9 +182,7 @@ def test_what_the_settings_show_is_not_asked_and_each_question_only_after_cheape
         (ClientRecords(application=FOUND.application), "client.refused", OPEN),
     ],
 )
-def test_an_administrator_who_may_look_up_records_ends_the_questions(
-    records: ClientRecords, name: str, certainty: Certainty
-) -> None:
+def test_an_administrators_records_end_the_questions(records: ClientRecords, name: str, certainty: Certainty) -> None:
     asker = Asker({}, Evidence(client_records=records, with_administrator=True))
     finding = diagnose(REFUSED_CLIENT, case_of(replace(SETTINGS, client_secret="a" * 64)), asker)
     assert (finding.id, finding.certainty, asker.rounds) == (name, certainty, [RECORDS])

@@ -92,7 +92,8 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
         (f"{PAT}\xe9", "U+00E9"),
         (f"{PAT[:4]}\u2026{PAT[-4:]}", "shortened"),
         ("$PAT", "variable"),
-        (f'{{"access_token":"{PAT}"}}', "JSON"),
+        (f'{{"error":"x","id":"{PAT}"}}', "JSON instead of the value alone"),
+        (f"%2B{PAT}%", "encoded for a URL"),
         (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
         (f"http://localhost/#access_token={PAT}", 'has ":" inside'),
     ],
@@ -103,6 +104,27 @@ def test_what_a_paste_left_is_named(token: str, named: str) -> None:
     assert finding.id == "token.pasted"
     assert named in finding.cause
     assert "token alone" in " ".join(map(in_words, finding.fix))
+    assert PAT not in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("token", "cause", "fix"),
+    [
+        (f"{PAT}%", 'has "%" at the end', "leave out the %"),
+        (f'{{"access_token":"{PAT}"}}', "is a whole JSON answer instead of its access_token", "jq -r .access_token"),
+        (
+            f'{{\n  "id_token": "x.y.z", "access_token" : "{PAT}"}}',
+            "instead of its access_token",
+            "jq -r .access_token",
+        ),
+        (f'{{"tokenId":"1","token":"{PAT}"}}', "instead of its token", "jq -r .token"),
+    ],
+)
+def test_what_surrounds_a_token_has_a_fix_of_its_own(token: str, cause: str, fix: str) -> None:
+    finding = paste_problem(token)
+    assert finding is not None
+    assert cause in finding.cause
+    assert in_words(finding.fix[0]).startswith(fix) or in_words(finding.fix[0]).endswith(fix)
     assert PAT not in str(finding)
 
 

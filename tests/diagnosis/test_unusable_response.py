@@ -71,6 +71,8 @@ def lines_of(finding: Finding) -> list[str]:
 
 READY, HEALTHY, AWAY = answer(200, '"ok"', kind="application/json"), answer(200, "ok"), answer(412, "ID=API-F24h2")
 TIMED_OUT = failed(FailureKind.TIMEOUT, ORIGIN, "ZITADEL_DOMAIN", seconds=5)
+OF_ZDEMO, BEARER = {"error": "not_found", "request_id": "1"}, {"www-authenticate": "Bearer"}
+BASIC = {"www-authenticate": "Basic realm=x"}
 UNAUTHORIZED = {"error": "unauthorized_client"}
 
 
@@ -93,8 +95,13 @@ UNAUTHORIZED = {"error": "unauthorized_client"}
         (answer(500, {"error": "server_error"}), "zitadel.fails", ["500"]),
         (page(403), "zitadel.filtered", ["403"]),
         (answer(404, "404 page not found"), "zitadel.other_server", ["not a ZITADEL"]),
+        (answer(404, {"detail": "Not Found"}), "zitadel.other_server", ["not a ZITADEL"]),
         (answer(418, {"error": "teapot"}), "zitadel.unusable", ["418"]),
         (page(511), "net.login", ["the network requires a login"]),
+        (answer(404, OF_ZDEMO), "zitadel.is_the_api", ["127.0.0.1:8080", "a zdemo API"]),
+        (answer(401, OF_ZDEMO, headers=BEARER), "zitadel.is_the_api", ["a zdemo API"]),
+        (answer(401, {"detail": "x"}, headers=BEARER), "zitadel.is_the_api", ["an API that takes tokens"]),
+        (answer(401, {"detail": "x"}, headers=BASIC), "client.refused", ["401"]),
     ],
 )
 def test_a_response_that_is_not_an_introspection_is_named(came: Response, name: str, named: list[str]) -> None:
@@ -132,6 +139,7 @@ def test_the_fix_fits_the_server_and_shows_only_the_host_of_a_redirect(came: Res
     [
         (answer(500, "x"), {Probe.READY: AWAY}, "zitadel.database_away", CERTAIN),
         (page(403), {Probe.READY: READY}, "zitadel.in_between", CERTAIN),
+        (answer(401, "no", headers=BEARER), {Probe.READY: READY}, "client.refused", OPEN),
         (page(502), {Probe.READY: READY, Probe.HEALTH: HEALTHY}, "zitadel.in_between", OPEN),
         (proxied(answer(404, UNKNOWN_HOST)), {}, "zitadel.host_unknown", CERTAIN),
         (proxied(page(503, {"server": "squid"})), {}, "net.proxy_answers", OPEN),
@@ -152,7 +160,10 @@ def test_the_health_checks_tell_zitadel_from_what_is_before_it(
         (answer(401, "no"), {}, "zitadel.filtered"),
         (proxied(page(503)), {}, "net.proxy_answers"),
         (answer(401, "no"), {Probe.READY: READY}, "zitadel.in_between"),
-        (answer(404, {"error": "not_found", "request_id": "1"}), {Probe.READY: READY}, "zitadel.is_the_api"),
+        (answer(404, OF_ZDEMO), {Probe.READY: READY}, "zitadel.is_the_api"),
+        (answer(401, OF_ZDEMO, headers=BEARER), {}, "zitadel.is_the_api"),
+        (answer(401, "no", headers=BEARER), {}, "zitadel.is_the_api"),
+        (answer(401, "no", headers=BEARER), {Probe.READY: READY}, "zitadel.in_between"),
         (answer(200, {"issuer": "https://other.example"}), {}, "zitadel.other_issuer"),
         (answer(400, {"detail": "x"}), {}, "zitadel.other_server"),
         (answer(404, UNKNOWN_HOST), {}, "zitadel.host_unknown"),
@@ -231,9 +242,7 @@ def test_silence_is_told_apart_by_the_health_checks(
     location=texts(st.integers(0, 255).map(chr)),
     ready=st.sampled_from([None, READY, AWAY]),
 )
-def test_whatever_comes_is_made_a_finding(
-    status: int, kind: str, body: bytes, location: str, ready: Response | None
-) -> None:
+def test_anything_becomes_a_finding(status: int, kind: str, body: bytes, location: str, ready: Response | None) -> None:
     fields = {"content-type": kind, "location": location, "server": location, "retry-after": location}
     came = Response(status=status, headers=fields, body=body, seconds=0.01, url=f"{ORIGIN}/oauth/v2/introspect")
     evidence = Evidence(replies={Probe.READY: ready} if ready else {})

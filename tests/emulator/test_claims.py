@@ -52,9 +52,7 @@ def test_introspection_and_userinfo_return_the_claims_of_a_pat(
     }
 
 
-def test_a_role_key_comes_through_whole_whatever_the_flags_of_the_project(
-    workshop: Workshop, oauth: OAuth, visitor: User
-) -> None:
+def test_a_role_key_comes_through_whole_whatever_the_flags(workshop: Workshop, oauth: OAuth, visitor: User) -> None:
     keys = ["a:b", "inner space", "größe", "a/b%c*d';<&", "x" * 200]
     flags: Any = dict.fromkeys(("projectRoleAssertion", "authorizationRequired", "projectAccessRequired"), True)
     project = workshop.project(*keys, **flags)

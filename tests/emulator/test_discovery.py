@@ -51,7 +51,7 @@ def test_no_oauth_answer_may_be_stored_whatever_its_status(server: Server, path:
     assert headers["Access-Control-Expose-Headers"] == "Location, Content-Length"
 
 
-def test_a_preflight_hears_all_that_it_asks_for_or_nothing(server: Server) -> None:
+def test_a_preflight_allows_all_that_it_asks_for_or_nothing(server: Server) -> None:
     for path, method, headers, allowed in (
         (TOKEN, "POST", "authorization, Content-Type", True),
         (TOKEN, "POST", "authorization,x-a", False),

@@ -59,18 +59,14 @@ def test_a_role_scope_narrows_the_roles(oauth: OAuth, workshop: Workshop, fresh:
         oauth.expect_roles(fresh.app, token, *roles)
 
 
-def test_userinfo_checks_no_audience_and_shows_the_roles_asked_for(
-    oauth: OAuth, workshop: Workshop, fresh: Fresh
-) -> None:
+def test_userinfo_checks_no_audience_and_shows_requested_roles(oauth: OAuth, workshop: Workshop, fresh: Fresh) -> None:
     workshop.grant(fresh.user, fresh.project, "r", "s")
     oauth.userinfo(oauth.access_token(fresh.user, fresh.secret, "openid")).only(sub=fresh.user.id)
     token = oauth.access_token(fresh.user, fresh.secret, "openid", f"{ROLE_SCOPE}s", audience(fresh.project))
     oauth.userinfo(token).only("sub", roles_of(fresh.project))
 
 
-def test_a_project_grant_takes_its_assignments_along_only_when_it_is_deleted(
-    admin: Api, oauth: OAuth, fresh: Fresh
-) -> None:
+def test_a_project_grant_takes_its_assignments_along_when_deleted(admin: Api, oauth: OAuth, fresh: Fresh) -> None:
     id, guest = {"projectId": fresh.project.id}, fresh.guest
     granted = id | {"grantedOrganizationId": guest.organization.id}
     assigned = id | {"organizationId": guest.organization.id, "userId": guest.id}
@@ -84,9 +80,7 @@ def test_a_project_grant_takes_its_assignments_along_only_when_it_is_deleted(
     oauth.expect_roles(fresh.app, guest.pat)
 
 
-def test_users_of_a_deactivated_organization_keep_their_roles(
-    admin: Api, oauth: OAuth, workshop: Workshop, fresh: Fresh
-) -> None:
+def test_users_of_inactive_organizations_keep_roles(admin: Api, oauth: OAuth, workshop: Workshop, fresh: Fresh) -> None:
     abroad, organization = admin.within(fresh.organization.id), "/management/v1/orgs/me"
     workshop.grant(fresh.guest, fresh.project, "r")
     abroad.rest("POST", f"{organization}/_deactivate").has("details")
@@ -96,9 +90,7 @@ def test_users_of_a_deactivated_organization_keep_their_roles(
     oauth.expect_roles(fresh.app, fresh.guest.pat, "r")
 
 
-def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(
-    workshop: Workshop, admin: Api, oauth: OAuth, app: App
-) -> None:
+def test_grants_of_two_organizations_merge_and_narrow(workshop: Workshop, admin: Api, oauth: OAuth, app: App) -> None:
     organization, second = workshop.home, workshop.organization()
     project = workshop.project("read:messages", "admin")
     granted = {"projectId": project.id, "grantedOrganizationId": second.id}
@@ -123,9 +115,7 @@ def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(
     assert (foreign["scope"], "urn:zitadel:iam:org:id" in foreign) == (audience(project), False)
 
 
-def test_an_access_token_is_active_for_its_audience_and_a_pat_for_all(
-    oauth: OAuth, fresh: Fresh, other_app: App
-) -> None:
+def test_an_access_token_is_for_its_audience_and_a_pat_for_all(oauth: OAuth, fresh: Fresh, other_app: App) -> None:
     own, other = audience(fresh.project), audience(other_app.project)
     oauth.introspect(fresh.app, oauth.access_token(fresh.user, fresh.secret, "openid")).only(active=False)
     tokens = oauth.tokens(fresh.user, fresh.secret, "openid", own)

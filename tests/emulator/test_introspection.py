@@ -140,24 +140,9 @@ def test_a_pat_has_several_spellings(oauth: OAuth, app: App, reader: User) -> No
     assert [token for token in tokens if oauth.claims(app, token).get("sub") != reader.id] == []
 
 
-def test_what_is_not_a_token_or_not_this_one_is_inactive(
-    oauth: OAuth, app: App, reader: User, reader_secret: str
-) -> None:
-    garbage = [
-        "garbage",
-        "{",
-        '{"protected": "A"}',
-        "A",
-        "A" * 71,
-        "A" * 104,
-        "=",
-        " ",
-        "a.b.c",
-        "eyJhbGciOiJub25lIn0.e30.",
-        "ä",
-        "A" * 65536,
-    ]
-    tokens = [*garbage, *others(reader.pat), app.secret, reader_secret, reader.id]
+def test_what_is_not_this_token_is_inactive(oauth: OAuth, app: App, reader: User, reader_secret: str) -> None:
+    garbage = ["garbage", "{", '{"protected": "A"}', "A", "A" * 71, "A" * 104, "=", " ", "a.b.c", "ä", "A" * 65536]
+    tokens = [*garbage, "eyJhbGciOiJub25lIn0.e30.", *others(reader.pat), app.secret, reader_secret, reader.id]
     for token in tokens:
         oauth.introspect(app, token).only(active=False)
     assert oauth.introspect(app, "garbage").response.text == '{"active":false}\n'

@@ -16,7 +16,8 @@ from tests.support.zitadel_api import Api
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
 from zdemo.emulator.api.protocols import MOST_VALUES
 from zdemo.emulator.incoming.body import FREE_BYTES, LARGEST_BODY_BYTES, MOST_LARGE_BODIES
-from zdemo.emulator.oidc.client_authentication import FORM, MOST_PARAMETERS
+from zdemo.emulator.oidc.client_authentication import MOST_PARAMETERS
+from zdemo.emulator.oidc.responses import FORM
 
 CONNECT = "/zitadel.project.v2.ProjectService/ListProjects"
 REST = "/v2/users"

@@ -31,9 +31,7 @@ def test_a_list_counts_in_text_shows_the_newest_first_and_has_pages(admin: Api, 
     page("CREATION_DATE", 10).only(pagination=only("appliedLimit"))
 
 
-def test_all_filters_must_hold_and_a_list_without_a_match_has_no_total(
-    admin: Api, fresh: Fresh, project: Project
-) -> None:
+def test_all_filters_must_hold_and_an_empty_list_has_no_total(admin: Api, fresh: Fresh, project: Project) -> None:
     this = {"inProjectIdsFilter": {"ids": [fresh.project.id]}}
     own, other, none = (
         {"projectNameFilter": {"projectName": name}} for name in (fresh.project.name, project.name, fresh.name)

@@ -59,9 +59,7 @@ def test_a_session_is_not_begun(admin: Api, owner: Api, stranger: Api, fresh: Fr
     create(checks=checks).refused(400, "Errors.User.NotActive", id="SESSION-Gj4ko")
 
 
-def test_a_change_of_a_session_gives_a_new_token_and_ends_the_old_one(
-    admin: Api, fresh: Fresh, stranger: Api, visitor: User
-) -> None:
+def test_a_change_of_a_session_replaces_its_token(admin: Api, fresh: Fresh, stranger: Api, visitor: User) -> None:
     id = {"sessionId": fresh.session["sessionId"]}
     changed = admin.sessions.SetSession(**fresh.session, metadata=METADATA).only("details", "sessionToken")
     admin.sessions.GetSession(**fresh.session).refused(403, "Errors.PermissionDenied", id="QUERY-dsfr3")
@@ -97,9 +95,7 @@ def test_a_session_is_read_by_its_user_with_its_token_or_the_permission(
     admin.sessions.GetSession(sessionId=NOBODY).refused(404, "Session does not exist", id="QUERY-SFeaa")
 
 
-def test_sessions_are_found_and_counted_also_for_strangers(
-    admin: Api, fresh: Fresh, stranger: Api, visitor: User
-) -> None:
+def test_sessions_are_found_and_counted_for_strangers(admin: Api, fresh: Fresh, stranger: Api, visitor: User) -> None:
     id = fresh.session["sessionId"]
     this, of_visitor = {"idsQuery": {"ids": [id]}}, {"userIdQuery": {"id": visitor.id}}
     admin.sessions.ListSessions(queries=[this]).has(sessions=[{"id": id}], details=only("totalResult", "timestamp"))

@@ -33,9 +33,7 @@ def test_deleting_a_project_again_gives_the_old_date(admin: Api, fresh: Fresh) -
     admin.projects.GetProject(**id).refused(404, id="QUERY-fk2fs")
 
 
-def test_an_organization_is_renamed_with_its_domain_and_deleted(
-    admin: Api, workshop: Workshop, fresh: Fresh, owner: Api
-) -> None:
+def test_an_organization_is_renamed_and_deleted(admin: Api, workshop: Workshop, fresh: Fresh, owner: Api) -> None:
     id, this = {"organizationId": fresh.organization.id}, [{"idQuery": {"id": fresh.organization.id}}]
     admin.organizations.UpdateOrganization(**id, name=fresh.name).only("changeDate")
     renamed = {"name": fresh.name, "primaryDomain": ...}

@@ -22,6 +22,7 @@ CREATE = {"name": "x", "organizationId": ORGANIZATION_ID}
 GOOD = (CLIENT_ID, CLIENT_SECRET)
 UNKNOWN = "Yq3xT7mN-2bVkR9sLwE4uZ8cHd-5fGa1JpQ6oXnB0vMiStCyWrUeDzKh7gAjF3lP2R8wQ4n"
 SECRET = "a-secret-of-the-reader"
+NOT_OIDC = "an API application, not an OIDC client"
 
 
 class Desk(Server):
@@ -119,7 +120,9 @@ def test_the_reason_of_an_inactive_token_is_exact_and_not_in_the_answer(case: st
     [
         ("", (CLIENT_ID, "wrong"), "wrong client secret", "emulator-api"),
         ("", ("1234", CLIENT_SECRET), "unknown client", "1234"),
-        ("", ("reader", CLIENT_SECRET), "unknown client", "…"),
+        ("", ("my API-2", CLIENT_SECRET), "unknown client", "my API-2"),
+        ("", (f"a{'19' * 12}", CLIENT_SECRET), "unknown client", "a191…1919"),
+        ("", (f"x{'aB-' * 13}", CLIENT_SECRET), "unknown client", "xaB-…-aB-"),
         ("remove_application", GOOD, "the application was deleted", CLIENT_ID),
         ("remove_project", GOOD, "the project was removed", CLIENT_ID),
         ("application.secret", GOOD, "the application has no client secret", "emulator-api"),
@@ -174,9 +177,7 @@ def test_the_reason_of_a_refused_assertion_is_exact(change: dict[str, str], reas
         ({"Authorization": f"Bearer {ADMIN.pat}", "x-zitadel-orgid": "7"}, "x-zitadel-orgid names no", "zdemo-admin"),
     ],
 )
-def test_the_reason_of_a_refused_management_call_is_exact(
-    headers: dict[str, str], reason: str, user: str, desk: Desk
-) -> None:
+def test_the_reason_of_a_refused_call_is_exact(headers: dict[str, str], reason: str, user: str, desk: Desk) -> None:
     desk.world.add_administrator(READER.id, Resource("organization", ORGANIZATION_ID), ["ORG_OWNER_VIEWER"])
     answer = desk.send("POST", f"{SERVICE}/CreateProject", json=CREATE, headers=headers)
     assert answer.status_code in (401, 403, 404)
@@ -195,6 +196,8 @@ def test_the_reason_of_a_refused_management_call_is_exact(
         (f"{SERVICE}/ListProjects", {"headers": {"Content-Type": "a/proto"}}, 415, "cannot read a/proto"),
         (f"{SERVICE}/ListProjects", {"json": {"filters": 5}}, 400, "the body is not valid JSON for this method: the"),
         ("/" + UNKNOWN, {}, 404, "no such path"),
+        (f"/oauth/v2/authorize?client_id={CLIENT_ID}", {}, 400, NOT_OIDC),
+        (f"/oidc/v1/end_session?client_id={CLIENT_ID}", {}, 400, NOT_OIDC),
     ],
 )
 def test_every_request_has_a_record(path: str, more: dict[str, Any], status: int, reason: str, desk: Desk) -> None:
@@ -204,6 +207,18 @@ def test_every_request_has_a_record(path: str, more: dict[str, Any], status: int
     assert (desk.last.reason.startswith(reason), bool(desk.last.reason)) == (True, bool(reason))
     assert UNKNOWN not in desk.last.path
     assert desk.last.milliseconds >= 0
+
+
+@pytest.mark.parametrize("path", ["/oauth/v2/token", "/oauth/v2/introspect", "/oauth/v2/device_authorization"])
+def test_a_body_that_is_not_a_form_is_the_reason(path: str, desk: Desk) -> None:
+    bodies: list[dict[str, Any]] = [{"json": {"grant_type": "client_credentials"}}, {"files": {"token": "x"}}]
+    for body in bodies:
+        answer = desk.send("POST", path, auth=GOOD, **body)
+        assert (answer.status_code, "form" in answer.text) == (400, False)
+        sent = answer.request.headers["Content-Type"].partition(";")[0]
+        assert desk.last.reason.endswith(f"; the body is {sent}: send a form (application/x-www-form-urlencoded)")
+    desk.send("POST", path, auth=GOOD, data={"x": "y"})
+    assert "form" not in desk.last.reason
 
 
 def test_a_record_is_short_whatever_was_sent(desk: Desk) -> None:

@@ -9,9 +9,7 @@ TOO_SMALL = (403, "No matching permissions found", "AUTH-AWfge")
 NOT_OF_THE_INSTANCE = (403, "", "AUTH-5mWD2")
 
 
-def test_without_an_administrator_role_there_is_no_membership(
-    stranger: Api, project: Project, app: App, reader: User
-) -> None:
+def test_without_a_role_there_is_no_membership(stranger: Api, project: Project, app: App, reader: User) -> None:
     home, id, user = {"organizationId": reader.organization.id}, {"projectId": project.id}, {"userId": reader.id}
     for refused in (
         stranger.projects.ListProjects(),
@@ -164,9 +162,7 @@ def test_a_removed_administrator_has_no_membership(admin: Api, server: Server, f
     own.projects.ListProjects().refused(*NO_MEMBERSHIP)
 
 
-def test_any_valid_token_may_ask_who_it_is_and_what_it_may_do(
-    admin: Api, owner: Api, stranger: Api, visitor: User
-) -> None:
+def test_any_token_may_ask_who_it_is_and_what_it_may_do(admin: Api, owner: Api, stranger: Api, visitor: User) -> None:
     user = {"id": visitor.id, "userName": visitor.username, "machine": {"name": visitor.name}}
     stranger.rest("GET", "/auth/v1/users/me").has(user=user)
     memberships, permissions = "/auth/v1/memberships/me/_search", "/auth/v1/permissions/zitadel/me/_search"

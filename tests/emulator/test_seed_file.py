@@ -120,7 +120,7 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
         (f"{USER}\n{USER}", "users[1]: user already exists", ""),
         (f"{USER}{ASSIGNMENT}'shp'\nroles=['read']\n{PROJECT}", "users[0].assignments[0].project: un", "shop"),
         (f"{PROJECT}{USER}{ASSIGNMENT}'shop'\nroles=['red']", "users[0].assignments[0].roles[0]: un", "read"),
-        (f"{GRANT}'ZITADEL'", "projects[0].grants[0].organization: the project is its own", ""),
+        (f"{GRANT}'ZITADEL'", "projects[0].grants[0].organization: the project belongs to this organization", ""),
         (f"{PARTNER}{GRANT}'P'\nroles=['red']", "projects[0].grants[0].roles[0]: unknown role: red", "read"),
         (
             f"{PARTNER}{GRANT}'P'\n{USER}organization='P'\n{ASSIGNMENT}'shop'\nroles=['read']",

@@ -63,9 +63,7 @@ def test_the_audience_follows_the_scopes(
     oauth.introspect(app, signer_token("openid")).only(active=False)
 
 
-def test_roles_are_inside_only_by_scope_and_only_under_their_project(
-    server: Server, project: Project, signer_token: GetToken
-) -> None:
+def test_roles_are_inside_by_scope_under_the_project(server: Server, project: Project, signer_token: GetToken) -> None:
     home = project.organization
     for scope, roles in ((f"{ROLE_SCOPE}admin", {"admin"}), (ALL_ROLES, {"admin", "read:messages"})):
         _, claims = verified(server, signer_token(audience(project), scope))

@@ -1,4 +1,4 @@
-"""The keys that sign JWTs: how they come, sign, and go, by the API and by the control interface."""
+"""The keys that sign JWTs: created, used and removed by the API and by the control interface."""
 
 from typing import Any
 

@@ -189,9 +189,7 @@ SEVERAL: list[tuple[dict[str, list[str]], str | None, str | None]] = [  # a and 
 
 
 @pytest.mark.parametrize(("arguments", "message", "scope"), SEVERAL)
-def test_any_or_all_of_several_roles_may_be_required(
-    arguments: dict[str, list[str]], message: str | None, scope: str | None
-) -> None:
+def test_several_roles_may_be_required(arguments: dict[str, list[str]], message: str | None, scope: str | None) -> None:
     answer = introspection(claims={ROLES_CLAIM: dict.fromkeys("ab", GRANT)})
     with pytest.raises(InsufficientScope) if message else nullcontext() as refused:
         authorize(answer, Policy(), now=NOW, roles=required_roles(**arguments))
@@ -236,9 +234,7 @@ def test_an_actor_is_refused_before_the_role_even_one_that_nobody_knows(act: obj
 
 
 @pytest.mark.parametrize(("project", "audience"), [(None, frozenset()), (PROJECT, frozenset({PROJECT, CLIENT}))])
-def test_the_policy_demands_an_audience_when_the_project_is_known(
-    project: str | None, audience: frozenset[str]
-) -> None:
+def test_the_policy_demands_an_audience_if_the_project_is_known(project: str | None, audience: frozenset[str]) -> None:
     known: Any = {"client_id": CLIENT, "client_secret": "secret", "project_id": project}
     settings = Settings(issuer="https://zitadel.example", role_denied_status=403, **known)
     assert Policy.from_settings(settings) == Policy(project_id=project, audience=audience, role_denied_status=403)

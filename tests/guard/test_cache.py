@@ -120,9 +120,7 @@ class TestFreshness:
 
     @pytest.mark.parametrize(("answer", "seconds"), [(ACTIVE, TTL), (INACTIVE, 1.0)])
     @pytest.mark.parametrize("by", ["clock", "wall_clock"])
-    def test_the_age_of_a_shared_answer_counts_from_when_another_worker_asked(
-        self, answer: Introspection, seconds: float, by: str
-    ) -> None:
+    def test_a_shared_answer_is_as_old_as_its_question(self, answer: Introspection, seconds: float, by: str) -> None:
         shared = replace(answer, source=Source.SHARED, asked_at=Clock().now - 0.75)
         zitadel = Scripted(shared)
         setup = Setup(zitadel)
@@ -154,9 +152,7 @@ class TestExpiry:
         assert len(zitadel.asked) == 2
 
     @pytest.mark.parametrize(("expires_at", "questions"), [(10**400, 1), (0, 2), (-(10**400), 2), (NOW, 2)])
-    def test_an_exp_that_never_comes_leaves_the_ttl_and_what_has_expired_is_not_kept(
-        self, expires_at: int, questions: int
-    ) -> None:
+    def test_an_endless_exp_leaves_the_ttl_and_no_past_one_is_kept(self, expires_at: int, questions: int) -> None:
         zitadel = Scripted(active_until(expires_at))
         setup = Setup(zitadel)
         for _ in range(2):

@@ -174,9 +174,9 @@ def test_no_view_runs_for_a_refused_request(path: str, other: Api) -> None:
 
 WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a role by position": (lambda: requires_token("read:messages"), 'write @requires_token(role="read:messages")'),  # type: ignore[call-overload]  # the point
-    "what could be a token by position": (lambda: requires_token(READER.pat), 'role="ROLE"'),  # type: ignore[call-overload]  # the mistake
-    "roles by position": (lambda: requires_token(["a"]), "write @requires_token() above a view"),  # type: ignore[call-overload]  # the mistake
-    "what a route returns": (lambda: requires_token()(None), "write @requires_token() above a view"),  # type: ignore[call-overload]  # the mistake
+    "what could be a token by position": (lambda: requires_token(READER.pat), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
+    "roles by position": (lambda: requires_token(["a"]), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
+    "what a route returns": (lambda: requires_token()(None), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
     "an app of another framework": (lambda: _protected(FastAPI()), "write from zdemo.asgi import protect"),  # type: ignore[arg-type]  # the mistake
     "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),

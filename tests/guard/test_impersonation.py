@@ -1,4 +1,4 @@
-"""Tokens with which somebody acts in their user's place (RFC 8693): what Flask, FastAPI, log and page make of them."""
+"""Tokens with which somebody impersonates their user (RFC 8693): what Flask, FastAPI, log and page make of them."""
 
 import io
 import logging
@@ -70,7 +70,7 @@ def test_a_view_knows_the_actor_unless_its_guard_refuses_them(
         assert [api.get(path, READER.pat).json for path in ("/", "/own")] == [{"actor": None}] * 2
         reply = api.get("/own", token)
         assert (reply.status, reply.one("www-authenticate")) == (401, INVALID_TOKEN)
-        check_body(reply, "invalid_token", description="somebody acts in the place of the token's user")
+        check_body(reply, "invalid_token", description="somebody impersonates the token's user")
 
 
 def test_log_and_page_name_user_and_actor(

@@ -90,9 +90,7 @@ def test_failures_and_answers_pass_as_they_are_and_give_everything_back(failure:
 
 class TestBulkhead:
     @pytest.mark.parametrize(("last", "kind"), [(unavailable(), ZitadelUnavailable), (refused(), CredentialsRefused)])
-    def test_a_caller_that_waited_while_the_state_changed_does_not_ask(
-        self, last: Exception, kind: type[Exception]
-    ) -> None:
+    def test_a_caller_that_waited_for_a_failure_does_not_ask(self, last: Exception, kind: type[Exception]) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, flights=1, wait_seconds=PATIENCE_SECONDS)
         with ThreadPoolExecutor(11) as crowd:

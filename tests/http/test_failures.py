@@ -78,9 +78,7 @@ def explain(
 
 
 @pytest.mark.parametrize(("error", "kind"), KINDS, ids=lambda value: str(value)[:40])
-def test_the_innermost_cause_decides_and_only_a_refused_connection_is_tried_again(
-    error: BaseException, kind: FailureKind
-) -> None:
+def test_the_innermost_cause_decides_and_only_refusals_are_tried_again(error: BaseException, kind: FailureKind) -> None:
     came = explain(error)
     assert isinstance(came, ConnectionFailed)
     assert (came.kind, came.origin, came.exit_code) == (kind, ORIGIN, ExitCode.NO_ANSWER)
@@ -140,9 +138,7 @@ def test_the_hint_fits_the_address(kind: FailureKind, origin: str, hint: str) ->
         (FailureKind.EXPECTS_TLS, "http://a.example", False),
     ],
 )
-def test_zdemo_may_set_another_scheme_where_that_is_safe_and_a_port_is_named(
-    kind: FailureKind, origin: str, certain: bool
-) -> None:
+def test_zdemo_may_set_another_scheme_where_that_is_certain(kind: FailureKind, origin: str, certain: bool) -> None:
     assert bool(repair_in(failed(kind, origin, "ZITADEL_DOMAIN").steps)) is certain
 
 
@@ -170,9 +166,7 @@ PROXIED: list[tuple[BaseException, FailureKind, str]] = [
 
 
 @pytest.mark.parametrize(("error", "kind", "words"), PROXIED, ids=lambda value: str(value)[:40])
-def test_what_a_proxy_answers_tells_its_fault_from_the_servers(
-    error: BaseException, kind: FailureKind, words: str
-) -> None:
+def test_a_proxys_answer_tells_its_fault_from_the_servers(error: BaseException, kind: FailureKind, words: str) -> None:
     came = explain(error, proxy=f"http://user:{CANARY}@proxy.example:3128")
     assert isinstance(came, ConnectionFailed)
     assert came.kind is kind

@@ -129,9 +129,7 @@ def test_a_body_is_a_json_object_or_an_empty_one(body: bytes, expected: object) 
 
 
 @pytest.mark.parametrize(("idle_seconds", "connections"), [(IDLE_SECONDS, [0, 0, 0]), (0, [0, 1, 2])])
-def test_a_connection_serves_one_request_after_the_other_unless_it_was_idle_for_too_long(
-    idle_seconds: float, connections: list[int]
-) -> None:
+def test_a_connection_serves_many_requests_unless_idle_for_long(idle_seconds: float, connections: list[int]) -> None:
     with upstream(OK) as up, transport_to(up.url, idle_seconds=idle_seconds) as transport:
         for _ in connections:
             post(transport)

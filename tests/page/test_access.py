@@ -145,9 +145,7 @@ def test_no_path_leads_out_of_the_folder_of_files_and_what_is_not_the_pages_is_t
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_body_that_is_not_a_json_object_is_refused(
-    site: PageSite, body: bytes, media: str, status: int, code: str
-) -> None:
+def test_what_is_not_a_json_object_is_refused(site: PageSite, body: bytes, media: str, status: int, code: str) -> None:
     for path in ACTIONS:
         headers = {"Content-Type": media}
         answer = site.session.post(f"{site.url}{path}", data=body, headers=headers, timeout=PATIENCE_SECONDS)

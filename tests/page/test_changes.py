@@ -113,7 +113,7 @@ def test_a_pat_that_ended_is_told_from_a_deleted_one_and_only_the_emulator_resto
             assert (user(restored)["pat"], restored["text"]) == ("present", "restored the PAT of reader")
             assert site.call(SCOPED).status_code == 200
         else:
-            assert refused(site, "create_pat", user_id=READER.id) == (409, "deleted_for_good")
+            assert refused(site, "create_pat", user_id=READER.id) == (409, "no_emulator")
         visitor, world = site.emulator.world.users[VISITOR.id], site.emulator.world
         other = world.add_pat(visitor, world.now() + 3600)
         assert user(changed(site, "delete_pat", user_id=VISITOR.id), VISITOR.id)["pat"] == "deleted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.support.browser import (
     visit,
 )
 from tests.support.browser import site as served_site
+from tests.support.cli import API_UNSET, Shell
 from tests.support.page_site import PageSite, page_site
 from tests.support.served import started
 from tests.support.upstream import answer, upstream
@@ -60,6 +62,12 @@ FOCUSED = """() => {
     const name = element.labels?.[0]?.textContent ?? element.getAttribute("aria-label") ?? element.textContent;
     const shown = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
     return { name: name.replace(/\\s+/g, " ").trim(), shown: shown || element === document.body };
+}"""
+FITS = """(select) => {
+    select.style.width = "";
+    const width = select.offsetWidth;
+    select.style.width = "max-content";
+    return select.offsetWidth <= width;
 }"""
 HTML = "<img src=x onerror=alert(1)>\"'`${alert(2)}<script>alert(3)</script>\x1b[2J\x00\u202etxt.exe\u2066\U0001f4a9"
 HOSTILE_PATHS = ("/api/%3Cimg/src=x/onerror=alert(5)%3E", "/api/%1b%5b2J%00%e2%80%ae", "/api/" + "a" * 3000)
@@ -183,10 +191,14 @@ def test_each_request_is_drawn_step_by_step_and_explained_without_whole_tokens(p
 def test_changes_are_made_and_an_answer_from_before_is_called_so_unless_the_api_forgets(person: Visit) -> None:
     from_before = "Admitted by an answer from before the change"
     person.send(SCOPED, "reader")
+    expect(person.page.get_by_role("progressbar")).to_be_hidden()
     person.button("Revoke", of="reader").click()
     expect(person.button("Grant", of="reader")).to_be_visible()
-    person.send(SCOPED, "reader")
-    person.sees("200", from_before)
+    expect(person.page.get_by_role("progressbar")).to_be_visible()
+    person.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    person.button("Send again").evaluate("(button) => button.scrollIntoView()")
+    person.button("Send again").click()
+    expect(person.part("Sequence").get_by_text(from_before)).to_be_in_viewport()
     person.button("Grant", of="reader").click()
     expect(person.button("Revoke", of="reader")).to_be_visible()
     person.part(CHANGES).get_by_label(FORGET).check()
@@ -227,6 +239,32 @@ def test_changes_and_explanations_are_shown_in_every_page_and_after_a_reload(per
     expect(person.page.get_by_label("Route")).to_have_value(PRIVATE)
     expect(person.page.get_by_label("Caller")).to_have_value("reader")
     expect(person.part(CHANGES).get_by_label(FORGET)).to_be_checked()
+
+
+@pytest.mark.thorough
+def test_while_zitadel_is_stopped_every_page_says_why_nothing_can_be_changed(browser: Browser) -> None:
+    with page_site(threads=64, ttl_seconds=1) as site, visit(browser, site.address) as person:
+        person.button("Stop ZITADEL").click()
+        person.sees("off while ZITADEL is stopped", "answers 503", in_part=CHANGES)
+        person.sees("too old now", in_part=FEED)
+        other = person.another()
+        other.open()
+        other.sees("off while ZITADEL is stopped", in_part=CHANGES)
+        for part in ("#window", "#rows"):
+            expect(other.page.locator(part)).to_have_text(person.page.locator(part).inner_text(), use_inner_text=True)
+
+
+@pytest.mark.thorough
+def test_a_fix_says_where_its_commands_run_and_they_work_as_they_stand(browser: Browser, tmp_path: Path) -> None:
+    with served_site(tmp_path) as own, visit(browser, own.address) as person:
+        person.send(SCOPED, "visitor")
+        person.sees("or in a terminal, in the folder of zdemo serve", "writes .env, with the PAT of the emulator's")
+        copying = person.part("Sequence").locator("[data-command]").all()
+        commands = [button.get_attribute("data-command") or "" for button in copying]
+        shell = Shell(folder=tmp_path, env=API_UNSET)
+        assert [shell(*shlex.split(command)[1:]).code for command in commands] == [0, 0], commands
+        person.send(SCOPED, "visitor")
+        person.sees("200")
 
 
 @pytest.mark.thorough
@@ -271,6 +309,18 @@ def test_everybody_can_see_each_state_in_both_colour_schemes_and_at_any_width(br
             problems[f"{name} narrow, dark"] = violations(person.page, *CONTRAST)
             person.page.emulate_media(color_scheme="light")
     assert {name: problem for name, problem in problems.items() if problem} == {}
+
+
+@pytest.mark.thorough
+def test_the_connection_stands_beside_the_name_and_no_route_is_cut_at_any_width(person: Visit) -> None:
+    person.sees(SCOPED.removeprefix("GET "), in_part="Try it")
+    person.page.locator("#setup-zitadel").evaluate("(element) => element.append(' at an address that is long')")
+    for width in (1440, 1280, 1024, NARROW[0]):
+        person.page.set_viewport_size({"width": width, "height": 800})
+        both = person.page.get_by_role("heading", name="zdemo"), person.page.get_by_text("Live", exact=True)
+        name, live = [element.evaluate("(element) => element.getBoundingClientRect().y") for element in both]
+        assert abs(live - name) < 12, f"{width}: a line below"
+        assert person.page.get_by_label("Route").evaluate(FITS), f"{width}: a route is cut"
 
 
 @pytest.mark.thorough

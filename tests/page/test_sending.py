@@ -62,9 +62,7 @@ def test_a_request_that_is_admitted_needs_no_reason(site: PageSite) -> None:
     assert sent(site, path="/api/private?x=1")["status"] == 200
 
 
-def test_a_person_of_the_emulator_is_logged_in_at_the_first_request_and_again_when_that_ended(
-    own_site: PageSite,
-) -> None:
+def test_a_person_is_logged_in_at_the_first_request_and_again_when_that_ended(own_site: PageSite) -> None:
     assert [caller["id"] for caller in own_site.get("/-/state").json()["callers"]][-1] == "ada"
     assert [sent(own_site, caller="ada")["status"] for _ in range(2)] == [200, 200]
     world = own_site.emulator.world

@@ -125,9 +125,7 @@ def test_slow_clients_do_not_block_others(name: str, running: Served) -> None:
 
 
 @pytest.mark.thorough
-def test_two_workers_share_the_metrics_and_sigterm_stops_them_when_running_requests_are_finished(
-    tmp_path: Path,
-) -> None:
+def test_two_workers_share_the_metrics_and_sigterm_lets_running_requests_finish(tmp_path: Path) -> None:
     count = 40
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -24,7 +24,6 @@ from zdemo.server import create_app
 from zdemo.server.logs import (
     ACCESS_FIELDS,
     ACCESS_LOG,
-    LINES_BETWEEN,
     BatchingHandler,
     JsonFormatter,
     RequestLines,
@@ -108,9 +107,7 @@ PATHS = {
 }
 
 
-def test_a_token_in_a_path_is_masked_also_where_the_log_cuts_the_path(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_token_in_a_path_is_masked_also_where_the_log_cuts_it(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     for path in PATHS:
         api.send(request(path))
     assert [line.split()[1] for line in _access(caplog)] == [*PATHS.values()]
@@ -137,9 +134,7 @@ def test_a_bug_is_a_500_without_details_and_a_traceback_in_the_log(caplog: pytes
     assert len(_access(caplog)) == 1
 
 
-def test_the_log_tells_who_it_was_how_the_answer_came_and_why(
-    zitadel: Emulator, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_tells_caller_source_and_reason(zitadel: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     expected = [
         (PUBLIC, None, (200, "ok", None, None, None)),
         (PRIVATE, None, (401, "unauthorized", None, None, "no bearer token")),
@@ -222,9 +217,7 @@ def test_no_character_of_an_event_acts_on_what_shows_it() -> None:
 
 
 @pytest.mark.parametrize(("stream", "count"), [(Terminal(), 3), (io.StringIO(), 1)])
-def test_a_long_event_is_wrapped_at_a_terminal_alone(
-    stream: io.StringIO, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_events_wrap_at_a_terminal_alone(stream: io.StringIO, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     message = f"no token needed for: {', '.join(['/api/public'] * 5)}"
     record = logging.LogRecord("zdemo.server", logging.INFO, "", 1, message, (), None)
@@ -280,18 +273,6 @@ def test_lines_are_written_soon_and_in_order_except_a_broken_one(capsys: pytest.
     first, second, _ = stream.getvalue().splitlines()
     assert (first, "  x x  " in second) == ("two", True)
     assert "Logging error" in capsys.readouterr().err
-
-
-def test_a_terminal_shows_a_line_again_when_others_have_pushed_it_away() -> None:
-    terminal, file = Terminal(), io.StringIO()
-    for stream in (terminal, file):
-        handler = BatchingHandler(stream, TextFormatter(stream))
-        handler.show_again("page  http://…", quiet_seconds=0.05)
-        for _ in range(2 * LINES_BETWEEN):
-            handler.log_request(*VALUES.values())
-    eventually("it stands below them", lambda: terminal.getvalue().endswith("\npage  http://…\n"))
-    eventually("a file has the others", lambda: file.getvalue().count("\n") == 2 * LINES_BETWEEN)
-    assert [text.count("page") for text in (terminal.getvalue(), file.getvalue())] == [1, 0]
 
 
 def test_a_stream_without_a_reader_keeps_no_request_waiting_and_drops_the_oldest_lines() -> None:

@@ -10,14 +10,8 @@ from tests.support.waiting import eventually
 from zdemo.zitadel.records import Auth
 
 CHANGES = [
-    "CreateUser",
-    "CreateUser",
-    "CreateProject",
-    "AddProjectRole",
-    "CreateApplication",
-    "CreateAuthorization",
-    "AddPersonalAccessToken",
-    "AddPersonalAccessToken",
+    *("CreateUser", "CreateUser", "CreateProject", "AddProjectRole", "CreateApplication", "CreateAuthorization"),
+    *("AddPersonalAccessToken", "AddPersonalAccessToken"),
 ]
 WITH_KEY = [*CHANGES[:5], "CreateApplicationKey"]
 

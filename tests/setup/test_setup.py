@@ -342,13 +342,11 @@ def test_an_organization_is_chosen_by_its_id(desk: Desk, workshop: Workshop) -> 
     chosen = eventually("it is listed", lambda: owned.plan(client).current.organization)
     assert (chosen and chosen.name) == places[1].name
     client.organization_id = "299999999999999999"
-    with pytest.raises(ZdemoError, match="--org names no organization"):
+    with pytest.raises(ZdemoError, match="no organization with the ID of --org"):
         owned.plan(client)
 
 
-def test_a_name_that_is_taken_while_setup_runs_is_said_and_the_next_run_uses_what_it_finds(
-    desk: Desk, workshop: Workshop
-) -> None:
+def test_a_name_that_is_taken_meanwhile_is_reported_and_the_next_run_uses_it(desk: Desk, workshop: Workshop) -> None:
     name = desk.options.visitor_name
 
     def take() -> None:

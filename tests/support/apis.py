@@ -16,7 +16,7 @@ from tests.support.wire import Reply, bearer, exchange, request
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.guard.authorization import Policy
-from zdemo.guard.build import Limits, protected
+from zdemo.guard.build import build_introspector
 from zdemo.guard.flask_guard import EXTENSION
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -101,9 +101,10 @@ def asking(settings: Settings) -> Iterator[IntrospectionClient]:
 @contextmanager
 def remembering(settings: Settings, clocks: Time) -> Iterator[Introspector]:
     """Yield the client behind cache and protection, as in ``zdemo serve``, on clocks that the test moves."""
-    limits = Limits.of(THREADS)
-    with closing(IntrospectionClient(settings, connections=limits.flights)) as client:
-        yield protected(client, settings, limits, clock=clocks.monotonic, wall_clock=clocks.wall)
+    with closing(IntrospectionClient(settings, connections=THREADS)) as client:
+        yield build_introspector(
+            settings, threads=THREADS, client=client, clock=clocks.monotonic, wall_clock=clocks.wall
+        )
 
 
 @contextmanager

@@ -181,14 +181,14 @@ CTRL_C, PRESSED_AGAIN_SECONDS = "\x03", 5.0
 
 
 class Terminal:
-    """A terminal of a program that a test talks to. One of 0 columns does not know its width."""
+    """The terminal of a program that a test talks to. With 0 columns, it does not know its width."""
 
     def __init__(self, columns: int) -> None:
         self._master, self.slave = pty.openpty()
         termios.tcsetwinsize(self.slave, (24, columns))
 
     def type(self, text: str, awaited: str | None = None) -> str:
-        """Type, and return all that is shown until ``awaited`` stands there in one line, or until the program ends."""
+        """Type, and return the output until ``awaited`` stands in one line, or until the program ends."""
         output, end = b"", time.monotonic() + LONGEST_SECONDS
         with suppress(OSError):  # how Linux says that the other end is closed
             os.write(self._master, text.encode())
@@ -210,7 +210,7 @@ class Terminal:
 def at_terminal(
     shell: Shell, *arguments: str, columns: str = "0", when: str = "", typed: str | Callable[[], str] = "", **env: str
 ) -> tuple[int, str]:
-    """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there.
+    """Return the exit code and the terminal's output; ``typed`` is typed once ``when`` appears.
 
     A function is called then, and returns what to type.
     """

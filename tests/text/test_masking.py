@@ -30,7 +30,7 @@ def test_what_could_be_a_secret_is_not_repeated(text: str) -> None:
     "text",
     [
         *("scoped", "read:messages", "net.tls", "353545601679624705", "urn:zitadel:iam:org:projects:roles"),
-        *("me@example.com", "ada.l+1@zdemo.my-zitadel.example", "CamelCaseWords2"),
+        *("me@example.com", "root@localhost", "ada.l+1@zdemo.my-zitadel.example", "CamelCaseWords2"),
         *("http://localhost:8080", "https://my-instance-abc123.zitadel.cloud"),
         *("./a-long/folder-name/of-some/project-that-is-rather-old-by-now/.env", f"/srv/{HEX}/key.json"),
         "/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments",

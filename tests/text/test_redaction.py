@@ -48,7 +48,7 @@ def test_the_ends_of_a_long_secret_words_and_ids_are_shown(text: str, expected: 
     assert redaction(text) == (text if expected is None else expected)
 
 
-def test_of_a_key_file_its_secret_fields_alone_are_hidden() -> None:
+def test_only_the_secret_fields_of_a_key_file_are_hidden() -> None:
     redaction, key = Redaction(), SECRET * 3
     redaction.hide(
         f'{{"type":"application","key": "-----BEGIN RSA PRIVATE KEY-----\\n{key}","clientId":"3535456016796"}}'

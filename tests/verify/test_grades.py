@@ -17,7 +17,7 @@ from tests.support.apis import PUBLIC, SCOPED, settings_for
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, emulate
 from zdemo.errors import IntrospectionError, UnusableAnswer
-from zdemo.guard.build import Limits, protected
+from zdemo.guard.build import build_introspector
 from zdemo.http.transport import Transport
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
@@ -29,7 +29,6 @@ from zdemo.verify.examine import examine
 from zdemo.verify.judgments import outage, secrets_of
 from zdemo.verify.run import VerifyRun
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection, Introspector, roles_claim_of
-from zdemo.zitadel.introspection_client import IntrospectionClient
 
 ROLE = "read:messages"
 THREADS = 128
@@ -113,9 +112,8 @@ def failures() -> dict[str, str]:
     with ExitStack() as stack:
         emulator = stack.enter_context(emulate())
         settings = replace(settings_for(emulator.url, timeout_seconds=TIMEOUT_SECONDS), cache_ttl_seconds=CACHE_SECONDS)
-        limits, budget = Limits.of(THREADS), RunBudget(RUN_SECONDS)
-        client = stack.enter_context(closing(IntrospectionClient(settings, connections=limits.flights)))
-        careless = Careless(protected(client, settings, limits), settings)
+        budget = RunBudget(RUN_SECONDS)
+        careless = Careless(build_introspector(settings, threads=THREADS), settings)
         port = stack.enter_context(serving(opened(create_app(settings, careless))))
         run = VerifyRun(
             api=stack.enter_context(closing(ApiClient(f"http://{LOOPBACK}:{port}", SCOPED, budget, patient=True))),

@@ -75,9 +75,7 @@ def _roles(total: int, visible: Container[int]) -> Behaviour:
         (2 * PAGE, [7, PAGE + 7], 2),  # the others are hidden
     ],
 )
-def test_lists_are_read_to_their_end_in_no_more_requests_than_needed(
-    total: int, visible: Sequence[int], requests: int
-) -> None:
+def test_lists_are_read_whole_in_as_few_requests_as_possible(total: int, visible: Sequence[int], requests: int) -> None:
     with client_of(_roles(total, visible)) as (client, server):
         assert list(resources.list_roles(client, "1")) == [str(n) for n in visible]
         assert len(server.requests) == requests
@@ -109,9 +107,7 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
         (_error("unable to set instance: ID=QUERY-d3fas", 500, "internal"), ZitadelUnavailable, "database"),
     ],
 )
-def test_each_refusal_is_an_error_that_says_what_to_do(
-    behaviour: Behaviour, kind: type[ZdemoError], words: str
-) -> None:
+def test_each_refusal_says_what_to_do(behaviour: Behaviour, kind: type[ZdemoError], words: str) -> None:
     with client_of(behaviour) as (client, _), pytest.raises(kind) as refused:
         resources.get_project(client, "1")
     assert words in refused.value.message

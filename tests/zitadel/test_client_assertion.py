@@ -58,9 +58,7 @@ def test_an_assertion_says_what_zitadel_asks_for_and_no_more(key: SigningKey) ->
 @pytest.mark.parametrize(
     ("last", "too_far"), [(LIFETIME_SECONDS - CLOCK_LEEWAY_SECONDS - 1, 1), (1 - CLOCK_LEEWAY_SECONDS, -3600)]
 )
-def test_one_assertion_serves_until_near_its_end_or_the_clock_is_set_back(
-    key: SigningKey, last: int, too_far: int
-) -> None:
+def test_an_assertion_serves_until_near_its_end_or_a_clock_set_back(key: SigningKey, last: int, too_far: int) -> None:
     clock = Clock(NOW)
     assertion = ClientAssertion(key, ISSUER, clock=clock)
     first = assertion.text()

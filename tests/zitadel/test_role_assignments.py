@@ -85,9 +85,7 @@ def test_the_first_look_is_at_once_and_further_ones_are_rarer(after: float, look
     assert looks is None or slept == pytest.approx(PAUSES[: looks - 1])
 
 
-def test_a_change_shows_in_introspection_of_the_users_own_token_else_in_the_list(
-    emulator: Emulator, client: ManagementClient
-) -> None:
+def test_a_change_shows_in_the_users_own_token_else_in_the_list(emulator: Emulator, client: ManagementClient) -> None:
     introspector = IntrospectionClient(settings_for(emulator.url))
 
     def is_seen(change: Change, token: str, asked: Introspector = introspector) -> bool:

@@ -63,7 +63,7 @@ def split_url(text: str) -> tuple[str, str]:
 
 def check_address(option: str, text: str, environment: Mapping[str, str], *, example: str = "") -> str:
     """Return the origin of an API that an option gives; the hint is the corrected address, or ``example``."""
-    from zdemo.config.environment import COMMAND_LINE, Environment  # here, since a line of help checks nothing
+    from zdemo.config.environment import COMMAND_LINE, Environment  # here, because help checks nothing
     from zdemo.config.settings import API_URL, ClientSettings
     from zdemo.config.variables import DEFAULT_API_URL
 

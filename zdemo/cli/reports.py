@@ -34,6 +34,10 @@ def _mark(screen: Screen, outcome: Outcome) -> str:
     return screen.mark((SIGNS if can_show else WORDS)[outcome], COLOURS[outcome])
 
 
+def _heading(screen: Screen, name: str, outcome: Outcome) -> str:
+    return screen.mark(f"{name:<{HEADING_WIDTH}}", COLOURS[outcome])
+
+
 def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
     screen.behind(f"{_mark(screen, outcome)} {name}", text)
 
@@ -71,7 +75,7 @@ def show_checks(
 ) -> None:
     """Show the first failure with what may explain it, or else the first warning, on a screen with the groups' lines.
 
-    ``verbose`` shows all, as ``command`` does.
+    ``verbose`` shows everything, as ``command`` would.
     """
     failures = [report for report in done if report.result.outcome is Outcome.FAIL]
     warnings = [report for report in done if report.result.outcome is Outcome.WARN]
@@ -97,10 +101,9 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
     """Show a finding; the fix is that of the ``notes``, the warnings that explain it, unless evidence decides."""
     result = report.result if verbose else brief(report.result)
     screen.say()
-    lead = f"{report.id:<{HEADING_WIDTH}}  "
-    screen.behind(lead.replace(report.id, screen.mark(report.id, COLOURS[result.outcome])), why(result))
+    screen.behind(f"{_heading(screen, report.id, result.outcome)}  ", why(result))
     for problem in result.problems[1 : None if verbose else MOST_PROBLEMS]:
-        screen.behind(" " * len(lead), problem.text)
+        screen.behind(" " * (HEADING_WIDTH + 2), problem.text)
     decided = result.certainty is Certainty.CERTAIN and result.seen
     theirs = [step for note in notes if not decided for step in note.result.fix]
     own = result.steps if verbose else result.fix[:MOST_STEPS]
@@ -155,8 +158,7 @@ def show_cases(
     for report in blocks:
         if verbose:
             screen.say()
-        name = screen.mark(f"{report.case.id:<{HEADING_WIDTH}}", COLOURS[OUTCOMES[report.mark]])
-        screen.behind(f"{name}  ", report.case.asked)
+        screen.behind(f"{_heading(screen, report.case.id, OUTCOMES[report.mark])}  ", report.case.asked)
         lines = printed[0 if verbose else -MOST_PRINTED :] if report.case.id == ACCEPTS else ()
         texts = [("" if number else "printed", shortened(screen, line)) for number, line in enumerate(lines)]
         screen.pairs([*_rows(report, verbose=verbose), *texts], **BLOCK)

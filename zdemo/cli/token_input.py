@@ -162,7 +162,7 @@ def admin_settings(
             error.steps = ("add --admin-pat at the end of the line, which asks for it", *error.steps)
         raise
     tell_warnings(screen, settings)
-    if ISSUER not in environment.hidden:  # that is said in the next line
+    if ISSUER not in environment.hidden:  # else the next line says so
         tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
     tell_hidden(screen, environment, ISSUER, ADMIN_PAT, "ZITADEL_PROJECT_ID")
     return environment, settings
@@ -211,7 +211,9 @@ def checked_token(environment: Environment) -> str | None:
 
     if problem := paste_problem(token):
         message = f"the token {_source(environment)} cannot be sent: {problem.cause}"
-        raise MissingTokenError(message, hint=problem.fix[0])
+        error = MissingTokenError(message, hint=problem.fix)
+        error.finding = problem.id
+        raise error
     return token
 
 

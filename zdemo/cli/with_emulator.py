@@ -38,7 +38,7 @@ PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
 }
 SECRETS = ("client_secret", "pat", "visitor_pat", "admin_pat")  # placeholders that no command line may show
 NAMES = (*PLACEHOLDERS, "host", "port")  # the last two are parts of the domain
-PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")  # is no secret, so messages may name it
+PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")  # not a secret, so messages may name it
 WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
 WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID", "ZDEMO_CACHE_URL")
 EXPORT = f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}."

@@ -146,7 +146,7 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> Problem |
 def admin_option(environment: Environment) -> str:
     """Return the option that an administrator's next command needs; empty where it finds a PAT."""
     option = environment.setting(ADMIN_PAT)
-    if option != ADMIN_PAT:
+    if option.startswith("--admin-"):  # the option of zdemo serve --emulator is not one of an administrator's command
         return option
     return "" if ADMIN_PAT in environment else "--admin-pat"
 

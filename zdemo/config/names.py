@@ -30,9 +30,8 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:
     """Return what to rename to a setting that is not set; with ``right``, only to this one.
 
-    In the process's environment, names without zdemo's prefixes belong to other programs: of them, only what others
-    call the setting ``right`` counts. A step is certain if the name is misspelled, and the only one that is meant to be
-    this setting.
+    In the process's environment, names without zdemo's prefixes belong to other programs: there, only their name for
+    the setting ``right`` counts. A step is certain if the name is a misspelling, and the only one of this setting.
     """
     meanings: dict[str, str] = {}
     for name in environment:

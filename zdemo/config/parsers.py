@@ -32,7 +32,9 @@ T = TypeVar("T")
 class InvalidValue(ValueError):
     """What is wrong with a value, in words that follow the setting's name."""
 
-    def __init__(self, problem: str, *, corrected: str = "", echo: str | None = None, fix: Step = "") -> None:
+    def __init__(
+        self, problem: str, *, corrected: str = "", echo: str | None = None, fix: Step = "", is_example: bool = False
+    ) -> None:
         """Describe a problem.
 
         ``corrected`` is the value that was probably meant, ``fix`` another thing to do. ``echo`` is shown instead of
@@ -42,6 +44,7 @@ class InvalidValue(ValueError):
         self.corrected = corrected
         self.echo = echo
         self.fix = fix
+        self.is_example = is_example
 
 
 def is_masked(text: str) -> bool:
@@ -59,7 +62,7 @@ def parsed(text: str, parse: Callable[[str], T]) -> T:
     """Parse a value, and refuse an example's, and characters that no setting may contain."""
     bare = text.strip(QUOTES).strip()
     if is_placeholder(bare):
-        raise InvalidValue("is the example's value", fix=REPLACE_EXAMPLE)
+        raise InvalidValue("is the example's value", fix=REPLACE_EXAMPLE, is_example=True)
     if is_masked(bare):
         raise InvalidValue(MASKED, echo="", fix="put the value itself there, from where it is kept")
     visible = "".join(c for c in bare if unicodedata.category(c) != "Cf")

@@ -14,7 +14,7 @@ from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
-from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
+from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, InvalidValue, parsed
 from zdemo.config.skeleton import completion
 from zdemo.config.sources import folder_problem, misnamed_problems
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, Variable
@@ -113,7 +113,7 @@ class _Reader:
         else:
             if error.corrected:
                 steps.append(self._correction(name, text, error.corrected, certain=not error.fix and "@" not in text))
-            if fix := NOT_FROM_SETUP.get(name, error.fix) if error.fix == REPLACE_EXAMPLE else error.fix:
+            if fix := NOT_FROM_SETUP.get(name, error.fix) if error.is_example else error.fix:
                 steps.append(fix)
         steps = steps or [self.environment.correction(name)]
         malformed = Problem(text=problem, kind=ProblemKind.MALFORMED, names=(name,), steps=tuple(steps), blocks=(name,))
@@ -217,7 +217,7 @@ class UserSettings(ZitadelSettings):
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     key: SigningKey | None = None
-    environment: Environment = field(default_factory=lambda: Environment({}), repr=False)  # that all comes from
+    environment: Environment = field(default_factory=lambda: Environment({}), repr=False)  # the source of all values
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> UserSettings:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from zdemo.config.environment import EXPORTED, Environment, is_setting
-from zdemo.config.names import rename_steps
+from zdemo.config.environment import EXPORTED, PREFIXES, Environment, is_setting
+from zdemo.config.names import NEAR_VARIABLE, did_you_mean, rename_steps
+from zdemo.config.variables import BY_NAME
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import Shell
 
@@ -42,7 +43,14 @@ def hidden_values(environment: Environment) -> Iterator[Problem]:
 
 
 def misnamed_problems(environment: Environment) -> Iterator[Problem]:
-    """Yield each variable whose name is almost that of a setting that is not set."""
+    """Yield each variable whose name is almost that of a setting; one that is longer than a set one is a copy."""
+    for name in environment:
+        is_own = environment.source(name) != EXPORTED or name.startswith(PREFIXES)
+        right = did_you_mean(name, BY_NAME, least=NEAR_VARIABLE) if is_own and name not in BY_NAME else ""
+        if right in environment and not name.startswith(right) and environment[name] != environment[right]:
+            text = f"{name} in {environment.source(name)} is not used: the setting is {right}, which is set too"
+            advice = f"remove {name}, or move its value to {right}"
+            yield Problem(text=text, kind=ProblemKind.UNUSED, names=(name,), steps=(advice,))
     for step in rename_steps(environment):
         text = f"{step.name} is not a setting of zdemo"
         yield Problem(text=text, kind=ProblemKind.MISNAMED, names=(step.right, step.name), steps=(step,))

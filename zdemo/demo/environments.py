@@ -15,7 +15,7 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import AdminSettings, Settings
 from zdemo.demo.scenario import CACHE_SECONDS, Caller, DemoChange, DemoEnvironment, Interrupted, RecordingIntrospector
 from zdemo.errors import ZdemoError
-from zdemo.guard.build import Limits, protected
+from zdemo.guard.build import build_introspector
 from zdemo.guard.guard import DEFAULT_THREADS
 from zdemo.http.example_api import ROLE
 from zdemo.server import create_app
@@ -130,7 +130,7 @@ def _environment(
         closed = replace(settings, issuer=f"http://{LOOPBACK}:{bound.getsockname()[1]}", internal_url=None)
         zitadel, nowhere = (stack.enter_context(closing(IntrospectionClient(known))) for known in (settings, closed))
         introspector = RecordingIntrospector(zitadel)
-        app = create_app(settings, protected(introspector, settings, Limits.of(DEFAULT_THREADS)))
+        app = create_app(settings, build_introspector(settings, threads=DEFAULT_THREADS, client=introspector))
         yield DemoEnvironment(
             api_url=f"http://{LOOPBACK}:{stack.enter_context(serving(app))}",
             changes={

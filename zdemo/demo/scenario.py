@@ -53,7 +53,7 @@ Introspected = tuple[str, Introspection | IntrospectionError]
 
 
 class RecordingIntrospector:
-    """An introspector that keeps what the one that is ``current`` answers."""
+    """An introspector that keeps the answers of the ``current`` one."""
 
     def __init__(self, current: Introspector) -> None:
         self.current = current

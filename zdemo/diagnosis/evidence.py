@@ -248,15 +248,14 @@ def active_token(introspection: Introspection, settings: Settings) -> ActiveToke
 class TokenCase:
     """What is known about a token: ZITADEL's ``introspection``, or the ``error`` that came instead of one.
 
-    ``token`` is empty where a random text was sent in its place. ``role`` is what the API requires, if anything;
-    ``refused_for_role`` whether it said itself that this role is missing. ``now`` is in epoch seconds.
+    ``token`` is empty where a random text was sent in its place. ``role`` is what the API requires, if anything.
+    ``now`` is in epoch seconds.
     """
 
     settings: Settings = NO_SETTINGS
     token: str = field(default="", repr=False)
     form: TokenForm = UNREAD  # of the token
     role: str = ""
-    refused_for_role: bool = False
     introspection: Introspection = field(default=NOT_ASKED, repr=False)
     error: IntrospectionError | ConnectionFailed | None = None
     evidence: Evidence = NOTHING

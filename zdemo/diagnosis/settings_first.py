@@ -24,6 +24,8 @@ DECIDED_BY = {  # the settings that decide about a finding or a check, by the be
     "api": ("ZDEMO_API_URL",),
 }
 
+ACCEPTED = (("CLIENT_ID",),)  # ZITADEL showed an active token to this client, whatever the form of its ID
+
 
 def settings_problems(environment: Environment) -> tuple[Problem, ...]:
     """Return all that is wrong with the settings' places, and odd about their values."""
@@ -35,8 +37,9 @@ def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = 
 
     ``name`` is the ID of a check, where the finding has none.
     """
-    deciding = DECIDED_BY.get((finding.id or name).partition(".")[0], ())
+    area = (finding.id or name).partition(".")[0]
+    deciding, proven = DECIDED_BY.get(area, ()), ACCEPTED if area == "role" else ()
     is_certain = finding.certainty is Certainty.CERTAIN  # a form is less than what ZITADEL shows
-    problems = (p for p in known if not (is_certain and p.kind is ProblemKind.ODD))
+    problems = (p for p in known if not (p.kind is ProblemKind.ODD and (is_certain or p.names in proven)))
     because = (p for p in problems if p not in finding.problems and not set(p.names).isdisjoint(deciding))
     return replace(finding, because=tuple(because))

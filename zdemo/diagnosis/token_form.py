@@ -50,6 +50,7 @@ class PasteError:
 EXAMPLE = PasteError("is the example's value", sentence("put a user's token there;", Command("setup"), "creates one"))
 HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
 BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", sentence("decode it first:", Shell("base64 -d")))
+PERCENT = PasteError('has "%" at the end', "leave out the %: zsh prints it after a text that has no line end")
 PATH = PasteError("is the path of a file instead of its content", "give the content of the file, e.g. PAT=$(cat FILE)")
 
 
@@ -110,6 +111,12 @@ class TokenForm:
         return "jti" not in self.claims and ("at_hash" in self.claims or "azp" in self.claims)
 
     @property
+    def is_assertion(self) -> bool:
+        """Whether a JWT proves who asks for a token (RFC 7523 §3): its issuer, which has no URL, is its subject."""
+        issuer = self.claims.get("iss")
+        return isinstance(issuer, str) and "://" not in issuer and issuer == self.claims.get("sub")
+
+    @property
     def audience(self) -> list[object]:
         """The audience that a JWT names."""
         audience = self.claims.get("aud")
@@ -127,7 +134,7 @@ class TokenForm:
     @property
     def is_access_token(self) -> bool:
         """Whether it has the form of a token that APIs accept."""
-        return self.kind in ACCESS_TOKENS and not self.is_id_token
+        return self.kind in ACCESS_TOKENS and not (self.is_id_token or self.is_assertion)
 
     @property
     def is_opaque(self) -> bool:
@@ -154,7 +161,7 @@ class TokenForm:
         if self.kind in NOT_WHOLE:
             return f"{self.size}: a {self.kind}; {self.whole}"
         if self.kind is TokenKind.JWT:
-            return "a JWT: an ID token" if self.is_id_token else "a JWT"
+            return "a JWT: an ID token" if self.is_id_token else "a JWT: an assertion" if self.is_assertion else "a JWT"
         return f"{self.size}: the form of {self.kind.with_article}"
 
 
@@ -259,6 +266,15 @@ def _base64(text: str) -> PasteError | None:
     return BASE64 if B64TOKEN.fullmatch(decoded) else None
 
 
+def _json(text: str) -> PasteError | str:
+    if not re.match(r'\s*\{\s*"', text):
+        return ""
+    if name := re.search(r'"((?:access_)?token)"\s*:', text):
+        alone = sentence("give that value alone:", Shell(f"jq -r .{name[1]}"))
+        return PasteError(f"is a whole JSON answer instead of its {name[1]}", alone)
+    return "is JSON instead of the value alone"
+
+
 def _word_in_front(text: str) -> str:
     if word := re.match(r"\W*(?:authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE):
         return f'has "{word[1]}" in front of it'
@@ -297,7 +313,7 @@ def _matching(pattern: str, error: PasteError | str) -> Look:
 _LOOKS: tuple[Look, ...] = (
     lambda text: HIDDEN if is_masked(text.strip("\"'` ")) else None,
     lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else None,
-    _matching(r'\A\s*\{\s*"', "is JSON instead of the value alone"),
+    _json,
     _matching("-----BEGIN", "is a private key or a certificate"),
     _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
     _base64,
@@ -307,6 +323,7 @@ _LOOKS: tuple[Look, ...] = (
     _quotes,
     _matching(r"\\", "has a backslash inside"),
     _odd_characters,
+    _matching(r"\A[^%]+%\Z", PERCENT),
     _matching("%", 'has "%" inside: it is encoded for a URL'),
     lambda text: f'has "{text[-1]}" at the end' if text.endswith((",", ";", "=")) else "",
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.errors.problem import ProblemKind
 from zdemo.errors.steps import Paste, Step, does, in_words
 
 OPEN = "one of these; they cannot be told apart from outside"
@@ -18,8 +19,15 @@ def why(finding: Finding) -> str:
 
 
 def brief(finding: Finding) -> Finding:
-    """Return the finding with its first cause alone: what is wrong with the settings, if that explains it."""
+    """Return the finding with its first cause alone: what is wrong with the settings, if that explains it.
+
+    Where that is one value that hides another, which may be meant, the fix of the cause stays if it is known, or for a
+    token, which ends some time.
+    """
     steps = tuple(step for problem in finding.because for step in problem.steps)
+    if [problem.kind for problem in finding.because] == [ProblemKind.HIDDEN]:
+        is_known = finding.certainty is not Certainty.OPEN or "PAT" in finding.because[0].names
+        steps += finding.fix if is_known else ()
     return replace(finding, fix=steps, otherwise=(), candidates=(), seen=()) if steps else finding
 
 

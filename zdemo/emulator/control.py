@@ -43,7 +43,7 @@ class Refused(ValueError):
 class Emulator:
     """An emulator with the control interface in front of it; every answer names it.
 
-    It keeps the beginning of its world. ``advanced`` is how much older the world has been made since.
+    It keeps the first state of its world. ``advanced`` is how much older its objects were made since.
     """
 
     url = ""  # with the host name of its instance, while it runs

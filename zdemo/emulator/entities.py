@@ -160,7 +160,7 @@ class Token(Entity):
 
 
 class PersonalAccessToken(Token):
-    """A PAT, for every application, which no application got."""
+    """A PAT: for every application, and requested by none."""
 
 
 @dataclass(kw_only=True)

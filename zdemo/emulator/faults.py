@@ -120,9 +120,10 @@ class Faults:
     def take(self, path: str) -> Fault | None:
         """Return the fault that a request meets, and count it."""
         with self._lock:
-            for at, fault in sorted(enumerate(self._active), key=lambda pair: pair[1].kind != STOPPED):
+            for at in sorted(range(len(self._active)), key=lambda at: self._active[at].kind != STOPPED):
+                fault = self._active[at]
                 if fault.times != 0 and fault.hits(path):
-                    if fault.times:  # one that is used up stays, since a request may wait for its end
+                    if fault.times:  # a used-up fault stays, because a request may wait until it ends
                         self._active[at] = replace(fault, times=fault.times - 1)
                     return fault
         return None
@@ -131,7 +132,7 @@ class Faults:
 def _wait(fault: Fault, seconds: float, client: socket.socket) -> None:
     """Wait until the time is over or the fault has ended. Raises ConnectionError if the client leaves."""
     while seconds > 0 and not fault.ended.wait(min(seconds, LOOK_SECONDS)):
-        with suppress(BlockingIOError):  # it has sent nothing more, and is there
+        with suppress(BlockingIOError):  # the client is connected, and has sent nothing more
             if not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
                 raise ConnectionResetError
         seconds -= LOOK_SECONDS

@@ -225,7 +225,7 @@ class _Seeding:
         for grant in self._each("grants", table.grants):
             id = self._organization(grant).id
             if id == project.organization_id:
-                raise self.error(f"{self.at}.organization", "the project is its own")
+                raise self.error(f"{self.at}.organization", "the project belongs to this organization")
             self._check_roles(project.roles, grant.roles)
             self._world.add_project_grant(project, id, list(grant.roles))
 

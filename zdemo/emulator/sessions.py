@@ -179,7 +179,7 @@ def remembered(world: World, request: AuthRequest, browser: str) -> list[LoginSe
     return [session for session in reversed(sessions.values()) if live_session(world, session.id)]
 
 
-# --- the cookie by which a browser is known again: a random text, sent for pages of the same site alone ---
+# --- the cookie that recognizes a browser: a random text, sent for pages of the same site only ---
 
 
 def _cookie() -> str:
@@ -188,12 +188,12 @@ def _cookie() -> str:
 
 
 def browser_of(request: Request) -> str:
-    """Return the browser's text, or an empty one."""
+    """Return the text in the browser's cookie, or an empty text."""
     return request.cookies.get(_cookie(), "")
 
 
 def remember(answer: Response, browser: str) -> None:
-    """Give the browser its text, until it is closed."""
+    """Set the browser's cookie, which lasts until the browser is closed."""
     secure = current_origin().scheme == "https"
     answer.set_cookie(_cookie(), browser, httponly=True, samesite="Lax", secure=secure)
 

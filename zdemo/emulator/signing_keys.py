@@ -1,4 +1,4 @@
-"""The keys that sign the JWTs of a world, ZITADEL's web keys: published at once, activated, and good until removed."""
+"""The keys that sign the JWTs of a world, ZITADEL's web keys: published, then activated, valid until removed."""
 
 import hashlib
 import time
@@ -14,7 +14,7 @@ JWK_FIELDS = ("use", "kty", "kid", "crv", "alg", "x", "y", "n", "e")
 
 
 def signing_keys(world: World) -> dict[str, SigningKey]:
-    """Return the keys by their IDs: the one that signs, then the others, at first one."""
+    """Return the keys by their IDs: first the key that signs, then the others."""
     if not world.signing_keys:
         world.signing_keys = {key.id: replace(key) for key in _first_keys()}
     return world.signing_keys
@@ -44,14 +44,14 @@ def add_signing_key(world: World, algorithm: str) -> SigningKey:
 
 
 def activate(world: World, key: SigningKey) -> float:
-    """Sign with this key from now on, and return when it changed; the former one stays good, and may come back."""
+    """Sign with this key from now on, and return when it changed; the former key stays valid, and can sign again."""
     world.touch(_first(world))
     world.signing_keys = {key.id: key} | world.signing_keys
     return world.touch(key)
 
 
 def rotate(world: World, *, remove_old: bool = False) -> None:
-    """Sign with a new key, which no client has seen; the old ones, whose JWTs end then, can be removed."""
+    """Sign with a new key that no client has seen; ``remove_old`` ends the JWTs of the old keys."""
     with world.lock:
         activate(world, key := add_signing_key(world, "RS256"))
         if remove_old:
@@ -71,7 +71,7 @@ def signed(world: World, claims: dict[str, Any]) -> str:
 
 
 def half_hash(world: World, text: str) -> str:
-    """Return the hash of a token that an ID token has beside it (OpenID Connect Core §3.1.3.6)."""
+    """Return the hash of a token for the ID token beside it (OpenID Connect Core §3.1.3.6)."""
     digest = (hashlib.sha512 if _first(world).algorithm == "EdDSA" else hashlib.sha256)(text.encode()).digest()
     return encoded(digest[: len(digest) // 2])
 

@@ -31,7 +31,7 @@ def new_token_text(token_id: str, user_id: str, kid: str = "") -> str:
 def sealed(content: str, kid: str = "") -> str:
     """Return the text of a JWE with A256GCMKW and A256GCM (RFC 7518 §4.7 and §5.3).
 
-    It is random, as what is encrypted looks from outside; the world knows what is inside.
+    It is random, because encrypted text looks random; the world knows the content.
     """
     iv, tag, *parts = (secrets.token_bytes(size) for size in (12, 16, 32, 12, len(content.encode()), 16))
     header = {"alg": "A256GCMKW", "enc": "A256GCM", "iv": encoded(iv)}

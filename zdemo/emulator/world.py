@@ -386,7 +386,7 @@ def keep(objects: dict[str, T], key: str, new: T) -> list[T]:
 
 
 def _check_free(name: str, names: Iterable[str], refusal: str) -> None:
-    """Raise ``AlreadyExists`` if a name is among those, whatever the case (ZITADEL)."""
+    """Raise ``AlreadyExists`` if a name is among these, whatever its case (ZITADEL)."""
     if name.lower() in (other.lower() for other in names):
         raise taken(refusal)
 

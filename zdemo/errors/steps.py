@@ -45,7 +45,7 @@ class SetVariable:
 
     name: str
     value: str = field(default="", repr=False)  # it may be a secret
-    advice: str = ""
+    advice: "Step" = ""
     certain: bool = False
     does: str = ""
 
@@ -123,7 +123,7 @@ def changed(step: Step, change: Callable[[str], str]) -> Step:
     if isinstance(step, Sentence):
         return Sentence(tuple(changed(part, change) for part in step.parts))
     texts = {known.name: getattr(step, known.name) for known in fields(step)}
-    new: dict[str, Any] = {name: change(text) for name, text in texts.items() if isinstance(text, str)}
+    new: dict[str, Any] = {n: changed(text, change) for n, text in texts.items() if isinstance(text, str | Sentence)}
     if isinstance(step, Command):
         new["names"] = tuple(map(change, step.names))
     return replace(step, **new)
@@ -142,7 +142,7 @@ def in_words(step: Step, blank: str = " ") -> str:
         case Sentence(parts=parts):
             words = " ".join(in_words(part, blank) for part in parts)
         case SetVariable(name=name, value=value, advice=advice):
-            words = advice or f"{name}={value}"
+            words = in_words(advice, blank) if advice else f"{name}={value}"
         case RenameVariable(name=name, right=right, place=place):
             words = f"rename {name} to {right} in {place}"
         case GrantRole(user=user, role=role, option=option, env_file=env_file):

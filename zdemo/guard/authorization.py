@@ -66,7 +66,7 @@ def refuse_second_token(query_or_form: bytes) -> None:
 class RequiredRoles:
     """The roles that a token needs: each of ``all_of``, and at least one of ``any_of`` if that is not empty.
 
-    Without ``actor``, nobody may act in its user's place.
+    Without ``actor``, nobody may impersonate its user.
     """
 
     all_of: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ NO_ROLE = RequiredRoles()
 def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET, actor: Any = True) -> RequiredRoles:
     """Return what the arguments of a guard require. Raises GuardError for arguments that cannot be meant."""
     if not isinstance(actor, bool):
-        hint = "write actor=False to refuse tokens with which somebody acts in their user's place, or leave it out"
+        hint = "write actor=False to refuse impersonated tokens, or leave it out"
         raise GuardError(f"actor is {type(actor).__name__}, not True or False", hint=hint)
     given = {"role": role, "any_of": any_of, "all_of": all_of}
     given = {name: value for name, value in given.items() if value is not UNSET}
@@ -153,8 +153,8 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
     if policy.audience and policy.audience.isdisjoint(introspection.audience):
         raise InvalidToken("the token is not meant for this API", hint="request it with the audience of this project")
     if introspection.actor and not roles.actor:
-        hint = "log in as this user; somebody who impersonates them is refused here"
-        raise InvalidToken("somebody acts in the place of the token's user", hint=hint)
+        hint = "log in as this user; impersonated tokens are refused here"
+        raise InvalidToken("somebody impersonates the token's user", hint=hint)
     for role in roles.all_of:
         if not introspection.has_role(role, policy.project_id):
             missing = [r for r in roles.all_of if not introspection.has_role(r, policy.project_id)]

@@ -55,8 +55,7 @@ class Breaker:
         self._hung_probe_seconds = max(PROBE_SECONDS, self.timeout_seconds / MOST_PROBES)
         self._lock = threading.Lock()
         self.refusal: CredentialsRefused | None = None  # why it is open, if ZITADEL answers
-        self._refused_at = 0  # so many answers had come by then
-        self._announces_end = False
+        self._refused_at = 0  # the number of answers before the refusal
         self._open = False
         self._answers = 0
         self._failures = 0
@@ -99,26 +98,17 @@ class Breaker:
             return ends
 
     def refused(self, permit: Permit, refusal: CredentialsRefused) -> None:
-        """Record that an answer refused the credentials. One to a call from before a refusal does not renew that."""
+        """Record that an answer refused the credentials. A call that began before a refusal does not renew it."""
         with self._lock:
-            self._announces_end = True
             if self.refusal is None or permit.answers_before >= self._refused_at:
                 self._open_at(self.clock())
                 self.refusal, self._refused_at = refusal.copy(), self._answers
                 self._publish()
 
-    def accepted(self, permit: Permit) -> bool:
-        """Record that an answer accepted the credentials; return whether that is news after a refusal."""
+    def not_refused(self, permit: Permit) -> bool:
+        """Record that an answer did not refuse the credentials; return whether this ended a refusal."""
         with self._lock:
-            self._end_refusal(permit)
-            is_news = self._announces_end and self.refusal is None
-            self._announces_end = self._announces_end and not is_news
-            return is_news
-
-    def unusable(self, permit: Permit) -> None:
-        """Record that an answer says nothing about the credentials: the next caller must not get an old refusal."""
-        with self._lock:
-            self._end_refusal(permit)
+            return self._end_refusal(permit)
 
     def failed(self, permit: Permit) -> bool:
         """Record that ZITADEL did not answer, or said that it cannot; return whether this opened the breaker."""
@@ -142,9 +132,11 @@ class Breaker:
             self._publish()
             return opens
 
-    def _end_refusal(self, permit: Permit) -> None:
-        if self.refusal and permit.answers_before >= self._refused_at:
+    def _end_refusal(self, permit: Permit) -> bool:
+        ends = self.refusal is not None and permit.answers_before >= self._refused_at
+        if ends:
             self.refusal, self._open = None, False
+        return ends
 
     def _open_at(self, moment: float) -> None:
         self._open, self.refusal = True, None

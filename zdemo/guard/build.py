@@ -19,7 +19,7 @@ from zdemo.guard.cache import CachingIntrospector, PriorityIntrospector
 from zdemo.guard.instruments import Counters, running_clock
 from zdemo.guard.protection import ProtectedIntrospector
 from zdemo.guard.waiting import Bulkhead, Pacer
-from zdemo.zitadel.introspection_answer import Introspection, Introspector
+from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import IntrospectionClient
 
 if TYPE_CHECKING:
@@ -71,22 +71,61 @@ class Limits:
         )
 
 
-def build_introspector(
-    settings: Settings, *, threads: int, spare_threads: int = 0, counters: Counters | None = None
+def build_introspector(  # limits, clocks and collaborators, each given by name
+    settings: Settings,
+    *,
+    threads: int,
+    spare_threads: int = 0,
+    client: Introspector | None = None,
+    counters: Counters | None = None,
+    clock: Callable[[], float] = running_clock,
+    wall_clock: Callable[[], float] = time.time,
 ) -> CachingIntrospector:
-    """Return the introspector of an API: ZITADEL behind cache and protection."""
+    """Return the introspector of an API: ZITADEL, or ``client`` in its place, behind cache and protection."""
     counters = counters or Counters()
     limits = Limits.of(threads, spare_threads=spare_threads)
-    seconds = settings.timeout_seconds - _wait_for_flight(settings)
-    client = IntrospectionClient(settings, connections=limits.flights, timeout_seconds=seconds)
-    is_shared = settings.cache_url and settings.cache_ttl_seconds
-    return protected(
-        client,
-        settings,
-        limits,
-        within=lambda token, left: client.introspect(token, timeout_seconds=min(seconds, left)),
-        shared=shared_answers(settings, counters=counters) if is_shared else None,
+    timeout_seconds = settings.timeout_seconds  # includes how long a request may wait to begin its introspection
+    flight_seconds = min(LONGEST_WAIT_FOR_FLIGHT_SECONDS, timeout_seconds / 5)
+    if client is None:
+        seconds = timeout_seconds - flight_seconds
+        client = IntrospectionClient(settings, connections=limits.flights, timeout_seconds=seconds)
+    flights = Bulkhead(
+        limits.flights,
+        reserve=limits.reserved_flights,
+        waiters=limits.slots,
+        wait_seconds=flight_seconds,
+        shortest_wait_seconds=min(SHORTEST_WAIT_FOR_FLIGHT_SECONDS, flight_seconds),
+        clock=clock,
+    )
+    slots = Bulkhead(
+        limits.slots,
+        reserve=limits.reserved_slots,
+        waiters=limits.waiters,
+        wait_seconds=LONGEST_WAIT_SECONDS,
+        shortest_wait_seconds=SHORTEST_WAIT_SECONDS,
+        clock=clock,
+    )
+    inner: PriorityIntrospector
+    inner = guarded = ProtectedIntrospector(
+        client, flights=flights, timeout_seconds=timeout_seconds, counters=counters, clock=clock
+    )
+    shared = None
+    if settings.cache_url and settings.cache_ttl_seconds:
+        shared = shared_answers(settings, counters=counters)
+        from zdemo.guard.shared.answers import SharedIntrospector  # here, because most APIs have no store
+
+        inner = SharedIntrospector(guarded, shared, timeout_seconds=timeout_seconds, clock=clock)
+    return CachingIntrospector(
+        inner,
+        ttl_seconds=settings.cache_ttl_seconds,
+        size=settings.cache_size,
+        timeout_seconds=timeout_seconds,
+        bulkhead=slots,
+        pacer=Pacer(limits.failures_per_second, clock=clock),
+        shared=shared,
         counters=counters,
+        clock=clock,
+        wall_clock=wall_clock,
     )
 
 
@@ -106,59 +145,3 @@ def shared_answers(settings: Settings, *, counters: Counters | None = None) -> S
     seconds = min(LONGEST_OPERATION_SECONDS, OPERATION_SHARE * settings.timeout_seconds)
     store = RedisStore(url, operation_seconds=seconds, counters=counters or Counters())
     return SharedAnswers(store, Sealer(settings), ttl_seconds=settings.cache_ttl_seconds)
-
-
-def _wait_for_flight(settings: Settings) -> float:
-    """Return how long a request may wait to begin its introspection; the timeout includes it."""
-    return min(LONGEST_WAIT_FOR_FLIGHT_SECONDS, settings.timeout_seconds / 5)
-
-
-def protected(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
-    client: Introspector,
-    settings: Settings,
-    limits: Limits,
-    *,
-    within: Callable[[str, float], Introspection] | None = None,
-    shared: SharedAnswers | None = None,
-    counters: Counters | None = None,
-    clock: Callable[[], float] = running_clock,
-    wall_clock: Callable[[], float] = time.time,
-) -> CachingIntrospector:
-    """Return ``client`` behind cache and protection, for one process; ``within`` asks as it does, with a time limit."""
-    counters = counters or Counters()
-    flights = Bulkhead(
-        limits.flights,
-        reserve=limits.reserved_flights,
-        waiters=limits.slots,
-        wait_seconds=_wait_for_flight(settings),
-        shortest_wait_seconds=min(SHORTEST_WAIT_FOR_FLIGHT_SECONDS, _wait_for_flight(settings)),
-        clock=clock,
-    )
-    slots = Bulkhead(
-        limits.slots,
-        reserve=limits.reserved_slots,
-        waiters=limits.waiters,
-        wait_seconds=LONGEST_WAIT_SECONDS,
-        shortest_wait_seconds=SHORTEST_WAIT_SECONDS,
-        clock=clock,
-    )
-    inner: PriorityIntrospector
-    inner = guarded = ProtectedIntrospector(
-        client, flights=flights, timeout_seconds=settings.timeout_seconds, within=within, counters=counters, clock=clock
-    )
-    if shared:
-        from zdemo.guard.shared.answers import SharedIntrospector  # here, because most APIs have no store
-
-        inner = SharedIntrospector(guarded, shared, timeout_seconds=settings.timeout_seconds, clock=clock)
-    return CachingIntrospector(
-        inner,
-        ttl_seconds=settings.cache_ttl_seconds,
-        size=settings.cache_size,
-        timeout_seconds=settings.timeout_seconds,
-        bulkhead=slots,
-        pacer=Pacer(limits.failures_per_second, clock=clock),
-        shared=shared,
-        counters=counters,
-        clock=clock,
-        wall_clock=wall_clock,
-    )

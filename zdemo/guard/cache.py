@@ -207,9 +207,6 @@ class CachingIntrospector:
         answer = self._inner.introspect(token, known=known)
         return answer if sent_at is None else answer.asked_by(sent_at)
 
-    def _seconds_for(self, answer: Introspection) -> float:
-        return self._ttl_seconds if answer.active else self._inactive_seconds
-
     def _ask_or_join(self, key: bytes, token: str, *, known: bool) -> Introspection:
         came_at, seconds = self._clock(), self._inactive_seconds
         while True:
@@ -228,7 +225,7 @@ class CachingIntrospector:
             self.counters.count("joins")
             answer = flight.outcome(self._timeout_seconds)
             # A shared answer may have been too old already when this request came
-            if answer.asked_at is None or came_at < answer.asked_at + self._seconds_for(answer):
+            if answer.asked_at is None or came_at < answer.asked_at + answer.lifetime(self._ttl_seconds):
                 return answer
 
     def _land(self, flight: Flight, key: bytes, answer: Introspection | None) -> None:
@@ -248,7 +245,7 @@ class CachingIntrospector:
 
     def _entry(self, flight: Flight, answer: Introspection) -> Entry:
         """Return an entry that is fresh until the earlier of TTL and ``exp``. A float may be too small for ``exp``."""
-        seconds = self._seconds_for(answer)
+        seconds = answer.lifetime(self._ttl_seconds)
         if answer.asked_at is not None:
             seconds -= flight.sent_at - answer.asked_at  # how old a shared answer was when the flight began
         until_wall = flight.sent_at_wall + seconds

@@ -38,7 +38,6 @@ from zdemo.guard.guard import (
     new_request_id,
     refusal_of,
 )
-from zdemo.text.masking import could_be_secret
 from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import watched
 
@@ -185,12 +184,9 @@ def requires_token(view: Any = UNSET, /, **required: Any) -> Any:
 
 
 def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
-    if isinstance(view, str):
-        role = "ROLE" if could_be_secret(view) else view
-        raise GuardError("requires_token takes a role by name", hint=f'write @requires_token(role="{role}")')
     if isclass(view) or not callable(view):
         kind = "a class" if isclass(view) else type(view).__name__
-        hint = "write @requires_token() above a view, or decorators = [requires_token()] in a class of views"
+        hint = 'write @requires_token(role="read:messages") above a view, decorators = [requires_token()] in a class'
         raise GuardError(f"requires_token guards a function, not {kind}", hint=hint)
     mark = _mark_of(view) or _Mark(view)
     if mark.is_open:

@@ -4,7 +4,7 @@
 """
 
 import logging
-import random
+import os
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -22,7 +22,6 @@ from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.forget import Forget
 from zdemo.guard.instruments import RateLimitedLog
-from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import Introspector
 
 DEFAULT_THREADS = 128
@@ -34,15 +33,6 @@ AMBIGUOUS = re.compile(r"\.\.|//|\\|%(?:25)*(?:2e|2f|5c)", re.IGNORECASE)
 ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)  # of an absolute target
 PATH = re.compile(r"/[^*?#<>{}]*(?:/\*)?")
 RULE = re.compile(r"/.*<")
-
-
-class _Random(random.Random):
-    """A generator of this process alone, and not Python's shared one, which an app may seed."""
-
-    __init__ = renewed_after_fork(random.Random.__init__)
-
-
-_random = _Random()  # an ID need not be secret, only unlike all others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +174,7 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
 
 def new_request_id() -> str:
     """Return an ID for a request: the API's own, never the caller's."""
-    return f"{_random.getrandbits(64):016x}"
+    return os.urandom(8).hex()
 
 
 def refusal_of(refused: Refused) -> Refusal:

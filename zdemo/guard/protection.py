@@ -24,6 +24,7 @@ from zdemo.guard.instruments import Counters, running_clock
 from zdemo.guard.waiting import Bulkhead, Flight
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
+from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.introspection_response import names_our_client
 
 PROBE_PATIENCE_SECONDS = 0.25  # how long the caller whose token a probe carries waits for it
@@ -37,14 +38,13 @@ log = logging.getLogger(__name__)
 class ProtectedIntrospector:
     """Asks ``inner`` as often at once as ``flights`` allows, and not at all while ZITADEL is failing. Thread-safe.
 
-    ``timeout_seconds`` is the most that ``inner`` takes. ``within`` asks as ``inner`` does, in at most so many seconds.
+    ``timeout_seconds`` is the most that ``inner`` takes.
     """
 
     inner: Introspector
     _: KW_ONLY
     flights: Bulkhead
     timeout_seconds: float
-    within: Callable[[str, float], Introspection] | None = None
     counters: Counters = field(default_factory=Counters)
     clock: Callable[[], float] = running_clock
 
@@ -55,7 +55,7 @@ class ProtectedIntrospector:
     def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
         """Ask, unless a guard refuses; ``deadline`` is on the running clock.
 
-        Raises ZitadelUnavailable or CredentialsRefused also if the breaker is open, the first if all flights are taken.
+        Raises ZitadelUnavailable or CredentialsRefused if the breaker is open, the first also if all flights are taken.
         """
         permit = self._breaker.admit()
         if permit is None:
@@ -82,17 +82,18 @@ class ProtectedIntrospector:
             self.counters.introspections += 1
             self.counters.in_flight += 1
         try:
-            if deadline is None or self.within is None:
-                introspection = self.inner.introspect(token)
+            if deadline is not None and isinstance(self.inner, IntrospectionClient):
+                left = max(SHORTEST_QUESTION_SECONDS, deadline - self.clock())
+                introspection = self.inner.introspect(token, most_seconds=left)
             else:
-                introspection = self.within(token, max(SHORTEST_QUESTION_SECONDS, deadline - self.clock()))
+                introspection = self.inner.introspect(token)
         except (CredentialsRefused, UnusableAnswer) as refusal:
             self._answered(permit)
             # Would every caller get this? A filter that refuses one token must not get them all refused.
             if isinstance(refusal, CredentialsRefused) and (not refusal.answer or names_our_client(refusal.answer)):
                 self._breaker.refused(permit, refusal)
             else:
-                self._breaker.unusable(permit)
+                self._breaker.not_refused(permit)
             raise
         except BaseException:
             if self._breaker.failed(permit):
@@ -102,7 +103,7 @@ class ProtectedIntrospector:
             with self.counters.lock:
                 self.counters.in_flight -= 1
         self._answered(permit)
-        if self._breaker.accepted(permit):
+        if self._breaker.not_refused(permit):
             log.warning("ZITADEL accepts the API application's credentials again")
         return introspection
 

@@ -13,7 +13,7 @@ from zdemo.config.address import is_loopback, without_default_port
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
 from zdemo.errors.response import Response
-from zdemo.errors.steps import Command
+from zdemo.errors.steps import Command, sentence
 from zdemo.http.example_api import FORGET_PATH, IDENTITY_PATH, STORE_ERROR, Route
 from zdemo.text.masking import without_secret_query
 from zdemo.text.printable import one_line
@@ -165,8 +165,10 @@ def call_api(
             raise
         what = f"{settings.api_url} refuses connections: the API is not running there"
         has_port = urlsplit(settings.api_url).port is not None
-        hint = f"start it with zdemo serve, or correct {settings.setting}" if has_port else failure.hint
-        raise ConnectionFailed(what, hint=hint, kind=failure.kind, origin=failure.origin) from failure
+        start = sentence("start it with", Command("serve"), f"or correct {settings.setting}")
+        raise ConnectionFailed(
+            what, hint=start if has_port else failure.steps, kind=failure.kind, origin=failure.origin
+        ) from failure
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
 
@@ -199,7 +201,7 @@ def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id:
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What an API did with an order to forget; ``why_not`` is what keeps it, or those that share its store, from it."""
+    """What an API did with an order to forget; ``why_not`` is why it, or APIs with its store, did not forget."""
 
     done: bool = False
     why_not: str = ""

@@ -58,23 +58,20 @@ class _DeadlineSocket:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._deadline: float | None = None
         self.received = False
-        self.settimeout(sock.gettimeout())
+        self.settimeout(sock.gettimeout() or 0)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
-    def settimeout(self, seconds: float | None) -> None:
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+    def settimeout(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
 
-    def gettimeout(self) -> float | None:
+    def gettimeout(self) -> float:
         """Return the time that is left, with which a TLS handshake on this socket continues."""
-        return None if self._deadline is None else max(self._deadline - time.monotonic(), SHORTEST_TIMEOUT_SECONDS)
+        return max(self._deadline - time.monotonic(), SHORTEST_TIMEOUT_SECONDS)
 
     def arm(self) -> None:
-        if self._deadline is None:
-            return
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the deadline has passed")
@@ -88,7 +85,7 @@ class _DeadlineSocket:
         return io.BufferedReader(_DeadlineReader(self, cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))))
 
 
-def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
+def resolve(host: str, port: int, seconds: float) -> list[Any]:
     """Look up a name as ``getaddrinfo`` does, with a time limit, which the system's resolver does not have."""
     addresses: list[Any] = []
     failed: list[OSError] = []
@@ -109,13 +106,12 @@ def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
     return addresses
 
 
-def _connected(addresses: list[Any], end: float | None) -> socket.socket:
+def _connected(addresses: list[Any], end: float) -> socket.socket:
     last: OSError = socket.gaierror("no address")
     for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         try:
-            if end is not None:
-                sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
+            sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.connect(address)
         except OSError as error:
@@ -136,13 +132,12 @@ class _DeadlineMixin:
 
     def _new_conn(self) -> socket.socket:
         """Return a connected socket; all addresses of a name share the time (urllib3 gives each all of it)."""
-        this = cast(HTTPConnection, self)
-        limit = this.timeout if isinstance(this.timeout, int | float) else None
-        end = None if limit is None else time.monotonic() + limit
+        this: Any = self  # its timeout is a number, since each request has one
+        end = time.monotonic() + this.timeout
         try:
-            addresses = resolve(this.host.strip("[]"), int(this.port or 0), limit)
+            addresses = resolve(this.host.strip("[]"), int(this.port or 0), this.timeout)
             sock = _DeadlineSocket(_connected(addresses, end))
-            sock.settimeout(None if end is None else max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
+            sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             return cast(socket.socket, sock)  # proxies answer CONNECT on it, ssl takes it over
         except socket.gaierror as error:
             raise NameResolutionError(this.host, this, error) from error

@@ -1,4 +1,4 @@
-"""The contract of the example API: its routes, the role that one of them requires, and its paths for programs.
+"""The contract of the example API: its routes, the role that one of them requires, and its other paths.
 
 ``server/`` serves it, everything else calls it. It stands in ``http/``, below both.
 """
@@ -6,6 +6,8 @@
 from enum import StrEnum
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
+PAGE_PATH = "/-/"  # of the page of zdemo serve, to which / leads
+PAGE_TITLE = "<title>zdemo</title>"
 FORGET_PATH = "/-/forget"
 IDENTITY_PATH = "/-/identity"
 STORE_ERROR = "store_unconfirmed"  # the API forgot, and the store did not take the order

@@ -55,11 +55,6 @@ def may_retry(error: BaseException) -> bool:
     return any(isinstance(e, ConnectionRefusedError | deadline.StaleConnection) for e in chain(error))
 
 
-def _reason(error: ssl.SSLError) -> str:
-    """Return OpenSSL's word for an error; errors that Python itself raises have none."""
-    return getattr(error, "reason", None) or ""
-
-
 def tls_kind(errors: Sequence[BaseException]) -> FailureKind | None:
     """Return how TLS failed, if it did; ``None`` also if the connection just ended."""
     for e in errors:
@@ -67,7 +62,7 @@ def tls_kind(errors: Sequence[BaseException]) -> FailureKind | None:
             return CERTIFICATE_KINDS.get(e.verify_code, FailureKind.CERTIFICATE_UNTRUSTED)
     for e in errors:
         if isinstance(e, ssl.SSLError) and not isinstance(e, ssl.SSLEOFError):
-            return FailureKind.PLAIN_HTTP if _reason(e) in PLAIN_HTTP_REASONS else FailureKind.TLS
+            return FailureKind.PLAIN_HTTP if getattr(e, "reason", "") in PLAIN_HTTP_REASONS else FailureKind.TLS
     return None
 
 
@@ -113,8 +108,8 @@ def _detail(errors: list[BaseException]) -> str:
         if isinstance(e, ssl.SSLCertVerificationError):
             return str(e.verify_message)
     for e in errors:
-        if isinstance(e, ssl.SSLError) and _reason(e):
-            return _reason(e)
+        if isinstance(e, ssl.SSLError) and getattr(e, "reason", None):  # absent if Python itself raises the error
+            return str(e.reason)
     for e in errors:
         if isinstance(e, OSError) and isinstance(e.errno, int) and e.errno in errno.errorcode:
             return str(e.strerror)

@@ -14,9 +14,10 @@ from hashlib import sha256
 
 from flask import Request
 
+from zdemo.http.example_api import PAGE_PATH
 from zdemo.page.page_context import CALLERS, PageRefusal
 
-PREFIX = "/-/"
+PREFIX = PAGE_PATH
 PAGE_HEADER = "X-Zdemo-Page"  # says that the page sent a request, and as whom
 
 
@@ -57,19 +58,13 @@ class Access:
 
 
 def mark_of(key: str, caller: str) -> str:
-    """Return the mark of a caller's request; ``key`` is that of this start."""
-    return f"{caller} {mark_proof(key, caller)}"
-
-
-def mark_proof(key: str, caller: str) -> str:
-    """Return what proves a mark: nobody can make it without the key."""
+    """Return the mark of a caller's request: nobody can make it without the key of this start."""
     return _proof(key, f"the page sends this as {caller}")
 
 
 def caller_of(key: str, mark: str) -> str:
     """Return the caller that a mark names; empty if it does not prove that the page sent the request."""
-    caller, _, proof = mark.partition(" ")
-    return caller if caller in CALLERS and _is_same(proof, mark_proof(key, caller)) else ""
+    return next((caller for caller in CALLERS if _is_same(mark, mark_of(key, caller))), "")
 
 
 def _proof(key: str, text: str) -> str:

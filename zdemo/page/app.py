@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 from zdemo.guard.flask_guard import refusal_of_http
+from zdemo.http.example_api import PAGE_TITLE
 from zdemo.page.access import PREFIX, Access, cookie_name
 from zdemo.page.changes import change
 from zdemo.page.events import Event, concealed, event_of, secrets_of, showable
@@ -47,7 +48,8 @@ SECURITY_HEADERS = {
 }
 SMALL_PAGE = (
     '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-    '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>zdemo</title>\n'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    f"{PAGE_TITLE}\n"
     '<link rel="stylesheet" href="/-/files/page.css">\n'
     '<link rel="icon" href="/-/files/icon.svg" type="image/svg+xml">\n'  # else the browser asks the API for one
     "<main>\n<h1>zdemo</h1>\n<p>{}</p>\n"

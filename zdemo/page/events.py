@@ -21,7 +21,7 @@ from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.guard.authorization import bearer_token
 from zdemo.guard.instruments import running_clock
 from zdemo.http.example_api import FORGET_PATH, Route
-from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_proof
+from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_of
 from zdemo.page.explanations import error_of_past, why_of
 from zdemo.page.page_context import CALLERS, PASTED, PageOptions
 from zdemo.server.forgetting import EVENTS_PATH
@@ -36,7 +36,7 @@ from zdemo.text.masking import (
 )
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
-from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, Introspection, Source
 from zdemo.zitadel.introspection_client import Exchange
 from zdemo.zitadel.records import NEVER
 
@@ -100,7 +100,7 @@ def secrets_of(options: PageOptions) -> Redaction:
     """Return what hides the secrets that this worker knows."""
     hidden, access = Redaction(), Access(options.key)
     hidden.hide(options.key, access.cookie_value, access.secret, options.settings.client_secret)
-    hidden.hide(*(mark_proof(options.key, caller) for caller in CALLERS))
+    hidden.hide(*(mark_of(options.key, caller) for caller in CALLERS))
     hidden.hide(*(options.environment.get(name, "") for name in SECRETS))
     settings = (value for name, value in options.environment.items() if is_setting(name))
     hidden.hide(*(piece for value in settings for piece in token_like(value)))  # a secret in a wrong place
@@ -186,10 +186,7 @@ def _fresh_seconds(introspection: Introspection, settings: Settings, now: float)
     """Return how much longer an answer may be used; ``None`` if nobody knows when ZITADEL was asked."""
     if introspection.asked_at is None:
         return None
-    seconds = settings.cache_ttl_seconds
-    if not introspection.active:
-        seconds = min(seconds, LONGEST_INACTIVE_SECONDS)
-    left = introspection.asked_at + seconds - running_clock()
+    left = introspection.asked_at + introspection.lifetime(settings.cache_ttl_seconds) - running_clock()
     if introspection.active and introspection.expires_at is not None:
         left = min(left, introspection.expires_at - now)
     return max(0.0, left)
@@ -200,11 +197,7 @@ def _step(start: str, end: str, title: str, **more: Any) -> Step:
 
 
 def _request_lines(trace: Trace, token: str | None) -> Lines:
-    fields = [
-        (name, value.partition(" ")[0] if name == PAGE_HEADER else value)  # without the proof
-        for name, value in trace.request_headers
-        if name != "Authorization"
-    ]
+    fields = [(name, value) for name, value in trace.request_headers if name not in ("Authorization", PAGE_HEADER)]
     if trace.authorization is not None:
         scheme = trace.authorization.partition(" ")[0]
         fields.insert(0, ("Authorization", f"Bearer {masked_unknown(token)}" if token else f"{scheme[:20]} …".strip()))
@@ -246,19 +239,22 @@ def _exchange_steps(trace: Trace, exchange: Exchange, token: str | None) -> list
 
 def _decision(trace: Trace, settings: Settings, now: float) -> Step:
     """Return the step that decided: what was raised, or that the request was let in."""
+    ok, admitted = trace.status < HTTPStatus.BAD_REQUEST, ""
     if trace.error:
-        title = trace.error.message
-    elif trace.status >= HTTPStatus.BAD_REQUEST:
-        title = trace.reason or trace.outcome
+        reason = trace.error.message
+    elif not ok:
+        reason = trace.reason or trace.outcome
     elif trace.path in ORDERS:
-        title = ORDERS[trace.path]
+        reason = ORDERS[trace.path]
+    elif trace.introspection is None and trace.is_past and trace.request_headers:
+        reason = "admitted"
     elif trace.introspection is None:
-        title = "admitted" if trace.is_past and trace.request_headers else "admitted: this needs no token"
+        admitted, reason = "admitted: ", "this route needs no token"
     else:
         role = next((route.role for route in Route if route.path == trace.path), None)
-        title = "admitted: the token is active" + (f" and has the role {role}" if role else "")
-    ok = trace.status < HTTPStatus.BAD_REQUEST
-    return _step("api", "api", title, ok=ok, lines=_checks(trace, settings, now)) | {"decides": True}
+        admitted, reason = "admitted: ", "the token is active" + (f" and has the role {role}" if role else "")
+    step = _step("api", "api", admitted + reason, ok=ok, lines=_checks(trace, settings, now))
+    return step | {"decides": True, "reason": reason}
 
 
 def _checks(trace: Trace, settings: Settings, now: float) -> Lines:

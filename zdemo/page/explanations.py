@@ -8,6 +8,7 @@ import time
 from contextlib import closing, suppress
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from zdemo.config.address import admin_option
@@ -89,8 +90,9 @@ def why_document(finding: Finding, call: Call, options: PageOptions) -> dict[str
     rule = "RFC 6750 §3.1" if code_of(call.answer) else "RFC 6750 §3" if call.answer.status == 401 else ""
     finding = brief(finding)
     file, first, steps = options.steps_file, options.file_step, finding.steps
+    need_settings = any(step != with_env_file(step, Path("other.env")) for step in steps)
     steps = tuple(with_env_file(step, file) for step in steps)
-    if first and steps != finding.steps and file and not os.path.lexists(file):
+    if first and need_settings and file and not os.path.lexists(file):
         steps = (first, *steps)
     return {
         "finding": finding.id,
@@ -200,7 +202,7 @@ def _person(context: PageContext) -> PageCaller:
 
 
 def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) -> Why:
-    """Return why a request was refused; unless ``is_new``, as ZITADEL was asked about one like it before."""
+    """Return why a request was refused. Ask ZITADEL again about a request like an earlier one only if ``is_new``."""
     if call.accepted:
         return None
     token = sha256((caller.token or "").encode()).digest()

@@ -249,7 +249,9 @@ def changes_document(context: PageContext) -> dict[str, Any]:
 
 
 def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what the emulator beside the API answers, for example its state. Raises ZdemoError when it does not."""
+    """Return what the emulator beside the API answers. Raises ZdemoError when it does not, PageRefusal without one."""
+    if not options.emulator:
+        raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
     address, headers = options.settings.zitadel, {"X-Zdemo-Control": "1"}
     with closing(Transport(address.server, setting=address.setting)) as transport:
         answer = transport.send(method, f"/_zdemo/{name}", timeout_seconds=TIMEOUT_SECONDS, headers=headers, json=body)

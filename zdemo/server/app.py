@@ -132,7 +132,7 @@ def add_operations(
 ) -> None:
     """Add ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there are metrics, ``/metrics``, for everybody."""
     cache = introspector if isinstance(introspector, CachingIntrospector) else None
-    # A token of its own is known: else readiness is a matter of luck in a flood.
+    # Its token counts as known: otherwise a flood of unknown tokens could keep the readiness check waiting.
     readiness = Readiness(partial(cache.introspect, own=True) if cache else introspector.introspect)
     shared = cache.shared if cache else None
     document = (files("zdemo.server") / "openapi.json").read_bytes()

@@ -29,7 +29,6 @@ ACCESS_FIELDS += ("cache", "caller", "actor", "reason")
 BATCH_SECONDS = 0.02  # a person who watches the log does not notice the delay
 MOST_WAITING = 20_000  # lines, while the stream takes none; the oldest are dropped
 END_SECONDS = 1.0  # how long the last lines may take when the process ends
-LINES_BETWEEN, QUIET_SECONDS = 5, 1.0  # a terminal shows a line again after so many others, and none for so long
 INDENT = "    "
 REQUEST_WIDTH, WHO_WIDTH = 24, 26  # cells; longer texts move what follows
 LEAST_REQUEST = 20  # cells, so that the reason may stand beside it
@@ -197,7 +196,7 @@ def _json(line: dict[str, Any]) -> str:
 
 
 class BatchingHandler(logging.Handler):
-    """Writes lines to ``stream`` within ``BATCH_SECONDS``, and at once from a warning on; keeps their order.
+    """Writes lines to ``stream`` within ``BATCH_SECONDS``, in their order.
 
     A write lets another thread of Python run first; one write per request takes longer than the request itself, so
     ``logging.handlers.QueueListener`` answers a sixth less. A request does not wait for the stream, and one that
@@ -215,7 +214,6 @@ class BatchingHandler(logging.Handler):
     ) -> None:
         super().__init__()
         self._stream = stream
-        self._again, self._quiet_seconds, self._lines_since = "", QUIET_SECONDS, 0
         self._request_line = formatter.request_line
         self.setFormatter(formatter)
         self._wait_seconds = wait_seconds
@@ -225,13 +223,8 @@ class BatchingHandler(logging.Handler):
     def _begin(self, most_waiting: int) -> None:
         self._waiting: deque[_Request | str] = deque(maxlen=most_waiting)
         self._some = threading.Event()
-        self._urgent = threading.Event()
         self._writing = threading.Lock()
         threading.Thread(target=self._write_batches, name="log", daemon=True).start()
-
-    def show_again(self, line: str, quiet_seconds: float = QUIET_SECONDS) -> None:
-        """At a terminal, show a line again whenever others have pushed it away and no more come."""
-        self._again, self._quiet_seconds = line if self._stream.isatty() else "", quiet_seconds
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Take a record without the base class's lock, which all threads would queue for: a deque is safe without."""
@@ -244,8 +237,6 @@ class BatchingHandler(logging.Handler):
             self._waiting.append(self.format(record))
         except Exception:
             self.handleError(record)
-        if record.levelno >= logging.WARNING:
-            self._urgent.set()
         if not self._some.is_set():
             self._some.set()
 
@@ -261,16 +252,10 @@ class BatchingHandler(logging.Handler):
 
     def _write_batches(self) -> None:
         while True:
-            is_away = self._again and self._lines_since >= LINES_BETWEEN
-            has_new = self._some.wait(self._quiet_seconds if is_away else None)
-            if has_new:
-                self._urgent.wait(self._wait_seconds)  # for more lines
-                self._urgent.clear()
-                self._some.clear()
-            else:
-                self._waiting.append(self._again)
+            self._some.wait()
+            time.sleep(self._wait_seconds)  # for more lines
+            self._some.clear()
             self._write(wait_seconds=-1)
-            self._lines_since *= has_new
 
     def _write(self, *, wait_seconds: float) -> None:
         """Write all waiting lines, unless another thread writes for longer than ``wait_seconds`` (-1: no limit)."""
@@ -282,7 +267,6 @@ class BatchingHandler(logging.Handler):
             if lines:
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()
-                self._lines_since += len(lines)
         except (OSError, ValueError, IndexError):
             pass  # the reader has gone, or the disk is full: the API runs on without its log
         finally:

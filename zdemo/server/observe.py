@@ -63,7 +63,7 @@ def observed(
         environ.pop("HTTP_UPGRADE", None)  # may be ignored (RFC 9110 §7.8); Werkzeug finds no route for a websocket
         trace = Trace(id=identity, began=started) if watcher.watching and watcher.admits() else None
 
-        # Flask calls it once, before it sends anything and while the request is still at hand
+        # Flask calls it once, before it sends anything and while the request still exists
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             seconds = time.perf_counter() - started
             request: Request = environ["werkzeug.request"]  # where werkzeug says that it is

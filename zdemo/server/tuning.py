@@ -10,7 +10,7 @@ import gc
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Request, Response
@@ -130,14 +130,11 @@ class WorkerApp:
     threads: int
     json_logs: bool
     open_metrics: bool
-    page_url: str = field(default="", repr=False)  # it has a key; the first worker's log shows it again
 
     def __call__(self, bus: Bus | None = None) -> Flask:
         """Set up logging and the interpreter, and return the app; ``bus`` leads to the other workers."""
         sys.setswitchinterval(SWITCH_SECONDS)
         log = log_in_batches(as_json=self.json_logs)
-        if self.page_url and not self.json_logs and (bus is None or bus.number == 1):
-            log.show_again(f"page      {self.page_url}")  # as wide as the time and the blanks behind it
         app = create_app(
             self.settings,
             threads=self.threads,

@@ -29,9 +29,8 @@ Handler = Callable[[dict[str, Any]], None]
 class Bus:
     """One worker's connection to the others. Without a ``pipe``, there are no others."""
 
-    def __init__(self, pipe: Connection | None = None, *, others: int = 0, number: int = 1) -> None:
+    def __init__(self, pipe: Connection | None = None, *, others: int = 0) -> None:
         self.others = others  # how many workers there are besides, as far as all run
-        self.number = number  # of this worker, from 1
         self._handlers: dict[str, list[Handler]] = {}
         self._link = _Link(pipe, self._receive) if pipe else None
 

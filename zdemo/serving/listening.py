@@ -6,9 +6,6 @@ import socket
 import sys
 
 BACKLOG = 1024  # connections that wait for a worker
-_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY)]  # the connections inherit it
-if os.name == "posix":  # connections of an earlier process may linger; on Windows this would share the port
-    _OPTIONS.append((socket.SOL_SOCKET, socket.SO_REUSEADDR))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -17,21 +14,17 @@ def listen(host: str, port: int) -> socket.socket:
     Of several that begin at the same moment, all may fail. Raises OSError: EADDRINUSE if the port is taken, EACCES if
     this user may not listen on it, EADDRNOTAVAIL if the host is not an address of this machine.
     """
-    sock = None
+    is_v6 = ":" in host
+    family, both = socket.AF_INET6 if is_v6 else socket.AF_INET, is_v6 and socket.has_dualstack_ipv6()
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        sock = socket.socket(family, kind, protocol)
-        for level, option in _OPTIONS:
-            sock.setsockopt(level, option, 1)
-        sock.bind(place)
-        sock.listen(BACKLOG)
+        socket.getaddrinfo(host, port)  # create_server takes an empty host for all addresses
+        sock = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections inherit it
         return sock
-    except (socket.gaierror, UnicodeError):  # Python refuses impossible host names before it looks them up
+    except UnicodeError:  # Python refuses impossible host names before it looks them up
         number = errno.EADDRNOTAVAIL
     except OSError as error:
-        number = error.errno or errno.EINVAL
-    if sock:
-        sock.close()
+        number = max(error.errno or 0, 0) or errno.EADDRNOTAVAIL  # below 0, the name does not resolve
     raise OSError(number, f"cannot listen on {host}:{port}: {os.strerror(number)}")
 
 
@@ -50,8 +43,9 @@ def one_per_worker(listener: socket.socket, count: int) -> list[socket.socket]:
     for _ in range(count - 1):
         other = socket.socket(listener.family, listener.type, listener.proto)
         others.append(other)
-        for level, option in (*_OPTIONS, (socket.SOL_SOCKET, socket.SO_REUSEPORT)):
-            other.setsockopt(level, option, 1)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         other.bind(listener.getsockname())
         other.listen(BACKLOG)
     return [listener, *others]

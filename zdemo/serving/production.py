@@ -173,11 +173,11 @@ class Worker:
         setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
         running: list[None] = []  # one item per request in progress
         _watch(running)
-        MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(build, number), running), *rest)
+        MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(build), running), *rest)
         _exit_at_once()
 
-    def _app(self, build: Callable[[Bus], WSGIApp], number: int) -> WSGIApp:
-        bus = Bus(self.pipe, others=self.count - 1, number=number)
+    def _app(self, build: Callable[[Bus], WSGIApp]) -> WSGIApp:
+        bus = Bus(self.pipe, others=self.count - 1)
         app = build(bus)
         bus.start()
         return app

@@ -16,6 +16,7 @@ from zdemo.config.key_file import LARGEST_BYTES
 from zdemo.config.new_dotenv import usable_at
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError, ZdemoError
+from zdemo.errors.steps import Command, sentence
 from zdemo.setup.state_file import EMPTY, FOLDER, digest, read_state, write_state
 from zdemo.zitadel.management import ManagementClient
 
@@ -63,7 +64,7 @@ def only_setup_in_folder(env_path: Path) -> Iterator[None]:
             for place in (folder, folder / FOLDER):
                 remove_leftovers(place)
         except BlockingIOError:
-            hint = "wait until it has finished, then run zdemo setup again; nothing was changed"
+            hint = sentence("wait until it has finished, then run", Command("setup"), "again; nothing was changed")
             raise ZdemoError(f"another zdemo setup is running in {folder}", hint=hint) from None
         except (ImportError, OSError):
             pass

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from zdemo.errors import ManagementError, ZdemoError
+from zdemo.errors.steps import Command, sentence
 from zdemo.setup.apply import Reporter
 from zdemo.setup.current import READER, VISITOR
 from zdemo.setup.lookup import check_same_zitadel, expiries, settle
@@ -20,7 +21,7 @@ from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Application, Credential, Project, User
 
-AGAIN = "run zdemo setup --teardown again"
+AGAIN = sentence("then run", Command("setup --teardown"), "again")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,8 +185,8 @@ class Teardown:
         """Raise ZdemoError when others added something that would go too."""
         if self.added_by_others:
             names = "; ".join(f"{item.what} {item.name}" for item in self.added_by_others)
-            hint = f"remove it in the Management Console, or delete the whole project or user there; then {AGAIN}"
-            raise ZdemoError(f"others added to what setup created: {names}; nothing was removed", hint=hint)
+            remove = "remove it in the Management Console, or delete the whole project or user there"
+            raise ZdemoError(f"others added to what setup created: {names}; nothing was removed", hint=(remove, AGAIN))
 
 
 def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
@@ -224,14 +225,14 @@ def tear_down(files: SetupFiles, teardown: Teardown, report: Reporter) -> None:
                 report.tell(f"{item.what} {item.name}: removed")
     if failed:
         item, why = failed[0]
-        hint = f"{why.hint}; then {AGAIN}" if why.hint else AGAIN
+        steps = why.steps
         if item.what == "application" and isinstance(why, ManagementError) and why.status == 403:
-            hint = (
+            steps = (
                 "ORG_OWNER may not delete applications: set ZITADEL_ADMIN_PAT to an IAM_OWNER's PAT, or delete it in "
-                f"the Management Console; then {AGAIN}"
+                "the Management Console",
             )
         names = ", ".join(f"{item.what} {item.name}" for item, _ in failed)
-        raise ZdemoError(f"not everything is removed: {names}", hint=hint)
+        raise ZdemoError(f"not everything is removed: {names}", hint=(*steps, AGAIN))
     files.restore()
     report.tell(f"{files.path}: setup's settings removed")
     if teardown.restored:

@@ -103,7 +103,7 @@ class ZitadelEmulator:
             return id
 
     def person(self, username: str, *roles: str) -> str:
-        """Create a human with these roles, who can log in; return the user's ID. Raises what ``user`` raises."""
+        """Create a human with these roles, who can log in; return the user's ID. Raises the same errors as ``user``."""
         return self._new_user(username, roles, machine=False).id
 
     def app(self, redirect_uri: str) -> str:

@@ -41,7 +41,6 @@ class ApiReply(Response):
 
     line: str
     failure: ConnectionFailed | None = None
-    but: str = ""  # what contradicts the answer
 
     @property
     def timed_out(self) -> bool:
@@ -88,8 +87,7 @@ class ApiReply(Response):
         """Return what was seen, in a few words."""
         if self.failure:
             return f"{self.line}: {'no answer in time' if self.timed_out else 'the connection broke without an answer'}"
-        texts = (quoted(self.error, 40) if self.error else "", f"but {self.but}" if self.but else "")
-        return ", ".join([f"{self.line} {self.status}", *filter(None, texts)])
+        return f"{self.line} {self.status}" + (f", {quoted(self.error, 40)}" if self.error else "")
 
 
 def no_answer(line: str, failure: ConnectionFailed) -> ApiReply:

@@ -16,6 +16,7 @@ from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import BEFORE_THE_API, ApiCase
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
+from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
 from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
 from zdemo.verify.case import Case, Mark
@@ -106,14 +107,8 @@ def _neither(reply: ApiReply) -> Finding:
     call = Call(route=at_url, url=reply.url, answer=reply, setting=OPTION)
     if before := decide(BEFORE_THE_API, ApiCase(call=call)):
         return failed(before.cause, *before.fix, otherwise=before.otherwise)
-    if reply.status == 404:
-        return failed("there is nothing at this URL (404)", ANOTHER_URL)
-    if reply.status == 405:
-        return failed("this URL does not allow GET (405)", f"{ANOTHER_URL} and allows GET")
-    if reply.status >= 500:
-        what = f"{reply.status} for a request without a token: the API fails, or its proxy does not reach it"
-        return failed(what, "start the API, or check its log, and the proxy's, if there is one")
-    return failed(f"{reply.status} for a request without a token, not 401", "answer 401 with a challenge")
+    fix = ANOTHER_URL if reply.status in (404, 405) else MUST_REFUSE
+    return failed(f"{reply.status} for a request without a token, not 401", fix)
 
 
 @check("api.garbage", "api.no_token", verdict="a made-up token", group=REFUSALS)
@@ -153,7 +148,7 @@ def _accepts(target: Target) -> Finding:
         return passed(f"{reply.status}")
     if reply.status in (401, 403) and reply.error == "insufficient_scope":
         return passed(f"{reply.status} insufficient_scope: the token is valid, but lacks a role")
-    return failed(f"{reply.in_words()} for PAT", "zdemo introspect  (what ZITADEL says about this token)")
+    return failed(f"{reply.in_words()} for PAT", Command("introspect", does="shows what ZITADEL says about this token"))
 
 
 def _same_as(case: str, name: str, what: str, verdict: str, need: str = "api.no_token") -> Check[Target]:

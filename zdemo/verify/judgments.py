@@ -13,6 +13,7 @@ from zdemo.zitadel.introspection_client import basic_credentials
 PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then
 RECOVERY_SECONDS = 10.0  # after an outage, a valid token must be let in again by then
 MOST_FLIGHTS = 4  # introspections for simultaneous requests with one token: one per worker process
+VARIES = r"(?i)(?:^|[\s,])(?:authorization|\*)(?:$|[\s,])"
 LIKE_A_TRACE = ("Traceback (most recent call last)", "\tat ", "goroutine ", "panicked at", "System.Exception")
 
 Test = Callable[[ApiReply], bool]
@@ -276,22 +277,19 @@ def kept_private(reply: ApiReply) -> Verdict:
     return unless(f"Cache-Control: {control}" if shared and not _forbids_storing(reply) else "", control)
 
 
-def say_private(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge whether each answer says that it must not be kept, or depends on the token."""
-    varies = re.compile(r"(?i)(?:^|[\s,])(?:authorization|\*)(?:$|[\s,])")
-    wrong = [reply for reply in replies if not (_forbids_storing(reply) or varies.search(reply.header("vary")))]
-    if not wrong:
-        return good("shared caches must not keep the answers")
-    return bad(f"{in_words(wrong)}: {wrong[0].header('cache-control') or 'no Cache-Control'}")
-
-
-def no_borrowed_rights(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge CORS: a foreign origin must not be let in together with a browser's credentials."""
-    for reply in replies:
-        origin = reply.header("access-control-allow-origin")
-        if origin and reply.header("access-control-allow-credentials").lower() == "true":
-            return bad(f"any origin is allowed together with credentials: Access-Control-Allow-Origin: {origin[:60]}")
-    return good("a foreign origin gets no credentials")
+say_private = _every(
+    lambda reply: _forbids_storing(reply) or bool(re.search(VARIES, reply.header("vary"))),
+    "shared caches must not keep the answers",
+    "shared caches may keep the answer: {}",
+)
+no_borrowed_rights = _every(
+    lambda reply: (
+        not reply.header("access-control-allow-origin")
+        or reply.header("access-control-allow-credentials").lower() != "true"
+    ),
+    "a foreign origin gets no credentials",
+    "any origin is allowed together with credentials: {}",
+)
 
 
 # --- tokens and secrets in a text

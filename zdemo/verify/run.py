@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -85,8 +85,7 @@ class VerifyRun:
                 reply.status in (400, 401, 403) and self.api.bearer(self.zitadel.session(self.role, as_jwt=True)).let_in
             )
             if lets_in_jwt and not self.zitadel.introspections(started):
-                but = "a JWT is let in: the API verifies JWTs itself, instead of asking ZITADEL"
-                reply = replace(reply, but=but)
+                return reply.about("although a JWT is let in: the API verifies JWTs itself, without ZITADEL")
         return reply
 
     @cached_property

@@ -60,6 +60,10 @@ class Introspection:
         """Return the same answer to a question that was sent at ``moment``, or earlier if the answer says so."""
         return self if self.asked_at is not None and self.asked_at <= moment else replace(self, asked_at=moment)
 
+    def lifetime(self, ttl_seconds: float) -> float:
+        """Return how many seconds the answer may be used; an inactive one only ``LONGEST_INACTIVE_SECONDS``."""
+        return ttl_seconds if self.active else min(ttl_seconds, LONGEST_INACTIVE_SECONDS)
+
     def text(self, name: str) -> str:
         """Return a text claim; empty if it is absent or not a text."""
         value = self.claims.get(name)
@@ -72,7 +76,7 @@ class Introspection:
 
     @cached_property
     def actors_in_log(self) -> str:
-        """The ``actors``, likewise."""
+        """The ``actors`` as a log shows them."""
         return _in_log(", ".join(self.actors))
 
     @cached_property
@@ -90,7 +94,7 @@ class Introspection:
 
     @property
     def actor(self) -> str | None:
-        """The ID of the user who acts in the place of the token's user; ``None`` if they act for themselves."""
+        """The ID of the user who impersonates the token's user; ``None`` if nobody does."""
         return self.actors[0] if self.actors else None
 
     @cached_property

@@ -6,6 +6,7 @@ And how a service account gets an access token (RFC 6749 §4.4, RFC 7523 §2.1).
 from __future__ import annotations
 
 import base64
+import math
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -96,12 +97,12 @@ class IntrospectionClient:
         """What authenticates the API application, and must not be shown when a server sends it back."""
         return (self._assertion.text(),) if self._assertion else (self._client_secret,)
 
-    def introspect(self, token: str, *, timeout_seconds: float | None = None) -> Introspection:
-        """Ask ZITADEL; see ``Introspector``."""
+    def introspect(self, token: str, *, most_seconds: float = math.inf) -> Introspection:
+        """Ask ZITADEL, in at most so many seconds; see ``Introspector``."""
         request, began = watched.get(), time.perf_counter()
         outcome: Response | ConnectionFailed | None = None
         try:
-            outcome = answer = self.ask(token, timeout_seconds=timeout_seconds)
+            outcome = answer = self.ask(token, timeout_seconds=min(self._timeout_seconds, most_seconds))
         except ConnectionFailed as failure:
             outcome = failure
             raise introspection_error(failure) from failure

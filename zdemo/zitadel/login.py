@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from zdemo.config.settings import LoginSettings
 from zdemo.errors import ConnectionFailed, ZdemoError
 from zdemo.errors.response import Response
+from zdemo.errors.steps import Command, Step, sentence
 from zdemo.http.transport import Transport
 from zdemo.zitadel.introspection_answer import TOKEN_PATH
 from zdemo.zitadel.introspection_client import IssuedToken, issued_token
@@ -29,8 +30,10 @@ WAITING = f"waiting for the login, at most {LOGIN_SECONDS / 60:g} minutes"
 SLOWER_SECONDS = 5  # RFC 8628 §3.5
 AGAIN = "run the command again to start another login"
 TWICE = "the login was started twice, perhaps by another user of this machine, so it was stopped"
-NO_APP = "give the client ID of an active OIDC application without a secret; zdemo setup --app creates one"
-HINTS = {  # what ZITADEL's error or its description contains
+NO_APP = sentence(
+    "give the client ID of an active OIDC application without a secret;", Command("setup --app"), "creates one"
+)
+HINTS: dict[str, Step] = {  # what ZITADEL's error or its description contains
     "redirect_uri": f"add {REDIRECT_URI} to the application's redirect URIs; its type must be Native",
     "not allowed": "allow the grant type on the application's page (Authorization Code, or Device Code)",
     "App.NotFound": NO_APP,
@@ -101,7 +104,7 @@ class Login:
         try:
             return self._answers.get(timeout=seconds)
         except Empty:
-            hint = "run the command again; without a browser on this machine: zdemo token --device"
+            hint = sentence("run the command again; without a browser on this machine:", Command("token --device"))
             raise ZdemoError(f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes", hint=hint) from None
 
     def person(self, token: IssuedToken) -> str:

@@ -101,7 +101,7 @@ class ManagementClient:
 
 
 def answered(answer: Response, to: Callable[[dict[str, Any]], T]) -> T:
-    """Return what ``to`` makes of an answer.
+    """Return the answer, converted by ``to``.
 
     Raises:
         ManagementError: ZITADEL refuses the request; the message says what to do.
@@ -124,7 +124,7 @@ def management_error(answer: Response) -> ZdemoError:
     """Return the error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
     body = answer.json_object()
     code, text = str(body.get("code", "")), str(body.get("message", ""))
-    if answer.status in (429, *GATEWAY_STATUSES) or "unable to set instance" in answer.text:
+    if answer.status in (429, 500, *GATEWAY_STATUSES) or "unable to set instance" in answer.text:
         return answer_error(answer)
     error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
     if not text or answer.status in (200, 501):
@@ -141,7 +141,8 @@ def management_error(answer: Response) -> ZdemoError:
         message = "the administrator's token is valid, but its user is not an administrator there (no membership)"
         hint = f"{BIGGER_ROLE}, or use an administrator's PAT"
     elif error_id == NO_ORGANIZATION:
-        message, hint = "--org names no organization of this ZITADEL", "give the ID on the organization's page"
+        message = "this ZITADEL has no organization with the ID of --org"
+        hint = "give the ID on the organization's page"
     elif answer.status == 403:
         message = "the administrator role of the token's user is too small for this (no permission)"
         hint = BIGGER_ROLE

@@ -45,9 +45,9 @@ class Rpc:
         self._path, self._names = f"/zitadel.{service}Service/{name}", names
 
     def ask(self, client: ManagementClient, *values: Any, to: Callable[[Fields], T], **fields: Any) -> T:
-        """Return what ``to`` makes of the answer to these values of ``names``, and to more fields.
+        """Send these values of ``names`` and more fields, and return the answer, converted by ``to``.
 
-        An administrator of another organization than their own is asked again as one of that.
+        If the administrator is one of another organization than their own, ask again for that organization.
         """
         body = {**dict(zip(self._names, values, strict=True)), **fields}
         answer = client.request("POST", self._path, body)
@@ -342,7 +342,7 @@ def whoami(client: ManagementClient) -> User:
 def administrator(client: ManagementClient) -> User:
     """Return the token's user with the roles of an administrator, in the organization in which the client works.
 
-    That is the user's own unless they are an administrator of one other alone. Raises ZdemoError if there are several.
+    That is the user's own, unless they are an administrator only of one other. Raises ZdemoError if there are several.
     """
     user, held = whoami(client), list_memberships(client)
     others = {"" if membership.whole_instance else membership.organization_id for membership in held}

@@ -79,7 +79,7 @@ def require_project(client: ManagementClient, project_id: str) -> Project:
 def require_user(client: ManagementClient, project_id: str, name: str) -> User:
     """Return the user with this login name, username, e-mail address or ID. Raises ZdemoError for an unknown name.
 
-    An administrator of less than the instance cannot see every user, so an ID is used as it is.
+    An administrator of one organization or project cannot see every user, so an ID is used as it is.
     """
     if user := resources.find_user(client, name):
         return user

@@ -6,7 +6,10 @@ from contextlib import ExitStack
 import pytest
 
 from tests.guard.shared.sharing import Worker, worker
+from tests.server.conftest import zitadel
 from tests.support.redis_server import RedisServer, programs, shared_server
+
+__all__ = ["zitadel"]
 
 
 @pytest.fixture(params=[None, *programs()[1:]], ids=programs() or ["none"])

@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from tests.support.apis import settings_for
 from tests.support.introspector_doubles import ACTIVE
 from zdemo.config.settings import Settings
 from zdemo.guard.instruments import running_clock
+from zdemo.guard.protection import ProtectedIntrospector
 from zdemo.guard.shared.answers import SharedAnswers, SharedIntrospector
 from zdemo.guard.shared.redis_store import RedisStore
 from zdemo.guard.shared.sealing import Sealer
@@ -55,7 +57,8 @@ class Worker:
         return self.outcome
 
     def ask(self, token: str = A_TOKEN) -> Introspection:
-        shared = SharedIntrospector(self, self.answers, timeout_seconds=TIMEOUT, clock=self.now, sleep=self.sleep)
+        zitadel = cast(ProtectedIntrospector, self)
+        shared = SharedIntrospector(zitadel, self.answers, timeout_seconds=TIMEOUT, clock=self.now, sleep=self.sleep)
         return shared.introspect(token, known=False)
 
 

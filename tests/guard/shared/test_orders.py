@@ -65,9 +65,7 @@ def test_an_order_that_only_this_worker_knows_holds_too(first: Worker, other: Wo
     assert first.ask("another").source is ASKED
 
 
-def test_workers_hear_an_order_without_a_request_and_need_the_documented_permissions_only(
-    store: RedisServer, stack: ExitStack
-) -> None:
+def test_workers_hear_an_order_and_need_the_documented_permissions_only(store: RedisServer, stack: ExitStack) -> None:
     store.run("ACL", "SETUSER", "least", "on", ">password", *PERMISSIONS.split())
     url = store.url.replace("redis://", "redis://least:password@")
     first, other = (stack.enter_context(worker(url)) for _ in range(2))

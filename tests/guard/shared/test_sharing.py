@@ -128,9 +128,7 @@ class TestLease:
         store.run("SET", lease, "1", "PX", 60_000)
         return lease
 
-    def test_others_wait_for_the_answer_and_look_less_and_less_often(
-        self, first: Worker, other: Worker, store: RedisServer
-    ) -> None:
+    def test_others_wait_and_look_less_and_less_often(self, first: Worker, other: Worker, store: RedisServer) -> None:
         lease = self.take(store, other)
 
         def answer() -> None:
@@ -150,9 +148,7 @@ class TestLease:
         assert 0 < sum(other.sleeps) < LEASE + 0.1
         assert other.deadlines[0] - other.now() > 1, "time is left for ZITADEL"
 
-    def test_an_answer_that_comes_after_its_lease_does_not_replace_a_later_one(
-        self, first: Worker, other: Worker, store: RedisServer
-    ) -> None:
+    def test_a_late_answer_does_not_replace_a_later_one(self, first: Worker, other: Worker, store: RedisServer) -> None:
         def overtake() -> None:
             first.ahead = 2 * LEASE
             store.run("DEL", first.answers.question(A_TOKEN).lease_key)

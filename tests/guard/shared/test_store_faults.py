@@ -14,9 +14,9 @@ import trustme
 
 from tests.support.apis import THREADS, settings_for
 from tests.support.redis_server import RedisServer, redis_server, shared_server
-from tests.support.upstream import LOOPBACK, Behaviour, Connection, hang_up, upstream
+from tests.support.upstream import LOOPBACK, Behaviour, Connection, upstream
 from tests.support.waiting import eventually
-from zdemo.emulator import READER, Emulator, emulate
+from zdemo.emulator import READER, Emulator
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.shared.answers import SharedAnswers
@@ -26,13 +26,6 @@ TIMEOUT = 5.0
 TOKENS = [READER.pat, *(f"unknown token {number}" for number in range(15))]
 PASSWORD = "Secret-of-the-store-5"
 FULL = "it is full", "maxmemory"
-WRONG_ADDRESS = "does not answer as Redis", "correct host and port"
-
-
-@pytest.fixture(scope="module")
-def zitadel() -> Iterator[Emulator]:
-    with emulate() as emulator:
-        yield emulator
 
 
 @pytest.fixture
@@ -177,10 +170,13 @@ def answering(answer: bytes) -> Behaviour:
 @pytest.mark.parametrize(
     ("behaviour", "scheme", "expected"),
     [
-        (answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "redis", WRONG_ADDRESS),
+        (
+            answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            "redis",
+            ("does not answer as Redis", "correct host and port"),
+        ),
         (answering(b"-ERR unknown command\r\n"), "rediss", ("fails in TLS", "rediss:// only")),
         (answering(b""), "rediss", ("in time", "rediss:// only")),
-        (hang_up, "redis", WRONG_ADDRESS),
     ],
 )
 def test_what_is_not_a_store_does_no_harm(

@@ -39,7 +39,7 @@ from zdemo.errors.steps import Command, in_words
 from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, call_api, curl_command, other_route
 from zdemo.http.api_call import as_json as call_document
 from zdemo.http.example_api import Route
-from zdemo.text.masking import masked, without_secret_query
+from zdemo.text.masking import could_be_secret, masked, without_secret_query
 from zdemo.text.printable import printable
 
 if TYPE_CHECKING:
@@ -67,11 +67,23 @@ def target(text: str, url: str | None) -> CallTarget:
     if "://" not in text:
         if meant := did_you_mean(text, Route):
             raise UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
-        raise UsageError(f"unknown route: {text} ({KNOWN})", hint=Command("call --help"))
+        raise UsageError(f"unknown route: {text} ({KNOWN})", hint=_meant(text))
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
     origin, path = split_url(text)
     return CallTarget(other_route(path, typed=text), origin, THE_URL)
+
+
+def _meant(text: str) -> Command:
+    """Return the call of the URL or path that a text was probably meant to be: what has a host, lacks the scheme."""
+    words = re.fullmatch(r"([\w-]*(?:\.[\w-]+)*)(:\d+)?(/[\w./~-]*)?", text)
+    if not words or could_be_secret(text):
+        return Command("call --help")
+    host, port, path = words.groups("")
+    if not port and "." not in host and host != "localhost":
+        return Command("call", (f"/{text}",))
+    host = host or "localhost"
+    return Command("call", (f"{'http' if is_loopback(host) else 'https'}://{host}{port}{path}",))
 
 
 def call(  # the options

@@ -80,7 +80,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
-    from zdemo.emulator import emulate  # here, since a line of help needs no server
+    from zdemo.emulator import emulate  # here, because help needs no server
     from zdemo.serving.signals import block_stop_signals, wait_for
 
     signals = block_stop_signals()
@@ -112,7 +112,7 @@ def show_start(screen: Screen, start: Start, url: str) -> None:
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
     rows.append(("app", start.app_client_id and f"{start.app_client_id} (for people who log in)"))
     rows.append(("people", ", ".join(user.username for user in people(start.world))))
-    screen.pairs([row for row in rows if row[1]], label_width=len("CLIENT_SECRET"))
+    screen.pairs([(label, text) for label, text in rows if text], label_width=len("CLIENT_SECRET"))
     width = max(len(user.username) for user in start.users)
     for user in start.users:
         roles = "(administrator)" if user.administrator else ", ".join(user.roles) or "(no role)"

@@ -176,12 +176,12 @@ def _show(
 
 
 def _actor(introspection: Introspection) -> list[tuple[str, str]]:
-    """Return the line about who impersonates the user, if anybody does, and about those who did before them."""
+    """Return the line that names everybody who impersonates the user, if anybody does."""
     if not introspection.actors:
         return []
     actor, *others = introspection.actors
     before = f", as did user {', user '.join(others)}" if others else ""
-    return [("actor", one_line(f"user {actor} acts in the place of this user{before}"))]
+    return [("actor", one_line(f"user {actor} impersonates this user{before}"))]
 
 
 def _about(introspection: Introspection, token: str, *, now: float, verbose: bool) -> dict[str, str]:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 ACCEPTED, FAULTY, LATE = "credentials accepted", "see the warning", "no answer yet"
-MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
+MOMENT_SECONDS = 0.5  # how long the start waits for ZITADEL; then the API starts, and the verdict follows
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
 REVOKE = Command("role revoke reader read:messages")
 
@@ -81,7 +81,7 @@ def serve(
 
     More: docs/api.md, docs/settings.md, docs/performance.md
     """
-    from zdemo.cli.commands.emulator import BESIDE_THE_API, log_emulator  # here, since a line of help needs no server
+    from zdemo.cli.commands.emulator import BESIDE_THE_API, log_emulator  # here, because help needs no server
     from zdemo.page import new_key
     from zdemo.server.logs import log_in_batches
     from zdemo.serving.listening import listen
@@ -118,9 +118,7 @@ def serve(
             log(as_json=False)
         from zdemo.server.tuning import WorkerApp
 
-        worker = WorkerApp(
-            settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics, page_url=place.page_url
-        )
+        worker = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
         page = _page_options(place, environment, settings)
         _serve(worker, page, listener, workers=workers, pin=workers > 1 if pin is None else pin)
     return ExitCode.YES
@@ -151,7 +149,8 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
     users = (READER, VISITOR) if place.emulator_name else ()
     if place.emulator_port:
         file, _ = emulator_env_file(file or DEFAULT_ENV_FILE, place.emulator_port)
-        file_step = with_env_file(init_emulator(place.emulator_port, place.url), file)
+        does = f"writes {file}, with the PAT of the emulator's administrator"
+        file_step = with_env_file(replace(init_emulator(place.emulator_port, place.url), does=does), file)
     return PageOptions(
         key=place.page_key,
         api_url=place.url,
@@ -238,7 +237,7 @@ def _verdict(asked: Future[Investigation]) -> str:
 
 
 def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investigation], verdict: str) -> None:
-    """Tell below the banner, whose verdict is given, the cause of a fault and what to do, as doctor does."""
+    """Show the cause of a fault and its fix below the banner, as doctor does; ``verdict`` is the banner's."""
     error, finding = asked.result().error, asked.result().finding
     if error is None:
         if verdict == LATE:
@@ -259,7 +258,7 @@ def tell_start(
     If ZITADEL needs longer than a moment, its warning follows later. Raises SettingsError if the CA bundle that the
     environment names cannot be used.
     """
-    from zdemo.diagnosis.ask.investigate import investigate_with  # here, since a line of help asks nobody
+    from zdemo.diagnosis.ask.investigate import investigate_with  # here, because help asks nobody
 
     asked: Future[Investigation] = Future()
 
@@ -270,7 +269,7 @@ def tell_start(
             asked.set_exception(error)
 
     threading.Thread(target=ask, name="preflight", daemon=True).start()
-    store = _state_of_store(settings)  # takes less than a moment too, while ZITADEL is asked
+    store = _state_of_store(settings)  # also takes less than a moment, while ZITADEL is asked
     verdict = _verdict(asked)
     if as_json:
         page = f", page on {place.page_url}" if place.page_url else ""

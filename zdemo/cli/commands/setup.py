@@ -334,7 +334,7 @@ def show_teardown(screen: Screen, teardown: Teardown, file: Path, emulator: str)
         rows.append(_row(file.name, ", ".join(removed), "", remove))
     if teardown.restored:
         rows.append(_row(file.name, ", ".join(teardown.restored), "your previous values", restore))
-    killed_at_end = ["  what setup recorded is gone already; only its record is left"]
+    killed_at_end = ["  all recorded objects are gone already; only the state file is left"]
     screen.table(rows or [killed_at_end])
     screen.say()
 

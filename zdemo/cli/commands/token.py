@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -33,7 +34,7 @@ from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings
-from zdemo.errors import ExitCode, UsageError
+from zdemo.errors import ExitCode, MissingTokenError, UsageError, ZdemoError
 from zdemo.errors.steps import Command, sentence
 from zdemo.text.printable import one_line
 
@@ -144,9 +145,18 @@ def _settings(
         environment = environment.without(USER_KEY_FILE)
     elif key_file is not None:
         environment = environment.without(USER_SECRET).without(USER_ID)
-    if client_secret == ASK or (given is None and client_id not in (None, read_environment(env_file).get(USER_ID))):
-        environment = environment.without(USER_SECRET)  # what is stored is another user's
     hide_secrets(screen, environment)
+    if client_secret == ASK:
+        environment = environment.without(USER_SECRET)
+    owner = read_environment(env_file).get(USER_ID)
+    if given is None and client_id not in (None, owner) and USER_SECRET in environment:
+        why = f"it is of {USER_ID}={owner}, not of {client_id}" if owner else f"{USER_ID} does not say whose it is"
+        unused = f"{USER_SECRET} from {environment.source(USER_SECRET)} is not used: {why}"
+        if not at_terminal():
+            reads = Command("token", option=f"--client-id {shlex.quote(client_id)} --client-secret -")
+            raise MissingTokenError(unused, hint=sentence("give that user's secret:", reads))
+        screen.note(unused)
+        environment = environment.without(USER_SECRET)
     return _asked(screen, environment, asks=client_secret == ASK), environment
 
 
@@ -172,7 +182,7 @@ def _of_person(
     Raises ZdemoError if that fails, or takes too long.
     """
     from zdemo.diagnosis.wording import usual_scopes
-    from zdemo.zitadel.login import Login
+    from zdemo.zitadel.login import NO_APP, Login, LoginRefused
 
     settings = LoginSettings.from_env(environment)
     tell_warnings(screen, settings)
@@ -181,6 +191,11 @@ def _of_person(
             token = _as_device(screen, login) if device else _in_browser(screen, login)
             person = one_line(login.person(token)) if screen.stderr.isatty() else ""
             return token, person or "the person who logged in"
+    except LoginRefused as error:
+        if NO_APP not in error.steps or settings.client_id != environment.get("CLIENT_ID"):
+            raise
+        message = f"{error}: CLIENT_ID is of an API application, not of an OIDC client"
+        raise ZdemoError(message, hint=error.steps) from error
     finally:
         tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
 
@@ -192,7 +207,7 @@ def _in_browser(screen: Screen, login: Login) -> IssuedToken:
     with serving(login) as port:
         address = f"http://127.0.0.1:{port}/"
         login.redirect_uri = urljoin(address, CALLBACK)
-        answer = login.answer_in(login.begin())  # empty, but for zdemo emulator --auto-login
+        answer = login.answer_in(login.begin())  # empty, except with zdemo emulator --auto-login
         if not answer:
             screen.tell("open this address on this machine, unless a browser opens now:")
             screen.tell(address)
@@ -217,7 +232,7 @@ def _as_device(screen: Screen, login: Login) -> IssuedToken:
 
 
 def _open_browser(address: str) -> bool:
-    """Open a browser that has windows, if there is one; one in the terminal would hide what is said there."""
+    """Open a browser that has windows, if there is one; a browser in the terminal would hide the output."""
     import webbrowser  # here, since only this needs it
 
     names = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")

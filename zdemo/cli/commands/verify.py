@@ -24,7 +24,7 @@ from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.environment import KEY_FILE
 from zdemo.config.names import did_you_mean
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
-from zdemo.errors.steps import DEFAULT_ENV_FILE
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command
 from zdemo.http.example_api import ROLE
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
@@ -87,7 +87,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     for name in names:
         if name not in NAMES:
             near = did_you_mean(name, NAMES)
-            hint = f"did you mean {near}?" if near else "zdemo verify --list shows the IDs"
+            list_them = Command("verify --list", uses_settings=False, does="shows the IDs")
+            hint = f"did you mean {near}?" if near else list_them
             raise UsageError(f"unknown case: {name}", hint=hint)
     if list_cases:
         reports.show_list(screen, requested(CASES, names), as_json=as_json)
@@ -204,7 +205,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     from zdemo.serving.programs import SUPPORTED
 
     if not SUPPORTED:
-        raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")
+        raise UsageError("a command can be run on Linux and macOS only", hint=Command("doctor --api URL"))
     from zdemo.emulator import World, emulate
     from zdemo.emulator.seed import random_start
     from zdemo.serving.signals import left_by_signals

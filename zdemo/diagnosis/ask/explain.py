@@ -18,6 +18,7 @@ from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, ask_difference
 from zdemo.text.masking import without_secret_query
+from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
 
 PATIENCE_SECONDS = 1.0  # for a name, which is an addition to an answer that is there
@@ -59,7 +60,7 @@ def explain(  # noqa: PLR0913  # each given by name
         return Explanation(finding=diagnose(BY_API_ALONE, case).and_seen(why_not))
     if known is None:
         with closing(Facts(environment, settings, token, ids)) as facts:
-            known = investigate(facts, role=call.role, now=now, refused_for_role=case.code == "insufficient_scope")
+            known = investigate(facts, role=call.role, now=now)
     finding = diagnose(COMPARED, case.compared_with(known.finding, known.introspection))
     if finding.id in ("call.disagrees", "call.api_cannot_ask"):
         api_url = call.url.removesuffix(without_secret_query(call.route.path))
@@ -69,8 +70,7 @@ def explain(  # noqa: PLR0913  # each given by name
         more = Command("introspect", option=again, does="what ZITADEL says about this token")
         next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
         finding = replace(finding, otherwise=(*finding.otherwise, next_step))
-    username = quoted(known.introspection.text("username"), 60) if known.introspection else ""
-    return Explanation(finding=finding, username=username)
+    return Explanation(finding=finding, username=_who(known.introspection) if known.introspection else "")
 
 
 def api_difference(api_url: str, settings: Settings) -> str:
@@ -81,11 +81,18 @@ def api_difference(api_url: str, settings: Settings) -> str:
         return ""
 
 
+def _who(introspection: Introspection) -> str:
+    names = [quoted(introspection.text("username"), 60)]
+    if introspection.actors:
+        names.append(f"impersonated by {quoted(', '.join(introspection.actors), 60)}")
+    return ", ".join(filter(None, names))
+
+
 def username_of(settings: Settings, token: str) -> str:
     """Return the name of a token's user, or nothing if ZITADEL does not give it at once."""
     seconds = min(settings.timeout_seconds, PATIENCE_SECONDS)
     try:
         with closing(IntrospectionClient(settings, timeout_seconds=seconds)) as client:
-            return quoted(client.introspect(token).text("username"), 60)
+            return _who(client.introspect(token))
     except (IntrospectionError, SettingsError):
         return ""

@@ -41,7 +41,8 @@ PATHS = {  # of the probes that need no credentials, and of those that send the 
 WITH_TOKEN = {Probe.USERINFO: resources.USERINFO, Probe.WHOAMI: resources.WHOAMI}
 # Algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
-BY_HAND = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
+USER_BY_HAND = "ZDEMO_PAT_USER_ID"
+BY_HAND = (USER_BY_HAND, "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
 
 
 def pat_ids(environment: Environment, token: str) -> PatIds | None:
@@ -50,12 +51,13 @@ def pat_ids(environment: Environment, token: str) -> PatIds | None:
     Variables count only from the place where the token comes from: from elsewhere they are most likely another token's.
     """
     if issued := issued_pat(environment.file, token):
-        return PatIds(variable=issued[0], user=issued[1], pat_id=issued[2], named_by=())
+        variable, user, pat_id = issued
+        return PatIds(variable=variable, user=user, pat_id=pat_id, named_by=())
     user, pat_id = (environment.get(name, "").strip() for name in BY_HAND)
-    same_place = environment.source("PAT") == environment.source(BY_HAND[0])
+    same_place = environment.source("PAT") == environment.source(USER_BY_HAND)
     if not user or not same_place or environment.get("PAT", "").strip() != token.strip():
         return None
-    return PatIds(user=user, pat_id=pat_id, named_by=BY_HAND if pat_id else BY_HAND[:1])
+    return PatIds(user=user, pat_id=pat_id, named_by=BY_HAND if pat_id else (USER_BY_HAND,))
 
 
 def unusable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> Step:
@@ -146,7 +148,7 @@ class Facts:
     def ask(self, *probes: Probe, meanwhile: tuple[Probe, ...] = (), now: float | None = None) -> Evidence:
         """Send the probes that were not sent before; if they take half of the time, send those in ``meanwhile`` too.
 
-        Return all that is known then. ``now``, in epoch seconds: compare ZITADEL's clock with it. Raises SettingsError
+        Return everything that is known. With ``now`` (epoch seconds), compare ZITADEL's clock. Raises SettingsError
         for an unusable CA bundle.
         """
         from zdemo.http.deadline import LEAST_REQUEST_SECONDS  # here, because help and completion need no requests

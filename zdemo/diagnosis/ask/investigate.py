@@ -40,12 +40,11 @@ def investigate_with(
         return investigate(facts, role=role, now=now)
 
 
-def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_for_role: bool = False) -> Investigation:
+def investigate(facts: Facts, *, role: str | None = ROLE, now: float) -> Investigation:
     """Return why the API would refuse a token.
 
     Without a token, ZITADEL is asked about a random text, which shows whether it works and accepts the credentials.
-    The token is judged by ``now`` (epoch seconds). ``refused_for_role``: the API said that the role is missing, so
-    whether the token is an administrator's is not asked.
+    The token is judged by ``now`` (epoch seconds).
 
     Raises SettingsError if the CA bundle that the environment names cannot be used.
     """
@@ -69,7 +68,6 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float, refused_fo
         token="" if facts.made_up else facts.token,
         form=UNREAD if facts.made_up else facts.form,
         role=role or "",
-        refused_for_role=refused_for_role,
         introspection=facts.introspection or NOT_ASKED,
         error=error,
         evidence=evidence,

@@ -15,12 +15,13 @@ from zdemo.diagnosis.rules.refused_call import finding_for_disagreement, other_a
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
+from zdemo.errors.steps import Command, sentence
 from zdemo.http.api_call import Call
 from zdemo.http.example_api import Route
 
 PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
 ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured")
-CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"
+CORRECT = sentence("start it with", Command("serve"), "and set ZDEMO_API_URL to where it runs")
 TTL = "ZDEMO_CACHE_TTL"
 
 

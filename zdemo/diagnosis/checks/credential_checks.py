@@ -11,7 +11,7 @@ from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
 from zdemo.diagnosis.token_form import paste_problem, token_form
-from zdemo.errors.steps import Command, SetVariable, in_words, sentence
+from zdemo.errors.steps import Command, SetVariable, sentence
 from zdemo.http.example_api import ROLE
 from zdemo.setup.plan import PERMISSIONS
 from zdemo.zitadel.management import BIGGER_ROLE
@@ -20,6 +20,7 @@ from zdemo.zitadel.resources import list_permissions, list_projects, whoami
 FOR_OTHERS = ("token.other_audience", "token.wrong_project")
 ABOUT_AUDIENCE = (*FOR_OTHERS, "client.in_other_project")
 ABOUT_ROLE = "role."
+ABOUT_USER = "token.user_"
 NO_PAT = "PAT is not set"
 
 
@@ -72,13 +73,14 @@ def _form(context: DoctorContext) -> Finding:
     if problem := paste_problem(context.token):
         repair = correction_of(context.environment, "PAT")
         if isinstance(repair, SetVariable):  # the words stay those of the finding
-            return replace(problem, fix=(replace(repair, advice=in_words(problem.fix[0])), *problem.fix[1:]))
+            return replace(problem, fix=(replace(repair, advice=problem.fix[0]), *problem.fix[1:]))
         return problem
     form = token_form(context.token)
-    if form.is_access_token:
-        return passed(form.described)
-    asked = context.investigation.introspection if context.evidence.is_zitadel else None
-    return passed(f"{form.size}; ZITADEL accepts it") if asked and asked.active else warned(form.described, form.fix)
+    known = context.investigation if not form.is_access_token and context.evidence.is_zitadel else None
+    if known and known.introspection and known.introspection.active:
+        return passed(f"{form.size}; ZITADEL accepts it")
+    of_user = known and known.finding and known.finding.id.startswith(ABOUT_USER)  # then it is whole
+    return passed(form.described) if form.is_access_token or of_user else warned(form.described, form.fix)
 
 
 @check("token.active", "client.accepted", "token.form", verdict="not active")

@@ -15,6 +15,18 @@ SOON_SECONDS = 600
 SOON_FOR_A_PAT_SECONDS = 7 * 86_400
 
 
+def _bare_answer(case: TokenCase) -> Finding | None:
+    if not case.refusal or case.introspection.claims.keys() & {"sub", "iss", "aud"}:
+        return None
+    zitadel = case.settings.zitadel
+    return Finding(
+        id="zitadel.bare_answer",
+        cause=f"{zitadel.server} says that the token is active, but not of which user, by whom and for whom",
+        candidates=("a stub or another server answers there", "something in between changes ZITADEL's answer"),
+        fix=(f"correct {zitadel.setting}: host and port of your ZITADEL",),
+    )
+
+
 def _out_of_time(case: TokenCase) -> Finding | None:
     end, begin, refusal = case.introspection.expires_at, case.introspection.not_before, case.refusal
     is_expired = end is not None and case.now >= end
@@ -40,7 +52,9 @@ def _in_other_project(case: TokenCase) -> Finding:
 
 
 REFUSED = (
-    *table(_out_of_time, _in_other_project, when=lambda case: isinstance(case.refusal, InvalidToken)),
+    *table(_out_of_time, when=lambda case: isinstance(case.refusal, InvalidToken)),
+    *table(_bare_answer),
+    *table(_in_other_project, when=lambda case: isinstance(case.refusal, InvalidToken)),
     *MISSING_ROLE,
 )
 

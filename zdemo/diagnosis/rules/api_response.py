@@ -19,14 +19,19 @@ from zdemo.diagnosis.wording import described, expects_https, redirected_to, url
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, Step, sentence
 from zdemo.http.api_call import Call, Method, OtherRoute, parse_challenge
-from zdemo.http.example_api import Route
+from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, Route
 from zdemo.zitadel.introspection_answer import Introspection
 
 ERROR_OF_ZDEMO = {"error", "request_id"}  # in each refusal of a zdemo API
 CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 §3.1
+IN_QUERY = r"(?<=[?&])access_token=[^&]*&?"  # RFC 6750 §2.3
 CHALLENGE = "WWW-Authenticate"
 VERIFIES_JWTS = "the API verifies JWTs itself, and this token is opaque (not a JWT)"
-GET_JWT = Command("token", does="a JWT, if the Access Token Type of its service account is JWT")
+GET_JWT = (
+    "set the Access Token Type of the service account to JWT, on its page in ZITADEL's Management Console (Users, "
+    "Service Accounts); PATs stay opaque",
+    Command("token", does="then gets a JWT of that service account"),
+)
 OWN_API = Command("doctor --api URL", does="for an API of your own: a URL that requires a token")
 ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
 CHANGED = "a proxy in between removes or changes the Authorization header field"
@@ -129,6 +134,15 @@ def _expects_tls(case: ApiCase) -> Finding | None:
     return Finding(id="call.expects_tls", cause=cause, fix=(step,))
 
 
+def _zdemos_page(case: ApiCase) -> Finding | None:
+    path, target = url(case.answer).path, case.answer.headers.get("location", "").partition("#")[0]
+    if path not in ("/", PAGE_PATH) or (target != PAGE_PATH and PAGE_TITLE not in case.answer.text):
+        return None
+    cause = f"{case.host}{path} is the page of zdemo serve, for a browser; the API's routes have other paths"
+    route = f"{url(case.answer).scheme}://{case.host}{Route.PRIVATE.path}"
+    return Finding(id="call.is_zdemos_page", cause=cause, fix=(Command("call", (route,)),))
+
+
 @rule(when=lambda case: 300 <= case.status < 400)
 def _redirects(case: ApiCase) -> Finding:
     target, moved = redirected_to(case.answer, case.call.setting, case.call.below)
@@ -179,7 +193,19 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
     if not is_refusal or not case.form.is_opaque or not re.search(ABOUT_JWTS, words):
         return None
     both = "or let the API ask ZITADEL about tokens (introspection), which works with both"
-    return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=(GET_JWT,), otherwise=(both,))
+    return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=GET_JWT, otherwise=(both,))
+
+
+@rule(when=lambda case: case.status in (400, 401) and case.code in ("", "invalid_request"))
+def _token_in_query(case: ApiCase) -> Finding | None:
+    call, route = case.call, case.call.route
+    if not isinstance(route, OtherRoute) or not re.search(IN_QUERY, route.path):
+        return None
+    second = ", beside the one in the header field: an API refuses two" if case.token else ""
+    plain = replace(call, route=replace(route, typed=re.sub(IN_QUERY, "", route.typed).rstrip("?&"))).command
+    ask = replace(plain, option=f"{plain.option} --pat".strip(), does="asks for the token to send in the header field")
+    cause = f"the URL has an access token in its query{second}"
+    return Finding(id="call.token_in_query", cause=cause, fix=(plain, ask) if case.token else (ask,))
 
 
 @rule(when=lambda case: case.token is None)
@@ -226,8 +252,8 @@ def _method_not_allowed(case: ApiCase) -> Finding:
     safe = next((m for m in Method if m in words and m.is_safe and m is not case.call.method), None)
     other = "use a method that the API's documentation names: -X METHOD"
     fix = replace(case.call, method=safe).command if safe else other
-    takes = f"; it takes {', '.join(words)}" if words else ""
-    cause = f"this path does not take {case.call.method} (405){takes}"
+    allows = f"; it allows {', '.join(words)}" if words else ""
+    cause = f"this path does not allow {case.call.method} (405){allows}"
     return Finding(id="call.method_not_allowed", cause=cause, fix=(fix,))
 
 
@@ -281,10 +307,10 @@ def gateway(case: ApiCase) -> Finding:
     )
 
 
-BEFORE_THE_API = table(_airplay, _expects_tls, _redirects, _login, _rate_limited)
+BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited)
 BY_ANSWER = (
     *BEFORE_THE_API,
-    *table(_is_zitadel, _verifies_jwts),
+    *table(_is_zitadel, _verifies_jwts, _token_in_query),
     *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
     *table(_invalid_request, _method_not_allowed, _not_found, _other, when=lambda case: not _is_about_the_token(case)),
 )

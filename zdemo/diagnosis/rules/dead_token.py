@@ -90,7 +90,9 @@ def _not_listed(pats: Collection[Credential], records: PatRecords, now: float) -
     candidates = (
         f"it has expired: the user has a PAT that did ({', '.join(past[:3])})" if past else "",
         f"it was deleted: the user had a PAT that was deleted{gone}" if gone else "it was deleted",
-        f"its user was switched off in between{_when(off)}: {STAY_DEAD}" if off or not records.all_known else "",
+        f"its user was deactivated or locked in between{_when(off)}: {STAY_DEAD}"
+        if off or not records.all_known
+        else "",
         "it belongs to another user or another ZITADEL, or a character of it was changed",
     )
     cause, fix = f"the PAT is not valid here; its user {user} is active", f"create a new PAT for {user}"
@@ -144,6 +146,17 @@ USER_OFF = "its user was deactivated, locked or removed since it was issued"
 REFRESHED = "a refresh token was used since: that ends the former access token"
 USE_LAST = "use the access token that the last refresh gave"
 NOT_SEEN = "it is valid, but not meant for this API (userinfo did not show it)"
+
+
+def _assertion(case: TokenCase) -> Finding | None:
+    if not case.form.is_assertion:
+        return None
+    return Finding(
+        id="token.is_assertion",
+        cause="this is an assertion (JWT profile): it proves who asks for a token, and is not an access token",
+        fix=("exchange it at the token endpoint, with grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",),
+        otherwise=(Command("token", option="--key-file FILE", does="signs one with a key file, and exchanges it"),),
+    )
 
 
 @rule(Probe.KEYS)
@@ -243,4 +256,4 @@ def _key_is_known(case: TokenCase) -> bool | None:
     return any(isinstance(key, dict) and key.get("kid") == kid for key in keys) if isinstance(keys, list) else None
 
 
-DEAD_JWT = table(_wrong_signature, _other_issuer, _by_its_claims, _other_audience, _ended)
+DEAD_JWT = table(_assertion, _wrong_signature, _other_issuer, _by_its_claims, _other_audience, _ended)

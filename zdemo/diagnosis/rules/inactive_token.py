@@ -82,14 +82,15 @@ def _sick(case: TokenCase) -> Finding | None:
     return zitadel_is_sick(case.settings.zitadel.server, case.evidence)
 
 
+@rule(when=lambda case: not case.form.is_clean)
 def _pasted(case: TokenCase) -> Finding | None:
-    return None if case.form.is_clean else paste_problem(case.token)
+    return paste_problem(case.token)
 
 
 @rule(Probe.TOKEN)
 def _another_value(case: TokenCase) -> Finding | None:
-    value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)
-    if value in EMULATORS_TOKENS and not answer.emulator:
+    value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)  # which the page does not have
+    if value in EMULATORS_TOKENS and answer.status and not answer.emulator:
         use_own = sentence("use a token of your ZITADEL;", Command("setup"), "creates one")
         cause = "this is a token of zdemo's emulator, but another ZITADEL answers"
         return Finding(id="token.emulators", cause=cause, fix=(use_own,), otherwise=(USE_EMULATOR,))
@@ -137,17 +138,14 @@ def _not_for_this_api(case: TokenCase) -> Finding:
     without = f"it was requested without the scope {scope}"
     wrong = f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project"
     compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
-    first: tuple[Step, ...] = (
-        () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
-    )
-    if is_open:
-        first = (sentence(compare, Command("doctor"), "shows it)"),)
+    first = () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
+    then = (sentence(compare, Command("doctor"), "shows it)"),) if is_open else ()
     return Finding(
         id="token.other_audience",
         cause=FOR_OTHERS if is_open else f"{FOR_OTHERS}: {without}, so its audience does not name the project",
         candidates=(without, wrong) if is_open else (),
         seen=seen,
-        fix=(*first, f"request it with the scope {scope}"),
+        fix=(*first, f"request it with the scope {scope}", *then),
         otherwise=("if it was requested for another project on purpose: use an API application of that project",),
     )
 
@@ -231,7 +229,9 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
     """Return what is not about this token alone, and what no probe could rule out."""
     evidence, doubts = case.evidence, [f"it belongs to another ZITADEL than {case.settings.issuer}"]
     if evidence.administrator_is_active is False:
-        doubts.append("the administrator's token is inactive as well: both may be of another (or a recreated) ZITADEL")
+        doubts.append(
+            "the administrator's token is inactive as well: both may belong to another (or a recreated) ZITADEL"
+        )
     if Probe.USERINFO not in evidence.refused and case.form.kind is not TokenKind.PAT:
         doubts.append(NOT_SEEN)
     return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")

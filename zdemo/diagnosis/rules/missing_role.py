@@ -74,8 +74,7 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
 
 
 def _rights(case: TokenCase) -> str:
-    known = "ZITADEL_ADMIN_PAT" if case.evidence.is_admin_pat else "it has no name, as those from ZITADEL's first start"
-    return _names(case.evidence.own_rights[:MOST_SHOWN], 40) or known
+    return _names(case.evidence.own_rights[:MOST_SHOWN], 40) or "ZITADEL_ADMIN_PAT"
 
 
 def _administrators(case: TokenCase) -> Finding:
@@ -83,21 +82,12 @@ def _administrators(case: TokenCase) -> Finding:
         id="role.administrators_token",
         cause=f"the token is an administrator's ({_rights(case)}), and does not have the role {case.role}; an "
         "administrator's token should not be sent to APIs",
-        likely=not (case.evidence.own_rights or case.evidence.is_admin_pat),
         fix=(OF_SERVICE_ACCOUNT,),
         otherwise=(Command("setup", does="creates such a user and its token, if there is none"),),
     )
 
 
-def _may_show_rights(case: TokenCase) -> bool:  # where the API named the cause, no request is left for them
-    return not case.refused_for_role and case.active.may_list
-
-
-def _is_administrators(case: TokenCase) -> bool:
-    return case.evidence.is_admin_pat or (case.refused_for_role and case.active.is_first_administrators)
-
-
-@rule(Probe.OWN_RIGHTS, when=_may_show_rights)
+@rule(Probe.OWN_RIGHTS, when=lambda case: case.active.may_list)
 def _administrators_token(case: TokenCase) -> Finding | None:
     with_other = case.evidence.with_administrator  # then they may be swapped
     return _administrators(case) if case.evidence.own_rights and not with_other else None
@@ -237,7 +227,7 @@ def _assignment_lines(case: TokenCase) -> Lines:
 MISSING_ROLE = table(
     *table(
         _other_project_configured,
-        rule(when=_is_administrators)(_administrators),
+        rule(when=lambda case: case.evidence.is_admin_pat)(_administrators),
         _administrators_token,
         _swapped_tokens,
         _narrowed_to_roles,

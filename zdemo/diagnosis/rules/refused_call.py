@@ -22,12 +22,16 @@ from zdemo.http.api_call import Call, OtherRoute
 
 STARTED_BEFORE = "the API was started before its settings were changed"
 OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
+UNREACHED = "the API does not reach ZITADEL: network, proxy, certificates"
+CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, or regenerated since"
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
+COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
 OWN_LOGIN = "use a token of the user's own login"
 API_LOG = "check the API's log: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
 NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
+LACKS_ROLE = "the user lacks a role or a right that the API requires"
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
@@ -78,14 +82,11 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
 def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
         return case.here
-    candidates = (
-        "the API does not reach ZITADEL: network, proxy, certificates",
-        "it was a temporary failure",
-        STARTED_BEFORE,
-        OTHER_SETTINGS,
-    )
+    first, fix = (UNREACHED, "it was a temporary failure"), (API_LOG, RESTART, COMPARE)
+    if case.status == 502:  # an answer came (the tree in zdemo/errors)
+        first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, API_LOG, RESTART)
     cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
-    return Finding(id="call.api_cannot_ask", cause=cause, candidates=candidates, fix=(API_LOG, RESTART, COMPARE))
+    return Finding(id="call.api_cannot_ask", cause=cause, candidates=(*first, STARTED_BEFORE, OTHER_SETTINGS), fix=fix)
 
 
 @rule(when=lambda case: not case.introspection)
@@ -115,11 +116,12 @@ def _own_rules(case: ApiCase) -> Finding | None:
             fix=(OF_SERVICE_ACCOUNT if is_administrators else grant,),
             otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
         )
-    candidates = ["the user lacks a role or a right that the API requires", OTHER_SETTINGS, CHANGED]
-    filtered = case.status == 401 or case.answer.media_type == "text/html"
-    candidates.insert(0 if filtered else 2, A_GATEWAY)
-    if case.status == 401 and case.form.is_opaque:
-        candidates.insert(0, VERIFIES_JWTS)
+    candidates = [LACKS_ROLE, OTHER_SETTINGS, A_GATEWAY, CHANGED]
+    if case.status == 401 or case.answer.media_type == "text/html":
+        verifies = [VERIFIES_JWTS] if case.status == 401 and case.form.is_opaque else []
+        candidates = [*verifies, A_GATEWAY, LACKS_ROLE, OTHER_SETTINGS, CHANGED]
+    if not roles:
+        candidates.sort(key=lambda candidate: candidate != LACKS_ROLE)
     return Finding(
         id="call.own_rules",
         cause=f"{case.issuer} says that the token is active: the API refuses it for a reason of its own",
@@ -132,7 +134,7 @@ def _own_rules(case: ApiCase) -> Finding | None:
 def _actor(case: ApiCase) -> Finding | None:
     if case.here or case.code != "invalid_token" or not (case.introspection and case.introspection.actor):
         return None
-    cause = f"the API refuses that user {quoted(case.introspection.actor, 60)} acts with this token in its user's place"
+    cause = f"the API does not allow that user {quoted(case.introspection.actor, 60)} impersonates the token's user"
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=(OWN_LOGIN, API_LOG))
 
 
@@ -140,7 +142,7 @@ def _compared(case: ApiCase) -> Finding:
     """Return the investigation's finding, where it explains the API's answer; else they disagree."""
     if case.here:
         role_is_missing = case.code == "insufficient_scope" or case.status == 403
-        agrees = case.here.id.startswith("role.") == role_is_missing
+        agrees = case.here.id.startswith("role.") == role_is_missing or case.here.id == "zitadel.bare_answer"
         if agrees or (_is_own_refusal(case) and not case.code):
             return case.here
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
@@ -148,7 +150,7 @@ def _compared(case: ApiCase) -> Finding:
         return finding
     verifies, fix = "the API verifies JWTs itself, for another issuer or audience", finding.fix
     if case.form.is_opaque:
-        verifies, fix = VERIFIES_JWTS, (GET_JWT, *fix)
+        verifies, fix = VERIFIES_JWTS, (*GET_JWT, *fix)
     return replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
 
 

@@ -13,6 +13,7 @@ from zdemo.diagnosis.wording import Lines, described, expects_https, health_line
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import SetVariable, Shell, sentence
+from zdemo.http.api_call import parse_challenge
 from zdemo.zitadel.instance_not_found import INSTANCE_UNKNOWN, instance_not_found
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.zitadel.introspection_response import DATABASE_AWAY
@@ -74,6 +75,23 @@ def _path(case: TokenCase) -> str:
 def _let_pass(case: TokenCase, what: str) -> str:
     method = "POST" if _path(case) in (INTROSPECTION_PATH, TOKEN_PATH) else "GET"
     return f"let {what} pass {method} {_path(case)}"
+
+
+def _may_be_an_api(case: TokenCase) -> bool:
+    """Return whether an answer is a zdemo API's, or asks for a bearer token, as ZITADEL never does here."""
+    challenge = parse_challenge(case.answer.headers.get("www-authenticate"))
+    return is_from_zdemo(case.answer) or (case.answer.status == 401 and challenge is not None)
+
+
+@rule(Probe.READY, when=_may_be_an_api)
+def _is_the_api(case: TokenCase) -> Finding | None:
+    host, is_zdemos = _host(case), is_from_zdemo(case.answer)
+    if case.evidence.is_zitadel and not is_zdemos:
+        return None
+    cause = f"the server at {host} is not a ZITADEL but {'a zdemo API' if is_zdemos else 'an API that takes tokens'}"
+    address = SetVariable("ZDEMO_API_URL", f"{url(case.answer).scheme}://{host}")
+    fix = _correct_address(case.answer), sentence("set the API's address with", address)
+    return Finding(id="zitadel.is_the_api", cause=cause, likely=not is_zdemos, fix=fix)
 
 
 def _no_instance(case: TokenCase) -> Finding | None:
@@ -211,7 +229,8 @@ def _fails(case: TokenCase) -> Finding:
 
 def _is_strange(case: TokenCase) -> bool:
     body = case.answer.json_object()
-    return not body or (case.answer.status == 200 and "active" not in body)
+    is_apis = case.answer.status == 404 and body.keys().isdisjoint(("error", "code"))  # of any framework
+    return not body or is_apis or (case.answer.status == 200 and "active" not in body)
 
 
 def _is_filters_page(case: TokenCase) -> bool:
@@ -223,7 +242,7 @@ def _filtered(case: TokenCase) -> Finding:
     answer = case.answer
     return Finding(
         id="zitadel.filtered",
-        cause=f"another server than ZITADEL answers at {_host(case)} and refuses the request ({described(answer)})",
+        cause=f"a server other than ZITADEL answers at {_host(case)} and refuses the request ({described(answer)})",
         candidates=(IN_FRONT, f"{answer.setting} names another web server"),
         fix=(f"{_let_pass(case, 'the filter')} without a login, or correct {answer.setting}",),
     )
@@ -261,14 +280,11 @@ def _unusable(case: TokenCase) -> Finding | None:
 
 @rule(Probe.READY)
 def _another_api(case: TokenCase) -> Finding | None:
-    answer, body, correct = case.answer, case.answer.json_object(), _correct_address(case.answer)
-    not_zitadel = f"the server at {_host(case)} is not a ZITADEL but"
-    if answer.status == 404 and is_from_zdemo(answer):
-        there = sentence("set the API's address with", SetVariable("ZDEMO_API_URL", f"http://{_host(case)}"))
-        return Finding(id="zitadel.is_the_api", cause=f"{not_zitadel} a zdemo API", fix=(correct, there))
+    answer, body = case.answer, case.answer.json_object()
     if answer.status == 200 and "issuer" in body:
-        cause = f"{not_zitadel} another authorization server (issuer {quoted(body['issuer'])})"
-        return Finding(id="zitadel.other_issuer", cause=cause, fix=(correct,))
+        other = f"another authorization server (issuer {quoted(body['issuer'])})"
+        cause = f"the server at {_host(case)} is not a ZITADEL but {other}"
+        return Finding(id="zitadel.other_issuer", cause=cause, fix=(_correct_address(answer),))
     is_other = body and 200 <= answer.status < 500 and answer.status != 429 and not case.evidence.is_ready
     return _other_server(case) if is_other else None
 
@@ -304,6 +320,7 @@ UNUSABLE = table(
 )
 NO_DISCOVERY = (
     *table(
+        _is_the_api,
         rule(Probe.READY, when=_status(*FILTERED))(_in_between),
         _expects_https,
         _own_proxy,
@@ -313,7 +330,7 @@ NO_DISCOVERY = (
     ),
     *UNUSABLE,
 )
-NO_INTROSPECTION = (*NETWORK, *UNUSABLE, *REFUSED_CLIENT)
+NO_INTROSPECTION = (*NETWORK, *table(_is_the_api, seen=_seen), *UNUSABLE, *REFUSED_CLIENT)
 
 
 def finding_for_error(

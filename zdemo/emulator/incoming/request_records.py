@@ -14,7 +14,8 @@ from flask import request
 KEPT = 1000  # requests, the latest
 LEAST_MASKED = 20  # characters; eight of a shorter text would be too much to show
 NOTES = "zdemo.emulator.notes"  # key in a request's environment
-CLIENT_ID = re.compile(r"\d{1,20}(@[\w.-]{1,60})?", re.ASCII)
+NAME = r"(?!(\D*\d){4})[A-Za-z][\w .@-]{,29}"  # no key has so few digits
+CLIENT_ID = re.compile(rf"\d{{1,20}}(@[\w.-]{{1,60}})?|{NAME}", re.ASCII)
 REQUESTS_LOG = "zdemo.emulator.requests"
 MESSAGE = "%s %s %d %.1f ms, client: %s, user: %s, token: %s, reason: %s%.0s"
 UNITS = ((172_800, 86_400, "days"), (7200, 3600, "hours"), (120, 60, "minutes"))
@@ -69,7 +70,7 @@ def masked(text: str) -> str:
 
 
 def shown_client(client_id: object) -> str:
-    """Return an unknown client ID; it is masked if it does not look like one, since it may be a secret."""
+    """Return an unknown client ID; it is masked if it looks neither so nor like a name, since it may be a secret."""
     text = str(client_id or "")
     return text if not text or CLIENT_ID.fullmatch(text) else masked(text)
 

@@ -10,7 +10,7 @@ from zdemo.emulator import sessions
 from zdemo.emulator.entities import Application, AuthRequest
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import note
-from zdemo.emulator.oidc.client_authentication import Form, find_active
+from zdemo.emulator.oidc.client_authentication import NOT_OIDC, Form, find_active
 from zdemo.emulator.oidc.issuing import known_scopes
 from zdemo.emulator.oidc.responses import OAuthError, redirect
 from zdemo.emulator.oidc.user_claims import ROLE_SCOPE_PREFIX
@@ -66,7 +66,7 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
         raise OAuthError("invalid_request", "auth request is missing client_id")
     application, why_not = find_active(world, form.last("client_id"))
     if application is None or application.kind != "oidc":
-        raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not)
+        raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not or NOT_OIDC)
     if not redirect_uri:
         raise OAuthError("server_error", "auth request is missing redirect_uri", status=500)
     if "none" in prompt.split() and prompt.split() != ["none"]:
@@ -151,7 +151,7 @@ def end_session(world: World, form: Form) -> Response:
     if client_id:
         application, why_not = find_active(world, client_id)
         if application is None or application.kind != "oidc":
-            raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not)
+            raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not or NOT_OIDC)
         if wanted and not is_registered(application, application.oidc_list("postLogoutRedirectUris"), wanted):
             raise OAuthError("invalid_request", "post_logout_redirect_uri invalid")
         location = wanted or location

@@ -13,15 +13,13 @@ from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.incoming.body import TOO_LARGE
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import ago, note, shown_client
-from zdemo.emulator.oidc.responses import OAuthError
+from zdemo.emulator.oidc.responses import BODY_METHODS, FORM, OAuthError
 from zdemo.emulator.tokens import TokenRefused, key_id_of, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
 # --- the parameters of a request ---
 
 MOST_PARAMETERS = 100  # of the body and of the query each; the emulator's own limit
-FORM = "application/x-www-form-urlencoded"
-BODY_METHODS = ("POST", "PUT", "PATCH")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -107,6 +105,7 @@ def _unescaped(text: str) -> str:
 ALGORITHMS = ["RS256", "ES256", "PS256"]
 OLDEST_SECONDS = 3600
 OFFSET_SECONDS = 1  # how far the clock of the issuer can be ahead
+NOT_OIDC = "an API application, not an OIDC client"
 _unauthorized = partial(OAuthError, "unauthorized_client")
 
 
@@ -141,8 +140,7 @@ def oidc_client(world: World, form: Form) -> Application:
         raise OAuthError("invalid_client", reason=error) from error
     application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None or application.kind != "oidc":
-        reason = why_not or "an API application, not an OIDC client"
-        raise OAuthError("invalid_client", "no active client not found", reason=reason)
+        raise OAuthError("invalid_client", "no active client not found", reason=why_not or NOT_OIDC)
     if application.auth_method == "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT":
         if not assertion:
             raise OAuthError("invalid_client", "empty client assertion")

@@ -58,7 +58,7 @@ def login_token(
 
 
 def active(user: User) -> User:
-    """Return the user. Raises OAuthError for one who was switched off."""
+    """Return the user. Raises OAuthError if the user is not active."""
     if user.state != "ACTIVE":
         state = "locked" if user.state == "LOCKED" else "deactivated"
         raise OAuthError("invalid_request", "Errors.User.NotActive", reason=f"the user is {state}")

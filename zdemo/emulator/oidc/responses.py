@@ -15,6 +15,8 @@ from flask import Response, g, request
 from zdemo.emulator.incoming.request_records import note
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+BODY_METHODS = ("POST", "PUT", "PATCH")
 PLAIN = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 CHUNKED_FROM = 2048  # Go's buffer: longer responses are sent in chunks, without a Content-Length
@@ -36,8 +38,10 @@ class OAuthError(Exception):
         self.reason = str(reason or description or error)
 
     def answer(self) -> Response:
-        """Return the response; the reason is noted for the records."""
-        note(reason=self.reason)
+        """Return the response; the reason is noted for the records, with a body that is not read."""
+        is_ignored = request.method in BODY_METHODS and request.content_length and request.mimetype != FORM
+        kind = request.mimetype or "of no media type"
+        note(reason=f"{self.reason}; the body is {kind}: send a form ({FORM})" if is_ignored else self.reason)
         body = {"error": self.error}
         if self.description:
             body["error_description"] = self.description
@@ -72,7 +76,7 @@ def not_found(text: str = "404 page not found") -> Response:
 
 
 def preflight(more_headers: Iterable[str] = ()) -> Response:
-    """Return the response to a browser's preflight request (Fetch §4.8), which allows all that it asks, or nothing."""
+    """Return the response to a browser's preflight request (Fetch §4.8), which allows all it asks for, or nothing."""
     answer = Response(status=204)
     del answer.headers["Content-Type"]
     names = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")

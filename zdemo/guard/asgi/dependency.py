@@ -9,7 +9,6 @@ from starlette.requests import HTTPConnection
 from zdemo.errors import GuardError
 from zdemo.guard.asgi.guarded_call import SCOPE_KEY, GuardedCall, in_request
 from zdemo.guard.authorization import NO_ROLE, UNSET, RequiredRoles, required_roles
-from zdemo.text.masking import could_be_secret
 from zdemo.zitadel.introspection_answer import Introspection
 
 try:
@@ -31,7 +30,10 @@ WRITE_IT = f"write {AS_DEPENDENCY} in FastAPI; in Starlette, {ONCE}"
 
 
 class TokenDependency(Depends, SecurityBase):
-    """A guard that admits requests whose token has roles; for FastAPI, its own ``Depends``, and a security scheme."""
+    """A guard that admits requests whose token has roles; for FastAPI, its own ``Depends``, and a security scheme.
+
+    Called without a request, the guard without roles creates guards with roles.
+    """
 
     # What FastAPI reads: a parameter that it does not find here, it would take from the query.
     __signature__ = Signature(
@@ -48,15 +50,30 @@ class TokenDependency(Depends, SecurityBase):
         super().__init__(dependency=self)
         self._roles = roles
 
-    def __call__(self, connection: HTTPConnection, security_scopes: Any = None) -> Awaitable[Introspection]:
-        """Return what ZITADEL says about the token, or raise why the request is refused. Await it."""
+    @overload
+    def __call__(self, connection: HTTPConnection, security_scopes: Any = None) -> Awaitable[Introspection]: ...
+    @overload
+    def __call__(  # returns Any, as FastAPI's Depends does: it may be the default of an Introspection
+        self, *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ..., actor: bool = ...
+    ) -> Any: ...
+    def __call__(self, connection: Any = UNSET, security_scopes: Any = None, **roles: Any) -> Any:
+        """Admit only requests whose token has certain roles; without roles, return what ZITADEL says about the token.
+
+        With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of
+        them. ``actor=False`` refuses tokens with which somebody impersonates their user. Raises GuardError for wrong
+        arguments, and for roles inside a request; for a request, when awaited, why it is refused.
+        """
         if security_scopes and security_scopes.scopes:
-            scopes = security_scopes.scopes
-            roles = f'role="{scopes[0]}"' if len(scopes) == 1 else f"all_of={scopes}"
-            hint = f"write requires_token({roles}) in its place"
+            hint = f"write requires_token(all_of={security_scopes.scopes}) instead"
             raise GuardError("Security(..., scopes=[...]) checks no role", hint=hint)
+        if connection is UNSET and (in_request.get() or self._roles != NO_ROLE):
+            raise GuardError("requires_token(...) is called inside a request", hint=ONCE)
+        if connection is UNSET:
+            return TokenDependency(required_roles(**roles))
+        if roles:
+            raise GuardError("requires_token takes either roles or a request", hint=ONCE)
         if not isinstance(connection, HTTPConnection):
-            _refuse_arguments(connection)
+            raise GuardError(f"requires_token takes a request, not {type(connection).__name__}", hint=WRITE_IT)
         call = _call_of(connection)
         if call.introspection:
             return _as_awaitable(call.require(self._roles, call.introspection))  # at once: also where nobody awaits it
@@ -72,34 +89,7 @@ class TokenDependency(Depends, SecurityBase):
         raise GuardError("requires_token is written where FastAPI does not run it", hint=f"write {AS_DEPENDENCY}")
 
 
-class _RequiresToken(TokenDependency):
-    """The guard without roles, which also creates guards with roles."""
-
-    @overload
-    def __call__(self, connection: HTTPConnection, security_scopes: Any = None) -> Awaitable[Introspection]: ...
-    @overload
-    def __call__(  # returns Any, as FastAPI's Depends does: it may be the default of an Introspection
-        self, *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ..., actor: bool = ...
-    ) -> Any: ...
-    def __call__(self, connection: Any = UNSET, security_scopes: Any = None, **roles: Any) -> Any:
-        """Admit only requests whose token has certain roles; without roles, return what ZITADEL says about the token.
-
-        With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of
-        them. ``actor=False`` refuses tokens with which somebody impersonates their user. Raises GuardError for wrong
-        arguments, and for roles inside a request.
-        """
-        if connection is not UNSET and not roles:
-            return super().__call__(connection, security_scopes)
-        if connection is not UNSET or security_scopes:
-            raise GuardError("requires_token takes either roles or a request", hint=ONCE)
-        if in_request.get():
-            raise GuardError("requires_token(...) is called inside a request", hint=ONCE)
-        return TokenDependency(required_roles(**roles))
-
-    __call__.__wrapped__ = TokenDependency._decide  # type: ignore[attr-defined]  # as above
-
-
-requires_token = _RequiresToken(NO_ROLE)
+requires_token = TokenDependency(NO_ROLE)
 # An empty ``Depends()`` would call the class with claims from the request; FastAPI asks the parameter's type first.
 _of_itself = Signature([Parameter("introspection", Parameter.KEYWORD_ONLY, annotation=Introspection)])
 Introspection.__signature__ = _of_itself  # type: ignore[attr-defined]  # as above
@@ -117,12 +107,3 @@ def _call_of(connection: HTTPConnection) -> GuardedCall:
         hint = "call protect(app) once for each app whose routes ask for roles, also for a mounted one"
         raise GuardError(f"protect(app) was not called for {which}", hint=hint)
     return call
-
-
-def _refuse_arguments(given: object) -> NoReturn:
-    if isinstance(given, str):
-        role = "ROLE" if could_be_secret(given) else given
-        raise GuardError("requires_token takes a role by name", hint=f'write requires_token(role="{role}")')
-    if callable(given):
-        raise GuardError("requires_token is a dependency, not a decorator", hint=WRITE_IT)
-    raise GuardError(f"requires_token takes a request, not {type(given).__name__}", hint=WRITE_IT)

@@ -136,7 +136,7 @@ class GuardMiddleware:
 def _private(message: Message) -> Message:
     """Keep an answer that depends on the caller out of shared caches."""
     fields = message.get("headers", ())
-    kept = [field for field in fields if field[0].lower() != NO_STORE[0] and tuple(field) != VARY]
+    kept = [(name, value) for name, value in fields if name.lower() != b"cache-control" and (name, value) != VARY]
     return {**message, "headers": [*kept, NO_STORE, VARY]}
 
 

@@ -14,14 +14,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from zdemo.guard.forget import hash_of
 from zdemo.guard.instruments import running_clock
+from zdemo.guard.protection import ProtectedIntrospector
 from zdemo.guard.shared.orders import LISTEN_SECONDS, OrderFeed
 from zdemo.guard.shared.redis_store import RedisStore, SharedState
 from zdemo.guard.shared.sealing import Sealer, Unbelievable
-from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS, Introspection, Source
+from zdemo.zitadel.introspection_answer import Introspection, Source
 
 LATE_SECONDS = 5.0  # how much longer than the TTL orders are remembered
 TRIAL_SECONDS = 1.0  # for a lease, if it is not given back
@@ -110,14 +111,11 @@ class SharedAnswers:
         except Unbelievable:
             return None
         asked_at = look.sent_at - max(look.now - stored_at, look.sent_at_wall - stored_at_wall)
-        if stored_at > look.now or self.clock() - asked_at >= self._seconds_for(answer):
+        if stored_at > look.now or self.clock() - asked_at >= answer.lifetime(self.ttl_seconds):
             return None
         if self.orders.forgot(answer, question.token_hash, asked_at=asked_at, asked_at_stored=stored_at):
             return None
         return answer.as_from(Source.SHARED).asked_by(asked_at)
-
-    def _seconds_for(self, answer: Introspection) -> float:
-        return self.ttl_seconds if answer.active else min(self.ttl_seconds, LONGEST_INACTIVE_SECONDS)
 
     def end(self, question: Question, look: Look, answer: Introspection | None) -> None:
         """Give the lease back, and keep ZITADEL's answer to a question sent after ``look``, if there is one."""
@@ -127,7 +125,7 @@ class SharedAnswers:
         if answer and not self.orders.forgot(
             answer, question.token_hash, asked_at=look.sent_at, asked_at_stored=look.now
         ):
-            milliseconds = int(1000 * (look.sent_at + self._seconds_for(answer) - now))
+            milliseconds = int(1000 * (look.sent_at + answer.lifetime(self.ttl_seconds) - now))
             value = self.sealer.seal_answer(question.name, answer, asked_at=look.now, asked_at_wall=look.sent_at_wall)
 
         def write(redis: Any) -> None:
@@ -157,18 +155,11 @@ class SharedAnswers:
         self.store.close()
 
 
-class DeadlineIntrospector(Protocol):
-    """An introspector whose caller may have waited already."""
-
-    def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
-        """Do as a ``PriorityIntrospector`` does; ``deadline`` is on the running clock."""
-
-
 @dataclass(eq=False)
 class SharedIntrospector:
     """Looks into the store, and asks ``inner`` if it has no answer. Takes at most ``timeout_seconds``. Thread-safe."""
 
-    inner: DeadlineIntrospector
+    inner: ProtectedIntrospector
     answers: SharedAnswers
     _: KW_ONLY
     timeout_seconds: float

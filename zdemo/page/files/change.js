@@ -12,6 +12,7 @@ import { duration } from "./words.js";
 const DELAY_SECONDS = 0.3;
 const HOUR_SECONDS = 3600;
 const NO_CHANGE = "no change: it was so already";
+const AGAIN = "Send again to see what the API answers now.";
 const STOPPED = "start ZITADEL first: while it is stopped, nothing can be changed there";
 
 /** The changes that were ordered and are not made yet, and the end of the last one. */
@@ -40,8 +41,8 @@ function switches(changes) {
   return groups;
 }
 
-function group(name, rows) {
-  return make("fieldset", make("legend", name), ...rows);
+function group(name, rows, whyOff = null) {
+  return make("fieldset", make("legend", name, whyOff), ...rows);
 }
 
 /** Return a row with what is now, and the button that changes it; while that cannot be, the button says why. */
@@ -71,7 +72,9 @@ function fixedRow(name, now) {
 }
 
 function userGroup(user) {
-  return group(user.name, [roleRow(user), userRow(user), patRow(user)]);
+  const isOff = state.setup.changes.emulator?.stopped;
+  const whyOff = isOff && make("span.note", { "aria-hidden": "true" }, "off while ZITADEL is stopped"); // each button says it
+  return group(user.name, [roleRow(user), userRow(user), patRow(user)], whyOff);
 }
 
 function roleRow(user) {
@@ -134,7 +137,7 @@ function emulatorGroup({ stopped, slow_seconds: slow, advanced_seconds: advanced
     row(
       "emulator-clock",
       "clock",
-      advanced ? `${duration(advanced / HOUR_SECONDS).replace(" s", " h")} ahead` : "on time",
+      advanced ? `${duration(advanced / HOUR_SECONDS).replace("s", "h")} ahead` : "on time",
       advanced > 0,
       "Advance the clock 1 hour",
       "",
@@ -185,7 +188,7 @@ async function carryOut(order) {
     const answer = await change({ ...order, forget: byId("forget").checked });
     const { error, text, after, at, until, shown_after_ms: shown, ...changes } = answer;
     const took = typeof shown === "number" ? ` (ZITADEL showed it after ${Math.round(shown)} ms)` : "";
-    setText(byId("change-result"), error ?? (text ? text + took : NO_CHANGE));
+    setText(byId("change-result"), error ?? (text ? `${text}${took}. ${AGAIN}` : NO_CHANGE));
     if (text) showChange({ text, after, at, until, user_id: order.user_id ?? EVERYBODY });
     keepChanges(changes);
   } catch (error) {

@@ -25,36 +25,38 @@ export function startCountdown() {
 export function showChange({ text, after, at, until, user_id: user }) {
   if (shown.has(at)) return false;
   shown.add(at);
+  if (isOpen() && state.window.until <= at) close(); // a page that was opened later is told all at once
   addNote(text, at);
-  const isOpen = state.window && !state.window.closed && !state.window.isElsewhere;
-  const last = Math.max(until ?? 0, isOpen ? state.window.until : 0); // an earlier change may still have its time
-  open(last, until ? [{ user, after, at }] : [], false);
+  // an earlier change may still have its time
+  const last = Math.max(until ?? 0, isOpen() && !state.window.isElsewhere ? state.window.until : 0);
+  open(at, last, until ? [{ user, after, at }] : [], false);
   return true;
 }
 
 /** Show changes that no page told of: they were made just now at the latest. */
 export function showChangeElsewhere(changes) {
-  open(now() + state.setup.ttl_seconds, changes, true);
+  if (state.setup.ttl_seconds) open(now(), now() + state.setup.ttl_seconds, changes, true);
 }
 
-function open(until, newer, isElsewhere) {
-  const earlier = state.window && !state.window.closed ? state.window.changes : [];
-  const changes = [...earlier, ...newer];
-  state.window = until > now() ? { from: now(), until, changes, closed: false, isElsewhere } : null;
+function open(from, until, newer, isElsewhere) {
+  const changes = [...(isOpen() ? state.window.changes : []), ...newer];
+  state.window = { from, until, changes, closed: !until, isElsewhere };
   changed("window");
 }
+
+const isOpen = () => state.window && !state.window.closed;
 
 /** Show that an order to forget has reached the API: the window closes when no answer from before is left. */
 export function showForgotten(order) {
   state.orders.push(order);
-  if (!state.window || state.window.closed) return;
+  if (!isOpen()) return;
   state.window.changes = notForgotten(state.window.changes, [order]);
   if (!state.window.changes.length) state.window.until = Math.min(state.window.until, now());
 }
 
 function tick() {
   tickFacts();
-  if (!state.window || state.window.closed) return;
+  if (!isOpen()) return;
   if (now() >= state.window.until) close();
   draw();
 }
@@ -65,32 +67,36 @@ function close() {
     return;
   }
   state.window.closed = true;
-  addNote("answers from before the change are too old now: the API asks ZITADEL again");
+  addNote("answers from before the change are too old now: the API asks ZITADEL again", state.window.until);
 }
 
 function draw() {
+  if (!state.setup) return;
   const { window } = state;
-  const left = window ? window.until - now() : 0;
-  byId("window").dataset.state = !window ? "idle" : window.closed ? "closed" : "open";
-  setText(byId("window-text"), textOf(window, left));
-  byId("window-bar").hidden = !window && state.setup?.ttl_seconds === 0;
-  byId("window-bar").value =
-    window && !window.closed ? Math.max(left, 0) / Math.max(window.until - window.from, 0.001) : 0;
+  const left = Math.max(window ? window.until - now() : 0, 0);
+  const ttl = state.setup.ttl_seconds;
+  byId("window").dataset.state = isOpen() ? "open" : ttl === 0 ? "none" : "idle";
+  byId("again").hidden = !window;
+  const text = isOpen() ? whileOpen(window, left) : otherwise(window, ttl);
+  setText(byId("window-text"), window ? `: ${text[0].toLowerCase()}${text.slice(1)}` : text);
+  byId("window-bar").hidden = !isOpen();
+  if (isOpen()) byId("window-bar").value = left / Math.max(window.until - window.from, 0.001);
 }
 
-function textOf(window, left) {
-  if (window?.closed) {
-    return state.setup?.changes.emulator?.stopped
-      ? "ZITADEL is stopped, and answers from before are too old: the API cannot decide about a token, and answers 503."
-      : "The API now only uses answers from after the change.";
-  }
-  if (window) {
-    const change = window.isElsewhere ? "ZITADEL was changed outside of this page: answers" : "Answers";
-    return `${change} from before the change may still pass for up to ${seconds(left)}.`;
-  }
-  const ttl = state.setup?.ttl_seconds;
-  if (typeof ttl !== "number") return "Loading…";
-  if (ttl === 0) return "The API asks ZITADEL for each request, so a change shows at once.";
+function whileOpen({ isElsewhere }, left) {
+  const from = isElsewhere
+    ? "After a change of ZITADEL outside of this page, answers from before"
+    : "Answers from before the change";
+  return `${from} may still pass for up to ${seconds(left)}.`;
+}
+
+function otherwise(window, ttl) {
   const time = duration(ttl);
+  if (state.setup.changes.emulator?.stopped) {
+    const then = ttl ? `uses answers that are up to ${time} old. Without one,` : "cannot decide about a token:";
+    return `While ZITADEL is stopped, the API ${then} it answers 503.`;
+  }
+  if (!ttl) return "The API asks ZITADEL for each request, so a change shows at once.";
+  if (window) return "The API now only uses answers from after the change.";
   return `The API reuses ZITADEL’s answers for up to ${time}, so a change can take that long to show: the removal window.`;
 }

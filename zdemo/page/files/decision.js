@@ -40,15 +40,23 @@ function candidates(why) {
 }
 
 /**
- * Return what fixes a problem: buttons for the switches that do it, then the steps, with commands to copy.
+ * Return what fixes a problem: buttons for the switches that do it, then the steps, with where to run the commands.
  * @param {any[] | undefined} steps
  * @param {string[]} [switches] the changes that fix it
  * @param {any} [caller]
  */
 export function fixes(steps, switches = [], caller = undefined) {
   if (!steps?.length) return null;
-  const items = [switchButtons(switches, caller), ...steps.map(fix)].filter((parts) => parts.length);
+  const buttons = switchButtons(switches, caller);
+  const items = [buttons, ...steps.map(fix)].filter((parts) => parts.length);
+  const first = items.findIndex((parts) => parts.some((part) => part.tagName === "CODE"));
+  if (first >= 0) items.splice(first, 0, [terminal(buttons.length, steps)]);
   return make("div.fixes", make("b", "Fix"), make("ul", ...items.map((parts) => make("li", ...parts))));
+}
+
+function terminal(isOther, steps) {
+  const each = steps.filter((step) => step.is_command).length > 1 ? ", one after the other" : "";
+  return `${isOther ? "or in" : "in"} a terminal, in the folder of zdemo serve${each}:`;
 }
 
 function fix({ line, remark, is_command: isCommand }) {

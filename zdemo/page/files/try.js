@@ -28,6 +28,7 @@ export function startTry() {
     event.preventDefault();
     sendOnce(true);
   });
+  byId("again").addEventListener("click", () => byId("sequence").scrollIntoView({ block: "nearest" }));
   byId("repeat").addEventListener("click", () => (repeating ? stop() : start()));
 }
 

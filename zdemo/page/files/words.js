@@ -56,7 +56,7 @@ export function decisionOf(event) {
 
 /** Return in one line why a request was answered so; where it stands, the result is said already. */
 export function reasonOf(event) {
-  return (decisionOf(event)?.title ?? event.why?.sentence ?? event.outcome ?? "").replace(/^admitted: /, "");
+  return decisionOf(event)?.reason ?? event.why?.sentence ?? event.outcome ?? "";
 }
 
 /** @param {number | null | undefined} ms */
@@ -72,7 +72,7 @@ export function seconds(value) {
 
 /** Return a duration as people say it: 5 s, 300 ms. @param {number} value in seconds */
 export function duration(value) {
-  return value > 0 && value < 1 ? `${Math.round(value * 1000)} ms` : `${Number(value.toFixed(1))} s`;
+  return value > 0 && value < 1 ? `${Math.round(value * 1000)}\u00a0ms` : `${Number(value.toFixed(1))}\u00a0s`;
 }
 
 /** @param {number} at seconds since 1970 */

@@ -73,7 +73,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         id="correct.impersonated",
-        asked="a valid token with which somebody else acts in its user's place",
+        asked="a valid token with which another user impersonates its user",
         must="let in, or refused with 401 or 403: the API decides",
         source="RFC 8693 section 4.1; ZITADEL: introspection names who impersonates a user in act",
         fix="look at act where it matters who acts; requires_token(actor=False) refuses such tokens",
