@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.catalogue.named_causes import flat
 from tests.support.cli import API_UNSET, Shell, at_terminal
 from tests.support.files import git, needs_git
 from tests.support.processes import ROOT
@@ -88,6 +89,33 @@ def test_a_file_that_appears_meanwhile_is_not_touched(bare: Shell) -> None:
     code, screen = at_terminal(bare, "init", when=QUESTION, typed=answer)
     assert (code, ".env exists, and was not changed" in screen) == (1, True)
     assert file.read_text() == OTHERS
+
+
+@pytest.mark.parametrize("change", ["", "# mine\n", "CLIENT_ID=1\n"])
+def test_only_a_skeleton_that_nobody_changed_is_replaced(bare: Shell, change: str) -> None:
+    bare("init")
+    file = bare.folder / ".env"
+    before = file.read_text() + change
+    file.write_text(before)
+    ran = bare("init", "--emulator")
+    assert (ran.code, file.read_text()) == ((1, before) if change else (0, EXAMPLE))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_link_to_a_skeleton_is_not_replaced(bare: Shell) -> None:
+    bare("init", "--env-file", "shared.env")
+    (bare.folder / ".env").symlink_to("shared.env")
+    assert bare("init", "--emulator").code == ExitCode.NO
+    assert (bare.folder / ".env").is_symlink()
+
+
+def test_after_a_skeleton_errors_name_setup_and_the_emulator(bare: Shell) -> None:
+    bare("init")
+    emulator = "zdemo init --emulator replaces it with the emulator's settings"
+    assert f"zdemo setup fills it in for your ZITADEL {emulator}" in flat(bare("introspect", **API_UNSET).err)
+    token = flat(bare("token", **API_UNSET).err)
+    assert ("zdemo setup" in token, emulator in token) == (False, True), "setup makes no service account's credentials"
+    assert "zdemo setup" not in bare("introspect", CLIENT_ID=CLIENT_ID, **API_UNSET).err, "the emulator's would not fit"
 
 
 EXISTING: dict[str, tuple[Callable[[Path], object], str]] = {

@@ -32,6 +32,13 @@ def test_an_active_token_shows_who_what_for_which_roles_and_a_verdict_for_each_r
     assert READER.pat not in ran.out
 
 
+def test_as_asks_about_the_token_of_another_user(shell: Shell) -> None:
+    ran = shell("introspect", "--as", "visitor", ZDEMO_VISITOR_PAT=VISITOR.pat)
+    assert (ran.code, "visitor" in ran.out, READER.id in ran.out) == (0, True, False)
+    both = shell("introspect", "--as", "visitor", "--pat", READER.pat)
+    assert (both.code, both.lines[0]) == (2, "error: --as and --pat both name a token")
+
+
 @pytest.mark.parametrize(
     ("changed", "first", "who"),
     [

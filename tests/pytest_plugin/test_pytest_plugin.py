@@ -94,8 +94,8 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
     assert "refresh_token" not in zitadel_emulator.login("eve")
     zitadel_emulator.deactivate("eve")
     for call, message in (
-        (lambda: zitadel_emulator.login("eve"), "nobody can log in as eve"),
-        (lambda: zitadel_emulator.login("reader"), "nobody can log in as reader"),
+        (lambda: zitadel_emulator.login("eve"), "nobody can log in as eve: it is INACTIVE"),
+        (lambda: zitadel_emulator.login("reader"), "reader: it is a service account; use person"),
         (lambda: zitadel_emulator.login("ada", client_id=zitadel_emulator.client_id), "unknown application"),
         (lambda: zitadel_emulator.user("Reader"), "the username is taken: Reader"),
         (lambda: zitadel_emulator.grant("bob", ROLE), "unknown user: bob"),
@@ -104,3 +104,7 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             call()
+    for create in (zitadel_emulator.user, zitadel_emulator.person, zitadel_emulator.organization):
+        with pytest.raises(TypeError, match=r"each role is an argument, .*, not \['read:messages'\]"):
+            create("bob", ["read:messages"])  # type: ignore[arg-type]  # as people write it
+    assert zitadel_emulator.user("bob", ROLE), "nothing was created"

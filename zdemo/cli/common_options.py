@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -35,6 +35,7 @@ def _token(what: str, name: str, default: str) -> Any:
 
 
 Pat = Annotated[str | None, _token("The token.", "--pat", "PAT in the environment or .env")]
+Caller = Annotated[Literal["reader", "visitor"] | None, option("USER", "Whose token: reader (PAT) or visitor.", "--as")]
 AdminPat = Annotated[str | None, _token("An administrator's token.", "--admin-pat", "ZITADEL_ADMIN_PAT")]
 AdminKey = Annotated[
     str | None,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from zdemo.cli.screen import Screen
 from zdemo.config.address import is_loopback
 from zdemo.config.new_dotenv import has_emulators_settings
+from zdemo.config.skeleton import is_skeleton
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors.steps import Command, Step, with_env_file
 
@@ -38,7 +39,7 @@ def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path,
     return next(
         (path, exists)
         for path in chain([preferred], names)
-        if not (exists := os.path.lexists(path)) or has_emulators_settings(path, port)
+        if not (exists := os.path.lexists(path) and not is_skeleton(path)) or has_emulators_settings(path, port)
     )
 
 

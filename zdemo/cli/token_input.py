@@ -21,6 +21,7 @@ from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
 from zdemo.config.sources import hidden_values
 from zdemo.config.variables import SECRETS
 from zdemo.errors import MissingTokenError, SettingsError, UsageError
+from zdemo.errors.steps import Command, sentence
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.text.columns import columns_of
 from zdemo.text.masking import masked, token_like
@@ -29,6 +30,7 @@ from zdemo.text.printable import one_line
 if TYPE_CHECKING:
     from zdemo.config.settings import ZitadelSettings
 
+TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}  # by the names that --as takes
 FROM_STDIN = "-"
 TO_BE_TYPED = "to-be-typed"
 LONGEST_INPUT_BYTES = 1 << 20
@@ -74,6 +76,18 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
     if token is not None and not token.strip():
         raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}, or leave out {option}")
     return token
+
+
+def token_of(caller: str | None, pat: str | None, env_file: Path | None) -> dict[str, tuple[str, str | None]]:
+    """Return the token that ``--as`` gives, by the variable that it stands for; nothing without ``--as``."""
+    if caller is None:
+        return {}
+    if pat is not None:
+        raise UsageError("--as and --pat both name a token", hint="leave out one of them")
+    variable = TOKENS[caller]
+    if value := read_environment(env_file).get(variable):
+        return {"PAT": (variable, value)}
+    raise MissingTokenError(f"{variable} is not set", hint=sentence(Command("setup"), "creates one; or set it in .env"))
 
 
 def environment_with_token(

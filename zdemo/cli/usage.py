@@ -6,6 +6,8 @@ settings. ``rich_help_panel`` of an option is its panel.
 """
 
 import re
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +23,7 @@ from typer.core import TyperCommand, TyperGroup
 from zdemo.config.names import did_you_mean
 from zdemo.config.variables import variables_of
 from zdemo.errors import UsageError
+from zdemo.errors.steps import Command
 from zdemo.text.columns import columns_of, shows_colour
 
 SETTINGS_GROUP, OUTPUT_GROUP = "Settings", "Output"
@@ -35,6 +38,7 @@ WITH_HELP: Any = {
 # Typer has its own copy of Click and exports one of its errors; its base is the error of any wrong command line.
 CommandLineError: Any = typer.BadParameter.__mro__[1]
 ROUTES = ("public", "private", "scoped")  # often typed without call
+FOR_A_SHELL = re.compile(r"[|&;<>$`]|^\w+=")
 LEAST_LIKE = 0.6  # doc is like doctor
 EXTRA = r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)"  # Click's words for too many arguments
 WORDS = (  # Click's, and zdemo's
@@ -98,11 +102,28 @@ class HelpedCommand(_Helped, TyperCommand):
             return super().parse_args(ctx, args)
         own = list(takewhile(lambda word: word != "--", args))
         behind_dashes = args[len(own) + 1 :]
-        left = super().parse_args(ctx, own)
+        ctx.allow_interspersed_args = False  # the first word that is no option begins the other command line
+        left = super().parse_args(ctx, [*own])
         if extra := ctx.params[program]:
-            raise UsageError(f"unexpected argument: {extra[0]}", hint="put -- in front of the command to run")
+            message, hint = f"unexpected argument: {extra[0]}", "put -- in front of the command to run"
+            if "--" in args:
+                raise UsageError(message, hint=hint)
+            ours = shlex.join([*ctx.command_path.split()[1:], *own[: -len(extra)]])
+            raise UsageError(f"{message}; {hint}", hint=Command(f"{ours} -- {as_typed(extra)}"))
         ctx.params[program] = behind_dashes
         return left
+
+
+def is_quoted(words: Sequence[str]) -> bool:
+    """Return whether a command line is one word, because it stands in quotes."""
+    return len(words) == 1 and len(words[0].split()) > 1 and shutil.which(words[0]) is None
+
+
+def as_typed(words: Sequence[str]) -> str:
+    """Return a command line as a shell takes it, without quotes around the whole; what needs a shell gets one."""
+    if not is_quoted(words):
+        return shlex.join(words)
+    return f"sh -c {shlex.quote(words[0])}" if FOR_A_SHELL.search(words[0]) else words[0]
 
 
 class HelpedGroup(_Helped, TyperGroup):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from zdemo.cli.common_options import port_explained
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import option
+from zdemo.cli.usage import as_typed, is_quoted, option
 from zdemo.config.file_io import create_file, read_file
 from zdemo.config.names import did_you_mean
 from zdemo.errors import SettingsError, UsageError, ZdemoError
@@ -137,6 +137,7 @@ def run_with_emulator(
 
     if not SUPPORTED:
         raise UsageError("a command can be run on Linux and macOS only", hint="zdemo emulator --json")
+    check_command(command)
     from zdemo.emulator import emulate
     from zdemo.serving.programs import run
     from zdemo.serving.signals import left_by_signals
@@ -185,8 +186,10 @@ def check_extra(others: Iterable[str]) -> None:
         _extra(text, dict.fromkeys(NAMES, ""))
 
 
-def check_command(words: Iterable[str]) -> None:
-    """Raise UsageError for a secret in a command: everybody on the machine can read the list of processes."""
+def check_command(words: Sequence[str]) -> None:
+    """Raise UsageError for a command in quotes, and for a secret: everybody can read the list of processes."""
+    if is_quoted(words):
+        raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it so: -- {as_typed(words)}")
     for name in SECRETS:
         if any(f"{{{name}}}" in word for word in words):
             hint = f"export it instead: --env {PLACEHOLDERS[name]}={{{name}}}"

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zdemo.errors.steps import Command, Step, sentence
-
-NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
-INIT_EMULATOR = sentence(Command("init --emulator", uses_settings=False), "writes one with the emulator's settings")
-INIT = sentence(Command("init", uses_settings=False), "writes one to fill in")
 KEY_FILE = "ZITADEL_KEY_FILE"
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
@@ -83,17 +78,6 @@ class Environment(Mapping[str, str]):
         """Return the advice to correct a variable in the place that it comes from."""
         place = self.source(name)
         return f"correct {self.setting(name)}" + (f" in {place}" if place not in ("", COMMAND_LINE) else "")
-
-    def completion(self, names: Sequence[str], *, by_name: bool = False) -> tuple[Step, ...]:
-        """Return how to set missing variables, which a message has named unless ``by_name``."""
-        what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
-        if self.can_init and (other := next(filter(Path.is_file, map(Path, NEARBY)), None)):
-            return (f"add --env-file {other}, or set {what} in the environment or in .env",)
-        setting = f"set {what} in the environment or in {self.file or '.env'}"
-        if not self.can_init:  # where a .env exists, zdemo init refuses
-            return (setting,)
-        with_own = any(map(is_setting, self))  # the emulator's would not fit to these
-        return setting, INIT if with_own else INIT_EMULATOR
 
     def giving(self, name: str, option: str, value: str) -> Environment:
         """Return the same environment with a variable that an option gives."""

@@ -1,6 +1,6 @@
 """A first ``.env``, the emulator's or one to fill in, and whether a file has the emulator's settings.
 
-An existing file is never changed. The emulator's secrets are public, and used on this machine alone.
+Only a skeleton that nobody changed is ever replaced. The emulator's secrets are public, and used on this machine alone.
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,12 @@ from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
 from zdemo.config.dotenv_file import Dotenv, read_dotenv
 from zdemo.config.environment import KEY_FILE, is_setting
 from zdemo.config.settings import API_URL
+from zdemo.config.skeleton import proposed
 from zdemo.config.variables import EMULATOR_PORT, SECRETS, Variable, dotenv_text, is_public
 from zdemo.errors import SettingsError
 
 ZITADELS_PORT = 8080
 TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN_PAT)
-
-
-def skeleton() -> str:
-    """Return the text of a ``.env`` to fill in."""
-    return dotenv_text(
-        "zdemo's settings. Options and environment variables win over this file.\n"
-        "zdemo setup creates what is needed in your ZITADEL, and fills this in. zdemo doctor says what is missing.",
-        lambda variable: f"{variable.name}=" if variable.to_fill_in else _proposed(variable),
-    )
 
 
 def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
@@ -33,17 +25,13 @@ def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
 
     def line(variable: Variable) -> str:
         value = given.get(variable.name) or variable.emulator
-        return f"{variable.name}={value}" if value else _proposed(variable)
+        return f"{variable.name}={value}" if value else proposed(variable)
 
     return dotenv_text(
         "The settings of zdemo's emulator (zdemo serve --emulator, zdemo emulator), as zdemo init --emulator writes "
         "them.\nIts secrets are public. Options and environment variables win over this file.",
         line,
     )
-
-
-def _proposed(variable: Variable) -> str:
-    return f"# {variable.name}={variable.example or variable.shown_default}"
 
 
 def settings_in(path: Path) -> dict[str, str]:

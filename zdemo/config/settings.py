@@ -15,6 +15,7 @@ from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, InvalidValue, parsed
+from zdemo.config.skeleton import completion
 from zdemo.config.sources import folder_problem, misnamed_problems
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, Variable
 from zdemo.errors import SettingsError
@@ -85,7 +86,7 @@ class _Reader:
         steps = dict.fromkeys(step for problem in self.problems for step in problem.steps)
         unset = [problem.names[0] for problem in self.problems if not problem.steps]
         if unset:
-            steps |= dict.fromkeys(self.environment.completion(unset, by_name=len(unset) < len(self.problems)))
+            steps |= dict.fromkeys(completion(self.environment, unset, by_name=len(unset) < len(self.problems)))
         raise SettingsError(self.problems, hint=tuple(steps))
 
     def _parser(self, variable: Variable) -> Callable[[str], Any]:

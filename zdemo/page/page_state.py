@@ -15,6 +15,7 @@ from flask import Flask
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
+from zdemo.config.skeleton import completion
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.diagnosis.view import step_document
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
@@ -89,7 +90,7 @@ def caller_in(order: SendOrder, environment: Environment) -> PageCaller:
         if caller.id == name:
             return caller
     if name in VARIABLES:
-        hint = "; ".join(map(in_words, environment.completion([VARIABLES[name]], by_name=True)))
+        hint = "; ".join(map(in_words, completion(environment, [VARIABLES[name]], by_name=True)))
         raise PageRefusal(400, "no_token", f"no usable token for the {name}", hint=f"{hint}; then restart")
     raise PageRefusal(400, "unknown_caller", f"caller must be {NOBODY}, {', '.join(VARIABLES)} or {PASTED}")
 

@@ -135,7 +135,9 @@ class ZitadelEmulator:
         with world.lock:
             person, application = person_of(world, username), world.application_of(client_id or self.app_client_id)
             if person is None:
-                raise ValueError(f"nobody can log in as {username}")
+                user = world.user_named(username)
+                why = "a service account; use person() and login(), or user()" if user and user.machine else ""
+                raise ValueError(f"nobody can log in as {username}: it is {why or (user and user.state) or 'unknown'}")
             if application is None or application.kind != "oidc":
                 raise ValueError(f"unknown application for people: {client_id}")
             session = add_session(world, person)
@@ -246,6 +248,7 @@ class ZitadelEmulator:
             if self._world.user_named(username):
                 raise ValueError(f"the username is taken: {username}")
             owner = organization_id or self._project().organization_id
+            check_roles(roles)
             if owner not in self._world.organizations:
                 raise ValueError(f"unknown organization: {owner}")
             world, named = self._world, (owner, username)
@@ -256,6 +259,7 @@ class ZitadelEmulator:
 
     def _project(self, *roles: str) -> Project:
         """Return the project, which has these roles from now on."""
+        check_roles(roles)
         project = self._world.projects[self.project_id]
         for role in set(roles) - set(project.roles):
             self._world.add_role(project, role, role)
@@ -270,3 +274,9 @@ class ZitadelEmulator:
         if user is None:
             raise ValueError(f"unknown user: {username}")
         return user
+
+
+def check_roles(roles: Sequence[object]) -> None:
+    """Raise TypeError for a list of roles where each is an argument."""
+    if wrong := [role for role in roles if not isinstance(role, str)]:
+        raise TypeError(f'each role is an argument, such as user("bob", "read:messages"), not {wrong[0]!r}')

@@ -9,14 +9,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
 
-from zdemo.cli.common_options import EnvFile, Json, Pat, check_address, split_url
+from zdemo.cli.common_options import Caller, EnvFile, Json, Pat, check_address, split_url
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
+from zdemo.cli.token_input import (
+    TOKENS,
+    checked_token,
+    environment_with_token,
+    tell_hidden,
+    tell_mixed_sources,
+    token_line,
+    token_of,
+)
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option, verbose_flag
 from zdemo.cli.watch import Watch
 from zdemo.config.address import is_loopback
@@ -25,9 +33,9 @@ from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief
-from zdemo.errors import ExitCode, MissingTokenError, SettingsError, UsageError
+from zdemo.errors import ExitCode, SettingsError, UsageError
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.errors.steps import Command, in_words, sentence
+from zdemo.errors.steps import Command, in_words
 from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, call_api, curl_command, other_route
 from zdemo.http.api_call import as_json as call_document
 from zdemo.http.example_api import Route
@@ -40,7 +48,6 @@ if TYPE_CHECKING:
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
 UNTIL = "the answer changes or, with --expect, until that status comes, also from an API that is not running yet"
-TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
 
 
 class CallTarget(NamedTuple):
@@ -88,9 +95,7 @@ def call(  # the options
         Method, option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False)
     ] = Method.GET,
     pat: Pat = None,
-    caller: Annotated[
-        Literal["reader", "visitor"] | None, option("USER", "Whose token to send: reader (PAT) or visitor.", "--as")
-    ] = None,
+    caller: Caller = None,
     url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,
     as_json: Json = False,
     verbose: Annotated[bool, verbose_flag("Show the whole exchange, with the token masked.")] = False,
@@ -129,9 +134,8 @@ def call(  # the options
             check_address(named, address, environment)
         return ClientSettings.from_env(environment)
 
-    variable, options = TOKENS[caller or "reader"], {API_URL: (named, address)}
-    if caller:
-        options["PAT"] = variable, _value_of(variable, pat, env_file)
+    variable = TOKENS[caller or "reader"]
+    options = {API_URL: (named, address), **token_of(caller, pat, env_file)}
     environment = environment_with_token(screen, pat, env_file, options, check=checked)
     settings, is_asked_for = checked(environment), pat is not None or caller is not None
     token = None if endpoint is Route.PUBLIC and not is_asked_for else checked_token(environment)
@@ -212,15 +216,6 @@ class _Outcome:
             return None, ""
         finding = explanation.finding.with_env_file(self.env_file)
         return replace(explanation, finding=finding), explanation.username
-
-
-def _value_of(variable: str, pat: str | None, env_file: Path | None) -> str:
-    if pat is not None:
-        raise UsageError("--as and --pat both name a token", hint="leave out one of them")
-    if value := read_environment(env_file).get(variable):
-        return value
-    hint = sentence(Command("setup"), "creates one; or set it in .env")
-    raise MissingTokenError(f"{variable} is not set", hint=hint)
 
 
 def _reason(explanation: Explanation | None) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""``zdemo init``: write a first ``.env``, and never change one that exists."""
+"""``zdemo init``: write a first ``.env``, and change none that a person wrote or changed."""
 
 import os
 from dataclasses import replace
@@ -13,9 +13,10 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
 from zdemo.cli.usage import flag, option
 from zdemo.config.environment import read_environment
-from zdemo.config.file_io import create_file
-from zdemo.config.new_dotenv import emulator_text, settings_in, skeleton
+from zdemo.config.file_io import create_file, replace_file
+from zdemo.config.new_dotenv import emulator_text, settings_in
 from zdemo.config.settings import API_URL
+from zdemo.config.skeleton import is_skeleton, skeleton
 from zdemo.config.sources import hiding_problems
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
@@ -37,7 +38,8 @@ def init(
 ) -> int:
     """Write a first .env, for the emulator or for your ZITADEL.
 
-    Never changes a file that exists. Without --emulator it is a skeleton to fill in; a terminal asks which you need.
+    Without --emulator it is a skeleton to fill in; a terminal asks which you need. Never changes a file that exists,
+    but --emulator replaces a skeleton that nobody changed.
 
     Examples:
       zdemo init
@@ -61,7 +63,9 @@ def init(
     try:
         create_file(path, text)
     except FileExistsError:
-        raise _refusal(path, emulator_port if emulator else None, api_url) from None
+        if not (emulator and is_skeleton(path)):
+            raise _refusal(path, emulator_port if emulator else None, api_url) from None
+        replace_file(path, text, like=path.stat())
     screen.say(printable(f"wrote {path}: {'the settings of the emulator' if emulator else 'a skeleton to fill in'}"))
     warn_of_git(screen, path)
     for problem in hiding_problems(read_environment(path)):

@@ -11,10 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Pat
+from zdemo.cli.common_options import AdminKey, AdminPat, Caller, EnvFile, Pat
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings, with_admin
+from zdemo.cli.token_input import (
+    environment_with_token,
+    tell_hidden,
+    tell_mixed_sources,
+    tell_warnings,
+    token_of,
+    with_admin,
+)
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option, verbose_flag
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
@@ -38,6 +45,7 @@ from zdemo.zitadel.records import NEVER
 def introspect(
     ctx: typer.Context,
     pat: Pat = None,
+    caller: Caller = None,
     verbose: Annotated[bool, verbose_flag("Show scopes, notes, other fixes, and every claim.")] = False,
     as_json: Annotated[bool, flag("Print ZITADEL's answer unchanged.", "--json", panel=OUTPUT_GROUP)] = False,
     require: Annotated[str | None, option("ROLE", "Succeed only if the token has this role.")] = None,
@@ -67,7 +75,9 @@ def introspect(
     """
     screen: Screen = ctx.obj
     require = require.strip() if require else require  # blanks around it come from the shell
-    environment = environment_with_token(screen, pat, env_file, check=Settings.from_env)
+    environment = environment_with_token(
+        screen, pat, env_file, token_of(caller, pat, env_file), check=Settings.from_env
+    )
     environment = with_admin(screen, environment, admin_pat, admin_key)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zdemo.cli import reports, with_emulator
-from zdemo.cli.common_options import Json, Junit
+from zdemo.cli.common_options import Json, Junit, split_url
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import completing, flag, option, verbose_flag
 from zdemo.config.address import is_loopback
@@ -140,7 +140,8 @@ def _check(target: GradedApi) -> None:
     """Raise UsageError for what is missing or wrong, before anything is started."""
     for name, text in (("--path", target.path), ("--public", target.public)):
         if text and not re.fullmatch(PATH, text):
-            example = f"{name} /{text}" if re.fullmatch(PATH, f"/{text}") else f"{name} /messages"
+            meant = split_url(text)[1] if ":" in text else f"/{text}"  # a URL, or an address without http://
+            example = f"{name} {meant if re.fullmatch(PATH, meant) else '/messages'}"
             raise UsageError(f"{name} is not a path: {text}", hint=f"for example {example}")
     if not target.path:
         raise UsageError("--path is missing: which path requires a token?", hint=EXAMPLE)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from zdemo.config.environment import is_setting
+from zdemo.config.skeleton import completion
 from zdemo.config.sources import folder_problem, hiding_problems
 from zdemo.config.variables import VARIABLES
 from zdemo.diagnosis.checks.check import check, failed, passed, with_problems
@@ -35,7 +36,7 @@ def _complete(context: DoctorContext) -> Finding:
     if missing:
         renames = [step for problem in missing for step in problem.steps]
         unset = [problem.names[0] for problem in missing if not problem.steps]
-        steps = (*context.environment.completion(unset, by_name=bool(renames)), SETUP) if unset else ()
+        steps = (*completion(context.environment, unset, by_name=bool(renames)), SETUP) if unset else ()
         return with_problems(missing, Outcome.FAIL, (*renames, *steps))
     by_place = defaultdict(list)
     for name in (variable.name for variable in VARIABLES if variable.name in context.environment):
