@@ -123,6 +123,15 @@ def test_an_email_address_finds_its_user_unless_two_have_it(world: World) -> Non
         assert (ran.code, user.username in ran.all, "several users" in ran.err) == (number, True, number == 1)
 
 
+def test_an_email_address_that_is_the_login_name_of_another_finds_neither(world: World) -> None:
+    email = {"email": {"email": "mallory@example.com", "isVerified": True}}
+    users = [world.workshop.user(pat=False, machine=None, human=HUMAN | email)]
+    users.append(world.workshop.user(username="Mallory@example.com"))
+    for command in ("grant", "revoke"):
+        ran = world.shell("role", command, "mallory@example.com", ROLE)
+        assert (ran.code, all(user.id in ran.err for user in users)) == (1, True), ran.all
+
+
 def test_doctor_grants_the_role_to_a_user_whom_the_administrator_cannot_see(world: World) -> None:
     env = world.env("ORG_OWNER") | {"PAT": world.guest.pat}
     ran = world.shell("doctor", "--only", "role.granted", "--fix", "--yes", **env)

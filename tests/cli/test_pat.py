@@ -57,6 +57,7 @@ def test_what_is_not_a_token_is_named_and_not_sent(shell: Shell, stdin: bytes, n
         ("introspect", {"PAT": ""}, 3, "--pat"),
         ("role list", {"ZITADEL_ADMIN_PAT": ""}, 3, "add --admin-pat at the end of the line"),
         ("role list --admin-pat x --admin-key x", {}, 2, "leave out one of them"),
+        ("role list --admin-key=", {"ZDEMO_USER_CLIENT_ID": "x", "ZDEMO_USER_CLIENT_SECRET": "x"}, 2, "key is empty"),
         ("role list", {"ZITADEL_ADMIN_PAT": "", "ZITADEL_DOMAIN": ""}, 3, "set them in the environment"),
         ("serve --admin-pat x --no-page", {}, 2, "leave out --admin-pat"),
         ("call private --pat=", {}, 3, "the token is empty"),

@@ -57,6 +57,15 @@ def test_only_the_secret_fields_of_a_key_file_are_hidden() -> None:
     assert not leak(redaction(f"the key {key[:64]} and {key[90:99]}"), SECRET)
 
 
+@pytest.mark.parametrize(
+    "text", ['{{"clientSecret":"12345678","accessToken":"{}"}}', '{{"key":"12345678\\"{}"}}', 'x"token":"12345678"{}']
+)
+def test_no_secret_beside_another_is_left_out(text: str) -> None:
+    redaction = Redaction()
+    redaction.hide(text.format(PAT))
+    assert not leak(redaction(f"the token {PAT}"), PAT)
+
+
 def test_a_document_stays_json_also_if_a_secret_looks_like_it() -> None:
     redaction = Redaction()
     redaction.hide('", "name": "', PAT)

@@ -13,7 +13,8 @@ LEAST_SECRET = 8  # characters; shorter texts stand in every sentence
 LONGEST_SECRET = 16 * 1024  # characters; no API takes longer tokens
 LEAST_WORD = 4  # characters of a word of the command line that could be a secret
 PIECE = 8  # characters of a secret that are hidden wherever they stand: servers and zdemo cut off what they repeat
-IN_JSON = r'"(?:key|clientSecret|token)"\s*:\s*"([^"]{8,})"'  # of ZITADEL's answers and key files
+PUBLIC = r"type|\w*Id|\w*Date"  # fields of ZITADEL's key files and answers
+IN_JSON = rf'"(?!(?:{PUBLIC})")\w+"\s*:\s*"((?:[^"\\]|\\.){{{LEAST_SECRET},}})"'
 SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)  # unlike ``lower``, it keeps the length of a text
 
 
@@ -29,7 +30,7 @@ class Redaction:
 
     def hide(self, *secrets: str) -> None:
         """Hide these from now on, without the blanks and quotes around them; of a key file, its secret fields alone."""
-        for secret in (value for text in secrets for value in re.findall(IN_JSON, text) or [text]):
+        for secret in (part for text in secrets for part in _parts(text)):
             bare = secret.strip().strip(QUOTES).strip()[:LONGEST_SECRET]
             if len(bare) < LEAST_SECRET:
                 continue
@@ -68,6 +69,11 @@ def in_texts(change: Callable[[str], str], part: Any, *, most: int | None = None
     if isinstance(part, Mapping):
         return {change(str(name)): in_texts(change, item, most=most) for name, item in part.items()}
     return [in_texts(change, item, most=most) for item in part[:most]] if isinstance(part, list | tuple) else part
+
+
+def _parts(text: str) -> list[str]:
+    """Return the text; of a JSON object, its texts that may be secret."""
+    return (re.findall(IN_JSON, text) if re.match(rf"[\s{QUOTES}]*{{", text) else []) or [text]
 
 
 def _pieces(text: str) -> Iterator[str]:

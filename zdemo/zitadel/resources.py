@@ -248,7 +248,7 @@ def is_user_id(name: str) -> bool:
 def find_user(client: ManagementClient, name: str) -> User | None:
     """Return the user with this ID, login name, username or e-mail address; ``None`` when none can be seen.
 
-    Raises ZdemoError when several users have the username or the address.
+    Raises ZdemoError when several users have the username or the address, or it is another's login name.
     """
     if is_user_id(name):  # another user may have it as their username
         return next(iter(list_users(client, ids=[name])), None)
@@ -257,8 +257,10 @@ def find_user(client: ManagementClient, name: str) -> User | None:
     queries += [_where("emailQuery", emailAddress=name, method=IGNORE_CASE)] if "@" in name else []
     users = _USERS.list(client, _where("orQuery", queries=queries))
     if users:
-        first = [user for user in users if user.id == name]
-        first = first or [user for user in users if user.login_name.casefold() == name.casefold()] or [*users]
+        first, small = [user for user in users if user.id == name], name.casefold()
+        named = [user for user in users if user.login_name.casefold() == small]
+        by_address = [user for user in users if small not in (user.login_name.casefold(), user.username.casefold())]
+        first = first or (named and [*named, *by_address]) or [*users]
         if len(first) > 1:
             ids = ", ".join(f"{user.id} ({user.login_name})" for user in first)
             raise ZdemoError(f"{name} is the name of several users", hint=f"use the ID of the right user: {ids}")
