@@ -119,6 +119,18 @@ class Answering(Flask):
         return TEXT
 
 
+def ignored(attribute: Any, *open_routes: str) -> Mistake:
+    """Write guards into an attribute of a class of views that Flask does not read."""
+
+    class Ignored(MethodView):
+        decorator = attribute
+
+        def get(self) -> str:
+            return TEXT
+
+    return Mistake(lambda: with_view(guarded(None, *open_routes), function=Ignored.as_view("view")), shows=False)
+
+
 def below(route: Callable[[Any], Any], *, is_shown: bool = False) -> Mistake:
     """Write a route below guards, in an app and in a blueprint."""
 
@@ -145,6 +157,13 @@ def replaced() -> Flask:
     app.url_map.add(Rule("/late", endpoint="late"))
     app.view_functions["late"] = view()
     return app
+
+
+def answering_before(*, in_blueprint: bool) -> Flask:
+    app, part = Flask("own"), Blueprint("part", "part")
+    (part.before_app_request if in_blueprint else app.before_request)(lambda: TEXT)
+    app.register_blueprint(part)
+    return with_view(guarded(app))
 
 
 def around(app: Flask, layer: Callable[[Any], Any]) -> Flask:
@@ -198,12 +217,24 @@ ROWS = {
         app_of_views, (ask("/a-class-with-a-guard-at-one-method", method="POST"),)
     ),
     "the guard itself before a request": before_request(needs),
+    "the guard itself before a request of an open route": before_request(needs, "/x"),
     "a called guard before a request of an open route": before_request(needs(), "/x"),
     "a role before a request": before_request(needs(role="a"), role=True),
     "a role before a request of an open route": before_request(needs(role="a"), "/x", role=True),
+    "a guard that Flask ignores": ignored([needs(role="a")]),
+    "a guard that Flask ignores, at an open route": ignored(needs(role="a"), "/x"),
+    "functions before a request that are replaced": changed(
+        lambda app: setattr(app, "before_request_funcs", {None: [lambda: None]})
+    ),
+    "a list of functions that is replaced": changed(
+        lambda app: app.before_request_funcs.update({None: [lambda: None]})
+    ),
     "a list of functions that is cleared": changed(lambda app: app.before_request_funcs.clear()),
     "a function that is put first": changed(
         lambda app: app.before_request_funcs.setdefault(None, []).insert(0, lambda: TEXT)
+    ),
+    "a URL preprocessor that answers": changed(
+        lambda app: app.url_value_preprocessor(lambda *_: flask.abort(Response(TEXT)))
     ),
     "a class of apps that answers before a request": changed(lambda _: None, Answering("own")),
     "a route below the guard": below(lambda app: needs(role="b")(app.get("/x")(lambda: TEXT))),
@@ -213,6 +244,8 @@ ROWS = {
     ),
     "a guard that comes after the first request": Mistake(guarded_late, shows=False),
     "views that come after the first request": Mistake(replaced, ("/x", "/late")),
+    "another function that answers before": Mistake(lambda: answering_before(in_blueprint=False)),
+    "a blueprint that answers before": Mistake(lambda: answering_before(in_blueprint=True)),
     "static files": Mistake(files, ("/static/word.txt", "/files/word.txt")),
     "each method": Mistake(every_method, tuple(ask("/x", method=method) for method in METHODS)),
     "half a preflight": Mistake(

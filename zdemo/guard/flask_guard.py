@@ -251,8 +251,13 @@ def _guard_request() -> Response | None:
             f"the app serves {rule.endpoint} without the guard that is written for it",
             hint="write the route above @requires_token; a route without the guard needs a function of its own",
         )
+    ignored = getattr(getattr(view, "view_class", None), "decorator", None)
+    if ignored and _RolesGuard in map(type, ignored if isinstance(ignored, list | tuple) else [ignored]):
+        where = f"the attribute decorator of {view.view_class.__qualname__}"
+        raise GuardError(f"Flask ignores the guard in {where}", hint="write decorators = [requires_token(...)]")
     guard: Guard = app.extensions[EXTENSION]
-    if mark.is_open or (guard.open_routes is not None and _is_open(this, rule.rule, guard.open_routes)):
+    routes = guard.open_routes
+    if mark.is_open or (routes is not None and _is_open(this, rule.rule, routes)):
         return None
     if this.method == "OPTIONS" and (
         getattr(rule, "provide_automatic_options", False) or PREFLIGHT.issubset(this.environ)
@@ -273,7 +278,10 @@ def _is_open(this: Request, rule: str, routes: OpenRoutes) -> bool:
 
 def _answer_unrouted(app: Flask, error: Any) -> Response:
     """Raise why no route was found, or answer it if the app has no handler for that."""
-    if error.code in (404, 405) and not app._find_error_handler(error, []):
+    handlers = app.error_handler_spec[None]
+    if error.code in (404, 405) and not any(
+        kind in handlers[code] for code in (error.code, None) for kind in type(error).__mro__
+    ):
         return refusal(refusal_of_http(error))
     raise error
 
@@ -342,7 +350,10 @@ def _private(response: Response) -> Response:
 
 def request_id() -> str:
     """Return the ID of this request."""
-    return str(request.environ.setdefault(REQUEST_ID, new_request_id()))  # zdemo's own app has it already
+    environ = request.environ
+    if REQUEST_ID not in environ:  # the app is not zdemo's own
+        environ[REQUEST_ID] = new_request_id()
+    return str(environ[REQUEST_ID])
 
 
 def refusal_of_http(error: HTTPException) -> Refusal:

@@ -103,6 +103,9 @@ def _change_user(context: PageContext, order: ChangeOrder) -> Done:
 
 def _change_role(order: _UserChange, how: Callable[..., RoleChange]) -> Done:
     client, role = order.admin.client, order.role
+    user = resources.find_user(client, order.user.id)
+    if user and user.id != order.user.id:  # ZITADEL finds by name too; if it finds none, it says why below
+        raise PageRefusal(404, "unknown_user", "another user has this user's ID as a name")
     changed = how(client, order.admin.project_id, order.user.id, role)
     if changed.outcome is ChangeOutcome.UNCHANGED:
         return Done()
