@@ -152,7 +152,7 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
         raise InvalidToken("the token is not valid yet", hint="compare the clocks of this machine and ZITADEL")
     if policy.audience and policy.audience.isdisjoint(introspection.audience):
         raise InvalidToken("the token is not meant for this API", hint="request it with the audience of this project")
-    if introspection.actor and not roles.actor:
+    if not roles.actor and introspection.actor:
         hint = "log in as this user; impersonated tokens are refused here"
         raise InvalidToken("somebody impersonates the token's user", hint=hint)
     for role in roles.all_of:
