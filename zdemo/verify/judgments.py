@@ -56,7 +56,7 @@ ambiguous = _every(lambda reply: reply.status in (400, 401))  # two tokens: 400,
 def impersonated(reply: ApiReply) -> Verdict:
     """Judge the answer to a token that names an actor: the API may decide, and only its log can tell what it knows."""
     if reply.let_in:
-        what = "an impersonated token (act) is let in as its user's own; see that the log names the actor"
+        what = "an impersonated token (act) is let in as its user's own; zdemo's guards refuse it with actor=False"
         return Verdict(mark=Mark.PASS, seen=what, is_note=True)
     return unless("" if reply.status in (401, 403) else reply.in_words(), reply.in_words())
 
