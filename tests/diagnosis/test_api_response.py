@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.secret_forms import PAT
 from zdemo.config.environment import Environment
+from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.api_response import ANOTHER_API, BEFORE_THE_API, BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, finding_for_disagreement
@@ -215,11 +216,11 @@ def test_the_apis_word_is_compared_with_zitadels(
     assert finding.fix
 
 
-def test_the_first_administrators_pat_is_not_to_get_a_role() -> None:
-    nameless = Introspection(active=True, claims={"active": True, "sub": "1"})
-    case = ApiCase(call=call(403, LACKS, route=MESSAGES), token=PAT, issuer=ISSUER, introspection=nameless)
-    finding = diagnose(COMPARED, case)
-    assert (finding.id, "role grant" in " ".join(map(in_words, finding.steps))) == ("call.no_role", False)
+@pytest.mark.parametrize("rights", [(), ("ORG_OWNER",)])
+def test_an_administrators_token_is_not_to_get_a_role(rights: tuple[str, ...]) -> None:
+    case = ApiCase(call=call(403, LACKS, route=MESSAGES), token=PAT, issuer=ISSUER, introspection=ACTIVE)
+    finding = diagnose(COMPARED, replace(case, evidence=Evidence(own_rights=rights)))
+    assert (finding.id, "role grant" in " ".join(map(in_words, finding.steps))) == ("call.no_role", not rights)
 
 
 def test_what_prevents_the_question_is_evidence_and_doctor_examines_it() -> None:

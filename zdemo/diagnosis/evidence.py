@@ -207,7 +207,6 @@ class ActiveToken:
     """What the introspection of an active token shows about its user's roles, and about the API application."""
 
     is_pat: bool
-    is_first_administrators: bool  # a PAT from ZITADEL's first start: all others show a name
     may_list: bool  # whether ZITADEL lets it list its user's role assignments and rights
     user: str  # as commands take it: the ID if hidden characters make the name look like another's
     project: str | None  # that the API application belongs to; ``None`` when that does not show
@@ -234,7 +233,6 @@ def active_token(introspection: Introspection, settings: Settings) -> ActiveToke
         project = audience[0]
     return ActiveToken(
         is_pat=is_pat,
-        is_first_administrators=is_pat and not username,
         may_list=is_pat or OWN_API_SCOPE in scopes,
         user=next((name for name in (username, *others) if name and name == quoted(name)), "USER"),
         project=project,

@@ -1,6 +1,6 @@
 """Explain an API's refusal: by its answer alone where that is enough, else compared with what ZITADEL says."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
 from zdemo.config.environment import Environment
@@ -58,10 +58,12 @@ def explain(  # noqa: PLR0913  # each given by name
     if settings is None or token is None:
         why_not = [("not asked", f"ZITADEL: {unasked}")] if unasked else []
         return Explanation(finding=diagnose(BY_API_ALONE, case).and_seen(why_not))
-    if known is None:
-        with closing(Facts(environment, settings, token, ids)) as facts:
+    with ExitStack() as stack:
+        facts = None
+        if known is None:
+            facts = stack.enter_context(closing(Facts(environment, settings, token, ids)))
             known = investigate(facts, role=call.role, now=now)
-    finding = diagnose(COMPARED, case.compared_with(known.finding, known.introspection))
+        finding = diagnose(COMPARED, case.compared_with(known.finding, known.introspection), facts)
     if finding.id in ("call.disagrees", "call.api_cannot_ask"):
         api_url = call.url.removesuffix(without_secret_query(call.route.path))
         if other := api_difference(api_url, settings):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from zdemo.diagnosis.evidence import NO_SETTINGS, active_token
+from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import (
     CHANGED,
@@ -97,25 +97,37 @@ def _by_the_api_alone(case: ApiCase) -> Finding:
     return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
 
 
+def _required(case: ApiCase) -> str:
+    return case.call.challenge.scope if case.call.challenge else ""
+
+
+def _lacks_any_role(case: ApiCase) -> bool:
+    is_own = not case.here and _is_own_refusal(case) and case.code == "insufficient_scope"
+    return is_own and case.introspection is not None and not case.introspection.roles()
+
+
+@rule(Probe.OWN_RIGHTS, when=_lacks_any_role)
+def _no_role(case: ApiCase) -> Finding:
+    scope = _required(case)
+    user = active_token(case.introspection or NOT_ASKED, NO_SETTINGS).user
+    grant = Command("role grant", (user, quoted(scope if scope and " " not in scope else "ROLE", 60)))
+    is_administrators = case.evidence.own_rights or case.token == case.environment.get("ZITADEL_ADMIN_PAT")
+    return Finding(
+        id="call.no_role",
+        cause="the API requires more than a valid token, and ZITADEL shows no role for this one",
+        seen=(("required", scope),) if scope else (),
+        fix=(OF_SERVICE_ACCOUNT if is_administrators else grant,),
+        otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
+    )
+
+
 def _own_rules(case: ApiCase) -> Finding | None:
     """ZITADEL has nothing against the token."""
     if not case.introspection or case.here or not _is_own_refusal(case):
         return None
-    scope = case.call.challenge.scope if case.call.challenge else ""
+    scope = _required(case)
     roles = ", ".join(quoted(role, 60) for role in case.introspection.roles())
     required = (("required", scope),) if scope else ()
-    if case.code == "insufficient_scope" and not roles:
-        role = scope if scope and " " not in scope else "ROLE"
-        active = active_token(case.introspection, NO_SETTINGS)
-        grant = Command("role grant", (active.user, quoted(role, 60)))
-        is_administrators = active.is_first_administrators or case.token == case.environment.get("ZITADEL_ADMIN_PAT")
-        return Finding(
-            id="call.no_role",
-            cause="the API requires more than a valid token, and ZITADEL shows no role for this one",
-            seen=required,
-            fix=(OF_SERVICE_ACCOUNT if is_administrators else grant,),
-            otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
-        )
     candidates = [LACKS_ROLE, OTHER_SETTINGS, A_GATEWAY, CHANGED]
     if case.status == 401 or case.answer.media_type == "text/html":
         verifies = [VERIFIES_JWTS] if case.status == 401 and case.form.is_opaque else []
@@ -187,5 +199,5 @@ def _from_here(case: ApiCase) -> Lines:
 
 COMPARED = (
     *table(gateway, seen=_from_here),
-    *table(_api_cannot_ask, _by_the_api_alone, _own_rules, _actor, _compared),
+    *table(_api_cannot_ask, _by_the_api_alone, _no_role, _own_rules, _actor, _compared),
 )
