@@ -39,7 +39,7 @@ def init(
     """Write a first .env, for the emulator or for your ZITADEL.
 
     Without --emulator it is a skeleton to fill in; a terminal asks which you need. Never changes a file that exists,
-    but --emulator replaces a skeleton that nobody changed.
+    but --emulator replaces an unchanged skeleton.
 
     Examples:
       zdemo init
