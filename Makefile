@@ -1,4 +1,4 @@
-# What contributors run. PYTHON is an interpreter with the extra `dev` installed.
+# What contributors run. PYTHON is an interpreter with the group `dev` of pyproject.toml installed.
 PYTHON ?= .venv/bin/python
 FLOORS = .venv-floors
 FOLDER ?= build/screenshots
@@ -7,6 +7,8 @@ PYTHONS ?= $(shell for minor in 11 12 13 14; do \
 	for python in python3.$$minor $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.$$minor.*/bin/python3.$$minor; do \
 		$$python -c '' 2>/dev/null && echo $$python && break; done; done; true)
 OTHER = .venv-other
+RELEASE = .venv-release
+COMPILE = $(PYTHON) -m uv pip compile -q --universal --generate-hashes --no-header --no-annotate
 TESTS ?= tests
 # What uses a library in more than one place, or in a way that has changed from one version to another
 LIBRARIES = tests/http tests/asgi tests/serving tests/guard/shared tests/config/test_dotenv_file.py \
@@ -14,11 +16,12 @@ LIBRARIES = tests/http tests/asgi tests/serving tests/guard/shared tests/config/
 	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_terminal.py \
 	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/pytest_plugin
 
-.PHONY: check lint types test thorough floors pythons newest test-zitadel bench screenshots
+.PHONY: check lint types test thorough requirements dist floors pythons newest test-zitadel bench screenshots
 
 check: lint types test thorough
 
 lint:
+	$(PYTHON) -m uv pip check -q -p $(PYTHON)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
@@ -32,10 +35,32 @@ test:
 thorough:
 	$(PYTHON) -m pytest -q -n auto -m thorough
 
+# The exact versions that the tests run with, and their hashes: those that pyproject.toml allows, as far as possible those
+# that are in the files. `make requirements UPGRADE=--upgrade` takes the newest.
+requirements:
+	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -o requirements.txt
+	$(COMPILE) $(UPGRADE) --group pyproject.toml:release -c requirements.txt -o .ci/release.txt
+	$(COMPILE) --group pyproject.toml:uv -c requirements.txt -o .ci/uv.txt
+
+# The sdist, and the wheel with an SBOM of the versions in requirements.txt (PEP 770): each time the same bytes
+dist: export SOURCE_DATE_EPOCH = 1580601600
+dist:
+	rm -rf build/wheel dist
+	$(PYTHON) -m uv venv -q --clear $(RELEASE)
+	$(PYTHON) -m uv pip install -q -p $(RELEASE) --require-hashes -r .ci/release.txt
+	$(PYTHON) -m uv venv -q --clear build/installed
+	$(PYTHON) -m uv pip install -q -p build/installed -c requirements.txt --all-extras -r pyproject.toml
+	$(RELEASE)/bin/python -m hatchling build
+	$(RELEASE)/bin/python -m wheel unpack -d build/wheel dist/*.whl
+	sboms=$$(echo build/wheel/*/*.dist-info)/sboms && mkdir "$$sboms" && \
+		$(RELEASE)/bin/cyclonedx-py environment build/installed --pyproject pyproject.toml --output-reproducible \
+		-o "$$sboms/zdemo.cdx.json"
+	$(RELEASE)/bin/python -m wheel pack -d dist build/wheel/*
+
 # The tests that touch libraries, with the lowest version of each direct one that pyproject.toml allows, in a new environment
 floors:
 	$(PYTHON) -m uv venv -q --clear --python $(PYTHON) $(FLOORS)
-	$(PYTHON) -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[dev]'
+	$(PYTHON) -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[asgi,redis]' --group dev
 	$(FLOORS)/bin/python -m pytest -q -n auto $(LIBRARIES)
 
 # The tests on each Python from 3.11 on that is installed, each in a new environment
@@ -43,7 +68,7 @@ pythons:
 	@for python in $(PYTHONS); do \
 		echo "+ $$python -m pytest $(TESTS)"; \
 		$(PYTHON) -m uv venv -q --clear --python $$python $(OTHER) && \
-		$(PYTHON) -m uv pip install -q --python $(OTHER) -e '.[dev]' && \
+		$(PYTHON) -m uv pip install -q --python $(OTHER) -e '.[asgi,redis]' --group dev && \
 		$(OTHER)/bin/python -m pytest -q -n auto $(TESTS) || exit 1; \
 	done
 

@@ -146,7 +146,7 @@ def _command(kind: str, port: int) -> list[str]:
 
 
 def available(kind: str) -> bool:
-    """Return whether a peer is installed (the extra ``bench``)."""
+    """Return whether a peer is installed (the group ``bench``)."""
     return kind in ("granian", "bare", "tuned") or importlib.util.find_spec(kind) is not None
 
 
