@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
@@ -161,6 +161,14 @@ class ZitadelSettings:
         return address.ZitadelAddress(self.issuer, self.internal_url, self.setting)
 
     @classmethod
+    def from_env(cls, variables: Mapping[str, str]) -> Self:
+        """Make settings of variables. Raises SettingsError with all problems at once."""
+        reader = _Reader(variables)
+        values = cls._read(reader)
+        reader.finish()
+        return cls(**values)
+
+    @classmethod
     def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
         """Return the values that need no rule of their own, and where to connect if that is another address."""
         environment = reader.environment
@@ -195,19 +203,14 @@ class Settings(ZitadelSettings):
         return KEY_FILE if self.key else "CLIENT_ID and CLIENT_SECRET"
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str]) -> Settings:
-        """Make settings of variables. Raises SettingsError with all problems at once.
-
-        With ``ZITADEL_KEY_FILE``, client ID and secret are not read, even if the file is wrong.
-        """
-        reader = _Reader(variables)
+    def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
+        """With ``ZITADEL_KEY_FILE``, client ID and secret are not read, even if the file is wrong."""
         key, warning = reader.key(APPLICATION)
-        values = cls._read(reader, warning, reader.dotenv_warning())
+        values = super()._read(reader, *warnings, warning, reader.dotenv_warning())
         client_id, client_secret = key.subject if key else "", ""
         if KEY_FILE not in reader.environment:
             client_id, client_secret = reader.required("CLIENT_ID"), reader.required("CLIENT_SECRET")
-        reader.finish()
-        return cls(client_id=client_id, client_secret=client_secret, key=key, **values)
+        return {**values, "client_id": client_id, "client_secret": client_secret, "key": key}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,15 +223,12 @@ class UserSettings(ZitadelSettings):
     environment: Environment = field(default_factory=lambda: Environment({}), repr=False)  # the source of all values
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str]) -> UserSettings:
-        """Make settings of variables, as ``Settings.from_env`` does."""
-        reader = _Reader(variables)
+    def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
         key, warning = reader.key(SERVICE_USER)
-        values = cls._read(reader, warning)
-        needs_id = USER_KEY_FILE not in reader.environment
-        client_id, client_secret = (reader.required(name) if needs_id else "" for name in (USER_ID, USER_SECRET))
-        reader.finish()
-        return cls(client_id=client_id, client_secret=client_secret, key=key, environment=reader.environment, **values)
+        values = super()._read(reader, *warnings, warning) | {"key": key, "environment": reader.environment}
+        if USER_KEY_FILE not in reader.environment:
+            values |= {"client_id": reader.required(USER_ID), "client_secret": reader.required(USER_SECRET)}
+        return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,12 +238,8 @@ class LoginSettings(ZitadelSettings):
     client_id: str
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str]) -> LoginSettings:
-        """Make settings of variables, as ``Settings.from_env`` does."""
-        reader = _Reader(variables)
-        values, client_id = cls._read(reader), reader.required(APP_CLIENT_ID)
-        reader.finish()
-        return cls(client_id=client_id, **values)
+    def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
+        return super()._read(reader, *warnings) | {"client_id": reader.required(APP_CLIENT_ID)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,16 +249,12 @@ class AdminSettings(ZitadelSettings):
     admin_pat: str = field(repr=False)
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
-        """Make settings of variables, as ``Settings.from_env`` does; see ``why_withheld`` for an exported PAT."""
-        reader = _Reader(variables)
-        values = cls._read(reader)
+    def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
+        values = super()._read(reader, *warnings)
         zitadel = address.ZitadelAddress(values["issuer"], values["internal_url"])
         if withheld := address.why_withheld(reader.environment, zitadel):
             reader.problems.append(withheld)
-        admin_pat = reader.required("ZITADEL_ADMIN_PAT")
-        reader.finish()
-        return cls(admin_pat=admin_pat, **values)
+        return values | {"admin_pat": reader.required("ZITADEL_ADMIN_PAT")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,6 @@ ZITADEL accepts an assertion whose ``iat`` is at most one second ahead of its cl
 more than everything else that an introspection needs here.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

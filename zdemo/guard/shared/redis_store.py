@@ -3,8 +3,6 @@
 The time limits are redis-py's: they bound each wait for the network, and not the system's resolver.
 """
 
-from __future__ import annotations
-
 import logging
 import ssl
 from collections.abc import Callable
