@@ -23,9 +23,8 @@ from zdemo.cli.layout import in_lines
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import flag, option
-from zdemo.config.dotenv_file import Dotenv
 from zdemo.config.environment import Environment, read_environment
-from zdemo.config.new_dotenv import emulator_text
+from zdemo.config.new_dotenv import emulator_settings
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
@@ -173,8 +172,8 @@ class _JsonLogScreen(Screen):
 
 
 def _with_emulator(environment: Environment, port: int) -> Environment:
-    values = Dotenv(emulator_text(port)).values
-    options = {name: ("--emulator", value) for name, value in values.items() if name != "ZDEMO_CACHE_TTL"}
+    values = emulator_settings(port).items()
+    options = {name: ("--emulator", value) for name, value in values if name != "ZDEMO_CACHE_TTL"}
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
