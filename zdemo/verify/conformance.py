@@ -18,7 +18,7 @@ from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
-from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
+from zdemo.verify.api_client import ApiClient, ApiReply
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import VerifyRun
@@ -57,9 +57,8 @@ class Target:
     @cached_property
     def run(self) -> VerifyRun:
         """What the cases of ``zdemo verify`` ask with; there is no user and no token."""
-        budget = RunBudget(MOST_SECONDS)
-        client = ApiClient(self.origin, self.path, budget, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
-        return VerifyRun(api=client, issuer=None, role="", budget=budget)
+        client = ApiClient(self.origin, self.path, MOST_SECONDS, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
+        return VerifyRun(api=client, issuer=None, role="")
 
     def close(self) -> None:
         """Close the connections."""

@@ -209,7 +209,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     from zdemo.emulator import World, emulate
     from zdemo.emulator.seed import random_start
     from zdemo.serving.signals import left_by_signals
-    from zdemo.verify.api_client import MOST_SECONDS, ApiClient, RunBudget
+    from zdemo.verify.api_client import MOST_SECONDS, ApiClient
     from zdemo.verify.api_process import LOOPBACK, api_running, free_port
     from zdemo.verify.emulated_issuer import emulated_issuer
     from zdemo.verify.judgments import secrets_of
@@ -229,12 +229,11 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         command = with_emulator.expanded(target.command, with_emulator.placeholders(values, port))
         origin, api = f"http://{LOOPBACK}:{port}", stack.enter_context(api_running(command, environment))
         _wait(screen, target, api, origin)
-        budget = RunBudget(MOST_SECONDS + target.window_seconds)
+        seconds = MOST_SECONDS + target.window_seconds
         yield VerifyRun(
-            api=stack.enter_context(closing(ApiClient(origin, target.path, budget, patient=True))),
+            api=stack.enter_context(closing(ApiClient(origin, target.path, seconds, patient=True))),
             issuer=issuer,
             role=target.role,
-            budget=budget,
             public=target.public,
             window_seconds=target.window_seconds,
             printed=api.printed,
