@@ -62,9 +62,6 @@ class Environment(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._places)
 
-    def __repr__(self) -> str:
-        return f"Environment({sorted(self)})"
-
     def source(self, name: str) -> str:
         """Return the place that a variable comes from; empty when it is not set."""
         return self._places.get(name, "")

@@ -79,9 +79,9 @@ def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
 
 def settings_in(path: Path) -> dict[str, str]:
     """Return the settings that a ``.env`` sets; an empty one is not set. Raises SettingsError if it cannot be read."""
-    from zdemo.config.dotenv_file import read_dotenv  # here, as in ``read_environment``
+    from zdemo.config.dotenv_file import valid_dotenv  # here, as in ``read_environment``
 
-    values = read_dotenv(path)
+    values = valid_dotenv(path).values
     return {name: value.strip() for name, value in values.items() if value.strip() and is_setting(name)}
 
 

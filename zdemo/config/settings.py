@@ -17,7 +17,7 @@ from zdemo.config.names import assignment, rename_steps
 from zdemo.config.new_dotenv import completion
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, InvalidValue, parsed
 from zdemo.config.sources import folder_problem, misnamed_problems
-from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, Variable
+from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import Repair, Shell, Step, repair_in
@@ -46,8 +46,11 @@ class _Reader:
 
     def value(self, name: str) -> Any:
         """Return the variable's parsed value, or its default when it is not set or wrong."""
-        variable = BY_NAME[name]
-        return self._parsed(name, self._parser(variable), variable.default)
+        variable, parse = BY_NAME[name], BY_NAME[name].parse
+        if parse is address.origin:
+            allow_http, example = self.value("ZDEMO_ALLOW_HTTP"), variable.example or variable.default
+            parse = partial(address.origin, allow_http=allow_http, example=example, with_path=name == API_URL)
+        return self._parsed(name, parse, variable.default)
 
     def required(self, name: str) -> Any:
         """Return the variable's value, empty if it is missing or wrong."""
@@ -88,12 +91,6 @@ class _Reader:
         if unset:
             steps |= dict.fromkeys(completion(self.environment, unset, by_name=len(unset) < len(self.problems)))
         raise SettingsError(self.problems, hint=tuple(steps))
-
-    def _parser(self, variable: Variable) -> Callable[[str], Any]:
-        if variable.parse is not address.origin:
-            return variable.parse
-        allow_http, example = self.value("ZDEMO_ALLOW_HTTP"), variable.example or variable.default
-        return partial(address.origin, allow_http=allow_http, example=example, with_path=variable.name == API_URL)
 
     def _parsed(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
         text = self.environment.get(name, "").strip()

@@ -34,7 +34,7 @@ class ClientAssertion:
     @renewed_after_fork
     def __init__(self, key: SigningKey, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
         self._key = key
-        self._audience = audience_of(issuer)
+        self._audience = without_default_port(issuer)  # as ZITADEL derives it from ``Host``, and compares it
         self._clock = clock
         self._lock = threading.Lock()
         self._text = ""
@@ -63,8 +63,3 @@ class ClientAssertion:
         key = cast("RSAPrivateKey", load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True))
         self._text = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": self._key.key_id})
         self._since, self._until = issued, expires - CLOCK_LEEWAY_SECONDS
-
-
-def audience_of(issuer: str) -> str:
-    """Return the issuer exactly as ZITADEL derives it from the ``Host`` of the request, and compares it."""
-    return without_default_port(issuer)

@@ -20,7 +20,7 @@ from zdemo.cli.common_options import Json, Junit, split_url
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import completing, flag, option, verbose_flag
 from zdemo.config.address import is_loopback
-from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.environment import KEY_FILE
 from zdemo.config.names import did_you_mean
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
@@ -181,7 +181,7 @@ def _given(target: GradedApi, values: Mapping[str, str], port: int) -> dict[str,
     """Return the variables that the API gets: no token, and a key file only where its ``.env`` names another."""
     names = [*FOR_THE_API, *(text.partition("=")[0] for text in target.env)]
     with suppress(SettingsError):
-        names += [KEY_FILE] if read_dotenv(DEFAULT_ENV_FILE).get(KEY_FILE, "").strip() else []
+        names += [KEY_FILE] if valid_dotenv(DEFAULT_ENV_FILE).values.get(KEY_FILE, "").strip() else []
     given = with_emulator.variables(values, port, target.env)
     return {"PORT": str(port), **{name: given[name] for name in names if name in given}}
 
