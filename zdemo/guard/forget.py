@@ -38,8 +38,7 @@ class Forget:
     @classmethod
     def naming(cls, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> Self:
         """Return the order for a user, for a token's text, or for all. Raises ValueError."""
-        token_hash = None if token is None else hash_of(token)
-        return cls(user_id=user_id, token_hash=token_hash, everything=everything)
+        return cls(user_id=user_id, token_hash=None if token is None else hash_of(token), everything=everything)
 
     def names(self, answer: Introspection) -> bool:
         """Tell whether an order without a token is about this answer. An inactive one may be about any user."""

@@ -147,8 +147,7 @@ def _issued_to_others(
         of_owner = [credential for credential in issued if credential.owner_id == owner_id]
         known = (credential.id for credential in of_owner if credential.id)
         for id in dict.fromkeys((*known, *lost_credentials(of_owner, listed, in_use=""))):
-            name = _named(owner_id, id)
-            yield Item(what=what, name=name, exists=id in listed, remove=partial(remove, owner_id, id))
+            yield Item(what=what, name=_named(owner_id, id), exists=id in listed, remove=partial(remove, owner_id, id))
 
 
 def _unknown(

@@ -131,8 +131,7 @@ def well_formed(replies: Sequence[ApiReply]) -> Verdict:
     texts = {reply.challenge: None for reply in replies if reply.challenge}
     if not texts:
         return Verdict(Mark.SKIP, "the API never sent a challenge")
-    problems = dict.fromkeys(filter(None, map(problem_of, texts)))
-    return unless("; ".join(problems), f"{len(texts)} different challenges")
+    return unless("; ".join(dict.fromkeys(filter(None, map(problem_of, texts)))), f"{len(texts)} different challenges")
 
 
 def names_scope(reply: ApiReply) -> Verdict:

@@ -227,6 +227,5 @@ class VerifyRun:
 
 def last_lines(printed: bytes) -> list[str]:
     """Return the last lines that are not empty, without a terminal's escape sequences."""
-    text = ESCAPES.sub("", printed[-LAST_BYTES:].decode("utf-8", "replace"))
-    lines = text.splitlines()[len(printed) > LAST_BYTES :]
+    lines = ESCAPES.sub("", printed[-LAST_BYTES:].decode("utf-8", "replace")).splitlines()[len(printed) > LAST_BYTES :]
     return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]

@@ -310,8 +310,7 @@ def _cache(settings: Settings) -> str:
 def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     """Return the commands to run next; each can be pasted as it is, and overwrites nothing."""
     route = "scoped" if place.emulator_port or environment.get("PAT") else "public"
-    is_known = place.url == environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
-    url = "" if is_known else f" --url {place.url}"
+    url = "" if place.url == environment.get(API_URL, DEFAULT_API_URL).rstrip("/") else f" --url {place.url}"
     call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT_ENV_FILE
     if not place.emulator_port:
         return [with_env_file(call, mine)]

@@ -88,8 +88,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         if name not in NAMES:
             near = did_you_mean(name, NAMES)
             list_them = Command("verify --list", uses_settings=False, does="shows the IDs")
-            hint = f"did you mean {near}?" if near else list_them
-            raise UsageError(f"unknown case: {name}", hint=hint)
+            raise UsageError(f"unknown case: {name}", hint=f"did you mean {near}?" if near else list_them)
     if list_cases:
         reports.show_list(screen, requested(CASES, names), as_json=as_json)
         return ExitCode.YES
@@ -130,8 +129,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
 def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
     """Return no when a case failed, or when one that was requested by name could not be asked."""
     marks = {report.mark for report in reports}
-    by_name = any(report.mark is Mark.SKIP and report.case.id in only for report in reports)
-    if Mark.FAIL in marks or by_name:
+    if Mark.FAIL in marks or any(report.mark is Mark.SKIP and report.case.id in only for report in reports):
         return ExitCode.NO
     return ExitCode.NO_ANSWER if Mark.UNASKED in marks else ExitCode.YES
 

@@ -91,8 +91,7 @@ def _get_instance_features(call: Call) -> Answer:
     """Show the features, with a source only where the instance set one."""
     features: Answer = {name: {} for name in (*_FLAGS, "improvedPerformance", "loginV2")}
     for name, enabled in call.world.features.items():
-        on = {"enabled": True} if enabled else {}
-        features[name] = on | {"source": "SOURCE_INSTANCE"}
+        features[name] = ({"enabled": True} if enabled else {}) | {"source": "SOURCE_INSTANCE"}
     return {"details": _instance_details(call), **features}
 
 
@@ -154,8 +153,7 @@ def _list_web_keys(call: Call) -> Answer:
 
 @WEB_KEYS.method("ActivateWebKey", permission="iam.web_key.write", id=ID)
 def _activate_web_key(call: Call) -> Answer:
-    unknown = NotFound("Web key not found", "COMMAND-teiG3")
-    key = existing(signing_keys(call.world).get(call.body["id"]), unknown)
+    key = existing(signing_keys(call.world).get(call.body["id"]), NotFound("Web key not found", "COMMAND-teiG3"))
     return {"changeDate": moment(activate(call.world, key))}
 
 
