@@ -14,7 +14,7 @@ from tests.support.readme import PAGES, README, WITH_CONSOLES, Command, commands
 from tests.test_architecture import MODULES, ORDER, belongs, words_of
 from zdemo.cli.app import COMMANDS as TABLE
 from zdemo.cli.app import app, load
-from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.emulator import seed
@@ -224,7 +224,7 @@ def test_nothing_suggests_to_overwrite_a_dotenv() -> None:
 def test_json_documents_have_the_keys_that_are_documented() -> None:
     rows = re.findall(r"^\| `zdemo ([^`]+)` \| (`.*) \|$", section(page("commands.md"), "## JSON"), re.MULTILINE)
     with stage(DOCS / "commands.md") as place:
-        domain = read_dotenv(place.folder / ".env")["ZITADEL_DOMAIN"]
+        domain = valid_dotenv(place.folder / ".env").values["ZITADEL_DOMAIN"]
         for words, keys in rows:
             if not words.startswith("emulator"):
                 # setup does not guess which ZITADEL is meant where .env has the emulator's settings

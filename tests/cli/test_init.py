@@ -14,7 +14,7 @@ from tests.support.cli import API_UNSET, Shell, at_terminal
 from tests.support.files import git, needs_git
 from tests.support.processes import ROOT
 from zdemo.cli.emulator_env_file import with_emulator_settings
-from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.emulator import CLIENT_ID, READER, VISITOR
 from zdemo.errors import ExitCode
 from zdemo.errors.steps import Command, in_words
@@ -58,7 +58,7 @@ def test_without_a_terminal_it_is_a_skeleton_that_doctor_finds_incomplete(bare: 
     assert (ran.code, ran.err, ran.out.splitlines()[0]) == (0, "", "wrote .env: a skeleton to fill in")
     assert "zdemo setup" in ran.out
     skeleton = (bare.folder / ".env").read_text()
-    assert not any(read_dotenv(bare.folder / ".env").values())
+    assert not any(valid_dotenv(bare.folder / ".env").values.values())
     assert names_in(skeleton) == names_in(EXAMPLE)
     assert bare("doctor", "--only", "settings.complete").code == ExitCode.NO
 

@@ -15,7 +15,7 @@ from tests.support.files import git, needs_git, update_dotenv
 from tests.support.processes import LONGEST_SECONDS
 from tests.support.upstream import Received, upstream
 from tests.support.waiting import eventually
-from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.variables import is_public
 from zdemo.emulator import ADMIN, CLIENT_ID, NEVER, Emulator, emulate, known_world, new_fault
@@ -57,7 +57,7 @@ def desk(zitadel: Emulator, tmp_path: Path) -> Shell:
 
 
 def env_of(shell: Shell) -> dict[str, str]:
-    return read_dotenv(shell.folder / ".env")
+    return valid_dotenv(shell.folder / ".env").values
 
 
 def names_of(zitadel: Emulator) -> list[str]:

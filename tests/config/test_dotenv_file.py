@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support import processes
 from tests.support.any_text import ENCODABLE, texts
 from tests.support.files import update_dotenv
-from zdemo.config.dotenv_file import load_dotenv, read_dotenv
+from zdemo.config.dotenv_file import load_dotenv, valid_dotenv
 from zdemo.config.file_io import check_writable
 from zdemo.errors import SettingsError
 
@@ -36,12 +36,12 @@ CONTENTS: list[tuple[str, str | bytes, dict[str, str]]] = [
 
 @pytest.mark.parametrize(("content", "expected"), [row[1:] for row in CONTENTS], ids=[row[0] for row in CONTENTS])
 def test_a_file_is_read(content: str | bytes, expected: dict[str, str], tmp_path: Path) -> None:
-    assert read_dotenv(written(tmp_path, content)) == expected
+    assert valid_dotenv(written(tmp_path, content)).values == expected
 
 
 def problems(path: Path) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as wrong:
-        read_dotenv(path)
+        valid_dotenv(path)
     assert wrong.value.hint
     assert "secret" not in f"{wrong.value} {wrong.value.hint}"
     return tuple(map(str, wrong.value.problems))
@@ -127,7 +127,7 @@ def test_what_is_written_is_read_again_and_the_other_lines_stay(
     file = tmp_path_factory.mktemp("round") / ".env"
     update_dotenv(file, before)
     update_dotenv(file, change)
-    assert read_dotenv(file) == {**before, **change}
+    assert valid_dotenv(file).values == {**before, **change}
     text = "".join(f"{line}\n" for line in lines)
     file.write_bytes(text.encode())
     update_dotenv(file, {"PAT": "a 'value'"})

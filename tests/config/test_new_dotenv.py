@@ -3,8 +3,7 @@
 import pytest
 
 from zdemo.config.dotenv_file import Dotenv
-from zdemo.config.new_dotenv import are_emulators, emulator_text, usable_at
-from zdemo.config.skeleton import skeleton
+from zdemo.config.new_dotenv import are_emulators, emulator_text, skeleton, usable_at
 from zdemo.config.variables import SECRETS, is_public
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, VISITOR
 

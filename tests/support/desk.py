@@ -11,7 +11,7 @@ from typing import Any
 from tests.support.waiting import eventually
 from tests.support.zitadel_api import Answer, Api
 from zdemo.config.address import ZitadelAddress
-from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.errors.response import Response
 from zdemo.setup.apply import apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
@@ -80,7 +80,7 @@ class Desk:
 
     @property
     def env(self) -> dict[str, str]:
-        return read_dotenv(self.path) if self.path.exists() else {}
+        return valid_dotenv(self.path).values if self.path.exists() else {}
 
     @property
     def state(self) -> SetupState:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tests.support import supported
 from tests.support.files import update_dotenv
 from tests.support.processes import ROOT, forker
-from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import Settings
 from zdemo.config.variables import by_group
@@ -75,7 +75,7 @@ def stage(page: Path) -> Iterator[Stage]:
             return
         env_file.write_bytes((ROOT / ".env.example").read_bytes())
         update_dotenv(env_file, {"ZITADEL_DOMAIN": emulator.url})
-        with serving(create_app(Settings.from_env(read_dotenv(env_file)))) as port:
+        with serving(create_app(Settings.from_env(valid_dotenv(env_file).values))) as port:
             update_dotenv(env_file, {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"})
             yield Stage(folder=Path(folder), variables={})
 

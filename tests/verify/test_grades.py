@@ -21,7 +21,7 @@ from zdemo.guard.build import build_introspector
 from zdemo.http.transport import Transport
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
-from zdemo.verify.api_client import ApiClient, RunBudget
+from zdemo.verify.api_client import ApiClient
 from zdemo.verify.case import Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.emulated_issuer import emulated_issuer
@@ -112,14 +112,12 @@ def failures() -> dict[str, str]:
     with ExitStack() as stack:
         emulator = stack.enter_context(emulate())
         settings = replace(settings_for(emulator.url, timeout_seconds=TIMEOUT_SECONDS), cache_ttl_seconds=CACHE_SECONDS)
-        budget = RunBudget(RUN_SECONDS)
         careless = Careless(build_introspector(settings, threads=THREADS), settings)
         port = stack.enter_context(serving(opened(create_app(settings, careless))))
         run = VerifyRun(
-            api=stack.enter_context(closing(ApiClient(f"http://{LOOPBACK}:{port}", SCOPED, budget, patient=True))),
+            api=stack.enter_context(closing(ApiClient(f"http://{LOOPBACK}:{port}", SCOPED, RUN_SECONDS, patient=True))),
             issuer=stack.enter_context(emulated_issuer(emulator, PROJECT_ID)),
             role=ROLE,
-            budget=budget,
             public=PUBLIC,
             window_seconds=WINDOW_SECONDS,
             secrets=secrets_of(CLIENT_ID, CLIENT_SECRET),

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.verify.api_client import ApiReply, no_answer
+from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.judgments import Measured, leaks_in
@@ -33,7 +34,8 @@ def seen(status: int, challenge: str = "", body: str = "", seconds: float = 0.01
 
 def broken(kind: FailureKind) -> ApiReply:
     """Return a request that got no answer."""
-    return no_answer("GET /messages", ConnectionFailed("", hint="", kind=kind, origin="http://api"))
+    failure = ConnectionFailed("", hint="", kind=kind, origin="http://api")
+    return replace(seen(0), failure=failure)
 
 
 LATE, CUT = broken(FailureKind.TIMEOUT), broken(FailureKind.HUNG_UP)

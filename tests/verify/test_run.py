@@ -12,7 +12,7 @@ from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator, emula
 from zdemo.errors.response import Response as Reply
 from zdemo.http.transport import Transport
 from zdemo.serving.embedded import LOOPBACK, serving
-from zdemo.verify.api_client import ApiClient, RunBudget
+from zdemo.verify.api_client import ApiClient
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.emulated_issuer import EmulatedIssuer, emulated_issuer
 from zdemo.verify.examine import examine, grade, in_groups
@@ -25,7 +25,7 @@ from zdemo.zitadel.introspection_client import basic_credentials
 def client() -> Iterator[ApiClient]:
     app = Flask("closed")
     app.register_error_handler(404, lambda _: Response(status=401, headers={"WWW-Authenticate": 'Bearer realm="x"'}))
-    with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/messages", RunBudget(60))) as client:
+    with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/messages", 60)) as client:
         yield client
 
 
@@ -55,7 +55,7 @@ def jwt_api(emulator: Emulator) -> Iterator[ApiClient]:
             introspected(emulator)
         return "", 200 if is_jwt else status if token else 401
 
-    with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/401", RunBudget(60))) as client:
+    with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/401", 60)) as client:
         yield client
 
 
@@ -65,8 +65,8 @@ def issuer(emulator: Emulator) -> Iterator[EmulatedIssuer]:
         yield running
 
 
-def a_run(client: ApiClient, issuer: EmulatedIssuer | None, *, seconds: float = 60, gone: str = "") -> VerifyRun:
-    return VerifyRun(api=client, issuer=issuer, role="reader", budget=RunBudget(seconds), gone=lambda: gone)
+def a_run(client: ApiClient, issuer: EmulatedIssuer | None, *, gone: str = "") -> VerifyRun:
+    return VerifyRun(api=client, issuer=issuer, role="reader", gone=lambda: gone)
 
 
 def test_what_builds_on_a_failed_case_is_not_asked(client: ApiClient, issuer: EmulatedIssuer) -> None:
@@ -108,8 +108,9 @@ def test_a_case_that_was_not_requested_shows_only_if_it_failed(client: ApiClient
     ("seconds", "gone", "why"),
     [(-1.0, "", "not asked: -1 s were over"), (60.0, "api ended (exit code 3)", "not asked: api ended (exit code 3)")],
 )
-def test_what_was_not_asked_says_why(client: ApiClient, seconds: float, gone: str, why: str) -> None:
-    reports = list(examine(a_run(client, None, seconds=seconds, gone=gone)))
+def test_what_was_not_asked_says_why(seconds: float, gone: str, why: str) -> None:
+    with closing(ApiClient(f"http://{LOOPBACK}", "/messages", seconds)) as client:
+        reports = list(examine(a_run(client, None, gone=gone)))
     first = next(report for report in reports if report.case.id == "safe.no_token")
     assert (first.mark, first.verdict.seen) == (Mark.UNASKED, why)
     assert {report.mark for report in reports} == {Mark.UNASKED, Mark.SKIP}

@@ -23,7 +23,6 @@ from zdemo.zitadel.client_assertion import (
     CLOCK_LEEWAY_SECONDS,
     LIFETIME_SECONDS,
     ClientAssertion,
-    audience_of,
 )
 from zdemo.zitadel.introspection_client import IntrospectionClient
 
@@ -43,8 +42,7 @@ def claims_of(text: str) -> dict[str, Any]:
 
 
 def test_an_assertion_says_what_zitadel_asks_for_and_no_more(key: SigningKey) -> None:
-    text = ClientAssertion(key, ISSUER, clock=Clock(NOW)).text()
-    assert audience_of(f"{ISSUER}:443") == ISSUER
+    text = ClientAssertion(key, f"{ISSUER}:443", clock=Clock(NOW)).text()
     assert jwt.get_unverified_header(text) == {"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}
     assert claims_of(text) == {
         "iss": CLIENT_ID,

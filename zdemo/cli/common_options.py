@@ -21,8 +21,7 @@ HIGHEST_PORT = 65535
 
 def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
     """Return a token that an option gives, unless it is another option."""
-    options = {name for other in ctx.command.params for name in other.opts}.union(ctx.help_option_names)
-    if value in options:
+    if value in {name for other in ctx.command.params for name in other.opts}.union(ctx.help_option_names):
         option = param.opts[0]
         raise UsageError(f"{option} is followed by another option", hint=f"put a bare {option} at the end of the line")
     return value
@@ -30,8 +29,7 @@ def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None
 
 def _token(what: str, name: str, default: str) -> Any:
     how = f"- reads it from standard input; a bare {name} at the end of the line asks for it."
-    text = f"{what} {how} Default: {default}."
-    return option("TEXT", text, name, panel=SETTINGS_GROUP, callback=token_text)
+    return option("TEXT", f"{what} {how} Default: {default}.", name, panel=SETTINGS_GROUP, callback=token_text)
 
 
 Pat = Annotated[str | None, _token("The token.", "--pat", "PAT in the environment or .env")]

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from zdemo.cli.screen import Screen
 from zdemo.config.address import is_loopback
-from zdemo.config.new_dotenv import has_emulators_settings
-from zdemo.config.skeleton import is_skeleton
+from zdemo.config.new_dotenv import has_emulators_settings, is_skeleton
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors.steps import Command, Step, with_env_file
 

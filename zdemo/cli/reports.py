@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -241,25 +241,21 @@ class ReportedCase(NamedTuple):
     seconds: float
 
 
-def reported_checks(done: Sequence[CheckReport]) -> list[ReportedCase]:
-    """Return the checks of doctor for a JUnit report."""
-    cases = []
+def reported_checks(done: Sequence[CheckReport]) -> Iterator[ReportedCase]:
+    """Yield the checks of doctor for a JUnit report."""
     for report in done:
         result, text = report.result, f"{plain_text(report.result)}\nmore: zdemo doctor --explain {report.id}"
         group, message = report.check.group, in_full(result)
-        cases.append(ReportedCase(group, report.id, result.outcome, message, text, report.seconds))
-    return cases
+        yield ReportedCase(group, report.id, result.outcome, message, text, report.seconds)
 
 
-def reported_cases(reports: Sequence[CaseReport]) -> list[ReportedCase]:
-    """Return the cases of verify for a JUnit report."""
-    cases = []
+def reported_cases(reports: Sequence[CaseReport]) -> Iterator[ReportedCase]:
+    """Yield the cases of verify for a JUnit report."""
     for report in chain(*in_groups(reports).values()):
         case, seen, outcome = report.case, report.verdict.seen, OUTCOMES[report.mark]
         message = f"{case.asked}: {seen}" if report.mark is Mark.FAIL else seen
         text = "\n".join(f"{label}: {text}" for label, text in _rows(report))
-        cases.append(ReportedCase(case.group.value, case.id, outcome, message, text, report.seconds))
-    return cases
+        yield ReportedCase(case.group.value, case.id, outcome, message, text, report.seconds)
 
 
 def check_report(name: str, command: str, *, as_json: bool) -> None:
@@ -280,9 +276,9 @@ def check_report(name: str, command: str, *, as_json: bool) -> None:
         raise UsageError(f"--junit would overwrite {name}, which is not a report of zdemo {command}", hint=example)
 
 
-def write_report(screen: Screen, name: str, command: str, cases: Sequence[ReportedCase], *, seconds: float) -> None:
+def write_report(screen: Screen, name: str, command: str, cases: Iterable[ReportedCase], *, seconds: float) -> None:
     """Write the report of a command to a file, or to standard output."""
-    text = _junit(command, cases, seconds, screen.redaction)
+    text = _junit(command, [*cases], seconds, screen.redaction)
     if name == STANDARD_OUTPUT:
         screen.document(text)
         return

@@ -212,8 +212,7 @@ def checked_token(environment: Environment) -> str | None:
     from zdemo.diagnosis.token_form import paste_problem  # here, since most tokens need no diagnosis
 
     if problem := paste_problem(token):
-        message = f"the token {_source(environment)} cannot be sent: {problem.cause}"
-        error = MissingTokenError(message, hint=problem.fix)
+        error = MissingTokenError(f"the token {_source(environment)} cannot be sent: {problem.cause}", hint=problem.fix)
         error.finding = problem.id
         raise error
     return token

@@ -6,7 +6,6 @@ would go.
 
 import ipaddress
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.parsers import InvalidValue
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import SetVariable, Shell, sentence
+from zdemo.serving.loopback import is_loopback_address
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
@@ -26,9 +26,7 @@ NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine itself, so that plain http to it is private."""
     name = host.strip("[]").lower()
-    with suppress(ValueError):
-        return ipaddress.ip_address(name).is_loopback
-    return name == "localhost" or name.endswith(".localhost")
+    return name == "localhost" or name.endswith(".localhost") or is_loopback_address(name)
 
 
 def without_default_port(address: str) -> str:

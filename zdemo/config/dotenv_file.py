@@ -137,11 +137,6 @@ def load_dotenv(path: Path) -> Dotenv:
     return dotenv
 
 
-def read_dotenv(path: Path) -> dict[str, str]:
-    """Return the variables of a ``.env`` file. Raises SettingsError if it cannot be read, or has wrong lines."""
-    return valid_dotenv(path).values
-
-
 def valid_dotenv(path: Path) -> Dotenv:
     """Read a ``.env`` file. Raises SettingsError if it cannot be read, or has wrong lines."""
     dotenv = load_dotenv(path)

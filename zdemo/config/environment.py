@@ -1,11 +1,10 @@
 """The variables that are set, and the place that each one comes from: an option, the environment or ``.env``."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
@@ -63,9 +62,6 @@ class Environment(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._places)
 
-    def __repr__(self) -> str:
-        return f"Environment({sorted(self)})"
-
     def source(self, name: str) -> str:
         """Return the place that a variable comes from; empty when it is not set."""
         return self._places.get(name, "")
@@ -79,13 +75,13 @@ class Environment(Mapping[str, str]):
         place = self.source(name)
         return f"correct {self.setting(name)}" + (f" in {place}" if place not in ("", COMMAND_LINE) else "")
 
-    def giving(self, name: str, option: str, value: str) -> Environment:
+    def giving(self, name: str, option: str, value: str) -> Self:
         """Return the same environment with a variable that an option gives."""
         given = {**self.layers.get(COMMAND_LINE, {}), name: value}
         layers = {COMMAND_LINE: given} | {place: v for place, v in self.layers.items() if place != COMMAND_LINE}
         return replace(self, layers=layers, options={**self.options, name: option})
 
-    def without(self, *names: str) -> Environment:
+    def without(self, *names: str) -> Self:
         """Return the same environment with these variables not set."""
         layers = {
             place: {name: value for name, value in values.items() if name not in names}

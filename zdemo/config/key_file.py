@@ -1,7 +1,5 @@
 """Key files: an API application's, for private_key_jwt, and a service account's, for the JWT profile."""
 
-from __future__ import annotations
-
 import json
 import os
 from contextlib import suppress

@@ -1,42 +1,87 @@
-"""A first ``.env``, the emulator's or one to fill in, and whether a file has the emulator's settings.
+"""A first ``.env``, the emulator's or a skeleton to fill in, whether a file is one, and how to set what is missing.
 
 Only a skeleton that nobody changed is ever replaced. The emulator's secrets are public, and used on this machine alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
-from zdemo.config.dotenv_file import Dotenv, read_dotenv
-from zdemo.config.environment import KEY_FILE, is_setting
-from zdemo.config.settings import API_URL
-from zdemo.config.skeleton import proposed
-from zdemo.config.variables import EMULATOR_PORT, SECRETS, Variable, dotenv_text, is_public
+from zdemo.config.environment import KEY_FILE, Environment, is_setting
+from zdemo.config.file_io import read_file
+from zdemo.config.variables import EMULATOR_PORT, SECRETS, VARIABLES, Variable, dotenv_text, is_public
 from zdemo.errors import SettingsError
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, sentence
 
 ZITADELS_PORT = 8080
 TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN_PAT)
+NEARBY = ("../.env", ".env.local", "env", ".env.txt")
+INIT_EMULATOR = sentence(Command("init --emulator", uses_settings=False), "writes one with the emulator's settings")
+INIT = sentence(Command("init", uses_settings=False), "writes one to fill in")
+SETUP = sentence(Command("setup"), "fills it in for your ZITADEL")
+REPLACE = sentence(Command("init --emulator", uses_settings=False), "replaces it with the emulator's settings")
+
+
+def skeleton() -> str:
+    """Return the text of a ``.env`` to fill in."""
+    return dotenv_text(
+        "zdemo's settings. Options and environment variables win over this file.\n"
+        "zdemo setup creates what is needed in your ZITADEL, and fills this in. zdemo doctor says what is missing.",
+        lambda variable: f"{variable.name}=" if variable.to_fill_in else proposed(variable),
+    )
+
+
+def is_skeleton(path: Path) -> bool:
+    """Return whether a file is a skeleton that nobody changed; a link is not."""
+    text = skeleton().encode()
+    try:
+        return not path.is_symlink() and read_file(path, len(text))[0] == text
+    except OSError:
+        return False
+
+
+def proposed(variable: Variable) -> str:
+    """Return the line of a setting that is commented out, with an example."""
+    return f"# {variable.name}={variable.example or variable.shown_default}"
+
+
+def completion(environment: Environment, names: Sequence[str], *, by_name: bool = False) -> tuple[Step, ...]:
+    """Return how to set missing variables, which a message has named unless ``by_name``."""
+    what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
+    if environment.can_init and (other := next(filter(Path.is_file, map(Path, NEARBY)), None)):
+        return (f"add --env-file {other}, or set {what} in the environment or in .env",)
+    setting = f"set {what} in the environment or in {environment.file or '.env'}"
+    with_own = any(map(is_setting, environment))  # the emulator's would not fit to these
+    if environment.can_init:
+        return setting, INIT if with_own else INIT_EMULATOR
+    if with_own or environment.file != DEFAULT_ENV_FILE or not is_skeleton(environment.file):
+        return (setting,)  # zdemo init refuses
+    return (setting, *(() if "ZDEMO_USER_CLIENT_ID" in names else (SETUP,)), REPLACE)
+
+
+def emulator_settings(port: int = EMULATOR_PORT, api_url: str = "") -> dict[str, str]:
+    """Return the settings for an emulator on this port, and for an API at ``api_url`` if that is given."""
+    given = {ISSUER: f"http://localhost:{port}", "ZDEMO_API_URL": api_url}
+    values = {variable.name: given.get(variable.name) or variable.emulator for variable in VARIABLES}
+    return {name: value for name, value in values.items() if value}
 
 
 def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
-    """Return the text of a ``.env`` for an emulator on this port, and for an API at ``api_url`` if that is given."""
-    given = {ISSUER: f"http://localhost:{port}", API_URL: api_url}
-
-    def line(variable: Variable) -> str:
-        value = given.get(variable.name) or variable.emulator
-        return f"{variable.name}={value}" if value else proposed(variable)
-
+    """Return the text of a ``.env`` with ``emulator_settings``."""
+    values = emulator_settings(port, api_url)
     return dotenv_text(
         "The settings of zdemo's emulator (zdemo serve --emulator, zdemo emulator), as zdemo init --emulator writes "
         "them.\nIts secrets are public. Options and environment variables win over this file.",
-        line,
+        lambda variable: f"{variable.name}={values[variable.name]}" if variable.name in values else proposed(variable),
     )
 
 
 def settings_in(path: Path) -> dict[str, str]:
     """Return the settings that a ``.env`` sets; an empty one is not set. Raises SettingsError if it cannot be read."""
-    values = read_dotenv(path)
+    from zdemo.config.dotenv_file import valid_dotenv  # here, as in ``read_environment``
+
+    values = valid_dotenv(path).values
     return {name: value.strip() for name, value in values.items() if value.strip() and is_setting(name)}
 
 
@@ -46,7 +91,7 @@ def has_emulators_settings(path: Path, port: int = EMULATOR_PORT) -> bool:
         values = settings_in(path)
     except SettingsError:
         return False
-    wanted = Dotenv(emulator_text(port)).values
+    wanted = emulator_settings(port)
     return "PAT" in values and KEY_FILE not in values and all(values.get(name) == wanted[name] for name in TO_BE_EQUAL)
 
 

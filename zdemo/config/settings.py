@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, rename_steps
+from zdemo.config.new_dotenv import completion
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, InvalidValue, parsed
-from zdemo.config.skeleton import completion
 from zdemo.config.sources import folder_problem, misnamed_problems
-from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, Variable
+from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import Repair, Shell, Step, repair_in
@@ -46,8 +46,11 @@ class _Reader:
 
     def value(self, name: str) -> Any:
         """Return the variable's parsed value, or its default when it is not set or wrong."""
-        variable = BY_NAME[name]
-        return self._parsed(name, self._parser(variable), variable.default)
+        variable, parse = BY_NAME[name], BY_NAME[name].parse
+        if parse is address.origin:
+            allow_http, example = self.value("ZDEMO_ALLOW_HTTP"), variable.example or variable.default
+            parse = partial(address.origin, allow_http=allow_http, example=example, with_path=name == API_URL)
+        return self._parsed(name, parse, variable.default)
 
     def required(self, name: str) -> Any:
         """Return the variable's value, empty if it is missing or wrong."""
@@ -88,12 +91,6 @@ class _Reader:
         if unset:
             steps |= dict.fromkeys(completion(self.environment, unset, by_name=len(unset) < len(self.problems)))
         raise SettingsError(self.problems, hint=tuple(steps))
-
-    def _parser(self, variable: Variable) -> Callable[[str], Any]:
-        if variable.parse is not address.origin:
-            return variable.parse
-        allow_http, example = self.value("ZDEMO_ALLOW_HTTP"), variable.example or variable.default
-        return partial(address.origin, allow_http=allow_http, example=example, with_path=variable.name == API_URL)
 
     def _parsed(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
         text = self.environment.get(name, "").strip()
@@ -161,6 +158,14 @@ class ZitadelSettings:
         return address.ZitadelAddress(self.issuer, self.internal_url, self.setting)
 
     @classmethod
+    def from_env(cls, variables: Mapping[str, str]) -> Self:
+        """Make settings of variables. Raises SettingsError with all problems at once."""
+        reader = _Reader(variables)
+        values = cls._read(reader)
+        reader.finish()
+        return cls(**values)
+
+    @classmethod
     def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
         """Return the values that need no rule of their own, and where to connect if that is another address."""
         environment = reader.environment
@@ -195,19 +200,14 @@ class Settings(ZitadelSettings):
         return KEY_FILE if self.key else "CLIENT_ID and CLIENT_SECRET"
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str]) -> Settings:
-        """Make settings of variables. Raises SettingsError with all problems at once.
-
-        With ``ZITADEL_KEY_FILE``, client ID and secret are not read, even if the file is wrong.
-        """
-        reader = _Reader(variables)
+    def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
+        """With ``ZITADEL_KEY_FILE``, client ID and secret are not read, even if the file is wrong."""
         key, warning = reader.key(APPLICATION)
-        values = cls._read(reader, warning, reader.dotenv_warning())
+        values = super()._read(reader, *warnings, warning, reader.dotenv_warning())
         client_id, client_secret = key.subject if key else "", ""
         if KEY_FILE not in reader.environment:
             client_id, client_secret = reader.required("CLIENT_ID"), reader.required("CLIENT_SECRET")
-        reader.finish()
-        return cls(client_id=client_id, client_secret=client_secret, key=key, **values)
+        return {**values, "client_id": client_id, "client_secret": client_secret, "key": key}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,15 +220,12 @@ class UserSettings(ZitadelSettings):
     environment: Environment = field(default_factory=lambda: Environment({}), repr=False)  # the source of all values
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str]) -> UserSettings:
-        """Make settings of variables, as ``Settings.from_env`` does."""
-        reader = _Reader(variables)
+    def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
         key, warning = reader.key(SERVICE_USER)
-        values = cls._read(reader, warning)
-        needs_id = USER_KEY_FILE not in reader.environment
-        client_id, client_secret = (reader.required(name) if needs_id else "" for name in (USER_ID, USER_SECRET))
-        reader.finish()
-        return cls(client_id=client_id, client_secret=client_secret, key=key, environment=reader.environment, **values)
+        values = super()._read(reader, *warnings, warning) | {"key": key, "environment": reader.environment}
+        if USER_KEY_FILE not in reader.environment:
+            values |= {"client_id": reader.required(USER_ID), "client_secret": reader.required(USER_SECRET)}
+        return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,12 +235,8 @@ class LoginSettings(ZitadelSettings):
     client_id: str
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str]) -> LoginSettings:
-        """Make settings of variables, as ``Settings.from_env`` does."""
-        reader = _Reader(variables)
-        values, client_id = cls._read(reader), reader.required(APP_CLIENT_ID)
-        reader.finish()
-        return cls(client_id=client_id, **values)
+    def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
+        return super()._read(reader, *warnings) | {"client_id": reader.required(APP_CLIENT_ID)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,16 +246,12 @@ class AdminSettings(ZitadelSettings):
     admin_pat: str = field(repr=False)
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
-        """Make settings of variables, as ``Settings.from_env`` does; see ``why_withheld`` for an exported PAT."""
-        reader = _Reader(variables)
-        values = cls._read(reader)
+    def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
+        values = super()._read(reader, *warnings)
         zitadel = address.ZitadelAddress(values["issuer"], values["internal_url"])
         if withheld := address.why_withheld(reader.environment, zitadel):
             reader.problems.append(withheld)
-        admin_pat = reader.required("ZITADEL_ADMIN_PAT")
-        reader.finish()
-        return cls(admin_pat=admin_pat, **values)
+        return values | {"admin_pat": reader.required("ZITADEL_ADMIN_PAT")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,7 +102,7 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
                 settings,
                 client,
                 (state.project_id, state.reader_id, state.reader_pats[-1].id),
-                zitadel=client.issuer,
+                zitadel=client.zitadel.issuer,
                 tokens={Caller.READER: files.get("PAT"), Caller.VISITOR: files.get("ZDEMO_VISITOR_PAT")},
                 patience_seconds=PATIENCE_SECONDS,
                 check=check,

@@ -73,8 +73,7 @@ def _chosen(world: World, application: Application, asked: AuthRequest) -> Respo
     note(user=user.username)
     browser = sessions.browser_of(request) or secrets.token_urlsafe()
     known = [s for s in sessions.remembered(world, asked, browser) if s.user_id == user.id]
-    session = known[0] if known else sessions.add_session(world, user, browser)
-    answer = _answer(world, asked, session)
+    answer = _answer(world, asked, known[0] if known else sessions.add_session(world, user, browser))
     sessions.remember(answer, browser)
     return answer
 

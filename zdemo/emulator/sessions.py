@@ -194,8 +194,7 @@ def browser_of(request: Request) -> str:
 
 def remember(answer: Response, browser: str) -> None:
     """Set the browser's cookie, which lasts until the browser is closed."""
-    secure = current_origin().scheme == "https"
-    answer.set_cookie(_cookie(), browser, httponly=True, samesite="Lax", secure=secure)
+    answer.set_cookie(_cookie(), browser, httponly=True, samesite="Lax", secure=current_origin().scheme == "https")
 
 
 def is_foreign(request: Request) -> bool:

@@ -37,8 +37,7 @@ def _private_key(algorithm: str) -> Any:
 
 def add_signing_key(world: World, algorithm: str) -> SigningKey:
     """Publish a new key."""
-    private = _private_key(algorithm)
-    key = SigningKey(id=world.new_id(), created=world.now(), algorithm=algorithm, private=private)
+    key = SigningKey(id=world.new_id(), created=world.now(), algorithm=algorithm, private=_private_key(algorithm))
     signing_keys(world)[key.id] = key
     return key
 

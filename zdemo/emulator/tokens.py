@@ -83,9 +83,8 @@ def unverified_claims(token: str) -> dict[str, Any]:
     parts = token.split(".")
     if len(parts) != 3:
         raise TokenRefused("token contains an invalid number of segments")
-    payload = decoded(parts[1])
     try:
-        claims = json.loads(payload or b"")
+        claims = json.loads(decoded(parts[1]) or b"")
     except (ValueError, RecursionError):
         claims = None
     if not isinstance(claims, dict):

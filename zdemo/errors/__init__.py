@@ -227,13 +227,9 @@ class IntrospectionError(ZdemoError):
 
     def copy(self) -> Self:
         """Return an equal error for another thread: an instance raised twice collects both tracebacks."""
-        return type(self)(
-            self.message,
-            hint=self.steps,
-            answer=self.answer,
-            failure=self.failure,
-            retry_after_seconds=self.retry_after_seconds,
-        )
+        twin = type(self).__new__(type(self), self.message)
+        vars(twin).update(vars(self))
+        return twin
 
 
 class ZitadelUnavailable(IntrospectionError):

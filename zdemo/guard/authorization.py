@@ -3,11 +3,9 @@
 Pure functions. The API and ``zdemo introspect`` call the same ones, so both come to the same verdict.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, InsufficientScope, InvalidRequest, InvalidToken, NoToken
@@ -124,7 +122,7 @@ class Policy:
     role_denied_status: int = 401
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Policy:
+    def from_settings(cls, settings: Settings) -> Self:
         """Return the policy; with ``ZITADEL_PROJECT_ID``, the audience must name the project or the API application."""
         audience = {settings.project_id, settings.client_id} if settings.project_id else set()
         return cls(

@@ -81,8 +81,7 @@ class Store:
 
     def remove_all(self, matches: Callable[[Introspection], bool]) -> int:
         """Remove the entries whose answers match, and return their number. 10,000 entries take 1 to 2 ms."""
-        keys = [key for key, entry in self._entries.items() if matches(entry.introspection)]
-        return sum(map(self.remove, keys))
+        return sum(map(self.remove, [key for key, entry in self._entries.items() if matches(entry.introspection)]))
 
 
 def too_many_waiting(counters: Counters) -> ZitadelUnavailable:
@@ -252,8 +251,7 @@ class CachingIntrospector:
         if answer.active and answer.expires_at is not None and answer.expires_at < until_wall:
             until_wall = answer.expires_at
             seconds = until_wall - flight.sent_at_wall if until_wall > flight.sent_at_wall else 0.0
-        kept = answer.as_from(Source.HIT)
-        return Entry(kept, fresh_until=flight.sent_at + seconds, fresh_until_wall=until_wall)
+        return Entry(answer.as_from(Source.HIT), fresh_until=flight.sent_at + seconds, fresh_until_wall=until_wall)
 
     def _in_slot(self, ask: Callable[[], Introspection], *, known: bool, paced: bool) -> Introspection:
         """Ask while holding one of the slots for requests that wait for ZITADEL."""

@@ -1,11 +1,9 @@
 """An order to forget answers: those about one user, about one token, or all."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 
 from zdemo.text.masking import without_tokens
 from zdemo.zitadel.introspection_answer import Introspection
@@ -38,10 +36,9 @@ class Forget:
             raise ValueError(f"the hash of a token must have {HASH_BYTES} bytes")
 
     @classmethod
-    def naming(cls, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> Forget:
+    def naming(cls, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> Self:
         """Return the order for a user, for a token's text, or for all. Raises ValueError."""
-        token_hash = None if token is None else hash_of(token)
-        return cls(user_id=user_id, token_hash=token_hash, everything=everything)
+        return cls(user_id=user_id, token_hash=None if token is None else hash_of(token), everything=everything)
 
     def names(self, answer: Introspection) -> bool:
         """Tell whether an order without a token is about this answer. An inactive one may be about any user."""
@@ -63,7 +60,7 @@ class Forget:
         return {"everything": True}
 
     @classmethod
-    def from_message(cls, message: Mapping[Any, Any]) -> Forget:
+    def from_message(cls, message: Mapping[Any, Any]) -> Self:
         """Read what ``to_message`` returned. Raises ValueError for anything else."""
         match list(message.items()):
             case [("user_id", str(user_id))]:

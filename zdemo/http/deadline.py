@@ -135,8 +135,7 @@ class _DeadlineMixin:
         this: Any = self  # its timeout is a number, since each request has one
         end = time.monotonic() + this.timeout
         try:
-            addresses = resolve(this.host.strip("[]"), int(this.port or 0), this.timeout)
-            sock = _DeadlineSocket(_connected(addresses, end))
+            sock = _DeadlineSocket(_connected(resolve(this.host.strip("[]"), int(this.port or 0), this.timeout), end))
             sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             return cast(socket.socket, sock)  # proxies answer CONNECT on it, ssl takes it over
         except socket.gaierror as error:

@@ -1,4 +1,4 @@
-"""The message and the hint for each kind of failure, another address, and which proxy requests take. Pure."""
+"""The message and the hint for each kind of failure, another address, and what is wrong with a proxy. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -198,14 +198,6 @@ def address_steps(
 def host_or_nothing(text: str | None) -> str:
     """Return a host name that came over the network; empty if it cannot be one."""
     return text if text and HOST.fullmatch(text) else ""
-
-
-def proxy_of(origin: str, proxies: Mapping[str, str]) -> str:
-    """Return the URL of the proxy for an origin, out of ``proxies`` as requests reads them, or an empty string."""
-    parts = urlsplit(origin)
-    keys = (f"{parts.scheme}://{parts.hostname}", parts.scheme, f"all://{parts.hostname}", "all")
-    proxy = next((proxies[key] for key in keys if proxies.get(key)), "")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
 def proxy_address(proxy: str) -> tuple[str, int]:

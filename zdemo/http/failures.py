@@ -123,8 +123,7 @@ def explained(
     errors = list(chain(error))
     if ca_bundle and any(map(_is_about_bundle, errors)):
         name = ca_bundle.variable
-        is_file = os.path.exists(ca_bundle.path)
-        path = f": {ca_bundle.path}" if is_file or not could_be_secret(ca_bundle.path) else ""
+        path = f": {ca_bundle.path}" if os.path.exists(ca_bundle.path) or not could_be_secret(ca_bundle.path) else ""
         what = f"{name} names a file that cannot be read as PEM certificates{path}"
         hint = f"correct the path, e.g. {name}=/etc/ssl/certs/ca-certificates.crt, or unset {name}"
         return SettingsError([what], hint=hint)
@@ -173,16 +172,14 @@ def speaks_http(host: str, port: int, seconds: float) -> bool:
     """Return whether a port answers a request in plain HTTP/1.x."""
     name = f"[{host}]" if ":" in host else host
     request = f"HEAD / HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
-    encoding = "ascii" if host.isascii() else "idna"
-    return _answer(host, port, request.encode(encoding), seconds).startswith(b"HTTP/1.")
+    return _answer(host, port, request.encode("ascii" if host.isascii() else "idna"), seconds).startswith(b"HTTP/1.")
 
 
 def speaks_tls(host: str, port: int, seconds: float) -> bool:
     """Return whether a port answers a TLS greeting with TLS, even if it refuses it."""
     outgoing = ssl.MemoryBIO()
-    context = ssl.create_default_context()
     with contextlib.suppress(ssl.SSLWantReadError):  # the greeting is written, the answer is not there yet
-        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=host).do_handshake()
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=host).do_handshake()
     return _answer(host, port, outgoing.read(), seconds).startswith(TLS_RECORDS)
 
 

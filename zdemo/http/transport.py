@@ -20,7 +20,7 @@ from zdemo.config.address import ISSUER, ZitadelAddress, is_loopback, without_de
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import Response
 from zdemo.http.deadline import IDLE_SECONDS, SHORTEST_TIMEOUT_SECONDS, DeadlineAdapter
-from zdemo.http.failure_messages import ca_bundle_of, failed, proxy_address, proxy_of, proxy_problem
+from zdemo.http.failure_messages import ca_bundle_of, failed, proxy_address, proxy_problem
 from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry, spoken_instead
 
 MAX_ANSWER_BYTES = 1 << 20
@@ -57,7 +57,8 @@ class Transport:
         here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine
         # nor would a proxy keep another Host than that of the URL (RFC 9112 §3.2.2)
         self.proxies = {} if here or issuer else requests.utils.get_environ_proxies(origin)
-        self.proxy = proxy_of(origin, self.proxies)
+        proxy = requests.utils.select_proxy(origin, self.proxies) or ""
+        self.proxy = proxy if not proxy or "://" in proxy else f"http://{proxy}"
         self._proxy_host = proxy_address(self.proxy)[0]
         self._proxy_problem = proxy_problem(self.proxy) if self.proxy else ""
         self._has_answered = False

@@ -14,8 +14,8 @@ from flask import Flask
 
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.environment import COMMAND_LINE, Environment
+from zdemo.config.new_dotenv import completion
 from zdemo.config.settings import AdminSettings
-from zdemo.config.skeleton import completion
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.diagnosis.view import step_document
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError

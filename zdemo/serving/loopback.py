@@ -24,8 +24,7 @@ def is_loopback_address(address: str) -> bool:
         ip = ip_address(address)
     except ValueError:
         return False
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return (mapped or ip).is_loopback
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
 
 
 def is_for_this_machine(environ: Mapping[str, Any]) -> bool:

@@ -279,8 +279,7 @@ def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> flo
         missing = "" if seconds is not None else _unproven(introspector, files, role)
     if seconds is None:
         what = f"everything is created, but introspection does not show it after {GIVE_UP_SECONDS:g} s: {missing}"
-        hint = "ZITADEL's reads can lag behind by up to 60 s: run the command again"
-        raise ZdemoError(what, hint=hint)
+        raise ZdemoError(what, hint="ZITADEL's reads can lag behind by up to 60 s: run the command again")
     if files.wrote("CLIENT_SECRET"):
         files.record(secret_written=True)  # a run may have been killed before it could
     return seconds

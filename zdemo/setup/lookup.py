@@ -17,14 +17,16 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Application, Auth, Credential, Project, User
 
-SETTLE_SECONDS = 0.3  # ZITADEL's reads were seen to trail its writes by 163 ms; a new secret is refused for 49 ms
+# how long to wait after an interrupted run: ZITADEL's reads trail its writes by 163 ms, a new secret is refused for 49
+SETTLE_SECONDS = 0.3
 MADE_UP_TOKEN = "zdemo-setup-tests-whether-its-credentials-are-accepted"  # noqa: S105  # never valid
 
 
 def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> CurrentState:
     """Return what exists. Raises ZdemoError for what stands in the way of any plan."""
     state, admin = files.state, resources.administrator(client)
-    settle(state)
+    if state.unfinished:
+        time.sleep(SETTLE_SECONDS)
     resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
     names = {READER: options.reader_name, VISITOR: options.visitor_name}
     home = admin.organization_id
@@ -35,7 +37,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     login_app = _application(client, project, state.login_app_id, options.login_app_name)
     users = _users(client, state, names, admin)
     if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
-        check_same_zitadel(files, client.issuer)
+        check_same_zitadel(files, client.zitadel.issuer)
     auth = options.auth or (application.auth if application else Auth.BASIC)
     credentials, key_id = _credentials(client, files, application, auth)
     keys = expiries(resources.list_application_keys(client, application.id)) if application and state.keys else {}
@@ -43,7 +45,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     issued = [key.id for key in state.keys if rotates and key.id in keys and keys[key.id] == key.expires]
     reader, visitor = (_current_user(client, files, of, name, users[of], project) for of, name in names.items())
     return CurrentState(
-        issuer=client.issuer,
+        issuer=client.zitadel.issuer,
         state=state,
         options=options,
         admin=admin,
@@ -71,12 +73,6 @@ def _application(client: ManagementClient, project: Project | None, recorded_id:
         return None
     recorded = resources.get_application(client, recorded_id) if name else None
     return recorded or next(iter(named), None)
-
-
-def settle(state: SetupState) -> None:
-    """Wait until ZITADEL's reads show what an interrupted run has written."""
-    if state.unfinished:
-        time.sleep(SETTLE_SECONDS)
 
 
 def check_same_zitadel(files: SetupFiles, issuer: str) -> None:
@@ -131,7 +127,7 @@ def _current_user(
     user: User | None,
     project: Project | None,
 ) -> CurrentUser:
-    token = usable_at(client.issuer, files.get(fields.setting))
+    token = usable_at(client.zitadel.issuer, files.get(fields.setting))
     sendable = bool(token) and token.isascii() and token.isprintable() and " " not in token
     owner = resources.user_id_of_token(client, token) if sendable else None
     if owner is None:

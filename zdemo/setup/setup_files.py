@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
-from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, read_dotenv
+from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, valid_dotenv
 from zdemo.config.environment import Environment
 from zdemo.config.file_io import check_writable, read_file, remove_leftovers, replace_file
 from zdemo.config.key_file import LARGEST_BYTES
@@ -82,7 +82,7 @@ class SetupFiles:
             hint = f"mkdir -p {path.parent}, or correct --env-file"
             raise SettingsError([f"{path} cannot be written: there is no folder {path.parent}"], hint=hint)
         self.path = path
-        self.values: dict[str, str] = read_dotenv(path) if os.path.lexists(path) else {}
+        self.values: dict[str, str] = valid_dotenv(path).values if os.path.lexists(path) else {}
         self.state = read_state(path)
 
     @property
@@ -174,8 +174,8 @@ class SetupFiles:
     def settings(self, client: ManagementClient) -> Settings | None:
         """Return the settings of an API at the client's ZITADEL; ``None`` when the credentials cannot be used."""
         names = ("ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
-        values = {name: usable_at(client.issuer, self.get(name)) for name in names}
-        values |= {ISSUER: client.issuer, INTERNAL_URL: client.zitadel.internal_url or ""}
+        values = {name: usable_at(client.zitadel.issuer, self.get(name)) for name in names}
+        values |= {ISSUER: client.zitadel.issuer, INTERNAL_URL: client.zitadel.internal_url or ""}
         values["ZDEMO_TIMEOUT"] = f"{client.timeout_seconds:g}"
         values["ZDEMO_ALLOW_HTTP"] = "1"
         try:

@@ -138,8 +138,7 @@ def write_state(env_path: Path, state: SetupState) -> None:
     except OSError as error:
         raise not_written(path, error) from None
     make_folder(path.parent)
-    document = _Document(files=entries)
-    replace_file(path, json.dumps(asdict(document), indent=2) + "\n")
+    replace_file(path, json.dumps(asdict(_Document(files=entries)), indent=2) + "\n")
 
 
 def make_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ writes: the answer to each removal is the proof, also when it says that the obje
 state goes last, and the next run removes everything once more.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +15,7 @@ from zdemo.errors import ManagementError, ZdemoError
 from zdemo.errors.steps import Command, sentence
 from zdemo.setup.apply import Reporter
 from zdemo.setup.current import READER, VISITOR
-from zdemo.setup.lookup import check_same_zitadel, expiries, settle
+from zdemo.setup.lookup import SETTLE_SECONDS, check_same_zitadel, expiries
 from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import EMPTY, IssuedCredential, lost_credentials
 from zdemo.zitadel import resources
@@ -146,8 +147,7 @@ def _issued_to_others(
         of_owner = [credential for credential in issued if credential.owner_id == owner_id]
         known = (credential.id for credential in of_owner if credential.id)
         for id in dict.fromkeys((*known, *lost_credentials(of_owner, listed, in_use=""))):
-            name = _named(owner_id, id)
-            yield Item(what=what, name=name, exists=id in listed, remove=partial(remove, owner_id, id))
+            yield Item(what=what, name=_named(owner_id, id), exists=id in listed, remove=partial(remove, owner_id, id))
 
 
 def _unknown(
@@ -193,18 +193,19 @@ def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
     """Look for what setup created. Raises ZdemoError when that was at another ZITADEL."""
     if files.state == EMPTY:
         return Teardown()
-    settle(files.state)
+    if files.state.unfinished:
+        time.sleep(SETTLE_SECONDS)
     admin = resources.administrator(client)
     recorded = Recorded(client, files)
     items, added_by_others = tuple(recorded.items()), tuple(recorded.added_by_others())
     if not any(item.exists and item.remove and item.what != "key file" for item in items):
-        check_same_zitadel(files, client.issuer)
+        check_same_zitadel(files, client.zitadel.issuer)
     return Teardown(
         items=items,
         added_by_others=added_by_others,
         settings=files.own_settings,
         restored=files.restored_settings,
-        issuer=client.issuer,
+        issuer=client.zitadel.issuer,
         admin=admin,
     )
 

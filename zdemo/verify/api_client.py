@@ -22,19 +22,6 @@ REQUEST_SECONDS = 10.0
 PAUSE_SECONDS = 0.3
 
 
-class RunBudget:
-    """A deadline for all cases."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.end = time.monotonic() + seconds  # on the monotonic clock
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether no further case should begin."""
-        return time.monotonic() >= self.end
-
-
 @dataclass(frozen=True, kw_only=True)
 class ApiReply(Response):
     """An API's answer; ``line`` is its request in words. Without an answer, it has status 0 and a ``failure``."""
@@ -90,13 +77,8 @@ class ApiReply(Response):
         return f"{self.line} {self.status}" + (f", {quoted(self.error, 40)}" if self.error else "")
 
 
-def no_answer(line: str, failure: ConnectionFailed) -> ApiReply:
-    """Return the reply to a request without an answer."""
-    return ApiReply(line=line, failure=failure, status=0, headers={}, body=b"", seconds=0, url=failure.origin)
-
-
 class ApiClient:
-    """Sends requests to an API. ``path`` requires a token, and a request may take ``seconds``.
+    """Sends requests to an API. ``path`` requires a token; a request may take ``seconds``, all ``run_seconds``.
 
     A ``patient`` client asks once more if the API, on a busy machine, could not reach ZITADEL in time.
     """
@@ -105,7 +87,7 @@ class ApiClient:
         self,
         origin: str,
         path: str,
-        budget: RunBudget,
+        run_seconds: float,
         *,
         setting: str = "--path",
         seconds: float = REQUEST_SECONDS,
@@ -118,7 +100,8 @@ class ApiClient:
         self.replies_in_service: list[ApiReply] = []  # while ZITADEL did not fail on purpose
         self.hidden: set[str] = set()  # what was sent in a header, where nobody else sees it
         self.visible: set[str] = set()  # what was sent in a URL or form, which logs hold without any fault of the API
-        self._budget, self._seconds, self._patient = budget, seconds, patient
+        self.run_seconds, self._end = run_seconds, time.monotonic() + run_seconds
+        self._seconds, self._patient = seconds, patient
         self._in_outage = False
         self._lock = threading.Lock()
         self._transport = Transport(origin, setting=setting, connections=CONNECTIONS)
@@ -126,6 +109,11 @@ class ApiClient:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether no further case should begin."""
+        return time.monotonic() >= self._end
 
     def send(  # a request has that many parts, each given by name
         self,
@@ -146,13 +134,14 @@ class ApiClient:
 
         def request() -> ApiReply:
             wanted = self._seconds if seconds is None else seconds
-            left = max(LEAST_SECONDS, min(wanted, self._budget.end - time.monotonic()))
+            left = max(LEAST_SECONDS, min(wanted, self._end - time.monotonic()))
             try:
                 answer = self._transport.send(
                     method, target, timeout_seconds=left, headers=fields, repeated=repeated, form=form
                 )
             except ConnectionFailed as failure:
-                return no_answer(line, failure)
+                url = failure.origin
+                return ApiReply(line=line, failure=failure, status=0, headers={}, body=b"", seconds=0, url=url)
             return ApiReply(line=line, **vars(answer))
 
         reply = request()

@@ -49,7 +49,7 @@ class Mark(StrEnum):
     UNASKED = "unasked"  # the time was up
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Verdict:
     """A mark, and what was seen or why the case was skipped.
 
@@ -62,24 +62,9 @@ class Verdict:
     is_note: bool = False
 
 
-def good(seen: str) -> Verdict:
-    """Return the verdict on an answer that is as it must be."""
-    return Verdict(mark=Mark.PASS, seen=seen)
-
-
-def bad(seen: str) -> Verdict:
-    """Return the verdict on an answer that is not as it must be."""
-    return Verdict(mark=Mark.FAIL, seen=seen)
-
-
-def skip(why: str) -> Verdict:
-    """Return the verdict where nothing could be judged."""
-    return Verdict(mark=Mark.SKIP, seen=why)
-
-
 def unless(problem: str, seen: str) -> Verdict:
     """Return the verdict that a problem makes, or a good one without a problem."""
-    return bad(problem) if problem else good(seen)
+    return Verdict(Mark.FAIL, problem) if problem else Verdict(Mark.PASS, seen)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ is what ``zdemo verify`` asks too.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
@@ -18,7 +19,7 @@ from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
-from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
+from zdemo.verify.api_client import ApiClient, ApiReply
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import VerifyRun
@@ -32,43 +33,39 @@ REFUSALS, QUERY = "refusals", "query"  # groups of checks
 BY_ID = {case.id: case for case in CASES}
 
 
-@dataclass
-class Target:
-    """The API's address: origin and path, and a token that it should accept, if there is one."""
+@dataclass(kw_only=True)
+class Target(VerifyRun):
+    """An API as the cases of ``zdemo verify`` ask it, without users; ``token`` is one that it should accept."""
 
     origin: str
-    path: str
-    token: str = ""
+    token: str
     moved: bool = False
+
+    @classmethod
+    def at(cls, origin: str, path: str, token: str = "") -> Self:
+        """Return the API at this address."""
+        client = ApiClient(origin, path, MOST_SECONDS, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
+        return cls(api=client, issuer=None, role="", origin=origin, token=token)
 
     @cached_property
     def bare(self) -> ApiReply:
         """The answer to a request without a token; where an origin has nothing at /, zdemo's own route is examined."""
-        first = self.run.bare
-        if self.path == "/" and first.status == 404:
-            self.run.api.path = ZDEMO_ROUTE
-            second = self.run.api.send()
+        first = self.api.send()
+        if self.api.path == "/" and first.status == 404:
+            second = self.api.send(path=ZDEMO_ROUTE)
             if second.status not in (0, 404):
-                self.path, self.moved, self.run.bare = ZDEMO_ROUTE, True, second
+                self.api.path, self.moved = ZDEMO_ROUTE, True
                 return second
-            self.run.api.path = self.path
         return first
-
-    @cached_property
-    def run(self) -> VerifyRun:
-        """What the cases of ``zdemo verify`` ask with; there is no user and no token."""
-        budget = RunBudget(MOST_SECONDS)
-        client = ApiClient(self.origin, self.path, budget, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
-        return VerifyRun(api=client, issuer=None, role="", budget=budget)
 
     def close(self) -> None:
         """Close the connections."""
-        self.run.api.close()
+        self.api.close()
 
 
 def _judged(target: Target, case: Case, wrong: Callable[..., Finding] = failed) -> Finding:
     """Ask a case of ``zdemo verify``, and return its verdict as a result."""
-    verdict = case.judge(case.ask(target.run))
+    verdict = case.judge(case.ask(target))
     if verdict.mark is Mark.PASS:
         return passed(verdict.seen)
     return wrong(f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})")
@@ -82,8 +79,8 @@ def _reachable(target: Target) -> Finding:
         return failed_with(reply.failure)
     answers = f"answers {reply.status} in {reply.seconds * 1000:.0f} ms"
     if target.moved:
-        return passed(f"{target.origin} has nothing at / (404), so {target.path} is examined: it {answers}")
-    return passed(f"{target.origin}{_shown(target.path)} {answers}")
+        return passed(f"{target.origin} has nothing at / (404), so {target.api.path} is examined: it {answers}")
+    return passed(f"{target.origin}{_shown(target.api.path)} {answers}")
 
 
 def _shown(path: str) -> str:
@@ -97,14 +94,14 @@ def _no_token(target: Target) -> Finding:
     if reply.status == 401:
         return _judged(target, BY_ID["correct.no_token"])
     if reply.status < 300:
-        what = f"{_shown(target.path)} answers {reply.status} without a token: it is open to anyone"
+        what = f"{_shown(target.api.path)} answers {reply.status} without a token: it is open to anyone"
         return failed(what, f"guard it, or {ANOTHER_URL}")
     return _neither(reply)
 
 
 def _neither(reply: ApiReply) -> Finding:
-    at_url = OtherRoute(path="", typed="")  # so the whole path belongs to the address, and to one that is proposed
-    call = Call(route=at_url, url=reply.url, answer=reply, setting=OPTION)
+    # without a route, the whole path belongs to the address, and to one that is proposed
+    call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
     if before := decide(BEFORE_THE_API, ApiCase(call=call)):
         return failed(before.cause, *before.fix, otherwise=before.otherwise)
     fix = ANOTHER_URL if reply.status in (404, 405) else MUST_REFUSE
@@ -114,8 +111,8 @@ def _neither(reply: ApiReply) -> Finding:
 @check("api.garbage", "api.no_token", verdict="a made-up token", group=REFUSALS)
 def _garbage(target: Target) -> Finding:
     """A made-up token: 401 invalid_token."""
-    if target.run.refused_garbage.status in GATEWAY_STATUSES:
-        what = f"{target.run.refused_garbage.status}: the API cannot have tokens checked"
+    if target.refused_garbage.status in GATEWAY_STATUSES:
+        what = f"{target.refused_garbage.status}: the API cannot have tokens checked"
         return failed(what, "check the API's log; zdemo doctor (without --api) checks ZITADEL and the settings here")
     return _judged(target, BY_ID["correct.invalid_token"])
 
@@ -123,14 +120,13 @@ def _garbage(target: Target) -> Finding:
 @check("api.query", "api.no_token", verdict="a token in the query is read", group=QUERY)
 def _query(target: Target) -> Finding:
     """A token in the query is not accepted."""
-    run = target.run
-    reply = run.api.send(query=random_token())  # a real one would end up in logs
+    reply = target.api.send(query=random_token())  # a real one would end up in logs
     if reply.failure:
         return failed(reply.failure.message, MUST_REFUSE)
     if reply.status < 300:
         what = f"a token in the query is accepted ({reply.status}): URLs end up in logs and histories"
         return failed(what, ONLY_THE_HEADER)
-    as_in_the_header = reply.in_words() == run.refused_garbage.in_words() != run.bare.in_words()
+    as_in_the_header = reply.in_words() == target.refused_garbage.in_words() != target.bare.in_words()
     if as_in_the_header or reply.error == "invalid_token":
         return failed("the API reads a token in the query: it answers as to one in the header", ONLY_THE_HEADER)
     return passed(f"{reply.status}: the token in the query is ignored (tried with a made-up token)")
@@ -141,7 +137,7 @@ def _accepts(target: Target) -> Finding:
     """PAT is accepted, or refused only for a missing role."""
     if not target.token:
         return skipped("PAT is not set")
-    reply = target.run.api.bearer(target.token)
+    reply = target.api.bearer(target.token)
     if reply.failure:
         return failed_with(reply.failure)
     if reply.status < 300:

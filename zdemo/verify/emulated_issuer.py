@@ -111,8 +111,7 @@ class EmulatedIssuer:
 
     def introspections(self, since: float) -> int:
         """Return how many introspections have come since then (epoch seconds)."""
-        records = list(self._emulator.requests)
-        return sum(record.path == INTROSPECTION_PATH and record.at >= since for record in records)
+        return sum(record.path == INTROSPECTION_PATH and record.at >= since for record in list(self._emulator.requests))
 
     def change(self, what: str, person: Person) -> None:
         """Change a user: ``delete`` the token, ``revoke`` the roles, or ``deactivate`` or ``lock`` the user."""
@@ -124,5 +123,4 @@ class EmulatedIssuer:
                 for authorization in [a for a in self._world.authorizations.values() if a.user_id == user.id]:
                     self._world.remove_authorization(authorization)
             else:
-                state = {"deactivate": "INACTIVE", "lock": "LOCKED"}[what]
-                self._world.set_user_state(user, state, f"user.{what}ed")
+                self._world.set_user_state(user, {"deactivate": "INACTIVE", "lock": "LOCKED"}[what], f"user.{what}ed")

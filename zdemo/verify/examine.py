@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
-from zdemo.verify.case import Case, CaseReport, Group, Mark, Needs, Verdict, skip
+from zdemo.verify.case import Case, CaseReport, Group, Mark, Needs, Verdict
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import VerifyRun
 
@@ -42,16 +42,16 @@ def examine(
 
 def _verdict(case: Case, run: VerifyRun, failed: Collection[str]) -> Verdict:
     if case.needs is Needs.ROLE and not run.role:
-        return skip("the path requires no role (--no-role)")
+        return Verdict(Mark.SKIP, "the path requires no role (--no-role)")
     if missing := [name for name in case.builds_on if name in failed]:
-        return skip(f"needs {missing[0]}")
-    too_late = Verdict(mark=Mark.UNASKED, seen=f"not asked: {run.budget.seconds:g} s were over")
-    if run.budget.is_spent:
+        return Verdict(Mark.SKIP, f"needs {missing[0]}")
+    too_late = Verdict(Mark.UNASKED, f"not asked: {run.api.run_seconds:g} s were over")
+    if run.api.is_out_of_time:
         return too_late
     if how := run.gone():
-        return Verdict(mark=Mark.UNASKED, seen=f"not asked: {how}")
+        return Verdict(Mark.UNASKED, f"not asked: {how}")
     verdict = case.judge(case.ask(run))
-    return too_late if verdict.mark is Mark.FAIL and run.budget.is_spent else verdict
+    return too_late if verdict.mark is Mark.FAIL and run.api.is_out_of_time else verdict
 
 
 def in_groups(reports: Sequence[CaseReport]) -> dict[Group, list[CaseReport]]:

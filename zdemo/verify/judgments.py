@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.verify.api_client import ApiReply, problem_of
-from zdemo.verify.case import Mark, Verdict, bad, good, skip, unless
+from zdemo.verify.case import Mark, Verdict, unless
 from zdemo.zitadel.introspection_client import basic_credentials
 
 PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then
@@ -57,7 +57,7 @@ def impersonated(reply: ApiReply) -> Verdict:
     """Judge the answer to a token that names an actor: the API may decide, and only its log can tell what it knows."""
     if reply.let_in:
         what = "an impersonated token (act) is let in as its user's own; zdemo's guards refuse it with actor=False"
-        return Verdict(mark=Mark.PASS, seen=what, is_note=True)
+        return Verdict(Mark.PASS, what, is_note=True)
     return unless("" if reply.status in (401, 403) else reply.in_words(), reply.in_words())
 
 
@@ -65,7 +65,7 @@ def guarded(reply: ApiReply) -> Verdict:
     """Judge the answer to a request without a token; other statuses than these show that the path is not guarded."""
     seen = reply.in_words()
     if 200 <= reply.status < 300:
-        return Verdict(mark=Mark.FAIL, seen=f"open to everybody: {seen} without a token", says_all=True)
+        return Verdict(Mark.FAIL, f"open to everybody: {seen} without a token", says_all=True)
     return unless("" if reply.status in (400, 401, 403) else seen, seen)
 
 
@@ -81,9 +81,8 @@ def _refused_as(code: str, *statuses: int) -> OnReply:
 
     def judge(reply: ApiReply) -> Verdict:
         seen = reply.in_words()
-        if reply.status in statuses and reply.error == code:
-            return good(seen)
-        return bad(f"{seen}, no WWW-Authenticate: Bearer" if reply.status == 401 and reply.error is None else seen)
+        wrong = f"{seen}, no WWW-Authenticate: Bearer" if reply.status == 401 and reply.error is None else seen
+        return unless("" if reply.status in statuses and reply.error == code else wrong, seen)
 
     return judge
 
@@ -106,7 +105,7 @@ def challenged(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether each 401 has a challenge."""
     refusals = [reply.challenge.strip() for reply in replies if reply.status == 401]
     if not refusals:
-        return skip("the API never answered 401")
+        return Verdict(Mark.SKIP, "the API never answered 401")
     without = refusals.count("")
     return unless(f"{without} of {len(refusals)} have none" if without else "", f"{len(refusals)} have one")
 
@@ -115,7 +114,7 @@ def named_realm(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether each bearer challenge has at least one parameter."""
     parameters = [bearer.parameters for reply in replies if (bearer := reply.bearer)]
     if not parameters:
-        return skip("the API never sent a bearer challenge")
+        return Verdict(Mark.SKIP, "the API never sent a bearer challenge")
     return unless("" if all(parameters) else "Bearer without a parameter", "each has one")
 
 
@@ -123,7 +122,7 @@ def retry_after(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether each 503 says when to try again."""
     fields = [reply.header("retry-after") for reply in replies if reply.status == 503]
     if not fields:
-        return skip("the API never answered 503")
+        return Verdict(Mark.SKIP, "the API never answered 503")
     return unless("" if all(fields) else "503 without Retry-After", f"Retry-After: {fields[0]}")
 
 
@@ -131,15 +130,14 @@ def well_formed(replies: Sequence[ApiReply]) -> Verdict:
     """Judge the syntax of all challenges."""
     texts = {reply.challenge: None for reply in replies if reply.challenge}
     if not texts:
-        return skip("the API never sent a challenge")
-    problems = dict.fromkeys(filter(None, map(problem_of, texts)))
-    return unless("; ".join(problems), f"{len(texts)} different challenges")
+        return Verdict(Mark.SKIP, "the API never sent a challenge")
+    return unless("; ".join(dict.fromkeys(filter(None, map(problem_of, texts)))), f"{len(texts)} different challenges")
 
 
 def names_scope(reply: ApiReply) -> Verdict:
     """Judge whether a refusal for a missing role says what is missing."""
     if reply.bearer is None or reply.error != "insufficient_scope":
-        return skip("the API does not answer insufficient_scope")
+        return Verdict(Mark.SKIP, "the API does not answer insufficient_scope")
     scope = reply.bearer.parameters.get("scope", "")
     return unless("" if scope else "insufficient_scope without scope", f"scope={quoted(scope, 60)}")
 
@@ -181,14 +179,14 @@ too_long = _one(lambda reply: reply.status in (400, 401, 413, 431) or not (reply
 
 def outage(reply: ApiReply) -> Verdict:
     """Judge the answer to a valid, cold token while ZITADEL does not answer as it should."""
-    right = reply.status in GATEWAY_STATUSES
-    return good(f"{reply.in_words()} after {reply.seconds:.1f} s") if right else bad(reply.in_words())
+    seen = reply.in_words()
+    return unless("" if reply.status in GATEWAY_STATUSES else seen, f"{seen} after {reply.seconds:.1f} s")
 
 
 def prompt(reply: ApiReply | None) -> Verdict:
     """Judge the answer to a request that needs no ZITADEL, while others wait for it."""
     if reply is None:
-        return skip("--public was not given")
+        return Verdict(Mark.SKIP, "--public was not given")
     right = 0 < reply.status < 500 and reply.seconds <= PUBLIC_SECONDS
     seen = f"{reply.in_words()} after {reply.seconds:.1f} s" if reply.status else reply.in_words()
     return unless("" if right else seen, seen)
@@ -207,30 +205,30 @@ class Measured:
 def ended_in_time(measured: Measured) -> Verdict:
     """Judge a removal window."""
     if not measured.before.let_in:
-        return skip(f"the token was never let in: {measured.before.in_words()}")
+        return Verdict(Mark.SKIP, f"the token was never let in: {measured.before.in_words()}")
     if measured.seconds is None:
-        return bad(f"{measured.last.in_words()}, {measured.limit:.0f} s after the change")
-    return good(f"refused after {measured.seconds:.1f} s")
+        return Verdict(Mark.FAIL, f"{measured.last.in_words()}, {measured.limit:.0f} s after the change")
+    return Verdict(Mark.PASS, f"refused after {measured.seconds:.1f} s")
 
 
 def refused_while_away(seen: tuple[Measured, ApiReply, Sequence[ApiReply]]) -> Verdict:
     """Judge whether an outage keeps a deleted token valid: its window while ZITADEL answered, and then its answers."""
     window, before, replies = seen
     if not before.let_in:
-        return skip(f"the token was never let in: {before.in_words()}")
+        return Verdict(Mark.SKIP, f"the token was never let in: {before.in_words()}")
     if window.seconds is None:
-        return skip("a deleted token is let in anyway (safe.window_token)")
+        return Verdict(Mark.SKIP, "a deleted token is let in anyway (safe.window_token)")
     return none_let_in(replies)
 
 
 def recovered(recoveries: Mapping[str, float | None]) -> Verdict:
     """Judge after how many seconds a token was let in again, by what had been wrong; ``None``: it was not."""
     if not recoveries:
-        return skip("no outage was tried")
+        return Verdict(Mark.SKIP, "no outage was tried")
     if never := [name for name, seconds in recoveries.items() if seconds is None]:
-        return bad(f"a valid token is still refused {RECOVERY_SECONDS:.0f} s after: {', '.join(never)}")
+        return Verdict(Mark.FAIL, f"a valid token is still refused {RECOVERY_SECONDS:.0f} s after: {', '.join(never)}")
     seconds, slowest = max((seconds or 0.0, name) for name, seconds in recoveries.items())
-    return good(f"{len(recoveries)} outages, at most {seconds:.1f} s (after {slowest})")
+    return Verdict(Mark.PASS, f"{len(recoveries)} outages, at most {seconds:.1f} s (after {slowest})")
 
 
 def single_flight(seen: tuple[Sequence[ApiReply], int]) -> Verdict:
@@ -239,7 +237,7 @@ def single_flight(seen: tuple[Sequence[ApiReply], int]) -> Verdict:
     requests = len(replies)
     wrong = [reply for reply in replies if not (200 <= reply.status < 300 or reply.status in (429, 503))]
     if wrong:
-        return bad(f"{len(wrong)} of {requests}: {in_words(wrong)}")
+        return Verdict(Mark.FAIL, f"{len(wrong)} of {requests}: {in_words(wrong)}")
     busy = sum(reply.status >= 300 for reply in replies)
     some = f", {busy} of them refused for the moment" if busy else ""
     summary = f"{requests} requests{some}, introspections: {introspections}"

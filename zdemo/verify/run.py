@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zdemo.diagnosis.ask.facts import random_token
-from zdemo.verify.api_client import ApiClient, ApiReply, RunBudget
+from zdemo.verify.api_client import ApiClient, ApiReply
 from zdemo.verify.judgments import PUBLIC_SECONDS, RECOVERY_SECONDS, Measured
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ class VerifyRun:
     api: ApiClient
     issuer: EmulatedIssuer | None
     role: str
-    budget: RunBudget
     public: str = ""
     window_seconds: float = 10.0
     printed: Callable[[], bytes] = bytes  # what the API has printed so far
@@ -143,7 +142,7 @@ class VerifyRun:
                 reply = self.api.bearer(people[change].token)
                 took = time.monotonic() - starts[change]
                 seconds = max(took, 0.0) if not reply.let_in else None
-                if seconds is not None or took > limits[change] or self.budget.is_spent:
+                if seconds is not None or took > limits[change] or self.api.is_out_of_time:
                     done[change] = Measured(seconds=seconds, limit=limits[change], before=before[change], last=reply)
             time.sleep(POLL_SECONDS)
         return done
@@ -159,7 +158,7 @@ class VerifyRun:
     def stale(self) -> tuple[Measured, ApiReply, list[ApiReply]]:
         """Return the window of a deleted token, its answer before, and those after the window, while ZITADEL fails."""
         window, (token, before, at) = self.windows["delete"], self.deleted
-        while time.monotonic() - at < self.window_seconds and not self.budget.is_spent:
+        while time.monotonic() - at < self.window_seconds and not self.api.is_out_of_time:
             time.sleep(POLL_SECONDS)
         replies = []
         for kind in BRIEF_OUTAGES:
@@ -213,7 +212,7 @@ class VerifyRun:
     def _until_let_in(self, person: Person) -> float | None:
         """Return how long the API refuses a valid token."""
         start = time.monotonic()
-        while (took := time.monotonic() - start) < RECOVERY_SECONDS and not self.budget.is_spent:
+        while (took := time.monotonic() - start) < RECOVERY_SECONDS and not self.api.is_out_of_time:
             if 200 <= self.api.bearer(person.token, seconds=RECOVERY_SECONDS).status < 300:
                 return took
             time.sleep(POLL_SECONDS)
@@ -228,6 +227,5 @@ class VerifyRun:
 
 def last_lines(printed: bytes) -> list[str]:
     """Return the last lines that are not empty, without a terminal's escape sequences."""
-    text = ESCAPES.sub("", printed[-LAST_BYTES:].decode("utf-8", "replace"))
-    lines = text.splitlines()[len(printed) > LAST_BYTES :]
+    lines = ESCAPES.sub("", printed[-LAST_BYTES:].decode("utf-8", "replace")).splitlines()[len(printed) > LAST_BYTES :]
     return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]

@@ -7,8 +7,6 @@ ZITADEL accepts an assertion whose ``iat`` is at most one second ahead of its cl
 more than everything else that an introspection needs here.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable
@@ -36,7 +34,7 @@ class ClientAssertion:
     @renewed_after_fork
     def __init__(self, key: SigningKey, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
         self._key = key
-        self._audience = audience_of(issuer)
+        self._audience = without_default_port(issuer)  # as ZITADEL derives it from ``Host``, and compares it
         self._clock = clock
         self._lock = threading.Lock()
         self._text = ""
@@ -65,8 +63,3 @@ class ClientAssertion:
         key = cast("RSAPrivateKey", load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True))
         self._text = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": self._key.key_id})
         self._since, self._until = issued, expires - CLOCK_LEEWAY_SECONDS
-
-
-def audience_of(issuer: str) -> str:
-    """Return the issuer exactly as ZITADEL derives it from the ``Host`` of the request, and compares it."""
-    return without_default_port(issuer)

@@ -56,8 +56,7 @@ watched: ContextVar[Watched | None] = ContextVar("zdemo_watched", default=None)
 
 def basic_credentials(client_id: str, client_secret: str) -> str:
     """Return the ``Authorization`` value for client credentials: form-encoded (RFC 6749 §2.3.1), then Basic."""
-    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()
+    return "Basic " + base64.b64encode(f"{quote_plus(client_id)}:{quote_plus(client_secret)}".encode()).decode()
 
 
 class IntrospectionClient:

@@ -60,11 +60,6 @@ class ManagementClient:
         self.emulator = ""  # the name of zdemo's emulator, if it was that which answered last
 
     @property
-    def issuer(self) -> str:
-        """ZITADEL's address as it knows itself."""
-        return self.zitadel.issuer
-
-    @property
     def timeout_seconds(self) -> float:
         """The longest time that a request which begins now may take."""
         return self._timeout_seconds() if callable(self._timeout_seconds) else self._timeout_seconds

@@ -124,8 +124,7 @@ def _assignments_of(
 
 def define_role(client: ManagementClient, project_id: str, name: str, role: str) -> bool:
     """Define a role that a user is to get, and return whether the project did not have it."""
-    keys = resources.list_roles(client, project_id)
-    if role.casefold() in (key.casefold() for key in keys):
+    if role.casefold() in (key.casefold() for key in resources.list_roles(client, project_id)):
         return False
     require_user(client, project_id, name)
     resources.add_role(client, project_id, role, role)

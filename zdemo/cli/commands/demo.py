@@ -125,8 +125,7 @@ def _introspections(result: StepResult) -> Iterator[tuple[str, str]]:
     if not result.token or result.step.route is Route.PUBLIC:
         yield "ZITADEL", "not asked"
     elif not result.introspections:
-        is_known = result.actual < 500
-        why = "a fresh answer is in the cache" if is_known else "the API waits until ZITADEL is back"
+        why = "a fresh answer is in the cache" if result.actual < 500 else "the API waits until ZITADEL is back"
         yield "ZITADEL", f"not asked: {why}"
     for token, outcome in result.introspections:
         yield "ZITADEL", f"POST {INTROSPECTION_PATH}, token={token}"

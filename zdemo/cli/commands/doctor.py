@@ -222,8 +222,7 @@ class _Examination:
                 fix = Command("doctor --fix", option=option, env_file=self.env_file)
                 screen.steps("fix it", [fix], label_width=reports.HEADING_WIDTH)
         if self.junit_file is not None:
-            cases = reports.reported_checks(done)
-            reports.write_report(screen, self.junit_file, "doctor", cases, seconds=seconds)
+            reports.write_report(screen, self.junit_file, "doctor", reports.reported_checks(done), seconds=seconds)
         fails = _failed(done) or (bool(self.only) and any(not report.result.satisfied for report in done))
         return ExitCode.NO if fails else ExitCode.YES, done
 
@@ -242,14 +241,13 @@ class _Examination:
         origin = check_address("--api", typed, environment, example="http://127.0.0.1:5000/api/private")
         token = environment.get("PAT", "").strip()
         is_sent = token.isascii() and token.isprintable()
-        return Target(origin=origin, path=path.partition("#")[0], token=token if is_sent else "")
+        return Target.at(origin, path.partition("#")[0], token if is_sent else "")
 
     def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
         known = settings_problems(subject.environment) if isinstance(subject, DoctorContext) else ()
         for report in examine(checks, subject, only):
             result = report.result
-            is_caused = report.check.group != "settings" and result.outcome is Outcome.FAIL
-            if is_caused:
+            if report.check.group != "settings" and result.outcome is Outcome.FAIL:
                 result = with_settings_first(result, known, report.id)
             yield replace(report, result=result.with_env_file(self.env_file))
 

@@ -14,9 +14,8 @@ from zdemo.cli.token_input import at_terminal, typed_line
 from zdemo.cli.usage import flag, option
 from zdemo.config.environment import read_environment
 from zdemo.config.file_io import create_file, replace_file
-from zdemo.config.new_dotenv import emulator_text, settings_in
+from zdemo.config.new_dotenv import emulator_text, is_skeleton, settings_in, skeleton
 from zdemo.config.settings import API_URL
-from zdemo.config.skeleton import is_skeleton, skeleton
 from zdemo.config.sources import hiding_problems
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError

@@ -78,7 +78,7 @@ def make_apis_forget(project: _Project, user_id: str) -> tuple[bool, str, Forgot
         return sharing, "", Forgotten()
     withheld = is_withheld(environment, FORGET_KEY, setting=settings.setting, address=settings.api_url)
     key = "" if withheld else environment.get(FORGET_KEY, "").strip()
-    told = order_to_forget(settings, user_id, key=key, issuer=project.client.issuer, project_id=project.id)
+    told = order_to_forget(settings, user_id, key=key, issuer=project.client.zitadel.issuer, project_id=project.id)
     return sharing, settings.api_url, told
 
 

@@ -23,9 +23,8 @@ from zdemo.cli.layout import in_lines
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import flag, option
-from zdemo.config.dotenv_file import Dotenv
 from zdemo.config.environment import Environment, read_environment
-from zdemo.config.new_dotenv import emulator_text
+from zdemo.config.new_dotenv import emulator_settings
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
@@ -173,8 +172,8 @@ class _JsonLogScreen(Screen):
 
 
 def _with_emulator(environment: Environment, port: int) -> Environment:
-    values = Dotenv(emulator_text(port)).values
-    options = {name: ("--emulator", value) for name, value in values.items() if name != "ZDEMO_CACHE_TTL"}
+    values = emulator_settings(port).items()
+    options = {name: ("--emulator", value) for name, value in values if name != "ZDEMO_CACHE_TTL"}
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
@@ -311,8 +310,7 @@ def _cache(settings: Settings) -> str:
 def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     """Return the commands to run next; each can be pasted as it is, and overwrites nothing."""
     route = "scoped" if place.emulator_port or environment.get("PAT") else "public"
-    is_known = place.url == environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
-    url = "" if is_known else f" --url {place.url}"
+    url = "" if place.url == environment.get(API_URL, DEFAULT_API_URL).rstrip("/") else f" --url {place.url}"
     call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT_ENV_FILE
     if not place.emulator_port:
         return [with_env_file(call, mine)]

@@ -162,8 +162,7 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
         if not asks:
             hint = f"add --domain, for example --domain {EXAMPLE_DOMAIN}; the emulator is --domain {emulator}"
             raise UsageError(f"{what}, so it is not clear which ZITADEL to set up", hint=hint)
-        question = f"{what}. Which ZITADEL do you want to set up? [{emulator}] "
-        given["ZITADEL_DOMAIN"] = typed_line(question) or emulator
+        given["ZITADEL_DOMAIN"] = typed_line(f"{what}. Which ZITADEL do you want to set up? [{emulator}] ") or emulator
     elif asks and "ZITADEL_DOMAIN" not in environment:
         given["ZITADEL_DOMAIN"] = typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
     environment = _layers(given, options, files)
@@ -328,14 +327,12 @@ def show_teardown(screen: Screen, teardown: Teardown, file: Path, emulator: str)
         _head(screen, teardown.issuer, teardown.admin, emulator)
     remove, restore = screen.mark("remove", "red"), screen.mark("restore", "green")
     rows = [_row(item.what, item.name, item.note, "stays" if item.stays else remove) for item in teardown.shown]
-    added = screen.mark("not setup's", "yellow")
-    rows += [_row(item.what, item.name, "", added) for item in teardown.added_by_others]
+    rows += [_row(item.what, item.name, "", screen.mark("not setup's", "yellow")) for item in teardown.added_by_others]
     if removed := [name for name in teardown.settings if name not in teardown.restored]:
         rows.append(_row(file.name, ", ".join(removed), "", remove))
     if teardown.restored:
         rows.append(_row(file.name, ", ".join(teardown.restored), "your previous values", restore))
-    killed_at_end = ["  all recorded objects are gone already; only the state file is left"]
-    screen.table(rows or [killed_at_end])
+    screen.table(rows or [["  all recorded objects are gone already; only the state file is left"]])
     screen.say()
 
 

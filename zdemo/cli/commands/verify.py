@@ -20,7 +20,7 @@ from zdemo.cli.common_options import Json, Junit, split_url
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import completing, flag, option, verbose_flag
 from zdemo.config.address import is_loopback
-from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.environment import KEY_FILE
 from zdemo.config.names import did_you_mean
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
@@ -88,8 +88,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         if name not in NAMES:
             near = did_you_mean(name, NAMES)
             list_them = Command("verify --list", uses_settings=False, does="shows the IDs")
-            hint = f"did you mean {near}?" if near else list_them
-            raise UsageError(f"unknown case: {name}", hint=hint)
+            raise UsageError(f"unknown case: {name}", hint=f"did you mean {near}?" if near else list_them)
     if list_cases:
         reports.show_list(screen, requested(CASES, names), as_json=as_json)
         return ExitCode.YES
@@ -130,8 +129,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
 def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
     """Return no when a case failed, or when one that was requested by name could not be asked."""
     marks = {report.mark for report in reports}
-    by_name = any(report.mark is Mark.SKIP and report.case.id in only for report in reports)
-    if Mark.FAIL in marks or by_name:
+    if Mark.FAIL in marks or any(report.mark is Mark.SKIP and report.case.id in only for report in reports):
         return ExitCode.NO
     return ExitCode.NO_ANSWER if Mark.UNASKED in marks else ExitCode.YES
 
@@ -181,7 +179,7 @@ def _given(target: GradedApi, values: Mapping[str, str], port: int) -> dict[str,
     """Return the variables that the API gets: no token, and a key file only where its ``.env`` names another."""
     names = [*FOR_THE_API, *(text.partition("=")[0] for text in target.env)]
     with suppress(SettingsError):
-        names += [KEY_FILE] if read_dotenv(DEFAULT_ENV_FILE).get(KEY_FILE, "").strip() else []
+        names += [KEY_FILE] if valid_dotenv(DEFAULT_ENV_FILE).values.get(KEY_FILE, "").strip() else []
     given = with_emulator.variables(values, port, target.env)
     return {"PORT": str(port), **{name: given[name] for name in names if name in given}}
 
@@ -209,7 +207,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     from zdemo.emulator import World, emulate
     from zdemo.emulator.seed import random_start
     from zdemo.serving.signals import left_by_signals
-    from zdemo.verify.api_client import MOST_SECONDS, ApiClient, RunBudget
+    from zdemo.verify.api_client import MOST_SECONDS, ApiClient
     from zdemo.verify.api_process import LOOPBACK, api_running, free_port
     from zdemo.verify.emulated_issuer import emulated_issuer
     from zdemo.verify.judgments import secrets_of
@@ -229,12 +227,11 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         command = with_emulator.expanded(target.command, with_emulator.placeholders(values, port))
         origin, api = f"http://{LOOPBACK}:{port}", stack.enter_context(api_running(command, environment))
         _wait(screen, target, api, origin)
-        budget = RunBudget(MOST_SECONDS + target.window_seconds)
+        seconds = MOST_SECONDS + target.window_seconds
         yield VerifyRun(
-            api=stack.enter_context(closing(ApiClient(origin, target.path, budget, patient=True))),
+            api=stack.enter_context(closing(ApiClient(origin, target.path, seconds, patient=True))),
             issuer=issuer,
             role=target.role,
-            budget=budget,
             public=target.public,
             window_seconds=target.window_seconds,
             printed=api.printed,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from zdemo.config.environment import is_setting
-from zdemo.config.skeleton import completion
+from zdemo.config.new_dotenv import completion
 from zdemo.config.sources import folder_problem, hiding_problems
 from zdemo.config.variables import VARIABLES
 from zdemo.diagnosis.checks.check import check, failed, passed, with_problems

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER
+from zdemo.config.address import INTERNAL_URL, ISSUER, without_default_port
 from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe, TokenCase
@@ -19,7 +19,6 @@ from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable
 from zdemo.http.failure_messages import failed as connection_failed
 from zdemo.http.failure_messages import proxy_address, proxy_problem
-from zdemo.zitadel.client_assertion import audience_of
 from zdemo.zitadel.introspection_response import DATABASE_AWAY, answer_error
 
 CERTIFICATE_KINDS = tuple(kind for kind in FailureKind if kind.startswith("certificate_"))
@@ -162,7 +161,7 @@ def _issuer(context: DoctorContext) -> Finding:
     """ZITADEL's issuer is ZITADEL_DOMAIN: scheme, host, port."""
     if not (issuer := context.evidence.issuer):
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
-    requested = audience_of(context.zitadel.issuer)
+    requested = without_default_port(context.zitadel.issuer)
     if issuer == requested:
         return passed(issuer)
     fix = "let the proxy in front of ZITADEL pass Host with its port unchanged"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from zdemo.config.address import without_default_port
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import NO_SETTINGS, ClientRecords, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
@@ -19,7 +20,7 @@ from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, Line
 from zdemo.errors import CredentialsRefused
 from zdemo.errors.problem import Problem
 from zdemo.errors.steps import Command, SetVariable, Step, sentence
-from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
+from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS
 from zdemo.zitadel.records import Application
 
 SIGNER = "the key of ZITADEL_KEY_FILE"
@@ -151,7 +152,7 @@ def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
 
 def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Finding | None:
     """Find assertions that name another audience than ZITADEL's issuer, which it compares exactly."""
-    issuer, audience = evidence.issuer, audience_of(zitadel_domain)
+    issuer, audience = evidence.issuer, without_default_port(zitadel_domain)
     if issuer in ("", audience):
         return None
     cause = f"ZITADEL's issuer is {issuer}, but assertions signed with {signer} are for {audience} (ZITADEL_DOMAIN)"

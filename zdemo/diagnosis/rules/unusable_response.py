@@ -14,9 +14,8 @@ from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import SetVariable, Shell, sentence
 from zdemo.http.api_call import parse_challenge
-from zdemo.zitadel.instance_not_found import INSTANCE_UNKNOWN, instance_not_found
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
-from zdemo.zitadel.introspection_response import DATABASE_AWAY
+from zdemo.zitadel.introspection_response import DATABASE_AWAY, INSTANCE_UNKNOWN, instance_not_found
 
 FILTERED = (401, 403, 407, 413)  # how a filter refuses: ZITADEL never so for discovery, nor with a page
 NETWORK_LOGIN = 511  # RFC 6585 §6: never a server's own answer

@@ -15,7 +15,6 @@ from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
     user_credentials,
     users,
     v1,
-    web_keys,
 )
 from zdemo.emulator.api.service import REST, SERVICES
 from zdemo.emulator.oidc.responses import is_preflight, preflight

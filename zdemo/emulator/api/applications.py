@@ -148,16 +148,14 @@ for method, active, date, refusal in (  # while an application is off, its crede
 @SERVICE.method("DeleteApplication", **_BOTH)
 def _delete_application(call: Call) -> Answer:
     """Delete an application, which an ORG_OWNER cannot do (ZITADEL), except with the whole project."""
-    application = _existing(call, "project.app.delete", "COMMAND-0po9s")
-    call.world.remove_application(application)
+    call.world.remove_application(_existing(call, "project.app.delete", "COMMAND-0po9s"))
     return {"deletionDate": t.moment(call.world.now())}
 
 
 @SERVICE.method("GetApplication", applicationId=t.ID)
 def _get_application(call: Call) -> Answer:
     """Show one application by its own ID; a client ID is unknown here."""
-    unknown = NotFound("Errors.App.NotExisting", "QUERY-pCP8P")
-    application = permitted_application(call, "project.app.read", unknown)
+    application = permitted_application(call, "project.app.read", NotFound("Errors.App.NotExisting", "QUERY-pCP8P"))
     return {"application": _show(call.world, application)}
 
 
@@ -261,8 +259,7 @@ def _create_application_key(call: Call) -> Answer:
 @SERVICE.method("GetApplicationKey", keyId=t.ID)
 def _get_application_key(call: Call) -> Answer:
     key_id, unknown = call.body["keyId"], NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g")
-    owner = next((a for a in call.world.applications.values() if key_id in a.keys), None)
-    application = existing(owner, unknown)
+    application = existing(next((a for a in call.world.applications.values() if key_id in a.keys), None), unknown)
     _need(call, "project.app.read", application)
     key = application.keys[key_id]
     return {"keyId": key.id, "creationDate": t.moment(key.created), "expirationDate": t.moment(key.expires)}
@@ -272,8 +269,7 @@ def _get_application_key(call: Call) -> Answer:
 def _delete_application_key(call: Call) -> Answer:
     """Delete a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Application key not found", "COMMAND-4m77G")
-    application = permitted_application(call, "project.app.write", unknown)
-    existing(application.keys.pop(call.body["keyId"], None), unknown)
+    existing(permitted_application(call, "project.app.write", unknown).keys.pop(call.body["keyId"], None), unknown)
     return {"deletionDate": t.moment(call.world.now())}
 
 

@@ -198,8 +198,7 @@ def _create_administrator(call: Call) -> Answer:
         raise no_project()
     if resource.held_by(call.body["userId"]) in call.world.administrators:
         raise AlreadyExists(*_EXISTS[resource.kind])
-    administrator = call.world.add_administrator(call.body["userId"], resource, roles)
-    return {"creationDate": t.moment(administrator.created)}
+    return {"creationDate": t.moment(call.world.add_administrator(call.body["userId"], resource, roles).created)}
 
 
 @INTERNAL.method("UpdateAdministrator", **_FIELDS, roles=lists.UNIQUE_IDS)

@@ -192,8 +192,7 @@ class Repeated(FieldType):
     def _read(self, value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise TypeError
-        read = [self.of._read(item) for item in value]
-        return [item for item in read if item is not ABSENT]
+        return [item for item in map(self.of._read, value) if item is not ABSENT]
 
 
 @dataclass(frozen=True)

@@ -154,8 +154,7 @@ def _show(world: World, session: LoginSession) -> Answer:
 
 
 def _sees(call: Call, session: LoginSession) -> bool:
-    is_own = call.caller.id in (session.creator, session.user_id)
-    return is_own or call.may("session.read", _owner(call.world, session))
+    return call.caller.id in (session.creator, session.user_id) or call.may("session.read", _owner(call.world, session))
 
 
 @SERVICE.method("GetSession", rest="GET /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN)
@@ -269,8 +268,7 @@ def _get_device_authorization_request(call: Call) -> Answer:
     request.id = sealed(request.code, PAT_KEY_NAME)
     answer: Answer = {"id": request.id, "clientId": request.client_id, "scope": request.scopes}
     if application := call.world.application_of(request.client_id):
-        project = call.world.projects[application.project_id]
-        answer |= {"appName": application.name, "projectName": project.name}
+        answer |= {"appName": application.name, "projectName": call.world.projects[application.project_id].name}
     return {"deviceAuthorizationRequest": t.without_defaults(answer)}
 
 

@@ -1,12 +1,15 @@
-"""Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
+"""Methods about the whole instance and its organizations: zitadel.{org,feature,settings,webkey}.v2."""
 
-from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, NO_TIME, OPTIONAL, enum, moment
+from typing import Any
+
+from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, NO_TIME, OPTIONAL, Message, OneOf, Sub, dates, enum, moment
 from zdemo.emulator.api.lists import Filter, Listing, columns, equal_filter, id_filter, state_of, text_query
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Organization
 from zdemo.emulator.oidc import LOCALES
+from zdemo.emulator.signing_keys import activate, add_signing_key, signing_keys
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.org.v2.OrganizationService")
@@ -88,8 +91,7 @@ def _get_instance_features(call: Call) -> Answer:
     """Show the features, with a source only where the instance set one."""
     features: Answer = {name: {} for name in (*_FLAGS, "improvedPerformance", "loginV2")}
     for name, enabled in call.world.features.items():
-        on = {"enabled": True} if enabled else {}
-        features[name] = on | {"source": "SOURCE_INSTANCE"}
+        features[name] = ({"enabled": True} if enabled else {}) | {"source": "SOURCE_INSTANCE"}
     return {"details": _instance_details(call), **features}
 
 
@@ -120,3 +122,47 @@ def _set_security_settings(call: Call) -> Answer:
         raise FailedPrecondition("No changes", "POLICY-EWsf3")
     call.world.security = settings
     return {"details": _instance_details(call)}
+
+
+# --- the keys that sign JWTs, each of the size that is the default of its kind ---
+
+WEB_KEYS = Service("zitadel.webkey.v2.WebKeyService")
+KEY_KINDS: dict[str, tuple[str, dict[str, str]]] = {
+    "rsa": ("RS256", {"bits": "RSA_BITS_2048", "hasher": "RSA_HASHER_SHA256"}),
+    "ecdsa": ("ES256", {"curve": "ECDSA_CURVE_P256"}),
+    "ed25519": ("EdDSA", {}),
+}
+_KEY: dict[str, Any] = dict.fromkeys(KEY_KINDS, Sub(Message("Key")))
+
+
+@WEB_KEYS.method("CreateWebKey", OneOf("Key", tuple(KEY_KINDS)), permission="iam.web_key.write", **_KEY)
+def _create_web_key(call: Call) -> Answer:
+    """Publish a new key, which does not sign yet."""
+    key = add_signing_key(call.world, KEY_KINDS[next(iter(call.body), "rsa")][0])
+    return {"id": key.id, "creationDate": moment(key.created)}
+
+
+@WEB_KEYS.method("ListWebKeys", permission="iam.web_key.read")
+def _list_web_keys(call: Call) -> Answer:
+    by_algorithm = {algorithm: {kind: words} for kind, (algorithm, words) in KEY_KINDS.items()}
+    keys = list(signing_keys(call.world).values())
+    states = ["ACTIVE", *("INITIAL" if key.sequence == 1 else "INACTIVE" for key in keys[1:])]
+    rows = [{"id": k.id, **dates(k), **by_algorithm[k.algorithm]} for k in keys]
+    return {"webKeys": [row | {"state": f"STATE_{state}"} for row, state in zip(rows, states, strict=True)]}
+
+
+@WEB_KEYS.method("ActivateWebKey", permission="iam.web_key.write", id=ID)
+def _activate_web_key(call: Call) -> Answer:
+    key = existing(signing_keys(call.world).get(call.body["id"]), NotFound("Web key not found", "COMMAND-teiG3"))
+    return {"changeDate": moment(activate(call.world, key))}
+
+
+@WEB_KEYS.method("DeleteWebKey", permission="iam.web_key.delete", id=ID)
+def _delete_web_key(call: Call) -> Answer:
+    """Remove a key, whose JWTs end, or answer with the date of its removal; for an unknown one the answer is empty."""
+    world, id = call.world, call.body["id"]
+    if id == next(iter(signing_keys(world))):
+        raise FailedPrecondition("Cannot delete active web key", "COMMAND-Chai1")
+    if world.signing_keys.pop(id, None):
+        world.removed[id] = world.now()
+    return {"deletionDate": moment(world.removed[id])} if id in world.removed else {}

@@ -47,8 +47,7 @@ def _create_project(call: Call) -> Answer:
 def _update_project(call: Call) -> Answer:
     """Change what the request has; no change is accepted."""
     project = _existing(call, "project.write", "COMMAND-3M9sd")
-    names = {"name": "name"} | FLAGS
-    values = {attribute: call.body[name] for name, attribute in names.items() if name in call.body}
+    values = {attribute: call.body[name] for name, attribute in {"name": "name", **FLAGS}.items() if name in call.body}
     if values.get("name", project.name).lower() != project.name.lower():
         call.world.check_project_name(project.organization_id, values["name"])
     return {"changeDate": t.moment(call.change(project, **values))}
@@ -197,16 +196,14 @@ def _existing_grant(call: Call) -> ProjectGrant:
 
 @SERVICE.method("CreateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))
 def _create_project_grant(call: Call) -> Answer:
-    unknown = FailedPrecondition("Project not found", "COMMAND-m9gsd")
-    project = permitted_project(call, "project.grant.write", unknown)
+    project = permitted_project(call, "project.grant.write", FailedPrecondition("Project not found", "COMMAND-m9gsd"))
     granted = call.body["grantedOrganizationId"]
     if granted not in call.world.organizations:
         raise FailedPrecondition("Organisation doesn't exist", "COMMAND-3m9gg")
     role_keys = _granted_roles(call, project)
     if granted == project.organization_id:
         raise FailedPrecondition("Project grant is invalid", "PROJECT-ckUpbvboAH")
-    grant = call.world.add_project_grant(project, granted, role_keys)
-    return {"creationDate": t.moment(grant.created)}
+    return {"creationDate": t.moment(call.world.add_project_grant(project, granted, role_keys).created)}
 
 
 @SERVICE.method("UpdateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))

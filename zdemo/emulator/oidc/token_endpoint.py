@@ -187,8 +187,7 @@ def _check_verifier(request: AuthRequest, verifier: str) -> None:
     """Check the proof of who began the login (RFC 7636 §4.6); any method but S256 counts as plain (ZITADEL)."""
     if not verifier:
         raise OAuthError("invalid_request", "code_verifier required")
-    hashed = request.challenge_method == "S256"
-    proof = encoded(sha256(verifier.encode()).digest()) if hashed else verifier
+    proof = encoded(sha256(verifier.encode()).digest()) if request.challenge_method == "S256" else verifier
     if request.challenge != proof:
         raise OAuthError("invalid_grant", "invalid code_verifier")
 

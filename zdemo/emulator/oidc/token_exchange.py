@@ -42,8 +42,7 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
     actor = subject
     if form.last("subject_token_type") in (USER_ID, JWT) or form.last("actor_token"):
         if not world.security.get("enableImpersonation"):
-            what = "Errors.TokenExchange.Impersonation.PolicyDisabled"
-            raise OAuthError("invalid_request", what, status=403)
+            raise OAuthError("invalid_request", "Errors.TokenExchange.Impersonation.PolicyDisabled", status=403)
         actor = _given(world, form, client, "actor", (ACCESS, ID))
     audience, scopes = _audience(form, subject, actor), _scopes(form, subject, actor)
     acts = actor.actor

@@ -9,8 +9,6 @@ The worker that asks has a lease in the store. The others look again, at growing
 ends, and ask for themselves when they have waited for as long as a lease lasts. Most of the time is left for ZITADEL.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass

@@ -3,8 +3,6 @@
 The time limits are redis-py's: they bound each wait for the network, and not the system's resolver.
 """
 
-from __future__ import annotations
-
 import logging
 import ssl
 from collections.abc import Callable
@@ -91,8 +89,7 @@ def state_after(error: Exception, address: str) -> SharedState:
         errors.append(inner)
     fault = next(fault for fault in REFUSED_WRITES + FAULTS if any(isinstance(e, fault.errors) for e in errors))
     untrusted = next((f": {e.verify_message}" for e in errors if isinstance(e, ssl.SSLCertVerificationError)), "")
-    reason = f"the store at {address} {fault.meaning}{untrusted}"
-    return SharedState(reason, fault.hint, reads=fault in REFUSED_WRITES)
+    return SharedState(f"the store at {address} {fault.meaning}{untrusted}", fault.hint, reads=fault in REFUSED_WRITES)
 
 
 @dataclass(eq=False, repr=False)  # the URL may have a password

@@ -57,8 +57,7 @@ class Sealer:
         The question was sent at ``asked_at`` by the store's clock, and at ``asked_at_wall`` by the asker's (epoch).
         """
         text = json.dumps(dict(answer.claims), separators=(",", ":")).encode()
-        times = TIMES.pack(asked_at, asked_at_wall)
-        value = self.seal("answer", name, times + text + b" " * (-len(text) % PADDING))
+        value = self.seal("answer", name, TIMES.pack(asked_at, asked_at_wall) + text + b" " * (-len(text) % PADDING))
         return value if len(value) <= LARGEST_VALUE_BYTES else None
 
     def open_answer(self, name: str, value: bytes) -> tuple[Introspection, float, float]:
