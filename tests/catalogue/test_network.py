@@ -22,6 +22,7 @@ from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
 from zdemo.emulator import CLIENT_ID, PROJECT_ID, VISITOR, Emulator
 from zdemo.http.api_call import LOCAL_SECONDS
+from zdemo.http.example_api import PUBLIC_ANSWER
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
@@ -296,7 +297,7 @@ def example_api(scoped: Behaviour, **identity: str | None) -> Behaviour:
     """Return an API like zdemo's, whose scoped route behaves as told, and which may tell its identity."""
     challenge = {"WWW-Authenticate": 'Bearer realm="zdemo"'}
     private = answer(json_body({"error": "unauthorized", "request_id": "1"}), 401, headers=challenge)
-    others = {"/api/public": answer(json_body({"message": "Public route"})), "/api/private": private}
+    others = {"/api/public": answer(json_body(PUBLIC_ANSWER)), "/api/private": private}
     if identity:
         others["/-/identity"] = answer(json_body(identity))
     return by_path(others, scoped)

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+import requests
 
 from tests.support.emulator_target import INTROSPECT, Server, basic
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, NEVER, ORGANIZATION_ID, READER, Emulator
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, NEVER, ORGANIZATION_ID, READER, Emulator, new_fault
 from zdemo.emulator.control import check_caller
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
@@ -26,15 +27,23 @@ def is_active(server: Server, token: str = READER.pat) -> bool:
     return bool(response.json()["active"])
 
 
+def test_a_program_that_controls_it_asks_past_the_faults_and_leaves_no_record(own: Emulator, near: Server) -> None:
+    own.faults.add(new_fault("stopped"))
+    with pytest.raises(requests.ConnectionError):
+        near.get("/debug/ready")
+    assert near.get("/debug/ready", **CONTROL).text == '"ok"'
+    assert [record.status for record in own.requests] == [0]
+
+
 def test_the_state_names_the_emulator_as_every_answer_does(own: Emulator, near: Server) -> None:
     status, state = ask(near, "GET", "state")
     assert (status, state["name"], state["advanced_seconds"], state["faults"]) == (200, own.world.name, 0, [])
     assert near.get("/debug/healthz").headers[NAME] == near.get("/nothing").headers[NAME] == own.world.name
     assert READER.pat not in str(state)
     assert [user["username"] for user in state["users"]] == ["reader", "visitor", "zdemo-admin", "ada"]
-    born_dead = own.world.add_pat(own.world.add_user(ORGANIZATION_ID, "robot", "Robot", id="a:b"), NEVER)
+    own.world.add_pat(own.world.add_user(ORGANIZATION_ID, "robot", "Robot", id="a:b"), NEVER)
     robot = ask(near, "GET", "state")[1]["users"][-1]
-    assert (robot["pats"], robot["ended_pats"]) == ([], [born_dead.id])
+    assert robot["pats"] == [], "this PAT never works"
     near.post_form(INTROSPECT, [("token", "x" * 71)], basic(CLIENT_ID, "wrong"))
     record = ask(near, "GET", "requests")[1]["requests"][-1]
     assert (record["method"], record["path"], record["status"]) == ("POST", INTROSPECT, 400)

@@ -17,7 +17,7 @@ from tests.support.wire import request
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR
 from zdemo.server import create_app
-from zdemo.server.app import Readiness
+from zdemo.server.operations import Readiness
 
 
 def _samples(text: str) -> dict[str, float]:

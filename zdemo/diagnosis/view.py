@@ -8,6 +8,7 @@ from typing import Any
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.errors.problem import ProblemKind
 from zdemo.errors.steps import Paste, Step, does, in_words
+from zdemo.text.printable import printable
 
 OPEN = "one of these; they cannot be told apart from outside"
 ALTERNATIVES = "it can also be"
@@ -57,6 +58,16 @@ def plain_text(finding: Finding) -> str:
     lines += [f"{heading(finding)}: {candidate}" for candidate in finding.candidates]
     lines += [f"fix: {line(step)}" for step in finding.fix]
     return "\n".join([*lines, *(f"otherwise: {line(step)}" for step in finding.otherwise)])
+
+
+def document(finding: Finding) -> dict[str, Any]:
+    """Return what every document for programs, and the page, says of a finding."""
+    return {
+        "finding": finding.id or None,
+        "because": [printable(problem.text) for problem in finding.because],
+        "certainty": finding.certainty.value,
+        "candidates": [printable(text) for text in finding.candidates],
+    }
 
 
 def step_document(step: Step) -> dict[str, Any]:

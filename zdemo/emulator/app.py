@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from zdemo.emulator import api, login_page, oidc
 from zdemo.emulator.api.protocols import as_json
-from zdemo.emulator.faults import Faults, Faulty
+from zdemo.emulator.faults import Faults, Faulty, is_control
 from zdemo.emulator.incoming.body import MOST_LARGE_BODIES, TOO_LARGE, read_body
 from zdemo.emulator.incoming.origin import Origin
 from zdemo.emulator.incoming.request_records import RequestRecord, RequestRecords, masked, note, notes_of
@@ -99,7 +99,8 @@ class _Front:
             milliseconds=(time.perf_counter() - started) * 1000,
             **{"reason": REASONS.get(status, "")} | notes,
         )
-        self._records.add(record)  # last, since writing a log can block: the world is not locked here
+        if not is_control(environ):
+            self._records.add(record)  # last, since writing a log can block: the world is not locked here
         return body
 
     def _answer(self, environ: Environ, path: str, start: Callable[..., Any]) -> Iterable[bytes]:

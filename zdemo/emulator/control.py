@@ -98,7 +98,6 @@ class Emulator:
                     "username": u.username,
                     "state": u.state,
                     "pats": [pat.id for pat in u.pats.values() if not pat.dead and pat.expires > now],
-                    "ended_pats": [pat.id for pat in u.pats.values() if pat.dead],  # listed, but ended for good
                 }
                 for u in self.world.users.values()
             ]

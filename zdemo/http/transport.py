@@ -49,10 +49,10 @@ class Transport:
         self.origin = origin
         self.setting = setting
         self._issuer, self._issuer_setting = issuer, issuer_setting
-        self._headers = dict(HEADERS)
+        self.headers = dict(HEADERS)  # of each request
         if issuer:  # from these ZITADEL tells the instance, and makes the issuer in its answers
             scheme, _, host = without_default_port(issuer).partition("://")
-            self._headers |= {"Host": host, "X-Forwarded-Proto": scheme}  # TLS may end before ZITADEL
+            self.headers |= {"Host": host, "X-Forwarded-Proto": scheme}  # TLS may end before ZITADEL
         parts = urlsplit(origin)
         here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine
         # nor would a proxy keep another Host than that of the URL (RFC 9112 §3.2.2)
@@ -101,7 +101,7 @@ class Transport:
         if self._proxy_problem:
             raise failed(FailureKind.PROXY_UNUSABLE, self.origin, self.setting, detail=self._proxy_problem)
         request = requests.Request(
-            method, self.origin + path, headers={**self._headers, **(headers or {})}, data=form, json=json
+            method, self.origin + path, headers={**self.headers, **(headers or {})}, data=form, json=json
         ).prepare()
         if repeated:
             request.headers = HTTPHeaderDict(request.headers)  # type: ignore[assignment]  # it keeps both of two fields

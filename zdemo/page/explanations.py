@@ -25,7 +25,7 @@ from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.token_form import token_form
-from zdemo.diagnosis.view import brief, heading, step_document, why
+from zdemo.diagnosis.view import brief, document, heading, step_document, why
 from zdemo.errors import (
     ConnectionFailed,
     InsufficientScope,
@@ -95,13 +95,10 @@ def why_document(finding: Finding, call: Call, options: PageOptions) -> dict[str
     if first and need_settings and file and not os.path.lexists(file):
         steps = (first, *steps)
     return {
-        "finding": finding.id,
+        **document(finding),
         "sentence": why(finding),
-        "because": [problem.text for problem in finding.because],
         "rfc": rule,
-        "certainty": finding.certainty,
         "heading": heading(finding),
-        "candidates": list(finding.candidates),
         "seen": [list(row) for row in finding.seen],
         "fix": [step_document(step) for step in steps],
         "switches": SWITCHES.get(finding.id, ()),

@@ -4,7 +4,7 @@ The emulator beside the API runs in another process: the page reads and changes 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +41,7 @@ RESTART = "restart zdemo serve to pick up the new settings"
 TIMEOUT_SECONDS = 2.0
 INTROSPECTION = "/oauth/v2/introspect"
 STOPPED = {"fault": "stopped"}
+CONTROL = {"X-Zdemo-Control": "1"}  # what the emulator beside the API lets pass, although it is stopped or slow
 # what became of a caller's PAT
 PRESENT, DELETED, EXPIRED, ENDED, UNKNOWN = "present", "deleted", "expired", "ended", "unknown"
 
@@ -106,7 +107,10 @@ class PageAdmin:
 
 @contextmanager
 def administrator(context: PageContext, seconds: float) -> Iterator[PageAdmin]:
-    """Yield an administrator for a block of at most so many seconds. Raises SettingsError without a PAT to use."""
+    """Yield an administrator for a block of at most so many seconds. Raises SettingsError without a PAT to use.
+
+    What the page asks an emulator meets no faults there, and stands in no log.
+    """
     options, end = context.options, time.monotonic() + seconds
     settings = AdminSettings.from_env(options.environment)
 
@@ -114,10 +118,10 @@ def administrator(context: PageContext, seconds: float) -> Iterator[PageAdmin]:
         return max(min(end - time.monotonic(), settings.timeout_seconds), LEAST_REQUEST_SECONDS)
 
     shortest = min(settings.timeout_seconds, seconds)
-    with (
-        closing(ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left)) as client,
-        closing(IntrospectionClient(options.settings, timeout_seconds=shortest)) as introspector,
-    ):
+    with closing(IntrospectionClient(options.settings, timeout_seconds=shortest)) as introspector:
+        transport = introspector.transport
+        transport.headers |= CONTROL if options.emulator else {}
+        client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left, transport=transport)
         project_id = find_project_id(settings, introspector)
         yield PageAdmin(client=client, introspector=introspector, project_id=project_id)
 
@@ -150,40 +154,19 @@ def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser
     return list(users.values())
 
 
-def _users_at_zitadel(context: PageContext, admin: PageAdmin) -> Iterator[dict[str, Any]]:
+def _users(context: PageContext, admin: PageAdmin) -> Iterator[dict[str, Any]]:
+    """Yield the callers' users as the page shows them."""
     for known in users_of_callers(context, admin):
         if user := get_user(admin.client, known.id):
             assignments = list_assignments(admin.client, project_id=admin.project_id, user_id=user.id)
-            roles = [role for assignment in assignments if assignment.active for role in assignment.role_keys]
-            pats = () if known.works else list_pats(admin.client, user.id)
-            yield _user_document(known, user.login_name or user.username or user.id, roles, user.state, pats)
+            roles = {one_line(role) for assignment in assignments if assignment.active for role in assignment.role_keys}
+            name = one_line(user.login_name or user.username or user.id)
+            pat = PRESENT if known.works else _ended_pat(known, user.state, list_pats(admin.client, user.id))
+            yield {"id": user.id, "name": name, "roles": sorted(roles), "state": user.state.lower(), "pat": pat}
 
 
-def _users_at_emulator(options: PageOptions, state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for user in state["users"]:
-        for name in (name for name, user_id in options.emulator_users.items() if user_id == user["id"]):
-            pat_id, project_id = options.emulator_pats[name], options.settings.project_id
-            works = pat_id in user["pats"]
-            known = CallersUser(caller=PageCaller(id=name), id=user["id"], pat_id=pat_id, works=works)
-            own = [a for a in state["assignments"] if (a["user_id"], a["project_id"]) == (known.id, project_id)]
-            roles = [role for assignment in own for role in assignment["roles"]]
-            pats = [Credential(id=pat_id) for pat_id in user["ended_pats"]]
-            yield _user_document(known, user["username"], roles, user["state"], pats)
-
-
-def _user_document(
-    user: CallersUser, name: str, roles: Iterable[str], state: str, pats: Sequence[Credential]
-) -> dict[str, Any]:
-    """Return a caller's user as the page shows it; ``pats`` are those that ZITADEL lists."""
-    keys = sorted({one_line(role) for role in roles})
-    pat = _pat_state(user, state, pats)
-    return {"id": user.id, "name": one_line(name), "roles": keys, "state": state.lower(), "pat": pat}
-
-
-def _pat_state(user: CallersUser, state: str, listed: Sequence[Credential]) -> str:
-    """Return what became of a user's PAT: ZITADEL goes on listing all but those that were deleted."""
-    if user.works:
-        return PRESENT
+def _ended_pat(user: CallersUser, state: str, listed: Sequence[Credential]) -> str:
+    """Return what became of a PAT that does not work: ZITADEL goes on listing all but those that were deleted."""
     own = next((pat for pat in listed if pat.id == user.pat_id), None)
     if own:
         return EXPIRED if own.has_expired(time.time()) else ENDED
@@ -227,16 +210,9 @@ def changes_document(context: PageContext) -> dict[str, Any]:
     options = context.options
     document = {"possible": True, "why_not": "", "fix": [], "users": [], "emulator": None}
     try:
-        if not options.emulator:
-            with administrator(context, STATE_SECONDS) as admin:
-                return document | {"users": list(_users_at_zitadel(context, admin))}
-        now = ask_emulator(options, "GET", "state")
-        emulator = {
-            "stopped": STOPPED in now["faults"],
-            "slow_seconds": max((fault["seconds"] for fault in delays(now)), default=0),
-            "advanced_seconds": now["advanced_seconds"],
-        }
-        return document | {"users": list(_users_at_emulator(options, now)), "emulator": emulator}
+        emulator = _emulator(ask_emulator(options, "GET", "state")) if options.emulator else None
+        with administrator(context, STATE_SECONDS) as admin:
+            return document | {"users": list(_users(context, admin)), "emulator": emulator}
     except SettingsError as error:
         why, fix = "; ".join(map(str, error.problems)), (*error.steps, RESTART)
         if ADMIN_PAT not in options.environment:
@@ -248,13 +224,21 @@ def changes_document(context: PageContext) -> dict[str, Any]:
     return document | {"possible": False, "why_not": why, "fix": [step_document(step) for step in fix]}
 
 
+def _emulator(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "stopped": STOPPED in state["faults"],
+        "slow_seconds": max((fault["seconds"] for fault in delays(state)), default=0),
+        "advanced_seconds": state["advanced_seconds"],
+    }
+
+
 def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what the emulator beside the API answers. Raises ZdemoError when it does not, PageRefusal without one."""
     if not options.emulator:
         raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
-    address, headers = options.settings.zitadel, {"X-Zdemo-Control": "1"}
+    address = options.settings.zitadel
     with closing(Transport(address.server, setting=address.setting)) as transport:
-        answer = transport.send(method, f"/_zdemo/{name}", timeout_seconds=TIMEOUT_SECONDS, headers=headers, json=body)
+        answer = transport.send(method, f"/_zdemo/{name}", timeout_seconds=TIMEOUT_SECONDS, headers=CONTROL, json=body)
     document, hint = answer.json_object(), "restart zdemo serve"
     if answer.emulator != options.emulator:
         what = f"what answers at {address} is not the emulator {options.emulator}"

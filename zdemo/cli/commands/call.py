@@ -31,8 +31,7 @@ from zdemo.config.address import is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
-from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.view import brief
+from zdemo.diagnosis.view import brief, document, why
 from zdemo.errors import ExitCode, SettingsError, UsageError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command, in_words
@@ -219,15 +218,11 @@ class _Outcome:
 
 
 def _reason(explanation: Explanation | None) -> dict[str, object]:
-    finding = explanation.finding if explanation else Finding(cause="")
-    return {
-        "finding": finding.id or None,
-        "because": [problem.text for problem in finding.because],
-        "why": finding.cause or None,
-        "certainty": finding.certainty if explanation else None,
-        "candidates": list(finding.candidates),
-        "next": [printable(in_words(step)) for step in finding.steps],
-    }
+    if explanation is None:
+        return {"finding": None, "because": [], "why": None, "certainty": None, "candidates": [], "next": []}
+    finding = explanation.finding
+    steps = [printable(in_words(step)) for step in finding.steps]
+    return {**document(finding), "why": printable(why(finding)), "next": steps}
 
 
 def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:

@@ -27,7 +27,7 @@ from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, CheckReport, ex
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
-from zdemo.diagnosis.view import in_full, line
+from zdemo.diagnosis.view import document, in_full, line
 from zdemo.errors import ExitCode, IntrospectionError, UsageError
 from zdemo.errors.steps import Command, Repair, Step
 from zdemo.text.printable import printable
@@ -265,14 +265,11 @@ def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
         "checks": [
             {
                 "id": report.id,
-                "finding": report.result.id or None,
+                **document(report.result),
                 "group": report.check.group,
                 "outcome": report.result.outcome.value,
-                "because": [printable(problem.text) for problem in report.result.because],
                 "evidence": printable(in_full(report.result)),
                 "fix": printable("; ".join(map(line, report.result.steps))),
-                "certainty": report.result.certainty.value,
-                "candidates": [printable(text) for text in report.result.candidates],
                 "seen": [printable(f"{label}: {text}") for label, text in report.result.seen],
                 "anchor": report.check.anchor,
             }

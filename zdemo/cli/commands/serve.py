@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.view import brief, heading, why
+from zdemo.diagnosis.view import brief, heading, line, why
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, with_env_file
 from zdemo.serving.loopback import names_loopback
@@ -169,6 +170,11 @@ class _JsonLogScreen(Screen):
     def behind(self, lead: str, text: str, **_layout: object) -> None:
         """Log a message."""
         logging.getLogger("zdemo.serve").info("%s", self.redaction(f"{lead}{text}".strip()))
+
+    def steps(self, label: str, steps: Iterable[Step], **_layout: object) -> None:
+        """Log steps, each with its remark in the same message."""
+        for step in steps:
+            self.behind(f"{label} ", line(step))
 
 
 def _with_emulator(environment: Environment, port: int) -> Environment:

@@ -29,7 +29,7 @@ def explained(error: ZdemoError, finding: Finding, told: Collection[Problem] = (
     lines = [why(finding), *(problem.text for problem in finding.because if problem not in told)]
     lines += error.lines[1:] if error.finding else ()
     lines += [f"{heading(finding)}:", *finding.candidates] if finding.candidates else []
-    lines += [f"ZITADEL answered {text}" for label, text in finding.seen if label == "ZITADEL"]
+    lines += [f"{label}: {text}" for label, text in finding.seen]
     error.finding, error.because = finding.id, finding.because
     error.lines, error.message, error.steps = tuple(lines), "\n".join(lines), finding.steps or error.steps
     return error

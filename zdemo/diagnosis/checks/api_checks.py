@@ -17,9 +17,8 @@ from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
 from zdemo.errors.steps import Command, sentence
 from zdemo.http.api_call import Call
-from zdemo.http.example_api import Route
+from zdemo.http.example_api import PUBLIC_ANSWER, Route
 
-PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
 ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured")
 CORRECT = sentence("start it with", Command("serve"), "and set ZDEMO_API_URL to where it runs")
 TTL = "ZDEMO_CACHE_TTL"
@@ -45,8 +44,7 @@ def _identity(context: DoctorContext) -> Finding:
     public = context.called(Route.PUBLIC)
     if not isinstance(public, Call):
         return skipped("it did not answer")
-    message = public.body.get("message") if isinstance(public.body, dict) else None
-    if public.answer.status == 200 and isinstance(message, str) and message.startswith(PUBLIC_MESSAGE):
+    if public.answer.status == 200 and public.body == PUBLIC_ANSWER:
         private = context.called(Route.PRIVATE)
         if not isinstance(private, Call):
             return failed_with(private)
