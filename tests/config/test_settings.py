@@ -183,7 +183,7 @@ def test_a_dotenv_with_secrets_that_others_can_use_is_a_warning(
     file.touch()
     file.chmod(0o644)
     settings = Settings.from_env(Environment({EXPORTED: exported, str(file): {**others, **values}}, file=file))
-    warning = f"other users can read {file} (mode 0644): chmod 600 {file}"
+    warning = f"other users can read {file} (mode 0644)\nchmod 600 {file}"
     assert [problem.in_full for problem in settings.warnings] == ([warning] if is_exposed else [])
 
 

@@ -216,8 +216,8 @@ def changes_document(context: PageContext) -> dict[str, Any]:
     except SettingsError as error:
         why, fix = "; ".join(map(str, error.problems)), (*error.steps, RESTART)
         if ADMIN_PAT not in options.environment:
-            start = f"serve --port {urlsplit(options.api_url).port} --admin-pat"
-            again = Command(start, env_file=options.steps_file, does="in place of the one that runs")
+            start, file = f"serve --port {urlsplit(options.api_url).port}", options.steps_file
+            again = Command(start, (), "--admin-pat", file, does="in place of the one that runs")
             why, fix = f"{ADMIN_PAT} is not set", (again,)
     except ZdemoError as error:
         why, fix = error.message, error.steps
