@@ -288,7 +288,7 @@ WANTS_JWT = answer(json_body({"message": "Unauthorized"}), 401)
 def test_what_is_in_front_of_the_api_or_in_its_place_is_named(
     bare: Shell, zitadel: Emulator, behaviour: Behaviour, doctors: tuple[str, ...], calls: tuple[str, ...]
 ) -> None:
-    never = ("not a zdemo API|start it with zdemo serve", "web page", "has a fault", "tokens checked, though")
+    never = ("not a zdemo API|zdemo serve starts it", "web page", "has a fault", "tokens checked, though")
     with upstream(behaviour) as up:
         env = settings(zitadel.url, ZDEMO_API_URL=up.url)
         doctor(bare, env, "api.identity").names(*doctors).never(*never)

@@ -140,8 +140,8 @@ def is_two_lines(ran: Ran) -> bool:
     first, *rest = ran.lines or [""]
     if not (first.startswith("error: ") and rest[:1] and rest[0].startswith("hint:  ")):
         return False
-    steps = [line[len("hint:  ") :] for line in rest if line[len("hint:  ") :][:1] != " "]  # the others are remarks
-    document = {"error": first.removeprefix("error: "), "hint": "; ".join(steps)}
+    hint = "\n".join(line[len("hint:  ") :] for line in rest)
+    document = {"error": first.removeprefix("error: "), "hint": hint}
     return ran.out == "" or document.items() <= ran.document.items()
 
 

@@ -118,6 +118,11 @@ def does(step: Step) -> str:
     return getattr(step, "does", "")
 
 
+def in_line(step: Step) -> str:
+    """Return a step with its remark in one line, for what is read and not pasted."""
+    return ": ".join(filter(None, (in_words(step), does(step))))
+
+
 def in_lines(step: Step, blank: str = " ") -> str:
     """Return a step in words, with its remark in a line below, where nobody pastes it."""
     return in_words(step, blank) + (f"\n  {does(step)}" if does(step) else "")

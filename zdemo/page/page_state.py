@@ -19,7 +19,7 @@ from zdemo.config.settings import AdminSettings
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.diagnosis.view import step_document
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
-from zdemo.errors.steps import Command, in_words
+from zdemo.errors.steps import Command, in_line
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.guard.flask_guard import EXTENSION
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
@@ -91,7 +91,7 @@ def caller_in(order: SendOrder, environment: Environment) -> PageCaller:
         if caller.id == name:
             return caller
     if name in VARIABLES:
-        hint = "; ".join(map(in_words, completion(environment, [VARIABLES[name]], by_name=True)))
+        hint = "; ".join(map(in_line, completion(environment, [VARIABLES[name]], by_name=True)))
         raise PageRefusal(400, "no_token", f"no usable token for the {name}", hint=f"{hint}; then restart")
     raise PageRefusal(400, "unknown_caller", f"caller must be {NOBODY}, {', '.join(VARIABLES)} or {PASTED}")
 
