@@ -68,9 +68,11 @@ def unbroken(text: str) -> str:
     lines = text.splitlines()
     joined = lines[:1]
     for before, line in pairwise(lines):
-        command = re.match(COMMAND, line.lstrip())
-        word = command[0] if command else line.split()[0] if line.strip() else ""
-        may_continue = line.startswith(" ") or (word == line and cells(line) > WITHOUT_TERMINAL - BELOW)
+        word = line.split()[0] if line.strip() else ""
+        is_step = re.match(COMMAND, line.lstrip())
+        may_continue = (line.startswith(" ") and not is_step) or (
+            word == line and cells(line) > WITHOUT_TERMINAL - BELOW
+        )
         if may_continue and cells(before) + 1 + cells(word) > WITHOUT_TERMINAL - BELOW:
             joined[-1] += f" {line.lstrip()}"
         else:
