@@ -30,9 +30,9 @@ from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.view import brief, heading, line, why
+from zdemo.diagnosis.view import brief, heading, why
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_lines, with_env_file
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_line, in_lines, with_env_file
 from zdemo.serving.loopback import names_loopback
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class _JsonLogScreen(Screen):
     def steps(self, label: str, steps: Iterable[Step], **_layout: object) -> None:
         """Log steps, each with its remark in the same message."""
         for step in steps:
-            self.behind(f"{label} ", line(step))
+            self.behind(f"{label} ", in_line(step))
 
 
 def _with_emulator(environment: Environment, port: int) -> Environment:
