@@ -117,7 +117,7 @@ def abridged(output: str, example: str) -> str:
 def essence(output: str) -> str:
     """Return what must be the same in each run: no short numbers (ports, times), no spaces, no IDs.
 
-    The seconds of a setting are no time that passed: "0 s here" stays.
+    The seconds of a setting are not a measured time: "0 s here" stays.
     """
     output = re.sub(r"(?m); the API follows after \d+\.\d s$", "", output)  # a loaded machine adds it to any change
     output = re.sub(r"\bemulator\s+[a-z]+-[a-z]+-\d\d\b", "emulator NAME", output)  # each has its own

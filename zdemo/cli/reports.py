@@ -143,7 +143,7 @@ def _described(case: Case) -> dict[str, str]:
 def show_cases(
     screen: Screen, reports: Sequence[CaseReport], seconds: float, printed: Sequence[str], *, verbose: bool
 ) -> None:
-    """Show what failed, the worst first, with what the API ``printed`` where it let nobody in; then the grades."""
+    """Show what failed, the worst first, with what the API ``printed`` if it refused everything; then the grades."""
     groups = in_groups(reports)
     failures = [report for report in chain(*groups.values()) if report.mark is Mark.FAIL]
     if failures and failures[0].verdict.says_all and not verbose:

@@ -88,7 +88,7 @@ def error_text(error: ZdemoError) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class SendOrder:
-    """The request that the page asks for: whose token it has, and whether ZITADEL is asked anew why it was refused."""
+    """The request that the page asks for: whose token it has, and whether ZITADEL is asked again why it was refused."""
 
     method: Method
     path: str

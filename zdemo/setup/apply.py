@@ -1,7 +1,7 @@
 """Carry a plan out, so that a run killed at any moment can be completed by the next one, and prove the result.
 
 Before an object is created, the state file holds the ID by which it can be found again. What ZITADEL shows only once
-goes to its file before anything else is done, and what a killed run has lost is created anew. A PAT or a key gets a
+goes to its file before anything else is done, and what a killed run has lost is created again. A PAT or a key gets a
 time of expiry that no other has, recorded before it is created, so that one whose answer was lost is found again.
 """
 

@@ -225,7 +225,7 @@ def _ended(case: TokenCase) -> Finding:
         kid = quoted(case.form.header.get("kid"), 40)
         return Finding(
             id="token.unknown_key",
-            cause=f"the token was signed with a key (kid {kid}) that {issuer} does not have now",
+            cause=f"the token was signed with a key (kid {kid}) that {issuer} no longer has",
             candidates=(
                 "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
                 "the key was replaced since the token was issued",

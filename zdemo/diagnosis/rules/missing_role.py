@@ -95,7 +95,7 @@ def _administrators_token(case: TokenCase) -> Finding | None:
 
 @rule(Probe.ADMINISTRATOR_RIGHTS, when=lambda case: bool(case.evidence.own_rights))
 def _swapped_tokens(case: TokenCase) -> Finding:
-    if case.evidence.admin_pat_rights != () or case.evidence.admin_option:  # of an option, which is no variable
+    if case.evidence.admin_pat_rights != () or case.evidence.admin_option:  # of an option, not of a variable
         return _administrators(case)
     cause = f"the token that was sent is an administrator's ({_rights(case)}), and ZITADEL_ADMIN_PAT is not"
     fix = "exchange the values of PAT and ZITADEL_ADMIN_PAT"
