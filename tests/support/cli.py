@@ -104,7 +104,7 @@ class Shell:
         done = forker().run(texts, self.folder, {**BASE, **self.env, **env}, os.fsencode(stdin))
         return _ran(done.code, done.out, done.err)
 
-    def anew(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
+    def in_new_process(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` in a Python that starts for this command."""
         done = subprocess.run(  # noqa: S603  # the program under test
             [*self.program, *arguments],
