@@ -52,10 +52,10 @@ def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> 
     zdemo = Shell(folder=folder, env={}, program=(str(programs / "zdemo"),), base=base)
     module = Shell(folder=folder, env={}, program=(str(programs / "python"), "-m", "zdemo"), base=base)
 
-    assert module.anew("--version").out == zdemo.anew("--version").out
-    assert module.anew("init", "--emulator").code == 0
+    assert module.in_new_process("--version").out == zdemo.in_new_process("--version").out
+    assert module.in_new_process("init", "--emulator").code == 0
     assert (folder / ".env").read_bytes() == (ROOT / ".env.example").read_bytes()
-    assert "The name resolves" in zdemo.anew("doctor", "--explain", "net.connect").out
+    assert "The name resolves" in zdemo.in_new_process("doctor", "--explain", "net.connect").out
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0:
             pytest.skip(f"port {DEFAULT_PORT} is taken on this machine")
@@ -66,5 +66,5 @@ def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> 
             ("doctor", 1, "zdemo role grant reader read:messages"),
         )
         for line, code, words in walk:
-            ran = zdemo.anew(*line.split(), ZDEMO_API_URL=url)
+            ran = zdemo.in_new_process(*line.split(), ZDEMO_API_URL=url)
             assert (ran.code, words in ran.out) == (code, True), f"zdemo {line}\n{ran.all}"

@@ -169,11 +169,11 @@ def test_an_exported_administrators_pat_does_not_go_where_only_a_file_says(bare:
     for arguments in lines:
         output = command(bare, env, *arguments)
         output.names(r"exported in this shell, but only \S*.env names the address, https://zitadel.invalid")
-        output.names("not sent", f"if that is your ZITADEL: export ZITADEL_DOMAIN={REMOTE}").never("resolve")
+        output.names("not sent", f"export ZITADEL_DOMAIN={REMOTE} if that is your ZITADEL").never("resolve")
     command(bare, env | {"ZITADEL_DOMAIN": REMOTE}, "role", "list").names("does not resolve").never("not sent")
     bare.dotenv(**settings("http://localhost:8080", ZITADEL_INTERNAL_URL=REMOTE, ZDEMO_TIMEOUT="1"))
     output = command(bare, env, "role", "list")  # the name that is connected to counts, whoever gave the issuer
-    output.names(f"not sent.*if that is your ZITADEL: export ZITADEL_INTERNAL_URL={REMOTE}").never("resolve")
+    output.names(f"export ZITADEL_INTERNAL_URL={REMOTE} if that is your ZITADEL.*not sent").never("resolve")
 
 
 def test_doctor_and_introspect_do_without_an_administrators_pat_that_may_be_collected(bare: Shell) -> None:

@@ -75,7 +75,7 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
 
 
 def test_a_fix_names_the_key_file_that_was_given(bare: Shell, planter: Planter) -> None:
-    key = f"--admin-key {planter.key_file(bare.folder, READER.id).name}"  # which is no administrator's
+    key = f"--admin-key {planter.key_file(bare.folder, READER.id).name}"  # which is not an administrator's
     swapped = bare("introspect", *key.split(), **settings(planter.url, PAT=ADMIN.pat))
     assert "administrator's token should not be sent" in flat(swapped.out)
     assert "ADMIN_PAT" not in swapped.all

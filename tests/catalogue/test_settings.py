@@ -45,7 +45,7 @@ def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: S
 
 
 PLACES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {  # content of .env, and what doctor says
-    "no assignment": ("PAT=x\nthis is none\n", READABLE, (), (r"\.env line 2 is not an assignment",)),
+    "no assignment": ("PAT=x\nthis is not one\n", READABLE, (), (r"\.env line 2 is not an assignment",)),
     "nothing": ("", "settings.complete", (), ("ZITADEL_DOMAIN is not set", "CLIENT_SECRET is not set", "zdemo setup")),
     "a folder": ("", "settings.complete", (READABLE,), (r"\.env is a folder", "not read", "--env-file")),
     "a link": ("", READABLE, (), (r"\.env is a link to a file that does not exist", "correct the link")),
@@ -62,7 +62,7 @@ def test_what_is_wrong_with_the_file_is_named(bare: Shell, place: str) -> None:
         path.symlink_to(bare.folder / "nowhere")
     else:
         path.write_text(content)
-    doctor(bare, {}, failing, warned=warned).names(*named).never("this is none")
+    doctor(bare, {}, failing, warned=warned).names(*named).never("this is not one")
 
 
 def test_a_file_of_another_name_or_folder_is_pointed_out(bare: Shell) -> None:

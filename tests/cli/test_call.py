@@ -61,10 +61,10 @@ def test_a_refusal_shows_challenge_token_cause_and_next_command(shell: Shell) ->
 def test_an_answer_is_shown_without_control_characters_whatever_the_locale(shell: Shell) -> None:
     odd = {"message": "gr\u00fc\u00dfe \x7f\x9b31m \u202e\u2066evil\u0007"}
     with upstream(answer(json_body(odd), headers={"WWW-Authenticate": 'Bearer error="\x9b31m"'})) as api:
-        ran = shell.anew("call", "public", "--json", "--url", api.url, LC_ALL="C", PYTHONIOENCODING="ascii")
+        ran = shell.in_new_process("call", "public", "--json", "--url", api.url, LC_ALL="C", PYTHONIOENCODING="ascii")
         assert (ran.code, ran.document["body"], ran.document["challenge"]["error"]) == (0, odd, "\x9b31m")
         assert ran.out.removesuffix("\n").isprintable()
-        assert "gr??e" in shell.anew("call", "public", "--url", api.url, PYTHONIOENCODING="ascii").out
+        assert "gr??e" in shell.in_new_process("call", "public", "--url", api.url, PYTHONIOENCODING="ascii").out
 
 
 def test_verbose_shows_the_exchange_with_the_token_masked_and_the_body_once(shell: Shell) -> None:

@@ -174,5 +174,5 @@ def test_a_stream_that_is_closed_or_full_is_no_crash(
 def test_a_reader_that_leaves_is_no_crash(shell: Shell) -> None:
     """In a shell, since Python writes its last words when it ends."""
     script = '"$0" -m zdemo introspect | true; "$0" -m zdemo --help > /dev/full; echo $?'
-    done = replace(shell, program=("/bin/sh", "-c")).anew(script, sys.executable)
+    done = replace(shell, program=("/bin/sh", "-c")).in_new_process(script, sys.executable)
     assert (done.code, done.out, " ".join(done.err.split()).startswith(f"error: {FULL} hint: ")) == (0, "1\n", True)

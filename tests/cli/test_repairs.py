@@ -106,7 +106,7 @@ def test_a_file_that_others_changed_or_that_must_not_be_changed_stays(bare: Shel
     code, screen = at_terminal(bare, *FIX, when=ASKED, typed=meanwhile)
     assert (code, "has changed meanwhile" in screen, file.read_text()) == (3, True, f"{QUOTED}\n# theirs\n")
     file.chmod(0o400)
-    assert "hint:  if it may be changed: chmod u+w .env" in bare(*FIX, "--yes").err
+    assert "hint:  chmod u+w .env\n         if it may be changed" in bare(*FIX, "--yes").err
     elsewhere = bare.folder / "elsewhere.env"
     file.rename(elsewhere).chmod(0o600)
     (bare.folder / "here").mkdir()

@@ -90,7 +90,11 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
         ("revoke reader write:messages", "no role write:messages", "read:messages, admin"),
         ("grant visitor Read:Messages --create-role", "no role", "did you mean read:messages?"),
         ("grant read:messages visitor", "no role visitor", "write the user first, then the role read:messages"),
-        ("grant visitor write:x", "no role", "to define it: zdemo role grant --create-role visitor write:x"),
+        (
+            "grant visitor write:x",
+            "no role",
+            "zdemo role grant --create-role visitor write:x\n",
+        ),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest_right_one(shell: Shell, words: str, error: str, hint: str) -> None:

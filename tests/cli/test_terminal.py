@@ -73,4 +73,4 @@ def test_a_document_is_indented_at_a_terminal_alone(shell: Shell, line: str) -> 
 
 
 def test_words_stand_for_signs_where_the_encoding_has_none(shell: Shell) -> None:
-    assert shell.anew("doctor", "--only", "settings", PYTHONIOENCODING="ascii").out[:3] == "ok "
+    assert shell.in_new_process("doctor", "--only", "settings", PYTHONIOENCODING="ascii").out[:3] == "ok "

@@ -148,7 +148,7 @@ def test_a_person_logs_in_in_the_browser(shell: Shell) -> None:
     browser = {"BROWSER": f"{sys.executable} {script} %s"}
     code, screen = at_terminal(shell, "token", "--login", **browser, **APP)
     whose = re.search(r"note: a token of ada \(user (\d+)\), which expires in 12 hours\n", screen)
-    ran = shell.anew("token", "--login", **browser, **APP)
+    ran = shell.in_new_process("token", "--login", **browser, **APP)
     assert (ran.code, ran.out.count("\n")) == (0, 1)
     assert re.search(r"(?m)^http://127\.0\.0\.1:\d+/$", ran.err), "others can read what a browser is started with"
     introspection = shell("introspect", "--json", "--pat", "-", stdin=ran.out).document

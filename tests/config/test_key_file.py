@@ -120,7 +120,7 @@ def test_a_file_that_others_can_read_is_a_warning_with_the_command_that_ends_it(
 ) -> None:
     path = folder / "api.json"
     path.chmod(mode)
-    warning = f"other users can {verb} the key file (mode {mode:04o}): chmod 600 {path}"
+    warning = f"other users can {verb} the key file (mode {mode:04o})\nchmod 600 {path}"
     problem = read_key_file("api.json", folder)[1]
     assert (problem.in_full if problem else "") == (warning if verb else "")
 

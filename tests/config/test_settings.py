@@ -138,7 +138,7 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
     with pytest.raises(SettingsError, match="over plain http") as wrong:
         settings_with(ZITADEL_DOMAIN=f"http://{host}:80")
     with_https = "" if host == "host.docker.internal" else f"ZITADEL_DOMAIN=https://{host}:80; "
-    assert wrong.value.hint == f"{with_https}ZDEMO_ALLOW_HTTP=1"
+    assert wrong.value.hint == f"{with_https}ZDEMO_ALLOW_HTTP=1: in a network that you trust"
     with pytest.raises(SettingsError, match="ZITADEL_INTERNAL_URL would send tokens and secrets over plain http"):
         settings_with(ZITADEL_INTERNAL_URL=INTERNAL)
     allowed = settings_with(ZITADEL_INTERNAL_URL=INTERNAL, ZDEMO_ALLOW_HTTP="1")
@@ -183,7 +183,7 @@ def test_a_dotenv_with_secrets_that_others_can_use_is_a_warning(
     file.touch()
     file.chmod(0o644)
     settings = Settings.from_env(Environment({EXPORTED: exported, str(file): {**others, **values}}, file=file))
-    warning = f"other users can read {file} (mode 0644): chmod 600 {file}"
+    warning = f"other users can read {file} (mode 0644)\nchmod 600 {file}"
     assert [problem.in_full for problem in settings.warnings] == ([warning] if is_exposed else [])
 
 

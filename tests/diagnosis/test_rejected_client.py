@@ -18,7 +18,7 @@ from zdemo.diagnosis.rules.rule import diagnose
 from zdemo.diagnosis.token_form import token_form
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.errors.response import Response
-from zdemo.errors.steps import SetVariable
+from zdemo.errors.steps import SetVariable, does
 from zdemo.zitadel.introspection_response import answer_error
 from zdemo.zitadel.records import Application, Credential, Organization, Project
 
@@ -137,7 +137,7 @@ def test_who_does_not_see_the_whole_instance_proves_nothing_about_an_application
     finding = refused({}, records=ClientRecords(whole_instance=False))
     assert (finding.id, finding.certainty) == ("client.unknown", OPEN)
     assert "organization that this administrator cannot see" in " ".join(finding.candidates)
-    assert "IAM_OWNER" in lines_of(finding)[-1]
+    assert "IAM_OWNER" in does(finding.steps[-1])
     assert refused({}, records=ClientRecords(whole_instance=True)).certainty is CERTAIN
 
 

@@ -57,7 +57,7 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
 class Things(MethodView):
     get = needs(role="a")(lambda _self: TEXT)
 
-    @open_route  # which is no view
+    @open_route  # which is not a view
     def post(self) -> str:
         return TEXT
 

@@ -149,7 +149,7 @@ RETRIES: list[tuple[str, list[Behaviour], int, int | FailureKind]] = [
     ("a kept connection hangs", [OK, hang, OK], 2, FailureKind.TIMEOUT),
     ("a connection was closed after an answer", [LAST, OK], 2, 200),
     ("a new connection is closed instead of an answer", [hang_up, OK], 1, FailureKind.HUNG_UP),
-    ("a connection made anew is closed instead of an answer", [LAST, hang_up, OK], 2, FailureKind.HUNG_UP),
+    ("a new connection is closed instead of an answer", [LAST, hang_up, OK], 2, FailureKind.HUNG_UP),
     ("a new connection says 100 and then 200", [raw(b"HTTP/1.1 100 Continue\r\n\r\n" + http(b"{}"))], 1, 200),
     ("a new connection gives no status", [raw(b"HTTP/1.1 OK\r\n\r\n")], 1, FailureKind.BROKEN),
     *((name, [odd], 1, FailureKind.BROKEN) for name, odd in (("fields", MANY_FIELDS), ("chunks", BROKEN_CHUNKS))),

@@ -22,7 +22,7 @@ LARGEST_EVENT_BYTES = 48 * 1024
 HTML = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
 STRANGE = "a\x00b\x1b[31mc\u202ed\u2028e\u200bf\ud800g\nh"
 HIDDEN = "\x00\x1b\u202e\u2028\u200b\ud800"
-OPAQUE = "Xq7" + "b9Kd2Lm4" * 12 + "Zt5"  # a token that is no emulator's
+OPAQUE = "Xq7" + "b9Kd2Lm4" * 12 + "Zt5"  # a token that is not the emulator's
 FOREIGN_TOKEN = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1eF3hJ5kM7"
 SECRETS = (READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET, KEY, OPAQUE, FOREIGN_TOKEN, "hunter2")
 CLAIMS = {"active": True, "aud": [CLIENT_ID, PROJECT_ID], "sub": "1", "exp": 9999999999}

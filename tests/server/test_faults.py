@@ -60,7 +60,7 @@ def _ask(api: Api, route: str, token: str = GOOD_TOKEN) -> Reply:
 
 
 def _check_failure(reply: Reply, status: int) -> None:
-    """502 or 503, as it is said to callers: without a word about the cause, and without a challenge."""
+    """502 or 503, as callers see it: without a word about the cause, and without a challenge."""
     assert reply.status == status
     assert reply.one("www-authenticate") is None
     assert reply.one("cache-control") == "no-store"

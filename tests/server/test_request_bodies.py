@@ -39,7 +39,7 @@ def api(settings: Settings) -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def hasty(settings: Settings) -> Iterator[Api]:
     with plain_api(settings) as running:
-        running.app.extensions[BODY_READER] = BodyReader(places=max(1, THREADS // 16), read_seconds=0.3)
+        running.app.extensions[BODY_READER] = BodyReader(slots=max(1, THREADS // 16), read_seconds=0.3)
         yield running
 
 

@@ -68,9 +68,11 @@ def unbroken(text: str) -> str:
     lines = text.splitlines()
     joined = lines[:1]
     for before, line in pairwise(lines):
-        command = re.match(COMMAND, line.lstrip())
-        word = command[0] if command else line.split()[0] if line.strip() else ""
-        may_continue = line.startswith(" ") or (word == line and cells(line) > WITHOUT_TERMINAL - BELOW)
+        word = line.split()[0] if line.strip() else ""
+        is_step = re.match(COMMAND, line.lstrip())
+        may_continue = (line.startswith(" ") and not is_step) or (
+            word == line and cells(line) > WITHOUT_TERMINAL - BELOW
+        )
         if may_continue and cells(before) + 1 + cells(word) > WITHOUT_TERMINAL - BELOW:
             joined[-1] += f" {line.lstrip()}"
         else:
@@ -102,7 +104,7 @@ class Shell:
         done = forker().run(texts, self.folder, {**BASE, **self.env, **env}, os.fsencode(stdin))
         return _ran(done.code, done.out, done.err)
 
-    def anew(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
+    def in_new_process(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` in a Python that starts for this command."""
         done = subprocess.run(  # noqa: S603  # the program under test
             [*self.program, *arguments],
@@ -140,8 +142,8 @@ def is_two_lines(ran: Ran) -> bool:
     first, *rest = ran.lines or [""]
     if not (first.startswith("error: ") and rest[:1] and rest[0].startswith("hint:  ")):
         return False
-    steps = [line[len("hint:  ") :] for line in rest if line[len("hint:  ") :][:1] != " "]  # the others are remarks
-    document = {"error": first.removeprefix("error: "), "hint": "; ".join(steps)}
+    hint = "\n".join(line[len("hint:  ") :] for line in rest)
+    document = {"error": first.removeprefix("error: "), "hint": hint}
     return ran.out == "" or document.items() <= ran.document.items()
 
 

@@ -2,7 +2,7 @@
 
 That saves up to 0.6 s of starting and loading each time. What runs is still a process, with folder, environment,
 arguments and files of its own. What a fork cannot show (what Python itself reads from the environment) is tested with
-``Shell.anew``. It takes one job per line, as JSON, and answers each with its exit code.
+``Shell.in_new_process``. It takes one job per line, as JSON, and answers each with its exit code.
 """
 
 import gc

@@ -29,7 +29,7 @@ DETAILS = only("sequence", "changeDate", "resourceOwner")
 """What a change of an object answers in v2."""
 
 NO_MEMBERSHIP = (404, "membership not found", "AUTHZ-cdgFk")
-"""The refusal for users who are no administrators."""
+"""The refusal for users who are not administrators."""
 
 
 def fits(value: Any, expected: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -104,7 +105,7 @@ def port_explained(host: str, port: int, option: str = "--port") -> Iterator[Non
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            airplay = "; on macOS it is often the AirPlay receiver" if port == 5000 else ""
+            airplay = ", often by the AirPlay receiver" if port == 5000 and sys.platform == "darwin" else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
             hint = f"stop what runs there, or choose another port: {option} {port + 1}"
         elif isinstance(error, PermissionError):

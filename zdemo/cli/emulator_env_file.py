@@ -12,7 +12,7 @@ from zdemo.cli.screen import Screen
 from zdemo.config.address import is_loopback
 from zdemo.config.new_dotenv import has_emulators_settings, is_skeleton
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
-from zdemo.errors.steps import Command, Step, with_env_file
+from zdemo.errors.steps import Command, Shell, Step, in_words, with_env_file
 
 
 def init_emulator(port: int, api_url: str = DEFAULT_API_URL) -> Command:
@@ -67,6 +67,7 @@ def warn_of_git(screen: Screen, env_path: Path, key_files: Sequence[Path] = ()) 
     if answer.returncode not in (0, 1):  # 1: git ignores none of them
         return
     ignored = answer.stdout.split(b"\0")
-    if taken := [file.name for file in files if os.fsencode(file) not in ignored]:
-        advice = f"add to .gitignore: {', '.join(taken)} (and git rm --cached what it tracks)"
-        screen.warn(f"git does not ignore files with secrets: {advice}")
+    if taken := [file for file in files if os.fsencode(file) not in ignored]:
+        advice = f"add to .gitignore: {', '.join(file.name for file in taken)}"
+        untrack = Shell(shlex.join(["git", "rm", "--cached", "--ignore-unmatch", *map(os.path.relpath, taken)]))
+        screen.warn(f"git does not ignore files with secrets: {advice}\n{in_words(untrack)}")

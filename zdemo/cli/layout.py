@@ -5,7 +5,6 @@ Texts may have colours. Those from elsewhere must have gone through ``printable`
 
 import re
 
-from zdemo.errors.steps import Step, does, in_words
 from zdemo.text.columns import cells
 
 LEAST_ROOM = 24  # cells for a text beside its label; with less, it begins below the label
@@ -69,9 +68,3 @@ def headline(left: str, right: str, width: int) -> list[str]:
     """Return a line with a text at both ends, or two lines where they do not fit into one."""
     gap = width - cells(left) - cells(right)
     return [f"{left}{' ' * gap}{right}"] if gap >= BELOW else [*filled(left, width), " " * BELOW + right]
-
-
-def in_lines(step: Step) -> str:
-    """Return a step, with its remark below it, where nobody pastes it."""
-    remark = does(step)
-    return in_words(step, GLUE) + (f"\n{' ' * BELOW}{remark}" if remark else "")

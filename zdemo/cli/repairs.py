@@ -20,7 +20,7 @@ from zdemo.config.variables import SECRETS
 from zdemo.diagnosis.checks.check import CheckReport
 from zdemo.diagnosis.finding import Outcome
 from zdemo.errors import SettingsError
-from zdemo.errors.steps import Command, GrantRole, RenameVariable, Repair, SetVariable, TightenMode, sentence
+from zdemo.errors.steps import Command, GrantRole, RenameVariable, Repair, SetVariable, TightenMode
 from zdemo.setup.state_file import FOLDER, make_folder
 from zdemo.text.masking import could_be_secret, without_tokens
 
@@ -115,8 +115,7 @@ def _planned(ctx: typer.Context, wanted: Repair, environment: Environment) -> tu
 def _write(screen: Screen, path: Path, before: Dotenv, after: Dotenv) -> None:
     """Replace ``.env``, and keep a copy of it, unless somebody changed it."""
     if load_dotenv(path).text != before.text:
-        hint = sentence("run", Command("doctor --fix"), "again; nothing was changed")
-        raise SettingsError([f"{path} has changed meanwhile"], hint=hint)
+        raise SettingsError([f"{path} has changed meanwhile; nothing was changed"], hint=Command("doctor --fix"))
     make_folder(path.parent / FOLDER)
     for copy in (path.parent / FOLDER / f"{path.name}.{number}" for number in count(1)):
         with suppress(FileExistsError):

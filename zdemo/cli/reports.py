@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from zdemo.cli.layout import GLUE
 from zdemo.cli.screen import Screen
 from zdemo.config.file_io import read_file
 from zdemo.diagnosis.checks.check import Check, CheckReport, line_of, outcome_of, selected
 from zdemo.diagnosis.finding import Certainty, Outcome
 from zdemo.diagnosis.view import brief, heading, in_full, plain_text, why
 from zdemo.errors import UsageError, ZdemoError
-from zdemo.errors.steps import Command, in_words
+from zdemo.errors.steps import Command
 from zdemo.text.printable import printable
 from zdemo.verify.case import ACCEPTS, Case, CaseReport, Group, Mark
 from zdemo.verify.examine import grade, in_groups
@@ -91,10 +90,9 @@ def show_checks(
         (count[Outcome.PASS], "passed"),
         (count[Outcome.SKIP], "skipped"),
     ]
-    more = [Command(f"doctor --explain {report.id}") for report in (failures or warnings)[:1]]
-    if more and not verbose:
-        more = [command, *more]
-    _show_summary(screen, numbers, seconds, [("more", ", ".join(in_words(step, GLUE) for step in more))])
+    explain = [Command(f"doctor --explain {report.id}") for report in (failures or warnings)[:1]]
+    _show_summary(screen, numbers, seconds)
+    screen.steps("more", explain if verbose else [command][: len(explain)], label_width=HEADING_WIDTH)
 
 
 def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport], *, verbose: bool) -> None:
@@ -145,7 +143,7 @@ def _described(case: Case) -> dict[str, str]:
 def show_cases(
     screen: Screen, reports: Sequence[CaseReport], seconds: float, printed: Sequence[str], *, verbose: bool
 ) -> None:
-    """Show what failed, the worst first, with what the API ``printed`` where it let nobody in; then the grades."""
+    """Show what failed, the worst first, with what the API ``printed`` if it refused everything; then the grades."""
     groups = in_groups(reports)
     failures = [report for report in chain(*groups.values()) if report.mark is Mark.FAIL]
     if failures and failures[0].verdict.says_all and not verbose:

@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import typer
 
-from zdemo.cli.layout import BELOW, GLUE, LEAST_ROOM, behind, headline, in_lines, pad, wrapped
+from zdemo.cli.layout import BELOW, GLUE, LEAST_ROOM, behind, headline, pad, wrapped
 from zdemo.errors.problem import Problem
-from zdemo.errors.steps import Step, in_words
+from zdemo.errors.steps import Step, in_lines
 from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
@@ -62,15 +62,15 @@ class Screen:
 
     def tell(self, message: Step) -> None:
         """Print a message on standard error."""
-        self.behind("", in_words(message, GLUE), hang=BELOW, stream=self.stderr)
+        self.behind("", in_lines(message, GLUE), hang=BELOW, stream=self.stderr)
 
     def note(self, message: Step) -> None:
         """Print what is good to know on standard error."""
-        self.behind("note: ", in_words(message, GLUE), stream=self.stderr)
+        self.behind("note: ", in_lines(message, GLUE), stream=self.stderr)
 
     def warn(self, message: Step) -> None:
         """Print a warning on standard error."""
-        self.behind("warning: ", in_words(message, GLUE), stream=self.stderr)
+        self.behind("warning: ", in_lines(message, GLUE), stream=self.stderr)
 
     def behind(self, lead: str, text: str, *, hang: int = 0, colour: str = "", stream: IO[str] | None = None) -> None:
         """Print a text behind ``lead``, which may have colours; further lines begin below the text, or ``hang`` on."""
@@ -135,7 +135,7 @@ class Screen:
         if not as_json or self._answered:
             return
         try:
-            hint = printable("; ".join(map(in_words, steps)))
+            hint = printable("\n".join(map(in_lines, steps)))
             self.document({"error": printable("; ".join(problems)), "hint": hint, **(more or {})})
         except OSError:
             drop(self.stdout)  # the error is on standard error already, and keeps its exit code
@@ -162,7 +162,7 @@ class Screen:
 
     def steps(self, label: str, steps: Iterable[Step], **layout: Any) -> None:
         """Print steps behind a label, as ``pairs`` does, each with its remark below it."""
-        self.pairs([("" if number else label, in_lines(step)) for number, step in enumerate(steps)], **layout)
+        self.pairs([("" if number else label, in_lines(step, GLUE)) for number, step in enumerate(steps)], **layout)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:

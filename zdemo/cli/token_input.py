@@ -21,7 +21,7 @@ from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
 from zdemo.config.sources import hidden_values
 from zdemo.config.variables import SECRETS
 from zdemo.errors import MissingTokenError, SettingsError, UsageError
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.text.columns import columns_of
 from zdemo.text.masking import masked, token_like
@@ -87,7 +87,7 @@ def token_of(caller: str | None, pat: str | None, env_file: Path | None) -> dict
     variable = TOKENS[caller]
     if value := read_environment(env_file).get(variable):
         return {"PAT": (variable, value)}
-    raise MissingTokenError(f"{variable} is not set", hint=sentence(Command("setup"), "creates one; or set it in .env"))
+    raise MissingTokenError(f"{variable} is not set", hint=Command("setup", does="creates one; or set it in .env"))
 
 
 def environment_with_token(

@@ -102,7 +102,7 @@ class HelpedCommand(_Helped, TyperCommand):
             return super().parse_args(ctx, args)
         own = list(takewhile(lambda word: word != "--", args))
         behind_dashes = args[len(own) + 1 :]
-        ctx.allow_interspersed_args = False  # the first word that is no option begins the other command line
+        ctx.allow_interspersed_args = False  # the first word that is not an option begins the other command line
         left = super().parse_args(ctx, [*own])
         if extra := ctx.params[program]:
             message, hint = f"unexpected argument: {extra[0]}", "put -- in front of the command to run"

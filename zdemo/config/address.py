@@ -6,13 +6,14 @@ would go.
 
 import ipaddress
 import re
+import shlex
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.parsers import InvalidValue
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import SetVariable, Shell, sentence
+from zdemo.errors.steps import SetVariable, Shell
 from zdemo.serving.loopback import is_loopback_address
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
@@ -116,11 +117,12 @@ def unused_internal_url(environment: Environment) -> Problem | None:
     place, stronger = environment.source(INTERNAL_URL), environment.source(ISSUER)
     if place in ("", stronger) or (stronger != EXPORTED and ISSUER not in environment.shadowed):
         return None
+    both_of_file = [Shell(f"unset {ISSUER}", does=f"or use both from {place}")] if stronger == EXPORTED else []
     return Problem(
         text=f"{INTERNAL_URL} in {place} is not used, because {environment.setting(ISSUER)} comes from {stronger}",
         kind=ProblemKind.UNUSED,
         names=(INTERNAL_URL, ISSUER),
-        steps=(sentence("export both, or", Shell(f"unset {ISSUER}")) if stronger == EXPORTED else "export both",),
+        steps=("export both", *both_of_file),
     )
 
 
@@ -137,7 +139,12 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> Problem |
         text=f"{ADMIN_PAT} is exported in this shell, but only {place} names the address, {server}, so it was not sent",
         kind=ProblemKind.WITHHELD,
         names=(ADMIN_PAT, setting),
-        steps=(sentence("if that is your ZITADEL:", Shell(f"export {setting}={server}")),),
+        steps=(
+            Shell(
+                f"export {setting}={shlex.quote(server)}",
+                does=f"if that is your ZITADEL; {ADMIN_PAT} was not sent, because only {place} names it",
+            ),
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import TightenMode
+from zdemo.errors.steps import Shell, Step, TightenMode
 
 PREFIX, SUFFIX = ".env.zdemo-", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
 OF_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
@@ -108,7 +108,7 @@ def check_writable(path: Path) -> None:
 def _check_mode(path: Path, status: os.stat_result | None) -> None:
     if status and not status.st_mode & stat.S_IWUSR:
         what = f"{path} is read-only (mode {stat.S_IMODE(status.st_mode):04o})"
-        raise SettingsError([what], hint=f"if it may be changed: chmod u+w {shlex.quote(str(path))}")
+        raise SettingsError([what], hint=Shell(f"chmod u+w {shlex.quote(str(path))}", does="if it may be changed"))
 
 
 @contextmanager
@@ -155,9 +155,12 @@ def _keep_rights(handle: int, like: os.stat_result) -> None:
 def not_written(path: Path, error: OSError) -> SettingsError:
     """Return the error for a file that cannot be written, with what to do."""
     folder = shlex.quote(str(path.parent))
-    hint = f"see who may write there, and how much space is left: ls -ld {folder}; df {folder}"
+    hint: tuple[Step, ...] = (
+        Shell(f"ls -ld {folder}", does="shows who may write there"),
+        Shell(f"df {folder}", does="shows how much space is left"),
+    )
     if error.errno == errno.ENOENT:
-        hint = f"mkdir -p {folder}, or correct the path"
+        hint = Shell(f"mkdir -p {folder}"), "or correct the path"
     return SettingsError([f"{path} cannot be written: {error.strerror}"], hint=hint)
 
 

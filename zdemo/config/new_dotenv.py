@@ -4,6 +4,7 @@ Only a skeleton that nobody changed is ever replaced. The emulator's secrets are
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,15 +13,15 @@ from zdemo.config.environment import KEY_FILE, Environment, is_setting
 from zdemo.config.file_io import read_file
 from zdemo.config.variables import EMULATOR_PORT, SECRETS, VARIABLES, Variable, dotenv_text, is_public
 from zdemo.errors import SettingsError
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, sentence
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step
 
 ZITADELS_PORT = 8080
 TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN_PAT)
 NEARBY = ("../.env", ".env.local", "env", ".env.txt")
-INIT_EMULATOR = sentence(Command("init --emulator", uses_settings=False), "writes one with the emulator's settings")
-INIT = sentence(Command("init", uses_settings=False), "writes one to fill in")
-SETUP = sentence(Command("setup"), "fills it in for your ZITADEL")
-REPLACE = sentence(Command("init --emulator", uses_settings=False), "replaces it with the emulator's settings")
+INIT_EMULATOR = Command("init --emulator", uses_settings=False, does="writes a .env with the emulator's settings")
+INIT = Command("init", uses_settings=False, does="writes a .env to fill in")
+SETUP = Command("setup", does="fills it in for your ZITADEL")
+REPLACE = replace(INIT_EMULATOR, does="replaces it with the emulator's settings")
 
 
 def skeleton() -> str:

@@ -9,15 +9,15 @@ from importlib.util import find_spec
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from zdemo.errors.steps import Command, Shell, Step, sentence
+from zdemo.errors.steps import Command, Shell, Step
 from zdemo.text.masking import QUOTES
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 300.0
 AUTHENTICATION_SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
-REPLACE_EXAMPLE = sentence("set your own value;", Command("setup"), "creates what is missing")
+REPLACE_EXAMPLE = Command("setup", does="creates what is missing; or set your own value")
 LEAST_KEY = 16  # characters
-NEW_KEY = sentence("make one with", Shell("openssl rand -hex 24"))
+NEW_KEY = Shell("openssl rand -hex 24", does="makes one")
 EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"
 EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_CLIENT_ID = "312909075212468229"  # ZITADEL makes no ID twice: it holds the time and the machine

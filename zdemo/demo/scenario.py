@@ -20,11 +20,11 @@ UNKNOWN_TOKEN = "not-a-token-that-anyone-has-issued"  # noqa: S105  # never vali
 class DemoChange(Enum):
     """What is done before a request is sent."""
 
-    REVOKE = "the role is revoked"
-    GRANT = "the role is granted again"
-    DELETE = "reader's PAT is deleted"
-    DISCONNECT = "the API loses ZITADEL"
-    RECONNECT = "the API reaches ZITADEL again"
+    REVOKE = "role revoked from reader"
+    GRANT = "role granted to reader again"
+    DELETE = "reader's PAT deleted"
+    DISCONNECT = "ZITADEL out of reach"
+    RECONNECT = "ZITADEL in reach again"
 
 
 class Caller(Enum):
@@ -33,19 +33,23 @@ class Caller(Enum):
     ANONYMOUS = "no token"
     READER = "reader's PAT"
     VISITOR = "visitor's PAT"
-    UNKNOWN = "garbage"
+    UNKNOWN = "unknown token"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """A step as it is planned; ``why`` is one sentence about the expected status."""
 
-    name: str
     route: Route
     caller: Caller
     expected: int
     why: str
     change: DemoChange | None = None
+
+    @property
+    def name(self) -> str:
+        """What is new in the step."""
+        return f"{(self.change or self.caller).value}, {self.route} route"
 
 
 # a question of the API to ZITADEL by its masked token, and its answer: an introspection, or why there is none
@@ -153,33 +157,20 @@ class DemoEnvironment:
         )
 
 
-def _step(expected: int, route: Route, caller: Caller, name: str, why: str, change: DemoChange | None = None) -> Step:
-    return Step(name=f"{name}, {route} route", route=route, caller=caller, expected=expected, why=why, change=change)
+def _step(expected: int, route: Route, caller: Caller, why: str, change: DemoChange | None = None) -> Step:
+    return Step(route=route, caller=caller, expected=expected, why=why, change=change)
 
 
-# fmt: off
 STEPS = (
-    _step(200, Route.PUBLIC, Caller.ANONYMOUS, "no token",
-          "this route is open to anyone, and ZITADEL is not asked"),
-    _step(401, Route.PRIVATE, Caller.ANONYMOUS, "no token",
-          "a challenge without an error code: no token was presented (RFC 6750 3.1)"),
-    _step(200, Route.PRIVATE, Caller.READER, "reader's PAT",
-          "ZITADEL says that the token is active; this route needs no more"),
-    _step(401, Route.SCOPED, Caller.VISITOR, "visitor's PAT",
-          "insufficient_scope: the token is active, the role read:messages is missing"),
-    _step(200, Route.SCOPED, Caller.READER, "reader's PAT",
-          "the roles claim of ZITADEL's answer has read:messages"),
-    _step(401, Route.SCOPED, Caller.READER, "role revoked from reader",
-          "the API may reuse an answer for 1 s here (5 s by default), not longer", DemoChange.REVOKE),
-    _step(200, Route.SCOPED, Caller.READER, "role granted again",
-          "roles are in ZITADEL's answer, not in the token: no new token is needed", DemoChange.GRANT),
-    _step(401, Route.PRIVATE, Caller.READER, "reader's PAT deleted",
-          "invalid_token: a deleted PAT is inactive, and ZITADEL never says why", DemoChange.DELETE),
-    _step(401, Route.PRIVATE, Caller.UNKNOWN, "an unknown token",
-          "the same answer: unknown and deleted tokens look alike from outside"),
-    _step(503, Route.PRIVATE, Caller.VISITOR, "ZITADEL out of reach",
-          "the API refuses what it cannot check; 503: the token is not to blame", DemoChange.DISCONNECT),
-    _step(200, Route.PRIVATE, Caller.VISITOR, "ZITADEL in reach again",
-          "the API recovers by itself", DemoChange.RECONNECT),
+    _step(200, Route.PUBLIC, Caller.ANONYMOUS, "open to anyone; ZITADEL is not asked"),
+    _step(401, Route.PRIVATE, Caller.ANONYMOUS, "no token was sent"),
+    _step(200, Route.PRIVATE, Caller.READER, "ZITADEL says that the token is active"),
+    _step(401, Route.SCOPED, Caller.VISITOR, "active, but the role read:messages is missing"),
+    _step(200, Route.SCOPED, Caller.READER, "ZITADEL's answer has the role read:messages"),
+    _step(401, Route.SCOPED, Caller.READER, "the role is gone; answers are kept for 1 s here", DemoChange.REVOKE),
+    _step(200, Route.SCOPED, Caller.READER, "roles are in the answer, not in the token", DemoChange.GRANT),
+    _step(401, Route.PRIVATE, Caller.READER, "the token is not active", DemoChange.DELETE),
+    _step(401, Route.PRIVATE, Caller.UNKNOWN, "not active either: ZITADEL never says why"),
+    _step(503, Route.PRIVATE, Caller.VISITOR, "refused: the API cannot check the token", DemoChange.DISCONNECT),
+    _step(200, Route.PRIVATE, Caller.VISITOR, "the API recovers by itself", DemoChange.RECONNECT),
 )
-# fmt: on

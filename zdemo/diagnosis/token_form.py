@@ -11,7 +11,7 @@ from typing import Any
 from zdemo.config.parsers import MASKED, is_masked, is_placeholder
 from zdemo.diagnosis.finding import Finding
 from zdemo.errors.response import DECODER
-from zdemo.errors.steps import Command, Shell, Step, sentence
+from zdemo.errors.steps import Command, Shell, Step
 from zdemo.text.masking import B64TOKEN
 
 JWE_START = "eyJhbGciOiJBMjU2R0NNS1ci"  # {"alg":"A256GCMKW"
@@ -47,9 +47,10 @@ class PasteError:
         return self.text
 
 
-EXAMPLE = PasteError("is the example's value", sentence("put a user's token there;", Command("setup"), "creates one"))
+NEW_TOKEN = Command("setup", does="creates a user's token; or put the token of a user there")
+EXAMPLE = PasteError("is the example's value", NEW_TOKEN)
 HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
-BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", sentence("decode it first:", Shell("base64 -d")))
+BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", Shell("base64 -d", does="decodes it"))
 PERCENT = PasteError('has "%" at the end', "leave out the %: zsh prints it after a text that has no line end")
 PATH = PasteError("is the path of a file instead of its content", "give the content of the file, e.g. PAT=$(cat FILE)")
 
@@ -270,7 +271,7 @@ def _json(text: str) -> PasteError | str:
     if not re.match(r'\s*\{\s*"', text):
         return ""
     if name := re.search(r'"((?:access_)?token)"\s*:', text):
-        alone = sentence("give that value alone:", Shell(f"jq -r .{name[1]}"))
+        alone = Shell(f"jq -r .{name[1]}", does="takes that value out of the answer")
         return PasteError(f"is a whole JSON answer instead of its {name[1]}", alone)
     return "is JSON instead of the value alone"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.errors.problem import ProblemKind
-from zdemo.errors.steps import Paste, Step, does, in_words
+from zdemo.errors.steps import Paste, Step, does, in_lines, in_words
 from zdemo.text.printable import printable
 
 OPEN = "one of these; they cannot be told apart from outside"
@@ -44,20 +44,14 @@ def heading(finding: Finding) -> str:
     return OPEN if finding.certainty is Certainty.OPEN else ALTERNATIVES
 
 
-def line(step: Step) -> str:
-    """Return a step with its remark on one line, for what is read and not pasted."""
-    remark = does(step)
-    return f"{in_words(step)} ({remark})" if remark else in_words(step)
-
-
 def plain_text(finding: Finding) -> str:
-    """Return all that is known, a line each, for reports and logs."""
+    """Return all that is known, a line each and remarks below, for reports and logs."""
     lines = [in_full(finding), *(f"note: {problem.text}" for problem in finding.because)]
     lines += [f"{label}: {text}" for label, text in finding.seen]
-    lines += [f"fix: {line(step)}" for problem in finding.because for step in problem.steps]
+    lines += [f"fix: {in_lines(step)}" for problem in finding.because for step in problem.steps]
     lines += [f"{heading(finding)}: {candidate}" for candidate in finding.candidates]
-    lines += [f"fix: {line(step)}" for step in finding.fix]
-    return "\n".join([*lines, *(f"otherwise: {line(step)}" for step in finding.otherwise)])
+    lines += [f"fix: {in_lines(step)}" for step in finding.fix]
+    return "\n".join([*lines, *(f"otherwise: {in_lines(step)}" for step in finding.otherwise)])
 
 
 def document(finding: Finding) -> dict[str, Any]:

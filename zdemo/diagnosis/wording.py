@@ -14,7 +14,7 @@ Lines = tuple[tuple[str, str], ...]
 
 LONGEST_PATH = 200
 MOST_ITEMS = 5  # of a list that came over the network
-SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's"
+SYNCHRONISE = "synchronise the clocks of this machine and of ZITADEL (NTP)"
 CLOCK_COMPARED = ("clock", "compared with the Date of ZITADEL's answer")
 LOOKED_UP = ("records", "looked up with the administrator's token")
 SAYS_HTTPS = re.compile("HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS|plain HTTP to an SSL")

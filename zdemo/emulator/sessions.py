@@ -155,7 +155,7 @@ def people_of(world: World, request: AuthRequest) -> list[User]:
 
 
 def refusal(world: World, request: AuthRequest, user: User) -> str:
-    """Return ZITADEL's text if the project does not let this user in, or an empty text; devices let everybody in."""
+    """Return ZITADEL's text if the project refuses this user, or an empty text; a device accepts every user."""
     application = world.application_of(request.client_id)
     if application is None or request.user_code:
         return ""

@@ -28,7 +28,7 @@ from typing import ClassVar, Self
 
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.response import Response
-from zdemo.errors.steps import Step, in_words
+from zdemo.errors.steps import Step, in_line
 
 Hint = Step | Sequence[Step]
 ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
@@ -67,7 +67,7 @@ class ZdemoError(Exception):
     @property
     def hint(self) -> str:
         """The steps in words."""
-        return "; ".join(map(in_words, self.steps))
+        return "; ".join(map(in_line, self.steps))
 
 
 def drop_frames(error: BaseException | None) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from zdemo.errors.steps import Step, in_words
+from zdemo.errors.steps import Step, in_lines
 
 
 class ProblemKind(StrEnum):
@@ -39,5 +39,5 @@ class Problem:
 
     @property
     def in_full(self) -> str:
-        """The problem and what to do, on one line."""
-        return f"{self.text}: {'; '.join(map(in_words, self.steps))}" if self.steps else self.text
+        """The problem and, in lines of their own, what to do."""
+        return "\n".join((self.text, *map(in_lines, self.steps)))

@@ -1,7 +1,7 @@
-"""Steps: what a person can do about a problem, as values. Only ``in_words`` makes sentences of them.
+"""Steps: what a person can do about a problem, as values. Only ``in_words`` makes text of them.
 
 A plain text is a step too: a sentence in the imperative. ``does`` is a remark: it stands below a step that a person can
-paste, never inside it.
+paste, never inside it. A word in capitals, such as FILE, stands for something of the person's own.
 """
 
 import shlex
@@ -78,21 +78,9 @@ class GrantRole:
     env_file: Path | None = None
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence that names other steps: its parts stand in a line, with blanks between them."""
-
-    parts: "tuple[Step, ...]"
-
-
 Paste = Command | Shell | TightenMode | GrantRole  # what a shell takes as it is
-Step = str | Paste | SetVariable | RenameVariable | Sentence
+Step = str | Paste | SetVariable | RenameVariable
 Repair = SetVariable | RenameVariable | TightenMode | GrantRole
-
-
-def sentence(*parts: Step) -> Sentence:
-    """Return a sentence that names commands or other steps."""
-    return Sentence(parts)
 
 
 def repair_in(steps: Iterable[Step]) -> Repair | None:
@@ -109,8 +97,6 @@ def with_env_file(step: Step, path: Path | None) -> Step:
     """Return a step whose commands use this ``.env``; ``None`` and ``.env`` need no option."""
     if path in (None, DEFAULT_ENV_FILE):
         return step
-    if isinstance(step, Sentence):
-        return Sentence(tuple(with_env_file(part, path) for part in step.parts))
     if isinstance(step, GrantRole) or (isinstance(step, Command) and step.uses_settings):
         return replace(step, env_file=path)
     return step
@@ -120,10 +106,8 @@ def changed(step: Step, change: Callable[[str], str]) -> Step:
     """Return a step with all its texts changed."""
     if isinstance(step, str):
         return change(step)
-    if isinstance(step, Sentence):
-        return Sentence(tuple(changed(part, change) for part in step.parts))
     texts = {known.name: getattr(step, known.name) for known in fields(step)}
-    new: dict[str, Any] = {n: changed(text, change) for n, text in texts.items() if isinstance(text, str | Sentence)}
+    new: dict[str, Any] = {n: changed(text, change) for n, text in texts.items() if isinstance(text, str)}
     if isinstance(step, Command):
         new["names"] = tuple(map(change, step.names))
     return replace(step, **new)
@@ -134,13 +118,21 @@ def does(step: Step) -> str:
     return getattr(step, "does", "")
 
 
+def in_line(step: Step) -> str:
+    """Return a step with its remark in one line, for what is read and not pasted."""
+    return ": ".join(filter(None, (in_words(step), does(step))))
+
+
+def in_lines(step: Step, blank: str = " ") -> str:
+    """Return a step in words, with its remark in a line below, where nobody pastes it."""
+    return in_words(step, blank) + (f"\n  {does(step)}" if does(step) else "")
+
+
 def in_words(step: Step, blank: str = " ") -> str:
     """Return what a person reads or pastes, without the remark; ``blank`` stands between the words of a command."""
     match step:
         case str():
             words = step
-        case Sentence(parts=parts):
-            words = " ".join(in_words(part, blank) for part in parts)
         case SetVariable(name=name, value=value, advice=advice):
             words = in_words(advice, blank) if advice else f"{name}={value}"
         case RenameVariable(name=name, right=right, place=place):

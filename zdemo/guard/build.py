@@ -47,7 +47,7 @@ class Limits:
     failures_per_second: float
 
     @property
-    def places(self) -> int:
+    def admitted(self) -> int:
         """How many requests may ask or wait. One more would be refused at once."""
         return self.slots + self.waiters
 

@@ -1,6 +1,6 @@
 """The introspector that remembers: answers for a short time, and one introspection at a time per token.
 
-Answers are kept and never decisions, so that every request is judged anew, by its own clock and for its own role.
+Answers are kept and never decisions, so that every request is judged by its own clock and for its own role.
 The key is a hash of the token: no token stays in memory for longer than its request.
 
 A removed role or a deleted token passes for at most the TTL, from the moment when the request to ZITADEL was sent. Two
@@ -174,7 +174,7 @@ class CachingIntrospector:
         return self._drop(order)
 
     def _obey(self, order: Forget, why: str) -> None:
-        """Carry out an order of the store. A line for each that drops an answer is no flood: each answer had one."""
+        """Carry out an order of the store, with a log line for dropped answers: each answer had its own."""
         if count := self._drop(order):
             log.info("%s, %s", order.outcome(count), why)
 

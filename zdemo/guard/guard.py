@@ -168,7 +168,7 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
 
         raise MissingSettings(error.problems, hint=error.steps) from None
     for warning in settings.warnings:
-        logger.warning("%s", warning.in_full)
+        logger.warning("%s", warning.in_full.replace("\n", "; "))
     return settings
 
 

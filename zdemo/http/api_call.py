@@ -13,7 +13,7 @@ from zdemo.config.address import is_loopback, without_default_port
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
 from zdemo.errors.response import Response
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command
 from zdemo.http.example_api import FORGET_PATH, IDENTITY_PATH, STORE_ERROR, Route
 from zdemo.text.masking import without_secret_query
 from zdemo.text.printable import one_line
@@ -165,7 +165,7 @@ def call_api(
             raise
         what = f"{settings.api_url} refuses connections: the API is not running there"
         has_port = urlsplit(settings.api_url).port is not None
-        start = sentence("start it with", Command("serve"), f"or correct {settings.setting}")
+        start = Command("serve", does="starts it"), f"or correct {settings.setting}"
         raise ConnectionFailed(
             what, hint=start if has_port else failure.steps, kind=failure.kind, origin=failure.origin
         ) from failure

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
 from zdemo.config.names import assignment
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
-from zdemo.errors.steps import Command, SetVariable, Step, sentence
+from zdemo.errors.steps import Command, SetVariable, Shell, Step
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
 EXPECTS_HTTPS = "{netloc} expects https, but http was used"
@@ -46,7 +46,7 @@ _WORDS = {
     FailureKind.EXPECTS_TLS: (EXPECTS_HTTPS, ""),
     FailureKind.CERTIFICATE_UNTRUSTED: (
         "the TLS certificate of {host} is not trusted: {untrusted} ({detail})",
-        "{trust}",
+        "",
     ),
     FailureKind.CERTIFICATE_EXPIRED: (
         "the TLS certificate of {host} has expired",
@@ -70,7 +70,7 @@ _WORDS = {
     ),
     FailureKind.PROXY_REFUSED: (
         "nothing listens at the proxy {proxy_host} port {proxy_port}, which HTTP_PROXY or HTTPS_PROXY names",
-        "start the proxy, or unset HTTP_PROXY HTTPS_PROXY, or add {host} to NO_PROXY",
+        "start the proxy\nor remove HTTP_PROXY and HTTPS_PROXY from the environment\nor add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_UNUSABLE: (
         "the proxy from the environment {detail}; no request was sent",
@@ -78,13 +78,12 @@ _WORDS = {
     ),
     FailureKind.PROXY_LOGIN: (
         "the proxy{proxy} {login} (407)",
-        "put the right ones into HTTP_PROXY and HTTPS_PROXY: http://USER:PASSWORD@{proxy_host}:{proxy_port}; or add "
-        "{host} to NO_PROXY",
+        "set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@{proxy_host}:{proxy_port}\nor add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_WITHOUT_WAY: (
         "the proxy{proxy} cannot connect to {host} port {port}{status}",
-        "check host and port in {setting}, and that the server there runs; if this machine reaches it without the "
-        "proxy, add {host} to NO_PROXY",
+        "check host and port in {setting}, and that the server there runs\n"
+        "or, if this machine reaches it without the proxy, add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_PLAIN_HTTP: (
         "the proxy{proxy} speaks plain http, but its address says https",
@@ -121,13 +120,15 @@ def why_untrusted(verify_code: int) -> str:
     return known.get(verify_code, "its CA is unknown here, or the server omits the intermediate certificates")
 
 
-def how_to_trust(verify_code: int, bundle: CaBundle | None) -> str:
+def how_to_trust(verify_code: int, bundle: CaBundle | None) -> tuple[Step, ...]:
     """Return what makes a certificate trusted; requests does not read the system's own store."""
     what = "certificate" if verify_code == SELF_SIGNED else "CA's certificate"
-    fix = f"name the PEM file of the {what}: export REQUESTS_CA_BUNDLE=/path/to/ca.pem (the system's store is not read)"
+    does = f"FILE is the PEM file of the {what}; the system's store is not read"
+    fix: Step = Shell("export REQUESTS_CA_BUNDLE=FILE", does=does)
     if bundle:
         fix = f"add the {what} to {bundle.path}, the PEM file that {bundle.variable} names"
-    return fix if verify_code in (SELF_SIGNED, SELF_SIGNED_CA) else f"{fix}; or let the server send its whole chain"
+    whole = () if verify_code in (SELF_SIGNED, SELF_SIGNED_CA) else ("or let the server send its whole chain",)
+    return fix, *whole
 
 
 def failed(
@@ -138,11 +139,13 @@ def failed(
     seconds: float = 0,
     proxy: str = "",
     phase: Phase = Phase.ANSWER,
+    trust: tuple[Step, ...] = (),
     **words: str,
 ) -> ConnectionFailed:
     """Return the error for a kind of failure. ``setting`` is the variable or option that holds the origin.
 
-    ``proxy`` is a URL. ``words`` are for some kinds only: ``detail``, a proxy's ``status``, ``untrusted``, ``trust``.
+    ``proxy`` is a URL. ``trust`` is what makes a certificate trusted. ``words`` are for some kinds only: ``detail``,
+    a proxy's ``status``, ``untrusted``.
     """
     parts = urlsplit(origin)
     host, is_https = parts.hostname or "", parts.scheme == "https"
@@ -167,18 +170,19 @@ def failed(
         "detail": NO_DETAIL,
         "status": "",
         "untrusted": why_untrusted(0),
-        "trust": how_to_trust(0, None),
         **words,
     }
     message, hint = (text.format(**values) for text in _WORDS[kind])
-    steps: tuple[Step, ...] = (hint,)
+    steps: tuple[Step, ...] = tuple(hint.split("\n"))
     if scheme := OTHER_SCHEME.get(kind):
         certain = parts.port is not None and (scheme == "https" or here)
         steps = address_steps(setting, scheme, host, port, parts.path, certain=certain)
+    elif kind is FailureKind.CERTIFICATE_UNTRUSTED:
+        steps = trust or how_to_trust(0, None)
     elif kind is FailureKind.REFUSED and here and parts.port is None:
         steps = (f"add the port to {setting}",)
     elif kind is FailureKind.REFUSED and here and is_zitadels:
-        steps = (sentence(f"{hint};", Command("emulator", uses_settings=False), "runs an emulated ZITADEL"),)
+        steps = hint, Command("emulator", uses_settings=False, does="runs an emulated ZITADEL")
     return ConnectionFailed(message, hint=steps, kind=kind, origin=origin, phase=phase)
 
 

@@ -181,7 +181,7 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
         tell=lambda name, event: watching.tell(name, showable(dict(event), hidden)),
     )
     bus.subscribe(CHANGED, lambda _change: context.explanations.clear())
-    read_body = BodyReader(places=max(1, options.threads // 2))
+    read_body = BodyReader(slots=max(1, options.threads // 2))
 
     @page.get(PREFIX)
     def index() -> Response:

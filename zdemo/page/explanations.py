@@ -125,7 +125,9 @@ def error_of_past(trace: Trace) -> Refused | IntrospectionError | None:
     if trace.outcome == InsufficientScope.code:
         return InsufficientScope([ROLE], status=trace.status)
     if trace.outcome == InvalidToken.code:
-        return InvalidToken(reason, hint=Command("introspect --pat", does="what ZITADEL says about this token"))
+        return InvalidToken(
+            reason, hint=Command("introspect", option="--pat", does="what ZITADEL says about this token")
+        )
     if trace.status in GATEWAY_STATUSES:
         return IntrospectionError(reason, hint=Command("doctor"))
     return Refused(reason) if reason and trace.status != 401 else None  # else no token was sent

@@ -10,7 +10,7 @@ from flask import Flask
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.errors import ZdemoError
-from zdemo.errors.steps import Step, in_words
+from zdemo.errors.steps import Step, in_line
 from zdemo.http.api_call import Method
 from zdemo.text.printable import printable
 
@@ -71,7 +71,7 @@ class PageRefusal(Exception):
         self, status: int, code: str, description: str, *, hint: Step = "", headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(description)
-        self.status, self.code, self.description, self.hint = status, code, description, in_words(hint)
+        self.status, self.code, self.description, self.hint = status, code, description, in_line(hint)
         self.headers = headers or {}
 
     @property
@@ -88,7 +88,7 @@ def error_text(error: ZdemoError) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class SendOrder:
-    """The request that the page asks for: whose token it has, and whether ZITADEL is asked anew why it was refused."""
+    """The request that the page asks for: whose token it has, and whether ZITADEL is asked again why it was refused."""
 
     method: Method
     path: str

@@ -19,7 +19,7 @@ from zdemo.config.settings import AdminSettings
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.diagnosis.view import step_document
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
-from zdemo.errors.steps import Command, in_words
+from zdemo.errors.steps import Command, in_line
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.guard.flask_guard import EXTENSION
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
@@ -91,7 +91,7 @@ def caller_in(order: SendOrder, environment: Environment) -> PageCaller:
         if caller.id == name:
             return caller
     if name in VARIABLES:
-        hint = "; ".join(map(in_words, completion(environment, [VARIABLES[name]], by_name=True)))
+        hint = "; ".join(map(in_line, completion(environment, [VARIABLES[name]], by_name=True)))
         raise PageRefusal(400, "no_token", f"no usable token for the {name}", hint=f"{hint}; then restart")
     raise PageRefusal(400, "unknown_caller", f"caller must be {NOBODY}, {', '.join(VARIABLES)} or {PASTED}")
 
@@ -216,8 +216,8 @@ def changes_document(context: PageContext) -> dict[str, Any]:
     except SettingsError as error:
         why, fix = "; ".join(map(str, error.problems)), (*error.steps, RESTART)
         if ADMIN_PAT not in options.environment:
-            start = f"serve --port {urlsplit(options.api_url).port} --admin-pat"
-            again = Command(start, env_file=options.steps_file, does="in place of the one that runs")
+            start, file = f"serve --port {urlsplit(options.api_url).port}", options.steps_file
+            again = Command(start, (), "--admin-pat", file, does="in place of the one that runs")
             why, fix = f"{ADMIN_PAT} is not set", (again,)
     except ZdemoError as error:
         why, fix = error.message, error.steps

@@ -117,7 +117,7 @@ class Forgetting:
 
 def add_forgetting(app: Flask, forgetting: Forgetting, key: str | None) -> None:
     """Add ``POST /-/forget`` for callers who have the ``key`` or, without a key, for programs on this machine."""
-    read_body = BodyReader(places=MOST_BODIES)  # its own: slow bodies for other routes must not keep orders out
+    read_body = BodyReader(slots=MOST_BODIES)  # its own: slow bodies for other routes must not keep orders out
 
     @app.post(FORGET_PATH)
     def forget() -> Response:
@@ -161,7 +161,7 @@ def add_zitadel_events(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Add ``POST /-/zitadel-events`` for the target with this signing key."""
-    read_body = BodyReader(places=MOST_BODIES)
+    read_body = BodyReader(slots=MOST_BODIES)
     followed: dict[str, object] = {}  # the last calls by signature: a repeated one must not empty the cache again
 
     @app.post(EVENTS_PATH)

@@ -40,10 +40,10 @@ class TooManyBodiesAtOnce(RequestEntityTooLarge):
 
 
 class BodyReader:
-    """Reads the bodies of requests; as many threads as ``places`` may wait for one, and as many for a place."""
+    """Reads the bodies of requests; as many threads as ``slots`` may wait for one, and as many for a slot."""
 
-    def __init__(self, *, places: int, read_seconds: float = READ_SECONDS) -> None:
-        self._bulkhead = Bulkhead(places, waiters=places, wait_seconds=WAIT_SECONDS)
+    def __init__(self, *, slots: int, read_seconds: float = READ_SECONDS) -> None:
+        self._bulkhead = Bulkhead(slots, waiters=slots, wait_seconds=WAIT_SECONDS)
         self._read_seconds = read_seconds
 
     def __call__(self, environ: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ def has_body(environ: Mapping[str, Any]) -> bool:
 def limit_bodies(app: Flask, *, threads: int) -> None:
     """Refuse bodies that are too large or too slow, in a layer around the app, and read forms for its guard."""
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1
-    app.extensions[BODY_READER] = BodyReader(places=max(1, threads // 16))
+    app.extensions[BODY_READER] = BodyReader(slots=max(1, threads // 16))
     inner = app.wsgi_app
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""What belongs to one process alone, and is made anew in each process that is forked from it.
+"""What belongs to one process alone, and is made again in each process that is forked from it.
 
 A server may fork its workers after it has loaded the app (``gunicorn --preload``, uWSGI, ``multiprocessing``). They
 inherit connections, and two processes that share one get each other's answers. They inherit locks, which threads of the

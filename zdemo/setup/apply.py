@@ -1,7 +1,7 @@
 """Carry a plan out, so that a run killed at any moment can be completed by the next one, and prove the result.
 
 Before an object is created, the state file holds the ID by which it can be found again. What ZITADEL shows only once
-goes to its file before anything else is done, and what a killed run has lost is created anew. A PAT or a key gets a
+goes to its file before anything else is done, and what a killed run has lost is created again. A PAT or a key gets a
 time of expiry that no other has, recorded before it is created, so that one whose answer was lost is found again.
 """
 
@@ -17,7 +17,7 @@ from zdemo.config.address import ADMIN_PAT
 from zdemo.config.file_io import replace_file
 from zdemo.config.settings import APP_CLIENT_ID
 from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command
 from zdemo.setup.current import CurrentState, CurrentUser
 from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line
 from zdemo.setup.setup_files import SetupFiles, key_in
@@ -125,10 +125,9 @@ class _Run:
                 what += ", or another organization has it: usernames are unique in the whole instance"
             raise ZdemoError(
                 what,
-                hint=sentence(
-                    "choose another name, or wait until the other one has finished and run",
-                    Command("setup"),
-                    "again, which uses what it finds",
+                hint=(
+                    "choose another name, or wait until the other one has finished",
+                    Command("setup", does="uses what it finds"),
                 ),
             ) from error
 
@@ -271,9 +270,7 @@ def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> flo
     """Return the seconds until introspection shows the reader's role. Raises ZdemoError when it does not in time."""
     settings = files.settings(client)
     if settings is None:
-        raise SettingsError(
-            [f"{files.path} does not hold usable credentials"], hint=sentence("run", Command("setup"), "again")
-        )
+        raise SettingsError([f"{files.path} does not hold usable credentials"], hint=Command("setup"))
     with closing(IntrospectionClient(settings)) as introspector:
         seconds = wait_until(lambda: not _unproven(introspector, files, role))
         missing = "" if seconds is not None else _unproven(introspector, files, role)

@@ -11,7 +11,7 @@ from zdemo.errors import CredentialsRefused, ZdemoError
 from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
 from zdemo.setup.plan import NOTHING_CHANGED, domain_line
 from zdemo.setup.setup_files import SetupFiles
-from zdemo.setup.state_file import SetupState, digest, lost_credentials, state_path
+from zdemo.setup.state_file import SetupState, aside, digest, lost_credentials, state_path
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
@@ -79,9 +79,9 @@ def check_same_zitadel(files: SetupFiles, issuer: str) -> None:
     """Raise ZdemoError when the state, none of whose objects is at ``issuer``, was recorded at another address."""
     place, path = files.state.zitadel, state_path(files.path)
     if place and domain_line(place, issuer) != place:
+        what = f"{path} belongs to the ZITADEL at {place}, and none of its objects is at {issuer}; {NOTHING_CHANGED}"
         other = f"add --domain {place}, or use another --env-file for {issuer}"
-        hint = f"{other}; if {place} is gone for good: mv {path} {path}.old; {NOTHING_CHANGED}"
-        raise ZdemoError(f"{path} belongs to the ZITADEL at {place}, and none of its objects is at {issuer}", hint=hint)
+        raise ZdemoError(what, hint=(other, aside(path, "old")))
 
 
 def _users(

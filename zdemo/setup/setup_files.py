@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from zdemo.config.key_file import LARGEST_BYTES
 from zdemo.config.new_dotenv import usable_at
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError, ZdemoError
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command, Shell
 from zdemo.setup.state_file import EMPTY, FOLDER, digest, read_state, write_state
 from zdemo.zitadel.management import ManagementClient
 
@@ -64,8 +65,8 @@ def only_setup_in_folder(env_path: Path) -> Iterator[None]:
             for place in (folder, folder / FOLDER):
                 remove_leftovers(place)
         except BlockingIOError:
-            hint = sentence("wait until it has finished, then run", Command("setup"), "again; nothing was changed")
-            raise ZdemoError(f"another zdemo setup is running in {folder}", hint=hint) from None
+            hint = "wait until it has finished", Command("setup")
+            raise ZdemoError(f"another zdemo setup is running in {folder}; nothing was changed", hint=hint) from None
         except (ImportError, OSError):
             pass
         yield
@@ -79,7 +80,7 @@ class SetupFiles:
         if path.is_dir():
             raise SettingsError([f"{path} is a folder, not a file"], hint="name another file with --env-file")
         if not path.parent.is_dir():
-            hint = f"mkdir -p {path.parent}, or correct --env-file"
+            hint = Shell(f"mkdir -p {shlex.quote(str(path.parent))}"), "or correct --env-file"
             raise SettingsError([f"{path} cannot be written: there is no folder {path.parent}"], hint=hint)
         self.path = path
         self.values: dict[str, str] = valid_dotenv(path).values if os.path.lexists(path) else {}

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from zdemo.config.file_io import not_written, read_file, remove_leftovers, replace_file
 from zdemo.errors import SettingsError
+from zdemo.errors.steps import Shell
 
 FOLDER, FILE, IGNORE = ".zdemo", "setup.json", ".gitignore"
 VERSION = 1
@@ -171,6 +173,12 @@ def _key(env_path: Path) -> str:
     return Path(os.path.realpath(env_path)).name
 
 
+def aside(path: Path, suffix: str) -> Shell:
+    """Return the step that sets a state file aside."""
+    does = "or forget what setup created before, which stays in ZITADEL"
+    return Shell(shlex.join(["mv", str(path), f"{path}.{suffix}"]), does=does)
+
+
 def _read_all(path: Path) -> dict[str, SetupState]:
     """Return the entries of a state file by the names of their ``.env``; unknown fields are left out."""
     try:
@@ -186,8 +194,7 @@ def _read_all(path: Path) -> dict[str, SetupState]:
     except (ValueError, RecursionError):
         raise SettingsError(
             [f"{path} is damaged: it is not what setup writes"],
-            hint=f"restore it from a backup, or set it aside: mv {path} {path}.damaged (setup then starts anew, and "
-            "what it created before stays in ZITADEL)",
+            hint=("restore it from a backup", aside(path, "damaged")),
         ) from None
     if document.version > VERSION:
         raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")

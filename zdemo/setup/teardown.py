@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from zdemo.errors import ManagementError, ZdemoError
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command
 from zdemo.setup.apply import Reporter
 from zdemo.setup.current import READER, VISITOR
 from zdemo.setup.lookup import SETTLE_SECONDS, check_same_zitadel, expiries
@@ -22,7 +22,7 @@ from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Application, Credential, Project, User
 
-AGAIN = sentence("then run", Command("setup --teardown"), "again")
+AGAIN = Command("setup --teardown", does="removes the rest then")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Starts the API's command, keeps what it prints, and waits until it answers."""
 
 import os
+import shlex
 import socket
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import IO
 
 from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
+from zdemo.errors.steps import Shell
 from zdemo.http.transport import Transport
 from zdemo.serving.programs import running
 
@@ -73,7 +75,8 @@ def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Itera
             raise UsageError(f"command not found: {program}", hint="check its spelling, or give its path") from None
         except OSError as error:
             what = f"{program} cannot be executed: {error.strerror}"
-            raise UsageError(what, hint="check that it is a program: ls -l") from None
+            look = Shell(f"ls -l {shlex.quote(program)}", does="shows whether it is a program")
+            raise UsageError(what, hint=look) from None
         yield RunningApi(process, output, program)
 
 

@@ -300,7 +300,7 @@ LIKE_A_TOKEN = re.compile(rf"[\w.~+/=-]{{{LEAST},}}", re.ASCII)
 def leaks_in(text: str, tokens: Iterable[str], secrets: Mapping[str, str]) -> tuple[str, ...]:
     """Return which of the tokens and secrets, which have names, a text holds.
 
-    A part of a token counts too, except a JWT's header, which is no secret.
+    A part of a token counts too, except a JWT's header, which is not secret.
     """
     parts = {part for token in tokens for part in _parts(token.partition(".")[2] or token)}
     leaked = any(not parts.isdisjoint(_parts(match[0])) for match in LIKE_A_TOKEN.finditer(text))

@@ -45,7 +45,7 @@ class ClientAssertion:
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.text()}
 
     def text(self) -> str:
-        """Return the assertion; it is signed anew only when the previous one is near its end."""
+        """Return the assertion; a new one is signed only when the previous one is near its end."""
         with self._lock:
             now = self._clock()
             if not self._since <= now < self._until:

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from zdemo import errors
 from zdemo.config.address import INTERNAL_URL, is_loopback
 from zdemo.errors.response import Response
-from zdemo.errors.steps import SetVariable, Step, sentence
+from zdemo.errors.steps import SetVariable, Step
 from zdemo.http.failure_messages import address_steps, host_or_nothing
 from zdemo.zitadel.introspection_answer import Introspection, parse_introspection, unusable_answer
 
@@ -154,5 +154,5 @@ def _also(response: Response, requested: SplitResult) -> tuple[Step, ...]:
         return ("localhost and 127.0.0.1 are two different hosts to ZITADEL",)
     if response.issuer:
         return ()
-    internal = SetVariable(INTERNAL_URL, f"{requested.scheme}://{requested.netloc}")  # the address that answers
-    return (sentence("if only that answers from here, also:", internal),)
+    answers = f"{requested.scheme}://{requested.netloc}"
+    return (SetVariable(INTERNAL_URL, answers, does="also, if only that answers from here"),)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from zdemo.config.settings import LoginSettings
 from zdemo.errors import ConnectionFailed, ZdemoError
 from zdemo.errors.response import Response
-from zdemo.errors.steps import Command, Step, sentence
+from zdemo.errors.steps import Command, Step
 from zdemo.http.transport import Transport
 from zdemo.zitadel.introspection_answer import TOKEN_PATH
 from zdemo.zitadel.introspection_client import IssuedToken, issued_token
@@ -30,8 +30,8 @@ WAITING = f"waiting for the login, at most {LOGIN_SECONDS / 60:g} minutes"
 SLOWER_SECONDS = 5  # RFC 8628 §3.5
 AGAIN = "run the command again to start another login"
 TWICE = "the login was started twice, perhaps by another user of this machine, so it was stopped"
-NO_APP = sentence(
-    "give the client ID of an active OIDC application without a secret;", Command("setup --app"), "creates one"
+NO_APP = Command(
+    "setup --app", does="creates an OIDC application; or give the client ID of an active one without a secret"
 )
 HINTS: dict[str, Step] = {  # what ZITADEL's error or its description contains
     "redirect_uri": f"add {REDIRECT_URI} to the application's redirect URIs; its type must be Native",
@@ -104,7 +104,7 @@ class Login:
         try:
             return self._answers.get(timeout=seconds)
         except Empty:
-            hint = sentence("run the command again; without a browser on this machine:", Command("token --device"))
+            hint = "run the command again", Command("token --device", does="without a browser on this machine")
             raise ZdemoError(f"nobody logged in within {LOGIN_SECONDS / 60:g} minutes", hint=hint) from None
 
     def person(self, token: IssuedToken) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
-from zdemo.errors.steps import Command, Step, sentence
+from zdemo.errors.steps import Command, Step
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import Introspector, project_behind
 from zdemo.zitadel.introspection_client import IntrospectionClient
@@ -113,7 +113,7 @@ def _assignments_of(
     if role not in keys and not keys.hidden:
         near, known = did_you_mean(role, keys, least=NEAR_ROLE), ", ".join(keys) or "no role yet"
         cannot = not define or near.casefold() == role.casefold()  # ZITADEL refuses keys that differ only in case
-        more: Step = "role keys are compared exactly" if cannot or not define else sentence("to define it:", define)
+        more: Step = "role keys are compared exactly" if cannot or not define else define
         hint: tuple[Step, ...] = (f"did you mean {near}?" if near else f"the project has {known}", more)
         if name in keys:
             hint = (f"write the user first, then the role {name}",)

@@ -19,16 +19,15 @@ from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import admin_settings
 from zdemo.cli.usage import flag, verbose_flag
-from zdemo.demo.scenario import STEPS, DemoEnvironment, Interrupted, StepResult
+from zdemo.demo.scenario import STEPS, Caller, DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError
 from zdemo.errors.steps import Command, Shell, Step
 from zdemo.http.api_call import Call
 from zdemo.http.example_api import Route
 from zdemo.serving.signals import SIGNALLED
-from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
 
-NAME_WIDTH = 38
+ROUTE_WIDTH, CALLER_WIDTH = max(map(len, Route)), max(len(caller.value) for caller in Caller)
 SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
 
 
@@ -100,14 +99,15 @@ def _run(
 
 
 def show_result(screen: Screen, number: int, result: StepResult) -> None:
-    """Show one step: what was sent, what came, whether that was expected, and why."""
+    """Show one step: what was changed and sent, what came, and why; or what was expected."""
     step, seconds = result.step, result.seconds
-    after = f", after {seconds:.1f} s" if seconds is not None and seconds >= 0.05 else ""
-    verdict = "as expected" if result.passed else f"EXPECTED {step.expected}"
-    words = screen.mark(f"{verdict}{after}", "green" if result.passed else "red")
-    lead, came = f"{number:2}  ", f"{result.actual}   {words}"
-    screen.table([(f"{lead}{pad(step.name, NAME_WIDTH - 1)}", came)])
-    screen.behind(" " * (cells(lead) + BELOW), f"GET {step.route.path}, {step.caller.value}\n{step.why}")
+    after = f"; the API follows after {seconds:.1f} s" if seconds is not None and seconds >= 0.05 else ""
+    if step.change:
+        screen.say(f"    {step.change.value}{after}")
+    status = screen.mark(str(result.actual), "green" if result.passed else "red")
+    why = step.why if result.passed else f"EXPECTED {step.expected}: {step.why}"
+    request = f"{pad(step.route, ROUTE_WIDTH)}  {pad(step.caller.value, CALLER_WIDTH)}"
+    screen.behind(f"{number:2}  {request}  {status}  ", why)
 
 
 def show_exchange(screen: Screen, result: StepResult, call: Call) -> None:

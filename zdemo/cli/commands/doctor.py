@@ -27,9 +27,9 @@ from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, CheckReport, ex
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
-from zdemo.diagnosis.view import document, in_full, line
+from zdemo.diagnosis.view import document, in_full
 from zdemo.errors import ExitCode, IntrospectionError, UsageError
-from zdemo.errors.steps import Command, Repair, Step
+from zdemo.errors.steps import Command, Repair, Step, in_lines
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import API_CHECKS, Target
 
@@ -269,7 +269,7 @@ def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
                 "group": report.check.group,
                 "outcome": report.result.outcome.value,
                 "evidence": printable(in_full(report.result)),
-                "fix": printable("; ".join(map(line, report.result.steps))),
+                "fix": printable("\n".join(map(in_lines, report.result.steps))),
                 "seen": [printable(f"{label}: {text}") for label, text in report.result.seen],
                 "anchor": report.check.anchor,
             }

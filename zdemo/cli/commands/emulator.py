@@ -18,6 +18,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.usage import flag, option
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
+from zdemo.errors.steps import Command
 from zdemo.text.printable import one_line
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         with_emulator.check_extra(env or [])
         return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
-        raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
+        raise UsageError("--env needs a command", hint=Command(f"emulator --env {shlex.quote(env[0])} -- COMMAND"))
     from zdemo.emulator import emulate  # here, because help needs no server
     from zdemo.serving.signals import block_stop_signals, wait_for
 

@@ -13,7 +13,7 @@ from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
 from zdemo.config.address import admin_option, is_withheld
 from zdemo.config.settings import FORGET_KEY, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command
 from zdemo.guard.forget import Forget
 from zdemo.http.api_call import Forgotten, order_to_forget
 from zdemo.text.printable import one_line
@@ -178,7 +178,8 @@ def grant_role(
     project = _Project(ctx.obj, env_file, admin_pat, admin_key)
     if create_role and roles.define_role(project.client, project.id, user, role) and not as_json:
         project.screen.say(one_line(f"defined {role} in project {project.id}"))
-    define = Command("role grant --create-role", (user, role), admin_option(project.environment), env_file)
+    option = admin_option(project.environment)
+    define = Command("role grant --create-role", (user, role), option, env_file, does="defines the role first")
     change = roles.grant(project.client, project.id, user, role, define=define)
     code = _show_outcome(project, change, as_json=as_json)
     if why := ENDED.get(change.user.state):
@@ -241,8 +242,7 @@ def _show_outcome(project: _Project, change: roles.Change, *, as_json: bool, unc
         screen.say(one_line(f"{done} {change.role} {to} {login_name} in project {project.id}{again}"))
         if seconds is None:
             what = f"ZITADEL accepted the change, but does not show it after {roles.GIVE_UP_SECONDS:g} s"
-            lag = "its lists can lag behind by up to 60 s: look again with"
-            screen.error(what, steps=[sentence(lag, Command("role list"))])
+            screen.error(what, steps=[Command("role list", does="shows it later: lists can lag behind by up to 60 s")])
         else:
             screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
             show_followers(screen, api_url, told, sharing=sharing)

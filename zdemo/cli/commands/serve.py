@@ -20,7 +20,7 @@ import typer
 
 from zdemo.cli import common_options
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings
-from zdemo.cli.layout import in_lines
+from zdemo.cli.layout import GLUE
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import flag, option
@@ -30,9 +30,9 @@ from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.view import brief, heading, line, why
+from zdemo.diagnosis.view import brief, heading, why
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, with_env_file
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_line, in_lines, with_env_file
 from zdemo.serving.loopback import names_loopback
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class _JsonLogScreen(Screen):
     def steps(self, label: str, steps: Iterable[Step], **_layout: object) -> None:
         """Log steps, each with its remark in the same message."""
         for step in steps:
-            self.behind(f"{label} ", line(step))
+            self.behind(f"{label} ", in_line(step))
 
 
 def _with_emulator(environment: Environment, port: int) -> Environment:
@@ -289,7 +289,7 @@ def tell_start(
         if verdict != FAULTY:  # a fault comes first, and its fix is the next step
             screen.tell("in another terminal")
             for step in _steps(environment, place):
-                screen.behind("  ", in_lines(step), stream=screen.stderr)
+                screen.behind("  ", in_lines(step, GLUE), stream=screen.stderr)
             screen.tell("")
     if store and not store.ok:
         screen.warn(f"{store.reason}, so answers are not shared")

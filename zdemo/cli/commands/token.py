@@ -35,7 +35,7 @@ from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings
 from zdemo.errors import ExitCode, MissingTokenError, UsageError, ZdemoError
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command
 from zdemo.text.printable import one_line
 
 if TYPE_CHECKING:
@@ -153,8 +153,9 @@ def _settings(
         why = f"it is of {USER_ID}={owner}, not of {client_id}" if owner else f"{USER_ID} does not say whose it is"
         unused = f"{USER_SECRET} from {environment.source(USER_SECRET)} is not used: {why}"
         if not at_terminal():
-            reads = Command("token", option=f"--client-id {shlex.quote(client_id)} --client-secret -")
-            raise MissingTokenError(unused, hint=sentence("give that user's secret:", reads))
+            option = f"--client-id {shlex.quote(client_id)} --client-secret -"
+            reads = Command("token", option=option, does="reads that user's secret from standard input")
+            raise MissingTokenError(unused, hint=reads)
         screen.note(unused)
         environment = environment.without(USER_SECRET)
     return _asked(screen, environment, asks=client_secret == ASK), environment
@@ -212,8 +213,7 @@ def _in_browser(screen: Screen, login: Login) -> IssuedToken:
             screen.tell("open this address on this machine, unless a browser opens now:")
             screen.tell(address)
             if not _open_browser(address):
-                elsewhere = "if your browser is on another machine, press Ctrl-C, and use"
-                screen.note(sentence(elsewhere, Command("token --device")))
+                screen.note(Command("token --device", does="if your browser is on another machine: press Ctrl-C first"))
             with screen.waiting(WAITING):
                 answer = login.wait()
         return login.redeem(answer)

@@ -20,7 +20,7 @@ from zdemo.diagnosis.settings_first import settings_problems
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.response import Response
-from zdemo.errors.steps import Step, sentence
+from zdemo.errors.steps import Step
 from zdemo.setup.state_file import issued_pat
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection
@@ -66,7 +66,7 @@ def unusable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> Ste
     if pat and (problem := paste_problem(pat)):
         return f"correct {ADMIN_PAT}: {problem.cause}"
     if withheld := why_withheld(environment, zitadel):
-        return sentence(f"{ADMIN_PAT} was not sent, because only .env names this address;", *withheld.steps)
+        return withheld.steps[0]
     return ""
 
 

@@ -15,12 +15,12 @@ from zdemo.diagnosis.rules.refused_call import finding_for_disagreement, other_a
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.wording import described
 from zdemo.errors import FailureKind, Refused
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call
 from zdemo.http.example_api import PUBLIC_ANSWER, Route
 
 ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured")
-CORRECT = sentence("start it with", Command("serve"), "and set ZDEMO_API_URL to where it runs")
+CORRECT = Command("serve", does="starts the API"), "set ZDEMO_API_URL to where it runs"
 TTL = "ZDEMO_CACHE_TTL"
 
 
@@ -54,9 +54,9 @@ def _identity(context: DoctorContext) -> Finding:
         return failed(what, "check the API's log, and that of any proxy in front of it")
     host = urlsplit(public.url).netloc
     if "zitadel" in public.answer.headers.get("set-cookie", "").lower() or context.api_is_zitadel:
-        return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
+        return failed(f"the server at {host} is ZITADEL, not the API", *CORRECT)
     other = failed(
-        f"the server at {host} is not a zdemo API: {described(public.answer)}", CORRECT, otherwise=(OWN_API,)
+        f"the server at {host} is not a zdemo API: {described(public.answer)}", *CORRECT, otherwise=(OWN_API,)
     )
     return decide(ANOTHER_API, ApiCase(call=public)) or other
 
@@ -90,7 +90,7 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
         return finding_for_disagreement(call, here.cause if here else "it is refused", settings.issuer)
     known, now = context.investigation, time.time()
     explanation = explain(call, context.token, settings, context.environment, now=now, known=known)
-    return explanation.finding if explanation else failed("the API and ZITADEL disagree", CORRECT)
+    return explanation.finding if explanation else failed("the API and ZITADEL disagree", *CORRECT)
 
 
 @check("cache.reachable", "settings.readable", verdict="the store cannot be used")

@@ -10,8 +10,8 @@ from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
-from zdemo.diagnosis.token_form import paste_problem, token_form
-from zdemo.errors.steps import Command, SetVariable, sentence
+from zdemo.diagnosis.token_form import NEW_TOKEN, paste_problem, token_form
+from zdemo.errors.steps import SetVariable
 from zdemo.http.example_api import ROLE
 from zdemo.setup.plan import PERMISSIONS
 from zdemo.zitadel.management import BIGGER_ROLE
@@ -66,7 +66,7 @@ def _form(context: DoctorContext) -> Finding:
     """PAT is a whole token, with nothing around it."""
     if not context.token:
         renames = rename_steps(context.environment, "PAT")
-        step = renames[0] if renames else sentence("set PAT to a user's token;", Command("setup"), "creates one")
+        step = renames[0] if renames else NEW_TOKEN
         return warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT, stops=True)
     if misplaced := context.misplaced("PAT"):
         return skipped(misplaced)

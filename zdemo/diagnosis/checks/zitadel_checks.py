@@ -188,7 +188,9 @@ def _clock(context: DoctorContext) -> Finding:
     if key and assertions_are_refused(ahead) and not context.investigation.introspection:
         return failed(f"{words}: ZITADEL refuses what is signed with the key of ZITADEL_KEY_FILE", SYNCHRONISE)
     if context.evidence.clock_off_by:
-        return warned(f"{words}: tokens seem expired, or not yet valid, before they are", SYNCHRONISE)
+        behind = "new tokens look not yet valid here, and expired ones still valid"
+        effect = "tokens look expired here before they are" if ahead > 0 else behind
+        return warned(f"{words}: {effect}", SYNCHRONISE)
     return passed("agrees with ZITADEL's clock to about a second", brief="clocks agree")
 
 

@@ -17,7 +17,7 @@ from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_form import TokenForm, token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.errors.steps import Command, Step, sentence
+from zdemo.errors.steps import Command, Step
 from zdemo.http.api_call import Call, Method, OtherRoute, parse_challenge
 from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, Route
 from zdemo.zitadel.introspection_answer import Introspection
@@ -32,13 +32,14 @@ GET_JWT = (
     "Service Accounts); PATs stay opaque",
     Command("token", does="then gets a JWT of that service account"),
 )
-OWN_API = Command("doctor --api URL", does="for an API of your own: a URL that requires a token")
+OWN_API = Command("doctor --api URL", does="for an API of your own; URL is a route of it that requires a token")
 ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
 CHANGED = "a proxy in between removes or changes the Authorization header field"
 NGINX = "nginx: proxy_set_header Authorization $http_authorization;"
 PASS_ON = (
     NGINX,
-    "Apache: WSGIPassAuthorization On for mod_wsgi, CGIPassAuth On for CGI and FastCGI",
+    "Apache, mod_wsgi: WSGIPassAuthorization On",
+    "Apache, CGI and FastCGI: CGIPassAuth On",
     "Traefik: basicAuth without removeHeader, and no Authorization in customRequestHeaders",
 )
 
@@ -301,7 +302,7 @@ def gateway(case: ApiCase) -> Finding:
             "another API answers, and it fails or cannot have the token checked",
         ),
         fix=(
-            sentence("start the API:", Command("serve")),
+            Command("serve", does="starts the API"),
             f"correct {case.call.setting}, or the API's address in the proxy's configuration; its log says more",
         ),
     )

@@ -9,7 +9,7 @@ from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind
 from zdemo.diagnosis.wording import LOOKED_UP, audience_scope, shown_list, span
-from zdemo.errors.steps import Command, SetVariable, Step, sentence
+from zdemo.errors.steps import Command, SetVariable, Step
 from zdemo.zitadel.introspection_answer import within_all_clocks
 from zdemo.zitadel.records import Credential, UserEvent
 
@@ -17,7 +17,7 @@ SWITCHED_OFF = ("user.deactivated", "user.locked")
 DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
 OFF = {"INACTIVE": ("deactivated", "reactivate"), "LOCKED": ("locked", "unlock")}  # states: words, and what to do
 STAY_DEAD = "older PATs stay dead"
-OF_ANOTHER_USER = sentence("use a PAT of another user;", Command("setup"), "creates new users and PATs")
+OF_ANOTHER_USER = Command("setup", does="creates new users and PATs; or use a PAT of another user")
 
 
 def _with_doubt(finding: Finding, records: PatIds) -> Finding:
@@ -43,7 +43,7 @@ def _user_gone(records: PatRecords) -> Finding:
     )
     cause = f"the PAT is not valid here, and this administrator sees no user {records.user}"
     correct = f"correct {variable}, the ID or login name of the token's user, and try again"
-    removed = sentence("if the user was removed:", OF_ANOTHER_USER)
+    removed = replace(OF_ANOTHER_USER, does=f"if the user was removed: {OF_ANOTHER_USER.does}")
     return Finding(id="token.user_unknown", cause=cause, candidates=candidates, fix=(correct, removed))
 
 
@@ -71,7 +71,7 @@ def _listed(pat: Credential, records: PatRecords, now: float) -> Finding:
     if records.all_known:
         copy = "copy the whole PAT again"
         return Finding(id=name, cause=f"{good}: {another}", likely=True, fix=(copy,), otherwise=(new,))
-    shows = sentence("with the PAT of an IAM_OWNER,", Command("doctor", option="--admin-pat"), "shows which")
+    shows = Command("doctor", option="--admin-pat", does="shows which, with the PAT of an IAM_OWNER")
     candidates = f"its user was deactivated or locked in between: {STAY_DEAD}", another
     return Finding(id=name, cause=good, candidates=candidates, fix=(new,), otherwise=(shows,))
 
@@ -188,7 +188,7 @@ def _other_issuer(case: TokenCase) -> Finding | None:
 
 def _by_its_claims(case: TokenCase) -> Finding | None:
     claims, issuer = case.form.claims, case.settings.issuer
-    request = sentence(f"request a token from {issuer}, e.g. with", Command("token"))
+    request = Command("token", does=f"requests a token from {issuer}, for example")
     if case.form.is_id_token:
         cause = "this is an ID token: it tells the client who logged in, and no API accepts it"
         fix = "send the access_token from the same answer of the token endpoint"
@@ -225,7 +225,7 @@ def _ended(case: TokenCase) -> Finding:
         kid = quoted(case.form.header.get("kid"), 40)
         return Finding(
             id="token.unknown_key",
-            cause=f"the token was signed with a key (kid {kid}) that {issuer} does not have now",
+            cause=f"the token was signed with a key (kid {kid}) that {issuer} no longer has",
             candidates=(
                 "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
                 "the key was replaced since the token was issued",

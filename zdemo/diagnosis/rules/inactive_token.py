@@ -11,7 +11,7 @@ from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
 from zdemo.diagnosis.wording import Lines, audience_scope, clock_words, described, health_lines, shown_list
-from zdemo.errors.steps import Command, SetVariable, Shell, Step, sentence
+from zdemo.errors.steps import Command, SetVariable, Shell, Step
 from zdemo.zitadel.introspection_answer import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
@@ -91,7 +91,7 @@ def _pasted(case: TokenCase) -> Finding | None:
 def _another_value(case: TokenCase) -> Finding | None:
     value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)  # which the page does not have
     if value in EMULATORS_TOKENS and answer.status and not answer.emulator:
-        use_own = sentence("use a token of your ZITADEL;", Command("setup"), "creates one")
+        use_own = Command("setup", does="creates a token of your ZITADEL; or use one that you have")
         cause = "this is a token of zdemo's emulator, but another ZITADEL answers"
         return Finding(id="token.emulators", cause=cause, fix=(use_own,), otherwise=(USE_EMULATOR,))
     values = {
@@ -130,16 +130,17 @@ def _not_for_this_api(case: TokenCase) -> Finding:
             seen=seen,
             fix=(
                 SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40), advice=right),
-                sentence("then request a new token, e.g. with", Command("token")),
+                Command("token", does="then requests a new token, for example"),
             ),
             otherwise=(f"if project {configured} is meant: use an API application of that project",),
         )
     is_open = configured and not project and not audience  # only ZITADEL can read an opaque token
     without = f"it was requested without the scope {scope}"
     wrong = f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project"
-    compare = "compare ZITADEL_PROJECT_ID with the project of the API application (with ZITADEL_ADMIN_PAT,"
+    compare = "compare ZITADEL_PROJECT_ID with the project of the API application"
+    shows = Command("doctor", option=case.evidence.admin_option, does="shows that project, with an administrator's PAT")
     first = () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
-    then = (sentence(compare, Command("doctor"), "shows it)"),) if is_open else ()
+    then = (compare, shows) if is_open else ()
     return Finding(
         id="token.other_audience",
         cause=FOR_OTHERS if is_open else f"{FOR_OTHERS}: {without}, so its audience does not name the project",
@@ -240,7 +241,7 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
 def _ask_administrator(evidence: Evidence) -> Step:
     if evidence.with_administrator and evidence.ids:
         return "the administrator's token did not show which: only an IAM_OWNER sees the users of all organizations"
-    when = "shows which" if evidence.ids else "with PAT and ZDEMO_PAT_USER_ID set"
+    when = "shows which" if evidence.ids else "shows which, with ZDEMO_PAT_USER_ID set beside PAT"
     return evidence.unusable_admin_pat or Command("doctor", option=evidence.admin_option, does=when)
 
 
@@ -251,7 +252,7 @@ def _seen(case: TokenCase) -> Lines:
         lines.append(("credentials", "accepted: ZITADEL answers this API"))
     lines.append(("form", case.form.described))
     if Probe.USERINFO in evidence.refused:
-        lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
+        lines.append(("userinfo", "refuses the token too, so it is not merely meant for another API"))
     elif not evidence.token_is_alive and (userinfo := evidence.answer(Probe.USERINFO)).status:
         lines.append(("userinfo", f"{described(userinfo)}: not ZITADEL's answer, so it says nothing"))
     if evidence.administrator_is_active:

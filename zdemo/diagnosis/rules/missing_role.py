@@ -12,7 +12,7 @@ from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors import InsufficientScope
-from zdemo.errors.steps import Command, GrantRole, SetVariable, Step, sentence
+from zdemo.errors.steps import Command, GrantRole, SetVariable, Step
 from zdemo.zitadel.records import RoleAssignment
 
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
@@ -63,7 +63,7 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
         return None
     has_role = case.role in case.introspection.roles(project)  # then the token and the application are of one project
     certain = has_role or configured == case.settings.client_id or not configured.isdigit()
-    grant = () if has_role else (sentence("and grant the role there:", _grant(case)),)
+    grant = () if has_role else (_grant(case, does="grants the role there"),)
     belongs = f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}"
     return Finding(
         id="role.other_project_configured",
@@ -95,7 +95,7 @@ def _administrators_token(case: TokenCase) -> Finding | None:
 
 @rule(Probe.ADMINISTRATOR_RIGHTS, when=lambda case: bool(case.evidence.own_rights))
 def _swapped_tokens(case: TokenCase) -> Finding:
-    if case.evidence.admin_pat_rights != () or case.evidence.admin_option:  # of an option, which is no variable
+    if case.evidence.admin_pat_rights != () or case.evidence.admin_option:  # of an option, not of a variable
         return _administrators(case)
     cause = f"the token that was sent is an administrator's ({_rights(case)}), and ZITADEL_ADMIN_PAT is not"
     fix = "exchange the values of PAT and ZITADEL_ADMIN_PAT"
@@ -156,9 +156,9 @@ def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> F
     defined = case.active.defined
     if defined is not None and case.role not in defined:
         cause += f", which does not define {case.role}"
-        define = sentence("or, if this one is meant:", _grant(case, "grant --create-role"))
+        define = _grant(case, "grant --create-role", does="or, if this project is meant: defines the role first")
         return Finding(id="role.in_other_project", cause=cause, fix=(use_other,), otherwise=(define,))
-    grant = sentence("grant it in this project:", _grant(case))
+    grant = _grant(case, does="grants it in this project")
     return Finding(id="role.in_other_project", cause=cause, fix=(grant,), otherwise=(f"or, {use_other}",))
 
 

@@ -15,7 +15,7 @@ from zdemo.diagnosis.token_form import (
     token_form,
 )
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import SetVariable, Shell, Step, sentence
+from zdemo.errors.steps import SetVariable, Step
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
@@ -85,8 +85,7 @@ def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))
         if error == BASE64 and "ZITADEL_KEY_FILE" not in values:
-            fix: Step = sentence(f"decode {name} first:", Shell("base64 -d"))
-            yield odd(f"{name} {error}", fix, name, fatal=True)
+            yield odd(f"{name} {error}", BASE64.fix, name, fatal=True)
         elif error:
             yield odd(f"{name} {error}", f"set {name} to the value itself, and nothing else", name)
     for name, other, why, fatal in SAME:

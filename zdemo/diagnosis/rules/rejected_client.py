@@ -19,7 +19,7 @@ from zdemo.diagnosis.token_form import ID_DIGITS
 from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
 from zdemo.errors.problem import Problem
-from zdemo.errors.steps import Command, SetVariable, Step, sentence
+from zdemo.errors.steps import Command, SetVariable, Step
 from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS
 from zdemo.zitadel.records import Application
 
@@ -247,7 +247,6 @@ def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
         fix = f"set {variables} to those of an API application of this ZITADEL"
         creates = Command("setup", does="creates one")
         return _certain(case, "unknown", f"{cause}belongs to another ZITADEL", fix, creates)
-    see_all = "set ZITADEL_ADMIN_PAT to the PAT of an IAM_OWNER, who can see everything; then"
     return _clock(case) or Finding(  # an administrator of an organization sees only its applications
         id="client.unknown",
         cause=f"{_refusal(case)}, and no application that this administrator can see has this client ID ({variable})",
@@ -259,7 +258,7 @@ def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
         ),
         fix=(
             f"compare {variables} with the application's page in ZITADEL",
-            sentence(see_all, Command("doctor"), "shows which it is"),
+            Command("doctor", option="--admin-pat", does="shows which it is, with the PAT of an IAM_OWNER"),
         ),
     )
 

@@ -12,7 +12,7 @@ from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.errors.steps import SetVariable, Shell, sentence
+from zdemo.errors.steps import SetVariable, Shell
 from zdemo.http.api_call import parse_challenge
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.zitadel.introspection_response import DATABASE_AWAY, INSTANCE_UNKNOWN, instance_not_found
@@ -88,8 +88,8 @@ def _is_the_api(case: TokenCase) -> Finding | None:
     if case.evidence.is_zitadel and not is_zdemos:
         return None
     cause = f"the server at {host} is not a ZITADEL but {'a zdemo API' if is_zdemos else 'an API that takes tokens'}"
-    address = SetVariable("ZDEMO_API_URL", f"{url(case.answer).scheme}://{host}")
-    fix = _correct_address(case.answer), sentence("set the API's address with", address)
+    address = SetVariable("ZDEMO_API_URL", f"{url(case.answer).scheme}://{host}", does="the address of the API")
+    fix = _correct_address(case.answer), address
     return Finding(id="zitadel.is_the_api", cause=cause, likely=not is_zdemos, fix=fix)
 
 

@@ -160,7 +160,7 @@ def _get_application(call: Call) -> Answer:
 
 
 def _compliance(application: Application) -> Answer:
-    """Return what is not as OpenID Connect 1.0 wants it, without the rules for the implicit flow (ZITADEL)."""
+    """Return what OpenID Connect 1.0 does not allow, without the rules for the implicit flow (ZITADEL)."""
     uris, grants = application.oidc_list("redirectUris"), application.oidc_list("grantTypes")
     kinds = {grant.removeprefix("OIDC_GRANT_TYPE_") for grant in grants} or {"AUTHORIZATION_CODE"}
     by_code, by_device = "AUTHORIZATION_CODE" in kinds, "DEVICE_CODE" in kinds

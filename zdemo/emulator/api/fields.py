@@ -38,7 +38,7 @@ def moment(seconds: float) -> str:
 
 
 def seconds_of(text: str) -> float:
-    """Return the epoch seconds of an RFC 3339 time. Raises ValueError if it is none, or outside the years 1 to 9999."""
+    """Return the epoch seconds of an RFC 3339 time. Raises ValueError for others, also outside the years 1 to 9999."""
     if not RFC3339.fullmatch(text):
         raise ValueError(text)
     seconds = (datetime.fromisoformat(text) - EPOCH).total_seconds()

@@ -139,7 +139,7 @@ def _loopback(uri: str) -> tuple[str, str] | None:
 
 
 def end_session(world: World, form: Form) -> Response:
-    """End the session of an ID token, or else those of the browser, and go where the application wants."""
+    """End the session of an ID token, or else those of the browser, and go to the URI that the application gives."""
     hint, client_id, wanted = (form.last(name) for name in ("id_token_hint", "client_id", "post_logout_redirect_uri"))
     try:
         claims = own_claims(world, hint) if hint else {}

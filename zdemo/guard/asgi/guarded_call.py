@@ -50,7 +50,7 @@ class Form:
         return message
 
 
-class _Places(NamedTuple):
+class _Slots(NamedTuple):
     """How many requests may be in a thread. There are two queues, so that known tokens never wait for unknown ones."""
 
     known: CapacityLimiter
@@ -71,41 +71,41 @@ class IntrospectionPool:
         self._counters = self._cache.counters if self._cache else Counters()
         self._limits = Limits.of(threads)
         self._wait_seconds = wait_seconds
-        self._places: RunVar[_Places] = RunVar("zdemo_introspection_places")  # one per event loop: tests have many
+        self._slots: RunVar[_Slots] = RunVar("zdemo_introspection_slots")  # one per event loop: tests have many
 
     async def introspect(self, token: str) -> Introspection:
         """Introspect a token. A request that is cancelled leaves at once; its thread ends by itself."""
         if answer := self._remembered(token):
             return answer
-        places, borrower = self._current_places(), object()
+        slots, borrower = self._current_slots(), object()
         known = self._cache is not None and self._cache.is_known(token)
-        place = places.known if known else places.unknown
+        slot = slots.known if known else slots.unknown
         with move_on_after(self._wait_seconds) as waiting:
-            await place.acquire_on_behalf_of(borrower)
+            await slot.acquire_on_behalf_of(borrower)
         if waiting.cancelled_caught:
             raise too_many_waiting(self._counters)
         try:
             if answer := self._remembered(token):  # it may have come meanwhile
                 return answer
             return await to_thread.run_sync(
-                self._introspector.introspect, token, limiter=places.threads, abandon_on_cancel=True
+                self._introspector.introspect, token, limiter=slots.threads, abandon_on_cancel=True
             )
         finally:
-            place.release_on_behalf_of(borrower)
+            slot.release_on_behalf_of(borrower)
 
     def _remembered(self, token: str) -> Introspection | None:
         return self._cache.remembered(token) if self._cache else None
 
-    def _current_places(self) -> _Places:
-        places = self._places.get(None)
-        if places is None:
-            places = _Places(
-                known=CapacityLimiter(self._limits.places),
-                unknown=CapacityLimiter(self._limits.places - self._limits.reserved_slots),
+    def _current_slots(self) -> _Slots:
+        slots = self._slots.get(None)
+        if slots is None:
+            slots = _Slots(
+                known=CapacityLimiter(self._limits.admitted),
+                unknown=CapacityLimiter(self._limits.admitted - self._limits.reserved_slots),
                 threads=CapacityLimiter(math.inf),
             )
-            self._places.set(places)
-        return places
+            self._slots.set(slots)
+        return slots
 
 
 @dataclass

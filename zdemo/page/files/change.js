@@ -11,7 +11,7 @@ import { duration } from "./words.js";
 
 const DELAY_SECONDS = 0.3;
 const HOUR_SECONDS = 3600;
-const NO_CHANGE = "no change: it was so already";
+const NO_CHANGE = "no change was needed";
 const AGAIN = "Send again to see what the API answers now.";
 const STOPPED = "start ZITADEL first: while it is stopped, nothing can be changed there";
 
@@ -19,7 +19,7 @@ const STOPPED = "start ZITADEL first: while it is stopped, nothing can be change
 const waiting = new Set();
 let last = Promise.resolve();
 
-/** Show the switches, and show them anew after each change. */
+/** Show the switches, and show them again after each change. */
 export function startChange() {
   byId("forget").checked = remembered("forget") === "true";
   remember(byId("forget"));

@@ -88,7 +88,7 @@ const feed = new EventTarget();
 
 function listenToFeed() {
   feed.addEventListener("hello", () => {
-    if (state.connection !== "connecting") refreshState(); // the API may have been started anew
+    if (state.connection !== "connecting") refreshState(); // the API may have been restarted
     setConnection("live");
   });
   feed.addEventListener("request", (message) => {

@@ -66,7 +66,7 @@ function schedule(call) {
 }
 
 function tell() {
-  // a button that is drawn anew between press and release would lose the click
+  // a button that is redrawn between press and release would lose the click
   if (performance.now() - pressedAt < LONGEST_PRESS_MS) return schedule(tell);
   const called = new Set([...pending].flatMap((topic) => [...(listeners.get(topic) ?? [])]));
   pending.clear();
@@ -120,7 +120,7 @@ function isFromBefore({ at, status, answer, caller }) {
 
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-/** Keep the changes part of the state, which each change answers anew. */
+/** Keep the changes part of the state, which the answer to each change has. */
 export function keepChanges(changes) {
   state.answers += 1;
   state.orders = [];

@@ -17,7 +17,7 @@ KINDS = (  # of failure: the emulator's fault, what ZITADEL does, and the fix
     ("internal-error", "answers 500", UNAVAILABLE),
     ("rate-limited", "answers 429", UNAVAILABLE),
     ("database-away", "has no database (500 with QUERY-d3fas; 404 before v4.14)", "take only 200 for an answer"),
-    ("not-json", "answers 200 with a web page", "read the answer as JSON, and handle that it is none"),
+    ("not-json", "answers 200 with a web page", "read the answer as JSON, and refuse if it is not JSON"),
     ("truncated", "breaks off in the middle of its answer", UNAVAILABLE),
     ("redirect", "redirects to another origin", "follow no redirects when asking ZITADEL"),
     ("reset", "resets the connection", "handle connection errors: " + UNAVAILABLE),

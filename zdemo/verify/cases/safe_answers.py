@@ -1,4 +1,4 @@
-"""Cases of safe and hardening about ZITADEL's answers: which let nobody in, and for how long and whom they count."""
+"""Cases of safe and hardening about ZITADEL's answers: which must be refused, and how long and for whom they count."""
 
 from functools import partial
 

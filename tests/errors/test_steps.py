@@ -1,0 +1,84 @@
+"""What a person can paste: a shell takes each line as it stands, and zdemo's command line each of its commands."""
+
+import ast
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.main import get_command
+
+from tests.support.processes import ROOT
+from zdemo.cli.app import app
+from zdemo.cli.common_options import ASK
+from zdemo.cli.entry import WITH_OPTIONAL_VALUE
+from zdemo.errors.steps import Command, Shell, in_words, with_env_file
+
+ANY = "1"  # stands for a value that is known at run time only: a number is also a name
+KNOWN = {"action": "grant", "api": "", "where": "", "_at_port": ""}  # an option, or nothing
+OTHER_PROGRAMS = ("base64", "chmod", "curl", "df", "export", "jq", "ls", "mkdir", "mv", "openssl", "pip", "unset")
+
+
+def text_of(node: ast.expr | None) -> str:
+    """Return a text of the source as it can be at run time; an option that may be there is."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(map(text_of, values))
+        case ast.FormattedValue(value=ast.IfExp() | ast.JoinedStr() as value):
+            return text_of(value)
+        case ast.IfExp(body=body):
+            return text_of(body)
+        case ast.FormattedValue(value=ast.Name(id=name) | ast.Call(func=ast.Name(id=name))):
+            return KNOWN.get(name, ANY)
+    return ANY
+
+
+def steps() -> Iterator[Any]:
+    """Yield each command that zdemo proposes, once for each place that makes one of a text."""
+    for path in sorted((ROOT / "zdemo").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+                continue
+            if call.func.id not in ("Command", "Shell") or (text := text_of(call.args[0])).startswith(ANY):
+                continue
+            given = dict(zip(("text", "names", "option"), call.args, strict=False))
+            given |= {str(keyword.arg): keyword.value for keyword in call.keywords}
+            names, option = given.get("names"), text_of(given["option"]) if "option" in given else ""
+            words = tuple(map(text_of, names.elts)) if isinstance(names, ast.Tuple) else ()
+            command = Command(text, words, option.removeprefix(ANY), uses_settings="uses_settings" not in given)
+            step = Shell(text) if call.func.id == "Shell" else command
+            yield pytest.param(step, id=f"{path.relative_to(ROOT)}:{call.lineno}")
+
+
+def shell_words(line: str) -> list[str]:
+    """Return the words of a line, which the shell must take as one simple command."""
+    parsed = subprocess.run(["bash", "-n", "-c", line], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    assert (parsed.returncode, parsed.stderr) == (0, ""), line
+    words = shlex.shlex(line, posix=True, punctuation_chars=True)
+    assert not [word for word in words if set(word) <= set("();<>|&")], f"the shell would take a sign of: {line}"
+    return shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("step", list(steps()))
+def test_a_line_to_paste_is_only_a_line_to_paste(step: Command | Shell) -> None:
+    for known in (step, with_env_file(step, Path("my folder/my.env"))):
+        program, *arguments = shell_words(in_words(known))
+        if isinstance(known, Shell):
+            assert program in OTHER_PROGRAMS
+            continue
+        if arguments[-1] in WITH_OPTIONAL_VALUE:
+            arguments[-1] += f"={ASK}"
+        assert not set(WITH_OPTIONAL_VALUE) & set(arguments), "what asks for a token stands at the end"
+        zdemo: Any = get_command(app)
+        context = zdemo.make_context("zdemo", arguments[:1])
+        name, command, arguments = zdemo.resolve_command(context, arguments)
+        while hasattr(command, "resolve_command"):
+            name, command, arguments = command.resolve_command(context, arguments)
+        with suppress(typer.Exit):  # --help
+            command.make_context(name, arguments, parent=context)
