@@ -217,4 +217,5 @@ def proxy_problem(proxy: str) -> str:
         return "is a SOCKS proxy, which zdemo does not support"
     if scheme not in ("http", "https"):
         return "has a scheme other than http and https"
-    return "" if proxy_address(proxy)[0] else "is not an address"
+    host, _ = proxy_address(proxy)
+    return "" if host else "is not an address"
