@@ -1,6 +1,5 @@
 """Why the API refuses an active token, and notes: what is unusual about one, whether it is refused or not."""
 
-from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from zdemo.diagnosis.evidence import TokenCase
@@ -71,16 +70,8 @@ class NoteKind(StrEnum):
     CLOCK = auto()
 
 
-@dataclass(frozen=True)
-class Note:
-    """A sentence about an active token."""
-
-    kind: NoteKind
-    text: str
-
-
-def notes(case: TokenCase) -> tuple[Note, ...]:
-    """Return a note for each thing that is unusual about an active token."""
+def notes(case: TokenCase) -> dict[NoteKind, str]:
+    """Return a sentence for each thing that is unusual about an active token."""
     introspection, settings, role = case.introspection, case.settings, case.role
     project, granted = settings.project_id, introspection.roles(settings.project_id)
     issuer, of_pat = introspection.text("iss"), case.active.is_pat
@@ -107,4 +98,4 @@ def notes(case: TokenCase) -> tuple[Note, ...]:
         texts[NoteKind.EXPIRY] = f"the token expires soon, in {span(left)}"
     if ahead := case.evidence.clock_off_by:
         texts[NoteKind.CLOCK] = f"{clock_words(ahead)}: synchronise the time"
-    return tuple(Note(kind, text) for kind, text in texts.items())
+    return texts
