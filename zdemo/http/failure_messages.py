@@ -17,6 +17,10 @@ PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 
 OTHER_SCHEME = {FailureKind.PLAIN_HTTP: "http", FailureKind.EXPECTS_TLS: "https"}  # their hint is the right address
+DNS_SILENT = (
+    "the host name {host} does not resolve: no answer from DNS within {seconds:g} s",
+    "check this machine's network and DNS server, and the host name in {setting}",
+)
 _WORDS = {
     FailureKind.NAME_NOT_RESOLVED: (
         "the host name {host} does not resolve (DNS)",
@@ -170,7 +174,8 @@ def failed(
         "trust": how_to_trust(0, None),
         **words,
     }
-    message, hint = (text.format(**values) for text in _WORDS[kind])
+    texts = DNS_SILENT if phase is Phase.NAME and not proxy else _WORDS[kind]
+    message, hint = (text.format(**values) for text in texts)
     steps: tuple[Step, ...] = (hint,)
     if scheme := OTHER_SCHEME.get(kind):
         certain = parts.port is not None and (scheme == "https" or here)
