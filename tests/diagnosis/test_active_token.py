@@ -169,8 +169,6 @@ def test_a_token_that_only_this_machine_refuses_is_about_the_clock(
     ("introspection", "given", "ahead", "kind", "named"),
     [
         (pat(ROLE), SETTINGS, 0.0, NoteKind.SCOPE, "the role admin. For a PAT, ZITADEL lists every role"),
-        (pat("Read:messages", defined=("Read:messages",)), SETTINGS, 0.0, NoteKind.ROLE, "Read:messages is not read:"),
-        (pat(ROLE, defined=(ROLE,), project=OTHER), OF_PROJECT, 0.0, NoteKind.AUDIENCE, f"the project {PROJECT}"),
         (pat(ROLE, defined=(ROLE,), more=TLS), SETTINGS, 0.0, NoteKind.ISSUER, "issuer is https://localhost"),
         (pat(ROLE, defined=(ROLE,)), SETTINGS, -61.0, NoteKind.CLOCK, "61 s behind"),
         (session(ROLE, scope=f"{SCOPE}{ROLE} {SCOPE}admin"), SETTINGS, 0.0, NoteKind.SCOPE, "requested but is not"),

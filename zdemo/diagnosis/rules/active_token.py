@@ -4,7 +4,7 @@ from enum import StrEnum, auto
 
 from zdemo.diagnosis.evidence import TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, near_miss, other_application
+from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, other_application
 from zdemo.diagnosis.rules.rule import table
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
@@ -63,17 +63,15 @@ class NoteKind(StrEnum):
 
     TEXT = auto()
     SCOPE = auto()
-    ROLE = auto()
-    AUDIENCE = auto()
     ISSUER = auto()
     EXPIRY = auto()
     CLOCK = auto()
 
 
 def notes(case: TokenCase) -> dict[NoteKind, str]:
-    """Return a sentence for each thing that is unusual about an active token."""
-    introspection, settings, role = case.introspection, case.settings, case.role
-    project, granted = settings.project_id, introspection.roles(settings.project_id)
+    """Return a sentence for each thing that is unusual about an active token, and that no finding says."""
+    introspection, settings = case.introspection, case.settings
+    granted = introspection.roles(settings.project_id)
     issuer, of_pat = introspection.text("iss"), case.active.is_pat
     texts: dict[NoteKind, str] = {}
     if case.token and not case.form.sendable:
@@ -84,10 +82,6 @@ def notes(case: TokenCase) -> dict[NoteKind, str]:
             why = "For a PAT, ZITADEL lists every role of the project there, granted or not"
         names = f"role{'' if len(only_listed) == 1 else 's'} {shown_list(only_listed)}"
         texts[NoteKind.SCOPE] = f"scope also lists the {names}. {why}; only the roles above count."
-    if near := near_miss(role, tuple(granted)) if role and role not in granted else "":
-        texts[NoteKind.ROLE] = f"the role {quoted(near)} is not {role}: role keys must match exactly"
-    if project and project not in introspection.audience:
-        texts[NoteKind.AUDIENCE] = f"the audience does not name the project {project} (ZITADEL_PROJECT_ID)"
     if issuer and issuer != settings.issuer:
         texts[NoteKind.ISSUER] = (
             f"ZITADEL's issuer is {quoted(issuer)}, but ZITADEL_DOMAIN is {settings.issuer}: JWTs for the other "
